@@ -1,0 +1,1 @@
+"""Gossamer: generators learned from private data, released under differential privacy."""
