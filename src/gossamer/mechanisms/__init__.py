@@ -1,0 +1,1 @@
+"""The only code that touches a private gradient; each part states its guarantee."""

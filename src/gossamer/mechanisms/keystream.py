@@ -1,0 +1,60 @@
+"""Random words addressed by counters: AES-256 applied to numbered blocks, each number used for one purpose."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+KEY_BYTES = 32
+
+
+class Keystream:
+    """A pseudorandom function from block numbers to 128-bit words, as in AES counter mode.
+
+    A block is a pair of unsigned 64-bit numbers ``(high, low)``; what they count is the caller's affair. Equal blocks
+    give equal words, so whoever uses the stream for secrets must never ask for a block twice.
+
+    Args:
+        key: 32 bytes. It is handed to the cipher and kept nowhere else.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = Cipher(algorithms.AES(key), modes.ECB())
+
+    def words(self, high: np.ndarray, low: np.ndarray) -> np.ndarray:
+        """Two uniform 64-bit words for every block.
+
+        Args:
+            high: unsigned 64-bit block numbers, any shape that broadcasts with ``low``.
+            low: unsigned 64-bit block numbers.
+
+        Returns:
+            uint64 array of the broadcast shape with one last axis of length 2.
+        """
+        blocks = np.stack(np.broadcast_arrays(high, low), axis=-1).astype("<u8")
+        # ECB over distinct counters is counter mode with a counter of our own choosing.
+        cipher_text = self._cipher.encryptor().update(blocks.tobytes())
+        return np.frombuffer(cipher_text, dtype="<u8").reshape(blocks.shape)
+
+    def __repr__(self) -> str:
+        return "Keystream(key hidden)"
+
+    def __reduce__(self) -> tuple[()]:
+        # Privacy: a pickled or copied stream would carry the key out of this process.
+        raise TypeError("a keystream cannot be pickled or copied: its key stays in the process that drew it")
+
+
+def key_from_seed(seed: int, purpose: str) -> bytes:
+    """A key that anyone can recompute from a public seed: for tapes and tests, never for secrets."""
+    return hashlib.sha256(f"gossamer public seed {seed} for {purpose}".encode()).digest()
+
+
+def unit_interval(words: np.ndarray) -> np.ndarray:
+    """Uniform float64 numbers in [0, 1) from the upper 53 bits of 64-bit words.
+
+    >>> unit_interval(np.array([0, 2**63], dtype=np.uint64)).tolist()
+    [0.0, 0.5]
+    """
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53

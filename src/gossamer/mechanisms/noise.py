@@ -1,0 +1,141 @@
+"""The secret randomness of a run: coins that name critics, and Gaussian noise."""
+
+from __future__ import annotations
+
+import abc
+import math
+import os
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gossamer.errors import PrivacyError
+from gossamer.mechanisms.keystream import KEY_BYTES, Keystream, key_from_seed, unit_interval
+
+# One domain per kind of secret, so that a coin never shares a block with noise.
+COIN_DOMAIN = 1
+NOISE_DOMAIN = 2
+
+TAIL_BITS = 128
+"""Random bits in the radius of a pair of normals: the largest radius is beyond sqrt(2 ln 2^128) = 13.3."""
+
+
+class AbstractNoise(abc.ABC):
+    """Coins and noise addressed by step: the same step asked twice gives the same numbers.
+
+    Use one instance for one run in one process. The sanitizer sees to it that no step is used twice.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._stream = Keystream(key)
+        self._process = os.getpid()
+
+    @property
+    @abc.abstractmethod
+    def is_secure(self) -> bool:
+        """Whether the numbers are secret, so that a guarantee may be stated."""
+
+    def gaussian(self, step: int, shape: tuple[int, ...]) -> Tensor:
+        """Standard normal numbers by Box and Muller, in float64.
+
+        ``r = sqrt(-2 ln u)``, ``(r cos 2 pi v, r sin 2 pi v)`` with 128 random bits in u and 53 in v, so that the radius
+        reaches 13.3: a 24-bit u, as in float32, would stop at 5.77 and break delta = 1e-5 by itself.
+
+        Args:
+            step: number of the step, 0 to 2^48 - 1.
+            shape: (samples, ...). Sample i gets the same numbers whatever the number of samples.
+
+        Returns:
+            float64 tensor of that shape.
+        """
+        num_samples, size = shape[0], math.prod(shape[1:])
+        pairs = (size + 1) // 2
+        pair = np.arange(num_samples * pairs).reshape(num_samples, pairs)
+        words = self._words(NOISE_DOMAIN, step, np.stack([2 * pair, 2 * pair + 1], axis=-1))
+        coarse, fine, direction = words[..., 0, 0], words[..., 0, 1], words[..., 1, 0]
+        uniform = coarse.astype(np.float64) * 2.0**-64 + (fine.astype(np.float64) + 0.5) * 2.0**-128
+        radius, angle = np.sqrt(-2.0 * np.log(uniform)), 2.0 * np.pi * unit_interval(direction)
+        normals = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1).reshape(num_samples, 2 * pairs)
+        return torch.from_numpy(np.ascontiguousarray(normals[:, :size])).reshape(shape)
+
+    def coins(self, step: int, num_draws: int, num_critics: int) -> Tensor:
+        """Independent uniform draws of critics, with replacement, by rejection (no modulo bias).
+
+        Returns:
+            int64 tensor (num_draws,) with values in [0, num_critics). Secret: never to be stored or released.
+        """
+        limit = 2**64 - 2**64 % num_critics
+        accepted: list[int] = []
+        block = 0
+        while len(accepted) < num_draws:
+            words = self._words(COIN_DOMAIN, step, np.arange(block, block + num_draws))
+            accepted += [int(word) % num_critics for word in words.ravel() if int(word) < limit]
+            block += num_draws
+        return torch.tensor(accepted[:num_draws], dtype=torch.int64)
+
+    def _words(self, domain: int, step: int, low: np.ndarray) -> np.ndarray:
+        if os.getpid() != self._process:
+            # Privacy: a forked child would repeat its parent's noise on another signal, which cancels it.
+            raise PrivacyError("the noise of a run was used in a forked process; draw a new key in every process")
+        return self._stream.words(np.uint64((domain << 48) | step), low.astype(np.uint64))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(key hidden)"
+
+
+class KeyedNoise(AbstractNoise):
+    """Noise whose key the operating system draws for this process; it is written nowhere.
+
+    Guarantee: under the assumption that AES-256 in counter mode is indistinguishable from random, coins and noise are
+    independent of everything else and of each other.
+
+    References: NIST SP 800-38A (counter mode).
+    """
+
+    def __init__(self) -> None:
+        super().__init__(os.urandom(KEY_BYTES))
+
+    @property
+    def is_secure(self) -> bool:
+        """True: nobody can recompute the noise."""
+        return True
+
+
+class DeterministicNoise(AbstractNoise):
+    """Noise that anyone can recompute from a seed: for tests alone.
+
+    Guarantee: none. Whatever is made with it is stamped insecure.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(key_from_seed(seed, "insecure noise"))
+
+    @property
+    def is_secure(self) -> bool:
+        """False: the seed gives the noise away."""
+        return False
+
+
+def truncation_delta(num_samples: int, sample_size: int, noise_multiplier: float) -> float:
+    """What the bounded radius of `AbstractNoise.gaussian` adds to delta at most, over all released vectors.
+
+    The drawn noise is the ideal one conditioned on no pair beyond the radius R, ``exp(-R^2/2) = 2^-128``. The drawn law
+    of one neighbour then exceeds the bound only where the other neighbour's noise would have been cut: where some pair,
+    shifted by s_i, lies beyond R. For a vector of n pairs with ``sum s_i^2 <= s^2``, ``s = 1/noise_multiplier``,
+
+        sum exp(-(R - s_i)^2/2) <= 2^-128 (n + R s sqrt(n) + exp(R s)),
+
+    by expanding ``exp(R s_i)`` and ``sum s_i^k <= s^k`` for k >= 2, ``sum s_i <= s sqrt(n)``.
+
+    Args:
+        num_samples: released vectors in the whole run.
+        sample_size: coordinates of one vector.
+        noise_multiplier: noise standard deviation over sensitivity.
+
+    >>> truncation_delta(640_000, 784, 0.816) < 1e-20
+    True
+    """
+    radius, shift, pairs = math.sqrt(2 * TAIL_BITS * math.log(2)), 1 / noise_multiplier, (sample_size + 1) // 2
+    per_sample = pairs + radius * shift * math.sqrt(pairs) + math.exp(min(radius * shift, 700.0))
+    return min(1.0, num_samples * per_sample * 2.0**-TAIL_BITS)

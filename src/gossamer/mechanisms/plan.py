@@ -1,0 +1,167 @@
+"""A privacy plan: sampling, clip, noise, adjacency and price in one object, so that claim and run cannot drift apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dp_accounting import DpEvent
+
+from gossamer.errors import InputError
+from gossamer.mechanisms.noise import truncation_delta
+from gossamer.privacy.accounting import (
+    calibrate_noise_multiplier,
+    describe_accountants,
+    epsilon_by_pld,
+    epsilon_by_rdp,
+)
+from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.budget import PrivacyBudget, check_delta
+from gossamer.privacy.events import one_of_many_event
+from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
+from gossamer.privacy.statement import PrivacyStatement
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneOfManyPlan:
+    """Secret one-of-K draws of critics whose clipped answers are released with Gaussian noise.
+
+    Guarantee: a run through `GradientSanitizer` made from this plan has the privacy of `event` under `adjacency`, on the
+    conditions in docs/concepts/one-of-many.md.
+
+    Attributes:
+        unit: what a slot holds.
+        num_slots: public number of slots, N.
+        num_critics: K, shards of slots, at most N.
+        num_steps: T.
+        batch_size: B, released vectors in a step.
+        draws_per_step: c, coins in a step, a divisor of B.
+        clip_norm: C, bound on the norm of an answer, > 0.
+        noise_multiplier: noise standard deviation over `sensitivity`, > 0; None while it is still to be calibrated.
+
+    Raises:
+        InputError: a number out of range, fewer slots than critics, or c that does not divide B.
+        PrivacyError: no noise.
+    """
+
+    unit: Unit
+    num_slots: int
+    num_critics: int
+    num_steps: int
+    batch_size: int
+    draws_per_step: int
+    clip_norm: float
+    noise_multiplier: float | None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.clip_norm < float("inf"):
+            raise InputError(f"clip_norm must be a positive number, got {self.clip_norm}")
+        if self.num_critics > self.num_slots:
+            raise InputError(
+                f"num_critics = {self.num_critics} but the data holds {self.num_slots} records: every critic needs at "
+                f"least one; pass --num-critics {self.num_slots} or fewer"
+            )
+        self._event_with(1.0 if self.noise_multiplier is None else self.noise_multiplier)
+
+    @property
+    def adjacency(self) -> Adjacency:
+        """The content of one slot: the map from slots to shards does not move when a slot empties."""
+        return Adjacency.SLOT
+
+    @property
+    def sensitivity(self) -> float:
+        """Largest distance between the clipped answers of two critics, ``2 C``: one answers in place of the other."""
+        return 2.0 * self.clip_norm
+
+    @property
+    def noise_std(self) -> float:
+        """Standard deviation of the noise on every released coordinate."""
+        return self.sensitivity * self._chosen_multiplier()
+
+    @property
+    def event(self) -> DpEvent:
+        """What the whole run does to privacy."""
+        return self._event_with(self._chosen_multiplier())
+
+    def calibrated(self, budget: PrivacyBudget) -> OneOfManyPlan:
+        """The plan with the smallest noise multiplier whose epsilon by PLD keeps within the budget."""
+        check_delta(budget.delta, self.num_slots)
+        return replace(self, noise_multiplier=calibrate_noise_multiplier(self._event_with, budget).noise_multiplier)
+
+    def budget_at(self, delta: float) -> PrivacyBudget:
+        """What the whole run costs at ``delta``.
+
+        Raises:
+            PrivacyError: delta is not below one over the number of slots.
+        """
+        check_delta(delta, self.num_slots)
+        return PrivacyBudget(epsilon=epsilon_by_pld(self.event, delta).epsilon, delta=delta)
+
+    def statement(
+        self, delta: float, *, method: str, sample_size: int, is_secure: bool, public_inputs: tuple[str, ...] = ()
+    ) -> PrivacyStatement:
+        """The claim of a run of this plan.
+
+        Args:
+            delta: below one over the number of slots.
+            method: name of the method that ran.
+            sample_size: coordinates of the largest released vector.
+            is_secure: whether the noise was secret.
+            public_inputs: sentences on what was taken as public.
+        """
+        budget = self.budget_at(delta)
+        return PrivacyStatement(
+            mechanism=f"{method}: Gaussian noise on the clipped answer of one of K critics, drawn in secret",
+            adjacency=self.adjacency,
+            unit=self.unit,
+            num_slots=self.num_slots,
+            epsilon=budget.epsilon,
+            delta=delta,
+            epsilon_rdp=epsilon_by_rdp(self.event, delta).epsilon,
+            noise_multiplier=self._chosen_multiplier(),
+            clip_norm=self.clip_norm,
+            parameters=tuple(
+                (name, getattr(self, name)) for name in ("num_critics", "num_steps", "batch_size", "draws_per_step")
+            ),
+            accountants=describe_accountants(),
+            num_tuning_runs=0,
+            public_inputs=(
+                "the number of slots, the shape of the data, its range [0, 1] and the names of its classes",
+                "all settings of the run and its seed, which shards and initial weights follow from",
+                *public_inputs,
+            ),
+            covered=(
+                "the generator in release/generator.safetensors, and anything that is computed from it alone",
+                "synthetic samples drawn from it, as many as you like",
+            ),
+            not_covered=(
+                "everything in private/: critics, checkpoints, the ledger, losses and scores on real data",
+                "facts that hold for the whole population: the generator is meant to teach those",
+                "several slots that belong to one person, beyond what their number multiplies epsilon to",
+            ),
+            truncation_delta=truncation_delta(
+                self.num_steps * self.batch_size, sample_size, self._chosen_multiplier()
+            ),
+            is_secure=is_secure,
+            published_epsilon=published_gs_wgan_epsilon(
+                num_critics=self.num_critics,
+                noise_multiplier=self._chosen_multiplier(),
+                num_steps=self.num_steps,
+                batch_size=self.batch_size,
+                delta=delta,
+            ),
+            published_caveat=PUBLISHED_CAVEAT,
+        )
+
+    def _event_with(self, noise_multiplier: float) -> DpEvent:
+        return one_of_many_event(
+            num_critics=self.num_critics,
+            noise_multiplier=noise_multiplier,
+            num_steps=self.num_steps,
+            batch_size=self.batch_size,
+            draws_per_step=self.draws_per_step,
+        )
+
+    def _chosen_multiplier(self) -> float:
+        if self.noise_multiplier is None:
+            raise InputError("noise_multiplier is not chosen yet: calibrate the settings to an epsilon first")
+        return self.noise_multiplier

@@ -1,0 +1,68 @@
+"""The only door between critics and generator: secret coins, clipped answers, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gossamer.errors import PrivacyError
+from gossamer.mechanisms.clipping import clip_to_ball
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.plan import OneOfManyPlan
+
+
+class GradientSanitizer:
+    """Answers one query a step as its plan says, each step once, in order, and none after the last.
+
+    ``clip(dD_k/dx, C) + N(0, (2 C noise_multiplier)^2 I)`` for every sample, the critic k of each group drawn anew,
+    uniformly and in secret.
+
+    Guarantee: with critics whose state at a step does not depend on coins or noise beyond what was released, and answers
+    that are pure, the released vectors of all steps have the privacy of ``plan.event`` (docs/concepts/one-of-many.md).
+    Coins leave only to the function that asks the critics.
+
+    Args:
+        plan: sampling, clip, noise and number of steps; the statement is written from the same object.
+        noise: secret randomness, used by this object alone.
+        next_step: first step to answer, above 0 when a run is taken up again with a new key.
+    """
+
+    def __init__(self, plan: OneOfManyPlan, noise: AbstractNoise, next_step: int = 0) -> None:
+        self.plan = plan
+        self._noise = noise
+        self._next_step = next_step
+
+    def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
+        """Sanitized gradients of one step.
+
+        Args:
+            step: must be the step after the last one released.
+            ask: given the drawn critics, int64 (draws_per_step,), returns their gradients at the samples, group after
+                group, as (draws_per_step, batch_size / draws_per_step, ...).
+
+        Returns:
+            float32 (batch_size, ...), on the device of the answers: safe to use for anything. Not the clipped vectors.
+
+        Raises:
+            PrivacyError: a step asked twice, out of order, or beyond the plan.
+        """
+        self._advance(step)
+        plan = self.plan
+        coins = self._noise.coins(step, plan.draws_per_step, plan.num_critics)
+        answers = ask(coins)
+        expected = (plan.draws_per_step, plan.batch_size // plan.draws_per_step)
+        if answers.shape[:2] != expected:
+            raise ValueError(f"answers have shape {tuple(answers.shape)}, the plan says {expected} and then the view")
+        clipped = clip_to_ball(answers.flatten(end_dim=1), plan.clip_norm)
+        noise = self._noise.gaussian(step, tuple(clipped.shape)).to(clipped.device)
+        # Privacy: the sum is formed in float64 and rounded afterwards, which is post-processing.
+        return (clipped + plan.noise_std * noise).to(torch.float32)
+
+    def _advance(self, step: int) -> None:
+        if step != self._next_step:
+            raise PrivacyError(f"step {step} was asked but step {self._next_step} is next: no noise is used twice")
+        if step >= self.plan.num_steps:
+            raise PrivacyError(f"the plan pays for {self.plan.num_steps} steps and all are spent")
+        self._next_step += 1
