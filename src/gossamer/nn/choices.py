@@ -1,0 +1,11 @@
+"""The networks that a configuration can name."""
+
+from __future__ import annotations
+
+from gossamer.nn.images.critic import ConvCriticConfig
+from gossamer.nn.images.dcgan import DCGANGeneratorConfig
+from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig, PyramidGeneratorConfig
+from gossamer.nn.images.resnet import ResNetGeneratorConfig
+
+GeneratorConfig = ResNetGeneratorConfig | DCGANGeneratorConfig | MLPGeneratorConfig | PyramidGeneratorConfig
+CriticConfig = ConvCriticConfig | MLPCriticConfig

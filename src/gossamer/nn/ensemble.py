@@ -1,0 +1,186 @@
+"""Many networks of one shape as stacked tensors: trained and asked together, each as if it were alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adam:
+    """Settings of the Adam optimiser (Kingma and Ba 2015, algorithm 1)."""
+
+    learning_rate: float = 1e-4
+    beta1: float = 0.5
+    beta2: float = 0.9
+    stabiliser: float = 1e-8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ensemble:
+    """K networks of one architecture with their Adam states, as tensors whose first axis counts networks.
+
+    Never changed in place: training returns a new one, so that a fork is nothing but a value that is dropped.
+
+    Attributes:
+        template: a module that gives the architecture; its own weights are not used.
+        parameters: name -> (K, ...).
+        buffers: name -> (K, ...), vectors of spectral norms for instance.
+        first_moment: as parameters.
+        second_moment: as parameters.
+        num_updates: int64 (K,).
+    """
+
+    template: nn.Module
+    parameters: Tensors
+    buffers: Tensors
+    first_moment: Tensors
+    second_moment: Tensors
+    num_updates: Tensor
+
+    @property
+    def num_networks(self) -> int:
+        """K."""
+        return self.num_updates.shape[0]
+
+    def select(self, networks: Tensor) -> Ensemble:
+        """A copy of the chosen networks, in the order given, repeats allowed: int64 (c,)."""
+        return self._map(lambda tensor: tensor.index_select(0, networks))
+
+    def update(self, networks: Tensor, changed: Ensemble) -> Ensemble:
+        """The ensemble with the chosen distinct networks replaced."""
+        return self._combine(changed, lambda old, new: old.index_copy(0, networks, new))
+
+    def update_(self, networks: Tensor, changed: Ensemble) -> None:
+        """As `update`, into the present tensors: a thousand critics are too many to copy at every step."""
+        self._combine(changed, lambda old, new: old.index_copy_(0, networks, new))
+
+    def to(self, device: torch.device) -> Ensemble:
+        """The ensemble on a device."""
+        return self._map(lambda tensor: tensor.to(device))
+
+    def state_dict(self) -> Tensors:
+        """All tensors under flat names, for a checkpoint. Private as soon as the networks saw data."""
+        groups = {name: getattr(self, name) for name in _GROUPS}
+        flat = {f"{group}/{name}": tensor for group, tensors in groups.items() for name, tensor in tensors.items()}
+        return flat | {"num_updates": self.num_updates}
+
+    def with_state(self, state: Tensors) -> Ensemble:
+        """The ensemble of this architecture with the tensors of a `state_dict` (of any number of networks)."""
+        groups: dict[str, Tensors] = {group: {} for group in _GROUPS}
+        for key, tensor in state.items():
+            if key != "num_updates":
+                group, name = key.split("/", 1)
+                groups[group][name] = tensor
+        return replace(self, **groups, num_updates=state["num_updates"])
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Ensemble:
+        groups = {name: {key: change(value) for key, value in getattr(self, name).items()} for name in _GROUPS}
+        return replace(self, **groups, num_updates=change(self.num_updates))
+
+    def _combine(self, other: Ensemble, join: Callable[[Tensor, Tensor], Tensor]) -> Ensemble:
+        groups = {
+            name: {key: join(value, getattr(other, name)[key]) for key, value in getattr(self, name).items()}
+            for name in _GROUPS
+        }
+        return replace(self, **groups, num_updates=join(self.num_updates, other.num_updates))
+
+
+_GROUPS = ("parameters", "buffers", "first_moment", "second_moment")
+
+
+def stack(networks: Sequence[nn.Module]) -> Ensemble:
+    """An ensemble of modules of one architecture, with fresh Adam states."""
+    parameters, buffers = torch.func.stack_module_state(list(networks))
+    parameters = {name: tensor.detach() for name, tensor in parameters.items()}
+    return Ensemble(
+        template=networks[0],
+        parameters=parameters,
+        buffers=buffers,
+        first_moment={name: torch.zeros_like(tensor) for name, tensor in parameters.items()},
+        second_moment={name: torch.zeros_like(tensor) for name, tensor in parameters.items()},
+        num_updates=torch.zeros(len(networks), dtype=torch.int64),
+    )
+
+
+def concatenate(ensembles: Sequence[Ensemble]) -> Ensemble:
+    """One ensemble of all the networks, in order."""
+    states = [ensemble.state_dict() for ensemble in ensembles]
+    return ensembles[0].with_state({key: torch.cat([state[key] for state in states]) for key in states[0]})
+
+
+def outputs(ensemble: Ensemble, parameters: Tensors, *inputs: Tensor | None) -> Tensor:
+    """Every network's output on its own inputs, ``f_k(x_k)``.
+
+    Args:
+        ensemble: gives architecture and buffers.
+        parameters: stacked parameters to use, those of the ensemble or a differentiable copy.
+        inputs: each (K, batch, ...) or None.
+
+    Returns:
+        (K, batch, ...).
+    """
+
+    def one(parameters: Tensors, buffers: Tensors, *inputs: Tensor | None) -> Tensor:
+        return functional_call(ensemble.template, (parameters, buffers), inputs)
+
+    axes = (0, 0, *(None if value is None else 0 for value in inputs))
+    return vmap(one, in_dims=axes)(parameters, ensemble.buffers, *inputs)
+
+
+def differentiable(parameters: Tensors) -> Tensors:
+    """A copy of the parameters that records gradients."""
+    return {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}
+
+
+def gradients(losses: Tensor, parameters: Tensors) -> Tensors:
+    """Gradient of every network's own loss, in one backward pass.
+
+    The sum over networks has the gradient of each term alone, since no network's loss knows another's parameters.
+
+    Args:
+        losses: (K,), computed from ``parameters``.
+        parameters: as made by `differentiable`.
+    """
+    found = torch.autograd.grad(losses.sum(), list(parameters.values()), allow_unused=True)
+    return {
+        name: torch.zeros_like(tensor) if gradient is None else gradient
+        for (name, tensor), gradient in zip(parameters.items(), found, strict=True)
+    }
+
+
+def adam_step(ensemble: Ensemble, gradient: Tensors, adam: Adam) -> Ensemble:
+    """One step of Adam for every network; a network whose gradient is not finite keeps its state, and no other notices.
+
+    Guarantee: row k of the result depends on row k of the arguments alone.
+
+    References: Kingma and Ba 2015, algorithm 1.
+    """
+    is_finite = torch.stack([g.flatten(start_dim=1).isfinite().all(dim=1) for g in gradient.values()]).all(dim=0)
+    count = (ensemble.num_updates + 1).double()
+    correction1, correction2 = 1 - adam.beta1**count, 1 - adam.beta2**count
+    step_size = (adam.learning_rate * correction2.sqrt() / correction1).float()
+    stabiliser = (adam.stabiliser * correction2.sqrt()).float()
+    parameters, first, second = {}, {}, {}
+    for name, g in gradient.items():
+        moment1 = torch.lerp(g, ensemble.first_moment[name], adam.beta1)
+        moment2 = torch.lerp(g * g, ensemble.second_moment[name], adam.beta2)
+        rows = (-1,) + (1,) * (g.dim() - 1)
+        change = step_size.view(rows) * moment1 / (moment2.sqrt() + stabiliser.view(rows))
+        keep = is_finite.view(rows)
+        parameters[name] = torch.where(keep, ensemble.parameters[name] - change, ensemble.parameters[name])
+        first[name] = torch.where(keep, moment1, ensemble.first_moment[name])
+        second[name] = torch.where(keep, moment2, ensemble.second_moment[name])
+    return replace(
+        ensemble,
+        parameters=parameters,
+        first_moment=first,
+        second_moment=second,
+        num_updates=ensemble.num_updates + is_finite,
+    )

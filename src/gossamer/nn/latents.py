@@ -1,0 +1,55 @@
+"""Laws of the generator's input: the published Bernoulli code and a normal one."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gossamer.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractLatent(abc.ABC):
+    """A public law on vectors.
+
+    Attributes:
+        dim: number of coordinates, >= 1.
+    """
+
+    dim: int
+
+    def __post_init__(self) -> None:
+        if self.dim < 1:
+            raise InputError(f"latent dim must be at least 1, got {self.dim}")
+
+    @abc.abstractmethod
+    def draw(self, num_samples: int, rng: torch.Generator) -> Tensor:
+        """Float32 tensor (num_samples, dim)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormalLatent(AbstractLatent):
+    """Independent standard normal coordinates."""
+
+    dim: int = 10
+
+    def draw(self, num_samples: int, rng: torch.Generator) -> Tensor:
+        """Float32 tensor (num_samples, dim)."""
+        return torch.randn(num_samples, self.dim, generator=rng)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BernoulliLatent(AbstractLatent):
+    """Independent fair coins, as published: at most ``2^dim`` different images of a class."""
+
+    dim: int = 10
+
+    def draw(self, num_samples: int, rng: torch.Generator) -> Tensor:
+        """Float32 tensor (num_samples, dim) of zeros and ones."""
+        return torch.randint(0, 2, (num_samples, self.dim), generator=rng).float()
+
+
+Latent = NormalLatent | BernoulliLatent
