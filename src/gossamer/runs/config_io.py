@@ -1,0 +1,102 @@
+"""Frozen configurations as JSON: complete, tagged by type, strict when read back."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from typing import Any, TypeVar
+
+import cattrs
+from cattrs.gen import make_dict_structure_fn
+
+from gossamer.errors import InputError
+
+T = TypeVar("T")
+TAG = "type"
+
+
+def to_json_tree(config: object) -> dict[str, Any]:
+    """A dataclass as plain dictionaries, lists, numbers and strings; every dataclass carries its name as ``type``.
+
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Point:
+    ...     x: int
+    >>> to_json_tree(Point(1))
+    {'type': 'Point', 'x': 1}
+    """
+    return _plain(config)
+
+
+def from_json_tree(kind: type[T], tree: object, where: str) -> T:
+    """The dataclass that `to_json_tree` wrote.
+
+    Args:
+        kind: dataclass to build.
+        tree: what was read; not trusted.
+        where: file, for the message.
+
+    Raises:
+        InputError: an unknown or missing key, an unknown type, or a value that a constructor refuses.
+    """
+    try:
+        return _CONVERTER.structure(tree, kind)
+    except (cattrs.BaseValidationError, InputError, TypeError, ValueError, KeyError, AttributeError) as error:
+        reasons = cattrs.transform_error(error) if isinstance(error, cattrs.BaseValidationError) else [str(error)]
+        raise InputError(f"{where}: {_first_line(reasons[0])}") from None
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {TAG: type(value).__name__} | fields
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _first_line(reason: str) -> str:
+    return reason.splitlines()[0] if reason else "not a configuration"
+
+
+def _variants(kind: Any) -> dict[str, type] | None:
+    """The dataclasses of a union by name, None for any other type."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        members = typing.get_args(kind)
+        if all(dataclasses.is_dataclass(member) for member in members):
+            return {member.__name__: member for member in members}
+    return None
+
+
+def _structure_union(tree: Any, kind: Any) -> Any:
+    variants = _variants(kind)
+    assert variants is not None
+    name = tree.get(TAG) if isinstance(tree, dict) else None
+    if name not in variants:
+        raise InputError(f"type must be one of {', '.join(sorted(variants))}")
+    return _CONVERTER.structure(tree, variants[name])
+
+
+def _structure_tagged(kind: type) -> Any:
+    build = make_dict_structure_fn(kind, _CONVERTER, _cattrs_forbid_extra_keys=True)
+
+    def structure(tree: Any, _: type) -> Any:
+        if not isinstance(tree, dict) or tree.get(TAG) != kind.__name__:
+            raise InputError(f"expected an object with type {kind.__name__}")
+        return build({key: value for key, value in tree.items() if key != TAG}, kind)
+
+    return structure
+
+
+def _number(tree: Any, kind: type) -> Any:
+    # Strict: JSON true is no number, and 3.7 is no count.
+    if isinstance(tree, bool) or not isinstance(tree, (int, float) if kind is float else kind):
+        raise InputError(f"expected {kind.__name__}, got {type(tree).__name__}")
+    return kind(tree)
+
+
+_CONVERTER = cattrs.Converter(forbid_extra_keys=True)
+for _kind in (int, float, str):
+    _CONVERTER.register_structure_hook(_kind, _number)
+_CONVERTER.register_structure_hook_factory(dataclasses.is_dataclass, _structure_tagged)
+_CONVERTER.register_structure_hook_func(lambda kind: _variants(kind) is not None, _structure_union)

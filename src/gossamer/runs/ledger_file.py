@@ -1,0 +1,81 @@
+"""The write-ahead ledger: a block of steps is on the disk as spent before its first answer is given."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+from gossamer.errors import InputError, ResourceError
+from gossamer.privacy.ledger import Ledger, LedgerEntry
+
+BLOCK = 10
+"""Steps charged at once: an orderly stop comes at the end of a block, a crash loses at most this many unused steps."""
+
+
+class LedgerFile:
+    """Appends to the ledger of a run. One instance a process, and a new key of the noise with it.
+
+    Guarantee: when `charge` returns, the step and the rest of its block are on the disk as spent; nothing is ever taken
+    back. A process that dies has therefore spent at most what the file says.
+
+    Args:
+        path: the file, made when the first block is charged.
+        num_planned_steps: what the budget pays for in all.
+    """
+
+    def __init__(self, path: Path, *, num_planned_steps: int) -> None:
+        self.path = path
+        self.ledger = read_ledger(path)
+        self._num_planned = num_planned_steps
+        self._process_index = self.ledger.next_process_index
+        self._charged_until = 0
+
+    def charge(self, step: int) -> None:
+        """Charge the block that begins with this step, unless this process has charged the step already.
+
+        Raises:
+            PrivacyError: the budget is spent.
+            ResourceError: the ledger cannot be written; the step must not be taken.
+        """
+        if step < self._charged_until:
+            return
+        size = max(1, min(BLOCK, self.ledger.remaining_steps(self._num_planned)))
+        entry = LedgerEntry(first_step=step, num_steps=size, process_index=self._process_index)
+        charged = self.ledger.charge(entry, num_planned_steps=self._num_planned)
+        try:
+            with self.path.open("ab") as file:
+                file.write((json.dumps(dataclasses.asdict(entry)) + "\n").encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise ResourceError(
+                f"{self.path}: the ledger cannot be written ({error.strerror}); free space, then `gossamer resume`"
+            ) from None
+        self.ledger = charged
+        self._charged_until = entry.end_step
+
+    def is_block_end(self, num_steps_done: int) -> bool:
+        """Whether every charged step is done, so that stopping here loses nothing."""
+        return num_steps_done >= self._charged_until
+
+
+def read_ledger(path: Path) -> Ledger:
+    """The ledger of a run, empty when nothing was charged yet.
+
+    A last line cut off by a crash was never relied on: its steps had not begun.
+
+    Raises:
+        InputError: a line before the last cannot be read.
+    """
+    lines = path.read_bytes().split(b"\n") if path.is_file() else []
+    entries = []
+    for number, line in enumerate(lines):
+        if line:
+            try:
+                entries.append(LedgerEntry(**json.loads(line)))
+            except (ValueError, TypeError):
+                if number < len(lines) - 1:
+                    raise InputError(f"{path}: line {number + 1} is no ledger entry; the run cannot be resumed") from None
+    return Ledger(entries=tuple(entries))
