@@ -1,0 +1,47 @@
+"""Who is protected, and against which change of the data: the adjacency and the unit of protection."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Unit(enum.Enum):
+    """What one public slot holds.
+
+    ``RECORD``: one record (an image, a beat, a row). ``PERSON``: all records of one person; their number is private.
+    """
+
+    RECORD = "record"
+    PERSON = "person"
+
+
+class Adjacency(enum.Enum):
+    """Which data sets count as neighbours. The price of a mechanism holds for one adjacency only.
+
+    ``SLOT``: two data sets are neighbours when they differ in the content of one public slot, which may be filled,
+    emptied or replaced. Slots, their number and the map from slots to shards are public and do not move. Methods with
+    shards and critics, and one-shot sums, use it.
+
+    ``ADD_OR_REMOVE_ONE``: two data sets are neighbours when one is the other with one unit added. Methods that draw
+    units by Poisson sampling use it. A guarantee of epsilon here is one of up to 2 epsilon for a replacement, so the
+    two adjacencies never share a budget.
+    """
+
+    SLOT = "slot"
+    ADD_OR_REMOVE_ONE = "add-or-remove-one"
+
+    def describe(self, unit: Unit) -> str:
+        """One sentence for a person.
+
+        Example:
+            >>> Adjacency.ADD_OR_REMOVE_ONE.describe(Unit.RECORD)
+            'Neighbouring data sets differ by one record, added or removed.'
+        """
+        if self is Adjacency.SLOT:
+            content = "one record" if unit is Unit.RECORD else "all records of one person"
+            return (
+                f"Neighbouring data sets differ in one public slot, whose content ({content}) "
+                "is added, removed or replaced by anything."
+            )
+        content = "one record" if unit is Unit.RECORD else "all records of one person"
+        return f"Neighbouring data sets differ by {content}, added or removed."

@@ -1,0 +1,80 @@
+"""The privacy budget (epsilon, delta), and which deltas are honest."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from gossamer.errors import InputError, PrivacyError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrivacyBudget:
+    """What may be spent: epsilon > 0, finite, and delta in (0, 1).
+
+    Args:
+        epsilon: largest privacy loss allowed, in nats.
+        delta: probability with which that loss may be exceeded.
+
+    Raises:
+        InputError: epsilon is not a finite number above 0.
+        PrivacyError: delta is outside (0, 1).
+
+    Example:
+        >>> PrivacyBudget(epsilon=10.0, delta=1e-5)
+        PrivacyBudget(epsilon=10.0, delta=1e-05)
+    """
+
+    epsilon: float
+    delta: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.epsilon) and self.epsilon > 0):
+            raise InputError(f"epsilon must be a finite number above 0, not {self.epsilon}: give for example 10")
+        check_delta_range(self.delta)
+
+
+def check_delta_range(delta: float) -> None:
+    """Refuse a delta outside (0, 1); NaN included.
+
+    Raises:
+        PrivacyError: always then, because delta = 0 is unreachable with Gaussian noise and delta >= 1 promises nothing.
+    """
+    if not 0.0 < delta < 1.0:
+        raise PrivacyError(f"delta must lie strictly between 0 and 1, not {delta}: give for example 1e-5")
+
+
+def check_delta(delta: float, num_slots: int) -> None:
+    """Refuse a delta that would allow publishing one slot outright: delta >= 1 / num_slots.
+
+    Raises:
+        InputError: num_slots is below 1.
+        PrivacyError: delta is outside (0, 1) or not below 1 / num_slots.
+    """
+    _check_num_slots(num_slots)
+    check_delta_range(delta)
+    # Privacy: releasing one slot picked at random, with no noise, satisfies delta = 1 / num_slots.
+    if delta >= 1.0 / num_slots:
+        raise PrivacyError(
+            f"delta {delta:g} is not below 1/{num_slots} (one over the number of slots), which would allow publishing "
+            f"a slot outright: use {default_delta(num_slots):g}"
+        )
+
+
+def default_delta(num_slots: int) -> float:
+    """The largest power of ten that is at most 1 / (10 num_slots).
+
+    A power of ten, and not 1 / (10 num_slots) itself, so that the figure in a statement is one that people compare.
+
+    Example:
+        >>> default_delta(60_000), default_delta(10)
+        (1e-06, 0.01)
+    """
+    _check_num_slots(num_slots)
+    num_digits = len(str(10 * num_slots - 1))
+    return float(f"1e-{num_digits}")
+
+
+def _check_num_slots(num_slots: int) -> None:
+    if num_slots < 1:
+        raise InputError(f"num_slots must be at least 1, not {num_slots}: give the public number of slots")

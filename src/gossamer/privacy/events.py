@@ -1,0 +1,236 @@
+"""One function per mechanism that the library runs, giving its DpEvent; and how such events are read back.
+
+The noise multiplier means one thing everywhere: standard deviation of the noise / L2 sensitivity of the released vector
+under the stated adjacency.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+
+import dp_accounting
+
+from gossamer.errors import InputError, PrivacyError
+from gossamer.privacy.adjacency import Adjacency
+
+
+def one_of_many_event(
+    *, num_critics: int, noise_multiplier: float, num_steps: int, batch_size: int, draws_per_step: int
+) -> dp_accounting.DpEvent:
+    r"""The event of one-of-K sampling: T steps, B answers a step, c secret draws a step.
+
+    A draw names one of K critics, uniformly and with replacement; it answers B / c samples, each clipped and noised, so
+    that one draw is a Gaussian of multiplier :math:`\sigma / \sqrt{B/c}` behind a 1-of-K choice:
+
+    SelfComposed(SampledWithoutReplacement(K, 1, SelfComposed(Gaussian(sigma), B / c)), T c)
+
+    Guarantee:
+        Valid under ``Adjacency.SLOT``, provided that every critic's state is a function of its own shard, its own
+        random tape and the public transcript, whichever critics were drawn (docs/concepts/one-of-many.md, theorem 1).
+
+    Args:
+        num_critics: K, number of critics and of disjoint shards, at least 1.
+        noise_multiplier: sigma, noise of one answer / (2 clip_norm), above 0.
+        num_steps: T, updates of the released generator, at least 1.
+        batch_size: B, answers per step, at least 1.
+        draws_per_step: c, a divisor of B; B is one coin per sample, 1 the published one per batch.
+
+    Raises:
+        InputError: a count is no positive integer, c does not divide B, or the noise multiplier is negative or NaN.
+        PrivacyError: the noise multiplier is 0.
+
+    Example:
+        >>> event = one_of_many_event(
+        ...     num_critics=10, noise_multiplier=1.0, num_steps=5, batch_size=4, draws_per_step=2
+        ... )
+        >>> event.count, event.event.source_dataset_size, event.event.event.count
+        (10, 10, 2)
+    """
+    for name, value in (
+        ("num_critics", num_critics),
+        ("num_steps", num_steps),
+        ("batch_size", batch_size),
+        ("draws_per_step", draws_per_step),
+    ):
+        check_count(name, value)
+    check_noise_multiplier(noise_multiplier)
+    if batch_size % draws_per_step:
+        raise InputError(f"draws_per_step {draws_per_step} must divide batch_size {batch_size}: choose a divisor")
+    # Privacy: all answers of one draw share its coin, so they are composed INSIDE the sampling, never outside.
+    answers = dp_accounting.SelfComposedDpEvent(
+        dp_accounting.GaussianDpEvent(float(noise_multiplier)), batch_size // draws_per_step
+    )
+    draw = dp_accounting.SampledWithoutReplacementDpEvent(num_critics, 1, answers)
+    return dp_accounting.SelfComposedDpEvent(draw, num_steps * draws_per_step)
+
+
+def poisson_event(*, sample_rate: float, noise_multiplier: float, num_steps: int) -> dp_accounting.DpEvent:
+    """The event of T noisy sums over Poisson samples of units (DP-SGD).
+
+    Guarantee:
+        Valid under ``Adjacency.ADD_OR_REMOVE_ONE`` when every unit is drawn independently with a public rate and sums
+        are not divided by the drawn batch size.
+
+    Args:
+        sample_rate: probability with which a unit is in a batch, in (0, 1].
+        noise_multiplier: noise / L2 bound of one unit's contribution, above 0.
+        num_steps: number of batches, at least 1.
+
+    Raises:
+        InputError: a parameter is out of range.
+        PrivacyError: the noise multiplier is 0.
+    """
+    check_count("num_steps", num_steps)
+    check_noise_multiplier(noise_multiplier)
+    if not 0.0 < sample_rate <= 1.0:
+        raise InputError(f"sample_rate must lie in (0, 1], not {sample_rate}: give expected batch size / units")
+    gaussian = dp_accounting.GaussianDpEvent(float(noise_multiplier))
+    return dp_accounting.SelfComposedDpEvent(
+        dp_accounting.PoissonSampledDpEvent(float(sample_rate), gaussian), num_steps
+    )
+
+
+def gaussian_event(*, noise_multiplier: float, num_releases: int = 1) -> dp_accounting.DpEvent:
+    """The event of Gaussian releases without sampling.
+
+    Guarantee:
+        Valid under the adjacency for which the multiplier's sensitivity was derived.
+
+    Args:
+        noise_multiplier: noise / L2 sensitivity, above 0.
+        num_releases: how many releases, at least 1.
+
+    Raises:
+        InputError: a parameter is out of range.
+        PrivacyError: the noise multiplier is 0.
+    """
+    check_count("num_releases", num_releases)
+    check_noise_multiplier(noise_multiplier)
+    return dp_accounting.SelfComposedDpEvent(dp_accounting.GaussianDpEvent(float(noise_multiplier)), num_releases)
+
+
+def compose_events(*events: dp_accounting.DpEvent) -> dp_accounting.DpEvent:
+    """One event for several mechanisms run on the same data, adaptively, one after the other.
+
+    Raises:
+        InputError: no event was given.
+        PrivacyError: the events hold under different adjacencies.
+    """
+    if not events:
+        raise InputError("no event to compose: give at least one")
+    composed = dp_accounting.ComposedDpEvent(list(events))
+    find_adjacency(composed)
+    return composed
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GaussianPart:
+    """Gaussian releases: multiplier and how often."""
+
+    noise_multiplier: float
+    count: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OneOfManyPart:
+    """Draws of one of K: K, the multiplier of one draw (all its answers together), and how often."""
+
+    num_critics: int
+    noise_multiplier: float
+    count: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PoissonPart:
+    """Poisson-sampled Gaussian releases: rate, multiplier and how often."""
+
+    sample_rate: float
+    noise_multiplier: float
+    count: int
+
+
+Part = GaussianPart | OneOfManyPart | PoissonPart
+
+
+def flatten(event: dp_accounting.DpEvent, count: int = 1) -> Iterator[Part]:
+    """The elementary mechanisms of an event, each with the number of its repetitions.
+
+    Raises:
+        PrivacyError: the event holds a mechanism that this library cannot price.
+    """
+    match event:
+        case dp_accounting.SelfComposedDpEvent():
+            yield from flatten(event.event, count * event.count)
+        case dp_accounting.ComposedDpEvent():
+            for inner in event.events:
+                yield from flatten(inner, count)
+        case dp_accounting.GaussianDpEvent():
+            check_noise_multiplier(event.noise_multiplier)
+            yield GaussianPart(noise_multiplier=event.noise_multiplier, count=count)
+        case dp_accounting.SampledWithoutReplacementDpEvent(sample_size=1):
+            multiplier = _merged_gaussian(event.event)
+            yield OneOfManyPart(num_critics=event.source_dataset_size, noise_multiplier=multiplier, count=count)
+        case dp_accounting.PoissonSampledDpEvent():
+            multiplier = _merged_gaussian(event.event)
+            yield PoissonPart(sample_rate=event.sampling_probability, noise_multiplier=multiplier, count=count)
+        case _:
+            raise PrivacyError(f"no price is known for a {type(event).__name__}: compose the events of this package")
+
+
+def find_adjacency(event: dp_accounting.DpEvent) -> Adjacency | None:
+    """The adjacency under which an event is priced; None for Gaussians alone, whose multiplier carries it.
+
+    Raises:
+        PrivacyError: one-of-K and Poisson sampling are mixed.
+    """
+    parts = tuple(flatten(event))
+    is_slot = any(isinstance(part, OneOfManyPart) for part in parts)
+    is_poisson = any(isinstance(part, PoissonPart) for part in parts)
+    if is_slot and is_poisson:
+        raise PrivacyError(
+            "one-of-K sampling (adjacency: slot) and Poisson sampling (add or remove one) cannot share one budget: "
+            "account for them apart"
+        )
+    if is_slot:
+        return Adjacency.SLOT
+    return Adjacency.ADD_OR_REMOVE_ONE if is_poisson else None
+
+
+def check_count(name: str, value: int) -> None:
+    """Refuse what is not a positive integer.
+
+    Raises:
+        InputError: always then, naming the parameter.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError(f"{name} must be a positive integer, not {value!r}: give 1 or more")
+
+
+def check_noise_multiplier(noise_multiplier: float) -> None:
+    """Refuse a noise multiplier that is no finite number above 0.
+
+    Raises:
+        PrivacyError: it is 0.
+        InputError: it is negative, infinite or NaN.
+    """
+    if noise_multiplier == 0:
+        raise PrivacyError("noise_multiplier 0 has no guarantee at any epsilon: give a number above 0, or an epsilon")
+    if not (math.isfinite(noise_multiplier) and noise_multiplier > 0):
+        raise InputError(f"noise_multiplier must be a finite number above 0, not {noise_multiplier}: give one above 0")
+
+
+def _merged_gaussian(event: dp_accounting.DpEvent) -> float:
+    """The multiplier of one Gaussian that is worth all Gaussians of an event together."""
+    parts = tuple(flatten(event))
+    if not all(isinstance(part, GaussianPart) for part in parts):
+        raise PrivacyError("only Gaussian answers can be priced behind sampling: do not nest samplings")
+    return merge_gaussians(parts)
+
+
+def merge_gaussians(parts: tuple[Part, ...]) -> float:
+    r"""Multiplier of the one Gaussian equal to several, :math:`(\sum_i n_i \sigma_i^{-2})^{-1/2}`."""
+    # Scaled by the smallest multiplier, so that the squares neither overflow nor vanish.
+    smallest = min(part.noise_multiplier for part in parts)
+    return smallest / math.sqrt(sum(part.count * (smallest / part.noise_multiplier) ** 2 for part in parts))

@@ -1,0 +1,93 @@
+"""What a run has spent, as data. Reading and writing it belongs to the run folder.
+
+A block of steps is charged before it runs and never refunded. After a crash the steps since the last checkpoint run
+again under a new key and are charged again: the noise of the lost ones may have been seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from gossamer.errors import InputError, PrivacyError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LedgerEntry:
+    """A block of steps charged at once.
+
+    Args:
+        first_step: index of the first step of the block, from 0.
+        num_steps: length of the block, at least 1.
+        process_index: which process charged it, from 0; every process that trains has a noise key of its own.
+
+    Raises:
+        InputError: a number is out of range.
+    """
+
+    first_step: int
+    num_steps: int
+    process_index: int
+
+    def __post_init__(self) -> None:
+        if self.first_step < 0 or self.num_steps < 1 or self.process_index < 0:
+            raise InputError(f"a ledger entry needs first_step >= 0, num_steps >= 1, process_index >= 0, not {self}")
+
+    @property
+    def end_step(self) -> int:
+        """Index after the last step of the block."""
+        return self.first_step + self.num_steps
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """All blocks charged, oldest first.
+
+    Raises:
+        PrivacyError: a process charged steps out of order, or appears again after a later one.
+
+    Example:
+        >>> ledger = Ledger().charge(LedgerEntry(first_step=0, num_steps=50, process_index=0), num_planned_steps=100)
+        >>> ledger.num_charged_steps, ledger.remaining_steps(100)
+        (50, 50)
+    """
+
+    entries: tuple[LedgerEntry, ...] = ()
+
+    def __post_init__(self) -> None:
+        for before, after in zip(self.entries, self.entries[1:], strict=False):
+            # Privacy: the same step under the same key would reuse its noise on another signal, which cancels it.
+            is_same_process = after.process_index == before.process_index
+            if after.process_index < before.process_index or (is_same_process and after.first_step < before.end_step):
+                raise PrivacyError(
+                    f"the ledger charges step {after.first_step} after step {before.end_step - 1} under one noise key: "
+                    "it was edited or copied; do not resume this run"
+                )
+
+    @property
+    def num_charged_steps(self) -> int:
+        """Steps paid for, those lost in a crash included."""
+        return sum(entry.num_steps for entry in self.entries)
+
+    @property
+    def next_process_index(self) -> int:
+        """The index that the next process takes."""
+        return self.entries[-1].process_index + 1 if self.entries else 0
+
+    def remaining_steps(self, num_planned_steps: int) -> int:
+        """How many steps of the plan are not paid for yet, at least 0."""
+        return max(0, num_planned_steps - self.num_charged_steps)
+
+    def charge(self, entry: LedgerEntry, *, num_planned_steps: int) -> Ledger:
+        """A new ledger with one more block.
+
+        Raises:
+            PrivacyError: the block would exceed the plan, or repeats a step under the same key.
+        """
+        remaining = self.remaining_steps(num_planned_steps)
+        # Privacy: refused before the step that would exceed the budget, not after.
+        if entry.num_steps > remaining:
+            raise PrivacyError(
+                f"{entry.num_steps} steps were asked for and {remaining} of {num_planned_steps} planned are unpaid: "
+                "the budget is spent; release the generator as it is"
+            )
+        return dataclasses.replace(self, entries=(*self.entries, entry))

@@ -1,0 +1,315 @@
+r"""Privacy loss distributions on a grid: connect-the-dots from a privacy profile, and composition by FFT.
+
+Notation: P, Q are a dominating pair of output laws, L = log dP/dQ under P the privacy loss, and the privacy profile is
+the hockey-stick divergence :math:`H(\epsilon) = \sup_S P(S) - e^\epsilon Q(S) = E_P[(1 - e^{\epsilon - L})_+]`. The
+smallest epsilon with H(epsilon) <= delta is what a mechanism with this pair guarantees at delta.
+
+Every rounding here goes up: the grid, the tails cut from it and the window of the FFT may raise epsilon, never lower
+it. How and why: docs/concepts/accounting.md.
+
+References:
+    Doroshenko, Ghazi, Kamath, Kumar, Manurangsi 2022, "Connect the dots", algorithm 1 (discretisation).
+    Koskela, Jälkö, Honkela 2020, "Computing tight differential privacy guarantees using FFT".
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, optimize, signal, special
+
+Array = NDArray[np.float64]
+
+# Shares of delta spent on cutting the tails of one step, on the window of the sum, and kept back for float rounding.
+_TAIL_SHARE = 1e-6
+_WINDOW_SHARE = 1e-6
+_ROUNDING_SHARE = 1e-6
+_FOLDED_MASS = 1e-11
+_MAX_WINDOW_GROWTHS = 12
+
+
+class AbstractDominatingPair(abc.ABC):
+    """A pair of laws (P, Q) of a single step, known through its privacy profiles in both orders."""
+
+    @abc.abstractmethod
+    def log_profile(self, epsilon: Array) -> Array:
+        """log H(epsilon) of (P, Q) for epsilon >= 0, shape (n,) to (n,); decreasing."""
+
+    @abc.abstractmethod
+    def log_dual_profile(self, epsilon: Array) -> Array:
+        """log H(epsilon) of (Q, P) for epsilon >= 0, shape (n,) to (n,); decreasing."""
+
+    @abc.abstractmethod
+    def integrate_losses(self, half_width: float) -> tuple[Array, Array]:
+        """Quadrature of the law of L under P: losses and log weights, both (n,). It places grids and proves nothing.
+
+        Args:
+            half_width: how far into the Gaussian tails to go, in standard deviations.
+        """
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Repeated:
+    """A pair composed ``count`` times with itself."""
+
+    pair: AbstractDominatingPair
+    count: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GridPrecision:
+    """How fine the grid is; the interval is the smallest wish, unless that makes more than ``max_points`` points.
+
+    Args:
+        max_interval: largest interval between losses, in nats.
+        spread_fraction: interval / standard deviation of one step's loss; the variance added by the grid is about a
+            sixth of this fraction's square, relative to the true one.
+        max_points: where the range of losses needs more points than this, the interval grows (epsilon is then
+            hundreds and the interval still a small part of the spread).
+    """
+
+    max_interval: float
+    spread_fraction: float
+    max_points: int
+
+
+FINE = GridPrecision(max_interval=1e-4, spread_fraction=0.02, max_points=2**20)
+COARSE = GridPrecision(max_interval=1e-2, spread_fraction=0.3, max_points=2**17)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossGrid:
+    """A discrete loss law: ``probabilities[i]`` at loss ``(i + first) * interval``, ``infinity_mass`` at infinity."""
+
+    interval: float
+    first: int
+    probabilities: Array
+    infinity_mass: float
+
+    def log_moment(self, order: float) -> float:
+        r"""log E[exp(order L)] over the finite losses."""
+        (index,) = np.nonzero(self.probabilities)
+        exponents = order * self.interval * (index + self.first)
+        shift = float(np.max(exponents))
+        return shift + math.log(float(np.dot(self.probabilities[index], np.exp(exponents - shift))))
+
+
+def discretise(pair: AbstractDominatingPair, interval: float, num_upper: int, num_lower: int) -> LossGrid:
+    r"""Connect-the-dots: the loss law whose profile is the polygon through the true profile at the grid points.
+
+    With H_i the profile at :math:`\epsilon_i = i h`, the polygon in :math:`e^\epsilon` has at :math:`\epsilon_i`,
+    i >= 1, the mass :math:`p_i = (H_{i-1} - H_i) / (1 - e^{-h}) - (H_i - H_{i+1}) / (e^h - 1)`. Losses below zero are
+    those of the exchanged pair, :math:`p_{-i} = e^{-ih} p'_i`: their own formula would subtract numbers near one. What
+    is left lies at zero.
+
+    Guarantee:
+        The polygon lies above the convex profile, so this law dominates the pair.
+
+    Args:
+        pair: the pair of one step.
+        interval: h, above 0.
+        num_upper: grid points above zero; the profile at the last one becomes mass at infinity.
+        num_lower: grid points below zero.
+
+    Returns:
+        Losses from ``-num_lower * h`` to ``num_upper * h``.
+    """
+    upper, infinity_mass = _half_masses(pair.log_profile, interval, num_upper)
+    lower, _ = _half_masses(pair.log_dual_profile, interval, num_lower)
+    lower = lower * np.exp(-interval * np.arange(1, num_lower + 1))
+    # Privacy: the rest stays at loss 0, so that the masses sum to one and none is lost.
+    rest = max(0.0, 1.0 - infinity_mass - float(upper.sum()) - float(lower.sum()))
+    probabilities = np.concatenate((lower[::-1], [rest], upper))
+    return LossGrid(interval=interval, first=-num_lower, probabilities=probabilities, infinity_mass=infinity_mass)
+
+
+def _half_masses(log_profile: Callable[[Array], Array], interval: float, num_points: int) -> tuple[Array, float]:
+    """Masses at the grid points 1..n of a polygon, (n,), and the mass at infinity."""
+    profile = np.exp(log_profile(interval * np.arange(num_points + 1, dtype=np.float64)))
+    drops = np.maximum(0.0, -np.diff(profile))
+    masses = drops / -math.expm1(-interval)
+    masses[:-1] -= drops[1:] / math.expm1(interval)
+    return np.maximum(0.0, masses), float(profile[-1])
+
+
+def find_epsilon(steps: Sequence[Repeated], delta: float, precision: GridPrecision = FINE) -> float:
+    r"""The epsilon that a composition guarantees at delta, from above.
+
+    The law of the sum is computed after an exponential tilt, :math:`\tilde p(l) \propto p(l) e^{\lambda l}`, whose
+    order is the one that the Chernoff bound likes best at this delta: the sum then has its bulk where epsilon is, and
+    the FFT's rounding error is relative to delta instead of to one.
+
+    Args:
+        steps: pairs and how often each is composed; order does not matter.
+        delta: in (0, 1).
+        precision: the grid.
+
+    Returns:
+        epsilon >= 0, in nats.
+    """
+    plan = _plan_window(steps, delta, precision)
+    grids = tuple(
+        discretise(step.pair, plan.interval, num_upper, num_lower)
+        for step, (num_upper, num_lower) in zip(steps, plan.num_points, strict=True)
+    )
+    counts = tuple(step.count for step in steps)
+    top = max(math.ceil(plan.top / plan.interval), _find_top(grids, counts, plan.top_order, _WINDOW_SHARE * delta))
+    # Privacy: what the tails and the window cut off is charged to delta as if it revealed everything.
+    infinity = sum(count * grid.infinity_mass for grid, count in zip(grids, counts, strict=True))
+    allowed = delta * (1.0 - _WINDOW_SHARE - _ROUNDING_SHARE) - infinity
+    lowest = sum(count * grid.first for grid, count in zip(grids, counts, strict=True))
+    bottom = max(lowest, math.floor(plan.bottom / plan.interval))
+    for _ in range(_MAX_WINDOW_GROWTHS):
+        epsilon = _epsilon_in_window(grids, counts, plan.order, bottom, max(top, bottom + 1), allowed)
+        if epsilon is not None:
+            return max(0.0, epsilon)
+        if bottom <= max(lowest, -1):
+            return 0.0
+        bottom = max(lowest, -1, 2 * bottom - top)
+    # Privacy: delta is already met at the bottom of the window, so its bottom is a valid, if loose, epsilon.
+    return max(0.0, bottom * plan.interval)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _WindowPlan:
+    """Where the sum is computed: orders of tilts, lowest and highest loss, interval, and points per step."""
+
+    order: float
+    top_order: float
+    bottom: float
+    top: float
+    interval: float
+    num_points: tuple[tuple[int, int], ...]
+
+
+def _plan_window(steps: Sequence[Repeated], delta: float, precision: GridPrecision) -> _WindowPlan:
+    """Choose tilt, window and interval. Only accuracy and time depend on this choice, never validity."""
+    half_width = 8.0 + math.sqrt(2.0 * -math.log(_WINDOW_SHARE * delta))
+    laws = tuple(step.pair.integrate_losses(half_width) for step in steps)
+    counts = np.array([step.count for step in steps], dtype=np.float64)
+    num_steps = float(counts.sum())
+    variance = float(sum(n * _variance(law) for n, law in zip(counts, laws, strict=True)))
+    spread = math.sqrt(max(variance, 1e-300))
+    tail = math.log(_TAIL_SHARE * delta / num_steps)
+    ranges = tuple((_reach(step.pair.log_profile, tail), _reach(step.pair.log_dual_profile, tail)) for step in steps)
+    # Steeper tilts than this see the largest loss alone, and their exponents lose digits.
+    steepest = min(1e2 / spread + 1e2, 1e4 / max(up for up, _ in ranges))
+    limits = (min(1e-3 / spread, 1e-3 * steepest), steepest)
+    order, _ = _chernoff(laws, counts, delta, limits)
+    top_order, top = _chernoff(laws, counts, _WINDOW_SHARE * delta, limits)
+    # What lies outside the window is folded into it, so the tilted law must hardly reach beyond either end.
+    tilted = tuple(_tilt(law, order) for law in laws)
+    _, tilted_top = _chernoff(tilted, counts, _FOLDED_MASS, limits)
+    top = max(top, tilted_top)
+    _, depth = _chernoff(tuple((-losses, weights) for losses, weights in tilted), counts, _FOLDED_MASS, limits)
+    bottom = min(-depth, top)
+    widest = max(top - bottom, *(up + down for up, down in ranges))
+    interval = min(precision.max_interval, precision.spread_fraction * spread / math.sqrt(num_steps))
+    interval = max(interval, widest / precision.max_points)
+    points = tuple((math.ceil(up / interval) + 1, math.ceil(down / interval) + 1) for up, down in ranges)
+    return _WindowPlan(order=order, top_order=top_order, bottom=bottom, top=top, interval=interval, num_points=points)
+
+
+def _tilt(law: tuple[Array, Array], order: float) -> tuple[Array, Array]:
+    """The law with weights multiplied by exp(order L) and normalised."""
+    losses, log_weights = law
+    exponents = order * losses + log_weights
+    return losses, exponents - special.logsumexp(exponents)
+
+
+def _variance(law: tuple[Array, Array]) -> float:
+    """Variance of a quadrature."""
+    losses, log_weights = law
+    weights = np.exp(log_weights)
+    mean = float(np.dot(weights, losses))
+    return float(np.dot(weights, (losses - mean) ** 2))
+
+
+def _chernoff(
+    laws: Sequence[tuple[Array, Array]], counts: Array, delta: float, limits: tuple[float, float]
+) -> tuple[float, float]:
+    """The order that minimises the Chernoff bound on the loss exceeded with probability delta, and that bound."""
+
+    def bound(log_order: float) -> float:
+        order = math.exp(log_order)
+        log_moments = sum(n * special.logsumexp(order * x + w) for n, (x, w) in zip(counts, laws, strict=True))
+        return float((log_moments - math.log(delta)) / order)
+
+    log_limits = (math.log(limits[0]), math.log(limits[1]))
+    found = optimize.minimize_scalar(bound, bounds=log_limits, method="bounded", options={"xatol": 1e-2})
+    return math.exp(found.x), float(found.fun)
+
+
+def _reach(log_profile: Callable[[Array], Array], log_mass: float) -> float:
+    """A loss at which a decreasing log profile has fallen to ``log_mass``, found by doubling and halving."""
+    low, high = 0.0, 1e-7
+    while log_profile(np.array([high]))[0] > log_mass:
+        low, high = high, 2.0 * high
+    while high - low > 1e-3 * high:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if log_profile(np.array([middle]))[0] > log_mass else (low, middle)
+    return high
+
+
+def _find_top(grids: Sequence[LossGrid], counts: Sequence[int], order: float, mass: float) -> int:
+    """Index of a loss that the sum exceeds with probability at most ``mass``: Chernoff, or the sum of all maxima."""
+    log_moments = sum(count * grid.log_moment(order) for grid, count in zip(grids, counts, strict=True))
+    bound = (log_moments - math.log(mass)) / order
+    highest = sum(count * (grid.first + grid.probabilities.size - 1) for grid, count in zip(grids, counts, strict=True))
+    return min(highest, math.ceil(bound / grids[0].interval))
+
+
+def _epsilon_in_window(
+    grids: Sequence[LossGrid], counts: Sequence[int], order: float, bottom: int, top: int, allowed: float
+) -> float | None:
+    """Smallest epsilon in [bottom, top] whose divergence is at most ``allowed``; None where it lies lower."""
+    interval = grids[0].interval
+    tilted_sum, log_moment = _convolve_tilted(grids, counts, order, bottom, top)
+    losses = interval * np.arange(bottom, bottom + tilted_sum.size)
+    # Exponents of losses far below epsilon may overflow and do not matter.
+    probabilities = tilted_sum * np.exp(np.minimum(log_moment - order * losses, 600.0))
+    # above[j] = P(L > l_j) and weighted[j] = E[exp(l_j - L); L > l_j], so that H(l_j) is their difference.
+    reverse, ratio = probabilities[::-1], math.exp(-interval)
+    above = np.asarray(signal.lfilter([0.0, 1.0], [1.0, -1.0], reverse))[::-1]
+    weighted = np.asarray(signal.lfilter([0.0, ratio], [1.0, -ratio], reverse))[::-1]
+    exceeding = np.flatnonzero(above - weighted > allowed)
+    if exceeding.size == 0:
+        return None
+    last = int(exceeding[-1])
+    # Between two grid points H(l_j + x) = above_j - e^x weighted_j exactly.
+    return float(losses[last]) + math.log((float(above[last]) - allowed) / float(weighted[last]))
+
+
+def _convolve_tilted(
+    grids: Sequence[LossGrid], counts: Sequence[int], order: float, bottom: int, top: int
+) -> tuple[Array, float]:
+    """The tilted law of the sum on [bottom, bottom + n), and log E[exp(order L)] of the sum.
+
+    The transform is periodic: mass from outside the window is folded into it. That only adds to losses in the window;
+    what it takes from losses above the window has been charged to delta.
+    """
+    size = fft.next_fast_len(top - bottom + 1, real=True)
+    transform = np.ones(size // 2 + 1, dtype=np.complex128)
+    total = 0.0
+    for grid, count in zip(grids, counts, strict=True):
+        log_moment = grid.log_moment(order)
+        index = np.arange(grid.first, grid.first + grid.probabilities.size)
+        exponents = np.where(grid.probabilities > 0.0, order * grid.interval * index - log_moment, -np.inf)
+        tilted = grid.probabilities * np.exp(exponents)
+        transform *= np.power(fft.rfft(_fold(tilted, grid.first, size)), count)
+        total += count * log_moment
+    law = np.maximum(0.0, fft.irfft(transform, size))
+    return np.roll(law, -(bottom % size)), total
+
+
+def _fold(values: Array, first: int, size: int) -> Array:
+    """Values at indices first, first + 1, ... added up modulo ``size``."""
+    offset = first % size
+    padded = np.zeros(-(-(offset + values.size) // size) * size)
+    padded[offset : offset + values.size] = values
+    return padded.reshape(-1, size).sum(axis=0)

@@ -1,0 +1,251 @@
+"""PrivacyStatement: what is claimed of a released generator, for whom, and under which assumptions."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from gossamer.errors import InputError, PrivacyError
+from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.budget import check_delta
+
+JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+Parameter = tuple[str, str | int | float]
+
+FORMAT_VERSION = 1
+
+INSECURE_LINE = "INSECURE: made with deterministic test noise. Nothing below is guaranteed; share nothing of it."
+
+HUMAN_VOIDS_IT = (
+    "a person who chooses, stops or repeats runs after looking at results on the private data, and acts on them "
+    "without declaring those runs, voids the guarantee"
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrivacyStatement:
+    """One claim of differential privacy, complete enough to be checked by somebody else.
+
+    Guarantee:
+        It states one and proves none: build it from the plan that the run follows, never by hand.
+
+    Args:
+        mechanism: what was run, as a name: "one-of-K subsampled Gaussian", ...
+        adjacency: which data sets are neighbours.
+        unit: what one slot holds. Under ``PERSON`` no number of records may stand in the parameters.
+        num_slots: public number of slots.
+        epsilon: the figure claimed, an upper bound, at least 0.
+        delta: in (0, 1 / num_slots).
+        epsilon_rdp: the second upper bound, by RDP, where it was computed.
+        noise_multiplier: noise / L2 sensitivity.
+        clip_norm: L2 bound of one answer.
+        parameters: the mechanism's other public numbers, as (name, value): num_critics, num_steps, batch_size, ...
+        accountants: (name, version) of what computed epsilon.
+        num_tuning_runs: runs on the same private data before this one, as declared by the user.
+        public_inputs: sentences: what was taken as public.
+        covered: sentences: what the guarantee covers and may be shared.
+        not_covered: sentences: what it does not cover.
+        truncation_delta: bound on what the noise's finite range adds to delta.
+        is_secure: False where the noise was deterministic; the text then says so in its first line.
+        published_epsilon: what the published system would have printed, where there is one.
+        published_caveat: why that figure does not hold; required beside it.
+
+    Raises:
+        InputError: a number is out of range or not finite, or the published figure stands without its caveat.
+        PrivacyError: delta is not below 1 / num_slots, or the truncation eats delta.
+    """
+
+    mechanism: str
+    adjacency: Adjacency
+    unit: Unit
+    num_slots: int
+    epsilon: float
+    delta: float
+    epsilon_rdp: float | None
+    noise_multiplier: float
+    clip_norm: float | None
+    parameters: tuple[Parameter, ...]
+    accountants: tuple[tuple[str, str], ...]
+    num_tuning_runs: int
+    public_inputs: tuple[str, ...]
+    covered: tuple[str, ...]
+    not_covered: tuple[str, ...]
+    truncation_delta: float
+    is_secure: bool
+    published_epsilon: float | None = None
+    published_caveat: str | None = None
+
+    def __post_init__(self) -> None:
+        check_delta(self.delta, self.num_slots)
+        _check_number("epsilon", self.epsilon, is_zero_allowed=True)
+        _check_number("noise_multiplier", self.noise_multiplier)
+        for name, value in (("epsilon_rdp", self.epsilon_rdp), ("published_epsilon", self.published_epsilon)):
+            if value is not None:
+                _check_number(name, value, is_zero_allowed=True)
+        if self.clip_norm is not None:
+            _check_number("clip_norm", self.clip_norm)
+        _check_number("truncation_delta", self.truncation_delta, is_zero_allowed=True)
+        if self.truncation_delta >= self.delta:
+            raise PrivacyError(
+                f"the noise's finite range costs {self.truncation_delta:g}, not below delta {self.delta:g}: "
+                "raise delta or draw noise of wider range"
+            )
+        # Privacy: where a slot is a person, how many records there are depends on private data.
+        if self.unit is Unit.PERSON and any(name == "num_records" for name, _ in self.parameters):
+            raise PrivacyError("a statement about persons must print no number of records: state slots alone")
+        if self.num_tuning_runs < 0:
+            raise InputError(f"num_tuning_runs must be 0 or more, not {self.num_tuning_runs}")
+        if (self.published_epsilon is None) != (self.published_caveat is None):
+            raise InputError("published_epsilon and published_caveat go together: give both or neither")
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """Plain types only: what ``privacy.json`` holds, and ``from_json`` reads back."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "mechanism": self.mechanism,
+            "adjacency": self.adjacency.value,
+            "unit": self.unit.value,
+            "num_slots": self.num_slots,
+            "epsilon": self.epsilon,
+            "delta": self.delta,
+            "epsilon_rdp": self.epsilon_rdp,
+            "noise_multiplier": self.noise_multiplier,
+            "clip_norm": self.clip_norm,
+            "parameters": dict(self.parameters),
+            "accountants": dict(self.accountants),
+            "num_tuning_runs": self.num_tuning_runs,
+            "public_inputs": list(self.public_inputs),
+            "covered": list(self.covered),
+            "not_covered": list(self.not_covered),
+            "truncation_delta": self.truncation_delta,
+            "is_secure": self.is_secure,
+            "published_epsilon": self.published_epsilon,
+            "published_caveat": self.published_caveat,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, object]) -> PrivacyStatement:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            InputError: a key is missing or unknown, or a value is not of the right kind.
+        """
+        expected = {field.name for field in dataclasses.fields(cls)} | {"format_version"}
+        for problem, keys in (("lacks", expected - set(document)), ("has the unknown key", set(document) - expected)):
+            if keys:
+                raise InputError(f"the privacy statement {problem} {sorted(keys)[0]!r}: use the file as it was written")
+        values = {name: value for name, value in document.items() if name != "format_version"}
+        if document["format_version"] != FORMAT_VERSION:
+            raise InputError(f"the privacy statement is not of format {FORMAT_VERSION}: use the version that wrote it")
+        try:
+            return cls(**_restore(values))
+        except InputError:
+            raise
+        except (TypeError, AttributeError, ValueError) as error:
+            raise InputError(f"the privacy statement is damaged ({error}): use the file as it was written") from None
+
+    def to_markdown(self) -> str:
+        """The statement in plain words: the text of ``PRIVACY.md``."""
+        sections = (
+            [] if self.is_secure else [INSECURE_LINE, ""],
+            ["# Privacy statement", ""],
+            self._describe_claim(),
+            self._describe_list("What may be shared", self.covered),
+            self._describe_list("What is not covered, and stays private", self.not_covered),
+            self._describe_list("What was taken as public", self.public_inputs),
+            self._describe_list("What voids it", self._voids()),
+            self._describe_list("What is assumed", self._assumptions()),
+            self._describe_numbers(),
+            self._describe_published(),
+        )
+        return "\n".join(line for section in sections for line in section).rstrip() + "\n"
+
+    def _describe_claim(self) -> list[str]:
+        protected = "one record" if self.unit is Unit.RECORD else "one person, with all records of that person"
+        verdict = "is" if self.is_secure else "would be"
+        epsilon = _round_up(self.epsilon)
+        return [
+            f"What is released {verdict} ({epsilon}, {self.delta:g})-differentially private for {protected}.",
+            "",
+            f"{self.adjacency.describe(self.unit)} Whatever anybody computes from what is released, its probability "
+            f"differs between two such data sets by a factor of at most e^{epsilon}, up to {self.delta:g} "
+            "of probability. A smaller epsilon protects better; above ten the factor alone promises little.",
+            "",
+        ]
+
+    def _voids(self) -> tuple[str, ...]:
+        tuning = "none" if self.num_tuning_runs == 0 else str(self.num_tuning_runs)
+        return (
+            HUMAN_VOIDS_IT + f" (earlier runs on the same data declared here: {tuning}; their cost is not included)",
+            "publishing anything of the private side: critics, checkpoints, ledger, figures or pictures of real data",
+            "another release from the same data: its epsilon and delta add to these",
+            "slots, shards or other public inputs that were chosen by looking at the private data",
+        )
+
+    def _assumptions(self) -> tuple[str, ...]:
+        return (
+            "the guarantee is proved for real arithmetic",
+            f"the finite range of the noise adds at most {self.truncation_delta:.2g} to delta",
+            "lattice effects of floating-point noise (Mironov 2012) are not covered",
+            "noise and coins come from a keyed generator, which is assumed to be indistinguishable from true "
+            "randomness, and whose key was never written down",
+        )
+
+    def _describe_numbers(self) -> list[str]:
+        versions = ", ".join(f"{name} {version}" for name, version in self.accountants)
+        rows: list[tuple[str, object]] = [
+            ("mechanism", self.mechanism),
+            ("adjacency", self.adjacency.value),
+            ("unit of protection", self.unit.value),
+            ("number of slots", self.num_slots),
+            ("epsilon (claimed, upper bound)", _round_up(self.epsilon)),
+            ("delta", f"{self.delta:g}"),
+            ("epsilon by RDP (looser)", "not computed" if self.epsilon_rdp is None else _round_up(self.epsilon_rdp)),
+            ("noise multiplier", f"{self.noise_multiplier:.6g}"),
+            ("clip norm", "not used" if self.clip_norm is None else f"{self.clip_norm:g}"),
+            *((name.replace("_", " "), value) for name, value in self.parameters),
+            ("tuning runs declared", self.num_tuning_runs),
+            ("computed with", versions),
+        ]
+        return ["## Numbers", "", "| what | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows), ""]
+
+    def _describe_published(self) -> list[str]:
+        if self.published_epsilon is None:
+            return []
+        return [
+            "## The published figure",
+            "",
+            f"For these settings the published system computes epsilon {self.published_epsilon:.4g}. "
+            f"{self.published_caveat}",
+            "",
+        ]
+
+    @staticmethod
+    def _describe_list(title: str, sentences: tuple[str, ...]) -> list[str]:
+        return [f"## {title}", "", *(f"- {sentence}" for sentence in sentences or ("nothing",)), ""]
+
+
+def _check_number(name: str, value: float, *, is_zero_allowed: bool = False) -> None:
+    is_above = value >= 0 if is_zero_allowed else value > 0
+    if not (math.isfinite(value) and is_above):
+        raise InputError(f"{name} of a privacy statement must be finite and positive, not {value}")
+
+
+def _round_up(epsilon: float) -> str:
+    """Epsilon to three decimals, never rounded down."""
+    # Privacy: a printed figure below the proved one would be a false claim.
+    return f"{math.ceil(epsilon * 1000.0) / 1000.0:.3f}"
+
+
+def _restore(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Enums and tuples in place of the plain types of JSON."""
+    restored = dict(values)
+    restored["adjacency"] = Adjacency(values["adjacency"])
+    restored["unit"] = Unit(values["unit"])
+    for name in ("parameters", "accountants"):
+        restored[name] = tuple(values[name].items())
+    for name in ("public_inputs", "covered", "not_covered"):
+        restored[name] = tuple(values[name])
+    return restored

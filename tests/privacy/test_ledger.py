@@ -1,0 +1,46 @@
+"""The ledger: never refunded, never beyond the plan, never the same step twice under one key."""
+
+from __future__ import annotations
+
+import pytest
+
+from gossamer.errors import InputError, PrivacyError
+from gossamer.privacy import Ledger, LedgerEntry
+
+
+def block(first: int, num: int, process: int = 0) -> LedgerEntry:
+    return LedgerEntry(first_step=first, num_steps=num, process_index=process)
+
+
+def test_steps_lost_in_a_crash_are_charged_again() -> None:
+    ledger = Ledger()
+    for entry in (block(0, 50), block(50, 50), block(50, 50, process=1)):
+        ledger = ledger.charge(entry, num_planned_steps=200)
+    assert ledger.num_charged_steps == 150
+    assert ledger.remaining_steps(200) == 50
+    assert ledger.remaining_steps(100) == 0
+    assert (Ledger().next_process_index, ledger.next_process_index) == (0, 2)
+
+
+def test_the_step_that_would_exceed_the_plan_is_refused() -> None:
+    ledger = Ledger().charge(block(0, 90), num_planned_steps=100)
+    with pytest.raises(PrivacyError, match="budget is spent"):
+        ledger.charge(block(90, 11), num_planned_steps=100)
+    assert ledger.charge(block(90, 10), num_planned_steps=100).remaining_steps(100) == 0
+
+
+@pytest.mark.parametrize("entry", [block(40, 10), block(0, 1)])
+def test_a_step_is_never_run_twice_under_one_key(entry: LedgerEntry) -> None:
+    with pytest.raises(PrivacyError, match="one noise key"):
+        Ledger().charge(block(0, 50), num_planned_steps=100).charge(entry, num_planned_steps=100)
+
+
+def test_an_earlier_process_never_comes_back() -> None:
+    with pytest.raises(PrivacyError, match="one noise key"):
+        Ledger(entries=(block(0, 10), block(10, 10, process=1), block(20, 10)))
+
+
+@pytest.mark.parametrize("numbers", [(-1, 1, 0), (0, 0, 0), (0, 1, -1)])
+def test_entries_out_of_range_are_refused(numbers: tuple[int, int, int]) -> None:
+    with pytest.raises(InputError):
+        block(*numbers)
