@@ -1,0 +1,171 @@
+"""Opening and unpacking a user's file: regular, readable, not a bomb, or one line that says why not."""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from gossamer.errors import GossamerError, InputError, ResourceError
+
+FREE_BYTES: Final = 64 * 2**20
+"""Unpacked sizes up to this one are always accepted."""
+MAX_EXPANSION: Final = 200
+"""Largest ratio of unpacked to packed size above `FREE_BYTES`; images of few grays reach about 50."""
+CHUNK_BYTES: Final = 2**20
+"""Bytes read at a time from a packed stream."""
+
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    SyntaxError,  # Pillow's word for a broken PNG
+    ArithmeticError,
+    RuntimeError,
+    NotImplementedError,
+    Warning,
+)
+
+
+def shown(path: Path | str) -> str:
+    """The path as it may stand in a one-line message: quoted, with line breaks and the like escaped.
+
+    Example:
+        >>> print(shown("a\\nb"))
+        'a\\nb'
+    """
+    return repr(str(path))
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file that can be reached; a forbidden or impossible path is none."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder that can be reached; a forbidden or impossible path is none."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def is_absent(path: Path) -> bool:
+    """Whether nothing is there; not so if the path cannot be looked at for want of permission."""
+    try:
+        path.stat()
+    except PermissionError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading.
+
+    Args:
+        path: Where it lies.
+
+    Returns:
+        The open file, for the caller to close.
+
+    Raises:
+        InputError: It is absent, a folder, a pipe or device, or may not be read.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(f"{shown(path)} is a folder, not a file: name the file inside it")
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{shown(path)} is not a regular file: copy the data into one")
+        return path.open("rb")
+    except FileNotFoundError:
+        raise InputError(f"{shown(path)} does not exist: check the path") from None
+    except PermissionError:
+        raise InputError(f"{shown(path)} may not be read: give yourself read permission on it") from None
+    except InputError:
+        raise
+    except (OSError, ValueError):
+        raise InputError(f"{shown(path)} cannot be opened: check the path") from None
+
+
+@contextmanager
+def damage_refused(where: str) -> Iterator[None]:
+    """Turn whatever a decoder raises on a damaged file into one line.
+
+    Args:
+        where: Beginning of the message, the file.
+
+    Raises:
+        InputError: The decoder gave up. Its own words are dropped, since they may quote private bytes.
+        ResourceError: The memory does not suffice.
+    """
+    try:
+        yield
+    except GossamerError:
+        raise
+    except MemoryError:
+        raise ResourceError(f"{where}: not enough memory to read it: use fewer or smaller images") from None
+    except _DAMAGE:
+        # Privacy: `from None`, because a decoder's message or traceback can carry the bytes it stumbled on.
+        raise InputError(f"{where} is damaged or cut short: make or copy the file again") from None
+
+
+def check_expansion(where: str, unpacked: int, packed: int) -> None:
+    """Refuse a packed file that would unpack to an absurd multiple of its size, before anything is unpacked.
+
+    Args:
+        where: Beginning of the message.
+        unpacked: Bytes that the header promises.
+        packed: Bytes in the file.
+
+    Raises:
+        InputError: More than 64 MiB and more than 200 times the packed size.
+    """
+    if unpacked > FREE_BYTES and unpacked > MAX_EXPANSION * packed:
+        raise InputError(
+            f"{where}: would unpack {packed} bytes into {unpacked}, more than {MAX_EXPANSION} times as many: "
+            "save it again without compression if it is genuine"
+        )
+
+
+def read_promised(stream: BinaryIO, num_bytes: int, where: str) -> bytearray:
+    """Read what a header promises, to the byte, and never more than one byte beyond.
+
+    Args:
+        stream: A plain or an unpacking stream, at the first promised byte.
+        num_bytes: Bytes promised.
+        where: Beginning of the message.
+
+    Returns:
+        The bytes. Memory grows with what the stream really holds, not with the promise.
+
+    Raises:
+        InputError: The stream ends earlier or goes on.
+    """
+    content = bytearray()
+    while len(content) < num_bytes:
+        chunk = stream.read(min(CHUNK_BYTES, num_bytes - len(content)))
+        if not chunk:
+            raise InputError(
+                f"{where}: the header promises {num_bytes} bytes, only {len(content)} are there: copy the file again"
+            )
+        content += chunk
+    if stream.read(1):  # also makes the unpacker compare its checksum
+        raise InputError(f"{where}: goes on after the {num_bytes} bytes that its header promises: make the file again")
+    return content

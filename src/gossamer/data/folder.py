@@ -1,0 +1,177 @@
+"""A user's own images in a folder of PNG files, with one sub-folder per class or none at all."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
+
+from gossamer.data.files import damage_refused, is_folder, open_regular, shown
+from gossamer.data.images import ImageData, ImageSet, ImageSpec, check_num_classes, check_num_values
+from gossamer.data.png import PngHeader, check_png_structure, read_png_header
+from gossamer.errors import InputError
+
+
+def load_png_folder(path: Path, *, num_classes: int | None = None) -> ImageData:
+    """Load a folder of PNG images.
+
+    With sub-folders, each is a class, in the order of their sorted names, and an empty one is a class without
+    records; with PNG files straight in the folder, the images have no labels. Hidden names (``.x``) are skipped.
+
+    Guarantee:
+        The names of the sub-folders are a public input; no pixel and no number of files decides a class.
+
+    Args:
+        path: The folder. Gray (up to 8 bits, or 16), palette and RGB (8 bits) images, all of one size; palettes
+            become RGB; transparency is refused.
+        num_classes: If given, the number of sub-folders that must be there.
+
+    Returns:
+        The images, sorted by class and file name, as training records without a test set.
+
+    Raises:
+        InputError: Naming the first file that breaks a rule; never a pixel.
+    """
+    if num_classes is not None:
+        check_num_classes(num_classes)
+    root = _resolved(path)
+    class_folders, files = _layout(path, root)
+    labelled = [(file, label) for label, folder in enumerate(class_folders) for file in _pngs(folder, root)]
+    if num_classes is not None and num_classes != len(class_folders):
+        raise InputError(
+            f"{shown(path)} has {len(class_folders)} sub-folders, one per class, --num-classes says {num_classes}: "
+            "make an empty sub-folder for a class without images, or correct the number"
+        )
+    pngs = [file for file, _ in labelled] if class_folders else [_checked_png(file) for file in files]
+    if not pngs:
+        raise InputError(f"{shown(path)} holds no PNG file; at least 1 is needed")
+    names = tuple(folder.name for folder in class_folders)
+    x = _read_all(pngs)
+    spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
+    y = torch.tensor([label for _, label in labelled], dtype=torch.int64) if class_folders else None
+    name = path.name if path.name and path.name.isprintable() else "images"
+    return ImageData(train=ImageSet(name=name, spec=spec, x=torch.from_numpy(x), y=y), public_notes=_notes(names))
+
+
+def _notes(names: tuple[str, ...]) -> tuple[str, ...]:
+    shape = "The image shape was read from the files' format and is taken as public."
+    if not names:
+        return (shape,)
+    return shape, "The class names are those of the sub-folders and are taken as public."
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve(strict=True)
+    except (OSError, RuntimeError, ValueError):
+        raise InputError(f"{shown(path)} cannot be reached: check the path and its permissions") from None
+
+
+def _layout(path: Path, root: Path) -> tuple[list[Path], list[Path]]:
+    entries = _visible(path, root)
+    folders = [entry for entry in entries if is_folder(entry)]
+    files = [entry for entry in entries if not is_folder(entry)]
+    if folders and files:
+        raise InputError(
+            f"{shown(path)} holds sub-folders and also {shown(files[0].name)}: "
+            "put every image into the sub-folder of its class, or have no sub-folders"
+        )
+    return folders, files
+
+
+def _pngs(folder: Path, root: Path) -> list[Path]:
+    return [_checked_png(file) for file in _visible(folder, root)]
+
+
+def _visible(folder: Path, root: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            paths = sorted(folder / entry.name for entry in entries if not entry.name.startswith("."))
+    except PermissionError:
+        raise InputError(f"{shown(folder)} may not be read: give yourself read permission on it") from None
+    except (OSError, ValueError):
+        raise InputError(f"{shown(folder)} cannot be listed: name a folder of PNG images") from None
+    for path in paths:
+        if path.is_symlink():
+            _check_link(path, root)
+    return paths
+
+
+def _check_link(path: Path, root: Path) -> None:
+    # Privacy: a link must not draw images into the data that their owner did not hand over.
+    try:
+        inside = path.resolve(strict=True).is_relative_to(root)
+    except (OSError, RuntimeError):
+        raise InputError(f"{shown(path)} is a link to nothing: remove it or copy the image") from None
+    if not inside:
+        raise InputError(f"{shown(path)} is a link out of {shown(root)}: copy the image into the folder")
+
+
+def _checked_png(path: Path) -> Path:
+    if is_folder(path):
+        raise InputError(f"{shown(path)} is a folder inside a class: only one level of sub-folders is read")
+    if path.suffix.lower() != ".png":
+        raise InputError(f"{shown(path)} is not a PNG file: convert it to PNG or move it away")
+    return path
+
+
+def _read_all(paths: list[Path]) -> np.ndarray:
+    """Images as float32 (num_records, channels, height, width) in [0, 1]."""
+    first = _read_header(paths[0])
+    shape = (len(paths), first.channels, first.height, first.width)
+    check_num_values(shown(paths[0].parent), len(paths) * first.channels * first.height * first.width)
+    with damage_refused(shown(paths[0].parent)):
+        x = np.empty(shape, dtype=np.float32)
+    for index, path in enumerate(paths):
+        header = _read_header(path)
+        if (header.height, header.width) != (first.height, first.width):
+            raise InputError(
+                f"{shown(path)} is {header.height} x {header.width} (height x width), {shown(paths[0])} is "
+                f"{first.height} x {first.width}: all images must have one size"
+            )
+        if header.channels != first.channels:
+            raise InputError(
+                f"{shown(path)} has {header.channels} channels, {shown(paths[0])} has {first.channels}: "
+                "make all images gray or all RGB"
+            )
+        x[index] = _decode(path, header)
+    return x
+
+
+def _read_header(path: Path) -> PngHeader:
+    with open_regular(path) as file, damage_refused(shown(path)):
+        return read_png_header(file, shown(path))
+
+
+def _decode(path: Path, header: PngHeader) -> np.ndarray:
+    where = shown(path)
+    with open_regular(path) as file, damage_refused(where), warnings.catch_warnings():
+        warnings.simplefilter("error")  # a decompression-bomb warning is a refusal
+        check_png_structure(file, header, where)
+        file.seek(0)
+        with Image.open(file, formats=["PNG"]) as image:
+            _check_opened(image, header, where)
+            return _scaled(image, header)
+
+
+def _check_opened(image: Image.Image, header: PngHeader, where: str) -> None:
+    if "transparency" in image.info:
+        raise InputError(f"{where} has transparency (a transparent colour): save it as gray or RGB without it")
+    if isinstance(image, PngImageFile) and image.is_animated:
+        raise InputError(f"{where} is an animation: save one frame as a plain PNG")
+    if image.size != (header.width, header.height):
+        raise InputError(f"{where} is damaged or cut short: make or copy the file again")
+
+
+def _scaled(image: Image.Image, header: PngHeader) -> np.ndarray:
+    """One image as float32 (channels, height, width) in [0, 1]."""
+    if header.is_gray and header.bit_depth == 16:
+        return np.divide(np.asarray(image)[None], 65535, dtype=np.float32)
+    if header.is_gray:
+        return np.divide(np.asarray(image.convert("L"))[None], 255, dtype=np.float32)
+    return np.divide(np.moveaxis(np.asarray(image.convert("RGB")), -1, 0), 255, dtype=np.float32)

@@ -1,0 +1,212 @@
+"""MNIST and Fashion-MNIST: found on disk, or downloaded from their public homes and verified."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from gossamer.data.downloads import PublishedFile, download
+from gossamer.data.files import is_file, is_folder, shown
+from gossamer.data.idx import read_idx
+from gossamer.data.images import ImageData, ImageSet, ImageSpec
+from gossamer.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdxImages:
+    """A published pair of training and test images in four IDX files; everything here is public.
+
+    Args:
+        name: Name on the command line.
+        title: Name in sentences.
+        folders: Folders, relative to a data folder, in which the files are looked for; downloads go to the first.
+        home: Address that the file names are appended to.
+        class_names: One per label.
+        num_train: Published number of training images.
+        num_test: Published number of test images.
+        train_images: The four files, as gzipped by their publishers.
+        train_labels: See `train_images`.
+        test_images: See `train_images`.
+        test_labels: See `train_images`.
+    """
+
+    name: str
+    title: str
+    folders: tuple[str, ...]
+    home: str
+    class_names: tuple[str, ...]
+    num_train: int
+    num_test: int
+    train_images: PublishedFile
+    train_labels: PublishedFile
+    test_images: PublishedFile
+    test_labels: PublishedFile
+
+    @property
+    def files(self) -> tuple[PublishedFile, PublishedFile, PublishedFile, PublishedFile]:
+        """The four files: training images and labels, test images and labels."""
+        return self.train_images, self.train_labels, self.test_images, self.test_labels
+
+
+MNIST: Final = IdxImages(
+    name="mnist",
+    title="MNIST",
+    folders=("mnist", "MNIST/raw"),
+    home="https://ossci-datasets.s3.amazonaws.com/mnist/",
+    class_names=tuple("0123456789"),
+    num_train=60_000,
+    num_test=10_000,
+    train_images=PublishedFile(
+        name="train-images-idx3-ubyte.gz",
+        num_bytes=9_912_422,
+        sha256="440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    ),
+    train_labels=PublishedFile(
+        name="train-labels-idx1-ubyte.gz",
+        num_bytes=28_881,
+        sha256="3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    ),
+    test_images=PublishedFile(
+        name="t10k-images-idx3-ubyte.gz",
+        num_bytes=1_648_877,
+        sha256="8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    ),
+    test_labels=PublishedFile(
+        name="t10k-labels-idx1-ubyte.gz",
+        num_bytes=4_542,
+        sha256="f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    ),
+)
+"""Handwritten digits (LeCun, Cortes, Burges 1998)."""
+
+FASHION_MNIST: Final = IdxImages(
+    name="fashion-mnist",
+    title="Fashion-MNIST",
+    folders=("fashion-mnist", "FashionMNIST/raw"),
+    home="http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    class_names=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+    num_train=60_000,
+    num_test=10_000,
+    train_images=PublishedFile(
+        name="train-images-idx3-ubyte.gz",
+        num_bytes=26_421_880,
+        sha256="3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    ),
+    train_labels=PublishedFile(
+        name="train-labels-idx1-ubyte.gz",
+        num_bytes=29_515,
+        sha256="a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    ),
+    test_images=PublishedFile(
+        name="t10k-images-idx3-ubyte.gz",
+        num_bytes=4_422_102,
+        sha256="346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    ),
+    test_labels=PublishedFile(
+        name="t10k-labels-idx1-ubyte.gz",
+        num_bytes=5_148,
+        sha256="67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    ),
+)
+"""Articles of clothing (Xiao, Rasul, Vollgraf 2017)."""
+
+
+def cache_dir() -> Path:
+    """Folder of downloads: the environment variable GOSSAMER_CACHE, else ``~/.cache/gossamer``."""
+    return Path(os.environ.get("GOSSAMER_CACHE") or "~/.cache/gossamer").expanduser()
+
+
+def load_idx_images(source: IdxImages, data_dir: Path | None = None) -> ImageData:
+    """Load a published set, from disk if its four files are there, else by a verified download.
+
+    Args:
+        source: `MNIST` or `FASHION_MNIST`.
+        data_dir: Where to look first, and where a download goes; None for the environment variable GOSSAMER_DATA,
+            and without that the cache folder alone.
+
+    Returns:
+        Training and test images, 28 x 28 with one channel, scaled by 255.
+
+    Raises:
+        InputError: `data_dir` is no folder, a file is damaged, or nothing is there and the download fails.
+    """
+    given = data_dir if data_dir is not None else _data_dir_from_environment()
+    if given is not None and not is_folder(given):
+        raise InputError(
+            f"data folder {shown(given)} does not exist or is not a folder: correct --data-dir or GOSSAMER_DATA"
+        )
+    roots = (cache_dir(),) if given is None else (given, cache_dir())
+    paths = _find(source, roots) or _download(source, roots)
+    train = _read_pair(source.name, source, paths[0], paths[1])
+    test = _read_pair(f"{source.name} test", source, paths[2], paths[3])
+    return ImageData(train=train, test=test, public_notes=_notes(source, train, test))
+
+
+def _data_dir_from_environment() -> Path | None:
+    value = os.environ.get("GOSSAMER_DATA")
+    return Path(value) if value else None
+
+
+def _find(source: IdxImages, roots: tuple[Path, ...]) -> list[Path] | None:
+    for root in roots:
+        for folder in source.folders:
+            paths = [_existing(root / folder, file.name) for file in source.files]
+            found = [path for path in paths if path is not None]
+            if len(found) == len(paths):
+                return found
+    return None
+
+
+def _existing(folder: Path, name: str) -> Path | None:
+    for path in (folder / name, folder / name.removesuffix(".gz")):
+        if is_file(path):
+            return path
+    return None
+
+
+def _download(source: IdxImages, roots: tuple[Path, ...]) -> list[Path]:
+    target = roots[0] / source.folders[0]
+    try:
+        return [_existing(target, file.name) or download(source.home, file, target) for file in source.files]
+    except InputError as error:
+        places = " or ".join(shown(root / folder) for root in roots for folder in source.folders)
+        names = ", ".join(file.name for file in source.files)
+        raise InputError(
+            f"{source.name} is not in {places}, and {error}: "
+            f"put {names} there, or name the folder above with --data-dir or GOSSAMER_DATA"
+        ) from None
+
+
+def _read_pair(name: str, source: IdxImages, images: Path, labels: Path) -> ImageSet:
+    pixels = read_idx(images, num_dims=3)
+    classes = read_idx(labels, num_dims=1)
+    if pixels.shape[1:] != (28, 28):
+        raise InputError(f"{shown(images)} holds images of {pixels.shape[1]} x {pixels.shape[2]}, not 28 x 28")
+    if len(pixels) != len(classes):
+        raise InputError(f"{shown(labels)} holds {len(classes)} labels for {len(pixels)} images: copy both files again")
+    spec = ImageSpec(channels=1, height=28, width=28, class_names=source.class_names)
+    x = torch.from_numpy(np.divide(pixels[:, None], 255, dtype=np.float32))
+    return ImageSet(name=name, spec=spec, x=x, y=torch.from_numpy(classes.astype(np.int64)))
+
+
+def _notes(source: IdxImages, train: ImageSet, test: ImageSet) -> tuple[str, ...]:
+    published = f"Shape and classes are those published for {source.title}."
+    if (train.num_records, test.num_records) == (source.num_train, source.num_test):
+        return (published,)
+    return published, f"The files used are not the published {source.title}: their numbers of records differ."

@@ -1,0 +1,19 @@
+"""Fixtures that every part of the suite may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of real data, from GOSSAMER_DATA; without it the test is skipped, or fails if data are required."""
+    value = os.environ.get("GOSSAMER_DATA")
+    if value:
+        return Path(value)
+    if os.environ.get("GOSSAMER_REQUIRE_DATA") == "1":
+        pytest.fail("GOSSAMER_REQUIRE_DATA=1, but GOSSAMER_DATA names no folder of real data")
+    pytest.skip("needs real data: set GOSSAMER_DATA")

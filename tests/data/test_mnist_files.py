@@ -1,0 +1,220 @@
+"""MNIST and Fashion-MNIST: found in every known layout, verified when downloaded, a clear line otherwise."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import hashlib
+import http.server
+import struct
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gossamer.data.downloads import PublishedFile
+from gossamer.data.mnist import FASHION_MNIST, MNIST, IdxImages, load_idx_images
+
+CONTENT = {
+    "train-images-idx3-ubyte.gz": np.arange(3 * 784, dtype=np.uint32).astype(np.uint8).reshape(3, 28, 28),
+    "train-labels-idx1-ubyte.gz": np.array([0, 9, 5], dtype=np.uint8),
+    "t10k-images-idx3-ubyte.gz": np.full((2, 28, 28), 255, dtype=np.uint8),
+    "t10k-labels-idx1-ubyte.gz": np.array([1, 2], dtype=np.uint8),
+}
+
+
+def idx_bytes(values: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
+
+
+def write_files(folder: Path, *, packed: bool = True, **replaced: np.ndarray) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, values in CONTENT.items():
+        content = idx_bytes(replaced.get(name.split("-idx")[0].replace("-", "_"), values))
+        path = folder / (name if packed else name.removesuffix(".gz"))
+        path.write_bytes(gzip.compress(content, mtime=0) if packed else content)
+
+
+@pytest.fixture(autouse=True)
+def no_folders_from_the_environment(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("GOSSAMER_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def unset_data_dir(monkeypatch) -> None:
+    monkeypatch.delenv("GOSSAMER_DATA", raising=False)
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A web server on this machine that publishes the folder `tmp_path/home`."""
+    (tmp_path / "home").mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args) -> None:
+            super().__init__(*args, directory=str(tmp_path / "home"))
+
+        def log_message(self, *args) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+def published_at(home: str, folder: Path) -> IdxImages:
+    files = {
+        field: PublishedFile(
+            name=name,
+            num_bytes=len((folder / name).read_bytes()),
+            sha256=hashlib.sha256((folder / name).read_bytes()).hexdigest(),
+        )
+        for field, name in zip(("train_images", "train_labels", "test_images", "test_labels"), CONTENT, strict=True)
+    }
+    return dataclasses.replace(MNIST, home=home, **files)
+
+
+@pytest.mark.parametrize(
+    ("source", "counts", "test_counts"),
+    [
+        (
+            MNIST,
+            [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
+            [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
+        ),
+        (FASHION_MNIST, [6000] * 10, [1000] * 10),
+    ],
+    ids=["mnist", "fashion-mnist"],
+)
+def test_the_real_files_have_their_published_counts(data_dir, source, counts, test_counts) -> None:
+    data = load_idx_images(source, data_dir)
+    assert data.test is not None
+    for images, expected in ((data.train, counts), (data.test, test_counts)):
+        assert images.y is not None
+        assert torch.bincount(images.y).tolist() == expected
+        assert (images.x.min().item(), images.x.max().item()) == (0.0, 1.0)
+    assert len(data.public_notes) == 1
+
+
+@pytest.mark.parametrize("source", [MNIST, FASHION_MNIST], ids=["mnist", "fashion-mnist"])
+def test_the_checksums_are_those_of_the_real_files(data_dir, source) -> None:
+    for file in source.files:
+        content = (data_dir / source.name / file.name).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (file.num_bytes, file.sha256)
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["gz", "plain"])
+@pytest.mark.parametrize(
+    ("source", "folder"),
+    [
+        (MNIST, "mnist"),
+        (MNIST, "MNIST/raw"),
+        (FASHION_MNIST, "fashion-mnist"),
+        (FASHION_MNIST, "FashionMNIST/raw"),
+    ],
+)
+def test_files_are_found_in_every_known_layout(tmp_path, source, folder, packed) -> None:
+    write_files(tmp_path / "data" / folder, packed=packed)
+    data = load_idx_images(source, tmp_path / "data")
+    assert data.train.spec.class_names == source.class_names
+    assert torch.equal(
+        (data.train.x * 255).round().to(torch.uint8)[:, 0],
+        torch.from_numpy(CONTENT["train-images-idx3-ubyte.gz"]),
+    )
+    assert data.train.y is not None
+    assert data.train.y.tolist() == [0, 9, 5]
+    assert "differ" in data.public_notes[1]
+
+
+@pytest.mark.usefixtures("unset_data_dir")
+def test_the_environment_names_the_data_folder(tmp_path, monkeypatch) -> None:
+    write_files(tmp_path / "data/mnist")
+    monkeypatch.setenv("GOSSAMER_DATA", str(tmp_path / "data"))
+    assert load_idx_images(MNIST).train.num_records == 3
+
+
+def test_a_data_folder_that_does_not_exist_is_refused_before_any_download(tmp_path, refusal) -> None:
+    assert "--data-dir" in refusal(load_idx_images, MNIST, tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("replaced", "word"),
+    [
+        ({"train_images": np.zeros((3, 27, 28), np.uint8)}, "28 x 28"),
+        ({"train_labels": np.zeros(2, np.uint8)}, "2 labels for 3 images"),
+        ({"t10k_labels": np.array([1, 10], np.uint8)}, "y[1]"),
+        ({"train_images": np.zeros((0, 28, 28), np.uint8), "train_labels": np.zeros(0, np.uint8)}, "0 records"),
+    ],
+)
+def test_files_that_are_not_mnist_are_refused(tmp_path, refusal, replaced, word) -> None:
+    write_files(tmp_path / "mnist", **replaced)
+    assert word in refusal(load_idx_images, MNIST, tmp_path)
+
+
+def test_a_download_is_verified_and_kept(tmp_path, home) -> None:
+    write_files(tmp_path / "home")
+    source = published_at(home, tmp_path / "home")
+    (tmp_path / "data").mkdir()
+    assert load_idx_images(source, tmp_path / "data").train.num_records == 3
+    assert sorted(path.name for path in (tmp_path / "data/mnist").iterdir()) == sorted(CONTENT)
+    for file in (tmp_path / "home").iterdir():
+        file.unlink()
+    assert load_idx_images(source, tmp_path / "data").train.num_records == 3
+
+
+@pytest.mark.usefixtures("unset_data_dir")
+def test_without_a_data_folder_a_download_goes_to_the_cache(tmp_path, home) -> None:
+    write_files(tmp_path / "home")
+    load_idx_images(published_at(home, tmp_path / "home"))
+    assert sorted(path.name for path in (tmp_path / "cache/mnist").iterdir()) == sorted(CONTENT)
+
+
+def test_an_interrupted_download_is_completed(tmp_path, home) -> None:
+    write_files(tmp_path / "home")
+    source = published_at(home, tmp_path / "home")
+    first = tmp_path / "home" / source.train_images.name
+    (tmp_path / "data/mnist").mkdir(parents=True)
+    first.rename(tmp_path / "data/mnist" / first.name)
+    assert load_idx_images(source, tmp_path / "data").train.num_records == 3
+
+
+@pytest.mark.parametrize("change", [b"", b"\x00", None], ids=["shorter", "longer", "altered"])
+def test_another_content_than_the_published_one_is_never_kept(tmp_path, home, refusal, change) -> None:
+    write_files(tmp_path / "home")
+    source = published_at(home, tmp_path / "home")
+    served = tmp_path / "home" / source.train_images.name
+    content = served.read_bytes()
+    served.write_bytes({b"": content[:-1], b"\x00": content + b"\x00", None: b"\x00" + content[1:]}[change])
+    (tmp_path / "data").mkdir()
+    assert "SHA-256" in refusal(load_idx_images, source, tmp_path / "data")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_home_without_the_file_is_told_in_one_line(tmp_path, home, refusal) -> None:
+    message = refusal(load_idx_images, dataclasses.replace(MNIST, home=home), tmp_path)
+    assert "HTTP 404" in message
+
+
+def test_without_files_and_without_network_the_line_is_quick_and_says_where_to_put_them(tmp_path, refusal) -> None:
+    # Port 9 of this machine answers nobody, as a machine without network does.
+    source = dataclasses.replace(MNIST, home="http://127.0.0.1:9/")
+    start = time.monotonic()
+    message = refusal(load_idx_images, source, tmp_path)
+    assert time.monotonic() - start < 5
+    for part in ("mnist", "MNIST/raw", "--data-dir", "GOSSAMER_DATA", *CONTENT):
+        assert part in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path, home, refusal) -> None:
+    write_files(tmp_path / "home")
+    source = published_at(home, tmp_path / "home")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/mnist").write_text("a file where the folder should be")
+    assert "cannot be written" in refusal(load_idx_images, source, tmp_path / "data")
