@@ -1,0 +1,88 @@
+"""The convolutional critic of GS-WGAN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gossamer.nn.images.network import (
+    AbstractCritic,
+    AbstractCriticConfig,
+    ImageShape,
+    checked_count,
+    checked_image_shape,
+    encoded_label,
+    num_halvings,
+)
+from gossamer.nn.spectral_norm import SpectralNormConv2d, SpectralNormEmbedding, SpectralNormLinear
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvCriticConfig(AbstractCriticConfig):
+    """Settings of `ConvCritic`.
+
+    Args:
+        width: channels of the first layer; 64 is the published network, 8 to 16 suit a CPU.
+    """
+
+    width: int = 64
+
+    def __post_init__(self) -> None:
+        checked_count("width", self.width)
+
+    def build(self, image_shape: ImageShape, num_classes: int, rng: torch.Generator) -> ConvCritic:
+        """A new critic, its weights drawn from `rng`."""
+        return ConvCritic(image_shape=image_shape, num_classes=num_classes, width=self.width, rng=rng)
+
+
+class ConvCritic(AbstractCritic):
+    """Strided convolutions, then a linear score plus a projection on the class; spectral norm in every layer.
+
+    With h(x) the flattened last features, w and b a dense layer, e a class embedding::
+
+        score(x, y) = w . h(x) + b + e_y . h(x)
+
+    At 28x28 and width 64 it is the published network: kernel 5, stride 2, padding 2, ReLU, channels 64, 128, 256, grids
+    14, 7, 4. At another size there are as many layers as it takes to bring the longer side down to 4 (at least one);
+    channels double up to four times `width` and stay there.
+
+    Weights start Xavier-uniform, biases at zero. `forward` never runs the power iteration: advance it by
+    `gossamer.nn.spectral_norm.advanced_buffers` when the weights are updated.
+
+    Args:
+        image_shape: (channels, height, width).
+        num_classes: 0 for an unconditional network.
+        width: channels of the first layer; published 64.
+        rng: the stream of initial weights.
+
+    References:
+        Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix; Miyato, Koyama 2018, "cGANs with projection discriminator".
+    """
+
+    def __init__(self, *, image_shape: ImageShape, num_classes: int, width: int, rng: torch.Generator) -> None:
+        super().__init__(image_shape=image_shape, num_classes=num_classes)
+        channels, height, image_width = checked_image_shape(self.image_shape)
+        num_layers = num_halvings(height, image_width)
+        depths = [channels, *(width * 2 ** min(layer, 2) for layer in range(num_layers))]
+        self.convs = nn.ModuleList(
+            SpectralNormConv2d(before, after, 5, stride=2, padding=2, rng=rng) for before, after in pairwise(depths)
+        )
+        features = depths[-1] * -(-height // 2**num_layers) * -(-image_width // 2**num_layers)
+        self.score = SpectralNormLinear(features, 1, rng=rng)
+        self.embedding = SpectralNormEmbedding(num_classes, features, rng=rng) if num_classes else None
+
+    def forward(self, image: Tensor, label: Tensor | None) -> Tensor:
+        """Score images; see `AbstractCritic.forward`. Returns (batch,)."""
+        features = image
+        for conv in self.convs:
+            features = F.relu(conv(features))
+        features = features.flatten(start_dim=-3)
+        score = self.score(features).squeeze(-1)
+        one_hot = encoded_label(label, self.num_classes, features.dtype)
+        if one_hot is None or self.embedding is None:
+            return score
+        return score + (self.embedding(one_hot) * features).sum(dim=-1)

@@ -1,0 +1,116 @@
+"""The transposed-convolution generator of GS-WGAN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gossamer.nn.images.network import (
+    RELU_GAIN,
+    AbstractGenerator,
+    AbstractGeneratorConfig,
+    ImageShape,
+    checked_count,
+    conv_transpose,
+    cropped,
+    linear,
+    pixel_norm,
+)
+
+_LARGEST_UNDOUBLED_GRID = 13
+
+
+@dataclass(frozen=True, kw_only=True)
+class DCGANGeneratorConfig(AbstractGeneratorConfig):
+    """Settings of `DCGANGenerator`.
+
+    Args:
+        width: channels before the last layer; 64 is the published network, 8 to 16 suit a CPU.
+    """
+
+    width: int = 64
+
+    def __post_init__(self) -> None:
+        checked_count("width", self.width)
+
+    def build(self, image_shape: ImageShape, num_classes: int, latent_dim: int, rng: torch.Generator) -> DCGANGenerator:
+        """A new generator, its weights drawn from `rng`."""
+        return DCGANGenerator(
+            image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim, width=self.width, rng=rng
+        )
+
+
+class DCGANGenerator(AbstractGenerator):
+    """A dense layer to a small grid, then transposed convolutions, each after ReLU and pixel norm; a sigmoid.
+
+    At 28x28 and width 64 it is the published network, with grids 4 -> 7 -> 11 -> 28: kernels 5, 5 and 8 (stride 2),
+    channels 256, 128, 64, 1. At another size the last grid before the image is the smallest that reaches it and not
+    below 11/28 of it; while it exceeds 13 (sides over 32) it is made by a doubling layer (kernel 4, stride 2, `width`
+    channels) from one half its size; the grids before it keep the proportions 4 : 7 : 11 or come as near as a kernel
+    of 5 reaches. What a layer makes beyond the next grid is cropped evenly. The longer side sets the number of
+    doublings.
+
+    Weights start uniform with the scale kept through every ReLU (He), biases at zero.
+
+    Args:
+        image_shape: (channels, height, width).
+        num_classes: 0 for an unconditional network.
+        latent_dim: length of a latent; published 10.
+        width: channels before the last layer; published 64.
+        rng: the stream of initial weights.
+
+    References:
+        Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix, generator "DCGAN".
+    """
+
+    def __init__(
+        self, *, image_shape: ImageShape, num_classes: int, latent_dim: int, width: int, rng: torch.Generator
+    ) -> None:
+        super().__init__(image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
+        channels, *sides = self.image_shape
+        num_doublings = _num_doublings(max(sides))
+        first, *self.grids = zip(*(_grids(side, num_doublings) for side in sides), strict=True)
+        self.start = (4 * width, *first)
+        self.dense = linear(self.input_features, 4 * width * first[0] * first[1], gain=RELU_GAIN, rng=rng)
+        layers = [conv_transpose(4 * width, 2 * width, 5, gain=RELU_GAIN, rng=rng)]
+        layers += [conv_transpose(2 * width, width, 5, gain=RELU_GAIN, rng=rng)]
+        for _ in range(num_doublings):
+            layers += [conv_transpose(width, width, 4, stride=2, padding=1, gain=RELU_GAIN, rng=rng)]
+        layers += [conv_transpose(width, channels, 8, stride=2, gain=1.0, rng=rng)]
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
+        features = self.dense(self.joined(latent, label)).unflatten(-1, self.start)
+        for layer, grid in zip(self.layers, self.grids, strict=True):
+            features = cropped(layer(pixel_norm(F.relu(features))), grid)
+        return torch.sigmoid(features)
+
+
+def _last_grid(side: int) -> int:
+    return max(-(-11 * side // 28), -(-(side - 6) // 2))
+
+
+def _num_doublings(side: int) -> int:
+    grid, count = _last_grid(side), 0
+    while grid > _LARGEST_UNDOUBLED_GRID:
+        grid, count = -(-grid // 2), count + 1
+    return count
+
+
+def _grids(side: int, num_doublings: int) -> tuple[int, ...]:
+    """The grids of one axis, from the first to the image.
+
+    >>> _grids(28, 0), _grids(8, 0), _grids(64, 2)
+    ((4, 7, 11, 28), (2, 3, 4, 8), (3, 6, 8, 15, 29, 64))
+    """
+    grids = [_last_grid(side), side]
+    for _ in range(num_doublings):
+        grids.insert(0, -(-grids[0] // 2))
+    third = grids[0]
+    second = max(-(-7 * third // 11), third - 4)
+    first = max(-(-4 * third // 11), second - 4)
+    return (first, second, *grids)

@@ -1,0 +1,101 @@
+"""The residual generator of GS-WGAN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gossamer.nn.images.network import (
+    AbstractGenerator,
+    AbstractGeneratorConfig,
+    ImageShape,
+    checked_count,
+    cropped,
+    num_halvings,
+    pixel_norm,
+)
+from gossamer.nn.spectral_norm import SpectralNormConv2d, SpectralNormLinear
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetGeneratorConfig(AbstractGeneratorConfig):
+    """Settings of `ResNetGenerator`.
+
+    Args:
+        width: channels of every block; 256 is the published network, 32 to 64 suit a CPU.
+    """
+
+    width: int = 256
+
+    def __post_init__(self) -> None:
+        checked_count("width", self.width)
+
+    def build(
+        self, image_shape: ImageShape, num_classes: int, latent_dim: int, rng: torch.Generator
+    ) -> ResNetGenerator:
+        """A new generator, its weights drawn from `rng`."""
+        return ResNetGenerator(
+            image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim, width=self.width, rng=rng
+        )
+
+
+class ResNetGenerator(AbstractGenerator):
+    """A dense layer to a small grid, residual blocks that double it, a convolution to the image, a sigmoid.
+
+    At 28x28 and width 256 it is the published network: 4x4 grid, three blocks, the central 28x28 of 32x32. At another
+    size the longer side is halved, rounding up, until it is at most 4 (at least once); the shorter side as often.
+    That gives the starting grid and the number of blocks, and the surplus is cropped evenly (the published code crops
+    at the bottom right).
+
+    Every layer has spectral norm, whose power iteration does not run in `forward`: after each update of the weights
+    call `gossamer.nn.spectral_norm.advance`. Weights start Xavier-uniform, biases at zero.
+
+    Args:
+        image_shape: (channels, height, width).
+        num_classes: 0 for an unconditional network.
+        latent_dim: length of a latent; published 10.
+        width: channels of every block; published 256.
+        rng: the stream of initial weights.
+
+    References:
+        Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix, generator "ResNet".
+    """
+
+    def __init__(
+        self, *, image_shape: ImageShape, num_classes: int, latent_dim: int, width: int, rng: torch.Generator
+    ) -> None:
+        super().__init__(image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
+        channels, height, image_width = self.image_shape
+        num_blocks = num_halvings(height, image_width)
+        self.grid = (width, -(-height // 2**num_blocks), -(-image_width // 2**num_blocks))
+        self.dense = SpectralNormLinear(self.input_features, width * self.grid[1] * self.grid[2], rng=rng)
+        self.blocks = nn.Sequential(*(_UpsamplingBlock(width, rng=rng) for _ in range(num_blocks)))
+        self.to_image = SpectralNormConv2d(width, channels, 3, padding=1, rng=rng)
+
+    def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
+        features = self.dense(self.joined(latent, label)).unflatten(-1, self.grid)
+        features = self.blocks(pixel_norm(F.relu(features)))
+        return torch.sigmoid(cropped(self.to_image(features), self.image_shape[1:]))
+
+
+class _UpsamplingBlock(nn.Module):
+    """conv(relu(norm(conv(up(norm(x)))))) + conv1x1(up(x)), with x (batch, width, h, w), up to (2h, 2w)."""
+
+    def __init__(self, width: int, *, rng: torch.Generator) -> None:
+        super().__init__()
+        self.first = SpectralNormConv2d(width, width, 3, padding=1, rng=rng)
+        self.second = SpectralNormConv2d(width, width, 3, padding=1, rng=rng)
+        self.shortcut = SpectralNormConv2d(width, width, 1, rng=rng)
+
+    def forward(self, features: Tensor) -> Tensor:
+        main = self.first(_doubled(pixel_norm(features)))
+        main = self.second(F.relu(pixel_norm(main)))
+        return main + self.shortcut(_doubled(features))
+
+
+def _doubled(features: Tensor) -> Tensor:
+    return features.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)

@@ -1,0 +1,202 @@
+"""Layers of spectral norm one whose forward pass changes nothing; the power iteration is a step of its own.
+
+The usual spectral norm runs one power iteration inside every forward pass in training mode, so that merely asking a
+critic a question changes it. Here asking is pure, and whoever trains says when the iteration advances.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_TINY = 1e-12
+_INITIAL_ITERATIONS = 15
+
+
+class AbstractSpectralNorm(nn.Module, abc.ABC):
+    """A layer whose weight is divided by an estimate of its largest singular value.
+
+    With W the weight as a matrix (out, rest) and u (out,) the stored left singular vector::
+
+        v = W^T u / |W^T u|,    sigma = u^T W v,    effective weight = W / sigma
+
+    u and v carry no gradient; sigma's gradient runs through W alone, u v^T, which is exact once u has converged.
+
+    **Guarantee.** `forward` is a pure function of parameters, buffers and input, in training and evaluation mode
+    alike: no query leaves a trace in the layer.
+
+    References:
+        Miyato, Kataoka, Koyama, Yoshida 2018, "Spectral normalization for GANs", algorithm 1 (there the iteration is
+        part of the forward pass).
+    """
+
+    weight: nn.Parameter
+    u: Tensor
+
+    @abc.abstractmethod
+    def as_matrix(self, weight: Tensor) -> Tensor:
+        """The weight as matrices (..., out, rest); leading dimensions, if any, count stacked layers."""
+
+    def effective_weight(self) -> Tensor:
+        """The weight divided by its estimated spectral norm, shaped like the weight."""
+        # Privacy: no power iteration here. Answering a query must not change the state that answers the next one.
+        u = self.u.detach()
+        v = _right_vector(self.as_matrix(self.weight.detach()), u)
+        sigma = torch.dot(u, torch.mv(self.as_matrix(self.weight), v))
+        return self.weight / sigma.clamp_min(_TINY)
+
+    def _start(self, weight: Tensor, rng: torch.Generator) -> None:
+        nn.init.xavier_uniform_(weight, generator=rng)
+        self.weight = nn.Parameter(weight)
+        matrix = self.as_matrix(weight)
+        u = F.normalize(torch.randn(matrix.shape[0], generator=rng), dim=0)
+        for _ in range(_INITIAL_ITERATIONS):
+            u = _next_u(matrix, u)
+        self.register_buffer("u", u)
+
+
+class SpectralNormLinear(AbstractSpectralNorm):
+    """y = (W / sigma(W)) x + b, with x (batch, in_features) and y (batch, out_features).
+
+    The weight starts Xavier-uniform (its scale cancels in the quotient), the bias at zero, u after 15 iterations.
+
+    Args:
+        in_features: length of an input.
+        out_features: length of an output.
+        rng: the stream of initial weights.
+    """
+
+    def __init__(self, in_features: int, out_features: int, *, rng: torch.Generator) -> None:
+        super().__init__()
+        self._start(torch.empty(out_features, in_features), rng)
+        self.bias = nn.Parameter(torch.zeros(out_features))
+
+    def as_matrix(self, weight: Tensor) -> Tensor:
+        """(..., out, in) as it is."""
+        return weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (batch, in_features) to (batch, out_features)."""
+        return F.linear(x, self.effective_weight(), self.bias)
+
+
+class SpectralNormConv2d(AbstractSpectralNorm):
+    """A convolution with W / sigma(W) for a kernel, W flattened to (out_channels, in_channels x kernel x kernel).
+
+    sigma is the norm of that flattened matrix, as published, not that of the convolution as an operator.
+
+    Args:
+        in_channels: channels of an input.
+        out_channels: channels of an output.
+        kernel_size: side of the square kernel, in pixels.
+        stride: pixels between two positions of the kernel.
+        padding: zeros added on every side, in pixels.
+        rng: the stream of initial weights.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, padding: int = 0,
+        rng: torch.Generator,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.stride = stride
+        self.padding = padding
+        self._start(torch.empty(out_channels, in_channels, kernel_size, kernel_size), rng)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def as_matrix(self, weight: Tensor) -> Tensor:
+        """(..., out, in, kernel, kernel) to (..., out, in x kernel x kernel)."""
+        return weight.flatten(start_dim=-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (batch, in_channels, height, width) to (batch, out_channels, height', width')."""
+        return F.conv2d(x, self.effective_weight(), self.bias, stride=self.stride, padding=self.padding)
+
+
+class SpectralNormEmbedding(AbstractSpectralNorm):
+    """Row `label` of W / sigma(W), W being (num_classes, features).
+
+    Args:
+        num_classes: rows.
+        features: length of a row.
+        rng: the stream of initial weights.
+    """
+
+    def __init__(self, num_classes: int, features: int, *, rng: torch.Generator) -> None:
+        super().__init__()
+        self._start(torch.empty(num_classes, features), rng)
+
+    def as_matrix(self, weight: Tensor) -> Tensor:
+        """(..., num_classes, features) as it is."""
+        return weight
+
+    def forward(self, one_hot: Tensor) -> Tensor:
+        """Map one_hot (batch, num_classes) to (batch, features).
+
+        A product with a one-hot matrix, not a look-up: the gradient of a look-up sums in no fixed order on a GPU.
+        """
+        return one_hot @ self.effective_weight()
+
+
+def advanced_buffers(
+    module: nn.Module, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The buffers of a whole tree of modules after one power iteration in every spectral-norm layer.
+
+    Per layer: v = W^T u / |W^T u|, then u' = W v / |W v|. Pure: nothing is changed in place, no gradient is kept,
+    and buffers that belong to no spectral-norm layer are passed on as they are.
+
+    Args:
+        module: names the layers and their kind; its own tensors are not looked at.
+        parameters: as `named_parameters` names them; each tensor may have leading dimensions for stacked copies, and
+            the function may run under `torch.func.vmap` instead.
+        buffers: as `named_buffers` names them, stacked as the parameters are.
+
+    Returns:
+        The buffers under the same names and with the same shapes.
+
+    >>> layer = SpectralNormLinear(3, 2, rng=torch.Generator().manual_seed(0))
+    >>> new = advanced_buffers(layer, dict(layer.named_parameters()), dict(layer.named_buffers()))
+    >>> list(new), tuple(new["u"].shape)
+    (['u'], (2,))
+    """
+    advanced = dict(buffers)
+    for prefix, layer in _spectral_norm_layers(module):
+        matrix = layer.as_matrix(parameters[f"{prefix}weight"].detach())
+        advanced[f"{prefix}u"] = _next_u(matrix, buffers[f"{prefix}u"].detach())
+    return advanced
+
+
+def advance(module: nn.Module, num_iterations: int = 1) -> None:
+    """Run power iterations in place on a module that holds its own tensors, such as a generator being trained.
+
+    Call it once after every update of the weights; a few more times after weights were replaced (a moving average).
+
+    Args:
+        module: any tree of modules; layers without spectral norm are left alone.
+        num_iterations: iterations per layer, at least 1.
+    """
+    with torch.no_grad():
+        for _, layer in _spectral_norm_layers(module):
+            matrix = layer.as_matrix(layer.weight)
+            for _ in range(num_iterations):
+                layer.u.copy_(_next_u(matrix, layer.u))
+
+
+def _spectral_norm_layers(module: nn.Module) -> Iterator[tuple[str, AbstractSpectralNorm]]:
+    for name, layer in module.named_modules():
+        if isinstance(layer, AbstractSpectralNorm):
+            yield (f"{name}." if name else ""), layer
+
+
+def _right_vector(matrix: Tensor, u: Tensor) -> Tensor:
+    return F.normalize((u.unsqueeze(-2) @ matrix).squeeze(-2), dim=-1, eps=_TINY)
+
+
+def _next_u(matrix: Tensor, u: Tensor) -> Tensor:
+    v = _right_vector(matrix, u)
+    return F.normalize((matrix @ v.unsqueeze(-1)).squeeze(-1), dim=-1, eps=_TINY)
