@@ -22,14 +22,16 @@ TAIL_BITS = 128
 
 
 class AbstractNoise(abc.ABC):
-    """Coins and noise addressed by step: the same step asked twice gives the same numbers.
+    """Coins and noise addressed by step, each a function of key and step alone.
 
-    Use one instance for one run in one process. The sanitizer sees to it that no step is used twice.
+    Use one instance for one run in one process. Secure noise answers steps in rising order, each once, so that two runs
+    that share an instance by mistake are refused.
     """
 
     def __init__(self, key: bytes) -> None:
         self._stream = Keystream(key)
         self._process = os.getpid()
+        self._last_step: dict[int, int] = {}
 
     @property
     @abc.abstractmethod
@@ -48,7 +50,11 @@ class AbstractNoise(abc.ABC):
 
         Returns:
             float64 tensor of that shape.
+
+        Raises:
+            PrivacyError: in a forked process; or secure noise for a step that is not after the last one.
         """
+        self._enter(NOISE_DOMAIN, step)
         num_samples, size = shape[0], math.prod(shape[1:])
         pairs = (size + 1) // 2
         pair = np.arange(num_samples * pairs).reshape(num_samples, pairs)
@@ -64,7 +70,11 @@ class AbstractNoise(abc.ABC):
 
         Returns:
             int64 tensor (num_draws,) with values in [0, num_critics). Secret: never to be stored or released.
+
+        Raises:
+            PrivacyError: as `gaussian`.
         """
+        self._enter(COIN_DOMAIN, step)
         limit = 2**64 - 2**64 % num_critics
         accepted: list[int] = []
         block = 0
@@ -74,6 +84,12 @@ class AbstractNoise(abc.ABC):
             block += num_draws
         return torch.tensor(accepted[:num_draws], dtype=torch.int64)
 
+    def _enter(self, domain: int, step: int) -> None:
+        # Privacy: the same noise on two signals cancels in their difference.
+        if self.is_secure and step <= self._last_step.get(domain, -1):
+            raise PrivacyError(f"the noise of step {step} was drawn before: every run needs a noise object of its own")
+        self._last_step[domain] = step
+
     def _words(self, domain: int, step: int, low: np.ndarray) -> np.ndarray:
         if os.getpid() != self._process:
             # Privacy: a forked child would repeat its parent's noise on another signal, which cancels it.
@@ -82,6 +98,10 @@ class AbstractNoise(abc.ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(key hidden)"
+
+    def __reduce__(self) -> tuple[()]:
+        # Privacy: a copy would use the same blocks again, a pickle would carry the key out of this process.
+        raise TypeError("noise cannot be pickled or copied: draw a new key for every run")
 
 
 class KeyedNoise(AbstractNoise):

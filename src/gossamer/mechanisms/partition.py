@@ -38,10 +38,10 @@ class SlotPartition:
             labels: int64 (num_slots,): batches are then balanced over the classes that a shard holds. None: every
                 record of a shard is as likely as any other.
         """
-        capacity = -(-self.num_slots // self.num_shards)
         order = torch.argsort(self.shard_of_slot, stable=True)
         shard = self.shard_of_slot[order]
         sizes = torch.bincount(shard, minlength=self.num_shards)
+        capacity = int(sizes.max())
         place = torch.arange(self.num_slots) - (torch.cumsum(sizes, dim=0) - sizes)[shard]
         records = torch.zeros(self.num_shards, capacity, dtype=torch.int64)
         weights = torch.zeros(self.num_shards, capacity, dtype=torch.float64)
@@ -64,7 +64,7 @@ class ShardTable:
     """Which records lie in which shard, and how likely each is to be drawn. Private.
 
     Attributes:
-        records: int64 (K, capacity) record numbers; the capacity follows from N and K, which are public.
+        records: int64 (K, capacity) record numbers; the capacity follows from the public map.
         cumulative: float64 (K, capacity), running sums of the weights along each shard; an absent record weighs 0.
     """
 

@@ -27,12 +27,24 @@ class GradientSanitizer:
         plan: sampling, clip, noise and number of steps; the statement is written from the same object.
         noise: secret randomness, used by this object alone.
         next_step: first step to answer, above 0 when a run is taken up again with a new key.
+        num_lost_steps: steps that were paid for and lost in a crash; so many fewer are left.
+        charge: called with the number of a step before anything of it is drawn; it writes the ledger, or raises.
     """
 
-    def __init__(self, plan: OneOfManyPlan, noise: AbstractNoise, next_step: int = 0) -> None:
+    def __init__(
+        self,
+        plan: OneOfManyPlan,
+        noise: AbstractNoise,
+        *,
+        next_step: int = 0,
+        num_lost_steps: int = 0,
+        charge: Callable[[int], None] = lambda step: None,
+    ) -> None:
         self.plan = plan
         self._noise = noise
         self._next_step = next_step
+        self._end_step = plan.num_steps - num_lost_steps
+        self._charge = charge
 
     def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
         """Sanitized gradients of one step.
@@ -63,6 +75,8 @@ class GradientSanitizer:
     def _advance(self, step: int) -> None:
         if step != self._next_step:
             raise PrivacyError(f"step {step} was asked but step {self._next_step} is next: no noise is used twice")
-        if step >= self.plan.num_steps:
+        if step >= self._end_step:
             raise PrivacyError(f"the plan pays for {self.plan.num_steps} steps and all are spent")
+        # Privacy: on the ledger first, then drawn.
+        self._charge(step)
         self._next_step += 1

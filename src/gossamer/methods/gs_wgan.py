@@ -8,7 +8,7 @@ remember having been drawn (docs/concepts/one-of-many.md says why).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -194,7 +194,10 @@ class GSWGANTraining:
         device: where to compute.
         store: keeps finished warm-start chunks.
         precision: torch.float32, or torch.bfloat16 for training critics and generator; answers are in float32 always.
+        public_notes: sentences on public inputs, for the statement.
         state: what `state_dict` returned, to go on from there.
+        num_lost_steps: steps charged before and lost in a crash; the run ends so many steps earlier.
+        charge: called before every step, to write the ledger.
 
     Raises:
         InputError: fewer records than critics, or settings that do not fit.
@@ -213,6 +216,8 @@ class GSWGANTraining:
         precision: torch.dtype = torch.float32,
         public_notes: tuple[str, ...] = (),
         state: dict | None = None,
+        num_lost_steps: int = 0,
+        charge: Callable[[int], None] = lambda step: None,
     ) -> None:
         self.config = config
         self.delta = delta
@@ -240,14 +245,18 @@ class GSWGANTraining:
         self._critics: Ensemble | None = None
         if state is not None:
             self._restore(state)
-        self._sanitizer = GradientSanitizer(self.plan, noise, next_step=self.step)
+        self.end_step = max(self.step, config.num_steps - num_lost_steps)
+        self._sanitizer = GradientSanitizer(
+            self.plan, noise, next_step=self.step, num_lost_steps=num_lost_steps, charge=charge
+        )
 
     # ---- the iterator -------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[WarmStartReport | StepReport]:
         """Warm starts and steps to the end of the plan, a report after each."""
         starts = self.config.stage_starts()
-        for stage, (first, end) in enumerate(zip(starts[:-1], starts[1:])):
+        for stage, (first, stage_end) in enumerate(zip(starts[:-1], starts[1:])):
+            end = min(stage_end, self.end_step)
             if self.step >= end:
                 continue
             shards = self._shards(stage)

@@ -23,10 +23,12 @@ class LedgerFile:
     Args:
         path: the file, made when the first block is charged.
         num_planned_steps: what the budget pays for in all.
+        stops: steps that no block crosses, because a run may be interrupted there.
     """
 
-    def __init__(self, path: Path, *, num_planned_steps: int) -> None:
+    def __init__(self, path: Path, *, num_planned_steps: int, stops: tuple[int, ...] = ()) -> None:
         self.path = path
+        self._stops = stops
         self.ledger = read_ledger(path)
         self._num_planned = num_planned_steps
         self._process_index = self.ledger.next_process_index
@@ -41,7 +43,8 @@ class LedgerFile:
         """
         if step < self._charged_until:
             return
-        size = max(1, min(BLOCK, self.ledger.remaining_steps(self._num_planned)))
+        to_stop = min((stop - step for stop in self._stops if stop > step), default=BLOCK)
+        size = max(1, min(BLOCK, to_stop, self.ledger.remaining_steps(self._num_planned)))
         entry = LedgerEntry(first_step=step, num_steps=size, process_index=self._process_index)
         charged = self.ledger.charge(entry, num_planned_steps=self._num_planned)
         try:

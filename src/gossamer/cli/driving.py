@@ -1,0 +1,238 @@
+"""Drives a training to its release: progress, checkpoints, orderly interrupts, and the statement at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gossamer.cli.arguments import find_device, find_precision
+from gossamer.cli.job import TrainingJob
+from gossamer.cli.processes import num_processes, process_number, wait_for_all
+from gossamer.data.images import ImageData
+from gossamer.mechanisms.noise import KeyedNoise
+from gossamer.methods.gs_wgan import GSWGANTraining, StepReport, WarmStartReport
+from gossamer.methods.trained import TrainedGenerator
+from gossamer.methods.warm_start import WarmStartChunk
+from gossamer.nn.ensemble import Tensors
+from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.statement import PrivacyStatement
+from gossamer.reports.grid import class_grid, sample_grid, save_png
+from gossamer.runs.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
+from gossamer.runs.config_io import to_json_tree
+from gossamer.runs.folder import RunFolder
+from gossamer.runs.ledger_file import LedgerFile
+from gossamer.runs.release import write_release
+from gossamer.runs.samples import write_npz
+
+INTERRUPTED = 130
+SECONDS_BETWEEN_CHECKPOINTS = 600.0
+NUM_RELEASED_SAMPLES = 1000
+
+
+class FolderStore:
+    """Keeps warm-started critics in `private/warm_start/`, one file a chunk."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder.warm_start
+
+    def load(self, chunk: WarmStartChunk) -> Tensors | None:
+        """The chunk's critics, or None if it was not finished."""
+        path = self._path(chunk)
+        return load_tensors(path) if path.is_file() else None
+
+    def save(self, chunk: WarmStartChunk, critics: Tensors) -> None:
+        """Keep a finished chunk."""
+        save_tensors(self._path(chunk), critics)
+
+    def _path(self, chunk: WarmStartChunk) -> Path:
+        return self._folder / f"stage-{chunk.stage}-critics-{chunk.first:06d}-{chunk.last:06d}.pt"
+
+
+class Interruption:
+    """Turns the first SIGINT or SIGTERM into a wish that is granted at the next safe place; the second is at once."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interruption:
+        with contextlib.suppress(ValueError):  # not the main thread: nobody can interrupt it but its owner
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.is_asked:
+            raise KeyboardInterrupt
+        self.is_asked = True
+
+
+def drive(job: TrainingJob, folder: RunFolder, data: ImageData) -> int:
+    """Train from the newest checkpoint, or from the start, to the release.
+
+    Returns:
+        Exit code: 0 when the release is written, 130 when interrupted in good order.
+    """
+    if process_number() > 0:
+        _warm_start_part(_training(job, folder, data, None, None))
+        return 0
+    with folder.locked(), Interruption() as interruption:
+        state = load_checkpoint(folder.checkpoints)
+        ledger = LedgerFile(folder.ledger_file, num_planned_steps=job.method.num_steps, stops=job.method.stage_starts())
+        training = _training(job, folder, data, state, ledger)
+        if num_processes() > 1:
+            _warm_start_part(training)
+        if not _train(training, ledger, folder, interruption):
+            say(f"interrupted at step {training.step}; go on with: gossamer resume {folder.path}")
+            return INTERRUPTED
+        release(training.trained(), folder)
+    return 0
+
+
+def _training(
+    job: TrainingJob, folder: RunFolder, data: ImageData, state: dict[str, Any] | None, ledger: LedgerFile | None
+) -> GSWGANTraining:
+    spending: dict[str, Any] = {}
+    if ledger is not None:
+        step = 0 if state is None else int(state["step"])
+        # Privacy: what was charged after the checkpoint is lost, and stays paid.
+        spending = {"num_lost_steps": ledger.ledger.num_charged_steps - step, "charge": ledger.charge}
+    return GSWGANTraining(
+        job.method,
+        data.train,
+        KeyedNoise(),
+        delta=job.delta,
+        device=find_device(job.device),
+        precision=find_precision(job.precision),
+        store=FolderStore(folder),
+        public_notes=data.public_notes,
+        state=state,
+        **spending,
+    )
+
+
+def _warm_start_part(training: GSWGANTraining) -> None:
+    """Every process does its part of the chunks, then all wait for each other."""
+    for report in training.warm_start_part(process_number(), num_processes()):
+        say(f"process {process_number()}: critics up to {report.num_ready} of {report.num_critics} ready")
+    wait_for_all()
+
+
+def release(trained: TrainedGenerator, folder: RunFolder) -> None:
+    """Write what leaves, and say in plain words what it is."""
+    statement = trained.statement
+    write_release(
+        folder,
+        weights=trained.weights,
+        recipe=to_json_tree(trained.recipe),
+        statement=statement.to_json(),
+        text=statement.to_markdown(),
+    )
+    samples = folder.release / "samples"
+    samples.mkdir(exist_ok=True)
+    images, labels = trained.sample(NUM_RELEASED_SAMPLES)
+    x, y = images.numpy(), None if labels is None else labels.numpy()
+    write_npz(samples / "samples.npz", x, y)
+    save_png(samples / "grid.png", picture_of(x, y))
+    _announce_release(statement, folder)
+
+
+def picture_of(x: np.ndarray, y: np.ndarray | None) -> Image.Image:
+    """Ten columns of samples, a row for each class where there are classes."""
+    scale = max(1, 64 // x.shape[-1])
+    return sample_grid(x[:100], 10, scale) if y is None else class_grid(x, y, 10, scale)
+
+
+def _announce_release(statement: PrivacyStatement, folder: RunFolder) -> None:
+    unit = "one record" if statement.unit is Unit.RECORD else "all records of one person"
+    epsilon = math.ceil(statement.epsilon * 1000) / 1000
+    print(
+        f"\nReleased: {folder.release}\n"
+        f"Protected: {unit}, whichever of the {statement.num_slots} it is. Whatever is computed from the release would "
+        f"come out almost as\n  likely without it, or with another in its place: epsilon = {epsilon:.3f}, delta = "
+        f"{statement.delta:g}.\n"
+        f"Share: everything in {folder.release}, and as many samples as you like.\n"
+        f"Keep to yourself: {folder.private}, which saw the data.\n"
+        f"What is assumed, and what is not covered: {folder.release / 'PRIVACY.md'}\n"
+        f"Next: gossamer sample {folder.path} --num-samples 1000 --out samples.npz"
+    )
+
+
+def say(line: str) -> None:
+    """A line about progress, on standard error."""
+    print(f"gossamer: {line}", file=sys.stderr)
+
+
+def _train(
+    training: GSWGANTraining, ledger: LedgerFile, folder: RunFolder, interruption: Interruption
+) -> bool:
+    """Go to the end of the plan, or to the first safe place after an interruption (then False)."""
+    saved = time.monotonic()
+    with _progress() as progress, folder.metrics_file.open("a") as metrics:
+        bars = _Bars(progress, training)
+        for report in training:
+            bars.show(report)
+            if isinstance(report, StepReport):
+                metrics.write(json.dumps(asdict(report)) + "\n")
+            is_late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
+            is_over = training.step >= training.end_step
+            if (interruption.is_asked or is_late) and not is_over and ledger.is_block_end(training.step):
+                save_checkpoint(folder.checkpoints, training.step, training.state_dict())
+                saved = time.monotonic()
+                if interruption.is_asked:
+                    return False
+    save_checkpoint(folder.checkpoints, training.step, training.state_dict())
+    return True
+
+
+class _Bars:
+    """Shows a bar for each stage's warm start and one for the steps."""
+
+    def __init__(self, progress: Progress, training: GSWGANTraining) -> None:
+        self._progress = progress
+        self._training = training
+        self._warm: dict[int, Any] = {}
+        self._steps: Any = None
+
+    def show(self, report: WarmStartReport | StepReport) -> None:
+        """Bring the bars up to date."""
+        if isinstance(report, WarmStartReport):
+            if report.stage not in self._warm:
+                self._warm[report.stage] = self._progress.add_task(
+                    f"critics of stage {report.stage + 1}", total=report.num_critics
+                )
+            self._progress.update(self._warm[report.stage], completed=report.num_ready)
+        else:
+            if self._steps is None:
+                self._steps = self._progress.add_task("generator", total=self._training.end_step)
+            self._progress.update(self._steps, completed=report.step + 1)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=False),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,82 @@
+"""A training as the run folder remembers it: data, method, delta and machine settings."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from gossamer.data.catalogue import load_images
+from gossamer.data.images import ImageData, ImageSet
+from gossamer.errors import InputError
+from gossamer.methods.gs_wgan import GSWGANConfig
+from gossamer.runs.config_io import from_json_tree, to_json_tree
+from gossamer.runs.files import read_json, whole_file, write_json
+from gossamer.runs.folder import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """What `gossamer train` was asked for, complete.
+
+    Attributes:
+        data: name, or absolute path of the user's own.
+        data_dir: folder of published sets, or None.
+        num_classes: public number of classes of the user's own data, or None.
+        delta: of the statement.
+        device: where to compute.
+        precision: of the training of critics and generator.
+        method: settings with a noise multiplier.
+    """
+
+    data: str
+    data_dir: str | None
+    num_classes: int | None
+    delta: float
+    device: str
+    precision: str
+    method: GSWGANConfig
+
+    def load(self) -> ImageData:
+        """The data, read again."""
+        return load_images(self.data, None if self.data_dir is None else Path(self.data_dir), self.num_classes)
+
+    def write(self, folder: RunFolder) -> None:
+        """Write `config.json`."""
+        write_json(folder.config_file, to_json_tree(self))
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> TrainingJob:
+        """Read `config.json`.
+
+        Raises:
+            InputError: not one that gossamer wrote.
+        """
+        return from_json_tree(cls, read_json(folder.config_file), str(folder.config_file))
+
+
+def remember_data(folder: RunFolder, images: ImageSet) -> None:
+    """Keep a digest of the private records, in `private/`, so that a resumed run can tell that they are the same."""
+    with whole_file(folder.private / "data.sha256") as file:
+        file.write(data_digest(images).encode())
+
+
+def check_same_data(folder: RunFolder, images: ImageSet) -> None:
+    """Refuse to go on with other records than the run began with.
+
+    Raises:
+        InputError: they differ.
+    """
+    kept = folder.private / "data.sha256"
+    if not kept.is_file() or kept.read_text() != data_digest(images):
+        raise InputError(
+            f"{images.name}: not the records that this run began with; put them back, or start a new run in another folder"
+        )
+
+
+def data_digest(images: ImageSet) -> str:
+    """SHA-256 of all records. Private: whoever has a candidate data set could confirm it."""
+    digest = hashlib.sha256(images.x.numpy().tobytes())
+    if images.y is not None:
+        digest.update(images.y.numpy().tobytes())
+    return digest.hexdigest()

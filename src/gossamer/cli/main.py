@@ -1,0 +1,85 @@
+"""The command `gossamer`: finds the verb, turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Sequence
+
+from gossamer.errors import GossamerError
+
+VERBS = {
+    "demo": "a whole run on digits that ship with scikit-learn, in under three minutes",
+    "train": "learn a generator from private images, within a privacy budget",
+    "resume": "go on with an interrupted training",
+    "sample": "draw synthetic images from a released generator",
+    "evaluate": "accuracy of classifiers trained on synthetic and tested on real images",
+    "account": "what settings cost, or what noise a budget asks for, without any data",
+    "data": "list and describe data sets",
+}
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Args:
+        arguments: without the program's name; those of the process by default.
+
+    Returns:
+        Exit code: 0 done, 2 bad input, 3 refused for privacy, 4 lack of a resource, 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(importlib.metadata.version("gossamer"))
+        return 0
+    return _guarded(arguments[0], arguments[1:])
+
+
+def _guarded(verb: str, arguments: list[str]) -> int:
+    if verb not in VERBS:
+        return _complain(f"no command {verb!r}; the commands are {', '.join(VERBS)}", 2)
+    try:
+        return importlib.import_module(f"gossamer.cli.{verb}").run(arguments)
+    except GossamerError as error:
+        return _complain(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has left; nothing more can be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        return _complain("out of memory; use fewer critics at once (--critics-at-once) or a smaller recipe", 4)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 2
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"gossamer: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _overview() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {what}" for verb, what in VERBS.items()]
+    return "\n".join(
+        [
+            "gossamer: synthetic images from private ones, with a privacy guarantee that is true.",
+            "",
+            "usage: gossamer COMMAND ...     (gossamer COMMAND --help for its options)",
+            "",
+            *lines,
+            "",
+            "Start with: gossamer demo",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

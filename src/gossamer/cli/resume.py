@@ -1,0 +1,41 @@
+"""`gossamer resume`: go on with an interrupted training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from gossamer.cli.arguments import read_arguments
+from gossamer.cli.driving import drive, say
+from gossamer.cli.job import TrainingJob, check_same_data
+from gossamer.runs.folder import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """Go on from the last checkpoint, with a new key of the noise. Steps lost in a crash stay paid for.
+
+    Example: gossamer resume runs/mnist
+
+    Args:
+        run: run folder
+    """
+
+    run: Annotated[Path, tyro.conf.Positional]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Resume a run, unless it has ended."""
+    asked = read_arguments(Resume, arguments, program="resume")
+    folder = RunFolder.open(asked.run)
+    if folder.generator_file.is_file():
+        say(f"{asked.run}: this run has ended; its release is in {folder.release}")
+        return 0
+    job = TrainingJob.read(folder)
+    data = job.load()
+    check_same_data(folder, data.train)
+    return drive(job, folder, data)

@@ -1,0 +1,182 @@
+"""`gossamer train`: from private images to a released generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from gossamer.cli.arguments import DeviceName, PrecisionName, choose, find_device, read_arguments, read_known_arguments
+from gossamer.cli.driving import drive
+from gossamer.cli.estimate import estimate_cost
+from gossamer.cli.job import TrainingJob, remember_data
+from gossamer.cli.processes import process_number, wait_for_folder
+from gossamer.data.catalogue import NAMED_DATA, load_images
+from gossamer.data.images import ImageData
+from gossamer.errors import InputError
+from gossamer.methods.gs_wgan import GSWGANConfig, calibrate, plan
+from gossamer.privacy.accounting import epsilon_by_pld, epsilon_by_rdp
+from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
+from gossamer.privacy.published import published_gs_wgan_epsilon
+from gossamer.recipes.gs_wgan import find_recipe, recipe_for
+from gossamer.runs.folder import RunFolder
+
+DEFAULT_EPSILON = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataChoice:
+    """Which records to learn from.
+
+    Args:
+        data: digits, mnist, fashion-mnist, an NPZ file, or a folder of PNGs
+        data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
+        num_classes: public number of classes of your own labelled data
+        recipe: settings to start from, NAME-cpu or NAME-paper (NAME: digits, mnist, fashion-mnist); default: by --data
+    """
+
+    data: str
+    data_dir: Path | None = None
+    num_classes: int | None = None
+    recipe: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainGSWGAN:
+    """Learn a generator with GS-WGAN within a privacy budget, and write the run folder.
+
+    The noise follows from --epsilon; every other setting comes from the recipe and can be changed below. Ctrl-C stops in
+    good order; `gossamer resume OUT` goes on.
+
+    Example: gossamer train gs-wgan --data mnist --epsilon 10 --out runs/mnist
+
+    Args:
+        choice: which records to learn from
+        out: run folder to make; not needed with --dry-run
+        epsilon: privacy budget; 10 unless --noise-multiplier is given
+        delta: of the guarantee; default: the power of ten at or below 1/(10 N)
+        device: auto takes a GPU when there is one
+        precision: bf16 for training critics and generator; critics answer in fp32 always
+        dry_run: say what it would cost in privacy, time and memory, and stop
+        method: settings of GS-WGAN
+    """
+
+    choice: Annotated[DataChoice, tyro.conf.arg(name="")]
+    out: Path | None = None
+    epsilon: float | None = None
+    delta: float | None = None
+    device: DeviceName = "auto"
+    precision: PrecisionName = "fp32"
+    dry_run: bool = False
+    method: Annotated[GSWGANConfig, tyro.conf.arg(name="")]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Train by a method."""
+    _, rest = choose(arguments, ("gs-wgan",), program="train", what="method")
+    if {"-h", "--help"} & set(rest):
+        choice, data = DataChoice(data="mnist"), None
+        method = find_recipe("mnist-cpu").config
+    else:
+        choice = read_known_arguments(DataChoice, rest, program="train gs-wgan")
+        data = load_images(choice.data, choice.data_dir, choice.num_classes)
+        method = _settings(choice, data)
+    asked = read_arguments(
+        TrainGSWGAN, rest, program="train gs-wgan", default=TrainGSWGAN(choice=choice, method=method)
+    )
+    assert data is not None
+    return _train(asked, data)
+
+
+def _settings(choice: DataChoice, data: ImageData) -> GSWGANConfig:
+    if choice.recipe is not None:
+        return find_recipe(choice.recipe).config
+    if choice.data in {named.name for named in NAMED_DATA}:
+        return find_recipe(f"{choice.data}-cpu").config
+    return recipe_for(data.train.spec, data.train.num_records).config
+
+
+def _train(asked: TrainGSWGAN, data: ImageData) -> int:
+    num_slots = data.train.num_records
+    delta = default_delta(num_slots) if asked.delta is None else asked.delta
+    check_delta(delta, num_slots)
+    device = find_device(asked.device)
+    method = _with_noise(asked, num_slots, delta)
+    _announce(method, num_slots, delta, data)
+    if asked.dry_run:
+        _show_cost(method, data, device.type)
+        return 0
+    if asked.out is None:
+        raise InputError("--out is missing: name a folder for the run, for example --out runs/first")
+    job = TrainingJob(
+        data=_whole_path(asked.choice.data),
+        data_dir=None if asked.choice.data_dir is None else str(asked.choice.data_dir.resolve()),
+        num_classes=asked.choice.num_classes,
+        delta=delta,
+        device=device.type,
+        precision=asked.precision,
+        method=method,
+    )
+    folder = _claim(asked.out, job, data)
+    return drive(job, folder, data)
+
+
+def _claim(path: Path, job: TrainingJob, data: ImageData) -> RunFolder:
+    """A new run folder with its settings in it. Processes that torchrun started beside share the first one's."""
+    if process_number() > 0:
+        return wait_for_folder(path)
+    folder = RunFolder.create(path)
+    remember_data(folder, data.train)
+    job.write(folder)
+    return folder
+
+
+def _with_noise(asked: TrainGSWGAN, num_slots: int, delta: float) -> GSWGANConfig:
+    """The settings with the noise multiplier that was given, or that the budget asks for."""
+    if asked.method.noise_multiplier is not None:
+        if asked.epsilon is not None:
+            raise InputError("--epsilon and --noise-multiplier exclude each other: give one")
+        return asked.method
+    epsilon = DEFAULT_EPSILON if asked.epsilon is None else asked.epsilon
+    return calibrate(asked.method, num_slots, PrivacyBudget(epsilon=epsilon, delta=delta))
+
+
+def _announce(method: GSWGANConfig, num_slots: int, delta: float, data: ImageData) -> None:
+    """What will be claimed, before anything is spent."""
+    event = plan(method, num_slots).event
+    published = published_gs_wgan_epsilon(
+        num_critics=method.num_critics,
+        noise_multiplier=plan(method, num_slots).noise_std / plan(method, num_slots).sensitivity,
+        num_steps=method.num_steps,
+        batch_size=method.batch_size,
+        delta=delta,
+    )
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("epsilon by PLD (claimed)", f"{math.ceil(epsilon_by_pld(event, delta).epsilon * 1000) / 1000:.3f}")
+    table.add_row("epsilon by RDP (looser)", f"{epsilon_by_rdp(event, delta).epsilon:.3f}")
+    table.add_row("epsilon by the published formula", f"{published:.3f} (does not hold for the published system)")
+    table.add_row("delta", f"{delta:g} (one over the number of slots: {1 / num_slots:.2g})")
+    table.add_row("noise multiplier", f"{method.noise_multiplier:.5g}")
+    table.add_row("slots, critics, steps", f"{num_slots}, {method.num_critics}, {method.num_steps}")
+    table.add_row("answers, coins a step", f"{method.batch_size}, {method.draws_per_step}")
+    Console().print(table)
+    for sentence in data.public_notes:
+        print(f"public: {sentence}")
+
+
+def _show_cost(method: GSWGANConfig, data: ImageData, device: str) -> None:
+    cost = estimate_cost(method, data.train.spec, data.train.num_records, find_device(device))
+    print(f"time: about {cost.seconds / 60:.1f} min on this machine ({device}), as measured on random images just now")
+    print(f"memory: about {cost.num_bytes / 2**30:.2f} GiB beside the data")
+
+
+def _whole_path(source: str) -> str:
+    if source in {named.name for named in NAMED_DATA}:
+        return source
+    return str(Path(source).resolve())

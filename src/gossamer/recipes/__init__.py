@@ -1,0 +1,1 @@
+"""Presets: published settings and our own, as frozen configurations."""

@@ -1,0 +1,51 @@
+"""Synthetic images as files: one NPZ, or a folder of PNGs with one sub-folder a class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gossamer.errors import InputError, ResourceError
+from gossamer.runs.files import whole_file
+
+
+def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None) -> None:
+    """Write ``x`` and, if there are labels, ``y``; readable without pickle.
+
+    Args:
+        path: file ending in .npz.
+        x: float32 (num_samples, channels, height, width) in [0, 1].
+        y: int64 (num_samples,), or None.
+    """
+    arrays = {"x": x} if y is None else {"x": x, "y": y}
+    with whole_file(path) as file:
+        np.savez_compressed(file, **arrays)
+
+
+def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
+    """Write ``CLASS/00000.png`` and so on; without labels the files lie in the folder itself.
+
+    Raises:
+        InputError: the folder holds something already, or a class name is no name for a folder.
+        ResourceError: it cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: exists and is not empty; name another --out")
+    for name in class_names:
+        if name in (".", "..") or "/" in name or "\0" in name:
+            raise InputError(f"{folder}: the class {name!r} cannot name a folder; choose --out FILE.npz instead")
+    try:
+        for number, image in enumerate(x):
+            place = folder if y is None else folder / class_names[int(y[number])]
+            place.mkdir(parents=True, exist_ok=True)
+            as_picture(image).save(place / f"{number:06d}.png")
+    except OSError as error:
+        raise ResourceError(f"{folder}: cannot be written ({error.strerror}); free space or name another --out") from None
+
+
+def as_picture(image: np.ndarray) -> Image.Image:
+    """An image (channels, height, width) in [0, 1] as 8-bit gray or colour."""
+    pixels = np.rint(image * 255).astype(np.uint8)
+    return Image.fromarray(pixels[0] if pixels.shape[0] == 1 else np.moveaxis(pixels, 0, -1))
