@@ -90,6 +90,10 @@ class ShardTable:
         place = torch.searchsorted(running, uniform * running[:, -1:], right=True)
         return self.records[shards].gather(1, place.clamp_max(running.shape[1] - 1))
 
+    def present(self, shards: Tensor) -> Tensor:
+        """Which places of the shards hold a record: bool (c, capacity)."""
+        return self.cumulative[shards].diff(dim=1, prepend=torch.zeros(len(shards), 1, dtype=torch.float64)) > 0
+
     def is_empty(self, shards: Tensor) -> Tensor:
         """Whether each of the shards holds no record: bool (c,)."""
         return self.cumulative[shards, -1] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from dp_accounting import DpEvent
@@ -35,7 +36,7 @@ class OneOfManyPlan:
         num_steps: T.
         batch_size: B, released vectors in a step.
         draws_per_step: c, coins in a step, a divisor of B.
-        clip_norm: C, bound on the norm of an answer, > 0.
+        clip_norm: C, > 0; the answers of a draw have norm ``C sqrt(B/c)`` at most, taken together.
         noise_multiplier: noise standard deviation over `sensitivity`, > 0; None while it is still to be calibrated.
 
     Raises:
@@ -69,8 +70,17 @@ class OneOfManyPlan:
 
     @property
     def sensitivity(self) -> float:
-        """Largest distance between the clipped answers of two critics, ``2 C``: one answers in place of the other."""
+        """Distance ``2 C`` that two critics' answers to one sample are priced at.
+
+        All B/c answers of a draw together are priced at ``2 C sqrt(B/c)``, twice `group_clip_norm`: one critic answers
+        in place of another.
+        """
         return 2.0 * self.clip_norm
+
+    @property
+    def group_clip_norm(self) -> float:
+        """Bound on the answers of one draw taken together, ``C sqrt(B / c)``."""
+        return self.clip_norm * math.sqrt(self.batch_size / self.draws_per_step)
 
     @property
     def noise_std(self) -> float:
@@ -138,9 +148,7 @@ class OneOfManyPlan:
                 "facts that hold for the whole population: the generator is meant to teach those",
                 "several slots that belong to one person, beyond what their number multiplies epsilon to",
             ),
-            truncation_delta=truncation_delta(
-                self.num_steps * self.batch_size, sample_size, self._chosen_multiplier()
-            ),
+            truncation_delta=self._truncation_delta(sample_size),
             is_secure=is_secure,
             published_epsilon=published_gs_wgan_epsilon(
                 num_critics=self.num_critics,
@@ -151,6 +159,13 @@ class OneOfManyPlan:
             ),
             published_caveat=PUBLISHED_CAVEAT,
         )
+
+    def _truncation_delta(self, sample_size: int) -> float:
+        """The answers of one draw are one vector, clipped as a whole: its shift may lie in any of its pairs."""
+        per_draw = self.batch_size // self.draws_per_step
+        pairs = per_draw * -(-sample_size // 2)
+        multiplier = self._chosen_multiplier() / math.sqrt(per_draw)
+        return truncation_delta(self.num_steps * self.draws_per_step, 2 * pairs, multiplier)
 
     def _event_with(self, noise_multiplier: float) -> DpEvent:
         return one_of_many_event(

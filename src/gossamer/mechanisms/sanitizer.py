@@ -16,8 +16,14 @@ from gossamer.mechanisms.plan import OneOfManyPlan
 class GradientSanitizer:
     """Answers one query a step as its plan says, each step once, in order, and none after the last.
 
-    ``clip(dD_k/dx, C) + N(0, (2 C noise_multiplier)^2 I)`` for every sample, the critic k of each group drawn anew,
-    uniformly and in secret.
+    The critic k of each group of r = B/c samples is drawn anew, uniformly and in secret; with G_k its gradients at all
+    samples of the group, as one vector,
+
+        ``clip(G_k, sqrt(r) C) + N(0, (2 C noise_multiplier)^2 I)``.
+
+    One clip for the group: vectors that are each clipped to C lie in the same ball, so the price is that of the event,
+    and a critic that has nothing to say about one sample may say more about another. With r = 1 it is the published
+    clip.
 
     Guarantee: with critics whose state at a step does not depend on coins or noise beyond what was released, and answers
     that are pure, the released vectors of all steps have the privacy of ``plan.event`` (docs/concepts/one-of-many.md).
@@ -67,7 +73,7 @@ class GradientSanitizer:
         expected = (plan.draws_per_step, plan.batch_size // plan.draws_per_step)
         if answers.shape[:2] != expected:
             raise ValueError(f"answers have shape {tuple(answers.shape)}, the plan says {expected} and then the view")
-        clipped = clip_to_ball(answers.flatten(end_dim=1), plan.clip_norm)
+        clipped = clip_to_ball(answers, plan.group_clip_norm).flatten(end_dim=1)
         noise = self._noise.gaussian(step, tuple(clipped.shape)).to(clipped.device)
         # Privacy: the sum is formed in float64 and rounded afterwards, which is post-processing.
         return (clipped + plan.noise_std * noise).to(torch.float32)

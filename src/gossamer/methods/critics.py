@@ -73,7 +73,7 @@ class Shards:
     """The records as the critics of one stage see them, dealt to shards. Private.
 
     Attributes:
-        images: (records, channels, height, width), in the stage's view, on the training device.
+        images: (records, variants, channels, height, width), in the stage's view, on the training device.
         labels: int64 (records,), or None.
         table: which record lies in which shard; on the CPU.
         tapes: the critics' tapes.
@@ -102,17 +102,38 @@ class Shards:
             size: number n of pairs in a batch.
         """
         device = self.images.device
-        uniform = self.tapes.uniform(use, critics, step, num_batches * 3 * size).view(len(critics), num_batches, 3, size)
-        shared = pool.dim() == self.images.dim() + 1
+        uniform = self.tapes.uniform(use, critics, step, num_batches * 4 * size).view(len(critics), num_batches, 4, size)
+        shared = pool.dim() == self.images.dim()
         own = torch.zeros(len(critics), 1, dtype=torch.int64) if shared else torch.arange(len(critics))[:, None]
         pools = pool.unsqueeze(0) if shared else pool
-        for draw, choice, mix in (numbers.unbind(dim=1) for numbers in uniform.unbind(dim=1)):
+        for numbers in uniform.unbind(dim=1):
+            draw, variant, choice, mix = numbers.unbind(dim=1)
             records = self.table.select(critics, draw.contiguous()).to(device)
             labels = None if self.labels is None else self.labels[records]
             sample = (choice * pools.shape[2]).long().to(device)
-            synthetic = pools[own.to(device), torch.zeros_like(sample) if labels is None else labels, sample]
-            place = mix.float().to(device)[:, :, None, None, None]
-            yield CriticBatch(real=self.images[records], synthetic=synthetic, labels=labels, mix=place)
+            yield CriticBatch(
+                real=self.images[records, (variant * self.images.shape[1]).long().to(device)],
+                synthetic=pools[own.to(device), torch.zeros_like(sample) if labels is None else labels, sample],
+                labels=labels,
+                mix=mix.float().to(device)[:, :, None, None, None],
+            )
+
+    def knows(self, critics: Tensor, labels: Tensor | None) -> Tensor:
+        """Whether a critic's shard holds a record of the class asked about (of anything, without classes): bool.
+
+        Args:
+            critics: int64 (c,), on the CPU.
+            labels: int64 (c, n), or None.
+
+        Returns:
+            (c, n), or (c, 1) without labels. Private: it goes into the answers, before they are clipped, alone.
+        """
+        if labels is None or self.labels is None:
+            return ~self.table.is_empty(critics)[:, None].to(self.images.device)
+        present = self.table.present(critics)
+        classes = self.labels.cpu()[self.table.records[critics]]
+        asked = labels.cpu()[:, :, None] == classes[:, None, :]
+        return (asked & present[:, None, :]).any(dim=2).to(self.images.device)
 
 
 def train_critics(critics: Ensemble, batch: CriticBatch, loss: WassersteinLoss, adam: Adam) -> tuple[Ensemble, Tensor]:

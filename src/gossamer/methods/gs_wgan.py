@@ -21,6 +21,7 @@ from gossamer.mechanisms.partition import partition_slots
 from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.sampling import CriticTapes, TapeUse, public_stream
 from gossamer.mechanisms.sanitizer import GradientSanitizer
+from gossamer.methods.augmentation import Augmentation, NoAugmentation
 from gossamer.methods.critics import Shards, WassersteinLoss, answers, train_critics
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.methods.warm_start import (
@@ -85,6 +86,8 @@ class GSWGANConfig:
         generator_adam: optimiser of the generator.
         final_learning_rate: fraction of the generator's learning rate that a cosine schedule ends at; 1 keeps it.
         loss: of the critics.
+        augmentation: variants of a record inside its shard.
+        variety: weight of a public force that drives samples of a class apart, in units of an answer at the clip.
         moving_average: decay of the average of the generator's weights, which is what is released.
         critics_at_once: critics computed together, for speed and memory.
         seed: public; weights, latents, shards and tapes follow from it, coins and noise never.
@@ -108,6 +111,8 @@ class GSWGANConfig:
     generator_adam: Adam = field(default_factory=Adam)
     final_learning_rate: float = 1.0
     loss: WassersteinLoss = field(default_factory=WassersteinLoss)
+    augmentation: Augmentation = field(default_factory=NoAugmentation)
+    variety: float = 0.0
     moving_average: float = 0.999
     critics_at_once: int = 50
     seed: int = 0
@@ -121,6 +126,8 @@ class GSWGANConfig:
                 raise InputError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if self.renewals_per_step > self.num_critics:
             raise InputError(f"renewals_per_step must not exceed num_critics = {self.num_critics}")
+        if not (self.variety >= 0 and math.isfinite(self.variety)):
+            raise InputError(f"variety must be 0 or more, got {self.variety}")
         for name in ("final_learning_rate", "moving_average"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
@@ -243,6 +250,7 @@ class GSWGANTraining:
         )
         self.step = 0
         self._critics: Ensemble | None = None
+        self._critics_stage: int | None = None
         if state is not None:
             self._restore(state)
         self.end_step = max(self.step, config.num_steps - num_lost_steps)
@@ -255,16 +263,15 @@ class GSWGANTraining:
     def __iter__(self) -> Iterator[WarmStartReport | StepReport]:
         """Warm starts and steps to the end of the plan, a report after each."""
         starts = self.config.stage_starts()
-        for stage, (first, stage_end) in enumerate(zip(starts[:-1], starts[1:])):
+        for stage, stage_end in enumerate(starts[1:]):
             end = min(stage_end, self.end_step)
             if self.step >= end:
                 continue
             shards = self._shards(stage)
-            if self.step == first and self._critics is None:
+            if self._critics_stage != stage:
                 yield from self._warm_start(stage, shards)
             while self.step < end:
                 yield self._train_step(stage, shards)
-            self._critics = None
 
     def _train_step(self, stage: int, shards: Shards) -> StepReport:
         step, config = self.step, self.config
@@ -280,16 +287,20 @@ class GSWGANTraining:
 
         sanitized = self._sanitizer.release(step, ask)
         # Privacy: from here on only `sanitized` and public things are used.
-        self._improve_generator(looked, sanitized, step)
+        direction = sanitized / config.clip_norm + config.variety * _apart(looked.detach(), labels, pool)
+        self._improve_generator(looked, direction, step)
         self.step += 1
+        if self.step in self.config.stage_starts():
+            self._critics = None  # Another stage begins: its critics start afresh, also for a caller who stops here.
         norm = float(sanitized.flatten(start_dim=1).norm(dim=1).mean())
         return StepReport(step=step, stage=stage, answer_norm=norm, critic_loss=critic_loss)
 
     # ---- critics: private -----------------------------------------------------------------------------------------
 
     def _shards(self, stage: int) -> Shards:
-        view = self.config.stages[stage].view
-        images = torch.cat([view.look(part) for part in self._images.x.split(1000)]).to(self._device)
+        view, augmentation, x = self.config.stages[stage].view, self.config.augmentation, self._images.x
+        variants = [augmentation.variant(x, number, self.config.seed) for number in range(augmentation.num_variants)]
+        images = torch.stack([view.look(variant) for variant in variants], dim=1).to(self._device)
         labels = None if self._images.y is None else self._images.y.to(self._device)
         return Shards(images=images, labels=labels, table=self._table, tapes=self._tapes)
 
@@ -313,7 +324,7 @@ class GSWGANTraining:
         for chunk in self.chunks(stage):
             ready.append(self._warm_chunk(chunk, shards))
             yield WarmStartReport(stage=stage, num_ready=chunk.last, num_critics=self.config.num_critics)
-        self._critics = concatenate(ready)
+        self._critics, self._critics_stage = concatenate(ready), stage
 
     def _warm_chunk(self, chunk: WarmStartChunk, shards: Shards) -> Ensemble:
         fresh = self._fresh_critics(chunk)
@@ -326,7 +337,7 @@ class GSWGANTraining:
             view=stage.view,
             image_shape=self._images.spec.shape,
             num_classes=self._images.spec.num_classes,
-            pool=self._pool(stage.view, self.config.stage_starts()[chunk.stage]),
+            pool=self._pool(stage.view, self.config.stage_starts()[chunk.stage], times=8),
             batch_size=self.config.critic_batch_size,
             loss=self.config.loss,
             adam=self.config.critic_adam,
@@ -379,8 +390,9 @@ class GSWGANTraining:
             forks = self._critics.select(drawn.to(self._device))
             forks, _ = self._tuned(forks, drawn, shards, pool, TapeUse.FORK, step)
             answer = answers(forks, points[rows], None if classes is None else classes[rows])
-            is_empty = shards.table.is_empty(drawn).to(self._device)
-            found.append(torch.where(is_empty.view(-1, *(1,) * (answer.dim() - 1)), 0.0, answer))
+            # A critic without a record of a class has nothing to say about it: a function of its own shard.
+            knows = shards.knows(drawn, None if classes is None else classes[rows])
+            found.append(torch.where(knows[:, :, None, None, None], answer, 0.0))
         return torch.cat(found)
 
     def _tuned(
@@ -398,35 +410,35 @@ class GSWGANTraining:
 
     # ---- generator: public ----------------------------------------------------------------------------------------
 
-    def _pool(self, view: View, step: int) -> Tensor:
-        """Samples of the present generator in the view, (classes, pool_per_class, channels, height, width)."""
+    def _pool(self, view: View, step: int, times: int = 1) -> Tensor:
+        """Samples of the present generator in the view, (classes, times pool_per_class, channels, height, width)."""
         classes = max(self._images.spec.num_classes, 1)
-        labels = torch.arange(classes).repeat_interleave(self.config.pool_per_class).to(self._device)
+        labels = torch.arange(classes).repeat_interleave(times * self.config.pool_per_class).to(self._device)
         latent = self.config.latent.draw(len(labels), public_stream(self.config.seed, "pool", step)).to(self._device)
         with torch.no_grad(), self._autocast():
             looked = view.look(self._generator(latent, labels if self._images.spec.num_classes else None).float())
         return looked.unflatten(0, (classes, -1))
 
     def _samples(self, step: int) -> tuple[Tensor, Tensor | None]:
-        """The samples that are answered, with gradients, and their classes, uniform over the public ones."""
+        """The samples that are answered, with gradients, and their classes: all public ones in turn."""
         rng, num_classes = public_stream(self.config.seed, "samples", step), self._images.spec.num_classes
         latent = self.config.latent.draw(self.config.batch_size, rng).to(self._device)
         labels = None
         if num_classes:
-            labels = torch.randint(0, num_classes, (self.config.batch_size,), generator=rng).to(self._device)
+            labels = ((step + torch.arange(self.config.batch_size)) % num_classes).to(self._device)
         advance(self._generator)
         with self._autocast():
             samples = self._generator(latent, labels)
         return samples.float(), labels
 
-    def _improve_generator(self, looked: Tensor, sanitized: Tensor, step: int) -> None:
-        """``theta <- Adam(theta, -1/B sum_i J_i^T g_i)``, and the moving average after it."""
+    def _improve_generator(self, looked: Tensor, direction: Tensor, step: int) -> None:
+        """``theta <- Adam(theta, -1/B sum_i J_i^T g_i)``, g the direction, and the moving average after it."""
         config = self.config
         progress = step / config.num_steps
         decay = config.final_learning_rate + (1 - config.final_learning_rate) * 0.5 * (1 + math.cos(math.pi * progress))
         self._optimiser.param_groups[0]["lr"] = config.generator_adam.learning_rate * decay
         self._optimiser.zero_grad()
-        looked.backward(gradient=-sanitized / config.batch_size)
+        looked.backward(gradient=-direction / config.batch_size)
         self._optimiser.step()
         weight = min(config.moving_average, 1 - 1 / (step + 1))
         for name, tensor in self._generator.state_dict().items():
@@ -445,6 +457,7 @@ class GSWGANTraining:
         return {
             "step": self.step,
             "critics": None if self._critics is None else self._critics.state_dict(),
+            "critics_stage": self._critics_stage,
             "generator": self._generator.state_dict(),
             "average": self._average,
             "optimiser": self._optimiser.state_dict(),
@@ -456,9 +469,8 @@ class GSWGANTraining:
         self._average = {name: tensor.to(self._device) for name, tensor in state["average"].items()}
         self._optimiser.load_state_dict(state["optimiser"])
         if state["critics"] is not None:
-            starts = self.config.stage_starts()
-            stage = max(number for number, start in enumerate(starts[:-1]) if start <= self.step)
-            fresh = self._fresh_critics(WarmStartChunk(stage=stage, first=0, last=1))
+            self._critics_stage = state["critics_stage"]
+            fresh = self._fresh_critics(WarmStartChunk(stage=self._critics_stage, first=0, last=1))
             self._critics = fresh.with_state({key: value.to(self._device) for key, value in state["critics"].items()})
 
     def trained(self) -> TrainedGenerator:
@@ -475,3 +487,16 @@ class GSWGANTraining:
             ),
         )
 
+
+
+def _apart(looked: Tensor, labels: Tensor | None, pool: Tensor) -> Tensor:
+    """Mean unit vector from other samples of the class to each sample: the gradient of their mean distance. Public.
+
+    Args:
+        looked: samples in the view, (B, channels, height, width).
+        labels: int64 (B,), or None.
+        pool: (classes, p, channels, height, width).
+    """
+    others = pool[torch.zeros(len(looked), dtype=torch.int64) if labels is None else labels][:, :8]
+    away = looked[:, None] - others
+    return (away / (away.flatten(start_dim=2).norm(dim=2)[:, :, None, None, None] + 1e-3)).mean(dim=1)

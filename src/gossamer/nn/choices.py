@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from gossamer.nn.images.cosine import CosineGeneratorConfig
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.dcgan import DCGANGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig, PyramidGeneratorConfig
+from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
 
-GeneratorConfig = ResNetGeneratorConfig | DCGANGeneratorConfig | MLPGeneratorConfig | PyramidGeneratorConfig
+GeneratorConfig = ResNetGeneratorConfig | DCGANGeneratorConfig | MLPGeneratorConfig | CosineGeneratorConfig
 CriticConfig = ConvCriticConfig | MLPCriticConfig

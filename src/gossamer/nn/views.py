@@ -88,24 +88,28 @@ class LowFrequencies(AbstractView):
     def shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """(channels, 1, coefficients)."""
         channels, height, width = image_shape
-        return channels, 1, _cosine_basis(height, width, self.radius).shape[1]
+        return channels, 1, len(cosine_basis(height, width, self.radius)[1])
 
     def look(self, images: Tensor) -> Tensor:
         """The coefficients, (batch, channels, 1, coefficients)."""
-        basis = _cosine_basis(images.shape[-2], images.shape[-1], self.radius).to(images)
+        basis = cosine_basis(images.shape[-2], images.shape[-1], self.radius)[0].to(images)
         return (images.flatten(start_dim=2) @ (self.scale * basis)).unsqueeze(2)
 
 
 @functools.lru_cache(maxsize=16)
-def _cosine_basis(height: int, width: int, radius: float) -> Tensor:
-    """Orthonormal cosine functions as columns, lowest frequencies first: float32 (height * width, coefficients)."""
+def cosine_basis(height: int, width: int, radius: float) -> tuple[Tensor, Tensor]:
+    """Orthonormal cosine functions of low frequency, lowest first.
+
+    Returns:
+        The functions as columns, float32 (height * width, n), and their frequencies ``sqrt(u^2 + v^2) < radius``, (n,).
+    """
     rows, columns = _cosines(height), _cosines(width)
     frequency = torch.cartesian_prod(torch.arange(height), torch.arange(width))
-    distance = frequency.square().sum(dim=1)
-    order = torch.argsort(distance, stable=True)
-    kept = frequency[order[distance[order] < radius**2]]
+    squared = frequency.square().sum(dim=1)
+    order = torch.argsort(squared, stable=True)
+    kept = frequency[order[squared[order] < radius**2]]
     functions = torch.einsum("nh,nw->hwn", rows[kept[:, 0]], columns[kept[:, 1]])
-    return functions.reshape(height * width, -1).float()
+    return functions.reshape(height * width, -1).float(), kept.square().sum(dim=1).sqrt().float()
 
 
 def _cosines(size: int) -> Tensor:

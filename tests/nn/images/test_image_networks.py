@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from gossamer.errors import InputError
+from gossamer.nn.images.cosine import CosineGeneratorConfig
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.dcgan import DCGANGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig, PyramidGeneratorConfig
+from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.images.network import AbstractCriticConfig, AbstractGeneratorConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
 
@@ -21,7 +22,7 @@ GENERATORS: list[AbstractGeneratorConfig] = [
     ResNetGeneratorConfig(width=4),
     DCGANGeneratorConfig(width=2),
     MLPGeneratorConfig(hidden_sizes=(8, 6)),
-    PyramidGeneratorConfig(hidden_sizes=(8, 6)),
+    CosineGeneratorConfig(hidden_sizes=(8, 6), radius=4),
 ]
 CRITICS: list[AbstractCriticConfig] = [ConvCriticConfig(width=4), MLPCriticConfig(hidden_sizes=(8, 6))]
 SHAPES = [(1, 28, 28), (1, 8, 8), (3, 32, 32), (1, 14, 14), (3, 64, 64), (1, 7, 7), (1, 4, 4), (3, 5, 5), (1, 128, 128),
@@ -189,41 +190,19 @@ def roughness(config: AbstractGeneratorConfig) -> float:
     return ((image[..., 1:] - image[..., :-1]).abs().mean() / (image[..., 4:] - image[..., :-4]).abs().mean()).item()
 
 
-def test_untaught_pyramid_draws_smooth_images_where_a_dense_layer_draws_rough_ones() -> None:
-    assert roughness(PyramidGeneratorConfig()) < 0.5
+def test_cosine_generator_draws_smooth_images_where_a_dense_layer_draws_rough_ones() -> None:
+    assert roughness(CosineGeneratorConfig(radius=8)) < 0.5
     assert roughness(MLPGeneratorConfig()) > 0.8
 
 
-def full_size_error_after_a_coarse_lesson(*, idle_details: bool) -> float:
-    """Teach one smooth image by its means over 4x4 blocks; return the squared error at full size."""
-    generator = PyramidGeneratorConfig(hidden_sizes=(32,), detail_scale=1.0).build((1, 16, 16), 0, 3, seeded())
-    ramp = torch.linspace(-3, 3, 16)
-    target = torch.sigmoid(2 * torch.sin(ramp)[:, None] + ramp)[None, None]
-    view = torch.nn.functional.avg_pool2d
-    idle = generator.untaught_at(4) if idle_details else frozenset()
-    adam = torch.optim.Adam(generator.parameters(), lr=1e-2)
-    latent = torch.randn(8, 3, generator=seeded(1))
-    for _ in range(150):
-        adam.zero_grad()
-        (view(generator(latent, None), 4) - view(target, 4)).square().mean().backward()
-        for name, parameter in generator.named_parameters():
-            if name in idle and parameter.grad is not None:
-                parameter.grad.zero_()
-        adam.step()
-    return (generator(latent, None) - target).square().mean().item()
-
-
-def test_a_coarse_lesson_keeps_the_pyramid_smooth_when_details_are_left_alone() -> None:
-    with_idle = full_size_error_after_a_coarse_lesson(idle_details=True)
-    assert with_idle < 0.6 * full_size_error_after_a_coarse_lesson(idle_details=False)
-
-
-@every_generator
-def test_names_left_untaught_are_parameters_and_at_full_size_there_are_none(config: AbstractGeneratorConfig) -> None:
-    generator = config.build((1, 28, 28), 3, 5, seeded())
-    names = {name for name, _ in generator.named_parameters()}
-    assert generator.untaught_at(1) == frozenset()
-    assert generator.untaught_at(2) <= generator.untaught_at(4) < names
+def test_cosine_generator_starts_near_one_dark_image_and_its_table_holds_one_row_a_class() -> None:
+    generator = CosineGeneratorConfig(gain=1e-6).build((3, 8, 8), 4, 5, seeded())
+    images = generator(torch.randn(4, 5, generator=seeded(1)), torch.arange(4))
+    assert torch.allclose(images, torch.sigmoid(torch.tensor(-2.0)).expand_as(images), atol=1e-4)
+    with torch.no_grad():
+        generator.table[2] += 1.0
+    changed = (generator(torch.randn(4, 5, generator=seeded(1)), torch.arange(4)) != images).flatten(1).any(dim=1)
+    assert changed.tolist() == [False, False, True, False]
 
 
 @every_network
@@ -240,8 +219,8 @@ def test_configs_are_frozen(config: AbstractGeneratorConfig | AbstractCriticConf
         lambda: ConvCriticConfig(width=0),
         lambda: MLPGeneratorConfig(hidden_sizes=()),
         lambda: MLPCriticConfig(hidden_sizes=(3, 0)),
-        lambda: PyramidGeneratorConfig(detail_scale=0.0),
-        lambda: PyramidGeneratorConfig(detail_scale=float("nan")),
+        lambda: CosineGeneratorConfig(radius=0.0),
+        lambda: CosineGeneratorConfig(smoothness=float("nan")),
         lambda: MLPGeneratorConfig().build((1, 3, 28), 0, 2, seeded()),
         lambda: MLPGeneratorConfig().build((1, 28, 129), 0, 2, seeded()),
         lambda: MLPGeneratorConfig().build((0, 28, 28), 0, 2, seeded()),

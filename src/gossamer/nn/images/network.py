@@ -45,26 +45,19 @@ class AbstractGenerator(nn.Module, abc.ABC):
             (batch, channels, height, width) in [0, 1].
         """
 
-    def untaught_at(self, factor: int) -> frozenset[str]:
-        """Names of the parameters to leave alone while the critics see only means of `factor` x `factor` blocks.
-
-        None, unless a network says otherwise. An optimiser that is handed zero gradients for them obeys.
-        """
-        return frozenset()
-
     @property
     def input_features(self) -> int:
         """Length of a latent with its one-hot class behind it."""
         return self.latent_dim + self.num_classes
 
-    def joined(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """The latent with its one-hot class behind it: (batch, input_features)."""
+    def joined(self, latent: Tensor, label: Tensor | None, label_gain: float = 1.0) -> Tensor:
+        """The latent with its one-hot class, times ``label_gain``, behind it: (batch, input_features)."""
         if latent.shape[-1] != self.latent_dim:
             raise InputError(
                 f"latent: length {latent.shape[-1]}, but this generator takes {self.latent_dim}; draw that many numbers"
             )
         encoded = encoded_label(label, self.num_classes, latent.dtype)
-        return latent if encoded is None else torch.cat([latent, encoded], dim=-1)
+        return latent if encoded is None else torch.cat([latent, label_gain * encoded], dim=-1)
 
 
 class AbstractCritic(nn.Module, abc.ABC):
