@@ -41,8 +41,8 @@ class AbstractNoise(abc.ABC):
     def gaussian(self, step: int, shape: tuple[int, ...]) -> Tensor:
         """Standard normal numbers by Box and Muller, in float64.
 
-        ``r = sqrt(-2 ln u)``, ``(r cos 2 pi v, r sin 2 pi v)`` with 128 random bits in u and 53 in v, so that the radius
-        reaches 13.3: a 24-bit u, as in float32, would stop at 5.77 and break delta = 1e-5 by itself.
+        ``r = sqrt(-2 ln u)``, ``(r cos 2 pi v, r sin 2 pi v)`` with 128 random bits in u and 53 in v, so that the
+        radius reaches 13.3: a 24-bit u, as in float32, would stop at 5.77 and break delta = 1e-5 by itself.
 
         Args:
             step: number of the step, 0 to 2^48 - 1.

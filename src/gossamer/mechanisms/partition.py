@@ -115,8 +115,8 @@ def partition_slots(num_slots: int, num_shards: int, seed: int) -> SlotPartition
     """
     if not 1 <= num_shards <= num_slots:
         raise InputError(
-            f"num_critics = {num_shards} but the data holds {num_slots} records: every critic needs a shard of at least "
-            f"one record; pass --num-critics {num_slots} or fewer"
+            f"num_critics = {num_shards} but the data holds {num_slots} records: every critic needs a shard of at "
+            f"least one record; pass --num-critics {num_slots} or fewer"
         )
     dealt = np.random.default_rng(seed).permutation(num_slots)
     shard_of_slot = np.empty(num_slots, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""A privacy plan: sampling, clip, noise, adjacency and price in one object, so that claim and run cannot drift apart."""
+"""A privacy plan: sampling, clip, noise, adjacency and price in one object, so that claim and run cannot part."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from gossamer.privacy.statement import PrivacyStatement
 class OneOfManyPlan:
     """Secret one-of-K draws of critics whose clipped answers are released with Gaussian noise.
 
-    Guarantee: a run through `GradientSanitizer` made from this plan has the privacy of `event` under `adjacency`, on the
-    conditions in docs/concepts/one-of-many.md.
+    Guarantee: a run through `GradientSanitizer` made from this plan has the privacy of `event` under `adjacency`, on
+    the conditions in docs/concepts/one-of-many.md.
 
     Attributes:
         unit: what a slot holds.

@@ -25,9 +25,9 @@ class GradientSanitizer:
     and a critic that has nothing to say about one sample may say more about another. With r = 1 it is the published
     clip.
 
-    Guarantee: with critics whose state at a step does not depend on coins or noise beyond what was released, and answers
-    that are pure, the released vectors of all steps have the privacy of ``plan.event`` (docs/concepts/one-of-many.md).
-    Coins leave only to the function that asks the critics.
+    Guarantee: with critics whose state at a step does not depend on coins or noise beyond what was released, and
+    answers that are pure, the released vectors of all steps have the privacy of ``plan.event``
+    (docs/concepts/one-of-many.md). Coins leave only to the function that asks the critics.
 
     Args:
         plan: sampling, clip, noise and number of steps; the statement is written from the same object.

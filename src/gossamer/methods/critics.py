@@ -102,7 +102,8 @@ class Shards:
             size: number n of pairs in a batch.
         """
         device = self.images.device
-        uniform = self.tapes.uniform(use, critics, step, num_batches * 4 * size).view(len(critics), num_batches, 4, size)
+        uniform = self.tapes.uniform(use, critics, step, num_batches * 4 * size)
+        uniform = uniform.view(len(critics), num_batches, 4, size)
         shared = pool.dim() == self.images.dim()
         own = torch.zeros(len(critics), 1, dtype=torch.int64) if shared else torch.arange(len(critics))[:, None]
         pools = pool.unsqueeze(0) if shared else pool

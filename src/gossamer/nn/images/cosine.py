@@ -14,11 +14,14 @@ from gossamer.nn.images.network import (
     AbstractGenerator,
     AbstractGeneratorConfig,
     ImageShape,
+    checked_count,
     checked_sizes,
-    encoded_label,
     linear,
 )
 from gossamer.nn.views import cosine_basis
+
+NUM_MOTIONS = 5
+"""Latents that move a drawn image: rotation, shear, size, and two for the shift."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,24 +33,43 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
         radius: frequencies below it are drawn, as in `LowFrequencies`.
         smoothness: frequency at which the weight of a function has fallen to a half.
         gain: scale of what the network adds to the table, in units of the coefficients.
+        num_styles: rows of the class table for each class; the first latent chooses among them.
         table_gain: scale of the class table; under Adam it sets how much faster the table learns than the network.
         label_gain: value of the hot entry in the network's input.
         brightness: logit of an image whose coefficients are all 0.
+        rotation: standard deviation of a random rotation of the drawn image, in radians.
+        shear: standard deviation of a random shear.
+        zoom: standard deviation of a random change of size.
+        shift: standard deviation of a random shift, as a fraction of the side.
     """
 
     hidden_sizes: tuple[int, ...] = (256, 256)
     radius: float = 10.0
     smoothness: float = 4.0
     gain: float = 20.0
+    num_styles: int = 1
     table_gain: float = 60.0
     label_gain: float = 3.0
     brightness: float = -2.0
+    rotation: float = 0.0
+    shear: float = 0.0
+    zoom: float = 0.0
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         checked_sizes("hidden_sizes", self.hidden_sizes)
+        checked_count("num_styles", self.num_styles)
         for name in ("radius", "smoothness", "gain"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("rotation", "shear", "zoom", "shift"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether drawn images are moved at random."""
+        return max(self.rotation, self.shear, self.zoom, self.shift) > 0
 
     def build(
         self, image_shape: ImageShape, num_classes: int, latent_dim: int, rng: torch.Generator
@@ -61,14 +83,15 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
 class CosineGenerator(AbstractGenerator):
     """An image as a sum of smooth functions, whose coefficients come from a table and from a network.
 
-    With c_f the cosine functions of `cosine_basis`, w_f = 1 / (1 + (|f| / smoothness)^2), t the class table and n the
+    With c_f the cosine functions of `cosine_basis`, w_f = 1 / (1 + (|f| / smoothness)^2), t the class table, s the style and n the
     network (latent and scaled one-hot class -> hidden layers with ReLU -> coefficients)::
 
-        image = sigmoid( brightness + sum_f w_f (table_gain t_f(y) + gain n_f(z, y)) c_f )
+        image = sigmoid( brightness + sum_f w_f (table_gain t_f(y, s(z)) + gain n_f(z, y)) c_f )
 
     Noise in the gradient that a critic's view lets through can only bend such an image smoothly; and the table learns
     what a class looks like on average many times faster than a network could, which is what little signal is left
-    under noise says first. Hidden weights start He-uniform, the last layer at a tenth of that, the table at zero.
+    under noise says first. If motions are asked for, the last five latents move the image (`_moved`): that things vary
+    by small motions is public knowledge of the world, and needs no private signal. Hidden weights start He-uniform, the last layer at a tenth of that, the table near zero.
 
     Args:
         config: sizes and gains.
@@ -90,6 +113,8 @@ class CosineGenerator(AbstractGenerator):
         rng: torch.Generator,
     ) -> None:
         super().__init__(image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
+        if config.is_moving and latent_dim <= NUM_MOTIONS:
+            raise InputError(f"latent dim must exceed {NUM_MOTIONS} for a generator that moves its images: {latent_dim}")
         self.config = config
         channels, height, width = self.image_shape
         functions, frequency = cosine_basis(height, width, config.radius)
@@ -99,14 +124,39 @@ class CosineGenerator(AbstractGenerator):
         num_coefficients = channels * len(frequency)
         self.trunk = trunk((self.input_features, *config.hidden_sizes), rng)
         self.to_coefficients = linear(config.hidden_sizes[-1], num_coefficients, gain=0.1, rng=rng)
-        self.table = nn.Parameter(torch.zeros(max(num_classes, 1), num_coefficients))
+        num_rows = max(num_classes, 1) * config.num_styles
+        # Styles of a class start a little apart, or every one of them would learn the same.
+        self.table = nn.Parameter(0.01 * torch.randn(num_rows, num_coefficients, generator=rng))
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
         config = self.config
-        one_hot = encoded_label(label, self.num_classes, latent.dtype)
-        row = self.table[0] if one_hot is None else one_hot @ self.table
+        row = self._row(latent, label) @ self.table
         drawn = self.to_coefficients(self.trunk(self.joined(latent, label, config.label_gain)))
         coefficients = config.table_gain * row + config.gain * drawn
-        logits = coefficients.unflatten(-1, (self.image_shape[0], -1)) @ self.basis
-        return torch.sigmoid(logits + config.brightness).unflatten(-1, self.image_shape[1:])
+        logits = (coefficients.unflatten(-1, (self.image_shape[0], -1)) @ self.basis).unflatten(-1, self.image_shape[1:])
+        if config.is_moving:
+            logits = _moved(logits, latent[:, -NUM_MOTIONS:], config)
+        return torch.sigmoid(logits + config.brightness)
+
+    def _row(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """One-hot rows of the table: the class, and the style whose part of the normal law the first latent lies in."""
+        num_styles = self.config.num_styles
+        style = (torch.special.ndtr(latent[:, 0].detach()) * num_styles).long().clamp_max(num_styles - 1)
+        place = style if label is None else label * num_styles + style
+        return F.one_hot(place, len(self.table)).to(latent.dtype)
+
+
+def _moved(logits: Tensor, normal: Tensor, config: CosineGeneratorConfig) -> Tensor:
+    """Images turned, sheared, resized and shifted by affine maps of their planes; the border is continued outwards.
+
+    Args:
+        logits: (batch, channels, height, width).
+        normal: (batch, 5) standard normal: rotation, shear, size, and two for the shift.
+        config: standard deviations.
+    """
+    angle, shear, size = config.rotation * normal[:, 0], config.shear * normal[:, 1], 1 + config.zoom * normal[:, 2]
+    rows = torch.stack([size * angle.cos(), shear - angle.sin(), 2 * config.shift * normal[:, 3]], dim=1)
+    columns = torch.stack([angle.sin(), size * angle.cos(), 2 * config.shift * normal[:, 4]], dim=1)
+    grid = F.affine_grid(torch.stack([rows, columns], dim=1), list(logits.shape), align_corners=False)
+    return F.grid_sample(logits, grid, padding_mode="border", align_corners=False)

@@ -1,0 +1,495 @@
+"""The conditions of the one-of-many theorem, held by GS-WGAN bit for bit, and broken trainings that the checks catch.
+
+The transcript is injected: coins and released vectors are given, whatever the critics answer, so that two runs can be
+compared in which one thing differs. Every comparison is exact; nothing here has a false alarm.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.mechanisms.keystream import Keystream
+from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
+from gossamer.mechanisms.partition import ShardTable, SlotPartition, partition_slots
+from gossamer.mechanisms.sampling import CriticTapes, TapeUse
+from gossamer.mechanisms.sanitizer import GradientSanitizer
+from gossamer.methods.augmentation import SmallMotions
+from gossamer.methods.critics import Shards, advance_norms
+from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage
+from gossamer.methods.trained import TrainedGenerator
+from gossamer.methods.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
+from gossamer.nn.ensemble import Ensemble
+from gossamer.nn.images.critic import ConvCriticConfig
+from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.views import LowFrequencies, Pooled
+
+RECORDS, CLASSES, K, STEPS, BATCH, DRAWS = 30, 3, 6, 4, 8, 4
+SLOT = 17
+"""The slot whose content changes."""
+
+MLP, CONV = MLPCriticConfig(hidden_sizes=(6,)), ConvCriticConfig(width=2)
+STAGES = {
+    "mlp": (Stage(critic=MLP, warm_start=AgainstPresentGenerator(num_updates=2)),),
+    "conv": (Stage(critic=CONV, warm_start=AgainstPresentGenerator(num_updates=2)),),
+    "own generators": (
+        Stage(critic=MLP, warm_start=AgainstOwnGenerator(num_updates=3, hidden=4, updates_per_generator_update=1)),
+    ),
+    "views": (
+        Stage(view=Pooled(factor=2), critic=CONV, warm_start=AgainstPresentGenerator(num_updates=1)),
+        Stage(view=LowFrequencies(radius=3.0), critic=MLP, warm_start=AgainstPresentGenerator(num_updates=1)),
+    ),
+}
+
+MOTIONS = SmallMotions(count=3)
+
+
+def config(stages: str = "mlp", **changes: object) -> GSWGANConfig:
+    base = GSWGANConfig(
+        num_critics=K,
+        num_steps=STEPS,
+        batch_size=BATCH,
+        draws_per_step=DRAWS,
+        noise_multiplier=1.0,
+        generator=MLPGeneratorConfig(hidden_sizes=(6,)),
+        stages=STAGES[stages],
+        critic_batch_size=3,
+        pool_per_class=3,
+        fork_steps=2,
+        renewals_per_step=2,
+        augmentation=MOTIONS,
+        variety=0.5,
+        critics_at_once=4,
+        seed=5,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def images(seed: int = 0) -> ImageSet:
+    rng = torch.Generator().manual_seed(seed)
+    return ImageSet(
+        name="fixture",
+        spec=ImageSpec(channels=1, height=8, width=8, class_names=("a", "b", "c")),
+        x=torch.rand(RECORDS, 1, 8, 8, generator=rng),
+        y=torch.randint(0, CLASSES, (RECORDS,), generator=rng),
+    )
+
+
+def neighbour(private: ImageSet) -> ImageSet:
+    """The same data with another image and another label in one slot."""
+    x, y = private.x.clone(), private.y.clone()  # type: ignore[union-attr]
+    x[SLOT], y[SLOT] = 1 - x[SLOT], (y[SLOT] + 1) % CLASSES
+    return replace(private, x=x, y=y)
+
+
+def own_critic() -> int:
+    """The critic whose shard holds the slot that changes."""
+    return int(partition_slots(RECORDS, K, 5).shard_of_slot[SLOT])
+
+
+# ---- runs with an injected transcript -------------------------------------------------------------------------------
+
+State = dict[str, Tensor]
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What happened: at every step the coins, the answers, and the stored critics when they were asked."""
+
+    training: GSWGANTraining
+    coins: list[Tensor] = field(default_factory=list)
+    answers: list[Tensor] = field(default_factory=list)
+    states: list[State] = field(default_factory=list)
+
+    def generator(self) -> State:
+        """All that the generator's side holds, under flat names."""
+        state = self.training.state_dict()
+        optimiser = {
+            f"optimiser/{number}/{name}": torch.as_tensor(value)
+            for number, moments in state["optimiser"]["state"].items()
+            for name, value in moments.items()
+        }
+        average = {f"average/{name}": tensor for name, tensor in state["average"].items()}
+        return {name: tensor.clone() for name, tensor in (state["generator"] | average | optimiser).items()}
+
+
+class InjectedSanitizer:
+    """Asks the critics that coins of its own name, and releases vectors that nothing private went into."""
+
+    def __init__(self, run: Run, coin_seed: int, release_seed: int) -> None:
+        self.run, self.coin_seed, self.release_seed = run, coin_seed, release_seed
+
+    def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
+        run = self.run
+        coins = DeterministicNoise(self.coin_seed).coins(step, DRAWS, K)
+        answers = ask(coins)
+        run.coins.append(coins)
+        run.answers.append(answers.clone())
+        run.states.append(stored(run.training))
+        shape = (BATCH, *answers.shape[2:])
+        return torch.randn(shape, generator=torch.Generator().manual_seed(1000 * self.release_seed + step))
+
+
+def stored(training: GSWGANTraining) -> State:
+    assert training._critics is not None
+    return {name: tensor.clone() for name, tensor in training._critics.state_dict().items()}
+
+
+def injected(
+    kind: type[GSWGANTraining], settings: GSWGANConfig, private: ImageSet, coin_seed: int = 1, release_seed: int = 1
+) -> Run:
+    """A whole run of a training with given coins and given released vectors."""
+    training = kind(settings, private, DeterministicNoise(0), delta=1e-3)
+    run = Run(training=training)
+    training._sanitizer = InjectedSanitizer(run, coin_seed, release_seed)  # type: ignore[assignment]
+    for _ in training:
+        pass
+    return run
+
+
+# ---- the checks -----------------------------------------------------------------------------------------------------
+
+
+def equal(first: State, second: State, rows: list[int] | None = None) -> bool:
+    if rows is not None:
+        first, second = ({name: tensor[rows] for name, tensor in state.items()} for state in (first, second))
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def moved_by_one_slot(kind: type[GSWGANTraining], settings: GSWGANConfig) -> set[int]:
+    """The critics of which some answer, or the stored state at some step, moves when one slot's content changes.
+
+    Weights, buffers, moments of the optimiser and counts of updates; coins and released vectors are the same in both
+    runs.
+    """
+    first, second = (injected(kind, settings, private) for private in (images(), neighbour(images())))
+    moved = set()
+    for step in range(STEPS):
+        assert torch.equal(first.coins[step], second.coins[step])
+        for group, critic in enumerate(first.coins[step].tolist()):
+            if not torch.equal(first.answers[step][group], second.answers[step][group]):
+                moved.add(critic)
+        moved |= {k for k in range(K) if not equal(first.states[step], second.states[step], [k])}
+    return moved
+
+
+def critics_know_no_coin(kind: type[GSWGANTraining], settings: GSWGANConfig) -> bool:
+    """Whether the stored critics of every step are the same, bit for bit, when other coins were drawn before it."""
+    first, second = (injected(kind, settings, images(), coin_seed=seed) for seed in (1, 2))
+    assert any(not torch.equal(*coins) for coins in zip(first.coins, second.coins, strict=True))
+    return all(equal(*states) for states in zip(first.states, second.states, strict=True))
+
+
+def answers_know_no_other_coin(kind: type[GSWGANTraining], settings: GSWGANConfig) -> bool:
+    """Whether a critic drawn by a group answers the same, bit for bit, whatever other groups drew, then or before."""
+    first, second = (injected(kind, settings, images(), coin_seed=seed) for seed in (1, 2))
+    shared = [
+        torch.equal(first.answers[step][group], second.answers[step][group])
+        for step in range(STEPS)
+        for group in range(DRAWS)
+        if first.coins[step][group] == second.coins[step][group]
+    ]
+    assert shared, "choose coin seeds that agree somewhere"
+    return all(shared)
+
+
+def data_reaches_the_generator(kind: type[GSWGANTraining], settings: GSWGANConfig) -> bool:
+    """Whether anything on the generator's side differs between two data sets when what is released does not."""
+    first, second = (injected(kind, settings, images(seed)) for seed in (0, 1))
+    assert not equal(first.states[-1], second.states[-1])
+    return not equal(first.generator(), second.generator())
+
+
+# ---- broken trainings -----------------------------------------------------------------------------------------------
+
+
+class UpdatesTheDrawn(GSWGANTraining):
+    """Stored critics learn when, and only when, they are drawn: as in the published code."""
+
+    def _ask_forks(self, coins: Tensor, shards: Shards, pool: Tensor, step: int, *rest: object) -> Tensor:
+        assert self._critics is not None
+        drawn = coins.unique()
+        tuned, _ = self._tuned(self._critics.select(drawn), drawn, shards, pool, TapeUse.RENEWAL, step)
+        self._critics.update_(drawn, tuned)
+        return super()._ask_forks(coins, shards, pool, step, *rest)  # type: ignore[arg-type]
+
+
+class IteratesOnAnswering(GSWGANTraining):
+    """Spectral norms of a stored critic turn whenever it is asked."""
+
+    def _ask_forks(self, coins: Tensor, *rest: object) -> Tensor:
+        assert self._critics is not None
+        drawn = coins.unique()
+        self._critics.update_(drawn, advance_norms(self._critics.select(drawn)))
+        return super()._ask_forks(coins, *rest)  # type: ignore[arg-type]
+
+
+class TapeOfTheGroup(CriticTapes):
+    """A tape indexed by the place among the drawn, not by the critic."""
+
+    def uniform(self, use: TapeUse, critics: Tensor, step: int, count: int) -> Tensor:
+        return super().uniform(use, torch.arange(len(critics)), step, count)
+
+
+class ForksByGroup(GSWGANTraining):
+    """Two groups that draw one critic get two different forks of it."""
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        self._tapes = TapeOfTheGroup(5)
+
+
+class OneScaleForAll(GSWGANTraining):
+    """Answers are divided by the largest norm among all critics' answers: a statistic that they share."""
+
+    def _ask_forks(self, *args: object) -> Tensor:
+        answers = super()._ask_forks(*args)  # type: ignore[arg-type]
+        return answers / answers.flatten(start_dim=2).norm(dim=2).max()
+
+
+class LeaksPastTheDoor(GSWGANTraining):
+    """The generator's step also uses a number that a critic computed."""
+
+    def _improve_generator(self, looked: Tensor, direction: Tensor, step: int) -> None:
+        assert self._critics is not None
+        hint = next(iter(self._critics.parameters.values())).mean()
+        super()._improve_generator(looked, direction + 1e-3 * hint, step)
+
+
+class MovingMap(SlotPartition):
+    """Slots are dealt anew in the order of their labels."""
+
+    def shard_table(self, labels: Tensor | None = None) -> ShardTable:
+        assert labels is not None
+        shard_of_slot = torch.empty_like(self.shard_of_slot)
+        shard_of_slot[torch.argsort(labels, stable=True)] = torch.arange(self.num_slots) % self.num_shards
+        return SlotPartition(shard_of_slot=shard_of_slot, num_shards=self.num_shards).shard_table(labels)
+
+
+# ---- one slot, other critics ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stages", STAGES)
+def test_a_slot_moves_its_own_critic_and_no_other_bit_for_bit(stages: str) -> None:
+    assert moved_by_one_slot(GSWGANTraining, config(stages)) == {own_critic()}
+
+
+def test_a_slot_moves_no_other_critic_without_labels() -> None:
+    def unlabelled(private: ImageSet) -> ImageSet:
+        return replace(private, y=None, spec=replace(private.spec, class_names=()))
+
+    first, second = (injected(GSWGANTraining, config(), unlabelled(x)) for x in (images(), neighbour(images())))
+    other = [k for k in range(K) if k != own_critic()]
+    assert all(equal(*states, other) for states in zip(first.states, second.states, strict=True))
+    assert not equal(first.states[-1], second.states[-1])
+
+
+def test_a_slot_whose_content_breaks_its_critic_breaks_no_other() -> None:
+    """Numbers that overflow in one critic: as far as data can be from the rest."""
+
+    def spoilt() -> ImageSet:
+        private = images()
+        private.x[SLOT] = float("inf")  # behind the reader's back, which refuses it
+        return private
+
+    runs = [injected(GSWGANTraining, config("conv"), private) for private in (images(), spoilt())]
+    other = [k for k in range(K) if k != own_critic()]
+    for step in range(STEPS):
+        assert equal(runs[0].states[step], runs[1].states[step], other)
+        for group, critic in enumerate(runs[0].coins[step].tolist()):
+            if critic != own_critic():
+                assert torch.equal(runs[0].answers[step][group], runs[1].answers[step][group])
+
+
+def test_a_shard_map_that_moves_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def moving(num_slots: int, num_shards: int, seed: int) -> SlotPartition:
+        return MovingMap(**vars(partition_slots(num_slots, num_shards, seed)))
+
+    monkeypatch.setattr("gossamer.methods.gs_wgan.partition_slots", moving)
+    assert len(moved_by_one_slot(GSWGANTraining, config())) > 1
+
+
+def test_a_statistic_shared_by_critics_is_caught() -> None:
+    assert moved_by_one_slot(OneScaleForAll, config()) > {own_critic()}
+
+
+def test_an_empty_shard_answers_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    def emptied(num_slots: int, num_shards: int, seed: int) -> SlotPartition:
+        """Critic 0 loses its shard to critic 1."""
+        dealt = partition_slots(num_slots, num_shards, seed)
+        return replace(dealt, shard_of_slot=dealt.shard_of_slot.clamp_min(1))
+
+    monkeypatch.setattr("gossamer.methods.gs_wgan.partition_slots", emptied)
+    run = injected(GSWGANTraining, config(), images())
+    drawn = torch.stack(run.coins)
+    answers = torch.stack(run.answers).flatten(start_dim=2).abs().sum(dim=2)
+    assert bool((drawn == 0).any())
+    assert not bool(answers[drawn == 0].any())
+    assert bool((answers[drawn != 0] > 0).any())
+
+
+# ---- other coins, the same critics ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stages", STAGES)
+def test_stored_critics_know_no_coin_bit_for_bit(stages: str) -> None:
+    assert critics_know_no_coin(GSWGANTraining, config(stages))
+
+
+@pytest.mark.parametrize("stages", ["mlp", "conv"])
+def test_an_answer_knows_no_coin_but_its_own_bit_for_bit(stages: str) -> None:
+    assert answers_know_no_other_coin(GSWGANTraining, config(stages, num_critics=K))
+
+
+def test_a_state_updated_only_when_drawn_is_caught() -> None:
+    assert not critics_know_no_coin(UpdatesTheDrawn, config())
+    assert not answers_know_no_other_coin(UpdatesTheDrawn, config())
+
+
+def test_power_iteration_on_answering_is_caught() -> None:
+    assert not critics_know_no_coin(IteratesOnAnswering, config("conv"))
+
+
+def fork_of_a_critic_is_one(kind: type[GSWGANTraining]) -> bool:
+    """Whether groups that drew one critic got one fork: at equal samples they get equal answers, bit for bit."""
+    training = kind(config(), images(), DeterministicNoise(0), delta=1e-3)
+    next(report for report in training if training._critics is not None)
+    shards, pool = training._shards(0), training._pool(config().stages[0].view, 1)
+    samples, labels = training._samples(1)
+    looked, labels = samples.detach().clone(), labels.clone()  # type: ignore[union-attr]
+    looked[6:8], labels[6:8] = looked[0:2], labels[0:2]
+    answers = training._ask_forks(torch.tensor([3, 1, 3, 3]), shards, pool, 1, looked, labels)
+    assert not torch.equal(answers[0], answers[2])
+    return torch.equal(answers[0], answers[3])
+
+
+def test_two_groups_that_draw_one_critic_get_one_fork() -> None:
+    assert fork_of_a_critic_is_one(GSWGANTraining)
+
+
+def test_a_fork_that_depends_on_the_group_is_caught() -> None:
+    assert not fork_of_a_critic_is_one(ForksByGroup)
+
+
+# ---- the door -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stages", STAGES)
+def test_nothing_of_the_data_reaches_the_generator_but_through_the_sanitizer(stages: str) -> None:
+    assert not data_reaches_the_generator(GSWGANTraining, config(stages))
+
+
+def test_a_leak_past_the_door_is_caught() -> None:
+    assert data_reaches_the_generator(LeaksPastTheDoor, config())
+
+
+def test_the_generator_does_learn_from_what_is_released() -> None:
+    """Otherwise the tests above would prove nothing."""
+    first, second = (injected(GSWGANTraining, config(), images(), release_seed=seed) for seed in (1, 2))
+    assert not equal(first.generator(), second.generator())
+
+
+def test_a_run_asks_and_releases_what_its_plan_pays_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, ...]] = []
+    released: list[Tensor] = []
+    honest = GradientSanitizer.release
+
+    def spied(self: GradientSanitizer, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
+        released.append(honest(self, step, lambda coins: asked.append((step, len(coins))) or ask(coins)))
+        return released[-1]
+
+    monkeypatch.setattr(GradientSanitizer, "release", spied)
+    training = GSWGANTraining(config("views"), images(), DeterministicNoise(0), delta=1e-3)
+    for _ in training:
+        pass
+    event = training.plan.event
+    assert asked == [(step, DRAWS) for step in range(STEPS)]
+    assert sum(draws for _, draws in asked) == event.count  # type: ignore[attr-defined]
+    assert sum(len(vectors) for vectors in released) == event.count * event.event.event.count  # type: ignore[attr-defined]
+    assert event.event.source_dataset_size == K  # type: ignore[attr-defined]
+
+
+# ---- what leaves ----------------------------------------------------------------------------------------------------
+
+PRIVATE = (
+    GSWGANTraining, ImageSet, Ensemble, Shards, ShardTable, AbstractNoise, Keystream, CriticTapes, GradientSanitizer,
+    nn.Module,
+)  # fmt: skip
+CODE = type | types.ModuleType | types.FunctionType | types.BuiltinMethodType
+
+
+def reachable(root: object) -> Iterator[object]:
+    """Every object that can be reached from another by references, code and types apart."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen or isinstance(thing, CODE):
+            continue
+        seen.add(id(thing))
+        yield thing
+        waiting += gc.get_referents(thing)
+        if isinstance(thing, Tensor):
+            waiting += [thing.grad_fn, thing.grad, thing._base]
+
+
+def private_parts(trained: TrainedGenerator) -> list[str]:
+    """What a released generator holds beside weights, public settings and the statement: nothing, when all is well."""
+    weights = {id(tensor) for tensor in trained.weights.values()}
+    found = []
+    for thing in reachable(trained):
+        if isinstance(thing, PRIVATE) or callable(getattr(thing, "release", None)):
+            found.append(type(thing).__name__)
+        if isinstance(thing, Tensor) and (id(thing) not in weights or thing.requires_grad):
+            found.append("tensor")
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished() -> GSWGANTraining:
+    training = GSWGANTraining(config(), images(), DeterministicNoise(0), delta=1e-3)
+    for _ in training:
+        pass
+    return training
+
+
+def test_a_trained_generator_holds_nothing_private(finished: GSWGANTraining) -> None:
+    training, trained = finished, finished.trained()
+    assert private_parts(trained) == []
+    shared = {tensor.untyped_storage().data_ptr() for tensor in training.state_dict()["average"].values()}
+    assert not shared & {tensor.untyped_storage().data_ptr() for tensor in trained.weights.values()}
+    assert trained.weights.keys() == training.state_dict()["generator"].keys()
+    for name, tensor in trained.weights.items():
+        assert tensor.shape == training.state_dict()["generator"][name].shape
+
+
+@pytest.mark.parametrize("name", ["_images", "_tapes", "_sanitizer", "_generator", "_table"])
+def test_a_released_object_that_kept_something_private_is_caught(finished: GSWGANTraining, name: str) -> None:
+    trained = finished.trained()
+    object.__setattr__(trained, "_origin", [{"kept": getattr(finished, name)}])
+    assert private_parts(trained)
+
+
+def test_a_release_made_with_noise_that_anyone_can_recompute_says_so(finished: GSWGANTraining) -> None:
+    assert not finished.trained().statement.is_secure
+
+
+def test_a_state_dict_holds_no_key_no_coins_and_no_records() -> None:
+    """A checkpoint may be private, but what is not in it cannot be lost."""
+    training = GSWGANTraining(config(), images(), DeterministicNoise(0), delta=1e-3)
+    reports = iter(training)
+    while training.step < 2:
+        next(reports)
+    state = copy.deepcopy(training.state_dict())
+    assert set(state) <= {"step", "critics", "critics_stage", "generator", "average", "optimiser"}
+    assert not any(isinstance(thing, AbstractNoise | Keystream | ImageSet | ShardTable) for thing in reachable(state))
+    sizes = {thing.shape[0] for thing in reachable(state) if isinstance(thing, Tensor) and thing.dim()}
+    assert RECORDS not in sizes
