@@ -1,1 +1,73 @@
-"""Gossamer: generators learned from private data, released under differential privacy."""
+"""Gossamer: learn from private images, and release a generator in their place, under a guarantee that is true.
+
+In a hurry: ``GSWGAN(epsilon=10.0).fit(images, labels).sample(1000)``. With the loop in your own hands:
+`GSWGANTraining`. What something costs, without any data: `gossamer.privacy`. Names are imported when they are first
+used, so that ``import gossamer`` is light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from gossamer.errors import GossamerError, InputError, PrivacyError, ResourceError
+
+if TYPE_CHECKING:
+    from gossamer.data.catalogue import load_images
+    from gossamer.data.images import ImageData, ImageSet, ImageSpec
+    from gossamer.estimators import GSWGAN, ReleasedGenerator, load
+    from gossamer.mechanisms.noise import KeyedNoise
+    from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, calibrate
+    from gossamer.methods.trained import TrainedGenerator
+    from gossamer.privacy.budget import PrivacyBudget
+    from gossamer.privacy.statement import PrivacyStatement
+
+__all__ = [
+    "GSWGAN",
+    "GSWGANConfig",
+    "GSWGANTraining",
+    "GossamerError",
+    "ImageData",
+    "ImageSet",
+    "ImageSpec",
+    "InputError",
+    "KeyedNoise",
+    "PrivacyBudget",
+    "PrivacyError",
+    "PrivacyStatement",
+    "ReleasedGenerator",
+    "ResourceError",
+    "TrainedGenerator",
+    "calibrate",
+    "load",
+    "load_images",
+]
+
+_HOMES = {
+    "GSWGAN": "gossamer.estimators",
+    "GSWGANConfig": "gossamer.methods.gs_wgan",
+    "GSWGANTraining": "gossamer.methods.gs_wgan",
+    "ImageData": "gossamer.data.images",
+    "ImageSet": "gossamer.data.images",
+    "ImageSpec": "gossamer.data.images",
+    "KeyedNoise": "gossamer.mechanisms.noise",
+    "PrivacyBudget": "gossamer.privacy.budget",
+    "PrivacyStatement": "gossamer.privacy.statement",
+    "ReleasedGenerator": "gossamer.estimators",
+    "TrainedGenerator": "gossamer.methods.trained",
+    "calibrate": "gossamer.methods.gs_wgan",
+    "load": "gossamer.estimators",
+    "load_images": "gossamer.data.catalogue",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported from its module when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gossamer' has no name {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

@@ -77,7 +77,7 @@ def _account(asked: AccountGSWGAN) -> dict[str, Any]:
         one_of_many_event,
         num_critics=asked.num_critics,
         batch_size=asked.batch_size,
-        draws_per_step=asked.draws_per_step or asked.batch_size,
+        draws_per_step=_draws(asked),
     )
     match asked:
         case AccountGSWGAN(epsilon=None, noise_multiplier=float(noise), num_steps=int(steps)):
@@ -92,9 +92,13 @@ def _account(asked: AccountGSWGAN) -> dict[str, Any]:
             raise InputError("give exactly two of --epsilon, --noise-multiplier and --num-steps")
     settings = dataclasses.asdict(asked)
     public = {name: settings[name] for name in ("num_critics", "batch_size", "delta")}
-    draws = {"draws_per_step": asked.draws_per_step or asked.batch_size}
+    draws = {"draws_per_step": _draws(asked)}
     terms = {"adjacency": Adjacency.SLOT.value, "unit": Unit.RECORD.value}
     return found | public | draws | terms
+
+
+def _draws(asked: AccountGSWGAN) -> int:
+    return asked.batch_size if asked.draws_per_step is None else asked.draws_per_step
 
 
 def _epsilon(asked: AccountGSWGAN, event: Any, noise: float, steps: int) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from collections.abc import Sequence
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 import tyro
@@ -21,17 +23,51 @@ def read_arguments(kind: type[T], arguments: Sequence[str], *, program: str, def
     """Fill a dataclass from the command line; its docstring is the help text.
 
     Raises:
-        SystemExit: the arguments do not fit (code 2), or help was asked for (code 0).
+        InputError: the arguments do not fit.
+        SystemExit: help was asked for, and given.
     """
-    # A union takes the variant of its default: a recipe decides it, and no flag changes it by accident.
-    config = (tyro.conf.AvoidSubcommands,)
-    return tyro.cli(kind, prog=f"gossamer {program}", args=list(arguments), default=default, config=config)
+    return _parse(kind, arguments, program, default=default)
 
 
 def read_known_arguments(kind: type[T], arguments: Sequence[str], *, program: str) -> T:
-    """Fill a dataclass with those arguments that it knows, and leave the others for later."""
-    found, _ = tyro.cli(kind, prog=f"gossamer {program}", args=list(arguments), return_unknown_args=True)
+    """Fill a dataclass with those arguments that it knows, and leave the others for later.
+
+    Raises:
+        InputError: a known argument does not fit.
+    """
+    found, _ = _parse(kind, arguments, program, return_unknown_args=True)
     return found
+
+
+def _parse(kind: Any, arguments: Sequence[str], program: str, **options: Any) -> Any:
+    # A union takes the variant of its default: a recipe decides it, and no flag changes it by accident.
+    config = (tyro.conf.AvoidSubcommands, tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(kind, prog=f"gossamer {program}", args=list(arguments), config=config, **options)
+    except SystemExit as leaving:
+        if leaving.code in (None, 0):
+            raise
+        raise InputError(f"{_essence(said.getvalue())}; see gossamer {program} --help") from None
+
+
+def _essence(box: str) -> str:
+    """The sentence in the box that tyro draws around an error, and what it guesses was meant.
+
+    >>> _essence("╭─ Oops ─╮\\n│ No such: │\\n│     --a INT │\\n│         how many │\\n│ ──── │\\n│ For help ... │\\n╰────────╯")
+    'No such: --a INT'
+    """
+    lines = [line[2:-1].rstrip() for line in box.splitlines() if line.startswith("│")]
+    sections = [section.splitlines() for section in "\n".join(lines).replace("─\n", "─").split("─")]
+    first, *others = [section for section in sections if section] or [["the arguments do not fit"]]
+    sentence = " ".join(line.strip() for line in _paragraph(first) if not line.startswith(8 * " "))
+    meant = [line.strip() for section in others if section[0].startswith("Perhaps") for line in section[1:2]]
+    return sentence.rstrip(".") + "".join(f"; perhaps you meant {flag}" for flag in meant)
+
+
+def _paragraph(lines: list[str]) -> list[str]:
+    return lines[: lines.index("")] if "" in lines else lines
 
 
 def choose(arguments: Sequence[str], choices: Sequence[str], *, program: str, what: str) -> tuple[str, list[str]]:

@@ -23,6 +23,7 @@ from gossamer.cli.arguments import find_device, find_precision
 from gossamer.cli.job import TrainingJob
 from gossamer.cli.processes import num_processes, process_number, wait_for_all
 from gossamer.data.images import ImageData
+from gossamer.errors import PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.gs_wgan import GSWGANTraining, StepReport, WarmStartReport
 from gossamer.methods.trained import TrainedGenerator
@@ -113,8 +114,7 @@ def _training(
     spending: dict[str, Any] = {}
     if ledger is not None:
         step = 0 if state is None else int(state["step"])
-        # Privacy: what was charged after the checkpoint is lost, and stays paid.
-        spending = {"num_lost_steps": ledger.ledger.num_charged_steps - step, "charge": ledger.charge}
+        spending = {"num_lost_steps": _num_lost_steps(job, ledger, step), "charge": ledger.charge}
     return GSWGANTraining(
         job.method,
         data.train,
@@ -129,6 +129,30 @@ def _training(
     )
 
 
+def _num_lost_steps(job: TrainingJob, ledger: LedgerFile, step: int) -> int:
+    """Steps that were charged after the checkpoint at ``step`` and lost in a crash: they stay paid.
+
+    Raises:
+        PrivacyError: the ledger knows of fewer steps than the checkpoint, or everything was lost.
+    """
+    lost = ledger.ledger.num_charged_steps - step
+    if lost < 0:
+        # Privacy: with an older or absent ledger the same steps would be paid once and taken twice.
+        raise PrivacyError(
+            f"{ledger.path}: fewer steps are charged than the checkpoint has done, so it was changed or removed; "
+            "put it back, or start a new run"
+        )
+    left = job.method.num_steps - step - lost
+    if lost and not step and not left:
+        raise PrivacyError(
+            f"{ledger.path}: all {lost} steps were paid for and lost in crashes, so none are left to train with; start a "
+            "new run, whose epsilon adds to this one's"
+        )
+    if lost:
+        say(f"{lost} steps were paid for and lost in a crash; {left} are left")
+    return lost
+
+
 def _warm_start_part(training: GSWGANTraining) -> None:
     """Every process does its part of the chunks, then all wait for each other."""
     for report in training.warm_start_part(process_number(), num_processes()):
@@ -139,6 +163,13 @@ def _warm_start_part(training: GSWGANTraining) -> None:
 def release(trained: TrainedGenerator, folder: RunFolder) -> None:
     """Write what leaves, and say in plain words what it is."""
     statement = trained.statement
+    samples = folder.release / "samples"
+    samples.mkdir(exist_ok=True)
+    images, labels = trained.sample(NUM_RELEASED_SAMPLES)
+    x, y = images.numpy(), None if labels is None else labels.numpy()
+    write_npz(samples / "samples.npz", x, y)
+    save_png(samples / "grid.png", picture_of(x, y))
+    # The generator comes last: where it is, the release is whole and the run has ended.
     write_release(
         folder,
         weights=trained.weights,
@@ -146,12 +177,6 @@ def release(trained: TrainedGenerator, folder: RunFolder) -> None:
         statement=statement.to_json(),
         text=statement.to_markdown(),
     )
-    samples = folder.release / "samples"
-    samples.mkdir(exist_ok=True)
-    images, labels = trained.sample(NUM_RELEASED_SAMPLES)
-    x, y = images.numpy(), None if labels is None else labels.numpy()
-    write_npz(samples / "samples.npz", x, y)
-    save_png(samples / "grid.png", picture_of(x, y))
     _announce_release(statement, folder)
 
 

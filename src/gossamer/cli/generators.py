@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from gossamer.errors import InputError
+from gossamer.errors import GossamerError, InputError
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.config_io import from_json_tree
@@ -20,13 +21,30 @@ def load_generator(path: Path) -> TrainedGenerator:
     """
     file = RunFolder(path).generator_file if path.is_dir() else path
     weights, recipe, statement = read_generator(file)
+    _check_sizes(file, recipe, sum(weight.numel() for weight in weights.values()))
+    if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+        raise InputError(f"{file}: a weight is not a finite number; fetch the file again")
     trained = TrainedGenerator(
-        recipe=from_json_tree(GeneratorRecipe, recipe, str(file)),
-        weights=weights,
-        statement=PrivacyStatement.from_json(statement),
+        recipe=from_json_tree(GeneratorRecipe, recipe, str(file)), weights=weights, statement=_statement(file, statement)
     )
     try:
         trained.network()
-    except RuntimeError:
+    except (RuntimeError, InputError, OverflowError):
         raise InputError(f"{file}: the weights do not fit the recipe in its header; fetch the file again") from None
     return trained
+
+
+def _statement(file: Path, document: dict[str, Any]) -> PrivacyStatement:
+    try:
+        return PrivacyStatement.from_json(document)
+    except GossamerError as error:
+        raise InputError(f"{file}: {error}") from None
+
+
+def _check_sizes(file: Path, recipe: Any, num_weights: int) -> None:
+    """Refuse a recipe that names more units than there are weights, before memory is taken for them."""
+    for value in recipe.values() if isinstance(recipe, dict) else recipe:
+        if isinstance(value, (dict, list)):
+            _check_sizes(file, value, num_weights)
+        elif isinstance(value, int) and value > num_weights:
+            raise InputError(f"{file}: the recipe in its header asks for more than its {num_weights} weights; fetch it again")

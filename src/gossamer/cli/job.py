@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,11 @@ class TrainingJob:
     precision: str
     method: GSWGANConfig
 
+    def __post_init__(self) -> None:
+        for name, choices in (("device", ("auto", "cpu", "cuda")), ("precision", ("fp32", "bf16"))):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} must be one of {', '.join(choices)}")
+
     def load(self) -> ImageData:
         """The data, read again."""
         return load_images(self.data, None if self.data_dir is None else Path(self.data_dir), self.num_classes)
@@ -55,23 +61,41 @@ class TrainingJob:
         return from_json_tree(cls, read_json(folder.config_file), str(folder.config_file))
 
 
-def remember_data(folder: RunFolder, images: ImageSet) -> None:
-    """Keep a digest of the private records, in `private/`, so that a resumed run can tell that they are the same."""
-    with whole_file(folder.private / "data.sha256") as file:
-        file.write(data_digest(images).encode())
+def remember_start(folder: RunFolder, job: TrainingJob, images: ImageSet) -> None:
+    """Keep digests of records and settings, in `private/`, so that a resumed run can tell that they are the same."""
+    for name, digest in (("data.sha256", data_digest(images)), ("settings.sha256", settings_digest(job))):
+        with whole_file(folder.private / name) as file:
+            file.write(digest.encode())
 
 
-def check_same_data(folder: RunFolder, images: ImageSet) -> None:
-    """Refuse to go on with other records than the run began with.
+def check_same_start(folder: RunFolder, job: TrainingJob, images: ImageSet) -> None:
+    """Refuse to go on with other records or other settings than the run began with. Data may move, machines change.
 
     Raises:
         InputError: they differ.
     """
-    kept = folder.private / "data.sha256"
-    if not kept.is_file() or kept.read_text() != data_digest(images):
+    if _kept(folder, "data.sha256") != data_digest(images):
         raise InputError(
             f"{images.name}: not the records that this run began with; put them back, or start a new run in another folder"
         )
+    # Privacy: noise, number of critics or batch changed in mid-run would make the statement false.
+    if _kept(folder, "settings.sha256") != settings_digest(job):
+        raise InputError(
+            f"{folder.config_file}: not the settings that this run began with; put them back, or start a new run"
+        )
+
+
+def _kept(folder: RunFolder, name: str) -> str:
+    path = folder.private / name
+    if not path.is_file():
+        raise InputError(f"{path}: missing; a run whose private/ is not whole cannot go on, start a new one")
+    return path.read_bytes().decode("ascii", errors="replace")
+
+
+def settings_digest(job: TrainingJob) -> str:
+    """SHA-256 of what the statement depends on: the method's settings and delta."""
+    tree = {"delta": job.delta, "method": to_json_tree(job.method)}
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
 def data_digest(images: ImageSet) -> str:

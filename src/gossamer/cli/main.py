@@ -20,6 +20,7 @@ VERBS = {
     "data": "list and describe data sets",
 }
 INTERRUPTED = 130
+NO_MEMORY = "out of memory; use fewer critics at once (--critics-at-once) or a smaller recipe, or draw fewer samples"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +56,14 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:
-        return _complain("out of memory; use fewer critics at once (--critics-at-once) or a smaller recipe", 4)
+        return _complain(NO_MEMORY, 4)
+    except OSError as error:
+        return _complain(f"{error.filename or verb}: {error.strerror or type(error).__name__}", 4)
+    except RuntimeError as error:
+        # torch has no class of its own for a lack of memory on a CPU.
+        if "allocate" not in str(error):
+            raise
+        return _complain(NO_MEMORY, 4)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 2
 

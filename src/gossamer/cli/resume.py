@@ -11,7 +11,7 @@ import tyro
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.driving import drive, say
-from gossamer.cli.job import TrainingJob, check_same_data
+from gossamer.cli.job import TrainingJob, check_same_start
 from gossamer.runs.folder import RunFolder
 
 
@@ -37,5 +37,5 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     job = TrainingJob.read(folder)
     data = job.load()
-    check_same_data(folder, data.train)
+    check_same_start(folder, job, data.train)
     return drive(job, folder, data)

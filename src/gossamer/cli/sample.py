@@ -27,7 +27,7 @@ class Sample:
     Args:
         source: run folder, or a generator.safetensors
         num_samples: how many images
-        out: X.npz (keys x and y), X.png (a picture of them all), or a folder (one PNG each, a sub-folder a class)
+        out: X.npz (keys x and y), X.png (a picture of the first of them), or a folder (one PNG each, a sub-folder a class)
         labels: classes to draw, by number, in turn; default: all classes in turn
         seed: the same seed gives the same images
     """
@@ -47,6 +47,9 @@ def run(arguments: Sequence[str]) -> int:
     if asked.labels is not None:
         if not asked.labels:
             raise InputError("--labels names no class; name some, or leave it out for all classes in turn")
+        num_classes = trained.recipe.spec.num_classes
+        if not all(0 <= label < num_classes for label in asked.labels):
+            raise InputError(f"--labels must be whole numbers below {num_classes}, the classes of this generator")
         labels = torch.tensor(asked.labels)[torch.arange(max(asked.num_samples, 0)) % len(asked.labels)]
     images, drawn = trained.sample(asked.num_samples, labels=labels, seed=asked.seed)
     x, y = images.numpy(), None if drawn is None else drawn.numpy()

@@ -15,7 +15,7 @@ from rich.table import Table
 from gossamer.cli.arguments import DeviceName, PrecisionName, choose, find_device, read_arguments, read_known_arguments
 from gossamer.cli.driving import drive
 from gossamer.cli.estimate import estimate_cost
-from gossamer.cli.job import TrainingJob, remember_data
+from gossamer.cli.job import TrainingJob, remember_start
 from gossamer.cli.processes import process_number, wait_for_folder
 from gossamer.data.catalogue import NAMED_DATA, load_images
 from gossamer.data.images import ImageData
@@ -81,8 +81,8 @@ def run(arguments: Sequence[str]) -> int:
     """Train by a method."""
     _, rest = choose(arguments, ("gs-wgan",), program="train", what="method")
     if {"-h", "--help"} & set(rest):
-        choice, data = DataChoice(data="mnist"), None
-        method = find_recipe("mnist-cpu").config
+        choice, data = _choice_for_help(rest), None
+        method = _named_recipe(choice) or find_recipe("mnist-cpu").config
     else:
         choice = read_known_arguments(DataChoice, rest, program="train gs-wgan")
         data = load_images(choice.data, choice.data_dir, choice.num_classes)
@@ -95,25 +95,36 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _settings(choice: DataChoice, data: ImageData) -> GSWGANConfig:
+    return _named_recipe(choice) or recipe_for(data.train.spec, data.train.num_records).config
+
+
+def _named_recipe(choice: DataChoice) -> GSWGANConfig | None:
     if choice.recipe is not None:
         return find_recipe(choice.recipe).config
     if choice.data in {named.name for named in NAMED_DATA}:
         return find_recipe(f"{choice.data}-cpu").config
-    return recipe_for(data.train.spec, data.train.num_records).config
+    return None
+
+
+def _choice_for_help(rest: Sequence[str]) -> DataChoice:
+    """The help shows the settings of the recipe that was named, if one was."""
+    known = [word for word in rest if word not in ("-h", "--help")]
+    known += [] if any(word.partition("=")[0] == "--data" for word in known) else ["--data", "mnist"]
+    return read_known_arguments(DataChoice, known, program="train gs-wgan")
 
 
 def _train(asked: TrainGSWGAN, data: ImageData) -> int:
+    if asked.out is None and not asked.dry_run:
+        raise InputError("--out is missing: name a folder for the run, for example --out runs/first")
     num_slots = data.train.num_records
     delta = default_delta(num_slots) if asked.delta is None else asked.delta
     check_delta(delta, num_slots)
     device = find_device(asked.device)
     method = _with_noise(asked, num_slots, delta)
     _announce(method, num_slots, delta, data)
-    if asked.dry_run:
+    if asked.dry_run or asked.out is None:
         _show_cost(method, data, device.type)
         return 0
-    if asked.out is None:
-        raise InputError("--out is missing: name a folder for the run, for example --out runs/first")
     job = TrainingJob(
         data=_whole_path(asked.choice.data),
         data_dir=None if asked.choice.data_dir is None else str(asked.choice.data_dir.resolve()),
@@ -132,7 +143,7 @@ def _claim(path: Path, job: TrainingJob, data: ImageData) -> RunFolder:
     if process_number() > 0:
         return wait_for_folder(path)
     folder = RunFolder.create(path)
-    remember_data(folder, data.train)
+    remember_start(folder, job, data.train)
     job.write(folder)
     return folder
 

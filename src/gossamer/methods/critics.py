@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -175,9 +176,19 @@ def answers(critics: Ensemble, samples: Tensor, labels: Tensor | None) -> Tensor
         (c, n, channels, height, width).
     """
     points = samples.detach().clone().requires_grad_()
-    with torch.autocast(points.device.type, enabled=False), torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-    ):
+    with torch.autocast(points.device.type, enabled=False), _exact_float32():
         scores = outputs(critics, critics.parameters, points, labels)
         (slope,) = torch.autograd.grad(scores.sum(), points)
     return slope
+
+
+@contextlib.contextmanager
+def _exact_float32() -> Iterator[None]:
+    """Float32 without TF32, and deterministic kernels, whatever the caller's settings are."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -227,14 +227,18 @@ class GSWGANTraining:
         charge: Callable[[int], None] = lambda step: None,
     ) -> None:
         self.config = config
-        self.delta = delta
         self.plan = plan(config, images.num_records)
-        self.plan.budget_at(delta)
+        # Before anything is spent: settings without an honest statement are refused here.
+        self._statement = self.plan.statement(
+            delta,
+            method="gs-wgan",
+            is_secure=noise.is_secure,
+            sample_size=max(math.prod(stage.view.shape(images.spec.shape)) for stage in config.stages),
+            public_inputs=public_notes,
+        )
         self._device = device or torch.device("cpu")
         self._store = store or MemoryStore()
         self._precision = precision
-        self._public_notes = public_notes
-        self._is_secure = noise.is_secure
         self._images = images
         self._tapes = CriticTapes(config.seed)
         partition = partition_slots(images.num_records, config.num_critics, config.seed)
@@ -453,7 +457,10 @@ class GSWGANTraining:
     # ---- what is kept and what leaves ------------------------------------------------------------------------------
 
     def state_dict(self) -> dict:
-        """Everything needed to go on, but the key of the noise. Private: it holds critics."""
+        """Everything needed to go on, but the key of the noise. Private: it holds critics.
+
+        The tensors are those in use: save or copy them before the next step.
+        """
         return {
             "step": self.step,
             "critics": None if self._critics is None else self._critics.state_dict(),
@@ -466,27 +473,22 @@ class GSWGANTraining:
     def _restore(self, state: dict) -> None:
         self.step = state["step"]
         self._generator.load_state_dict(state["generator"])
-        self._average = {name: tensor.to(self._device) for name, tensor in state["average"].items()}
+        self._average = {name: tensor.to(self._device, copy=True) for name, tensor in state["average"].items()}
         self._optimiser.load_state_dict(state["optimiser"])
         if state["critics"] is not None:
             self._critics_stage = state["critics_stage"]
             fresh = self._fresh_critics(WarmStartChunk(stage=self._critics_stage, first=0, last=1))
-            self._critics = fresh.with_state({key: value.to(self._device) for key, value in state["critics"].items()})
+            self._critics = fresh.with_state(
+                {key: value.to(self._device, copy=True) for key, value in state["critics"].items()}
+            )
 
     def trained(self) -> TrainedGenerator:
         """The moving average of the generator with its statement, priced as planned whatever the step."""
         return TrainedGenerator(
             recipe=self.recipe,
             weights={name: tensor.detach().cpu().clone() for name, tensor in self._average.items()},
-            statement=self.plan.statement(
-                self.delta,
-                method="gs-wgan",
-                is_secure=self._is_secure,
-                sample_size=max(math.prod(stage.view.shape(self._images.spec.shape)) for stage in self.config.stages),
-                public_inputs=self._public_notes,
-            ),
+            statement=self._statement,
         )
-
 
 
 def _apart(looked: Tensor, labels: Tensor | None, pool: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.sampling import public_stream
 from gossamer.nn.choices import GeneratorConfig
 from gossamer.nn.latents import Latent
+from gossamer.nn.spectral_norm import advance
 from gossamer.privacy.statement import PrivacyStatement
 
 BATCH = 500
@@ -73,6 +74,8 @@ class TrainedGenerator:
         """The generator as a module in evaluation mode, without gradients."""
         network = self.recipe.build(torch.Generator().manual_seed(0))
         network.load_state_dict(self.weights)
+        # The moving average of unit vectors is a little short of unit length: spectral norms want them renewed.
+        advance(network, num_iterations=10)
         return network.requires_grad_(False).eval()
 
     def _batches(self, num_samples: int, labels: Tensor | None, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:

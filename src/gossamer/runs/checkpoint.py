@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,15 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
 
 
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read what `save_tensors` wrote; no code is run."""
-    return torch.load(path, map_location="cpu", weights_only=True)
+    """Read what `save_tensors` wrote; no code is run.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError):
+        raise InputError(f"{path}: damaged; delete it and resume, and it is computed anew") from None
 
 
 def _checkpoints(folder: Path) -> list[Path]:
@@ -77,4 +85,4 @@ def _is_whole(path: Path) -> bool:
     manifest = path.with_suffix(".json")
     if not manifest.is_file():
         return False
-    return f'"{hashlib.sha256(path.read_bytes()).hexdigest()}"' in manifest.read_text()
+    return f'"{hashlib.sha256(path.read_bytes()).hexdigest()}"'.encode() in manifest.read_bytes()

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import cattrs
 from cattrs.gen import make_dict_structure_fn
+from cattrs.v import format_exception
 
 from gossamer.errors import InputError
 
@@ -41,8 +42,11 @@ def from_json_tree(kind: type[T], tree: object, where: str) -> T:
     """
     try:
         return _CONVERTER.structure(tree, kind)
-    except (cattrs.BaseValidationError, InputError, TypeError, ValueError, KeyError, AttributeError) as error:
-        reasons = cattrs.transform_error(error) if isinstance(error, cattrs.BaseValidationError) else [str(error)]
+    except RecursionError:
+        raise InputError(f"{where}: nested too deeply for a configuration") from None
+    except (cattrs.BaseValidationError, InputError, TypeError, ValueError, ArithmeticError) as error:
+        is_nested = isinstance(error, cattrs.BaseValidationError)
+        reasons = cattrs.transform_error(error, format_exception=_reason) if is_nested else [str(error)]
         raise InputError(f"{where}: {_first_line(reasons[0])}") from None
 
 
@@ -55,8 +59,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _reason(error: BaseException, kind: type | None) -> str:
+    return str(error) if isinstance(error, InputError) else format_exception(error, kind)
+
+
 def _first_line(reason: str) -> str:
-    return reason.splitlines()[0] if reason else "not a configuration"
+    return reason.splitlines()[0] if reason.strip() else "not a configuration"
 
 
 def _variants(kind: Any) -> dict[str, type] | None:
@@ -72,7 +80,7 @@ def _structure_union(tree: Any, kind: Any) -> Any:
     variants = _variants(kind)
     assert variants is not None
     name = tree.get(TAG) if isinstance(tree, dict) else None
-    if name not in variants:
+    if not isinstance(name, str) or name not in variants:
         raise InputError(f"type must be one of {', '.join(sorted(variants))}")
     return _CONVERTER.structure(tree, variants[name])
 
@@ -95,8 +103,26 @@ def _number(tree: Any, kind: type) -> Any:
     return kind(tree)
 
 
+def _structure_list(kind: Any) -> Any:
+    # Strict: a string is no list of its letters.
+    member = typing.get_args(kind)[0]
+
+    def structure(tree: Any, _: Any) -> Any:
+        if not isinstance(tree, list):
+            raise InputError(f"expected a list, got {type(tree).__name__}")
+        return tuple(_CONVERTER.structure(item, member) for item in tree)
+
+    return structure
+
+
+def _is_list(kind: Any) -> bool:
+    arguments = typing.get_args(kind)
+    return typing.get_origin(kind) is tuple and len(arguments) == 2 and arguments[1] is Ellipsis
+
+
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True)
 for _kind in (int, float, str):
     _CONVERTER.register_structure_hook(_kind, _number)
 _CONVERTER.register_structure_hook_factory(dataclasses.is_dataclass, _structure_tagged)
+_CONVERTER.register_structure_hook_factory(_is_list, _structure_list)
 _CONVERTER.register_structure_hook_func(lambda kind: _variants(kind) is not None, _structure_union)

@@ -28,7 +28,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         partial.replace(path)
         flush_folder(path.parent)
     except OSError as error:
-        raise ResourceError(f"{path}: cannot be written ({error.strerror}); free space or choose another --out") from None
+        raise ResourceError(f"{path}: cannot be written ({error.strerror or type(error).__name__}); free space or choose another --out") from None
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -59,5 +59,5 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not readable as JSON ({type(error).__name__})") from None

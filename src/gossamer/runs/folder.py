@@ -108,8 +108,11 @@ class RunFolder:
         """Hold the run: a second process is refused.
 
         Raises:
+            InputError: private/ is gone, and with it all that is needed to go on.
             ResourceError: another process holds it.
         """
+        if not self.private.is_dir():
+            raise InputError(f"{self.private}: missing; without it a run cannot go on, start a new one")
         with (self.private / "lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -48,6 +48,7 @@ class LedgerFile:
         entry = LedgerEntry(first_step=step, num_steps=size, process_index=self._process_index)
         charged = self.ledger.charge(entry, num_planned_steps=self._num_planned)
         try:
+            _mend_end(self.path)
             with self.path.open("ab") as file:
                 file.write((json.dumps(dataclasses.asdict(entry)) + "\n").encode())
                 file.flush()
@@ -77,8 +78,30 @@ def read_ledger(path: Path) -> Ledger:
     for number, line in enumerate(lines):
         if line:
             try:
-                entries.append(LedgerEntry(**json.loads(line)))
-            except (ValueError, TypeError):
+                entries.append(_entry(line))
+            except (ValueError, TypeError, AttributeError, RecursionError):
                 if number < len(lines) - 1:
                     raise InputError(f"{path}: line {number + 1} is no ledger entry; the run cannot be resumed") from None
     return Ledger(entries=tuple(entries))
+
+
+def _entry(line: bytes) -> LedgerEntry:
+    values = json.loads(line)
+    if any(type(value) is not int for value in values.values()):
+        raise TypeError("a ledger entry holds whole numbers")
+    return LedgerEntry(**values)
+
+
+def _mend_end(path: Path) -> None:
+    """End a last line that a crash cut off, so that the next one stands alone: keep it if it can be read, else drop it."""
+    content = path.read_bytes() if path.is_file() else b""
+    torn = content.rpartition(b"\n")[2]
+    if not torn:
+        return
+    try:
+        _entry(torn)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        os.truncate(path, len(content) - len(torn))
+    else:
+        with path.open("ab") as file:
+            file.write(b"\n")
