@@ -20,7 +20,7 @@ from gossamer.data.images import (
     check_num_values,
     check_sides,
 )
-from gossamer.errors import InputError
+from gossamer.errors import GossamerError, InputError
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, calibrate
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
@@ -29,6 +29,7 @@ from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.gs_wgan import find_recipe, recipe_for
 from gossamer.runs.config_io import from_json_tree, to_json_tree
+from gossamer.runs.folder import RunFolder
 from gossamer.runs.release import read_generator, write_generator
 
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -221,20 +222,46 @@ def load(path: str | Path) -> ReleasedGenerator:
     Raises:
         InputError: there is none, or it is damaged.
     """
-    file = Path(path)
-    if file.is_dir():
-        file = file / "release" / "generator.safetensors"
+    return ReleasedGenerator(trained=load_generator(Path(path)))
+
+
+def load_generator(path: Path) -> TrainedGenerator:
+    """As `load`, in torch's terms.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    file = RunFolder(path).generator_file if path.is_dir() else path
     weights, recipe, statement = read_generator(file)
+    _check_sizes(file, recipe, sum(weight.numel() for weight in weights.values()))
+    if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+        raise InputError(f"{file}: a weight is not a finite number; fetch the file again")
     trained = TrainedGenerator(
         recipe=from_json_tree(GeneratorRecipe, recipe, str(file)),
         weights=weights,
-        statement=PrivacyStatement.from_json(statement),
+        statement=_read_statement(file, statement),
     )
     try:
         trained.network()
-    except RuntimeError:
+    except (RuntimeError, InputError, OverflowError):
         raise InputError(f"{file}: the weights do not fit the recipe in its header; fetch the file again") from None
-    return ReleasedGenerator(trained=trained)
+    return trained
+
+
+def _read_statement(file: Path, document: dict[str, Any]) -> PrivacyStatement:
+    try:
+        return PrivacyStatement.from_json(document)
+    except GossamerError as error:
+        raise InputError(f"{file}: {error}") from None
+
+
+def _check_sizes(file: Path, recipe: Any, num_weights: int) -> None:
+    """Refuse a recipe that names more units than there are weights, before memory is taken for them."""
+    for value in recipe.values() if isinstance(recipe, dict) else recipe:
+        if isinstance(value, dict | list):
+            _check_sizes(file, value, num_weights)
+        elif isinstance(value, int) and value > num_weights:
+            raise InputError(f"{file}: its recipe asks for more than its {num_weights} weights; fetch the file again")
 
 
 def write_generator_file(trained: TrainedGenerator, path: Path) -> Path:

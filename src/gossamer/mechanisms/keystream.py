@@ -23,7 +23,7 @@ class Keystream:
     def __init__(self, key: bytes) -> None:
         self._cipher = Cipher(algorithms.AES(key), modes.ECB())
 
-    def words(self, high: np.ndarray, low: np.ndarray) -> np.ndarray:
+    def words(self, high: np.ndarray | np.uint64, low: np.ndarray) -> np.ndarray:
         """Two uniform 64-bit words for every block.
 
         Args:

@@ -32,8 +32,8 @@ from gossamer.methods.warm_start import (
     WarmStartChunk,
     WarmStartStore,
 )
-from gossamer.nn.ensemble import Adam, Ensemble, concatenate, stack
 from gossamer.nn.choices import CriticConfig, GeneratorConfig
+from gossamer.nn.ensemble import Adam, Ensemble, concatenate, stack
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.latents import Latent, NormalLatent
 from gossamer.nn.spectral_norm import advance

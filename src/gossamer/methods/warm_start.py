@@ -138,7 +138,7 @@ class AgainstOwnGenerator(AbstractWarmStart):
     updates_per_generator_update: int = 5
 
     def train(self, critics: Ensemble, numbers: Tensor, opponents: Opponents) -> Ensemble:
-        """The critics after playing `num_updates` rounds against generators made in this call and forgotten after it."""
+        """The critics after `num_updates` rounds against generators made here and forgotten here."""
         # Privacy: these generators see gradients without noise; nothing of them is returned or kept.
         generators = self._generators(numbers, opponents)
         for step in range(self.num_updates):

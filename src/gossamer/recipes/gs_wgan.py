@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
+from gossamer.methods.augmentation import SmallMotions
+from gossamer.methods.critics import WassersteinLoss
 from gossamer.methods.gs_wgan import GSWGANConfig, Stage
 from gossamer.methods.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.nn.ensemble import Adam
+from gossamer.nn.images.cosine import CosineGeneratorConfig
 from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.images.mlp import MLPCriticConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
 from gossamer.nn.latents import BernoulliLatent, NormalLatent
 from gossamer.nn.views import LowFrequencies
@@ -50,43 +53,74 @@ PAPER = GSWGANConfig(
 
 DIGITS_CPU = GSWGANConfig(
     num_critics=479,
-    num_steps=1000,
-    batch_size=50,
-    draws_per_step=50,
+    num_steps=1500,
+    batch_size=1500,
+    draws_per_step=150,
     clip_norm=0.1,
-    generator=MLPGeneratorConfig(hidden_sizes=(128, 128)),
+    generator=CosineGeneratorConfig(
+        hidden_sizes=(128, 256), radius=8, smoothness=8, gain=2, table_gain=60, label_gain=1, brightness=0
+    ),
     latent=NormalLatent(dim=10),
     stages=(
         Stage(
             view=LowFrequencies(radius=6),
             critic=MLPCriticConfig(hidden_sizes=(32, 32)),
-            warm_start=AgainstPresentGenerator(num_updates=50),
+            warm_start=AgainstPresentGenerator(num_updates=100),
         ),
     ),
-    critic_batch_size=6,
-    fork_steps=2,
-    renewals_per_step=25,
+    critic_batch_size=3,
+    fork_steps=1,
+    renewals_per_step=20,
     critic_adam=Adam(learning_rate=1e-3),
-    generator_adam=Adam(learning_rate=1e-3),
-    final_learning_rate=0.0,
+    generator_adam=Adam(learning_rate=1e-3, beta1=0.5, beta2=0.99),
+    final_learning_rate=0.05,
+    variety=0.08,
+    moving_average=0.997,
+    critics_at_once=150,
 )
+"""Three records a critic: many critics mean little noise, and a critic may pass over the classes it does not hold."""
 
 MNIST_CPU = GSWGANConfig(
-    num_critics=4000,
-    num_steps=4000,
-    batch_size=64,
+    num_critics=6000,
+    num_steps=5000,
+    batch_size=640,
     draws_per_step=64,
     clip_norm=0.1,
-    generator=MLPGeneratorConfig(hidden_sizes=(256, 256)),
-    latent=NormalLatent(dim=10),
-    stages=(Stage(view=LowFrequencies(radius=10, scale=0.25)),),
-    critic_batch_size=32,
-    fork_steps=5,
-    renewals_per_step=50,
-    critic_adam=Adam(learning_rate=1e-3),
-    generator_adam=Adam(learning_rate=1e-3),
-    final_learning_rate=0.0,
+    generator=CosineGeneratorConfig(
+        hidden_sizes=(256, 256),
+        radius=11,
+        smoothness=6,
+        gain=2,
+        num_styles=8,
+        table_gain=150,
+        label_gain=2,
+        brightness=-2,
+        rotation=0.12,
+        shear=0.12,
+        zoom=0.08,
+        shift=0.03,
+    ),
+    latent=NormalLatent(dim=16),
+    stages=(
+        Stage(
+            view=LowFrequencies(radius=9, scale=0.25),
+            critic=MLPCriticConfig(hidden_sizes=(64, 64)),
+            warm_start=AgainstPresentGenerator(num_updates=60),
+        ),
+    ),
+    critic_batch_size=10,
+    fork_steps=1,
+    renewals_per_step=60,
+    critic_adam=Adam(learning_rate=2e-3),
+    generator_adam=Adam(learning_rate=1e-3, beta1=0.5, beta2=0.99),
+    final_learning_rate=0.05,
+    loss=WassersteinLoss(gradient_penalty=3.0),
+    augmentation=SmallMotions(count=4),
+    variety=0.05,
+    moving_average=0.998,
+    critics_at_once=32,
 )
+"""Ten records a critic, 69 cosine coefficients, ten answers a draw: one of each class."""
 
 RECIPES = (
     Recipe(name="digits-cpu", summary="8x8 digits of scikit-learn, a minute on two cores", config=DIGITS_CPU),
@@ -111,10 +145,20 @@ def find_recipe(name: str) -> Recipe:
 
 
 def recipe_for(spec: ImageSpec, num_records: int) -> Recipe:
-    """Settings for a user's own images on a CPU: sizes follow from the shape and the public number of records."""
-    config = DIGITS_CPU if max(spec.height, spec.width) <= 16 else MNIST_CPU
-    fitted = replace(
-        config, num_critics=max(1, min(config.num_critics, num_records // 3)),
+    """Settings for a user's own images on a CPU: sizes follow from the shape and the number of slots, both public."""
+    side = max(spec.height, spec.width)
+    tuned = DIGITS_CPU if side <= 16 else MNIST_CPU
+    num_critics = max(1, min(tuned.num_critics, num_records // 3))
+    draws = min(tuned.draws_per_step, 64)
+    (stage,) = tuned.stages
+    view = LowFrequencies(radius=min(9.0, 0.75 * side), scale=min(1.0, 7 / side))
+    config = replace(
+        tuned,
+        num_critics=num_critics,
+        # One answer for each class in a draw, so that every critic can speak of what it knows.
+        batch_size=draws * min(max(spec.num_classes, 8), 20),
+        draws_per_step=draws,
+        stages=(replace(stage, view=view),),
+        renewals_per_step=min(tuned.renewals_per_step, num_critics),
     )
-    fitted = replace(fitted, renewals_per_step=min(fitted.renewals_per_step, fitted.num_critics))
-    return Recipe(name="own-cpu", summary="a user's own images on a CPU", config=fitted)
+    return Recipe(name="own-cpu", summary="a user's own images on a CPU", config=config)

@@ -16,6 +16,7 @@ from gossamer.nn.images.network import (
     ImageShape,
     checked_count,
     checked_sizes,
+    encoded_label,
     linear,
 )
 from gossamer.nn.views import cosine_basis
@@ -75,23 +76,24 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
         self, image_shape: ImageShape, num_classes: int, latent_dim: int, rng: torch.Generator
     ) -> CosineGenerator:
         """A new generator, its weights drawn from `rng`."""
-        return CosineGenerator(
-            self, image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng
-        )
+        return CosineGenerator(self, image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
 class CosineGenerator(AbstractGenerator):
     """An image as a sum of smooth functions, whose coefficients come from a table and from a network.
 
-    With c_f the cosine functions of `cosine_basis`, w_f = 1 / (1 + (|f| / smoothness)^2), t the class table, s the style and n the
-    network (latent and scaled one-hot class -> hidden layers with ReLU -> coefficients)::
+    With c_f the cosine functions of `cosine_basis`, w_f = 1 / (1 + (|f| / smoothness)^2), t the table with a row for
+    each class y and style s, and n the network (latent and scaled one-hot class -> hidden layers with ReLU ->
+    coefficients)::
 
         image = sigmoid( brightness + sum_f w_f (table_gain t_f(y, s(z)) + gain n_f(z, y)) c_f )
 
-    Noise in the gradient that a critic's view lets through can only bend such an image smoothly; and the table learns
-    what a class looks like on average many times faster than a network could, which is what little signal is left
-    under noise says first. If motions are asked for, the last five latents move the image (`_moved`): that things vary
-    by small motions is public knowledge of the world, and needs no private signal. Hidden weights start He-uniform, the last layer at a tenth of that, the table near zero.
+    Noise in the gradient that a critic's view lets through can only bend such an image smoothly. The table learns what
+    a style of a class looks like many times faster than a network could, and that is what the little signal left under
+    noise says first. If motions are asked for, the last five latents move the image (`_moved`): that things are seen a
+    little turned, slanted, larger or aside is knowledge about the world, and needs no private signal.
+
+    Hidden weights start He-uniform, the last layer at a tenth of that, the table near zero.
 
     Args:
         config: sizes and gains.
@@ -114,7 +116,9 @@ class CosineGenerator(AbstractGenerator):
     ) -> None:
         super().__init__(image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
         if config.is_moving and latent_dim <= NUM_MOTIONS:
-            raise InputError(f"latent dim must exceed {NUM_MOTIONS} for a generator that moves its images: {latent_dim}")
+            raise InputError(
+                f"latent dim must exceed {NUM_MOTIONS} for a generator that moves its images: {latent_dim}"
+            )
         self.config = config
         channels, height, width = self.image_shape
         functions, frequency = cosine_basis(height, width, config.radius)
@@ -134,7 +138,8 @@ class CosineGenerator(AbstractGenerator):
         row = self._row(latent, label) @ self.table
         drawn = self.to_coefficients(self.trunk(self.joined(latent, label, config.label_gain)))
         coefficients = config.table_gain * row + config.gain * drawn
-        logits = (coefficients.unflatten(-1, (self.image_shape[0], -1)) @ self.basis).unflatten(-1, self.image_shape[1:])
+        drawing = coefficients.unflatten(-1, (self.image_shape[0], -1)) @ self.basis
+        logits = drawing.unflatten(-1, self.image_shape[1:])
         if config.is_moving:
             logits = _moved(logits, latent[:, -NUM_MOTIONS:], config)
         return torch.sigmoid(logits + config.brightness)
@@ -143,8 +148,10 @@ class CosineGenerator(AbstractGenerator):
         """One-hot rows of the table: the class, and the style whose part of the normal law the first latent lies in."""
         num_styles = self.config.num_styles
         style = (torch.special.ndtr(latent[:, 0].detach()) * num_styles).long().clamp_max(num_styles - 1)
-        place = style if label is None else label * num_styles + style
-        return F.one_hot(place, len(self.table)).to(latent.dtype)
+        styles, classes = F.one_hot(style, num_styles), encoded_label(label, self.num_classes, latent.dtype)
+        if classes is None:
+            return styles.to(latent.dtype)
+        return (classes[:, :, None] * styles[:, None, :]).flatten(start_dim=1)
 
 
 def _moved(logits: Tensor, normal: Tensor, config: CosineGeneratorConfig) -> Tensor:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.errors import InputError
 from gossamer.nn.images.network import (
     RELU_GAIN,
     AbstractCritic,

@@ -1,0 +1,44 @@
+# What a developer does, each in one word. `make` alone says what there is.
+
+PYTHON ?= $(shell for python in python3.11 python3 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+WORKERS ?= 2
+TESTS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow lint bench clean
+
+help:  ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## make .venv with the command gossamer and all that a developer needs
+
+$(STAMP): pyproject.toml lock.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one with make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint lock.txt --editable '.[dev]'
+	touch $@
+
+demo: $(STAMP)  ## a whole run on small digits: runs/demo, in under three minutes
+	$(BIN)/gossamer demo
+
+test: $(STAMP)  ## all tests and doctests but the slow ones; TESTS=tests/privacy for a part
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not slow" $(TESTS)
+
+test-slow: $(STAMP)  ## the tests that take minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow $(TESTS)
+
+lint: $(STAMP)  ## ruff, pyrefly, and the layers of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyrefly check
+	$(BIN)/lint-imports --no-cache
+
+bench: $(STAMP)  ## speed and memory of the stacked critics, in under three minutes
+	$(BIN)/python benchmarks/ensemble.py
+
+clean:  ## remove caches, builds and the demo; .venv and other runs stay
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache runs/demo
+	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +

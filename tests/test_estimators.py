@@ -1,0 +1,235 @@
+"""The estimator that fits and samples, and the package's own door."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import gossamer
+from gossamer.cli.generators import load_generator
+from gossamer.data.images import DEFAULT_NUM_CLASSES, ImageSet, ImageSpec
+from gossamer.errors import InputError, PrivacyError
+from gossamer.estimators import GSWGAN, ReleasedGenerator, load
+from gossamer.recipes.gs_wgan import find_recipe
+
+TINY: dict[str, Any] = {"num_critics": 5, "num_steps": 2, "batch_size": 4, "draws_per_step": 4, "device": "cpu"}
+NUM_RECORDS = 90
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(0).random((NUM_RECORDS, 8, 8), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def labels() -> np.ndarray:
+    return np.arange(NUM_RECORDS) % 3
+
+
+@pytest.fixture(scope="module")
+def fitted(images: np.ndarray, labels: np.ndarray) -> GSWGAN:
+    return GSWGAN(epsilon=10.0, num_classes=3, **TINY).fit(images, labels)
+
+
+def test_samples_have_the_shape_of_the_images_and_labels_in_turn(fitted: GSWGAN) -> None:
+    x, y = fitted.sample(7)
+    assert isinstance(x, np.ndarray)
+    assert x.shape == (7, 1, 8, 8)
+    assert x.dtype == np.float32
+    assert 0 <= x.min() <= x.max() <= 1
+    assert y is not None
+    assert y.tolist() == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_labels_are_drawn_as_asked(fitted: GSWGAN) -> None:
+    _, y = fitted.sample(3, np.array([2, 2, 0], dtype=np.uint8))
+    assert y is not None
+    assert y.tolist() == [2, 2, 0]
+
+
+def test_the_same_seed_gives_the_same_samples_and_another_seed_others(fitted: GSWGAN) -> None:
+    first, second, other = fitted.sample(5, seed=4)[0], fitted.sample(5, seed=4)[0], fitted.sample(5, seed=5)[0]
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, other)
+
+
+def test_the_statement_is_of_secure_noise_within_the_budget(fitted: GSWGAN) -> None:
+    statement = fitted.statement
+    assert statement.is_secure
+    assert 9.9 < statement.epsilon <= 10.0
+    assert statement.num_slots == NUM_RECORDS
+    assert statement.delta == 1e-3
+    assert dict(statement.parameters) == {"num_critics": 5, "num_steps": 2, "batch_size": 4, "draws_per_step": 4}
+
+
+def test_two_fits_with_one_seed_differ_by_their_secret_noise(images: np.ndarray) -> None:
+    first, second = (GSWGAN(seed=1, **TINY).fit(images).sample(3)[0] for _ in range(2))
+    assert not np.array_equal(first, second)
+
+
+def test_without_labels_the_generator_has_no_classes(images: np.ndarray) -> None:
+    x, y = GSWGAN(**TINY).fit(np.round(images * 255).astype(np.uint8)).sample(2)
+    assert x.shape == (2, 1, 8, 8)
+    assert y is None
+
+
+def test_the_number_of_classes_is_never_read_from_the_labels(images: np.ndarray) -> None:
+    model = GSWGAN(**TINY).fit(images, np.zeros(NUM_RECORDS, dtype=np.int64))
+    assert model.released.trained.recipe.spec.num_classes == DEFAULT_NUM_CLASSES
+    assert any("public default of 10" in sentence for sentence in model.statement.public_inputs)
+
+
+def test_a_given_number_of_classes_stands_in_the_statement(fitted: GSWGAN) -> None:
+    assert fitted.released.trained.recipe.spec.num_classes == 3
+    assert any("number of classes, 3, was given" in sentence for sentence in fitted.statement.public_inputs)
+
+
+def test_colour_images_and_an_image_set_are_taken() -> None:
+    colour = np.random.default_rng(1).random((NUM_RECORDS, 3, 8, 6)).astype(np.float64)
+    assert GSWGAN(**TINY).fit(colour).sample(2)[0].shape == (2, 3, 8, 6)
+    spec = ImageSpec(channels=1, height=8, width=8)
+    own = ImageSet(name="own", spec=spec, x=torch.rand(NUM_RECORDS, 1, 8, 8))
+    assert GSWGAN(**TINY).fit(own).sample(2)[0].shape == (2, 1, 8, 8)
+
+
+def test_the_name_of_a_published_set_brings_its_recipe() -> None:
+    model = GSWGAN(**TINY).fit("digits")
+    assert model.released.trained.recipe.network == find_recipe("digits-cpu").config.generator
+    assert model.statement.num_slots == 1437
+
+
+def test_what_was_saved_is_loaded_with_its_statement_and_by_the_command_line(fitted: GSWGAN, tmp_path: Path) -> None:
+    file = fitted.save(tmp_path / "generator.safetensors")
+    again = load(file)
+    assert isinstance(again, ReleasedGenerator)
+    assert again.statement == fitted.statement
+    assert np.array_equal(again.sample(4)[0], fitted.sample(4)[0])
+    assert torch.equal(load_generator(file).sample(4)[0], torch.from_numpy(again.sample(4)[0]))
+
+
+def test_a_run_folder_is_loaded_through_its_release(fitted: GSWGAN, tmp_path: Path) -> None:
+    (tmp_path / "release").mkdir()
+    fitted.save(tmp_path / "release" / "generator.safetensors")
+    assert load(tmp_path).statement == fitted.statement
+
+
+def test_a_file_that_is_no_generator_is_refused_in_one_line(fitted: GSWGAN, tmp_path: Path) -> None:
+    whole = fitted.save(tmp_path / "whole.safetensors").read_bytes()
+    for name, content in (("cut", whole[: len(whole) // 2]), ("other", b"nothing of the kind"), ("empty", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=name) as caught:
+            load(tmp_path / name)
+        assert str(caught.value).isprintable()
+    with pytest.raises(InputError, match="no released generator"):
+        load(tmp_path / "absent")
+
+
+def test_what_leaves_reaches_no_record_and_no_critic(fitted: GSWGAN) -> None:
+    held = vars(fitted.released.trained)
+    assert set(held) == {"recipe", "weights", "statement"}
+    assert all(value is not held for value in vars(fitted).values())
+    assert not any(isinstance(value, ImageSet | torch.Tensor | np.ndarray) for value in vars(fitted).values())
+
+
+@pytest.mark.parametrize("ask", [lambda m: m.sample(1), lambda m: m.statement, lambda m: m.save("x")])
+def test_nothing_is_given_before_fit(ask: Any) -> None:
+    with pytest.raises(InputError, match=r"call fit\(images, labels\) first"):
+        ask(GSWGAN())
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"epsilon": -1.0}, "epsilon must be"),
+        ({"epsilon": float("nan")}, "epsilon must be"),
+        ({"num_critic": 4}, "no setting 'num_critic'; the settings are"),
+        ({"noise_multiplier": 1.0}, "follows from epsilon"),
+        ({"recipe": "cifar"}, "no recipe 'cifar'"),
+        ({"device": "tpu"}, "device must be"),
+        ({"num_classes": 0}, "num_classes"),
+    ],
+)
+def test_bad_settings_are_refused_before_any_data_are_seen(settings: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError, match=line) as caught:
+        GSWGAN(**settings)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("delta", [0.0, 1.0, 1 / NUM_RECORDS])
+def test_a_delta_that_promises_nothing_is_refused(delta: float, images: np.ndarray) -> None:
+    with pytest.raises(PrivacyError, match="delta"):
+        GSWGAN(delta=delta, **TINY).fit(images)
+
+
+def _with_nan(x: np.ndarray) -> np.ndarray:
+    return np.where(np.arange(len(x))[:, None, None] == 7, np.nan, x)
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda x: x * 2, r"x\[\d+\] has a pixel"),
+        (_with_nan, r"x\[7\] has a pixel"),
+        (lambda x: x.astype(np.int64), "dtype int64"),
+        (lambda x: x.astype(object), "dtype object"),
+        (lambda x: x[0], "shape"),
+        (lambda x: np.zeros((90, 8, 8, 3), dtype=np.uint8), "channels come second"),
+        (lambda x: x[:, :2], "4 to 1024 pixels"),
+        (lambda x: x[:0], "0 records"),
+        (lambda x: x.tolist(), "must be a numpy array"),
+    ],
+)
+def test_bad_images_are_refused_in_one_line(change: Any, line: str, images: np.ndarray) -> None:
+    with pytest.raises(InputError, match=line) as caught:
+        GSWGAN(**TINY).fit(change(images))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("labels", "line"),
+    [
+        (np.zeros(3, dtype=np.int64), "one label per image"),
+        (np.full(NUM_RECORDS, 10), r"y\[0\] is outside"),
+        (np.zeros(NUM_RECORDS), "whole numbers"),
+        (np.array(["a"] * NUM_RECORDS), "whole numbers"),
+    ],
+)
+def test_bad_labels_are_refused_in_one_line(labels: np.ndarray, line: str, images: np.ndarray) -> None:
+    with pytest.raises(InputError, match=line):
+        GSWGAN(**TINY).fit(images, labels)
+
+
+def test_labels_beside_a_name_and_classes_without_labels_are_refused(images: np.ndarray, labels: np.ndarray) -> None:
+    with pytest.raises(InputError, match="brings its own labels"):
+        GSWGAN(**TINY).fit("digits", labels)
+    with pytest.raises(InputError, match="no labels y"):
+        GSWGAN(num_classes=3, **TINY).fit(images)
+
+
+def test_more_critics_than_records_are_refused(images: np.ndarray) -> None:
+    with pytest.raises(InputError, match="every critic needs"):
+        GSWGAN(**TINY | {"num_critics": 91}).fit(images)
+
+
+def test_import_is_light_and_every_public_name_exists() -> None:
+    code = "import gossamer, sys; assert not {'torch', 'numpy', 'scipy', 'rich'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    for name in gossamer.__all__:
+        assert getattr(gossamer, name) is not None
+    with pytest.raises(AttributeError, match="no name 'critics'"):
+        _ = gossamer.critics
