@@ -180,11 +180,8 @@ class GSWGAN:
             config = find_recipe(f"{x}-cpu").config
         else:
             config = recipe_for(images.spec, images.num_records).config
-        # A recipe's renewals must not exceed a smaller number of critics; asked for outright, they are checked.
-        num_critics = self.settings.get("num_critics", config.num_critics)
-        renewals = min(config.renewals_per_step, num_critics)
-        changes: dict[str, Any] = {"seed": self.seed, "renewals_per_step": renewals}
-        return replace(config, **changes | self.settings)
+        changes: dict[str, Any] = {"seed": self.seed} | self.settings
+        return replace(config, **changes)
 
     @property
     def released(self) -> ReleasedGenerator:

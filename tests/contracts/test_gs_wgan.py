@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import operator
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,8 @@ from gossamer.mechanisms.sampling import CriticTapes, TapeUse
 from gossamer.mechanisms.sanitizer import GradientSanitizer
 from gossamer.methods.augmentation import SmallMotions
 from gossamer.methods.critics import Shards, advance_norms
-from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage
+from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage, StepReport
+from gossamer.methods.private_critics import PrivateCritics
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.nn.ensemble import Ensemble
@@ -111,14 +113,14 @@ class Run:
 
     def generator(self) -> State:
         """All that the generator's side holds, under flat names."""
-        state = self.training.state_dict()
+        state = self.training.state_dict()["generator"]
         optimiser = {
             f"optimiser/{number}/{name}": torch.as_tensor(value)
             for number, moments in state["optimiser"]["state"].items()
             for name, value in moments.items()
         }
         average = {f"average/{name}": tensor for name, tensor in state["average"].items()}
-        return {name: tensor.clone() for name, tensor in (state["generator"] | average | optimiser).items()}
+        return {name: tensor.clone() for name, tensor in (state["network"] | average | optimiser).items()}
 
 
 class InjectedSanitizer:
@@ -139,8 +141,8 @@ class InjectedSanitizer:
 
 
 def stored(training: GSWGANTraining) -> State:
-    assert training._critics is not None
-    return {name: tensor.clone() for name, tensor in training._critics.state_dict().items()}
+    critics = training.state_dict()["critics"]["critics"]
+    return {name: tensor.clone() for name, tensor in critics.items()}
 
 
 def injected(
@@ -211,25 +213,36 @@ def data_reaches_the_generator(kind: type[GSWGANTraining], settings: GSWGANConfi
 # ---- broken trainings -----------------------------------------------------------------------------------------------
 
 
-class UpdatesTheDrawn(GSWGANTraining):
+def with_critics(kind: type[PrivateCritics]) -> type[GSWGANTraining]:
+    """A training whose private side is another."""
+
+    class Broken(GSWGANTraining):
+        def __init__(self, *args: object, **options: object) -> None:
+            super().__init__(*args, **options)  # type: ignore[arg-type]
+            self._critics.__class__ = kind
+
+    return Broken
+
+
+class UpdatesTheDrawn(PrivateCritics):
     """Stored critics learn when, and only when, they are drawn: as in the published code."""
 
-    def _ask_forks(self, coins: Tensor, shards: Shards, pool: Tensor, step: int, *rest: object) -> Tensor:
+    def answer(self, coins: Tensor, looked: Tensor, labels: Tensor | None, pool: Tensor, step: int) -> Tensor:
         assert self._critics is not None
         drawn = coins.unique()
-        tuned, _ = self._tuned(self._critics.select(drawn), drawn, shards, pool, TapeUse.RENEWAL, step)
+        tuned, _ = self._tuned(self._critics.select(drawn), drawn, pool, TapeUse.RENEWAL, step)
         self._critics.update_(drawn, tuned)
-        return super()._ask_forks(coins, shards, pool, step, *rest)  # type: ignore[arg-type]
+        return super().answer(coins, looked, labels, pool, step)
 
 
-class IteratesOnAnswering(GSWGANTraining):
+class IteratesOnAnswering(PrivateCritics):
     """Spectral norms of a stored critic turn whenever it is asked."""
 
-    def _ask_forks(self, coins: Tensor, *rest: object) -> Tensor:
+    def answer(self, coins: Tensor, looked: Tensor, labels: Tensor | None, pool: Tensor, step: int) -> Tensor:
         assert self._critics is not None
         drawn = coins.unique()
         self._critics.update_(drawn, advance_norms(self._critics.select(drawn)))
-        return super()._ask_forks(coins, *rest)  # type: ignore[arg-type]
+        return super().answer(coins, looked, labels, pool, step)
 
 
 class TapeOfTheGroup(CriticTapes):
@@ -244,24 +257,33 @@ class ForksByGroup(GSWGANTraining):
 
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]
-        self._tapes = TapeOfTheGroup(5)
+        self._critics._tapes = TapeOfTheGroup(5)
 
 
-class OneScaleForAll(GSWGANTraining):
+class OneScaleForAll(PrivateCritics):
     """Answers are divided by the largest norm among all critics' answers: a statistic that they share."""
 
-    def _ask_forks(self, *args: object) -> Tensor:
-        answers = super()._ask_forks(*args)  # type: ignore[arg-type]
+    def answer(self, coins: Tensor, looked: Tensor, labels: Tensor | None, pool: Tensor, step: int) -> Tensor:
+        answers = super().answer(coins, looked, labels, pool, step)
         return answers / answers.flatten(start_dim=2).norm(dim=2).max()
 
 
 class LeaksPastTheDoor(GSWGANTraining):
     """The generator's step also uses a number that a critic computed."""
 
-    def _improve_generator(self, looked: Tensor, direction: Tensor, step: int) -> None:
-        assert self._critics is not None
-        hint = next(iter(self._critics.parameters.values())).mean()
-        super()._improve_generator(looked, direction + 1e-3 * hint, step)
+    def _train_step(self, stage: int) -> StepReport:
+        improve, critics = self._generator.improve, self._critics
+
+        def leaking(looked: Tensor, direction: Tensor, step: int) -> None:
+            assert critics._critics is not None
+            hint = next(iter(critics._critics.parameters.values())).mean()
+            improve(looked, direction + 1e-3 * hint, step)
+
+        self._generator.improve = leaking  # type: ignore[method-assign]
+        try:
+            return super()._train_step(stage)
+        finally:
+            self._generator.improve = improve  # type: ignore[method-assign]
 
 
 class MovingMap(SlotPartition):
@@ -313,12 +335,12 @@ def test_a_shard_map_that_moves_is_caught(monkeypatch: pytest.MonkeyPatch) -> No
     def moving(num_slots: int, num_shards: int, seed: int) -> SlotPartition:
         return MovingMap(**vars(partition_slots(num_slots, num_shards, seed)))
 
-    monkeypatch.setattr("gossamer.methods.gs_wgan.partition_slots", moving)
+    monkeypatch.setattr("gossamer.methods.private_critics.partition_slots", moving)
     assert len(moved_by_one_slot(GSWGANTraining, config())) > 1
 
 
 def test_a_statistic_shared_by_critics_is_caught() -> None:
-    assert moved_by_one_slot(OneScaleForAll, config()) > {own_critic()}
+    assert moved_by_one_slot(with_critics(OneScaleForAll), config()) > {own_critic()}
 
 
 def test_an_empty_shard_answers_zero(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +349,7 @@ def test_an_empty_shard_answers_zero(monkeypatch: pytest.MonkeyPatch) -> None:
         dealt = partition_slots(num_slots, num_shards, seed)
         return replace(dealt, shard_of_slot=dealt.shard_of_slot.clamp_min(1))
 
-    monkeypatch.setattr("gossamer.methods.gs_wgan.partition_slots", emptied)
+    monkeypatch.setattr("gossamer.methods.private_critics.partition_slots", emptied)
     run = injected(GSWGANTraining, config(), images())
     drawn = torch.stack(run.coins)
     answers = torch.stack(run.answers).flatten(start_dim=2).abs().sum(dim=2)
@@ -350,23 +372,23 @@ def test_an_answer_knows_no_coin_but_its_own_bit_for_bit(stages: str) -> None:
 
 
 def test_a_state_updated_only_when_drawn_is_caught() -> None:
-    assert not critics_know_no_coin(UpdatesTheDrawn, config())
-    assert not answers_know_no_other_coin(UpdatesTheDrawn, config())
+    assert not critics_know_no_coin(with_critics(UpdatesTheDrawn), config())
+    assert not answers_know_no_other_coin(with_critics(UpdatesTheDrawn), config())
 
 
 def test_power_iteration_on_answering_is_caught() -> None:
-    assert not critics_know_no_coin(IteratesOnAnswering, config("conv"))
+    assert not critics_know_no_coin(with_critics(IteratesOnAnswering), config("conv"))
 
 
 def fork_of_a_critic_is_one(kind: type[GSWGANTraining]) -> bool:
     """Whether groups that drew one critic got one fork: at equal samples they get equal answers, bit for bit."""
     training = kind(config(), images(), DeterministicNoise(0), delta=1e-3)
-    next(report for report in training if training._critics is not None)
-    shards, pool = training._shards(0), training._pool(config().stages[0].view, 1)
-    samples, labels = training._samples(1)
+    next(report for report in training if isinstance(report, StepReport))
+    pool = training._generator.pool(config().stages[0].view, 1)
+    samples, labels = training._generator.samples(1)
     looked, labels = samples.detach().clone(), labels.clone()  # type: ignore[union-attr]
     looked[6:8], labels[6:8] = looked[0:2], labels[0:2]
-    answers = training._ask_forks(torch.tensor([3, 1, 3, 3]), shards, pool, 1, looked, labels)
+    answers = training._critics.answer(torch.tensor([3, 1, 3, 3]), looked, labels, pool, 1)
     assert not torch.equal(answers[0], answers[2])
     return torch.equal(answers[0], answers[3])
 
@@ -420,8 +442,8 @@ def test_a_run_asks_and_releases_what_its_plan_pays_for(monkeypatch: pytest.Monk
 # ---- what leaves ----------------------------------------------------------------------------------------------------
 
 PRIVATE = (
-    GSWGANTraining, ImageSet, Ensemble, Shards, ShardTable, AbstractNoise, Keystream, CriticTapes, GradientSanitizer,
-    nn.Module,
+    GSWGANTraining, PrivateCritics, ImageSet, Ensemble, Shards, ShardTable, AbstractNoise, Keystream, CriticTapes,
+    GradientSanitizer, nn.Module,
 )  # fmt: skip
 CODE = type | types.ModuleType | types.FunctionType | types.BuiltinMethodType
 
@@ -464,17 +486,19 @@ def finished() -> GSWGANTraining:
 def test_a_trained_generator_holds_nothing_private(finished: GSWGANTraining) -> None:
     training, trained = finished, finished.trained()
     assert private_parts(trained) == []
-    shared = {tensor.untyped_storage().data_ptr() for tensor in training.state_dict()["average"].values()}
+    shared = {tensor.untyped_storage().data_ptr() for tensor in training.state_dict()["generator"]["average"].values()}
     assert not shared & {tensor.untyped_storage().data_ptr() for tensor in trained.weights.values()}
-    assert trained.weights.keys() == training.state_dict()["generator"].keys()
+    assert trained.weights.keys() == training.state_dict()["generator"]["network"].keys()
     for name, tensor in trained.weights.items():
-        assert tensor.shape == training.state_dict()["generator"][name].shape
+        assert tensor.shape == training.state_dict()["generator"]["network"][name].shape
 
 
-@pytest.mark.parametrize("name", ["_images", "_tapes", "_sanitizer", "_generator", "_table"])
+@pytest.mark.parametrize(
+    "name", ["_critics", "_critics._images", "_critics._tapes", "_critics._table", "_sanitizer", "_generator"]
+)
 def test_a_released_object_that_kept_something_private_is_caught(finished: GSWGANTraining, name: str) -> None:
     trained = finished.trained()
-    object.__setattr__(trained, "_origin", [{"kept": getattr(finished, name)}])
+    object.__setattr__(trained, "_origin", [{"kept": operator.attrgetter(name)(finished)}])
     assert private_parts(trained)
 
 
@@ -489,7 +513,7 @@ def test_a_state_dict_holds_no_key_no_coins_and_no_records() -> None:
     while training.step < 2:
         next(reports)
     state = copy.deepcopy(training.state_dict())
-    assert set(state) <= {"step", "critics", "critics_stage", "generator", "average", "optimiser"}
+    assert set(state) == {"step", "critics", "generator"}
     assert not any(isinstance(thing, AbstractNoise | Keystream | ImageSet | ShardTable) for thing in reachable(state))
     sizes = {thing.shape[0] for thing in reachable(state) if isinstance(thing, Tensor) and thing.dim()}
     assert RECORDS not in sizes

@@ -93,10 +93,11 @@ def everything(made: GSWGANTraining) -> dict[str, Tensor]:
     state = made.state_dict()
     moments = {
         f"optimiser/{number}/{name}": torch.as_tensor(value)
-        for number, found in state["optimiser"]["state"].items()
+        for number, found in state["generator"]["optimiser"]["state"].items()
         for name, value in found.items()
     }
-    parts = {"critics": state["critics"] or {}, "generator": state["generator"], "average": state["average"]}
+    critics, generator = state["critics"], state["generator"]
+    parts = {"critics": critics["critics"] or {}, "network": generator["network"], "average": generator["average"]}
     return moments | {f"{part}/{name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
 
 
@@ -204,7 +205,7 @@ def test_warm_starts_do_not_depend_on_who_computes_them_or_in_which_order(stages
 
 
 def test_chunks_cover_every_critic_once() -> None:
-    chunks = training(config()).chunks(0)
+    chunks = training(config())._critics.chunks(0)
     assert torch.cat([chunk.critics() for chunk in chunks]).tolist() == list(range(7))
 
 
@@ -212,7 +213,7 @@ def test_chunks_cover_every_critic_once() -> None:
 def test_a_warm_start_may_be_left_out(kind: type[AgainstPresentGenerator | AgainstOwnGenerator]) -> None:
     start = kind(num_updates=0)
     made = training(config((Stage(critic=MLP, warm_start=start),), fork_steps=0, renewals_per_step=0))
-    critics = advanced(made, STEPS - 1).state_dict()["critics"]
+    critics = advanced(made, STEPS - 1).state_dict()["critics"]["critics"]
     assert not bool(critics["num_updates"].any())
 
 
@@ -230,7 +231,7 @@ def test_critics_are_renewed_in_turn_whoever_was_drawn() -> None:
     updates = []
     for report in made:
         if isinstance(report, StepReport) and made.step < STEPS:
-            updates.append(made.state_dict()["critics"]["num_updates"].tolist())
+            updates.append(made.state_dict()["critics"]["critics"]["num_updates"].tolist())
     assert updates == [[3, 3, 3, 2, 2, 2, 2], [3, 3, 3, 3, 3, 3, 2], [4, 4, 3, 3, 3, 3, 3]]
 
 
@@ -253,9 +254,9 @@ def test_the_generator_climbs_along_the_released_vectors() -> None:
             return direction
 
     made._sanitizer = Constant()  # type: ignore[assignment]
-    before = (made._samples(0)[0].detach() * direction).sum()
+    before = (made._generator.samples(0)[0].detach() * direction).sum()
     advanced(made, 1)
-    after = (made._samples(0)[0].detach() * direction).sum()
+    after = (made._generator.samples(0)[0].detach() * direction).sum()
     assert after > before
 
 
@@ -263,7 +264,7 @@ def test_the_released_weights_are_the_moving_average_with_warm_up() -> None:
     made, average = training(config(moving_average=0.6)), {}
     for report in made:
         if isinstance(report, StepReport):
-            weights = {name: tensor.clone() for name, tensor in made.state_dict()["generator"].items()}
+            weights = {name: tensor.clone() for name, tensor in made.state_dict()["generator"]["network"].items()}
             decay = min(0.6, 1 - 1 / (report.step + 1))
             average = {
                 name: torch.lerp(average.get(name, tensor), tensor, 1 - decay) for name, tensor in weights.items()
@@ -276,7 +277,7 @@ def test_the_learning_rate_falls_along_a_cosine_to_its_final_fraction() -> None:
     made, rates = training(config(final_learning_rate=0.1)), []
     for report in made:
         if isinstance(report, StepReport):
-            rates.append(made._optimiser.param_groups[0]["lr"] / made.config.generator_adam.learning_rate)
+            rates.append(made._generator._optimiser.param_groups[0]["lr"] / made.config.generator_adam.learning_rate)
     assert rates == pytest.approx([0.1 + 0.45 * (1 + math.cos(math.pi * step / 4)) for step in range(4)])
 
 
@@ -354,7 +355,6 @@ def test_fewer_records_than_critics_is_bad_input() -> None:
         ("critics_at_once", 0),
         ("fork_steps", -1),
         ("renewals_per_step", -1),
-        ("renewals_per_step", 8),
         ("renewal_steps", -1),
         ("final_learning_rate", 1.1),
         ("moving_average", -0.1),

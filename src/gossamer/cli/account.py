@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from gossamer.cli.arguments import choose, read_arguments
+from gossamer.cli.arguments import accountable, check_accountable, choose, read_arguments
 from gossamer.errors import InputError
 from gossamer.privacy.accounting import (
     calibrate_noise_multiplier,
@@ -62,9 +62,16 @@ def run(arguments: Sequence[str]) -> int:
     """Account for a method's settings."""
     _, rest = choose(arguments, ("gs-wgan",), program="account", what="method")
     asked = read_arguments(AccountGSWGAN, rest, program="account gs-wgan")
+    check_accountable(
+        num_critics=asked.num_critics,
+        answers=(asked.num_steps or 1) * asked.batch_size,
+        noise_multiplier=asked.noise_multiplier,
+        epsilon=asked.epsilon,
+    )
     if asked.num_slots is not None:
         check_delta(asked.delta, asked.num_slots)
-    found = _account(asked)
+    with accountable():
+        found = _account(asked)
     if asked.json:
         print(json.dumps(found, indent=2))
     else:
@@ -163,4 +170,6 @@ def _show(found: dict[str, Any]) -> None:
             table.add_row(name, str(found[name]))
     console.print(table)
     if "published_epsilon" in found:
-        console.print(f"\npublished formula: epsilon {found['published_epsilon']:.3f}. {found['published_epsilon_caveat']}")
+        console.print(
+            f"\npublished formula: epsilon {found['published_epsilon']:.3f}. {found['published_epsilon_caveat']}"
+        )

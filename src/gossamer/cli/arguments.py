@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
+import math
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -55,19 +58,21 @@ def _parse(kind: Any, arguments: Sequence[str], program: str, **options: Any) ->
 def _essence(box: str) -> str:
     """The sentence in the box that tyro draws around an error, and what it guesses was meant.
 
-    >>> _essence("╭─ Oops ─╮\\n│ No such: │\\n│     --a INT │\\n│         how many │\\n│ ──── │\\n│ For help ... │\\n╰────────╯")
+    >>> _essence("╭─ Oops ──────╮\\n│ No such:    │\\n│     --a INT │\\n│ ─────────── │\\n│ For help... │")
     'No such: --a INT'
     """
-    lines = [line[2:-1].rstrip() for line in box.splitlines() if line.startswith("│")]
-    sections = [section.splitlines() for section in "\n".join(lines).replace("─\n", "─").split("─")]
-    first, *others = [section for section in sections if section] or [["the arguments do not fit"]]
-    sentence = " ".join(line.strip() for line in _paragraph(first) if not line.startswith(8 * " "))
-    meant = [line.strip() for section in others if section[0].startswith("Perhaps") for line in section[1:2]]
-    return sentence.rstrip(".") + "".join(f"; perhaps you meant {flag}" for flag in meant)
-
-
-def _paragraph(lines: list[str]) -> list[str]:
-    return lines[: lines.index("")] if "" in lines else lines
+    # Coloured on a terminal; without sides, and ruled by hyphens, where the output is not UTF-8. The title is left out.
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]
+    lines = [line[2:].rstrip(" │") for line in plain]
+    parts = itertools.groupby(lines, lambda line: bool(line) and set(line) <= set("─-╯"))
+    sections = [section for is_rule, part in parts if not is_rule and any(section := list(part))]
+    if not sections:
+        return "the arguments do not fit"
+    paragraph = itertools.takewhile(bool, sections[0])
+    # Deeper lines are the help of an option.
+    sentence = " ".join(line.strip() for line in paragraph if not line.startswith(8 * " "))
+    meant = [section[1].strip() for section in sections[1:] if section[0].startswith("Perhaps")]
+    return sentence.rstrip(".") + "".join(f"; perhaps you meant {option}" for option in meant)
 
 
 def choose(arguments: Sequence[str], choices: Sequence[str], *, program: str, what: str) -> tuple[str, list[str]]:
@@ -82,7 +87,43 @@ def choose(arguments: Sequence[str], choices: Sequence[str], *, program: str, wh
         print(f"usage: gossamer {program} {{{','.join(choices)}}} ...\n\nNext: gossamer {program} {choices[0]} --help")
         sys.exit(0)
     said = f", not {arguments[0]!r}" if arguments else ""
-    raise InputError(f"gossamer {program}: name the {what} first ({', '.join(choices)}){said}")
+    raise InputError(f"{program}: name the {what} first ({', '.join(choices)}){said}")
+
+
+def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float | None, epsilon: float | None) -> None:
+    """Refuse numbers that no accountant here can compute with; what has no guarantee is refused elsewhere.
+
+    Args:
+        num_critics: K, at most a thousand million.
+        answers: T B, at most 1e11.
+        noise_multiplier: between 0.001 and 1e6 if it is above 0, or None.
+        epsilon: at most 1e5, or None.
+
+    Raises:
+        InputError: a number is beyond its limit.
+    """
+    noise, budget = 1.0 if noise_multiplier is None else noise_multiplier, 0.0 if epsilon is None else epsilon
+    for name, value, least, most in (
+        ("--num-critics", num_critics, -math.inf, 1e9),
+        ("--num-steps times --batch-size", answers, -math.inf, 1e11),
+        ("--noise-multiplier", noise, 1e-3 if noise > 0 else -math.inf, 1e6),
+        ("--epsilon", budget, -math.inf, 1e5 if budget < math.inf else math.inf),
+    ):
+        if value < least or value > most:
+            raise InputError(f"{name} is {value:g}: too {'small' if value < least else 'large'} to account for")
+
+
+@contextlib.contextmanager
+def accountable() -> Iterator[None]:
+    """What an accountant cannot compute with, though each number alone is in range, is refused in one line.
+
+    Raises:
+        InputError: in place of an overflow or a division by zero.
+    """
+    try:
+        yield
+    except ArithmeticError:
+        raise InputError("these numbers together are too large or too small to account for; change one") from None
 
 
 def find_device(name: DeviceName) -> torch.device:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gossamer.cli.arguments import choose, read_arguments
@@ -58,8 +59,8 @@ def _describe(asked: DescribeData) -> int:
         return 0
     table = Table(show_header=False, box=None, pad_edge=False)
     for name in ("name", "num_records", "num_test_records", "shape", "classes"):
-        table.add_row(name, str(found[name]))
-    table.add_row("class counts (private)", str(found["private"]["class_counts"]))
+        table.add_row(name, escape(str(found[name])))
+    table.add_row("class counts (private)", escape(str(found["private"]["class_counts"])))
     Console().print(table)
     for sentence in found["public"]:
         print(f"public: {sentence}")

@@ -8,7 +8,6 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -16,16 +15,15 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from gossamer.cli.arguments import find_device, find_precision
 from gossamer.cli.job import TrainingJob
 from gossamer.cli.processes import num_processes, process_number, wait_for_all
+from gossamer.cli.progress import progress
 from gossamer.data.images import ImageData
-from gossamer.errors import PrivacyError
+from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.methods.gs_wgan import GSWGANTraining, StepReport, WarmStartReport
+from gossamer.methods.gs_wgan import GSWGANTraining, StepReport
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import WarmStartChunk
 from gossamer.nn.ensemble import Tensors
@@ -124,6 +122,7 @@ def _training(
         precision=find_precision(job.precision),
         store=FolderStore(folder),
         public_notes=data.public_notes,
+        num_tuning_runs=job.num_tuning_runs,
         state=state,
         **spending,
     )
@@ -145,8 +144,8 @@ def _num_lost_steps(job: TrainingJob, ledger: LedgerFile, step: int) -> int:
     left = job.method.num_steps - step - lost
     if lost and not step and not left:
         raise PrivacyError(
-            f"{ledger.path}: all {lost} steps were paid for and lost in crashes, so none are left to train with; start a "
-            "new run, whose epsilon adds to this one's"
+            f"{ledger.path}: all {lost} steps were paid for and lost in crashes, so none are left to train with; start "
+            "a new run, whose epsilon adds to this one's"
         )
     if lost:
         say(f"{lost} steps were paid for and lost in a crash; {left} are left")
@@ -161,7 +160,16 @@ def _warm_start_part(training: GSWGANTraining) -> None:
 
 
 def release(trained: TrainedGenerator, folder: RunFolder) -> None:
-    """Write what leaves, and say in plain words what it is."""
+    """Write what leaves, and say in plain words what it is.
+
+    Raises:
+        InputError: the training diverged, so there is nothing to release.
+    """
+    if not all(bool(weight.isfinite().all()) for weight in trained.weights.values()):
+        raise InputError(
+            "the training diverged: a weight of the generator is no number; start a new run with a smaller "
+            "--generator-adam.learning-rate (its epsilon adds to this one's)"
+        )
     statement = trained.statement
     samples = folder.release / "samples"
     samples.mkdir(exist_ok=True)
@@ -191,9 +199,9 @@ def _announce_release(statement: PrivacyStatement, folder: RunFolder) -> None:
     epsilon = math.ceil(statement.epsilon * 1000) / 1000
     print(
         f"\nReleased: {folder.release}\n"
-        f"Protected: {unit}, whichever of the {statement.num_slots} it is. Whatever is computed from the release would "
-        f"come out almost as\n  likely without it, or with another in its place: epsilon = {epsilon:.3f}, delta = "
-        f"{statement.delta:g}.\n"
+        f"Protected: {unit}, whichever of the {statement.num_slots} it is. Whatever is computed from the release is at "
+        f"most e^epsilon\n  times as likely with it as without it, or with another in its place: epsilon = "
+        f"{epsilon:.3f}, a factor of {math.exp(min(epsilon, 700)):,.0f}; delta = {statement.delta:g}.\n"
         f"Share: everything in {folder.release}, and as many samples as you like.\n"
         f"Keep to yourself: {folder.private}, which saw the data.\n"
         f"What is assumed, and what is not covered: {folder.release / 'PRIVACY.md'}\n"
@@ -206,15 +214,13 @@ def say(line: str) -> None:
     print(f"gossamer: {line}", file=sys.stderr)
 
 
-def _train(
-    training: GSWGANTraining, ledger: LedgerFile, folder: RunFolder, interruption: Interruption
-) -> bool:
+def _train(training: GSWGANTraining, ledger: LedgerFile, folder: RunFolder, interruption: Interruption) -> bool:
     """Go to the end of the plan, or to the first safe place after an interruption (then False)."""
     saved = time.monotonic()
-    with _progress() as progress, folder.metrics_file.open("a") as metrics:
-        bars = _Bars(progress, training)
+    # Line by line, so that whoever follows the file sees a step when it is done.
+    with progress(training.end_step) as watched, folder.metrics_file.open("a", buffering=1) as metrics:
         for report in training:
-            bars.show(report)
+            watched.show(report)
             if isinstance(report, StepReport):
                 metrics.write(json.dumps(asdict(report)) + "\n")
             is_late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
@@ -226,38 +232,3 @@ def _train(
                     return False
     save_checkpoint(folder.checkpoints, training.step, training.state_dict())
     return True
-
-
-class _Bars:
-    """Shows a bar for each stage's warm start and one for the steps."""
-
-    def __init__(self, progress: Progress, training: GSWGANTraining) -> None:
-        self._progress = progress
-        self._training = training
-        self._warm: dict[int, Any] = {}
-        self._steps: Any = None
-
-    def show(self, report: WarmStartReport | StepReport) -> None:
-        """Bring the bars up to date."""
-        if isinstance(report, WarmStartReport):
-            if report.stage not in self._warm:
-                self._warm[report.stage] = self._progress.add_task(
-                    f"critics of stage {report.stage + 1}", total=report.num_critics
-                )
-            self._progress.update(self._warm[report.stage], completed=report.num_ready)
-        else:
-            if self._steps is None:
-                self._steps = self._progress.add_task("generator", total=self._training.end_step)
-            self._progress.update(self._steps, completed=report.step + 1)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=False),
-        console=Console(stderr=True),
-    )

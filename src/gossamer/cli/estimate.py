@@ -10,10 +10,11 @@ import torch
 
 from gossamer.data.images import ImageSet, ImageSpec
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, StepReport
+from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage, StepReport
 
-_TIMED_UPDATES = 3
-_TIMED_STEPS = 3
+_TIMED_STEPS = 2
+_SMALL_NETWORK = 100_000
+_FEW = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Cost:
 
 
 def estimate_cost(config: GSWGANConfig, spec: ImageSpec, num_records: int, device: torch.device) -> Cost:
-    """Time a few updates and steps of every stage on random images of the same shape.
+    """Time an update and a few steps of every stage on random images of the same shape.
 
     Args:
         config: settings with a noise multiplier.
@@ -36,27 +37,38 @@ def estimate_cost(config: GSWGANConfig, spec: ImageSpec, num_records: int, devic
     seconds, num_bytes = 0.0, 0
     starts = config.stage_starts()
     for number, stage in enumerate(config.stages):
-        updates = min(_TIMED_UPDATES, max(1, stage.warm_start.num_updates))
-        at_once = min(config.critics_at_once, config.num_critics)
-        short = dataclasses.replace(
-            config,
-            num_critics=at_once,
-            renewals_per_step=min(config.renewals_per_step, at_once),
-            num_steps=_TIMED_STEPS + 1,
-            stages=(dataclasses.replace(stage, warm_start=dataclasses.replace(stage.warm_start, num_updates=updates)),),
-        )
-        warm, step, size = _time(short, spec, min(num_records, 20 * at_once), device)
-        num_chunks = -(-config.num_critics // at_once)
-        seconds += warm * num_chunks * stage.warm_start.num_updates / updates
-        # Renewals beyond one chunk were left out of the timed step.
-        seconds += (starts[number + 1] - starts[number]) * step * max(1.0, config.renewals_per_step / at_once)
-        num_bytes = max(num_bytes, size * config.num_critics // at_once)
+        probe = _probe(config, stage, spec)
+        warm, step, size = _time(probe, spec, min(num_records, 20 * probe.num_critics), device)
+        steps = starts[number + 1] - starts[number]
+        seconds += warm * config.num_critics / probe.num_critics * stage.warm_start.num_updates
+        seconds += steps * step * _num_tuned(config) / _num_tuned(probe)
+        num_bytes = max(num_bytes, size * config.num_critics // probe.num_critics)
     return Cost(seconds=seconds, num_bytes=num_bytes)
 
 
-def _time(
-    config: GSWGANConfig, spec: ImageSpec, num_records: int, device: torch.device
-) -> tuple[float, float, int]:
+def _probe(config: GSWGANConfig, stage: Stage, spec: ImageSpec) -> GSWGANConfig:
+    """Settings with the same work for each critic, and only as many critics as tell its time soon enough."""
+    critic = stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
+    is_small = sum(parameter.numel() for parameter in critic.parameters()) < _SMALL_NETWORK
+    num_critics = min(config.critics_at_once if is_small else _FEW, config.num_critics)
+    draws = min(config.draws_per_step, config.draws_per_step if is_small else _FEW)
+    return dataclasses.replace(
+        config,
+        num_critics=num_critics,
+        draws_per_step=draws,
+        batch_size=config.batch_size // config.draws_per_step * draws,
+        renewals_per_step=min(config.renewals_per_step, num_critics),
+        num_steps=_TIMED_STEPS + 1,
+        stages=(dataclasses.replace(stage, warm_start=dataclasses.replace(stage.warm_start, num_updates=1)),),
+    )
+
+
+def _num_tuned(config: GSWGANConfig) -> int:
+    """Updates of critics in a step: its work, near enough."""
+    return config.draws_per_step * (config.fork_steps + 1) + config.renewals_per_step * config.renewal_steps
+
+
+def _time(config: GSWGANConfig, spec: ImageSpec, num_records: int, device: torch.device) -> tuple[float, float, int]:
     """Seconds for the warm start of one chunk, seconds for a step, bytes of the chunk's critics."""
     rng = torch.Generator().manual_seed(0)
     images = ImageSet(
@@ -67,12 +79,13 @@ def _time(
     )
     # These records are random, so the noise need not be secret, and delta says nothing.
     training = GSWGANTraining(config, images, DeterministicNoise(0), delta=0.5 / num_records, device=device)
-    begin = time.perf_counter()
-    times = []
+    times, size = [time.perf_counter()], 0
     for report in training:
-        times.append(time.perf_counter() - begin)
+        times.append(time.perf_counter())
         if isinstance(report, StepReport) and report.step == 0:
-            times, begin = [times[0]], time.perf_counter()
-    critics = training.state_dict()["critics"] or {}
-    size = sum(tensor.numel() * tensor.element_size() for tensor in critics.values())
-    return times[0], times[-1] / _TIMED_STEPS, size
+            size = sum(
+                tensor.numel() * tensor.element_size()
+                for tensor in training.state_dict()["critics"]["critics"].values()
+            )
+    first_step = times[-1 - _TIMED_STEPS]
+    return times[1] - times[0], (times[-1] - first_step) / _TIMED_STEPS, size

@@ -23,7 +23,9 @@ from gossamer.errors import InputError
 from gossamer.evaluation.downstream import cnn_accuracy, logistic_regression_accuracy
 from gossamer.evaluation.score import Score
 
-NOT_COVERED = "These scores were computed on real data: the guarantee does not cover them, and choosing by them is tuning."
+NOT_COVERED = (
+    "These scores were computed on real data: the guarantee does not cover them, and choosing by them is tuning."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,9 @@ def load_generator(path: Path) -> TrainedGenerator:
     if not all(bool(weight.isfinite().all()) for weight in weights.values()):
         raise InputError(f"{file}: a weight is not a finite number; fetch the file again")
     trained = TrainedGenerator(
-        recipe=from_json_tree(GeneratorRecipe, recipe, str(file)), weights=weights, statement=_statement(file, statement)
+        recipe=from_json_tree(GeneratorRecipe, recipe, str(file)),
+        weights=weights,
+        statement=_statement(file, statement),
     )
     try:
         trained.network()
@@ -47,4 +49,4 @@ def _check_sizes(file: Path, recipe: Any, num_weights: int) -> None:
         if isinstance(value, (dict, list)):
             _check_sizes(file, value, num_weights)
         elif isinstance(value, int) and value > num_weights:
-            raise InputError(f"{file}: the recipe in its header asks for more than its {num_weights} weights; fetch it again")
+            raise InputError(f"{file}: its recipe asks for more than its {num_weights} weights; fetch the file again")

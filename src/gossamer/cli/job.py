@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from gossamer.cli.arguments import DeviceName, PrecisionName
 from gossamer.data.catalogue import load_images
 from gossamer.data.images import ImageData, ImageSet
 from gossamer.errors import InputError
@@ -27,6 +28,7 @@ class TrainingJob:
         delta: of the statement.
         device: where to compute.
         precision: of the training of critics and generator.
+        num_tuning_runs: earlier runs on the same records, as declared.
         method: settings with a noise multiplier.
     """
 
@@ -34,9 +36,10 @@ class TrainingJob:
     data_dir: str | None
     num_classes: int | None
     delta: float
-    device: str
-    precision: str
+    device: DeviceName
+    precision: PrecisionName
     method: GSWGANConfig
+    num_tuning_runs: int = 0
 
     def __post_init__(self) -> None:
         for name, choices in (("device", ("auto", "cpu", "cuda")), ("precision", ("fp32", "bf16"))):
@@ -76,7 +79,7 @@ def check_same_start(folder: RunFolder, job: TrainingJob, images: ImageSet) -> N
     """
     if _kept(folder, "data.sha256") != data_digest(images):
         raise InputError(
-            f"{images.name}: not the records that this run began with; put them back, or start a new run in another folder"
+            f"{images.name}: not the records that this run began with; put them back, or start a new run elsewhere"
         )
     # Privacy: noise, number of critics or batch changed in mid-run would make the statement false.
     if _kept(folder, "settings.sha256") != settings_digest(job):
@@ -94,7 +97,9 @@ def _kept(folder: RunFolder, name: str) -> str:
 
 def settings_digest(job: TrainingJob) -> str:
     """SHA-256 of what the statement depends on: the method's settings and delta."""
-    tree = {"delta": job.delta, "method": to_json_tree(job.method)}
+    # Read back once, so that a 6 that becomes 6.0 on its way through the file is no change.
+    method = from_json_tree(GSWGANConfig, to_json_tree(job.method), "settings")
+    tree = {"delta": job.delta, "method": to_json_tree(method)}
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 

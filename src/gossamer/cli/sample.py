@@ -27,7 +27,7 @@ class Sample:
     Args:
         source: run folder, or a generator.safetensors
         num_samples: how many images
-        out: X.npz (keys x and y), X.png (a picture of the first of them), or a folder (one PNG each, a sub-folder a class)
+        out: X.npz (keys x and y), X.png (a picture of the first of them), or a folder (PNGs, a sub-folder a class)
         labels: classes to draw, by number, in turn; default: all classes in turn
         seed: the same seed gives the same images
     """

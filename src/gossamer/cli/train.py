@@ -8,19 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from gossamer.cli.arguments import DeviceName, PrecisionName, choose, find_device, read_arguments, read_known_arguments
+from gossamer.cli.arguments import (
+    DeviceName,
+    PrecisionName,
+    accountable,
+    check_accountable,
+    choose,
+    find_device,
+    read_arguments,
+    read_known_arguments,
+)
 from gossamer.cli.driving import drive
 from gossamer.cli.estimate import estimate_cost
-from gossamer.cli.job import TrainingJob, remember_start
+from gossamer.cli.job import TrainingJob, check_same_start, remember_start
 from gossamer.cli.processes import process_number, wait_for_folder
 from gossamer.data.catalogue import NAMED_DATA, load_images
-from gossamer.data.images import ImageData
+from gossamer.data.images import ImageData, ImageSet
 from gossamer.errors import InputError
-from gossamer.methods.gs_wgan import GSWGANConfig, calibrate, plan
+from gossamer.mechanisms.noise import DeterministicNoise
+from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, calibrate, plan
 from gossamer.privacy.accounting import epsilon_by_pld, epsilon_by_rdp
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.published import published_gs_wgan_epsilon
@@ -51,8 +62,8 @@ class DataChoice:
 class TrainGSWGAN:
     """Learn a generator with GS-WGAN within a privacy budget, and write the run folder.
 
-    The noise follows from --epsilon; every other setting comes from the recipe and can be changed below. Ctrl-C stops in
-    good order; `gossamer resume OUT` goes on.
+    The noise follows from --epsilon; every other setting comes from the recipe and can be changed below. Ctrl-C
+    stops in good order; `gossamer resume OUT` goes on.
 
     Example: gossamer train gs-wgan --data mnist --epsilon 10 --out runs/mnist
 
@@ -63,6 +74,7 @@ class TrainGSWGAN:
         delta: of the guarantee; default: the power of ten at or below 1/(10 N)
         device: auto takes a GPU when there is one
         precision: bf16 for training critics and generator; critics answer in fp32 always
+        num_tuning_runs: earlier runs on the same records, to declare in the statement; their epsilon adds to this one
         dry_run: say what it would cost in privacy, time and memory, and stop
         method: settings of GS-WGAN
     """
@@ -73,6 +85,7 @@ class TrainGSWGAN:
     delta: float | None = None
     device: DeviceName = "auto"
     precision: PrecisionName = "fp32"
+    num_tuning_runs: int = 0
     dry_run: bool = False
     method: Annotated[GSWGANConfig, tyro.conf.arg(name="")]
 
@@ -120,19 +133,23 @@ def _train(asked: TrainGSWGAN, data: ImageData) -> int:
     delta = default_delta(num_slots) if asked.delta is None else asked.delta
     check_delta(delta, num_slots)
     device = find_device(asked.device)
-    method = _with_noise(asked, num_slots, delta)
-    _announce(method, num_slots, delta, data)
+    with accountable():
+        method = _with_noise(asked, num_slots, delta)
+        if process_number() == 0:
+            _announce(method, num_slots, delta, data)
+        _rehearse(method, data.train, delta, asked.num_tuning_runs)
     if asked.dry_run or asked.out is None:
-        _show_cost(method, data, device.type)
+        _show_cost(method, data, device)
         return 0
     job = TrainingJob(
         data=_whole_path(asked.choice.data),
         data_dir=None if asked.choice.data_dir is None else str(asked.choice.data_dir.resolve()),
         num_classes=asked.choice.num_classes,
         delta=delta,
-        device=device.type,
+        device="cuda" if device.type == "cuda" else "cpu",
         precision=asked.precision,
         method=method,
+        num_tuning_runs=asked.num_tuning_runs,
     )
     folder = _claim(asked.out, job, data)
     return drive(job, folder, data)
@@ -141,7 +158,9 @@ def _train(asked: TrainGSWGAN, data: ImageData) -> int:
 def _claim(path: Path, job: TrainingJob, data: ImageData) -> RunFolder:
     """A new run folder with its settings in it. Processes that torchrun started beside share the first one's."""
     if process_number() > 0:
-        return wait_for_folder(path)
+        folder = wait_for_folder(path)
+        check_same_start(folder, job, data.train)
+        return folder
     folder = RunFolder.create(path)
     remember_start(folder, job, data.train)
     job.write(folder)
@@ -150,6 +169,12 @@ def _claim(path: Path, job: TrainingJob, data: ImageData) -> RunFolder:
 
 def _with_noise(asked: TrainGSWGAN, num_slots: int, delta: float) -> GSWGANConfig:
     """The settings with the noise multiplier that was given, or that the budget asks for."""
+    check_accountable(
+        num_critics=asked.method.num_critics,
+        answers=asked.method.num_steps * asked.method.batch_size,
+        noise_multiplier=asked.method.noise_multiplier,
+        epsilon=asked.epsilon,
+    )
     if asked.method.noise_multiplier is not None:
         if asked.epsilon is not None:
             raise InputError("--epsilon and --noise-multiplier exclude each other: give one")
@@ -181,10 +206,24 @@ def _announce(method: GSWGANConfig, num_slots: int, delta: float, data: ImageDat
         print(f"public: {sentence}")
 
 
-def _show_cost(method: GSWGANConfig, data: ImageData, device: str) -> None:
-    cost = estimate_cost(method, data.train.spec, data.train.num_records, find_device(device))
-    print(f"time: about {cost.seconds / 60:.1f} min on this machine ({device}), as measured on random images just now")
-    print(f"memory: about {cost.num_bytes / 2**30:.2f} GiB beside the data")
+def _rehearse(method: GSWGANConfig, images: ImageSet, delta: float, num_tuning_runs: int) -> None:
+    """Refuse now what would be refused later: networks that do not fit, a statement that cannot be made.
+
+    Nothing is trained and nothing is written.
+    """
+    try:
+        GSWGANTraining(method, images, DeterministicNoise(0), delta=delta, num_tuning_runs=num_tuning_runs)
+    except ValueError as error:  # torch's own word for a learning rate that is none
+        raise InputError(str(error)) from None
+    for stage in method.stages:
+        stage.critic.build(stage.view.shape(images.spec.shape), images.spec.num_classes, torch.Generator())
+
+
+def _show_cost(method: GSWGANConfig, data: ImageData, device: torch.device) -> None:
+    cost = estimate_cost(method, data.train.spec, data.train.num_records, device)
+    minutes = cost.seconds / 60
+    print(f"time: about {minutes:.1f} min on this machine ({device.type}), as measured on random images just now")
+    print(f"memory: about {cost.num_bytes / 2**20:.0f} MiB of critics, beside the data")
 
 
 def _whole_path(source: str) -> str:

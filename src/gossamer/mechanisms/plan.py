@@ -107,7 +107,14 @@ class OneOfManyPlan:
         return PrivacyBudget(epsilon=epsilon_by_pld(self.event, delta).epsilon, delta=delta)
 
     def statement(
-        self, delta: float, *, method: str, sample_size: int, is_secure: bool, public_inputs: tuple[str, ...] = ()
+        self,
+        delta: float,
+        *,
+        method: str,
+        sample_size: int,
+        is_secure: bool,
+        public_inputs: tuple[str, ...] = (),
+        num_tuning_runs: int = 0,
     ) -> PrivacyStatement:
         """The claim of a run of this plan.
 
@@ -117,6 +124,7 @@ class OneOfManyPlan:
             sample_size: coordinates of the largest released vector.
             is_secure: whether the noise was secret.
             public_inputs: sentences on what was taken as public.
+            num_tuning_runs: earlier runs on the same records, as their owner declares.
         """
         budget = self.budget_at(delta)
         return PrivacyStatement(
@@ -133,7 +141,7 @@ class OneOfManyPlan:
                 (name, getattr(self, name)) for name in ("num_critics", "num_steps", "batch_size", "draws_per_step")
             ),
             accountants=describe_accountants(),
-            num_tuning_runs=0,
+            num_tuning_runs=num_tuning_runs,
             public_inputs=(
                 "the number of slots, the shape of the data, its range [0, 1] and the names of its classes",
                 "all settings of the run and its seed, which shards and initial weights follow from",

@@ -182,6 +182,11 @@ def answers(critics: Ensemble, samples: Tensor, labels: Tensor | None) -> Tensor
     return slope
 
 
+def mixed_precision(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    """Autocast to bfloat16 where that is the precision, without a cache: what one critic did must not reach another."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16, cache_enabled=False)
+
+
 @contextlib.contextmanager
 def _exact_float32() -> Iterator[None]:
     """Float32 without TF32, and deterministic kernels, whatever the caller's settings are."""

@@ -14,6 +14,9 @@ import torch
 from gossamer.errors import InputError
 from gossamer.runs.files import whole_file, write_json
 
+# What torch's reader of tensors alone says of a file that is cut or changed.
+_DAMAGE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError, AttributeError)
+
 KEPT = 2
 SCHEMA = 1
 
@@ -73,7 +76,7 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError):
+    except _DAMAGE:
         raise InputError(f"{path}: damaged; delete it and resume, and it is computed anew") from None
 
 

@@ -28,7 +28,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         partial.replace(path)
         flush_folder(path.parent)
     except OSError as error:
-        raise ResourceError(f"{path}: cannot be written ({error.strerror or type(error).__name__}); free space or choose another --out") from None
+        reason = error.strerror or type(error).__name__
+        raise ResourceError(f"{path}: cannot be written ({reason}); free space or choose another --out") from None
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)

@@ -117,7 +117,7 @@ class RunFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise ResourceError(f"{self.path}: another process is at work on this run; wait for it to end") from None
+                raise ResourceError(f"{self.path}: another process works on this run; wait for it to end") from None
             yield
 
 

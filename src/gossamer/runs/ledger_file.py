@@ -81,7 +81,7 @@ def read_ledger(path: Path) -> Ledger:
                 entries.append(_entry(line))
             except (ValueError, TypeError, AttributeError, RecursionError):
                 if number < len(lines) - 1:
-                    raise InputError(f"{path}: line {number + 1} is no ledger entry; the run cannot be resumed") from None
+                    raise InputError(f"{path}: line {number + 1} is no ledger entry; the run cannot go on") from None
     return Ledger(entries=tuple(entries))
 
 
@@ -93,7 +93,7 @@ def _entry(line: bytes) -> LedgerEntry:
 
 
 def _mend_end(path: Path) -> None:
-    """End a last line that a crash cut off, so that the next one stands alone: keep it if it can be read, else drop it."""
+    """End a last line that a crash cut off, so that the next stands alone: keep it if it can be read, else drop it."""
     content = path.read_bytes() if path.is_file() else b""
     torn = content.rpartition(b"\n")[2]
     if not torn:

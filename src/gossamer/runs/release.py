@@ -29,14 +29,17 @@ def write_release(
         statement: what is claimed, as JSON.
         text: the same in plain words.
     """
-    write_generator(folder.generator_file, weights=weights, recipe=recipe, statement=statement)
     write_json(folder.release / "privacy.json", statement)
     with whole_file(folder.release / "PRIVACY.md") as file:
         file.write(text.encode())
+    # The generator comes last: where it is, its statement stands beside it.
+    write_generator(folder.generator_file, weights=weights, recipe=recipe, statement=statement)
     return folder.generator_file
 
 
-def write_generator(path: Path, *, weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]) -> None:
+def write_generator(
+    path: Path, *, weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]
+) -> None:
     """Write a generator file alone."""
     header = {"format": FORMAT, "recipe": json.dumps(recipe), "statement": json.dumps(statement)}
     content = safetensors.torch.save({name: tensor.contiguous() for name, tensor in weights.items()}, metadata=header)
@@ -58,8 +61,11 @@ def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if header.get("format") != FORMAT:
             raise InputError(f"{path}: a safetensors file, but not a generator of gossamer")
-        return weights, json.loads(header["recipe"]), json.loads(header["statement"])
-    except (safetensors.SafetensorError, ValueError, KeyError, OSError) as error:
-        if isinstance(error, InputError):
-            raise
+        recipe, statement = json.loads(header["recipe"]), json.loads(header["statement"])
+    except InputError:
+        raise
+    except (safetensors.SafetensorError, ValueError, LookupError, OSError, RecursionError, AttributeError) as error:
         raise InputError(f"{path}: not a generator of gossamer ({type(error).__name__})") from None
+    if not (isinstance(recipe, dict) and isinstance(statement, dict)):
+        raise InputError(f"{path}: not a generator of gossamer (its header holds no recipe or no statement)")
+    return weights, recipe, statement

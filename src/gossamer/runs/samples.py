@@ -19,9 +19,11 @@ def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None) -> None:
         x: float32 (num_samples, channels, height, width) in [0, 1].
         y: int64 (num_samples,), or None.
     """
-    arrays = {"x": x} if y is None else {"x": x, "y": y}
     with whole_file(path) as file:
-        np.savez_compressed(file, **arrays)
+        if y is None:
+            np.savez_compressed(file, x=x)
+        else:
+            np.savez_compressed(file, x=x, y=y)
 
 
 def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
@@ -42,7 +44,8 @@ def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_na
             place.mkdir(parents=True, exist_ok=True)
             as_picture(image).save(place / f"{number:06d}.png")
     except OSError as error:
-        raise ResourceError(f"{folder}: cannot be written ({error.strerror}); free space or name another --out") from None
+        reason = error.strerror or type(error).__name__
+        raise ResourceError(f"{folder}: cannot be written ({reason}); free space or name another --out") from None
 
 
 def as_picture(image: np.ndarray) -> Image.Image:

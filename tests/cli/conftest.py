@@ -1,0 +1,106 @@
+"""The command in this process, and one small finished run that several tests look at."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gossamer.cli.main import main
+from gossamer.cli.progress import AbstractProgress
+from gossamer.methods.gs_wgan import StepReport
+
+TINY = shlex.split(
+    "--num-critics 30 --num-steps 12 --batch-size 20 --draws-per-step 4 --renewals-per-step 5 --noise-multiplier 1.2 "
+    "--critic-batch-size 4 --pool-per-class 4 --fork-steps 1 --critics-at-once 10 --generator.hidden-sizes 16 "
+    "--stages.0.critic.hidden-sizes 8 --stages.0.warm-start.num-updates 2 --device cpu"
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command left behind: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+def call(*arguments: object) -> Said:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main([str(argument) for argument in arguments])
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """Tiny networks gain nothing from threads, and lose much on a machine that is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def gossamer() -> Callable[..., Said]:
+    """Run the command line on some words."""
+    return call
+
+
+@pytest.fixture(scope="session")
+def train_tiny() -> Callable[..., Said]:
+    """Train a tiny GS-WGAN; the words after the folder are added to the settings."""
+
+    def train(data: object, out: Path, *more: object) -> Said:
+        return call("train", "gs-wgan", "--data", data, "--out", out, *TINY, *more)
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: Any, train_tiny: Any) -> Path:
+    """A finished tiny run on the digits. To be looked at, never to be changed."""
+    path = tmp_path_factory.mktemp("finished") / "run"
+    assert train_tiny("digits", path).code == 0
+    return path
+
+
+@pytest.fixture
+def at_step(monkeypatch: Any) -> Callable[[int, Callable[[], None]], None]:
+    """Let something happen right after a step of a training, once; step -1 is the first report of all."""
+
+    def arrange(step: int, happen: Callable[[], None]) -> None:
+        pending = [happen]
+        show = AbstractProgress.show
+
+        def spy(self: Any, report: Any) -> None:
+            show(self, report)
+            if pending and (report.step == step if isinstance(report, StepReport) else step < 0):
+                pending.pop()()
+
+        monkeypatch.setattr(AbstractProgress, "show", spy)
+
+    return arrange
+
+
+@pytest.fixture
+def own_npz(tmp_path: Path) -> Callable[..., Path]:
+    """An NPZ of a user's own: random images with two classes, arrays replaced or left out (None) by name."""
+
+    def write(**arrays: Any) -> Path:
+        rng = np.random.default_rng(0)
+        content = {"x": rng.random((60, 1, 8, 8), dtype=np.float32), "y": np.arange(60) % 2} | arrays
+        path = tmp_path / "own.npz"
+        np.savez(path, **{name: array for name, array in content.items() if array is not None})
+        return path
+
+    return write

@@ -1,0 +1,133 @@
+"""`gossamer account`: every number of the contract's golden table, and honest refusals."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+PAPER = ("account", "gs-wgan", "--batch-size", 32, "--delta", 1e-5)
+
+
+def found(gossamer: Any, *more: object) -> dict[str, Any]:
+    said = gossamer(*PAPER, *more, "--json")
+    assert said.code == 0
+    assert said.err == ""
+    return json.loads(said.out)
+
+
+@pytest.mark.parametrize(("draws", "rdp", "pld", "fixed_pair"), [(32, 9.243, 5.509, 4.117), (1, 2.97e5, 346.7, 329.4)])
+def test_epsilon_is_golden(gossamer: Any, draws: int, rdp: float, pld: float, fixed_pair: float) -> None:
+    report = found(
+        gossamer,
+        *("--num-critics", 1000, "--noise-multiplier", 1.07, "--num-steps", 20_000, "--draws-per-step", draws),
+    )
+    assert report["epsilon"] == pytest.approx({"rdp": rdp, "pld": pld, "fixed_pair": fixed_pair}, rel=0.01)
+    assert report["published_epsilon"] == pytest.approx(9.993, abs=1e-3)
+    assert report["published_epsilon_caveat"]
+    assert report["unit"] == "record"
+    assert report["adjacency"]
+    assert report["delta"] == 1e-5
+    assert report["draws_per_step"] == draws
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "num_critics", "draws", "golden"),
+    [
+        (10, 1000, 32, {"rdp": 1.004, "pld": 0.816, "fixed_pair": 0.714}),
+        (10, 1000, 1, {"rdp": 2.874, "pld": 2.631, "fixed_pair": 2.558}),
+        (1, 1000, 32, {"rdp": 6.518, "pld": 3.392, "fixed_pair": 3.073}),
+        (10, 100, 32, {"rdp": 8.627, "pld": 4.398, "fixed_pair": 4.071}),
+        (10, 1000, 4, {"pld": 1.551}),
+        (10, 1000, 16, {"pld": 0.986}),
+    ],
+)
+def test_calibrated_noise_is_golden(
+    gossamer: Any, epsilon: float, num_critics: int, draws: int, golden: dict[str, float]
+) -> None:
+    report = found(
+        gossamer,
+        *("--num-critics", num_critics, "--epsilon", epsilon, "--num-steps", 20_000, "--draws-per-step", draws),
+    )
+    noise = report["noise_multiplier"]
+    assert {name: noise[name] for name in golden} == pytest.approx(golden, rel=0.01)
+    assert noise["fixed_pair"] < noise["pld"] < noise["rdp"]
+    assert report["epsilon_target"] == epsilon
+
+
+def test_the_noise_of_a_budget_costs_what_was_asked_for(gossamer: Any) -> None:
+    settings = ("--num-critics", 500, "--num-steps", 20_000, "--draws-per-step", 8)
+    noise = found(gossamer, *settings, "--epsilon", 3)["noise_multiplier"]
+    assert noise["fixed_pair"] < noise["pld"] < noise["rdp"]
+    assert 2.997 < found(gossamer, *settings, "--noise-multiplier", noise["pld"])["epsilon"]["pld"] <= 3
+
+
+def test_steps_that_a_budget_buys(gossamer: Any) -> None:
+    report = found(gossamer, "--num-critics", 1000, "--noise-multiplier", 1.07, "--epsilon", 5.51)
+    assert report["num_steps"]["pld"] == pytest.approx(20_000, rel=0.02)
+
+
+def test_a_coin_for_every_sample_is_the_default(gossamer: Any) -> None:
+    settings = ("--num-critics", 1000, "--noise-multiplier", 1.07, "--num-steps", 100)
+    assert found(gossamer, *settings) == found(gossamer, *settings, "--draws-per-step", 32)
+
+
+def test_one_coin_a_batch_costs_far_more_than_the_published_figure(gossamer: Any) -> None:
+    report = found(
+        gossamer, "--num-critics", 1000, "--noise-multiplier", 1.07, "--num-steps", 20_000, "--draws-per-step", 1
+    )
+    assert report["epsilon"]["fixed_pair"] > 30 * report["published_epsilon"]
+
+
+def test_plain_text_names_the_claim_and_what_the_published_figure_is_not(gossamer: Any) -> None:
+    said = gossamer(*PAPER, "--num-critics", 1000, "--noise-multiplier", 1.07, "--num-steps", 20_000)
+    assert said.code == 0
+    words = " ".join(said.out.split())
+    assert "epsilon by PLD (what a statement claims) 5.5" in words
+    assert "epsilon by RDP (looser, independent) 9.24" in words
+    assert "no accountant can go below" in words
+    assert "published formula: epsilon 9.99" in words
+    assert "draws_per_step 32" in words
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said_of_it"),
+    [
+        ("", 2, "exactly two"),
+        ("--epsilon 3", 2, "exactly two"),
+        ("--epsilon 3 --noise-multiplier 1 --num-steps 5", 2, "exactly two"),
+        ("--epsilon -1 --num-steps 5", 2, "epsilon"),
+        ("--epsilon nan --num-steps 5", 2, "epsilon"),
+        ("--epsilon inf --num-steps 5", 2, "epsilon"),
+        ("--epsilon 1e300 --num-steps 5", 2, "--epsilon"),
+        ("--epsilon abc --num-steps 5", 2, "--epsilon"),
+        ("--epsilon --num-steps 5", 2, "--epsilon"),
+        ("--noise-multiplier 0 --num-steps 5", 3, "noise_multiplier"),
+        ("--noise-multiplier -1 --num-steps 5", 2, "noise_multiplier"),
+        ("--noise-multiplier nan --num-steps 5", 2, "noise_multiplier"),
+        ("--noise-multiplier 1e-300 --num-steps 5", 2, "--noise-multiplier"),
+        ("--noise-multiplier 1e300 --num-steps 5", 2, "--noise-multiplier"),
+        ("--noise-multiplier 1 --num-steps 0", 2, "num_steps"),
+        ("--noise-multiplier 1 --num-steps 1.5", 2, "--num-steps"),
+        ("--noise-multiplier 1 --num-steps 1000000000000000000", 2, "--num-steps"),
+        ("--noise-multiplier 1e6 --num-steps 3 --num-critics 1000000000", 2, "too large or too small"),
+        ("--noise-multiplier 1 --num-steps 5 --batch-size 0", 2, "batch_size"),
+        ("--noise-multiplier 1 --num-steps 5 --draws-per-step 0", 2, "draws_per_step"),
+        ("--noise-multiplier 1 --num-steps 5 --draws-per-step 3", 2, "draws_per_step"),
+        ("--noise-multiplier 1 --num-steps 5 --num-critics 0", 2, "num_critics"),
+        ("--noise-multiplier 1 --num-steps 5 --num-critics 1000000000000000000000000", 2, "--num-critics"),
+        ("--noise-multiplier 1 --num-steps 5 --delta 0", 3, "delta"),
+        ("--noise-multiplier 1 --num-steps 5 --delta 1", 3, "delta"),
+        ("--noise-multiplier 1 --num-steps 5 --delta 0.01 --num-slots 100", 3, "delta"),
+        ("--noise-multiplier 1 --num-steps 5 --num-slots 0", 2, "num_slots"),
+        ("--noise-multiplier 1 --num-steps 5 --surprise", 2, "--surprise"),
+    ],
+)
+def test_bad_numbers_get_one_line(gossamer: Any, more: str, code: int, said_of_it: str) -> None:
+    said = gossamer("account", "gs-wgan", "--num-critics", 100, *more.split())
+    assert said.code == code
+    assert said.out == ""
+    assert said.err.startswith("gossamer: ")
+    assert said.err.count("\n") == 1
+    assert said_of_it in said.err

@@ -1,0 +1,118 @@
+"""`gossamer sample`: from the release alone, to a file that anybody can read."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def images(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(path, allow_pickle=False) as found:
+        return found["x"], found["y"]
+
+
+def test_an_npz_has_images_and_balanced_labels(gossamer: Any, finished: Path, tmp_path: Path) -> None:
+    said = gossamer("sample", finished, "--num-samples", 25, "--out", tmp_path / "x.npz")
+    assert said.code == 0
+    assert said.err == ""
+    x, y = images(tmp_path / "x.npz")
+    assert x.dtype == np.float32
+    assert x.shape == (25, 1, 8, 8)
+    assert 0 <= x.min() <= x.max() <= 1
+    assert sorted(np.bincount(y, minlength=10)) == [2] * 5 + [3] * 5
+
+
+def test_labels_are_those_that_were_asked_for(gossamer: Any, finished: Path, tmp_path: Path) -> None:
+    said = gossamer("sample", finished, "--num-samples", 5, "--labels", 7, 3, "--out", tmp_path / "x.npz")
+    assert said.code == 0
+    assert images(tmp_path / "x.npz")[1].tolist() == [7, 3, 7, 3, 7]
+
+
+def test_equal_seeds_give_equal_files_and_others_give_others(gossamer: Any, finished: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        gossamer("sample", finished, "--num-samples", 12, "--seed", seed, "--out", tmp_path / f"{name}.npz")
+    a, b, c = ((tmp_path / f"{name}.npz").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+@pytest.mark.parametrize("number", [3, 40, 300])
+def test_a_png_is_one_picture(gossamer: Any, finished: Path, tmp_path: Path, number: int) -> None:
+    assert gossamer("sample", finished, "--num-samples", number, "--out", tmp_path / "x.png").code == 0
+    with Image.open(tmp_path / "x.png") as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 8
+
+
+def test_a_folder_has_a_picture_for_each_sample_under_its_class(gossamer: Any, finished: Path, tmp_path: Path) -> None:
+    assert gossamer("sample", finished, "--num-samples", 20, "--out", f"{tmp_path}/out/").code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [str(digit) for digit in range(10)]
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 20
+
+
+def test_the_release_alone_is_enough(gossamer: Any, finished: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    shutil.rmtree(run / "private")
+    shutil.copy(finished / "release" / "generator.safetensors", tmp_path / "alone.safetensors")
+    for number, source in enumerate((finished, run, tmp_path / "alone.safetensors")):
+        said = gossamer("sample", source, "--num-samples", 12, "--out", tmp_path / f"{number}.npz")
+        assert said.code == 0
+    files = [(tmp_path / f"{number}.npz").read_bytes() for number in range(3)]
+    assert files[0] == files[1] == files[2]
+
+
+def test_samples_can_be_trained_on_again_as_own_images(gossamer: Any, finished: Path, tmp_path: Path) -> None:
+    for out in (tmp_path / "x.npz", tmp_path / "folder"):
+        assert gossamer("sample", finished, "--num-samples", 20, "--out", out).code == 0
+        assert gossamer("data", "describe", out).code == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said_of_it"),
+    [
+        ("--num-samples 0 --out x.npz", 2, "num_samples"),
+        ("--num-samples -3 --out x.npz", 2, "num_samples"),
+        ("--num-samples many --out x.npz", 2, "--num-samples"),
+        ("--num-samples 3", 2, "--out"),
+        ("--out x.npz", 2, "--num-samples"),
+        ("--num-samples 3 --out x.jpg", 2, ".jpg"),
+        ("--num-samples 3 --out x.npz --labels", 2, "--labels"),
+        ("--num-samples 3 --out x.npz --labels 10", 2, "--labels"),
+        ("--num-samples 3 --out x.npz --labels -1", 2, "--labels"),
+        ("--num-samples 3 --out x.npz --labels 99999999999999999999999", 2, "--labels"),
+        ("--num-samples 3 --out x.npz --labels two", 2, "--labels"),
+        ("--num-samples 3 --out x.npz --surprise", 2, "--surprise"),
+        ("--num-samples 3 --out absent/x.npz", 4, "absent/x.npz"),
+        ("--num-samples 3 --out absent/x.png", 4, "absent"),
+        ("--num-samples 3 --out .", 2, "not empty"),
+    ],
+)
+def test_what_cannot_be_drawn_or_written_gets_one_line(
+    gossamer: Any, finished: Path, tmp_path: Path, monkeypatch: Any, more: str, code: int, said_of_it: str
+) -> None:
+    (tmp_path / "mine").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    said = gossamer("sample", finished, *more.split())
+    assert said.code == code
+    assert said.out == ""
+    assert said.err.startswith("gossamer: ")
+    assert said.err.count("\n") == 1
+    assert said_of_it in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("source", ["absent", "absent.safetensors", ".", "file.npz"])
+def test_what_is_no_generator_gets_one_line(gossamer: Any, tmp_path: Path, monkeypatch: Any, source: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez(tmp_path / "file.npz", x=np.zeros(3))
+    said = gossamer("sample", source, "--num-samples", 3, "--out", "x.npz")
+    assert said.code == 2
+    assert said.err.startswith("gossamer: ")
+    assert said.err.count("\n") == 1
+    assert not (tmp_path / "x.npz").exists()

@@ -1,0 +1,148 @@
+"""The ledger on disk: charged before it is spent, never refunded, never beyond the plan."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gossamer.errors import InputError, PrivacyError, ResourceError
+from gossamer.runs.ledger_file import BLOCK, LedgerFile, read_ledger
+
+
+def lines(path: Path) -> list[dict[str, int]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def run_to(ledger: LedgerFile, first: int, end: int) -> None:
+    for step in range(first, end):
+        ledger.charge(step)
+
+
+def test_a_block_is_on_the_disk_before_its_first_step_and_once(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    ledger = LedgerFile(path, num_planned_steps=25)
+    assert not path.exists()
+    ledger.charge(0)
+    assert lines(path) == [{"first_step": 0, "num_steps": BLOCK, "process_index": 0}]
+    run_to(ledger, 1, BLOCK)
+    assert len(lines(path)) == 1
+    assert [ledger.is_block_end(done) for done in (BLOCK - 1, BLOCK)] == [False, True]
+    run_to(ledger, BLOCK, 25)
+    assert [entry["num_steps"] for entry in lines(path)] == [10, 10, 5]
+    assert read_ledger(path).num_charged_steps == 25
+
+
+def test_steps_are_on_the_disk_even_when_the_next_line_of_code_never_runs(tmp_path: Path, monkeypatch: Any) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr("os.fsync", flushed.append)
+    LedgerFile(tmp_path / "ledger.jsonl", num_planned_steps=5).charge(0)
+    assert len(flushed) == 1
+
+
+@given(
+    num_planned=st.integers(1, 60),
+    stops=st.lists(st.integers(1, 60), max_size=4),
+)
+def test_no_block_crosses_a_stop(tmp_path_factory: Any, num_planned: int, stops: list[int]) -> None:
+    path = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
+    run_to(LedgerFile(path, num_planned_steps=num_planned, stops=tuple(stops)), 0, num_planned)
+    ends = 0
+    for entry in lines(path):
+        assert entry["first_step"] == ends
+        ends += entry["num_steps"]
+        assert not any(entry["first_step"] < stop < ends for stop in stops)
+    assert ends == num_planned
+
+
+@settings(deadline=None)
+@given(crashes=st.lists(st.integers(0, 29), max_size=12), num_planned=st.integers(1, 40))
+def test_crashes_are_charged_again_and_the_total_never_exceeds_the_plan(
+    tmp_path_factory: Any, crashes: list[int], num_planned: int
+) -> None:
+    """Without any checkpoint: each process begins at step 0 and dies after some steps."""
+    path = tmp_path_factory.mktemp("ledger") / "ledger.jsonl"
+    taken = 0
+    for process, num_steps in enumerate(crashes):
+        ledger = LedgerFile(path, num_planned_steps=num_planned)
+        left = ledger.ledger.remaining_steps(num_planned)
+        run_to(ledger, 0, min(num_steps, left))
+        taken += min(num_steps, left)
+        charged = read_ledger(path).num_charged_steps
+        assert taken <= charged <= num_planned
+        if charged == num_planned:
+            with pytest.raises(PrivacyError, match="budget is spent"):
+                LedgerFile(path, num_planned_steps=num_planned).charge(0)
+        assert all(entry["process_index"] <= process for entry in (lines(path) if path.exists() else []))
+
+
+def test_every_process_has_a_number_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    for first in (0, 4, 8):
+        LedgerFile(path, num_planned_steps=100).charge(first)
+    assert [entry["process_index"] for entry in lines(path)] == [0, 1, 2]
+    assert [entry["first_step"] for entry in lines(path)] == [0, 4, 8]
+
+
+@pytest.mark.parametrize("torn", [b'{"first_step": 10, "num', b"{", b"\xff\xfe", b"3"])
+def test_a_last_line_cut_off_by_a_crash_was_never_relied_on(tmp_path: Path, torn: bytes) -> None:
+    path = tmp_path / "ledger.jsonl"
+    LedgerFile(path, num_planned_steps=40).charge(0)
+    with path.open("ab") as file:
+        file.write(torn)
+    assert read_ledger(path).num_charged_steps == BLOCK
+    # What comes after it stands on a line of its own, for this process and for the next.
+    LedgerFile(path, num_planned_steps=40).charge(0)
+    LedgerFile(path, num_planned_steps=40).charge(0)
+    assert [entry["process_index"] for entry in lines(path)] == [0, 1, 2]
+
+
+def test_a_last_line_without_its_end_stays_charged_when_it_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    LedgerFile(path, num_planned_steps=40).charge(0)
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    assert read_ledger(path).num_charged_steps == BLOCK
+    LedgerFile(path, num_planned_steps=40).charge(0)
+    assert [entry["process_index"] for entry in lines(path)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "line", ["torn", "[]", "3", '{"first_step": 0}', '{"first_step": 0, "num_steps": 0, "process_index": 0}',
+             '{"first_step": 0, "num_steps": 1.5, "process_index": 0}', "[" * 100_000]
+)  # fmt: skip
+def test_a_bad_line_before_the_last_stops_the_run(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "ledger.jsonl"
+    LedgerFile(path, num_planned_steps=40).charge(0)
+    path.write_text(line + "\n" + path.read_text())
+    with pytest.raises(InputError, match="line 1"):
+        read_ledger(path)
+
+
+def test_a_ledger_put_together_from_two_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    LedgerFile(path, num_planned_steps=40).charge(0)
+    path.write_text(2 * path.read_text())
+    with pytest.raises(PrivacyError, match="edited or copied"):
+        read_ledger(path)
+
+
+def test_a_step_whose_charge_cannot_be_written_must_not_be_taken(tmp_path: Path, monkeypatch: Any) -> None:
+    ledger = LedgerFile(tmp_path / "ledger.jsonl", num_planned_steps=40)
+
+    def refuse(_: int) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(ResourceError, match="No space left"):
+        ledger.charge(0)
+    monkeypatch.undo()
+    assert ledger.ledger.num_charged_steps == 0
+    # What may have reached the disk stays charged for the next process; what that one charges comes on top.
+    following = LedgerFile(tmp_path / "ledger.jsonl", num_planned_steps=40)
+    reached = following.ledger.num_charged_steps
+    following.charge(0)
+    assert read_ledger(tmp_path / "ledger.jsonl").num_charged_steps == reached + BLOCK

@@ -1,0 +1,207 @@
+"""A released file is read without running code: what is damaged or foreign is refused in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from gossamer.cli.generators import load_generator
+from gossamer.data.images import ImageSpec
+from gossamer.errors import InputError
+from gossamer.mechanisms.plan import OneOfManyPlan
+from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
+from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.latents import NormalLatent
+from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.statement import PrivacyStatement
+from gossamer.runs.config_io import to_json_tree
+from gossamer.runs.folder import RunFolder
+from gossamer.runs.release import FORMAT, read_generator, write_generator, write_release
+
+RECIPE = GeneratorRecipe(
+    network=MLPGeneratorConfig(hidden_sizes=(5,)),
+    latent=NormalLatent(dim=3),
+    spec=ImageSpec(channels=1, height=4, width=5, class_names=("a", "b")),
+)
+
+
+@pytest.fixture(scope="module")
+def statement() -> dict[str, Any]:
+    plan = OneOfManyPlan(
+        unit=Unit.RECORD,
+        num_slots=100,
+        num_critics=10,
+        num_steps=3,
+        batch_size=4,
+        draws_per_step=4,
+        clip_norm=1.0,
+        noise_multiplier=2.0,
+    )
+    return plan.statement(1e-4, method="gs-wgan", sample_size=20, is_secure=True).to_json()
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, torch.Tensor]:
+    return dict(RECIPE.build(torch.Generator().manual_seed(1)).state_dict())
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: Any, weights: Any, statement: Any) -> Path:
+    path = tmp_path_factory.mktemp("released") / "generator.safetensors"
+    write_generator(path, weights=weights, recipe=to_json_tree(RECIPE), statement=statement)
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        load_generator(path)
+    line = str(caught.value)
+    assert line.isprintable()
+    assert str(path) in line
+    return line
+
+
+def test_a_released_generator_comes_back_whole(file: Path, weights: Any, statement: Any) -> None:
+    trained = load_generator(file)
+    assert trained.recipe == RECIPE
+    assert trained.statement == PrivacyStatement.from_json(statement)
+    assert all(torch.equal(trained.weights[name], weights[name]) for name in weights)
+    images, labels = trained.sample(5, seed=3)
+    assert images.shape == (5, 1, 4, 5)
+    assert labels is not None
+    assert labels.tolist() == [0, 1, 0, 1, 0]
+
+
+def test_a_release_is_three_files_and_the_generator_comes_last(
+    tmp_path: Path, weights: Any, statement: Any, monkeypatch: Any
+) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    order: list[str] = []
+    replace = Path.replace
+
+    def spy(self: Path, target: Path) -> Path:
+        order.append(Path(target).name)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", spy)
+    path = write_release(
+        folder, weights=weights, recipe=to_json_tree(RECIPE), statement=statement, text="in plain words\n"
+    )
+    assert order == ["privacy.json", "PRIVACY.md", "generator.safetensors"]
+    assert sorted(each.name for each in folder.release.iterdir()) == sorted(order)
+    assert json.loads((folder.release / "privacy.json").read_text()) == statement
+    assert read_generator(path)[2] == statement
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, weights: Any, statement: Any) -> None:
+    path = tmp_path / "generator.safetensors"
+    assert "no released generator here" in refusal(path)
+    assert "no released generator here" in refusal(tmp_path)
+    for content in (b"", b"hello", pickle.dumps(weights), b"PK\x03\x04", b"\xff" * 64):
+        path.write_bytes(content)
+        assert "not a generator" in refusal(path)
+    save_file(weights, path)
+    assert "not a generator" in refusal(path)
+    save_file(weights, path, metadata={"format": FORMAT})
+    assert "not a generator" in refusal(path)
+
+
+class Bomb:
+    def __reduce__(self) -> Any:
+        return os.system, ("echo a pickle was run; exit 1",)
+
+
+def test_a_pickle_in_its_place_is_not_run(tmp_path: Path, capfd: Any) -> None:
+    path = tmp_path / "generator.safetensors"
+    torch.save({"weights": Bomb()}, path)
+    assert "not a generator" in refusal(path)
+    assert "a pickle was run" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("header", ["[]", "3", "null", '"text"', "{", "[" * 100_000, "{}"])
+@pytest.mark.parametrize("which", ["recipe", "statement"])
+def test_a_header_that_holds_something_else_is_refused(
+    tmp_path: Path, weights: Any, statement: Any, header: str, which: str
+) -> None:
+    path = tmp_path / "generator.safetensors"
+    good = {"format": FORMAT, "recipe": json.dumps(to_json_tree(RECIPE)), "statement": json.dumps(statement)}
+    save_file(weights, path, metadata=good)
+    load_generator(path)
+    save_file(weights, path, metadata=good | {which: header})
+    refusal(path)
+
+
+def test_a_recipe_that_asks_for_more_memory_than_the_file_has_weights_is_refused_before_it_takes_any(
+    tmp_path: Path, weights: Any, statement: Any
+) -> None:
+    path = tmp_path / "generator.safetensors"
+    recipe = to_json_tree(RECIPE)
+    for sizes in ([10**12], [10**9, 10**9], [1000, 1000]):
+        recipe["network"] = recipe["network"] | {"hidden_sizes": sizes}
+        write_generator(path, weights=weights, recipe=recipe, statement=statement)
+        assert "asks for more" in refusal(path)
+
+
+@pytest.mark.parametrize("damage", ["absent", "surplus", "shape", "nan", "integers"])
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, weights: Any, statement: Any, damage: str) -> None:
+    path, changed = tmp_path / "generator.safetensors", dict(weights)
+    name = next(iter(changed))
+    match damage:
+        case "absent":
+            del changed[name]
+        case "surplus":
+            changed["critic"] = torch.zeros(3)
+        case "shape":
+            changed[name] = changed[name][:-1]
+        case "nan":
+            changed[name] = torch.full_like(changed[name], torch.nan)
+        case _:
+            changed[name] = torch.full(changed[name].shape[:-1], 3)
+    write_generator(path, weights=changed, recipe=to_json_tree(RECIPE), statement=statement)
+    refusal(path)
+
+
+def test_an_edited_claim_below_its_own_delta_rule_is_refused(tmp_path: Path, weights: Any, statement: Any) -> None:
+    path = tmp_path / "generator.safetensors"
+    for change in ({"delta": 0.5}, {"epsilon": -1.0}, {"epsilon": None}, {"surprise": 1}, {"parameters": 3}):
+        write_generator(path, weights=weights, recipe=to_json_tree(RECIPE), statement=statement | change)
+        refusal(path)
+
+
+MUTATIONS = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mutations=MUTATIONS, kept=st.floats(0, 1) | st.just(1.0))
+@example(mutations=[(0.0, 255)], kept=1.0)
+def test_random_damage_is_refused_or_harmless(file: Path, tmp_path: Path, mutations: Any, kept: float) -> None:
+    """Bytes changed at random places, the header's most of all, and the end cut off."""
+    content = bytearray(file.read_bytes())
+    for place, value in mutations:
+        content[int(place * len(content))] = value
+    path = tmp_path / "generator.safetensors"
+    path.write_bytes(content[: max(1, round(kept * len(content)))])
+    found: TrainedGenerator | InputError
+    try:
+        found = load_generator(path)
+    except InputError as error:
+        found = error
+    if isinstance(found, TrainedGenerator):
+        found.sample(2)
+    else:
+        assert "\n" not in str(found)
+
+
+def test_the_header_is_most_of_the_small_file_so_that_random_damage_meets_it(file: Path) -> None:
+    with safe_open(file, framework="pt") as opened:
+        assert sum(map(len, opened.metadata().values())) > 0.5 * file.stat().st_size
