@@ -13,10 +13,9 @@ import pytest
 import torch
 
 import gossamer
-from gossamer.cli.generators import load_generator
 from gossamer.data.images import DEFAULT_NUM_CLASSES, ImageSet, ImageSpec
 from gossamer.errors import InputError, PrivacyError
-from gossamer.estimators import GSWGAN, ReleasedGenerator, load
+from gossamer.estimators import GSWGAN, ReleasedGenerator, load, load_generator
 from gossamer.recipes.gs_wgan import find_recipe
 
 TINY: dict[str, Any] = {"num_critics": 5, "num_steps": 2, "batch_size": 4, "draws_per_step": 4, "device": "cpu"}

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from gossamer.cli.generators import load_generator
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
+from gossamer.estimators import load_generator
 from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.images.mlp import MLPGeneratorConfig

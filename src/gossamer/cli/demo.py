@@ -9,9 +9,9 @@ from pathlib import Path
 
 from gossamer.cli import evaluate, train
 from gossamer.cli.arguments import read_arguments
-from gossamer.cli.generators import load_generator
 from gossamer.data.digits import load_digits
 from gossamer.errors import InputError
+from gossamer.estimators import load_generator
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
 

@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from gossamer.cli.arguments import read_arguments
-from gossamer.cli.generators import load_generator
 from gossamer.data.catalogue import load_images
 from gossamer.data.images import ImageData, ImageSet
 from gossamer.data.npz import load_npz
 from gossamer.errors import InputError
+from gossamer.estimators import load_generator
 from gossamer.evaluation.downstream import cnn_accuracy, logistic_regression_accuracy
 from gossamer.evaluation.score import Score
 

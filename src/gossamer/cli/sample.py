@@ -12,8 +12,8 @@ import tyro
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.driving import picture_of
-from gossamer.cli.generators import load_generator
 from gossamer.errors import InputError
+from gossamer.estimators import load_generator
 from gossamer.reports.grid import save_png
 from gossamer.runs.samples import write_npz, write_png_folder
 
