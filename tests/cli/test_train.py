@@ -99,9 +99,23 @@ def test_a_budget_is_kept_and_used(gossamer: Any, tmp_path: Path) -> None:
     assert settings["noise_multiplier"] == statement["noise_multiplier"]
 
 
-@pytest.mark.xfail(strict=True, reason="the generator's pool is looked at under autocast and stays in bf16")
 def test_half_precision_trains_too(train_tiny: Any, tmp_path: Path) -> None:
     assert train_tiny("digits", tmp_path / "run", "--precision", "bf16").code == 0
+
+
+def test_the_settings_of_a_run_can_be_edited_and_trained_from(train_tiny: Any, tmp_path: Path) -> None:
+    assert train_tiny("digits", tmp_path / "run").code == 0
+    tree = json.loads((tmp_path / "run" / "config.json").read_text())
+    tree["method"]["stages"][0]["view"] = {"type": "Pooled", "factor": 2}
+    edited = tmp_path / "edited.json"
+    edited.write_text(json.dumps(tree))
+    assert train_tiny("digits", tmp_path / "again", "--recipe", str(edited)).code == 0
+    again = json.loads((tmp_path / "again" / "config.json").read_text())
+    assert again["method"]["stages"][0]["view"] == {"type": "Pooled", "factor": 2}
+    edited.write_text("{}")
+    refused = train_tiny("digits", tmp_path / "third", "--recipe", str(edited))
+    assert refused.code == 2
+    assert "edited.json" in refused.err
 
 
 def test_a_training_ends_with_a_statement_in_plain_words(train_tiny: Any, tmp_path: Path) -> None:

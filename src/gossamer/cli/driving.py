@@ -201,7 +201,7 @@ def _announce_release(statement: PrivacyStatement, folder: RunFolder) -> None:
         f"\nReleased: {folder.release}\n"
         f"Protected: {unit}, whichever of the {statement.num_slots} it is. Whatever is computed from the release is at "
         f"most e^epsilon\n  times as likely with it as without it, or with another in its place: epsilon = "
-        f"{epsilon:.3f}, a factor of {math.exp(min(epsilon, 700)):,.0f}; delta = {statement.delta:g}.\n"
+        f"{epsilon:.3f}, a factor of {math.ceil(math.exp(min(epsilon, 700))):,}; delta = {statement.delta:g}.\n"
         f"Share: everything in {folder.release}, and as many samples as you like.\n"
         f"Keep to yourself: {folder.private}, which saw the data.\n"
         f"What is assumed, and what is not covered: {folder.release / 'PRIVACY.md'}\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ from gossamer.privacy.accounting import epsilon_by_pld, epsilon_by_rdp
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.published import published_gs_wgan_epsilon
 from gossamer.recipes.gs_wgan import find_recipe, recipe_for
+from gossamer.runs.config_io import from_json_tree
+from gossamer.runs.files import read_json
 from gossamer.runs.folder import RunFolder
 
 DEFAULT_EPSILON = 10.0
@@ -49,7 +52,8 @@ class DataChoice:
         data: digits, mnist, fashion-mnist, an NPZ file, or a folder of PNGs
         data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
-        recipe: settings to start from, NAME-cpu or NAME-paper (NAME: digits, mnist, fashion-mnist); default: by --data
+        recipe: settings to start from: NAME-cpu or NAME-paper (NAME: digits, mnist, fashion-mnist), or the config.json
+            of a run, edited or not; default: by --data
     """
 
     data: str
@@ -112,11 +116,20 @@ def _settings(choice: DataChoice, data: ImageData) -> GSWGANConfig:
 
 
 def _named_recipe(choice: DataChoice) -> GSWGANConfig | None:
+    if choice.recipe is not None and choice.recipe.endswith(".json"):
+        return _settings_of(Path(choice.recipe))
     if choice.recipe is not None:
         return find_recipe(choice.recipe).config
     if choice.data in {named.name for named in NAMED_DATA}:
         return find_recipe(f"{choice.data}-cpu").config
     return None
+
+
+def _settings_of(file: Path) -> GSWGANConfig:
+    """The method's settings in a run's `config.json`, without the noise: that follows from the budget."""
+    tree = read_json(file)
+    method = tree.get("method") if isinstance(tree, dict) else None
+    return dataclasses.replace(from_json_tree(GSWGANConfig, method, str(file)), noise_multiplier=None)
 
 
 def _choice_for_help(rest: Sequence[str]) -> DataChoice:

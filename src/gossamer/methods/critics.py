@@ -30,8 +30,8 @@ class WassersteinLoss:
     drift: float = 0.001
 
     def __post_init__(self) -> None:
-        if not (self.gradient_penalty >= 0 and self.drift >= 0):
-            raise InputError("gradient_penalty and drift must be 0 or more")
+        if not (0 <= self.gradient_penalty < float("inf") and 0 <= self.drift < float("inf")):
+            raise InputError("gradient_penalty and drift must be finite and 0 or more")
 
     def __call__(self, critics: Ensemble, parameters: Tensors, batch: CriticBatch) -> Tensor:
         """Loss of every critic on its own batch: (K,)."""

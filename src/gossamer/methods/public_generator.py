@@ -48,8 +48,8 @@ class PublicGenerator:
         labels = torch.arange(classes).repeat_interleave(times * self._config.pool_per_class).to(self._device)
         latent = self._config.latent.draw(len(labels), public_stream(self._config.seed, "pool", step)).to(self._device)
         with torch.no_grad(), mixed_precision(self._device, self._precision):
-            looked = view.look(self._network(latent, labels if self._num_classes else None).float())
-        return looked.unflatten(0, (classes, -1))
+            images = self._network(latent, labels if self._num_classes else None)
+        return view.look(images.float()).unflatten(0, (classes, -1))
 
     def samples(self, step: int) -> tuple[Tensor, Tensor | None]:
         """The samples that are answered at a step, with gradients, and their classes: all public ones in turn."""

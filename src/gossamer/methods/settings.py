@@ -98,6 +98,8 @@ class GSWGANConfig:
         for name in ("critic_batch_size", "pool_per_class", "critics_at_once"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.seed < 0:
+            raise InputError(f"seed must be 0 or more, got {self.seed}")
         for name in ("fork_steps", "renewals_per_step", "renewal_steps"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must be 0 or more, got {getattr(self, name)}")

@@ -171,9 +171,9 @@ class GaussianFirstPair(AbstractFixedPair):
 
 def _sample(epsilon: Array, probability: float) -> Array:
     r"""log(1 + gamma (e^epsilon - 1)), without overflow and exact near zero."""
-    small = np.log1p(probability * np.expm1(np.minimum(epsilon, 1.0)))
     if probability == 1.0:
         return epsilon
+    small = np.log1p(probability * np.expm1(np.minimum(epsilon, 1.0)))
     return np.where(epsilon < 1.0, small, np.logaddexp(math.log1p(-probability), epsilon + math.log(probability)))
 
 
