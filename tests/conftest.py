@@ -6,6 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+# The same examples at every run, and no clock: a busy machine must not fail a test.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
+# Tiny tensors: several threads only wait for each other.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
