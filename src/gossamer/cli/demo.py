@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from gossamer.cli import evaluate, train
 from gossamer.cli.arguments import read_arguments
 from gossamer.data.digits import load_digits
@@ -36,6 +38,8 @@ class Demo:
 def run(arguments: Sequence[str]) -> int:
     """Train, sample, score, state."""
     asked = read_arguments(Demo, arguments, program="demo")
+    # Its tensors are so small that a second thread mostly waits, and on a busy machine for long.
+    torch.set_num_threads(1)
     _clear(asked.out)
     code = train.run(["gs-wgan", "--data", "digits", "--epsilon", str(asked.epsilon), "--out", str(asked.out)])
     if code != 0:

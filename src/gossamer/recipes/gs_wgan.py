@@ -84,7 +84,7 @@ MNIST_GENERATOR = CosineGeneratorConfig(
     hidden_sizes=(256, 256),
     radius=11,
     smoothness=6,
-    gain=2,
+    gain=0.7,
     num_styles=6,
     table_gain=150,
     label_gain=2,
@@ -97,7 +97,7 @@ MNIST_GENERATOR = CosineGeneratorConfig(
 
 MNIST_CPU = GSWGANConfig(
     num_critics=6000,
-    num_steps=16_000,
+    num_steps=9000,
     batch_size=640,
     draws_per_step=64,
     clip_norm=0.1,
