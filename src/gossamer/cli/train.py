@@ -32,10 +32,9 @@ from gossamer.data.catalogue import NAMED_DATA, load_images
 from gossamer.data.images import ImageData, ImageSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, calibrate, plan
-from gossamer.privacy.accounting import epsilon_by_pld, epsilon_by_rdp
+from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, calibrate
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
-from gossamer.privacy.published import published_gs_wgan_epsilon
+from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.gs_wgan import find_recipe, recipe_for
 from gossamer.runs.config_io import from_json_tree
 from gossamer.runs.files import read_json
@@ -148,9 +147,9 @@ def _train(asked: TrainGSWGAN, data: ImageData) -> int:
     device = find_device(asked.device)
     with accountable():
         method = _with_noise(asked, num_slots, delta)
-        if process_number() == 0:
-            _announce(method, num_slots, delta, data)
-        _rehearse(method, data.train, delta, asked.num_tuning_runs)
+        statement = _rehearse(method, data.train, delta, asked.num_tuning_runs)
+    if process_number() == 0:
+        _announce(statement, method, data)
     if asked.dry_run or asked.out is None:
         _show_cost(method, data, device)
         return 0
@@ -196,22 +195,18 @@ def _with_noise(asked: TrainGSWGAN, num_slots: int, delta: float) -> GSWGANConfi
     return calibrate(asked.method, num_slots, PrivacyBudget(epsilon=epsilon, delta=delta))
 
 
-def _announce(method: GSWGANConfig, num_slots: int, delta: float, data: ImageData) -> None:
-    """What will be claimed, before anything is spent."""
-    event = plan(method, num_slots).event
-    published = published_gs_wgan_epsilon(
-        num_critics=method.num_critics,
-        noise_multiplier=plan(method, num_slots).noise_std / plan(method, num_slots).sensitivity,
-        num_steps=method.num_steps,
-        batch_size=method.batch_size,
-        delta=delta,
-    )
+def _announce(statement: PrivacyStatement, method: GSWGANConfig, data: ImageData) -> None:
+    """What will be claimed, before anything is spent: the figures of the statement itself."""
+    num_slots = statement.num_slots
     table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("epsilon by PLD (claimed)", f"{math.ceil(epsilon_by_pld(event, delta).epsilon * 1000) / 1000:.3f}")
-    table.add_row("epsilon by RDP (looser)", f"{epsilon_by_rdp(event, delta).epsilon:.3f}")
-    table.add_row("epsilon by the published formula", f"{published:.3f} (does not hold for the published system)")
-    table.add_row("delta", f"{delta:g} (one over the number of slots: {1 / num_slots:.2g})")
-    table.add_row("noise multiplier", f"{method.noise_multiplier:.5g}")
+    table.add_row("epsilon by PLD (claimed)", f"{math.ceil(statement.epsilon * 1000) / 1000:.3f}")
+    table.add_row("epsilon by RDP (looser)", f"{statement.epsilon_rdp:.3f}")
+    table.add_row(
+        "epsilon by the published formula",
+        f"{statement.published_epsilon:.3f} (does not hold for the published system)",
+    )
+    table.add_row("delta", f"{statement.delta:g} (one over the number of slots: {1 / num_slots:.2g})")
+    table.add_row("noise multiplier", f"{statement.noise_multiplier:.5g}")
     table.add_row("slots, critics, steps", f"{num_slots}, {method.num_critics}, {method.num_steps}")
     table.add_row("answers, coins a step", f"{method.batch_size}, {method.draws_per_step}")
     Console().print(table)
@@ -219,17 +214,18 @@ def _announce(method: GSWGANConfig, num_slots: int, delta: float, data: ImageDat
         print(f"public: {sentence}")
 
 
-def _rehearse(method: GSWGANConfig, images: ImageSet, delta: float, num_tuning_runs: int) -> None:
-    """Refuse now what would be refused later: networks that do not fit, a statement that cannot be made.
+def _rehearse(method: GSWGANConfig, images: ImageSet, delta: float, num_tuning_runs: int) -> PrivacyStatement:
+    """Refuse now what would be refused later, networks that do not fit for one, and make the statement.
 
     Nothing is trained and nothing is written.
     """
     try:
-        GSWGANTraining(method, images, DeterministicNoise(0), delta=delta, num_tuning_runs=num_tuning_runs)
+        training = GSWGANTraining(method, images, DeterministicNoise(0), delta=delta, num_tuning_runs=num_tuning_runs)
     except ValueError as error:  # torch's own word for a learning rate that is none
         raise InputError(str(error)) from None
     for stage in method.stages:
         stage.critic.build(stage.view.shape(images.spec.shape), images.spec.num_classes, torch.Generator())
+    return training.trained().statement
 
 
 def _show_cost(method: GSWGANConfig, data: ImageData, device: torch.device) -> None:
