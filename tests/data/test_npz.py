@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import tracemalloc
 import zipfile
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gossamer.data.npz import load_npz
+from gossamer.errors import InputError
 
 PIXELS = np.linspace(0, 1, 3 * 6 * 7).reshape(3, 1, 6, 7)
 LABELS = np.array([2, 0, 1])
@@ -377,3 +379,29 @@ def test_random_damage_of_an_array_header_behind_a_valid_checksum_is_refused_or_
         content[position] = value
     data = read_or_refused(load_npz, archived(tmp_path, ("x.npy", bytes(content))))
     assert data is None or data.train.num_records >= 1
+
+
+def test_the_keys_of_published_code_are_read_with_channels_last(tmp_path) -> None:
+    x = np.random.default_rng(0).random((6, 8, 9, 1), dtype=np.float32)
+    path = tmp_path / "gen_data.npz"
+    np.savez(path, data_x=x, data_y=np.arange(6))
+    found = load_npz(path).train
+    assert found.spec.shape == (1, 8, 9)
+    assert found.y is not None
+    assert found.y.tolist() == list(range(6))
+    np.testing.assert_array_equal(found.x.numpy()[:, 0], x[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"data_x": np.zeros((2, 1, 28, 28))}, "channels come last"),
+        ({"data_x": np.zeros((2, 28, 28, 1)), "data_y": np.array([0, 10])}, "data_y[1] is outside 0 .. 9"),
+        ({"data_x": np.full((2, 28, 28, 3), np.nan)}, "data_x[0, 0, 0, 0] is NaN"),
+    ],
+)
+def test_what_is_wrong_under_published_keys_is_named(tmp_path, arrays, words) -> None:
+    path = tmp_path / "gen_data.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match=re.escape(words)):
+        load_npz(path)

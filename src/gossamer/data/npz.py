@@ -1,4 +1,4 @@
-"""A user's own images in an NPZ file: `x`, optional `y`, optional `class_names`."""
+"""A user's own images in an NPZ file: `x`, optional `y`, optional `class_names`; or `data_x` and `data_y`."""
 
 from __future__ import annotations
 
@@ -45,8 +45,9 @@ def load_npz(path: Path, *, num_classes: int | None = None) -> ImageData:
     Args:
         path: File with `x`, float16/32/64 in [0, 1] or uint8 in 0 .. 255 (divided by 255), of shape (num_records,
             height, width) or (num_records, channels, height, width), channels 1 or 3, sides 4 to 1024; optionally `y`,
-            integers of shape (num_records,); optionally `class_names`, text of shape (num_classes,). Other keys are
-            not read. Nothing is ever unpickled.
+            integers of shape (num_records,); optionally `class_names`, text of shape (num_classes,). Without `x`, the
+            keys of GS-WGAN's published code: `data_x`, channels last, and `data_y`. Other keys are not read. Nothing
+            is ever unpickled.
         num_classes: Public number of classes, for a file with `y`.
 
     Returns:
@@ -63,13 +64,28 @@ def load_npz(path: Path, *, num_classes: int | None = None) -> ImageData:
             raise InputError(f"{where} is not an NPZ file: make one with numpy.savez_compressed(path, x=images)")
         with zipfile.ZipFile(file) as archive:
             members = _members(archive, where)
-            names, notes = _class_names(archive, members, num_classes, where)
-            x = _pixels(archive, members["x"], where)
-            y = _labels(archive, members["y"], len(x), len(names), where) if "y" in members else None
+            keys = _keys(members, where)
+            names, notes = _class_names(archive, members, keys, num_classes, where)
+            x = _pixels(archive, members[keys.x], keys, where)
+            y = _labels(archive, members[keys.y], keys, len(x), len(names), where) if keys.y in members else None
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
     name = path.stem if path.stem.isprintable() else "images"
     train = ImageSet(name=name, spec=spec, x=torch.from_numpy(x), y=None if y is None else torch.from_numpy(y))
     return ImageData(train=train, public_notes=notes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Keys:
+    x: str
+    y: str
+    channel_axis: int
+    advice: str
+
+
+_OURS: Final = _Keys(x="x", y="y", channel_axis=1, advice="; channels come second: numpy.moveaxis(x, -1, 1)")
+_GS_WGAN: Final = _Keys(
+    x="data_x", y="data_y", channel_axis=3, advice="; channels come last under data_x, second under x"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,20 +114,25 @@ def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]
         if key in members:
             raise InputError(f"{where} holds the key {shown(key)} twice: save the file again with every key once")
         members[key] = info
-    if "x" not in members:
-        found = ", ".join(shown(key[:40]) for key in sorted(members)[:5]) or "none"
-        raise InputError(f"{where} has no key 'x' for the images (keys found: {found}): save them as x")
     return members
 
 
+def _keys(members: dict[str, zipfile.ZipInfo], where: str) -> _Keys:
+    for keys in (_OURS, _GS_WGAN):
+        if keys.x in members:
+            return keys
+    found = ", ".join(shown(key[:40]) for key in sorted(members)[:5]) or "none"
+    raise InputError(f"{where} has no key 'x' for the images (keys found: {found}): save them as x")
+
+
 def _class_names(
-    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], num_classes: int | None, where: str
+    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], keys: _Keys, num_classes: int | None, where: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The class names and the sentences on what was taken for public, from public inputs alone."""
     shape = "The image shape and whether there are labels were read from the file's format and are taken as public."
-    if "y" not in members:
+    if keys.y not in members:
         if num_classes is not None or "class_names" in members:
-            raise InputError(f"{where} has no labels y, but classes were given: add y, or drop the classes")
+            raise InputError(f"{where} has no labels {keys.y}, but classes were given: add them, or drop the classes")
         return (), (shape,)
     if "class_names" in members:
         names = _read_names(archive, members["class_names"], where)
@@ -150,16 +171,17 @@ def _read_names(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> 
     return names
 
 
-def _pixels(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> np.ndarray:
+def _pixels(archive: zipfile.ZipFile, info: zipfile.ZipInfo, keys: _Keys, where: str) -> np.ndarray:
     """Images as float32 (num_records, channels, height, width) in [0, 1]."""
-    at = f"{where}: x"
+    at = f"{where}: {keys.x}"
     with _open_member(archive, info, at) as stream:
         header = _read_array_header(stream, at)
-        _check_pixel_header(header, at)
-        return _to_unit_range(_read_values(stream, info, header, at), at)
+        _check_pixel_header(header, keys, at)
+        images = _to_unit_range(_read_values(stream, info, header, at), keys, at)
+    return np.ascontiguousarray(np.moveaxis(images, keys.channel_axis, 1))
 
 
-def _check_pixel_header(header: _ArrayHeader, at: str) -> None:
+def _check_pixel_header(header: _ArrayHeader, keys: _Keys, at: str) -> None:
     if not _PIXEL_KINDS.fullmatch(header.kind):
         raise InputError(
             f"{at} has dtype {shown(header.kind[:20])}: it must be float16, float32 or float64 in [0, 1], or uint8"
@@ -169,12 +191,15 @@ def _check_pixel_header(header: _ArrayHeader, at: str) -> None:
             f"{at} has {len(header.shape)} dimensions, shape {_shape_text(header.shape)}: it must be "
             "(num_records, height, width) or (num_records, channels, height, width)"
         )
-    if len(header.shape) == 4 and header.shape[1] not in (1, 3):
-        last = "; channels come second: numpy.moveaxis(x, -1, 1)" if header.shape[3] in (1, 3) else ""
-        raise InputError(f"{at} has {header.shape[1]} channels, shape {_shape_text(header.shape)}: 1 or 3{last}")
+    if len(header.shape) == 4 and header.shape[keys.channel_axis] not in (1, 3):
+        advice = keys.advice if {header.shape[1], header.shape[3]} & {1, 3} else ""
+        raise InputError(
+            f"{at} has {header.shape[keys.channel_axis]} channels, shape {_shape_text(header.shape)}: 1 or 3{advice}"
+        )
     if header.shape[0] == 0:
         raise InputError(f"{at} holds 0 records; at least 1 is needed")
-    check_sides(at, header.shape[-2], header.shape[-1])
+    first_side = 1 if len(header.shape) == 3 or keys.channel_axis == 3 else 2
+    check_sides(at, header.shape[first_side], header.shape[first_side + 1])
     check_num_values(at, header.num_values)
 
 
@@ -182,8 +207,8 @@ def _shape_text(shape: tuple[int, ...]) -> str:
     return f"({', '.join(str(size) for size in shape[:8])}{', ...' if len(shape) > 8 else ''})"
 
 
-def _to_unit_range(raw: np.ndarray, at: str) -> np.ndarray:
-    images = raw if raw.ndim == 4 else raw[:, None]
+def _to_unit_range(raw: np.ndarray, keys: _Keys, at: str) -> np.ndarray:
+    images = raw if raw.ndim == 4 else np.expand_dims(raw, keys.channel_axis)
     converted = np.empty(images.shape, dtype=np.float32)
     step = max(1, _CONVERTED_AT_ONCE // math.prod(images.shape[1:]))
     for start in range(0, len(images), step):
@@ -209,17 +234,17 @@ def _refuse_pixel(raw: np.ndarray, start: int, first: np.ndarray, at: str) -> No
 
 
 def _labels(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, num_records: int, num_classes: int, where: str
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, keys: _Keys, num_records: int, num_classes: int, where: str
 ) -> np.ndarray:
     """Labels as int64 (num_records,) in 0 .. num_classes - 1."""
-    at = f"{where}: y"
+    at = f"{where}: {keys.y}"
     with _open_member(archive, info, at) as stream:
         header = _read_array_header(stream, at)
         if not _LABEL_KINDS.fullmatch(header.kind):
             raise InputError(f"{at} has dtype {shown(header.kind[:20])}: labels must be integers: y.astype('int64')")
         if header.shape != (num_records,):
             raise InputError(
-                f"{at} has shape {_shape_text(header.shape)}: one label for each of the {num_records} images in x, "
+                f"{at} has shape {_shape_text(header.shape)}: one label for each of the {num_records} images, "
                 f"shape ({num_records},), is needed"
             )
         raw = _read_values(stream, info, header, at)
