@@ -1,61 +1,69 @@
-"""Scores and their intervals."""
+"""Scores: what can be measured is kept, what cannot is refused."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
-import numpy as np
 import pytest
-from scipy.stats import binomtest
 
 from gossamer.errors import InputError
-from gossamer.evaluation.score import Score, proportion_score
+from gossamer.evaluation.score import Score
 
 
-@pytest.mark.parametrize(("successes", "samples"), [(0, 10), (1, 7), (80, 100), (9_800, 10_000), (10, 10), (1, 1)])
-def test_interval_is_wilsons(successes: int, samples: int) -> None:
-    score = proportion_score("accuracy", successes, samples, seed=3)
-    expected = binomtest(successes, samples).proportion_ci(0.95, method="wilson")
-    assert math.isclose(score.low, expected.low, abs_tol=1e-12)
-    assert math.isclose(score.high, expected.high, abs_tol=1e-12)
-    assert (score.value, score.num_samples) == (successes / samples, samples)
-    assert (score.seed, score.higher_is_better) == (3, True)
+def score(**change: Any) -> Score:
+    facts: dict[str, Any] = {
+        "name": "accuracy",
+        "value": 0.5,
+        "low": 0.4,
+        "high": 0.6,
+        "higher_is_better": True,
+        "num_synthetic": 9,
+        "num_real": 9,
+        "seeds": (0,),
+        "source": "an example",
+    }
+    return Score(**{**facts, **change})
 
 
-def coverage(shrink: float) -> float:
-    """Exact coverage at p = 0.9, n = 200 of the interval, shrunk towards its value."""
-    truth, samples, covered = 0.9, 200, 0.0
-    for successes in range(samples + 1):
-        score = proportion_score("accuracy", successes, samples, seed=0)
-        low = score.value - shrink * (score.value - score.low)
-        high = score.value + shrink * (score.high - score.value)
-        if low <= truth <= high:
-            log_ways = math.lgamma(201) - math.lgamma(successes + 1) - math.lgamma(201 - successes)
-            covered += math.exp(log_ways + successes * math.log(truth) + (samples - successes) * math.log(1 - truth))
-    return covered
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"low": 0.5, "high": 0.5},
+        {"low": 0.5},
+        {"high": 0.5},
+        {"num_synthetic": 0},
+        {"num_real": 0},
+        {"value": -3.0, "low": -4.0, "high": 7.0},
+        {"seeds": (0, 1, 2)},
+    ],
+)
+def test_possible_scores_are_kept(change: dict[str, Any]) -> None:
+    kept = score(**change)
+    assert all(getattr(kept, name) == value for name, value in change.items())
 
 
-def test_interval_covers_95_percent_and_a_narrower_one_does_not() -> None:
-    assert abs(coverage(1.0) - 0.95) < 0.01
-    assert coverage(0.8) < 0.93
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"value": math.nan}, "finite"),
+        ({"low": -math.inf}, "finite"),
+        ({"high": math.inf}, "finite"),
+        ({"low": 0.51}, "outside"),
+        ({"high": 0.49}, "outside"),
+        ({"num_synthetic": 0, "num_real": 0}, "images"),
+        ({"num_synthetic": -1}, "images"),
+        ({"num_real": -1}, "images"),
+        ({"seeds": ()}, "seed"),
+    ],
+)
+def test_impossible_scores_are_refused_in_one_line_that_names_them(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError) as error:
+        score(**change)
+    assert str(error.value).startswith("accuracy: ")
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("change", [{"value": math.nan}, {"low": 0.9}, {"high": 0.1}, {"num_samples": 0}])
-def test_impossible_scores_are_refused(change: dict[str, float]) -> None:
-    good = {"name": "a", "value": 0.5, "low": 0.4, "high": 0.6, "higher_is_better": True, "num_samples": 9, "seed": 0}
-    Score(**good)
-    with pytest.raises(InputError):
-        Score(**{**good, **change})
-
-
-@pytest.mark.parametrize(("successes", "samples"), [(1, 0), (-1, 3), (4, 3)])
-def test_impossible_counts_are_refused(successes: int, samples: int) -> None:
-    with pytest.raises(InputError):
-        proportion_score("accuracy", successes, samples, seed=0)
-
-
-def test_every_count_gives_a_score_in_order() -> None:
-    for samples in (1, 3, 17, 1000):
-        for successes in np.linspace(0, samples, 5).astype(int):
-            score = proportion_score("accuracy", int(successes), samples, seed=0)
-            assert 0 <= score.low <= score.value <= score.high <= 1
+def test_a_score_reads_as_a_line() -> None:
+    assert str(score()) == "accuracy 0.500 (95 % interval 0.400 to 0.600)"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gossamer.errors import InputError
-from gossamer.reports.grid import class_grid, sample_grid, save_png
+from gossamer.errors import InputError, ResourceError
+from gossamer.reports.grid import class_grid, comparison_grid, sample_grid, save_png
 
 
 def shades(count: int, channels: int = 1, side: int = 4) -> np.ndarray:
@@ -103,7 +103,85 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path: Path, m
         raise OSError("disk full")
 
     monkeypatch.setattr(Image.Image, "save", half_a_file)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ResourceError, match=r"grid\.png: cannot be written"):
         save_png(path, sample_grid(shades(1), columns=1, scale=1))
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["grid.png"]
+
+
+def test_a_folder_that_is_absent_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match="No such file"):
+        save_png(tmp_path / "absent" / "grid.png", sample_grid(shades(1), columns=1, scale=1))
+
+
+def found(page: Image.Image, grid: Image.Image) -> list[tuple[int, int]]:
+    """Left upper corners where the grid stands in the page, pixel for pixel."""
+    pixels, wanted = np.asarray(page), np.asarray(grid)
+    height, width = wanted.shape
+    room = pixels[: page.height - height + 1, : page.width - width + 1]
+    likely = np.ones(room.shape, bool)
+    for y, x in ((0, 0), (height - 1, width - 1), (9, 9), (height // 2, width // 2)):
+        likely &= pixels[y : y + room.shape[0], x : x + room.shape[1]] == wanted[y, x]
+    return [(x, y) for y, x in np.argwhere(likely).tolist() if (pixels[y:, x:][:height, :width] == wanted).all()]
+
+
+def ink_above(page: Image.Image, grid: Image.Image) -> int:
+    """Pixels that are not white over a grid, as far as it is wide."""
+    ((left, top),) = found(page, grid)
+    return int((np.asarray(page)[:top, left : left + grid.width] < 255).sum())
+
+
+def test_compared_grids_stand_side_by_side_in_the_order_given_each_under_its_name() -> None:
+    ours, theirs, labels = shades(6), 1 - shades(6), np.array([1, 0, 1, 0, 1, 0])
+    page = comparison_grid([("ours", ours, None), ("theirs", theirs, labels), ("", ours[::-1], None)], 3, 8)
+    grids = [sample_grid(ours, 3, 8), class_grid(theirs, labels, 3, 8), sample_grid(ours[::-1], 3, 8)]
+    corners = [found(page, grid) for grid in grids]
+    assert [len(places) for places in corners] == [1, 1, 1]
+    assert len({top for ((_, top),) in corners}) == 1
+    assert corners[0][0][0] + grids[0].width < corners[1][0][0] < corners[2][0][0] - grids[1].width
+    assert ink_above(page, grids[0]) > 20
+    assert ink_above(page, grids[1]) > 20
+    assert ink_above(page, grids[2]) == 0
+
+
+def test_grids_that_are_too_many_for_one_row_go_on_below() -> None:
+    sets = [np.roll(shades(6), number, axis=0) for number in range(5)]
+    page = comparison_grid([(str(number), images, None) for number, images in enumerate(sets)], 3, 40)
+    corners = [found(page, sample_grid(images, 3, 40))[0] for images in sets]
+    assert corners == sorted(corners, key=lambda corner: (corner[1], corner[0]))
+    assert len({top for _, top in corners}) == 2
+    assert page.width <= 1800
+
+
+def test_a_grid_wider_than_the_page_stands_alone_and_whole() -> None:
+    images = shades(24)
+    page = comparison_grid([("a", images, None), ("b", images[::-1], None)], 24, 20)
+    assert found(page, sample_grid(images[::-1], 24, 20))[0][1] > found(page, sample_grid(images, 24, 20))[0][1]
+
+
+def test_a_long_name_stays_over_its_own_grid() -> None:
+    black = np.zeros((1, 1, 4, 4))
+    page = comparison_grid([("a name much longer than its grid", black, None), ("", black + 1, None)], 2, 8)
+    assert ink_above(page, sample_grid(black, 2, 8)) > 20
+    assert ink_above(page, sample_grid(black + 1, 2, 8)) == 0
+
+
+def test_a_name_of_several_lines_stays_in_one() -> None:
+    black = np.zeros((1, 1, 20, 20))
+    one, two = (comparison_grid([(name, black, None)], 2, 8) for name in ("a?b", "a\nb"))
+    assert np.array_equal(np.asarray(one), np.asarray(two))
+
+
+def test_without_labels_a_compared_grid_has_as_many_rows_as_columns_at_most() -> None:
+    assert comparison_grid([("a", shades(9), None)], 3, 8) == comparison_grid([("a", shades(200), None)], 3, 8)
+
+
+@pytest.mark.parametrize("other", [shades(2, side=5), shades(2, channels=3)])
+def test_images_of_several_shapes_are_not_compared(other: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"theirs: images of shape .* but ours has \(1, 4, 4\)"):
+        comparison_grid([("ours", shades(2), None), ("theirs", other, None)], 2, 8)
+
+
+def test_no_target_is_no_comparison() -> None:
+    with pytest.raises(InputError, match="at least one target"):
+        comparison_grid([], 2, 8)

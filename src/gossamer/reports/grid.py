@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from gossamer.errors import InputError
+from gossamer.reports.captions import caption
+from gossamer.runs.files import whole_file
 
 _GUTTER_GREY = 128
+_WIDEST = 1800
+_FONT_SIZE = 14
+_CAPTION_HEIGHT = 24
+_MARGIN = 12
 
 
 def sample_grid(images: NDArray[np.floating], columns: int, scale: int) -> Image.Image:
@@ -63,6 +68,42 @@ def class_grid(images: NDArray[np.floating], labels: NDArray[np.integer], column
     return _picture(images, np.concatenate(padded), columns, scale)
 
 
+def comparison_grid(
+    named: Sequence[tuple[str, NDArray[np.floating], NDArray[np.integer] | None]], columns: int, scale: int
+) -> Image.Image:
+    """Grids of several targets in one picture, each under its name, in the order given.
+
+    Grids stand side by side as far as a width of 1,800 pixels goes, then below. With labels a grid is a `class_grid`;
+    without, a `sample_grid` of at most `columns` rows. A name that is wider than its grid loses its middle.
+
+    Args:
+        named: for each target its name, images (batch, channels, height, width) in [0, 1] and labels (batch,) or None;
+            one channel, height and width for all.
+        columns: images per row of a grid, at least 1.
+        scale: integer enlargement, at least 1.
+
+    Returns:
+        A picture of mode "L" or "RGB".
+
+    Raises:
+        InputError: as `class_grid`, or if there is no target, or images of several shapes.
+
+    >>> eight = np.zeros((3, 1, 8, 8))
+    >>> comparison_grid([("ours", eight, None), ("theirs", eight, None)], columns=3, scale=2).size
+    (140, 54)
+    """
+    if not named:
+        raise InputError("nothing to compare: name at least one target")
+    first, shape = named[0][0], named[0][1].shape[1:]
+    for name, images, _ in named:
+        if images.shape[1:] != shape:
+            raise InputError(
+                f"{name}: images of shape {images.shape[1:]}, but {first} has {shape}; compare images of one shape"
+            )
+    grids = [_grid(images, labels, columns, scale) for _, images, labels in named]
+    return _side_by_side([(name, grid) for (name, _, _), grid in zip(named, grids, strict=True)])
+
+
 def save_png(path: Path | str, image: Image.Image) -> None:
     """Write a picture as PNG: a reader sees the old file or the whole new one, never a part.
 
@@ -71,19 +112,34 @@ def save_png(path: Path | str, image: Image.Image) -> None:
         image: the picture.
 
     Raises:
-        OSError: if the folder is absent or cannot be written; nothing is left behind.
+        ResourceError: if the folder is absent or cannot be written; nothing is left behind.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            image.save(file, format="PNG")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with whole_file(Path(path)) as file:
+        image.save(file, format="PNG")
+
+
+def _grid(images: NDArray[np.floating], labels: NDArray[np.integer] | None, columns: int, scale: int) -> Image.Image:
+    if labels is None:
+        return sample_grid(images[: columns**2], columns, scale)
+    return class_grid(images, labels, columns, scale)
+
+
+def _side_by_side(named: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+    """Pictures of one mode and width, each below its name, on white; each row as high as its highest picture."""
+    width = named[0][1].width + _MARGIN
+    per_row = min(len(named), max(1, (_WIDEST - _MARGIN) // width))
+    rows = [named[start : start + per_row] for start in range(0, len(named), per_row)]
+    heights = [_CAPTION_HEIGHT + max(grid.height for _, grid in row) + _MARGIN for row in rows]
+    page = Image.new(named[0][1].mode, (per_row * width + _MARGIN, sum(heights)), "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(_FONT_SIZE)
+    for row_number, row in enumerate(rows):
+        top = sum(heights[:row_number])
+        for column, (name, grid) in enumerate(row):
+            left = _MARGIN + column * width
+            text = caption(name, lambda text, room=grid.width: font.getlength(text) <= room)
+            draw.text((left, top + _CAPTION_HEIGHT // 2), text, fill="black", font=font, anchor="lm")
+            page.paste(grid, (left, top + _CAPTION_HEIGHT))
+    return page
 
 
 def _picture(images: NDArray[np.floating], places: NDArray[np.integer], columns: int, scale: int) -> Image.Image:

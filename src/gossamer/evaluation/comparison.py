@@ -1,0 +1,123 @@
+"""Comparison: the scores of several targets side by side, and which of them is surely the best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gossamer.errors import InputError
+from gossamer.evaluation.score import Score
+
+HEADLINE = (
+    "inception_score",
+    "frechet_distance",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "cnn_accuracy",
+    "mlp_accuracy",
+    "avg12",
+    "avg12_calibrated",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedScore:
+    """One row of a comparison: what every target reached in one score.
+
+    Args:
+        name: the score.
+        higher_is_better: its direction.
+        cells: one for each target, in their order; None where a target lacks the score.
+        best: index of the target that is best beyond doubt, or None (see `compare`).
+    """
+
+    name: str
+    higher_is_better: bool
+    cells: tuple[Score | None, ...]
+    best: int | None
+
+    @property
+    def is_like_with_like(self) -> bool:
+        """Whether all values have one source and equal numbers of images.
+
+        Where they have not, the row shows them but they answer different questions: a Frechet distance, for one,
+        grows as the sample shrinks and means nothing across encoders.
+        """
+        return len({(cell.source, cell.num_synthetic, cell.num_real) for cell in self.cells if cell is not None}) <= 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Scores of several targets: a row for each score, a column for each target.
+
+    Args:
+        targets: names, in the order given.
+        rows: in the order of `in_order`.
+    """
+
+    targets: tuple[str, ...]
+    rows: tuple[ComparedScore, ...]
+
+
+def compare(named: Mapping[str, Mapping[str, Score]]) -> Comparison:
+    """Lay scores side by side; mark the best target of a row only where the intervals leave no doubt.
+
+    A target is marked when its whole interval lies on the better side of the interval of *every* other target that has
+    the score: low_i > high_j for all j where higher is better, high_i < low_j otherwise. Touching ends are an overlap;
+    a row with fewer than two values has no mark. Marks of several rows are not corrected for multiplicity.
+
+    Args:
+        named: for each target its scores by name; a target may lack any of them.
+
+    Raises:
+        InputError: if there is no target, a score stands under another's name, or targets disagree on a direction.
+
+    >>> def accuracy(value):
+    ...     return Score(
+    ...         name="avg12", value=value, low=value - 0.01, high=value + 0.01, higher_is_better=True,
+    ...         num_synthetic=1000, num_real=1000, seeds=(0,), source="example",
+    ...     )
+    >>> compare({"ours": {"avg12": accuracy(0.8)}, "theirs": {"avg12": accuracy(0.7)}}).rows[0].best
+    0
+    >>> compare({"ours": {"avg12": accuracy(0.8)}, "theirs": {"avg12": accuracy(0.79)}}).rows[0].best is None
+    True
+    """
+    if not named:
+        raise InputError("nothing to compare: name at least one target")
+    for target, scores in named.items():
+        for name, score in scores.items():
+            if score.name != name:
+                raise InputError(f"{target}: the score {score.name} stands under the name {name}")
+    names = in_order({name for scores in named.values() for name in scores})
+    rows = tuple(_row(name, tuple(scores.get(name) for scores in named.values())) for name in names)
+    return Comparison(targets=tuple(named), rows=rows)
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Score names as tables and pictures show them: look of the images, spread, use; all others after, by alphabet.
+
+    >>> in_order(["mine", "avg12", "inception_score"])
+    ('inception_score', 'avg12', 'mine')
+    """
+    asked = set(names)
+    return tuple(name for name in HEADLINE if name in asked) + tuple(sorted(asked - set(HEADLINE)))
+
+
+def _row(name: str, cells: tuple[Score | None, ...]) -> ComparedScore:
+    directions = {cell.higher_is_better for cell in cells if cell is not None}
+    if len(directions) != 1:
+        raise InputError(f"{name}: higher is better for one target, lower for another; evaluate them with one version")
+    best = [index for index in range(len(cells)) if _is_beyond_doubt(index, cells)]
+    return ComparedScore(name=name, higher_is_better=directions.pop(), cells=cells, best=best[0] if best else None)
+
+
+def _is_beyond_doubt(index: int, cells: tuple[Score | None, ...]) -> bool:
+    score = cells[index]
+    others = [cell for place, cell in enumerate(cells) if place != index and cell is not None]
+    if score is None or not others:
+        return False
+    if score.higher_is_better:
+        return score.low > max(other.high for other in others)
+    return score.high < min(other.low for other in others)
