@@ -29,8 +29,7 @@ from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.gs_wgan import find_recipe, recipe_for
 from gossamer.runs.config_io import from_json_tree, to_json_tree
-from gossamer.runs.folder import RunFolder
-from gossamer.runs.release import read_generator, write_generator
+from gossamer.runs.release import find_generator, read_generator, write_generator
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 Source = np.ndarray | ImageSet | ImageData | str | Path
@@ -214,7 +213,8 @@ def load(path: str | Path) -> ReleasedGenerator:
     """Read a generator that `save` or `gossamer train` wrote. No code in the file is run.
 
     Args:
-        path: the safetensors file, or a run folder, of which only ``release/`` is read.
+        path: the safetensors file; or a run folder, of which only ``release/`` is read; or the folder of a generator
+            that it saved on the way, ``release/checkpoints/step-000500``.
 
     Raises:
         InputError: there is none, or it is damaged.
@@ -228,7 +228,7 @@ def load_generator(path: Path) -> TrainedGenerator:
     Raises:
         InputError: there is none, or it is damaged.
     """
-    file = RunFolder(path).generator_file if path.is_dir() else path
+    file = find_generator(path)
     weights, recipe, statement = read_generator(file)
     _check_sizes(file, recipe, sum(weight.numel() for weight in weights.values()))
     if not all(bool(weight.isfinite().all()) for weight in weights.values()):

@@ -103,6 +103,13 @@ def test_plain_text_names_the_claim_and_what_the_published_figure_is_not(gossame
         ("--epsilon 1e300 --num-steps 5", 2, "--epsilon"),
         ("--epsilon abc --num-steps 5", 2, "--epsilon"),
         ("--epsilon --num-steps 5", 2, "--epsilon"),
+        ("--epsilon 1,2 --num-steps 5", 2, "several values"),
+        ("--noise-multiplier 1 2 --num-steps 5", 2, "several values"),
+        ("--epsilon 1,2", 2, "several values"),
+        ("--epsilon 1,x --noise-multiplier 1", 2, "'x' is no number"),
+        ("--epsilon 1,-2 --noise-multiplier 1", 2, "epsilon"),
+        ("--epsilon 1,1e300 --noise-multiplier 1", 2, "--epsilon"),
+        ("--epsilon 1,2 --noise-multiplier 1,0", 3, "noise_multiplier"),
         ("--noise-multiplier 0 --num-steps 5", 3, "noise_multiplier"),
         ("--noise-multiplier -1 --num-steps 5", 2, "noise_multiplier"),
         ("--noise-multiplier nan --num-steps 5", 2, "noise_multiplier"),
@@ -131,3 +138,32 @@ def test_bad_numbers_get_one_line(gossamer: Any, more: str, code: int, said_of_i
     assert said.err.startswith("gossamer: ")
     assert said.err.count("\n") == 1
     assert said_of_it in said.err
+
+
+def test_several_budgets_and_noises_give_the_steps_that_each_pair_allows(gossamer: Any) -> None:
+    settings = ("--num-critics", 200, "--draws-per-step", 32)
+    report = found(gossamer, *settings, "--epsilon", "0.001,2", 4, "--noise-multiplier", "1.07", "2,")
+    assert report["epsilon_target"] == [0.001, 2.0, 4.0]
+    assert report["noise_multiplier"] == [1.07, 2.0]
+    table = report["num_steps"]["pld"]
+    assert [row[0] for row in table] == [0, 0]
+    for noise, row in zip(report["noise_multiplier"], table, strict=True):
+        for epsilon, steps in zip((2, 4), row[1:], strict=True):
+            alone = found(gossamer, *settings, "--epsilon", epsilon, "--noise-multiplier", noise)
+            assert alone["num_steps"] == {"pld": steps}
+            assert alone.keys() == report.keys()
+    first, second = table
+    assert 0 < first[1] < first[2] < second[2]
+    assert first[1] < second[1]
+
+
+def test_the_table_of_steps_is_shown_with_a_row_for_each_noise(gossamer: Any) -> None:
+    said = gossamer(*PAPER, "--num-critics", 200, "--epsilon", "2,4", "--noise-multiplier", 1.07)
+    assert said.code == 0
+    rows = [line.split() for line in said.out.splitlines()]
+    assert ["noise", "multiplier", "epsilon", "2", "epsilon", "4"] in rows
+    (row,) = [row for row in rows if row[:1] == ["1.07"]]
+    report = found(gossamer, "--num-critics", 200, "--epsilon", "2,4", "--noise-multiplier", 1.07)
+    assert [[int(word) for word in row[1:]]] == report["num_steps"]["pld"]
+    assert ["draws_per_step", "32"] in rows
+    assert not any(row[:1] == ["epsilon_target"] for row in rows)

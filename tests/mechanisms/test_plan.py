@@ -124,7 +124,50 @@ def test_a_plan_cannot_be_changed_after_it_was_priced() -> None:
         PLAN.noise_multiplier = 0.1  # type: ignore[misc]
 
 
+def test_a_statement_leaves_evaluations_and_choices_by_them_uncovered() -> None:
+    claim = PLAN.statement(1e-5, method="gs-wgan", sample_size=1, is_secure=True)
+    sentence = next(text for text in claim.not_covered if text.startswith("evaluations"))
+    assert "score on real data" in sentence
+    assert "choices made by them" in sentence
+    assert sentence in claim.to_markdown()
+
+
 def test_a_statement_says_whether_the_noise_was_secret() -> None:
     for noise in (DeterministicNoise(0), KeyedNoise()):
         claim = PLAN.statement(1e-5, method="gs-wgan", sample_size=1, is_secure=noise.is_secure)
         assert claim.is_secure is isinstance(noise, KeyedNoise)
+
+
+def test_the_first_steps_cost_what_a_plan_of_so_many_costs() -> None:
+    assert PLAN.first_steps(7) == replace(PLAN, num_steps=7)
+    assert PLAN.first_steps(20) == PLAN
+    for num_steps in (0, -1, 21):
+        with pytest.raises(InputError, match="first"):
+            PLAN.first_steps(num_steps)
+
+
+@pytest.mark.parametrize("epsilon", [1.0, 1.2, 1.5])
+def test_no_more_steps_fit_a_budget_than_are_found(epsilon: float) -> None:
+    found = PLAN.num_steps_within(PrivacyBudget(epsilon=epsilon, delta=1e-5))
+    assert 1 <= found < 20
+    within, beyond = (PLAN.first_steps(num_steps).budget_at(1e-5).epsilon for num_steps in (found, found + 1))
+    assert within <= epsilon < beyond
+
+
+def test_a_budget_above_the_whole_or_below_one_step() -> None:
+    whole, one = PLAN.budget_at(1e-5).epsilon, PLAN.first_steps(1).budget_at(1e-5).epsilon
+    assert PLAN.num_steps_within(PrivacyBudget(epsilon=whole, delta=1e-5)) == 20
+    assert PLAN.num_steps_within(PrivacyBudget(epsilon=100.0, delta=1e-5)) == 20
+    assert PLAN.num_steps_within(PrivacyBudget(epsilon=one, delta=1e-5)) == 1
+    assert PLAN.num_steps_within(PrivacyBudget(epsilon=one * 0.99, delta=1e-5)) == 0
+
+
+def test_a_statement_of_the_first_steps_says_so_and_warns_of_choosing() -> None:
+    options: dict = {"method": "gs-wgan", "sample_size": 64, "is_secure": True}
+    whole = PLAN.first_steps(7).statement(1e-5, **options)
+    part = PLAN.first_steps(7).statement(1e-5, num_planned_steps=20, **options)
+    assert replace(part, covered=whole.covered, not_covered=whole.not_covered) == whole
+    assert "after 7 of the 20 steps" in part.covered[0]
+    assert "do not add up" in part.covered[1]
+    assert "tuning" in part.not_covered[0]
+    assert set(whole.not_covered) < set(part.not_covered)

@@ -378,3 +378,40 @@ def test_stages_share_out_all_steps_and_a_stage_too_short_for_a_step_is_passed_o
     assert config(stages).stage_starts() == (0, 3, 3, 4)
     reports = [r for r in training(config(stages)) if isinstance(r, StepReport)]
     assert [report.stage for report in reports] == [0, 0, 0, 2]
+
+
+# ---- a generator taken on the way -----------------------------------------------------------------------------------
+
+
+def test_what_is_taken_on_the_way_is_the_average_then_priced_for_the_steps_until_then() -> None:
+    made = advanced(training(config(), public_notes=("a note",)), 2)
+    taken = made.trained_so_far()
+    average = {name: tensor.clone() for name, tensor in made.state_dict()["generator"]["average"].items()}
+    finished(made)
+    assert all(torch.equal(taken.weights[name], average[name]) for name in average)
+    assert taken.statement == plan(config(num_steps=2), 20).statement(
+        1e-3,
+        method="gs-wgan",
+        sample_size=64,
+        is_secure=False,
+        public_inputs=("a note",),
+        num_planned_steps=STEPS,
+    )
+    assert 0 < taken.statement.epsilon < made.trained().statement.epsilon
+    assert "after 2 of the 4 steps" in taken.statement.covered[0]
+    assert made.trained_so_far().statement.epsilon == made.trained().statement.epsilon
+
+
+def test_steps_that_were_lost_are_in_the_price_of_what_is_taken_on_the_way() -> None:
+    state = copy.deepcopy(advanced(training(config()), 1).state_dict())
+    unbroken = training(config(), state=state).trained_so_far().statement
+    resumed = training(config(), state=state, num_lost_steps=2)
+    assert resumed.num_paid_steps == 3
+    statement = resumed.trained_so_far().statement
+    assert dict(statement.parameters)["num_steps"] == 3
+    assert statement.epsilon == plan(config(num_steps=3), 20).budget_at(1e-3).epsilon > unbroken.epsilon
+
+
+def test_a_generator_that_learnt_nothing_cannot_be_taken() -> None:
+    with pytest.raises(InputError, match="at least one step"):
+        training(config()).trained_so_far()

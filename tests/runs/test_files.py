@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from gossamer.errors import InputError, ResourceError
-from gossamer.runs.files import read_json, whole_file, write_json
+from gossamer.runs.files import read_json, whole_file, whole_folder, write_json
 from gossamer.runs.folder import RunFolder, environment
 
 
@@ -168,3 +168,31 @@ def test_the_environment_names_no_host_and_no_path(tmp_path: Path) -> None:
     assert os.uname().nodename not in text
     assert "/" not in text.replace("scikit-learn", "")
     assert {"python", "torch", "dp-accounting"} <= set(environment())
+
+
+def test_a_folder_appears_when_it_is_complete_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "in" / "folder"
+    with whole_folder(path) as partial:
+        (partial / "file").write_bytes(b"new")
+        assert not path.exists()
+    assert names(tmp_path / "in") == ["folder"]
+    assert (path / "file").read_bytes() == b"new"
+
+
+def test_an_error_while_filling_a_folder_leaves_no_part_of_it(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), whole_folder(tmp_path / "folder") as partial:  # noqa: PT012
+        (partial / "file").write_bytes(b"half")
+        raise ZeroDivisionError
+    assert names(tmp_path) == []
+
+
+def test_what_a_crash_left_of_a_folder_is_cleared_and_what_is_there_is_kept(tmp_path: Path) -> None:
+    (tmp_path / ".folder.partial").mkdir()
+    (tmp_path / ".folder.partial" / "old").write_bytes(b"half")
+    with whole_folder(tmp_path / "folder") as partial:
+        (partial / "file").write_bytes(b"first")
+    assert names(tmp_path / "folder") == ["file"]
+    with pytest.raises(ResourceError, match="folder"), whole_folder(tmp_path / "folder") as partial:
+        (partial / "file").write_bytes(b"second")
+    assert (tmp_path / "folder" / "file").read_bytes() == b"first"
+    assert names(tmp_path) == ["folder"]

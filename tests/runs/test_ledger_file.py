@@ -146,3 +146,26 @@ def test_a_step_whose_charge_cannot_be_written_must_not_be_taken(tmp_path: Path,
     reached = following.ledger.num_charged_steps
     following.charge(0)
     assert read_ledger(tmp_path / "ledger.jsonl").num_charged_steps == reached + BLOCK
+
+
+@given(
+    num_planned=st.integers(1, 60),
+    marks=st.lists(st.integers(1, 60), max_size=4),
+    lives=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=3),
+)
+def test_the_charge_stands_still_at_every_mark_whatever_was_lost(
+    tmp_path_factory: Any, num_planned: int, marks: list[int], lives: list[tuple[int, int]]
+) -> None:
+    """A life: so many steps are taken, and of these so many are kept by the checkpoint that the next one begins at."""
+    path, step = tmp_path_factory.mktemp("ledger") / "ledger.jsonl", 0
+    for taken, kept in [*lives, (num_planned, 0)]:
+        ledger = LedgerFile(path, num_planned_steps=num_planned, marks=tuple(marks))
+        last = min(step + taken, step + ledger.ledger.remaining_steps(num_planned))
+        run_to(ledger, step, last)
+        step = min(step + kept, last)
+    paid, stood_at = 0, {0}
+    for entry in lines(path):
+        paid += entry["num_steps"]
+        stood_at.add(paid)
+    assert paid == num_planned
+    assert {mark for mark in marks if mark <= num_planned} <= stood_at

@@ -26,7 +26,18 @@ from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.config_io import to_json_tree
 from gossamer.runs.folder import RunFolder
-from gossamer.runs.release import FORMAT, read_generator, write_generator, write_release
+from gossamer.runs.release import (
+    FORMAT,
+    SavedGenerator,
+    clear_unfinished,
+    find_generator,
+    read_generator,
+    saved_generators,
+    saved_path,
+    write_generator,
+    write_release,
+    write_saved_generator,
+)
 
 RECIPE = GeneratorRecipe(
     network=MLPGeneratorConfig(hidden_sizes=(5,)),
@@ -205,3 +216,38 @@ def test_random_damage_is_refused_or_harmless(file: Path, tmp_path: Path, mutati
 def test_the_header_is_most_of_the_small_file_so_that_random_damage_meets_it(file: Path) -> None:
     with safe_open(file, framework="pt") as opened:
         assert sum(map(len, opened.metadata().values())) > 0.5 * file.stat().st_size
+
+
+def test_saved_generators_come_back_in_rising_order_and_whole(tmp_path: Path, weights: Any, statement: Any) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    assert saved_generators(folder) == ()
+    for step in (1_000_000, 30, 4):
+        saved = write_saved_generator(
+            folder, step, weights=weights, recipe=to_json_tree(RECIPE), statement=statement, text="in plain words\n"
+        )
+        assert saved == SavedGenerator(step=step, path=saved_path(folder, step))
+        assert sorted(each.name for each in saved.path.iterdir()) == [
+            "PRIVACY.md", "generator.safetensors", "privacy.json",
+        ]  # fmt: skip
+        assert load_generator(saved.path).statement == PrivacyStatement.from_json(statement)
+    assert [saved.step for saved in saved_generators(folder)] == [4, 30, 1_000_000]
+    assert saved_path(folder, 4).name == "step-000004"
+
+
+def test_what_is_no_whole_saved_generator_is_not_listed(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    for name in ("step-000003", "step-4", "step-00000x", ".step-000005.partial", "other"):
+        (folder.saved / name).mkdir(parents=True)
+    for name in ("step-4", ".step-000005.partial"):
+        (folder.saved / name / "generator.safetensors").touch()
+    assert saved_generators(folder) == ()
+    clear_unfinished(folder)
+    assert sorted(path.name for path in folder.saved.iterdir()) == ["other", "step-000003", "step-00000x", "step-4"]
+
+
+def test_a_generator_is_found_in_a_run_in_a_release_and_beside_its_statement(
+    tmp_path: Path, weights: Any, statement: Any
+) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    path = write_release(folder, weights=weights, recipe=to_json_tree(RECIPE), statement=statement, text="words\n")
+    assert find_generator(folder.path) == find_generator(folder.release) == find_generator(path) == path

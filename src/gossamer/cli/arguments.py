@@ -9,10 +9,11 @@ import math
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import torch
 import tyro
+from tyro.constructors import PrimitiveConstructorSpec
 
 from gossamer.errors import InputError
 
@@ -20,6 +21,35 @@ T = TypeVar("T")
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["fp32", "bf16"]
+
+
+def _list_of(kind: type[T], metavar: str) -> PrimitiveConstructorSpec[tuple[T, ...]]:
+    """One option with several values, between commas, spaces or both."""
+
+    def read(words: list[str]) -> tuple[T, ...]:
+        values = [value for word in words for value in word.split(",") if value.strip()]
+        if not values:
+            raise ValueError("name at least one number")
+        return tuple(_value(kind, value) for value in values)
+
+    return PrimitiveConstructorSpec(
+        nargs="*",
+        metavar=metavar,
+        instance_from_str=read,
+        is_instance=lambda values: isinstance(values, tuple),
+        str_from_instance=lambda values: [str(value) for value in values],
+    )
+
+
+def _value(kind: Any, word: str) -> Any:
+    try:
+        return kind(word)
+    except ValueError:
+        raise ValueError(f"{word.strip()!r} is no {'whole ' if kind is int else ''}number") from None
+
+
+Numbers = Annotated[tuple[float, ...], _list_of(float, "FLOAT[,FLOAT...]")]
+Counts = Annotated[tuple[int, ...], _list_of(int, "INT[,INT...]")]
 
 
 def read_arguments(kind: type[T], arguments: Sequence[str], *, program: str, default: T | None = None) -> T:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from gossamer.cli.arguments import find_device, find_precision
 from gossamer.cli.job import TrainingJob
+from gossamer.cli.milestones import describe_milestones, round_up
 from gossamer.cli.processes import num_processes, process_number, wait_for_all
 from gossamer.cli.progress import progress
 from gossamer.data.images import ImageData
@@ -34,7 +35,7 @@ from gossamer.runs.checkpoint import load_checkpoint, load_tensors, save_checkpo
 from gossamer.runs.config_io import to_json_tree
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import LedgerFile
-from gossamer.runs.release import write_release
+from gossamer.runs.release import clear_unfinished, saved_generators, saved_path, write_release, write_saved_generator
 from gossamer.runs.samples import write_npz
 
 INTERRUPTED = 130
@@ -59,6 +60,52 @@ class FolderStore:
 
     def _path(self, chunk: WarmStartChunk) -> Path:
         return self._folder / f"stage-{chunk.stage}-critics-{chunk.first:06d}-{chunk.last:06d}.pt"
+
+
+class MilestoneReleases:
+    """Releases the generator as it is at the steps that were fixed before the training, each once.
+
+    Steps lost in a crash count: a milestone is reached when so many steps are paid for, and no block of the ledger
+    crosses one, so what is charged there is what the milestone's statement says, whatever was lost on the way.
+
+    Args:
+        steps: of the milestones.
+        folder: the run.
+    """
+
+    def __init__(self, steps: tuple[int, ...], folder: RunFolder) -> None:
+        self._steps = steps
+        self._folder = folder
+        clear_unfinished(folder)
+
+    def release_due(self, training: GSWGANTraining, ledger: LedgerFile) -> None:
+        """Write the generator if a milestone is reached that has none yet.
+
+        Raises:
+            InputError: the training diverged.
+            PrivacyError: the ledger has charged another number of steps than the statement would say.
+        """
+        paid = training.num_paid_steps
+        if paid not in self._steps or saved_path(self._folder, paid).exists():
+            return
+        if training.step == 0:
+            say(f"no generator is saved at step {paid}: all steps until then were lost in a crash")
+            return
+        # Privacy: the price stated is the price on the disk.
+        if ledger.ledger.num_charged_steps != paid:
+            raise PrivacyError(f"{ledger.path}: not {paid} steps are charged, so nothing is released after as many")
+        trained = training.trained_so_far()
+        _check_finite(trained)
+        statement = trained.statement
+        saved = write_saved_generator(
+            self._folder,
+            paid,
+            weights=trained.weights,
+            recipe=to_json_tree(trained.recipe),
+            statement=statement.to_json(),
+            text=statement.to_markdown(),
+        )
+        say(f"epsilon {round_up(statement.epsilon):.3f} at step {paid}: generator saved in {saved.path}")
 
 
 class Interruption:
@@ -95,11 +142,17 @@ def drive(job: TrainingJob, folder: RunFolder, data: ImageData) -> int:
         return 0
     with folder.locked(), Interruption() as interruption:
         state = load_checkpoint(folder.checkpoints)
-        ledger = LedgerFile(folder.ledger_file, num_planned_steps=job.method.num_steps, stops=job.method.stage_starts())
+        ledger = LedgerFile(
+            folder.ledger_file,
+            num_planned_steps=job.method.num_steps,
+            stops=job.method.stage_starts(),
+            marks=job.save_at_steps,
+        )
         training = _training(job, folder, data, state, ledger)
         if num_processes() > 1:
             _warm_start_part(training)
-        if not _train(training, ledger, folder, interruption):
+        milestones = MilestoneReleases(job.save_at_steps, folder)
+        if not _train(training, ledger, folder, milestones, interruption):
             say(f"interrupted at step {training.step}; go on with: gossamer resume {folder.path}")
             return INTERRUPTED
         release(training.trained(), folder)
@@ -121,7 +174,7 @@ def _training(
         device=find_device(job.device),
         precision=find_precision(job.precision),
         store=FolderStore(folder),
-        public_notes=data.public_notes,
+        public_notes=(*data.public_notes, *describe_milestones(job.save_at_steps, job.method.num_steps)),
         num_tuning_runs=job.num_tuning_runs,
         state=state,
         **spending,
@@ -165,11 +218,7 @@ def release(trained: TrainedGenerator, folder: RunFolder) -> None:
     Raises:
         InputError: the training diverged, so there is nothing to release.
     """
-    if not all(bool(weight.isfinite().all()) for weight in trained.weights.values()):
-        raise InputError(
-            "the training diverged: a weight of the generator is no number; start a new run with a smaller "
-            "--generator-adam.learning-rate (its epsilon adds to this one's)"
-        )
+    _check_finite(trained)
     statement = trained.statement
     samples = folder.release / "samples"
     samples.mkdir(exist_ok=True)
@@ -188,6 +237,14 @@ def release(trained: TrainedGenerator, folder: RunFolder) -> None:
     _announce_release(statement, folder)
 
 
+def _check_finite(trained: TrainedGenerator) -> None:
+    if not all(bool(weight.isfinite().all()) for weight in trained.weights.values()):
+        raise InputError(
+            "the training diverged: a weight of the generator is no number; start a new run with a smaller "
+            "--generator-adam.learning-rate (its epsilon adds to this one's)"
+        )
+
+
 def picture_of(x: np.ndarray, y: np.ndarray | None) -> Image.Image:
     """Ten columns of samples, a row for each class where there are classes."""
     scale = max(1, 64 // x.shape[-1])
@@ -196,13 +253,15 @@ def picture_of(x: np.ndarray, y: np.ndarray | None) -> Image.Image:
 
 def _announce_release(statement: PrivacyStatement, folder: RunFolder) -> None:
     unit = "one record" if statement.unit is Unit.RECORD else "all records of one person"
-    epsilon = math.ceil(statement.epsilon * 1000) / 1000
+    epsilon, num_saved = round_up(statement.epsilon), len(saved_generators(folder))
+    saved = f"Saved on the way: {num_saved} generators in {folder.saved}, at no further cost.\n" if num_saved else ""
     print(
         f"\nReleased: {folder.release}\n"
         f"Protected: {unit}, whichever of the {statement.num_slots} it is. Whatever is computed from the release is at "
         f"most e^epsilon\n  times as likely with it as without it, or with another in its place: epsilon = "
         f"{epsilon:.3f}, a factor of {math.ceil(math.exp(min(epsilon, 700))):,}; delta = {statement.delta:g}.\n"
         f"Share: everything in {folder.release}, and as many samples as you like.\n"
+        f"{saved}"
         f"Keep to yourself: {folder.private}, which saw the data.\n"
         f"What is assumed, and what is not covered: {folder.release / 'PRIVACY.md'}\n"
         f"Next: gossamer sample {folder.path} --num-samples 1000 --out samples.npz"
@@ -214,15 +273,24 @@ def say(line: str) -> None:
     print(f"gossamer: {line}", file=sys.stderr)
 
 
-def _train(training: GSWGANTraining, ledger: LedgerFile, folder: RunFolder, interruption: Interruption) -> bool:
+def _train(
+    training: GSWGANTraining,
+    ledger: LedgerFile,
+    folder: RunFolder,
+    milestones: MilestoneReleases,
+    interruption: Interruption,
+) -> bool:
     """Go to the end of the plan, or to the first safe place after an interruption (then False)."""
     saved = time.monotonic()
+    # One that a crash left unwritten is due at once.
+    milestones.release_due(training, ledger)
     # Line by line, so that whoever follows the file sees a step when it is done.
     with progress(training.end_step) as watched, folder.metrics_file.open("a", buffering=1) as metrics:
         for report in training:
             watched.show(report)
             if isinstance(report, StepReport):
                 metrics.write(json.dumps(asdict(report)) + "\n")
+                milestones.release_due(training, ledger)
             is_late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
             is_over = training.step >= training.end_step
             if (interruption.is_asked or is_late) and not is_over and ledger.is_block_end(training.step):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gossamer.cli.arguments import DeviceName, PrecisionName
 from gossamer.data.catalogue import load_images
@@ -30,6 +32,7 @@ class TrainingJob:
         precision: of the training of critics and generator.
         num_tuning_runs: earlier runs on the same records, as declared.
         method: settings with a noise multiplier.
+        save_at_steps: steps after which the generator is released as it is, in rising order.
     """
 
     data: str
@@ -40,11 +43,15 @@ class TrainingJob:
     precision: PrecisionName
     method: GSWGANConfig
     num_tuning_runs: int = 0
+    save_at_steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name, choices in (("device", ("auto", "cpu", "cuda")), ("precision", ("fp32", "bf16"))):
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}")
+        bounds = (0, *self.save_at_steps, self.method.num_steps + 1)
+        if not all(before < after for before, after in itertools.pairwise(bounds)):
+            raise InputError(f"save_at_steps must rise between 1 and the {self.method.num_steps} steps of the run")
 
     def load(self) -> ImageData:
         """The data, read again."""
@@ -96,10 +103,12 @@ def _kept(folder: RunFolder, name: str) -> str:
 
 
 def settings_digest(job: TrainingJob) -> str:
-    """SHA-256 of what the statement depends on: the method's settings and delta."""
+    """SHA-256 of what the statement depends on: the method's settings, delta, and the steps fixed for saving."""
     # Read back once, so that a 6 that becomes 6.0 on its way through the file is no change.
     method = from_json_tree(GSWGANConfig, to_json_tree(job.method), "settings")
-    tree = {"delta": job.delta, "method": to_json_tree(method)}
+    tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
+    # Privacy: steps chosen in mid-run may have been chosen by looking. Absent where none is, as runs began before.
+    tree |= {"save_at_steps": list(job.save_at_steps)} if job.save_at_steps else {}
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 

@@ -25,7 +25,7 @@ class Sample:
     Example: gossamer sample runs/mnist --num-samples 10000 --out synthetic.npz
 
     Args:
-        source: run folder, or a generator.safetensors
+        source: run folder, the folder of a generator saved on the way, or a generator.safetensors
         num_samples: how many images
         out: X.npz (keys x and y), X.png (a picture of the first of them), or a folder (PNGs, a sub-folder a class)
         labels: classes to draw, by number, in turn; default: all classes in turn

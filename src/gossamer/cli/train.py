@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gossamer.cli.arguments import (
+    Counts,
     DeviceName,
+    Numbers,
     PrecisionName,
     accountable,
     check_accountable,
@@ -27,12 +28,13 @@ from gossamer.cli.arguments import (
 from gossamer.cli.driving import drive
 from gossamer.cli.estimate import estimate_cost
 from gossamer.cli.job import TrainingJob, check_same_start, remember_start
+from gossamer.cli.milestones import Milestone, find_milestones, round_up, show_milestones
 from gossamer.cli.processes import process_number, wait_for_folder
 from gossamer.data.catalogue import NAMED_DATA, load_images
 from gossamer.data.images import ImageData, ImageSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, calibrate
+from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, calibrate, plan
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.gs_wgan import find_recipe, recipe_for
@@ -78,6 +80,8 @@ class TrainGSWGAN:
         device: auto takes a GPU when there is one
         precision: bf16 for training critics and generator; critics answer in fp32 always
         num_tuning_runs: earlier runs on the same records, to declare in the statement; their epsilon adds to this one
+        save_at_epsilon: also release the generator as it is after the last step within each epsilon: 1,2,5,10
+        save_at_step: also release the generator as it is after these steps: 500,1000
         dry_run: say what it would cost in privacy, time and memory, and stop
         method: settings of GS-WGAN
     """
@@ -89,6 +93,8 @@ class TrainGSWGAN:
     device: DeviceName = "auto"
     precision: PrecisionName = "fp32"
     num_tuning_runs: int = 0
+    save_at_epsilon: Numbers = ()
+    save_at_step: Counts = ()
     dry_run: bool = False
     method: Annotated[GSWGANConfig, tyro.conf.arg(name="")]
 
@@ -148,8 +154,11 @@ def _train(asked: TrainGSWGAN, data: ImageData) -> int:
     with accountable():
         method = _with_noise(asked, num_slots, delta)
         statement = _rehearse(method, data.train, delta, asked.num_tuning_runs)
+        milestones = _milestones(asked, method, num_slots, delta)
     if process_number() == 0:
         _announce(statement, method, data)
+        if milestones:
+            show_milestones(milestones)
     if asked.dry_run or asked.out is None:
         _show_cost(method, data, device)
         return 0
@@ -162,6 +171,7 @@ def _train(asked: TrainGSWGAN, data: ImageData) -> int:
         precision=asked.precision,
         method=method,
         num_tuning_runs=asked.num_tuning_runs,
+        save_at_steps=tuple(milestone.step for milestone in milestones),
     )
     folder = _claim(asked.out, job, data)
     return drive(job, folder, data)
@@ -191,15 +201,28 @@ def _with_noise(asked: TrainGSWGAN, num_slots: int, delta: float) -> GSWGANConfi
         if asked.epsilon is not None:
             raise InputError("--epsilon and --noise-multiplier exclude each other: give one")
         return asked.method
-    epsilon = DEFAULT_EPSILON if asked.epsilon is None else asked.epsilon
-    return calibrate(asked.method, num_slots, PrivacyBudget(epsilon=epsilon, delta=delta))
+    return calibrate(asked.method, num_slots, PrivacyBudget(epsilon=_target(asked), delta=delta))
+
+
+def _target(asked: TrainGSWGAN) -> float:
+    return DEFAULT_EPSILON if asked.epsilon is None else asked.epsilon
+
+
+def _milestones(asked: TrainGSWGAN, method: GSWGANConfig, num_slots: int, delta: float) -> tuple[Milestone, ...]:
+    return find_milestones(
+        plan(method, num_slots),
+        delta,
+        at_epsilon=asked.save_at_epsilon,
+        at_step=asked.save_at_step,
+        target_epsilon=_target(asked) if asked.method.noise_multiplier is None else None,
+    )
 
 
 def _announce(statement: PrivacyStatement, method: GSWGANConfig, data: ImageData) -> None:
     """What will be claimed, before anything is spent: the figures of the statement itself."""
     num_slots = statement.num_slots
     table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("epsilon by PLD (claimed)", f"{math.ceil(statement.epsilon * 1000) / 1000:.3f}")
+    table.add_row("epsilon by PLD (claimed)", f"{round_up(statement.epsilon):.3f}")
     table.add_row("epsilon by RDP (looser)", f"{statement.epsilon_rdp:.3f}")
     table.add_row(
         "epsilon by the published formula",

@@ -14,12 +14,18 @@ from gossamer.privacy.accounting import (
     describe_accountants,
     epsilon_by_pld,
     epsilon_by_rdp,
+    num_steps_for_budget,
 )
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.events import one_of_many_event
 from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
 from gossamer.privacy.statement import PrivacyStatement
+
+_TUNING = (
+    "a choice among several generators of the run by scores on private data: that is tuning, and what is chosen so is "
+    "not protected as this statement says"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +112,23 @@ class OneOfManyPlan:
         check_delta(delta, self.num_slots)
         return PrivacyBudget(epsilon=epsilon_by_pld(self.event, delta).epsilon, delta=delta)
 
+    def first_steps(self, num_steps: int) -> OneOfManyPlan:
+        """The plan of the first steps of this one alone: the price of what is released after so many.
+
+        Raises:
+            InputError: fewer than one step, or more than the plan has.
+        """
+        if not 1 <= num_steps <= self.num_steps:
+            raise InputError(f"the first {num_steps} steps of {self.num_steps}: name at least 1 and at most all")
+        return replace(self, num_steps=num_steps)
+
+    def num_steps_within(self, budget: PrivacyBudget) -> int:
+        """The largest number of first steps that keeps within the budget by PLD; 0 when not even one does."""
+        if self.budget_at(budget.delta).epsilon <= budget.epsilon:
+            return self.num_steps
+        found = num_steps_for_budget(lambda num_steps: replace(self, num_steps=num_steps).event, budget)
+        return min(found, self.num_steps)
+
     def statement(
         self,
         delta: float,
@@ -115,6 +138,7 @@ class OneOfManyPlan:
         is_secure: bool,
         public_inputs: tuple[str, ...] = (),
         num_tuning_runs: int = 0,
+        num_planned_steps: int | None = None,
     ) -> PrivacyStatement:
         """The claim of a run of this plan.
 
@@ -125,6 +149,8 @@ class OneOfManyPlan:
             is_secure: whether the noise was secret.
             public_inputs: sentences on what was taken as public.
             num_tuning_runs: earlier runs on the same records, as their owner declares.
+            num_planned_steps: of the whole run, where this plan is of its first steps and the claim is of what was
+                released after them; None where it is the whole.
         """
         budget = self.budget_at(delta)
         return PrivacyStatement(
@@ -148,11 +174,13 @@ class OneOfManyPlan:
                 *public_inputs,
             ),
             covered=(
-                "the generator in release/generator.safetensors, and anything that is computed from it alone",
+                *self._describe_generator(num_planned_steps),
                 "synthetic samples drawn from it, as many as you like",
             ),
             not_covered=(
-                "everything in private/: critics, checkpoints, the ledger, losses and scores on real data",
+                *(() if num_planned_steps is None else (_TUNING,)),
+                "everything in private/: critics, checkpoints, the ledger and losses on real data",
+                "evaluations and every other score on real data, wherever they are kept, and choices made by them",
                 "facts that hold for the whole population: the generator is meant to teach those",
                 "several slots that belong to one person, beyond what their number multiplies epsilon to",
             ),
@@ -166,6 +194,18 @@ class OneOfManyPlan:
                 delta=delta,
             ),
             published_caveat=PUBLISHED_CAVEAT,
+        )
+
+    def _describe_generator(self, num_planned_steps: int | None) -> tuple[str, ...]:
+        if num_planned_steps is None:
+            return ("the generator in release/generator.safetensors, and anything that is computed from it alone",)
+        return (
+            f"the generator in generator.safetensors beside this statement, as it was after {self.num_steps} of the "
+            f"{num_planned_steps} steps of a run (steps lost in a crash are counted), and anything that is computed "
+            "from it alone",
+            "together with other generators of the run: what all of them cost is what the statement of the latest of "
+            "them says; their epsilons do not add up, because each is computed from the sanitized gradients that the "
+            "next ones are computed from, too",
         )
 
     def _truncation_delta(self, sample_size: int) -> float:

@@ -7,6 +7,7 @@ remember having been drawn (docs/concepts/one-of-many.md says why).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ import torch
 from torch import Tensor
 
 from gossamer.data.images import ImageSet
+from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.sanitizer import GradientSanitizer
 from gossamer.methods.private_critics import PrivateCritics, WarmStartReport
 from gossamer.methods.public_generator import PublicGenerator, apart
@@ -91,14 +94,16 @@ class GSWGANTraining:
         self.config = config
         self.plan = plan(config, images.num_records)
         # Before anything is spent: settings without an honest statement are refused here.
-        self._statement = self.plan.statement(
-            delta,
+        self._claim = functools.partial(
+            OneOfManyPlan.statement,
+            delta=delta,
             method="gs-wgan",
             is_secure=noise.is_secure,
             sample_size=max(math.prod(stage.view.shape(images.spec.shape)) for stage in config.stages),
             public_inputs=public_notes,
             num_tuning_runs=num_tuning_runs,
         )
+        self._statement = self._claim(self.plan)
         self._critics = PrivateCritics(config, images, store or MemoryStore(), device, precision)
         self._generator = PublicGenerator(config, images.spec, device, precision)
         self.step = 0
@@ -106,6 +111,7 @@ class GSWGANTraining:
             self.step = state["step"]
             self._critics.restore(state["critics"])
             self._generator.restore(state["generator"])
+        self._num_lost_steps = num_lost_steps
         self.end_step = max(self.step, config.num_steps - num_lost_steps)
         self._sanitizer = GradientSanitizer(
             self.plan, noise, next_step=self.step, num_lost_steps=num_lost_steps, charge=charge
@@ -149,6 +155,11 @@ class GSWGANTraining:
         view, first = self.config.stages[stage].view, self.config.stage_starts()[stage]
         return self._generator.pool(view, first, times=_WARM_START_POOLS)
 
+    @property
+    def num_paid_steps(self) -> int:
+        """Steps of the plan spent so far: those done, and those paid for and lost in crashes."""
+        return self.step + self._num_lost_steps
+
     def state_dict(self) -> dict:
         """Everything needed to go on, but the key of the noise. Private: it holds critics.
 
@@ -164,4 +175,24 @@ class GSWGANTraining:
         """The moving average of the generator with its statement, priced as planned whatever the step."""
         return TrainedGenerator(
             recipe=self._generator.recipe, weights=self._generator.released_weights(), statement=self._statement
+        )
+
+    def trained_so_far(self) -> TrainedGenerator:
+        """The moving average as it is now, priced for the steps paid for until now.
+
+        Guarantee: it is computed from the sanitized gradients of those steps alone, so it has the privacy that its
+        statement says, on the condition that the steps after which it is taken were fixed before the training. All
+        that are taken of one run, and `trained`, are computed from the same gradients: together they have the privacy
+        of the latest, and their epsilons do not add up.
+
+        Raises:
+            InputError: no step was done yet.
+        """
+        if self.step == 0:
+            raise InputError("the generator has not learnt anything yet: take at least one step first")
+        so_far = self.plan.first_steps(self.num_paid_steps)
+        return TrainedGenerator(
+            recipe=self._generator.recipe,
+            weights=self._generator.released_weights(),
+            statement=self._claim(so_far, num_planned_steps=self.plan.num_steps),
         )

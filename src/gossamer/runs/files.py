@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,6 +34,28 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Fill a new folder that appears under its name only when it is complete; what a crash left of it is cleared away.
+
+    Raises:
+        ResourceError: disk full, no permission, read-only, or something else has taken the name.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        if partial.exists():
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+        yield partial
+        partial.replace(path)
+        flush_folder(path.parent)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ResourceError(f"{path}: cannot be written ({reason}); free space or choose another --out") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def flush_folder(folder: Path) -> None:

@@ -79,6 +79,11 @@ class RunFolder:
         return self.release / "generator.safetensors"
 
     @property
+    def saved(self) -> Path:
+        """Generators released as they were on the way, a folder each."""
+        return self.release / "checkpoints"
+
+    @property
     def private(self) -> Path:
         """What must stay."""
         return self.path / "private"

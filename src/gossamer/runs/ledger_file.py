@@ -24,11 +24,16 @@ class LedgerFile:
         path: the file, made when the first block is charged.
         num_planned_steps: what the budget pays for in all.
         stops: steps that no block crosses, because a run may be interrupted there.
+        marks: numbers of charged steps, lost ones included, that no block crosses, because a generator is released
+            there at the price of exactly so many.
     """
 
-    def __init__(self, path: Path, *, num_planned_steps: int, stops: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, path: Path, *, num_planned_steps: int, stops: tuple[int, ...] = (), marks: tuple[int, ...] = ()
+    ) -> None:
         self.path = path
         self._stops = stops
+        self._marks = marks
         self.ledger = read_ledger(path)
         self._num_planned = num_planned_steps
         self._process_index = self.ledger.next_process_index
@@ -43,10 +48,12 @@ class LedgerFile:
         """
         if step < self._charged_until:
             return
+        charged = self.ledger.num_charged_steps
         to_stop = min((stop - step for stop in self._stops if stop > step), default=BLOCK)
-        size = max(1, min(BLOCK, to_stop, self.ledger.remaining_steps(self._num_planned)))
+        to_mark = min((mark - charged for mark in self._marks if mark > charged), default=BLOCK)
+        size = max(1, min(BLOCK, to_stop, to_mark, self.ledger.remaining_steps(self._num_planned)))
         entry = LedgerEntry(first_step=step, num_steps=size, process_index=self._process_index)
-        charged = self.ledger.charge(entry, num_planned_steps=self._num_planned)
+        ledger = self.ledger.charge(entry, num_planned_steps=self._num_planned)
         try:
             _mend_end(self.path)
             with self.path.open("ab") as file:
@@ -57,7 +64,7 @@ class LedgerFile:
             raise ResourceError(
                 f"{self.path}: the ledger cannot be written ({error.strerror}); free space, then `gossamer resume`"
             ) from None
-        self.ledger = charged
+        self.ledger = ledger
         self._charged_until = entry.end_step
 
     def is_block_end(self, num_steps_done: int) -> bool:

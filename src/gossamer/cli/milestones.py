@@ -1,0 +1,111 @@
+"""Milestones: the steps after which a training releases its generator as it is, chosen before it starts."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from gossamer.errors import InputError
+from gossamer.mechanisms.plan import OneOfManyPlan
+from gossamer.privacy.budget import PrivacyBudget
+
+TUNING_NOTE = (
+    "Each may be shared, and all of them with the final one, at the final epsilon. Choosing among them by a score on "
+    "private data is tuning: no statement covers it."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Milestone:
+    """A step to release the generator after.
+
+    Attributes:
+        step: number of steps of the plan paid for by then.
+        epsilon: what they cost.
+        asked: what it was asked for as: "epsilon 5", "step 500".
+    """
+
+    step: int
+    epsilon: float
+    asked: tuple[str, ...]
+
+
+def find_milestones(
+    plan: OneOfManyPlan,
+    delta: float,
+    *,
+    at_epsilon: Sequence[float] = (),
+    at_step: Sequence[int] = (),
+    target_epsilon: float | None = None,
+) -> tuple[Milestone, ...]:
+    """The last step within each epsilon, and the steps named, in rising order without repetition.
+
+    Args:
+        plan: of the run.
+        delta: of the statement.
+        at_epsilon: above 0, at most what the run spends.
+        at_step: between 1 and the plan's number of steps.
+        target_epsilon: what the noise was calibrated to; as an epsilon it means the last step, though the run spends
+            a little less.
+
+    Raises:
+        InputError: a step that the run does not have, or an epsilon beyond the run's own or below that of one step.
+    """
+    asked: defaultdict[int, list[str]] = defaultdict(list)
+    for epsilon in sorted(set(at_epsilon)):
+        asked[_last_step_within(plan, PrivacyBudget(epsilon=epsilon, delta=delta), target_epsilon)].append(
+            f"epsilon {epsilon:g}"
+        )
+    for step in sorted(set(at_step)):
+        if not 1 <= step <= plan.num_steps:
+            raise InputError(f"--save-at-step {step}: the run has steps 1 to {plan.num_steps}; name one of them")
+        asked[step].append(f"step {step}")
+    return tuple(
+        Milestone(step=step, epsilon=plan.first_steps(step).budget_at(delta).epsilon, asked=tuple(asked[step]))
+        for step in sorted(asked)
+    )
+
+
+def show_milestones(milestones: Sequence[Milestone]) -> None:
+    """A table of what was asked, after which step that is, and what is really spent there."""
+    table = Table("generator saved at", "after step", "epsilon spent", box=None, pad_edge=False)
+    for milestone in milestones:
+        table.add_row(", ".join(milestone.asked), str(milestone.step), f"{round_up(milestone.epsilon):.3f}")
+    Console().print(table)
+    print(TUNING_NOTE)
+
+
+def describe_milestones(steps: Sequence[int], num_steps: int) -> tuple[str, ...]:
+    """A sentence on what was fixed in public, for every statement of the run; none where nothing is saved."""
+    if not steps:
+        return ()
+    return (
+        f"the steps after which generators of the run were saved, fixed before the training: "
+        f"{', '.join(map(str, steps))} of {num_steps}; all of them together cost what the statement of the latest says",
+    )
+
+
+def round_up(epsilon: float) -> float:
+    """To three decimals, never down."""
+    return math.ceil(epsilon * 1000) / 1000
+
+
+def _last_step_within(plan: OneOfManyPlan, budget: PrivacyBudget, target_epsilon: float | None) -> int:
+    whole = plan.budget_at(budget.delta).epsilon
+    # What the run was announced with may be asked for again, though it is a little more than what it spends.
+    if budget.epsilon > max(round_up(whole), target_epsilon or 0.0):
+        raise InputError(
+            f"--save-at-epsilon {budget.epsilon:g}: the whole run spends {round_up(whole):.3f}; name that or less"
+        )
+    step = plan.num_steps_within(budget)
+    if step == 0:
+        first = plan.first_steps(1).budget_at(budget.delta).epsilon
+        raise InputError(
+            f"--save-at-epsilon {budget.epsilon:g}: one step spends {round_up(first):.3f} already; name that or more"
+        )
+    return step
