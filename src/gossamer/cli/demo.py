@@ -11,10 +11,7 @@ import torch
 
 from gossamer.cli import evaluate, train
 from gossamer.cli.arguments import read_arguments
-from gossamer.data.digits import load_digits
 from gossamer.errors import InputError
-from gossamer.estimators import load_generator
-from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
 
 NUM_SAMPLES = 2000
@@ -44,18 +41,13 @@ def run(arguments: Sequence[str]) -> int:
     code = train.run(["gs-wgan", "--data", "digits", "--epsilon", str(asked.epsilon), "--out", str(asked.out)])
     if code != 0:
         return code
-    folder, data = RunFolder(asked.out), load_digits()
-    assert data.test is not None
-    images, labels = load_generator(asked.out).sample(NUM_SAMPLES)
-    assert labels is not None
-    scores = evaluate.score_both(
-        (images.numpy(), labels.numpy()), data.train, data.test, num_samples=NUM_SAMPLES, seed=0
-    )
-    write_json(folder.private / "evaluation.json", evaluate.as_json(scores))
     print()
-    evaluate.show(scores)
+    code = evaluate.run(
+        [str(asked.out), "--data", "digits", "--quick", "--num-samples", str(NUM_SAMPLES), "--num-workers", "1"]
+    )
+    folder = RunFolder(asked.out)
     print(f"Look at {folder.release / 'samples' / 'grid.png'}, read {folder.release / 'PRIVACY.md'}")
-    return 0
+    return code
 
 
 def _clear(path: Path) -> None:

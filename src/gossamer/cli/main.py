@@ -15,7 +15,9 @@ VERBS = {
     "train": "learn a generator from private images, within a privacy budget",
     "resume": "go on with an interrupted training",
     "sample": "draw synthetic images from a released generator",
-    "evaluate": "accuracy of classifiers trained on synthetic and tested on real images",
+    "evaluate": "how good synthetic images are: every score with its interval, over epsilon too",
+    "compare": "several runs and files side by side",
+    "encoder": "train the classifier in whose features images are scored",
     "account": "what settings cost, or what noise a budget asks for, without any data",
     "data": "list and describe data sets",
 }

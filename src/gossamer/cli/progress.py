@@ -41,6 +41,10 @@ class AbstractProgress(AbstractContextManager["AbstractProgress"], abc.ABC):
         else:
             self._show("generator", report.step + 1, self._num_steps)
 
+    def count(self, what: str, num_done: int, num_all: int) -> None:
+        """Say how far some other part has come."""
+        self._show(what, num_done, num_all)
+
     @abc.abstractmethod
     def _show(self, what: str, num_done: int, num_all: int) -> None: ...
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -59,19 +61,37 @@ def load_npz(path: Path, *, num_classes: int | None = None) -> ImageData:
     where = shown(path)
     if num_classes is not None:
         check_num_classes(num_classes)
-    with open_regular(path) as file, damage_refused(where):
-        if not zipfile.is_zipfile(file):
-            raise InputError(f"{where} is not an NPZ file: make one with numpy.savez_compressed(path, x=images)")
-        with zipfile.ZipFile(file) as archive:
-            members = _members(archive, where)
-            keys = _keys(members, where)
-            names, notes = _class_names(archive, members, keys, num_classes, where)
-            x = _pixels(archive, members[keys.x], keys, where)
-            y = _labels(archive, members[keys.y], keys, len(x), len(names), where) if keys.y in members else None
+    with _opened(path, where) as archive:
+        members = _members(archive, where)
+        keys = _keys(members, where)
+        names, notes = _class_names(archive, members, keys, num_classes, where)
+        x = _pixels(archive, members[keys.x], keys, where)
+        y = _labels(archive, members[keys.y], keys, len(x), len(names), where) if keys.y in members else None
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
     name = path.stem if path.stem.isprintable() else "images"
     train = ImageSet(name=name, spec=spec, x=torch.from_numpy(x), y=None if y is None else torch.from_numpy(y))
     return ImageData(train=train, public_notes=notes)
+
+
+def has_unnamed_classes(path: Path) -> bool:
+    """Whether an NPZ file has labels but no names of their classes, so that their number must be given.
+
+    Raises:
+        InputError: It is absent or no NPZ file, or holds no images.
+    """
+    where = shown(path)
+    with _opened(path, where) as archive:
+        members = _members(archive, where)
+        return _keys(members, where).y in members and "class_names" not in members
+
+
+@contextlib.contextmanager
+def _opened(path: Path, where: str) -> Iterator[zipfile.ZipFile]:
+    with open_regular(path) as file, damage_refused(where):
+        if not zipfile.is_zipfile(file):
+            raise InputError(f"{where} is not an NPZ file: make one with numpy.savez_compressed(path, x=images)")
+        with zipfile.ZipFile(file) as archive:
+            yield archive
 
 
 @dataclass(frozen=True, kw_only=True)

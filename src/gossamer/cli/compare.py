@@ -1,0 +1,107 @@
+"""`gossamer compare`: several runs and files side by side, under one set of scores."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from gossamer.cli.arguments import read_arguments
+from gossamer.cli.scoring import Scored, ScoringChoice, load_real, score_targets
+from gossamer.cli.tables import show_comparison
+from gossamer.cli.targets import Target, find_checkpoints, find_target
+from gossamer.cli.write_up import check_place, write_up
+from gossamer.data.images import ImageSpec
+from gossamer.errors import InputError
+from gossamer.evaluation.comparison import Comparison, compare
+from gossamer.evaluation.record import NOT_COVERED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """Runs and files side by side: a table with intervals, curves over epsilon, sample grids in one picture.
+
+    The best is marked only where no other's interval reaches it. Scores computed before are not computed again.
+
+    Example: gossamer compare runs/mnist theirs.npz --data mnist --quick --out comparison
+
+    Args:
+        targets: as for `gossamer evaluate`, two or more
+        checkpoints: for runs that saved generators on their way, each of them
+        out: folder for evaluation.json, scores.csv and pictures; private, as every evaluation
+        choice: against what, and which scores
+    """
+
+    targets: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    checkpoints: bool = False
+    out: Path | None = None
+    choice: Annotated[ScoringChoice, tyro.conf.arg(name="")]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Score several targets and lay them side by side."""
+    asked = read_arguments(Compare, arguments, program="compare")
+    if asked.out is not None:
+        check_place(asked.out)
+    real = load_real(asked.choice)
+    targets = named_apart([_found(asked, path, real.train.spec) for path in asked.targets])
+    if len(targets) < 2:
+        raise InputError("name two targets or more, or use gossamer evaluate")
+    scored = score_targets(asked.choice, targets, real)
+    comparison = compare({one.evaluation.target: one.evaluation.scores for one in scored})
+    tree = as_json(scored, comparison)
+    if asked.out is not None:
+        write_up(asked.out, scored, real, tree)
+    if asked.choice.json:
+        print(json.dumps(tree, indent=2))
+        return 0
+    show_comparison(comparison)
+    print(f"\n{NOT_COVERED}")
+    print("Nothing was written; --out FOLDER keeps it." if asked.out is None else f"Written: {asked.out}")
+    return 0
+
+
+def _found(asked: Compare, path: Path, real: ImageSpec) -> tuple[Target, ...]:
+    if asked.checkpoints and (path / "release" / "checkpoints").is_dir():
+        return find_checkpoints(path, real)
+    return (find_target(path, real),)
+
+
+def named_apart(groups: Sequence[Sequence[Target]]) -> list[Target]:
+    """All targets; those of a name that an earlier group has taken get a number behind it.
+
+    Args:
+        groups: what was found at each path: one target, or all the saved generators of a run.
+    """
+    apart: dict[str, Target] = {}
+    for group in groups:
+        numbered = (_numbered(group, number) for number in itertools.count(1))
+        free = next(targets for targets in numbered if not any(target.name in apart for target in targets))
+        apart |= {target.name: target for target in free}
+    return list(apart.values())
+
+
+def _numbered(group: Sequence[Target], number: int) -> list[Target]:
+    if number == 1:
+        return list(group)
+    named = [dataclasses.replace(target, name=f"{target.name} ({number})") for target in group]
+    # Saved generators are a line of their own in a picture; single ones share that of their mechanism.
+    return [dataclasses.replace(one, series=f"{one.series} ({number})") if len(group) > 1 else one for one in named]
+
+
+def as_json(scored: Sequence[Scored], comparison: Comparison) -> dict[str, Any]:
+    """Every target's record, and for each score the target that is best beyond doubt, or null."""
+    best = {row.name: None if row.best is None else comparison.targets[row.best] for row in comparison.rows}
+    return {
+        "format": "gossamer-comparison-1",
+        "covered_by_guarantee": False,
+        "warning": NOT_COVERED,
+        "targets": {one.evaluation.target: one.evaluation.to_json() for one in scored},
+        "best": best,
+    }

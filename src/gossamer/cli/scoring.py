@@ -1,0 +1,271 @@
+"""Scores targets against real data: what `gossamer evaluate` and `gossamer compare` share."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gossamer.cli.bench import Bench, Findings, RealImages, Terms, versions
+from gossamer.cli.driving import say
+from gossamer.cli.progress import progress
+from gossamer.cli.targets import Target
+from gossamer.data.catalogue import load_images
+from gossamer.errors import InputError
+from gossamer.evaluation.encoder import EncoderSettings
+from gossamer.evaluation.inception import NUM_FEATURES, WEIGHTS_VARIABLE, find_inception_weights
+from gossamer.evaluation.memorisation import NearestPair
+from gossamer.evaluation.record import Claim, Evaluation
+from gossamer.evaluation.suite import (
+    FULL,
+    QUICK,
+    Suite,
+    SyntheticImages,
+    check_images,
+    check_number,
+    downstream_names,
+    score_names,
+)
+from gossamer.runs.cache import CacheFolder, content_key
+
+_KIND = "evaluation"
+FULL_NUM_SEEDS = 3
+QUICK_NUM_SEEDS = 1
+_MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringChoice:
+    """Against which real images, how many times, and which scores.
+
+    Args:
+        data: the real data: digits, mnist, fashion-mnist; or your own together with --test-data
+        test_data: your own test images, where --data has none
+        data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
+        num_classes: public number of classes of your own labelled data
+        num_samples: synthetic images, and real ones that classifiers learn from beside them, at most
+        num_seeds: repetitions, each with new synthetic images and classifiers; default: 3, with --quick 1
+        seed: the first of them; the same command gives the same figures
+        quick: feature scores, a CNN and an MLP alone; says what it leaves out
+        allow_few_samples: Frechet distance also of fewer images than features, where it means little
+        inception_weights: weights file of torch-fidelity's Inception network, for the usual FID
+        num_workers: classifiers at a time; default: one a core
+        json: print JSON
+    """
+
+    data: str
+    test_data: str | None = None
+    data_dir: Path | None = None
+    num_classes: int | None = None
+    num_samples: int = 10_000
+    num_seeds: int | None = None
+    seed: int = 0
+    quick: bool = False
+    allow_few_samples: bool = False
+    inception_weights: Path | None = None
+    num_workers: int | None = None
+    json: bool = False
+
+    @property
+    def suite(self) -> Suite:
+        """The scores that are asked for."""
+        return QUICK if self.quick else FULL
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One a repetition."""
+        default = QUICK_NUM_SEEDS if self.quick else FULL_NUM_SEEDS
+        number = default if self.num_seeds is None else self.num_seeds
+        return tuple(range(self.seed, self.seed + number))
+
+    def check(self) -> None:
+        """Refuse numbers that ask for nothing.
+
+        Raises:
+            InputError: naming the option.
+        """
+        for option, value in (
+            ("--num-samples", self.num_samples),
+            ("--num-seeds", self.num_seeds),
+            ("--num-workers", self.num_workers),
+        ):
+            if value is not None and value < 1:
+                raise InputError(f"{option} must be at least 1, not {value}")
+        if (self.num_seeds or 1) > _MOST_SEEDS:
+            raise InputError(f"--num-seeds must be at most {_MOST_SEEDS}")
+        if not 0 <= self.seed < 2**31:
+            raise InputError("--seed must be between 0 and 2147483647")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """A target with its scores.
+
+    Attributes:
+        target: what was scored.
+        evaluation: the record.
+        images: the first seed's draw.
+        pairs: the images of that draw that are nearest to a training record; empty where they were not looked for.
+    """
+
+    target: Target
+    evaluation: Evaluation
+    images: SyntheticImages
+    pairs: tuple[NearestPair, ...]
+
+
+def load_real(choice: ScoringChoice) -> RealImages:
+    """Training and test images.
+
+    Raises:
+        InputError: an option that asks for nothing; no test images, no labels, or test images of another shape or of
+            other classes.
+    """
+    choice.check()
+    data = load_images(choice.data, choice.data_dir, choice.num_classes)
+    test = data.test
+    if choice.test_data is not None:
+        test = load_images(choice.test_data, choice.data_dir, choice.num_classes).train
+    if test is None:
+        raise InputError(f"{choice.data}: has no test images; name some with --test-data")
+    if data.train.y is None or test.y is None:
+        raise InputError(f"{choice.data}: has no labels, and encoder and classifiers need them")
+    if test.spec.shape != data.train.spec.shape:
+        raise InputError(f"{choice.test_data}: images of shape {test.spec.shape}, --data has {data.train.spec.shape}")
+    if test.spec.class_names != data.train.spec.class_names:
+        raise InputError(
+            f"{choice.test_data}: other classes than --data; where one has no image, make it an empty sub-folder"
+        )
+    return RealImages(train=data.train, test=test)
+
+
+def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealImages) -> list[Scored]:
+    """Score all targets. What depends on real images alone is computed once; what is in the cache is not again.
+
+    Raises:
+        InputError: images that cannot be scored.
+    """
+    cache = CacheFolder.default()
+    terms = _terms(choice, cache)
+    _check_number(terms, f"{real.test.name} (the real test images)", real.test.num_records, real)
+    draws = {target.name: _draws(terms, target, real) for target in targets}
+    keys = _keys(terms, draws, real)
+    kept = {name: _kept(cache, key) for name, key in keys.items()}
+    found = {name: findings for name, findings in kept.items() if findings is not None}
+    missing = {name: images for name, images in draws.items() if name not in found}
+    if missing:
+        say(f"{terms.suite.name} scores of {', '.join(missing)}; what depends on {real.train.name} alone comes first")
+        with progress(0) as watched:
+            fresh = Bench.prepare(terms, real, cache, watched.count).score(missing, watched.count)
+        for name, findings in fresh.items():
+            cache.save_json(_KIND, keys[name], findings.to_json())
+        found |= fresh
+    return [_scored(choice, target, draws[target.name][0], found[target.name], real) for target in targets]
+
+
+def _draws(terms: Terms, target: Target, real: RealImages) -> list[SyntheticImages]:
+    draws = []
+    for seed in terms.seeds:
+        draw = target.draw(terms.num_samples, seed)
+        check_images(target.name, draw, real.train.spec.num_classes)
+        _check_number(terms, target.name, len(draw.x), real)
+        draws.append(draw)
+    return draws
+
+
+def _check_number(terms: Terms, where: str, num_images: int, real: RealImages) -> None:
+    check_number(
+        where,
+        num_images,
+        num_features=EncoderSettings().num_features,
+        num_classes=real.train.spec.num_classes,
+        permit_few_samples=terms.permit_few_samples,
+    )
+    if terms.inception_weights is not None and num_images < NUM_FEATURES and not terms.permit_few_samples:
+        raise InputError(
+            f"{where}: {num_images} images; a FID wants {NUM_FEATURES}: give more, --allow-few-samples, or no weights"
+        )
+
+
+def _terms(choice: ScoringChoice, cache: CacheFolder) -> Terms:
+    weights = None
+    if choice.inception_weights is not None or os.environ.get(WEIGHTS_VARIABLE):
+        weights = find_inception_weights(choice.inception_weights, cache.path)
+    return Terms(
+        suite=choice.suite,
+        seeds=choice.seeds,
+        num_samples=choice.num_samples,
+        permit_few_samples=choice.allow_few_samples,
+        inception_weights=weights,
+        num_workers=choice.num_workers or os.cpu_count() or 1,
+    )
+
+
+def _keys(terms: Terms, draws: dict[str, list[SyntheticImages]], real: RealImages) -> dict[str, str]:
+    """A digest of all that the scores of a target depend on, for each target."""
+    records = {"train": real.train, "test": real.test}
+    arrays = {f"{name}_{part}": getattr(images, part).numpy() for name, images in records.items() for part in "xy"}
+    settings = {
+        "real": content_key(arrays, None),
+        "suite": terms.suite.name,
+        "seeds": list(terms.seeds),
+        "num_samples": terms.num_samples,
+        "permit_few_samples": terms.permit_few_samples,
+        "inception_weights": None if terms.inception_weights is None else _file_digest(terms.inception_weights),
+        "versions": versions(),
+    }
+    return {name: content_key(_arrays(images), settings) for name, images in draws.items()}
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _arrays(images: Sequence[SyntheticImages]) -> dict[str, np.ndarray]:
+    arrays = {f"x{number}": draw.x for number, draw in enumerate(images)}
+    return arrays | {f"y{number}": draw.y for number, draw in enumerate(images) if draw.y is not None}
+
+
+def _kept(cache: CacheFolder, key: str) -> Findings | None:
+    tree = cache.load_json(_KIND, key)
+    try:
+        return None if tree is None else Findings.from_json(tree)
+    except InputError:
+        return None
+
+
+def _scored(
+    choice: ScoringChoice, target: Target, images: SyntheticImages, findings: Findings, real: RealImages
+) -> Scored:
+    statement = target.statement
+    claim = None
+    if statement is not None:
+        claim = Claim(mechanism=statement.mechanism, epsilon=statement.epsilon, delta=statement.delta, step=target.step)
+    evaluation = Evaluation(
+        target=target.name,
+        claim=claim,
+        data=real.train.name,
+        suite=choice.suite.name,
+        num_samples=len(images.x),
+        seeds=choice.seeds,
+        scores=findings.scores,
+        skipped=_skipped(choice, images),
+        notes=findings.notes,
+    )
+    return Scored(target=target, evaluation=evaluation, images=images, pairs=findings.pairs)
+
+
+def _skipped(choice: ScoringChoice, images: SyntheticImages) -> dict[str, str]:
+    """Scores that were left out, and why."""
+    asked = score_names(choice.suite)
+    skipped = {name: "left out by --quick" for name in score_names(FULL) if name not in asked}
+    if images.y is None:
+        skipped |= dict.fromkeys(downstream_names(FULL), "the images have no labels")
+    if choice.inception_weights is None and not os.environ.get(WEIGHTS_VARIABLE):
+        skipped["fid_inception"] = "no --inception-weights given"
+    return skipped

@@ -1,0 +1,135 @@
+"""Scores in the terminal: tables with intervals and directions, legible at 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from gossamer.cli.milestones import round_up
+from gossamer.cli.scoring import Scored
+from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
+from gossamer.evaluation.comparison import HEADLINE, Comparison, in_order
+from gossamer.evaluation.score import Score
+
+_NUM_NAMED = 6
+_NAME_WIDTH = 30
+_CELL_WIDTH = 20
+_ACCURACIES = {classifier.name: f"{classifier.name}_accuracy" for classifier in (*TWELVE, SMALL_CNN)}
+
+
+def show_evaluation(one: Scored) -> None:
+    """All scores of one target."""
+    evaluation, console = one.evaluation, Console()
+    console.print(f"{evaluation.target} against {evaluation.data}{_price(one)}, {_repetitions(one)}", highlight=False)
+    scores = evaluation.scores
+    table = _table(("score", "better"), ("value", "95 % interval", "real"))
+    for name in in_order(set(scores) - _classifier_scores()):
+        if not name.endswith("_real"):
+            score, reference = scores[name], scores.get(f"{name}_real")
+            table.add_row(name, _direction(score), _number(score), _interval(score), _number(reference))
+    console.print(table)
+    _show_classifiers(console, scores)
+    for reason in dict.fromkeys(evaluation.skipped.values()):
+        left_out = in_order(name for name, why in evaluation.skipped.items() if why == reason)
+        named = ", ".join(left_out[:_NUM_NAMED])
+        console.print(f"{reason}: {named}{_and_more(len(left_out) - _NUM_NAMED)}", highlight=False)
+    for note in evaluation.notes:
+        console.print(note, highlight=False)
+
+
+def show_checkpoints(scored: Sequence[Scored]) -> None:
+    """A row for each saved generator: epsilon, step, headline scores; as many tables as the width asks for."""
+    names = [name for name in HEADLINE if all(name in one.evaluation.scores for one in scored)]
+    console = Console()
+    per_table = max(1, (console.width - _NAME_WIDTH // 2) // _CELL_WIDTH)
+    for start in range(0, len(names), per_table):
+        part = names[start : start + per_table]
+        directions = [_direction(scored[0].evaluation.scores[name]) for name in part]
+        table = _table((), ("epsilon", "step", *(f"{name}\n({way} better)" for name, way in zip(part, directions))))
+        for one in scored:
+            claim = one.evaluation.claim
+            epsilon, step = (
+                ("", "") if claim is None else (f"{round_up(claim.epsilon):.3f}", str(claim.step or "final"))
+            )
+            table.add_row(epsilon, step, *(_above_interval(one.evaluation.scores[name]) for name in part))
+        console.print(table)
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Targets side by side; a star where one is best and no other's interval reaches it."""
+    console = Console()
+    per_table = max(1, (console.width - _NAME_WIDTH) // _CELL_WIDTH)
+    for start in range(0, len(comparison.targets), per_table):
+        shown = range(start, min(start + per_table, len(comparison.targets)))
+        table = _table(("score", "better"), tuple(comparison.targets[place] for place in shown))
+        for row in comparison.rows:
+            if row.name in HEADLINE:
+                cells = ((row.cells[place], " *" if row.best == place else "") for place in shown)
+                shown_cells = ("" if cell is None else _above_interval(cell, star) for cell, star in cells)
+                table.add_row(row.name, "higher" if row.higher_is_better else "lower", *shown_cells)
+        console.print(table)
+    print("* best, and no other target's interval reaches it; 95 % intervals, not corrected for the number of rows.")
+
+
+def _table(words: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in words:
+        table.add_column(heading, no_wrap=True)
+    for heading in numbers:
+        table.add_column(heading, justify="right", overflow="fold")
+    return table
+
+
+def _show_classifiers(console: Console, scores: Mapping[str, Score]) -> None:
+    """Every classifier, unless all of them stand among the headline scores."""
+    found = {classifier: name for classifier, name in _ACCURACIES.items() if name in scores}
+    if set(found.values()) <= set(HEADLINE):
+        return
+    table = _table(
+        ("accuracy",), ("synthetic\nto real", "real\nto real", "real\nto synthetic", "macro-F1,\nsynthetic to real")
+    )
+    for classifier, name in found.items():
+        sides = (name, f"{name}_real", f"{name}_real_to_synthetic", f"{classifier}_macro_f1")
+        table.add_row(classifier, *(_number(scores.get(side)) for side in sides))
+    console.print()
+    console.print(table)
+
+
+def _classifier_scores() -> set[str]:
+    """What is in the table of classifiers, or left to the files."""
+    sides = ("", "_real", "_real_to_synthetic")
+    found = {f"{name}{side}" for name in _ACCURACIES.values() for side in sides}
+    return (found | {f"{classifier}_macro_f1" for classifier in _ACCURACIES}) - set(HEADLINE)
+
+
+def _price(one: Scored) -> str:
+    claim = one.evaluation.claim
+    return "" if claim is None else f" (epsilon {round_up(claim.epsilon):.3f}, delta {claim.delta:g})"
+
+
+def _repetitions(one: Scored) -> str:
+    evaluation = one.evaluation
+    seeds = f"{len(evaluation.seeds)} seeds" if len(evaluation.seeds) > 1 else f"seed {evaluation.seeds[0]}"
+    return f"{evaluation.num_samples} images, {seeds}, {evaluation.suite}"
+
+
+def _direction(score: Score) -> str:
+    return "higher" if score.higher_is_better else "lower"
+
+
+def _number(score: Score | None) -> str:
+    return "" if score is None else f"{score.value:.3f}"
+
+
+def _interval(score: Score) -> str:
+    return f"{score.low:.3f} to {score.high:.3f}"
+
+
+def _above_interval(score: Score, mark: str = "") -> str:
+    return f"{score.value:.3f}{mark}\n{_interval(score)}"
+
+
+def _and_more(number: int) -> str:
+    return f" and {number} more" if number > 0 else ""

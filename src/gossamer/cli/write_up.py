@@ -1,0 +1,155 @@
+"""Writes an evaluation up: JSON, CSV, curves, bars, pictures; and refuses to do so where it could be shared."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gossamer.cli.bench import RealImages
+from gossamer.cli.scoring import Scored
+from gossamer.errors import InputError, PrivacyError, ResourceError
+from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
+from gossamer.evaluation.comparison import HEADLINE
+from gossamer.evaluation.suite import average_over_seeds
+from gossamer.reports.curves import Bar, Curve, bars, curves, save_figure
+from gossamer.reports.grid import comparison_grid, save_png
+from gossamer.reports.pairs import pairs_picture
+from gossamer.reports.tables import ScoreRow, write_scores_csv
+from gossamer.runs.files import write_json
+
+NUM_GRID_COLUMNS = 10
+_RECORD = "evaluation.json"
+_OWN_FILES = (
+    _RECORD, "scores.csv", "samples.png", "curves.*", "scores*.png", "scores*.svg", "nearest-pairs*.png", ".*.partial",
+)  # fmt: skip
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder whose content is meant to leave.
+
+    Raises:
+        PrivacyError: it lies in a release.
+        InputError: it is a file, or a folder of something else.
+    """
+    resolved = folder.resolve()
+    for part in (resolved, *resolved.parents):
+        is_of_run = part.name == "release" and (part.parent / "config.json").is_file()
+        # Privacy: scores and pictures of real images saw private data; what lies in a release is shared.
+        if is_of_run or (part / "privacy.json").is_file():
+            raise PrivacyError(
+                f"{folder}: lies in a release, and an evaluation, which saw the real data, must not leave; name "
+                "another --out"
+            )
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; name a folder with --out")
+    # It is closed to others and cleared of an earlier evaluation, which somebody else's folder must not be.
+    if folder.is_dir() and not (folder / _RECORD).is_file() and set(folder.iterdir()) - _own_files(folder):
+        raise InputError(f"{folder}: holds something else than an evaluation; name a new folder with --out")
+
+
+def write_up(folder: Path, scored: Sequence[Scored], real: RealImages, tree: Any) -> None:
+    """Write everything about one or several scored targets into a folder that is closed to others.
+
+    Args:
+        folder: made if it is absent, closed to all but its owner, and cleared of what an earlier evaluation left.
+        scored: targets, in order.
+        real: the private side; records nearest to synthetic images are pictured.
+        tree: content of ``evaluation.json``.
+    """
+    check_place(folder)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Privacy: also if it was there before.
+        folder.chmod(0o700)
+        for earlier in _own_files(folder):
+            earlier.unlink()
+    except OSError as error:
+        raise ResourceError(f"{folder}: cannot be made ({error.strerror}); name another --out") from None
+    write_json(folder / _RECORD, tree)
+    write_scores_csv(folder / "scores.csv", [row for one in scored for row in _rows(one)])
+    _write_samples(folder, scored, real)
+    for number, one in enumerate(scored):
+        suffix = "" if len(scored) == 1 else f"-{number + 1}"
+        save_figure(bars(*_bars(one)), folder / f"scores{suffix}")
+        _write_pairs(folder / f"nearest-pairs{suffix}.png", one, real)
+    shown = _curves(scored)
+    if shown:
+        deltas = {one.evaluation.claim.delta for one in scored if one.evaluation.claim is not None}
+        save_figure(curves(shown, delta=deltas.pop() if len(deltas) == 1 else None), folder / "curves")
+
+
+def _own_files(folder: Path) -> set[Path]:
+    return {path for pattern in _OWN_FILES for path in folder.glob(pattern)}
+
+
+def _rows(one: Scored) -> list[ScoreRow]:
+    claim = one.evaluation.claim
+    epsilon, step = (None, None) if claim is None else (claim.epsilon, claim.step)
+    scores = one.evaluation.scores.values()
+    return [ScoreRow(target=one.evaluation.target, epsilon=epsilon, step=step, score=score) for score in scores]
+
+
+def _write_samples(folder: Path, scored: Sequence[Scored], real: RealImages) -> None:
+    assert real.test.y is not None
+    scale = max(1, 48 // real.test.spec.width)
+    named = [(one.evaluation.target, one.images.x, one.images.y) for one in scored]
+    named.append((f"real test images of {real.test.name}", real.test.x.numpy(), real.test.y.numpy()))
+    save_png(folder / "samples.png", comparison_grid(named, NUM_GRID_COLUMNS, scale))
+
+
+def _write_pairs(path: Path, one: Scored, real: RealImages) -> None:
+    if not one.pairs:
+        return
+    synthetic = one.images.x[[pair.synthetic_index for pair in one.pairs]]
+    records = real.train.x[[pair.train_index for pair in one.pairs]].numpy()
+    save_png(path, pairs_picture(synthetic, records, np.array([pair.distance for pair in one.pairs])))
+
+
+def _bars(one: Scored) -> tuple[list[Bar], list[Bar]]:
+    scores = one.evaluation.scores
+    found = {classifier.name: f"{classifier.name}_accuracy" for classifier in (*TWELVE, SMALL_CNN)}
+    classifiers = [
+        Bar(name=classifier, score=scores[name], reference=scores.get(f"{name}_real"))
+        for classifier, name in found.items()
+        if name in scores
+    ]
+    shown = {bar.score.name for bar in classifiers}
+    headline = [
+        Bar(name=name, score=scores[name], reference=scores.get(f"{name}_real"))
+        for name in HEADLINE
+        if name in scores and name not in shown
+    ]
+    return classifiers, headline
+
+
+def _curves(scored: Sequence[Scored]) -> list[Curve]:
+    """A line for each run or mechanism that has more than one epsilon, for each headline score."""
+    points = sorted(
+        ((one.target.series, one.evaluation.claim.epsilon, one) for one in scored if one.evaluation.claim is not None),
+        key=lambda point: point[:2],
+    )
+    found = []
+    for series, group in itertools.groupby(points, key=lambda point: point[0]):
+        by_epsilon = [
+            (epsilon, [point[2] for point in same]) for epsilon, same in itertools.groupby(group, lambda p: p[1])
+        ]
+        if len(by_epsilon) > 1:
+            found += [curve for name in HEADLINE if (curve := _curve(series, name, by_epsilon)) is not None]
+    return found
+
+
+def _curve(series: str, name: str, by_epsilon: Sequence[tuple[float, list[Scored]]]) -> Curve | None:
+    if not all(name in one.evaluation.scores for _, same in by_epsilon for one in same):
+        return None
+    reference = by_epsilon[-1][1][-1].evaluation.scores.get(f"{name}_real")
+    return Curve(
+        name=series,
+        epsilons=tuple(epsilon for epsilon, _ in by_epsilon),
+        scores=tuple(average_over_seeds([one.evaluation.scores[name] for one in same]) for _, same in by_epsilon),
+        reference=None if reference is None else dataclasses.replace(reference, name=name),
+    )
