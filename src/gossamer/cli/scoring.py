@@ -17,7 +17,7 @@ from gossamer.cli.targets import Target
 from gossamer.data.catalogue import load_images
 from gossamer.errors import InputError
 from gossamer.evaluation.encoder import EncoderSettings
-from gossamer.evaluation.inception import NUM_FEATURES, WEIGHTS_VARIABLE, find_inception_weights
+from gossamer.evaluation.inception import NUM_FEATURES, WEIGHTS_NAME, WEIGHTS_VARIABLE, find_inception_weights
 from gossamer.evaluation.memorisation import NearestPair
 from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.evaluation.suite import (
@@ -32,10 +32,12 @@ from gossamer.evaluation.suite import (
 )
 from gossamer.runs.cache import CacheFolder, content_key
 
-_KIND = "evaluation"
+SCORING_FORMAT = 1
+"""Part of every key of a kept evaluation: changes when equal images no longer mean equal scores."""
 FULL_NUM_SEEDS = 3
 QUICK_NUM_SEEDS = 1
 _MOST_SEEDS = 1000
+_KIND = "evaluation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +152,11 @@ def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealIm
         InputError: images that cannot be scored.
     """
     cache = CacheFolder.default()
-    terms = _terms(choice, cache)
+    terms = _terms(choice, targets, cache)
     _check_number(terms, f"{real.test.name} (the real test images)", real.test.num_records, real)
     draws = {target.name: _draws(terms, target, real) for target in targets}
+    num_beside = min(real.train.num_records, terms.num_samples)
+    _check_number(terms, f"{real.train.name} (the real training images)", num_beside, real)
     keys = _keys(terms, draws, real)
     kept = {name: _kept(cache, key) for name, key in keys.items()}
     found = {name: findings for name, findings in kept.items() if findings is not None}
@@ -191,18 +195,28 @@ def _check_number(terms: Terms, where: str, num_images: int, real: RealImages) -
         )
 
 
-def _terms(choice: ScoringChoice, cache: CacheFolder) -> Terms:
-    weights = None
-    if choice.inception_weights is not None or os.environ.get(WEIGHTS_VARIABLE):
-        weights = find_inception_weights(choice.inception_weights, cache.path)
+def _terms(choice: ScoringChoice, targets: Sequence[Target], cache: CacheFolder) -> Terms:
+    num_workers = os.cpu_count() or 1 if choice.num_workers is None else choice.num_workers
+    if num_workers < 1:
+        raise InputError("--num-workers must be at least 1")
+    # As many of every target, and of real images beside them: scores of unequal numbers do not compare.
+    sizes = [target.num_images for target in targets if target.num_images is not None]
     return Terms(
         suite=choice.suite,
         seeds=choice.seeds,
-        num_samples=choice.num_samples,
+        num_samples=min([choice.num_samples, *sizes]),
         permit_few_samples=choice.allow_few_samples,
-        inception_weights=weights,
-        num_workers=choice.num_workers or os.cpu_count() or 1,
+        inception_weights=_weights(choice, cache),
+        num_workers=num_workers,
     )
+
+
+def _weights(choice: ScoringChoice, cache: CacheFolder) -> Path | None:
+    """The Inception network's file if one is named, or lies where it is looked for."""
+    is_named = choice.inception_weights is not None or bool(os.environ.get(WEIGHTS_VARIABLE))
+    if not is_named and not (cache.path / WEIGHTS_NAME).is_file():
+        return None
+    return find_inception_weights(choice.inception_weights, cache.path)
 
 
 def _keys(terms: Terms, draws: dict[str, list[SyntheticImages]], real: RealImages) -> dict[str, str]:
@@ -210,6 +224,7 @@ def _keys(terms: Terms, draws: dict[str, list[SyntheticImages]], real: RealImage
     records = {"train": real.train, "test": real.test}
     arrays = {f"{name}_{part}": getattr(images, part).numpy() for name, images in records.items() for part in "xy"}
     settings = {
+        "format": SCORING_FORMAT,
         "real": content_key(arrays, None),
         "suite": terms.suite.name,
         "seeds": list(terms.seeds),
@@ -254,18 +269,18 @@ def _scored(
         num_samples=len(images.x),
         seeds=choice.seeds,
         scores=findings.scores,
-        skipped=_skipped(choice, images),
+        skipped=_skipped(choice, images, findings),
         notes=findings.notes,
     )
     return Scored(target=target, evaluation=evaluation, images=images, pairs=findings.pairs)
 
 
-def _skipped(choice: ScoringChoice, images: SyntheticImages) -> dict[str, str]:
+def _skipped(choice: ScoringChoice, images: SyntheticImages, findings: Findings) -> dict[str, str]:
     """Scores that were left out, and why."""
     asked = score_names(choice.suite)
     skipped = {name: "left out by --quick" for name in score_names(FULL) if name not in asked}
     if images.y is None:
         skipped |= dict.fromkeys(downstream_names(FULL), "the images have no labels")
-    if choice.inception_weights is None and not os.environ.get(WEIGHTS_VARIABLE):
+    if "fid_inception" not in findings.scores:
         skipped["fid_inception"] = "no --inception-weights given"
     return skipped

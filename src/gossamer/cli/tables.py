@@ -68,8 +68,11 @@ def show_comparison(comparison: Comparison) -> None:
             if row.name in HEADLINE:
                 cells = ((row.cells[place], " *" if row.best == place else "") for place in shown)
                 shown_cells = ("" if cell is None else _above_interval(cell, star) for cell, star in cells)
-                table.add_row(row.name, "higher" if row.higher_is_better else "lower", *shown_cells)
+                name = row.name if row.is_like_with_like else f"{row.name} ~"
+                table.add_row(name, "higher" if row.higher_is_better else "lower", *shown_cells)
         console.print(table)
+    if not all(row.is_like_with_like for row in comparison.rows):
+        print("~ not of one kind: other features, or other numbers of images.")
     print("* best, and no other target's interval reaches it; 95 % intervals, not corrected for the number of rows.")
 
 

@@ -27,6 +27,7 @@ class Target:
     Attributes:
         name: as tables and pictures call it.
         draw: (number of images, seed) -> images; a file gives what it has, in an order that the seed decides.
+        num_images: how many there are, None for a generator, which has no end.
         statement: what is claimed for the generator, None for foreign images.
         step: of a saved generator, None for a final one and for files.
         run: the run folder, None for single files.
@@ -36,6 +37,7 @@ class Target:
 
     name: str
     draw: Callable[[int, int], SyntheticImages]
+    num_images: int | None = None
     statement: PrivacyStatement | None = None
     step: int | None = None
     run: RunFolder | None = None
@@ -141,7 +143,7 @@ def _of_images(path: Path, images: ImageSet, real: ImageSpec) -> Target:
         chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:num_images].numpy()
         return SyntheticImages(x=x[chosen], y=None if y is None else y[chosen])
 
-    return Target(name=_plain_name(path), draw=draw)
+    return Target(name=_plain_name(path), draw=draw, num_images=len(x))
 
 
 def _check_shape(path: Path, found: ImageSpec, real: ImageSpec) -> None:

@@ -252,14 +252,17 @@ def set_name(target: str, seed: int) -> str:
 def downstream_tasks(suite: Suite, targets: Sequence[str], seeds: Sequence[int]) -> tuple[Task, ...]:
     """What is to be fitted: every classifier, once a seed, to the real training images and to each target's.
 
+    Tasks that are trained and tested on real images alone are the same for every target, and can be kept. Synthetic
+    images are shown to the classifiers of the first seed alone, which must be fitted anew.
+
     Args:
         suite: which classifiers, and whether those trained on real images are tested on synthetic ones.
         targets: names.
         seeds: one a repetition.
     """
-    backwards = targets if suite.has_both_ways else ()
+    backwards = tuple(set_name(target, seeds[0]) for target in targets) if suite.has_both_ways else ()
     on_real = (
-        Task(classifier=one, train=REAL, tests=(TEST, *(set_name(target, seed) for target in backwards)), seed=seed)
+        Task(classifier=one, train=REAL, tests=(TEST, *backwards) if seed == seeds[0] else (TEST,), seed=seed)
         for one in suite.classifiers
         for seed in seeds
     )
@@ -283,6 +286,7 @@ class _Side:
         true: (num_images,) or (num_seeds, num_images).
         num_synthetic: synthetic images behind a score.
         num_real: real images behind it.
+        seeds: one a row of the labels.
     """
 
     suffix: str
@@ -291,6 +295,7 @@ class _Side:
     true: NDArray[np.integer]
     num_synthetic: int
     num_real: int
+    seeds: tuple[int, ...]
 
 
 def score_downstream(
@@ -308,12 +313,12 @@ def score_downstream(
     forwards, real, *backwards = _sides(suite, target, seeds, sets, verdicts)
     scores: list[Score] = []
     for side in (forwards, real, *backwards):
-        scores += [_accuracy(side, name, seeds) for name in side.labels]
-    scores += [_macro_f1(forwards, name, seeds) for name in forwards.labels]
+        scores += [_accuracy(side, name) for name in side.labels]
+    scores += [_macro_f1(forwards, name) for name in forwards.labels]
     twelve = [one.name for one in TWELVE]
     if set(twelve) <= set(forwards.labels):
-        scores += [_mean_of_twelve(side, twelve, seeds) for side in (forwards, real, *backwards)]
-        scores.append(_calibrated(forwards, real, twelve, seeds))
+        scores += [_mean_of_twelve(side, twelve) for side in (forwards, real, *backwards)]
+        scores.append(_calibrated(forwards, real, twelve))
     return {score.name: score for score in scores}
 
 
@@ -330,6 +335,7 @@ def _sides(
         true=sets[TEST].labels,
         num_synthetic=num_synthetic,
         num_real=num_test,
+        seeds=seeds,
     )
     real = _Side(
         suffix="_real",
@@ -338,21 +344,23 @@ def _sides(
         true=sets[TEST].labels,
         num_synthetic=0,
         num_real=num_real + num_test,
+        seeds=seeds,
     )
     if not suite.has_both_ways:
         return forwards, real
     backwards = _Side(
         suffix="_real_to_synthetic",
         what="trained on real images, tested on synthetic ones",
-        labels={n: np.stack([verdicts[REAL, n, s][d] for d, s in zip(draws, seeds)]) for n in names},
-        true=np.stack([sets[d].labels for d in draws]),
+        labels={n: verdicts[REAL, n, seeds[0]][draws[0]][None] for n in names},
+        true=sets[draws[0]].labels,
         num_synthetic=num_synthetic,
         num_real=num_real,
+        seeds=seeds[:1],
     )
     return forwards, real, backwards
 
 
-def _accuracy(side: _Side, classifier: str, seeds: tuple[int, ...]) -> Score:
+def _accuracy(side: _Side, classifier: str) -> Score:
     name = f"{classifier}_accuracy{side.suffix}"
     return accuracy_score(
         name,
@@ -360,13 +368,13 @@ def _accuracy(side: _Side, classifier: str, seeds: tuple[int, ...]) -> Score:
         side.true,
         num_synthetic=side.num_synthetic,
         num_real=side.num_real,
-        seeds=seeds,
+        seeds=side.seeds,
         source=_source(classifier, side.what),
-        rng=_stream(name, seeds),
+        rng=_stream(name, side.seeds),
     )
 
 
-def _macro_f1(side: _Side, classifier: str, seeds: tuple[int, ...]) -> Score:
+def _macro_f1(side: _Side, classifier: str) -> Score:
     name = f"{classifier}_macro_f1{side.suffix}"
     return macro_f1_score(
         name,
@@ -374,13 +382,13 @@ def _macro_f1(side: _Side, classifier: str, seeds: tuple[int, ...]) -> Score:
         side.true,
         num_synthetic=side.num_synthetic,
         num_real=side.num_real,
-        seeds=seeds,
+        seeds=side.seeds,
         source=_source(classifier, side.what),
-        rng=_stream(name, seeds),
+        rng=_stream(name, side.seeds),
     )
 
 
-def _mean_of_twelve(side: _Side, twelve: Sequence[str], seeds: tuple[int, ...]) -> Score:
+def _mean_of_twelve(side: _Side, twelve: Sequence[str]) -> Score:
     name = f"avg12{side.suffix}"
     return mean_accuracy(
         name,
@@ -388,13 +396,13 @@ def _mean_of_twelve(side: _Side, twelve: Sequence[str], seeds: tuple[int, ...]) 
         side.true,
         num_synthetic=side.num_synthetic,
         num_real=side.num_real,
-        seeds=seeds,
+        seeds=side.seeds,
         source=_source("mean accuracy of the twelve classifiers", side.what),
-        rng=_stream(name, seeds),
+        rng=_stream(name, side.seeds),
     )
 
 
-def _calibrated(forwards: _Side, real: _Side, twelve: Sequence[str], seeds: tuple[int, ...]) -> Score:
+def _calibrated(forwards: _Side, real: _Side, twelve: Sequence[str]) -> Score:
     name = "avg12_calibrated"
     return calibrated_accuracy(
         name,
@@ -403,9 +411,9 @@ def _calibrated(forwards: _Side, real: _Side, twelve: Sequence[str], seeds: tupl
         forwards.true,
         num_synthetic=forwards.num_synthetic,
         num_real=real.num_real,
-        seeds=seeds,
+        seeds=forwards.seeds,
         source=_source("mean ratio of the twelve classifiers' accuracies", "synthetic over real training images"),
-        rng=_stream(name, seeds),
+        rng=_stream(name, forwards.seeds),
     )
 
 
