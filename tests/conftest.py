@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,12 @@ def data_dir() -> Path:
     if os.environ.get("GOSSAMER_REQUIRE_DATA") == "1":
         pytest.fail("GOSSAMER_REQUIRE_DATA=1, but GOSSAMER_DATA names no folder of real data")
     pytest.skip("needs real data: set GOSSAMER_DATA")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the tests' own, for processes that they start, too: that of the user is never touched."""
+    path = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOSSAMER_CACHE", str(path))
+        yield path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import shlex
 from collections.abc import Callable, Iterator
@@ -14,9 +15,13 @@ import numpy as np
 import pytest
 import torch
 
+from gossamer.cli import encoder
 from gossamer.cli.main import main
 from gossamer.cli.progress import AbstractProgress
-from gossamer.methods.gs_wgan import StepReport
+from gossamer.data.catalogue import load_images
+from gossamer.evaluation import classifiers
+from gossamer.evaluation.encoder import EncoderSettings
+from gossamer.methods.method import Progress
 
 TINY = shlex.split(
     "--num-critics 30 --num-steps 12 --batch-size 20 --draws-per-step 4 --renewals-per-step 5 --noise-multiplier 1.2 "
@@ -74,6 +79,37 @@ def finished(tmp_path_factory: Any, train_tiny: Any) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def saved_on_the_way(tmp_path_factory: Any, train_tiny: Any) -> Path:
+    """A finished tiny run that saved its generator after 3 and after 7 steps. To be looked at."""
+    path = tmp_path_factory.mktemp("saved") / "run"
+    assert train_tiny("digits", path, "--save-at-step", "3,7").code == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def bench_of_seconds(tmp_path_factory: Any) -> Iterator[Path]:
+    """An encoder and a CNN that learn for a moment, and a cache in which nothing else is found."""
+    cache = tmp_path_factory.mktemp("cache")
+    quick = functools.partial(EncoderSettings, num_epochs=1, min_updates=60, width=8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOSSAMER_CACHE", str(cache))
+        patch.setattr(encoder, "EncoderSettings", quick)
+        patch.setattr(classifiers, "_MIN_UPDATES", 40)
+        patch.setattr(classifiers, "_NUM_EPOCHS", 1)
+        yield cache / "private"
+
+
+@pytest.fixture(scope="session")
+def real_digits(tmp_path_factory: Any) -> Path:
+    """An NPZ of 300 real training images, as if another program had made them."""
+    train = load_images("digits").train
+    assert train.y is not None
+    path = tmp_path_factory.mktemp("theirs") / "real.npz"
+    np.savez(path, x=train.x[:300].numpy(), y=train.y[:300].numpy())
+    return path
+
+
 @pytest.fixture
 def at_step(monkeypatch: Any) -> Callable[[int, Callable[[], None]], None]:
     """Let something happen right after a step of a training, once; step -1 is the first report of all."""
@@ -82,9 +118,9 @@ def at_step(monkeypatch: Any) -> Callable[[int, Callable[[], None]], None]:
         pending = [happen]
         show = AbstractProgress.show
 
-        def spy(self: Any, report: Any) -> None:
-            show(self, report)
-            if pending and (report.step == step if isinstance(report, StepReport) else step < 0):
+        def spy(self: Any, progress: Progress) -> None:
+            show(self, progress)
+            if pending and (progress.num_done == step + 1 if progress.part == "generator" else step < 0):
                 pending.pop()()
 
         monkeypatch.setattr(AbstractProgress, "show", spy)

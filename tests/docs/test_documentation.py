@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -14,11 +15,14 @@ import pytest
 import torch
 
 from gossamer.cli.main import VERBS, main
+from gossamer.evaluation.record import Claim, Evaluation
+from gossamer.evaluation.score import Score
+from gossamer.evaluation.suite import FEATURE_SCORES, FULL, score_names
 from gossamer.recipes import gs_wgan as recipes
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-METHODS = {"train": ("gs-wgan",), "account": ("gs-wgan",), "data": ("list", "describe")}
+METHODS = {"train": ("gs-wgan",), "account": ("gs-wgan",), "data": ("list", "describe"), "encoder": ("train",)}
 RUN_MARK = "<!-- test: run -->"
 BLOCK = re.compile(r"^(?P<mark><!-- test: run -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -188,6 +192,40 @@ def test_the_reference_of_the_statement_names_every_key(place: Path) -> None:
     text = (ROOT / "docs" / "reference" / "privacy-json.md").read_text(encoding="utf-8")
     assert all(f"| `{key}` |" in text for key in keys)
     assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == set(keys)
+
+
+def test_the_reference_of_evaluations_names_every_key_and_every_score() -> None:
+    score = Score(
+        name="recall", value=0.5, low=0.4, high=0.6, higher_is_better=True, num_synthetic=9, num_real=9, seeds=(0,),
+        source="example",
+    )  # fmt: skip
+    claim = Claim(mechanism="example", epsilon=1.0, delta=1e-5, step=3)
+    record = Evaluation(
+        target="a", claim=claim, data="b", suite="full", num_samples=9, seeds=(0,), scores={"recall": score}, skipped={}
+    ).to_json()
+    text = (ROOT / "docs" / "reference" / "evaluation-json.md").read_text(encoding="utf-8")
+    keys, *_ = text.partition("## Several targets")
+    expected = {*record, *record["claim"], *record["scores"]["recall"], "checkpoints"}
+    assert names_in_first_column(keys) == expected - {"name"}
+
+
+def test_the_reference_of_evaluations_names_no_score_that_is_not_there() -> None:
+    text = (ROOT / "docs" / "reference" / "evaluation-json.md").read_text(encoding="utf-8")
+    scores, _, rest = text.partition("## Names of scores")[2].partition("| classifier | what |")
+    classifiers = names_in_first_column(rest.partition("## ")[0])
+    patterns = names_in_first_column(scores)
+    named = {
+        pattern.replace("CLASSIFIER", classifier).replace("FEATURE", feature)
+        for pattern, classifier, feature in itertools.product(patterns, classifiers, FEATURE_SCORES)
+    }
+    assert named == {*score_names(FULL), "fid_inception"}
+    assert classifiers == {one.name for one in FULL.classifiers}
+
+
+def names_in_first_column(text: str) -> set[str]:
+    """Words in code type in the first column of a page's tables."""
+    cells = re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
 
 
 def test_a_planted_wrong_flag_is_caught(capsys: pytest.CaptureFixture[str]) -> None:

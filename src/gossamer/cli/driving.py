@@ -24,12 +24,14 @@ from gossamer.cli.progress import progress
 from gossamer.data.images import ImageData
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.methods.gs_wgan import GSWGANTraining, StepReport
+from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import WarmStartChunk
 from gossamer.nn.ensemble import Tensors
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.statement import PrivacyStatement
+from gossamer.recipes.books import book_of
 from gossamer.reports.grid import class_grid, sample_grid, save_png
 from gossamer.runs.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
 from gossamer.runs.config_io import to_json_tree
@@ -78,7 +80,7 @@ class MilestoneReleases:
         self._folder = folder
         clear_unfinished(folder)
 
-    def release_due(self, training: GSWGANTraining, ledger: LedgerFile) -> None:
+    def release_due(self, training: AbstractTraining, ledger: LedgerFile) -> None:
         """Write the generator if a milestone is reached that has none yet.
 
         Raises:
@@ -138,19 +140,17 @@ def drive(job: TrainingJob, folder: RunFolder, data: ImageData) -> int:
         Exit code: 0 when the release is written, 130 when interrupted in good order.
     """
     if process_number() > 0:
-        _warm_start_part(_training(job, folder, data, None, None))
+        _share_warm_start(_training(job, folder, data, None, None))
         return 0
     with folder.locked(), Interruption() as interruption:
         state = load_checkpoint(folder.checkpoints)
+        stops = job.method.stage_starts() if isinstance(job.method, GSWGANConfig) else ()
         ledger = LedgerFile(
-            folder.ledger_file,
-            num_planned_steps=job.method.num_steps,
-            stops=job.method.stage_starts(),
-            marks=job.save_at_steps,
+            folder.ledger_file, num_planned_steps=job.num_steps(data), stops=stops, marks=job.save_at_steps
         )
         training = _training(job, folder, data, state, ledger)
         if num_processes() > 1:
-            _warm_start_part(training)
+            _share_warm_start(training)
         milestones = MilestoneReleases(job.save_at_steps, folder)
         if not _train(training, ledger, folder, milestones, interruption):
             say(f"interrupted at step {training.step}; go on with: gossamer resume {folder.path}")
@@ -161,27 +161,26 @@ def drive(job: TrainingJob, folder: RunFolder, data: ImageData) -> int:
 
 def _training(
     job: TrainingJob, folder: RunFolder, data: ImageData, state: dict[str, Any] | None, ledger: LedgerFile | None
-) -> GSWGANTraining:
+) -> AbstractTraining:
     spending: dict[str, Any] = {}
+    num_steps = job.num_steps(data)
     if ledger is not None:
         step = 0 if state is None else int(state["step"])
-        spending = {"num_lost_steps": _num_lost_steps(job, ledger, step), "charge": ledger.charge}
-    return GSWGANTraining(
-        job.method,
-        data.train,
-        KeyedNoise(),
+        spending = {"num_lost_steps": _num_lost_steps(num_steps, ledger, step), "charge": ledger.charge}
+    circumstances = Circumstances(
         delta=job.delta,
         device=find_device(job.device),
         precision=find_precision(job.precision),
         store=FolderStore(folder),
-        public_notes=(*data.public_notes, *describe_milestones(job.save_at_steps, job.method.num_steps)),
+        public_notes=(*data.public_notes, *describe_milestones(job.save_at_steps, num_steps)),
         num_tuning_runs=job.num_tuning_runs,
         state=state,
         **spending,
     )
+    return book_of(job.method).method.start(job.method, data.train, KeyedNoise(), circumstances)
 
 
-def _num_lost_steps(job: TrainingJob, ledger: LedgerFile, step: int) -> int:
+def _num_lost_steps(num_steps: int, ledger: LedgerFile, step: int) -> int:
     """Steps that were charged after the checkpoint at ``step`` and lost in a crash: they stay paid.
 
     Raises:
@@ -194,7 +193,7 @@ def _num_lost_steps(job: TrainingJob, ledger: LedgerFile, step: int) -> int:
             f"{ledger.path}: fewer steps are charged than the checkpoint has done, so it was changed or removed; "
             "put it back, or start a new run"
         )
-    left = job.method.num_steps - step - lost
+    left = num_steps - step - lost
     if lost and not step and not left:
         raise PrivacyError(
             f"{ledger.path}: all {lost} steps were paid for and lost in crashes, so none are left to train with; start "
@@ -205,8 +204,14 @@ def _num_lost_steps(job: TrainingJob, ledger: LedgerFile, step: int) -> int:
     return lost
 
 
-def _warm_start_part(training: GSWGANTraining) -> None:
-    """Every process does its part of the chunks, then all wait for each other."""
+def _share_warm_start(training: AbstractTraining) -> None:
+    """Every process does its part of the chunks, then all wait for each other.
+
+    Raises:
+        InputError: a method that has nothing to share out.
+    """
+    if not isinstance(training, GSWGANTraining):
+        raise InputError("this method works in one process: start it without torchrun")
     for report in training.warm_start_part(process_number(), num_processes()):
         say(f"process {process_number()}: critics up to {report.num_ready} of {report.num_critics} ready")
     wait_for_all()
@@ -274,29 +279,32 @@ def say(line: str) -> None:
 
 
 def _train(
-    training: GSWGANTraining,
+    training: AbstractTraining,
     ledger: LedgerFile,
     folder: RunFolder,
     milestones: MilestoneReleases,
     interruption: Interruption,
 ) -> bool:
     """Go to the end of the plan, or to the first safe place after an interruption (then False)."""
-    saved = time.monotonic()
+    saved, was_spent = time.monotonic(), training.step >= training.end_step
     # One that a crash left unwritten is due at once.
     milestones.release_due(training, ledger)
     # Line by line, so that whoever follows the file sees a step when it is done.
-    with progress(training.end_step) as watched, folder.metrics_file.open("a", buffering=1) as metrics:
+    with progress() as watched, folder.metrics_file.open("a", buffering=1) as metrics:
         for report in training:
-            watched.show(report)
-            if isinstance(report, StepReport):
+            watched.show(training.progress(report))
+            if isinstance(report, AbstractStepReport):
                 metrics.write(json.dumps(asdict(report)) + "\n")
                 milestones.release_due(training, ledger)
             is_late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
-            is_over = training.step >= training.end_step
-            if (interruption.is_asked or is_late) and not is_over and ledger.is_block_end(training.step):
+            # What was paid for is kept at once where the rest costs time alone.
+            is_spent = training.step >= training.end_step
+            is_wanted = interruption.is_asked or is_late or (is_spent and not was_spent)
+            if is_wanted and not training.is_over and (is_spent or ledger.is_block_end(training.step)):
                 save_checkpoint(folder.checkpoints, training.step, training.state_dict())
                 saved = time.monotonic()
                 if interruption.is_asked:
                     return False
+            was_spent = is_spent
     save_checkpoint(folder.checkpoints, training.step, training.state_dict())
     return True

@@ -65,7 +65,7 @@ def run(arguments: Sequence[str]) -> int:
     real, test, notes = _split(asked)
     cache, began = CacheFolder.default(), time.monotonic()
     was_kept = load_encoder(real, cache, seed=asked.seed) is not None
-    with progress(0) as watched:
+    with progress() as watched:
         encoder = find_encoder(real, cache, seed=asked.seed, count=watched.count)
     found = {
         "data": real.name,

@@ -5,28 +5,77 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
 from gossamer.data.images import ImageSet, ImageSpec
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage, StepReport
+from gossamer.methods.method import Circumstances, Method
 
 _TIMED_STEPS = 2
 _SMALL_NETWORK = 100_000
 _FEW = 4
+_PATIENCE_S = 10.0
+
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Expected time in seconds, and memory in bytes beside the data."""
+    """What a training will take.
+
+    Attributes:
+        seconds: expected time.
+        num_bytes: memory of critics beside the data, None where there are none.
+        device: where.
+    """
 
     seconds: float
-    num_bytes: int
+    num_bytes: int | None
+    device: torch.device
+
+    def __str__(self) -> str:
+        """In one line or two."""
+        minutes, where = self.seconds / 60, self.device.type
+        time_line = f"time: about {minutes:.1f} min on this machine ({where}), as measured on random images just now"
+        if self.num_bytes is None:
+            return time_line
+        return f"{time_line}\nmemory: about {self.num_bytes / 2**20:.0f} MiB of critics, beside the data"
 
 
-def estimate_cost(config: GSWGANConfig, spec: ImageSpec, num_records: int, device: torch.device) -> Cost:
-    """Time an update and a few steps of every stage on random images of the same shape.
+def estimate_cost(method: Method[C], config: C, spec: ImageSpec, num_records: int, device: torch.device) -> Cost:
+    """Time the first seconds of a training on random images of the same shape.
+
+    Args:
+        method: which.
+        config: settings with a noise multiplier.
+        spec: shape and classes.
+        num_records: public number of slots.
+        device: where to compute.
+    """
+    if isinstance(config, GSWGANConfig):
+        return _estimate_gs_wgan(config, spec, num_records, device)
+    images = _random_images(spec, num_records)
+    # These records are random, so the noise need not be secret, and delta says nothing.
+    circumstances = Circumstances(delta=0.5 / num_records, device=device)
+    training = method.start(config, images, DeterministicNoise(0), circumstances)
+    began = before = part_began = time.perf_counter()
+    part, seconds = "", 0.0
+    for report in training:
+        done, now = training.progress(report), time.perf_counter()
+        if done.part != part:
+            part, part_began = done.part, before
+        seconds = now - began + (now - part_began) / done.num_done * (done.num_all - done.num_done)
+        if now - began > _PATIENCE_S:
+            break
+        before = now
+    return Cost(seconds=seconds, num_bytes=None, device=device)
+
+
+def _estimate_gs_wgan(config: GSWGANConfig, spec: ImageSpec, num_records: int, device: torch.device) -> Cost:
+    """Time an update and a few steps of every stage.
 
     Args:
         config: settings with a noise multiplier.
@@ -43,7 +92,7 @@ def estimate_cost(config: GSWGANConfig, spec: ImageSpec, num_records: int, devic
         seconds += warm * config.num_critics / probe.num_critics * stage.warm_start.num_updates
         seconds += steps * step * _num_tuned(config) / _num_tuned(probe)
         num_bytes = max(num_bytes, size * config.num_critics // probe.num_critics)
-    return Cost(seconds=seconds, num_bytes=num_bytes)
+    return Cost(seconds=seconds, num_bytes=num_bytes, device=device)
 
 
 def _probe(config: GSWGANConfig, stage: Stage, spec: ImageSpec) -> GSWGANConfig:
@@ -70,13 +119,7 @@ def _num_tuned(config: GSWGANConfig) -> int:
 
 def _time(config: GSWGANConfig, spec: ImageSpec, num_records: int, device: torch.device) -> tuple[float, float, int]:
     """Seconds for the warm start of one chunk, seconds for a step, bytes of the chunk's critics."""
-    rng = torch.Generator().manual_seed(0)
-    images = ImageSet(
-        name="random images",
-        spec=spec,
-        x=torch.rand(num_records, *spec.shape, generator=rng),
-        y=torch.randint(0, spec.num_classes, (num_records,), generator=rng) if spec.num_classes else None,
-    )
+    images = _random_images(spec, num_records)
     # These records are random, so the noise need not be secret, and delta says nothing.
     training = GSWGANTraining(config, images, DeterministicNoise(0), delta=0.5 / num_records, device=device)
     times, size = [time.perf_counter()], 0
@@ -89,3 +132,13 @@ def _time(config: GSWGANConfig, spec: ImageSpec, num_records: int, device: torch
             )
     first_step = times[-1 - _TIMED_STEPS]
     return times[1] - times[0], (times[-1] - first_step) / _TIMED_STEPS, size
+
+
+def _random_images(spec: ImageSpec, num_records: int) -> ImageSet:
+    rng = torch.Generator().manual_seed(0)
+    return ImageSet(
+        name="random images",
+        spec=spec,
+        x=torch.rand(num_records, *spec.shape, generator=rng),
+        y=torch.randint(0, spec.num_classes, (num_records,), generator=rng) if spec.num_classes else None,
+    )

@@ -13,7 +13,7 @@ from gossamer.cli.arguments import DeviceName, PrecisionName
 from gossamer.data.catalogue import load_images
 from gossamer.data.images import ImageData, ImageSet
 from gossamer.errors import InputError
-from gossamer.methods.gs_wgan import GSWGANConfig
+from gossamer.recipes.books import MethodConfig, book_of
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 from gossamer.runs.files import read_json, whole_file, write_json
 from gossamer.runs.folder import RunFolder
@@ -41,7 +41,7 @@ class TrainingJob:
     delta: float
     device: DeviceName
     precision: PrecisionName
-    method: GSWGANConfig
+    method: MethodConfig
     num_tuning_runs: int = 0
     save_at_steps: tuple[int, ...] = ()
 
@@ -49,13 +49,23 @@ class TrainingJob:
         for name, choices in (("device", ("auto", "cpu", "cuda")), ("precision", ("fp32", "bf16"))):
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}")
-        bounds = (0, *self.save_at_steps, self.method.num_steps + 1)
-        if not all(before < after for before, after in itertools.pairwise(bounds)):
-            raise InputError(f"save_at_steps must rise between 1 and the {self.method.num_steps} steps of the run")
+        if not all(before < after for before, after in itertools.pairwise((0, *self.save_at_steps))):
+            raise InputError("save_at_steps must rise from 1 on")
 
     def load(self) -> ImageData:
         """The data, read again."""
         return load_images(self.data, None if self.data_dir is None else Path(self.data_dir), self.num_classes)
+
+    def num_steps(self, data: ImageData) -> int:
+        """Private steps of the whole run.
+
+        Raises:
+            InputError: a generator was to be saved after more of them.
+        """
+        num_steps = book_of(self.method).method.plan(self.method, data.train.num_records).num_steps
+        if max(self.save_at_steps, default=0) > num_steps:
+            raise InputError(f"save_at_steps must lie within the {num_steps} steps of the run")
+        return num_steps
 
     def write(self, folder: RunFolder) -> None:
         """Write `config.json`."""
@@ -105,7 +115,7 @@ def _kept(folder: RunFolder, name: str) -> str:
 def settings_digest(job: TrainingJob) -> str:
     """SHA-256 of what the statement depends on: the method's settings, delta, and the steps fixed for saving."""
     # Read back once, so that a 6 that becomes 6.0 on its way through the file is no change.
-    method = from_json_tree(GSWGANConfig, to_json_tree(job.method), "settings")
+    method = from_json_tree(MethodConfig, to_json_tree(job.method), "settings")
     tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
     # Privacy: steps chosen in mid-run may have been chosen by looking. Absent where none is, as runs began before.
     tree |= {"save_at_steps": list(job.save_at_steps)} if job.save_at_steps else {}

@@ -12,50 +12,36 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as RichProgress
 
-from gossamer.methods.gs_wgan import StepReport, WarmStartReport
+from gossamer.methods.method import Progress
 
 SECONDS_BETWEEN_LINES = 30.0
 
 
 class AbstractProgress(AbstractContextManager["AbstractProgress"], abc.ABC):
-    """Shows the reports of a training.
+    """Shows how far a long work is."""
 
-    Args:
-        num_steps: steps to come to in all.
-    """
-
-    def __init__(self, num_steps: int) -> None:
-        self._num_steps = num_steps
-
-    def show(self, report: WarmStartReport | StepReport) -> None:
+    def show(self, progress: Progress) -> None:
         """Bring what is seen up to date."""
-        if isinstance(report, WarmStartReport):
-            self._show(f"critics of stage {report.stage + 1}", report.num_ready, report.num_critics)
-        else:
-            self._show("generator", report.step + 1, self._num_steps)
-
-    def count(self, what: str, num_done: int, num_all: int) -> None:
-        """Say how far some other part has come."""
-        self._show(what, num_done, num_all)
+        self.count(progress.part, progress.num_done, progress.num_all)
 
     @abc.abstractmethod
-    def _show(self, what: str, num_done: int, num_all: int) -> None: ...
+    def count(self, what: str, num_done: int, num_all: int) -> None:
+        """Say how far a part has come."""
 
 
 class Bars(AbstractProgress):
-    """One bar for the warm start of each stage, one for the steps."""
+    """One bar for each part."""
 
-    def __init__(self, num_steps: int) -> None:
-        super().__init__(num_steps)
+    def __init__(self) -> None:
         self._tasks: dict[str, TaskID] = {}
-        self._progress = Progress(
+        self._progress = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -74,7 +60,8 @@ class Bars(AbstractProgress):
     ) -> None:
         self._progress.stop()
 
-    def _show(self, what: str, num_done: int, num_all: int) -> None:
+    def count(self, what: str, num_done: int, num_all: int) -> None:
+        """Move the part's bar."""
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(what, total=num_all)
         self._progress.update(self._tasks[what], completed=num_done)
@@ -83,8 +70,7 @@ class Bars(AbstractProgress):
 class Lines(AbstractProgress):
     """A line every half minute, with the time that is left of the present part: for logs."""
 
-    def __init__(self, num_steps: int) -> None:
-        super().__init__(num_steps)
+    def __init__(self) -> None:
         self._what = ""
         self._begin, self._num_before, self._said = 0.0, 0, 0.0
 
@@ -96,7 +82,8 @@ class Lines(AbstractProgress):
     ) -> None:
         pass
 
-    def _show(self, what: str, num_done: int, num_all: int) -> None:
+    def count(self, what: str, num_done: int, num_all: int) -> None:
+        """Say a line if it is time for one."""
         now = time.monotonic()
         if what != self._what:
             self._what, self._begin, self._num_before, self._said = what, now, num_done, now
@@ -106,6 +93,6 @@ class Lines(AbstractProgress):
             print(f"gossamer: {what} {num_done} of {num_all}, about {seconds / 60:.0f} min left", file=sys.stderr)
 
 
-def progress(num_steps: int) -> AbstractProgress:
+def progress() -> AbstractProgress:
     """Bars if a person is watching, else lines."""
-    return Bars(num_steps) if sys.stderr.isatty() else Lines(num_steps)
+    return Bars() if sys.stderr.isatty() else Lines()

@@ -163,7 +163,7 @@ def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealIm
     missing = {name: images for name, images in draws.items() if name not in found}
     if missing:
         say(f"{terms.suite.name} scores of {', '.join(missing)}; what depends on {real.train.name} alone comes first")
-        with progress(0) as watched:
+        with progress() as watched:
             fresh = Bench.prepare(terms, real, cache, watched.count).score(missing, watched.count)
         for name, findings in fresh.items():
             cache.save_json(_KIND, keys[name], findings.to_json())

@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Generic, TypeVar
 
-import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -34,13 +33,17 @@ from gossamer.data.catalogue import NAMED_DATA, load_images
 from gossamer.data.images import ImageData, ImageSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, calibrate, plan
+from gossamer.methods.gs_wgan import GSWGANConfig
+from gossamer.methods.method import Circumstances, Method, Plan
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.statement import PrivacyStatement
-from gossamer.recipes.gs_wgan import find_recipe, recipe_for
+from gossamer.recipes.books import BOOKS, find_book
+from gossamer.recipes.recipe import RecipeBook
 from gossamer.runs.config_io import from_json_tree
 from gossamer.runs.files import read_json
 from gossamer.runs.folder import RunFolder
+
+C = TypeVar("C")
 
 DEFAULT_EPSILON = 10.0
 
@@ -53,8 +56,7 @@ class DataChoice:
         data: digits, mnist, fashion-mnist, an NPZ file, or a folder of PNGs
         data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
-        recipe: settings to start from: NAME-cpu or NAME-paper (NAME: digits, mnist, fashion-mnist), or the config.json
-            of a run, edited or not; default: by --data
+        recipe: settings to start from: a name, or the config.json of a run, edited or not; default: by --data
     """
 
     data: str
@@ -64,8 +66,8 @@ class DataChoice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainGSWGAN:
-    """Learn a generator with GS-WGAN within a privacy budget, and write the run folder.
+class Train(Generic[C]):
+    """Learn a generator within a privacy budget, and write the run folder.
 
     The noise follows from --epsilon; every other setting comes from the recipe and can be changed below. Ctrl-C
     stops in good order; `gossamer resume OUT` goes on.
@@ -78,12 +80,12 @@ class TrainGSWGAN:
         epsilon: privacy budget; 10 unless --noise-multiplier is given
         delta: of the guarantee; default: the power of ten at or below 1/(10 N)
         device: auto takes a GPU when there is one
-        precision: bf16 for training critics and generator; critics answer in fp32 always
+        precision: bf16 for training critics and generator of gs-wgan; critics answer in fp32 always
         num_tuning_runs: earlier runs on the same records, to declare in the statement; their epsilon adds to this one
         save_at_epsilon: also release the generator as it is after the last step within each epsilon: 1,2,5,10
         save_at_step: also release the generator as it is after these steps: 500,1000
         dry_run: say what it would cost in privacy, time and memory, and stop
-        method: settings of GS-WGAN
+        method: settings of the method
     """
 
     choice: Annotated[DataChoice, tyro.conf.arg(name="")]
@@ -96,55 +98,56 @@ class TrainGSWGAN:
     save_at_epsilon: Numbers = ()
     save_at_step: Counts = ()
     dry_run: bool = False
-    method: Annotated[GSWGANConfig, tyro.conf.arg(name="")]
+    method: Annotated[C, tyro.conf.arg(name="")]
 
 
 def run(arguments: Sequence[str]) -> int:
     """Train by a method."""
-    _, rest = choose(arguments, ("gs-wgan",), program="train", what="method")
+    name, rest = choose(arguments, tuple(book.method.name for book in BOOKS), program="train", what="method")
+    book, program = find_book(name), f"train {name}"
     if {"-h", "--help"} & set(rest):
-        choice, data = _choice_for_help(rest), None
-        method = _named_recipe(choice) or find_recipe("mnist-cpu").config
+        choice, data = _choice_for_help(rest, program), None
+        config = _named_recipe(book, choice) or book.find_for("mnist").config
     else:
-        choice = read_known_arguments(DataChoice, rest, program="train gs-wgan")
+        choice = read_known_arguments(DataChoice, rest, program=program)
         data = load_images(choice.data, choice.data_dir, choice.num_classes)
-        method = _settings(choice, data)
+        config = _settings(book, choice, data)
     asked = read_arguments(
-        TrainGSWGAN, rest, program="train gs-wgan", default=TrainGSWGAN(choice=choice, method=method)
+        Train[book.method.config], rest, program=program, default=Train(choice=choice, method=config)
     )
     assert data is not None
-    return _train(asked, data)
+    return _train(asked, book.method, data)
 
 
-def _settings(choice: DataChoice, data: ImageData) -> GSWGANConfig:
-    return _named_recipe(choice) or recipe_for(data.train.spec, data.train.num_records).config
+def _settings(book: RecipeBook[C], choice: DataChoice, data: ImageData) -> C:
+    return _named_recipe(book, choice) or book.for_own(data.train.spec, data.train.num_records).config
 
 
-def _named_recipe(choice: DataChoice) -> GSWGANConfig | None:
+def _named_recipe(book: RecipeBook[C], choice: DataChoice) -> C | None:
     if choice.recipe is not None and choice.recipe.endswith(".json"):
-        return _settings_of(Path(choice.recipe))
+        return _settings_of(book.method, Path(choice.recipe))
     if choice.recipe is not None:
-        return find_recipe(choice.recipe).config
+        return book.find(choice.recipe).config
     if choice.data in {named.name for named in NAMED_DATA}:
-        return find_recipe(f"{choice.data}-cpu").config
+        return book.find_for(choice.data).config
     return None
 
 
-def _settings_of(file: Path) -> GSWGANConfig:
+def _settings_of(method: Method[C], file: Path) -> C:
     """The method's settings in a run's `config.json`, without the noise: that follows from the budget."""
     tree = read_json(file)
-    method = tree.get("method") if isinstance(tree, dict) else None
-    return dataclasses.replace(from_json_tree(GSWGANConfig, method, str(file)), noise_multiplier=None)
+    settings: Any = from_json_tree(method.config, tree.get("method") if isinstance(tree, dict) else None, str(file))
+    return dataclasses.replace(settings, noise_multiplier=None)
 
 
-def _choice_for_help(rest: Sequence[str]) -> DataChoice:
+def _choice_for_help(rest: Sequence[str], program: str) -> DataChoice:
     """The help shows the settings of the recipe that was named, if one was."""
     known = [word for word in rest if word not in ("-h", "--help")]
     known += [] if any(word.partition("=")[0] == "--data" for word in known) else ["--data", "mnist"]
-    return read_known_arguments(DataChoice, known, program="train gs-wgan")
+    return read_known_arguments(DataChoice, known, program=program)
 
 
-def _train(asked: TrainGSWGAN, data: ImageData) -> int:
+def _train(asked: Train[Any], method: Method[Any], data: ImageData) -> int:
     if asked.out is None and not asked.dry_run:
         raise InputError("--out is missing: name a folder for the run, for example --out runs/first")
     num_slots = data.train.num_records
@@ -152,15 +155,15 @@ def _train(asked: TrainGSWGAN, data: ImageData) -> int:
     check_delta(delta, num_slots)
     device = find_device(asked.device)
     with accountable():
-        method = _with_noise(asked, num_slots, delta)
-        statement = _rehearse(method, data.train, delta, asked.num_tuning_runs)
-        milestones = _milestones(asked, method, num_slots, delta)
+        config = _with_noise(asked, method, num_slots, delta)
+        statement = _rehearse(method, config, data.train, delta, asked.num_tuning_runs)
+        milestones = _milestones(asked, method.plan(config, num_slots), delta)
     if process_number() == 0:
-        _announce(statement, method, data)
+        _announce(statement, data)
         if milestones:
             show_milestones(milestones)
     if asked.dry_run or asked.out is None:
-        _show_cost(method, data, device)
+        print(estimate_cost(method, config, data.train.spec, num_slots, device))
         return 0
     job = TrainingJob(
         data=_whole_path(asked.choice.data),
@@ -169,7 +172,7 @@ def _train(asked: TrainGSWGAN, data: ImageData) -> int:
         delta=delta,
         device="cuda" if device.type == "cuda" else "cpu",
         precision=asked.precision,
-        method=method,
+        method=config,
         num_tuning_runs=asked.num_tuning_runs,
         save_at_steps=tuple(milestone.step for milestone in milestones),
     )
@@ -189,28 +192,30 @@ def _claim(path: Path, job: TrainingJob, data: ImageData) -> RunFolder:
     return folder
 
 
-def _with_noise(asked: TrainGSWGAN, num_slots: int, delta: float) -> GSWGANConfig:
+def _with_noise(asked: Train[C], method: Method[C], num_slots: int, delta: float) -> C:
     """The settings with the noise multiplier that was given, or that the budget asks for."""
+    config: Any = asked.method
+    is_gs_wgan = isinstance(config, GSWGANConfig)
     check_accountable(
-        num_critics=asked.method.num_critics,
-        answers=asked.method.num_steps * asked.method.batch_size,
-        noise_multiplier=asked.method.noise_multiplier,
+        num_critics=config.num_critics if is_gs_wgan else 1,
+        answers=config.num_steps * config.batch_size if is_gs_wgan else method.plan(config, num_slots).num_steps,
+        noise_multiplier=config.noise_multiplier,
         epsilon=asked.epsilon,
     )
-    if asked.method.noise_multiplier is not None:
+    if config.noise_multiplier is not None:
         if asked.epsilon is not None:
             raise InputError("--epsilon and --noise-multiplier exclude each other: give one")
-        return asked.method
-    return calibrate(asked.method, num_slots, PrivacyBudget(epsilon=_target(asked), delta=delta))
+        return config
+    return method.calibrate(config, num_slots, PrivacyBudget(epsilon=_target(asked), delta=delta))
 
 
-def _target(asked: TrainGSWGAN) -> float:
+def _target(asked: Train[Any]) -> float:
     return DEFAULT_EPSILON if asked.epsilon is None else asked.epsilon
 
 
-def _milestones(asked: TrainGSWGAN, method: GSWGANConfig, num_slots: int, delta: float) -> tuple[Milestone, ...]:
+def _milestones(asked: Train[Any], plan: Plan, delta: float) -> tuple[Milestone, ...]:
     return find_milestones(
-        plan(method, num_slots),
+        plan,
         delta,
         at_epsilon=asked.save_at_epsilon,
         at_step=asked.save_at_step,
@@ -218,44 +223,33 @@ def _milestones(asked: TrainGSWGAN, method: GSWGANConfig, num_slots: int, delta:
     )
 
 
-def _announce(statement: PrivacyStatement, method: GSWGANConfig, data: ImageData) -> None:
+def _announce(statement: PrivacyStatement, data: ImageData) -> None:
     """What will be claimed, before anything is spent: the figures of the statement itself."""
-    num_slots = statement.num_slots
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("epsilon by PLD (claimed)", f"{round_up(statement.epsilon):.3f}")
-    table.add_row("epsilon by RDP (looser)", f"{statement.epsilon_rdp:.3f}")
-    table.add_row(
-        "epsilon by the published formula",
-        f"{statement.published_epsilon:.3f} (does not hold for the published system)",
-    )
-    table.add_row("delta", f"{statement.delta:g} (one over the number of slots: {1 / num_slots:.2g})")
+    if statement.epsilon_rdp is not None:
+        table.add_row("epsilon by RDP (looser)", f"{statement.epsilon_rdp:.3f}")
+    if statement.published_epsilon is not None:
+        published = f"{statement.published_epsilon:.3f} (does not hold for the published system)"
+        table.add_row("epsilon by the published formula", published)
+    slots = f"one over the number of slots: {1 / statement.num_slots:.2g}"
+    table.add_row("delta", f"{statement.delta:g} ({slots})")
     table.add_row("noise multiplier", f"{statement.noise_multiplier:.5g}")
-    table.add_row("slots, critics, steps", f"{num_slots}, {method.num_critics}, {method.num_steps}")
-    table.add_row("answers, coins a step", f"{method.batch_size}, {method.draws_per_step}")
+    table.add_row("slots", str(statement.num_slots))
+    for name, value in statement.parameters:
+        table.add_row(name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value))
     Console().print(table)
     for sentence in data.public_notes:
         print(f"public: {sentence}")
 
 
-def _rehearse(method: GSWGANConfig, images: ImageSet, delta: float, num_tuning_runs: int) -> PrivacyStatement:
-    """Refuse now what would be refused later, networks that do not fit for one, and make the statement.
-
-    Nothing is trained and nothing is written.
-    """
+def _rehearse(method: Method[C], config: C, images: ImageSet, delta: float, num_tuning_runs: int) -> PrivacyStatement:
+    """Refuse now what would be refused later, and make the statement. Nothing is trained and nothing is written."""
+    circumstances = Circumstances(delta=delta, num_tuning_runs=num_tuning_runs)
     try:
-        training = GSWGANTraining(method, images, DeterministicNoise(0), delta=delta, num_tuning_runs=num_tuning_runs)
+        return method.start(config, images, DeterministicNoise(0), circumstances).trained().statement
     except ValueError as error:  # torch's own word for a learning rate that is none
         raise InputError(str(error)) from None
-    for stage in method.stages:
-        stage.critic.build(stage.view.shape(images.spec.shape), images.spec.num_classes, torch.Generator())
-    return training.trained().statement
-
-
-def _show_cost(method: GSWGANConfig, data: ImageData, device: torch.device) -> None:
-    cost = estimate_cost(method, data.train.spec, data.train.num_records, device)
-    minutes = cost.seconds / 60
-    print(f"time: about {minutes:.1f} min on this machine ({device.type}), as measured on random images just now")
-    print(f"memory: about {cost.num_bytes / 2**20:.0f} MiB of critics, beside the data")
 
 
 def _whole_path(source: str) -> str:

@@ -23,9 +23,6 @@ from gossamer.reports.tables import ScoreRow, write_scores_csv
 from gossamer.runs.files import write_json
 
 NUM_GRID_COLUMNS = 10
-RECORD = "evaluation.json"
-PICTURES = ("scores*.png", "scores*.svg", "curves.png", "curves.svg", "nearest-pairs*.png", "samples.png")
-"""What an evaluation writes beside its record, removed before another takes its place."""
 _RECORD = "evaluation.json"
 _OWN_FILES = (
     _RECORD, "scores.csv", "samples.png", "curves.*", "scores*.png", "scores*.svg", "nearest-pairs*.png", ".*.partial",
@@ -50,11 +47,9 @@ def check_place(folder: Path) -> None:
             )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name a folder with --out")
-    if folder.exists() and any(folder.iterdir()) and not (folder / RECORD).is_file():
-        raise InputError(f"{folder}: holds something else than an evaluation; name an empty or new folder with --out")
     # It is closed to others and cleared of an earlier evaluation, which somebody else's folder must not be.
     if folder.is_dir() and not (folder / _RECORD).is_file() and set(folder.iterdir()) - _own_files(folder):
-        raise InputError(f"{folder}: holds something else than an evaluation; name a new folder with --out")
+        raise InputError(f"{folder}: holds something else than an evaluation; name an empty or new folder with --out")
 
 
 def write_up(folder: Path, scored: Sequence[Scored], real: RealImages, tree: Any) -> None:

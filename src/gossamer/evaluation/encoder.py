@@ -48,7 +48,7 @@ class EncoderSettings:
 
     num_features: int = 64
     width: int = 16
-    num_epochs: int = 10
+    num_epochs: int = 5
     min_updates: int = 600
     batch_size: int = 128
     peak_learning_rate: float = 5e-3

@@ -121,7 +121,8 @@ def check_images(where: str, images: SyntheticImages, num_classes: int) -> None:
         num_classes: of the real data.
 
     Raises:
-        InputError: a value that is no number in [0, 1], one image repeated throughout, or a label outside the classes.
+        InputError: a value that is no number in [0, 1], one image repeated throughout, a label outside the classes, or
+            one class alone.
     """
     wrong = np.flatnonzero(~((images.x >= 0) & (images.x <= 1)).all(axis=(1, 2, 3)))
     if wrong.size:
@@ -130,6 +131,8 @@ def check_images(where: str, images: SyntheticImages, num_classes: int) -> None:
         raise InputError(f"{where}: all {len(images.x)} images are the same; there is nothing to score")
     if images.y is None:
         return
+    if (images.y == images.y[:1]).all():
+        raise InputError(f"{where}: all labels are of one class; classifiers need at least two, or no labels at all")
     outside = np.flatnonzero((images.y < 0) | (images.y >= num_classes))
     if outside.size:
         raise InputError(f"{where}: label {outside[0]} is outside 0 .. {num_classes - 1}, the classes of the real data")

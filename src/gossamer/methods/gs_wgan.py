@@ -15,24 +15,25 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gossamer.data.images import ImageSet
+from gossamer.data.images import ImageSet, ImageSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.sanitizer import GradientSanitizer
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, Progress
 from gossamer.methods.private_critics import PrivateCritics, WarmStartReport
 from gossamer.methods.public_generator import PublicGenerator, apart
 from gossamer.methods.settings import GSWGANConfig, Stage, calibrate, plan
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import MemoryStore, WarmStartStore
 
-__all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "calibrate", "plan"]
+__all__ = ["GS_WGAN", "GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "calibrate", "plan"]
 
 _WARM_START_POOLS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class StepReport:
+class StepReport(AbstractStepReport):
     """One step is done.
 
     Attributes:
@@ -42,13 +43,12 @@ class StepReport:
         critic_loss: mean loss of the critics renewed at this step, private; NaN when none was.
     """
 
-    step: int
     stage: int
     answer_norm: float
     critic_loss: float
 
 
-class GSWGANTraining:
+class GSWGANTraining(AbstractTraining):
     """A training that the caller drives: iterate over it, and take the generator at the end.
 
     Guarantee: `trained` has the privacy that its statement says. Three objects, and one door between the first two:
@@ -104,6 +104,7 @@ class GSWGANTraining:
             num_tuning_runs=num_tuning_runs,
         )
         self._statement = self._claim(self.plan)
+        _check_critics(config, images.spec)
         self._critics = PrivateCritics(config, images, store or MemoryStore(), device, precision)
         self._generator = PublicGenerator(config, images.spec, device, precision)
         self.step = 0
@@ -125,6 +126,14 @@ class GSWGANTraining:
                 yield from self._critics.enter(stage, self._warm_start_pool(stage))
                 while self.step < end:
                     yield self._train_step(stage)
+
+    def progress(self, report: WarmStartReport | StepReport) -> Progress:
+        """How far critics or generator are."""
+        if isinstance(report, WarmStartReport):
+            return Progress(
+                part=f"critics of stage {report.stage + 1}", num_done=report.num_ready, num_all=report.num_critics
+            )
+        return Progress(part="generator", num_done=report.step + 1, num_all=self.end_step)
 
     def warm_start_part(self, rank: int, num_processes: int) -> Iterator[WarmStartReport]:
         """This process's part of the first stage's warm start, kept in the store."""
@@ -196,3 +205,39 @@ class GSWGANTraining:
             weights=self._generator.released_weights(),
             statement=self._claim(so_far, num_planned_steps=self.plan.num_steps),
         )
+
+
+def _check_critics(config: GSWGANConfig, spec: ImageSpec) -> None:
+    """Refuse at once what the last stage would refuse."""
+    for stage in config.stages:
+        stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
+
+
+def _start(
+    config: GSWGANConfig, images: ImageSet, noise: AbstractNoise, circumstances: Circumstances
+) -> GSWGANTraining:
+    given = circumstances
+    return GSWGANTraining(
+        config,
+        images,
+        noise,
+        delta=given.delta,
+        device=given.device,
+        store=given.store,
+        precision=given.precision,
+        public_notes=given.public_notes,
+        num_tuning_runs=given.num_tuning_runs,
+        state=given.state,
+        num_lost_steps=given.num_lost_steps,
+        charge=given.charge,
+    )
+
+
+GS_WGAN = Method(
+    name="gs-wgan",
+    summary="many critics on disjoint shards; only clipped, noised image gradients reach the generator",
+    config=GSWGANConfig,
+    plan=plan,
+    calibrate=calibrate,
+    start=_start,
+)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gossamer.data.images import ImageSpec
-from gossamer.errors import InputError
 from gossamer.methods.augmentation import SmallMotions
 from gossamer.methods.critics import WassersteinLoss
-from gossamer.methods.gs_wgan import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan import GS_WGAN, GSWGANConfig, Stage
 from gossamer.methods.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.cosine import CosineGeneratorConfig
@@ -17,22 +16,7 @@ from gossamer.nn.images.mlp import MLPCriticConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
 from gossamer.nn.latents import BernoulliLatent, NormalLatent
 from gossamer.nn.views import LowFrequencies
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Settings with a name.
-
-    Attributes:
-        name: what to type after --recipe.
-        summary: one line.
-        config: settings, without a noise multiplier: that follows from the budget.
-    """
-
-    name: str
-    summary: str
-    config: GSWGANConfig
-
+from gossamer.recipes.recipe import Recipe, RecipeBook
 
 PAPER = GSWGANConfig(
     num_critics=1000,
@@ -141,19 +125,16 @@ RECIPES = (
 )
 
 
-def find_recipe(name: str) -> Recipe:
+def find_recipe(name: str) -> Recipe[GSWGANConfig]:
     """The recipe of that name.
 
     Raises:
         InputError: there is none.
     """
-    for recipe in RECIPES:
-        if recipe.name == name:
-            return recipe
-    raise InputError(f"no recipe {name!r}; the recipes are {', '.join(recipe.name for recipe in RECIPES)}")
+    return GS_WGAN_BOOK.find(name)
 
 
-def recipe_for(spec: ImageSpec, num_records: int) -> Recipe:
+def recipe_for(spec: ImageSpec, num_records: int) -> Recipe[GSWGANConfig]:
     """Settings for a user's own images on a CPU: sizes follow from the shape and the number of slots, both public."""
     side = max(spec.height, spec.width)
     tuned = DIGITS_CPU if side <= 16 else MNIST_CPU
@@ -170,3 +151,6 @@ def recipe_for(spec: ImageSpec, num_records: int) -> Recipe:
         stages=(replace(stage, view=view),),
     )
     return Recipe(name="own-cpu", summary="a user's own images on a CPU", config=config)
+
+
+GS_WGAN_BOOK = RecipeBook(method=GS_WGAN, recipes=RECIPES, for_own=recipe_for)

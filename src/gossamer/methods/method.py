@@ -1,0 +1,182 @@
+"""What every method offers: a plan that prices it, a calibration, and a training that the caller drives."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+from dp_accounting import DpEvent
+
+from gossamer.data.images import ImageSet
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.methods.trained import TrainedGenerator
+from gossamer.methods.warm_start import MemoryStore, WarmStartStore
+from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.budget import PrivacyBudget
+
+C = TypeVar("C")
+
+
+class Plan(Protocol):
+    """Sampling, clip, noise, adjacency and price of a run in one object, so that claim and run cannot part."""
+
+    @property
+    def unit(self) -> Unit:
+        """What a slot holds."""
+        ...
+
+    @property
+    def num_slots(self) -> int:
+        """Public number of slots."""
+        ...
+
+    @property
+    def num_steps(self) -> int:
+        """Private steps of the whole run."""
+        ...
+
+    @property
+    def noise_multiplier(self) -> float | None:
+        """Noise standard deviation over sensitivity; None while it is still to be calibrated."""
+        ...
+
+    @property
+    def adjacency(self) -> Adjacency:
+        """Which data sets are neighbours."""
+        ...
+
+    @property
+    def event(self) -> DpEvent:
+        """What the whole run does to privacy."""
+        ...
+
+    def budget_at(self, delta: float) -> PrivacyBudget:
+        """What the whole run costs at ``delta``."""
+        ...
+
+    def first_steps(self, num_steps: int) -> Plan:
+        """The plan of the first steps of this one alone."""
+        ...
+
+    def num_steps_within(self, budget: PrivacyBudget) -> int:
+        """The largest number of first steps that keeps within the budget."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractStepReport(abc.ABC):
+    """A private step is done, or something that follows from it; kept line by line in a run's metrics.
+
+    Attributes:
+        step: private steps done before it.
+    """
+
+    step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a part of a training is.
+
+    Attributes:
+        part: what is worked at: "generator".
+        num_done: updates, or whatever is counted.
+        num_all: how many there will be.
+    """
+
+    part: str
+    num_done: int
+    num_all: int
+
+
+class AbstractTraining(abc.ABC):
+    """A training that the caller drives: iterate over it, and take the generator at the end.
+
+    Attributes:
+        step: private steps done.
+        end_step: private steps to come to.
+    """
+
+    step: int
+    end_step: int
+
+    @abc.abstractmethod
+    def __iter__(self) -> Iterator[Any]:
+        """Work to the end, a report after each part; it may be left and taken up again between two reports."""
+
+    @abc.abstractmethod
+    def progress(self, report: Any) -> Progress:
+        """How far the training is after one of its reports."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do; a method that works on after its last private step says so itself."""
+        return self.step >= self.end_step
+
+    @property
+    @abc.abstractmethod
+    def num_paid_steps(self) -> int:
+        """Steps of the plan spent so far: those done, and those paid for and lost in crashes."""
+
+    @abc.abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on, but the key of the noise. Private."""
+
+    @abc.abstractmethod
+    def trained(self) -> TrainedGenerator:
+        """The generator with its statement, priced as planned whatever the step."""
+
+    @abc.abstractmethod
+    def trained_so_far(self) -> TrainedGenerator:
+        """The generator as it is now, priced for the steps paid for until now."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Circumstances:
+    """What a training needs beside settings, records and noise.
+
+    Attributes:
+        delta: of the statement.
+        device: where to compute.
+        precision: torch.float32, or torch.bfloat16 where the method allows it.
+        public_notes: sentences on public inputs, for the statement.
+        num_tuning_runs: earlier runs on the same records, declared in the statement.
+        state: what `state_dict` returned, to go on from there.
+        num_lost_steps: steps paid for before and lost in a crash; the run ends so many steps earlier.
+        charge: called before every private step, to write the ledger.
+        store: keeps finished chunks of a warm start, where the method has one.
+    """
+
+    delta: float
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    precision: torch.dtype = torch.float32
+    public_notes: tuple[str, ...] = ()
+    num_tuning_runs: int = 0
+    state: dict[str, Any] | None = None
+    num_lost_steps: int = 0
+    charge: Callable[[int], None] = lambda step: None
+    store: WarmStartStore = field(default_factory=MemoryStore)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(Generic[C]):
+    """A method under its name, for whoever offers several.
+
+    Attributes:
+        name: as typed and written: "gs-wgan".
+        summary: one line.
+        config: type of its settings.
+        plan: (settings, number of slots) -> what they cost.
+        calibrate: (settings, number of slots, budget) -> settings with the smallest noise that keeps within it.
+        start: (settings, records, noise, circumstances) -> a training.
+    """
+
+    name: str
+    summary: str
+    config: type[C]
+    plan: Callable[[C, int], Plan]
+    calibrate: Callable[[C, int, PrivacyBudget], C]
+    start: Callable[[C, ImageSet, AbstractNoise, Circumstances], AbstractTraining]

@@ -1,0 +1,67 @@
+"""A recipe, settings with a name; and a book, the recipes of one method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from gossamer.data.images import ImageSpec
+from gossamer.errors import InputError
+from gossamer.methods.method import Method
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Generic[C]):
+    """Settings with a name.
+
+    Attributes:
+        name: what to type after --recipe.
+        summary: one line.
+        config: settings, without a noise multiplier: that follows from the budget.
+    """
+
+    name: str
+    summary: str
+    config: C
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeBook(Generic[C]):
+    """All recipes of a method.
+
+    Attributes:
+        method: what they are settings of.
+        recipes: the published data sets'; of those for one data set, whose name they begin with, the first is taken
+            where none is named.
+        for_own: shape and number of slots -> settings for a user's own images.
+    """
+
+    method: Method[C]
+    recipes: tuple[Recipe[C], ...]
+    for_own: Callable[[ImageSpec, int], Recipe[C]]
+
+    def find(self, name: str) -> Recipe[C]:
+        """The recipe of that name.
+
+        Raises:
+            InputError: there is none.
+        """
+        for recipe in self.recipes:
+            if recipe.name == name:
+                return recipe
+        names = ", ".join(recipe.name for recipe in self.recipes)
+        raise InputError(f"no recipe {name!r} of {self.method.name}; the recipes are {names}")
+
+    def find_for(self, data: str) -> Recipe[C]:
+        """The first recipe for a published data set.
+
+        Raises:
+            InputError: there is none.
+        """
+        for recipe in self.recipes:
+            if recipe.name == data or recipe.name.startswith(f"{data}-"):
+                return recipe
+        raise InputError(f"{self.method.name} has no recipe for {data}; name one with --recipe")
