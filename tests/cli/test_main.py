@@ -6,6 +6,7 @@ import contextlib
 import errno
 import importlib.metadata
 import io
+import signal
 import subprocess
 import sys
 from typing import Any, NoReturn
@@ -140,3 +141,15 @@ def test_the_command_works_as_a_process() -> None:
     assert done.stdout == ""
     assert done.stderr.startswith("gossamer: '/no/such/thing' is neither")
     assert done.stderr.count("\n") == 1
+
+
+def test_terminated_is_interrupted_and_the_callers_wish_is_back_in_force(monkeypatch: Any, capsys: Any) -> None:
+    def be_terminated(arguments: Any) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(account, "run", be_terminated)
+    assert main(["account"]) == 130
+    assert capsys.readouterr().err == "gossamer: interrupted\n"
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import FrameType
 
 from gossamer.errors import GossamerError
 
@@ -48,7 +51,8 @@ def _guarded(verb: str, arguments: list[str]) -> int:
     if verb not in VERBS:
         return _complain(f"no command {verb!r}; the commands are {', '.join(VERBS)}", 2)
     try:
-        return importlib.import_module(f"gossamer.cli.{verb}").run(arguments)
+        with _terminated_as_interrupted():
+            return importlib.import_module(f"gossamer.cli.{verb}").run(arguments)
     except GossamerError as error:
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -68,6 +72,24 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         return _complain(NO_MEMORY, 4)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 2
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that workers, which may hold private images, end with it."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread: whoever called us decides
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _complain(message: str, code: int) -> int:
