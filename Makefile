@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml lock.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one with make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint lock.txt --editable '.[dev]'
-	$(BIN)/python -m pip install --quiet --constraint lock.txt --no-deps torch-fidelity
+	$(BIN)/python -m pip install --quiet --constraint lock.txt --no-deps torch-fidelity opacus
 	touch $@
 
 demo: $(STAMP)  ## a whole run on small digits: runs/demo, in under three minutes

@@ -1,4 +1,4 @@
-"""The secret randomness of a run: coins that name critics, and Gaussian noise."""
+"""The secret randomness of a run: coins that name critics or include units, and Gaussian noise."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gossamer.errors import PrivacyError
+from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.keystream import KEY_BYTES, Keystream, key_from_seed, unit_interval
 
 # One domain per kind of secret, so that a coin never shares a block with noise.
 COIN_DOMAIN = 1
 NOISE_DOMAIN = 2
+INCLUSION_DOMAIN = 3
 
 TAIL_BITS = 128
 """Random bits in the radius of a pair of normals: the largest radius is beyond sqrt(2 ln 2^128) = 13.3."""
@@ -83,6 +84,34 @@ class AbstractNoise(abc.ABC):
             accepted += [int(word) % num_critics for word in words.ravel() if int(word) < limit]
             block += num_draws
         return torch.tensor(accepted[:num_draws], dtype=torch.int64)
+
+    def inclusions(self, step: int, num_units: int, sample_rate: float) -> Tensor:
+        """A Poisson sample: each unit is in it with probability q, whatever the others do.
+
+        Unit i is in when its own 64-bit word is below ``floor(q 2^64)``. The probability is rounded down, by less than
+        2^-64, so that the stated rate is an upper bound: a sample of a lower rate is one of the stated rate from units
+        that coins of their own kept in the data at all, so it costs no more.
+
+        Args:
+            step: number of the step, 0 to 2^48 - 1.
+            num_units: public number N of slots; unit i has the same coin whatever the number.
+            sample_rate: q, in (0, 1], public.
+
+        Returns:
+            bool tensor (num_units,). Secret, its sum too: never to be stored or released.
+
+        Raises:
+            InputError: a rate out of range.
+            PrivacyError: as `gaussian`.
+        """
+        if not 0.0 < sample_rate <= 1.0:
+            raise InputError(f"sample_rate must lie in (0, 1], not {sample_rate}: give expected batch size / units")
+        self._enter(INCLUSION_DOMAIN, step)
+        words = self._words(INCLUSION_DOMAIN, step, np.arange((num_units + 1) // 2)).reshape(-1)[:num_units]
+        # Exact: multiplying a float64 by a power of two rounds nothing, int() rounds down.
+        limit = int(sample_rate * 2.0**64)
+        # 2^64 is no 64-bit word: at rate 1 the largest word counts as below it.
+        return torch.from_numpy(words < np.uint64(limit) if limit < 2**64 else np.ones(num_units, dtype=bool))
 
     def _enter(self, domain: int, step: int) -> None:
         # Privacy: the same noise on two signals cancels in their difference.

@@ -26,6 +26,7 @@ from gossamer.methods.public_generator import PublicGenerator, apart
 from gossamer.methods.settings import GSWGANConfig, Stage, calibrate, plan
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import MemoryStore, WarmStartStore
+from gossamer.privacy.statement import PrivacyStatement
 
 __all__ = ["GS_WGAN", "GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "calibrate", "plan"]
 
@@ -168,6 +169,11 @@ class GSWGANTraining(AbstractTraining):
     def num_paid_steps(self) -> int:
         """Steps of the plan spent so far: those done, and those paid for and lost in crashes."""
         return self.step + self._num_lost_steps
+
+    @property
+    def statement(self) -> PrivacyStatement:
+        """What the whole run will claim, priced as planned whatever the step."""
+        return self._statement
 
     def state_dict(self) -> dict:
         """Everything needed to go on, but the key of the noise. Private: it holds critics.

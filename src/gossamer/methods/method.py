@@ -10,12 +10,14 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from dp_accounting import DpEvent
 
-from gossamer.data.images import ImageSet
+from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import MemoryStore, WarmStartStore
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.statement import PrivacyStatement
 
 C = TypeVar("C")
 
@@ -64,6 +66,55 @@ class Plan(Protocol):
     def num_steps_within(self, budget: PrivacyBudget) -> int:
         """The largest number of first steps that keeps within the budget."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesExpected:
+    """Shape and classes of the images that settings are for, where what is released depends on them. Public.
+
+    Attributes:
+        channels: 1 or 3.
+        height: pixels.
+        width: pixels.
+        num_classes: 0 for images without labels.
+    """
+
+    channels: int = 1
+    height: int = 28
+    width: int = 28
+    num_classes: int = 10
+
+    def __post_init__(self) -> None:
+        ImageSpec(channels=self.channels, height=self.height, width=self.width)
+        if self.num_classes < 0:
+            raise InputError(f"num_classes must be at least 0, got {self.num_classes}")
+
+    @classmethod
+    def of(cls, spec: ImageSpec) -> ImagesExpected:
+        """Those of a data set."""
+        return cls(channels=spec.channels, height=spec.height, width=spec.width, num_classes=spec.num_classes)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of an image, (channels, height, width)."""
+        return self.channels, self.height, self.width
+
+    @property
+    def num_groups(self) -> int:
+        """Classes, or 1 for images without labels."""
+        return max(self.num_classes, 1)
+
+    def check(self, spec: ImageSpec) -> None:
+        """Refuse a data set of another shape or other classes.
+
+        Raises:
+            InputError: they differ.
+        """
+        if (self.shape, self.num_classes) != (spec.shape, spec.num_classes):
+            raise InputError(
+                f"the settings are for num_classes {self.num_classes} of shape {self.shape} but the data has "
+                f"{spec.num_classes} of shape {spec.shape}: take the recipe for this data"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +171,11 @@ class AbstractTraining(abc.ABC):
     @abc.abstractmethod
     def num_paid_steps(self) -> int:
         """Steps of the plan spent so far: those done, and those paid for and lost in crashes."""
+
+    @property
+    @abc.abstractmethod
+    def statement(self) -> PrivacyStatement:
+        """What the whole run will claim, priced as planned whatever the step."""
 
     @abc.abstractmethod
     def state_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Laws of the generator's input: the published Bernoulli code and a normal one."""
+"""Laws of the generator's input: a normal one, and the published Bernoulli and uniform codes."""
 
 from __future__ import annotations
 
@@ -52,4 +52,15 @@ class BernoulliLatent(AbstractLatent):
         return torch.randint(0, 2, (num_samples, self.dim), generator=rng).float()
 
 
-Latent = NormalLatent | BernoulliLatent
+@dataclass(frozen=True, kw_only=True)
+class UniformLatent(AbstractLatent):
+    """Independent coordinates, uniform on [-1, 1): the input of DP-CGAN as published."""
+
+    dim: int = 100
+
+    def draw(self, num_samples: int, rng: torch.Generator) -> Tensor:
+        """Float32 tensor (num_samples, dim) in [-1, 1)."""
+        return 2 * torch.rand(num_samples, self.dim, generator=rng) - 1
+
+
+Latent = NormalLatent | BernoulliLatent | UniformLatent

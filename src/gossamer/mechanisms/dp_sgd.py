@@ -1,0 +1,198 @@
+"""DP-SGD: the noisy sum of clipped gradients of a Poisson sample of units, over a public expected number.
+
+Abadi et al. 2016, "Deep learning with differential privacy", algorithm 1; gradients of single units by vmap of grad, so
+that any loss may be used that can be differentiated, one with a gradient penalty too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+from torch.func import grad, vmap
+
+from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.poisson_plan import PoissonPlan
+from gossamer.mechanisms.units import Units
+
+Tensors = dict[str, Tensor]
+
+RecordLosses = Callable[..., Tensor]
+"""(parameters, *records of one unit, each (m, ...)) -> (m,), the whole loss of each record.
+
+Public things, synthetic samples for instance, may be closed over.
+"""
+
+
+class PrivateGradient:
+    r"""Releases the gradient of a loss on records as its plan says: each step once, in order, and none after the last.
+
+    With S a Poisson sample of the slots, g_u the gradient of the mean loss of unit u's records at all parameters
+    together, C ``clip_norm`` and q N the public expected number of drawn units,
+
+    .. math:: \frac{1}{q N} \Bigl( \sum_{u \in S} g_u \min(1, C / |g_u|)
+        + N(0, (C \, \mathrm{noise\_multiplier})^2 I) \Bigr).
+
+    Guarantee: the released vectors of all steps have the privacy of ``plan.event`` when units are added or removed,
+    whatever the loss and however parameters are chosen from what was released before. A unit adds to the sum a vector
+    of norm C at most: it depends on that unit's records alone (vmap keeps units apart, and refuses a loss that draws
+    random numbers or changes buffers), one norm is taken over all parameters, and a gradient that is not finite counts
+    as zero. A sum without any unit is released like all others. What is divided by is public: the number drawn would
+    tell who was. Which units were drawn, and how many, leaves to nobody.
+
+    Args:
+        plan: sampling, clip, noise and number of steps; the statement is written from the same object.
+        units: the records of every slot.
+        records: private tensors, the first axis of each counting records, on the device to compute on.
+        noise: secret randomness, used by this object alone.
+        chunk_size: units whose gradients are kept at once, for memory: public, and nothing depends on it.
+        next_step: first step to answer, above 0 when a run is taken up again with a new key.
+        num_lost_steps: steps that were paid for and lost in a crash; so many fewer are left.
+        charge: called with the number of a step before anything of it is drawn; it writes the ledger, or raises.
+
+    Raises:
+        InputError: units that are not those of the plan, or a chunk without units.
+    """
+
+    def __init__(
+        self,
+        plan: PoissonPlan,
+        units: Units,
+        records: tuple[Tensor, ...],
+        noise: AbstractNoise,
+        *,
+        chunk_size: int = 32,
+        next_step: int = 0,
+        num_lost_steps: int = 0,
+        charge: Callable[[int], None] = lambda step: None,
+    ) -> None:
+        mine = (units.unit, units.num_slots, units.records_per_unit)
+        if mine != (plan.unit, plan.num_slots, plan.records_per_unit):
+            raise InputError("the units are not those that the plan prices: make both from one number of slots")
+        if chunk_size < 1:
+            raise InputError(f"chunk_size must be at least 1, got {chunk_size}")
+        self.plan = plan
+        self._units = units
+        self._records = records
+        self._noise = noise
+        self._chunk_size = chunk_size
+        self._next_step = next_step
+        self._end_step = plan.num_steps - num_lost_steps
+        self._charge = charge
+
+    def release(self, step: int, parameters: Tensors, losses: RecordLosses) -> Tensors:
+        """The sanitized gradient of one step.
+
+        Args:
+            step: must be the step after the last one released.
+            parameters: where to differentiate; public.
+            losses: of the records of one unit, see `RecordLosses`.
+
+        Returns:
+            float32 tensors named and shaped as the parameters: safe to use for anything.
+
+        Raises:
+            PrivacyError: a step asked twice, out of order, or beyond the plan.
+        """
+        self._advance(step)
+        parameters = {name: tensor.detach() for name, tensor in parameters.items()}
+        total = self._sum(self._drawn(step), step, parameters, losses)
+        noisy = total + self.plan.noise_std * self._normals(step, total)
+        # Privacy: summed and divided in float64; rounding afterwards is post-processing.
+        return _unflattened((noisy / self._divisor(step)).to(torch.float32), parameters)
+
+    def _drawn(self, step: int) -> Tensor:
+        """The slots of a Poisson sample. Secret."""
+        return self._noise.inclusions(step, self.plan.num_slots, self.plan.sample_rate).nonzero()[:, 0]
+
+    def _divisor(self, step: int) -> float:
+        return self.plan.expected_batch_size
+
+    def _normals(self, step: int, like: Tensor) -> Tensor:
+        return self._noise.gaussian(step, (1, like.shape[0]))[0].to(like.device)
+
+    def _sum(self, slots: Tensor, step: int, parameters: Tensors, losses: RecordLosses) -> Tensor:
+        """The sum of the clipped gradients of the units in the slots: float64 (num_parameters,)."""
+        device = next(iter(parameters.values())).device
+        total = torch.zeros(sum(map(torch.numel, parameters.values())), dtype=torch.float64, device=device)
+        slots = self._units.present(slots)
+        for chunk in slots.split(self._chunk_size) if len(slots) else ():
+            # Every gradient is computed at one shape, however many were drawn, so that rounding tells nothing of it.
+            filled = torch.cat([chunk, chunk[:1].expand(self._chunk_size - len(chunk))])
+            is_drawn = (torch.arange(self._chunk_size) < len(chunk)).to(device)
+            chosen = self._units.choose(filled, step).to(device)
+            gradients = unit_gradients(losses, parameters, tuple(record[chosen] for record in self._records))
+            total += self._clipped_sum(gradients.values(), is_drawn)
+        return total
+
+    def _clipped_sum(self, gradients: Iterable[Tensor], is_drawn: Tensor) -> Tensor:
+        return clipped_sum(gradients, self.plan.clip_norm, is_drawn)
+
+    def _advance(self, step: int) -> None:
+        if step != self._next_step:
+            raise PrivacyError(f"step {step} was asked but step {self._next_step} is next: no noise is used twice")
+        if step >= self._end_step:
+            raise PrivacyError(f"the plan pays for {self.plan.num_steps} steps and all are spent")
+        # Privacy: on the ledger first, then drawn.
+        self._charge(step)
+        self._next_step += 1
+
+
+def unit_gradients(losses: RecordLosses, parameters: Tensors, records: tuple[Tensor, ...]) -> Tensors:
+    """Gradients of single units, ``d/dtheta mean_i loss(theta, record_i)``: unbounded and private.
+
+    Guarantee: row u of the result depends on row u of the records alone.
+
+    Args:
+        losses: see `RecordLosses`.
+        parameters: name -> (...).
+        records: each (units, m, ...).
+
+    Returns:
+        name -> (units, ...).
+
+    >>> square = lambda parameters, x: (parameters["w"] * x) ** 2
+    >>> unit_gradients(square, {"w": torch.tensor(3.0)}, (torch.tensor([[1.0], [2.0]]),))["w"].tolist()
+    [6.0, 24.0]
+    """
+
+    def mean_loss(parameters: Tensors, *unit: Tensor) -> Tensor:
+        return losses(parameters, *unit).mean()
+
+    return vmap(grad(mean_loss), in_dims=(None, *(0 for _ in records)))(parameters, *records)
+
+
+def clipped_sum(gradients: Iterable[Tensor], clip_norm: float, is_counted: Tensor) -> Tensor:
+    r"""``sum_u g_u min(1, C / |g_u|)`` over the rows that count, one norm over all tensors, in float64.
+
+    What `clip_to_ball` does to one vector, without keeping the clipped vectors. Squares of float32 numbers neither
+    overflow nor vanish in float64; where wider numbers overflow, the vector counts as not finite.
+
+    Guarantee: a row adds a vector of norm at most ``clip_norm``, up to one part in 10^13, whatever came in, and zero
+    where it is not finite or does not count; the sum of two sets of rows is the sum of their sums.
+
+    Args:
+        gradients: tensors (rows, ...), together the coordinates of each row.
+        clip_norm: radius C, > 0.
+        is_counted: bool (rows,).
+
+    Returns:
+        float64 (coordinates,).
+
+    >>> rows = [torch.tensor([[3.0], [0.3], [float("nan")]]), torch.tensor([[4.0], [0.4], [1.0]])]
+    >>> clipped_sum(rows, 1.0, torch.tensor([True, False, True])).tolist()
+    [0.6000000000000001, 0.8]
+    """
+    flat = [gradient.detach().flatten(start_dim=1).to(torch.float64) for gradient in gradients]
+    norm = torch.stack([torch.linalg.vector_norm(part, dim=1) for part in flat]).norm(dim=0)
+    # Privacy: zero before clipping, and nothing branches on it: 0 * inf would be NaN and pass the bound.
+    is_used = norm.isfinite() & is_counted
+    factor = torch.where(is_used, (clip_norm / norm).clamp_max(1.0), 0.0)
+    return torch.cat([factor @ torch.where(is_used[:, None], part, 0.0) for part in flat])
+
+
+def _unflattened(vector: Tensor, parameters: Tensors) -> Tensors:
+    parts = vector.split([tensor.numel() for tensor in parameters.values()])
+    return {name: part.view(tensor.shape) for (name, tensor), part in zip(parameters.items(), parts, strict=True)}

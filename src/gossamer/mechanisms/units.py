@@ -1,0 +1,109 @@
+"""What one unit of protection contributes to a batch: a record, or a bounded number of one person's records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gossamer.errors import InputError
+from gossamer.mechanisms.keystream import Keystream, key_from_seed, unit_interval
+from gossamer.privacy.adjacency import Unit
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Units:
+    """The records of every public slot. Private, but for the numbers of slots and of records asked of a unit.
+
+    Attributes:
+        unit: what a slot holds.
+        order: int64 (num_records,), record numbers, slot after slot.
+        starts: int64 (num_slots,), where the records of a slot begin in ``order``.
+        counts: int64 (num_slots,), how many records a slot holds, 0 for an empty one.
+        records_per_unit: m, >= 1, public: how many records of a unit are read when it is drawn.
+        seed: public.
+    """
+
+    unit: Unit
+    order: Tensor
+    starts: Tensor
+    counts: Tensor
+    records_per_unit: int
+    seed: int
+
+    @property
+    def num_slots(self) -> int:
+        """Number of slots, public."""
+        return self.counts.shape[0]
+
+    def present(self, slots: Tensor) -> Tensor:
+        """Those of the slots that hold a record: int64 (at most as many,). Secret as the slots are."""
+        return slots[self.counts[slots] > 0]
+
+    def choose(self, slots: Tensor, step: int) -> Tensor:
+        """The records with which drawn units answer at a step.
+
+        Of a unit's n records, in the order in which they are kept, m are read at equal distances from a random start:
+        record ``floor((j + u) n / m)`` for j = 0 .. m - 1. Each is as likely as any other, no record is read twice
+        where n is at least m, and a unit with fewer records gives them all about equally often.
+
+        Guarantee: what a unit gives depends on its own records, its slot, the step and a public seed alone, so that a
+        unit added or removed changes nothing in what others give.
+
+        Args:
+            slots: int64 (k,), none of them empty.
+            step: number of the step.
+
+        Returns:
+            int64 record numbers (k, m).
+        """
+        m = self.records_per_unit
+        counts = self.counts[slots].double()[:, None]
+        place = ((torch.arange(m).double() + self._start(slots, step)[:, None]) * counts / m).long()
+        return self.order[self.starts[slots][:, None] + torch.minimum(place, counts.long() - 1)]
+
+    def _start(self, slots: Tensor, step: int) -> Tensor:
+        """Public uniform numbers in [0, 1), one for each slot at a step."""
+        stream = Keystream(key_from_seed(self.seed, "records of a unit"))
+        words = stream.words(np.uint64(step), slots.numpy().astype(np.uint64))
+        return torch.from_numpy(unit_interval(words[:, 0]))
+
+
+def units_of_records(num_slots: int) -> Units:
+    """Every record is a unit: slot i holds record i and nothing else."""
+    every = torch.arange(num_slots)
+    return Units(unit=Unit.RECORD, order=every, starts=every, counts=torch.ones_like(every), records_per_unit=1, seed=0)
+
+
+def units_of_persons(slot_of_record: Tensor, num_slots: int, *, records_per_unit: int, seed: int) -> Units:
+    """Every person is a unit, with all records of that person.
+
+    Args:
+        slot_of_record: int64 (num_records,), the person to whom a record belongs, in [0, num_slots). Private.
+        num_slots: public number of persons; a person without records leaves a slot empty.
+        records_per_unit: m, public.
+        seed: public.
+
+    Raises:
+        InputError: no record to read, or a person beyond the slots (the first record of one is named).
+
+    >>> units_of_persons(torch.tensor([2, 0, 2]), 3, records_per_unit=1, seed=0).counts.tolist()
+    [1, 0, 2]
+    """
+    if records_per_unit < 1:
+        raise InputError(f"records_per_unit must be at least 1, got {records_per_unit}")
+    is_outside = (slot_of_record < 0) | (slot_of_record >= num_slots)
+    if is_outside.any():
+        index = int(is_outside.nonzero()[0])
+        raise InputError(f"record {index} belongs to a person outside 0 .. {num_slots - 1}: raise the number of slots")
+    counts = torch.bincount(slot_of_record, minlength=num_slots)
+    return Units(
+        unit=Unit.PERSON,
+        order=torch.argsort(slot_of_record, stable=True),
+        starts=torch.cumsum(counts, dim=0) - counts,
+        counts=counts,
+        records_per_unit=records_per_unit,
+        seed=seed,
+    )

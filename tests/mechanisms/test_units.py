@@ -1,0 +1,79 @@
+"""What a unit gives to a batch: its own records, a bounded number of them, each as likely as any other."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from scipy import stats
+
+from gossamer.errors import InputError
+from gossamer.mechanisms.units import Units, units_of_persons, units_of_records
+from gossamer.privacy.adjacency import Unit
+
+PERSONS = torch.tensor([3, 0, 3, 1, 3, 0, 3, 3])
+"""Slot 2 is empty; slot 3 holds five records."""
+
+
+def persons(records_per_unit: int, slot_of_record: torch.Tensor = PERSONS) -> Units:
+    return units_of_persons(slot_of_record, 4, records_per_unit=records_per_unit, seed=5)
+
+
+def test_a_record_as_a_unit_gives_itself() -> None:
+    units = units_of_records(6)
+    slots = torch.tensor([4, 1])
+    assert units.unit is Unit.RECORD
+    assert units.choose(slots, 9).tolist() == [[4], [1]]
+    assert units.present(slots).tolist() == [4, 1]
+
+
+@pytest.mark.parametrize("records_per_unit", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("step", [0, 1, 77])
+def test_a_person_gives_the_bounded_number_of_its_own_records(records_per_unit: int, step: int) -> None:
+    units = persons(records_per_unit)
+    slots = torch.tensor([0, 1, 3])
+    chosen = units.choose(slots, step)
+    assert chosen.shape == (3, records_per_unit)
+    assert (PERSONS[chosen] == slots[:, None]).all()
+
+
+def test_no_record_is_read_twice_where_there_are_enough_and_all_are_read_where_there_are_few() -> None:
+    for step in range(50):
+        assert len(persons(5).choose(torch.tensor([3]), step).unique()) == 5
+        assert len(persons(3).choose(torch.tensor([3]), step).unique()) == 3
+        assert persons(7).choose(torch.tensor([0]), step).unique().tolist() == [1, 5]
+
+
+def test_an_empty_slot_gives_nothing() -> None:
+    assert persons(2).present(torch.tensor([0, 2, 3])).tolist() == [0, 3]
+
+
+def test_every_record_of_a_person_is_as_likely_as_any_other() -> None:
+    """50,000 persons of 5 records, m = 2: each count is Binomial(50,000, 2/5), p at least 1e-6; the seed is fixed.
+
+    Counter-test: a share 3 % too large would be 5.5 deviations off.
+    """
+    num = 50_000
+    units = units_of_persons(torch.arange(num).repeat(5), num, records_per_unit=2, seed=5)
+    place = units.choose(torch.arange(num), 3) // num
+    counts = torch.bincount(place.ravel(), minlength=5).tolist()
+    assert min(stats.binomtest(count, num, 0.4).pvalue for count in counts) > 1e-6
+    assert stats.binomtest(round(1.03 * 0.4 * num), num, 0.4).pvalue < 1e-6
+    assert sum(counts) == 2 * num
+
+
+def test_a_person_added_or_removed_changes_nothing_in_what_others_give() -> None:
+    """Records of person 0 are emptied: the others' choices name the same records, by their new numbers."""
+    kept = (PERSONS != 0).nonzero()[:, 0]
+    fewer = persons(2, PERSONS[kept])
+    for step in range(20):
+        before = persons(2).choose(torch.tensor([1, 3]), step)
+        assert kept[fewer.choose(torch.tensor([1, 3]), step)].tolist() == before.tolist()
+
+
+def test_records_of_nobody_are_refused_by_their_number() -> None:
+    with pytest.raises(InputError, match="record 2 belongs to a person outside 0"):
+        persons(1, torch.tensor([0, 1, 4, 5]))
+    with pytest.raises(InputError, match="record 0"):
+        persons(1, torch.tensor([-1, 1]))
+    with pytest.raises(InputError, match="records_per_unit"):
+        persons(0)
