@@ -5,8 +5,19 @@ from __future__ import annotations
 from gossamer.nn.images.cosine import CosineGeneratorConfig
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.dcgan import DCGANGeneratorConfig
+from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
+from gossamer.nn.images.merf import MERFGeneratorConfig
+from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
 
-GeneratorConfig = ResNetGeneratorConfig | DCGANGeneratorConfig | MLPGeneratorConfig | CosineGeneratorConfig
+GeneratorConfig = (
+    ResNetGeneratorConfig
+    | DCGANGeneratorConfig
+    | MLPGeneratorConfig
+    | CosineGeneratorConfig
+    | MERFGeneratorConfig
+    | MixtureGeneratorConfig
+)
 CriticConfig = ConvCriticConfig | MLPCriticConfig
+DiscriminatorConfig = MLPDiscriminatorConfig | MLPCriticConfig

@@ -1,0 +1,122 @@
+"""The generator of DP-MERF: two dense layers with batch norm, then two smooth doublings of the image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gossamer.nn.images.network import (
+    RELU_GAIN,
+    AbstractGenerator,
+    AbstractGeneratorConfig,
+    ImageShape,
+    checked_count,
+    linear,
+)
+
+_KERNEL = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class MERFGeneratorConfig(AbstractGeneratorConfig):
+    """Settings of `MERFGenerator`.
+
+    Args:
+        hidden_size: units of the first dense layer.
+        width: channels of the small image that the second dense layer draws; half as many after the first doubling.
+    """
+
+    hidden_size: int = 200
+    width: int = 16
+
+    def __post_init__(self) -> None:
+        checked_count("hidden_size", self.hidden_size)
+        checked_count("width", self.width)
+
+    def build(self, image_shape: ImageShape, num_classes: int, latent_dim: int, rng: torch.Generator) -> MERFGenerator:
+        """A new generator, its weights drawn from `rng`."""
+        return MERFGenerator(self, image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
+
+
+class MERFGenerator(AbstractGenerator):
+    """Latent and one-hot class -> dense, batch norm, ReLU -> dense, batch norm -> a quarter-size image of channels
+    -> bilinear x2, conv 5x5, ReLU -> bilinear x2, conv 5x5, sigmoid.
+
+    At 28x28 and the default sizes it is the published network: 200 units, 16 channels of 7x7, 8 channels of 14x14. The
+    small image has a quarter of the sides, rounded up; the doublings go to half the sides, rounded up, and to the
+    sides.
+
+    Batch norm shares statistics among the images of a batch. That is harmless here and only here: every batch that this
+    network ever sees is synthetic. Its statistics when drawing are buffers, set by `settle` from public latents.
+
+    Args:
+        config: sizes.
+        image_shape: (channels, height, width).
+        num_classes: 0 for an unconditional network.
+        latent_dim: length of a latent.
+        rng: the stream of initial weights.
+
+    References:
+        Harder, Adamczewski, Park 2021, "DP-MERF: differentially private mean embeddings with random features for
+        practical privacy-preserving data generation", AISTATS, appendix on images.
+    """
+
+    def __init__(
+        self,
+        config: MERFGeneratorConfig,
+        *,
+        image_shape: ImageShape,
+        num_classes: int,
+        latent_dim: int,
+        rng: torch.Generator,
+    ) -> None:
+        super().__init__(image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
+        channels, height, width = self.image_shape
+        self.small = (config.width, -(-height // 4), -(-width // 4))
+        self.middle = (-(-height // 2), -(-width // 2))
+        self.hidden = linear(self.input_features, config.hidden_size, gain=RELU_GAIN, rng=rng)
+        self.hidden_norm = nn.BatchNorm1d(config.hidden_size, momentum=None)
+        self.draw = linear(config.hidden_size, math.prod(self.small), gain=1.0, rng=rng)
+        self.draw_norm = nn.BatchNorm1d(math.prod(self.small), momentum=None)
+        half = max(1, config.width // 2)
+        self.refine = _conv(config.width, half, RELU_GAIN, rng)
+        self.finish = _conv(half, channels, 1.0, rng)
+
+    def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
+        features = F.relu(self.hidden_norm(self.hidden(self.joined(latent, label))))
+        drawing = self.draw_norm(self.draw(features)).unflatten(-1, self.small)
+        drawing = F.relu(self.refine(_resized(drawing, self.middle)))
+        return torch.sigmoid(self.finish(_resized(drawing, self.image_shape[1:])))
+
+    @torch.no_grad()
+    def settle(self, latent: Tensor, label: Tensor | None) -> None:
+        """Set the statistics of batch norm to those of these latents, public ones, and nothing else.
+
+        Args:
+            latent: (batch, latent_dim), at least two.
+            label: (batch,) int64, or None.
+        """
+        for norm in (self.hidden_norm, self.draw_norm):
+            norm.reset_running_stats()
+        self.train()
+        self(latent, label)
+        self.eval()
+
+
+def _resized(features: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(features, size=size, mode="bilinear", align_corners=False)
+
+
+def _conv(in_channels: int, out_channels: int, gain: float, rng: torch.Generator) -> nn.Conv2d:
+    """A convolution that keeps the size, weights uniform with the scale of the signal kept, bias zero."""
+    layer = nn.Conv2d(in_channels, out_channels, _KERNEL, padding=_KERNEL // 2, device="meta").to_empty(device="cpu")
+    bound = gain * math.sqrt(3.0 / (in_channels * _KERNEL**2))
+    nn.init.uniform_(layer.weight, -bound, bound, generator=rng)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer

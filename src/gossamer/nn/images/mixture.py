@@ -1,0 +1,275 @@
+"""A generator without weights to train: Gaussians in a small space of smooth images, upright or as they stand."""
+
+from __future__ import annotations
+
+import abc
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gossamer.errors import InputError
+from gossamer.nn.images.network import (
+    AbstractGenerator,
+    AbstractGeneratorConfig,
+    ImageShape,
+    checked_count,
+)
+from gossamer.nn.views import cosine_basis
+
+NUM_MOTIONS = 5
+"""Latents that move a drawn image: rotation, shear, size, and two for the shift."""
+
+
+class AbstractPosture(abc.ABC):
+    """How an image stands before it is described: a public rule for each image alone."""
+
+    @property
+    @abc.abstractmethod
+    def num_slants(self) -> int:
+        """How many numbers say how an image stood: 0 or 1."""
+
+    @abc.abstractmethod
+    def set_upright(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (batch, channels, height, width) set upright, and their slants (batch, num_slants) in [-1, 1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsItStands(AbstractPosture):
+    """Images are described as they stand."""
+
+    @property
+    def num_slants(self) -> int:
+        """0."""
+        return 0
+
+    def set_upright(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The images, and nothing."""
+        return images, images.new_zeros(len(images), 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upright(AbstractPosture):
+    """Bright strokes on black are sheared until they stand upright, and their slant is described beside them.
+
+    With m the brightness and (r, c) places about the centre of mass, as fractions of the sides, the slant is
+    ``sum m r c / sum m r^2``, held within -1 and 1. Handwriting of one class differs in slant more than in anything
+    else, and an ellipsoid holds upright images better than the bent family of slanted ones.
+
+    References: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition", on
+        deslanted digits.
+    """
+
+    @property
+    def num_slants(self) -> int:
+        """1."""
+        return 1
+
+    def set_upright(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images sheared upright, and their slants."""
+        slants = _slants(images)
+        return _warped(images, _shears(slants)), slants[:, None]
+
+
+Posture = AsItStands | Upright
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixtureGeneratorConfig(AbstractGeneratorConfig):
+    """Settings of `MixtureGenerator`, and of the features in which its Gaussians live.
+
+    Args:
+        num_directions: dimension of the space of the Gaussians; fewer where there are fewer features.
+        num_components: Gaussians of each class.
+        radius: frequencies below it are kept, as in `LowFrequencies`.
+        posture: whether images are set upright first.
+        slant_weight: of the slant beside the pixels, times the root of their number: 1/7 makes it 4 at 28x28.
+        brightness: of the image whose features are all 0; public.
+        contrast: what drawn images are stretched by about the middle grey, against the blur of the missing frequencies.
+        rotation: standard deviation of a random rotation of the drawn image, in radians.
+        shear: standard deviation of a random shear.
+        zoom: standard deviation of a random change of size.
+        shift: standard deviation of a random shift, as a fraction of the side.
+    """
+
+    num_directions: int = 40
+    num_components: int = 1
+    radius: float = 13.0
+    posture: Posture = field(default_factory=AsItStands)
+    slant_weight: float = 1 / 7
+    brightness: float = 0.25
+    contrast: float = 1.0
+    rotation: float = 0.0
+    shear: float = 0.0
+    zoom: float = 0.0
+    shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("num_directions", "num_components"):
+            checked_count(name, getattr(self, name))
+        for name in ("radius", "slant_weight", "contrast"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} must be a positive number, got {getattr(self, name)}")
+        if not 0 <= self.brightness <= 1:
+            raise InputError(f"brightness must lie between 0 and 1, got {self.brightness}")
+        for name in ("rotation", "shear", "zoom", "shift"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether drawn images are moved at random."""
+        return max(self.rotation, self.shear, self.zoom, self.shift) > 0
+
+    def num_features(self, image_shape: ImageShape) -> int:
+        """Cosine coefficients of all channels, and the slant where there is one."""
+        channels, height, width = image_shape
+        return channels * len(cosine_basis(height, width, self.radius)[1]) + self.posture.num_slants
+
+    def num_kept(self, image_shape: ImageShape) -> int:
+        """Dimension of the space of the Gaussians for images of this shape."""
+        return min(self.num_directions, self.num_features(image_shape))
+
+    def latent_dim(self, image_shape: ImageShape) -> int:
+        """One latent for the component, one for each direction, and those of the motions."""
+        return 1 + self.num_kept(image_shape) + (NUM_MOTIONS if self.is_moving else 0)
+
+    def features(self, images: Tensor) -> Tensor:
+        """What the Gaussians describe: (batch, channels, height, width) -> (batch, num_features), each row alone.
+
+        Cosine coefficients of low frequency of the image set upright, less those of the even grey `brightness`, and the
+        weighed slant.
+        """
+        upright, slants = self.posture.set_upright(images)
+        basis = cosine_basis(images.shape[2], images.shape[3], self.radius)[0].to(images)
+        coefficients = (upright.flatten(start_dim=2) - self.brightness) @ basis
+        return torch.cat([coefficients.flatten(start_dim=1), slants * self.slant_scale(images.shape)], dim=1)
+
+    def slant_scale(self, shape: tuple[int, ...]) -> float:
+        """What a slant is multiplied by beside coefficients of images of this shape."""
+        return self.slant_weight * math.sqrt(shape[-2] * shape[-1])
+
+    def build(
+        self, image_shape: ImageShape, num_classes: int, latent_dim: int, rng: torch.Generator
+    ) -> MixtureGenerator:
+        """A new generator of even grey images; it has no weights, and ``rng`` is left as it is.
+
+        Raises:
+            InputError: latent_dim is not the one that these settings give.
+        """
+        return MixtureGenerator(self, image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
+
+
+class MixtureGenerator(AbstractGenerator):
+    r"""Draws from a mixture of Gaussians of its class in the space of a few directions, and maps back to an image.
+
+    With u standard normal latents, the component k whose part of the class's shares :math:`\Phi(u_0)` lies in, centres
+    :math:`\mu`, factors A and directions V,
+
+    .. math:: f = V^T (\mu_{yk} + A_y u), \qquad
+       \text{image} = \text{clip}_{[0,1]} \big( \text{contrast of } (\text{brightness} + \sum_j f_j \cos_j) \big),
+
+    and then it is given back its slant, and moved if motions are asked for, both in one interpolation.
+
+    All it knows are buffers: `centres` (classes, components, d), `factors` (classes, d, d), `shares` (classes,
+    components) and `directions` (d, features), d = `MixtureGeneratorConfig.num_kept`.
+
+    Args:
+        config: settings.
+        image_shape: (channels, height, width).
+        num_classes: 0 for an unconditional network.
+        latent_dim: length of a latent: `MixtureGeneratorConfig.latent_dim`.
+    """
+
+    centres: Tensor
+    factors: Tensor
+    shares: Tensor
+    directions: Tensor
+    basis: Tensor
+
+    def __init__(
+        self, config: MixtureGeneratorConfig, *, image_shape: ImageShape, num_classes: int, latent_dim: int
+    ) -> None:
+        super().__init__(image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
+        expected = config.latent_dim(self.image_shape)
+        if latent_dim != expected:
+            raise InputError(f"latent dim of this mixture must be {expected}, got {latent_dim}")
+        self.config = config
+        rows, kept, components = max(num_classes, 1), config.num_kept(self.image_shape), config.num_components
+        self.register_buffer("centres", torch.zeros(rows, components, kept))
+        self.register_buffer("factors", torch.zeros(rows, kept, kept))
+        self.register_buffer("shares", torch.full((rows, components), 1 / components))
+        self.register_buffer("directions", torch.zeros(kept, config.num_features(self.image_shape)))
+        basis = cosine_basis(*self.image_shape[1:], config.radius)[0]
+        self.register_buffer("basis", basis.T.contiguous(), persistent=False)
+
+    def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
+        config, kept = self.config, len(self.directions)
+        self.joined(latent, label)  # checks both
+        row = torch.zeros(len(latent), dtype=torch.int64, device=latent.device) if label is None else label
+        centre = self.centres[row, self._component(latent[:, 0], row)]
+        place = centre + torch.einsum("bde,be->bd", self.factors[row], latent[:, 1 : 1 + kept])
+        features = place @ self.directions
+        coefficients, slants = features.split(
+            [features.shape[1] - config.posture.num_slants, config.posture.num_slants], 1
+        )
+        drawing = coefficients.unflatten(1, (self.image_shape[0], -1)) @ self.basis + config.brightness
+        images = (0.5 + config.contrast * (drawing - 0.5)).clamp(0, 1).unflatten(2, self.image_shape[1:])
+        if not (config.is_moving or config.posture.num_slants):
+            return images
+        slant = (slants.sum(dim=1) / config.slant_scale(self.image_shape)).clamp(-1, 1)
+        maps = _shears(-slant)
+        if config.is_moving:
+            maps = _composed(maps, _motions(latent[:, -NUM_MOTIONS:], config))
+        return _warped(images, maps).clamp(0, 1)
+
+    def _component(self, normal: Tensor, row: Tensor) -> Tensor:
+        """The component whose stretch of the class's cumulative shares the normal number lies in, (batch,)."""
+        ends = self.shares.cumsum(dim=1)
+        ends = ends / ends[:, -1:]
+        level = torch.special.ndtr(normal)
+        return (level[:, None] >= ends[row]).sum(dim=1).clamp_max(self.shares.shape[1] - 1)
+
+
+def _slants(images: Tensor) -> Tensor:
+    """Slants (batch,) in [-1, 1] of images, from the moments of their brightness; 0 for an image of no height."""
+    mass = images.mean(dim=1)
+    total = mass.sum(dim=(1, 2)).clamp_min(1e-6)
+    height, width = mass.shape[1:]
+    rows = torch.arange(height, dtype=mass.dtype, device=mass.device) / height
+    columns = torch.arange(width, dtype=mass.dtype, device=mass.device) / width
+    down = rows - (mass.sum(dim=2) @ rows / total)[:, None]
+    right = columns - (mass.sum(dim=1) @ columns / total)[:, None]
+    mixed = torch.einsum("bhw,bh,bw->b", mass, down, right)
+    return (mixed / torch.einsum("bhw,bh->b", mass, down.square()).clamp_min(1e-9)).clamp(-1, 1)
+
+
+def _shears(slants: Tensor) -> Tensor:
+    """Affine maps (batch, 2, 3) that look up (x + slant y, y): what shears a slanted image upright."""
+    maps = torch.eye(2, 3, dtype=slants.dtype, device=slants.device).repeat(len(slants), 1, 1)
+    maps[:, 0, 1] = slants
+    return maps
+
+
+def _motions(normal: Tensor, config: MixtureGeneratorConfig) -> Tensor:
+    """Affine maps (batch, 2, 3) of small random motions, from standard normal numbers (batch, 5)."""
+    angle, shear, size = config.rotation * normal[:, 0], config.shear * normal[:, 1], 1 + config.zoom * normal[:, 2]
+    rows = torch.stack([size * angle.cos(), shear - angle.sin(), 2 * config.shift * normal[:, 3]], dim=1)
+    columns = torch.stack([angle.sin(), size * angle.cos(), 2 * config.shift * normal[:, 4]], dim=1)
+    return torch.stack([rows, columns], dim=1)
+
+
+def _composed(first: Tensor, second: Tensor) -> Tensor:
+    """The maps ``p -> first(second(p))`` of affine maps (batch, 2, 3)."""
+    linear = first[:, :, :2] @ second
+    linear[:, :, 2] += first[:, :, 2]
+    return linear
+
+
+def _warped(images: Tensor, maps: Tensor) -> Tensor:
+    """Images looked up at affine maps of their places; the border is continued outwards."""
+    grid = F.affine_grid(maps, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
