@@ -247,7 +247,7 @@ def _rehearse(method: Method[C], config: C, images: ImageSet, delta: float, num_
     """Refuse now what would be refused later, and make the statement. Nothing is trained and nothing is written."""
     circumstances = Circumstances(delta=delta, num_tuning_runs=num_tuning_runs)
     try:
-        return method.start(config, images, DeterministicNoise(0), circumstances).trained().statement
+        return method.start(config, images, DeterministicNoise(0), circumstances).statement
     except ValueError as error:  # torch's own word for a learning rate that is none
         raise InputError(str(error)) from None
 
