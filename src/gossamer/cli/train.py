@@ -157,7 +157,7 @@ def _train(asked: Train[Any], method: Method[Any], data: ImageData) -> int:
     with accountable():
         config = _with_noise(asked, method, num_slots, delta)
         statement = _rehearse(method, config, data.train, delta, asked.num_tuning_runs)
-        milestones = _milestones(asked, method.plan(config, num_slots), delta)
+        milestones = _milestones(asked, method, method.plan(config, num_slots), delta)
     if process_number() == 0:
         _announce(statement, data)
         if milestones:
@@ -213,7 +213,12 @@ def _target(asked: Train[Any]) -> float:
     return DEFAULT_EPSILON if asked.epsilon is None else asked.epsilon
 
 
-def _milestones(asked: Train[Any], plan: Plan, delta: float) -> tuple[Milestone, ...]:
+def _milestones(asked: Train[Any], method: Method[Any], plan: Plan, delta: float) -> tuple[Milestone, ...]:
+    if (asked.save_at_epsilon or asked.save_at_step) and not method.saves_on_the_way:
+        raise InputError(
+            f"{method.name} has no generator before its last release: leave --save-at-epsilon and --save-at-step out, "
+            "and train a run for each epsilon"
+        )
     return find_milestones(
         plan,
         delta,

@@ -468,4 +468,5 @@ DP_CGAN = Method(
     plan=plan,
     calibrate=calibrate,
     start=_start,
+    saves_on_the_way=True,
 )

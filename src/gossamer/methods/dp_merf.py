@@ -397,4 +397,5 @@ DP_MERF = Method(
     plan=plan,
     calibrate=calibrate,
     start=_start,
+    saves_on_the_way=False,
 )

@@ -418,7 +418,7 @@ class DPMixtureTraining(AbstractTraining):
 
     def state_dict(self) -> dict[str, Any]:
         """What was released so far, which is all there is to know."""
-        return {"released": list(self._released)}
+        return {"step": self.step, "released": list(self._released)}
 
     def trained(self) -> TrainedGenerator:
         """The mixture as a generator, with its statement, priced as planned whatever the step.
@@ -509,4 +509,5 @@ DP_MIXTURE = Method(
     plan=plan,
     calibrate=calibrate,
     start=_start,
+    saves_on_the_way=False,
 )

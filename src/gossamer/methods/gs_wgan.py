@@ -246,4 +246,5 @@ GS_WGAN = Method(
     plan=plan,
     calibrate=calibrate,
     start=_start,
+    saves_on_the_way=True,
 )

@@ -228,6 +228,7 @@ class Method(Generic[C]):
         plan: (settings, number of slots) -> what they cost.
         calibrate: (settings, number of slots, budget) -> settings with the smallest noise that keeps within it.
         start: (settings, records, noise, circumstances) -> a training.
+        saves_on_the_way: whether there is a generator to release before all private steps are done.
     """
 
     name: str
@@ -236,3 +237,4 @@ class Method(Generic[C]):
     plan: Callable[[C, int], Plan]
     calibrate: Callable[[C, int, PrivacyBudget], C]
     start: Callable[[C, ImageSet, AbstractNoise, Circumstances], AbstractTraining]
+    saves_on_the_way: bool
