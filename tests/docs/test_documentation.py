@@ -14,15 +14,22 @@ import numpy as np
 import pytest
 import torch
 
+from gossamer.cli.account import ACCOUNTS
 from gossamer.cli.main import VERBS, main
 from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.evaluation.score import Score
 from gossamer.evaluation.suite import FEATURE_SCORES, FULL, score_names
 from gossamer.recipes import gs_wgan as recipes
+from gossamer.recipes.books import BOOKS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-METHODS = {"train": ("gs-wgan",), "account": ("gs-wgan",), "data": ("list", "describe"), "encoder": ("train",)}
+METHODS = {
+    "train": tuple(book.method.name for book in BOOKS),
+    "account": tuple(ACCOUNTS),
+    "data": ("list", "describe"),
+    "encoder": ("train",),
+}
 RUN_MARK = "<!-- test: run -->"
 BLOCK = re.compile(r"^(?P<mark><!-- test: run -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 

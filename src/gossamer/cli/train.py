@@ -21,6 +21,7 @@ from gossamer.cli.arguments import (
     check_accountable,
     choose,
     find_device,
+    find_precision,
     read_arguments,
     read_known_arguments,
 )
@@ -156,7 +157,7 @@ def _train(asked: Train[Any], method: Method[Any], data: ImageData) -> int:
     device = find_device(asked.device)
     with accountable():
         config = _with_noise(asked, method, num_slots, delta)
-        statement = _rehearse(method, config, data.train, delta, asked.num_tuning_runs)
+        statement = _rehearse(asked, method, config, data.train, delta)
         milestones = _milestones(asked, method, method.plan(config, num_slots), delta)
     if process_number() == 0:
         _announce(statement, data)
@@ -248,9 +249,10 @@ def _announce(statement: PrivacyStatement, data: ImageData) -> None:
         print(f"public: {sentence}")
 
 
-def _rehearse(method: Method[C], config: C, images: ImageSet, delta: float, num_tuning_runs: int) -> PrivacyStatement:
+def _rehearse(asked: Train[C], method: Method[C], config: C, images: ImageSet, delta: float) -> PrivacyStatement:
     """Refuse now what would be refused later, and make the statement. Nothing is trained and nothing is written."""
-    circumstances = Circumstances(delta=delta, num_tuning_runs=num_tuning_runs)
+    precision = find_precision(asked.precision)
+    circumstances = Circumstances(delta=delta, precision=precision, num_tuning_runs=asked.num_tuning_runs)
     try:
         return method.start(config, images, DeterministicNoise(0), circumstances).statement
     except ValueError as error:  # torch's own word for a learning rate that is none

@@ -2,7 +2,7 @@
 
 Harder, Adamczewski, Park, "DP-MERF: differentially private mean embeddings with random features for practical
 privacy-preserving data generation", AISTATS 2021; with the class counts out of the same release, and without the bias
-that the finite batch of synthetic samples has in the published loss (docs/concepts/dp-merf.md).
+that the finite batch of synthetic samples has in the published loss (docs/concepts/one-shot.md).
 """
 
 from __future__ import annotations
