@@ -200,7 +200,7 @@ def test_what_leaves_holds_no_record_and_no_training() -> None:
 
 def test_the_state_is_what_was_released_and_nothing_else() -> None:
     state = finished(training()).state_dict()
-    assert list(state) == ["released"]
+    assert list(state) == ["step", "released"]
     assert len(state["released"]) == 5
 
 

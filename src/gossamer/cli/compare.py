@@ -62,6 +62,8 @@ def run(arguments: Sequence[str]) -> int:
         print(json.dumps(tree, indent=2))
         return 0
     show_comparison(comparison)
+    if len({target.statement.adjacency for target in targets if target.statement is not None}) > 1:
+        print("Their epsilons hold under different adjacencies and do not compare one to one: see each PRIVACY.md.")
     print(f"\n{NOT_COVERED}")
     print("Nothing was written; --out FOLDER keeps it." if asked.out is None else f"Written: {asked.out}")
     return 0
