@@ -241,11 +241,7 @@ def test_it_learns_what_classes_look_like() -> None:
 
 def test_images_without_labels_are_one_class() -> None:
     private = replace(images(), y=None, spec=replace(images().spec, class_names=()))
-    run = finished(
-        DPMERFTraining(
-            replace(CONFIG, images=UNLABELLED), private, DeterministicNoise(0), delta=1e-3
-        )
-    )
+    run = finished(DPMERFTraining(replace(CONFIG, images=UNLABELLED), private, DeterministicNoise(0), delta=1e-3))
     samples, labels = run.trained().sample(5)
     assert samples.shape == (5, 1, 8, 8)
     assert labels is None
