@@ -164,20 +164,24 @@ def test_verdicts_become_accuracies_and_their_means() -> None:
     # The mean of ratios, not the ratio of means.
     assert scores["avg12_calibrated"].value == pytest.approx((synthetic / real).mean())
     assert (synthetic / real).mean() != pytest.approx(synthetic.mean() / real.mean(), abs=1e-6)
-    assert all(found.name == name and found.seeds == (7, 8) for name, found in scores.items())
+    assert all(found.name == name for name, found in scores.items())
+    # Synthetic images are shown to the first seed's classifiers alone: the others need not be fitted anew.
+    seeds = {name: (7,) if name.endswith("_real_to_synthetic") else (7, 8) for name in scores}
+    assert {name: found.seeds for name, found in scores.items()} == seeds
     assert (scores["avg12"].num_synthetic, scores["avg12"].num_real) == (40, 100)
     assert scores["avg12_real"].num_synthetic == 0
 
 
-def test_images_of_each_seed_are_judged_by_their_own_labels() -> None:
+def test_synthetic_images_are_judged_by_the_labels_they_were_drawn_with() -> None:
     sets, verdicts = hand_made()
     scores = score_downstream(FULL, "t", (7, 8), sets, verdicts)
     assert scores["avg12_real_to_synthetic"].value == pytest.approx(0.75)
-    # With the first seed's labels for both, the second would be right where it was wrong: 0.75 and 0.25.
-    swapped = dict(sets)
-    swapped[set_name("t", 8)] = sets[set_name("t", 7)]
-    wrong = score_downstream(FULL, "t", (7, 8), swapped, verdicts)
-    assert wrong["avg12_real_to_synthetic"].value == pytest.approx(0.5)
+    # The labels of another seed's images do not matter, those of its own do.
+    first, second = set_name("t", 7), set_name("t", 8)
+    swapped = dict(sets) | {second: sets[first]}
+    assert score_downstream(FULL, "t", (7, 8), swapped, verdicts)["avg12_real_to_synthetic"].value == 0.75
+    swapped = dict(sets) | {first: sets[second]}
+    assert score_downstream(FULL, "t", (7, 8), swapped, verdicts)["avg12_real_to_synthetic"].value < 0.5
 
 
 def test_an_interval_does_not_depend_on_which_other_scores_are_computed() -> None:
