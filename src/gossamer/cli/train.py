@@ -29,7 +29,7 @@ from gossamer.cli.driving import drive
 from gossamer.cli.estimate import estimate_cost
 from gossamer.cli.job import TrainingJob, check_same_start, remember_start
 from gossamer.cli.milestones import Milestone, find_milestones, round_up, show_milestones
-from gossamer.cli.processes import process_number, wait_for_folder
+from gossamer.cli.processes import num_processes, process_number, wait_for_folder
 from gossamer.data.catalogue import NAMED_DATA, load_images
 from gossamer.data.images import ImageData, ImageSet
 from gossamer.errors import InputError
@@ -166,6 +166,8 @@ def _train(asked: Train[Any], method: Method[Any], data: ImageData) -> int:
     if asked.dry_run or asked.out is None:
         print(estimate_cost(method, config, data.train.spec, num_slots, device))
         return 0
+    if num_processes() > 1 and not isinstance(config, GSWGANConfig):
+        raise InputError(f"{method.name} works in one process: start it without torchrun")
     job = TrainingJob(
         data=_whole_path(asked.choice.data),
         data_dir=None if asked.choice.data_dir is None else str(asked.choice.data_dir.resolve()),
