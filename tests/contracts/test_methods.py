@@ -7,7 +7,6 @@ nothing here has a false alarm.
 from __future__ import annotations
 
 import copy
-import functools
 import gc
 import itertools
 import json
@@ -25,7 +24,7 @@ from torch import Tensor, nn
 
 from gossamer.data.images import ImageSet, ImageSpec
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms import plan, poisson_plan
+from gossamer.mechanisms import priced_plan
 from gossamer.mechanisms.keystream import Keystream
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot import OneShotPlan, OneShotReleaser
@@ -76,14 +75,18 @@ TINY: dict[str, Any] = {
 def priced_once() -> Iterator[None]:
     """Every training computes its price; here the same plans come again and again."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (plan, poisson_plan):
-            patch.setattr(module, "epsilon_by_pld", price_by_pld)
+        patch.setattr(priced_plan, "epsilon_by_pld", price_by_pld)
         yield
 
 
-@functools.cache
+PRICES: dict[tuple[str, float], EpsilonBound] = {}
+
+
 def price_by_pld(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
-    return epsilon_by_pld(event, delta)
+    key = repr(event), delta
+    if key not in PRICES:
+        PRICES[key] = epsilon_by_pld(event, delta)
+    return PRICES[key]
 
 
 @pytest.fixture(params=[book.method.name for book in BOOKS])

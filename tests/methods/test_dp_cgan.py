@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from gossamer.data.images import ImageSet, ImageSpec
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms import poisson_plan
+from gossamer.mechanisms import priced_plan
 from gossamer.mechanisms.dp_sgd import PrivateGradient, Tensors, unit_gradients
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.sampling import public_stream
@@ -70,7 +70,7 @@ SETTINGS = {"published": BASE, "tuned": TUNED}
 @pytest.fixture(autouse=True)
 def priced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every training computes its price; here the same plans come again and again."""
-    monkeypatch.setattr(poisson_plan, "epsilon_by_pld", price_by_pld)
+    monkeypatch.setattr(priced_plan, "epsilon_by_pld", price_by_pld)
 
 
 @functools.cache

@@ -15,14 +15,13 @@ from torch import Tensor
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.noise import AbstractNoise, truncation_delta
+from gossamer.mechanisms.priced_plan import AbstractPricedPlan
 from gossamer.privacy.accounting import (
-    calibrate_noise_multiplier,
     describe_accountants,
-    epsilon_by_pld,
     epsilon_by_rdp,
 )
 from gossamer.privacy.adjacency import Adjacency, Unit
-from gossamer.privacy.budget import PrivacyBudget, check_delta
+from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import compose_events, gaussian_event
 from gossamer.privacy.statement import PrivacyStatement
 
@@ -272,7 +271,7 @@ class Release:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneShotPlan:
+class OneShotPlan(AbstractPricedPlan):
     r"""A few Gaussian releases of sums over all slots, without sampling.
 
     Release i of share :math:`w_i` has noise of standard deviation :math:`\Delta_i \sigma_i`, where :math:`\Delta_i` is
@@ -329,11 +328,6 @@ class OneShotPlan:
         """Standard deviation of the noise on that vector; `release_noise_std` says it for a sum as it stands."""
         return self.sensitivity * self._chosen_multiplier()
 
-    @property
-    def event(self) -> DpEvent:
-        """What the whole run does to privacy."""
-        return self._event_with(self._chosen_multiplier())
-
     def release_multiplier(self, step: int) -> float:
         """Noise multiplier of one release alone."""
         return self._chosen_multiplier() * self._dilution(step)
@@ -342,28 +336,13 @@ class OneShotPlan:
         """Standard deviation of the noise on every coordinate of one released sum."""
         return self.releases[step].contribution.sensitivity * self.release_multiplier(step)
 
-    def calibrated(self, budget: PrivacyBudget) -> OneShotPlan:
-        """The plan with the smallest noise multiplier that keeps within the budget."""
-        check_delta(budget.delta, self.num_slots)
-        return replace(self, noise_multiplier=calibrate_noise_multiplier(self._event_with, budget).noise_multiplier)
-
-    def budget_at(self, delta: float) -> PrivacyBudget:
-        """What the whole run costs at ``delta``.
-
-        Raises:
-            PrivacyError: delta is not below one over the number of slots.
-        """
-        check_delta(delta, self.num_slots)
-        return PrivacyBudget(epsilon=epsilon_by_pld(self.event, delta).epsilon, delta=delta)
-
     def first_steps(self, num_steps: int) -> OneShotPlan:
         """The plan of the first releases of this one alone, each with the noise it has here.
 
         Raises:
             InputError: fewer than one, or more than the plan has.
         """
-        if not 1 <= num_steps <= self.num_steps:
-            raise InputError(f"the first {num_steps} steps of {self.num_steps}: name at least 1 and at most all")
+        self._check_first(num_steps)
         kept = self.releases[:num_steps]
         share = sum(release.share for release in kept) / self._total_share
         return replace(self, releases=kept, noise_multiplier=self._chosen_multiplier() / math.sqrt(share))
@@ -502,11 +481,6 @@ class OneShotPlan:
                 for step in range(self.num_steps)
             )
         )
-
-    def _chosen_multiplier(self) -> float:
-        if self.noise_multiplier is None:
-            raise InputError("noise_multiplier is not chosen yet: calibrate the settings to an epsilon first")
-        return self.noise_multiplier
 
 
 class OneShotReleaser:

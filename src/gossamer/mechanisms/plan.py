@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import truncation_delta
+from gossamer.mechanisms.priced_plan import AbstractPricedPlan
 from gossamer.privacy.accounting import (
-    calibrate_noise_multiplier,
     describe_accountants,
-    epsilon_by_pld,
     epsilon_by_rdp,
-    num_steps_for_budget,
 )
 from gossamer.privacy.adjacency import Adjacency, Unit
-from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.events import one_of_many_event
 from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
 from gossamer.privacy.statement import PrivacyStatement
@@ -29,7 +26,7 @@ _TUNING = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneOfManyPlan:
+class OneOfManyPlan(AbstractPricedPlan):
     """Secret one-of-K draws of critics whose clipped answers are released with Gaussian noise.
 
     Guarantee: a run through `GradientSanitizer` made from this plan has the privacy of `event` under `adjacency`, on
@@ -87,47 +84,6 @@ class OneOfManyPlan:
     def group_clip_norm(self) -> float:
         """Bound on the answers of one draw taken together, ``C sqrt(B / c)``."""
         return self.clip_norm * math.sqrt(self.batch_size / self.draws_per_step)
-
-    @property
-    def noise_std(self) -> float:
-        """Standard deviation of the noise on every released coordinate."""
-        return self.sensitivity * self._chosen_multiplier()
-
-    @property
-    def event(self) -> DpEvent:
-        """What the whole run does to privacy."""
-        return self._event_with(self._chosen_multiplier())
-
-    def calibrated(self, budget: PrivacyBudget) -> OneOfManyPlan:
-        """The plan with the smallest noise multiplier whose epsilon by PLD keeps within the budget."""
-        check_delta(budget.delta, self.num_slots)
-        return replace(self, noise_multiplier=calibrate_noise_multiplier(self._event_with, budget).noise_multiplier)
-
-    def budget_at(self, delta: float) -> PrivacyBudget:
-        """What the whole run costs at ``delta``.
-
-        Raises:
-            PrivacyError: delta is not below one over the number of slots.
-        """
-        check_delta(delta, self.num_slots)
-        return PrivacyBudget(epsilon=epsilon_by_pld(self.event, delta).epsilon, delta=delta)
-
-    def first_steps(self, num_steps: int) -> OneOfManyPlan:
-        """The plan of the first steps of this one alone: the price of what is released after so many.
-
-        Raises:
-            InputError: fewer than one step, or more than the plan has.
-        """
-        if not 1 <= num_steps <= self.num_steps:
-            raise InputError(f"the first {num_steps} steps of {self.num_steps}: name at least 1 and at most all")
-        return replace(self, num_steps=num_steps)
-
-    def num_steps_within(self, budget: PrivacyBudget) -> int:
-        """The largest number of first steps that keeps within the budget by PLD; 0 when not even one does."""
-        if self.budget_at(budget.delta).epsilon <= budget.epsilon:
-            return self.num_steps
-        found = num_steps_for_budget(lambda num_steps: replace(self, num_steps=num_steps).event, budget)
-        return min(found, self.num_steps)
 
     def statement(
         self,
@@ -223,8 +179,3 @@ class OneOfManyPlan:
             batch_size=self.batch_size,
             draws_per_step=self.draws_per_step,
         )
-
-    def _chosen_multiplier(self) -> float:
-        if self.noise_multiplier is None:
-            raise InputError("noise_multiplier is not chosen yet: calibrate the settings to an epsilon first")
-        return self.noise_multiplier

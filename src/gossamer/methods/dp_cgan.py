@@ -446,19 +446,7 @@ def _optimiser(settings: GradientDescent | Adam, network: nn.Module) -> torch.op
 def _start(
     config: DPCGANConfig, images: ImageSet, noise: AbstractNoise, circumstances: Circumstances
 ) -> DPCGANTraining:
-    return DPCGANTraining(
-        config,
-        images,
-        noise,
-        delta=circumstances.delta,
-        device=circumstances.device,
-        precision=circumstances.precision,
-        public_notes=circumstances.public_notes,
-        num_tuning_runs=circumstances.num_tuning_runs,
-        state=circumstances.state,
-        num_lost_steps=circumstances.num_lost_steps,
-        charge=circumstances.charge,
-    )
+    return DPCGANTraining(config, images, noise, **circumstances.as_options())
 
 
 DP_CGAN = Method(

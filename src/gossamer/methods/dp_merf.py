@@ -374,20 +374,7 @@ class EmbeddingFit:
 def _start(
     config: DPMERFConfig, images: ImageSet, noise: AbstractNoise, circumstances: Circumstances
 ) -> DPMERFTraining:
-    given = circumstances
-    return DPMERFTraining(
-        config,
-        images,
-        noise,
-        delta=given.delta,
-        device=given.device,
-        precision=given.precision,
-        public_notes=given.public_notes,
-        num_tuning_runs=given.num_tuning_runs,
-        state=given.state,
-        num_lost_steps=given.num_lost_steps,
-        charge=given.charge,
-    )
+    return DPMERFTraining(config, images, noise, **circumstances.as_options())
 
 
 DP_MERF = Method(

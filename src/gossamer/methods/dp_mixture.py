@@ -486,20 +486,7 @@ def _factor(matrices: Tensor) -> Tensor:
 def _start(
     config: DPMixtureConfig, images: ImageSet, noise: AbstractNoise, circumstances: Circumstances
 ) -> DPMixtureTraining:
-    given = circumstances
-    return DPMixtureTraining(
-        config,
-        images,
-        noise,
-        delta=given.delta,
-        device=given.device,
-        precision=given.precision,
-        public_notes=given.public_notes,
-        num_tuning_runs=given.num_tuning_runs,
-        state=given.state,
-        num_lost_steps=given.num_lost_steps,
-        charge=given.charge,
-    )
+    return DPMixtureTraining(config, images, noise, **circumstances.as_options())
 
 
 DP_MIXTURE = Method(

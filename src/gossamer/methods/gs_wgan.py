@@ -222,21 +222,7 @@ def _check_critics(config: GSWGANConfig, spec: ImageSpec) -> None:
 def _start(
     config: GSWGANConfig, images: ImageSet, noise: AbstractNoise, circumstances: Circumstances
 ) -> GSWGANTraining:
-    given = circumstances
-    return GSWGANTraining(
-        config,
-        images,
-        noise,
-        delta=given.delta,
-        device=given.device,
-        store=given.store,
-        precision=given.precision,
-        public_notes=given.public_notes,
-        num_tuning_runs=given.num_tuning_runs,
-        state=given.state,
-        num_lost_steps=given.num_lost_steps,
-        charge=given.charge,
-    )
+    return GSWGANTraining(config, images, noise, store=circumstances.store, **circumstances.as_options())
 
 
 GS_WGAN = Method(

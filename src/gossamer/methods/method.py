@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -215,6 +215,10 @@ class Circumstances:
     num_lost_steps: int = 0
     charge: Callable[[int], None] = lambda step: None
     store: WarmStartStore = field(default_factory=MemoryStore)
+
+    def as_options(self) -> dict[str, Any]:
+        """By name, as a training's constructor takes them; without the store, which few trainings know."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "store"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,94 @@
+"""What every plan does with its price: noise for a budget, epsilon of the run, steps within a budget."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from dp_accounting import DpEvent
+
+from gossamer.errors import InputError
+from gossamer.privacy.accounting import calibrate_noise_multiplier, epsilon_by_pld, num_steps_for_budget
+from gossamer.privacy.budget import PrivacyBudget, check_delta
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractPricedPlan(abc.ABC):
+    """A frozen dataclass that knows its event for any noise multiplier; everything else about its price follows.
+
+    Attributes:
+        num_slots: public number of slots.
+        num_steps: private steps of the whole run.
+        noise_multiplier: noise standard deviation over `sensitivity`; None while it is still to be calibrated.
+    """
+
+    num_slots: int
+    noise_multiplier: float | None
+
+    if TYPE_CHECKING:  # a field of some plans, a property of others
+
+        @property
+        def num_steps(self) -> int:
+            """Private steps of the whole run."""
+            ...
+
+    @property
+    @abc.abstractmethod
+    def sensitivity(self) -> float:
+        """What the noise is measured by."""
+
+    @abc.abstractmethod
+    def _event_with(self, noise_multiplier: float) -> DpEvent: ...
+
+    @property
+    def noise_std(self) -> float:
+        """Standard deviation of the noise on every released coordinate."""
+        return self.sensitivity * self._chosen_multiplier()
+
+    @property
+    def event(self) -> DpEvent:
+        """What the whole run does to privacy."""
+        return self._event_with(self._chosen_multiplier())
+
+    def calibrated(self, budget: PrivacyBudget) -> Self:
+        """The plan with the smallest noise multiplier whose epsilon by PLD keeps within the budget."""
+        check_delta(budget.delta, self.num_slots)
+        return self._with(noise_multiplier=calibrate_noise_multiplier(self._event_with, budget).noise_multiplier)
+
+    def budget_at(self, delta: float) -> PrivacyBudget:
+        """What the whole run costs at ``delta``.
+
+        Raises:
+            PrivacyError: delta is not below one over the number of slots.
+        """
+        check_delta(delta, self.num_slots)
+        return PrivacyBudget(epsilon=epsilon_by_pld(self.event, delta).epsilon, delta=delta)
+
+    def first_steps(self, num_steps: int) -> Self:
+        """The plan of the first steps of this one alone: the price of what is released after so many.
+
+        Raises:
+            InputError: fewer than one step, or more than the plan has.
+        """
+        self._check_first(num_steps)
+        return self._with(num_steps=num_steps)
+
+    def num_steps_within(self, budget: PrivacyBudget) -> int:
+        """The largest number of first steps that keeps within the budget by PLD; 0 when not even one does."""
+        if self.budget_at(budget.delta).epsilon <= budget.epsilon:
+            return self.num_steps
+        found = num_steps_for_budget(lambda num_steps: self._with(num_steps=num_steps).event, budget)
+        return min(found, self.num_steps)
+
+    def _check_first(self, num_steps: int) -> None:
+        if not 1 <= num_steps <= self.num_steps:
+            raise InputError(f"the first {num_steps} steps of {self.num_steps}: name at least 1 and at most all")
+
+    def _with(self, **changes: Any) -> Self:
+        return replace(self, **changes)
+
+    def _chosen_multiplier(self) -> float:
+        if self.noise_multiplier is None:
+            raise InputError("noise_multiplier is not chosen yet: calibrate the settings to an epsilon first")
+        return self.noise_multiplier
