@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from gossamer import GSWGANTraining, KeyedNoise, PrivacyBudget, calibrate, load_images
+from gossamer import GSWGANTraining, KeyedNoise, PrivacyBudget, calibrate, load_records
 from gossamer.methods.gs_wgan import StepReport, plan
 from gossamer.recipes.gs_wgan import find_recipe
 
 
 def main() -> None:
     """Choose settings, price them, train, sample."""
-    images = load_images("digits").train
+    images = load_records("digits").train
     num_steps = int(os.environ.get("GOSSAMER_EXAMPLE_STEPS", "1000"))
     config = replace(find_recipe("digits-cpu").config, num_steps=num_steps)
 

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import gossamer
-from gossamer.data.images import DEFAULT_NUM_CLASSES, ImageSet, ImageSpec
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.estimators import GSWGAN, ReleasedGenerator, load, load_generator
 from gossamer.recipes.gs_wgan import find_recipe
@@ -102,7 +103,7 @@ def test_colour_images_and_an_image_set_are_taken() -> None:
     colour = np.random.default_rng(1).random((NUM_RECORDS, 3, 8, 6)).astype(np.float64)
     assert GSWGAN(**TINY).fit(colour).sample(2)[0].shape == (2, 3, 8, 6)
     spec = ImageSpec(channels=1, height=8, width=8)
-    own = ImageSet(name="own", spec=spec, x=torch.rand(NUM_RECORDS, 1, 8, 8))
+    own = RecordSet(name="own", spec=spec, x=torch.rand(NUM_RECORDS, 1, 8, 8))
     assert GSWGAN(**TINY).fit(own).sample(2)[0].shape == (2, 1, 8, 8)
 
 
@@ -142,7 +143,7 @@ def test_what_leaves_reaches_no_record_and_no_critic(fitted: GSWGAN) -> None:
     held = vars(fitted.released.trained)
     assert set(held) == {"recipe", "weights", "statement"}
     assert all(value is not held for value in vars(fitted).values())
-    assert not any(isinstance(value, ImageSet | torch.Tensor | np.ndarray) for value in vars(fitted).values())
+    assert not any(isinstance(value, RecordSet | torch.Tensor | np.ndarray) for value in vars(fitted).values())
 
 
 @pytest.mark.parametrize("ask", [lambda m: m.sample(1), lambda m: m.statement, lambda m: m.save("x")])
@@ -182,8 +183,8 @@ def _with_nan(x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (lambda x: x * 2, r"x\[\d+\] has a pixel"),
-        (_with_nan, r"x\[7\] has a pixel"),
+        (lambda x: x * 2, r"x\[\d+\] has a value"),
+        (_with_nan, r"x\[7\] has a value"),
         (lambda x: x.astype(np.int64), "dtype int64"),
         (lambda x: x.astype(object), "dtype object"),
         (lambda x: x[0], "shape"),
@@ -202,7 +203,7 @@ def test_bad_images_are_refused_in_one_line(change: Any, line: str, images: np.n
 @pytest.mark.parametrize(
     ("labels", "line"),
     [
-        (np.zeros(3, dtype=np.int64), "one label per image"),
+        (np.zeros(3, dtype=np.int64), "one label per record"),
         (np.full(NUM_RECORDS, 10), r"y\[0\] is outside"),
         (np.zeros(NUM_RECORDS), "whole numbers"),
         (np.array(["a"] * NUM_RECORDS), "whole numbers"),
@@ -232,3 +233,35 @@ def test_import_is_light_and_every_public_name_exists() -> None:
         assert getattr(gossamer, name) is not None
     with pytest.raises(AttributeError, match="no name 'critics'"):
         _ = gossamer.critics
+
+
+def test_people_are_protected_by_slots_of_their_own(images: np.ndarray, labels: np.ndarray) -> None:
+    people = np.array([f"patient {number % 25}" for number in range(NUM_RECORDS)])
+    made = GSWGAN(epsilon=10.0, unit="person", num_people=30, delta=1e-3, num_classes=10, **TINY).fit(
+        images, labels, people
+    )
+    assert (made.statement.unit.value, made.statement.num_slots) == ("person", 30)
+    assert "90" not in made.statement.to_markdown()
+
+
+@pytest.mark.parametrize(
+    ("given", "people", "line"),
+    [
+        ({"unit": "person"}, None, "names no people"),
+        ({"unit": "person"}, np.zeros(3, dtype=np.int64), "one slot per record"),
+        ({"unit": "person"}, np.zeros(NUM_RECORDS), "whole numbers or text"),
+        ({"unit": "person", "num_people": 1}, np.arange(NUM_RECORDS) % 2, "more people"),
+    ],
+)
+def test_people_that_do_not_fit_are_refused(
+    given: dict, people: np.ndarray | None, line: str, images: np.ndarray, labels: np.ndarray
+) -> None:
+    with pytest.raises(InputError, match=line):
+        GSWGAN(epsilon=10.0, num_classes=10, **given, **TINY).fit(images, labels, people)
+
+
+def test_units_that_are_none_are_refused_at_once() -> None:
+    with pytest.raises(InputError, match="record or person"):
+        GSWGAN(unit="patient")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="goes with unit person"):
+        GSWGAN(num_people=4)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from gossamer.errors import GossamerError, InputError, PrivacyError, ResourceError
 
 if TYPE_CHECKING:
-    from gossamer.data.catalogue import load_images
-    from gossamer.data.images import ImageData, ImageSet, ImageSpec
+    from gossamer.data.catalogue import load_records
+    from gossamer.data.images import ImageSpec
+    from gossamer.data.records import RecordData, RecordSet
     from gossamer.estimators import GSWGAN, ReleasedGenerator, load
     from gossamer.mechanisms.noise import KeyedNoise
     from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, calibrate
@@ -27,28 +28,28 @@ __all__ = [
     "GSWGANConfig",
     "GSWGANTraining",
     "GossamerError",
-    "ImageData",
-    "ImageSet",
     "ImageSpec",
     "InputError",
     "KeyedNoise",
     "PrivacyBudget",
     "PrivacyError",
     "PrivacyStatement",
+    "RecordData",
+    "RecordSet",
     "ReleasedGenerator",
     "ResourceError",
     "TrainedGenerator",
     "calibrate",
     "load",
-    "load_images",
+    "load_records",
 ]
 
 _HOMES = {
     "GSWGAN": "gossamer.estimators",
     "GSWGANConfig": "gossamer.methods.gs_wgan",
     "GSWGANTraining": "gossamer.methods.gs_wgan",
-    "ImageData": "gossamer.data.images",
-    "ImageSet": "gossamer.data.images",
+    "RecordData": "gossamer.data.records",
+    "RecordSet": "gossamer.data.records",
     "ImageSpec": "gossamer.data.images",
     "KeyedNoise": "gossamer.mechanisms.noise",
     "PrivacyBudget": "gossamer.privacy.budget",
@@ -57,7 +58,7 @@ _HOMES = {
     "TrainedGenerator": "gossamer.methods.trained",
     "calibrate": "gossamer.methods.gs_wgan",
     "load": "gossamer.estimators",
-    "load_images": "gossamer.data.catalogue",
+    "load_records": "gossamer.data.catalogue",
 }
 
 

@@ -10,21 +10,16 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from gossamer.data.catalogue import NAMED_DATA, load_images
-from gossamer.data.images import (
-    DEFAULT_NUM_CLASSES,
-    ImageData,
-    ImageSet,
-    ImageSpec,
-    check_num_classes,
-    check_num_values,
-    check_sides,
-)
+from gossamer.data.catalogue import NAMED_DATA, load_records
+from gossamer.data.images import ImageSpec, check_sides
+from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet, check_num_classes, check_num_values
 from gossamer.errors import GossamerError, InputError
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, calibrate
+from gossamer.methods.protected import num_slots_of, reserve_people
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.methods.warm_start import MemoryStore
+from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.gs_wgan import find_recipe, recipe_for
@@ -32,7 +27,8 @@ from gossamer.runs.config_io import from_json_tree, to_json_tree
 from gossamer.runs.release import find_generator, read_generator, write_generator
 
 DeviceName = Literal["auto", "cpu", "cuda"]
-Source = np.ndarray | ImageSet | ImageData | str | Path
+UnitName = Literal["record", "person"]
+Source = np.ndarray | RecordSet | RecordData | str | Path
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,6 +90,8 @@ class GSWGAN:
         epsilon: privacy budget, above 0; the noise follows from it.
         delta: below one over the number of records; default: the largest power of ten at or below 1/(10 N).
         recipe: name of the settings to start from, ``mnist-cpu`` for instance; default: by name or size of the data.
+        unit: whom to protect: "record", or "person" with all records of that person; `fit` is then told whose they are.
+        num_people: public number of people to reserve slots for; default: as many as the data names.
         device: where to compute; auto takes a GPU when there is one.
         seed: public; initial weights, latents and shards follow from it, the noise never.
         num_classes: public number of classes of your own labelled data; 10 is assumed when it is left out, since
@@ -117,6 +115,8 @@ class GSWGAN:
         delta: float | None = None,
         *,
         recipe: str | None = None,
+        unit: UnitName = "record",
+        num_people: int | None = None,
         device: DeviceName = "auto",
         seed: int = 0,
         num_classes: int | None = None,
@@ -132,37 +132,49 @@ class GSWGAN:
         self.epsilon = epsilon
         self.delta = delta
         self.recipe = recipe
+        self.unit = _find_unit(unit, num_people)
+        self.num_people = num_people
         self.device: torch.device = _find_device(device)
         self.seed = seed
         self.num_classes = num_classes
         self.settings = settings
         self._released: ReleasedGenerator | None = None
 
-    def fit(self, x: Source, y: np.ndarray | None = None) -> GSWGAN:
+    def fit(self, x: Source, y: np.ndarray | None = None, people: np.ndarray | None = None) -> GSWGAN:
         """Learn a generator from private images.
 
         Args:
             x: images (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8; or an
-                `ImageSet` or `ImageData`; or a name or path that `load_images` knows.
+                `RecordSet` or `RecordData`; or a name or path that `load_records` knows.
             y: integer labels (records,) beside an array; None for images without classes.
+            people: integers or text (records,) beside an array: any name of whom a record is of.
 
         Returns:
             The estimator itself.
 
         Raises:
-            InputError: images or labels that break a rule, fewer records than critics, or settings that do not fit.
-            PrivacyError: delta is one over the number of records, or more.
+            InputError: images or labels that break a rule, people that nobody names, fewer records or people than
+                critics, or settings that do not fit.
+            PrivacyError: delta is one over the number of records or people, or more.
         """
-        data = _read(x, y, self.num_classes)
-        num_slots = data.train.num_records
+        data = _read(x, y, people, self.num_classes)
+        if self.unit is Unit.PERSON:
+            data = reserve_people(data, self.num_people)
+        num_slots = num_slots_of(data.train, self.unit)
         delta = default_delta(num_slots) if self.delta is None else self.delta
         check_delta(delta, num_slots)
-        config = calibrate(self._config(x, data.train), num_slots, PrivacyBudget(epsilon=self.epsilon, delta=delta))
+        config = calibrate(
+            self._config(x, data.train, num_slots),
+            num_slots,
+            PrivacyBudget(epsilon=self.epsilon, delta=delta),
+            self.unit,
+        )
         training = GSWGANTraining(
             config,
             data.train,
             KeyedNoise(),
             delta=delta,
+            unit=self.unit,
             device=self.device,
             store=MemoryStore(),
             public_notes=data.public_notes,
@@ -172,13 +184,13 @@ class GSWGAN:
         self._released = ReleasedGenerator(trained=training.trained())
         return self
 
-    def _config(self, x: Source, images: ImageSet) -> GSWGANConfig:
+    def _config(self, x: Source, images: RecordSet, num_slots: int) -> GSWGANConfig:
         if self.recipe is not None:
             config = find_recipe(self.recipe).config
         elif isinstance(x, str) and x in {data.name for data in NAMED_DATA}:
             config = find_recipe(f"{x}-cpu").config
         else:
-            config = recipe_for(images.spec, images.num_records).config
+            config = recipe_for(images.spec, num_slots).config
         changes: dict[str, Any] = {"seed": self.seed} | self.settings
         return replace(config, **changes)
 
@@ -278,6 +290,14 @@ def _check_settings(settings: dict[str, Any]) -> None:
             raise InputError(f"GSWGAN has no setting {name!r}; the settings are {', '.join(sorted(known))}")
 
 
+def _find_unit(unit: UnitName, num_people: int | None) -> Unit:
+    if unit not in ("record", "person"):
+        raise InputError(f"unit must be record or person, not {unit!r}")
+    if num_people is not None and unit == "record":
+        raise InputError("num_people goes with unit person: give both, or neither")
+    return Unit(unit)
+
+
 def _find_device(name: DeviceName) -> torch.device:
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"device must be auto, cpu or cuda, not {name!r}")
@@ -286,21 +306,21 @@ def _find_device(name: DeviceName) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def _read(x: Source, y: np.ndarray | None, num_classes: int | None) -> ImageData:
+def _read(x: Source, y: np.ndarray | None, people: np.ndarray | None, num_classes: int | None) -> RecordData:
     if isinstance(x, np.ndarray):
-        return _from_arrays(x, y, num_classes)
-    if y is not None:
-        raise InputError("y goes with an array x alone: an ImageSet, a name or a path brings its own labels")
-    if isinstance(x, ImageData):
+        return _from_arrays(x, y, people, num_classes)
+    if y is not None or people is not None:
+        raise InputError("y and people go with an array x alone: a RecordSet, a name or a path brings its own")
+    if isinstance(x, RecordData):
         return x
-    if isinstance(x, ImageSet):
-        return ImageData(train=x)
+    if isinstance(x, RecordSet):
+        return RecordData(train=x)
     if isinstance(x, str | Path):
-        return load_images(str(x), None, num_classes)
-    raise InputError(f"x must be a numpy array, an ImageSet, a name or a path, not {type(x).__name__}")
+        return load_records(str(x), None, num_classes)
+    raise InputError(f"x must be a numpy array, an RecordSet, a name or a path, not {type(x).__name__}")
 
 
-def _from_arrays(x: np.ndarray, y: np.ndarray | None, num_classes: int | None) -> ImageData:
+def _from_arrays(x: np.ndarray, y: np.ndarray | None, people: np.ndarray | None, num_classes: int | None) -> RecordData:
     """The rules of a user's NPZ file, for arrays in memory."""
     images = _pixels(x)
     shape = "The image shape and whether there are labels were read from the arrays and are taken as public."
@@ -313,7 +333,9 @@ def _from_arrays(x: np.ndarray, y: np.ndarray | None, num_classes: int | None) -
         raise InputError("num_classes was given but no labels y: hand over y, or leave num_classes out")
     spec = ImageSpec(channels=images.shape[1], height=images.shape[2], width=images.shape[3], class_names=names)
     labels = None if y is None else torch.from_numpy(_integers(y, "y"))
-    return ImageData(train=ImageSet(name="images", spec=spec, x=images, y=labels), public_notes=notes)
+    return RecordData(
+        train=RecordSet(name="images", spec=spec, x=images, y=labels, people=_slots(people)), public_notes=notes
+    )
 
 
 def _classes_note(num_classes: int | None) -> str:
@@ -326,7 +348,7 @@ def _classes_note(num_classes: int | None) -> str:
 
 
 def _pixels(x: np.ndarray) -> torch.Tensor:
-    """Images as float32 (records, channels, height, width); the range is checked by `ImageSet`."""
+    """Images as float32 (records, channels, height, width); the range is checked by `RecordSet`."""
     if x.dtype != np.uint8 and x.dtype not in (np.float16, np.float32, np.float64):
         raise InputError(f"x has dtype {x.dtype}: it must be float16, float32 or float64 in [0, 1], or uint8")
     if x.ndim not in (3, 4):
@@ -340,6 +362,16 @@ def _pixels(x: np.ndarray) -> torch.Tensor:
     scale = 255 if x.dtype == np.uint8 else 1
     # A copy: what the caller does to the array later must not reach the records.
     return torch.from_numpy(np.divide(images, scale, dtype=np.float32))
+
+
+def _slots(people: np.ndarray | None) -> torch.Tensor | None:
+    """Names of people as slots 0, 1, ... in the order of the sorted names."""
+    if people is None:
+        return None
+    names = np.asarray(people)
+    if names.ndim != 1 or names.dtype.kind not in "iuU":
+        raise InputError(f"people must be whole numbers or text of shape (records,), not {names.dtype} {names.shape}")
+    return torch.from_numpy(np.unique(names, return_inverse=True)[1].astype(np.int64))
 
 
 def _integers(values: np.ndarray, name: str) -> np.ndarray:

@@ -18,7 +18,7 @@ import torch
 from gossamer.cli import encoder
 from gossamer.cli.main import main
 from gossamer.cli.progress import AbstractProgress
-from gossamer.data.catalogue import load_images
+from gossamer.data.catalogue import load_records
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.encoder import EncoderSettings
 from gossamer.methods.method import Progress
@@ -103,7 +103,7 @@ def bench_of_seconds(tmp_path_factory: Any) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def real_digits(tmp_path_factory: Any) -> Path:
     """An NPZ of 300 real training images, as if another program had made them."""
-    train = load_images("digits").train
+    train = load_records("digits").train
     assert train.y is not None
     path = tmp_path_factory.mktemp("theirs") / "real.npz"
     np.savez(path, x=train.x[:300].numpy(), y=train.y[:300].numpy())

@@ -13,7 +13,7 @@ import pytest
 
 from gossamer.cli import encoder as verb
 from gossamer.cli.encoder import encoder_file, find_encoder, hold_out, load_encoder
-from gossamer.data.catalogue import load_images
+from gossamer.data.catalogue import load_records
 from gossamer.errors import InputError, ResourceError
 from gossamer.evaluation.encoder import EncoderSettings
 from gossamer.runs.cache import CacheFolder
@@ -64,7 +64,7 @@ def test_a_damaged_encoder_is_trained_again(gossamer: Any) -> None:
 
 
 def test_evaluations_get_the_same_encoder(gossamer: Any, cache: CacheFolder) -> None:
-    real = load_images("digits").train
+    real = load_records("digits").train
     assert load_encoder(real, cache, seed=0) is None
     counted: list[tuple[str, int, int]] = []
     trained = find_encoder(real, cache, seed=0, count=lambda *report: counted.append(report))
@@ -97,7 +97,7 @@ def test_without_test_images_a_tenth_is_held_out_and_said_so(gossamer: Any, tmp_
 
 
 def test_held_out_images_are_no_training_images() -> None:
-    digits = load_images("digits").train
+    digits = load_records("digits").train
     rest, held_out = hold_out(digits, seed=0)
     assert (rest.num_records, held_out.num_records) == (1294, 143)
     everything = {image.tobytes() for image in digits.x.numpy()}
@@ -156,7 +156,7 @@ def test_what_cannot_be_learnt_gets_one_line(
 def test_a_cache_that_cannot_be_written_is_said_before_anything_is_trained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     counted: list[tuple[str, int, int]] = []
-    real = load_images("digits").train
+    real = load_records("digits").train
     with pytest.raises(ResourceError, match="GOSSAMER_CACHE"):
         find_encoder(real, CacheFolder(tmp_path / "file" / "x"), seed=0, count=lambda *report: counted.append(report))
     assert counted == []
@@ -165,4 +165,4 @@ def test_a_cache_that_cannot_be_written_is_said_before_anything_is_trained(tmp_p
 def test_unlabelled_images_have_no_encoder(tmp_path: Path, cache: CacheFolder) -> None:
     np.savez(tmp_path / "bare.npz", x=np.zeros((30, 1, 8, 8), dtype=np.float32))
     with pytest.raises(InputError, match="no labels"):
-        find_encoder(load_images(str(tmp_path / "bare.npz")).train, cache, seed=0)
+        find_encoder(load_records(str(tmp_path / "bare.npz")).train, cache, seed=0)

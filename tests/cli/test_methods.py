@@ -33,7 +33,7 @@ SMALL = {
     ),
     "dp-mixture": shlex.split("--epsilon 10 --generator.num-directions 5"),
 }
-"""Settings of a second for each method but GS-WGAN, whose command line has tests of its own."""
+"""Settings of a second for each method but GS-WGAN, started or not: their command lines have tests of their own."""
 
 METHODS = tuple(SMALL)
 
@@ -86,7 +86,7 @@ def arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_every_method_is_trained_here_or_by_itself() -> None:
-    assert {"gs-wgan", *METHODS} == {book.method.name for book in BOOKS} == set(ACCOUNTS)
+    assert {"gs-wgan", "gs-wgan-started", *METHODS} == {book.method.name for book in BOOKS} == set(ACCOUNTS)
 
 
 def test_a_run_ends_with_a_release_whose_statement_names_its_method(ended: Ended) -> None:
@@ -262,7 +262,7 @@ def test_a_crash_while_the_release_is_written_is_mended_by_resume(
 
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(driving, "save_png", full)
+        patch.setattr(driving, "write_picture", full)
         assert train_small(method, "digits", run).code == 4
     paid = charged(run)
     said = gossamer("resume", run)

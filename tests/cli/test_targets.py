@@ -14,7 +14,7 @@ from gossamer.cli.targets import Target, find_checkpoints, find_target
 from gossamer.data.digits import DIGITS_SPEC
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
-from gossamer.evaluation.suite import SyntheticImages
+from gossamer.evaluation.suite import SyntheticRecords
 
 ANIMALS = ImageSpec(channels=1, height=8, width=8, class_names=("cat", "dog", "owl"))
 
@@ -119,7 +119,7 @@ def test_a_run_that_saved_none_is_told_how(finished: Path) -> None:
 
 
 def target(name: str, series: str = "GS-WGAN") -> Target:
-    return Target(name=name, draw=lambda n, s: SyntheticImages(x=images(n), y=None), series=series)
+    return Target(name=name, draw=lambda n, s: SyntheticRecords(x=images(n), y=None), series=series)
 
 
 def test_equal_names_are_told_apart_and_never_meet_another() -> None:

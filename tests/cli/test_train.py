@@ -265,7 +265,7 @@ def test_a_crash_in_the_middle_of_the_release_is_mended_by_resume(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(driving, "save_png", full)
+        patch.setattr(driving, "write_picture", full)
         said = train_tiny("digits", run)
     assert said.code == 4
     assert "No space left on device" in said.err

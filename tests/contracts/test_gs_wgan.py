@@ -17,7 +17,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordSet
 from gossamer.mechanisms.keystream import Keystream
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.partition import ShardTable, SlotPartition, partition_slots
@@ -75,9 +76,9 @@ def config(stages: str = "mlp", **changes: object) -> GSWGANConfig:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def images(seed: int = 0) -> ImageSet:
+def images(seed: int = 0) -> RecordSet:
     rng = torch.Generator().manual_seed(seed)
-    return ImageSet(
+    return RecordSet(
         name="fixture",
         spec=ImageSpec(channels=1, height=8, width=8, class_names=("a", "b", "c")),
         x=torch.rand(RECORDS, 1, 8, 8, generator=rng),
@@ -85,7 +86,7 @@ def images(seed: int = 0) -> ImageSet:
     )
 
 
-def neighbour(private: ImageSet) -> ImageSet:
+def neighbour(private: RecordSet) -> RecordSet:
     """The same data with another image and another label in one slot."""
     x, y = private.x.clone(), private.y.clone()  # type: ignore[union-attr]
     x[SLOT], y[SLOT] = 1 - x[SLOT], (y[SLOT] + 1) % CLASSES
@@ -146,7 +147,7 @@ def stored(training: GSWGANTraining) -> State:
 
 
 def injected(
-    kind: type[GSWGANTraining], settings: GSWGANConfig, private: ImageSet, coin_seed: int = 1, release_seed: int = 1
+    kind: type[GSWGANTraining], settings: GSWGANConfig, private: RecordSet, coin_seed: int = 1, release_seed: int = 1
 ) -> Run:
     """A whole run of a training with given coins and given released vectors."""
     training = kind(settings, private, DeterministicNoise(0), delta=1e-3)
@@ -289,7 +290,7 @@ class LeaksPastTheDoor(GSWGANTraining):
 class MovingMap(SlotPartition):
     """Slots are dealt anew in the order of their labels."""
 
-    def shard_table(self, labels: Tensor | None = None) -> ShardTable:
+    def shard_table(self, labels: Tensor | None = None, slot_of_record: Tensor | None = None) -> ShardTable:
         assert labels is not None
         shard_of_slot = torch.empty_like(self.shard_of_slot)
         shard_of_slot[torch.argsort(labels, stable=True)] = torch.arange(self.num_slots) % self.num_shards
@@ -305,7 +306,7 @@ def test_a_slot_moves_its_own_critic_and_no_other_bit_for_bit(stages: str) -> No
 
 
 def test_a_slot_moves_no_other_critic_without_labels() -> None:
-    def unlabelled(private: ImageSet) -> ImageSet:
+    def unlabelled(private: RecordSet) -> RecordSet:
         return replace(private, y=None, spec=replace(private.spec, class_names=()))
 
     first, second = (injected(GSWGANTraining, config(), unlabelled(x)) for x in (images(), neighbour(images())))
@@ -317,7 +318,7 @@ def test_a_slot_moves_no_other_critic_without_labels() -> None:
 def test_a_slot_whose_content_breaks_its_critic_breaks_no_other() -> None:
     """Numbers that overflow in one critic: as far as data can be from the rest."""
 
-    def spoilt() -> ImageSet:
+    def spoilt() -> RecordSet:
         private = images()
         private.x[SLOT] = float("inf")  # behind the reader's back, which refuses it
         return private
@@ -442,7 +443,7 @@ def test_a_run_asks_and_releases_what_its_plan_pays_for(monkeypatch: pytest.Monk
 # ---- what leaves ----------------------------------------------------------------------------------------------------
 
 PRIVATE = (
-    GSWGANTraining, PrivateCritics, ImageSet, Ensemble, Shards, ShardTable, AbstractNoise, Keystream, CriticTapes,
+    GSWGANTraining, PrivateCritics, RecordSet, Ensemble, Shards, ShardTable, AbstractNoise, Keystream, CriticTapes,
     GradientSanitizer, nn.Module,
 )  # fmt: skip
 CODE = type | types.ModuleType | types.FunctionType | types.BuiltinMethodType
@@ -514,6 +515,6 @@ def test_a_state_dict_holds_no_key_no_coins_and_no_records() -> None:
         next(reports)
     state = copy.deepcopy(training.state_dict())
     assert set(state) == {"step", "critics", "generator"}
-    assert not any(isinstance(thing, AbstractNoise | Keystream | ImageSet | ShardTable) for thing in reachable(state))
+    assert not any(isinstance(thing, AbstractNoise | Keystream | RecordSet | ShardTable) for thing in reachable(state))
     sizes = {thing.shape[0] for thing in reachable(state) if isinstance(thing, Tensor) and thing.dim()}
     assert RECORDS not in sizes

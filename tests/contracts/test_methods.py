@@ -22,17 +22,22 @@ import torch
 from dp_accounting import pld, rdp
 from torch import Tensor, nn
 
-from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms import priced_plan
+from gossamer.mechanisms import plan, priced_plan, started_plan
 from gossamer.mechanisms.keystream import Keystream
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot import OneShotPlan, OneShotReleaser
+from gossamer.mechanisms.started_plan import StartedPlan
+from gossamer.methods.distillation import DistillationConfig
 from gossamer.methods.dp_cgan import DPCGANConfig
 from gossamer.methods.dp_merf import DPMERFConfig
 from gossamer.methods.dp_mixture import DPMixtureConfig
 from gossamer.methods.gs_wgan import GSWGANConfig, Stage
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, ImagesExpected, Method
+from gossamer.methods.gs_wgan import plan as gs_wgan_plan
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, RecordsExpected
+from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
@@ -41,31 +46,38 @@ from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.privacy import Adjacency, PrivacyBudget
-from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld
+from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld, epsilon_by_rdp
 from gossamer.privacy.events import compose_events, gaussian_event
 from gossamer.recipes.books import BOOKS, book_of, find_book
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 RECORDS, DELTA, SEED = 60, 1e-3, 3
-EXPECTED = ImagesExpected(height=8, width=8, num_classes=3)
+EXPECTED = RecordsExpected(shape=(1, 8, 8), num_classes=3)
 SMALL = MLPGeneratorConfig(hidden_sizes=(6,))
+SMALL_MIXTURE = MixtureGeneratorConfig(num_directions=5, radius=4)
+SMALL_GS_WGAN = GSWGANConfig(
+    num_critics=6, num_steps=3, batch_size=8, draws_per_step=4, generator=SMALL,
+    stages=(Stage(critic=MLPCriticConfig(hidden_sizes=(6,)), warm_start=AgainstPresentGenerator(num_updates=2)),),
+    critic_batch_size=3, pool_per_class=3, fork_steps=2, renewals_per_step=2, critics_at_once=4,
+)  # fmt: skip
 
 TINY: dict[str, Any] = {
-    "gs-wgan": GSWGANConfig(
-        num_critics=6, num_steps=3, batch_size=8, draws_per_step=4, noise_multiplier=1.0, generator=SMALL,
-        stages=(Stage(critic=MLPCriticConfig(hidden_sizes=(6,)), warm_start=AgainstPresentGenerator(num_updates=2)),),
-        critic_batch_size=3, pool_per_class=3, fork_steps=2, renewals_per_step=2, critics_at_once=4,
-    ),
+    "gs-wgan": replace(SMALL_GS_WGAN, noise_multiplier=1.0),
     "dp-cgan": DPCGANConfig(
         num_steps=3, expected_batch_size=15, noise_multiplier=1.0, generator=SMALL, latent=NormalLatent(dim=4),
         discriminator=MLPDiscriminatorConfig(hidden_sizes=(5,)), synthetic_batch_size=7, generator_batch_size=6,
     ),
     "dp-merf": DPMERFConfig(
-        images=EXPECTED, num_features=40, squared_bandwidth=8.0, noise_multiplier=0.7,
+        records=EXPECTED, num_features=40, squared_bandwidth=8.0, noise_multiplier=0.7,
         generator=MERFGeneratorConfig(hidden_size=12, width=4), num_fit_steps=60, samples_per_class=4,
     ),
     "dp-mixture": DPMixtureConfig(
-        images=EXPECTED, generator=MixtureGeneratorConfig(num_directions=5, radius=4), noise_multiplier=0.7,
+        records=EXPECTED, generator=SMALL_MIXTURE, noise_multiplier=0.7,
+    ),
+    "gs-wgan-started": StartedGSWGANConfig(
+        start=DPMixtureConfig(records=EXPECTED, generator=SMALL_MIXTURE, noise_multiplier=4.0),
+        fit=DistillationConfig(num_updates=60, batch_size=6), noise_multiplier=1.0,
+        gs_wgan=replace(SMALL_GS_WGAN, num_steps=2, latent=NormalLatent(dim=6)),
     ),
 }  # fmt: skip
 """Settings of a few private steps for 8x8 images of three classes."""
@@ -76,6 +88,8 @@ def priced_once() -> Iterator[None]:
     """Every training computes its price; here the same plans come again and again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(priced_plan, "epsilon_by_pld", price_by_pld)
+        for module in (plan, started_plan):
+            patch.setattr(module, "epsilon_by_rdp", price_by_rdp)
         yield
 
 
@@ -89,15 +103,22 @@ def price_by_pld(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
     return PRICES[key]
 
 
+def price_by_rdp(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
+    key = f"RDP {event!r}", delta
+    if key not in PRICES:
+        PRICES[key] = epsilon_by_rdp(event, delta)
+    return PRICES[key]
+
+
 @pytest.fixture(params=[book.method.name for book in BOOKS])
 def method(request: Any) -> Method[Any]:
     """Each method that can be asked for by name."""
     return find_book(request.param).method
 
 
-def images(seed: int = 0) -> ImageSet:
+def images(seed: int = 0) -> RecordSet:
     rng = torch.Generator().manual_seed(seed)
-    return ImageSet(
+    return RecordSet(
         name="fixture",
         spec=ImageSpec(channels=1, height=8, width=8, class_names=("a", "b", "c")),
         x=torch.rand(RECORDS, 1, 8, 8, generator=rng),
@@ -106,7 +127,7 @@ def images(seed: int = 0) -> ImageSet:
 
 
 def start(
-    method: Method[Any], private: ImageSet | None = None, noise: AbstractNoise | None = None, **given: Any
+    method: Method[Any], private: RecordSet | None = None, noise: AbstractNoise | None = None, **given: Any
 ) -> AbstractTraining:
     circumstances = Circumstances(**{"delta": DELTA, **given})
     return method.start(TINY[method.name], private or images(), noise or DeterministicNoise(SEED), circumstances)
@@ -304,6 +325,10 @@ def cost_of_first(method: Method[Any], paid: int) -> float:
     if isinstance(priced, OneShotPlan):
         gaussians = [gaussian_event(noise_multiplier=priced.release_multiplier(step)) for step in range(paid)]
         return epsilon_by_pld(compose_events(*gaussians), DELTA).epsilon
+    if isinstance(priced, StartedPlan):
+        start, rest = gaussian_event(noise_multiplier=4.0), TINY["gs-wgan"]
+        draws = [gs_wgan_plan(replace(rest, num_steps=paid - 1), RECORDS).event] if paid > 1 else []
+        return epsilon_by_pld(compose_events(start, *draws), DELTA).epsilon
     return method.plan(replace(TINY[method.name], num_steps=paid), RECORDS).budget_at(DELTA).epsilon
 
 
@@ -370,10 +395,17 @@ def test_the_claim_is_that_of_another_accountant_by_loss_distributions(name: str
     assert finished(start(chosen)).trained().statement.epsilon == pytest.approx(other, rel=1e-3)
 
 
+def unpriced(settings: Any) -> Any:
+    """Settings without any noise multiplier."""
+    if isinstance(settings, StartedGSWGANConfig):
+        return replace(settings, noise_multiplier=None, start=replace(settings.start, noise_multiplier=None))
+    return replace(settings, noise_multiplier=None)
+
+
 def test_settings_are_calibrated_to_a_budget_and_claim_it(method: Method[Any]) -> None:
-    open_settings = replace(TINY[method.name], noise_multiplier=None)
+    open_settings = unpriced(TINY[method.name])
     found = method.calibrate(open_settings, RECORDS, PrivacyBudget(epsilon=1.0, delta=DELTA))
-    assert replace(found, noise_multiplier=None) == open_settings
+    assert unpriced(found) == open_settings
     assert 0.995 < method.plan(found, RECORDS).budget_at(DELTA).epsilon <= 1.0
 
 
@@ -394,7 +426,7 @@ def test_settings_without_a_guarantee_are_refused_before_anything_is_drawn(metho
 # ---- what leaves ----------------------------------------------------------------------------------------------------
 
 CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
-PRIVATE = (ImageSet, AbstractTraining, AbstractNoise, Keystream, nn.Module, torch.Generator, torch.optim.Optimizer)
+PRIVATE = (RecordSet, AbstractTraining, AbstractNoise, Keystream, nn.Module, torch.Generator, torch.optim.Optimizer)
 
 
 def reachable(root: object) -> Iterator[object]:
@@ -424,7 +456,7 @@ def private_parts(trained: TrainedGenerator) -> list[str]:
     return found
 
 
-def records_in(weights: dict[str, Tensor], private: ImageSet) -> list[int]:
+def records_in(weights: dict[str, Tensor], private: RecordSet) -> list[int]:
     """Records of which a row of eight pixels stands in the weights, in any tensor or the memory behind it."""
     blobs = [bytes(tensor.untyped_storage().tolist()) for tensor in weights.values()]
     rows = private.x.flatten(end_dim=2).reshape(RECORDS, 8, 8)
@@ -460,7 +492,7 @@ def test_a_record_or_a_way_to_one_in_what_is_released_is_caught() -> None:
     assert private_parts(replace(trained, weights={**trained.weights, "way": private.x[:0]})) == ["tensor"]
     assert len(records_in({"view": private.x[:0]}, private)) == RECORDS
     object.__setattr__(trained, "data", private)
-    assert {"data", "ImageSet", "tensor"} <= set(private_parts(trained))
+    assert {"data", "RecordSet", "tensor"} <= set(private_parts(trained))
 
 
 def test_the_statement_says_nothing_of_the_records_but_what_is_public(method: Method[Any]) -> None:

@@ -18,6 +18,7 @@ from gossamer.cli.account import ACCOUNTS
 from gossamer.cli.main import VERBS, main
 from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.evaluation.score import Score
+from gossamer.evaluation.series import suite as series
 from gossamer.evaluation.suite import FEATURE_SCORES, FULL, score_names
 from gossamer.recipes import gs_wgan as recipes
 from gossamer.recipes.books import BOOKS
@@ -218,7 +219,7 @@ def test_the_reference_of_evaluations_names_every_key_and_every_score() -> None:
 
 def test_the_reference_of_evaluations_names_no_score_that_is_not_there() -> None:
     text = (ROOT / "docs" / "reference" / "evaluation-json.md").read_text(encoding="utf-8")
-    scores, _, rest = text.partition("## Names of scores")[2].partition("| classifier | what |")
+    scores, _, rest = text.partition("## Names of scores\n")[2].partition("| classifier | what |")
     classifiers = names_in_first_column(rest.partition("## ")[0])
     patterns = names_in_first_column(scores)
     named = {
@@ -227,6 +228,23 @@ def test_the_reference_of_evaluations_names_no_score_that_is_not_there() -> None
     }
     assert named == {*score_names(FULL), "fid_inception"}
     assert classifiers == {one.name for one in FULL.classifiers}
+
+
+def test_the_reference_of_evaluations_names_every_score_of_series_and_no_other() -> None:
+    text = (ROOT / "docs" / "reference" / "evaluation-json.md").read_text(encoding="utf-8")
+    _, _, rest = text.partition("| name of a series score |")
+    patterns, _, judges = rest.partition("## ")[0].partition("| judge | what |")
+    words = {
+        "LOOK": series.look_names(series.FULL),
+        "JUDGE": tuple(names_in_first_column(judges)),
+        "KIND": ("accuracy", "macro_f1", "auroc"),
+        "RATE": ("accuracy", "macro_f1"),
+    }
+    named = names_in_first_column(patterns)
+    for word, values in words.items():
+        named = {pattern.replace(word, value) for pattern in named for value in values}
+    assert named == set(series.score_names(series.FULL))
+    assert set(words["JUDGE"]) == {one.name for one in series.FULL.classifiers}
 
 
 def names_in_first_column(text: str) -> set[str]:

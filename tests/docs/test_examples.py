@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 import gossamer
+from gossamer.recipes.books import find_book
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,8 +43,53 @@ def test_the_loop_example_prices_trains_and_samples() -> None:
     assert "100 images, 10 classes, epsilon 9.99" in run("examples/own_loop.py")
 
 
+def load_study() -> ModuleType:
+    """The study as a module, so that a test can give it a size of its own."""
+    spec = importlib.util.spec_from_file_location("study", ROOT / "examples" / "study.py")
+    assert spec is not None
+    assert spec.loader is not None
+    study = importlib.util.module_from_spec(spec)
+    sys.modules["study"] = study  # dataclasses look their module up
+    spec.loader.exec_module(study)
+    return study
+
+
+def test_the_study_trains_scores_and_tabulates_and_a_second_start_trains_nothing(tmp_path: Path) -> None:
+    study = load_study()
+    contender = study.Contender(method="dp-mixture", num_seeds=2)
+    size = study.Size(data=("digits",), epsilons=("10",), contenders=(contender,), num_samples=200)
+    study.main(tmp_path, size)
+    first = (tmp_path / "digits.md").read_text(encoding="utf-8")
+    head, real, mixture = (
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in first.splitlines()
+        if line.startswith(("| method", "| real", "| `dp-mixture"))
+    )
+    assert head == ["method", "epsilon", "training seeds", "IS", "Frechet", "avg12", "MLP", "CNN", "CPU min"]
+    assert mixture[:3] == ["`dp-mixture`", "10", "2"]
+    assert float(real[5]) > float(mixture[5]) > 0.1, "avg12 of real images, of synthetic ones, and of guessing"
+    assert " to " in mixture[6], "the least and the greatest MLP of two trainings"
+    assert " to " not in mixture[5], "the twelve classifiers see the first seed alone"
+    assert (tmp_path / "digits" / "evaluation.json").is_file()
+
+    releases = {file: file.stat().st_mtime_ns for file in tmp_path.glob("runs/*/release/generator.safetensors")}
+    assert len(releases) == 2
+    study.train_all(tmp_path / "digits-seconds.json", list(study.planned(tmp_path, "digits", size)))
+    assert {file: file.stat().st_mtime_ns for file in releases} == releases
+
+
+def test_the_study_s_sizes_name_methods_and_recipes_that_exist() -> None:
+    for size in load_study().SIZES.values():
+        for contender in size.contenders:
+            recipes = {recipe.name for recipe in find_book(contender.method).recipes}
+            for data in size.data:
+                options = [option.format(data=data) for option in contender.options]
+                if "--recipe" in options:
+                    assert options[options.index("--recipe") + 1] in recipes
+
+
 def test_examples_are_short() -> None:
-    for script in (ROOT / "examples").glob("*.py"):
+    for script in {*(ROOT / "examples").glob("*.py")} - {ROOT / "examples" / "study.py"}:
         assert len(script.read_text(encoding="utf-8").splitlines()) < 60, script
 
 

@@ -23,7 +23,7 @@ from safetensors import safe_open
 
 from gossamer.cli.driving import drive
 from gossamer.cli.job import TrainingJob, data_digest, remember_start
-from gossamer.data.catalogue import load_images
+from gossamer.data.catalogue import load_records
 from gossamer.mechanisms.keystream import KEY_BYTES
 from gossamer.privacy.accounting import fixed_pair_epsilon
 from gossamer.privacy.events import one_of_many_event
@@ -230,7 +230,7 @@ def test_a_key_that_was_written_down_would_be_found(tmp_path: Path, how: int) ->
 
 def test_no_part_of_a_record_stands_in_the_release(run: Any) -> None:
     scaled = (run.records / np.float32(255)).astype(np.float32)
-    loaded = load_images(str(run.data), None, 2).train.x.numpy()
+    loaded = load_records(str(run.data), None, 2).train.x.numpy()
     secrets = [runs_of(record.tobytes(), 1) for record in run.records]
     secrets += [runs_of(record.tobytes(), 4) for record in (*scaled, *loaded, *scaled.astype(np.float64))]
     assert copied(secrets, run.path / "release") == []
@@ -254,7 +254,7 @@ def test_a_record_that_was_slipped_into_the_samples_would_be_found(run: Any, tmp
 
 
 def test_no_digest_of_the_records_stands_in_the_release(run: Any) -> None:
-    images = load_images(str(run.data), None, 2).train
+    images = load_records(str(run.data), None, 2).train
     digests = [data_digest(images), *(hashlib.sha256(record.tobytes()).hexdigest() for record in run.records)]
     digests.append(hashlib.sha256(run.data.read_bytes()).hexdigest())
     digests.append(hashlib.sha256(images.x.numpy().tobytes()).hexdigest())

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from gossamer.data.catalogue import load_images
+from gossamer.data.catalogue import load_records
 from gossamer.errors import InputError
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE, Classifier, SmallCNN
@@ -210,7 +210,7 @@ def test_naive_bayes_is_quick_and_boosting_is_slow() -> None:
 
 
 def real_sets(name: str, folder: Path, num_train: int, num_test: int) -> tuple[Images, Images]:
-    data = load_images(name, folder, None)
+    data = load_records(name, folder, None)
     assert data.test is not None
     parts = ((data.train, num_train), (data.test, num_test))
     train, test = ((cast(Any, part).x[:count].numpy(), cast(Any, part).y[:count].numpy()) for part, count in parts)

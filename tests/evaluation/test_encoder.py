@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from gossamer.data.catalogue import load_images
+from gossamer.data.catalogue import load_records
 from gossamer.errors import InputError
 from gossamer.evaluation.encoder import Encoder, EncoderSettings, EncoderTraining, train_encoder
 from gossamer.evaluation.inception_score import inception_score
@@ -31,7 +31,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    data = load_images("digits")
+    data = load_records("digits")
     assert data.test is not None
     assert data.train.y is not None
     assert data.test.y is not None
@@ -261,7 +261,7 @@ def test_settings_out_of_range_are_refused_by_name(settings: dict[str, Any]) -> 
 
 
 def test_a_few_thousand_mnist_images_teach_what_they_should(data_dir: Path) -> None:
-    data = load_images("mnist", data_dir)
+    data = load_records("mnist", data_dir)
     assert data.train.y is not None
     assert data.test is not None
     assert data.test.y is not None

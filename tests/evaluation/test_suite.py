@@ -12,8 +12,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from gossamer.data.catalogue import load_images
-from gossamer.data.images import ImageSet
+from gossamer.data.catalogue import load_records
+from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
@@ -27,7 +27,7 @@ from gossamer.evaluation.suite import (
     REAL,
     TEST,
     Suite,
-    SyntheticImages,
+    SyntheticRecords,
     as_reference,
     average_over_seeds,
     check_images,
@@ -197,22 +197,22 @@ def test_an_interval_does_not_depend_on_which_other_scores_are_computed() -> Non
 )
 def test_a_value_that_is_no_pixel_is_refused_by_its_place(place: tuple[int, ...], value: float, message: str) -> None:
     x = np.random.default_rng(0).random((6, 1, 4, 4), dtype=np.float32)
-    check_images("mine", SyntheticImages(x=x, y=None), 10)
+    check_images("mine", SyntheticRecords(x=x, y=None), 10)
     x[place] = value
     with pytest.raises(InputError, match=f"mine: {message}"):
-        check_images("mine", SyntheticImages(x=x, y=None), 10)
+        check_images("mine", SyntheticRecords(x=x, y=None), 10)
 
 
 def test_one_image_throughout_and_labels_outside_the_classes_are_refused() -> None:
     x = np.random.default_rng(0).random((6, 1, 4, 4), dtype=np.float32)
     with pytest.raises(InputError, match="all 6 images are the same"):
-        check_images("mine", SyntheticImages(x=np.repeat(x[:1], 6, axis=0), y=None), 10)
+        check_images("mine", SyntheticRecords(x=np.repeat(x[:1], 6, axis=0), y=None), 10)
     with pytest.raises(InputError, match="all labels are of one class"):
-        check_images("mine", SyntheticImages(x=x, y=np.full(6, 3)), 10)
+        check_images("mine", SyntheticRecords(x=x, y=np.full(6, 3)), 10)
     for label in (-1, 10):
         y = np.array([0, 1, label, 2, 3, 4])
         with pytest.raises(InputError, match="label 2 is outside 0"):
-            check_images("mine", SyntheticImages(x=x, y=y), 10)
+            check_images("mine", SyntheticRecords(x=x, y=y), 10)
 
 
 def test_too_few_images_are_refused_before_anything_is_computed_and_just_enough_are_not() -> None:
@@ -245,7 +245,7 @@ def corrupted(x: NDArray[np.float32], y: NDArray[np.int64]) -> dict[str, NDArray
 
 
 def scored(
-    train: ImageSet, test: ImageSet, encoder: Encoder, suite: Suite, num_taught: int, num_tested: int
+    train: RecordSet, test: RecordSet, encoder: Encoder, suite: Suite, num_taught: int, num_tested: int
 ) -> dict[str, Mapping[str, Score]]:
     """Real images and corrupted copies of them, as if they were synthetic; classifiers learn from some of them."""
     assert train.y is not None
@@ -291,7 +291,7 @@ BLIND_TO_COLLAPSE = {"precision"}
 
 
 def test_every_score_moves_the_right_way_on_digits() -> None:
-    data = load_images("digits")
+    data = load_records("digits")
     assert data.train.y is not None
     assert data.test is not None
     settings = EncoderSettings(num_epochs=3, min_updates=150)
@@ -320,7 +320,7 @@ def test_every_score_moves_the_right_way_on_digits() -> None:
 
 
 def test_every_score_moves_the_right_way_on_mnist(data_dir: Path) -> None:
-    data = load_images("mnist", data_dir)
+    data = load_records("mnist", data_dir)
     assert data.train.y is not None
     assert data.test is not None
     settings = EncoderSettings(num_epochs=2, min_updates=80)

@@ -340,7 +340,7 @@ def test_a_release_whose_reading_failed_is_spent() -> None:
 
 def test_more_rows_than_slots_are_refused() -> None:
     door = OneShotReleaser(one_release(VECTORS, num_slots=3), DeterministicNoise(0))
-    with pytest.raises(ValueError, match="every slot"):
+    with pytest.raises(ValueError, match="every row once"):
         door.release(0, [slots(torch.zeros(2, 4), [0, 0]), slots(torch.zeros(2, 4), [0, 0])])
 
 

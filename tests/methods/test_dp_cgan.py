@@ -18,13 +18,13 @@ from dp_accounting import pld, rdp
 from torch import Tensor
 from torch.nn import functional as F
 
-from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms import priced_plan
 from gossamer.mechanisms.dp_sgd import PrivateGradient, Tensors, unit_gradients
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.sampling import public_stream
-from gossamer.mechanisms.units import units_of_persons
 from gossamer.methods.dp_cgan import (
     DPCGANConfig,
     DPCGANTraining,
@@ -78,16 +78,16 @@ def price_by_pld(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
     return epsilon_by_pld(event, delta)
 
 
-def images(seed: int = 0, num: int = RECORDS, labelled: bool = True) -> ImageSet:
+def images(seed: int = 0, num: int = RECORDS, labelled: bool = True) -> RecordSet:
     rng = torch.Generator().manual_seed(seed)
     x, y = torch.rand(num, 1, 8, 8, generator=rng), torch.randint(0, 2, (num,), generator=rng)
     spec = ImageSpec(channels=1, height=8, width=8, class_names=("a", "b") if labelled else ())
-    return ImageSet(name="fixture", spec=spec, x=x, y=y if labelled else None)
+    return RecordSet(name="fixture", spec=spec, x=x, y=y if labelled else None)
 
 
 def training(
     config: DPCGANConfig = BASE,
-    private: ImageSet | None = None,
+    private: RecordSet | None = None,
     noise: AbstractNoise | None = None,
     kind: type[DPCGANTraining] = DPCGANTraining,
     **options: object,
@@ -225,7 +225,7 @@ def test_what_is_released_holds_no_record_no_door_and_no_tensor_in_use() -> None
     released = made.trained()
     found = reachable(released)
     assert not [
-        thing for thing in found if isinstance(thing, (PrivateGradient, AbstractNoise, PublicNetworks, ImageSet))
+        thing for thing in found if isinstance(thing, (PrivateGradient, AbstractNoise, PublicNetworks, RecordSet))
     ]
     tensors = [thing for thing in found if isinstance(thing, Tensor)]
     assert {id(t) for t in tensors} == {id(t) for t in released.weights.values()}
@@ -287,11 +287,12 @@ def test_images_without_classes_and_generators_with_spectral_norms_can_be_traine
 
 
 def test_persons_are_protected_as_wholes() -> None:
-    units = units_of_persons(torch.arange(RECORDS) % 9, 10, records_per_unit=2, seed=0)
-    made = finished(training(units=units))
+    private = replace(images(), people=torch.arange(RECORDS) % 9, num_people=10)
+    made = finished(training(replace(BASE, records_per_person=2), private, unit=Unit.PERSON))
     claim = made.trained().statement
     assert (claim.unit, claim.num_slots) == (Unit.PERSON, 10)
     assert dict(claim.parameters)["sample_rate"] == 0.8
+    assert dict(claim.parameters)["records_per_unit"] == 2
 
 
 # ---- nothing of the records but through the door ---------------------------------------------------------------------
@@ -336,7 +337,7 @@ class LabelsOfTheRecords(PublicNetworks):
 
 def with_labels(of: str) -> type[DPCGANTraining]:
     class Broken(DPCGANTraining):
-        def __init__(self, config: DPCGANConfig, private: ImageSet, *args: object, **options: object) -> None:
+        def __init__(self, config: DPCGANConfig, private: RecordSet, *args: object, **options: object) -> None:
             super().__init__(config, private, *args, **options)  # type: ignore[arg-type]
             self._networks.__class__ = LabelsOfTheRecords
             self._networks.purpose, self._networks.labels = of, private.y  # type: ignore[attr-defined]
@@ -347,7 +348,7 @@ def with_labels(of: str) -> type[DPCGANTraining]:
 class NoiseOnOneBranch(DPCGANTraining):
     """The gradient on records is added a second time, as it is."""
 
-    def __init__(self, config: DPCGANConfig, private: ImageSet, *args: object, **options: object) -> None:
+    def __init__(self, config: DPCGANConfig, private: RecordSet, *args: object, **options: object) -> None:
         super().__init__(config, private, *args, **options)  # type: ignore[arg-type]
         networks, improve = self._networks, self._networks.improve_discriminator
 

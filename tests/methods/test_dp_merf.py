@@ -11,19 +11,20 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot import Slots
 from gossamer.methods import dp_merf
 from gossamer.methods.dp_merf import DPMERFConfig, DPMERFTraining, RandomFeatures, calibrate, plan
-from gossamer.methods.method import ImagesExpected
+from gossamer.methods.method import RecordsExpected
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.privacy import PrivacyBudget, epsilon_by_rdp
 
 RECORDS = 60
 CONFIG = DPMERFConfig(
-    images=ImagesExpected(height=8, width=8, num_classes=3),
+    records=RecordsExpected(shape=(1, 8, 8), num_classes=3),
     num_features=40,
     squared_bandwidth=8.0,
     noise_multiplier=0.5,
@@ -32,12 +33,12 @@ CONFIG = DPMERFConfig(
     samples_per_class=4,
 )
 
-UNLABELLED = ImagesExpected(height=8, width=8, num_classes=0)
+UNLABELLED = RecordsExpected(shape=(1, 8, 8), num_classes=0)
 
 
-def images(seed: int = 0, num_records: int = RECORDS) -> ImageSet:
+def images(seed: int = 0, num_records: int = RECORDS) -> RecordSet:
     rng = torch.Generator().manual_seed(seed)
-    return ImageSet(
+    return RecordSet(
         name="fixture",
         spec=ImageSpec(channels=1, height=8, width=8, class_names=("a", "b", "c")),
         x=torch.rand(num_records, 1, 8, 8, generator=rng),
@@ -45,13 +46,13 @@ def images(seed: int = 0, num_records: int = RECORDS) -> ImageSet:
     )
 
 
-def neighbour(private: ImageSet, slot: int = 17) -> ImageSet:
+def neighbour(private: RecordSet, slot: int = 17) -> RecordSet:
     x, y = private.x.clone(), private.y.clone()  # type: ignore[union-attr]
     x[slot], y[slot] = 1 - x[slot], (y[slot] + 1) % 3
     return replace(private, x=x, y=y)
 
 
-def training(private: ImageSet | None = None, noise: AbstractNoise | None = None, **options: object) -> DPMERFTraining:
+def training(private: RecordSet | None = None, noise: AbstractNoise | None = None, **options: object) -> DPMERFTraining:
     chosen = noise or DeterministicNoise(0)
     return DPMERFTraining(CONFIG, private or images(), chosen, delta=1e-3, **options)  # type: ignore[arg-type]
 
@@ -108,7 +109,7 @@ def test_frequencies_have_the_variance_of_their_bandwidth() -> None:
     assert float(frequencies.square().mean() * 8.0) == pytest.approx(1.0, abs=0.02)
 
 
-def released(private: ImageSet, seed: int = 0) -> Tensor:
+def released(private: RecordSet, seed: int = 0) -> Tensor:
     run = training(private, DeterministicNoise(seed))
     next(iter(run))
     return run.state_dict()["released"]
@@ -241,7 +242,7 @@ def test_it_learns_what_classes_look_like() -> None:
 
 def test_images_without_labels_are_one_class() -> None:
     private = replace(images(), y=None, spec=replace(images().spec, class_names=()))
-    run = finished(DPMERFTraining(replace(CONFIG, images=UNLABELLED), private, DeterministicNoise(0), delta=1e-3))
+    run = finished(DPMERFTraining(replace(CONFIG, records=UNLABELLED), private, DeterministicNoise(0), delta=1e-3))
     samples, labels = run.trained().sample(5)
     assert samples.shape == (5, 1, 8, 8)
     assert labels is None
@@ -267,7 +268,7 @@ def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
 def test_data_of_another_number_of_classes_half_precision_and_a_late_delta_are_refused() -> None:
     with pytest.raises(InputError, match="num_classes"):
         DPMERFTraining(
-            replace(CONFIG, images=replace(CONFIG.images, num_classes=4)), images(), DeterministicNoise(0), delta=1e-3
+            replace(CONFIG, records=replace(CONFIG.records, num_classes=4)), images(), DeterministicNoise(0), delta=1e-3
         )
     with pytest.raises(InputError, match="float32"):
         training(precision=torch.bfloat16)

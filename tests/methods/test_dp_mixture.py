@@ -11,27 +11,28 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot import GroupedMoments, OneShotPlan, Slots
 from gossamer.methods.dp_mixture import DPMixtureConfig, DPMixtureTraining, Mixture, calibrate, plan
-from gossamer.methods.method import ImagesExpected
+from gossamer.methods.method import RecordsExpected
 from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
 from gossamer.privacy import Adjacency, PrivacyBudget, epsilon_by_rdp
 
 RECORDS = 90
 CONFIG = DPMixtureConfig(
-    images=ImagesExpected(height=8, width=8, num_classes=3),
+    records=RecordsExpected(shape=(1, 8, 8), num_classes=3),
     generator=MixtureGeneratorConfig(num_directions=5, num_components=2, radius=4, posture=Upright()),
     num_rounds=2,
     noise_multiplier=0.5,
 )
 
 
-def images(seed: int = 0, num_records: int = RECORDS) -> ImageSet:
+def images(seed: int = 0, num_records: int = RECORDS) -> RecordSet:
     rng = torch.Generator().manual_seed(seed)
-    return ImageSet(
+    return RecordSet(
         name="fixture",
         spec=ImageSpec(channels=1, height=8, width=8, class_names=("a", "b", "c")),
         x=torch.rand(num_records, 1, 8, 8, generator=rng),
@@ -39,14 +40,14 @@ def images(seed: int = 0, num_records: int = RECORDS) -> ImageSet:
     )
 
 
-def neighbour(private: ImageSet, slot: int) -> ImageSet:
+def neighbour(private: RecordSet, slot: int) -> RecordSet:
     x, y = private.x.clone(), private.y.clone()  # type: ignore[union-attr]
     x[slot], y[slot] = (x[slot] < 0.3).float(), (y[slot] + slot % 3) % 3
     return replace(private, x=x, y=y)
 
 
 def training(
-    private: ImageSet | None = None,
+    private: RecordSet | None = None,
     noise: AbstractNoise | None = None,
     config: DPMixtureConfig = CONFIG,
     kind: type[DPMixtureTraining] = DPMixtureTraining,
@@ -108,7 +109,7 @@ def distances(kind: type[DPMixtureTraining], step: int) -> list[float]:
     """
     earlier = finished(training(kind=kind)).state_dict()["released"][:step]
 
-    def released(private: ImageSet) -> Tensor:
+    def released(private: RecordSet) -> Tensor:
         run = training(private, kind=kind, state={"released": earlier})
         next(iter(run))
         return run.state_dict()["released"][step].double()
@@ -272,7 +273,7 @@ def training_after(num_releases: int):  # type: ignore[no-untyped-def]
 # ---- what it learns -------------------------------------------------------------------------------------------------
 
 
-def two_shapes(num_records: int) -> ImageSet:
+def two_shapes(num_records: int) -> RecordSet:
     """Every class has two shapes, a bright band of rows here or there, and a little spread."""
     rng = torch.Generator().manual_seed(4)
     y, shape = torch.arange(num_records) % 3, torch.arange(num_records) // 3 % 2
@@ -302,7 +303,7 @@ def test_with_little_noise_it_learns_means_and_covariances_of_the_features() -> 
         assert torch.allclose(weights["centres"][label, 0] @ weights["directions"], own.mean(dim=0), atol=0.25)
         places = own @ weights["directions"].T
         spread = torch.cov(places.T)
-        learnt = weights["factors"][label] @ weights["factors"][label].T
+        learnt = weights["factors"][label, 0] @ weights["factors"][label, 0].T
         assert float((learnt - spread).norm() / spread.norm()) < 0.05
 
 
@@ -322,8 +323,8 @@ def test_components_find_the_shapes_of_a_class() -> None:
 
 def test_images_without_labels_and_of_three_channels_are_drawn_too() -> None:
     spec = ImageSpec(channels=3, height=6, width=9)
-    private = ImageSet(name="f", spec=spec, x=torch.rand(40, 3, 6, 9, generator=torch.Generator().manual_seed(0)))
-    config = replace(CONFIG, images=ImagesExpected(channels=3, height=6, width=9, num_classes=0))
+    private = RecordSet(name="f", spec=spec, x=torch.rand(40, 3, 6, 9, generator=torch.Generator().manual_seed(0)))
+    config = replace(CONFIG, records=RecordsExpected(shape=(3, 6, 9), num_classes=0))
     samples, labels = finished(training(private, config=config)).trained().sample(5)
     assert samples.shape == (5, 3, 6, 9)
     assert labels is None
@@ -336,7 +337,7 @@ def test_images_without_labels_and_of_three_channels_are_drawn_too() -> None:
         ("num_rounds", 0),
         ("mean_share", 0.0),
         ("covariance_radius", math.nan),
-        ("pooling", 1.5),
+        ("centre_noise", 0.0),
         ("spread", -1.0),
         ("seed", -1),
     ],
@@ -348,9 +349,9 @@ def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
 
 def test_data_of_another_shape_half_precision_and_a_late_delta_are_refused() -> None:
     with pytest.raises(InputError, match="take the recipe"):
-        training(config=replace(CONFIG, images=replace(CONFIG.images, num_classes=4)))
+        training(config=replace(CONFIG, records=replace(CONFIG.records, num_classes=4)))
     with pytest.raises(InputError, match="take the recipe"):
-        training(config=replace(CONFIG, images=replace(CONFIG.images, height=9)))
+        training(config=replace(CONFIG, records=replace(CONFIG.records, shape=(1, 9, 8))))
     with pytest.raises(InputError, match="float32"):
         training(precision=torch.bfloat16)
     with pytest.raises(PrivacyError, match="delta"):

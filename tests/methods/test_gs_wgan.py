@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.methods.gs_wgan import (
@@ -64,11 +65,11 @@ def config(stages: tuple[Stage, ...] = ONE, **changes: object) -> GSWGANConfig:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def images(num: int = 20, labelled: bool = True) -> ImageSet:
+def images(num: int = 20, labelled: bool = True) -> RecordSet:
     rng = torch.Generator().manual_seed(0)
     x, y = torch.rand(num, 1, 8, 8, generator=rng), torch.randint(0, 2, (num,), generator=rng)
     spec = ImageSpec(channels=1, height=8, width=8, class_names=("a", "b") if labelled else ())
-    return ImageSet(name="fixture", spec=spec, x=x, y=y if labelled else None)
+    return RecordSet(name="fixture", spec=spec, x=x, y=y if labelled else None)
 
 
 def training(settings: GSWGANConfig, noise: AbstractNoise | None = None, **options: object) -> GSWGANTraining:

@@ -12,6 +12,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gossamer.nn.spectral_norm import (
     AbstractSpectralNorm,
+    SpectralNormConv1d,
     SpectralNormConv2d,
     SpectralNormEmbedding,
     SpectralNormLinear,
@@ -34,10 +35,12 @@ def layers() -> list[tuple[AbstractSpectralNorm, Tensor, nn.Module]]:
         (SpectralNormConv2d(3, 6, 5, stride=2, padding=2, rng=seeded(0)), torch.randn(2, 3, 9, 9, generator=seeded(1)),
          nn.Conv2d(3, 6, 5, stride=2, padding=2)),
         (SpectralNormEmbedding(4, 9, rng=seeded(0)), torch.eye(4), nn.Embedding(4, 9)),
+        (SpectralNormConv1d(3, 6, 5, stride=2, padding=2, rng=seeded(0)), torch.randn(2, 3, 20, generator=seeded(1)),
+         nn.Conv1d(3, 6, 5, stride=2, padding=2)),
     ]  # fmt: skip
 
 
-CASES = pytest.mark.parametrize("case", range(3), ids=["linear", "conv", "embedding"])
+CASES = pytest.mark.parametrize("case", range(4), ids=["linear", "conv", "embedding", "conv in time"])
 
 
 def torch_twin(layer: AbstractSpectralNorm, twin: nn.Module) -> nn.Module:
@@ -46,7 +49,7 @@ def torch_twin(layer: AbstractSpectralNorm, twin: nn.Module) -> nn.Module:
     original, state = twin.parametrizations.weight.original, twin.parametrizations.weight[0]
     with torch.no_grad():
         original.copy_(layer.weight)
-        if isinstance(twin, nn.Linear | nn.Conv2d):
+        if isinstance(twin, nn.Linear | nn.Conv1d | nn.Conv2d):
             twin.bias.copy_(layer.bias)
         state._u.copy_(layer.u)
         state._v.copy_(nn.functional.normalize(layer.as_matrix(layer.weight).T @ layer.u, dim=0))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gossamer.data.catalogue import NAMED_DATA, load_images
-from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.data.catalogue import NAMED_DATA, load_records
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.dp_merf import DP_MERF
@@ -54,7 +55,7 @@ def test_settings_go_to_disk_and_back(name: str) -> None:
 def test_digits_are_learnt_in_seconds_and_the_generators_recipe_goes_to_disk_and_back(name: str) -> None:
     """Deterministic noise at epsilon 10: the same at every run. Mean images of classes are told apart."""
     book, method = BOTH[name]
-    data = load_images("digits")
+    data = load_records("digits")
     config = method.calibrate(
         book.find("digits").config, data.train.num_records, PrivacyBudget(epsilon=10.0, delta=1e-5)
     )
@@ -80,7 +81,7 @@ def test_own_images_of_any_shape_are_drawn(name: str, spec: ImageSpec) -> None:
     if name == "dp-merf":
         config = dp_merf.replace(config, num_fit_steps=2, num_features=20)
     rng = torch.Generator().manual_seed(0)
-    private = ImageSet(
+    private = RecordSet(
         name="own",
         spec=spec,
         x=torch.rand(50, *spec.shape, generator=rng),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -191,3 +191,17 @@ def test_garbage_in_one_place_is_refused_or_is_a_configuration(path: tuple[Any, 
 @given(number=st.integers(min_value=10**309, max_value=10**400))
 def test_whole_numbers_beyond_every_float_are_refused(number: int) -> None:
     refusal(damaged(("clip_norm",), number))
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """Settings with a switch."""
+
+    flag: bool = False
+
+
+def test_a_switch_comes_back_as_it_was_and_a_number_is_none() -> None:
+    for flag in (True, False):
+        assert from_json_tree(Flagged, to_json_tree(Flagged(flag)), "file") == Flagged(flag)
+    with pytest.raises(InputError, match="expected bool"):
+        from_json_tree(Flagged, {"type": "Flagged", "flag": 1}, "file")

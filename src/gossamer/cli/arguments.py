@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["fp32", "bf16"]
+UnitName = Literal["record", "person"]
 
 
 def _list_of(kind: type[T], metavar: str) -> PrimitiveConstructorSpec[tuple[T, ...]]:
@@ -29,7 +30,7 @@ def _list_of(kind: type[T], metavar: str) -> PrimitiveConstructorSpec[tuple[T, .
     def read(words: list[str]) -> tuple[T, ...]:
         values = [value for word in words for value in word.split(",") if value.strip()]
         if not values:
-            raise ValueError("name at least one number")
+            raise ValueError("give at least one value")
         return tuple(_value(kind, value) for value in values)
 
     return PrimitiveConstructorSpec(
@@ -43,13 +44,14 @@ def _list_of(kind: type[T], metavar: str) -> PrimitiveConstructorSpec[tuple[T, .
 
 def _value(kind: Any, word: str) -> Any:
     try:
-        return kind(word)
+        return word.strip() if kind is str else kind(word)
     except ValueError:
         raise ValueError(f"{word.strip()!r} is no {'whole ' if kind is int else ''}number") from None
 
 
 Numbers = Annotated[tuple[float, ...], _list_of(float, "FLOAT[,FLOAT...]")]
 Counts = Annotated[tuple[int, ...], _list_of(int, "INT[,INT...]")]
+Names = Annotated[tuple[str, ...], _list_of(str, "TEXT[,TEXT...]")]
 
 
 def read_arguments(kind: type[T], arguments: Sequence[str], *, program: str, default: T | None = None) -> T:

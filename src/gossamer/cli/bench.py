@@ -1,11 +1,11 @@
-"""The bench: real images, encoder and classifiers made ready once, on which any number of targets is scored."""
+"""The bench for images: encoder and classifiers made ready once, on which any number of targets is scored."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from gossamer.cli.encoder import Count, find_encoder
-from gossamer.data.images import ImageSet
+from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
 from gossamer.evaluation.downstream import LabelledImages, Predictions, Task, predict_all
 from gossamer.evaluation.encoder import Encoded, Encoder
@@ -26,7 +26,7 @@ from gossamer.evaluation.suite import (
     REAL,
     TEST,
     Suite,
-    SyntheticImages,
+    SyntheticRecords,
     TaskKey,
     as_reference,
     average_over_seeds,
@@ -37,14 +37,14 @@ from gossamer.evaluation.suite import (
 )
 from gossamer.runs.cache import CacheFolder, content_key
 
-Draws = Mapping[str, Sequence[SyntheticImages]]
+Draws = Mapping[str, Sequence[SyntheticRecords]]
 """Name of a target -> its images, one set a seed."""
 
 _VERDICTS = "verdicts"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RealImages:
+class RealRecords:
     """The private side of an evaluation.
 
     Attributes:
@@ -52,8 +52,8 @@ class RealImages:
         test: test images, which nothing was trained on.
     """
 
-    train: ImageSet
-    test: ImageSet
+    train: RecordSet
+    test: RecordSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +61,15 @@ class Terms:
     """How targets are scored.
 
     Attributes:
-        suite: which scores.
+        suite: name of the suite of scores.
         seeds: one a repetition.
-        num_samples: real training images that classifiers learn from, at most.
+        num_samples: real training records that classifiers learn from, at most.
         permit_few_samples: go on with fewer images than features.
         inception_weights: file of the Inception network, None to leave it out.
         num_workers: classifiers at a time.
     """
 
-    suite: Suite
+    suite: str
     seeds: tuple[int, ...]
     num_samples: int
     permit_few_samples: bool
@@ -84,12 +84,15 @@ class Findings:
     Attributes:
         scores: name -> score.
         notes: sentences on classifiers that could not learn.
-        pairs: the first seed's images that are nearest to a training record; empty where they were not looked for.
+        pairs: the first seed's records that are nearest to a training record; empty where they were not looked for.
+        confusions: direction of training and testing -> (classes, classes) numbers of test records, true class by
+            predicted; empty where none were counted.
     """
 
     scores: Mapping[str, Score]
     notes: tuple[str, ...]
     pairs: tuple[NearestPair, ...]
+    confusions: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON, for the cache."""
@@ -97,6 +100,7 @@ class Findings:
             "scores": {name: score_to_json(score) for name, score in self.scores.items()},
             "notes": list(self.notes),
             "pairs": [[pair.synthetic_index, pair.train_index, pair.distance] for pair in self.pairs],
+            "confusions": {name: counts.tolist() for name, counts in self.confusions.items()},
         }
 
     @classmethod
@@ -111,6 +115,7 @@ class Findings:
                 scores={name: score_from_json(name, score) for name, score in tree["scores"].items()},
                 notes=tuple(tree["notes"]),
                 pairs=tuple(NearestPair(synthetic_index=i, train_index=j, distance=d) for i, j, d in tree["pairs"]),
+                confusions={n: np.array(counts, dtype=np.int64) for n, counts in tree["confusions"].items()},
             )
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise InputError(f"damaged findings ({type(error).__name__})") from None
@@ -124,6 +129,7 @@ class Bench:
 
     Attributes:
         terms: how targets are scored.
+        suite: which scores.
         real: the private side.
         encoder: trained on all training records.
         encoded_test: test images in its features.
@@ -131,17 +137,18 @@ class Bench:
     """
 
     terms: Terms
-    real: RealImages
+    suite: Suite
+    real: RealRecords
     encoder: Encoder
     encoded_test: Encoded
     cache: CacheFolder
 
     @classmethod
-    def prepare(cls, terms: Terms, real: RealImages, cache: CacheFolder, count: Count) -> Bench:
+    def prepare(cls, terms: Terms, suite: Suite, real: RealRecords, cache: CacheFolder, count: Count) -> Bench:
         """Find or train the encoder, and encode the test images."""
         encoder = find_encoder(real.train, cache, seed=terms.seeds[0], count=count)
         encoded = encoder.encode(real.test.x.numpy())
-        return cls(terms=terms, real=real, encoder=encoder, encoded_test=encoded, cache=cache)
+        return cls(terms=terms, suite=suite, real=real, encoder=encoder, encoded_test=encoded, cache=cache)
 
     def score(self, draws: Draws, count: Count) -> dict[str, Findings]:
         """Score targets.
@@ -159,12 +166,12 @@ class Bench:
                 scores[name] |= fid(images)
         notes = self._add_downstream(scores, draws, count)
         pairs: dict[str, tuple[NearestPair, ...]] = {}
-        if self.terms.suite.has_memorisation:
+        if self.suite.has_memorisation:
             for name, images in _counted(draws, "nearest records", count):
                 scores[name]["memorisation"], pairs[name] = self._memorisation(images[0])
         return {n: Findings(scores=scores[n], notes=notes.get(n, ()), pairs=pairs.get(n, ())) for n in draws}
 
-    def _of_features(self, images: Sequence[SyntheticImages]) -> dict[str, Score]:
+    def _of_features(self, images: Sequence[SyntheticRecords]) -> dict[str, Score]:
         return score_features(
             [self.encoder.encode(draw.x) for draw in images],
             self.encoded_test,
@@ -183,13 +190,13 @@ class Bench:
         rng = torch.Generator().manual_seed(self.terms.seeds[0])
         return torch.randperm(self.real.train.num_records, generator=rng)[: self.terms.num_samples]
 
-    def _inception_scorer(self) -> Callable[[Sequence[SyntheticImages]], dict[str, Score]] | None:
+    def _inception_scorer(self) -> Callable[[Sequence[SyntheticRecords]], dict[str, Score]] | None:
         if self.terms.inception_weights is None:
             return None
         inception = InceptionEncoder.load(self.terms.inception_weights)
         real = inception.features(self.real.test.x.numpy())
 
-        def score(images: Sequence[SyntheticImages]) -> dict[str, Score]:
+        def score(images: Sequence[SyntheticRecords]) -> dict[str, Score]:
             return {
                 "fid_inception": average_over_seeds(
                     [
@@ -207,7 +214,7 @@ class Bench:
 
         return score
 
-    def _memorisation(self, draw: SyntheticImages) -> tuple[Score, tuple[NearestPair, ...]]:
+    def _memorisation(self, draw: SyntheticRecords) -> tuple[Score, tuple[NearestPair, ...]]:
         train, test = (images.x.numpy() for images in (self.real.train, self.real.test))
         found = memorisation(draw.x, train, test, seed=self.terms.seeds[0])
         return found.score, found.pairs
@@ -218,10 +225,10 @@ class Bench:
         if not labelled:
             return {}
         sets = self._sets(labelled)
-        tasks = downstream_tasks(self.terms.suite, tuple(labelled), self.terms.seeds)
+        tasks = downstream_tasks(self.suite, tuple(labelled), self.terms.seeds)
         verdicts, notes = self._verdicts(tasks, sets, count)
         for name in labelled:
-            scores[name] |= score_downstream(self.terms.suite, name, self.terms.seeds, sets, verdicts)
+            scores[name] |= score_downstream(self.suite, name, self.terms.seeds, sets, verdicts)
         return {
             name: tuple(notes[key] for key in sorted(notes) if key[0] in {set_name(name, s) for s in self.terms.seeds})
             for name in labelled
@@ -265,7 +272,7 @@ class Bench:
         return verdicts, notes
 
 
-def _labelled(name: str, images: ImageSet, chosen: torch.Tensor | None = None) -> LabelledImages:
+def _labelled(name: str, images: RecordSet, chosen: torch.Tensor | None = None) -> LabelledImages:
     assert images.y is not None
     x, y = (images.x, images.y) if chosen is None else (images.x[chosen], images.y[chosen])
     return LabelledImages(name=name, images=x.numpy(), labels=y.numpy())
@@ -293,7 +300,7 @@ def _xgboost() -> dict[str, str]:
     return found
 
 
-def _counted(draws: Draws, what: str, count: Count) -> Iterator[tuple[str, Sequence[SyntheticImages]]]:
+def _counted(draws: Draws, what: str, count: Count) -> Iterator[tuple[str, Sequence[SyntheticRecords]]]:
     for number, item in enumerate(draws.items()):
         count(what, number, len(draws))
         yield item

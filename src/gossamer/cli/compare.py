@@ -17,7 +17,7 @@ from gossamer.cli.scoring import Scored, ScoringChoice, load_real, score_targets
 from gossamer.cli.tables import show_comparison
 from gossamer.cli.targets import Target, find_checkpoints, find_target
 from gossamer.cli.write_up import check_place, write_up
-from gossamer.data.images import ImageSpec
+from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.evaluation.comparison import Comparison, compare
 from gossamer.evaluation.record import NOT_COVERED
@@ -69,10 +69,10 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _found(asked: Compare, path: Path, real: ImageSpec) -> tuple[Target, ...]:
+def _found(asked: Compare, path: Path, real: AbstractSpec) -> tuple[Target, ...]:
     if asked.checkpoints and (path / "release" / "checkpoints").is_dir():
         return find_checkpoints(path, real)
-    return (find_target(path, real),)
+    return (find_target(path, real, asked.choice.series.columns()),)
 
 
 def named_apart(groups: Sequence[Sequence[Target]]) -> list[Target]:

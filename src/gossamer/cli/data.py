@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from gossamer.cli.arguments import choose, read_arguments
-from gossamer.data.catalogue import NAMED_DATA, describe, load_images
+from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions
+from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, describe, load_records
+from gossamer.data.records import RecordData
+from gossamer.data.splits import WHOLE
+
+_TIME_BASE = ("low", "high", "sample_rate", "channel_names")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +30,17 @@ class DescribeData:
     Example: gossamer data describe scans.npz --num-classes 3
 
     Args:
-        source: name from `gossamer data list`, an NPZ file, or a folder of PNGs
+        source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
         data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
+        series: how series are read; without --split, recordings are described whole
         json: print JSON
     """
 
     source: Annotated[str, tyro.conf.Positional]
     data_dir: Path | None = None
     num_classes: int | None = None
+    series: SeriesOptions = NOTHING_SAID
     json: bool = False
 
 
@@ -43,25 +51,37 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _list() -> int:
-    table = Table("name", "images", "shape", "classes", "what", box=None, pad_edge=False)
-    for data in NAMED_DATA:
+    table = Table("name", "records", "shape", "classes", "what", box=None, pad_edge=False)
+    for data in (*NAMED_DATA, *NAMED_SERIES):
         shape = "x".join(map(str, data.spec.shape))
-        table.add_row(data.name, f"{data.num_train} + {data.num_test}", shape, str(data.spec.num_classes), data.summary)
+        records = f"{data.num_train} + {data.num_test}" if data.num_train else "?"
+        table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
-    print("\nYour own: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNGs, one sub-folder a class)")
+    print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNGs, one sub-folder a class)")
+    print("Your own series: --data FILE.csv, FILE.parquet or FILE.npz, or --data FOLDER (WFDB recordings)")
     return 0
 
 
+def _read(asked: DescribeData) -> RecordData:
+    reading = asked.series.reading(asked.source)
+    if reading.split is None and asked.source in ("mitdb", "ptbdb", "kaggle-ptbdb"):
+        reading = dataclasses.replace(reading, split=WHOLE)
+    return load_records(asked.source, asked.data_dir, asked.num_classes, reading)
+
+
 def _describe(asked: DescribeData) -> int:
-    found = describe(load_images(asked.source, asked.data_dir, asked.num_classes))
+    found = describe(_read(asked))
     if asked.json:
         print(json.dumps(found, indent=2))
         return 0
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name in ("name", "num_records", "num_test_records", "shape", "classes"):
-        table.add_row(name, escape(str(found[name])))
+    for name in ("name", "num_records", "num_test_records", "num_people", "shape", *_TIME_BASE):
+        if found.get(name) is not None:
+            table.add_row(name, escape(str(found[name])))
+    table.add_row("classes", escape(", ".join(found["classes"])))
     table.add_row("class counts (private)", escape(str(found["private"]["class_counts"])))
     Console().print(table)
     for sentence in found["public"]:
         print(f"public: {sentence}")
+    print(f"private: {found['private']['note']}")
     return 0

@@ -13,32 +13,29 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from gossamer.cli.arguments import find_device, find_precision
+from gossamer.cli.handing_over import write_npz_of, write_picture
 from gossamer.cli.job import TrainingJob
 from gossamer.cli.milestones import describe_milestones, round_up
 from gossamer.cli.processes import num_processes, process_number, wait_for_all
 from gossamer.cli.progress import progress
-from gossamer.data.images import ImageData
+from gossamer.data.records import RecordData
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances
+from gossamer.methods.started_gs_wgan import ReleaseReport, StartedGSWGANConfig
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import WarmStartChunk
 from gossamer.nn.ensemble import Tensors
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.statement import PrivacyStatement
-from gossamer.recipes.books import book_of
-from gossamer.reports.grid import class_grid, sample_grid, save_png
+from gossamer.recipes.books import MethodConfig, book_of
 from gossamer.runs.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
 from gossamer.runs.config_io import to_json_tree
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import LedgerFile
 from gossamer.runs.release import clear_unfinished, saved_generators, saved_path, write_release, write_saved_generator
-from gossamer.runs.samples import write_npz
 
 INTERRUPTED = 130
 SECONDS_BETWEEN_CHECKPOINTS = 600.0
@@ -133,7 +130,7 @@ class Interruption:
         self.is_asked = True
 
 
-def drive(job: TrainingJob, folder: RunFolder, data: ImageData) -> int:
+def drive(job: TrainingJob, folder: RunFolder, data: RecordData) -> int:
     """Train from the newest checkpoint, or from the start, to the release.
 
     Returns:
@@ -144,9 +141,8 @@ def drive(job: TrainingJob, folder: RunFolder, data: ImageData) -> int:
         return 0
     with folder.locked(), Interruption() as interruption:
         state = load_checkpoint(folder.checkpoints)
-        stops = job.method.stage_starts() if isinstance(job.method, GSWGANConfig) else ()
         ledger = LedgerFile(
-            folder.ledger_file, num_planned_steps=job.num_steps(data), stops=stops, marks=job.save_at_steps
+            folder.ledger_file, num_planned_steps=job.num_steps(data), stops=_stops(job.method), marks=job.save_at_steps
         )
         training = _training(job, folder, data, state, ledger)
         if num_processes() > 1:
@@ -160,7 +156,7 @@ def drive(job: TrainingJob, folder: RunFolder, data: ImageData) -> int:
 
 
 def _training(
-    job: TrainingJob, folder: RunFolder, data: ImageData, state: dict[str, Any] | None, ledger: LedgerFile | None
+    job: TrainingJob, folder: RunFolder, data: RecordData, state: dict[str, Any] | None, ledger: LedgerFile | None
 ) -> AbstractTraining:
     spending: dict[str, Any] = {}
     num_steps = job.num_steps(data)
@@ -169,6 +165,7 @@ def _training(
         spending = {"num_lost_steps": _num_lost_steps(num_steps, ledger, step), "charge": ledger.charge}
     circumstances = Circumstances(
         delta=job.delta,
+        unit=Unit(job.unit),
         device=find_device(job.device),
         precision=find_precision(job.precision),
         store=FolderStore(folder),
@@ -178,6 +175,17 @@ def _training(
         **spending,
     )
     return book_of(job.method).method.start(job.method, data.train, KeyedNoise(), circumstances)
+
+
+def _stops(config: MethodConfig) -> tuple[int, ...]:
+    """Steps that no block of the ledger crosses: what is kept there is whole."""
+    match config:
+        case GSWGANConfig():
+            return config.stage_starts()
+        case StartedGSWGANConfig():
+            return tuple(1 + step for step in config.gs_wgan.stage_starts())
+        case _:
+            return ()
 
 
 def _num_lost_steps(num_steps: int, ledger: LedgerFile, step: int) -> int:
@@ -229,8 +237,8 @@ def release(trained: TrainedGenerator, folder: RunFolder) -> None:
     samples.mkdir(exist_ok=True)
     images, labels = trained.sample(NUM_RELEASED_SAMPLES)
     x, y = images.numpy(), None if labels is None else labels.numpy()
-    write_npz(samples / "samples.npz", x, y)
-    save_png(samples / "grid.png", picture_of(x, y))
+    write_npz_of(samples / "samples.npz", x, y, trained.recipe.spec)
+    write_picture(samples / "grid.png", x, y, trained.recipe.spec)
     # The generator comes last: where it is, the release is whole and the run has ended.
     write_release(
         folder,
@@ -250,14 +258,8 @@ def _check_finite(trained: TrainedGenerator) -> None:
         )
 
 
-def picture_of(x: np.ndarray, y: np.ndarray | None) -> Image.Image:
-    """Ten columns of samples, a row for each class where there are classes."""
-    scale = max(1, 64 // x.shape[-1])
-    return sample_grid(x[:100], 10, scale) if y is None else class_grid(x, y, 10, scale)
-
-
 def _announce_release(statement: PrivacyStatement, folder: RunFolder) -> None:
-    unit = "one record" if statement.unit is Unit.RECORD else "all records of one person"
+    unit = statement.unit.protected
     epsilon, num_saved = round_up(statement.epsilon), len(saved_generators(folder))
     saved = f"Saved on the way: {num_saved} generators in {folder.saved}, at no further cost.\n" if num_saved else ""
     print(
@@ -297,9 +299,10 @@ def _train(
                 metrics.write(json.dumps(asdict(report)) + "\n")
                 milestones.release_due(training, ledger)
             is_late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
-            # What was paid for is kept at once where the rest costs time alone.
+            # What was paid for is kept at once where the rest costs time alone, or where it is one dear step.
             is_spent = training.step >= training.end_step
-            is_wanted = interruption.is_asked or is_late or (is_spent and not was_spent)
+            is_dear = isinstance(report, ReleaseReport)
+            is_wanted = interruption.is_asked or is_late or is_dear or (is_spent and not was_spent)
             if is_wanted and not training.is_over and (is_spent or ledger.is_block_end(training.step)):
                 save_checkpoint(folder.checkpoints, training.step, training.state_dict())
                 saved = time.monotonic()

@@ -16,8 +16,8 @@ import torch
 from gossamer.cli.arguments import choose, read_arguments
 from gossamer.cli.driving import say
 from gossamer.cli.progress import progress
-from gossamer.data.catalogue import load_images
-from gossamer.data.images import ImageSet
+from gossamer.data.catalogue import load_records
+from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import mean_interval
 from gossamer.evaluation.encoder import ENCODER_FORMAT, Encoder, EncoderSettings, EncoderTraining
@@ -80,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def find_encoder(real: ImageSet, cache: CacheFolder, *, seed: int, count: Count = lambda *_: None) -> Encoder:
+def find_encoder(real: RecordSet, cache: CacheFolder, *, seed: int, count: Count = lambda *_: None) -> Encoder:
     """The encoder of some real images: out of the cache, or trained now and kept there.
 
     Guarantee:
@@ -108,7 +108,7 @@ def find_encoder(real: ImageSet, cache: CacheFolder, *, seed: int, count: Count 
     return encoder
 
 
-def load_encoder(real: ImageSet, cache: CacheFolder, *, seed: int) -> Encoder | None:
+def load_encoder(real: RecordSet, cache: CacheFolder, *, seed: int) -> Encoder | None:
     """The encoder that was trained on just these images, or None if none is kept, or not whole.
 
     Raises:
@@ -123,12 +123,12 @@ def load_encoder(real: ImageSet, cache: CacheFolder, *, seed: int) -> Encoder | 
         return None
 
 
-def encoder_file(real: ImageSet, cache: CacheFolder, *, seed: int) -> Path:
+def encoder_file(real: RecordSet, cache: CacheFolder, *, seed: int) -> Path:
     """Where the encoder of these images is kept, whether or not it is there."""
     return cache.file(_KIND, _key(real, seed), ".safetensors")
 
 
-def hold_out(images: ImageSet, *, seed: int) -> tuple[ImageSet, ImageSet]:
+def hold_out(images: RecordSet, *, seed: int) -> tuple[RecordSet, RecordSet]:
     """Part images at random into nine tenths to train on and one tenth to test on.
 
     Raises:
@@ -139,15 +139,15 @@ def hold_out(images: ImageSet, *, seed: int) -> tuple[ImageSet, ImageSet]:
     order = torch.randperm(images.num_records, generator=torch.Generator().manual_seed(seed))
     num_held_out = images.num_records // _HELD_OUT
 
-    def part(name: str, chosen: torch.Tensor) -> ImageSet:
+    def part(name: str, chosen: torch.Tensor) -> RecordSet:
         y = None if images.y is None else images.y[chosen]
-        return ImageSet(name=name, spec=images.spec, x=images.x[chosen], y=y)
+        return RecordSet(name=name, spec=images.spec, x=images.x[chosen], y=y)
 
     held_out = part(f"{images.name} held out", order[:num_held_out])
     return part(images.name, order[num_held_out:]), held_out
 
 
-def score_real(encoder: Encoder, test: ImageSet, *, seed: int) -> list[Score]:
+def score_real(encoder: Encoder, test: RecordSet, *, seed: int) -> list[Score]:
     """What the encoder makes of real test images: its accuracy and, where they are enough, their inception score."""
     x, y = _arrays(test)
     encoded = encoder.encode(x)
@@ -175,10 +175,10 @@ def score_real(encoder: Encoder, test: ImageSet, *, seed: int) -> list[Score]:
     return scores
 
 
-def _split(asked: TrainEncoder) -> tuple[ImageSet, ImageSet, list[str]]:
-    data = load_images(asked.data, asked.data_dir, asked.num_classes)
+def _split(asked: TrainEncoder) -> tuple[RecordSet, RecordSet, list[str]]:
+    data = load_records(asked.data, asked.data_dir, asked.num_classes)
     if asked.test_data is not None:
-        test = load_images(asked.test_data, asked.data_dir, asked.num_classes).train
+        test = load_records(asked.test_data, asked.data_dir, asked.num_classes).train
         if test.spec.shape != data.train.spec.shape:
             raise InputError(
                 f"{test.name}: images of shape {test.spec.shape}, not {data.train.spec.shape}; resize them"
@@ -191,13 +191,13 @@ def _split(asked: TrainEncoder) -> tuple[ImageSet, ImageSet, list[str]]:
     return train, test, [note]
 
 
-def _arrays(images: ImageSet) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(images: RecordSet) -> tuple[np.ndarray, np.ndarray]:
     if images.y is None:
         raise InputError(f"{images.name}: has no labels, and an encoder learns from labels")
     return images.x.numpy(), images.y.numpy()
 
 
-def _key(real: ImageSet, seed: int) -> str:
+def _key(real: RecordSet, seed: int) -> str:
     x, y = _arrays(real)
     settings = {
         "format": ENCODER_FORMAT,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 
-from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage, StepReport
+from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage, StepReport, WarmStartReport
 from gossamer.methods.method import Circumstances, Method
+from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
+from gossamer.privacy.adjacency import Unit
 
 _TIMED_STEPS = 2
 _SMALL_NETWORK = 100_000
@@ -45,25 +48,50 @@ class Cost:
         return f"{time_line}\nmemory: about {self.num_bytes / 2**20:.0f} MiB of critics, beside the data"
 
 
-def estimate_cost(method: Method[C], config: C, spec: ImageSpec, num_records: int, device: torch.device) -> Cost:
+def estimate_cost(
+    method: Method[C],
+    config: C,
+    spec: AbstractSpec,
+    num_records: int,
+    device: torch.device,
+    unit: Unit = Unit.RECORD,
+) -> Cost:
     """Time the first seconds of a training on random images of the same shape.
 
     Args:
         method: which.
         config: settings with a noise multiplier.
         spec: shape and classes.
-        num_records: public number of slots.
+        num_records: public number of slots; a person is taken to have one record, for the true number is private.
         device: where to compute.
+        unit: what a slot holds.
     """
     if isinstance(config, GSWGANConfig):
         return _estimate_gs_wgan(config, spec, num_records, device)
+    if isinstance(config, StartedGSWGANConfig):
+        rest = _estimate_gs_wgan(config.critics, spec, num_records, device)
+        start = _time_of_parts(method, config, spec, num_records, device)
+        return dataclasses.replace(rest, seconds=start + rest.seconds)
+    seconds = _time_of_parts(method, config, spec, num_records, device, unit)
+    return Cost(seconds=seconds, num_bytes=None, device=device)
+
+
+def _time_of_parts(
+    method: Method[C],
+    config: C,
+    spec: AbstractSpec,
+    num_records: int,
+    device: torch.device,
+    unit: Unit = Unit.RECORD,
+) -> float:
+    """Seconds of all parts before the first critic, as long as patience lasts; the last part seen is extrapolated."""
     images = _random_images(spec, num_records)
     # These records are random, so the noise need not be secret, and delta says nothing.
-    circumstances = Circumstances(delta=0.5 / num_records, device=device)
+    circumstances = Circumstances(delta=0.5 / num_records, unit=unit, device=device)
     training = method.start(config, images, DeterministicNoise(0), circumstances)
     began = before = part_began = time.perf_counter()
     part, seconds = "", 0.0
-    for report in training:
+    for report in itertools.takewhile(lambda report: not isinstance(report, WarmStartReport), training):
         done, now = training.progress(report), time.perf_counter()
         if done.part != part:
             part, part_began = done.part, before
@@ -71,10 +99,10 @@ def estimate_cost(method: Method[C], config: C, spec: ImageSpec, num_records: in
         if now - began > _PATIENCE_S:
             break
         before = now
-    return Cost(seconds=seconds, num_bytes=None, device=device)
+    return seconds
 
 
-def _estimate_gs_wgan(config: GSWGANConfig, spec: ImageSpec, num_records: int, device: torch.device) -> Cost:
+def _estimate_gs_wgan(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: torch.device) -> Cost:
     """Time an update and a few steps of every stage.
 
     Args:
@@ -95,7 +123,7 @@ def _estimate_gs_wgan(config: GSWGANConfig, spec: ImageSpec, num_records: int, d
     return Cost(seconds=seconds, num_bytes=num_bytes, device=device)
 
 
-def _probe(config: GSWGANConfig, stage: Stage, spec: ImageSpec) -> GSWGANConfig:
+def _probe(config: GSWGANConfig, stage: Stage, spec: AbstractSpec) -> GSWGANConfig:
     """Settings with the same work for each critic, and only as many critics as tell its time soon enough."""
     critic = stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
     is_small = sum(parameter.numel() for parameter in critic.parameters()) < _SMALL_NETWORK
@@ -117,7 +145,7 @@ def _num_tuned(config: GSWGANConfig) -> int:
     return config.draws_per_step * (config.fork_steps + 1) + config.renewals_per_step * config.renewal_steps
 
 
-def _time(config: GSWGANConfig, spec: ImageSpec, num_records: int, device: torch.device) -> tuple[float, float, int]:
+def _time(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: torch.device) -> tuple[float, float, int]:
     """Seconds for the warm start of one chunk, seconds for a step, bytes of the chunk's critics."""
     images = _random_images(spec, num_records)
     # These records are random, so the noise need not be secret, and delta says nothing.
@@ -134,11 +162,12 @@ def _time(config: GSWGANConfig, spec: ImageSpec, num_records: int, device: torch
     return times[1] - times[0], (times[-1] - first_step) / _TIMED_STEPS, size
 
 
-def _random_images(spec: ImageSpec, num_records: int) -> ImageSet:
+def _random_images(spec: AbstractSpec, num_records: int) -> RecordSet:
     rng = torch.Generator().manual_seed(0)
-    return ImageSet(
+    return RecordSet(
         name="random images",
         spec=spec,
         x=torch.rand(num_records, *spec.shape, generator=rng),
         y=torch.randint(0, spec.num_classes, (num_records,), generator=rng) if spec.num_classes else None,
+        people=torch.arange(num_records),
     )

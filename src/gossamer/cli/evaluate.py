@@ -63,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
 def _targets(asked: Evaluate, real: Any) -> tuple[Target, ...]:
     if asked.checkpoints:
         return find_checkpoints(asked.target, real)
-    return (find_target(asked.target, real),)
+    return (find_target(asked.target, real, asked.choice.series.columns()),)
 
 
 def _place(asked: Evaluate, target: Target) -> Path | None:

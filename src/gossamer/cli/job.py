@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gossamer.cli.arguments import DeviceName, PrecisionName
-from gossamer.data.catalogue import load_images
-from gossamer.data.images import ImageData, ImageSet
+from gossamer.cli.arguments import DeviceName, PrecisionName, UnitName
+from gossamer.cli.protection import protect
+from gossamer.cli.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
+from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError
+from gossamer.methods.protected import num_slots_of
+from gossamer.privacy.adjacency import Unit
 from gossamer.recipes.books import MethodConfig, book_of
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 from gossamer.runs.files import read_json, whole_file, write_json
@@ -30,6 +33,9 @@ class TrainingJob:
         delta: of the statement.
         device: where to compute.
         precision: of the training of critics and generator.
+        unit: whom the guarantee is for.
+        num_people: public number of slots where people are protected; None for the number of people in the data.
+        series: how series are read, as was asked for.
         num_tuning_runs: earlier runs on the same records, as declared.
         method: settings with a noise multiplier.
         save_at_steps: steps after which the generator is released as it is, in rising order.
@@ -42,27 +48,36 @@ class TrainingJob:
     device: DeviceName
     precision: PrecisionName
     method: MethodConfig
+    unit: UnitName = "record"
+    num_people: int | None = None
+    series: SeriesChoice = NOTHING_SAID
     num_tuning_runs: int = 0
     save_at_steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, choices in (("device", ("auto", "cpu", "cuda")), ("precision", ("fp32", "bf16"))):
+        for name, choices in (
+            ("device", ("auto", "cpu", "cuda")),
+            ("precision", ("fp32", "bf16")),
+            ("unit", ("record", "person")),
+        ):
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}")
         if not all(before < after for before, after in itertools.pairwise((0, *self.save_at_steps))):
             raise InputError("save_at_steps must rise from 1 on")
 
-    def load(self) -> ImageData:
+    def load(self) -> RecordData:
         """The data, read again."""
-        return load_images(self.data, None if self.data_dir is None else Path(self.data_dir), self.num_classes)
+        data_dir = None if self.data_dir is None else Path(self.data_dir)
+        data = load_chosen(self.data, data_dir, self.num_classes, self.series)
+        return protect(data, self.unit, self.num_people)
 
-    def num_steps(self, data: ImageData) -> int:
+    def num_steps(self, data: RecordData) -> int:
         """Private steps of the whole run.
 
         Raises:
             InputError: a generator was to be saved after more of them.
         """
-        num_steps = book_of(self.method).method.plan(self.method, data.train.num_records).num_steps
+        num_steps = book_of(self.method).method.plan(self.method, num_slots_of(data.train, Unit(self.unit))).num_steps
         if max(self.save_at_steps, default=0) > num_steps:
             raise InputError(f"save_at_steps must lie within the {num_steps} steps of the run")
         return num_steps
@@ -81,14 +96,14 @@ class TrainingJob:
         return from_json_tree(cls, read_json(folder.config_file), str(folder.config_file))
 
 
-def remember_start(folder: RunFolder, job: TrainingJob, images: ImageSet) -> None:
+def remember_start(folder: RunFolder, job: TrainingJob, images: RecordSet) -> None:
     """Keep digests of records and settings, in `private/`, so that a resumed run can tell that they are the same."""
     for name, digest in (("data.sha256", data_digest(images)), ("settings.sha256", settings_digest(job))):
         with whole_file(folder.private / name) as file:
             file.write(digest.encode())
 
 
-def check_same_start(folder: RunFolder, job: TrainingJob, images: ImageSet) -> None:
+def check_same_start(folder: RunFolder, job: TrainingJob, images: RecordSet) -> None:
     """Refuse to go on with other records or other settings than the run began with. Data may move, machines change.
 
     Raises:
@@ -119,12 +134,15 @@ def settings_digest(job: TrainingJob) -> str:
     tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
     # Privacy: steps chosen in mid-run may have been chosen by looking. Absent where none is, as runs began before.
     tree |= {"save_at_steps": list(job.save_at_steps)} if job.save_at_steps else {}
+    tree |= {"unit": job.unit, "num_people": job.num_people} if job.unit != "record" else {}
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
-def data_digest(images: ImageSet) -> str:
+def data_digest(images: RecordSet) -> str:
     """SHA-256 of all records. Private: whoever has a candidate data set could confirm it."""
     digest = hashlib.sha256(images.x.numpy().tobytes())
     if images.y is not None:
         digest.update(images.y.numpy().tobytes())
+    if images.people is not None:
+        digest.update(images.people.numpy().tobytes())
     return digest.hexdigest()

@@ -10,26 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from gossamer.cli.bench import Bench, Findings, RealImages, Terms, versions
+from gossamer.cli.bench import Findings, RealRecords, Terms, versions
 from gossamer.cli.driving import say
+from gossamer.cli.kinds import AbstractKind, kind_of
 from gossamer.cli.progress import progress
+from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
 from gossamer.cli.targets import Target
-from gossamer.data.catalogue import load_images
 from gossamer.errors import InputError
-from gossamer.evaluation.encoder import EncoderSettings
-from gossamer.evaluation.inception import NUM_FEATURES, WEIGHTS_NAME, WEIGHTS_VARIABLE, find_inception_weights
-from gossamer.evaluation.memorisation import NearestPair
+from gossamer.evaluation.inception import WEIGHTS_NAME, WEIGHTS_VARIABLE, find_inception_weights
 from gossamer.evaluation.record import Claim, Evaluation
-from gossamer.evaluation.suite import (
-    FULL,
-    QUICK,
-    Suite,
-    SyntheticImages,
-    check_images,
-    check_number,
-    downstream_names,
-    score_names,
-)
+from gossamer.evaluation.suite import SyntheticRecords
 from gossamer.runs.cache import CacheFolder, content_key
 
 SCORING_FORMAT = 1
@@ -49,6 +39,7 @@ class ScoringChoice:
         test_data: your own test images, where --data has none
         data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
+        series: how series are read, as in training
         num_samples: synthetic images, and real ones that classifiers learn from beside them, at most
         num_seeds: repetitions, each with new synthetic images and classifiers; default: 3, with --quick 1
         seed: the first of them; the same command gives the same figures
@@ -57,12 +48,14 @@ class ScoringChoice:
         inception_weights: weights file of torch-fidelity's Inception network, for the usual FID
         num_workers: classifiers at a time; default: one a core
         json: print JSON
+        series: how series are read
     """
 
     data: str
     test_data: str | None = None
     data_dir: Path | None = None
     num_classes: int | None = None
+    series: SeriesOptions = NOTHING_SAID
     num_samples: int = 10_000
     num_seeds: int | None = None
     seed: int = 0
@@ -71,11 +64,7 @@ class ScoringChoice:
     inception_weights: Path | None = None
     num_workers: int | None = None
     json: bool = False
-
-    @property
-    def suite(self) -> Suite:
-        """The scores that are asked for."""
-        return QUICK if self.quick else FULL
+    series: SeriesOptions = NOTHING_SAID
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -110,17 +99,17 @@ class Scored:
     Attributes:
         target: what was scored.
         evaluation: the record.
-        images: the first seed's draw.
-        pairs: the images of that draw that are nearest to a training record; empty where they were not looked for.
+        images: the first seed's draw, images or series.
+        findings: what the bench found out, with what only pictures show.
     """
 
     target: Target
     evaluation: Evaluation
-    images: SyntheticImages
-    pairs: tuple[NearestPair, ...]
+    images: SyntheticRecords
+    findings: Findings
 
 
-def load_real(choice: ScoringChoice) -> RealImages:
+def load_real(choice: ScoringChoice) -> RealRecords:
     """Training and test images.
 
     Raises:
@@ -128,81 +117,70 @@ def load_real(choice: ScoringChoice) -> RealImages:
             other classes.
     """
     choice.check()
-    data = load_images(choice.data, choice.data_dir, choice.num_classes)
+    data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series)
     test = data.test
     if choice.test_data is not None:
-        test = load_images(choice.test_data, choice.data_dir, choice.num_classes).train
+        test = load_chosen(choice.test_data, choice.data_dir, choice.num_classes, choice.series).train
     if test is None:
-        raise InputError(f"{choice.data}: has no test images; name some with --test-data")
-    if data.train.y is None or test.y is None:
-        raise InputError(f"{choice.data}: has no labels, and encoder and classifiers need them")
+        raise InputError(
+            f"{choice.data}: has no test images; name some with --test-data, or hold some out with --split"
+        )
     if test.spec.shape != data.train.spec.shape:
         raise InputError(f"{choice.test_data}: images of shape {test.spec.shape}, --data has {data.train.spec.shape}")
     if test.spec.class_names != data.train.spec.class_names:
         raise InputError(
             f"{choice.test_data}: other classes than --data; where one has no image, make it an empty sub-folder"
         )
-    return RealImages(train=data.train, test=test)
+    real = RealRecords(train=data.train, test=test)
+    kind_of(real.train.spec).check_real(choice.data, real)
+    return real
 
 
-def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealImages) -> list[Scored]:
+def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRecords) -> list[Scored]:
     """Score all targets. What depends on real images alone is computed once; what is in the cache is not again.
 
     Raises:
         InputError: images that cannot be scored.
     """
     cache = CacheFolder.default()
-    terms = _terms(choice, targets, cache)
-    _check_number(terms, f"{real.test.name} (the real test images)", real.test.num_records, real)
-    draws = {target.name: _draws(terms, target, real) for target in targets}
+    kind = kind_of(real.train.spec)
+    terms = _terms(choice, kind, targets, cache)
+    kind.check_number(f"{real.test.name} (the real test records)", real.test.num_records, terms, real)
+    draws = {target.name: _draws(terms, kind, target, real) for target in targets}
     num_beside = min(real.train.num_records, terms.num_samples)
-    _check_number(terms, f"{real.train.name} (the real training images)", num_beside, real)
+    kind.check_number(f"{real.train.name} (the real training records)", num_beside, terms, real)
     keys = _keys(terms, draws, real)
     kept = {name: _kept(cache, key) for name, key in keys.items()}
     found = {name: findings for name, findings in kept.items() if findings is not None}
     missing = {name: images for name, images in draws.items() if name not in found}
     if missing:
-        say(f"{terms.suite.name} scores of {', '.join(missing)}; what depends on {real.train.name} alone comes first")
+        say(f"{terms.suite} scores of {', '.join(missing)}; what depends on {real.train.name} alone comes first")
         with progress() as watched:
-            fresh = Bench.prepare(terms, real, cache, watched.count).score(missing, watched.count)
+            fresh = kind.prepare(terms, real, cache, watched.count).score(missing, watched.count)
         for name, findings in fresh.items():
             cache.save_json(_KIND, keys[name], findings.to_json())
         found |= fresh
-    return [_scored(choice, target, draws[target.name][0], found[target.name], real) for target in targets]
+    return [_scored(terms, kind, target, draws[target.name][0], found[target.name], real) for target in targets]
 
 
-def _draws(terms: Terms, target: Target, real: RealImages) -> list[SyntheticImages]:
+def _draws(terms: Terms, kind: AbstractKind, target: Target, real: RealRecords) -> list[SyntheticRecords]:
     draws = []
     for seed in terms.seeds:
         draw = target.draw(terms.num_samples, seed)
-        check_images(target.name, draw, real.train.spec.num_classes)
-        _check_number(terms, target.name, len(draw.x), real)
+        kind.check_draw(target.name, draw, real)
+        kind.check_number(target.name, len(draw.x), terms, real)
         draws.append(draw)
     return draws
 
 
-def _check_number(terms: Terms, where: str, num_images: int, real: RealImages) -> None:
-    check_number(
-        where,
-        num_images,
-        num_features=EncoderSettings().num_features,
-        num_classes=real.train.spec.num_classes,
-        permit_few_samples=terms.permit_few_samples,
-    )
-    if terms.inception_weights is not None and num_images < NUM_FEATURES and not terms.permit_few_samples:
-        raise InputError(
-            f"{where}: {num_images} images; a FID wants {NUM_FEATURES}: give more, --allow-few-samples, or no weights"
-        )
-
-
-def _terms(choice: ScoringChoice, targets: Sequence[Target], cache: CacheFolder) -> Terms:
+def _terms(choice: ScoringChoice, kind: AbstractKind, targets: Sequence[Target], cache: CacheFolder) -> Terms:
     num_workers = os.cpu_count() or 1 if choice.num_workers is None else choice.num_workers
     if num_workers < 1:
         raise InputError("--num-workers must be at least 1")
     # As many of every target, and of real images beside them: scores of unequal numbers do not compare.
     sizes = [target.num_images for target in targets if target.num_images is not None]
     return Terms(
-        suite=choice.suite,
+        suite=kind.suite_name(quick=choice.quick),
         seeds=choice.seeds,
         num_samples=min([choice.num_samples, *sizes]),
         permit_few_samples=choice.allow_few_samples,
@@ -219,14 +197,15 @@ def _weights(choice: ScoringChoice, cache: CacheFolder) -> Path | None:
     return find_inception_weights(choice.inception_weights, cache.path)
 
 
-def _keys(terms: Terms, draws: dict[str, list[SyntheticImages]], real: RealImages) -> dict[str, str]:
+def _keys(terms: Terms, draws: dict[str, list[SyntheticRecords]], real: RealRecords) -> dict[str, str]:
     """A digest of all that the scores of a target depend on, for each target."""
     records = {"train": real.train, "test": real.test}
-    arrays = {f"{name}_{part}": getattr(images, part).numpy() for name, images in records.items() for part in "xy"}
+    parts = {f"{name}_{part}": getattr(one, part) for name, one in records.items() for part in ("x", "y", "people")}
+    arrays = {name: part.numpy() for name, part in parts.items() if part is not None}
     settings = {
         "format": SCORING_FORMAT,
         "real": content_key(arrays, None),
-        "suite": terms.suite.name,
+        "suite": terms.suite,
         "seeds": list(terms.seeds),
         "num_samples": terms.num_samples,
         "permit_few_samples": terms.permit_few_samples,
@@ -241,7 +220,7 @@ def _file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _arrays(images: Sequence[SyntheticImages]) -> dict[str, np.ndarray]:
+def _arrays(images: Sequence[SyntheticRecords]) -> dict[str, np.ndarray]:
     arrays = {f"x{number}": draw.x for number, draw in enumerate(images)}
     return arrays | {f"y{number}": draw.y for number, draw in enumerate(images) if draw.y is not None}
 
@@ -255,7 +234,7 @@ def _kept(cache: CacheFolder, key: str) -> Findings | None:
 
 
 def _scored(
-    choice: ScoringChoice, target: Target, images: SyntheticImages, findings: Findings, real: RealImages
+    terms: Terms, kind: AbstractKind, target: Target, images: SyntheticRecords, findings: Findings, real: RealRecords
 ) -> Scored:
     statement = target.statement
     claim = None
@@ -265,22 +244,11 @@ def _scored(
         target=target.name,
         claim=claim,
         data=real.train.name,
-        suite=choice.suite.name,
+        suite=terms.suite,
         num_samples=len(images.x),
-        seeds=choice.seeds,
+        seeds=terms.seeds,
         scores=findings.scores,
-        skipped=_skipped(choice, images, findings),
+        skipped=kind.skipped(terms, images, findings),
         notes=findings.notes,
     )
-    return Scored(target=target, evaluation=evaluation, images=images, pairs=findings.pairs)
-
-
-def _skipped(choice: ScoringChoice, images: SyntheticImages, findings: Findings) -> dict[str, str]:
-    """Scores that were left out, and why."""
-    asked = score_names(choice.suite)
-    skipped = {name: "left out by --quick" for name in score_names(FULL) if name not in asked}
-    if images.y is None:
-        skipped |= dict.fromkeys(downstream_names(FULL), "the images have no labels")
-    if "fid_inception" not in findings.scores:
-        skipped["fid_inception"] = "no --inception-weights given"
-    return skipped
+    return Scored(target=target, evaluation=evaluation, images=images, findings=findings)

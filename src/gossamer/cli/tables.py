@@ -10,13 +10,22 @@ from rich.table import Table
 from gossamer.cli.milestones import round_up
 from gossamer.cli.scoring import Scored
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
-from gossamer.evaluation.comparison import HEADLINE, Comparison, in_order
+from gossamer.evaluation.comparison import HEADLINE, SHOWN_FIRST, Comparison, in_order, reference_of
 from gossamer.evaluation.score import Score
+from gossamer.evaluation.series.suite import FULL, names_of_direction
 
 _NUM_NAMED = 6
 _NAME_WIDTH = 30
 _CELL_WIDTH = 20
-_ACCURACIES = {classifier.name: f"{classifier.name}_accuracy" for classifier in (*TWELVE, SMALL_CNN)}
+_SIDES = ("", "_real", "_real_to_synthetic")
+_OF_IMAGES = {
+    one.name: (*(f"{one.name}_accuracy{side}" for side in _SIDES), f"{one.name}_macro_f1")
+    for one in (*TWELVE, SMALL_CNN)
+}
+_OF_SERIES = {
+    one.name: (*(f"{way}_{one.name}_accuracy" for way in ("tstr", "trtr", "trts")), f"tstr_{one.name}_macro_f1")
+    for one in FULL.classifiers
+}
 
 
 def show_evaluation(one: Scored) -> None:
@@ -25,9 +34,11 @@ def show_evaluation(one: Scored) -> None:
     console.print(f"{evaluation.target} against {evaluation.data}{_price(one)}, {_repetitions(one)}", highlight=False)
     scores = evaluation.scores
     table = _table(("score", "better"), ("value", "95 % interval", "real"))
+    # A reference stands beside its score; alone it is a row of its own.
+    references = {reference_of(name) for name in scores}
     for name in in_order(set(scores) - _classifier_scores()):
-        if not name.endswith("_real"):
-            score, reference = scores[name], scores.get(f"{name}_real")
+        if name not in references:
+            score, reference = scores[name], scores.get(reference_of(name))
             table.add_row(name, _direction(score), _number(score), _interval(score), _number(reference))
     console.print(table)
     _show_classifiers(console, scores)
@@ -41,7 +52,7 @@ def show_evaluation(one: Scored) -> None:
 
 def show_checkpoints(scored: Sequence[Scored]) -> None:
     """A row for each saved generator: epsilon, step, headline scores; as many tables as the width asks for."""
-    names = [name for name in HEADLINE if all(name in one.evaluation.scores for one in scored)]
+    names = [name for name in SHOWN_FIRST if all(name in one.evaluation.scores for one in scored)]
     console = Console()
     per_table = max(1, (console.width - _NAME_WIDTH // 2) // _CELL_WIDTH)
     for start in range(0, len(names), per_table):
@@ -65,7 +76,7 @@ def show_comparison(comparison: Comparison) -> None:
         shown = range(start, min(start + per_table, len(comparison.targets)))
         table = _table(("score", "better"), tuple(comparison.targets[place] for place in shown))
         for row in comparison.rows:
-            if row.name in HEADLINE:
+            if row.name in SHOWN_FIRST:
                 cells = ((row.cells[place], " *" if row.best == place else "") for place in shown)
                 shown_cells = ("" if cell is None else _above_interval(cell, star) for cell, star in cells)
                 name = row.name if row.is_like_with_like else f"{row.name} ~"
@@ -87,14 +98,15 @@ def _table(words: Sequence[str], numbers: Sequence[str]) -> Table:
 
 def _show_classifiers(console: Console, scores: Mapping[str, Score]) -> None:
     """Every classifier, unless all of them stand among the headline scores."""
-    found = {classifier: name for classifier, name in _ACCURACIES.items() if name in scores}
-    if set(found.values()) <= set(HEADLINE):
+    found = {
+        name: sides for all_sides in (_OF_IMAGES, _OF_SERIES) for name, sides in all_sides.items() if sides[0] in scores
+    }
+    if {sides[0] for sides in found.values()} <= set(HEADLINE):
         return
     table = _table(
         ("accuracy",), ("synthetic\nto real", "real\nto real", "real\nto synthetic", "macro-F1,\nsynthetic to real")
     )
-    for classifier, name in found.items():
-        sides = (name, f"{name}_real", f"{name}_real_to_synthetic", f"{classifier}_macro_f1")
+    for classifier, sides in found.items():
         table.add_row(classifier, *(_number(scores.get(side)) for side in sides))
     console.print()
     console.print(table)
@@ -102,9 +114,10 @@ def _show_classifiers(console: Console, scores: Mapping[str, Score]) -> None:
 
 def _classifier_scores() -> set[str]:
     """What is in the table of classifiers, or left to the files."""
-    sides = ("", "_real", "_real_to_synthetic")
-    found = {f"{name}{side}" for name in _ACCURACIES.values() for side in sides}
-    return (found | {f"{classifier}_macro_f1" for classifier in _ACCURACIES}) - set(HEADLINE)
+    of_images = {name for sides in _OF_IMAGES.values() for name in sides}
+    of_series = {name for way in ("tstr", "trtr", "trts") for name in names_of_direction(FULL, way)}
+    of_series -= {f"{way}_{kind}" for way in ("tstr", "trtr", "trts") for kind in ("accuracy", "macro_f1", "auroc")}
+    return (of_images | of_series | {f"{name}_people" for name in of_series}) - set(HEADLINE)
 
 
 def _price(one: Scored) -> str:
@@ -115,7 +128,8 @@ def _price(one: Scored) -> str:
 def _repetitions(one: Scored) -> str:
     evaluation = one.evaluation
     seeds = f"{len(evaluation.seeds)} seeds" if len(evaluation.seeds) > 1 else f"seed {evaluation.seeds[0]}"
-    return f"{evaluation.num_samples} images, {seeds}, {evaluation.suite}"
+    records = "images" if one.images.x.ndim == 4 else "series"
+    return f"{evaluation.num_samples} {records}, {seeds}, {evaluation.suite}"
 
 
 def _direction(score: Score) -> str:

@@ -9,15 +9,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gossamer.data.catalogue import SeriesReading, load_records
 from gossamer.data.folder import load_png_folder
-from gossamer.data.images import ImageSet, ImageSpec
 from gossamer.data.npz import has_unnamed_classes, load_npz
+from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.data.series import SeriesSpec
+from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.tables import LongColumns, WideColumns
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
-from gossamer.evaluation.suite import SyntheticImages
+from gossamer.evaluation.suite import SyntheticRecords
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.release import saved_generators
+
+_OF_SERIES = (".npz", ".csv", ".parquet")
+_NO_COLUMNS = WideColumns()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,7 +43,7 @@ class Target:
     """
 
     name: str
-    draw: Callable[[int, int], SyntheticImages]
+    draw: Callable[[int, int], SyntheticRecords]
     num_images: int | None = None
     statement: PrivacyStatement | None = None
     step: int | None = None
@@ -44,12 +51,13 @@ class Target:
     series: str = ""
 
 
-def find_target(path: Path, real: ImageSpec) -> Target:
+def find_target(path: Path, real: AbstractSpec, columns: WideColumns | LongColumns = _NO_COLUMNS) -> Target:
     """The target at a path.
 
     Args:
-        path: run folder, folder or file of a released generator, NPZ, or folder of PNGs.
-        real: shape and classes of the data that it will be scored against.
+        path: run folder, folder or file of a released generator, NPZ, folder of PNGs, or table of series.
+        real: shape and classes of the data that it will be scored against; bounds and length of series, too.
+        columns: of tables of series.
 
     Raises:
         InputError: nothing there, or images of another shape or of other classes.
@@ -57,15 +65,17 @@ def find_target(path: Path, real: ImageSpec) -> Target:
     if (path / "config.json").is_file():
         folder = RunFolder(path)
         return _of_generator(path, _plain_name(path), real, run=folder)
+    if isinstance(real, SeriesSpec) and path.suffix.lower() in _OF_SERIES:
+        return _of_records(path, _load_series(path, real, columns), real)
     if path.suffix.lower() == ".npz":
         images = load_npz(path, num_classes=real.num_classes if has_unnamed_classes(path) else None).train
-        return _of_images(path, images, real)
+        return _of_records(path, images, real)
     if path.is_dir() and not _holds_generator(path):
-        return _of_images(path, load_png_folder(path).train, real)
+        return _of_records(path, load_png_folder(path).train, real)
     return _of_generator(path, _plain_name(path), real)
 
 
-def find_checkpoints(path: Path, real: ImageSpec) -> tuple[Target, ...]:
+def find_checkpoints(path: Path, real: AbstractSpec) -> tuple[Target, ...]:
     """The generators that a run saved on its way, in the order of their steps, and the final one if it is there.
 
     Raises:
@@ -108,7 +118,7 @@ def _holds_generator(path: Path) -> bool:
 def _of_generator(
     path: Path,
     name: str,
-    real: ImageSpec,
+    real: AbstractSpec,
     *,
     run: RunFolder | None = None,
     step: int | None = None,
@@ -118,9 +128,9 @@ def _of_generator(
     spec = trained.recipe.spec
     _check_shape(path, spec, real)
 
-    def draw(num_images: int, seed: int) -> SyntheticImages:
+    def draw(num_images: int, seed: int) -> SyntheticRecords:
         x, y = trained.sample(num_images, seed=seed)
-        return SyntheticImages(x=x.numpy(), y=None if y is None else relabel(y.numpy()))
+        return SyntheticRecords(x=x.numpy(), y=None if y is None else relabel(y.numpy()))
 
     relabel = _relabelling(path, spec, real)
     return Target(
@@ -133,28 +143,52 @@ def _of_generator(
     )
 
 
-def _of_images(path: Path, images: ImageSet, real: ImageSpec) -> Target:
+def _of_records(path: Path, images: RecordSet, real: AbstractSpec) -> Target:
     _check_shape(path, images.spec, real)
     x = images.x.numpy()
     y = None if images.y is None else _relabelling(path, images.spec, real)(images.y.numpy())
 
-    def draw(num_images: int, seed: int) -> SyntheticImages:
+    def draw(num_images: int, seed: int) -> SyntheticRecords:
         # A folder is sorted by class: its first images would be of one.
         chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:num_images].numpy()
-        return SyntheticImages(x=x[chosen], y=None if y is None else y[chosen])
+        return SyntheticRecords(x=x[chosen], y=None if y is None else y[chosen])
 
     return Target(name=_plain_name(path), draw=draw, num_images=len(x))
 
 
-def _check_shape(path: Path, found: ImageSpec, real: ImageSpec) -> None:
+def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumns) -> RecordSet:
+    """Series in the unit of the real ones: bounds, length and classes are known, whatever else the file says."""
+    is_archive = path.suffix.lower() == ".npz"
+    is_labelled = has_unnamed_classes(path) if is_archive else columns.label is not None
+    facts = SeriesFacts(
+        low=real.low,
+        high=real.high,
+        length=real.length,
+        sample_rate=real.sample_rate,
+        channel_names=real.channel_names,
+        class_names=real.class_names if is_labelled else (),
+    )
+    columns = _NO_COLUMNS if is_archive else columns
+    return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns)).train
+
+
+def _check_shape(path: Path, found: AbstractSpec, real: AbstractSpec) -> None:
     if found.shape != real.shape:
         raise InputError(
-            f"{path}: images of shape {found.shape} (channels, height, width), the real ones have {real.shape}; "
-            "resize one, or name other --data"
+            f"{path}: {_words(found)} of shape {found.shape} ({_axes(found)}), the real ones have {real.shape} "
+            f"({_axes(real)}); resize one, or name other --data"
         )
 
 
-def _relabelling(path: Path, found: ImageSpec, real: ImageSpec) -> Callable[[np.ndarray], np.ndarray]:
+def _words(spec: AbstractSpec) -> str:
+    return "series" if isinstance(spec, SeriesSpec) else "images"
+
+
+def _axes(spec: AbstractSpec) -> str:
+    return "channels, time" if isinstance(spec, SeriesSpec) else "channels, height, width"
+
+
+def _relabelling(path: Path, found: AbstractSpec, real: AbstractSpec) -> Callable[[np.ndarray], np.ndarray]:
     """From the target's class numbers to those of the real data: by name where the names are known, else by order."""
     numbers = {name: number for number, name in enumerate(real.class_names)}
     if all(name in numbers for name in found.class_names):

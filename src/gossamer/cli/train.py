@@ -17,6 +17,7 @@ from gossamer.cli.arguments import (
     DeviceName,
     Numbers,
     PrecisionName,
+    UnitName,
     accountable,
     check_accountable,
     choose,
@@ -30,12 +31,17 @@ from gossamer.cli.estimate import estimate_cost
 from gossamer.cli.job import TrainingJob, check_same_start, remember_start
 from gossamer.cli.milestones import Milestone, find_milestones, round_up, show_milestones
 from gossamer.cli.processes import num_processes, process_number, wait_for_folder
-from gossamer.data.catalogue import NAMED_DATA, load_images
-from gossamer.data.images import ImageData, ImageSet
+from gossamer.cli.protection import describe_prospect, describe_unit, protect
+from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
+from gossamer.data.catalogue import is_named
+from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.gs_wgan import GSWGANConfig
-from gossamer.methods.method import Circumstances, Method, Plan
+from gossamer.methods.method import AbstractTraining, Circumstances, Method, Plan
+from gossamer.methods.protected import num_slots_of
+from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
+from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.books import BOOKS, find_book
@@ -54,16 +60,22 @@ class DataChoice:
     """Which records to learn from.
 
     Args:
-        data: digits, mnist, fashion-mnist, an NPZ file, or a folder of PNGs
+        data: a name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
         data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
+        unit: whom to protect: one record, or one person with all records of that person
+        num_people: public number of people that --unit person reserves slots for; default: as many as the data names
         recipe: settings to start from: a name, or the config.json of a run, edited or not; default: by --data
+        series: how series are read
     """
 
     data: str
     data_dir: Path | None = None
     num_classes: int | None = None
+    unit: UnitName = "record"
+    num_people: int | None = None
     recipe: str | None = None
+    series: SeriesOptions = NOTHING_SAID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +120,11 @@ def run(arguments: Sequence[str]) -> int:
     book, program = find_book(name), f"train {name}"
     if {"-h", "--help"} & set(rest):
         choice, data = _choice_for_help(rest, program), None
-        config = _named_recipe(book, choice) or book.find_for("mnist").config
+        config = _named_recipe(book, choice, None) or book.find_for("mnist").config
     else:
         choice = read_known_arguments(DataChoice, rest, program=program)
-        data = load_images(choice.data, choice.data_dir, choice.num_classes)
+        data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series)
+        data = protect(data, choice.unit, choice.num_people)
         config = _settings(book, choice, data)
     asked = read_arguments(
         Train[book.method.config], rest, program=program, default=Train(choice=choice, method=config)
@@ -120,17 +133,20 @@ def run(arguments: Sequence[str]) -> int:
     return _train(asked, book.method, data)
 
 
-def _settings(book: RecipeBook[C], choice: DataChoice, data: ImageData) -> C:
-    return _named_recipe(book, choice) or book.for_own(data.train.spec, data.train.num_records).config
+def _settings(book: RecipeBook[C], choice: DataChoice, data: RecordData) -> C:
+    return (
+        _named_recipe(book, choice, data.train.spec.shape)
+        or book.for_own(data.train.spec, num_slots_of(data.train, Unit(choice.unit))).config
+    )
 
 
-def _named_recipe(book: RecipeBook[C], choice: DataChoice) -> C | None:
+def _named_recipe(book: RecipeBook[C], choice: DataChoice, shape: tuple[int, ...] | None) -> C | None:
     if choice.recipe is not None and choice.recipe.endswith(".json"):
         return _settings_of(book.method, Path(choice.recipe))
     if choice.recipe is not None:
         return book.find(choice.recipe).config
-    if choice.data in {named.name for named in NAMED_DATA}:
-        return book.find_for(choice.data).config
+    if is_named(choice.data) and book.has_for(choice.data, shape):
+        return book.find_for(choice.data, shape).config
     return None
 
 
@@ -148,23 +164,25 @@ def _choice_for_help(rest: Sequence[str], program: str) -> DataChoice:
     return read_known_arguments(DataChoice, known, program=program)
 
 
-def _train(asked: Train[Any], method: Method[Any], data: ImageData) -> int:
+def _train(asked: Train[Any], method: Method[Any], data: RecordData) -> int:
     if asked.out is None and not asked.dry_run:
         raise InputError("--out is missing: name a folder for the run, for example --out runs/first")
-    num_slots = data.train.num_records
+    unit = Unit(asked.choice.unit)
+    num_slots = num_slots_of(data.train, unit)
     delta = default_delta(num_slots) if asked.delta is None else asked.delta
     check_delta(delta, num_slots)
     device = find_device(asked.device)
     with accountable():
         config = _with_noise(asked, method, num_slots, delta)
-        statement = _rehearse(asked, method, config, data.train, delta)
-        milestones = _milestones(asked, method, method.plan(config, num_slots), delta)
+        training = _rehearse(asked, method, config, data.train, delta)
+        milestones = _milestones(asked, method, training.plan, delta)
     if process_number() == 0:
-        _announce(statement, data)
+        _announce(training.statement, data)
+        _advise(training, data)
         if milestones:
             show_milestones(milestones)
     if asked.dry_run or asked.out is None:
-        print(estimate_cost(method, config, data.train.spec, num_slots, device))
+        print(estimate_cost(method, config, data.train.spec, num_slots, device, unit))
         return 0
     if num_processes() > 1 and not isinstance(config, GSWGANConfig):
         raise InputError(f"{method.name} works in one process: start it without torchrun")
@@ -172,10 +190,13 @@ def _train(asked: Train[Any], method: Method[Any], data: ImageData) -> int:
         data=_whole_path(asked.choice.data),
         data_dir=None if asked.choice.data_dir is None else str(asked.choice.data_dir.resolve()),
         num_classes=asked.choice.num_classes,
+        series=asked.choice.series,
         delta=delta,
         device="cuda" if device.type == "cuda" else "cpu",
         precision=asked.precision,
         method=config,
+        unit=asked.choice.unit,
+        num_people=asked.choice.num_people,
         num_tuning_runs=asked.num_tuning_runs,
         save_at_steps=tuple(milestone.step for milestone in milestones),
     )
@@ -183,7 +204,7 @@ def _train(asked: Train[Any], method: Method[Any], data: ImageData) -> int:
     return drive(job, folder, data)
 
 
-def _claim(path: Path, job: TrainingJob, data: ImageData) -> RunFolder:
+def _claim(path: Path, job: TrainingJob, data: RecordData) -> RunFolder:
     """A new run folder with its settings in it. Processes that torchrun started beside share the first one's."""
     if process_number() > 0:
         folder = wait_for_folder(path)
@@ -198,10 +219,13 @@ def _claim(path: Path, job: TrainingJob, data: ImageData) -> RunFolder:
 def _with_noise(asked: Train[C], method: Method[C], num_slots: int, delta: float) -> C:
     """The settings with the noise multiplier that was given, or that the budget asks for."""
     config: Any = asked.method
-    is_gs_wgan = isinstance(config, GSWGANConfig)
+    critics = config.gs_wgan if isinstance(config, StartedGSWGANConfig) else config
+    is_gs_wgan = isinstance(critics, GSWGANConfig)
     check_accountable(
-        num_critics=config.num_critics if is_gs_wgan else 1,
-        answers=config.num_steps * config.batch_size if is_gs_wgan else method.plan(config, num_slots).num_steps,
+        num_critics=critics.num_critics if is_gs_wgan else 1,
+        answers=critics.num_steps * critics.batch_size
+        if is_gs_wgan
+        else method.plan(config, num_slots, Unit(asked.choice.unit)).num_steps,
         noise_multiplier=config.noise_multiplier,
         epsilon=asked.epsilon,
     )
@@ -209,7 +233,9 @@ def _with_noise(asked: Train[C], method: Method[C], num_slots: int, delta: float
         if asked.epsilon is not None:
             raise InputError("--epsilon and --noise-multiplier exclude each other: give one")
         return config
-    return method.calibrate(config, num_slots, PrivacyBudget(epsilon=_target(asked), delta=delta))
+    return method.calibrate(
+        config, num_slots, PrivacyBudget(epsilon=_target(asked), delta=delta), Unit(asked.choice.unit)
+    )
 
 
 def _target(asked: Train[Any]) -> float:
@@ -231,7 +257,7 @@ def _milestones(asked: Train[Any], method: Method[Any], plan: Plan, delta: float
     )
 
 
-def _announce(statement: PrivacyStatement, data: ImageData) -> None:
+def _announce(statement: PrivacyStatement, data: RecordData) -> None:
     """What will be claimed, before anything is spent: the figures of the statement itself."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("epsilon by PLD (claimed)", f"{round_up(statement.epsilon):.3f}")
@@ -251,17 +277,28 @@ def _announce(statement: PrivacyStatement, data: ImageData) -> None:
         print(f"public: {sentence}")
 
 
-def _rehearse(asked: Train[C], method: Method[C], config: C, images: ImageSet, delta: float) -> PrivacyStatement:
-    """Refuse now what would be refused later, and make the statement. Nothing is trained and nothing is written."""
+def _advise(training: AbstractTraining, data: RecordData) -> None:
+    """Whom the guarantee is for, and what it can buy at this number of people; a public computation."""
+    unit = training.plan.unit
+    said = describe_unit(data, unit.value)
+    if unit is Unit.PERSON:
+        said = describe_prospect(training.prospect(), round_up(training.statement.epsilon))
+    if said is not None:
+        print(said)
+
+
+def _rehearse(asked: Train[C], method: Method[C], config: C, images: RecordSet, delta: float) -> AbstractTraining:
+    """Refuse now what would be refused later. Nothing is trained and nothing is written."""
     precision = find_precision(asked.precision)
-    circumstances = Circumstances(delta=delta, precision=precision, num_tuning_runs=asked.num_tuning_runs)
+    unit = Unit(asked.choice.unit)
+    circumstances = Circumstances(delta=delta, unit=unit, precision=precision, num_tuning_runs=asked.num_tuning_runs)
     try:
-        return method.start(config, images, DeterministicNoise(0), circumstances).statement
+        return method.start(config, images, DeterministicNoise(0), circumstances)
     except ValueError as error:  # torch's own word for a learning rate that is none
         raise InputError(str(error)) from None
 
 
 def _whole_path(source: str) -> str:
-    if source in {named.name for named in NAMED_DATA}:
+    if is_named(source):
         return source
     return str(Path(source).resolve())

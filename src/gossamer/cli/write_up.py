@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from gossamer.cli.bench import RealImages
+from gossamer.cli.bench import RealRecords
+from gossamer.cli.kinds import Shown, kind_of
 from gossamer.cli.scoring import Scored
 from gossamer.errors import InputError, PrivacyError, ResourceError
-from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
-from gossamer.evaluation.comparison import HEADLINE
+from gossamer.evaluation.comparison import SHOWN_FIRST, reference_of
 from gossamer.evaluation.suite import average_over_seeds
 from gossamer.reports.curves import Bar, Curve, bars, curves, save_figure
-from gossamer.reports.grid import comparison_grid, save_png
-from gossamer.reports.pairs import pairs_picture
 from gossamer.reports.tables import ScoreRow, write_scores_csv
 from gossamer.runs.files import write_json
 
-NUM_GRID_COLUMNS = 10
 _RECORD = "evaluation.json"
+_PICTURES = ("samples", "scores", "nearest-pairs", "spectra", "embedding", "confusions")
 _OWN_FILES = (
-    _RECORD, "scores.csv", "samples.png", "curves.*", "scores*.png", "scores*.svg", "nearest-pairs*.png", ".*.partial",
+    _RECORD, "scores.csv", "curves.*", ".*.partial",
+    *(f"{name}*.{kind}" for name in _PICTURES for kind in ("png", "svg")),
 )  # fmt: skip
 
 
@@ -52,7 +49,7 @@ def check_place(folder: Path) -> None:
         raise InputError(f"{folder}: holds something else than an evaluation; name an empty or new folder with --out")
 
 
-def write_up(folder: Path, scored: Sequence[Scored], real: RealImages, tree: Any) -> None:
+def write_up(folder: Path, scored: Sequence[Scored], real: RealRecords, tree: Any) -> None:
     """Write everything about one or several scored targets into a folder that is closed to others.
 
     Args:
@@ -72,11 +69,11 @@ def write_up(folder: Path, scored: Sequence[Scored], real: RealImages, tree: Any
         raise ResourceError(f"{folder}: cannot be made ({error.strerror}); name another --out") from None
     write_json(folder / _RECORD, tree)
     write_scores_csv(folder / "scores.csv", [row for one in scored for row in _rows(one)])
-    _write_samples(folder, scored, real)
-    for number, one in enumerate(scored):
-        suffix = "" if len(scored) == 1 else f"-{number + 1}"
-        save_figure(bars(*_bars(one)), folder / f"scores{suffix}")
-        _write_pairs(folder / f"nearest-pairs{suffix}.png", one, real)
+    kind = kind_of(real.train.spec)
+    suffixes = [""] if len(scored) == 1 else [f"-{number}" for number in range(1, len(scored) + 1)]
+    for one, suffix in zip(scored, suffixes):
+        save_figure(bars(*_bars(one, kind.classifiers())), folder / f"scores{suffix}")
+    kind.draw_pictures(folder, [_shown(one, suffix) for one, suffix in zip(scored, suffixes)], real)
     shown = _curves(scored)
     if shown:
         deltas = {one.evaluation.claim.delta for one in scored if one.evaluation.claim is not None}
@@ -94,34 +91,28 @@ def _rows(one: Scored) -> list[ScoreRow]:
     return [ScoreRow(target=one.evaluation.target, epsilon=epsilon, step=step, score=score) for score in scores]
 
 
-def _write_samples(folder: Path, scored: Sequence[Scored], real: RealImages) -> None:
-    assert real.test.y is not None
-    scale = max(1, 48 // real.test.spec.width)
-    named = [(one.evaluation.target, one.images.x, one.images.y) for one in scored]
-    named.append((f"real test images of {real.test.name}", real.test.x.numpy(), real.test.y.numpy()))
-    save_png(folder / "samples.png", comparison_grid(named, NUM_GRID_COLUMNS, scale))
+def _shown(one: Scored, suffix: str) -> Shown:
+    found = one.findings
+    return Shown(
+        name=one.evaluation.target,
+        records=one.images,
+        pairs=found.pairs,
+        confusions=found.confusions,
+        suffix=suffix,
+    )
 
 
-def _write_pairs(path: Path, one: Scored, real: RealImages) -> None:
-    if not one.pairs:
-        return
-    synthetic = one.images.x[[pair.synthetic_index for pair in one.pairs]]
-    records = real.train.x[[pair.train_index for pair in one.pairs]].numpy()
-    save_png(path, pairs_picture(synthetic, records, np.array([pair.distance for pair in one.pairs])))
-
-
-def _bars(one: Scored) -> tuple[list[Bar], list[Bar]]:
+def _bars(one: Scored, found: Mapping[str, str]) -> tuple[list[Bar], list[Bar]]:
     scores = one.evaluation.scores
-    found = {classifier.name: f"{classifier.name}_accuracy" for classifier in (*TWELVE, SMALL_CNN)}
     classifiers = [
-        Bar(name=classifier, score=scores[name], reference=scores.get(f"{name}_real"))
+        Bar(name=classifier, score=scores[name], reference=scores.get(reference_of(name)))
         for classifier, name in found.items()
         if name in scores
     ]
     shown = {bar.score.name for bar in classifiers}
     headline = [
-        Bar(name=name, score=scores[name], reference=scores.get(f"{name}_real"))
-        for name in HEADLINE
+        Bar(name=name, score=scores[name], reference=scores.get(reference_of(name)))
+        for name in SHOWN_FIRST
         if name in scores and name not in shown
     ]
     return classifiers, headline
@@ -139,14 +130,14 @@ def _curves(scored: Sequence[Scored]) -> list[Curve]:
             (epsilon, [point[2] for point in same]) for epsilon, same in itertools.groupby(group, lambda p: p[1])
         ]
         if len(by_epsilon) > 1:
-            found += [curve for name in HEADLINE if (curve := _curve(series, name, by_epsilon)) is not None]
+            found += [curve for name in SHOWN_FIRST if (curve := _curve(series, name, by_epsilon)) is not None]
     return found
 
 
 def _curve(series: str, name: str, by_epsilon: Sequence[tuple[float, list[Scored]]]) -> Curve | None:
     if not all(name in one.evaluation.scores for _, same in by_epsilon for one in same):
         return None
-    reference = by_epsilon[-1][1][-1].evaluation.scores.get(f"{name}_real")
+    reference = by_epsilon[-1][1][-1].evaluation.scores.get(reference_of(name))
     return Curve(
         name=series,
         epsilons=tuple(epsilon for epsilon, _ in by_epsilon),

@@ -1,19 +1,43 @@
-"""Which images can be asked for: three published sets by name, and a user's own by path."""
+"""Which records can be asked for: published sets by name, and a user's own by path; images or series."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
+from gossamer.data.beats import AAMI_CLASSES, AbstractBeatLayout, KaggleLayout
+from gossamer.data.columns import is_table
 from gossamer.data.digits import DIGITS_SPEC, NUM_DIGITS, NUM_TRAIN_DIGITS, load_digits
 from gossamer.data.files import is_absent, is_folder, shown
 from gossamer.data.folder import load_png_folder
-from gossamer.data.images import ImageData, ImageSpec
+from gossamer.data.images import ImageSpec
+from gossamer.data.kaggle import load_kaggle_mitbih, load_kaggle_ptb
+from gossamer.data.made_beats import (
+    BEATS_PER_PERSON,
+    BEATS_SPEC,
+    NUM_PEOPLE,
+    NUM_TEST_PEOPLE,
+    load_made_beats,
+)
+from gossamer.data.mitdb import LEADS as MITDB_LEADS
+from gossamer.data.mitdb import load_mitdb
 from gossamer.data.mnist import FASHION_MNIST, MNIST, IdxImages, load_idx_images
 from gossamer.data.npz import load_npz
+from gossamer.data.ptb import CLASSES as PTB_CLASSES
+from gossamer.data.ptb import LEADS as PTB_LEADS
+from gossamer.data.ptb import load_ptb
+from gossamer.data.records import AbstractSpec, RecordData
+from gossamer.data.series import SeriesSpec
+from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.series_npz import is_series_npz, load_series_npz
+from gossamer.data.splits import WHOLE, AbstractSplit
+from gossamer.data.tables import LongColumns, WideColumns, load_long_table, load_wide_table
+from gossamer.data.wfdb_folder import is_wfdb_folder, load_wfdb_folder
+from gossamer.data.wfdb_records import AbstractLeads, MainLead, NamedLeads
 from gossamer.errors import InputError
 
 
@@ -25,19 +49,44 @@ class NamedData:
         name: What to type.
         summary: One sentence.
         spec: Shape and classes.
-        num_train: Published number of training images.
-        num_test: Published number of test images.
+        num_train: Published number of training records.
+        num_test: Published number of test records.
         licence: Licence of the data.
         home: Where it comes from.
+        num_people: Published number of people, None where nobody says who a record is of.
     """
 
     name: str
     summary: str
-    spec: ImageSpec
+    spec: AbstractSpec
     num_train: int
     num_test: int
     licence: str
     home: str
+    num_people: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesReading:
+    """How series are read; all of it is public.
+
+    Args:
+        facts: Bounds, length, sample rate and names of a user's own series.
+        columns: What the columns of a user's own table mean.
+        layout: How beats are cut from recordings; None for the layout of the Kaggle table.
+        split: None for the published split, a fifth at random, or no test set of a user's own.
+        leads: Which signals of recordings; None for the usual one.
+    """
+
+    facts: SeriesFacts = field(default_factory=SeriesFacts)
+    columns: WideColumns | LongColumns = field(default_factory=WideColumns)
+    layout: AbstractBeatLayout | None = None
+    split: AbstractSplit | None = None
+    leads: AbstractLeads | None = None
+
+
+AS_USUAL: Final = SeriesReading()
+"""A reading in which the user said nothing."""
 
 
 def _published(source: IdxImages, summary: str, licence: str) -> NamedData:
@@ -65,36 +114,109 @@ NAMED_DATA: Final[tuple[NamedData, ...]] = (
     _published(MNIST, "handwritten digits, from disk or downloaded", "CC BY-SA 3.0"),
     _published(FASHION_MNIST, "articles of clothing, from disk or downloaded", "MIT"),
 )
-"""The published sets, in the order in which they are listed."""
+"""The published images, in the order in which they are listed."""
+
+NAMED_SERIES: Final[tuple[NamedData, ...]] = (
+    NamedData(
+        name="beats",
+        summary="made-up heartbeats of made-up people, drawn from a formula: works offline",
+        spec=BEATS_SPEC,
+        num_train=(NUM_PEOPLE - NUM_TEST_PEOPLE) * BEATS_PER_PERSON,
+        num_test=NUM_TEST_PEOPLE * BEATS_PER_PERSON,
+        licence="MIT",
+        home="made here",
+        num_people=NUM_PEOPLE,
+    ),
+    NamedData(
+        name="mitdb",
+        summary="heartbeats of the MIT-BIH Arrhythmia Database, cut from its recordings on disk",
+        spec=KaggleLayout().spec(MITDB_LEADS.channel_names, AAMI_CLASSES),
+        num_train=87_557,
+        num_test=21_889,
+        licence="ODC-By 1.0",
+        home="https://physionet.org/content/mitdb/1.0.0/",
+        num_people=47,
+    ),
+    NamedData(
+        name="ptbdb",
+        summary="heartbeats of the PTB Diagnostic ECG Database, cut from its recordings on disk",
+        spec=KaggleLayout().spec(PTB_LEADS.channel_names, PTB_CLASSES),
+        num_train=0,
+        num_test=0,
+        licence="ODC-By 1.0",
+        home="https://physionet.org/content/ptbdb/1.0.0/",
+        num_people=200,
+    ),
+    NamedData(
+        name="kaggle-mitbih",
+        summary="heartbeats of MIT-BIH as the Kaggle table has them, mitbih_train.csv and mitbih_test.csv on disk",
+        spec=KaggleLayout().spec(MITDB_LEADS.channel_names, AAMI_CLASSES),
+        num_train=87_554,
+        num_test=21_892,
+        licence="ODC-By 1.0",
+        home="https://www.kaggle.com/datasets/shayanfazeli/heartbeat",
+    ),
+    NamedData(
+        name="kaggle-ptbdb",
+        summary="heartbeats of PTB as the Kaggle table has them, ptbdb_normal.csv and ptbdb_abnormal.csv on disk",
+        spec=KaggleLayout().spec(PTB_LEADS.channel_names, PTB_CLASSES),
+        num_train=11_642,
+        num_test=2_910,
+        licence="ODC-By 1.0",
+        home="https://www.kaggle.com/datasets/shayanfazeli/heartbeat",
+    ),
+)
+"""The published series, in the order in which they are listed."""
 
 
-def load_images(source: str, data_dir: Path | None = None, num_classes: int | None = None) -> ImageData:
-    """Load images by the name of a published set or by the path of a user's own.
+def is_named(source: str) -> bool:
+    """Whether that is the name of a published set.
+
+    >>> is_named("mitdb"), is_named("./mitdb")
+    (True, False)
+    """
+    return source in {data.name for data in (*NAMED_DATA, *NAMED_SERIES)}
+
+
+def load_records(
+    source: str, data_dir: Path | None = None, num_classes: int | None = None, reading: SeriesReading = AS_USUAL
+) -> RecordData:
+    """Load records by the name of a published set or by the path of a user's own.
 
     Args:
-        source: ``digits``, ``mnist`` or ``fashion-mnist``; or the path of an NPZ file or of a folder of PNG files.
-            A name wins over a path: write ``./mnist`` for a folder of that name.
+        source: A name in `NAMED_DATA` or `NAMED_SERIES`; or the path of a CSV, Parquet or NPZ file, of a folder of
+            PNG files, or of a folder of WFDB recordings. A name wins over a path: write ``./mnist`` for a folder of
+            that name.
         data_dir: Folder in which published sets are looked for; None for the environment variable GOSSAMER_DATA.
-        num_classes: Public number of classes of a user's own labelled data; see `load_npz` and `load_png_folder`.
+        num_classes: Public number of classes of a user's own labelled data.
+        reading: How series are read.
 
     Returns:
-        The images; without a test set if they are the user's own.
+        The records; without a test set if they are the user's own and no split was asked for.
 
     Raises:
-        InputError: The source is unknown, or its content breaks a rule.
+        InputError: The source is unknown, its content breaks a rule, or something was said of images that only series
+            have.
 
     Example:
-        >>> load_images("digits").train.num_records
+        >>> load_records("digits").train.num_records
         1437
     """
-    named = {data.name: data for data in NAMED_DATA}.get(source)
+    named = {data.name: data for data in (*NAMED_DATA, *NAMED_SERIES)}.get(source)
     if named is None:
-        return _load_own(source, num_classes)
+        return _load_own(source, num_classes, reading)
     if num_classes is not None and num_classes != named.spec.num_classes:
         raise InputError(
             f"{named.name} has {named.spec.num_classes} classes, --num-classes says {num_classes}: leave it out"
         )
-    match source:
+    if named in NAMED_DATA:
+        _refuse_for_images(named.name, reading)
+        return _load_named_images(named.name, data_dir)
+    return _load_named_series(named.name, data_dir, reading)
+
+
+def _load_named_images(name: str, data_dir: Path | None) -> RecordData:
+    match name:
         case "mnist":
             return load_idx_images(MNIST, data_dir)
         case "fashion-mnist":
@@ -103,20 +225,67 @@ def load_images(source: str, data_dir: Path | None = None, num_classes: int | No
             return load_digits()
 
 
-def _load_own(source: str, num_classes: int | None) -> ImageData:
+def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading) -> RecordData:
+    _refuse(name, reading.facts != AS_USUAL.facts, "bounds, length, sample rate and classes are published")
+    _refuse(name, reading.columns != AS_USUAL.columns, "it has no columns to name")
+    if name in ("mitdb", "ptbdb"):
+        load, usual = (load_mitdb, MITDB_LEADS) if name == "mitdb" else (load_ptb, PTB_LEADS)
+        return load(data_dir, layout=reading.layout, split=reading.split, leads=reading.leads or usual)
+    _refuse(name, reading.layout is not None or reading.leads is not None, "its beats are cut already")
+    if name == "kaggle-ptbdb":
+        return load_kaggle_ptb(data_dir, split=reading.split)
+    _refuse(name, reading.split is not None, "it comes with its own split")
+    return load_made_beats() if name == "beats" else load_kaggle_mitbih(data_dir)
+
+
+def _refuse_for_images(name: str, reading: SeriesReading) -> None:
+    _refuse(name, reading != AS_USUAL, "it holds images")
+
+
+def _refuse(name: str, is_wrong: bool, reason: str) -> None:
+    if is_wrong:
+        raise InputError(f"{name}: options of series were given that do not fit, since {reason}: leave them out")
+
+
+def _load_own(source: str, num_classes: int | None, reading: SeriesReading) -> RecordData:
     path = Path(source)
     if not source or is_absent(path):
-        names = ", ".join(data.name for data in NAMED_DATA)
+        names = ", ".join(data.name for data in (*NAMED_DATA, *NAMED_SERIES))
         raise InputError(
             f"{shown(source[:300])} is neither a known name ({names}) nor an existing path: "
-            "give the path of an NPZ file or of a folder of PNG images"
+            "give the path of an NPZ, CSV or Parquet file, or of a folder of PNG images or WFDB recordings"
         )
+    facts = reading.facts if num_classes is None else dataclasses.replace(reading.facts, num_classes=num_classes)
+    split = reading.split or WHOLE
     if is_folder(path):
-        return load_png_folder(path, num_classes=num_classes)
+        return _load_folder(path, num_classes, reading)
+    if is_table(path):
+        _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it is a table")
+        if isinstance(reading.columns, LongColumns):
+            return load_long_table(path, reading.columns, facts, split)
+        return load_wide_table(path, reading.columns, facts, split)
+    if reading != AS_USUAL or is_series_npz(path):
+        _refuse(shown(path), reading.columns != AS_USUAL.columns, "an NPZ file has keys, not columns")
+        _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it holds no recordings")
+        return load_series_npz(path, facts, split)
     return load_npz(path, num_classes=num_classes)
 
 
-def describe(data: ImageData) -> dict[str, Any]:
+def _load_folder(path: Path, num_classes: int | None, reading: SeriesReading) -> RecordData:
+    if not is_wfdb_folder(path):
+        _refuse_for_images(shown(path), reading)
+        return load_png_folder(path, num_classes=num_classes)
+    if num_classes is not None:
+        raise InputError(f"{shown(path)} holds recordings, whose classes are those of AAMI: leave --num-classes out")
+    own = reading.facts.channel_names
+    leads = reading.leads or (NamedLeads(names=own) if own else MainLead(preferred="ECG"))
+    others = dataclasses.replace(reading.facts, channel_names=())
+    _refuse(shown(path), others != AS_USUAL.facts, "the layout of the beats says their bounds, length and rate")
+    _refuse(shown(path), reading.columns != AS_USUAL.columns, "recordings have no columns")
+    return load_wfdb_folder(path, leads=leads, layout=reading.layout, split=reading.split or WHOLE)
+
+
+def describe(data: RecordData) -> dict[str, Any]:
     """Describe a data set in plain values that JSON can hold.
 
     Guarantee:
@@ -126,22 +295,43 @@ def describe(data: ImageData) -> dict[str, Any]:
         data: What a loader returned.
 
     Returns:
-        Keys `name`, `num_records`, `num_test_records` (None without a test set), `shape` (channels, height, width),
-        `classes` (names), `public` (sentences on what is taken as public), and `private` with `class_counts`
-        (name to number of training records; empty without labels).
+        Keys `name`, `num_records`, `num_test_records` (None without a test set), `num_people` (None where nobody says
+        who a record is of), `shape` (channels first), `classes` (name to number of the `num_records`; empty without
+        labels), `public` (sentences on what is taken as public), `private` (what is for the owner's eyes: the counts
+        again, and a sentence that says so); for series also `low`, `high`, `sample_rate` and `channel_names`.
     """
     spec, y = data.train.spec, data.train.y
     counts = [] if y is None else torch.bincount(y, minlength=spec.num_classes).tolist()
+    # Privacy: a histogram of private labels.
+    class_counts = dict(zip(spec.class_names, counts, strict=True))
+    num_people = None if data.train.people is None else data.train.num_people
     return {
         "name": data.train.name,
         "num_records": data.train.num_records,
         "num_test_records": None if data.test is None else data.test.num_records,
+        "num_people": num_people,
         "shape": list(spec.shape),
-        "classes": list(spec.class_names),
+        **_time_base(spec),
+        "classes": class_counts,
         "public": [
-            "Shape, class names and the number of slots (one per record, if records are protected) are public inputs.",
+            "Shape, class names and the number of slots (one per record, if records are protected; one per person, if "
+            "people are) are public inputs.",
             *data.public_notes,
         ],
-        # Privacy: a histogram of private labels.
-        "private": {"class_counts": dict(zip(spec.class_names, counts, strict=True))},
+        "private": {
+            "class_counts": class_counts,
+            "note": "How many records a class has is a fact about private records, and so is the number of records "
+            "where people are protected, and of people where records are: for your eyes alone.",
+        },
+    }
+
+
+def _time_base(spec: AbstractSpec) -> dict[str, Any]:
+    if not isinstance(spec, SeriesSpec):
+        return {}
+    return {
+        "low": list(spec.low),
+        "high": list(spec.high),
+        "sample_rate": spec.sample_rate,
+        "channel_names": list(spec.channel_names),
     }

@@ -7,7 +7,8 @@ from typing import Final, cast
 import numpy as np
 import torch
 
-from gossamer.data.images import ImageData, ImageSet, ImageSpec
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordData, RecordSet
 
 DIGITS_SPEC: Final = ImageSpec(channels=1, height=8, width=8, class_names=tuple("0123456789"))
 NUM_DIGITS: Final = 1797
@@ -15,7 +16,7 @@ NUM_TRAIN_DIGITS: Final = 1437
 _SPLIT_SEED: Final = 1797
 
 
-def load_digits() -> ImageData:
+def load_digits() -> RecordData:
     """Load the digits, scaled from 0 .. 16 to [0, 1], in a fixed public split.
 
     The split sorts the records by the raw 64-bit outputs of PCG64 with a fixed seed, a stream that numpy guarantees
@@ -35,9 +36,9 @@ def load_digits() -> ImageData:
     y = torch.from_numpy(labels.astype(np.int64))
     order = _public_order()
     train, test = order[:NUM_TRAIN_DIGITS], order[NUM_TRAIN_DIGITS:]
-    return ImageData(
-        train=ImageSet(name="digits", spec=DIGITS_SPEC, x=x[train], y=y[train]),
-        test=ImageSet(name="digits test", spec=DIGITS_SPEC, x=x[test], y=y[test]),
+    return RecordData(
+        train=RecordSet(name="digits", spec=DIGITS_SPEC, x=x[train], y=y[train]),
+        test=RecordSet(name="digits test", spec=DIGITS_SPEC, x=x[test], y=y[test]),
         public_notes=("Shape, classes and split are those published for scikit-learn's digits.",),
     )
 

@@ -12,12 +12,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from gossamer.data.files import damage_refused, is_folder, open_regular, shown
-from gossamer.data.images import ImageData, ImageSet, ImageSpec, check_num_classes, check_num_values
+from gossamer.data.images import ImageSpec
 from gossamer.data.png import PngHeader, check_png_structure, read_png_header
+from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
 from gossamer.errors import InputError
 
 
-def load_png_folder(path: Path, *, num_classes: int | None = None) -> ImageData:
+def load_png_folder(path: Path, *, num_classes: int | None = None) -> RecordData:
     """Load a folder of PNG images.
 
     With sub-folders, each is a class, in the order of their sorted names, and an empty one is a class without
@@ -55,7 +56,7 @@ def load_png_folder(path: Path, *, num_classes: int | None = None) -> ImageData:
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
     y = torch.tensor([label for _, label in labelled], dtype=torch.int64) if class_folders else None
     name = path.name if path.name and path.name.isprintable() else "images"
-    return ImageData(train=ImageSet(name=name, spec=spec, x=torch.from_numpy(x), y=y), public_notes=_notes(names))
+    return RecordData(train=RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=y), public_notes=_notes(names))
 
 
 def _notes(names: tuple[str, ...]) -> tuple[str, ...]:

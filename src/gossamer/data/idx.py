@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, cast
 import numpy as np
 
 from gossamer.data.files import check_expansion, damage_refused, open_regular, read_promised, shown
-from gossamer.data.images import check_num_values
+from gossamer.data.records import check_num_values
 from gossamer.errors import InputError
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"

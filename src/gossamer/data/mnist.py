@@ -13,7 +13,8 @@ import torch
 from gossamer.data.downloads import PublishedFile, download
 from gossamer.data.files import is_file, is_folder, shown
 from gossamer.data.idx import read_idx
-from gossamer.data.images import ImageData, ImageSet, ImageSpec
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError
 
 
@@ -132,7 +133,7 @@ def cache_dir() -> Path:
     return Path(os.environ.get("GOSSAMER_CACHE") or "~/.cache/gossamer").expanduser()
 
 
-def load_idx_images(source: IdxImages, data_dir: Path | None = None) -> ImageData:
+def load_idx_images(source: IdxImages, data_dir: Path | None = None) -> RecordData:
     """Load a published set, from disk if its four files are there, else by a verified download.
 
     Args:
@@ -146,21 +147,32 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None) -> ImageDat
     Raises:
         InputError: `data_dir` is no folder, a file is damaged, or nothing is there and the download fails.
     """
-    given = data_dir if data_dir is not None else _data_dir_from_environment()
+    roots = published_roots(data_dir)
+    paths = _find(source, roots) or _download(source, roots)
+    train = _read_pair(source.name, source, paths[0], paths[1])
+    test = _read_pair(f"{source.name} test", source, paths[2], paths[3])
+    return RecordData(train=train, test=test, public_notes=_notes(source, train, test))
+
+
+def published_roots(data_dir: Path | None) -> tuple[Path, ...]:
+    """Folders in which published sets are looked for.
+
+    Args:
+        data_dir: Where to look first; None for the environment variable GOSSAMER_DATA.
+
+    Returns:
+        That folder, if there is one, and the cache folder.
+
+    Raises:
+        InputError: The folder that was named is none.
+    """
+    value = os.environ.get("GOSSAMER_DATA")
+    given = data_dir if data_dir is not None else Path(value) if value else None
     if given is not None and not is_folder(given):
         raise InputError(
             f"data folder {shown(given)} does not exist or is not a folder: correct --data-dir or GOSSAMER_DATA"
         )
-    roots = (cache_dir(),) if given is None else (given, cache_dir())
-    paths = _find(source, roots) or _download(source, roots)
-    train = _read_pair(source.name, source, paths[0], paths[1])
-    test = _read_pair(f"{source.name} test", source, paths[2], paths[3])
-    return ImageData(train=train, test=test, public_notes=_notes(source, train, test))
-
-
-def _data_dir_from_environment() -> Path | None:
-    value = os.environ.get("GOSSAMER_DATA")
-    return Path(value) if value else None
+    return (cache_dir(),) if given is None else (given, cache_dir())
 
 
 def _find(source: IdxImages, roots: tuple[Path, ...]) -> list[Path] | None:
@@ -193,7 +205,7 @@ def _download(source: IdxImages, roots: tuple[Path, ...]) -> list[Path]:
         ) from None
 
 
-def _read_pair(name: str, source: IdxImages, images: Path, labels: Path) -> ImageSet:
+def _read_pair(name: str, source: IdxImages, images: Path, labels: Path) -> RecordSet:
     pixels = read_idx(images, num_dims=3)
     classes = read_idx(labels, num_dims=1)
     if pixels.shape[1:] != (28, 28):
@@ -202,10 +214,10 @@ def _read_pair(name: str, source: IdxImages, images: Path, labels: Path) -> Imag
         raise InputError(f"{shown(labels)} holds {len(classes)} labels for {len(pixels)} images: copy both files again")
     spec = ImageSpec(channels=1, height=28, width=28, class_names=source.class_names)
     x = torch.from_numpy(np.divide(pixels[:, None], 255, dtype=np.float32))
-    return ImageSet(name=name, spec=spec, x=x, y=torch.from_numpy(classes.astype(np.int64)))
+    return RecordSet(name=name, spec=spec, x=x, y=torch.from_numpy(classes.astype(np.int64)))
 
 
-def _notes(source: IdxImages, train: ImageSet, test: ImageSet) -> tuple[str, ...]:
+def _notes(source: IdxImages, train: RecordSet, test: RecordSet) -> tuple[str, ...]:
     published = f"Shape and classes are those published for {source.title}."
     if (train.num_records, test.num_records) == (source.num_train, source.num_test):
         return (published,)

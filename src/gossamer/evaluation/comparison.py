@@ -20,6 +20,30 @@ HEADLINE = (
     "avg12",
     "avg12_calibrated",
 )
+"""What stands first of images."""
+
+SERIES_HEADLINE = (
+    "acf_distance",
+    "psd_distance",
+    "histogram_distance",
+    "mmd",
+    "frechet_distance",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "discriminative_score",
+    "predictive_score",
+    "dtw_distance",
+    "tstr_accuracy",
+    "tstr_macro_f1",
+    "tstr_auroc",
+    "tstr_macro_f1_people",
+)
+"""What stands first of time series."""
+
+SHOWN_FIRST = tuple(dict.fromkeys((*HEADLINE, *SERIES_HEADLINE)))
+"""What stands first of either, in this order; no evaluation has all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +126,16 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
     ('inception_score', 'avg12', 'mine')
     """
     asked = set(names)
-    return tuple(name for name in HEADLINE if name in asked) + tuple(sorted(asked - set(HEADLINE)))
+    return tuple(name for name in SHOWN_FIRST if name in asked) + tuple(sorted(asked - set(SHOWN_FIRST)))
+
+
+def reference_of(name: str) -> str:
+    """The same score of real training records in the place of synthetic ones.
+
+    >>> reference_of("mmd"), reference_of("tstr_macro_f1")
+    ('mmd_real', 'trtr_macro_f1')
+    """
+    return f"trtr{name.removeprefix('tstr')}" if name.startswith("tstr_") else f"{name}_real"
 
 
 def _row(name: str, cells: tuple[Score | None, ...]) -> ComparedScore:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ from gossamer.evaluation.score import Score
 # Images that differ by less than rounding are the same image: a variance of it would only be divided by.
 _LEAST_RANGE = 1e-6
 _MAX_SEED = 2**32 - 1
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -157,7 +160,8 @@ def predict_all(
         _check_task(task, sets)
     if min(num_workers, len(ordered)) <= 1:
         return (_perform_in(task, sets) for task in ordered)
-    return _in_processes(ordered, sets, min(num_workers, len(ordered)))
+    arguments = ((task, {name: sets[name] for name in (task.train, *task.tests)}) for task in ordered)
+    return in_processes(_perform_in, arguments, min(num_workers, len(ordered)))
 
 
 def seconds_left(
@@ -182,7 +186,22 @@ def _cost(task: Task, sets: Mapping[str, LabelledImages]) -> float:
     return task.classifier.typical_seconds * len(_set(task.train, sets).labels)
 
 
-def _in_processes(tasks: Sequence[Task], sets: Mapping[str, LabelledImages], num_workers: int) -> Iterator[Predictions]:
+def in_processes(
+    perform: Callable[..., Result], arguments: Iterable[tuple[Any, ...]], num_workers: int
+) -> Iterator[Result]:
+    """Call a function on many tuples of arguments, in several processes with a thread each; results as they come.
+
+    Arguments travel through pipes and never touch the disk. If the iterator is closed, an error is raised or Ctrl-C is
+    pressed, the workers end at once.
+
+    Args:
+        perform: a function of a module.
+        arguments: taken one by one, as a worker becomes free.
+        num_workers: processes, at least 2.
+
+    Raises:
+        ResourceError: a worker died, most likely for want of memory.
+    """
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -196,7 +215,7 @@ def _in_processes(tasks: Sequence[Task], sets: Mapping[str, LabelledImages], num
         max_nbytes=None,
         initializer=_leave_interrupts_to_the_parent,
     )
-    results = parallel(delayed(_perform_in)(task, _needed(task, sets)) for task in tasks)
+    results = parallel(delayed(perform)(*each) for each in arguments)
     try:
         yield from results
     except BrokenProcessPool as error:
@@ -211,17 +230,13 @@ def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _needed(task: Task, sets: Mapping[str, LabelledImages]) -> dict[str, LabelledImages]:
-    return {name: sets[name] for name in (task.train, *task.tests)}
-
-
 def _perform_in(task: Task, sets: Mapping[str, LabelledImages]) -> Predictions:
     return _perform(task, sets[task.train], {name: sets[name].images for name in task.tests})
 
 
 def _perform(task: Task, train: LabelledImages, tests: Mapping[str, NDArray[np.floating]]) -> Predictions:
     classes, targets = np.unique(train.labels, return_inverse=True)
-    with _one_thread():
+    with one_thread():
         start = time.perf_counter()
         estimator, note = _fitted(task, train, targets)
         seconds = time.perf_counter() - start
@@ -257,7 +272,8 @@ class _ConstantGuess:
 
 
 @contextmanager
-def _one_thread() -> Generator[None]:
+def one_thread() -> Generator[None]:
+    """One thread for torch and for the linear algebra of numpy, whatever was set before."""
     from threadpoolctl import threadpool_limits
 
     # Sums depend on the number of threads in their last digits, and trees on those.
@@ -378,11 +394,55 @@ def macro_f1_score(
     References:
         Opitz, Burst, "Macro F1 and Macro F1", 2019: this is the mean of F1, not the F1 of means.
     """
-    right = _right(name, np.asarray(predicted)[None], true, len(seeds))[0]
-    predicted, true = np.asarray(predicted), np.broadcast_to(true, right.shape)
+    return mean_macro_f1(
+        name,
+        np.asarray(predicted)[None],
+        true,
+        num_synthetic=num_synthetic,
+        num_real=num_real,
+        seeds=seeds,
+        source=source,
+        rng=rng,
+    )
+
+
+def mean_macro_f1(
+    name: str,
+    predicted: NDArray[np.integer],
+    true: NDArray[np.integer],
+    *,
+    num_synthetic: int,
+    num_real: int,
+    seeds: tuple[int, ...],
+    source: str,
+    rng: np.random.Generator,
+) -> Score:
+    """Macro-F1 averaged over classifiers, too; an image is resampled together with the verdicts of all of them.
+
+    Args:
+        name: of the score.
+        predicted: (num_classifiers, num_seeds, num_images) labels.
+        true: (num_images,) labels, or (num_seeds, num_images) if each seed has test images of its own.
+        num_synthetic: synthetic images behind the value, 0 if it tells of real ones alone.
+        num_real: real images behind the value.
+        seeds: one for each repetition.
+        source: where the definition comes from and with which classifier.
+        rng: draws the resamples of the interval, as in `macro_f1_score`.
+
+    Raises:
+        InputError: if the shapes do not fit.
+    """
+    right = _right(name, predicted, true, len(seeds))
+    predicted, true = np.asarray(predicted), np.broadcast_to(true, right.shape[1:])
     weights, (predicted, true) = _resampled((predicted, true), rng)
     classes = np.unique(true)
-    f1 = np.stack([_mean_f1(weights, *labels, classes) for labels in zip(predicted, true)], axis=1)
+    f1 = np.stack(
+        [
+            np.mean([_mean_f1(weights, said[s], true[s], classes) for said in predicted], axis=0)
+            for s in range(len(seeds))
+        ],
+        axis=1,
+    )
     interval = _percentiles((f1 * _drawn_seeds(len(seeds), rng)).sum(axis=1))
     return _score(name, interval, num_synthetic, num_real, seeds, source)
 

@@ -111,7 +111,7 @@ def frechet_distance(
         num_real=len(real),
         seeds=(seed,),
         source=f"Frechet distance between Gaussians (Dowson, Landau 1982) fitted to {features}; biased upwards, the "
-        "more the fewer images there are, which the interval, over the choice of the images of both sets, leaves out.",
+        "more the fewer samples there are, which the interval, over the choice of the samples of both sets, omits.",
     )
 
 
@@ -168,8 +168,8 @@ def extrapolated_frechet_distance(
         num_synthetic=len(synthetic),
         num_real=len(real),
         seeds=(seed,),
-        source=f"Frechet distance in {features}, extrapolated to infinitely many images (Chong, Forsyth 2020, both "
-        "sets shrunk alike); it may lie a little below 0; interval over the choice of the images of both sets.",
+        source=f"Frechet distance in {features}, extrapolated to infinitely many samples (Chong, Forsyth 2020, both "
+        "sets shrunk alike); it may lie a little below 0; interval over the choice of the samples of both sets.",
     )
 
 

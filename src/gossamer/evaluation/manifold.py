@@ -90,7 +90,7 @@ def manifold_scores(
             num_real=len(real),
             seeds=(seed,),
             source=f"{name.capitalize()} of {reference} with {num_neighbours} neighbours in {features}; interval over "
-            "the images that are averaged, with the neighbourhoods held fixed.",
+            "the samples that are averaged, with the neighbourhoods held fixed.",
         )
 
     return ManifoldScores(

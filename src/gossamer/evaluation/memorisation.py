@@ -147,7 +147,7 @@ def _score(from_train: _Nearest, from_others: _Nearest, num_drawn: int, seed: in
         num_synthetic=len(is_tie),
         num_real=2 * num_drawn,
         seeds=(seed,),
-        source=f"Share of synthetic images nearer to one of {num_drawn} training records than to one of {num_drawn} "
+        source=f"Share of synthetic samples nearer to one of {num_drawn} training records than to one of {num_drawn} "
         "held-out ones (after Meehan et al. 2020): 0.5 where nothing is copied; finds copying and proves no privacy; "
         "interval over which records were trained on.",
     )

@@ -42,12 +42,12 @@ _NORMAL_QUANTILE_975 = 1.959963984540054
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SyntheticImages:
-    """Images to be scored, with labels if they have any.
+class SyntheticRecords:
+    """Images or series to be scored, with labels if they have any.
 
     Args:
-        x: float32 (num_images, channels, height, width) in [0, 1].
-        y: int64 (num_images,), or None.
+        x: float32 (num_records, channels, height, width), or (num_records, channels, time), in [0, 1].
+        y: int64 (num_records,), or None.
     """
 
     x: NDArray[np.float32]
@@ -112,7 +112,7 @@ def score_names(suite: Suite) -> tuple[str, ...]:
     return (*features, *(("memorisation",) if suite.has_memorisation else ()), *downstream_names(suite))
 
 
-def check_images(where: str, images: SyntheticImages, num_classes: int) -> None:
+def check_images(where: str, images: SyntheticRecords, num_classes: int) -> None:
     """Refuse synthetic images that no score can tell anything about.
 
     Args:

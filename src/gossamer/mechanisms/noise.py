@@ -166,6 +166,91 @@ class DeterministicNoise(AbstractNoise):
         return False
 
 
+class LaterNoise(AbstractNoise):
+    """The noise of a run for one of its parts: step 0 here is a later step of the run.
+
+    Guarantee: that of the noise that it hands on; steps of different parts never share a number.
+
+    Args:
+        noise: of the whole run.
+        first_step: of the part, in the run.
+    """
+
+    def __init__(self, noise: AbstractNoise, first_step: int) -> None:
+        self._noise, self._first_step = noise, first_step
+
+    @property
+    def is_secure(self) -> bool:
+        """As the noise of the run."""
+        return self._noise.is_secure
+
+    def gaussian(self, step: int, shape: tuple[int, ...]) -> Tensor:
+        """As `AbstractNoise.gaussian`."""
+        return self._noise.gaussian(self._first_step + step, shape)
+
+    def coins(self, step: int, num_draws: int, num_critics: int) -> Tensor:
+        """As `AbstractNoise.coins`."""
+        return self._noise.coins(self._first_step + step, num_draws, num_critics)
+
+    def inclusions(self, step: int, num_units: int, sample_rate: float) -> Tensor:
+        """As `AbstractNoise.inclusions`."""
+        return self._noise.inclusions(self._first_step + step, num_units, sample_rate)
+
+
+class NoiseOfOneStep(AbstractNoise):
+    """The Gaussian noise of one step of a run, shared out among several releases that are charged as that step.
+
+    Guarantee: release r gets row r of one draw, each row once and in order; rows are independent.
+
+    Args:
+        noise: of the whole run.
+        step: of the run.
+        sizes: coordinates of each release.
+    """
+
+    def __init__(self, noise: AbstractNoise, step: int, sizes: tuple[int, ...]) -> None:
+        self._noise, self._step, self._sizes = noise, step, sizes
+        self._rows: Tensor | None = None
+        self._next_release = 0
+
+    @property
+    def is_secure(self) -> bool:
+        """As the noise of the run."""
+        return self._noise.is_secure
+
+    def gaussian(self, step: int, shape: tuple[int, ...]) -> Tensor:
+        """Row ``step`` of the draw, in the shape ``(1, sizes[step])`` that must be asked for.
+
+        Raises:
+            PrivacyError: a row asked twice or out of order.
+        """
+        # Privacy: the same noise on two sums cancels in their difference.
+        if step != self._next_release:
+            raise PrivacyError(f"noise of release {step} was asked, {self._next_release} is next: none is used twice")
+        if shape != (1, self._sizes[step]):
+            raise ValueError(f"release {step} takes {self._sizes[step]} numbers, {shape} were asked for")
+        if self._rows is None:
+            self._rows = self._noise.gaussian(self._step, (len(self._sizes), max(self._sizes)))
+        self._next_release += 1
+        return self._rows[step : step + 1, : self._sizes[step]].clone()
+
+    def coins(self, step: int, num_draws: int, num_critics: int) -> Tensor:
+        """None: a one-shot release draws no critic.
+
+        Raises:
+            PrivacyError: always.
+        """
+        raise PrivacyError("a one-shot release draws no coins")
+
+    def inclusions(self, step: int, num_units: int, sample_rate: float) -> Tensor:
+        """None: a one-shot release takes all units.
+
+        Raises:
+            PrivacyError: always.
+        """
+        raise PrivacyError("a one-shot release draws no coins")
+
+
 def truncation_delta(num_samples: int, sample_size: int, noise_multiplier: float) -> float:
     """What the bounded radius of `AbstractNoise.gaussian` adds to delta at most, over all released vectors.
 

@@ -28,15 +28,19 @@ from gossamer.privacy.statement import PrivacyStatement
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Slots:
-    """What some of the slots hold, one row for each slot. Private.
+    """What some of the slots hold, a row for each slot or, where slots are people, for each of their records. Private.
 
     Attributes:
-        vectors: (slots, dim), any floating type.
-        groups: int64 (slots,), the group that the slot adds to.
+        vectors: (rows, dim), any floating type.
+        groups: int64 (rows,), the group that the row adds to.
+        owners: int64 (rows,), the slot of each row; None where every row is a slot of its own.
+        weights: float64 (rows,), what part of its slot a row is; None for 1. `OneShotReleaser` fills it in.
     """
 
     vectors: Tensor
     groups: Tensor
+    owners: Tensor | None = None
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,23 +79,31 @@ class AbstractContribution(abc.ABC):
     def sensitivity(self) -> float:
         """Largest distance that the sum moves when one slot is filled, emptied or replaced."""
 
+    @property
+    @abc.abstractmethod
+    def clarity(self) -> float:
+        """Length of what one slot adds at most to a group, over the length of noise of deviation 1 on that group."""
+
     @abc.abstractmethod
     def total(self, slots: Slots) -> Tensor:
         """The sum over the slots given, float64 (size,).
 
-        Guarantee: it is a sum of one term for each row, of norm at most `norm_bound`, that depends on the row alone. A
-        row that is not finite, or whose group is none of 0 .. G - 1, adds nothing.
+        Guarantee: it is a sum of one term for each row, of norm at most `norm_bound`, that depends on the row alone,
+        times the weight of the row. A row that is not finite, or whose group is none of 0 .. G - 1, adds nothing.
         """
 
     def _bounded(self, slots: Slots) -> tuple[Tensor, Tensor]:
-        """Vectors in the ball of `radius` with their groups as one-hot rows; rows of zeros for what adds nothing."""
+        """Vectors in the ball of `radius` with their groups as weighted one-hot rows; zeros for what adds nothing."""
         vectors = slots.vectors.detach().flatten(start_dim=1)
         if vectors.shape[1] != self.dim or slots.groups.shape != vectors.shape[:1]:
             raise ValueError(f"slots have shape {tuple(vectors.shape)}, the contribution takes {self.dim} numbers each")
         # Privacy: nothing branches on a broken row; it weighs zero.
         is_whole = vectors.isfinite().all(dim=1)
         one_hot = slots.groups[:, None] == torch.arange(self.num_groups, device=vectors.device)
-        return clip_to_ball(vectors, self.radius), (one_hot & is_whole[:, None]).to(torch.float64)
+        counted = (one_hot & is_whole[:, None]).to(torch.float64)
+        if slots.weights is not None:
+            counted = counted * slots.weights.to(counted.device)[:, None]
+        return clip_to_ball(vectors, self.radius), counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +131,11 @@ class GroupedVectors(AbstractContribution):
     def sensitivity(self) -> float:
         """``2 R``."""
         return 2.0 * self.radius
+
+    @property
+    def clarity(self) -> float:
+        """``R / sqrt(dim)``."""
+        return self.radius / math.sqrt(self.dim)
 
     def total(self, slots: Slots) -> Tensor:
         """Sums of the clipped vectors of each group, flattened from (G, dim)."""
@@ -188,6 +205,18 @@ class GroupedMoments(AbstractContribution):
         same_group = 2 * mean + 2 * square - 2 * mean * t - 2 * square * t**2
         other_group = 2 * bound if self.num_groups > 1 else 0.0
         return math.sqrt(max(bound, same_group, other_group))
+
+    @property
+    def clarity(self) -> float:
+        """The worse of counts and sums, by their norm, and of squares, by the spectral norm: that of noise is
+        ``sqrt(2 dim)``, as directions are read from a matrix and not entries."""
+        count_size, mean_size, _ = self._sizes
+        found = []
+        if count_size + mean_size:
+            found.append(math.hypot(self.count_weight, self.mean_weight) / math.sqrt(count_size + mean_size))
+        if self.square_weight:
+            found.append(self.square_weight / math.sqrt(2 * self.dim))
+        return min(found)
 
     def total(self, slots: Slots) -> Tensor:
         """Counts, sums and sums of squares, those of all groups one after the other, each times its weight."""
@@ -403,7 +432,7 @@ class OneShotPlan(AbstractPricedPlan):
         """
         budget = self.budget_at(delta)
         return PrivacyStatement(
-            mechanism=f"{method}: Gaussian noise on {self._describe_sums()} over all slots",
+            mechanism=f"{method}: Gaussian noise on {self.describe_sums()} over all slots",
             adjacency=self.adjacency,
             unit=self.unit,
             num_slots=self.num_slots,
@@ -412,13 +441,7 @@ class OneShotPlan(AbstractPricedPlan):
             epsilon_rdp=epsilon_by_rdp(self.event, delta).epsilon,
             noise_multiplier=self._chosen_multiplier(),
             clip_norm=None,
-            parameters=(
-                ("num_releases", self.num_steps),
-                *(
-                    (f"release {step + 1}, {release.name}", self._describe_release(step))
-                    for step, release in enumerate(self.releases)
-                ),
-            ),
+            parameters=(("num_releases", self.num_steps), *self._describe_person(), *self.describe_releases()),
             accountants=describe_accountants(),
             num_tuning_runs=num_tuning_runs,
             public_inputs=(
@@ -434,14 +457,26 @@ class OneShotPlan(AbstractPricedPlan):
                 "everything in private/: checkpoints, the ledger and figures on real data",
                 "evaluations and every other score on real data, wherever they are kept, and choices made by them",
                 "facts that hold for the whole population: the generator is meant to teach those",
-                "several slots that belong to one person, beyond what their number multiplies epsilon to",
+                self.unit.overlap,
             ),
-            truncation_delta=self._truncation_delta(sample_size),
+            truncation_delta=self.truncation_delta(sample_size),
             is_secure=is_secure,
         )
 
-    def _describe_sums(self) -> str:
+    def describe_sums(self) -> str:
+        """How many they are, in words."""
         return "one sum" if self.num_steps == 1 else f"{self.num_steps} sums, one after the other,"
+
+    def describe_releases(self) -> tuple[tuple[str, str], ...]:
+        """Name, noise, sensitivity and size of each release, for the statement."""
+        return tuple(
+            (f"release {step + 1}, {release.name}", self._describe_release(step))
+            for step, release in enumerate(self.releases)
+        )
+
+    def _describe_person(self) -> tuple[tuple[str, str], ...]:
+        mean = ("what a person adds", "the mean of what each record of that person would add")
+        return () if self.unit is Unit.RECORD else (mean,)
 
     def _describe_release(self, step: int) -> str:
         contribution = self.releases[step].contribution
@@ -458,7 +493,8 @@ class OneShotPlan(AbstractPricedPlan):
             f"{num_planned_steps} sums of a run, and anything that is computed from it alone",
         )
 
-    def _truncation_delta(self, sample_size: int) -> float:
+    def truncation_delta(self, sample_size: int) -> float:
+        """What the finite range of the noise adds to delta at most."""
         return min(
             1.0,
             sum(
@@ -486,17 +522,23 @@ class OneShotPlan(AbstractPricedPlan):
 class OneShotReleaser:
     """Adds up what slots contribute and releases each sum of a plan once, in order, with its noise.
 
-    Guarantee: with every slot in one row of a release at most, what all releases return together has the privacy of
-    ``plan.event``; a row may depend on the content of its own slot, on public things and on earlier releases, and on
-    nothing else.
+    Guarantee: what all releases return together has the privacy of ``plan.event``; a row may depend on the content of
+    its own slot, on public things and on earlier releases, and on nothing else. A slot adds one row, or the mean of its
+    rows where it holds a person: a mean lies in the convex hull of what single rows may add, whose diameter is the
+    sensitivity of one row (docs/concepts/one-shot.md).
 
     Args:
         plan: sums and noise; the statement is written from the same object.
         noise: secret randomness, used by this object alone.
+        slot_sizes: int64 (num_slots,), how many rows each slot has, where slots hold people; private. None where every
+            row is a slot of its own.
         next_step: first release to make, above 0 when a run is taken up again with a new key.
         num_lost_steps: releases that were paid for and lost in a crash; see `OneShotPlan.end_step`.
         charge: called with the number of a release before anything of it is read or drawn; writes the ledger, or
             raises.
+
+    Raises:
+        PrivacyError: slots of people without their sizes, or sizes of other slots.
     """
 
     def __init__(
@@ -504,12 +546,20 @@ class OneShotReleaser:
         plan: OneShotPlan,
         noise: AbstractNoise,
         *,
+        slot_sizes: Tensor | None = None,
         next_step: int = 0,
         num_lost_steps: int = 0,
         charge: Callable[[int], None] = lambda step: None,
     ) -> None:
+        is_person = plan.unit is Unit.PERSON
+        # Privacy: rows that count for one each would be priced for a record and claimed for a person.
+        if (slot_sizes is not None) != is_person or (slot_sizes is not None and len(slot_sizes) != plan.num_slots):
+            raise PrivacyError(
+                f"the plan protects a {plan.unit.value}: hand over the sizes of its slots for people alone"
+            )
         self.plan = plan
         self._noise = noise
+        self._slot_sizes = slot_sizes
         self._next_step = next_step
         self._end_step = plan.end_step(next_step, num_lost_steps)
         self._charge = charge
@@ -519,28 +569,47 @@ class OneShotReleaser:
 
         Args:
             step: must be the release after the last one made.
-            chunks: all slots, in pieces as memory allows, every slot once; read after the ledger is charged.
+            chunks: all slots, in pieces as memory allows, every row once; read after the ledger is charged.
 
         Returns:
             float32 (size,), on the CPU: safe to use for anything. Never the sum without its noise.
 
         Raises:
             PrivacyError: a release asked twice, out of order, or beyond the plan.
-            ValueError: more rows than the plan has slots.
+            ValueError: more rows than the plan has slots, or than a slot has.
         """
         self._advance(step)
         contribution = self.plan.releases[step].contribution
         total = torch.zeros(contribution.size, dtype=torch.float64)
+        left = torch.ones(self.plan.num_slots, dtype=torch.int64) if self._slot_sizes is None else self._slot_sizes
         num_rows = 0
         for slots in chunks:
-            num_rows += len(slots.groups)
-            # Privacy: the price is that of one row a slot.
-            if num_rows > self.plan.num_slots:
-                raise ValueError(f"more rows than the {self.plan.num_slots} slots of the plan: give every slot one")
-            total += contribution.total(slots).cpu()
+            owners = self._owners(slots, num_rows)
+            left = left - torch.bincount(owners, minlength=self.plan.num_slots)[: self.plan.num_slots]
+            # Privacy: the price is that of one row a slot, or of the mean of its rows.
+            if bool((left < 0).any()):
+                raise ValueError(
+                    f"more rows than the {self.plan.num_slots} slots of the plan hold: give every row once"
+                )
+            total += contribution.total(self._weighted(slots, owners)).cpu()
+            num_rows += len(owners)
         noise = self._noise.gaussian(step, (1, contribution.size))[0]
         # Privacy: the sum is formed in float64 and rounded afterwards, which is post-processing.
         return (total + self.plan.release_noise_std(step) * noise).to(torch.float32)
+
+    def _owners(self, slots: Slots, num_rows: int) -> Tensor:
+        """The slot of each row: the next ones in turn, where every row is a slot."""
+        if self._slot_sizes is None:
+            return torch.arange(num_rows, num_rows + len(slots.groups)).clamp_max(self.plan.num_slots - 1)
+        if slots.owners is None or slots.owners.shape != slots.groups.shape:
+            raise ValueError("rows of people must say whose they are")
+        return slots.owners.cpu()
+
+    def _weighted(self, slots: Slots, owners: Tensor) -> Slots:
+        """The rows with one over the size of their slot as weight, so that those of a slot weigh 1 together."""
+        if self._slot_sizes is None:
+            return slots
+        return replace(slots, weights=1 / self._slot_sizes[owners].to(torch.float64))
 
     def _advance(self, step: int) -> None:
         if step != self._next_step:

@@ -31,32 +31,40 @@ class SlotPartition:
         """Number of slots, public."""
         return self.shard_of_slot.shape[0]
 
-    def shard_table(self, labels: Tensor | None = None) -> ShardTable:
-        """The records of every shard when slot i holds record i and nothing else (unit of protection: record).
+    def shard_table(self, labels: Tensor | None = None, slot_of_record: Tensor | None = None) -> ShardTable:
+        """The records of every shard, and how a batch draws from them.
+
+        A draw takes a slot of the shard, all alike, then a record of that slot, all alike. With labels it takes a class
+        that the shard holds, then a slot that holds the class, then a record of that class and slot.
+
+        Guarantee: what a shard holds and how it is drawn from depends on the slots of that shard alone.
 
         Args:
-            labels: int64 (num_slots,): batches are then balanced over the classes that a shard holds. None: every
-                record of a shard is as likely as any other.
+            labels: int64 (num_records,): batches are then balanced over the classes that a shard holds.
+            slot_of_record: int64 (num_records,) in [0, num_slots), the person of a record; None where slot i holds
+                record i and nothing else (unit of protection: record).
         """
-        order = torch.argsort(self.shard_of_slot, stable=True)
-        shard = self.shard_of_slot[order]
+        slots = torch.arange(self.num_slots) if slot_of_record is None else slot_of_record
+        order = torch.argsort(self.shard_of_slot[slots], stable=True)
+        shard = self.shard_of_slot[slots[order]]
         sizes = torch.bincount(shard, minlength=self.num_shards)
         capacity = int(sizes.max())
-        place = torch.arange(self.num_slots) - (torch.cumsum(sizes, dim=0) - sizes)[shard]
+        place = torch.arange(len(slots)) - (torch.cumsum(sizes, dim=0) - sizes)[shard]
         records = torch.zeros(self.num_shards, capacity, dtype=torch.int64)
         weights = torch.zeros(self.num_shards, capacity, dtype=torch.float64)
         records[shard, place] = order
-        weights[shard, place] = 1.0
-        if labels is not None:
-            weights /= _class_counts(labels[records], weights)
+        weights[shard, place] = self._weights(slots, labels)[order]
         return ShardTable(records=records, cumulative=torch.cumsum(weights, dim=1))
 
-
-def _class_counts(labels: Tensor, present: Tensor) -> Tensor:
-    """How many records of its shard share each record's class, at least 1: (shards, capacity)."""
-    counts = torch.zeros(labels.shape[0], int(labels.max()) + 1, dtype=torch.float64)
-    counts.scatter_add_(1, labels, present)
-    return counts.gather(1, labels).clamp_min(1.0)
+    def _weights(self, slots: Tensor, labels: Tensor | None) -> Tensor:
+        """What each record weighs in its shard: one over the records of its slot and class times the slots with it."""
+        if labels is None:
+            return 1 / torch.bincount(slots)[slots].double()
+        num_classes = int(labels.max()) + 1
+        held, inverse, counts = torch.unique(slots * num_classes + labels, return_inverse=True, return_counts=True)
+        shard_and_class = self.shard_of_slot[held // num_classes] * num_classes + held % num_classes
+        num_slots = torch.bincount(shard_and_class)[shard_and_class]
+        return 1 / (counts * num_slots)[inverse].double()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,7 +72,7 @@ class ShardTable:
     """Which records lie in which shard, and how likely each is to be drawn. Private.
 
     Attributes:
-        records: int64 (K, capacity) record numbers; the capacity follows from the public map.
+        records: int64 (K, capacity) record numbers; the capacity is private where slots hold people.
         cumulative: float64 (K, capacity), running sums of the weights along each shard; an absent record weighs 0.
     """
 
@@ -87,7 +95,10 @@ class ShardTable:
             int64 record numbers (c, n).
         """
         running = self.cumulative[shards]
-        place = torch.searchsorted(running, uniform * running[:, -1:], right=True)
+        total = running[:, -1:]
+        # Privacy: a product rounded up to the whole weight would fall on an absent place, another shard's record.
+        below = torch.minimum(uniform * total, torch.nextafter(total, torch.zeros_like(total)))
+        place = torch.searchsorted(running, below, right=True)
         return self.records[shards].gather(1, place.clamp_max(running.shape[1] - 1))
 
     def present(self, shards: Tensor) -> Tensor:
@@ -115,8 +126,8 @@ def partition_slots(num_slots: int, num_shards: int, seed: int) -> SlotPartition
     """
     if not 1 <= num_shards <= num_slots:
         raise InputError(
-            f"num_critics = {num_shards} but the data holds {num_slots} records: every critic needs a shard of at "
-            f"least one record; pass --num-critics {num_slots} or fewer"
+            f"num_critics = {num_shards} but there are {num_slots} slots: every critic needs a shard of at "
+            f"least one slot; pass --num-critics {num_slots} or fewer"
         )
     dealt = np.random.default_rng(seed).permutation(num_slots)
     shard_of_slot = np.empty(num_slots, dtype=np.int64)

@@ -61,7 +61,7 @@ class OneOfManyPlan(AbstractPricedPlan):
             raise InputError(f"clip_norm must be a positive number, got {self.clip_norm}")
         if self.num_critics > self.num_slots:
             raise InputError(
-                f"num_critics = {self.num_critics} but the data holds {self.num_slots} records: every critic needs at "
+                f"num_critics = {self.num_critics} but there are {self.num_slots} slots: every critic needs at "
                 f"least one; pass --num-critics {self.num_slots} or fewer"
             )
         self._event_with(1.0 if self.noise_multiplier is None else self.noise_multiplier)
@@ -138,9 +138,9 @@ class OneOfManyPlan(AbstractPricedPlan):
                 "everything in private/: critics, checkpoints, the ledger and losses on real data",
                 "evaluations and every other score on real data, wherever they are kept, and choices made by them",
                 "facts that hold for the whole population: the generator is meant to teach those",
-                "several slots that belong to one person, beyond what their number multiplies epsilon to",
+                self.unit.overlap,
             ),
-            truncation_delta=self._truncation_delta(sample_size),
+            truncation_delta=self.truncation_delta(sample_size),
             is_secure=is_secure,
             published_epsilon=published_gs_wgan_epsilon(
                 num_critics=self.num_critics,
@@ -164,8 +164,11 @@ class OneOfManyPlan(AbstractPricedPlan):
             "next ones are computed from, too",
         )
 
-    def _truncation_delta(self, sample_size: int) -> float:
-        """The answers of one draw are one vector, clipped as a whole: its shift may lie in any of its pairs."""
+    def truncation_delta(self, sample_size: int) -> float:
+        """What the finite range of the noise adds to delta at most.
+
+        The answers of one draw are one vector, clipped as a whole: its shift may lie in any of its pairs.
+        """
         per_draw = self.batch_size // self.draws_per_step
         pairs = per_draw * -(-sample_size // 2)
         multiplier = self._chosen_multiplier() / math.sqrt(per_draw)

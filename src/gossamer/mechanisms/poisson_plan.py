@@ -130,7 +130,7 @@ class PoissonPlan(AbstractPricedPlan):
                 "evaluations and every other score on real data, wherever they are kept, and choices made by them",
                 "facts that hold for the whole population: the generator is meant to teach those",
                 "a unit replaced by another: that is one removed and one added, at twice epsilon and a larger delta",
-                "several units that belong to one person, beyond what their number multiplies epsilon to",
+                self.unit.overlap,
             ),
             truncation_delta=truncation_delta(self.num_steps, sample_size, self._chosen_multiplier()),
             is_secure=is_secure,

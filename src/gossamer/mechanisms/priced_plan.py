@@ -23,10 +23,17 @@ class AbstractPricedPlan(abc.ABC):
         noise_multiplier: noise standard deviation over `sensitivity`; None while it is still to be calibrated.
     """
 
-    num_slots: int
-    noise_multiplier: float | None
+    if TYPE_CHECKING:  # each is a field of some plans, a property of others
 
-    if TYPE_CHECKING:  # a field of some plans, a property of others
+        @property
+        def num_slots(self) -> int:
+            """Public number of slots."""
+            ...
+
+        @property
+        def noise_multiplier(self) -> float | None:
+            """Noise standard deviation over `sensitivity`; None while it is still to be calibrated."""
+            ...
 
         @property
         def num_steps(self) -> int:

@@ -78,6 +78,8 @@ class SmallMotions(AbstractAugmentation):
 
     def variant(self, images: Tensor, number: int, seed: int) -> Tensor:
         """Moved copies; pixels that come from outside are 0."""
+        if images.dim() != 4:
+            raise InputError("SmallMotions moves images: take NoAugmentation for series")
         if number == 0:
             return images
         motions = self._motions(len(images), number, seed)

@@ -57,10 +57,10 @@ class CriticBatch:
     """One batch for each of c critics, real and synthetic samples paired by class. Private: it holds records.
 
     Attributes:
-        real: (c, n, channels, height, width).
-        synthetic: (c, n, channels, height, width).
+        real: (c, n, *shape of the view).
+        synthetic: (c, n, *shape of the view).
         labels: int64 (c, n), of the real and of the synthetic sample alike, or None.
-        mix: (c, n, 1, 1, 1) in [0, 1), place of the penalised points.
+        mix: (c, n, 1, ...) in [0, 1), place of the penalised points.
     """
 
     real: Tensor
@@ -74,7 +74,7 @@ class Shards:
     """The records as the critics of one stage see them, dealt to shards. Private.
 
     Attributes:
-        images: (records, variants, channels, height, width), in the stage's view, on the training device.
+        images: (records, variants, *shape), in the stage's view, on the training device.
         labels: int64 (records,), or None.
         table: which record lies in which shard; on the CPU.
         tapes: the critics' tapes.
@@ -117,7 +117,7 @@ class Shards:
                 real=self.images[records, (variant * self.images.shape[1]).long().to(device)],
                 synthetic=pools[own.to(device), torch.zeros_like(sample) if labels is None else labels, sample],
                 labels=labels,
-                mix=mix.float().to(device)[:, :, None, None, None],
+                mix=mix.float().to(device).view(*mix.shape, *(1,) * (self.images.dim() - 2)),
             )
 
     def knows(self, critics: Tensor, labels: Tensor | None) -> Tensor:
@@ -169,11 +169,11 @@ def answers(critics: Ensemble, samples: Tensor, labels: Tensor | None) -> Tensor
 
     Args:
         critics: c networks, one a group.
-        samples: (c, n, channels, height, width) in the stage's view.
+        samples: (c, n, *shape of the view) in the stage's view.
         labels: int64 (c, n), or None.
 
     Returns:
-        (c, n, channels, height, width).
+        (c, n, *shape of the view).
     """
     points = samples.detach().clone().requires_grad_()
     with torch.autocast(points.device.type, enabled=False), _exact_float32():

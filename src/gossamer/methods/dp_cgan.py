@@ -19,15 +19,15 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.dp_sgd import PrivateGradient, Tensors
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.poisson_plan import PoissonPlan
 from gossamer.mechanisms.sampling import public_stream
-from gossamer.mechanisms.units import Units, units_of_records
 from gossamer.methods.critics import mixed_precision
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, Progress
+from gossamer.methods.protected import described, units_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import DiscriminatorConfig, GeneratorConfig
 from gossamer.nn.ensemble import Adam
@@ -92,7 +92,9 @@ class DPCGANConfig:
         generator_adam: optimiser of the generator.
         final_learning_rate: fraction of the learning rates of Adam that a cosine schedule ends at; 1 keeps them.
         moving_average: decay of the average of the generator's weights, which is what is released; 0 for the last.
-        chunk_size: records whose gradients are kept at once, for memory.
+        records_per_person: records of a drawn person whose mean gradient is clipped, where people are protected; more
+            cost time and no privacy.
+        chunk_size: units whose gradients are kept at once, for memory.
         seed: public; weights and latents follow from it, samples of records and noise never.
     """
 
@@ -111,12 +113,14 @@ class DPCGANConfig:
     generator_adam: Adam = field(default_factory=lambda: Adam(learning_rate=1e-3, beta1=0.9, beta2=0.999))
     final_learning_rate: float = 1.0
     moving_average: float = 0.0
+    records_per_person: int = 8
     chunk_size: int = 32
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in (
-            "expected_batch_size", "synthetic_batch_size", "generator_batch_size", "discriminator_steps", "chunk_size",
+            "expected_batch_size", "synthetic_batch_size", "generator_batch_size", "discriminator_steps",
+            "records_per_person", "chunk_size",
         ):  # fmt: skip
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -127,7 +131,7 @@ class DPCGANConfig:
             raise InputError(f"seed must be 0 or more, got {self.seed}")
 
 
-def plan(config: DPCGANConfig, num_slots: int, unit: Unit = Unit.RECORD, *, records_per_unit: int = 1) -> PoissonPlan:
+def plan(config: DPCGANConfig, num_slots: int, unit: Unit = Unit.RECORD) -> PoissonPlan:
     """What the settings cost, for a public number of slots: the object that the run is then made from.
 
     Raises:
@@ -135,7 +139,7 @@ def plan(config: DPCGANConfig, num_slots: int, unit: Unit = Unit.RECORD, *, reco
     """
     if config.expected_batch_size > num_slots:
         raise InputError(
-            f"expected_batch_size = {config.expected_batch_size} but the data holds {num_slots} units: "
+            f"expected_batch_size = {config.expected_batch_size} but there are {num_slots} slots: "
             f"expect {num_slots} or fewer"
         )
     return PoissonPlan(
@@ -145,14 +149,14 @@ def plan(config: DPCGANConfig, num_slots: int, unit: Unit = Unit.RECORD, *, reco
         num_steps=config.num_steps,
         clip_norm=config.clip_norm,
         noise_multiplier=config.noise_multiplier,
-        records_per_unit=records_per_unit,
+        records_per_unit=config.records_per_person if unit is Unit.PERSON else 1,
         published=PUBLISHED_DP_CGAN,
     )
 
 
-def calibrate(config: DPCGANConfig, num_slots: int, budget: PrivacyBudget) -> DPCGANConfig:
+def calibrate(config: DPCGANConfig, num_slots: int, budget: PrivacyBudget, unit: Unit = Unit.RECORD) -> DPCGANConfig:
     """The same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, num_slots).calibrated(budget).noise_multiplier)
+    return replace(config, noise_multiplier=plan(config, num_slots, unit).calibrated(budget).noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +196,7 @@ class DPCGANTraining(AbstractTraining):
         images: private records.
         noise: secret randomness of this process.
         delta: of the statement.
+        unit: whom the guarantee is for.
         device: where to compute.
         precision: of the synthetic part, torch.float32 or torch.bfloat16; records are in float32 always.
         public_notes: sentences on public inputs, for the statement.
@@ -199,7 +204,6 @@ class DPCGANTraining(AbstractTraining):
         state: what `state_dict` returned, to go on from there.
         num_lost_steps: steps charged before and lost in a crash; the run ends so many steps earlier.
         charge: called before every step, to write the ledger.
-        units: which records make up which unit; None where every record is one.
 
     Raises:
         InputError: settings that do not fit the data.
@@ -211,10 +215,11 @@ class DPCGANTraining(AbstractTraining):
     def __init__(
         self,
         config: DPCGANConfig,
-        images: ImageSet,
+        images: RecordSet,
         noise: AbstractNoise,
         *,
         delta: float,
+        unit: Unit = Unit.RECORD,
         device: torch.device | None = None,
         precision: torch.dtype = torch.float32,
         public_notes: tuple[str, ...] = (),
@@ -222,20 +227,20 @@ class DPCGANTraining(AbstractTraining):
         state: dict[str, Any] | None = None,
         num_lost_steps: int = 0,
         charge: Callable[[int], None] = lambda step: None,
-        units: Units | None = None,
     ) -> None:
         device = device or torch.device("cpu")
-        units = units_of_records(images.num_records) if units is None else units
+        units = units_of(images, unit, records_per_person=config.records_per_person, seed=config.seed)
         self.config = config
-        self.plan = plan(config, units.num_slots, units.unit, records_per_unit=units.records_per_unit)
+        self.plan = plan(config, units.num_slots, unit)
         self._networks = PublicNetworks(config, images.spec, device, precision)
+        self.sample_size = sum(map(torch.numel, self._networks.parameters().values()))
         # Before anything is spent: settings without an honest statement are refused here.
         self._claim = functools.partial(
             PoissonPlan.statement,
             delta=delta,
             method="dp-cgan",
             is_secure=noise.is_secure,
-            sample_size=sum(map(torch.numel, self._networks.parameters().values())),
+            sample_size=self.sample_size,
             public_inputs=public_notes,
             num_tuning_runs=num_tuning_runs,
         )
@@ -249,7 +254,7 @@ class DPCGANTraining(AbstractTraining):
         self._gradient = PrivateGradient(
             self.plan,
             units,
-            _records(config, images, device),
+            _records(config, images, unit, device),
             noise,
             chunk_size=config.chunk_size,
             next_step=self.step,
@@ -310,9 +315,9 @@ class DPCGANTraining(AbstractTraining):
         return self._networks.released(self._claim(so_far, num_planned_steps=self.plan.num_steps))
 
 
-def _records(config: DPCGANConfig, images: ImageSet, device: torch.device) -> tuple[Tensor, ...]:
+def _records(config: DPCGANConfig, images: RecordSet, unit: Unit, device: torch.device) -> tuple[Tensor, ...]:
     """The private tensors as the discriminator sees them: images in the view, and classes where there are any."""
-    looked = config.view.look(images.x).to(device)
+    looked = described(lambda x, _: config.view.look(x), images, unit, config.seed).to(device)
     return (looked,) if images.y is None else (looked, images.y.to(device))
 
 
@@ -329,12 +334,12 @@ class PublicNetworks:
         precision: of the synthetic part.
     """
 
-    def __init__(self, config: DPCGANConfig, spec: ImageSpec, device: torch.device, precision: torch.dtype) -> None:
+    def __init__(self, config: DPCGANConfig, spec: AbstractSpec, device: torch.device, precision: torch.dtype) -> None:
         self._config = config
         self._device = device
         self._precision = precision
         self._num_classes = spec.num_classes
-        self._recipe = GeneratorRecipe(network=config.generator, latent=config.latent, spec=spec)
+        self._recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
         self._generator = self._recipe.build(public_stream(config.seed, "generator weights")).to(device)
         self._discriminator = config.discriminator.build(
             config.view.shape(spec.shape), spec.num_classes, public_stream(config.seed, "discriminator weights")
@@ -444,7 +449,7 @@ def _optimiser(settings: GradientDescent | Adam, network: nn.Module) -> torch.op
 
 
 def _start(
-    config: DPCGANConfig, images: ImageSet, noise: AbstractNoise, circumstances: Circumstances
+    config: DPCGANConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
 ) -> DPCGANTraining:
     return DPCGANTraining(config, images, noise, **circumstances.as_options())
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot import GroupedMoments, OneShotPlan, OneShotReleaser, Release, Slots
@@ -25,14 +25,17 @@ from gossamer.methods.method import (
     AbstractStepReport,
     AbstractTraining,
     Circumstances,
-    ImagesExpected,
     Method,
     Progress,
+    RecordsExpected,
 )
+from gossamer.methods.protected import bundles, num_slots_of, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
+from gossamer.nn.choices import EmbeddingGeneratorConfig
 from gossamer.nn.ensemble import Adam
-from gossamer.nn.images.merf import MERFGenerator, MERFGeneratorConfig
+from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.latents import Latent, NormalLatent
+from gossamer.nn.merf import AbstractMERFGenerator
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.statement import PrivacyStatement
@@ -47,7 +50,7 @@ class DPMERFConfig:
     """All settings of DP-MERF. Every one of them is public.
 
     Attributes:
-        images: shape and classes of the data.
+        records: shape and classes of the data.
         num_features: d, an even number: half cosines and half sines.
         squared_bandwidth: s of the kernel ``exp(-|x - x'|^2 / (2 s))``; a constant, never fitted on private data.
         noise_multiplier: standard deviation of the noise over the sensitivity 2; None until `calibrate`.
@@ -61,11 +64,11 @@ class DPMERFConfig:
         seed: public; weights, latents and frequencies follow from it, noise never.
     """
 
-    images: ImagesExpected = field(default_factory=ImagesExpected)
+    records: RecordsExpected = field(default_factory=RecordsExpected)
     num_features: int = 2000
     squared_bandwidth: float = 105.0
     noise_multiplier: float | None = None
-    generator: MERFGeneratorConfig = field(default_factory=MERFGeneratorConfig)
+    generator: EmbeddingGeneratorConfig = field(default_factory=MERFGeneratorConfig)
     latent: Latent = field(default_factory=lambda: NormalLatent(dim=5))
     num_fit_steps: int = 1500
     samples_per_class: int = 10
@@ -96,15 +99,15 @@ def plan(config: DPMERFConfig, num_slots: int, unit: Unit = Unit.RECORD) -> OneS
     and adds nothing to it.
     """
     features = GroupedMoments(
-        num_groups=config.images.num_groups, dim=config.num_features, radius=1.0, count_weight=1.0, mean_weight=1.0
+        num_groups=config.records.num_groups, dim=config.num_features, radius=1.0, count_weight=1.0, mean_weight=1.0
     )
     release = Release(name="mean embedding", contribution=features)
     return OneShotPlan(unit=unit, num_slots=num_slots, releases=(release,), noise_multiplier=config.noise_multiplier)
 
 
-def calibrate(config: DPMERFConfig, num_slots: int, budget: PrivacyBudget) -> DPMERFConfig:
+def calibrate(config: DPMERFConfig, num_slots: int, budget: PrivacyBudget, unit: Unit = Unit.RECORD) -> DPMERFConfig:
     """The same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, num_slots).calibrated(budget).noise_multiplier)
+    return replace(config, noise_multiplier=plan(config, num_slots, unit).calibrated(budget).noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,14 +124,14 @@ class RandomFeatures:
     frequencies: Tensor
 
     @classmethod
-    def drawn(cls, config: DPMERFConfig, spec: ImageSpec) -> RandomFeatures:
+    def drawn(cls, config: DPMERFConfig, spec: AbstractSpec) -> RandomFeatures:
         """The features that a seed stands for."""
         rng = public_stream(config.seed, "frequencies")
         normal = torch.randn(config.num_features // 2, math.prod(spec.shape), generator=rng)
         return cls(frequencies=normal / math.sqrt(config.squared_bandwidth))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Features (batch, d) of images (batch, channels, height, width); ``|phi| = 1`` whatever the image."""
+        """Features (batch, d) of samples (batch, *shape); ``|phi| = 1`` whatever the sample."""
         angles = images.flatten(start_dim=1) @ self.frequencies.T
         return torch.cat([angles.cos(), angles.sin()], dim=1) / math.sqrt(len(self.frequencies))
 
@@ -162,9 +165,10 @@ class DPMERFTraining(AbstractTraining):
 
     Args:
         config: settings.
-        images: private records, one a slot.
+        images: private records.
         noise: secret randomness of this process.
         delta: of the statement.
+        unit: whom the guarantee is for.
         device: where to compute.
         precision: torch.float32, the only one.
         public_notes: sentences on public inputs, for the statement.
@@ -181,10 +185,11 @@ class DPMERFTraining(AbstractTraining):
     def __init__(
         self,
         config: DPMERFConfig,
-        images: ImageSet,
+        images: RecordSet,
         noise: AbstractNoise,
         *,
         delta: float,
+        unit: Unit = Unit.RECORD,
         device: torch.device | None = None,
         precision: torch.dtype = torch.float32,
         public_notes: tuple[str, ...] = (),
@@ -193,18 +198,19 @@ class DPMERFTraining(AbstractTraining):
         num_lost_steps: int = 0,
         charge: Callable[[int], None] = lambda step: None,
     ) -> None:
-        config.images.check(images.spec)
+        config.records.check(images.spec)
         if precision is not torch.float32:
             raise InputError("dp-merf computes in float32 alone: leave the precision out")
         self.config = config
-        self.plan: OneShotPlan = plan(config, images.num_records)
+        self.plan: OneShotPlan = plan(config, num_slots_of(images, unit), unit)
+        self.sample_size = math.prod(images.spec.shape)
         # Before anything is spent: settings without an honest statement are refused here.
         self._claim = functools.partial(
             OneShotPlan.statement,
             delta=delta,
             method="dp-merf",
             is_secure=noise.is_secure,
-            sample_size=math.prod(images.spec.shape),
+            sample_size=self.sample_size,
             public_inputs=("the bandwidth of the kernel and its random frequencies", *public_notes),
             num_tuning_runs=num_tuning_runs,
         )
@@ -220,7 +226,12 @@ class DPMERFTraining(AbstractTraining):
         self._num_lost_steps = num_lost_steps
         self.end_step = self.plan.end_step(self.step, num_lost_steps)
         self._releaser = OneShotReleaser(
-            self.plan, noise, next_step=self.step, num_lost_steps=num_lost_steps, charge=charge
+            self.plan,
+            noise,
+            slot_sizes=slot_sizes_of(images, unit),
+            next_step=self.step,
+            num_lost_steps=num_lost_steps,
+            charge=charge,
         )
 
     def __iter__(self) -> Iterator[DPMERFReport]:
@@ -252,11 +263,12 @@ class DPMERFTraining(AbstractTraining):
         return self.step >= self.end_step and is_fitted
 
     def _slots(self) -> Iterator[Slots]:
-        images = self._images
+        images, owners = self._images, owners_of(self._images, self.plan.unit)
         labels = torch.zeros(images.num_records, dtype=torch.int64) if images.y is None else images.y
-        for start in range(0, images.num_records, _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            yield Slots(vectors=self._features(images.x[chunk]), groups=labels[chunk])
+        for bundle in bundles(images, self.plan.unit, _CHUNK):
+            rows = torch.cat(bundle)
+            features = torch.cat([self._features(images.x[piece]) for piece in bundle])
+            yield Slots(vectors=features, groups=labels[rows], owners=None if owners is None else owners[rows])
 
     def _target(self, released: Tensor) -> Tensor:
         """Noisy mean features of each class, (classes, d): noisy sums over noisy counts."""
@@ -289,9 +301,15 @@ class DPMERFTraining(AbstractTraining):
         """
         if self._released is None:
             raise PrivacyError("nothing was released yet, or it was paid for and lost: start another run")
-        return TrainedGenerator(
-            recipe=self._fit.recipe, weights=self._fit.released_weights(), statement=self._statement
+        (release,) = self.plan.releases
+        assert isinstance(release.contribution, GroupedMoments)
+        recipe = GeneratorRecipe.of(
+            self._images.spec,
+            network=self.config.generator,
+            latent=self.config.latent,
+            noisy_counts=release.contribution.counts(self._released),
         )
+        return TrainedGenerator(recipe=recipe, weights=self._fit.released_weights(), statement=self._statement)
 
     def trained_so_far(self) -> TrainedGenerator:
         """As `trained`: the one release is the whole price, however far the fit has come."""
@@ -308,10 +326,12 @@ class EmbeddingFit:
         device: where to compute.
     """
 
-    def __init__(self, config: DPMERFConfig, spec: ImageSpec, features: RandomFeatures, device: torch.device) -> None:
+    def __init__(
+        self, config: DPMERFConfig, spec: AbstractSpec, features: RandomFeatures, device: torch.device
+    ) -> None:
         self._config, self._device = config, device
         self._features = RandomFeatures(frequencies=features.frequencies.to(device))
-        self.recipe = GeneratorRecipe(network=config.generator, latent=config.latent, spec=spec)
+        self.recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
         self._network = self.recipe.build(public_stream(config.seed, "generator weights")).to(device).train()
         self._average = {name: weight.detach().clone() for name, weight in self._network.named_parameters()}
         adam = config.adam
@@ -342,7 +362,7 @@ class EmbeddingFit:
         """A copy of the moving average on the CPU, with the statistics of batch norm that belong to it."""
         network = self.recipe.build(public_stream(self._config.seed, "generator weights"))
         network.load_state_dict({name: weight.cpu() for name, weight in self._average.items()}, strict=False)
-        assert isinstance(network, MERFGenerator)
+        assert isinstance(network, AbstractMERFGenerator)
         latent, labels = self._inputs(_SETTLE_PER_CLASS, "statistics", 0)
         network.settle(latent.cpu(), None if labels is None else labels.cpu())
         return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
@@ -350,9 +370,9 @@ class EmbeddingFit:
     def _inputs(self, num_per_class: int, purpose: str, step: int) -> tuple[Tensor, Tensor | None]:
         """Latents and labels, class after class, from a public stream."""
         config = self._config
-        labels = torch.arange(config.images.num_groups).repeat_interleave(num_per_class)
+        labels = torch.arange(config.records.num_groups).repeat_interleave(num_per_class)
         latent = config.latent.draw(len(labels), public_stream(config.seed, purpose, step)).to(self._device)
-        return latent, labels.to(self._device) if config.images.num_classes else None
+        return latent, labels.to(self._device) if config.records.num_classes else None
 
     def state_dict(self) -> dict[str, Any]:
         """Network, average, optimiser and how far it is, the tensors in use."""
@@ -372,7 +392,7 @@ class EmbeddingFit:
 
 
 def _start(
-    config: DPMERFConfig, images: ImageSet, noise: AbstractNoise, circumstances: Circumstances
+    config: DPMERFConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
 ) -> DPMERFTraining:
     return DPMERFTraining(config, images, noise, **circumstances.as_options())
 

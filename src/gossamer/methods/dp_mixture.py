@@ -16,20 +16,29 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gossamer.data.images import ImageSet
+from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot import GroupedMoments, OneShotPlan, OneShotReleaser, Release, Slots
 from gossamer.mechanisms.sampling import public_stream
+from gossamer.methods.components import (
+    ClassCovariances,
+    Covariances,
+    bearable_components,
+    semi_definite,
+    with_idle_moved,
+)
 from gossamer.methods.method import (
     AbstractStepReport,
     AbstractTraining,
     Circumstances,
-    ImagesExpected,
     Method,
     Progress,
+    RecordsExpected,
 )
+from gossamer.methods.protected import bundles, described, num_slots_of, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
+from gossamer.nn.choices import AnyMixtureGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.privacy.adjacency import Unit
@@ -37,7 +46,6 @@ from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.statement import PrivacyStatement
 
 _CHUNK = 2000
-_LEAST_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +56,7 @@ class DPMixtureConfig:
     what is longer is shrunk, what is much shorter drowns in noise. They are constants, never fitted on private data.
 
     Attributes:
-        images: shape and classes of the data.
+        records: shape and classes of the data.
         generator: features, subspace, number of components, and how samples are drawn.
         num_rounds: rounds that move the centres of components; 0 and one component for a Gaussian a class.
         mean_share: part of the budget for class means; shares need not add up to 1.
@@ -59,14 +67,16 @@ class DPMixtureConfig:
         subspace_radius: bound on features less the class mean.
         round_radius: bound on the distance to a centre, in the rounds.
         covariance_radius: bound on the distance to a centre, for the covariances.
-        pooling: fraction of a class's covariance that is replaced by that of all classes.
+        covariances: one for a class, or one for a component.
+        centre_noise: noise that a centre may carry in a round, as a part of the spread within classes: a class has no
+            more components than its noisy count allows.
         spread: how far components of a class start from its mean, in standard deviations.
         noise_multiplier: of all releases together; None until `calibrate`.
         seed: public; where components start follows from it, noise never.
     """
 
-    images: ImagesExpected = field(default_factory=ImagesExpected)
-    generator: MixtureGeneratorConfig = field(default_factory=MixtureGeneratorConfig)
+    records: RecordsExpected = field(default_factory=RecordsExpected)
+    generator: AnyMixtureGeneratorConfig = field(default_factory=MixtureGeneratorConfig)
     num_rounds: int = 0
     mean_share: float = 0.05
     subspace_share: float = 0.2
@@ -76,7 +86,8 @@ class DPMixtureConfig:
     subspace_radius: float = 0.22
     round_radius: float = 0.18
     covariance_radius: float = 0.25
-    pooling: float = 0.0
+    covariances: Covariances = field(default_factory=ClassCovariances)
+    centre_noise: float = 1.0
     spread: float = 0.5
     noise_multiplier: float | None = None
     seed: int = 0
@@ -89,8 +100,8 @@ class DPMixtureConfig:
         for name in names:
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} must be a positive number, got {getattr(self, name)}")
-        if not 0 <= self.pooling <= 1:
-            raise InputError(f"pooling must lie between 0 and 1, got {self.pooling}")
+        if not 0 < self.centre_noise < math.inf:
+            raise InputError(f"centre_noise must be a positive number, got {self.centre_noise}")
         if not 0 <= self.spread < math.inf:
             raise InputError(f"spread must be 0 or more, got {self.spread}")
         if (self.num_rounds == 0) != (self.generator.num_components == 1):
@@ -98,7 +109,7 @@ class DPMixtureConfig:
 
     def radius_of(self, part: str) -> float:
         """A radius in the units of features."""
-        return getattr(self, f"{part}_radius") * math.sqrt(math.prod(self.images.shape))
+        return getattr(self, f"{part}_radius") * math.sqrt(math.prod(self.records.shape))
 
 
 _PARTS = ("mean", "subspace", "round", "covariance")
@@ -110,7 +121,7 @@ def plan(config: DPMixtureConfig, num_slots: int, unit: Unit = Unit.RECORD) -> O
     Releases, in order: counts and means of classes; the second moment within classes, of which the subspace is taken;
     a round for each `num_rounds`, counts and means of components; second moments about the centres for each class.
     """
-    shape, classes = config.images.shape, config.images.num_groups
+    shape, classes = config.records.shape, config.records.num_groups
     kept, components = config.generator.num_kept(shape), config.generator.num_components
 
     def moments(part: str, groups: int, dim: int, **weights: float) -> GroupedMoments:
@@ -133,16 +144,20 @@ def plan(config: DPMixtureConfig, num_slots: int, unit: Unit = Unit.RECORD) -> O
         ),
         Release(
             name="covariances",
-            contribution=moments("covariance", classes, kept, square_weight=1.0),
+            contribution=moments(
+                "covariance", config.covariances.num_groups(classes, components), kept, square_weight=1.0
+            ),
             share=config.covariance_share,
         ),
     )
     return OneShotPlan(unit=unit, num_slots=num_slots, releases=releases, noise_multiplier=config.noise_multiplier)
 
 
-def calibrate(config: DPMixtureConfig, num_slots: int, budget: PrivacyBudget) -> DPMixtureConfig:
+def calibrate(
+    config: DPMixtureConfig, num_slots: int, budget: PrivacyBudget, unit: Unit = Unit.RECORD
+) -> DPMixtureConfig:
     """The same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, num_slots).calibrated(budget).noise_multiplier)
+    return replace(config, noise_multiplier=plan(config, num_slots, unit).calibrated(budget).noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -155,8 +170,8 @@ class Mixture:
         directions: orthonormal rows of the subspace, (d, features).
         within: covariance within classes, in the subspace, (d, d).
         centres: of components, in the subspace, (classes, components, d).
-        shares: of components in their class, (classes, components).
-        covariances: about the centres, (classes, d, d).
+        shares: of components in their class, (classes, components); 0 for those that are not used.
+        covariances: about the centres, (classes, components, d, d).
     """
 
     counts: Tensor
@@ -173,7 +188,8 @@ class Mixture:
         component = torch.zeros_like(groups)
         for group in range(num_classes if num_components > 1 else 0):
             rows = (groups == group).nonzero()[:, 0]
-            component[rows] = _distances(places[rows], self.centres[group]).argmin(dim=1)
+            used = self.shares[group].nonzero()[:, 0]
+            component[rows] = used[_distances(places[rows], self.centres[group, used]).argmin(dim=1)]
         return groups * num_components + component
 
     def flat_centres(self) -> Tensor:
@@ -198,10 +214,10 @@ class MixtureFit:
         """What is known before the first release: nothing."""
         config, nothing = self._config, functools.partial(torch.zeros, dtype=torch.float64)
         features, kept = (
-            config.generator.num_features(config.images.shape),
-            config.generator.num_kept(config.images.shape),
+            config.generator.num_features(config.records.shape),
+            config.generator.num_kept(config.records.shape),
         )
-        classes, components = config.images.num_groups, config.generator.num_components
+        classes, components = config.records.num_groups, config.generator.num_components
         return Mixture(
             counts=nothing(classes),
             means=nothing(classes, features),
@@ -209,7 +225,7 @@ class MixtureFit:
             within=nothing(kept, kept),
             centres=nothing(classes, components, kept),
             shares=nothing(classes, components) + 1 / components,
-            covariances=nothing(classes, kept, kept),
+            covariances=nothing(classes, components, kept, kept),
         )
 
     def rows(self, step: int, known: Mixture, features: Tensor, groups: Tensor) -> Slots:
@@ -221,7 +237,10 @@ class MixtureFit:
         places = features @ known.directions.T
         component = known.nearest(places, groups)
         from_centre = places - known.flat_centres()[component]
-        return Slots(vectors=from_centre, groups=groups if step == self._plan.num_steps - 1 else component)
+        is_last = step == self._plan.num_steps - 1
+        return Slots(
+            vectors=from_centre, groups=self._config.covariances.group(groups, component) if is_last else component
+        )
 
     def learn(self, step: int, known: Mixture, released: Tensor) -> Mixture:
         """What is known after a release, from what was known before it and its noisy sum. Public."""
@@ -246,7 +265,7 @@ class MixtureFit:
         apart = known.means - weight @ known.means
         between = apart.T @ (weight[:, None] * apart)
         directions = torch.linalg.eigh(within + between).eigenvectors.flip(1)[:, : len(known.directions)].T.contiguous()
-        inside = _semi_definite(directions @ within @ directions.T)
+        inside = semi_definite(directions @ within @ directions.T)
         start = self._config.spread * torch.randn(
             known.centres.shape, generator=public_stream(self._config.seed, "centres"), dtype=torch.float64
         )
@@ -254,7 +273,9 @@ class MixtureFit:
             start = torch.zeros_like(start)
         centres = (known.means @ directions.T)[:, None] + start @ _factor(inside).T
         covariances = inside.expand_as(known.covariances).clone()
-        return replace(known, directions=directions, within=inside, centres=centres, covariances=covariances)
+        known = replace(known, directions=directions, within=inside, centres=centres, covariances=covariances)
+        is_used = bearable_components(known.counts, known.shares.shape[1], self._least_for_centre(known))
+        return replace(known, shares=is_used / is_used.sum(dim=1, keepdim=True, dtype=torch.float64))
 
     def _with_round(self, step: int, known: Mixture, noisy: Tensor) -> Mixture:
         """Centres move to the means of what lies nearest to them, the less the more of that is noise."""
@@ -265,19 +286,30 @@ class MixtureFit:
         signal, kept = known.within.trace(), len(known.directions)
         trust = signal / (signal + kept * noise.square())
         move = (trust / counts)[:, None] * sums.sums(noisy)
-        shares = noisy_counts.clamp_min(0).view_as(known.shares) + 1e-9
-        return replace(
-            known,
-            centres=known.centres + move.view_as(known.centres),
-            shares=shares / shares.sum(dim=1, keepdim=True),
-        )
+        is_used = known.shares > 0
+        shares = torch.where(is_used, noisy_counts.clamp_min(0).view_as(known.shares) + 1e-9, 0.0)
+        centres = known.centres + move.view_as(known.centres)
+        if step + 1 < self._plan.num_steps - 1:
+            steps = torch.randn(
+                centres.shape, generator=public_stream(self._config.seed, "idle centres", step), dtype=torch.float64
+            )
+            steps = self._config.spread * steps @ _factor(known.within).T
+            centres, shares = with_idle_moved(centres, shares, is_used, self._least_for_centre(known), steps)
+        return replace(known, centres=centres, shares=shares / shares.sum(dim=1, keepdim=True))
 
     def _with_covariances(self, known: Mixture, noisy: Tensor) -> Mixture:
-        squares = self._moments(self._plan.num_steps - 1).squares(noisy)
-        own = squares / known.counts[:, None, None]
-        pooled = squares.sum(dim=0) / known.counts.sum()
-        mixed = (1 - self._config.pooling) * own + self._config.pooling * pooled
-        return replace(known, covariances=_semi_definite(mixed))
+        step = self._plan.num_steps - 1
+        sums = self._moments(step)
+        noise_std = self._plan.release_noise_std(step) * sums.radius**2
+        covariances = self._config.covariances.learnt(sums.squares(noisy), known.counts, known.shares, noise_std)
+        return replace(known, covariances=covariances)
+
+    def _least_for_centre(self, known: Mixture) -> float:
+        """Records that bring the noise on a centre, over all directions, down to `centre_noise` of the spread."""
+        if self._config.num_rounds == 0:
+            return 0.0
+        noise = self._plan.release_noise_std(2) * self._moments(2).radius * math.sqrt(len(known.directions))
+        return noise / (self._config.centre_noise * math.sqrt(float(known.within.trace())))
 
     def _moments(self, step: int) -> GroupedMoments:
         contribution = self._plan.releases[step].contribution
@@ -310,9 +342,10 @@ class DPMixtureTraining(AbstractTraining):
 
     Args:
         config: settings.
-        images: private records, one a slot.
+        images: private records.
         noise: secret randomness of this process.
         delta: of the statement.
+        unit: whom the guarantee is for.
         device: where to compute features; the rest is small.
         precision: torch.float32, the only one.
         public_notes: sentences on public inputs, for the statement.
@@ -329,10 +362,11 @@ class DPMixtureTraining(AbstractTraining):
     def __init__(
         self,
         config: DPMixtureConfig,
-        images: ImageSet,
+        images: RecordSet,
         noise: AbstractNoise,
         *,
         delta: float,
+        unit: Unit = Unit.RECORD,
         device: torch.device | None = None,
         precision: torch.dtype = torch.float32,
         public_notes: tuple[str, ...] = (),
@@ -341,18 +375,19 @@ class DPMixtureTraining(AbstractTraining):
         num_lost_steps: int = 0,
         charge: Callable[[int], None] = lambda step: None,
     ) -> None:
-        config.images.check(images.spec)
+        config.records.check(images.spec)
         if precision is not torch.float32:
             raise InputError("dp-mixture computes in float32 and float64 alone: leave the precision out")
         self.config = config
-        self.plan: OneShotPlan = plan(config, images.num_records)
+        self.plan: OneShotPlan = plan(config, num_slots_of(images, unit), unit)
+        self.sample_size = math.prod(images.spec.shape)
         # Before anything is spent: settings without an honest statement are refused here.
         self._claim = functools.partial(
             OneShotPlan.statement,
             delta=delta,
             method="dp-mixture",
             is_secure=noise.is_secure,
-            sample_size=math.prod(images.spec.shape),
+            sample_size=self.sample_size,
             public_inputs=("the radii, the brightness of even grey and the posture of images", *public_notes),
             num_tuning_runs=num_tuning_runs,
         )
@@ -368,7 +403,12 @@ class DPMixtureTraining(AbstractTraining):
         self._num_lost_steps = num_lost_steps
         self.end_step = self.plan.end_step(self.step, num_lost_steps)
         self._releaser = OneShotReleaser(
-            self.plan, noise, next_step=self.step, num_lost_steps=num_lost_steps, charge=charge
+            self.plan,
+            noise,
+            slot_sizes=slot_sizes_of(images, unit),
+            next_step=self.step,
+            num_lost_steps=num_lost_steps,
+            charge=charge,
         )
 
     @property
@@ -389,17 +429,25 @@ class DPMixtureTraining(AbstractTraining):
 
     def _slots(self, step: int) -> Iterator[Slots]:
         features, groups = self._described
-        for start in range(0, len(groups), _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            yield self._fit.rows(step, self._known, features[chunk].double(), groups[chunk])
+        owners = owners_of(self._images, self.plan.unit)
+        for bundle in bundles(self._images, self.plan.unit, _CHUNK):
+            parts = [self._fit.rows(step, self._known, features[piece].double(), groups[piece]) for piece in bundle]
+            yield Slots(
+                vectors=torch.cat([part.vectors for part in parts]),
+                groups=torch.cat([part.groups for part in parts]),
+                owners=None if owners is None else owners[torch.cat(bundle)],
+            )
 
     @functools.cached_property
     def _described(self) -> tuple[Tensor, Tensor]:
         """Features of all records and their classes: private, each row a function of its record."""
         images = self._images
-        features = [self.config.generator.features(chunk.to(self._device)).cpu() for chunk in images.x.split(_CHUNK)]
+
+        def describe(x: Tensor, _: int) -> Tensor:
+            return torch.cat([self.config.generator.features(part.to(self._device)).cpu() for part in x.split(_CHUNK)])
+
         groups = torch.zeros(images.num_records, dtype=torch.int64) if images.y is None else images.y
-        return torch.cat(features), groups
+        return described(describe, images, self.plan.unit, self.config.seed), groups
 
     def _take_up(self, released: Tensor) -> None:
         # Privacy: what is known is computed from what was released, and from nothing else.
@@ -455,10 +503,11 @@ class DPMixtureTraining(AbstractTraining):
             "directions": known.directions,
         }
         return TrainedGenerator(
-            recipe=GeneratorRecipe(
+            recipe=GeneratorRecipe.of(
+                self._images.spec,
                 network=config,
-                latent=NormalLatent(dim=config.latent_dim(self.config.images.shape)),
-                spec=self._images.spec,
+                latent=NormalLatent(dim=config.latent_dim(self.config.records.shape)),
+                noisy_counts=known.counts,
             ),
             weights={name: tensor.to(torch.float32) for name, tensor in weights.items()},
             statement=statement,
@@ -471,12 +520,6 @@ def _distances(places: Tensor, centres: Tensor) -> Tensor:
     return torch.cdist(places, centres, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def _semi_definite(matrices: Tensor) -> Tensor:
-    """The nearest symmetric matrices (..., d, d) without an eigenvalue below a tiny one."""
-    values, vectors = torch.linalg.eigh(matrices)
-    return (vectors * values.clamp_min(_LEAST_VARIANCE)[..., None, :]) @ vectors.mT
-
-
 def _factor(matrices: Tensor) -> Tensor:
     """A with ``A A^T`` equal to each of the matrices (..., d, d): their symmetric roots."""
     values, vectors = torch.linalg.eigh(matrices)
@@ -484,7 +527,7 @@ def _factor(matrices: Tensor) -> Tensor:
 
 
 def _start(
-    config: DPMixtureConfig, images: ImageSet, noise: AbstractNoise, circumstances: Circumstances
+    config: DPMixtureConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
 ) -> DPMixtureTraining:
     return DPMixtureTraining(config, images, noise, **circumstances.as_options())
 

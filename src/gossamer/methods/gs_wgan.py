@@ -15,17 +15,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.sanitizer import GradientSanitizer
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, Progress
 from gossamer.methods.private_critics import PrivateCritics, WarmStartReport
+from gossamer.methods.protected import num_slots_of
 from gossamer.methods.public_generator import PublicGenerator, apart
 from gossamer.methods.settings import GSWGANConfig, Stage, calibrate, plan
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import MemoryStore, WarmStartStore
+from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.statement import PrivacyStatement
 
 __all__ = ["GS_WGAN", "GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "calibrate", "plan"]
@@ -61,6 +63,7 @@ class GSWGANTraining(AbstractTraining):
         images: private records.
         noise: secret randomness of this process.
         delta: of the statement.
+        unit: whom the guarantee is for.
         device: where to compute.
         store: keeps finished warm-start chunks.
         precision: torch.float32, or torch.bfloat16 for training critics and generator; answers are in float32 always.
@@ -78,10 +81,11 @@ class GSWGANTraining(AbstractTraining):
     def __init__(
         self,
         config: GSWGANConfig,
-        images: ImageSet,
+        images: RecordSet,
         noise: AbstractNoise,
         *,
         delta: float,
+        unit: Unit = Unit.RECORD,
         device: torch.device | None = None,
         store: WarmStartStore | None = None,
         precision: torch.dtype = torch.float32,
@@ -93,20 +97,21 @@ class GSWGANTraining(AbstractTraining):
     ) -> None:
         device = device or torch.device("cpu")
         self.config = config
-        self.plan = plan(config, images.num_records)
+        self.plan = plan(config, num_slots_of(images, unit), unit)
+        self.sample_size = max(math.prod(stage.view.shape(images.spec.shape)) for stage in config.stages)
         # Before anything is spent: settings without an honest statement are refused here.
         self._claim = functools.partial(
             OneOfManyPlan.statement,
             delta=delta,
             method="gs-wgan",
             is_secure=noise.is_secure,
-            sample_size=max(math.prod(stage.view.shape(images.spec.shape)) for stage in config.stages),
+            sample_size=self.sample_size,
             public_inputs=public_notes,
             num_tuning_runs=num_tuning_runs,
         )
         self._statement = self._claim(self.plan)
         _check_critics(config, images.spec)
-        self._critics = PrivateCritics(config, images, store or MemoryStore(), device, precision)
+        self._critics = PrivateCritics(config, images, unit, store or MemoryStore(), device, precision)
         self._generator = PublicGenerator(config, images.spec, device, precision)
         self.step = 0
         if state is not None:
@@ -127,6 +132,20 @@ class GSWGANTraining(AbstractTraining):
                 yield from self._critics.enter(stage, self._warm_start_pool(stage))
                 while self.step < end:
                     yield self._train_step(stage)
+
+    def begin_from(self, weights: dict[str, Tensor]) -> None:
+        """Give the generator other initial weights than those that the seed stands for, before the first step.
+
+        Args:
+            weights: of the generator's network; public, or paid for by whoever hands them over: no statement of this
+                object counts what they cost.
+
+        Raises:
+            InputError: a step was done already.
+        """
+        if self.step:
+            raise InputError(f"{self.step} steps are done: weights to begin from come before the first")
+        self._generator.begin_from(weights)
 
     def progress(self, report: WarmStartReport | StepReport) -> Progress:
         """How far critics or generator are."""
@@ -213,14 +232,14 @@ class GSWGANTraining(AbstractTraining):
         )
 
 
-def _check_critics(config: GSWGANConfig, spec: ImageSpec) -> None:
+def _check_critics(config: GSWGANConfig, spec: AbstractSpec) -> None:
     """Refuse at once what the last stage would refuse."""
     for stage in config.stages:
         stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
 
 
 def _start(
-    config: GSWGANConfig, images: ImageSet, noise: AbstractNoise, circumstances: Circumstances
+    config: GSWGANConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
 ) -> GSWGANTraining:
     return GSWGANTraining(config, images, noise, store=circumstances.store, **circumstances.as_options())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Generic, Protocol, TypeVar
@@ -10,9 +11,10 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from dp_accounting import DpEvent
 
-from gossamer.data.images import ImageSet, ImageSpec
+from gossamer.data.records import MAX_VALUES, AbstractSpec, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.prospect import Prospect, prospect
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import MemoryStore, WarmStartStore
 from gossamer.privacy.adjacency import Adjacency, Unit
@@ -20,6 +22,7 @@ from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.statement import PrivacyStatement
 
 C = TypeVar("C")
+C_in = TypeVar("C_in", contravariant=True)
 
 
 class Plan(Protocol):
@@ -69,42 +72,34 @@ class Plan(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImagesExpected:
-    """Shape and classes of the images that settings are for, where what is released depends on them. Public.
+class RecordsExpected:
+    """Shape and classes of the records that settings are for, where what is released depends on them. Public.
 
     Attributes:
-        channels: 1 or 3.
-        height: pixels.
-        width: pixels.
-        num_classes: 0 for images without labels.
+        shape: of one record, channels first: (channels, height, width) or (channels, length).
+        num_classes: 0 for records without labels.
     """
 
-    channels: int = 1
-    height: int = 28
-    width: int = 28
+    shape: tuple[int, ...] = (1, 28, 28)
     num_classes: int = 10
 
     def __post_init__(self) -> None:
-        ImageSpec(channels=self.channels, height=self.height, width=self.width)
+        if len(self.shape) not in (2, 3) or min(self.shape) < 1 or math.prod(self.shape) > MAX_VALUES:
+            raise InputError(f"shape must be (channels, height, width) or (channels, length), got {self.shape}")
         if self.num_classes < 0:
             raise InputError(f"num_classes must be at least 0, got {self.num_classes}")
 
     @classmethod
-    def of(cls, spec: ImageSpec) -> ImagesExpected:
+    def of(cls, spec: AbstractSpec) -> RecordsExpected:
         """Those of a data set."""
-        return cls(channels=spec.channels, height=spec.height, width=spec.width, num_classes=spec.num_classes)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape of an image, (channels, height, width)."""
-        return self.channels, self.height, self.width
+        return cls(shape=spec.shape, num_classes=spec.num_classes)
 
     @property
     def num_groups(self) -> int:
-        """Classes, or 1 for images without labels."""
+        """Classes, or 1 for records without labels."""
         return max(self.num_classes, 1)
 
-    def check(self, spec: ImageSpec) -> None:
+    def check(self, spec: AbstractSpec) -> None:
         """Refuse a data set of another shape or other classes.
 
         Raises:
@@ -149,10 +144,14 @@ class AbstractTraining(abc.ABC):
     Attributes:
         step: private steps done.
         end_step: private steps to come to.
+        plan: what the whole run costs.
+        sample_size: coordinates of the largest vector that a step releases or is priced for.
     """
 
     step: int
     end_step: int
+    plan: Any
+    sample_size: int
 
     @abc.abstractmethod
     def __iter__(self) -> Iterator[Any]:
@@ -176,6 +175,11 @@ class AbstractTraining(abc.ABC):
     @abc.abstractmethod
     def statement(self) -> PrivacyStatement:
         """What the whole run will claim, priced as planned whatever the step."""
+
+    def prospect(self) -> Prospect:
+        """What can be hoped for at this number of slots: a function of public settings."""
+        claim = self.statement
+        return prospect(self.plan, PrivacyBudget(epsilon=claim.epsilon, delta=claim.delta), self.sample_size)
 
     @abc.abstractmethod
     def state_dict(self) -> dict[str, Any]:
@@ -203,10 +207,12 @@ class Circumstances:
         state: what `state_dict` returned, to go on from there.
         num_lost_steps: steps paid for before and lost in a crash; the run ends so many steps earlier.
         charge: called before every private step, to write the ledger.
+        unit: whom the guarantee is for.
         store: keeps finished chunks of a warm start, where the method has one.
     """
 
     delta: float
+    unit: Unit = Unit.RECORD
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: torch.dtype = torch.float32
     public_notes: tuple[str, ...] = ()
@@ -221,6 +227,22 @@ class Circumstances:
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "store"}
 
 
+class PlanOf(Protocol[C_in]):
+    """What settings cost, for a public number of slots."""
+
+    def __call__(self, config: C_in, num_slots: int, unit: Unit = Unit.RECORD) -> Plan:
+        """The object that the run is then made from."""
+        ...
+
+
+class CalibrateFor(Protocol[C]):
+    """Settings for a budget."""
+
+    def __call__(self, config: C, num_slots: int, budget: PrivacyBudget, unit: Unit = Unit.RECORD) -> C:
+        """The same settings with the smallest noise that keeps within the budget."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Method(Generic[C]):
     """A method under its name, for whoever offers several.
@@ -229,8 +251,8 @@ class Method(Generic[C]):
         name: as typed and written: "gs-wgan".
         summary: one line.
         config: type of its settings.
-        plan: (settings, number of slots) -> what they cost.
-        calibrate: (settings, number of slots, budget) -> settings with the smallest noise that keeps within it.
+        plan: (settings, number of slots, unit) -> what they cost.
+        calibrate: (settings, number of slots, budget, unit) -> settings with the smallest noise that keeps within it.
         start: (settings, records, noise, circumstances) -> a training.
         saves_on_the_way: whether there is a generator to release before all private steps are done.
     """
@@ -238,7 +260,7 @@ class Method(Generic[C]):
     name: str
     summary: str
     config: type[C]
-    plan: Callable[[C, int], Plan]
-    calibrate: Callable[[C, int, PrivacyBudget], C]
-    start: Callable[[C, ImageSet, AbstractNoise, Circumstances], AbstractTraining]
+    plan: PlanOf[C]
+    calibrate: CalibrateFor[C]
+    start: Callable[[C, RecordSet, AbstractNoise, Circumstances], AbstractTraining]
     saves_on_the_way: bool

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gossamer.data.images import ImageSet
+from gossamer.data.records import RecordSet
 from gossamer.mechanisms.partition import partition_slots
 from gossamer.mechanisms.sampling import CriticTapes, TapeUse, public_stream
 from gossamer.methods.critics import Shards, answers, mixed_precision, train_critics
+from gossamer.methods.protected import described, num_slots_of, owners_of
 from gossamer.methods.settings import GSWGANConfig
 from gossamer.methods.warm_start import Opponents, WarmStartChunk, WarmStartStore
 from gossamer.nn.ensemble import Ensemble, Tensors, concatenate, stack
+from gossamer.privacy.adjacency import Unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,7 @@ class PrivateCritics:
     Args:
         config: settings.
         images: private records.
+        unit: what a slot holds.
         store: keeps finished warm-start chunks.
         device: where to compute.
         precision: of training; answers are in float32 always.
@@ -47,18 +50,21 @@ class PrivateCritics:
     def __init__(
         self,
         config: GSWGANConfig,
-        images: ImageSet,
+        images: RecordSet,
+        unit: Unit,
         store: WarmStartStore,
         device: torch.device,
         precision: torch.dtype,
     ) -> None:
         self._config = config
         self._images = images
+        self._unit = unit
         self._store = store
         self._device = device
         self._precision = precision
         self._tapes = CriticTapes(config.seed)
-        self._table = partition_slots(images.num_records, config.num_critics, config.seed).shard_table(images.y)
+        partition = partition_slots(num_slots_of(images, unit), config.num_critics, config.seed)
+        self._table = partition.shard_table(images.y, owners_of(images, unit))
         self._stage: int | None = None
         self._critics: Ensemble | None = None
         self._shards: Shards | None = None
@@ -101,9 +107,13 @@ class PrivateCritics:
 
     def _seen_in(self, stage: int) -> Shards:
         """All variants of the records in the view of a stage."""
-        view, augmentation, x = self._config.stages[stage].view, self._config.augmentation, self._images.x
-        variants = (augmentation.variant(x, number, self._config.seed) for number in range(augmentation.num_variants))
-        images = torch.stack([view.look(variant) for variant in variants], dim=1).to(self._device)
+        view, augmentation = self._config.stages[stage].view, self._config.augmentation
+
+        def look(x: Tensor, seed: int) -> Tensor:
+            variants = (augmentation.variant(x, number, seed) for number in range(augmentation.num_variants))
+            return torch.stack([view.look(variant) for variant in variants], dim=1)
+
+        images = described(look, self._images, self._unit, self._config.seed).to(self._device)
         labels = None if self._images.y is None else self._images.y.to(self._device)
         return Shards(images=images, labels=labels, table=self._table, tapes=self._tapes)
 
@@ -116,7 +126,7 @@ class PrivateCritics:
         opponents = Opponents(
             shards=shards,
             view=stage.view,
-            image_shape=self._images.spec.shape,
+            sample_shape=self._images.spec.shape,
             num_classes=self._images.spec.num_classes,
             pool=pool,
             batch_size=config.critic_batch_size,
@@ -167,13 +177,13 @@ class PrivateCritics:
 
         Args:
             coins: the drawn critics, int64 (c,). Secret.
-            looked: samples in the view, (B, channels, height, width), group after group.
+            looked: samples in the view, (B, *shape), group after group.
             labels: their classes, int64 (B,), or None.
             pool: public samples of the present generator in the view.
             step: number of the step.
 
         Returns:
-            Gradients (c, B/c, channels, height, width): private, for the sanitizer alone.
+            Gradients (c, B/c, *shape): private, for the sanitizer alone.
         """
         critics, shards = self._present()
         points = looked.unflatten(0, (self._config.draws_per_step, -1))
@@ -185,7 +195,8 @@ class PrivateCritics:
             forks, _ = self._tuned(critics.select(drawn.to(self._device)), drawn, pool, TapeUse.FORK, step)
             # A critic without a record of a class has nothing to say about it: a function of its own shard.
             knows = shards.knows(drawn, asked)
-            found.append(torch.where(knows[:, :, None, None, None], answers(forks, points[rows], asked), 0.0))
+            answered = answers(forks, points[rows], asked)
+            found.append(torch.where(knows.view(*knows.shape, *(1,) * (answered.dim() - 2)), answered, 0.0))
         return torch.cat(found)
 
     def _tuned(

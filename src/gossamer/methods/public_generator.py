@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from gossamer.data.images import ImageSpec
+from gossamer.data.records import AbstractSpec
 from gossamer.mechanisms.sampling import public_stream
 from gossamer.methods.critics import mixed_precision
 from gossamer.methods.settings import GSWGANConfig
@@ -19,8 +19,8 @@ from gossamer.nn.views import View
 class PublicGenerator:
     """The generator in training, and the moving average that is released.
 
-    Guarantee: it is built from public settings, and changed by `improve` alone; whoever hands that nothing but
-    sanitized vectors has a generator with their privacy.
+    Guarantee: it is built from public settings, and changed by `begin_from` and `improve` alone; whoever hands the one
+    what is public or was released, and the other nothing but sanitized vectors, has a generator with their privacy.
 
     Args:
         config: settings.
@@ -29,12 +29,12 @@ class PublicGenerator:
         precision: of the network.
     """
 
-    def __init__(self, config: GSWGANConfig, spec: ImageSpec, device: torch.device, precision: torch.dtype) -> None:
+    def __init__(self, config: GSWGANConfig, spec: AbstractSpec, device: torch.device, precision: torch.dtype) -> None:
         self._config = config
         self._device = device
         self._precision = precision
         self._num_classes = spec.num_classes
-        self.recipe = GeneratorRecipe(network=config.generator, latent=config.latent, spec=spec)
+        self.recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
         self._network = self.recipe.build(public_stream(config.seed, "generator weights")).to(device)
         self._average = {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
         adam = config.generator_adam
@@ -42,8 +42,13 @@ class PublicGenerator:
             self._network.parameters(), lr=adam.learning_rate, betas=(adam.beta1, adam.beta2), eps=adam.stabiliser
         )
 
+    def begin_from(self, weights: dict[str, Tensor]) -> None:
+        """Take up other initial weights, in the moving average too."""
+        self._network.load_state_dict(weights)
+        self._average = {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
+
     def pool(self, view: View, step: int, times: int = 1) -> Tensor:
-        """Samples without gradients in the view, (classes, times pool_per_class, channels, height, width)."""
+        """Samples without gradients in the view, (classes, times pool_per_class, *shape)."""
         classes = max(self._num_classes, 1)
         labels = torch.arange(classes).repeat_interleave(times * self._config.pool_per_class).to(self._device)
         latent = self._config.latent.draw(len(labels), public_stream(self._config.seed, "pool", step)).to(self._device)
@@ -105,10 +110,11 @@ def apart(looked: Tensor, labels: Tensor | None, pool: Tensor) -> Tensor:
     """Mean unit vector from other samples of the class to each sample: the gradient of their mean distance. Public.
 
     Args:
-        looked: samples in the view, (B, channels, height, width).
+        looked: samples in the view, (B, *shape).
         labels: int64 (B,), or None.
-        pool: (classes, p, channels, height, width).
+        pool: (classes, p, *shape).
     """
     others = pool[torch.zeros(len(looked), dtype=torch.int64) if labels is None else labels][:, :8]
     away = looked[:, None] - others
-    return (away / (away.flatten(start_dim=2).norm(dim=2)[:, :, None, None, None] + 1e-3)).mean(dim=1)
+    distance = away.flatten(start_dim=2).norm(dim=2).view(*away.shape[:2], *(1,) * (away.dim() - 2))
+    return (away / (distance + 1e-3)).mean(dim=1)

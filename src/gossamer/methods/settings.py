@@ -134,6 +134,6 @@ def plan(config: GSWGANConfig, num_slots: int, unit: Unit = Unit.RECORD) -> OneO
     )
 
 
-def calibrate(config: GSWGANConfig, num_slots: int, budget: PrivacyBudget) -> GSWGANConfig:
+def calibrate(config: GSWGANConfig, num_slots: int, budget: PrivacyBudget, unit: Unit = Unit.RECORD) -> GSWGANConfig:
     """The same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, num_slots).calibrated(budget).noise_multiplier)
+    return replace(config, noise_multiplier=plan(config, num_slots, unit).calibrated(budget).noise_multiplier)

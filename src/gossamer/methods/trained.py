@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from gossamer.data.images import ImageSpec
+from gossamer.data.records import AbstractSpec
+from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.sampling import public_stream
 from gossamer.nn.choices import GeneratorConfig
@@ -17,6 +19,9 @@ from gossamer.nn.spectral_norm import advance
 from gossamer.privacy.statement import PrivacyStatement
 
 BATCH = 500
+
+Spec = ImageSpec | SeriesSpec
+"""What can be made; a file tells them apart by their type's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +32,45 @@ class GeneratorRecipe:
         network: architecture.
         latent: law of its input.
         spec: shape and classes of what it makes.
+        class_shares: shares of the classes among the records, as released under noise; empty where a method releases
+            none.
     """
 
     network: GeneratorConfig
     latent: Latent
-    spec: ImageSpec
+    spec: Spec
+    class_shares: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        shares = self.class_shares
+        if shares and not (len(shares) == self.spec.num_classes and min(shares) >= 0 and abs(sum(shares) - 1) < 1e-6):
+            raise InputError("class_shares must be a share of at least 0 for every class, together 1, or be left out")
+
+    @classmethod
+    def of(
+        cls, spec: AbstractSpec, *, network: GeneratorConfig, latent: Latent, noisy_counts: Tensor | None = None
+    ) -> GeneratorRecipe:
+        """That of a network for records of a specification.
+
+        Args:
+            spec: of the records.
+            network: architecture.
+            latent: law of its input.
+            noisy_counts: released counts of classes, (classes,); None for a method that releases none.
+
+        Raises:
+            InputError: a specification that a file could not hold.
+        """
+        if not isinstance(spec, ImageSpec | SeriesSpec):
+            raise InputError(
+                f"{type(spec).__name__} cannot be written to a file: hand over an ImageSpec or a SeriesSpec"
+            )
+        shares: tuple[float, ...] = ()
+        if noisy_counts is not None and spec.num_classes:
+            # Privacy: counts are released sums, noise included; what noise made negative is no record.
+            kept = noisy_counts.double().clamp_min(0) + 1e-9
+            shares = tuple((kept / kept.sum()).tolist())
+        return cls(network=network, latent=latent, spec=spec, class_shares=shares)
 
     def build(self, rng: torch.Generator) -> nn.Module:
         """A fresh network with weights drawn from ``rng``."""
@@ -51,7 +90,7 @@ class TrainedGenerator:
     statement: PrivacyStatement
 
     def sample(self, num_samples: int, *, labels: Tensor | None = None, seed: int = 0) -> tuple[Tensor, Tensor | None]:
-        """Draw synthetic images.
+        """Draw synthetic records.
 
         Args:
             num_samples: how many, >= 1.
@@ -59,7 +98,7 @@ class TrainedGenerator:
             seed: the same seed gives the same samples.
 
         Returns:
-            Images float32 (num_samples, channels, height, width) in [0, 1], and labels int64 (num_samples,), None for a
+            Records float32 (num_samples, *recipe.spec.shape) in [0, 1], and labels int64 (num_samples,), None for a
             generator without classes.
 
         Raises:
@@ -68,7 +107,35 @@ class TrainedGenerator:
         labels = self._labels(num_samples, labels)
         network = self.network()
         parts = [network(latent, label) for latent, label in self._batches(num_samples, labels, seed)]
-        return torch.cat(parts), labels
+        return self.recipe.spec.as_written(torch.cat(parts)), labels
+
+    def uneven_labels(self, num_samples: int, *, evenness: float = 0.5, seed: int = 0) -> Tensor:
+        r"""Classes in the released shares p, or between those and all alike: in numbers as :math:`p^{1 - e}`.
+
+        Where one class outnumbers another a hundred times, records of the rare one teach a classifier nothing if they
+        are as rare among the samples, and too much if they are as frequent; between the two it learns both.
+
+        Args:
+            num_samples: how many, >= 1.
+            evenness: e from 0, the released shares, to 1, all classes alike.
+            seed: of their order.
+
+        Returns:
+            int64 (num_samples,).
+
+        Raises:
+            InputError: a number out of range, or a generator whose method released no shares.
+        """
+        if num_samples < 1:
+            raise InputError(f"num_samples must be at least 1, got {num_samples}")
+        if not 0 <= evenness <= 1:
+            raise InputError(f"evenness must lie between 0 and 1, got {evenness}")
+        if not self.recipe.class_shares:
+            raise InputError("this generator was released without shares of classes: draw its classes in turn")
+        weights = torch.tensor(self.recipe.class_shares, dtype=torch.float64) ** (1 - evenness)
+        ends = (num_samples * weights.cumsum(0) / weights.sum()).round()
+        labels = torch.searchsorted(ends, torch.arange(num_samples, dtype=torch.float64), right=True)
+        return labels[torch.randperm(num_samples, generator=public_stream(seed, "labels"))]
 
     def network(self) -> nn.Module:
         """The generator as a module in evaluation mode, without gradients."""

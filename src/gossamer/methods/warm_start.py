@@ -64,7 +64,7 @@ class Opponents:
     Attributes:
         shards: private records.
         view: of the stage.
-        image_shape: (channels, height, width) of a whole image.
+        sample_shape: of a whole sample.
         num_classes: 0 without labels.
         pool: public samples of the generator as it stands, in the view, (classes, p, ...).
         batch_size: pairs in a batch.
@@ -75,7 +75,7 @@ class Opponents:
 
     shards: Shards
     view: AbstractView
-    image_shape: tuple[int, int, int]
+    sample_shape: tuple[int, ...]
     num_classes: int
     pool: Tensor
     batch_size: int
@@ -159,7 +159,10 @@ class AgainstOwnGenerator(AbstractWarmStart):
         architecture = MLPGeneratorConfig(hidden_sizes=(self.hidden, self.hidden))
         networks: list[nn.Module] = [
             architecture.build(
-                opponents.image_shape, opponents.num_classes, 10, public_stream(opponents.seed, "own generator", int(k))
+                opponents.sample_shape,
+                opponents.num_classes,
+                10,
+                public_stream(opponents.seed, "own generator", int(k)),
             )
             for k in numbers
         ]

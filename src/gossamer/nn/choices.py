@@ -10,6 +10,11 @@ from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
+from gossamer.nn.series.critic import SeriesConvCriticConfig
+from gossamer.nn.series.discriminator import SeriesConvDiscriminatorConfig
+from gossamer.nn.series.generator import SeriesConvGeneratorConfig
+from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
+from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
 
 GeneratorConfig = (
     ResNetGeneratorConfig
@@ -18,6 +23,11 @@ GeneratorConfig = (
     | CosineGeneratorConfig
     | MERFGeneratorConfig
     | MixtureGeneratorConfig
+    | SeriesConvGeneratorConfig
+    | SeriesMERFGeneratorConfig
+    | SeriesMixtureGeneratorConfig
 )
-CriticConfig = ConvCriticConfig | MLPCriticConfig
-DiscriminatorConfig = MLPDiscriminatorConfig | MLPCriticConfig
+CriticConfig = ConvCriticConfig | MLPCriticConfig | SeriesConvCriticConfig
+DiscriminatorConfig = MLPDiscriminatorConfig | MLPCriticConfig | SeriesConvDiscriminatorConfig
+EmbeddingGeneratorConfig = MERFGeneratorConfig | SeriesMERFGeneratorConfig
+AnyMixtureGeneratorConfig = MixtureGeneratorConfig | SeriesMixtureGeneratorConfig

@@ -117,6 +117,39 @@ class SpectralNormConv2d(AbstractSpectralNorm):
         return F.conv2d(x, self.effective_weight(), self.bias, stride=self.stride, padding=self.padding)
 
 
+class SpectralNormConv1d(AbstractSpectralNorm):
+    """A convolution in time with W / sigma(W) for a kernel, W flattened to (out_channels, in_channels x kernel).
+
+    sigma is the norm of that flattened matrix, as for images, not that of the convolution as an operator.
+
+    Args:
+        in_channels: channels of an input.
+        out_channels: channels of an output.
+        kernel_size: length of the kernel, in samples.
+        stride: samples between two positions of the kernel.
+        padding: zeros added at both ends, in samples.
+        rng: the stream of initial weights.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, padding: int = 0,
+        rng: torch.Generator,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.stride = stride
+        self.padding = padding
+        self._start(torch.empty(out_channels, in_channels, kernel_size), rng)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def as_matrix(self, weight: Tensor) -> Tensor:
+        """(..., out, in, kernel) to (..., out, in x kernel)."""
+        return weight.flatten(start_dim=-2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (batch, in_channels, length) to (batch, out_channels, length')."""
+        return F.conv1d(x, self.effective_weight(), self.bias, stride=self.stride, padding=self.padding)
+
+
 class SpectralNormEmbedding(AbstractSpectralNorm):
     """Row `label` of W / sigma(W), W being (num_classes, features).
 

@@ -1,4 +1,4 @@
-"""Public linear views of an image: what a critic looks at, and where its gradient is released."""
+"""Public linear views of a sample, image or series: what a critic looks at, and where its gradient is released."""
 
 from __future__ import annotations
 
@@ -12,43 +12,44 @@ from torch import Tensor
 from torch.nn import functional
 
 from gossamer.errors import InputError
+from gossamer.nn.network import Shape
 
 
 class AbstractView(abc.ABC):
-    """A fixed linear map of images, chosen without looking at data.
+    """A fixed linear map of samples, chosen without looking at data.
 
     A released gradient costs the same in every view, but its noise has one share per coordinate: fewer coordinates,
     more signal.
     """
 
     @abc.abstractmethod
-    def shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Shape (channels, height, width) of the view of an image of the given shape."""
+    def shape(self, sample_shape: Shape) -> Shape:
+        """Shape of the view of a sample of the given shape, channels first; as many axes as the sample has."""
 
     @abc.abstractmethod
-    def look(self, images: Tensor) -> Tensor:
-        """Map (batch, channels, height, width) to the view, linearly and image by image."""
+    def look(self, samples: Tensor) -> Tensor:
+        """Map (batch, *sample shape) to the view, linearly and sample by sample."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WholeImage(AbstractView):
-    """The image itself, as published."""
+    """The sample itself, an image as published or a series."""
 
-    def shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """The shape of the image."""
-        return image_shape
+    def shape(self, sample_shape: Shape) -> Shape:
+        """The shape of the sample."""
+        return sample_shape
 
-    def look(self, images: Tensor) -> Tensor:
-        """The images, unchanged."""
-        return images
+    def look(self, samples: Tensor) -> Tensor:
+        """The samples, unchanged."""
+        return samples
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pooled(AbstractView):
-    """Means over square blocks of pixels; blocks at the lower and right edge may be smaller.
+    """Means over square blocks of pixels or stretches of time; those at the lower and right edge may be smaller.
 
     Attributes:
-        factor: side of a block in pixels, >= 1.
+        factor: side of a block in pixels, or length of a stretch in samples, >= 1.
     """
 
     factor: int
@@ -57,24 +58,28 @@ class Pooled(AbstractView):
         if self.factor < 1:
             raise InputError(f"factor of a pooled view must be at least 1, got {self.factor}")
 
-    def shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """(channels, ceil(height / factor), ceil(width / factor))."""
-        channels, height, width = image_shape
-        return channels, -(-height // self.factor), -(-width // self.factor)
+    def shape(self, sample_shape: Shape) -> Shape:
+        """(channels, ceil(height / factor), ceil(width / factor)), or (channels, ceil(length / factor))."""
+        return sample_shape[0], *(-(-side // self.factor) for side in sample_shape[1:])
 
-    def look(self, images: Tensor) -> Tensor:
+    def look(self, samples: Tensor) -> Tensor:
         """Mean over each block."""
-        return functional.avg_pool2d(images, self.factor, ceil_mode=True, count_include_pad=False)
+        is_series = samples.dim() == 3
+        images = samples.unsqueeze(2) if is_series else samples
+        block = (1 if is_series else self.factor, self.factor)
+        pooled = functional.avg_pool2d(images, block, ceil_mode=True, count_include_pad=False)
+        return pooled.squeeze(2) if is_series else pooled
 
 
 @dataclass(frozen=True, kw_only=True)
 class LowFrequencies(AbstractView):
     """Cosine coefficients of low frequency: those (u, v) with ``u^2 + v^2 < radius^2``, of each channel.
 
-    The transform is the orthonormal two-dimensional DCT-II, times ``scale``.
+    The transform is the orthonormal DCT-II, of two dimensions or of time alone (u = 0), times ``scale``.
 
     Attributes:
-        radius: in units of the lowest frequency, > 0. At 28x28, radius 10 keeps 86 coefficients, radius 12 keeps 121.
+        radius: in units of the lowest frequency, > 0. At 28x28, radius 10 keeps 86 coefficients, radius 12 keeps 121;
+            of a series, radius 10 keeps 10.
         scale: public factor, so that a critic's slope of 1 suits its inputs.
     """
 
@@ -85,15 +90,26 @@ class LowFrequencies(AbstractView):
         if not (self.radius > 0 and self.scale > 0):
             raise InputError("radius and scale of a view of low frequencies must be positive")
 
-    def shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """(channels, 1, coefficients)."""
-        channels, height, width = image_shape
-        return channels, 1, len(cosine_basis(height, width, self.radius)[1])
+    def shape(self, sample_shape: Shape) -> Shape:
+        """(channels, 1, coefficients) of an image, (channels, coefficients) of a series."""
+        num_coefficients = len(cosine_basis(*plane(sample_shape), self.radius)[1])
+        return sample_shape[0], *(1 for _ in sample_shape[2:]), num_coefficients
 
-    def look(self, images: Tensor) -> Tensor:
-        """The coefficients, (batch, channels, 1, coefficients)."""
-        basis = cosine_basis(images.shape[-2], images.shape[-1], self.radius)[0].to(images)
-        return (images.flatten(start_dim=2) @ (self.scale * basis)).unsqueeze(2)
+    def look(self, samples: Tensor) -> Tensor:
+        """The coefficients, (batch, channels, 1, coefficients) or (batch, channels, coefficients)."""
+        basis = cosine_basis(*plane(samples.shape[1:]), self.radius)[0].to(samples)
+        coefficients = samples.flatten(start_dim=2) @ (self.scale * basis)
+        return coefficients.unsqueeze(2) if samples.dim() == 4 else coefficients
+
+
+def plane(sample_shape: Shape) -> tuple[int, int]:
+    """Height and width of an image; 1 and the length of a series, which is an image of one row to a linear map.
+
+    >>> plane((1, 28, 28)), plane((2, 187))
+    ((28, 28), (1, 187))
+    """
+    height, width = (1, *sample_shape[1:])[-2:]
+    return height, width
 
 
 @functools.lru_cache(maxsize=16)

@@ -14,6 +14,17 @@ class Unit(enum.Enum):
     RECORD = "record"
     PERSON = "person"
 
+    @property
+    def protected(self) -> str:
+        """What is protected, in words."""
+        return "one record" if self is Unit.RECORD else "all records of one person"
+
+    @property
+    def overlap(self) -> str:
+        """What no price of one unit covers: somebody who is in several slots."""
+        whose = "slots that belong to one person" if self is Unit.RECORD else "names of one person, a slot each"
+        return f"several {whose}, beyond what their number multiplies epsilon to"
+
 
 class Adjacency(enum.Enum):
     """Which data sets count as neighbours. The price of a mechanism holds for one adjacency only.
@@ -38,10 +49,8 @@ class Adjacency(enum.Enum):
             'Neighbouring data sets differ by one record, added or removed.'
         """
         if self is Adjacency.SLOT:
-            content = "one record" if unit is Unit.RECORD else "all records of one person"
             return (
-                f"Neighbouring data sets differ in one public slot, whose content ({content}) "
+                f"Neighbouring data sets differ in one public slot, whose content ({unit.protected}) "
                 "is added, removed or replaced by anything."
             )
-        content = "one record" if unit is Unit.RECORD else "all records of one person"
-        return f"Neighbouring data sets differ by {content}, added or removed."
+        return f"Neighbouring data sets differ by {unit.protected}, added or removed."

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gossamer.data.images import ImageSpec
+from gossamer.data.records import AbstractSpec
+from gossamer.data.series import SeriesSpec
 from gossamer.methods.dp_cgan import DP_CGAN, DPCGANConfig
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
@@ -17,6 +18,7 @@ from gossamer.nn.views import LowFrequencies
 from gossamer.recipes.gs_wgan import DIGITS_CPU as GS_WGAN_DIGITS
 from gossamer.recipes.gs_wgan import FASHION_MNIST_CPU as GS_WGAN_FASHION_MNIST
 from gossamer.recipes.gs_wgan import MNIST_CPU as GS_WGAN_MNIST
+from gossamer.recipes.gs_wgan import SERIES_CPU as GS_WGAN_SERIES
 from gossamer.recipes.recipe import Recipe, RecipeBook
 
 PUBLISHED = DPCGANConfig(num_steps=30_000)
@@ -71,6 +73,11 @@ DIGITS_REVISITED = replace(
 DIGITS_PUBLISHED = replace(PUBLISHED, num_steps=2_000, expected_batch_size=60, synthetic_batch_size=60)
 """The published networks at 8x8, with a batch that fits so few records."""
 
+SERIES_REVISITED = replace(
+    MNIST_REVISITED, generator=GS_WGAN_SERIES.generator, view=LowFrequencies(radius=48, scale=0.5)
+)
+"""As for MNIST, with cosines of time. Set once and not tuned."""
+
 RECIPES = (
     Recipe(name="digits-revisited", summary="8x8 digits of scikit-learn, a minute", config=DIGITS_REVISITED),
     Recipe(name="digits-published", summary="the published networks at 8x8", config=DIGITS_PUBLISHED),
@@ -84,18 +91,22 @@ RECIPES = (
         summary="Fashion-MNIST as published, a tenth of the steps",
         config=PUBLISHED_SHORT,
     ),
+    Recipe(name="mitdb-revisited", summary="MIT-BIH beats on two cores", config=SERIES_REVISITED, shape=(1, 187)),
 )
 
 
-def recipe_for(spec: ImageSpec, num_records: int) -> Recipe[DPCGANConfig]:
-    """Settings for a user's own images on a CPU: sizes follow from the shape and the number of slots, both public."""
-    side = max(spec.height, spec.width)
+def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPCGANConfig]:
+    """Settings for a user's own records on a CPU: sizes follow from the shape and the number of slots, both public."""
+    side = max(spec.shape[1:])
     tuned = DIGITS_REVISITED if side <= 16 else MNIST_REVISITED
     view = LowFrequencies(radius=min(9.0, 0.75 * side), scale=min(1.0, 7 / side))
+    if isinstance(spec, SeriesSpec):
+        radius = max(2.0, min(48.0, 0.75 * spec.length, 96 / spec.channels))
+        tuned, view = SERIES_REVISITED, LowFrequencies(radius=radius, scale=0.5)
     expected = max(1, min(tuned.expected_batch_size, num_records // 6))
     return Recipe(
         name="own-revisited",
-        summary="a user's own images on a CPU",
+        summary="a user's own records on a CPU",
         config=replace(tuned, expected_batch_size=expected, view=view),
     )
 

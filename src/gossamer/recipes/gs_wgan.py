@@ -1,11 +1,12 @@
-"""Recipes of GS-WGAN: for each published data set one for a CPU and one at the paper's size, and one for own images."""
+"""Recipes of GS-WGAN: a CPU and a paper size for each published data set, and some for own images and series."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from gossamer.data.images import ImageSpec
-from gossamer.methods.augmentation import SmallMotions
+from gossamer.data.records import AbstractSpec
+from gossamer.data.series import SeriesSpec
+from gossamer.methods.augmentation import NoAugmentation, SmallMotions
 from gossamer.methods.critics import WassersteinLoss
 from gossamer.methods.gs_wgan import GS_WGAN, GSWGANConfig, Stage
 from gossamer.methods.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
@@ -15,7 +16,9 @@ from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.mlp import MLPCriticConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
 from gossamer.nn.latents import BernoulliLatent, NormalLatent
-from gossamer.nn.views import LowFrequencies
+from gossamer.nn.series.critic import SeriesConvCriticConfig
+from gossamer.nn.series.generator import SeriesConvGeneratorConfig
+from gossamer.nn.views import LowFrequencies, Pooled, View
 from gossamer.recipes.recipe import Recipe, RecipeBook
 
 PAPER = GSWGANConfig(
@@ -73,6 +76,7 @@ MNIST_GENERATOR = CosineGeneratorConfig(
     table_gain=150,
     label_gain=2,
     brightness=-2,
+    black=0.05,
     rotation=0.12,
     shear=0.12,
     zoom=0.08,
@@ -115,6 +119,50 @@ FASHION_MNIST_CPU = replace(
 )
 """The best that was measured for clothes, which hang straighter than digits are written; it is not good yet."""
 
+SERIES_CPU = replace(
+    MNIST_CPU,
+    num_critics=3000,
+    num_steps=4000,
+    generator=CosineGeneratorConfig(
+        hidden_sizes=(256, 256),
+        radius=64,
+        smoothness=24,
+        gain=1,
+        num_styles=6,
+        table_gain=75,
+        label_gain=2,
+        brightness=-1,
+    ),
+    stages=(
+        Stage(
+            view=LowFrequencies(radius=48, scale=0.5),
+            critic=MLPCriticConfig(hidden_sizes=(64, 64)),
+            warm_start=AgainstPresentGenerator(num_updates=60),
+        ),
+    ),
+    critic_batch_size=16,
+    augmentation=NoAugmentation(),
+)
+"""As for digits, with cosines of time: 48 coefficients of each channel, and a generator that draws 64.
+
+Half as many critics as there, so that more of them hold a record of a rare class. Set once and not tuned.
+"""
+
+SERIES_CONV = replace(
+    SERIES_CPU,
+    num_critics=1000,
+    generator=SeriesConvGeneratorConfig(width=16),
+    stages=(
+        Stage(
+            view=Pooled(factor=4),
+            critic=SeriesConvCriticConfig(width=8),
+            warm_start=AgainstPresentGenerator(num_updates=60),
+        ),
+    ),
+    loss=WassersteinLoss(),
+)
+"""Convolutions in time on both sides; critics see means of four samples. Set once and not tuned."""
+
 RECIPES = (
     Recipe(name="digits-cpu", summary="8x8 digits of scikit-learn, a minute on two cores", config=DIGITS_CPU),
     Recipe(name="digits-paper", summary="the published networks and numbers, at 8x8", config=PAPER),
@@ -122,6 +170,10 @@ RECIPES = (
     Recipe(name="mnist-paper", summary="MNIST as published, for a GPU", config=PAPER),
     Recipe(name="fashion-mnist-cpu", summary="Fashion-MNIST on two cores", config=FASHION_MNIST_CPU),
     Recipe(name="fashion-mnist-paper", summary="Fashion-MNIST as published, for a GPU", config=PAPER),
+    Recipe(name="mitdb-cpu", summary="MIT-BIH beats on two cores", config=SERIES_CPU, shape=(1, 187)),
+    Recipe(
+        name="mitdb-conv", summary="MIT-BIH beats with convolutions on both sides", config=SERIES_CONV, shape=(1, 187)
+    ),
 )
 
 
@@ -134,14 +186,16 @@ def find_recipe(name: str) -> Recipe[GSWGANConfig]:
     return GS_WGAN_BOOK.find(name)
 
 
-def recipe_for(spec: ImageSpec, num_records: int) -> Recipe[GSWGANConfig]:
-    """Settings for a user's own images on a CPU: sizes follow from the shape and the number of slots, both public."""
-    side = max(spec.height, spec.width)
+def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[GSWGANConfig]:
+    """Settings for a user's own records on a CPU: sizes follow from the shape and the number of slots, both public."""
+    side = max(spec.shape[1:])
     tuned = DIGITS_CPU if side <= 16 else MNIST_CPU
+    view: View = LowFrequencies(radius=min(9.0, 0.75 * side), scale=min(1.0, 7 / side))
+    if isinstance(spec, SeriesSpec):
+        tuned, view = _for_series(spec, num_records)
     num_critics = max(1, min(tuned.num_critics, num_records // 3))
     draws = min(tuned.draws_per_step, 64)
     (stage,) = tuned.stages
-    view = LowFrequencies(radius=min(9.0, 0.75 * side), scale=min(1.0, 7 / side))
     config = replace(
         tuned,
         num_critics=num_critics,
@@ -150,7 +204,14 @@ def recipe_for(spec: ImageSpec, num_records: int) -> Recipe[GSWGANConfig]:
         draws_per_step=draws,
         stages=(replace(stage, view=view),),
     )
-    return Recipe(name="own-cpu", summary="a user's own images on a CPU", config=config)
+    return Recipe(name="own-cpu", summary="a user's own records on a CPU", config=config)
+
+
+def _for_series(spec: SeriesSpec, num_records: int) -> tuple[GSWGANConfig, View]:
+    """Settings for series, and a view of 96 coefficients at most over all channels."""
+    radius = min(48.0, 0.75 * spec.length, 96 / spec.channels)
+    steps = SERIES_CPU.num_steps if num_records >= 10_000 else DIGITS_CPU.num_steps
+    return replace(SERIES_CPU, num_steps=steps), LowFrequencies(radius=max(2.0, radius), scale=0.5)
 
 
 GS_WGAN_BOOK = RecipeBook(method=GS_WGAN, recipes=RECIPES, for_own=recipe_for)

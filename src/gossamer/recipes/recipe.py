@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from gossamer.data.images import ImageSpec
+from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.methods.method import Method
 
@@ -21,11 +21,18 @@ class Recipe(Generic[C]):
         name: what to type after --recipe.
         summary: one line.
         config: settings, without a noise multiplier: that follows from the budget.
+        shape: of the records that it is for, where a data set comes in several layouts; None for any.
     """
 
     name: str
     summary: str
     config: C
+    shape: tuple[int, ...] | None = None
+
+    def suits(self, data: str, shape: tuple[int, ...] | None) -> bool:
+        """Whether it is for a published data set, and for records of this shape where one is given."""
+        is_named = self.name == data or self.name.startswith(f"{data}-")
+        return is_named and (shape is None or self.shape in (None, shape))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +43,12 @@ class RecipeBook(Generic[C]):
         method: what they are settings of.
         recipes: the published data sets'; of those for one data set, whose name they begin with, the first is taken
             where none is named.
-        for_own: shape and number of slots -> settings for a user's own images.
+        for_own: shape and number of slots -> settings for a user's own records.
     """
 
     method: Method[C]
     recipes: tuple[Recipe[C], ...]
-    for_own: Callable[[ImageSpec, int], Recipe[C]]
+    for_own: Callable[[AbstractSpec, int], Recipe[C]]
 
     def find(self, name: str) -> Recipe[C]:
         """The recipe of that name.
@@ -55,13 +62,17 @@ class RecipeBook(Generic[C]):
         names = ", ".join(recipe.name for recipe in self.recipes)
         raise InputError(f"no recipe {name!r} of {self.method.name}; the recipes are {names}")
 
-    def find_for(self, data: str) -> Recipe[C]:
-        """The first recipe for a published data set.
+    def has_for(self, data: str, shape: tuple[int, ...] | None = None) -> bool:
+        """Whether there is a recipe for a published data set, in the layout with records of this shape."""
+        return any(recipe.suits(data, shape) for recipe in self.recipes)
+
+    def find_for(self, data: str, shape: tuple[int, ...] | None = None) -> Recipe[C]:
+        """The first recipe for a published data set, in the layout with records of this shape.
 
         Raises:
             InputError: there is none.
         """
         for recipe in self.recipes:
-            if recipe.name == data or recipe.name.startswith(f"{data}-"):
+            if recipe.suits(data, shape):
                 return recipe
         raise InputError(f"{self.method.name} has no recipe for {data}; name one with --recipe")

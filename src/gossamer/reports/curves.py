@@ -23,7 +23,7 @@ from gossamer.reports.captions import caption
 from gossamer.runs.files import whole_file
 
 # Okabe and Ito, "Color universal design", 2008. The cycles have no common divisor, so that looks repeat late.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _DASHES = ("-", (0, (6, 1.5)), (0, (6, 1.5, 1, 1.5)), (0, (1, 1.2)), (0, (3, 1, 1, 1, 1, 1)))
 _REFERENCE = "#555555"
@@ -139,11 +139,11 @@ def curves(shown: Sequence[Curve], *, delta: float | None) -> Figure:
     runs = list(dict.fromkeys(curve.name for curve in shown))
     per_row = min(_PANELS_PER_ROW, len(panels))
     rows = -(-len(panels) // per_row)
-    with _style():
-        names = [_legible(name, _LONGEST_NAME) for name in runs]
+    with styled():
+        names = [legible(name, _LONGEST_NAME) for name in runs]
         legend_columns = max(1, int(3.6 * per_row / (0.085 * max(map(len, names)) + 0.7)))
         legend_rows = -(-(len(runs) + 1) // legend_columns)
-        figure = _figure(max(4.4, 3.6 * per_row), 2.9 * rows + 0.2 * legend_rows + 0.2)
+        figure = new_figure(max(4.4, 3.6 * per_row), 2.9 * rows + 0.2 * legend_rows + 0.2)
         for number, panel in enumerate(panels):
             axes = figure.add_subplot(rows, per_row, number + 1)
             in_panel = [curve for curve in shown if curve.score == panel]
@@ -152,7 +152,7 @@ def curves(shown: Sequence[Curve], *, delta: float | None) -> Figure:
             _draw_references(axes, in_panel)
             _label_panel(axes, in_panel, delta)
         _legend(figure, dict(zip(runs, names, strict=True)), legend_columns)
-        _arrange(figure)
+        arranged(figure)
     return figure
 
 
@@ -176,15 +176,15 @@ def bars(classifiers: Sequence[Bar], headline: Sequence[Bar]) -> Figure:
     if not classifiers and not headline:
         raise InputError("no score to draw")
     parts = bool(classifiers) + bool(headline)
-    with _style():
-        figure = _figure(5.2 * parts, max(0.34 * len(classifiers) + 1.1, 0.78 * len(headline) + 0.5))
+    with styled():
+        figure = new_figure(5.2 * parts, max(0.34 * len(classifiers) + 1.1, 0.78 * len(headline) + 0.5))
         halves = figure.subfigures(1, parts, squeeze=False)[0]
         if classifiers:
             _draw_classifiers(halves[0], classifiers)
         if headline:
             _draw_headline(halves[-1], headline)
         _legend_of_bars(figure, [*classifiers, *headline])
-        _arrange(figure)
+        arranged(figure)
     return figure
 
 
@@ -203,16 +203,24 @@ def save_figure(figure: Figure, stem: Path | str) -> tuple[Path, Path]:
     """
     stem = Path(stem)
     png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
-    with _style():
-        with whole_file(png) as file:
-            figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
-        with whole_file(svg) as file:
-            figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    save_png_of(figure, png)
+    with styled(), whole_file(svg) as file:
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return png, svg
 
 
+def save_png_of(figure: Figure, path: Path) -> None:
+    """Write a figure as one PNG, 150 dots per inch, whole or not at all; equal figures give equal bytes.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    with styled(), whole_file(path) as file:
+        figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
+
+
 @contextlib.contextmanager
-def _style() -> Iterator[None]:
+def styled() -> Iterator[None]:
     """Matplotlib's own defaults and ours, whatever the user's matplotlibrc says, and no longer than we draw."""
     ours: dict[str, Any] = {
         "axes.spines.right": False,
@@ -230,19 +238,20 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, its sides in inches."""
     figure = Figure(figsize=(width, height), dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.08))
     FigureCanvasAgg(figure)
     return figure
 
 
-def _arrange(figure: Figure) -> None:
+def arranged(figure: Figure) -> None:
     """Find every part its place, once: done anew at each saving, the parts would move a little every time."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
 
-def _legible(name: str, length: int) -> str:
+def legible(name: str, length: int) -> str:
     """A name in glyphs that the font has, no longer than there is room."""
     font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
     shown = "".join(character if font.get_char_index(ord(character)) else "?" for character in name)
@@ -265,7 +274,7 @@ def _check(shown: Sequence[Curve]) -> None:
 
 def _look(run: int) -> dict[str, Any]:
     return {
-        "color": _COLOURS[run % len(_COLOURS)],
+        "color": COLOURS[run % len(COLOURS)],
         "marker": _MARKERS[run % len(_MARKERS)],
         "linestyle": _DASHES[run % len(_DASHES)],
         "linewidth": 1.5,
@@ -291,7 +300,7 @@ def _draw_references(axes: Axes, shown: Sequence[Curve]) -> None:
 def _label_panel(axes: Axes, shown: Sequence[Curve], delta: float | None) -> None:
     score = shown[0].scores[0]
     title, unit = _title(score.name)
-    axes.set_title(_legible(title, _LONGEST_LABEL + 8))
+    axes.set_title(legible(title, _LONGEST_LABEL + 8))
     axes.set_ylabel(f"{unit}\n{_direction(score)}")
     axes.set_xlabel("epsilon" if delta is None else f"epsilon (delta = {_short(delta)})")
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
@@ -357,16 +366,16 @@ def _draw_headline(figure: SubFigure, headline: Sequence[Bar]) -> None:
         axes.spines["left"].set_visible(False)
         score = bar.score
         axes.set_title(
-            f"{_legible(_title(bar.name)[0], _LONGEST_LABEL + 4)} ({_direction(score)})", loc="left", fontsize=8.5
+            f"{legible(_title(bar.name)[0], _LONGEST_LABEL + 4)} ({_direction(score)})", loc="left", fontsize=8.5
         )
         axes.set_title(_with_interval(score), loc="right", fontsize=8.5)
 
 
 def _draw_bar(axes: Axes, bar: Bar, row: float, *, apart: float) -> None:
     if bar.reference is not None:
-        _draw_dot(axes, bar.reference, row + apart, color=_COLOURS[1], marker="s", markerfacecolor="white", gid="real")
+        _draw_dot(axes, bar.reference, row + apart, color=COLOURS[1], marker="s", markerfacecolor="white", gid="real")
         row -= apart
-    _draw_dot(axes, bar.score, row, color=_COLOURS[0], marker="o", gid="synthetic")
+    _draw_dot(axes, bar.score, row, color=COLOURS[0], marker="o", gid="synthetic")
 
 
 def _draw_dot(axes: Axes, score: Score, row: float, *, color: str, gid: str, **marker: Any) -> None:
@@ -388,7 +397,7 @@ def _title(name: str) -> tuple[str, str]:
 
 
 def _classifier(name: str) -> str:
-    return _legible(_CLASSIFIERS.get(name, name.replace("_", " ")), _LONGEST_LABEL)
+    return legible(_CLASSIFIERS.get(name, name.replace("_", " ")), _LONGEST_LABEL)
 
 
 def _direction(score: Score) -> str:

@@ -103,6 +103,13 @@ def _number(tree: Any, kind: type) -> Any:
     return kind(tree)
 
 
+def _flag(tree: Any, _: type) -> bool:
+    # Of its own: for int's hook a bool is an int that must be refused.
+    if not isinstance(tree, bool):
+        raise InputError(f"expected bool, got {type(tree).__name__}")
+    return tree
+
+
 def _structure_list(kind: Any) -> Any:
     # Strict: a string is no list of its letters.
     member = typing.get_args(kind)[0]
@@ -123,6 +130,7 @@ def _is_list(kind: Any) -> bool:
 _CONVERTER = cattrs.Converter(forbid_extra_keys=True)
 for _kind in (int, float, str):
     _CONVERTER.register_structure_hook(_kind, _number)
+_CONVERTER.register_structure_hook(bool, _flag)
 _CONVERTER.register_structure_hook_factory(dataclasses.is_dataclass, _structure_tagged)
 _CONVERTER.register_structure_hook_factory(_is_list, _structure_list)
 _CONVERTER.register_structure_hook_func(lambda kind: _variants(kind) is not None, _structure_union)

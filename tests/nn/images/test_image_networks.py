@@ -15,8 +15,8 @@ from gossamer.nn.images.cosine import CosineGeneratorConfig
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.dcgan import DCGANGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.images.network import AbstractCriticConfig, AbstractGeneratorConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
+from gossamer.nn.network import AbstractCriticConfig, AbstractGeneratorConfig
 
 GENERATORS: list[AbstractGeneratorConfig] = [
     ResNetGeneratorConfig(width=4),
@@ -221,10 +221,11 @@ def test_configs_are_frozen(config: AbstractGeneratorConfig | AbstractCriticConf
         lambda: MLPCriticConfig(hidden_sizes=(3, 0)),
         lambda: CosineGeneratorConfig(radius=0.0),
         lambda: CosineGeneratorConfig(smoothness=float("nan")),
-        lambda: MLPGeneratorConfig().build((1, 3, 28), 0, 2, seeded()),
-        lambda: MLPGeneratorConfig().build((1, 28, 129), 0, 2, seeded()),
+        lambda: DCGANGeneratorConfig().build((1, 3, 28), 0, 2, seeded()),
+        lambda: DCGANGeneratorConfig().build((1, 28, 129), 0, 2, seeded()),
         lambda: MLPGeneratorConfig().build((0, 28, 28), 0, 2, seeded()),
-        lambda: MLPGeneratorConfig().build((28, 28), 0, 2, seeded()),
+        lambda: DCGANGeneratorConfig().build((28, 28), 0, 2, seeded()),
+        lambda: MLPGeneratorConfig().build((28,), 0, 2, seeded()),
         lambda: MLPGeneratorConfig().build((1, 28, 28), -1, 2, seeded()),
         lambda: MLPGeneratorConfig().build((1, 28, 28), 0, 0, seeded()),
         lambda: ConvCriticConfig().build((1, 2, 2), 0, seeded()),

@@ -94,7 +94,7 @@ def test_places_have_the_covariance_of_the_factors() -> None:
     network.factors.mul_(0.05)
     drawn = network(latents(config, 20_000), torch.zeros(20_000, dtype=torch.int64))
     places = config.features(drawn) @ network.directions.T
-    expected = network.factors[0] @ network.factors[0].T
+    expected = network.factors[0, 0] @ network.factors[0, 0].T
     assert torch.allclose(torch.cov(places.T), expected, atol=0.05 * float(expected.norm()))
 
 

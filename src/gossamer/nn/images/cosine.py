@@ -1,4 +1,4 @@
-"""A dense generator that draws in cosine functions of low frequency, with a table of class images under it."""
+"""A dense generator that draws in cosine functions of low frequency, with a table of one drawing a class under it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch.nn import functional as F
 
 from gossamer.errors import InputError
 from gossamer.nn.images.mlp import trunk
-from gossamer.nn.images.network import (
+from gossamer.nn.network import (
     AbstractGenerator,
     AbstractGeneratorConfig,
-    ImageShape,
+    Shape,
     checked_count,
     checked_sizes,
     encoded_label,
     linear,
 )
-from gossamer.nn.views import cosine_basis
+from gossamer.nn.views import cosine_basis, plane
 
 NUM_MOTIONS = 5
 """Latents that move a drawn image: rotation, shear, size, and two for the shift."""
@@ -27,7 +27,7 @@ NUM_MOTIONS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class CosineGeneratorConfig(AbstractGeneratorConfig):
-    """Settings of `CosineGenerator`.
+    """Settings of `CosineGenerator`. Motions are for images alone.
 
     Args:
         hidden_sizes: units of each hidden layer, first to last.
@@ -37,7 +37,9 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
         num_styles: rows of the class table for each class; the first latent chooses among them.
         table_gain: scale of the class table; under Adam it sets how much faster the table learns than the network.
         label_gain: value of the hot entry in the network's input.
-        brightness: logit of an image whose coefficients are all 0.
+        brightness: logit of a sample whose coefficients are all 0.
+        black: what is darker is drawn as 0 by a finished generator, and the rest stretched to meet it; not in training,
+            where it would stop gradients.
         rotation: standard deviation of a random rotation of the drawn image, in radians.
         shear: standard deviation of a random shear.
         zoom: standard deviation of a random change of size.
@@ -52,6 +54,7 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
     table_gain: float = 60.0
     label_gain: float = 3.0
     brightness: float = -2.0
+    black: float = 0.0
     rotation: float = 0.0
     shear: float = 0.0
     zoom: float = 0.0
@@ -63,7 +66,7 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
         for name in ("radius", "smoothness", "gain"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("rotation", "shear", "zoom", "shift"):
+        for name in ("black", "rotation", "shear", "zoom", "shift"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
 
@@ -72,23 +75,21 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
         """Whether drawn images are moved at random."""
         return max(self.rotation, self.shear, self.zoom, self.shift) > 0
 
-    def build(
-        self, image_shape: ImageShape, num_classes: int, latent_dim: int, rng: torch.Generator
-    ) -> CosineGenerator:
+    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> CosineGenerator:
         """A new generator, its weights drawn from `rng`."""
-        return CosineGenerator(self, image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
+        return CosineGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
 class CosineGenerator(AbstractGenerator):
-    """An image as a sum of smooth functions, whose coefficients come from a table and from a network.
+    """An image or a series as a sum of smooth functions, whose coefficients come from a table and from a network.
 
     With c_f the cosine functions of `cosine_basis`, w_f = 1 / (1 + (|f| / smoothness)^2), t the table with a row for
     each class y and style s, and n the network (latent and scaled one-hot class -> hidden layers with ReLU ->
     coefficients)::
 
-        image = sigmoid( brightness + sum_f w_f (table_gain t_f(y, s(z)) + gain n_f(z, y)) c_f )
+        sample = sigmoid( brightness + sum_f w_f (table_gain t_f(y, s(z)) + gain n_f(z, y)) c_f )
 
-    Noise in the gradient that a critic's view lets through can only bend such an image smoothly. The table learns what
+    Noise in the gradient that a critic's view lets through can only bend such a sample smoothly. The table learns what
     a style of a class looks like many times faster than a network could, and that is what the little signal left under
     noise says first. If motions are asked for, the last five latents move the image (`_moved`): that things are seen a
     little turned, slanted, larger or aside is knowledge about the world, and needs no private signal.
@@ -97,7 +98,7 @@ class CosineGenerator(AbstractGenerator):
 
     Args:
         config: sizes and gains.
-        image_shape: (channels, height, width).
+        shape: of a sample, (channels, height, width) or (channels, length).
         num_classes: 0 for an unconditional network: the table then has one row.
         latent_dim: length of a latent.
         rng: the stream of initial weights.
@@ -109,23 +110,24 @@ class CosineGenerator(AbstractGenerator):
         self,
         config: CosineGeneratorConfig,
         *,
-        image_shape: ImageShape,
+        shape: Shape,
         num_classes: int,
         latent_dim: int,
         rng: torch.Generator,
     ) -> None:
-        super().__init__(image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
+        super().__init__(shape=shape, num_classes=num_classes, latent_dim=latent_dim)
+        if config.is_moving and len(self.shape) != 3:
+            raise InputError("rotation, shear, zoom and shift move images: leave them at 0 for series")
         if config.is_moving and latent_dim <= NUM_MOTIONS:
             raise InputError(
                 f"latent dim must exceed {NUM_MOTIONS} for a generator that moves its images: {latent_dim}"
             )
         self.config = config
-        channels, height, width = self.image_shape
-        functions, frequency = cosine_basis(height, width, config.radius)
+        functions, frequency = cosine_basis(*plane(self.shape), config.radius)
         weighted = functions / (1 + (frequency / config.smoothness) ** 2)
         # Recomputed when the network is built, so it is neither saved nor averaged.
         self.register_buffer("basis", weighted.T.contiguous(), persistent=False)
-        num_coefficients = channels * len(frequency)
+        num_coefficients = self.shape[0] * len(frequency)
         self.trunk = trunk((self.input_features, *config.hidden_sizes), rng)
         self.to_coefficients = linear(config.hidden_sizes[-1], num_coefficients, gain=0.1, rng=rng)
         num_rows = max(num_classes, 1) * config.num_styles
@@ -133,16 +135,17 @@ class CosineGenerator(AbstractGenerator):
         self.table = nn.Parameter(0.01 * torch.randn(num_rows, num_coefficients, generator=rng))
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
+        """Draw samples (batch, *shape) in [0, 1]; see `AbstractGenerator.forward`."""
         config = self.config
         row = self._row(latent, label) @ self.table
         drawn = self.to_coefficients(self.trunk(self.joined(latent, label, config.label_gain)))
         coefficients = config.table_gain * row + config.gain * drawn
-        drawing = coefficients.unflatten(-1, (self.image_shape[0], -1)) @ self.basis
-        logits = drawing.unflatten(-1, self.image_shape[1:])
+        drawing = coefficients.unflatten(-1, (self.shape[0], -1)) @ self.basis
+        logits = drawing.unflatten(-1, self.shape[1:])
         if config.is_moving:
             logits = _moved(logits, latent[:, -NUM_MOTIONS:], config)
-        return torch.sigmoid(logits + config.brightness)
+        sample = torch.sigmoid(logits + config.brightness)
+        return sample if self.training else (sample - config.black).clamp_min(0) / (1 - config.black)
 
     def _row(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """One-hot rows of the table: the class, and the style whose part of the normal law the first latent lies in."""

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.images.network import (
+from gossamer.nn.images.network import checked_image_shape, num_halvings
+from gossamer.nn.network import (
     AbstractCritic,
     AbstractCriticConfig,
-    ImageShape,
+    Shape,
     checked_count,
-    checked_image_shape,
     encoded_label,
-    num_halvings,
 )
 from gossamer.nn.spectral_norm import SpectralNormConv2d, SpectralNormEmbedding, SpectralNormLinear
 
@@ -34,9 +33,9 @@ class ConvCriticConfig(AbstractCriticConfig):
     def __post_init__(self) -> None:
         checked_count("width", self.width)
 
-    def build(self, image_shape: ImageShape, num_classes: int, rng: torch.Generator) -> ConvCritic:
+    def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> ConvCritic:
         """A new critic, its weights drawn from `rng`."""
-        return ConvCritic(image_shape=image_shape, num_classes=num_classes, width=self.width, rng=rng)
+        return ConvCritic(shape=shape, num_classes=num_classes, width=self.width, rng=rng)
 
 
 class ConvCritic(AbstractCritic):
@@ -54,7 +53,7 @@ class ConvCritic(AbstractCritic):
     `gossamer.nn.spectral_norm.advanced_buffers` when the weights are updated.
 
     Args:
-        image_shape: (channels, height, width).
+        shape: (channels, height, width).
         num_classes: 0 for an unconditional network.
         width: channels of the first layer; published 64.
         rng: the stream of initial weights.
@@ -63,9 +62,9 @@ class ConvCritic(AbstractCritic):
         Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix; Miyato, Koyama 2018, "cGANs with projection discriminator".
     """
 
-    def __init__(self, *, image_shape: ImageShape, num_classes: int, width: int, rng: torch.Generator) -> None:
-        super().__init__(image_shape=image_shape, num_classes=num_classes)
-        channels, height, image_width = checked_image_shape(self.image_shape)
+    def __init__(self, *, shape: Shape, num_classes: int, width: int, rng: torch.Generator) -> None:
+        super().__init__(shape=shape, num_classes=num_classes)
+        channels, height, image_width = checked_image_shape(self.shape)
         num_layers = num_halvings(height, image_width)
         depths = [channels, *(width * 2 ** min(layer, 2) for layer in range(num_layers))]
         self.convs = nn.ModuleList(
@@ -75,9 +74,9 @@ class ConvCritic(AbstractCritic):
         self.score = SpectralNormLinear(features, 1, rng=rng)
         self.embedding = SpectralNormEmbedding(num_classes, features, rng=rng) if num_classes else None
 
-    def forward(self, image: Tensor, label: Tensor | None) -> Tensor:
+    def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
         """Score images; see `AbstractCritic.forward`. Returns (batch,)."""
-        features = image
+        features = sample
         for conv in self.convs:
             features = F.relu(conv(features))
         features = features.flatten(start_dim=-3)

@@ -8,16 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.images.network import (
+from gossamer.nn.images.network import checked_image_shape, conv_transpose, cropped, pixel_norm
+from gossamer.nn.network import (
     RELU_GAIN,
     AbstractGenerator,
     AbstractGeneratorConfig,
-    ImageShape,
+    Shape,
     checked_count,
-    conv_transpose,
-    cropped,
     linear,
-    pixel_norm,
 )
 
 _LARGEST_UNDOUBLED_GRID = 13
@@ -36,11 +34,9 @@ class DCGANGeneratorConfig(AbstractGeneratorConfig):
     def __post_init__(self) -> None:
         checked_count("width", self.width)
 
-    def build(self, image_shape: ImageShape, num_classes: int, latent_dim: int, rng: torch.Generator) -> DCGANGenerator:
+    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> DCGANGenerator:
         """A new generator, its weights drawn from `rng`."""
-        return DCGANGenerator(
-            image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim, width=self.width, rng=rng
-        )
+        return DCGANGenerator(shape=shape, num_classes=num_classes, latent_dim=latent_dim, width=self.width, rng=rng)
 
 
 class DCGANGenerator(AbstractGenerator):
@@ -56,7 +52,7 @@ class DCGANGenerator(AbstractGenerator):
     Weights start uniform with the scale kept through every ReLU (He), biases at zero.
 
     Args:
-        image_shape: (channels, height, width).
+        shape: (channels, height, width).
         num_classes: 0 for an unconditional network.
         latent_dim: length of a latent; published 10.
         width: channels before the last layer; published 64.
@@ -66,11 +62,9 @@ class DCGANGenerator(AbstractGenerator):
         Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix, generator "DCGAN".
     """
 
-    def __init__(
-        self, *, image_shape: ImageShape, num_classes: int, latent_dim: int, width: int, rng: torch.Generator
-    ) -> None:
-        super().__init__(image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
-        channels, *sides = self.image_shape
+    def __init__(self, *, shape: Shape, num_classes: int, latent_dim: int, width: int, rng: torch.Generator) -> None:
+        super().__init__(shape=checked_image_shape(shape), num_classes=num_classes, latent_dim=latent_dim)
+        channels, *sides = self.shape
         num_doublings = _num_doublings(max(sides))
         first, *self.grids = zip(*(_grids(side, num_doublings) for side in sides), strict=True)
         self.start = (4 * width, *first)

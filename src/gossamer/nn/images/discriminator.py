@@ -1,4 +1,4 @@
-"""The dense discriminator of DP-CGAN: the class stands beside the pixels."""
+"""The dense discriminator of DP-CGAN: the class stands beside the values."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ import torch
 from torch import Tensor, nn
 
 from gossamer.nn.images.mlp import trunk
-from gossamer.nn.images.network import (
-    ImageShape,
+from gossamer.nn.network import (
+    Shape,
     checked_num_classes,
+    checked_shape,
     checked_sizes,
-    checked_view_shape,
     encoded_label,
     linear,
 )
 
 
 class AbstractDiscriminator(nn.Module, abc.ABC):
-    """A network that tells real from synthetic images: (image, label) -> log odds that the image is real.
+    """A network that tells real from synthetic samples: (sample, label) -> log odds that the sample is real.
 
     **Guarantee.** It holds no buffer and mixes no samples of a batch, so that every record has a gradient of its own.
 
     Args:
-        image_shape: (channels, height, width) of what it sees, an image or a public view of one.
+        shape: of what it sees, a sample or a public view of one.
         num_classes: number of classes, 0 for an unconditional network.
     """
 
-    def __init__(self, *, image_shape: ImageShape, num_classes: int) -> None:
+    def __init__(self, *, shape: Shape, num_classes: int) -> None:
         super().__init__()
-        self.image_shape = checked_view_shape(image_shape)
+        self.shape = checked_shape(shape)
         self.num_classes = checked_num_classes(num_classes)
 
     @abc.abstractmethod
-    def forward(self, image: Tensor, label: Tensor | None) -> Tensor:
-        """Judge images.
+    def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        """Judge samples.
 
         Args:
-            image: (batch, channels, height, width).
+            sample: (batch, *shape).
             label: (batch,) int64 in 0 .. num_classes - 1, or None if the network is unconditional.
 
         Returns:
@@ -54,7 +54,7 @@ class MLPDiscriminatorConfig:
 
     Args:
         hidden_sizes: units of each hidden layer, first to last; (128,) is the published network.
-        label_gain: factor on the one-hot class, so that it weighs something beside the pixels; 1 as published.
+        label_gain: factor on the one-hot class, so that it weighs something beside the values; 1 as published.
     """
 
     hidden_sizes: tuple[int, ...] = (128,)
@@ -63,10 +63,10 @@ class MLPDiscriminatorConfig:
     def __post_init__(self) -> None:
         checked_sizes("hidden_sizes", self.hidden_sizes)
 
-    def build(self, image_shape: ImageShape, num_classes: int, rng: torch.Generator) -> MLPDiscriminator:
+    def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> MLPDiscriminator:
         """A new discriminator, its weights drawn from `rng`."""
         return MLPDiscriminator(
-            image_shape=image_shape,
+            shape=shape,
             num_classes=num_classes,
             hidden_sizes=self.hidden_sizes,
             label_gain=self.label_gain,
@@ -75,12 +75,12 @@ class MLPDiscriminatorConfig:
 
 
 class MLPDiscriminator(AbstractDiscriminator):
-    """Flattened image and one-hot class -> hidden layers with ReLU -> one number, the log odds of being real.
+    """Flattened sample and one-hot class -> hidden layers with ReLU -> one number, the log odds of being real.
 
     Weights start uniform with the scale kept through every ReLU (He), biases at zero.
 
     Args:
-        image_shape: (channels, height, width).
+        shape: of a sample or a view.
         num_classes: 0 for an unconditional network.
         hidden_sizes: units of each hidden layer, first to last.
         label_gain: factor on the one-hot class.
@@ -93,20 +93,20 @@ class MLPDiscriminator(AbstractDiscriminator):
     def __init__(
         self,
         *,
-        image_shape: ImageShape,
+        shape: Shape,
         num_classes: int,
         hidden_sizes: tuple[int, ...],
         label_gain: float,
         rng: torch.Generator,
     ) -> None:
-        super().__init__(image_shape=image_shape, num_classes=num_classes)
+        super().__init__(shape=shape, num_classes=num_classes)
         self.label_gain = label_gain
-        self.trunk = trunk((math.prod(self.image_shape) + num_classes, *hidden_sizes), rng)
+        self.trunk = trunk((math.prod(self.shape) + num_classes, *hidden_sizes), rng)
         self.log_odds = linear(hidden_sizes[-1], 1, gain=1.0, rng=rng)
 
-    def forward(self, image: Tensor, label: Tensor | None) -> Tensor:
-        """Judge images; see `AbstractDiscriminator.forward`. Returns (batch,)."""
-        features = image.flatten(start_dim=-3)
+    def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        """Judge samples; see `AbstractDiscriminator.forward`. Returns (batch,)."""
+        features = sample.flatten(start_dim=-len(self.shape))
         one_hot = encoded_label(label, self.num_classes, features.dtype)
         if one_hot is not None:
             features = torch.cat([features, self.label_gain * one_hot], dim=-1)

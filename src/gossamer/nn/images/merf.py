@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.images.network import (
+from gossamer.nn.images.network import checked_image_shape
+from gossamer.nn.merf import AbstractMERFGenerator
+from gossamer.nn.network import (
     RELU_GAIN,
-    AbstractGenerator,
     AbstractGeneratorConfig,
-    ImageShape,
+    Shape,
     checked_count,
-    linear,
 )
 
 _KERNEL = 5
@@ -37,12 +37,12 @@ class MERFGeneratorConfig(AbstractGeneratorConfig):
         checked_count("hidden_size", self.hidden_size)
         checked_count("width", self.width)
 
-    def build(self, image_shape: ImageShape, num_classes: int, latent_dim: int, rng: torch.Generator) -> MERFGenerator:
+    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> MERFGenerator:
         """A new generator, its weights drawn from `rng`."""
-        return MERFGenerator(self, image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
+        return MERFGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
-class MERFGenerator(AbstractGenerator):
+class MERFGenerator(AbstractMERFGenerator):
     """Latent and one-hot class -> dense, batch norm, ReLU -> dense, batch norm -> a quarter-size image of channels
     -> bilinear x2, conv 5x5, ReLU -> bilinear x2, conv 5x5, sigmoid.
 
@@ -50,12 +50,9 @@ class MERFGenerator(AbstractGenerator):
     small image has a quarter of the sides, rounded up; the doublings go to half the sides, rounded up, and to the
     sides.
 
-    Batch norm shares statistics among the images of a batch. That is harmless here and only here: every batch that this
-    network ever sees is synthetic. Its statistics when drawing are buffers, set by `settle` from public latents.
-
     Args:
         config: sizes.
-        image_shape: (channels, height, width).
+        shape: (channels, height, width).
         num_classes: 0 for an unconditional network.
         latent_dim: length of a latent.
         rng: the stream of initial weights.
@@ -69,47 +66,33 @@ class MERFGenerator(AbstractGenerator):
         self,
         config: MERFGeneratorConfig,
         *,
-        image_shape: ImageShape,
+        shape: Shape,
         num_classes: int,
         latent_dim: int,
         rng: torch.Generator,
     ) -> None:
-        super().__init__(image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
-        channels, height, width = self.image_shape
-        self.small = (config.width, -(-height // 4), -(-width // 4))
+        channels, height, width = checked_image_shape(shape)
+        super().__init__(
+            shape=(channels, height, width),
+            num_classes=num_classes,
+            latent_dim=latent_dim,
+            hidden_size=config.hidden_size,
+            small=(config.width, -(-height // 4), -(-width // 4)),
+            rng=rng,
+        )
         self.middle = (-(-height // 2), -(-width // 2))
-        self.hidden = linear(self.input_features, config.hidden_size, gain=RELU_GAIN, rng=rng)
-        self.hidden_norm = nn.BatchNorm1d(config.hidden_size, momentum=None)
-        self.draw = linear(config.hidden_size, math.prod(self.small), gain=1.0, rng=rng)
-        self.draw_norm = nn.BatchNorm1d(math.prod(self.small), momentum=None)
         half = max(1, config.width // 2)
         self.refine = _conv(config.width, half, RELU_GAIN, rng)
         self.finish = _conv(half, channels, 1.0, rng)
 
-    def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
-        features = F.relu(self.hidden_norm(self.hidden(self.joined(latent, label))))
-        drawing = self.draw_norm(self.draw(features)).unflatten(-1, self.small)
+    def enlarged(self, drawing: Tensor) -> Tensor:
+        """Small images of channels to logits (batch, channels, height, width), in two doublings."""
         drawing = F.relu(self.refine(_resized(drawing, self.middle)))
-        return torch.sigmoid(self.finish(_resized(drawing, self.image_shape[1:])))
-
-    @torch.no_grad()
-    def settle(self, latent: Tensor, label: Tensor | None) -> None:
-        """Set the statistics of batch norm to those of these latents, public ones, and nothing else.
-
-        Args:
-            latent: (batch, latent_dim), at least two.
-            label: (batch,) int64, or None.
-        """
-        for norm in (self.hidden_norm, self.draw_norm):
-            norm.reset_running_stats()
-        self.train()
-        self(latent, label)
-        self.eval()
+        return self.finish(_resized(drawing, self.shape[1:]))
 
 
-def _resized(features: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(features, size=size, mode="bilinear", align_corners=False)
+def _resized(features: Tensor, size: Shape) -> Tensor:
+    return F.interpolate(features, size=list(size), mode="bilinear", align_corners=False)
 
 
 def _conv(in_channels: int, out_channels: int, gain: float, rng: torch.Generator) -> nn.Conv2d:

@@ -11,13 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gossamer.errors import InputError
-from gossamer.nn.images.network import (
-    AbstractGenerator,
-    AbstractGeneratorConfig,
-    ImageShape,
-    checked_count,
-)
-from gossamer.nn.views import cosine_basis
+from gossamer.nn.images.network import checked_image_shape
+from gossamer.nn.mixture import AbstractMixtureGenerator, AbstractMixtureGeneratorConfig
+from gossamer.nn.network import Shape
 
 NUM_MOTIONS = 5
 """Latents that move a drawn image: rotation, shear, size, and two for the shift."""
@@ -77,7 +73,7 @@ Posture = AsItStands | Upright
 
 
 @dataclass(frozen=True, kw_only=True)
-class MixtureGeneratorConfig(AbstractGeneratorConfig):
+class MixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
     """Settings of `MixtureGenerator`, and of the features in which its Gaussians live.
 
     Args:
@@ -94,9 +90,6 @@ class MixtureGeneratorConfig(AbstractGeneratorConfig):
         shift: standard deviation of a random shift, as a fraction of the side.
     """
 
-    num_directions: int = 40
-    num_components: int = 1
-    radius: float = 13.0
     posture: Posture = field(default_factory=AsItStands)
     slant_weight: float = 1 / 7
     brightness: float = 0.25
@@ -107,9 +100,8 @@ class MixtureGeneratorConfig(AbstractGeneratorConfig):
     shift: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("num_directions", "num_components"):
-            checked_count(name, getattr(self, name))
-        for name in ("radius", "slant_weight", "contrast"):
+        super().__post_init__()
+        for name in ("slant_weight", "contrast"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"{name} must be a positive number, got {getattr(self, name)}")
         if not 0 <= self.brightness <= 1:
@@ -123,115 +115,69 @@ class MixtureGeneratorConfig(AbstractGeneratorConfig):
         """Whether drawn images are moved at random."""
         return max(self.rotation, self.shear, self.zoom, self.shift) > 0
 
-    def num_features(self, image_shape: ImageShape) -> int:
-        """Cosine coefficients of all channels, and the slant where there is one."""
-        channels, height, width = image_shape
-        return channels * len(cosine_basis(height, width, self.radius)[1]) + self.posture.num_slants
+    @property
+    def ground(self) -> float:
+        """The brightness."""
+        return self.brightness
 
-    def num_kept(self, image_shape: ImageShape) -> int:
-        """Dimension of the space of the Gaussians for images of this shape."""
-        return min(self.num_directions, self.num_features(image_shape))
+    @property
+    def num_traits(self) -> int:
+        """The slant, where images are set upright."""
+        return self.posture.num_slants
 
-    def latent_dim(self, image_shape: ImageShape) -> int:
-        """One latent for the component, one for each direction, and those of the motions."""
-        return 1 + self.num_kept(image_shape) + (NUM_MOTIONS if self.is_moving else 0)
+    @property
+    def num_motions(self) -> int:
+        """Those of the motions, if there are any."""
+        return NUM_MOTIONS if self.is_moving else 0
 
-    def features(self, images: Tensor) -> Tensor:
-        """What the Gaussians describe: (batch, channels, height, width) -> (batch, num_features), each row alone.
-
-        Cosine coefficients of low frequency of the image set upright, less those of the even grey `brightness`, and the
-        weighed slant.
-        """
-        upright, slants = self.posture.set_upright(images)
-        basis = cosine_basis(images.shape[2], images.shape[3], self.radius)[0].to(images)
-        coefficients = (upright.flatten(start_dim=2) - self.brightness) @ basis
-        return torch.cat([coefficients.flatten(start_dim=1), slants * self.slant_scale(images.shape)], dim=1)
+    def described(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (batch, channels, height, width) set upright, and their weighed slants."""
+        upright, slants = self.posture.set_upright(samples)
+        return upright, slants * self.slant_scale(samples.shape)
 
     def slant_scale(self, shape: tuple[int, ...]) -> float:
         """What a slant is multiplied by beside coefficients of images of this shape."""
         return self.slant_weight * math.sqrt(shape[-2] * shape[-1])
 
-    def build(
-        self, image_shape: ImageShape, num_classes: int, latent_dim: int, rng: torch.Generator
-    ) -> MixtureGenerator:
+    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> MixtureGenerator:
         """A new generator of even grey images; it has no weights, and ``rng`` is left as it is.
 
         Raises:
             InputError: latent_dim is not the one that these settings give.
         """
-        return MixtureGenerator(self, image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
+        return MixtureGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim)
 
 
-class MixtureGenerator(AbstractGenerator):
-    r"""Draws from a mixture of Gaussians of its class in the space of a few directions, and maps back to an image.
+class MixtureGenerator(AbstractMixtureGenerator):
+    r"""Draws images from a mixture of Gaussians of its class (`AbstractMixtureGenerator`).
 
-    With u standard normal latents, the component k whose part of the class's shares :math:`\Phi(u_0)` lies in, centres
-    :math:`\mu`, factors A and directions V,
-
-    .. math:: f = V^T (\mu_{yk} + A_y u), \qquad
-       \text{image} = \text{clip}_{[0,1]} \big( \text{contrast of } (\text{brightness} + \sum_j f_j \cos_j) \big),
+    .. math:: \text{image} = \text{clip}_{[0,1]}(\text{contrast of the drawing}),
 
     and then it is given back its slant, and moved if motions are asked for, both in one interpolation.
 
-    All it knows are buffers: `centres` (classes, components, d), `factors` (classes, d, d), `shares` (classes,
-    components) and `directions` (d, features), d = `MixtureGeneratorConfig.num_kept`.
-
     Args:
         config: settings.
-        image_shape: (channels, height, width).
+        shape: (channels, height, width).
         num_classes: 0 for an unconditional network.
         latent_dim: length of a latent: `MixtureGeneratorConfig.latent_dim`.
     """
 
-    centres: Tensor
-    factors: Tensor
-    shares: Tensor
-    directions: Tensor
-    basis: Tensor
-
-    def __init__(
-        self, config: MixtureGeneratorConfig, *, image_shape: ImageShape, num_classes: int, latent_dim: int
-    ) -> None:
-        super().__init__(image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
-        expected = config.latent_dim(self.image_shape)
-        if latent_dim != expected:
-            raise InputError(f"latent dim of this mixture must be {expected}, got {latent_dim}")
+    def __init__(self, config: MixtureGeneratorConfig, *, shape: Shape, num_classes: int, latent_dim: int) -> None:
+        super().__init__(config, shape=checked_image_shape(shape), num_classes=num_classes, latent_dim=latent_dim)
         self.config = config
-        rows, kept, components = max(num_classes, 1), config.num_kept(self.image_shape), config.num_components
-        self.register_buffer("centres", torch.zeros(rows, components, kept))
-        self.register_buffer("factors", torch.zeros(rows, kept, kept))
-        self.register_buffer("shares", torch.full((rows, components), 1 / components))
-        self.register_buffer("directions", torch.zeros(kept, config.num_features(self.image_shape)))
-        basis = cosine_basis(*self.image_shape[1:], config.radius)[0]
-        self.register_buffer("basis", basis.T.contiguous(), persistent=False)
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
-        config, kept = self.config, len(self.directions)
-        self.joined(latent, label)  # checks both
-        row = torch.zeros(len(latent), dtype=torch.int64, device=latent.device) if label is None else label
-        centre = self.centres[row, self._component(latent[:, 0], row)]
-        place = centre + torch.einsum("bde,be->bd", self.factors[row], latent[:, 1 : 1 + kept])
-        features = place @ self.directions
-        coefficients, slants = features.split(
-            [features.shape[1] - config.posture.num_slants, config.posture.num_slants], 1
-        )
-        drawing = coefficients.unflatten(1, (self.image_shape[0], -1)) @ self.basis + config.brightness
-        images = (0.5 + config.contrast * (drawing - 0.5)).clamp(0, 1).unflatten(2, self.image_shape[1:])
+        config = self.config
+        drawing, slants = self.drawn(latent, label)
+        images = (0.5 + config.contrast * (drawing - 0.5)).clamp(0, 1)
         if not (config.is_moving or config.posture.num_slants):
             return images
-        slant = (slants.sum(dim=1) / config.slant_scale(self.image_shape)).clamp(-1, 1)
+        slant = (slants.sum(dim=1) / config.slant_scale(self.shape)).clamp(-1, 1)
         maps = _shears(-slant)
         if config.is_moving:
             maps = _composed(maps, _motions(latent[:, -NUM_MOTIONS:], config))
         return _warped(images, maps).clamp(0, 1)
-
-    def _component(self, normal: Tensor, row: Tensor) -> Tensor:
-        """The component whose stretch of the class's cumulative shares the normal number lies in, (batch,)."""
-        ends = self.shares.cumsum(dim=1)
-        ends = ends / ends[:, -1:]
-        level = torch.special.ndtr(normal)
-        return (level[:, None] >= ends[row]).sum(dim=1).clamp_max(self.shares.shape[1] - 1)
 
 
 def _slants(images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Small dense networks: a generator, and a critic with a projection on the class."""
+"""Small dense networks for samples of any shape: a generator, and a critic with a projection on the class."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.images.network import (
+from gossamer.nn.network import (
     RELU_GAIN,
     AbstractCritic,
     AbstractCriticConfig,
     AbstractGenerator,
     AbstractGeneratorConfig,
-    ImageShape,
+    Shape,
     checked_sizes,
     encoded_label,
     linear,
@@ -39,10 +39,10 @@ class MLPGeneratorConfig(AbstractGeneratorConfig):
     def __post_init__(self) -> None:
         checked_sizes("hidden_sizes", self.hidden_sizes)
 
-    def build(self, image_shape: ImageShape, num_classes: int, latent_dim: int, rng: torch.Generator) -> MLPGenerator:
+    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> MLPGenerator:
         """A new generator, its weights drawn from `rng`."""
         return MLPGenerator(
-            image_shape=image_shape,
+            shape=shape,
             num_classes=num_classes,
             latent_dim=latent_dim,
             hidden_sizes=self.hidden_sizes,
@@ -51,12 +51,12 @@ class MLPGeneratorConfig(AbstractGeneratorConfig):
 
 
 class MLPGenerator(AbstractGenerator):
-    """Latent and one-hot class -> hidden layers with ReLU -> one logit per value of the image -> sigmoid.
+    """Latent and one-hot class -> hidden layers with ReLU -> one logit per value of the sample -> sigmoid.
 
     Weights start uniform with the scale kept through every ReLU (He), biases at zero.
 
     Args:
-        image_shape: (channels, height, width).
+        shape: of a sample, (channels, height, width) or (channels, length).
         num_classes: 0 for an unconditional network.
         latent_dim: length of a latent.
         hidden_sizes: units of each hidden layer, first to last.
@@ -66,20 +66,20 @@ class MLPGenerator(AbstractGenerator):
     def __init__(
         self,
         *,
-        image_shape: ImageShape,
+        shape: Shape,
         num_classes: int,
         latent_dim: int,
         hidden_sizes: tuple[int, ...],
         rng: torch.Generator,
     ) -> None:
-        super().__init__(image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
+        super().__init__(shape=shape, num_classes=num_classes, latent_dim=latent_dim)
         self.trunk = trunk((self.input_features, *hidden_sizes), rng)
-        self.to_image = linear(hidden_sizes[-1], math.prod(self.image_shape), gain=1.0, rng=rng)
+        self.to_image = linear(hidden_sizes[-1], math.prod(self.shape), gain=1.0, rng=rng)
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
+        """Draw samples (batch, *shape) in [0, 1]; see `AbstractGenerator.forward`."""
         hidden = self.trunk(self.joined(latent, label))
-        return torch.sigmoid(self.to_image(hidden)).unflatten(-1, self.image_shape)
+        return torch.sigmoid(self.to_image(hidden)).unflatten(-1, self.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +95,13 @@ class MLPCriticConfig(AbstractCriticConfig):
     def __post_init__(self) -> None:
         checked_sizes("hidden_sizes", self.hidden_sizes)
 
-    def build(self, image_shape: ImageShape, num_classes: int, rng: torch.Generator) -> MLPCritic:
+    def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> MLPCritic:
         """A new critic, its weights drawn from `rng`."""
-        return MLPCritic(image_shape=image_shape, num_classes=num_classes, hidden_sizes=self.hidden_sizes, rng=rng)
+        return MLPCritic(shape=shape, num_classes=num_classes, hidden_sizes=self.hidden_sizes, rng=rng)
 
 
 class MLPCritic(AbstractCritic):
-    """Flattened image -> hidden layers with leaky ReLU 0.2 -> a linear score plus a projection on the class.
+    """Flattened sample -> hidden layers with leaky ReLU 0.2 -> a linear score plus a projection on the class.
 
     With h(x) the last hidden features, w and b a dense layer, e a class embedding::
 
@@ -111,7 +111,7 @@ class MLPCritic(AbstractCritic):
     through every leaky ReLU (He), each class vector with standard deviation 1 / sqrt(features), biases at zero.
 
     Args:
-        image_shape: (channels, height, width).
+        shape: of a sample, (channels, height, width) or (channels, length).
         num_classes: 0 for an unconditional network.
         hidden_sizes: units of each hidden layer, first to last.
         rng: the stream of initial weights.
@@ -120,20 +120,18 @@ class MLPCritic(AbstractCritic):
         Miyato, Koyama 2018, "cGANs with projection discriminator".
     """
 
-    def __init__(
-        self, *, image_shape: ImageShape, num_classes: int, hidden_sizes: tuple[int, ...], rng: torch.Generator
-    ) -> None:
-        super().__init__(image_shape=image_shape, num_classes=num_classes)
-        sizes = (math.prod(self.image_shape), *hidden_sizes)
+    def __init__(self, *, shape: Shape, num_classes: int, hidden_sizes: tuple[int, ...], rng: torch.Generator) -> None:
+        super().__init__(shape=shape, num_classes=num_classes)
+        sizes = (math.prod(self.shape), *hidden_sizes)
         self.hidden = nn.ModuleList(
             linear(before, after, gain=_LEAKY_GAIN, rng=rng) for before, after in pairwise(sizes)
         )
         self.score = linear(sizes[-1], 1, gain=1.0, rng=rng)
         self.embedding = _class_vectors(num_classes, sizes[-1], rng) if num_classes else None
 
-    def forward(self, image: Tensor, label: Tensor | None) -> Tensor:
-        """Score images; see `AbstractCritic.forward`. Returns (batch,)."""
-        features = image.flatten(start_dim=-3)
+    def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        """Score samples; see `AbstractCritic.forward`. Returns (batch,)."""
+        features = sample.flatten(start_dim=-len(self.shape))
         for layer in self.hidden:
             features = F.leaky_relu(layer(features), _LEAK)
         score = self.score(features).squeeze(-1)

@@ -8,14 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.images.network import (
+from gossamer.nn.images.network import checked_image_shape, cropped, num_halvings, pixel_norm
+from gossamer.nn.network import (
     AbstractGenerator,
     AbstractGeneratorConfig,
-    ImageShape,
+    Shape,
     checked_count,
-    cropped,
-    num_halvings,
-    pixel_norm,
 )
 from gossamer.nn.spectral_norm import SpectralNormConv2d, SpectralNormLinear
 
@@ -33,13 +31,9 @@ class ResNetGeneratorConfig(AbstractGeneratorConfig):
     def __post_init__(self) -> None:
         checked_count("width", self.width)
 
-    def build(
-        self, image_shape: ImageShape, num_classes: int, latent_dim: int, rng: torch.Generator
-    ) -> ResNetGenerator:
+    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> ResNetGenerator:
         """A new generator, its weights drawn from `rng`."""
-        return ResNetGenerator(
-            image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim, width=self.width, rng=rng
-        )
+        return ResNetGenerator(shape=shape, num_classes=num_classes, latent_dim=latent_dim, width=self.width, rng=rng)
 
 
 class ResNetGenerator(AbstractGenerator):
@@ -54,7 +48,7 @@ class ResNetGenerator(AbstractGenerator):
     call `gossamer.nn.spectral_norm.advance`. Weights start Xavier-uniform, biases at zero.
 
     Args:
-        image_shape: (channels, height, width).
+        shape: (channels, height, width).
         num_classes: 0 for an unconditional network.
         latent_dim: length of a latent; published 10.
         width: channels of every block; published 256.
@@ -64,11 +58,9 @@ class ResNetGenerator(AbstractGenerator):
         Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix, generator "ResNet".
     """
 
-    def __init__(
-        self, *, image_shape: ImageShape, num_classes: int, latent_dim: int, width: int, rng: torch.Generator
-    ) -> None:
-        super().__init__(image_shape=image_shape, num_classes=num_classes, latent_dim=latent_dim)
-        channels, height, image_width = self.image_shape
+    def __init__(self, *, shape: Shape, num_classes: int, latent_dim: int, width: int, rng: torch.Generator) -> None:
+        super().__init__(shape=checked_image_shape(shape), num_classes=num_classes, latent_dim=latent_dim)
+        channels, height, image_width = self.shape
         num_blocks = num_halvings(height, image_width)
         self.grid = (width, -(-height // 2**num_blocks), -(-image_width // 2**num_blocks))
         self.dense = SpectralNormLinear(self.input_features, width * self.grid[1] * self.grid[2], rng=rng)
@@ -79,7 +71,7 @@ class ResNetGenerator(AbstractGenerator):
         """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.grid)
         features = self.blocks(pixel_norm(F.relu(features)))
-        return torch.sigmoid(cropped(self.to_image(features), self.image_shape[1:]))
+        return torch.sigmoid(cropped(self.to_image(features), self.shape[1:]))
 
 
 class _UpsamplingBlock(nn.Module):

@@ -1,0 +1,81 @@
+"""Synthetic records as files and pictures; here alone the kind of the records decides which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gossamer.data.records import AbstractSpec
+from gossamer.data.series import SeriesSpec
+from gossamer.errors import InputError
+from gossamer.reports.curves import save_png_of
+from gossamer.reports.grid import class_grid, sample_grid, save_png
+from gossamer.reports.series_grid import series_grid
+from gossamer.runs.samples import write_npz, write_png_folder
+from gossamer.runs.series_files import write_series_npz, write_series_table, write_wfdb
+
+WFDB_ENDING = ".wfdb"
+
+
+def write_records(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:
+    """Write synthetic records as the ending of the path says.
+
+    Args:
+        path: X.npz; X.png, a picture; for images a folder; for series X.csv, X.parquet, or X.wfdb, a folder.
+        x: float32 (num_samples, *spec.shape) in [0, 1].
+        y: int64 (num_samples,), or None.
+        spec: of the records.
+
+    Raises:
+        InputError: an ending that records of this kind are not written as.
+    """
+    suffix = path.suffix.lower()
+    match suffix, isinstance(spec, SeriesSpec):
+        case ".png", _:
+            write_picture(path, x, y, spec)
+        case ".npz", False:
+            write_npz(path, x, y)
+        case "", False:
+            write_png_folder(path, x, y, spec.class_names)
+        case _, False:
+            raise InputError(f"--out {path}: cannot write {suffix} of images; name X.npz, X.png or a folder")
+        case _:
+            assert isinstance(spec, SeriesSpec)
+            _write_series(path, x, y, spec)
+
+
+def _write_series(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
+    match path.suffix.lower():
+        case ".npz":
+            write_series_npz(path, x, y, spec)
+        case ".csv" | ".parquet":
+            write_series_table(path, x, y, spec)
+        case suffix if suffix == WFDB_ENDING:
+            write_wfdb(path, x, y, spec)
+        case suffix:
+            what = f"{suffix} of series" if suffix else "series as a folder"
+            raise InputError(f"--out {path}: cannot write {what}; name X.npz, X.csv, X.parquet, X.wfdb or X.png")
+
+
+def write_npz_of(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:
+    """Write the NPZ that goes with a release."""
+    if isinstance(spec, SeriesSpec):
+        write_series_npz(path, x, y, spec)
+    else:
+        write_npz(path, x, y)
+
+
+def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:
+    """Write some of the records as one PNG."""
+    if isinstance(spec, SeriesSpec):
+        save_png_of(series_grid(x, y, spec.class_names), path)
+    else:
+        save_png(path, image_grid(x, y))
+
+
+def image_grid(x: np.ndarray, y: np.ndarray | None) -> Image.Image:
+    """Ten columns of samples, a row for each class where there are classes."""
+    scale = max(1, 64 // x.shape[-1])
+    return sample_grid(x[:100], 10, scale) if y is None else class_grid(x, y, 10, scale)

@@ -1,0 +1,163 @@
+"""The options that say how series are read, shared by all verbs that take --data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from gossamer.cli.arguments import Names, Numbers
+from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
+from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
+from gossamer.data.records import RecordData
+from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.splits import AbstractSplit, PeopleSplit, RandomSplit
+from gossamer.data.tables import LongColumns, WideColumns
+from gossamer.data.wfdb_records import NamedLeads
+from gossamer.errors import InputError
+
+LayoutName = Literal["kaggle", "window"]
+SplitName = Literal["random", "people", "de-chazal"]
+_BEFORE_SHARE = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesChoice:
+    """How series are read. Everything here is public; leave it all out for images.
+
+    Args:
+        layout: of beats cut from recordings: from the R peak on and padded, or a window around it
+        split: hold out a fifth: of the records, of the people, or (mitdb) the lists of de Chazal as published
+        split_seed: public, of a split at random
+        series_column: of a long table: which series a row belongs to
+        time_column: of a long table: numbers or dates, rising within a series
+        value_columns: columns of the values; default: all without another meaning
+        class_column: column of the class
+        person_column: column that names the person
+        channel_names: signals of recordings; or names for the channels of a table or an array
+        class_names: names of the classes, in the order of the labels 0, 1, ...
+        low: public lower bound of the values, one for all channels or one each; below it they are clipped
+        high: public upper bound of the values
+        length: public number of samples of a series
+        sample_rate: samples a second, Hz
+        pad_shorter: of a long table: pad shorter series at their end instead of refusing them
+    """
+
+    layout: LayoutName | None = None
+    split: SplitName | None = None
+    split_seed: int = 0
+    series_column: str | None = None
+    time_column: str | None = None
+    value_columns: Names = ()
+    class_column: str | None = None
+    person_column: str | None = None
+    channel_names: Names = ()
+    class_names: Names = ()
+    low: Numbers = ()
+    high: Numbers = ()
+    length: int | None = None
+    sample_rate: float | None = None
+    pad_shorter: bool = False
+
+    def reading(self, source: str) -> SeriesReading:
+        """What these options mean for a data set.
+
+        Args:
+            source: Its name or path.
+
+        Raises:
+            InputError: Two options contradict each other.
+        """
+        is_named_recording = source in ("mitdb", "ptbdb")
+        return SeriesReading(
+            facts=self._facts(is_named_recording),
+            columns=self.columns(),
+            layout=self._layout(),
+            split=self._split(source),
+            leads=NamedLeads(names=self.channel_names) if is_named_recording and self.channel_names else None,
+        )
+
+    def _facts(self, is_named_recording: bool) -> SeriesFacts:
+        is_cut = self.layout is not None
+        return SeriesFacts(
+            low=() if is_cut else self.low,
+            high=() if is_cut else self.high,
+            length=None if is_cut else self.length,
+            sample_rate=None if is_cut else self.sample_rate,
+            channel_names=() if is_named_recording else self.channel_names,
+            class_names=self.class_names,
+            permit_shorter=self.pad_shorter,
+        )
+
+    def columns(self) -> WideColumns | LongColumns:
+        """What the columns of a table mean.
+
+        Raises:
+            InputError: one of two options that belong together.
+        """
+        if self.series_column is None and self.time_column is None:
+            return WideColumns(values=self.value_columns, label=self.class_column, person=self.person_column)
+        if self.series_column is None or self.time_column is None:
+            raise InputError("--series-column and --time-column belong together: a long table needs both")
+        return LongColumns(
+            series=self.series_column,
+            time=self.time_column,
+            values=self.value_columns,
+            label=self.class_column,
+            person=self.person_column,
+        )
+
+    def _layout(self) -> AbstractBeatLayout | None:
+        if self.layout is None:
+            return None
+        if self.layout == "kaggle":
+            if self.low or self.high:
+                raise InputError("--layout kaggle scales every beat by itself: leave --low and --high out")
+            usual = KaggleLayout()
+            return KaggleLayout(length=self.length or usual.length, sample_rate=self.sample_rate or usual.sample_rate)
+        window = WindowLayout()
+        length = self.length or window.length
+        if len(self.low) > 1 or len(self.high) > 1 or len(self.low) != len(self.high):
+            raise InputError("--layout window takes one --low and one --high for all channels")
+        return WindowLayout(
+            length=length,
+            sample_rate=self.sample_rate or window.sample_rate,
+            before=int(_BEFORE_SHARE * length),
+            low=self.low[0] if self.low else window.low,
+            high=self.high[0] if self.high else window.high,
+        )
+
+    def _split(self, source: str) -> AbstractSplit | None:
+        if self.split == "random":
+            return RandomSplit(seed=self.split_seed)
+        if self.split == "people":
+            return BETWEEN_PEOPLE if source == "mitdb" else PeopleSplit(seed=self.split_seed)
+        if self.split == "de-chazal":
+            return DE_CHAZAL
+        if self.split_seed:
+            raise InputError("--split-seed belongs to a split at random: name one with --split")
+        return None
+
+
+SeriesOptions = Annotated[SeriesChoice, tyro.conf.arg(name="")]
+"""A field of a verb's options that adds these to them."""
+NOTHING_SAID = SeriesChoice()
+"""No option of series."""
+
+
+def load_chosen(data: str, data_dir: Path | None, num_classes: int | None, series: SeriesChoice) -> RecordData:
+    """The records that a verb's options name.
+
+    Args:
+        data: Name or path.
+        data_dir: Folder of published sets.
+        num_classes: Public number of classes of a user's own.
+        series: How series are read.
+
+    Raises:
+        InputError: they are not there, damaged, or not what the options say.
+    """
+    return load_records(data, data_dir, num_classes, series.reading(data))

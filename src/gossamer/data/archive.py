@@ -1,0 +1,282 @@
+"""Safe reading of NPZ files: members by pattern, nothing unpickled; classes, labels and people of any records."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import numpy as np
+
+from gossamer.data.files import check_expansion, damage_refused, open_regular, read_promised, shown
+from gossamer.data.records import (
+    DEFAULT_NUM_CLASSES,
+    MAX_CLASSES,
+    MAX_NAME_LENGTH,
+    check_names,
+)
+from gossamer.errors import InputError
+
+_MAX_MEMBERS: Final = 1000
+_MAX_HEADER_BYTES: Final = 4096
+_LABEL_KINDS: Final = re.compile(r"[<>|=]?[iu][1248]")
+_NUMBER_KINDS: Final = re.compile(r"[<>|=]?f[248]")
+_NAME_KINDS: Final = re.compile(r"[<>=]?U[0-9]{1,4}")
+
+
+@contextlib.contextmanager
+def open_archive(path: Path, where: str) -> Iterator[zipfile.ZipFile]:
+    """Open an NPZ file; what a decoder raises on a damaged one becomes one line.
+
+    Raises:
+        InputError: It is absent or no NPZ file, or damaged.
+    """
+    with open_regular(path) as file, damage_refused(where):
+        if not zipfile.is_zipfile(file):
+            raise InputError(f"{where} is not an NPZ file: make one with numpy.savez_compressed(path, x=images)")
+        with zipfile.ZipFile(file) as archive:
+            yield archive
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayHeader:
+    """What the header of an array says.
+
+    Attributes:
+        kind: dtype in numpy's short form.
+        shape: Sizes.
+        fortran_order: Whether the first index runs fastest.
+        num_bytes: Length of the header itself.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    fortran_order: bool
+    num_bytes: int
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of a value."""
+        return np.dtype(self.kind)
+
+    @property
+    def num_values(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+
+def archive_members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
+    """Key -> member of the archive.
+
+    Raises:
+        InputError: There are too many, or one twice.
+    """
+    infos = archive.infolist()
+    if len(infos) > _MAX_MEMBERS:
+        raise InputError(f"{where} holds {len(infos)} arrays, at most {_MAX_MEMBERS} are read: save x and y alone")
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        key = info.filename.removesuffix(".npy")
+        if key in members:
+            raise InputError(f"{where} holds the key {shown(key)} twice: save the file again with every key once")
+        members[key] = info
+    return members
+
+
+def read_names(archive: zipfile.ZipFile, info: zipfile.ZipInfo, key: str, where: str) -> tuple[str, ...]:
+    """Public names of classes or channels.
+
+    Args:
+        archive: The open file.
+        info: The member.
+        key: Its key.
+        where: Beginning of the message, the file.
+
+    Raises:
+        InputError: They are no text, or a name breaks a rule.
+    """
+    at = f"{where}: {key}"
+    with open_member(archive, info, at) as stream:
+        header = read_array_header(stream, at)
+        if not _NAME_KINDS.fullmatch(header.kind) or len(header.shape) != 1:
+            raise InputError(f"{at} must be a 1-D array of text: save numpy.array(['cat', 'dog'])")
+        if not 1 <= header.num_values <= MAX_CLASSES or header.dtype.itemsize > 4 * MAX_NAME_LENGTH:
+            raise InputError(f"{at} must hold 1 to {MAX_CLASSES} names of at most {MAX_NAME_LENGTH} characters")
+        names = tuple(str(name) for name in read_values(stream, info, header, at).tolist())
+    try:
+        check_names(key, names)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    return names
+
+
+def read_numbers(archive: zipfile.ZipFile, info: zipfile.ZipInfo, at: str) -> tuple[float, ...]:
+    """A few public numbers: one, or a 1-D array of them.
+
+    Raises:
+        InputError: They are no numbers, or more than 1,000.
+    """
+    with open_member(archive, info, at) as stream:
+        header = read_array_header(stream, at)
+        is_number = _NUMBER_KINDS.fullmatch(header.kind) or _LABEL_KINDS.fullmatch(header.kind)
+        if not is_number or len(header.shape) > 1 or not 1 <= header.num_values <= MAX_CLASSES:
+            raise InputError(f"{at} must be a number, or a 1-D array with one per channel")
+        return tuple(float(value) for value in read_values(stream, info, header, at).ravel())
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape as it may stand in a message."""
+    return f"({', '.join(str(size) for size in shape[:8])}{', ...' if len(shape) > 8 else ''})"
+
+
+def open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, at: str) -> BinaryIO:
+    """Open a member that numpy can have written.
+
+    Raises:
+        InputError: It is encrypted, or packed in another way.
+    """
+    if info.flag_bits & 0x1:
+        raise InputError(f"{at} is encrypted: save it with numpy.savez_compressed")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(f"{at} is packed in a way numpy does not use: save it with numpy.savez_compressed")
+    return cast("BinaryIO", archive.open(info))
+
+
+def read_array_header(stream: BinaryIO, at: str) -> ArrayHeader:
+    """Parse the header of a .npy member by pattern: nothing in the file is evaluated or unpickled."""
+    start = stream.read(8)
+    if len(start) < 8 or start[:6] != b"\x93NUMPY" or start[6] not in (1, 2, 3):
+        raise InputError(f"{at} is not a numpy array: save it with numpy.savez_compressed")
+    width = 2 if start[6] == 1 else 4
+    length = int.from_bytes(stream.read(width), "little")
+    if length > _MAX_HEADER_BYTES:
+        raise InputError(f"{at} has a header of {length} bytes: it must be a plain array of numbers or text")
+    text = stream.read(length).decode("latin-1")
+    # Arrays of Python objects can run code when loaded; arrays of fields have no pixels.
+    if re.search(r"'descr'\s*:\s*(\[|'[<>|=]?[OV])", text):
+        raise InputError(f"{at} holds Python objects or named fields: save a plain array, x.astype('float32')")
+    kind, rest = _taken(r"'descr'\s*:\s*'([^']{1,20})'", text, at)
+    order, rest = _taken(r"'fortran_order'\s*:\s*(True|False)", rest, at)
+    sizes, rest = _taken(r"'shape'\s*:\s*\(([0-9,\s]*)\)", rest, at)
+    if not re.fullmatch(r"\{[\s,]*\}\s*", rest):
+        raise InputError(f"{at} has a damaged header: save the file again")
+    shape = tuple(int(size) for size in sizes.split(",") if size.strip())
+    return ArrayHeader(kind=kind, shape=shape, fortran_order=order == "True", num_bytes=8 + width + length)
+
+
+def _taken(pattern: str, text: str, at: str) -> tuple[str, str]:
+    match = re.search(pattern, text)
+    if match is None:
+        raise InputError(f"{at} has a damaged header: save the file again")
+    return match[1], text[: match.start()] + text[match.end() :]
+
+
+def read_values(stream: BinaryIO, info: zipfile.ZipInfo, header: ArrayHeader, at: str) -> np.ndarray:
+    """The values behind a header, none more than were promised.
+
+    Raises:
+        InputError: The sizes disagree, or would unpack to an absurd multiple.
+    """
+    promised = header.num_values * header.dtype.itemsize
+    if header.num_bytes + promised != info.file_size:
+        raise InputError(
+            f"{at}: the header promises {promised} bytes of values, the archive lists "
+            f"{max(0, info.file_size - header.num_bytes)}: save the file again"
+        )
+    check_expansion(at, promised, info.compress_size)
+    content = read_promised(stream, promised, at)
+    order = "F" if header.fortran_order else "C"
+    return np.ndarray(header.shape, header.dtype, buffer=content, order=order)
+
+
+def class_names_of(
+    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], y_key: str, num_classes: int | None, where: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The class names and the sentences on what was taken for public, from public inputs alone."""
+    shape = "The shape and whether there are labels were read from the file's format and are taken as public."
+    if y_key not in members:
+        if num_classes is not None or "class_names" in members:
+            raise InputError(f"{where} has no labels {y_key}, but classes were given: add them, or drop the classes")
+        return (), (shape,)
+    if "class_names" in members:
+        names = read_names(archive, members["class_names"], "class_names", where)
+        if num_classes is not None and num_classes != len(names):
+            raise InputError(
+                f"{where}: class_names has {len(names)} names, --num-classes says {num_classes}: make them agree"
+            )
+        return names, (shape, "The class names were read from class_names in the file and are taken as public.")
+    if num_classes is not None:
+        return _numbered(num_classes), (shape, f"The number of classes, {num_classes}, was given by the user.")
+    # Privacy: a constant; the largest label of private data must not decide the shape of a public network.
+    assumed = (
+        f"The number of classes was not given: the public default of {DEFAULT_NUM_CLASSES} (labels 0 to "
+        f"{DEFAULT_NUM_CLASSES - 1}) was assumed, whatever the labels are; --num-classes changes it."
+    )
+    return _numbered(DEFAULT_NUM_CLASSES), (shape, assumed)
+
+
+def _numbered(num_classes: int) -> tuple[str, ...]:
+    return tuple(str(label) for label in range(num_classes))
+
+
+def read_labels(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, num_records: int, num_classes: int, at: str
+) -> np.ndarray:
+    """Labels as int64 (num_records,) in 0 .. num_classes - 1."""
+    with open_member(archive, info, at) as stream:
+        header = read_array_header(stream, at)
+        if not _LABEL_KINDS.fullmatch(header.kind):
+            raise InputError(f"{at} has dtype {shown(header.kind[:20])}: labels must be integers: y.astype('int64')")
+        if header.shape != (num_records,):
+            raise InputError(
+                f"{at} has shape {shape_text(header.shape)}: one label for each of the {num_records} records, "
+                f"shape ({num_records},), is needed"
+            )
+        raw = read_values(stream, info, header, at)
+    outside = np.flatnonzero((raw < 0) | (raw >= num_classes))
+    if outside.size:
+        raise InputError(
+            f"{at}[{int(outside[0])}] is outside 0 .. {num_classes - 1}, the labels of {num_classes} classes: "
+            "give the number of classes with --num-classes, or correct the label"
+        )
+    return raw.astype(np.int64)
+
+
+def people_of(
+    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], num_records: int, where: str
+) -> np.ndarray | None:
+    """Which person each record is of, from the key `person`, as slots 0, 1, ... in the order of the sorted names.
+
+    Args:
+        archive: The open file.
+        members: Its members.
+        num_records: Records in the file.
+        where: Beginning of the message, the file.
+
+    Returns:
+        int64 (num_records,), private; None where the file names nobody.
+
+    Raises:
+        InputError: Two keys could be meant; or the names are neither integers nor text, or not one a record.
+    """
+    if "people" in members:
+        raise InputError(f"{where} has the key 'people': who a record is of stands under 'person', and there alone")
+    if "person" not in members:
+        return None
+    at = f"{where}: person"
+    with open_member(archive, members["person"], at) as stream:
+        header = read_array_header(stream, at)
+        if not (_LABEL_KINDS.fullmatch(header.kind) or _NAME_KINDS.fullmatch(header.kind)):
+            raise InputError(f"{at} has dtype {shown(header.kind[:20])}: name people by integers or text")
+        if header.shape != (num_records,):
+            raise InputError(
+                f"{at} has shape {shape_text(header.shape)}: one person for each of the {num_records} records, "
+                f"shape ({num_records},), is needed"
+            )
+        names = read_values(stream, members["person"], header, at)
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)

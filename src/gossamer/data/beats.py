@@ -1,0 +1,276 @@
+"""Heartbeats cut from a recording: in the layout of the Kaggle table, or in a window around the R peak."""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+from scipy.signal import resample_poly
+
+from gossamer.data.series import SeriesSpec
+from gossamer.data.splits import Rows
+from gossamer.errors import InputError
+
+AAMI_CLASSES: Final = ("N", "S", "V", "F", "Q")
+"""Beats of the standard ANSI/AAMI EC57: normal, supraventricular ectopic, ventricular ectopic, fusion, unknown."""
+AAMI_SYMBOLS: Final = ("NLRBejn", "AaJS", "VEr", "F", "/fQ?")
+"""Annotation symbols of WFDB that make up each class; every other symbol is no beat."""
+NEIGHBOURHOOD_SECONDS: Final = 5.0
+"""How far from its R peak the Kaggle layout looks for the R-R intervals that decide a beat's length."""
+_BEAT_PER_INTERVAL: Final = 1.2
+_MAX_RATE_DENOMINATOR: Final = 10_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recording:
+    """One recording of one person, with its R peaks. Private.
+
+    Args:
+        name: Name for messages.
+        signal: Finite values in physical units, (time, channels).
+        sample_rate: Samples a second, Hz.
+        peaks: R peaks as indices into `signal`, rising, int64 (num_peaks,).
+        labels: Class of each beat, int64 (num_peaks,).
+    """
+
+    name: str
+    signal: np.ndarray
+    sample_rate: float
+    peaks: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractBeatLayout(abc.ABC):
+    """How a beat becomes a series of public length. Every field is a public input.
+
+    Args:
+        length: Samples of a beat.
+        sample_rate: Samples a second, Hz; recordings are resampled to it.
+    """
+
+    length: int
+    sample_rate: float
+
+    @abc.abstractmethod
+    def spec(self, channel_names: tuple[str, ...], class_names: tuple[str, ...]) -> SeriesSpec:
+        """The public specification of such beats."""
+
+    @abc.abstractmethod
+    def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+        """Beats of one recording.
+
+        Guarantee:
+            A function of this recording alone: for the unit person, all that changes with a person is that person's
+            own rows.
+
+        Returns:
+            x, float32 (num_beats, channels, length) in [0, 1], and labels, int64 (num_beats,).
+        """
+
+    @property
+    @abc.abstractmethod
+    def note(self) -> str:
+        """One sentence on what a row depends on besides its own beat."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KaggleLayout(AbstractBeatLayout):
+    r"""The layout of the Kaggle table: from the R peak on, about 1.2 R-R intervals, then zeros.
+
+    With T the median of the R-R intervals that begin within 5 s of the peak, a beat is the :math:`\min(L, 1.2 T)`
+    seconds from its peak on, scaled by its own smallest and largest value to [0, 1], then padded with zeros. The last
+    beat of a recording has no R-R interval and is dropped.
+
+    Args:
+        length: Samples, L.
+        sample_rate: Hz.
+
+    References:
+        M. Kachuee, S. Fazeli, M. Sarrafzadeh, "ECG Heartbeat Classification: A Deep Transferable Representation",
+        IEEE ICHI 2018.
+    """
+
+    length: int = 187
+    sample_rate: float = 125.0
+
+    def spec(self, channel_names: tuple[str, ...], class_names: tuple[str, ...]) -> SeriesSpec:
+        """Values have no unit: each beat is scaled by itself."""
+        return SeriesSpec(
+            channels=len(channel_names),
+            length=self.length,
+            low=(0.0,) * len(channel_names),
+            high=(1.0,) * len(channel_names),
+            sample_rate=self.sample_rate,
+            channel_names=channel_names,
+            class_names=class_names,
+        )
+
+    def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+        """Beats of one recording, all but its last."""
+        if len(recording.peaks) < 2:
+            return np.empty((0, recording.signal.shape[1], self.length), np.float32), np.empty(0, np.int64)
+        signal, peaks = _resampled(recording, self.sample_rate)
+        seconds = recording.peaks / recording.sample_rate
+        intervals = _nearby_intervals(seconds)
+        samples = np.clip(np.rint(_BEAT_PER_INTERVAL * self.sample_rate * intervals), 1, self.length)
+        beats = _windows(signal, peaks[:-1], before=0, length=self.length)
+        is_inside = (np.arange(self.length) < samples[:, None])[:, None]
+        return _scaled_by_itself(beats, is_inside), recording.labels[:-1].copy()
+
+    @property
+    def note(self) -> str:
+        """What a row depends on besides its own beat."""
+        return (
+            "A record is one row: a beat scaled by its own extremes, whose length follows from the R-R intervals "
+            "within 5 seconds. It can reach into the next beat. What a heartbeat leaves in the rows of its neighbours "
+            "is protected with --unit person alone."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowLayout(AbstractBeatLayout):
+    """A window around the R peak, in physical units between public bounds.
+
+    Each channel is centred on its own median in the window, which takes out the baseline, clipped to
+    [low, high] and scaled to [0, 1]. Where the window leaves the recording, its first or last value is repeated.
+
+    Args:
+        length: Samples.
+        sample_rate: Hz.
+        before: Samples before the R peak.
+        low: Public lower bound around the baseline, in the unit of the signal (mV).
+        high: Public upper bound.
+
+    Raises:
+        InputError: `before` is not within the window.
+    """
+
+    length: int = 192
+    sample_rate: float = 125.0
+    before: int = 96
+    low: float = -2.5
+    high: float = 2.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.before < self.length:
+            raise InputError(f"before must be between 0 and length - 1 = {self.length - 1} samples, not {self.before}")
+
+    def spec(self, channel_names: tuple[str, ...], class_names: tuple[str, ...]) -> SeriesSpec:
+        """Values are in the unit of the signal, around the baseline."""
+        return SeriesSpec(
+            channels=len(channel_names),
+            length=self.length,
+            low=(self.low,) * len(channel_names),
+            high=(self.high,) * len(channel_names),
+            sample_rate=self.sample_rate,
+            channel_names=channel_names,
+            class_names=class_names,
+        )
+
+    def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+        """Beats of one recording."""
+        signal, peaks = _resampled(recording, self.sample_rate)
+        beats = _windows(signal, peaks, before=self.before, length=self.length)
+        beats -= np.median(beats, axis=2, keepdims=True)
+        x = np.clip((beats - self.low) / (self.high - self.low), 0, 1)
+        return x.astype(np.float32), recording.labels.copy()
+
+    @property
+    def note(self) -> str:
+        """What a row depends on besides its own beat."""
+        seconds = (self.before / self.sample_rate, (self.length - self.before) / self.sample_rate)
+        return (
+            f"A record is one row: {seconds[0]:.3g} s before to {seconds[1]:.3g} s after an R peak, which holds parts "
+            "of the beats beside it. What a heartbeat leaves in the rows of its neighbours is protected with --unit "
+            "person alone."
+        )
+
+
+def cut_recordings(
+    name: str,
+    spec: SeriesSpec,
+    recordings: Iterable[Recording],
+    layout: AbstractBeatLayout,
+    people: Mapping[str, str] | None,
+) -> Rows:
+    """Beats of several recordings, one after the other.
+
+    Args:
+        name: Name of the data set, for messages.
+        spec: What `layout` says of them.
+        recordings: Read one at a time, so that no two signals need to be held at once.
+        layout: How beats are cut.
+        people: Name of a recording -> name of its person; None where nobody says.
+
+    Returns:
+        All beats, with the recording and the person of each.
+
+    Raises:
+        InputError: There is no beat at all.
+    """
+    x, y, names = [], [], []
+    for recording in recordings:
+        beats, labels = layout.cut(recording)
+        x.append(beats)
+        y.append(labels)
+        names.append(np.full(len(beats), recording.name, dtype=object))
+    if not sum(map(len, x)):
+        raise InputError(f"{name}: not one beat was found: an annotation of a beat is needed")
+    cut_from = np.concatenate(names).astype(str)
+    owners = None if people is None else np.array([people[recording] for recording in cut_from.tolist()])
+    return Rows(name=name, spec=spec, x=np.concatenate(x), y=np.concatenate(y), people=owners, recordings=cut_from)
+
+
+def label_symbols(symbols: list[str]) -> np.ndarray:
+    """The AAMI class of each annotation, -1 where it is no beat.
+
+    Example:
+        >>> label_symbols(["N", "+", "A", "/"]).tolist()
+        [0, -1, 1, 4]
+    """
+    classes = {symbol: label for label, group in enumerate(AAMI_SYMBOLS) for symbol in group}
+    return np.array([classes.get(symbol, -1) for symbol in symbols], dtype=np.int64)
+
+
+def _resampled(recording: Recording, sample_rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """The signal and its R peaks at another rate; the filter reaches ten samples of the lower rate to either side."""
+    ratio = Fraction(sample_rate / recording.sample_rate).limit_denominator(_MAX_RATE_DENOMINATOR)
+    if ratio == 1:
+        return recording.signal.astype(np.float64), recording.peaks
+    # Past its ends a recording stays at its last value, not at zero: no step for the filter to ring on.
+    signal = resample_poly(recording.signal.astype(np.float64), ratio.numerator, ratio.denominator, padtype="edge")
+    peaks = np.rint(recording.peaks * float(ratio)).astype(np.int64)
+    return signal, np.minimum(peaks, len(signal) - 1)
+
+
+def _nearby_intervals(seconds: np.ndarray) -> np.ndarray:
+    """For each beat but the last, the median R-R interval, in seconds, of those that begin within 5 s of it."""
+    starts, intervals = seconds[:-1], np.diff(seconds)
+    first = np.searchsorted(starts, starts - NEIGHBOURHOOD_SECONDS, side="left")
+    last = np.searchsorted(starts, starts + NEIGHBOURHOOD_SECONDS, side="right")
+    counts = last - first
+    places = first[:, None] + np.arange(counts.max())
+    nearby = np.where(places < last[:, None], intervals[np.minimum(places, len(intervals) - 1)], math.inf)
+    nearby.sort(axis=1)
+    rows = np.arange(len(starts))
+    return (nearby[rows, (counts - 1) // 2] + nearby[rows, counts // 2]) / 2
+
+
+def _windows(signal: np.ndarray, peaks: np.ndarray, *, before: int, length: int) -> np.ndarray:
+    """Samples around each peak, (num_peaks, channels, length); a recording's ends are repeated."""
+    times = peaks[:, None] - before + np.arange(length)
+    return np.moveaxis(signal[np.clip(times, 0, len(signal) - 1)], 2, 1)
+
+
+def _scaled_by_itself(beats: np.ndarray, is_inside: np.ndarray) -> np.ndarray:
+    """Each beat to [0, 1] by its own extremes, zero outside; zero all over where it is constant."""
+    low = np.where(is_inside, beats, math.inf).min(axis=2, keepdims=True)
+    high = np.where(is_inside, beats, -math.inf).max(axis=2, keepdims=True)
+    width = np.where(high > low, high - low, 1)
+    return np.where(is_inside, np.clip((beats - low) / width, 0, 1), 0).astype(np.float32)

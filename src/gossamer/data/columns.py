@@ -1,0 +1,308 @@
+"""Columns of a CSV or Parquet file as arrays; text where numbers are needed is one line that says where."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+
+from gossamer.data.files import damage_refused, open_regular, shown
+from gossamer.data.records import check_num_values
+from gossamer.errors import InputError
+
+_MAX_HEAD_BYTES: Final = 2**24
+_SUFFIXES: Final = (".csv", ".parquet")
+
+
+def is_table(path: Path) -> bool:
+    """Whether the name is that of a CSV or Parquet file."""
+    return path.suffix.lower() in _SUFFIXES
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableFile:
+    """A table on disk whose columns have names, each of its own.
+
+    Args:
+        path: A file that ends in .csv (with a head line) or .parquet.
+        names: Columns, in their order.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+
+    @classmethod
+    def open(cls, path: Path) -> TableFile:
+        """Read the names of the columns.
+
+        Raises:
+            InputError: The file is absent, empty or damaged, or a name is missing or given twice.
+        """
+        where = shown(path)
+        with open_regular(path) as file, damage_refused(where):
+            if file.seek(0, 2) == 0:
+                raise InputError(f"{where} is empty: a head line and at least one row are needed")
+            file.seek(0)
+            if path.suffix.lower() == ".csv":
+                names = _head(file.readline(_MAX_HEAD_BYTES), where)
+            else:
+                names = tuple(str(name) for name in _parquet().ParquetFile(file).schema_arrow.names)
+        if not names or not all(name.strip() for name in names):
+            raise InputError(f"{where} has a column without a name: give every column a name in the head line")
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise InputError(f"{where} has two columns {shown(name[:40])}: give each a name of its own")
+        return cls(path=path, names=names)
+
+    def check(self, wanted: tuple[str, ...]) -> None:
+        """Refuse a column that is not there or wanted twice.
+
+        Raises:
+            InputError: Naming it.
+        """
+        for index, name in enumerate(wanted):
+            if name not in self.names:
+                raise InputError(
+                    f"{shown(self.path)} has no column {shown(name[:40])}: it has "
+                    f"{', '.join(shown(other[:40]) for other in self.names[:6])}{', ...' * (len(self.names) > 6)}"
+                )
+            if name in wanted[:index]:
+                raise InputError(f"the column {shown(name[:40])} was named for two things: a column has one meaning")
+
+    def read(self, *, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...] = ()) -> Table:
+        """Read the columns that are needed.
+
+        Args:
+            numbers: Columns of values.
+            words: Columns of names, text or whole numbers.
+            times: Columns of numbers or of dates with a time.
+
+        Returns:
+            The columns.
+
+        Raises:
+            InputError: A cell cannot be read as what its column is for, or rows differ in length.
+        """
+        where = shown(self.path)
+        with damage_refused(where):
+            found = self._read_csv(numbers, words, times) if self._is_csv else self._read_parquet(numbers, words, times)
+            if found.num_rows == 0:
+                raise InputError(f"{where} has no row under its head line: at least 1 is needed")
+            check_num_values(where, found.num_rows * len(numbers))
+            return Table(
+                where=where,
+                numbers={name: _as_numbers(found.column(name), name, where) for name in numbers},
+                words={name: _as_words(found.column(name), name, where) for name in words},
+                times={name: _as_times(found.column(name), name, where) for name in times},
+            )
+
+    @property
+    def _is_csv(self) -> bool:
+        return self.path.suffix.lower() == ".csv"
+
+    def _read_parquet(self, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...]) -> Any:
+        with open_regular(self.path) as file:
+            return _parquet().ParquetFile(file).read(columns=[*numbers, *words, *times])
+
+    def _read_csv(self, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...]) -> Any:
+        import pyarrow
+
+        kinds = {name: pyarrow.float64() for name in numbers} | {name: pyarrow.string() for name in (*words, *times)}
+        try:
+            return read_csv(self.path, kinds, column_names=None)
+        except pyarrow.ArrowInvalid:
+            # Read once more as text, to say where it is wrong; pyarrow's own message would quote the cell.
+            found = read_csv(self.path, dict.fromkeys(kinds, pyarrow.string()), column_names=None)
+            for name in numbers:
+                _as_numbers(found.column(name), name, shown(self.path))
+            raise
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """Columns of one table, all of one length. Private.
+
+    Args:
+        where: The file, for messages.
+        numbers: Name -> float64 (num_rows,); NaN where a cell is empty.
+        words: Name -> text (num_rows,).
+        times: Name -> float64 (num_rows,), seconds where they were dates.
+    """
+
+    where: str
+    numbers: dict[str, np.ndarray]
+    words: dict[str, np.ndarray]
+    times: dict[str, np.ndarray]
+
+
+def read_csv_numbers(path: Path) -> np.ndarray:
+    """A CSV file of numbers alone, without a head line.
+
+    Returns:
+        float64 (num_rows, num_columns).
+
+    Raises:
+        InputError: It is absent, empty or damaged, rows differ in length, or a cell is no number.
+    """
+    where = shown(path)
+    with open_regular(path) as file:
+        first = file.readline(_MAX_HEAD_BYTES)
+    if not first.strip():
+        raise InputError(f"{where} is empty: at least one row is needed")
+    with damage_refused(where):
+        import pyarrow
+
+        names = [str(column) for column in range(len(_cells(first)))]
+        kinds = dict.fromkeys(names, pyarrow.float64())
+        try:
+            found = read_csv(path, kinds, column_names=names)
+        except pyarrow.ArrowInvalid:
+            found = read_csv(path, dict.fromkeys(names, pyarrow.string()), column_names=names)
+        columns = [_as_numbers(found.column(name), str(int(name) + 1), where) for name in names]
+    table = np.stack(columns, axis=1)
+    missing = np.argwhere(~np.isfinite(table))
+    if len(missing):
+        raise InputError(f"{where}: row {missing[0][0] + 1}, column {missing[0][1] + 1} is no finite number")
+    return table
+
+
+def read_csv(path: Path, kinds: dict[str, Any], *, column_names: list[str] | None) -> Any:
+    """A CSV file as a table of pyarrow, every row of one length.
+
+    Args:
+        path: The file.
+        kinds: Name of a column -> its type of pyarrow; other columns are not read.
+        column_names: Names for a file without a head line.
+
+    Raises:
+        InputError: A row has more or fewer cells than the first one.
+    """
+    from pyarrow import csv as arrow_csv
+
+    ragged: list[Any] = []
+
+    def refuse(row: Any) -> str:
+        ragged.append(row)
+        return "skip"
+
+    with open_regular(path) as file:
+        found = arrow_csv.read_csv(
+            file,
+            read_options=arrow_csv.ReadOptions(use_threads=False, column_names=column_names, block_size=2**24),
+            parse_options=arrow_csv.ParseOptions(invalid_row_handler=refuse),
+            convert_options=arrow_csv.ConvertOptions(column_types=kinds, include_columns=list(kinds)),
+        )
+    if ragged:
+        row = ragged[0]
+        raise InputError(
+            f"{shown(path)}: line {row.number} has {row.actual_columns} cells, the first line {row.expected_columns}: "
+            "all rows need one length"
+        )
+    return found
+
+
+def _head(line: bytes, where: str) -> tuple[str, ...]:
+    if not line.strip():
+        raise InputError(f"{where} begins with an empty line: the first line names the columns")
+    return tuple(_cells(line))
+
+
+def _cells(line: bytes) -> list[str]:
+    return next(csv.reader(io.StringIO(line.decode("utf-8-sig"), newline="")))
+
+
+def _as_numbers(column: Any, name: str, where: str) -> np.ndarray:
+    """Values as float64, NaN where there is none."""
+    import pyarrow
+    from pyarrow import types
+
+    kind = column.type
+    if types.is_string(kind) or types.is_large_string(kind):
+        return _parsed(column.to_pylist(), name, where)
+    if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)):
+        raise InputError(f"{where}: column {shown(name[:40])} holds no numbers: leave it out or convert it")
+    return column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64)
+
+
+def _parsed(cells: list[str | None], name: str, where: str) -> np.ndarray:
+    values = np.full(len(cells), np.nan)
+    for row, cell in enumerate(cells):
+        try:
+            values[row] = float(cell) if cell else np.nan
+        except ValueError:
+            # Privacy: the place, never the cell.
+            raise InputError(f"{where}: column {shown(name[:40])}, row {row + 1} is text, not a number") from None
+    return values
+
+
+def _as_words(column: Any, name: str, where: str) -> np.ndarray:
+    """Names as text, none missing; 3 and 3.0 are one name."""
+    from pyarrow import types
+
+    if types.is_floating(column.type):
+        cells = [None if cell is None or cell != cell else f"{cell:g}" for cell in column.to_pylist()]
+    else:
+        cells = [None if cell is None else str(cell).strip() for cell in column.to_pylist()]
+    for row, cell in enumerate(cells):
+        if not cell:
+            raise InputError(f"{where}: column {shown(name[:40])}, row {row + 1} is empty: every row needs a name")
+    return np.array(cells, dtype=str)
+
+
+def _as_times(column: Any, name: str, where: str) -> np.ndarray:
+    """Times as float64, in seconds where they are dates."""
+    from pyarrow import types
+
+    if types.is_timestamp(column.type) or types.is_date(column.type):
+        return _seconds(column.to_numpy(zero_copy_only=False).astype("datetime64[ns]"), name, where)
+    if types.is_string(column.type) or types.is_large_string(column.type):
+        cells = column.to_pylist()
+        try:
+            values = np.array([float(cell) if cell else np.nan for cell in cells])
+        except ValueError:
+            return _seconds(_dates(cells, name, where), name, where)
+    else:
+        values = _as_numbers(column, name, where)
+    return _all_finite(values, name, where)
+
+
+def _dates(cells: list[str | None], name: str, where: str) -> np.ndarray:
+    dates = np.empty(len(cells), dtype="datetime64[ns]")
+    for row, cell in enumerate(cells):
+        try:
+            dates[row] = np.datetime64(cell or "NaT")
+        except ValueError:
+            raise InputError(
+                f"{where}: column {shown(name[:40])}, row {row + 1} is neither a number nor a date such as "
+                "2026-01-31T08:15:00.250"
+            ) from None
+    return dates
+
+
+def _seconds(dates: np.ndarray, name: str, where: str) -> np.ndarray:
+    if np.isnat(dates).any():
+        row = int(np.flatnonzero(np.isnat(dates))[0])
+        raise InputError(f"{where}: column {shown(name[:40])}, row {row + 1} is empty: every row needs a time")
+    # From the first one on: nanoseconds since 1970 have more digits than a float.
+    return (dates - dates.min()).astype(np.int64) / 1e9
+
+
+def _all_finite(values: np.ndarray, name: str, where: str) -> np.ndarray:
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if wrong.size:
+        raise InputError(
+            f"{where}: column {shown(name[:40])}, row {int(wrong[0]) + 1} is empty: every row needs a time"
+        )
+    return values
+
+
+def _parquet() -> ModuleType:
+    # Imported here: images need no pyarrow.
+    from pyarrow import parquet
+
+    return parquet

@@ -1,0 +1,105 @@
+"""Beats of the MIT-BIH Arrhythmia Database: 48 recordings of 47 people, five AAMI classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from gossamer.data.beats import AAMI_CLASSES, AbstractBeatLayout, KaggleLayout, cut_recordings
+from gossamer.data.files import is_file, shown
+from gossamer.data.mnist import published_roots
+from gossamer.data.records import RecordData
+from gossamer.data.splits import AbstractSplit, RandomSplit, RecordingLists, Rows, divide
+from gossamer.data.wfdb_records import AbstractLeads, MainLead, find_recordings, read_annotated
+from gossamer.errors import InputError
+
+FOLDERS: Final = ("mitdb", "mitdb/1.0.0", "physionet.org/files/mitdb/1.0.0", "mit-bih-arrhythmia-database-1.0.0")
+"""Where the recordings may lie under a data folder."""
+HOME: Final = "https://physionet.org/content/mitdb/1.0.0/"
+LEADS: Final = MainLead(preferred="MLII")
+"""The modified limb lead II, which 46 of the 48 recordings have; the others' first signal."""
+ONE_MAN: Final = {"202": "201"}
+"""Recordings of a person whom an earlier one shows: 202 is from the tape of 201."""
+DS1: Final = (
+    "101", "106", "108", "109", "112", "114", "115", "116", "118", "119", "122",
+    "124", "201", "203", "205", "207", "208", "209", "215", "220", "223", "230",
+)  # fmt: skip
+DS2: Final = (
+    "100", "103", "105", "111", "113", "117", "121", "123", "200", "202", "210",
+    "212", "213", "214", "219", "221", "222", "228", "231", "232", "233", "234",
+)  # fmt: skip
+PACED: Final = ("102", "104", "107", "217")
+"""Recordings with paced beats, which belong to neither list."""
+NUM_RECORDINGS: Final = 48
+
+DE_CHAZAL: Final = RecordingLists(
+    title="DS1 for training, DS2 for testing (de Chazal 2004), the paced recordings left out; "
+    "recordings 201 and 202 are one man, who stands on both sides",
+    train=DS1,
+    test=DS2,
+)
+"""As published: P. de Chazal, M. O'Dwyer, R. B. Reilly, IEEE Trans. Biomed. Eng. 51(7), 2004."""
+BETWEEN_PEOPLE: Final = RecordingLists(
+    title="DS1 for training, DS2 for testing (de Chazal 2004), the paced recordings left out, and 202, "
+    "which shows the man of 201",
+    train=DS1,
+    test=tuple(name for name in DS2 if name not in ONE_MAN),
+)
+"""The published lists without the man who stands in both."""
+
+
+def load_mitdb(
+    data_dir: Path | None = None,
+    *,
+    layout: AbstractBeatLayout | None = None,
+    split: AbstractSplit | None = None,
+    leads: AbstractLeads = LEADS,
+) -> RecordData:
+    """Read all beats with an AAMI class.
+
+    Args:
+        data_dir: Folder that `mitdb` lies in; None for the environment variable GOSSAMER_DATA.
+        layout: None for that of the Kaggle table.
+        split: None for a fifth of the beats at random.
+        leads: Which signals; by default MLII, or the first one where it is missing.
+
+    Returns:
+        Beats with the person they are of.
+
+    Raises:
+        InputError: The recordings are not there, or one is damaged.
+
+    References:
+        G. B. Moody, R. G. Mark, "The impact of the MIT-BIH Arrhythmia Database", IEEE Eng. in Med. and Biol. 20(3),
+        2001.
+    """
+    layout = layout or KaggleLayout()
+    rows = read_mitdb(data_dir, layout, leads)
+    published = "Classes, sample rate and people are those published for the MIT-BIH Arrhythmia Database."
+    notes = [published, layout.note]
+    assert rows.recordings is not None
+    if set(rows.recordings.tolist()) != {*DS1, *DS2, *PACED}:
+        notes.append("The recordings used are not all of the published ones.")
+    return divide(rows, split or RandomSplit(), tuple(notes))
+
+
+def read_mitdb(data_dir: Path | None, layout: AbstractBeatLayout, leads: AbstractLeads) -> Rows:
+    """All beats before they are split; see `load_mitdb`."""
+    folder = _find(data_dir)
+    names = find_recordings(folder)
+    recordings = (read_annotated(folder, name, leads, "atr") for name in names)
+    spec = layout.spec(leads.channel_names, AAMI_CLASSES)
+    people = {name: ONE_MAN.get(name, name) for name in names}
+    return cut_recordings("mitdb", spec, recordings, layout, people)
+
+
+def _find(data_dir: Path | None) -> Path:
+    roots = published_roots(data_dir)
+    for root in roots:
+        for folder in FOLDERS:
+            if is_file(root / folder / "100.hea"):
+                return root / folder
+    raise InputError(
+        f"mitdb is not in {' or '.join(shown(root / FOLDERS[0]) for root in roots)}: fetch it from {HOME}, put its "
+        f"{NUM_RECORDINGS} recordings there, or name the folder above with --data-dir or GOSSAMER_DATA"
+    )

@@ -1,0 +1,223 @@
+"""Records as tensors in [0, 1], with a public specification and, where the data names them, the people behind them."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from gossamer.errors import InputError
+
+MAX_CLASSES: Final = 1000
+"""Largest number of classes."""
+MAX_NAME_LENGTH: Final = 100
+"""Longest class name, in characters."""
+MAX_VALUES: Final = 2**31
+"""Largest number of values in one set: 8 GiB as float32."""
+DEFAULT_NUM_CLASSES: Final = 10
+"""Assumed for labelled data whose owner names no number of classes; a constant, so that no label decides it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractSpec(abc.ABC):
+    """Shape and classes of a set of records.
+
+    Guarantee:
+        Every field is a *public input*, given by the user or by the format, and none is fitted on private values or
+        labels. Networks, label laws and statements may therefore depend on it without paying for it.
+
+    Args:
+        class_names: One name per class, in the order of the labels 0, 1, ...; empty for records without labels.
+
+    Raises:
+        InputError: A name is empty, unprintable, too long or given twice.
+    """
+
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_class_names(self.class_names)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes; 0 for records without labels."""
+        return len(self.class_names)
+
+    @property
+    @abc.abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one record, channels first."""
+
+    def as_written(self, x: Tensor) -> Tensor:
+        """Values in [0, 1], (batch, *shape), as the format can hold them: as they are, where it says nothing."""
+        return x
+
+
+def check_class_names(names: tuple[str, ...]) -> None:
+    """Refuse names that could not stand in a table, a file name or one line of a statement.
+
+    Args:
+        names: Class names, public.
+
+    Raises:
+        InputError: Naming the index of the first name that breaks a rule.
+    """
+    if len(names) > MAX_CLASSES:
+        raise InputError(f"class_names has {len(names)} names: at most {MAX_CLASSES} classes are supported")
+    check_names("class_names", names)
+
+
+def check_names(where: str, names: tuple[str, ...]) -> None:
+    """Refuse public names that are empty, unprintable, too long or given twice.
+
+    Args:
+        where: Beginning of the message, what the names are of.
+        names: Public names.
+
+    Raises:
+        InputError: Naming the index of the first name that breaks a rule.
+    """
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_LENGTH:
+            raise InputError(
+                f"{where}[{index}] must be 1 to {MAX_NAME_LENGTH} printable characters: choose another name"
+            )
+        if name in seen:
+            raise InputError(f"{where}[{index}] repeats an earlier name: each needs a name of its own")
+        seen.add(name)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RecordSet:
+    """Records of one data set and, where there are any, their labels and their people. Private, unlike its `spec`.
+
+    Args:
+        name: Name for messages; public.
+        spec: Public shape and classes.
+        x: Values, float32 (num_records, *spec.shape) in [0, 1].
+        y: Labels, int64 (num_records,) in 0 .. num_classes - 1; None if and only if the spec has no classes.
+        people: Which person a record is of, int64 (num_records,) in 0 .. num_people - 1; None where nobody says.
+        num_people: Number of slots for people; it is public where people are protected, and a slot may be empty.
+            0 for the largest slot of `people` plus one, which makes that number public.
+
+    Raises:
+        InputError: Naming the first record that breaks a rule (never its value).
+    """
+
+    name: str
+    spec: AbstractSpec
+    x: Tensor
+    y: Tensor | None = None
+    people: Tensor | None = None
+    num_people: int = 0
+
+    def __post_init__(self) -> None:
+        self._check_values()
+        if self.y is not None:
+            self._check_labels(self.y)
+        elif self.spec.num_classes:
+            raise InputError(f"{self.name}: the specification has classes but there are no labels y")
+        if self.people is not None:
+            self._check_people(self.people)
+        elif self.num_people:
+            raise InputError(f"{self.name}: num_people was given but people was not: hand over both, or neither")
+
+    def _check_values(self) -> None:
+        if self.x.dtype != torch.float32 or tuple(self.x.shape[1:]) != self.spec.shape:
+            raise InputError(
+                f"{self.name}: x must be float32 (num_records, {', '.join(map(str, self.spec.shape))}), "
+                f"not {self.x.dtype} {tuple(self.x.shape)}"
+            )
+        if self.x.shape[0] == 0:
+            raise InputError(f"{self.name}: x holds 0 records; at least 1 is needed")
+        low, high = torch.aminmax(self.x.detach())
+        if not (low >= 0 and high <= 1):  # a NaN makes both comparisons false
+            index = int((~((self.x >= 0) & (self.x <= 1))).flatten(1).any(dim=1).nonzero()[0])
+            raise InputError(f"{self.name}: x[{index}] has a value that is not a number in [0, 1]")
+
+    def _check_labels(self, y: Tensor) -> None:
+        if y.dtype != torch.int64 or y.shape != self.x.shape[:1]:
+            raise InputError(
+                f"{self.name}: y must be int64 ({self.num_records},), one label per record, "
+                f"not {y.dtype} {tuple(y.shape)}"
+            )
+        outside = ((y < 0) | (y >= self.spec.num_classes)).nonzero()
+        if len(outside):
+            raise InputError(
+                f"{self.name}: y[{int(outside[0])}] is outside 0 .. num_classes - 1 for "
+                f"{self.spec.num_classes} classes: correct the label or the number of classes"
+            )
+
+    def _check_people(self, people: Tensor) -> None:
+        if people.dtype != torch.int64 or people.shape != self.x.shape[:1]:
+            raise InputError(
+                f"{self.name}: people must be int64 ({self.num_records},), one slot per record, "
+                f"not {people.dtype} {tuple(people.shape)}"
+            )
+        if self.num_people == 0:
+            object.__setattr__(self, "num_people", int(people.max()) + 1)
+        outside = ((people < 0) | (people >= self.num_people)).nonzero()
+        if len(outside):
+            raise InputError(
+                f"{self.name}: people[{int(outside[0])}] is outside 0 .. num_people - 1 for {self.num_people} people: "
+                "correct the slot or the number of people"
+            )
+
+    @property
+    def num_records(self) -> int:
+        """Number of records, at least 1; private where people are protected."""
+        return self.x.shape[0]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RecordData:
+    """What a loader returns: the private training records, real test records if any, and what was assumed public.
+
+    Args:
+        train: Records that a method is trained on.
+        test: Records for scores on real data; None where the owner gave no split. A person has one slot in both sets.
+        public_notes: Sentences on the public inputs that were assumed; they belong into the privacy statement and
+            hold no number of records.
+
+    Raises:
+        InputError: Train and test differ in their specification.
+    """
+
+    train: RecordSet
+    test: RecordSet | None = None
+    public_notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.test is not None and self.test.spec != self.train.spec:
+            raise InputError(f"{self.train.name}: the train and the test records differ in shape or classes")
+
+
+def check_num_classes(num_classes: int) -> None:
+    """Refuse a number of classes that no data set here can have.
+
+    Args:
+        num_classes: The public number of classes as the user gave it.
+
+    Raises:
+        InputError: It is below 1 or above 1000.
+    """
+    if not 1 <= num_classes <= MAX_CLASSES:
+        raise InputError(f"num_classes (--num-classes) must be between 1 and {MAX_CLASSES}, not {num_classes}")
+
+
+def check_num_values(where: str, num_values: int) -> None:
+    """Refuse a set that would not fit a usual machine's memory.
+
+    Args:
+        where: Beginning of the message.
+        num_values: Records times values of a record.
+
+    Raises:
+        InputError: There are more than 2**31 values.
+    """
+    if num_values > MAX_VALUES:
+        raise InputError(f"{where}: {num_values} values; at most {MAX_VALUES} fit: use fewer or smaller records")

@@ -1,0 +1,81 @@
+"""Time series as tensors in [0, 1]: their specification, in which everything is public."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from gossamer.data.records import AbstractSpec, check_names
+from gossamer.errors import InputError
+
+MAX_CHANNELS: Final = 256
+"""Largest number of channels."""
+MIN_LENGTH: Final = 2
+"""Smallest number of samples in time."""
+MAX_LENGTH: Final = 2**16
+"""Largest number of samples in time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesSpec(AbstractSpec):
+    """Shape, classes, value range and time base of a set of series.
+
+    A value v of channel c is kept as ``x = clip((v - low_c) / (high_c - low_c), 0, 1)``.
+
+    Guarantee:
+        Every field is a *public input*, given by the user or by the format: low and high too, which are never the
+        smallest and largest private value.
+
+    Args:
+        channels: Values at a time, 1 to 256.
+        length: Samples in time, 2 to 65,536.
+        low: Public lower bound of each channel, in its own unit.
+        high: Public upper bound of each channel, above `low`.
+        sample_rate: Samples a second, Hz; None where time has no unit.
+        channel_names: One name per channel; empty for none.
+        class_names: One name per class, in the order of the labels 0, 1, ...; empty for series without labels.
+
+    Raises:
+        InputError: A size or bound is out of range, or a name is empty, unprintable, too long or given twice.
+
+    Example:
+        >>> spec = SeriesSpec(channels=1, length=187, low=(-2.0,), high=(3.0,), sample_rate=125.0)
+        >>> spec.shape, spec.num_classes
+        ((1, 187), 0)
+    """
+
+    channels: int
+    length: int
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    sample_rate: float | None = None
+    channel_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise InputError(f"channels must be between 1 and {MAX_CHANNELS}, not {self.channels}")
+        if not MIN_LENGTH <= self.length <= MAX_LENGTH:
+            raise InputError(f"length must be between {MIN_LENGTH} and {MAX_LENGTH} samples, not {self.length}")
+        self._check_bounds()
+        if self.sample_rate is not None and not (math.isfinite(self.sample_rate) and self.sample_rate > 0):
+            raise InputError(f"sample_rate must be a finite number of Hz above 0, not {self.sample_rate}")
+        if self.channel_names and len(self.channel_names) != self.channels:
+            raise InputError(f"channel_names has {len(self.channel_names)} names for {self.channels} channels")
+        check_names("channel_names", self.channel_names)
+
+    def _check_bounds(self) -> None:
+        if (len(self.low), len(self.high)) != (self.channels, self.channels):
+            raise InputError(
+                f"low and high have {len(self.low)} and {len(self.high)} bounds for {self.channels} channels: "
+                "give one of each per channel"
+            )
+        for channel, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise InputError(f"low[{channel}] and high[{channel}] must be finite, low below high: {low}, {high}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of one series, (channels, length)."""
+        return self.channels, self.length

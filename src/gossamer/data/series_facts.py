@@ -1,0 +1,142 @@
+"""What a user says of series in public: bounds, length, sample rate, names; and values brought to [0, 1] by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gossamer.data.records import DEFAULT_NUM_CLASSES, check_class_names, check_num_classes
+from gossamer.data.series import SeriesSpec
+from gossamer.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesFacts:
+    """Public inputs about a user's own series.
+
+    Guarantee:
+        Nothing here is computed from records: who hands series over states it, and a value outside low and high is
+        clipped, a series of another length refused.
+
+    Args:
+        low: Lower bound of every channel, or one for all; empty for 0.
+        high: Upper bound of every channel, or one for all; empty for 1.
+        length: Samples of a series; None where the format says it.
+        sample_rate: Samples a second, Hz; None where time has no unit.
+        channel_names: One name per channel; empty where the format says them, or for none.
+        class_names: One name per class; empty for numbers.
+        num_classes: Number of classes without names; None for 10 where there are labels.
+        permit_shorter: Whether a series of fewer samples is padded at its end with `low`, in place of a refusal.
+
+    Raises:
+        InputError: Two of these contradict each other, or a name breaks a rule.
+    """
+
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    length: int | None = None
+    sample_rate: float | None = None
+    channel_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    num_classes: int | None = None
+    permit_shorter: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.low) != bool(self.high):
+            raise InputError("--low and --high belong together: give both, one number per channel or one for all")
+        check_class_names(self.class_names)
+        if self.num_classes is not None:
+            check_num_classes(self.num_classes)
+            if self.class_names and self.num_classes != len(self.class_names):
+                raise InputError(
+                    f"--num-classes says {self.num_classes}, --class-names {len(self.class_names)}: make them agree"
+                )
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether low and high were given."""
+        return bool(self.low)
+
+    def classes(self, has_labels: bool, where: str) -> tuple[str, ...]:
+        """Names of the classes; empty without labels.
+
+        Raises:
+            InputError: Classes were given but there are no labels.
+        """
+        if not has_labels:
+            if self.class_names or self.num_classes is not None:
+                raise InputError(f"{where} has no labels, but classes were given: name --class-column, or drop them")
+            return ()
+        if self.class_names:
+            return self.class_names
+        # Privacy: a constant; the largest label of private data must not decide the shape of a public network.
+        return tuple(map(str, range(self.num_classes or DEFAULT_NUM_CLASSES)))
+
+    def spec(self, channels: int, length: int, class_names: tuple[str, ...]) -> SeriesSpec:
+        """The public specification of series of this shape.
+
+        Raises:
+            InputError: A bound or name does not fit the number of channels.
+        """
+        return SeriesSpec(
+            channels=channels,
+            length=length,
+            low=_for_each(self.low or (0.0,), channels, "--low"),
+            high=_for_each(self.high or (1.0,), channels, "--high"),
+            sample_rate=self.sample_rate,
+            channel_names=self.channel_names,
+            class_names=class_names,
+        )
+
+    def notes(self, has_labels: bool) -> tuple[str, ...]:
+        """Sentences for the statement on what was taken as public."""
+        stated = "given by the user" if self.has_bounds else "assumed to be 0 and 1"
+        said = ["Number and length of channels are taken as public.", f"The bounds of the values were {stated}."]
+        if has_labels and not self.class_names and self.num_classes is None:
+            said.append(
+                f"The number of classes was not given: the public default of {DEFAULT_NUM_CLASSES} (labels 0 to "
+                f"{DEFAULT_NUM_CLASSES - 1}) was assumed, whatever the labels are; --num-classes changes it."
+            )
+        elif has_labels:
+            said.append("The classes were given by the user.")
+        return tuple(said)
+
+
+def scaled(values: np.ndarray, spec: SeriesSpec, facts: SeriesFacts, at: str) -> np.ndarray:
+    """Values in their own units as float32 in [0, 1].
+
+    Args:
+        values: (num_records, channels, length), any float type.
+        spec: Public bounds.
+        facts: Whether they were given; values outside bounds that were not are refused in place of clipped.
+        at: Beginning of the message.
+
+    Returns:
+        x, of the same shape.
+
+    Raises:
+        InputError: A value is not finite, or outside the default bounds. The place is named, never the value.
+    """
+    _refuse_first(~np.isfinite(values), at, "is NaN, infinite or missing: fill it in, or leave the series out")
+    if not facts.has_bounds:
+        _refuse_first((values < 0) | (values > 1), at, "is outside [0, 1]: give public bounds with --low and --high")
+    low = np.asarray(spec.low)[:, None]
+    width = np.asarray(spec.high)[:, None] - low
+    x = np.empty(values.shape, dtype=np.float32)
+    for start in range(0, len(values), 4096):
+        x[start : start + 4096] = np.clip((values[start : start + 4096] - low) / width, 0, 1)
+    return x
+
+
+def _refuse_first(wrong: np.ndarray, at: str, rule: str) -> None:
+    if wrong.any():
+        record, channel, time = (int(place) for place in np.argwhere(wrong)[0])
+        # Privacy: the place, never the value.
+        raise InputError(f"{at}: series {record}, channel {channel}, time {time} {rule}")
+
+
+def _for_each(bounds: tuple[float, ...], channels: int, option: str) -> tuple[float, ...]:
+    if len(bounds) not in (1, channels):
+        raise InputError(f"{option} has {len(bounds)} numbers for {channels} channels: give one, or one per channel")
+    return bounds * channels if len(bounds) == 1 else bounds

@@ -1,0 +1,248 @@
+"""A user's own table of series: wide, a row a series; or long, a row a time of a series."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from gossamer.data.columns import Table, TableFile
+from gossamer.data.files import shown
+from gossamer.data.records import RecordData, check_num_values
+from gossamer.data.series_facts import SeriesFacts, scaled
+from gossamer.data.splits import AbstractSplit, Rows, divide
+from gossamer.errors import InputError
+
+_STEP_TOLERANCE: Final = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class WideColumns:
+    """A row is a series; its values stand side by side, channel after channel.
+
+    Args:
+        values: Columns of the values, in the order of time; empty for all that have no other meaning.
+        label: Column of the class, or None.
+        person: Column of the person, or None.
+    """
+
+    values: tuple[str, ...] = ()
+    label: str | None = None
+    person: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LongColumns:
+    """A row is one time of one series.
+
+    Args:
+        series: Column that says which series a row belongs to.
+        time: Column of the time, rising within a series.
+        values: A column for each channel; empty for all that have no other meaning.
+        label: Column of the class, the same in all rows of a series, or None.
+        person: Column of the person, the same in all rows of a series, or None.
+    """
+
+    series: str
+    time: str
+    values: tuple[str, ...] = ()
+    label: str | None = None
+    person: str | None = None
+
+
+def load_wide_table(path: Path, columns: WideColumns, facts: SeriesFacts, split: AbstractSplit) -> RecordData:
+    """Read a CSV or Parquet file in which a row is a series.
+
+    The number of channels is that of `facts.channel_names`, else 1; the value columns are shared out evenly.
+
+    Args:
+        path: The file.
+        columns: What its columns mean.
+        facts: What is public.
+        split: Which series are held out for testing.
+
+    Returns:
+        The series.
+
+    Raises:
+        InputError: Naming file, column and row of what breaks a rule; never a value.
+    """
+    file = TableFile.open(path)
+    others = tuple(name for name in (columns.label, columns.person) if name is not None)
+    values = columns.values or tuple(name for name in file.names if name not in others)
+    file.check((*values, *others))
+    channels = max(len(facts.channel_names), 1)
+    length = len(values) // channels
+    if length * channels != len(values) or length == 0:
+        raise InputError(f"{shown(path)}: {len(values)} value columns cannot be shared out to {channels} channels")
+    if facts.length not in (None, length):
+        raise InputError(f"{shown(path)} has {length} values per channel, --length says {facts.length}: correct one")
+    table = file.read(numbers=values, words=others)
+    stacked = np.stack([table.numbers[name] for name in values], axis=1).reshape(-1, channels, length)
+    label = None if columns.label is None else table.words[columns.label]
+    person = None if columns.person is None else table.words[columns.person]
+    return _finished(path, stacked, label, person, facts, split)
+
+
+def load_long_table(path: Path, columns: LongColumns, facts: SeriesFacts, split: AbstractSplit) -> RecordData:
+    """Read a CSV or Parquet file in which a row is one time of one series.
+
+    Args:
+        path: The file.
+        columns: What its columns mean.
+        facts: What is public; the length has to be among it.
+        split: Which series are held out for testing.
+
+    Returns:
+        The series, in the order in which they first appear.
+
+    Raises:
+        InputError: Naming file, column and row of what breaks a rule; never a value.
+    """
+    where = shown(path)
+    if facts.length is None:
+        # Privacy: the longest private series must not decide it.
+        raise InputError(f"{where} is a long table: give --length, the public number of samples of a series")
+    file = TableFile.open(path)
+    words = tuple(name for name in (columns.series, columns.label, columns.person) if name is not None)
+    values = columns.values or tuple(name for name in file.names if name not in (*words, columns.time))
+    file.check((*values, *words, columns.time))
+    if not values:
+        raise InputError(f"{where} has no column of values: name one with --value-columns")
+    table = file.read(numbers=values, words=words, times=(columns.time,))
+    groups = _Groups.of(table.words[columns.series])
+    _check_times(table.times[columns.time], groups, facts.sample_rate, where)
+    stacked = _stacked(table, values, groups, facts, where)
+    label = None if columns.label is None else _one_each(table, columns.label, groups, "class")
+    person = None if columns.person is None else _one_each(table, columns.person, groups, "person")
+    return _finished(path, stacked, label, person, _named(facts, values), split)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Groups:
+    """Rows sorted by series: which row, which series, which place in it."""
+
+    rows: np.ndarray
+    series: np.ndarray
+    places: np.ndarray
+    first: np.ndarray
+
+    @classmethod
+    def of(cls, names: np.ndarray) -> _Groups:
+        _, first, inverse = np.unique(names, return_index=True, return_inverse=True)
+        rank = np.empty(len(first), dtype=np.int64)
+        rank[np.argsort(first)] = np.arange(len(first))
+        series = rank[inverse]
+        rows = np.argsort(series, kind="stable")
+        starts = np.searchsorted(series[rows], np.arange(len(first)))
+        places = np.arange(len(rows)) - starts[series[rows]]
+        return cls(rows=rows, series=series[rows], places=places, first=np.sort(first))
+
+    @property
+    def sizes(self) -> np.ndarray:
+        return np.bincount(self.series)
+
+
+def _check_times(times: np.ndarray, groups: _Groups, sample_rate: float | None, where: str) -> None:
+    steps = np.diff(times[groups.rows])
+    is_within = np.diff(groups.series) == 0
+    for wrong, rule in (
+        (steps == 0, "has the same time as the row before it in its series: remove one"),
+        (steps < 0, "goes back in time within its series: sort the table by series and time"),
+    ):
+        _refuse_row(wrong & is_within, groups, rule, where)
+    if sample_rate is not None:
+        uneven = np.abs(steps * sample_rate - 1) > _STEP_TOLERANCE
+        rule = f"does not follow the row before it by 1/{sample_rate:g} s: resample, or leave --sample-rate out"
+        _refuse_row(uneven & is_within, groups, rule, where)
+
+
+def _refuse_row(wrong: np.ndarray, groups: _Groups, rule: str, where: str) -> None:
+    if wrong.any():
+        raise InputError(f"{where}: row {int(groups.rows[1:][wrong].min()) + 1} {rule}")
+
+
+def _stacked(table: Table, values: tuple[str, ...], groups: _Groups, facts: SeriesFacts, where: str) -> np.ndarray:
+    """Values as (num_series, channels, length), padded with the lower bound where that is permitted."""
+    assert facts.length is not None
+    sizes = groups.sizes
+    for wrong, rule in (
+        (sizes > facts.length, "more: cut it, or give a larger --length"),
+        ((sizes < facts.length) & (not facts.permit_shorter), "fewer: leave it out, or pad with --pad-shorter"),
+    ):
+        if wrong.any():
+            row = int(groups.first[np.flatnonzero(wrong)[0]])
+            raise InputError(
+                f"{where}: the series that begins in row {row + 1} has not {facts.length} samples but {rule}"
+            )
+    check_num_values(where, len(sizes) * len(values) * facts.length)
+    lowest = facts.spec(len(values), facts.length, ()).low
+    stacked = np.empty((len(sizes), len(values), facts.length))
+    stacked[:] = np.asarray(lowest)[:, None]
+    for channel, name in enumerate(values):
+        stacked[groups.series, channel, groups.places] = table.numbers[name][groups.rows]
+    return stacked
+
+
+def _one_each(table: Table, name: str, groups: _Groups, what: str) -> np.ndarray:
+    """The one class or person of each series."""
+    words = table.words[name]
+    expected = words[groups.first][groups.series]
+    wrong = words[groups.rows] != expected
+    if wrong.any():
+        row = int(groups.rows[wrong].min())
+        raise InputError(f"{table.where}: row {row + 1} names a second {what} for its series: a series has one {what}")
+    return words[groups.first]
+
+
+def _named(facts: SeriesFacts, values: tuple[str, ...]) -> SeriesFacts:
+    if facts.channel_names and len(facts.channel_names) != len(values):
+        raise InputError(f"--channel-names has {len(facts.channel_names)} names for {len(values)} value columns")
+    return dataclasses.replace(facts, channel_names=facts.channel_names or values)
+
+
+def _finished(
+    path: Path,
+    values: np.ndarray,
+    label: np.ndarray | None,
+    person: np.ndarray | None,
+    facts: SeriesFacts,
+    split: AbstractSplit,
+) -> RecordData:
+    where = shown(path)
+    class_names = facts.classes(label is not None, where)
+    spec = facts.spec(values.shape[1], values.shape[2], class_names)
+    rows = Rows(
+        name=path.stem if path.stem.isprintable() else "series",
+        spec=spec,
+        x=scaled(values, spec, facts, where),
+        y=None if label is None else _labels(label, class_names, where),
+        people=person,
+    )
+    return divide(rows, split, facts.notes(label is not None))
+
+
+def _labels(words: np.ndarray, class_names: tuple[str, ...], where: str) -> np.ndarray:
+    """Classes as numbers: by name, or numbers that were written as such."""
+    numbers = {name: label for label, name in enumerate(class_names)}
+    labels = np.empty(len(words), dtype=np.int64)
+    for row, word in enumerate(words.tolist()):
+        label = numbers.get(word, _whole(word))
+        if label is None or not 0 <= label < len(class_names):
+            raise InputError(
+                f"{where}: the class of series {row} is none of the {len(class_names)} public classes: "
+                "name them with --class-names, or give --num-classes"
+            )
+        labels[row] = label
+    return labels
+
+
+def _whole(word: str) -> int | None:
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() else None

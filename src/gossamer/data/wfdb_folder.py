@@ -1,0 +1,99 @@
+"""A user's own folder of annotated WFDB recordings: beats with AAMI classes, and who they are of."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Final
+
+from gossamer.data.beats import AAMI_CLASSES, AbstractBeatLayout, KaggleLayout, Recording, cut_recordings
+from gossamer.data.files import damage_refused, is_file, is_folder, open_regular, shown
+from gossamer.data.records import RecordData
+from gossamer.data.splits import WHOLE, AbstractSplit, divide
+from gossamer.data.wfdb_records import AbstractLeads, find_recordings, read_annotated
+from gossamer.errors import InputError
+
+PEOPLE_FILE: Final = "people.csv"
+"""Table with a line `recording,person` for each recording of a folder, without a head line."""
+_MAX_TABLE_BYTES: Final = 2**26
+
+
+def is_wfdb_folder(path: Path) -> bool:
+    """Whether a folder holds WFDB recordings, itself or in its sub-folders."""
+    return any(next(path.glob(pattern), None) is not None for pattern in ("*.hea", "*/*.hea", "*.dat", "*/*.dat"))
+
+
+def load_wfdb_folder(
+    path: Path,
+    *,
+    leads: AbstractLeads,
+    layout: AbstractBeatLayout | None = None,
+    split: AbstractSplit = WHOLE,
+    annotator: str = "atr",
+) -> RecordData:
+    """Read the annotated beats of a folder of recordings.
+
+    A person is a sub-folder; or, where the recordings lie in the folder itself, what the file `people.csv` says; or
+    nobody says.
+
+    Args:
+        path: Folder with `NAME.hea`, `NAME.dat` and `NAME.atr`, or with a sub-folder of these for each person.
+        leads: Which signals; every name is public.
+        layout: None for that of the Kaggle table.
+        split: Which series are held out for testing.
+        annotator: Ending of the annotation files.
+
+    Returns:
+        Beats of the five AAMI classes.
+
+    Raises:
+        InputError: A file is missing or damaged, or a recording has no person while others do.
+    """
+    layout = layout or KaggleLayout()
+    folders = sorted(entry for entry in path.iterdir() if is_folder(entry) and entry.name[0] != ".")
+    places = [(folder, name) for folder in folders for name in find_recordings(folder)]
+    if places:
+        if next(path.glob("*.hea"), None) is not None:
+            raise InputError(f"{shown(path)} holds recordings and sub-folders: put every person into a sub-folder")
+        people: dict[str, str] | None = {f"{folder.name}/{name}": folder.name for folder, name in places}
+    else:
+        places = [(path, name) for name in find_recordings(path)]
+        people = _people(path, [name for _, name in places])
+    recordings = (_named(path, folder, name, leads, annotator) for folder, name in places)
+    spec = layout.spec(leads.channel_names, AAMI_CLASSES)
+    title = path.name if path.name and path.name.isprintable() else "recordings"
+    rows = cut_recordings(title, spec, recordings, layout, people)
+    return divide(rows, split, (f"Classes are those of AAMI; the signals were named by the user. {layout.note}",))
+
+
+def _named(root: Path, folder: Path, name: str, leads: AbstractLeads, annotator: str) -> Recording:
+    found = read_annotated(folder, name, leads, annotator)
+    if folder == root:
+        return found
+    return Recording(
+        name=f"{folder.name}/{name}",
+        signal=found.signal,
+        sample_rate=found.sample_rate,
+        peaks=found.peaks,
+        labels=found.labels,
+    )
+
+
+def _people(folder: Path, names: list[str]) -> dict[str, str] | None:
+    path = folder / PEOPLE_FILE
+    if not is_file(path):
+        return None
+    with open_regular(path) as file, damage_refused(shown(path)):
+        lines = list(csv.reader(io.StringIO(file.read(_MAX_TABLE_BYTES).decode("utf-8"))))
+    people: dict[str, str] = {}
+    for index, line in enumerate(lines):
+        if len(line) != 2 or not all(cell.strip() for cell in line):
+            raise InputError(f"{shown(path)}: line {index + 1} must be a recording and its person: 100,anna")
+        recording, person = (cell.strip() for cell in line)
+        if people.setdefault(recording, person) != person:
+            raise InputError(f"{shown(path)}: line {index + 1} names a second person for a recording: keep one")
+    missing = [name for name in names if name not in people]
+    if missing:
+        raise InputError(f"{shown(path)} says nobody for the recording {shown(missing[0])}: add a line for it")
+    return people

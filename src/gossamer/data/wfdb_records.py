@@ -1,0 +1,257 @@
+"""WFDB recordings, as PhysioNet lays them out: header, signal and annotations, each checked before it is believed."""
+
+from __future__ import annotations
+
+import abc
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+
+from gossamer.data.beats import Recording, label_symbols
+from gossamer.data.files import damage_refused, is_file, open_regular, shown
+from gossamer.errors import InputError
+
+_BYTES_PER_SAMPLE: Final = {
+    "8": 1.0, "16": 2.0, "24": 3.0, "32": 4.0, "61": 2.0, "80": 1.0, "160": 2.0, "212": 1.5, "310": 4 / 3, "311": 4 / 3,
+}  # fmt: skip
+_MILLIVOLTS: Final = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "v": 1e3}
+_MAX_HEADER_BYTES: Final = 2**20
+_MAX_SAMPLES: Final = 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractLeads(abc.ABC):
+    """Which signals of a recording become channels."""
+
+    @property
+    @abc.abstractmethod
+    def channel_names(self) -> tuple[str, ...]:
+        """Public names of the channels."""
+
+    @abc.abstractmethod
+    def find(self, names: list[str], where: str) -> list[int]:
+        """Places of the wanted signals among a recording's.
+
+        Raises:
+            InputError: One is missing.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class MainLead(AbstractLeads):
+    """One channel: the preferred signal where a recording has it, else its first one.
+
+    Args:
+        preferred: Name of the signal; capitals do not matter.
+    """
+
+    preferred: str
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Public name of the channel."""
+        return (self.preferred,)
+
+    def find(self, names: list[str], where: str) -> list[int]:
+        """Place of the wanted signal."""
+        folded = [name.casefold() for name in names]
+        return [folded.index(self.preferred.casefold()) if self.preferred.casefold() in folded else 0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedLeads(AbstractLeads):
+    """The signals of these names, which every recording must have.
+
+    Args:
+        names: In the order of the channels; capitals do not matter.
+    """
+
+    names: tuple[str, ...]
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Public names of the channels."""
+        return self.names
+
+    def find(self, names: list[str], where: str) -> list[int]:
+        """Places of the wanted signals."""
+        folded = [name.casefold() for name in names]
+        for name in self.names:
+            if name.casefold() not in folded:
+                raise InputError(f"{where} has no signal {shown(name)}: leave the recording out or name another signal")
+        return [folded.index(name.casefold()) for name in self.names]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Signal:
+    """What a header and its signal files hold. Private.
+
+    Args:
+        name: Name of the recording.
+        values: Millivolts, (time, channels).
+        sample_rate: Samples a second, Hz.
+        comments: Lines that the header ends with.
+    """
+
+    name: str
+    values: np.ndarray
+    sample_rate: float
+    comments: tuple[str, ...]
+
+
+def find_recordings(folder: Path) -> list[str]:
+    """Names of all recordings in a folder, sorted: everything that has a header or a signal file.
+
+    Raises:
+        InputError: A signal file has no header, or there is no recording at all.
+    """
+    names = {path.stem for pattern in ("*.hea", "*.dat") for path in folder.glob(pattern) if path.name[0] != "."}
+    if is_file(folder / "RECORDS"):
+        names |= {Path(line).name for line in _listed(folder / "RECORDS")}
+    if not names:
+        raise InputError(f"{shown(folder)} holds no WFDB recording: a NAME.hea with its NAME.dat is needed")
+    for name in sorted(names):
+        if not is_file(folder / f"{name}.hea"):
+            raise InputError(f"{shown(folder / name)}.hea is missing: copy the header beside its signal file")
+    return sorted(names)
+
+
+def _listed(path: Path) -> list[str]:
+    with open_regular(path) as file, damage_refused(shown(path)):
+        text = file.read(_MAX_HEADER_BYTES).decode("ascii")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def read_signal(folder: Path, name: str, leads: AbstractLeads) -> Signal:
+    """Read the wanted signals of one recording.
+
+    Args:
+        folder: Where its files lie.
+        name: File name without its ending.
+        leads: Which signals.
+
+    Returns:
+        The signals in millivolts.
+
+    Raises:
+        InputError: A file is missing, damaged or cut short, or a value is missing.
+    """
+    where = f"{shown(folder / name)}.hea"
+    header = _read_header(folder, name, where)
+    places = leads.find([str(signal) for signal in header.sig_name], where)
+    _check_files(folder, header, places, where)
+    with damage_refused(where), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found: Any = _wfdb().rdrecord(str(folder / name), channels=places)
+        values = found.p_signal
+    if values is None or values.shape != (header.sig_len, len(places)):
+        raise InputError(f"{where}: the signal file does not hold what the header promises: copy both again")
+    missing = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if missing.size:
+        raise InputError(f"{where}: sample {int(missing[0])} has no valid value: cut or repair the recording first")
+    scale = np.array([_millivolts(str(header.units[place]), where) for place in places])
+    return Signal(
+        name=name,
+        values=values * scale,
+        sample_rate=float(header.fs),
+        comments=tuple(str(line) for line in header.comments),
+    )
+
+
+def read_annotated(folder: Path, name: str, leads: AbstractLeads, annotator: str) -> Recording:
+    """Read a recording with the R peaks and the AAMI classes that its annotations say.
+
+    Args:
+        folder: Where its files lie.
+        name: File name without its ending.
+        leads: Which signals.
+        annotator: Ending of the annotation file, such as ``atr``.
+
+    Returns:
+        The recording; annotations that are no beat are left out.
+
+    Raises:
+        InputError: A file is missing, damaged or cut short, or an annotation lies outside the signal.
+    """
+    signal = read_signal(folder, name, leads)
+    path = folder / f"{name}.{annotator}"
+    with open_regular(path), damage_refused(shown(path)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found: Any = _wfdb().rdann(str(folder / name), annotator)
+        samples, symbols = np.asarray(found.sample, dtype=np.int64), list(found.symbol)
+    outside = np.flatnonzero((samples < 0) | (samples >= len(signal.values)))
+    if outside.size:
+        raise InputError(
+            f"{shown(path)}: annotation {int(outside[0])} lies past the end of the signal: "
+            "the files are not of one recording, or one is cut short"
+        )
+    if (np.diff(samples) < 0).any():
+        raise InputError(f"{shown(path)}: annotations are not in the order of time: copy the file again")
+    labels = label_symbols(symbols)
+    return Recording(
+        name=name,
+        signal=signal.values,
+        sample_rate=signal.sample_rate,
+        peaks=samples[labels >= 0],
+        labels=labels[labels >= 0],
+    )
+
+
+def _read_header(folder: Path, name: str, where: str) -> Any:
+    with open_regular(folder / f"{name}.hea") as file:
+        if len(file.read(_MAX_HEADER_BYTES + 1)) > _MAX_HEADER_BYTES:
+            raise InputError(f"{where} is too long for a header: copy the file again")
+    with damage_refused(where), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        header: Any = _wfdb().rdheader(str(folder / name))
+        if not isinstance(header, _wfdb().Record):
+            raise InputError(f"{where} is made of segments, which are not read: join them into one recording")
+        _check_header(header, where)
+    return header
+
+
+def _check_header(header: Any, where: str) -> None:
+    if not header.n_sig or not header.sig_name:
+        raise InputError(f"{where} names no signal: copy the header again")
+    if not header.sig_len or not 0 < header.sig_len <= _MAX_SAMPLES:
+        raise InputError(f"{where} does not say how many samples there are, or too many: complete the header")
+    if not header.fs or not 0 < header.fs <= 1e6:
+        raise InputError(f"{where} has no usable sample rate: complete the header")
+    for file_name, form in zip(header.file_name, header.fmt, strict=True):
+        # Privacy: a header must not draw in files that their owner did not hand over.
+        if Path(file_name).name != file_name or file_name in (".", ".."):
+            raise InputError(f"{where} names a signal file outside its own folder: copy the file beside the header")
+        if form not in _BYTES_PER_SAMPLE:
+            raise InputError(f"{where} has signals in format {shown(str(form)[:10])}, which is not read: use 16 or 212")
+
+
+def _check_files(folder: Path, header: Any, places: list[int], where: str) -> None:
+    for file_name in sorted({header.file_name[place] for place in places}):
+        members = [place for place, other in enumerate(header.file_name) if other == file_name]
+        per_frame = sum(header.samps_per_frame[place] or 1 for place in members)
+        promised = _BYTES_PER_SAMPLE[header.fmt[members[0]]] * per_frame * header.sig_len
+        with open_regular(folder / file_name) as file:
+            size = file.seek(0, 2) - (header.byte_offset[members[0]] or 0)
+        if size < int(promised):
+            raise InputError(
+                f"{shown(folder / file_name)} is cut short: {where} promises {int(promised)} bytes, "
+                f"the file has {max(size, 0)}: copy it again"
+            )
+
+
+def _millivolts(unit: str, where: str) -> float:
+    if unit.casefold() not in _MILLIVOLTS:
+        raise InputError(f"{where} has a signal in {shown(unit[:20])}, which is no voltage: name another signal")
+    return _MILLIVOLTS[unit.casefold()]
+
+
+def _wfdb() -> ModuleType:
+    # Imported here: it brings pandas and a network client along, and images need neither. It warns while it loads.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import wfdb
+    return wfdb

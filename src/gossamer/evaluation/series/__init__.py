@@ -1,0 +1,1 @@
+"""Scores of time series: arrays (batch, channels, time) in, numbers with intervals out."""

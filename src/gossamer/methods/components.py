@@ -1,0 +1,169 @@
+"""Components of a mixture: how many a class can bear under noise, where idle ones go, what is known of their spread.
+
+Everything here is computed from released sums and public settings.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gossamer.errors import InputError
+
+_LEAST_VARIANCE = 1e-6
+_IDLE = 0.3
+_STRONG = 4.0
+
+
+class AbstractCovariances(abc.ABC):
+    """What is asked of the records about the spread around centres, and what is made of the noisy answer."""
+
+    @abc.abstractmethod
+    def num_groups(self, num_classes: int, num_components: int) -> int:
+        """Groups whose second moments are released."""
+
+    @abc.abstractmethod
+    def group(self, classes: Tensor, components: Tensor) -> Tensor:
+        """Group of records of these classes whose nearest components are these, counted over all classes."""
+
+    @abc.abstractmethod
+    def learnt(self, squares: Tensor, counts: Tensor, shares: Tensor, noise_std: float) -> Tensor:
+        """Covariances (classes, components, d, d) from noisy sums of squares (groups, d, d).
+
+        Args:
+            squares: noisy.
+            counts: noisy counts of classes, positive.
+            shares: of components in their class, (classes, components).
+            noise_std: of the noise on the diagonal of a sum of squares.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassCovariances(AbstractCovariances):
+    """One covariance for all components of a class.
+
+    Attributes:
+        pooling: public fraction of a class's covariance that is replaced by that of all classes.
+    """
+
+    pooling: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.pooling <= 1:
+            raise InputError(f"pooling must lie between 0 and 1, got {self.pooling}")
+
+    def num_groups(self, num_classes: int, num_components: int) -> int:
+        """One a class."""
+        return num_classes
+
+    def group(self, classes: Tensor, components: Tensor) -> Tensor:
+        """The class."""
+        return classes
+
+    def learnt(self, squares: Tensor, counts: Tensor, shares: Tensor, noise_std: float) -> Tensor:
+        """Sums over counts, mixed with those of all classes."""
+        own = squares / counts[:, None, None]
+        pooled = squares.sum(dim=0) / counts.sum()
+        mixed = semi_definite((1 - self.pooling) * own + self.pooling * pooled)
+        return mixed[:, None].expand(*shares.shape, *mixed.shape[1:]).clone()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentCovariances(AbstractCovariances):
+    r"""A covariance for each component, as far as the noise lets it be known.
+
+    With S the sums of squares, n the noisy counts and :math:`\tau` the count at which the noise on a sum is as large as
+    the signal in its strong directions, a component k of class y gets
+
+    .. math:: \Sigma_{yk} = \frac{S_{yk} + \tau \Sigma_y}{n_{yk} + \tau}, \qquad
+       \Sigma_y = \frac{\sum_k S_{yk} + \tau_y \Sigma}{n_y + \tau_y}, \qquad \tau_y = \tau \sqrt{\text{components}},
+
+    and :math:`\Sigma` is that of all classes. The noise on a symmetric matrix of d rows has spectral norm about
+    :math:`\sqrt{2 d}` times its deviation on the diagonal; strong directions have four times the mean variance.
+    """
+
+    def num_groups(self, num_classes: int, num_components: int) -> int:
+        """One a component."""
+        return num_classes * num_components
+
+    def group(self, classes: Tensor, components: Tensor) -> Tensor:
+        """The component."""
+        return components
+
+    def learnt(self, squares: Tensor, counts: Tensor, shares: Tensor, noise_std: float) -> Tensor:
+        """As above."""
+        dim = squares.shape[-1]
+        own = squares.unflatten(0, shares.shape)
+        used = (shares > 0).to(squares)
+        own = own * used[..., None, None]
+        pooled = semi_definite(own.sum(dim=(0, 1)) / counts.sum())
+        strong = _STRONG * pooled.trace() / dim
+        equal = noise_std * math.sqrt(2 * dim) / strong
+        equal_of_class = equal * used.sum(dim=1).sqrt()
+        of_class = _blended(own.sum(dim=1), counts, pooled.expand(len(counts), dim, dim), equal_of_class)
+        return _blended(own, shares * counts[:, None], of_class[:, None].expand_as(own), equal.expand_as(shares))
+
+
+Covariances = ClassCovariances | ComponentCovariances
+
+
+def bearable_components(counts: Tensor, num_components: int, least_count: float) -> Tensor:
+    """Which components of each class are used: as many as leave each ``least_count`` records, and one at least.
+
+    Args:
+        counts: noisy counts of classes.
+        num_components: at most.
+        least_count: records that a centre wants.
+
+    Returns:
+        Boolean (classes, num_components), the first ones of each class.
+
+    >>> bearable_components(torch.tensor([1000.0, 250.0, 3.0]), 4, 100.0).sum(dim=1).tolist()
+    [4, 2, 1]
+    """
+    bearable = (counts / max(least_count, 1e-9)).floor().clamp(1, num_components)
+    return torch.arange(num_components) < bearable[:, None]
+
+
+def with_idle_moved(
+    centres: Tensor, counts: Tensor, is_used: Tensor, least_count: float, steps: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Centres of a class that hardly any record is near to are put beside those that have the most.
+
+    Args:
+        centres: (classes, components, d).
+        counts: noisy counts of components, (classes, components).
+        is_used: boolean (classes, components).
+        least_count: records that a centre wants; below three tenths of it, it is idle, and only centres with twice
+            that are shared.
+        steps: where a moved centre lies from the one that it shares, (classes, components, d); public.
+
+    Returns:
+        Centres and expected counts.
+    """
+    centres, counts = centres.clone(), counts.clone()
+    for row in range(len(centres)):
+        idle = (is_used[row] & (counts[row] < _IDLE * least_count)).nonzero()[:, 0].tolist()
+        for component in idle:
+            largest = int(torch.where(is_used[row], counts[row], -math.inf).argmax())
+            if counts[row, largest] < 2 * least_count:
+                break
+            centres[row, component] = centres[row, largest] + steps[row, component]
+            counts[row, [component, largest]] = counts[row, largest] / 2
+    return centres, counts
+
+
+def semi_definite(matrices: Tensor) -> Tensor:
+    """The nearest symmetric matrices (..., d, d) without an eigenvalue below a tiny one."""
+    values, vectors = torch.linalg.eigh(matrices)
+    return (vectors * values.clamp_min(_LEAST_VARIANCE)[..., None, :]) @ vectors.mT
+
+
+def _blended(sums: Tensor, counts: Tensor, fallback: Tensor, equal: Tensor) -> Tensor:
+    """``(sums + equal fallback) / (counts + equal)``, semi-definite."""
+    weight = equal[..., None, None]
+    return semi_definite((sums + weight * fallback) / (counts.clamp_min(0)[..., None, None] + weight))

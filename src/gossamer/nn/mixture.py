@@ -1,0 +1,148 @@
+"""What mixture generators share: Gaussians of each class in a space of few directions, drawn in smooth functions."""
+
+from __future__ import annotations
+
+import abc
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gossamer.errors import InputError
+from gossamer.nn.network import AbstractGenerator, AbstractGeneratorConfig, Shape, checked_count
+from gossamer.nn.views import cosine_basis, plane
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
+    """Settings of a mixture generator, and of the features in which its Gaussians live.
+
+    Args:
+        num_directions: dimension of the space of the Gaussians; fewer where there are fewer features.
+        num_components: Gaussians of each class.
+        radius: frequencies below it are kept, as in `LowFrequencies`.
+        scatter: factor on the spread of samples about their centres; below 1 they are cleaner and less varied than the
+            records.
+    """
+
+    num_directions: int = 40
+    num_components: int = 1
+    radius: float = 13.0
+    scatter: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("num_directions", "num_components"):
+            checked_count(name, getattr(self, name))
+        for name in ("radius", "scatter"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} must be a positive number, got {getattr(self, name)}")
+
+    @property
+    @abc.abstractmethod
+    def ground(self) -> float:
+        """Value in [0, 1] of the even sample whose features are all 0; public."""
+
+    @property
+    @abc.abstractmethod
+    def num_traits(self) -> int:
+        """Numbers that describe a sample beside its values, such as a slant or a length."""
+
+    @property
+    def num_motions(self) -> int:
+        """Latents that move what was drawn."""
+        return 0
+
+    @abc.abstractmethod
+    def described(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples (batch, *shape) in a standard form of the same shape, and their traits in features' units.
+
+        Each by itself: the form of a sample and its traits (batch, num_traits) are functions of that sample.
+        """
+
+    def num_features(self, shape: Shape) -> int:
+        """Cosine coefficients of all channels, and the traits."""
+        return shape[0] * len(cosine_basis(*plane(shape), self.radius)[1]) + self.num_traits
+
+    def num_kept(self, shape: Shape) -> int:
+        """Dimension of the space of the Gaussians for samples of this shape."""
+        return min(self.num_directions, self.num_features(shape))
+
+    def latent_dim(self, shape: Shape) -> int:
+        """One latent for the component, one for each direction, and those of the motions."""
+        return 1 + self.num_kept(shape) + self.num_motions
+
+    def features(self, samples: Tensor) -> Tensor:
+        """What the Gaussians describe: (batch, *shape) -> (batch, num_features), each row alone.
+
+        Cosine coefficients of low frequency of the sample in its standard form, less those of the even `ground`, and
+        its traits.
+        """
+        standard, traits = self.described(samples)
+        basis = cosine_basis(*plane(samples.shape[1:]), self.radius)[0].to(samples)
+        coefficients = (standard.flatten(start_dim=2) - self.ground) @ basis
+        return torch.cat([coefficients.flatten(start_dim=1), traits], dim=1)
+
+
+class AbstractMixtureGenerator(AbstractGenerator):
+    r"""Draws from a mixture of Gaussians of its class in the space of a few directions, and maps back to a sample.
+
+    With u standard normal latents, the component k whose part of the class's shares :math:`\Phi(u_0)` lies in, centres
+    :math:`\mu`, factors A, scatter s and directions V,
+
+    .. math:: f = V^T (\mu_{yk} + s A_{yk} u), \qquad \text{drawing} = \text{ground} + \sum_j f_j \cos_j,
+
+    and what stands behind the coefficients in f are traits; subclasses make a sample of the two.
+
+    All it knows are buffers: `centres` (classes, components, d), `factors` (classes, components, d, d), `shares`
+    (classes, components) and `directions` (d, features), d = `AbstractMixtureGeneratorConfig.num_kept`.
+
+    Args:
+        config: settings.
+        shape: of a sample.
+        num_classes: 0 for an unconditional network.
+        latent_dim: length of a latent: `AbstractMixtureGeneratorConfig.latent_dim`.
+    """
+
+    centres: Tensor
+    factors: Tensor
+    shares: Tensor
+    directions: Tensor
+    basis: Tensor
+
+    def __init__(
+        self, config: AbstractMixtureGeneratorConfig, *, shape: Shape, num_classes: int, latent_dim: int
+    ) -> None:
+        super().__init__(shape=shape, num_classes=num_classes, latent_dim=latent_dim)
+        expected = config.latent_dim(self.shape)
+        if latent_dim != expected:
+            raise InputError(f"latent dim of this mixture must be {expected}, got {latent_dim}")
+        rows, kept, components = max(num_classes, 1), config.num_kept(self.shape), config.num_components
+        self._ground, self._num_traits, self._scatter = config.ground, config.num_traits, config.scatter
+        self.register_buffer("centres", torch.zeros(rows, components, kept))
+        self.register_buffer("factors", torch.zeros(rows, components, kept, kept))
+        self.register_buffer("shares", torch.full((rows, components), 1 / components))
+        self.register_buffer("directions", torch.zeros(kept, config.num_features(self.shape)))
+        basis = cosine_basis(*plane(self.shape), config.radius)[0]
+        self.register_buffer("basis", basis.T.contiguous(), persistent=False)
+
+    def drawn(self, latent: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Drawings (batch, *shape), not yet within [0, 1], and traits (batch, num_traits)."""
+        self.joined(latent, label)  # checks both
+        kept = len(self.directions)
+        row = torch.zeros(len(latent), dtype=torch.int64, device=latent.device) if label is None else label
+        component = self._component(latent[:, 0], row)
+        place = self.centres[row, component]
+        step = torch.einsum("bde,be->bd", self.factors[row, component], latent[:, 1 : 1 + kept])
+        place = place + self._scatter * step
+        features = place @ self.directions
+        coefficients, traits = features.split([features.shape[1] - self._num_traits, self._num_traits], 1)
+        drawing = coefficients.unflatten(1, (self.shape[0], -1)) @ self.basis + self._ground
+        return drawing.unflatten(2, self.shape[1:]), traits
+
+    def _component(self, normal: Tensor, row: Tensor) -> Tensor:
+        """The component whose stretch of the class's cumulative shares the normal number lies in, (batch,)."""
+        ends = self.shares.cumsum(dim=1)
+        ends = ends / ends[:, -1:]
+        level = torch.special.ndtr(normal)
+        return (level[:, None] >= ends[row]).sum(dim=1).clamp_max(self.shares.shape[1] - 1)

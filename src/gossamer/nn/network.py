@@ -1,0 +1,194 @@
+"""What every network promises: its inputs, its output, its configuration, its initial weights."""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from gossamer.errors import InputError
+
+RELU_GAIN = math.sqrt(2.0)
+
+Shape = tuple[int, ...]
+"""(channels, height, width) of an image, (channels, length) of a series."""
+
+
+class AbstractGenerator(nn.Module, abc.ABC):
+    """A network that draws samples, images or series, from latents: (latent, label) -> sample in [0, 1].
+
+    Args:
+        shape: of a sample, (channels, height, width) or (channels, length).
+        num_classes: number of classes, 0 for an unconditional network.
+        latent_dim: length of a latent, at least 1.
+    """
+
+    def __init__(self, *, shape: Shape, num_classes: int, latent_dim: int) -> None:
+        super().__init__()
+        self.shape = checked_shape(shape)
+        self.num_classes = checked_num_classes(num_classes)
+        self.latent_dim = checked_count("latent_dim", latent_dim)
+
+    @abc.abstractmethod
+    def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """Draw samples.
+
+        Args:
+            latent: (batch, latent_dim).
+            label: (batch,) int64 in 0 .. num_classes - 1, or None if the network is unconditional.
+
+        Returns:
+            (batch, *shape) in [0, 1].
+        """
+
+    @property
+    def input_features(self) -> int:
+        """Length of a latent with its one-hot class behind it."""
+        return self.latent_dim + self.num_classes
+
+    def joined(self, latent: Tensor, label: Tensor | None, label_gain: float = 1.0) -> Tensor:
+        """The latent with its one-hot class, times ``label_gain``, behind it: (batch, input_features)."""
+        if latent.shape[-1] != self.latent_dim:
+            raise InputError(
+                f"latent: length {latent.shape[-1]}, but this generator takes {self.latent_dim}; draw that many numbers"
+            )
+        encoded = encoded_label(label, self.num_classes, latent.dtype)
+        return latent if encoded is None else torch.cat([latent, label_gain * encoded], dim=-1)
+
+
+class AbstractCritic(nn.Module, abc.ABC):
+    """A network that scores samples without bound: (sample, label) -> score.
+
+    **Guarantee.** Scoring changes no parameter, no buffer and no random stream, in training mode too.
+
+    Args:
+        shape: of what it sees, a sample or a public view of one.
+        num_classes: number of classes, 0 for an unconditional network.
+    """
+
+    def __init__(self, *, shape: Shape, num_classes: int) -> None:
+        super().__init__()
+        self.shape = checked_shape(shape)
+        self.num_classes = checked_num_classes(num_classes)
+
+    @abc.abstractmethod
+    def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        """Score samples.
+
+        Args:
+            sample: (batch, *shape).
+            label: (batch,) int64 in 0 .. num_classes - 1, or None if the network is unconditional.
+
+        Returns:
+            (batch,) scores; higher means more like the real samples the critic has seen.
+        """
+
+
+class AbstractGeneratorConfig(abc.ABC):
+    """The public settings of a generator, without the shape of its data."""
+
+    @abc.abstractmethod
+    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> AbstractGenerator:
+        """A new generator.
+
+        Args:
+            shape: of a sample, (channels, height, width) or (channels, length).
+            num_classes: number of classes, 0 for an unconditional network.
+            latent_dim: length of a latent.
+            rng: the stream of initial weights (on the CPU); no other randomness is used.
+
+        Raises:
+            InputError: if a number is out of range.
+        """
+
+
+class AbstractCriticConfig(abc.ABC):
+    """The public settings of a critic, without the shape of its data."""
+
+    @abc.abstractmethod
+    def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> AbstractCritic:
+        """A new critic.
+
+        Args:
+            shape: of what the critic sees: a sample, or a smaller view of it.
+            num_classes: number of classes, 0 for an unconditional network.
+            rng: the stream of initial weights (on the CPU); no other randomness is used.
+
+        Raises:
+            InputError: if a number is out of range.
+        """
+
+
+def checked_shape(shape: Shape) -> Shape:
+    """The shape of a sample or of a view of one as a tuple of ints, or an InputError."""
+    if len(shape) not in (2, 3) or min(shape) < 1:
+        raise InputError(
+            f"shape: {tuple(shape)} must be (channels, height, width) or (channels, length), each at least 1"
+        )
+    return tuple(shape)
+
+
+def checked_num_classes(num_classes: int) -> int:
+    """The number of classes, or an InputError if it is negative."""
+    if num_classes < 0:
+        raise InputError(f"num_classes: {num_classes} is negative; use 0 for data without labels")
+    return num_classes
+
+
+def checked_count(name: str, count: int) -> int:
+    """A count of at least 1, or an InputError that names it."""
+    if count < 1:
+        raise InputError(f"{name}: {count} must be at least 1")
+    return count
+
+
+def checked_sizes(name: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """At least one layer, each of at least one unit, or an InputError that names the parameter."""
+    if not sizes:
+        raise InputError(f"{name}: at least one layer is needed")
+    return tuple(checked_count(name, size) for size in sizes)
+
+
+def encoded_label(label: Tensor | None, num_classes: int, dtype: torch.dtype) -> Tensor | None:
+    """One-hot rows (batch, num_classes), or None for an unconditional network.
+
+    Compares instead of scattering, so that it runs under `torch.func.vmap` and never waits for a GPU; a label out of
+    range therefore gives a row of zeros and no error: check labels where data come in.
+
+    Raises:
+        InputError: if a label is missing, or given to an unconditional network.
+
+    >>> encoded_label(torch.tensor([2, 0]), 3, torch.float32)
+    tensor([[0., 0., 1.],
+            [1., 0., 0.]])
+    """
+    if label is None:
+        if num_classes:
+            raise InputError(f"label: missing, but this network has {num_classes} classes; pass one label per sample")
+        return None
+    if not num_classes:
+        raise InputError("label: given, but this network is unconditional; pass None")
+    return (label.unsqueeze(-1) == torch.arange(num_classes, device=label.device)).to(dtype)
+
+
+def linear(in_features: int, out_features: int, *, gain: float, rng: torch.Generator) -> nn.Linear:
+    """A dense layer, weights uniform with standard deviation gain / sqrt(in_features), bias zero.
+
+    With gain sqrt(2) before a ReLU the scale of the signal is kept (He, Zhang, Ren, Sun 2015).
+    """
+    layer = nn.Linear(in_features, out_features, device="meta").to_empty(device="cpu")
+    initialise(layer.parameters(), gain / math.sqrt(in_features), rng)
+    return layer
+
+
+def initialise(parameters: Iterable[nn.Parameter], deviation: float, rng: torch.Generator) -> None:
+    """Weights uniform with the given standard deviation, biases (the vectors) zero."""
+    bound = deviation * math.sqrt(3.0)
+    for parameter in parameters:
+        if parameter.dim() == 1:
+            nn.init.zeros_(parameter)
+        else:
+            nn.init.uniform_(parameter, -bound, bound, generator=rng)

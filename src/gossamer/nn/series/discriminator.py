@@ -1,0 +1,77 @@
+"""A convolutional discriminator of series: the class is a channel beside the values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gossamer.nn.images.discriminator import AbstractDiscriminator
+from gossamer.nn.network import RELU_GAIN, Shape, checked_count, encoded_label, initialise, linear
+from gossamer.nn.series.network import checked_series_shape, halved_lengths
+
+_KERNEL = 5
+_SHORTEST = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesConvDiscriminatorConfig:
+    """Settings of `SeriesConvDiscriminator`.
+
+    Args:
+        width: channels of every layer; few parameters mean little noise on their gradient.
+    """
+
+    width: int = 8
+
+    def __post_init__(self) -> None:
+        checked_count("width", self.width)
+
+    def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> SeriesConvDiscriminator:
+        """A new discriminator, its weights drawn from `rng`."""
+        return SeriesConvDiscriminator(shape=shape, num_classes=num_classes, width=self.width, rng=rng)
+
+
+class SeriesConvDiscriminator(AbstractDiscriminator):
+    """Strided convolutions of one width, then the log odds of being real.
+
+    The one-hot class enters as channels that are constant in time. Kernel 5, stride 2, padding 2, ReLU, as many layers
+    as it takes to bring the length down to 8 (at least one).
+
+    Weights start uniform with the scale kept through every ReLU (He), biases at zero.
+
+    Args:
+        shape: (channels, length), length from 2.
+        num_classes: 0 for an unconditional network.
+        width: channels of every layer.
+        rng: the stream of initial weights.
+    """
+
+    def __init__(self, *, shape: Shape, num_classes: int, width: int, rng: torch.Generator) -> None:
+        channels, length = checked_series_shape(shape)
+        super().__init__(shape=(channels, length), num_classes=num_classes)
+        lengths = halved_lengths(length, _SHORTEST)
+        depths = [channels + num_classes] + [width] * (len(lengths) - 1)
+        self.convs = nn.ModuleList(_strided(before, after, rng) for before, after in pairwise(depths))
+        self.log_odds = linear(width * lengths[-1], 1, gain=1.0, rng=rng)
+
+    def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        """Judge series; see `AbstractDiscriminator.forward`. Returns (batch,)."""
+        features = sample
+        one_hot = encoded_label(label, self.num_classes, features.dtype)
+        if one_hot is not None:
+            constant = one_hot.unsqueeze(-1).expand(*one_hot.shape, features.shape[-1])
+            features = torch.cat([features, constant], dim=-2)
+        for conv in self.convs:
+            features = F.relu(conv(features))
+        return self.log_odds(features.flatten(start_dim=-2)).squeeze(-1)
+
+
+def _strided(in_channels: int, out_channels: int, rng: torch.Generator) -> nn.Conv1d:
+    layer = nn.Conv1d(in_channels, out_channels, _KERNEL, stride=2, padding=_KERNEL // 2, device="meta")
+    layer = layer.to_empty(device="cpu")
+    initialise(layer.parameters(), RELU_GAIN / (in_channels * _KERNEL) ** 0.5, rng)
+    return layer

@@ -1,0 +1,85 @@
+"""A convolutional generator of series: from a short stretch of time to a long one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gossamer.nn.network import (
+    RELU_GAIN,
+    AbstractGenerator,
+    AbstractGeneratorConfig,
+    Shape,
+    checked_count,
+    linear,
+)
+from gossamer.nn.series.network import channel_norm, checked_series_shape, convolution, halved_lengths, resized
+
+_KERNEL = 5
+_SHORTEST = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesConvGeneratorConfig(AbstractGeneratorConfig):
+    """Settings of `SeriesConvGenerator`.
+
+    Args:
+        width: channels before the last layer; 8 to 16 suit a CPU.
+    """
+
+    width: int = 16
+
+    def __post_init__(self) -> None:
+        checked_count("width", self.width)
+
+    def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> SeriesConvGenerator:
+        """A new generator, its weights drawn from `rng`."""
+        return SeriesConvGenerator(
+            shape=shape, num_classes=num_classes, latent_dim=latent_dim, width=self.width, rng=rng
+        )
+
+
+class SeriesConvGenerator(AbstractGenerator):
+    """A dense layer to a short series of many channels, then doublings of its length with a convolution after each.
+
+    The lengths are those of halving the series, rounded up, until at most 8 samples are left, from last to first: 6,
+    12, 24, 47, 94, 187 for 187. Each step is ReLU, a norm over channels, linear stretching to the next length and a
+    convolution of kernel 5; then a sigmoid. Channels are four times `width` at first, twice and once before the last
+    steps. Stretching and convolving leave none of the comb that transposed convolutions of kernels not divisible by
+    their stride draw.
+
+    Nothing is shared between the samples of a batch. Weights start uniform with the scale kept through every ReLU (He),
+    biases at zero.
+
+    Args:
+        shape: (channels, length), length from 2.
+        num_classes: 0 for an unconditional network.
+        latent_dim: length of a latent.
+        width: channels before the last layer.
+        rng: the stream of initial weights.
+    """
+
+    def __init__(self, *, shape: Shape, num_classes: int, latent_dim: int, width: int, rng: torch.Generator) -> None:
+        channels, length = checked_series_shape(shape)
+        super().__init__(shape=(channels, length), num_classes=num_classes, latent_dim=latent_dim)
+        first, *self.lengths = reversed(halved_lengths(length, _SHORTEST))
+        num_layers = len(self.lengths)
+        depths = [*(width * 2 ** min(num_layers - 1 - layer, 2) for layer in range(num_layers)), channels]
+        self.start = (depths[0], first)
+        self.dense = linear(self.input_features, depths[0] * first, gain=RELU_GAIN, rng=rng)
+        gains = [RELU_GAIN] * (num_layers - 1) + [1.0]
+        self.layers = nn.ModuleList(
+            convolution(before, after, _KERNEL, gain=gain, rng=rng)
+            for (before, after), gain in zip(pairwise(depths), gains, strict=True)
+        )
+
+    def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """Draw series (batch, channels, length) in [0, 1]; see `AbstractGenerator.forward`."""
+        features = self.dense(self.joined(latent, label)).unflatten(-1, self.start)
+        for layer, length in zip(self.layers, self.lengths, strict=True):
+            features = layer(resized(channel_norm(F.relu(features)), length))
+        return torch.sigmoid(features)

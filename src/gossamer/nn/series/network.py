@@ -1,0 +1,73 @@
+"""What the networks of series share: the check of a shape, convolutions in time, resizing and a norm."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gossamer.errors import InputError
+from gossamer.nn.network import Shape, initialise
+
+MIN_LENGTH = 2
+MAX_LENGTH = 2**16
+
+SeriesShape = tuple[int, int]
+
+
+def checked_series_shape(shape: Shape) -> SeriesShape:
+    """The shape as a tuple of ints, or an InputError that says which rule it breaks."""
+    if len(shape) != 2:
+        raise InputError(f"shape: {tuple(shape)} must be (channels, length); images take the networks for images")
+    channels, length = shape
+    if channels < 1:
+        raise InputError(f"shape: {channels} channels; at least 1 is needed")
+    if not MIN_LENGTH <= length <= MAX_LENGTH:
+        raise InputError(f"shape: {length} samples in time, but {MIN_LENGTH} .. {MAX_LENGTH} are possible; resample")
+    return channels, length
+
+
+def halved_lengths(length: int, last: int) -> tuple[int, ...]:
+    """A length and what remains of it at every halving, rounded up, until it is at most ``last``; at least one halving.
+
+    >>> halved_lengths(187, 8), halved_lengths(2, 8)
+    ((187, 94, 47, 24, 12, 6), (2, 1))
+    """
+    lengths = [length, -(-length // 2)]
+    while lengths[-1] > last:
+        lengths.append(-(-lengths[-1] // 2))
+    return tuple(lengths)
+
+
+def convolution(
+    in_channels: int, out_channels: int, kernel_size: int, *, gain: float, rng: torch.Generator
+) -> nn.Conv1d:
+    """A convolution in time that keeps the length; weights uniform with the scale of the signal kept, bias zero.
+
+    Args:
+        in_channels: channels of an input.
+        out_channels: channels of an output.
+        kernel_size: samples in time, an odd number.
+        gain: scale; the root of 2 before a ReLU.
+        rng: the stream of initial weights.
+    """
+    layer = nn.Conv1d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, device="meta")
+    layer = layer.to_empty(device="cpu")
+    initialise(layer.parameters(), gain / math.sqrt(in_channels * kernel_size), rng)
+    return layer
+
+
+def resized(features: Tensor, length: int) -> Tensor:
+    """Features (batch, channels, time) stretched to another length, linear between samples."""
+    return F.interpolate(features, size=length, mode="linear", align_corners=False)
+
+
+def channel_norm(features: Tensor) -> Tensor:
+    """features / sqrt(mean over channels of features^2 + 1e-8), at each time; (batch, channels, time).
+
+    References:
+        Karras, Aila, Laine, Lehtinen 2018, "Progressive growing of GANs", section 4.2, there for pixels.
+    """
+    return features * torch.rsqrt(features.square().mean(dim=-2, keepdim=True) + 1e-8)

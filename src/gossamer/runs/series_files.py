@@ -1,0 +1,126 @@
+"""Synthetic series as files, in their own units: NPZ, a wide table, or a WFDB recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gossamer.data.series import SeriesSpec
+from gossamer.errors import InputError, ResourceError
+from gossamer.runs.files import whole_file
+
+WFDB_NAME = "synthetic"
+_BEAT_SYMBOLS = {"N": "N", "S": "S", "V": "V", "F": "F", "Q": "Q"}
+_WFDB_DIGITS = 30_000
+
+
+def in_own_units(x: np.ndarray, spec: SeriesSpec) -> np.ndarray:
+    """Values between the public bounds of their channel, float32 (batch, channels, time), from those in [0, 1]."""
+    low, high = (np.array(bounds, dtype=np.float64)[:, None] for bounds in (spec.low, spec.high))
+    return (low + x * (high - low)).astype(np.float32)
+
+
+def write_series_npz(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
+    """Write ``x`` (batch, channels, time) in its own units, ``y`` if there are labels, and what is public of them.
+
+    Args:
+        path: file ending in .npz.
+        x: float32 (num_samples, channels, time) in [0, 1].
+        y: int64 (num_samples,), or None.
+        spec: bounds, names and sample rate.
+    """
+    arrays: dict[str, Any] = {"x": in_own_units(x, spec), "low": np.array(spec.low), "high": np.array(spec.high)}
+    if y is not None:
+        arrays |= {"y": y, "class_names": np.array(spec.class_names)}
+    if spec.channel_names:
+        arrays["channel_names"] = np.array(spec.channel_names)
+    if spec.sample_rate is not None:
+        arrays["sample_rate"] = np.array(spec.sample_rate)
+    with whole_file(path) as file:
+        np.savez_compressed(file, **arrays)
+
+
+def write_series_table(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
+    """Write a row for each series: its values channel after channel in their own units, and the name of its class.
+
+    Columns are ``t0, t1, ...`` for one channel, else ``CHANNEL_t0, ...``; the last one is ``class``, if there are any.
+
+    Args:
+        path: file ending in .csv or .parquet.
+        x: float32 (num_samples, channels, time) in [0, 1].
+        y: int64 (num_samples,), or None.
+        spec: bounds and names.
+    """
+    import pyarrow
+    from pyarrow import csv, parquet
+
+    values = in_own_units(x, spec).reshape(len(x), -1)
+    columns: dict[str, Any] = {name: values[:, place] for place, name in enumerate(_columns(spec))}
+    if y is not None:
+        columns["class"] = [spec.class_names[label] for label in y]
+    table = pyarrow.table(columns)
+    write = csv.write_csv if path.suffix.lower() == ".csv" else parquet.write_table
+    with whole_file(path) as file:
+        write(table, file)
+
+
+def _columns(spec: SeriesSpec) -> list[str]:
+    times = [f"t{time}" for time in range(spec.length)]
+    if spec.channels == 1:
+        return times
+    names = spec.channel_names or tuple(f"c{channel}" for channel in range(spec.channels))
+    return [f"{name}_{time}" for name in names for time in times]
+
+
+def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
+    """Write all series one after the other as the recording ``synthetic``, with a mark where each of them begins.
+
+    A mark is the beat symbol of its class where the classes are N, S, V, F and Q, else a note that names the class. No
+    heart beat so: neighbours in the recording have nothing to do with each other.
+
+    Args:
+        folder: empty, or to be made.
+        x: float32 (num_samples, channels, time) in [0, 1].
+        y: int64 (num_samples,), or None.
+        spec: bounds, names and sample rate.
+
+    Raises:
+        InputError: no sample rate, or a folder that holds something.
+        ResourceError: it cannot be written.
+    """
+    import wfdb
+
+    if spec.sample_rate is None:
+        raise InputError("a WFDB recording needs a sample rate and these series have none: choose .npz or .csv")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: exists and is not empty; name another --out")
+    signal = np.moveaxis(in_own_units(x, spec), 1, 2).reshape(-1, spec.channels).astype(np.float64)
+    names = [spec.class_names[label] for label in y] if y is not None else [""] * len(x)
+    is_beat = set(names) <= set(_BEAT_SYMBOLS)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        wfdb.wrsamp(
+            WFDB_NAME,
+            fs=spec.sample_rate,
+            units=["mV"] * spec.channels,
+            sig_name=list(spec.channel_names or (f"c{channel}" for channel in range(spec.channels))),
+            p_signal=signal,
+            fmt=["16"] * spec.channels,
+            adc_gain=[_WFDB_DIGITS / max(abs(low), abs(high)) for low, high in zip(spec.low, spec.high, strict=True)],
+            baseline=[0] * spec.channels,
+            comments=["synthetic: series of a generator one after the other, not a heart in time"],
+            write_dir=str(folder),
+        )
+        wfdb.wrann(
+            WFDB_NAME,
+            "atr",
+            sample=np.arange(len(x)) * spec.length,
+            symbol=[_BEAT_SYMBOLS[name] if is_beat else '"' for name in names],
+            aux_note=[("" if is_beat else name) for name in names],
+            write_dir=str(folder),
+        )
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ResourceError(f"{folder}: cannot be written ({reason}); free space or name another --out") from None

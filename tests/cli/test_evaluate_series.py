@@ -1,0 +1,124 @@
+"""`gossamer evaluate` and `compare` on time series: their own scores and pictures, by the same words as for images."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gossamer.cli.bench import RealRecords
+from gossamer.cli.kinds import ImageKind, SeriesKind, kind_of
+from gossamer.data.catalogue import load_records
+from gossamer.data.records import RecordSet
+from gossamer.evaluation.record import Evaluation
+from gossamer.evaluation.series import networks
+from gossamer.evaluation.series.suite import FULL, QUICK, downstream_names, people_names, score_names
+
+QUICKLY = ("--data", "beats", "--quick", "--num-samples", 300, "--num-workers", 1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bench_of_seconds(tmp_path_factory: Any) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOSSAMER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(networks, "_MIN_UPDATES", 30)
+        patch.setattr(networks, "_MAX_UPDATES", 30)
+        yield
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory: Any) -> Path:
+    """300 real training beats, in millivolt, and the same noised, as if other programs had made them."""
+    train = load_records("beats").train
+    low, high = train.spec.low[0], train.spec.high[0]
+    folder = tmp_path_factory.mktemp("theirs")
+    x, y = train.x.numpy()[::8], train.y.numpy()[::8]
+    noise = 0.1 * np.random.default_rng(0).standard_normal(x.shape)
+    np.savez(folder / "real.npz", x=low + (high - low) * x, y=y)
+    np.savez(folder / "noised.npz", x=low + (high - low) * (x + noise).clip(0, 1), y=y)
+    np.savez(folder / "unlabelled.npz", x=low + (high - low) * x)
+    return folder
+
+
+def found(said: Any) -> dict[str, Any]:
+    assert said.code == 0, said.err
+    return json.loads(said.out)
+
+
+def test_series_get_the_scores_of_series_and_pictures_that_stay_private(
+    gossamer: Any, theirs: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    out = tmp_path / "out"
+    tree = found(gossamer("evaluate", theirs / "noised.npz", *QUICKLY, "--json", "--out", out))
+    assert set(tree["scores"]) == set(score_names(QUICK))
+    assert set(tree["skipped"]) == set(score_names(FULL)) - set(score_names(QUICK))
+    assert set(tree["skipped"].values()) == {"left out by --quick"}
+    Evaluation.from_json(tree)
+    scores = {name: score["value"] for name, score in tree["scores"].items()}
+    for name in ("acf_distance", "mmd", "histogram_distance", "discriminative_score"):
+        assert scores[name] > scores[f"{name}_real"], name
+    assert scores["trtr_accuracy"] > 0.7
+    # All test beats are of people of whom there is no training beat.
+    assert scores["tstr_macro_f1_people"] == scores["tstr_macro_f1"]
+    pictures = {
+        f"{name}.{kind}"
+        for name in ("samples", "spectra", "embedding", "confusions", "scores")
+        for kind in ("png", "svg")
+    }
+    assert {path.name for path in out.iterdir()} == pictures | {"evaluation.json", "scores.csv"}
+    assert stat.S_IMODE(out.stat().st_mode) == 0o700
+
+    def never(*arguments: Any) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(SeriesKind, "prepare", never)
+    monkeypatch.setenv("COLUMNS", "80")
+    said = gossamer("evaluate", theirs / "noised.npz", *QUICKLY, "--out", out)
+    assert said.code == 0
+    assert all(len(line.rstrip()) <= 80 and "…" not in line for line in said.out.partition("\n\nThese")[0].splitlines())
+    assert re.search(
+        rf"^tstr_macro_f1 +higher +{scores['tstr_macro_f1']:.3f} .* {scores['trtr_macro_f1']:.3f}$", said.out, re.M
+    )
+    assert re.search(r"^random_forest +\d", said.out, re.M)
+
+
+def test_targets_stand_side_by_side_and_the_spoilt_one_is_never_best(gossamer: Any, theirs: Path) -> None:
+    tree = found(gossamer("compare", theirs / "real.npz", theirs / "noised.npz", *QUICKLY, "--json"))
+    assert "noised" not in {tree["best"][name] for name in ("acf_distance", "psd_distance", "mmd", "frechet_distance")}
+    assert tree["best"]["histogram_distance"] == "real"
+
+
+def test_series_without_labels_get_the_scores_that_need_none(gossamer: Any, theirs: Path) -> None:
+    tree = found(gossamer("evaluate", theirs / "unlabelled.npz", *QUICKLY, "--json"))
+    needy = {*downstream_names(FULL), *people_names(FULL)}
+    assert not needy & set(tree["scores"])
+    assert {tree["skipped"][name] for name in needy} == {"the series have no labels"}
+    assert "mmd" in tree["scores"]
+
+
+def test_a_target_of_another_shape_or_kind_is_refused_in_one_line(gossamer: Any, theirs: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "short.npz", x=np.zeros((40, 1, 50)), y=np.arange(40) % 3)
+    np.savez(tmp_path / "few.npz", x=np.random.default_rng(0).random((40, 1, 96)), y=np.arange(40) % 3)
+    for name, words in (("short.npz", "50"), ("few.npz", "40 series; .* want 256")):
+        said = gossamer("evaluate", tmp_path / name, *QUICKLY)
+        assert (said.code, said.err.count("\n"), said.out) == (2, 1, "")
+        assert re.search(words, said.err), said.err
+
+
+def test_the_kind_of_the_real_records_decides_alone() -> None:
+    assert isinstance(kind_of(load_records("beats").train.spec), SeriesKind)
+    assert isinstance(kind_of(load_records("digits").train.spec), ImageKind)
+
+
+def test_people_have_one_slot_in_both_sets() -> None:
+    data = load_records("beats")
+    real = RealRecords(train=data.train, test=data.test)
+    assert isinstance(real.test, RecordSet)
+    assert set(real.train.people.tolist()) == set(range(80))
+    assert set(real.test.people.tolist()) == set(range(80, 100))

@@ -1,0 +1,416 @@
+"""The unit of protection person, for every method: a slot is all records of a person, however many.
+
+Comparisons are exact, or hold for every data set by a proof; nothing here has a false alarm.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import dp_accounting
+import pytest
+import torch
+from dp_accounting import rdp
+from torch import Tensor
+
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordSet
+from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms import priced_plan
+from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
+from gossamer.mechanisms.one_shot import OneShotPlan, OneShotReleaser, Slots
+from gossamer.mechanisms.partition import SlotPartition, partition_slots
+from gossamer.methods.augmentation import SmallMotions
+from gossamer.methods.distillation import DistillationConfig
+from gossamer.methods.dp_cgan import DPCGANConfig
+from gossamer.methods.dp_merf import DPMERFConfig
+from gossamer.methods.dp_mixture import DPMixtureConfig
+from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage
+from gossamer.methods.method import AbstractTraining, Circumstances, Method, RecordsExpected
+from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
+from gossamer.methods.warm_start import AgainstPresentGenerator
+from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
+from gossamer.nn.images.merf import MERFGeneratorConfig
+from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.latents import NormalLatent
+from gossamer.privacy import Adjacency, Unit
+from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld
+from gossamer.recipes.books import BOOKS, find_book
+
+RECORDS, PEOPLE, K, DELTA, SEED = 61, 20, 6, 1e-3, 3
+EXPECTED = RecordsExpected(shape=(1, 8, 8), num_classes=3)
+SMALL = MLPGeneratorConfig(hidden_sizes=(6,))
+MIXTURE = DPMixtureConfig(
+    records=EXPECTED, generator=MixtureGeneratorConfig(num_directions=5, radius=4), noise_multiplier=0.7
+)
+CRITICS = GSWGANConfig(
+    num_critics=K, num_steps=3, batch_size=8, draws_per_step=4, noise_multiplier=1.0, generator=SMALL,
+    stages=(Stage(critic=MLPCriticConfig(hidden_sizes=(6,)), warm_start=AgainstPresentGenerator(num_updates=2)),),
+    critic_batch_size=3, pool_per_class=3, fork_steps=2, renewals_per_step=2, critics_at_once=4,
+    augmentation=SmallMotions(count=3),
+)  # fmt: skip
+TINY: dict[str, Any] = {
+    "gs-wgan": CRITICS,
+    "dp-cgan": DPCGANConfig(
+        num_steps=3, expected_batch_size=8, noise_multiplier=1.0, generator=SMALL, latent=NormalLatent(dim=4),
+        discriminator=MLPDiscriminatorConfig(hidden_sizes=(5,)), synthetic_batch_size=7, generator_batch_size=6,
+        records_per_person=3,
+    ),
+    "dp-merf": DPMERFConfig(
+        records=EXPECTED, num_features=40, squared_bandwidth=8.0, noise_multiplier=0.7,
+        generator=MERFGeneratorConfig(hidden_size=12, width=4), num_fit_steps=30, samples_per_class=4,
+    ),
+    "dp-mixture": MIXTURE,
+    "gs-wgan-started": StartedGSWGANConfig(
+        start=replace(MIXTURE, noise_multiplier=4.0), fit=DistillationConfig(num_updates=60, batch_size=6),
+        gs_wgan=replace(CRITICS, num_steps=2, noise_multiplier=None, latent=NormalLatent(dim=6)), noise_multiplier=1.0,
+    ),
+}  # fmt: skip
+"""Settings of a few private steps for 8x8 images of three classes."""
+
+PRICES: dict[tuple[str, float], EpsilonBound] = {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def priced_once() -> Iterator[None]:
+    """Every training computes its price; here the same plans come again and again."""
+
+    def price(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
+        key = repr(event), delta
+        if key not in PRICES:
+            PRICES[key] = epsilon_by_pld(event, delta)
+        return PRICES[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(priced_plan, "epsilon_by_pld", price)
+        yield
+
+
+@pytest.fixture(params=[book.method.name for book in BOOKS])
+def method(request: Any) -> Method[Any]:
+    """Each method that can be asked for by name."""
+    return find_book(request.param).method
+
+
+def records(people: Tensor | None = None, seed: int = 0) -> RecordSet:
+    """Images of 17 people in 20 slots, between one and nine each, in no order."""
+    rng = torch.Generator().manual_seed(seed)
+    if people is None:
+        people = torch.cat([torch.arange(17), (17 * torch.rand(RECORDS - 17, generator=rng) ** 2).long()])
+        people = people[torch.randperm(RECORDS, generator=rng)]
+    return RecordSet(
+        name="fixture",
+        spec=ImageSpec(channels=1, height=8, width=8, class_names=("a", "b", "c")),
+        x=torch.rand(len(people), 1, 8, 8, generator=rng),
+        y=torch.randint(0, 3, (len(people),), generator=rng),
+        people=people,
+        num_people=PEOPLE,
+    )
+
+
+def without(private: RecordSet, slot: int) -> RecordSet:
+    """The same data with the slot empty."""
+    assert private.people is not None
+    assert private.y is not None
+    kept = private.people != slot
+    return replace(private, x=private.x[kept], y=private.y[kept], people=private.people[kept])
+
+
+def with_person(private: RecordSet, slot: int, num_records: int, shade: float = 0.0, label: int = 0) -> RecordSet:
+    """The same data with other content of the slot: so many records of one shade and class, first of all and last."""
+    rest = without(private, slot)
+    assert rest.people is not None
+    assert rest.y is not None
+    own = torch.full((num_records, 1, 8, 8), shade)
+    labels, owner = torch.full((num_records,), label), torch.full((num_records,), slot)
+    half = num_records // 2
+    return replace(
+        rest,
+        x=torch.cat([own[:half], rest.x, own[half:]]),
+        y=torch.cat([labels[:half], rest.y, labels[half:]]),
+        people=torch.cat([owner[:half], rest.people, owner[half:]]),
+    )
+
+
+def start(
+    method: Method[Any], private: RecordSet | None = None, noise: AbstractNoise | None = None, **given: Any
+) -> AbstractTraining:
+    circumstances = Circumstances(**{"delta": DELTA, "unit": Unit.PERSON, **given})
+    return method.start(TINY[method.name], private or records(), noise or DeterministicNoise(SEED), circumstances)
+
+
+def finished(training: AbstractTraining) -> AbstractTraining:
+    for _ in training:
+        pass
+    return training
+
+
+def equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+# ---- every method ---------------------------------------------------------------------------------------------------
+
+
+def test_every_method_that_can_be_asked_for_has_settings_for_people_here() -> None:
+    assert [book.method.name for book in BOOKS] == list(TINY)
+
+
+def test_a_training_for_people_is_a_function_of_its_streams(method: Method[Any]) -> None:
+    weights = finished(start(method)).trained().weights
+    assert equal(weights, finished(start(method)).trained().weights)
+    assert not equal(weights, finished(start(method, records(seed=1))).trained().weights)
+    assert not equal(weights, finished(start(method, unit=Unit.RECORD)).trained().weights)
+
+
+def test_a_training_for_people_is_resumed_as_it_was(method: Method[Any]) -> None:
+    unbroken = start(method)
+    num_reports = len(list(unbroken))
+    for number in range(1, num_reports):
+        left = start(method)
+        assert list(itertools.islice(left, number)) != []
+        resumed = finished(start(method, state=copy.deepcopy(left.state_dict())))
+        assert equal(resumed.trained().weights, unbroken.trained().weights)
+
+
+def test_the_statement_is_about_people_and_priced_for_their_slots(method: Method[Any]) -> None:
+    claim = finished(start(method)).trained().statement
+    priced = method.plan(TINY[method.name], PEOPLE, Unit.PERSON)
+    assert (claim.unit, claim.num_slots, claim.adjacency) == (Unit.PERSON, PEOPLE, priced.adjacency)
+    assert claim.epsilon == priced.budget_at(DELTA).epsilon
+    is_slot = priced.adjacency is Adjacency.SLOT
+    relation = dp_accounting.NeighboringRelation
+    other = rdp.RdpAccountant(
+        orders=[1.5, 2, 2.5, 3, 4, 5, 6, 8, 12, 16, 24, 32],
+        neighboring_relation=relation.REPLACE_ONE if is_slot else relation.ADD_OR_REMOVE_ONE,
+    )
+    by_rdp = other.compose(priced.event).get_epsilon(DELTA)
+    assert by_rdp / 3 <= claim.epsilon <= by_rdp
+    text = claim.to_markdown()
+    assert "one person, with all records of that person" in text
+    assert "several names of one person" in text
+
+
+def test_what_people_cost_is_checked_against_their_number_and_not_that_of_records(method: Method[Any]) -> None:
+    with pytest.raises(PrivacyError, match="1/20"):
+        start(method, delta=1 / 40 + 1 / 40)
+    assert finished(start(method, delta=0.04)).trained().statement.delta == 0.04  # above 1/61
+
+
+def test_nothing_that_is_said_depends_on_how_many_records_people_have(method: Method[Any]) -> None:
+    many = with_person(records(), 5, 37)
+    claims = [start(method, private).statement for private in (records(), many, without(many, 4))]
+    assert claims[0] == claims[1] == claims[2]
+    text = json.dumps(claims[1].to_json()) + claims[1].to_markdown()
+    assert not re.search(rf"\b({RECORDS}|{many.num_records}|37)\b", text)
+    assert start(method, many).prospect() == start(method).prospect()
+
+
+def test_people_are_not_protected_where_nobody_says_who_they_are(method: Method[Any]) -> None:
+    nameless = replace(records(), people=None, num_people=0)
+    with pytest.raises(InputError, match="--unit record"):
+        start(method, nameless)
+
+
+def test_settings_for_people_are_calibrated_for_their_slots(method: Method[Any]) -> None:
+    price = method.plan(TINY[method.name], PEOPLE, Unit.PERSON)
+    assert price.num_slots == PEOPLE
+    assert price.event == method.plan(TINY[method.name], PEOPLE, Unit.RECORD).event
+
+
+# ---- GS-WGAN: other people's critics --------------------------------------------------------------------------------
+
+
+class InjectedSanitizer:
+    """Asks every critic, and releases vectors that nothing private went into."""
+
+    def __init__(self) -> None:
+        self.answers: list[Tensor] = []
+
+    def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
+        answers = [ask(torch.tensor([critic] * 4)) for critic in range(K)]
+        self.answers.append(torch.stack(answers))
+        return torch.randn((8, *answers[0].shape[2:]), generator=torch.Generator().manual_seed(step))
+
+
+def moved_critics(first: RecordSet, second: RecordSet) -> set[int]:
+    """The critics of which an answer or the state moves, bit for bit, between two data sets."""
+    runs = []
+    for private in (first, second):
+        training = GSWGANTraining(CRITICS, private, DeterministicNoise(0), delta=DELTA, unit=Unit.PERSON)
+        door = InjectedSanitizer()
+        training._sanitizer = door  # type: ignore[assignment]
+        states = []
+        for _ in training:
+            critics = training.state_dict()["critics"]["critics"]
+            states.append({} if critics is None else {name: tensor.clone() for name, tensor in critics.items()})
+        runs.append((door.answers, [state for state in states if state]))
+    moved = set()
+    for critic in range(K):
+        for answers in zip(runs[0][0], runs[1][0], strict=True):
+            moved |= set() if torch.equal(answers[0][critic], answers[1][critic]) else {critic}
+        for states in zip(runs[0][1], runs[1][1], strict=True):
+            same = all(torch.equal(states[0][name][critic], states[1][name][critic]) for name in states[0])
+            moved |= set() if same else {critic}
+    return moved
+
+
+SLOT = 4
+NEIGHBOURS = {
+    "replaced": lambda: with_person(records(), SLOT, 4, 0.9, 2),
+    "replaced by many records": lambda: with_person(records(), SLOT, 41, 0.9, 1),
+    "emptied": lambda: without(records(), SLOT),
+}
+
+
+def critic_of(slot: int) -> int:
+    return int(partition_slots(PEOPLE, K, CRITICS.seed).shard_of_slot[slot])
+
+
+@pytest.mark.parametrize("how", NEIGHBOURS)
+def test_all_records_of_a_person_move_that_persons_critic_alone(how: str) -> None:
+    assert moved_critics(records(), NEIGHBOURS[how]()) == {critic_of(SLOT)}
+
+
+def test_a_person_in_a_slot_that_was_empty_moves_that_slots_critic_alone() -> None:
+    assert moved_critics(records(), with_person(records(), 19, 12)) == {critic_of(19)}
+
+
+def test_records_dealt_to_shards_and_claimed_as_people_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OfRecords(SlotPartition):
+        def shard_table(self, labels: Tensor | None = None, slot_of_record: Tensor | None = None) -> Any:
+            assert slot_of_record is not None
+            return partition_slots(len(slot_of_record), K, 0).shard_table(labels)
+
+    def dealt(num_slots: int, num_shards: int, seed: int) -> SlotPartition:
+        return OfRecords(**vars(partition_slots(num_slots, num_shards, seed)))
+
+    monkeypatch.setattr("gossamer.methods.private_critics.partition_slots", dealt)
+    assert moved_critics(records(), with_person(records(), SLOT, 41, 0.9, 1)) > {critic_of(SLOT)}
+
+
+def test_motions_numbered_by_record_in_place_of_person_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def in_one_piece(describe: Callable[[Tensor, int], Tensor], private: RecordSet, _: Unit, seed: int) -> Tensor:
+        return describe(private.x, seed)
+
+    monkeypatch.setattr("gossamer.methods.private_critics.described", in_one_piece)
+    assert moved_critics(records(), with_person(records(), SLOT, 41, 0.9, 1)) > {critic_of(SLOT)}
+
+
+# ---- one-shot sums: how far a person moves them ---------------------------------------------------------------------
+
+
+def largest_move(name: str, first: RecordSet, second: RecordSet) -> float:
+    """How far the releases of two data sets are apart, given the same earlier releases, over their sensitivities."""
+    trainings = [start(find_book(name).method, private) for private in (first, second)]
+    plan = trainings[0].plan
+    assert isinstance(plan, OneShotPlan)
+    ratios = []
+    for step in range(plan.num_steps):
+        # The noise of both is the same, so the difference is that of the sums.
+        released = [training._releaser.release(step, slots_of(training, step)) for training in trainings]  # type: ignore[attr-defined]
+        apart = float((released[0].double() - released[1].double()).norm())
+        ratios.append(apart / plan.releases[step].contribution.sensitivity)
+        if name == "dp-mixture":
+            for training in trainings:
+                training._take_up(released[0])  # type: ignore[attr-defined]
+    return max(ratios)
+
+
+def slots_of(training: Any, step: int) -> Iterator[Slots]:
+    return training._slots() if isinstance(training.config, DPMERFConfig) else training._slots(step)
+
+
+ONE_SHOT = ["dp-merf", "dp-mixture"]
+EXTREMES = [
+    (with_person(records(), SLOT, 50, 0.0, 0), with_person(records(), SLOT, 50, 1.0, 1)),
+    (with_person(records(), SLOT, 50, 0.0, 0), with_person(records(), SLOT, 1, 1.0, 0)),
+    (with_person(records(), SLOT, 50, 1.0, 2), without(records(), SLOT)),
+    (records(), without(records(), int(torch.bincount(records().people).argmax()))),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("name", ONE_SHOT)
+@pytest.mark.parametrize("pair", range(len(EXTREMES)))
+def test_all_records_of_a_person_move_a_sum_by_the_sensitivity_at_most(name: str, pair: int) -> None:
+    assert 0.01 < largest_move(name, *EXTREMES[pair]) <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("name", ONE_SHOT)
+def test_fifty_records_of_one_class_against_fifty_of_another_attain_most_of_it(name: str) -> None:
+    assert largest_move(name, *EXTREMES[0]) > 0.7
+
+
+@pytest.mark.parametrize("name", ONE_SHOT)
+def test_records_of_a_person_that_count_in_full_are_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OneShotReleaser, "_weighted", lambda self, slots, owners: slots)
+    assert largest_move(name, *EXTREMES[0]) > 10
+
+
+@pytest.mark.parametrize("name", ONE_SHOT)
+def test_the_door_refuses_people_whose_sizes_it_does_not_know(name: str) -> None:
+    plan = start(find_book(name).method).plan
+    with pytest.raises(PrivacyError, match="sizes"):
+        OneShotReleaser(plan, DeterministicNoise(0))
+    with pytest.raises(PrivacyError, match="sizes"):
+        OneShotReleaser(plan, DeterministicNoise(0), slot_sizes=torch.ones(PEOPLE + 1, dtype=torch.int64))
+    sizes = torch.ones(PEOPLE, dtype=torch.int64)
+    with pytest.raises(PrivacyError, match="sizes"):
+        OneShotReleaser(replace(plan, unit=Unit.RECORD), DeterministicNoise(0), slot_sizes=sizes)
+
+
+def test_a_person_with_more_rows_than_the_door_knows_of_is_refused() -> None:
+    training = start(find_book("dp-merf").method)
+    sizes = torch.bincount(records().people, minlength=PEOPLE)  # type: ignore[arg-type]
+    sizes[SLOT] -= 1
+    door = OneShotReleaser(training.plan, DeterministicNoise(0), slot_sizes=sizes)
+    with pytest.raises(ValueError, match="every row once"):
+        door.release(0, slots_of(training, 0))
+
+
+def test_an_average_of_a_persons_records_is_what_a_person_adds() -> None:
+    one = with_person(without(records(), SLOT), SLOT, 1, 0.3, 1)
+    many = with_person(without(records(), SLOT), SLOT, 24, 0.3, 1)
+    assert largest_move("dp-merf", one, many) < 1e-5
+
+
+# ---- DP-SGD: how far a person moves a gradient ----------------------------------------------------------------------
+
+
+def first_gradient(private: RecordSet) -> Tensor:
+    """The released gradient of the first step, of everybody: the rate is 1."""
+    config = replace(TINY["dp-cgan"], expected_batch_size=PEOPLE, clip_norm=0.05)
+    method = find_book("dp-cgan").method
+    training: Any = method.start(
+        config, private, DeterministicNoise(SEED), Circumstances(delta=DELTA, unit=Unit.PERSON)
+    )
+    networks = training._networks
+    released = training._gradient.release(0, networks.parameters(), networks.losses_of_records)
+    return torch.cat([part.flatten().double() for part in released.values()])
+
+
+def test_a_person_moves_a_gradient_by_the_clip_however_many_records() -> None:
+    bound = 0.05 / PEOPLE
+    for num_records in (1, 3, 60):
+        full = with_person(records(), SLOT, num_records, 1.0, 2)
+        apart = float((first_gradient(full) - first_gradient(without(full, SLOT))).norm())
+        assert 0.5 * bound < apart <= bound * (1 + 1e-4)
+
+
+def test_records_sampled_one_by_one_and_claimed_as_people_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def every_record(private: RecordSet, unit: Unit, **_: Any) -> Any:
+        from gossamer.mechanisms.units import units_of_persons
+
+        return units_of_persons(torch.arange(private.num_records) % PEOPLE, PEOPLE, records_per_unit=3, seed=0)
+
+    full = with_person(records(), SLOT, 60, 1.0, 2)
+    monkeypatch.setattr("gossamer.methods.dp_cgan.units_of", every_record)
+    apart = float((first_gradient(full) - first_gradient(without(full, SLOT))).norm())
+    assert apart > 2 * 0.05 / PEOPLE

@@ -1,0 +1,182 @@
+"""WFDB recordings: read as they were written, and refused in one line when they are not whole."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gossamer.data.beats import KaggleLayout
+from gossamer.data.wfdb_folder import load_wfdb_folder
+from gossamer.data.wfdb_records import MainLead, NamedLeads, find_recordings, read_annotated, read_signal
+
+RATE = 360
+PEAKS = np.arange(200, 3400, 300)
+SYMBOLS = ["N", "+", "A", "V", "F", "/", "~", "N", "L", "N", "N"]
+FIRST = MainLead(preferred="ECG")
+
+
+def write_recording(folder: Path, name: str = "100", *, leads: tuple[str, ...] = ("MLII", "V5")) -> np.ndarray:
+    """A recording of ten seconds with eleven annotations, and the millivolts in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    times = np.arange(10 * RATE)
+    beat = sum(np.exp(-0.5 * ((times - peak) / 5.0) ** 2) for peak in PEAKS)
+    values = np.stack([beat * (1 + channel) for channel in range(len(leads))], axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import wfdb
+
+        wfdb.wrsamp(
+            name, fs=RATE, units=["mV"] * len(leads), sig_name=list(leads), p_signal=values,
+            fmt=["212"] * len(leads), adc_gain=[200.0] * len(leads), baseline=[0] * len(leads), write_dir=str(folder),
+        )  # fmt: skip
+        wfdb.wrann(name, "atr", sample=PEAKS, symbol=SYMBOLS, write_dir=str(folder))
+    return values
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    write_recording(tmp_path / "mine")
+    return tmp_path / "mine"
+
+
+def test_a_recording_is_read_as_it_was_written(folder) -> None:
+    values = write_recording(folder)
+    signal = read_signal(folder, "100", NamedLeads(names=("v5", "MLII")))
+    assert (signal.name, signal.sample_rate) == ("100", 360.0)
+    np.testing.assert_allclose(signal.values, values[:, ::-1], atol=0.5 / 200)
+
+
+def test_annotations_become_classes_and_what_is_no_beat_is_left_out(folder) -> None:
+    recording = read_annotated(folder, "100", FIRST, "atr")
+    assert recording.labels.tolist() == [0, 1, 2, 3, 4, 0, 0, 0, 0]
+    assert recording.peaks.tolist() == [int(peak) for peak, symbol in zip(PEAKS, SYMBOLS) if symbol not in "+~"]
+
+
+def test_the_main_lead_is_the_preferred_one_or_else_the_first(folder) -> None:
+    values = write_recording(folder)
+    for preferred, column in (("v5", 1), ("V1", 0)):
+        found = read_signal(folder, "100", MainLead(preferred=preferred)).values
+        np.testing.assert_allclose(found[:, 0], values[:, column], atol=0.5 / 200)
+
+
+def test_a_named_signal_that_is_missing_is_refused(folder, refusal) -> None:
+    assert "no signal 'aVF'" in refusal(read_signal, folder, "100", NamedLeads(names=("aVF",)))
+
+
+def test_a_truncated_signal_file_is_refused(folder, refusal) -> None:
+    path = folder / "100.dat"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "cut short" in refusal(read_signal, folder, "100", FIRST)
+
+
+def test_a_missing_header_is_refused(folder, refusal) -> None:
+    (folder / "100.hea").unlink()
+    assert "100'.hea is missing" in refusal(find_recordings, folder)
+
+
+def test_a_recording_that_is_listed_and_absent_is_refused(folder, refusal) -> None:
+    (folder / "RECORDS").write_text("100\n101\n")
+    assert "101'.hea is missing" in refusal(find_recordings, folder)
+
+
+@pytest.mark.parametrize("name", ["100.dat", "100.atr"])
+def test_a_missing_file_is_refused(folder, refusal, name) -> None:
+    (folder / name).unlink()
+    assert "does not exist" in refusal(read_annotated, folder, "100", FIRST, "atr")
+
+
+def test_an_annotation_past_the_end_is_refused(folder, refusal) -> None:
+    header = folder / "100.hea"
+    header.write_text(header.read_text().replace(" 3600", " 3000", 1))
+    assert "annotation 10 lies past the end" in refusal(read_annotated, folder, "100", FIRST, "atr")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        # The package wfdb does not even parse a path; were it ever to, the reader would refuse it.
+        ("100.dat", "../100.dat", "hea"),
+        (" 3600", " 0", "how many samples"),
+        (" 212 ", " 516 ", "format"),
+        ("/mV", "/mmHg", "no voltage"),
+        ("100 2 360 3600", "", "damaged"),
+    ],
+)
+def test_a_header_that_cannot_be_believed_is_refused(folder, refusal, old, new, word) -> None:
+    header = folder / "100.hea"
+    assert old in header.read_text()
+    header.write_text(header.read_text().replace(old, new))
+    assert word in refusal(read_signal, folder, "100", FIRST)
+
+
+def test_a_recording_of_segments_is_refused(folder, refusal) -> None:
+    (folder / "101.hea").write_text("101/2 2 360 7200\n100 3600\n100 3600\n")
+    assert "segments" in refusal(read_signal, folder, "101", FIRST)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 50, b"\xff" * 500, "ä".encode() * 40])
+@pytest.mark.parametrize("suffix", ["hea", "atr"])
+def test_noise_in_place_of_a_file_is_read_or_refused_in_one_line(folder, read_or_refused, content, suffix) -> None:
+    (folder / f"100.{suffix}").write_bytes(content)
+    read_or_refused(read_annotated, folder, "100", FIRST, "atr")
+
+
+def test_a_missing_value_is_refused_by_its_place(folder, refusal) -> None:
+    path = folder / "100.dat"
+    content = bytearray(path.read_bytes())
+    # Format 212 packs two samples into three bytes; -2048 stands for a missing one.
+    content[30:33] = bytes([0x00, 0x08, content[32]])
+    path.write_bytes(bytes(content))
+    assert "sample 10 has no valid value" in refusal(read_signal, folder, "100", FIRST)
+
+
+def test_an_empty_folder_is_refused(tmp_path, refusal) -> None:
+    assert "no WFDB recording" in refusal(find_recordings, tmp_path)
+
+
+def test_a_folder_without_a_word_on_people_names_nobody(folder) -> None:
+    data = load_wfdb_folder(folder, leads=FIRST)
+    assert data.train.people is None
+    assert data.train.x.shape == (8, 1, 187)
+    assert data.test is None
+
+
+def test_people_come_from_a_table_beside_the_recordings(folder) -> None:
+    write_recording(folder, "101")
+    write_recording(folder, "102")
+    (folder / "people.csv").write_text("100,anna\n102,anna\n101,bert\n")
+    data = load_wfdb_folder(folder, leads=FIRST)
+    assert data.train.people is not None
+    assert data.train.people.tolist() == [0] * 8 + [1] * 8 + [0] * 8
+
+
+def test_people_are_sub_folders(tmp_path) -> None:
+    write_recording(tmp_path / "all/anna", "x")
+    write_recording(tmp_path / "all/anna", "y")
+    write_recording(tmp_path / "all/bert", "x")
+    data = load_wfdb_folder(tmp_path / "all", leads=NamedLeads(names=("MLII", "V5")), layout=KaggleLayout())
+    assert data.train.people is not None
+    assert data.train.people.tolist() == [0] * 16 + [1] * 8
+    assert data.train.x.shape == (24, 2, 187)
+
+
+@pytest.mark.parametrize(
+    ("table", "word"),
+    [
+        ("100,anna\n", "nobody for the recording '101'"),
+        ("100,anna\n101,bert\n101,carl\n", "second person"),
+        ("100,anna\n101\n", "line 2"),
+    ],
+)
+def test_a_table_of_people_that_does_not_decide_is_refused(folder, refusal, table, word) -> None:
+    write_recording(folder, "101")
+    (folder / "people.csv").write_text(table)
+    assert word in refusal(load_wfdb_folder, folder, leads=FIRST)
+
+
+def test_recordings_beside_sub_folders_are_refused(folder, refusal) -> None:
+    write_recording(folder / "anna", "101")
+    assert "sub-folder" in refusal(load_wfdb_folder, folder, leads=FIRST)
