@@ -19,7 +19,8 @@ SERIES = SeriesSpec(channels=2, length=24, low=(-1.0, 0.0), high=(1.0, 5.0), sam
 def test_series_are_records_like_any_other() -> None:
     made = RecordSet(name="beats", spec=SERIES, x=torch.rand(3, 2, 24), y=torch.tensor([0, 1, 1]))
     assert (made.num_records, made.spec.shape, made.spec.num_classes) == (3, (2, 24), 2)
-    assert made.people is None and made.num_people == 0
+    assert made.people is None
+    assert made.num_people == 0
 
 
 def test_slots_of_people_are_counted_unless_their_number_is_given() -> None:

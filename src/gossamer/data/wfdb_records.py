@@ -146,7 +146,7 @@ def read_signal(folder: Path, name: str, leads: AbstractLeads) -> Signal:
     _check_files(folder, header, places, where)
     with damage_refused(where), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found: Any = _wfdb().rdrecord(str(folder / name), channels=places)
+        found: Any = wfdb_package().rdrecord(str(folder / name), channels=places)
         values = found.p_signal
     if values is None or values.shape != (header.sig_len, len(places)):
         raise InputError(f"{where}: the signal file does not hold what the header promises: copy both again")
@@ -181,7 +181,7 @@ def read_annotated(folder: Path, name: str, leads: AbstractLeads, annotator: str
     path = folder / f"{name}.{annotator}"
     with open_regular(path), damage_refused(shown(path)), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found: Any = _wfdb().rdann(str(folder / name), annotator)
+        found: Any = wfdb_package().rdann(str(folder / name), annotator)
         samples, symbols = np.asarray(found.sample, dtype=np.int64), list(found.symbol)
     outside = np.flatnonzero((samples < 0) | (samples >= len(signal.values)))
     if outside.size:
@@ -207,8 +207,8 @@ def _read_header(folder: Path, name: str, where: str) -> Any:
             raise InputError(f"{where} is too long for a header: copy the file again")
     with damage_refused(where), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        header: Any = _wfdb().rdheader(str(folder / name))
-        if not isinstance(header, _wfdb().Record):
+        header: Any = wfdb_package().rdheader(str(folder / name))
+        if not isinstance(header, wfdb_package().Record):
             raise InputError(f"{where} is made of segments, which are not read: join them into one recording")
         _check_header(header, where)
     return header
@@ -249,7 +249,8 @@ def _millivolts(unit: str, where: str) -> float:
     return _MILLIVOLTS[unit.casefold()]
 
 
-def _wfdb() -> ModuleType:
+def wfdb_package() -> ModuleType:
+    """The package `wfdb`, imported only where a file of its kind is read or written."""
     # Imported here: it brings pandas and a network client along, and images need neither. It warns while it loads.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

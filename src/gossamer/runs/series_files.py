@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gossamer.data.series import SeriesSpec
+from gossamer.data.wfdb_records import wfdb_package
 from gossamer.errors import InputError, ResourceError
 from gossamer.runs.files import whole_file
 
 WFDB_NAME = "synthetic"
-_BEAT_SYMBOLS = {"N": "N", "S": "S", "V": "V", "F": "F", "Q": "Q"}
+_BEAT_SYMBOLS = {"N": "N", "S": "S", "V": "V", "F": "F", "Q": "Q"}  # a WFDB symbol for an AAMI class
 _WFDB_DIGITS = 30_000
 
 
@@ -75,7 +77,7 @@ def _columns(spec: SeriesSpec) -> list[str]:
 
 
 def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
-    """Write all series one after the other as the recording ``synthetic``, with a mark where each of them begins.
+    """Write all series one after the other as the recording ``synthetic``, with a mark in the middle of each.
 
     A mark is the beat symbol of its class where the classes are N, S, V, F and Q, else a note that names the class. No
     heart beat so: neighbours in the recording have nothing to do with each other.
@@ -90,37 +92,48 @@ def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSp
         InputError: no sample rate, or a folder that holds something.
         ResourceError: it cannot be written.
     """
-    import wfdb
-
     if spec.sample_rate is None:
         raise InputError("a WFDB recording needs a sample rate and these series have none: choose .npz or .csv")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists and is not empty; name another --out")
     signal = np.moveaxis(in_own_units(x, spec), 1, 2).reshape(-1, spec.channels).astype(np.float64)
     names = [spec.class_names[label] for label in y] if y is not None else [""] * len(x)
-    is_beat = set(names) <= set(_BEAT_SYMBOLS)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        wfdb.wrsamp(
-            WFDB_NAME,
-            fs=spec.sample_rate,
-            units=["mV"] * spec.channels,
-            sig_name=list(spec.channel_names or (f"c{channel}" for channel in range(spec.channels))),
-            p_signal=signal,
-            fmt=["16"] * spec.channels,
-            adc_gain=[_WFDB_DIGITS / max(abs(low), abs(high)) for low, high in zip(spec.low, spec.high, strict=True)],
-            baseline=[0] * spec.channels,
-            comments=["synthetic: series of a generator one after the other, not a heart in time"],
-            write_dir=str(folder),
-        )
-        wfdb.wrann(
-            WFDB_NAME,
-            "atr",
-            sample=np.arange(len(x)) * spec.length,
-            symbol=[_BEAT_SYMBOLS[name] if is_beat else '"' for name in names],
-            aux_note=[("" if is_beat else name) for name in names],
-            write_dir=str(folder),
-        )
+        with warnings.catch_warnings():
+            # The package meets a newer pandas than it was written for.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            _write_recording(folder, signal, spec)
+            _write_marks(folder, names, spec)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ResourceError(f"{folder}: cannot be written ({reason}); free space or name another --out") from None
+
+
+def _write_recording(folder: Path, signal: np.ndarray, spec: SeriesSpec) -> None:
+    """Header and signal, 16 bits a value, the scale such that the public bounds fit."""
+    wfdb_package().wrsamp(
+        WFDB_NAME,
+        fs=spec.sample_rate,
+        units=["mV"] * spec.channels,
+        sig_name=list(spec.channel_names or (f"c{channel}" for channel in range(spec.channels))),
+        p_signal=signal,
+        fmt=["16"] * spec.channels,
+        adc_gain=[_WFDB_DIGITS / max(abs(low), abs(high)) for low, high in zip(spec.low, spec.high, strict=True)],
+        baseline=[0] * spec.channels,
+        comments=["synthetic: series of a generator one after the other, not a heart in time"],
+        write_dir=str(folder),
+    )
+
+
+def _write_marks(folder: Path, names: list[str], spec: SeriesSpec) -> None:
+    """A mark in the middle of each series; the package loses a note at the very first sample."""
+    is_beat = set(names) <= set(_BEAT_SYMBOLS)
+    wfdb_package().wrann(
+        WFDB_NAME,
+        "atr",
+        sample=np.arange(len(names)) * spec.length + spec.length // 2,
+        symbol=[_BEAT_SYMBOLS[name] if is_beat else '"' for name in names],
+        aux_note=["" if is_beat else name for name in names],
+        write_dir=str(folder),
+    )

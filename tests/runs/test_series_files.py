@@ -1,0 +1,88 @@
+"""Synthetic series as files: what is written reads back as it was drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gossamer.data.series import SeriesSpec
+from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.series_npz import load_series_npz
+from gossamer.data.splits import WHOLE
+from gossamer.data.tables import WideColumns, load_wide_table
+from gossamer.data.wfdb_records import wfdb_package
+from gossamer.errors import InputError
+from gossamer.runs.series_files import in_own_units, write_series_npz, write_series_table, write_wfdb
+
+SPEC = SeriesSpec(
+    channels=2, length=5, low=(-1.0, 0.0), high=(1.0, 10.0), sample_rate=50.0,
+    channel_names=("left", "right"), class_names=("walk", "run"),
+)  # fmt: skip
+X = np.random.default_rng(0).random((7, 2, 5)).astype(np.float32)
+Y = np.arange(7) % 2
+
+
+def test_values_go_back_between_the_bounds_of_their_channel() -> None:
+    values = in_own_units(np.array([[[0, 0.5, 1]], [[1, 0, 0.25]]], dtype=np.float32).reshape(1, 2, 3), SPEC)
+    assert values.tolist() == [[[-1, 0, 1], [10, 0, 2.5]]]
+
+
+def test_an_npz_reads_back_as_series_with_all_that_is_public(tmp_path: Path) -> None:
+    write_series_npz(tmp_path / "x.npz", X, Y, SPEC)
+    back = load_series_npz(tmp_path / "x.npz", SeriesFacts()).train
+    assert back.spec == SPEC
+    np.testing.assert_allclose(back.x.numpy(), X, atol=1e-6)
+    assert back.y is not None
+    assert back.y.tolist() == Y.tolist()
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_reads_back_as_wide(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"x.{ending}"
+    write_series_table(path, X, Y, SPEC)
+    facts = SeriesFacts(low=SPEC.low, high=SPEC.high, channel_names=SPEC.channel_names, class_names=SPEC.class_names)
+    back = load_wide_table(path, WideColumns(label="class"), facts, WHOLE).train
+    np.testing.assert_allclose(back.x.numpy(), X, atol=1e-5)
+    assert back.y is not None
+    assert back.y.tolist() == Y.tolist()
+
+
+def test_one_channel_without_labels_is_a_table_of_times_alone(tmp_path: Path) -> None:
+    spec = SeriesSpec(channels=1, length=3, low=(0.0,), high=(1.0,))
+    write_series_table(tmp_path / "x.csv", X[:2, :1, :3], None, spec)
+    lines = (tmp_path / "x.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == '"t0","t1","t2"'
+    assert len(lines) == 3
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")
+def test_a_recording_holds_all_series_and_a_mark_in_each(tmp_path: Path) -> None:
+    write_wfdb(tmp_path / "out", X, Y, SPEC)
+    record = wfdb_package().rdrecord(str(tmp_path / "out" / "synthetic"))
+    assert record.fs == 50
+    assert record.sig_name == ["left", "right"]
+    assert record.p_signal is not None
+    expected = np.moveaxis(in_own_units(X, SPEC), 1, 2).reshape(-1, 2)
+    np.testing.assert_allclose(record.p_signal, expected, atol=10 / 30_000)
+    marks = wfdb_package().rdann(str(tmp_path / "out" / "synthetic"), "atr")
+    assert marks.sample.tolist() == [2, 7, 12, 17, 22, 27, 32]
+    assert [note.rstrip("\0") for note in marks.aux_note or []] == ["walk", "run"] * 3 + ["walk"]
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")
+def test_beats_are_marked_by_their_symbols(tmp_path: Path) -> None:
+    spec = SeriesSpec(channels=1, length=5, low=(-2.0,), high=(2.0,), sample_rate=125.0, class_names=("N", "V"))
+    write_wfdb(tmp_path / "out", X[:4, :1], np.array([0, 1, 1, 0]), spec)
+    assert wfdb_package().rdann(str(tmp_path / "out" / "synthetic"), "atr").symbol == ["N", "V", "V", "N"]
+
+
+def test_a_recording_wants_a_sample_rate_and_an_empty_folder(tmp_path: Path) -> None:
+    spec = SeriesSpec(channels=1, length=5, low=(0.0,), high=(1.0,))
+    with pytest.raises(InputError, match="needs a sample rate"):
+        write_wfdb(tmp_path / "out", X[:, :1], None, spec)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "theirs").touch()
+    with pytest.raises(InputError, match="exists and is not empty"):
+        write_wfdb(tmp_path / "full", X, Y, SPEC)
