@@ -57,7 +57,7 @@ def load_study() -> ModuleType:
 def test_the_study_trains_scores_and_tabulates_and_a_second_start_trains_nothing(tmp_path: Path) -> None:
     study = load_study()
     contender = study.Contender(method="dp-mixture", num_seeds=2)
-    size = study.Size(data=("digits",), epsilons=("10",), contenders=(contender,), num_samples=200)
+    size = study.Size(data=("digits",), epsilons=("10",), contenders=(contender,), num_samples=300)
     study.main(tmp_path, size)
     first = (tmp_path / "digits.md").read_text(encoding="utf-8")
     head, real, mixture = (

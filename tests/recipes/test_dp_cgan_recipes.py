@@ -6,25 +6,31 @@ import pytest
 import torch
 
 from gossamer.data.images import ImageSpec
+from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.methods.dp_cgan import GradientDescent, PublicNetworks, plan
 from gossamer.nn.ensemble import Adam
 from gossamer.recipes.dp_cgan import DP_CGAN_BOOK, PUBLISHED, RECIPES, recipe_for
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
-SPECS = {"digits": (8, 1437), "mnist": (28, 60_000), "fashion-mnist": (28, 60_000)}
-
 
 def spec(side: int, num_classes: int = 10) -> ImageSpec:
     return ImageSpec(channels=1, height=side, width=side, class_names=tuple(map(str, range(num_classes))))
 
 
+BEATS = SeriesSpec(channels=1, length=187, low=(0.0,), high=(1.0,), class_names=tuple("NSVFQ"))
+DATA = {
+    "digits": (spec(8), 1437), "mnist": (spec(28), 60_000), "fashion-mnist": (spec(28), 60_000),
+    "mitdb": (BEATS, 87_554),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_a_recipe_fits_its_data_and_its_noise_follows_from_the_budget(recipe) -> None:  # type: ignore[no-untyped-def]
-    side, num_records = SPECS[recipe.name.rsplit("-published", 1)[0].rsplit("-revisited", 1)[0]]
+    described, num_records = DATA[recipe.name.rsplit("-published", 1)[0].rsplit("-revisited", 1)[0]]
     assert recipe.config.noise_multiplier is None
     assert plan(recipe.config, num_records).expected_batch_size == pytest.approx(recipe.config.expected_batch_size)
-    PublicNetworks(recipe.config, spec(side), torch.device("cpu"), torch.float32).improve_generator(
+    PublicNetworks(recipe.config, described, torch.device("cpu"), torch.float32).improve_generator(
         recipe.config.discriminator_steps - 1
     )
 

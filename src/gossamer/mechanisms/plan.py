@@ -61,8 +61,8 @@ class OneOfManyPlan(AbstractPricedPlan):
             raise InputError(f"clip_norm must be a positive number, got {self.clip_norm}")
         if self.num_critics > self.num_slots:
             raise InputError(
-                f"num_critics = {self.num_critics} but there are {self.num_slots} slots: every critic needs at "
-                f"least one; pass --num-critics {self.num_slots} or fewer"
+                f"num_critics = {self.num_critics} but there are {self.num_slots} {self.unit.plural}: every critic "
+                f"needs at least one; pass --num-critics {self.num_slots} or fewer"
             )
         self._event_with(1.0 if self.noise_multiplier is None else self.noise_multiplier)
 

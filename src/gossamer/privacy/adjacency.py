@@ -20,6 +20,11 @@ class Unit(enum.Enum):
         return "one record" if self is Unit.RECORD else "all records of one person"
 
     @property
+    def plural(self) -> str:
+        """Several of them, in words."""
+        return "records" if self is Unit.RECORD else "people"
+
+    @property
     def overlap(self) -> str:
         """What no price of one unit covers: somebody who is in several slots."""
         whose = "slots that belong to one person" if self is Unit.RECORD else "names of one person, a slot each"
