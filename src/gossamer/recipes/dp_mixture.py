@@ -83,8 +83,10 @@ SERIES = DPMixtureConfig(
 _RECORDS_A_COMPONENT = 500
 """Of a class; with fewer, noise hides where a component lies."""
 
+_ONE_EACH = SeriesMixtureGeneratorConfig(num_components=1, radius=32)
+
 FEW_SERIES = DPMixtureConfig(
-    generator=SeriesMixtureGeneratorConfig(num_components=1, radius=32),
+    generator=_ONE_EACH,
     mean_share=0.2,
     mean_radius=0.3,
     subspace_radius=0.15,
@@ -95,7 +97,7 @@ FEW_SERIES = DPMixtureConfig(
 BEATS = replace(
     FEW_SERIES,
     records=RecordsExpected(shape=(1, 96), num_classes=3),
-    generator=replace(FEW_SERIES.generator, num_directions=16, level=0.34),
+    generator=replace(_ONE_EACH, num_directions=16, level=0.34),
     mean_radius=0.15,
     subspace_radius=0.06,
     covariance_radius=0.06,
