@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from gossamer.cli.arguments import find_device, find_precision
-from gossamer.cli.handing_over import write_npz_of, write_picture
+from gossamer.cli.handing_over import write_picture, write_records
 from gossamer.cli.job import TrainingJob
 from gossamer.cli.milestones import describe_milestones, round_up
 from gossamer.cli.processes import num_processes, process_number, wait_for_all
@@ -237,7 +237,7 @@ def release(trained: TrainedGenerator, folder: RunFolder) -> None:
     samples.mkdir(exist_ok=True)
     images, labels = trained.sample(NUM_RELEASED_SAMPLES)
     x, y = images.numpy(), None if labels is None else labels.numpy()
-    write_npz_of(samples / "samples.npz", x, y, trained.recipe.spec)
+    write_records(samples / "samples.npz", x, y, trained.recipe.spec)
     write_picture(samples / "grid.png", x, y, trained.recipe.spec)
     # The generator comes last: where it is, the release is whole and the run has ended.
     write_release(

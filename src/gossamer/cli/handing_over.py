@@ -59,14 +59,6 @@ def _write_series(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesS
             raise InputError(f"--out {path}: cannot write {what}; name X.npz, X.csv, X.parquet, X.wfdb or X.png")
 
 
-def write_npz_of(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:
-    """Write the NPZ that goes with a release."""
-    if isinstance(spec, SeriesSpec):
-        write_series_npz(path, x, y, spec)
-    else:
-        write_npz(path, x, y)
-
-
 def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:
     """Write some of the records as one PNG."""
     if isinstance(spec, SeriesSpec):

@@ -485,9 +485,7 @@ class OneShotPlan(AbstractPricedPlan):
             f"{contribution.size} numbers"
         )
 
-    def _describe_generator(self, num_planned_steps: int | None) -> tuple[str, ...]:
-        if num_planned_steps is None:
-            return ("the generator in release/generator.safetensors, and anything that is computed from it alone",)
+    def _describe_early(self, num_planned_steps: int) -> tuple[str, ...]:
         return (
             f"the generator in generator.safetensors beside this statement, made from {self.num_steps} of the "
             f"{num_planned_steps} sums of a run, and anything that is computed from it alone",

@@ -9,7 +9,7 @@ from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import truncation_delta
-from gossamer.mechanisms.priced_plan import AbstractPricedPlan
+from gossamer.mechanisms.priced_plan import TUNING, AbstractPricedPlan
 from gossamer.privacy.accounting import (
     describe_accountants,
     epsilon_by_rdp,
@@ -18,11 +18,6 @@ from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.events import one_of_many_event
 from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
 from gossamer.privacy.statement import PrivacyStatement
-
-_TUNING = (
-    "a choice among several generators of the run by scores on private data: that is tuning, and what is chosen so is "
-    "not protected as this statement says"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +129,7 @@ class OneOfManyPlan(AbstractPricedPlan):
                 "synthetic samples drawn from it, as many as you like",
             ),
             not_covered=(
-                *(() if num_planned_steps is None else (_TUNING,)),
+                *(() if num_planned_steps is None else (TUNING,)),
                 "everything in private/: critics, checkpoints, the ledger and losses on real data",
                 "evaluations and every other score on real data, wherever they are kept, and choices made by them",
                 "facts that hold for the whole population: the generator is meant to teach those",
@@ -150,18 +145,6 @@ class OneOfManyPlan(AbstractPricedPlan):
                 delta=delta,
             ),
             published_caveat=PUBLISHED_CAVEAT,
-        )
-
-    def _describe_generator(self, num_planned_steps: int | None) -> tuple[str, ...]:
-        if num_planned_steps is None:
-            return ("the generator in release/generator.safetensors, and anything that is computed from it alone",)
-        return (
-            f"the generator in generator.safetensors beside this statement, as it was after {self.num_steps} of the "
-            f"{num_planned_steps} steps of a run (steps lost in a crash are counted), and anything that is computed "
-            "from it alone",
-            "together with other generators of the run: what all of them cost is what the statement of the latest of "
-            "them says; their epsilons do not add up, because each is computed from the sanitized gradients that the "
-            "next ones are computed from, too",
         )
 
     def truncation_delta(self, sample_size: int) -> float:

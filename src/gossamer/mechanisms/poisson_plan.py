@@ -8,7 +8,7 @@ from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import truncation_delta
-from gossamer.mechanisms.priced_plan import AbstractPricedPlan
+from gossamer.mechanisms.priced_plan import TUNING, AbstractPricedPlan
 from gossamer.privacy.accounting import (
     describe_accountants,
     epsilon_by_rdp,
@@ -124,7 +124,7 @@ class PoissonPlan(AbstractPricedPlan):
                 "synthetic samples drawn from it, as many as you like",
             ),
             not_covered=(
-                *(() if num_planned_steps is None else (_TUNING,)),
+                *(() if num_planned_steps is None else (TUNING,)),
                 "everything in private/: checkpoints, the ledger and losses on real data",
                 "which units were drawn, and how many",
                 "evaluations and every other score on real data, wherever they are kept, and choices made by them",
@@ -144,18 +144,6 @@ class PoissonPlan(AbstractPricedPlan):
             names += ("records_per_unit",)
         return tuple((name, getattr(self, name)) for name in names)
 
-    def _describe_generator(self, num_planned_steps: int | None) -> tuple[str, ...]:
-        if num_planned_steps is None:
-            return ("the generator in release/generator.safetensors, and anything that is computed from it alone",)
-        return (
-            f"the generator in generator.safetensors beside this statement, as it was after {self.num_steps} of the "
-            f"{num_planned_steps} steps of a run (steps lost in a crash are counted), and anything that is computed "
-            "from it alone",
-            "together with other generators of the run: what all of them cost is what the statement of the latest of "
-            "them says; their epsilons do not add up, because each is computed from the sanitized gradients that the "
-            "next ones are computed from, too",
-        )
-
     def _published_epsilon(self, delta: float) -> float | None:
         if self.published is None:
             return None
@@ -169,9 +157,3 @@ class PoissonPlan(AbstractPricedPlan):
 
     def _event_with(self, noise_multiplier: float) -> DpEvent:
         return poisson_event(sample_rate=self.sample_rate, noise_multiplier=noise_multiplier, num_steps=self.num_steps)
-
-
-_TUNING = (
-    "a choice among several generators of the run by scores on private data: that is tuning, and what is chosen so is "
-    "not protected as this statement says"
-)

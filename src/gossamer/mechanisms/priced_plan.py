@@ -12,6 +12,12 @@ from gossamer.errors import InputError
 from gossamer.privacy.accounting import calibrate_noise_multiplier, epsilon_by_pld, num_steps_for_budget
 from gossamer.privacy.budget import PrivacyBudget, check_delta
 
+TUNING = (
+    "a choice among several generators of the run by scores on private data: that is tuning, and what is chosen so is "
+    "not protected as this statement says"
+)
+"""What no statement of a generator that was saved on the way covers."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AbstractPricedPlan(abc.ABC):
@@ -87,6 +93,22 @@ class AbstractPricedPlan(abc.ABC):
             return self.num_steps
         found = num_steps_for_budget(lambda num_steps: self._with(num_steps=num_steps).event, budget)
         return min(found, self.num_steps)
+
+    def _describe_generator(self, num_planned_steps: int | None) -> tuple[str, ...]:
+        """Which generator a statement covers: that of the whole run, or that of its first steps."""
+        if num_planned_steps is None:
+            return ("the generator in release/generator.safetensors, and anything that is computed from it alone",)
+        return self._describe_early(num_planned_steps)
+
+    def _describe_early(self, num_planned_steps: int) -> tuple[str, ...]:
+        return (
+            f"the generator in generator.safetensors beside this statement, as it was after {self.num_steps} of the "
+            f"{num_planned_steps} steps of a run (steps lost in a crash are counted), and anything that is computed "
+            "from it alone",
+            "together with other generators of the run: what all of them cost is what the statement of the latest of "
+            "them says; their epsilons do not add up, because each is computed from the sanitized gradients that the "
+            "next ones are computed from, too",
+        )
 
     def _check_first(self, num_steps: int) -> None:
         if not 1 <= num_steps <= self.num_steps:

@@ -9,7 +9,7 @@ from dp_accounting import DpEvent
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.one_shot import OneShotPlan
 from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.priced_plan import AbstractPricedPlan
+from gossamer.mechanisms.priced_plan import TUNING, AbstractPricedPlan
 from gossamer.privacy.accounting import (
     calibrate_noise_multiplier,
     describe_accountants,
@@ -20,11 +20,6 @@ from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.events import compose_events
 from gossamer.privacy.statement import PrivacyStatement
-
-_TUNING = (
-    "a choice among several generators of the run by scores on private data: that is tuning, and what is chosen so is "
-    "not protected as this statement says"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +217,7 @@ class StartedPlan(AbstractPricedPlan):
                 "the one-shot sums as they were released, and the mixture that is computed from them",
             ),
             not_covered=(
-                *(() if num_planned_steps is None else (_TUNING,)),
+                *(() if num_planned_steps is None else (TUNING,)),
                 "everything in private/: critics, checkpoints, the ledger and losses on real data",
                 "evaluations and every other score on real data, wherever they are kept, and choices made by them",
                 "facts that hold for the whole population: the generator is meant to teach those",
@@ -256,9 +251,7 @@ class StartedPlan(AbstractPricedPlan):
             *((name, getattr(self.rest, name)) for name in names),
         )
 
-    def _describe_generator(self, num_planned_steps: int | None) -> tuple[str, ...]:
-        if num_planned_steps is None:
-            return ("the generator in release/generator.safetensors, and anything that is computed from it alone",)
+    def _describe_early(self, num_planned_steps: int) -> tuple[str, ...]:
         return (
             f"the generator in generator.safetensors beside this statement, as it was after {self.num_steps} of the "
             f"{num_planned_steps} steps of a run (steps lost in a crash are counted; the first is the one-shot), and "
