@@ -33,6 +33,16 @@ def test_labels_are_those_that_were_asked_for(gossamer: Any, finished: Path, tmp
     assert images(tmp_path / "x.npz")[1].tolist() == [7, 3, 7, 3, 7]
 
 
+@pytest.mark.parametrize(("evenness", "shares"), [(0, (300, 100)), (0.5, (254, 146)), (1, (200, 200))])
+def test_classes_are_as_uneven_as_asked(
+    gossamer: Any, uneven: Path, tmp_path: Path, evenness: float, shares: tuple[int, int]
+) -> None:
+    said = gossamer("sample", uneven, "--num-samples", 400, "--evenness", evenness, "--out", tmp_path / "x.npz")
+    assert said.code == 0
+    # The shares are released under noise.
+    assert np.bincount(images(tmp_path / "x.npz")[1]) == pytest.approx(shares, abs=3)
+
+
 def test_equal_seeds_give_equal_files_and_others_give_others(gossamer: Any, finished: Path, tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         gossamer("sample", finished, "--num-samples", 12, "--seed", seed, "--out", tmp_path / f"{name}.npz")

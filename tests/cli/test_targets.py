@@ -56,6 +56,21 @@ def test_a_run_and_its_generator_are_one_and_the_same(finished: Path) -> None:
     assert not np.array_equal(drawn(run, 30)[0], drawn(run, 30, seed=1)[0])
 
 
+def test_a_generator_that_knows_its_shares_draws_classes_as_unevenly_as_asked(uneven: Path) -> None:
+    two = ImageSpec(channels=1, height=8, width=8, class_names=("0", "1"))
+    in_turn, as_released = (find_target(uneven, two, evenness=evenness) for evenness in (None, 0.0))
+    assert np.bincount(drawn(in_turn, 100)[1]).tolist() == [50, 50]
+    assert np.bincount(drawn(as_released, 100)[1]) == pytest.approx([75, 25], abs=2)
+    assert not in_turn.notes
+    assert "evenness 0" in as_released.notes[0]
+
+
+def test_a_generator_without_shares_draws_in_turn_and_says_so(finished: Path) -> None:
+    target = find_target(finished, DIGITS_SPEC, evenness=0.0)
+    assert np.bincount(drawn(target, 100)[1]).tolist() == [10] * 10
+    assert "in turn" in target.notes[0]
+
+
 @pytest.mark.parametrize("key", ["x", "data_x"])
 def test_both_kinds_of_npz_are_read(tmp_path: Path, key: str) -> None:
     own = key == "x"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -43,15 +44,24 @@ def test_the_loop_example_prices_trains_and_samples() -> None:
     assert "100 images, 10 classes, epsilon 9.99" in run("examples/own_loop.py")
 
 
-def load_study() -> ModuleType:
-    """The study as a module, so that a test can give it a size of its own."""
-    spec = importlib.util.spec_from_file_location("study", ROOT / "examples" / "study.py")
+def load_example(name: str) -> ModuleType:
+    """An example as a module, so that a test can give it a size of its own."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    study = importlib.util.module_from_spec(spec)
-    sys.modules["study"] = study  # dataclasses look their module up
-    spec.loader.exec_module(study)
-    return study
+    example = importlib.util.module_from_spec(spec)
+    sys.modules[name] = example  # dataclasses look their module up, and examples each other
+    spec.loader.exec_module(example)
+    return example
+
+
+def load_study() -> ModuleType:
+    return load_example("study")
+
+
+def load_heartbeats() -> ModuleType:
+    load_study()
+    return load_example("heartbeats")
 
 
 def test_the_study_trains_scores_and_tabulates_and_a_second_start_trains_nothing(tmp_path: Path) -> None:
@@ -88,8 +98,36 @@ def test_the_study_s_sizes_name_methods_and_recipes_that_exist() -> None:
                     assert options[options.index("--recipe") + 1] in recipes
 
 
+def test_the_heartbeats_are_trained_scored_and_tabulated_and_a_second_start_does_nothing(tmp_path: Path) -> None:
+    heartbeats = load_heartbeats()
+    (part,) = heartbeats.SIZES["beats"]
+    part = dataclasses.replace(part, scoring=("--num-samples", "150", "--num-seeds", "1", "--quick"))
+    heartbeats.main(tmp_path, (part,))
+    tables = (tmp_path / "tables.md").read_text(encoding="utf-8")
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in tables.splitlines()]
+    assert ["score", "better", "real", "dp-mixture", "dp-mixture, 0.5"] in lines
+    (use,) = (line for line in lines if line[0] == "`tstr_macro_f1`")
+    assert use[1] == "higher"
+    # Guessing gives a third or less.
+    assert min(map(float, use[2:])) > 0.4
+    assert (tmp_path / "scores" / "record-eps10-evenness-0.5" / "samples.png").is_file()
+
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.name != "tables.md"}
+    heartbeats.main(tmp_path, (part,))
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.name != "tables.md"} == before
+
+
+def test_the_heartbeats_name_methods_and_recipes_that_exist() -> None:
+    for part in (part for parts in load_heartbeats().SIZES.values() for part in parts):
+        for contender in part.contenders:
+            recipes = {recipe.name for recipe in find_book(contender.method).recipes}
+            if "--recipe" in contender.options:
+                assert contender.options[contender.options.index("--recipe") + 1] in recipes
+
+
 def test_examples_are_short() -> None:
-    for script in {*(ROOT / "examples").glob("*.py")} - {ROOT / "examples" / "study.py"}:
+    studies = {ROOT / "examples" / "study.py", ROOT / "examples" / "heartbeats.py"}
+    for script in {*(ROOT / "examples").glob("*.py")} - studies:
         assert len(script.read_text(encoding="utf-8").splitlines()) < 60, script
 
 

@@ -71,8 +71,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _found(asked: Compare, path: Path, real: AbstractSpec) -> tuple[Target, ...]:
     if asked.checkpoints and (path / "release" / "checkpoints").is_dir():
-        return find_checkpoints(path, real)
-    return (find_target(path, real, asked.choice.series.columns()),)
+        return find_checkpoints(path, real, asked.choice.evenness)
+    return (find_target(path, real, asked.choice.series.columns(), asked.choice.evenness),)
 
 
 def named_apart(groups: Sequence[Sequence[Target]]) -> list[Target]:

@@ -62,8 +62,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _targets(asked: Evaluate, real: Any) -> tuple[Target, ...]:
     if asked.checkpoints:
-        return find_checkpoints(asked.target, real)
-    return (find_target(asked.target, real, asked.choice.series.columns()),)
+        return find_checkpoints(asked.target, real, asked.choice.evenness)
+    return (find_target(asked.target, real, asked.choice.series.columns(), asked.choice.evenness),)
 
 
 def _place(asked: Evaluate, target: Target) -> Path | None:

@@ -47,8 +47,8 @@ class ScoringChoice:
         allow_few_samples: Frechet distance also of fewer images than features, where it means little
         inception_weights: weights file of torch-fidelity's Inception network, for the usual FID
         num_workers: classifiers at a time; default: one a core
+        evenness: draw a generator's classes between its released shares (0) and all alike (1); default: in turn
         json: print JSON
-        series: how series are read
     """
 
     data: str
@@ -63,8 +63,8 @@ class ScoringChoice:
     allow_few_samples: bool = False
     inception_weights: Path | None = None
     num_workers: int | None = None
+    evenness: float | None = None
     json: bool = False
-    series: SeriesOptions = NOTHING_SAID
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -90,6 +90,8 @@ class ScoringChoice:
             raise InputError(f"--num-seeds must be at most {_MOST_SEEDS}")
         if not 0 <= self.seed < 2**31:
             raise InputError("--seed must be between 0 and 2147483647")
+        if self.evenness is not None and not 0 <= self.evenness <= 1:
+            raise InputError("--evenness must be between 0, the released shares, and 1, all classes alike")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -249,6 +251,6 @@ def _scored(
         seeds=terms.seeds,
         scores=findings.scores,
         skipped=kind.skipped(terms, images, findings),
-        notes=findings.notes,
+        notes=findings.notes + target.notes,
     )
     return Scored(target=target, evaluation=evaluation, images=images, findings=findings)

@@ -40,6 +40,7 @@ class Target:
         run: the run folder, None for single files.
         series: the line that it is a point of in a picture over epsilon: a run's name for its saved generators, else
             the mechanism; empty for images of unknown origin.
+        notes: what a reader of the scores has to know of how the images were drawn.
     """
 
     name: str
@@ -49,22 +50,30 @@ class Target:
     step: int | None = None
     run: RunFolder | None = None
     series: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def find_target(path: Path, real: AbstractSpec, columns: WideColumns | LongColumns = _NO_COLUMNS) -> Target:
+def find_target(
+    path: Path,
+    real: AbstractSpec,
+    columns: WideColumns | LongColumns = _NO_COLUMNS,
+    evenness: float | None = None,
+) -> Target:
     """The target at a path.
 
     Args:
         path: run folder, folder or file of a released generator, NPZ, folder of PNGs, or table of series.
         real: shape and classes of the data that it will be scored against; bounds and length of series, too.
         columns: of tables of series.
+        evenness: of the classes that a generator draws, from its released shares (0) to all alike (1); None, and where
+            no shares were released: in turn.
 
     Raises:
         InputError: nothing there, or images of another shape or of other classes.
     """
     if (path / "config.json").is_file():
         folder = RunFolder(path)
-        return _of_generator(path, _plain_name(path), real, run=folder)
+        return _of_generator(path, _plain_name(path), real, evenness, run=folder)
     if isinstance(real, SeriesSpec) and path.suffix.lower() in _OF_SERIES:
         return _of_records(path, _load_series(path, real, columns), real)
     if path.suffix.lower() == ".npz":
@@ -72,11 +81,13 @@ def find_target(path: Path, real: AbstractSpec, columns: WideColumns | LongColum
         return _of_records(path, images, real)
     if path.is_dir() and not _holds_generator(path):
         return _of_records(path, load_png_folder(path).train, real)
-    return _of_generator(path, _plain_name(path), real)
+    return _of_generator(path, _plain_name(path), real, evenness)
 
 
-def find_checkpoints(path: Path, real: AbstractSpec) -> tuple[Target, ...]:
+def find_checkpoints(path: Path, real: AbstractSpec, evenness: float | None = None) -> tuple[Target, ...]:
     """The generators that a run saved on its way, in the order of their steps, and the final one if it is there.
+
+    Classes are drawn as by ``find_target``.
 
     Raises:
         InputError: not a run, or one that saved none.
@@ -89,10 +100,11 @@ def find_checkpoints(path: Path, real: AbstractSpec) -> tuple[Target, ...]:
             "--checkpoints out"
         )
     found = [
-        _of_generator(one.path, f"{name} step {one.step}", real, run=run, step=one.step, series=name) for one in saved
+        _of_generator(one.path, f"{name} step {one.step}", real, evenness, run=run, step=one.step, series=name)
+        for one in saved
     ]
     if run.generator_file.is_file():
-        final = _of_generator(path, name, real, run=run, series=name)
+        final = _of_generator(path, name, real, evenness, run=run, series=name)
         # The last saved one is often the final one, under another name.
         if _epsilon(final) > _epsilon(found[-1]):
             found.append(final)
@@ -119,6 +131,7 @@ def _of_generator(
     path: Path,
     name: str,
     real: AbstractSpec,
+    evenness: float | None,
     *,
     run: RunFolder | None = None,
     step: int | None = None,
@@ -127,9 +140,11 @@ def _of_generator(
     trained = load_generator(path)
     spec = trained.recipe.spec
     _check_shape(path, spec, real)
+    asked = evenness if trained.recipe.class_shares else None
 
     def draw(num_images: int, seed: int) -> SyntheticRecords:
-        x, y = trained.sample(num_images, seed=seed)
+        labels = None if asked is None else trained.uneven_labels(num_images, evenness=asked, seed=seed)
+        x, y = trained.sample(num_images, labels=labels, seed=seed)
         return SyntheticRecords(x=x.numpy(), y=None if y is None else relabel(y.numpy()))
 
     relabel = _relabelling(path, spec, real)
@@ -140,7 +155,16 @@ def _of_generator(
         step=step,
         run=run,
         series=trained.statement.mechanism if series is None else series,
+        notes=_notes(evenness, trained.recipe.class_shares),
     )
+
+
+def _notes(evenness: float | None, class_shares: tuple[float, ...]) -> tuple[str, ...]:
+    if evenness is None:
+        return ()
+    if not class_shares:
+        return ("classes drawn in turn: the release carries no shares of them, and --evenness does nothing",)
+    return (f"classes drawn between the released shares (0) and all alike (1), at evenness {evenness:g}",)
 
 
 def _of_records(path: Path, images: RecordSet, real: AbstractSpec) -> Target:

@@ -12,6 +12,7 @@ from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
 from gossamer.nn.series.critic import SeriesConvCriticConfig
 from gossamer.nn.series.discriminator import SeriesConvDiscriminatorConfig
+from gossamer.nn.series.folded import FoldedGeneratorConfig
 from gossamer.nn.series.generator import SeriesConvGeneratorConfig
 from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
 from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
@@ -24,6 +25,7 @@ GeneratorConfig = (
     | MERFGeneratorConfig
     | MixtureGeneratorConfig
     | SeriesConvGeneratorConfig
+    | FoldedGeneratorConfig
     | SeriesMERFGeneratorConfig
     | SeriesMixtureGeneratorConfig
 )

@@ -24,7 +24,7 @@ class AbstractView(abc.ABC):
 
     @abc.abstractmethod
     def shape(self, sample_shape: Shape) -> Shape:
-        """Shape of the view of a sample of the given shape, channels first; as many axes as the sample has."""
+        """Shape of the view of a sample of the given shape, channels first; what a critic is built for."""
 
     @abc.abstractmethod
     def look(self, samples: Tensor) -> Tensor:
@@ -102,6 +102,37 @@ class LowFrequencies(AbstractView):
         return coefficients.unsqueeze(2) if samples.dim() == 4 else coefficients
 
 
+@dataclass(frozen=True, kw_only=True)
+class Folded(AbstractView):
+    """A series as an image: its samples row by row, zeros behind the last.
+
+    Attributes:
+        row: samples in a row, >= 1; 14 makes 14x14 of 187 samples and nine zeros.
+    """
+
+    row: int
+
+    def __post_init__(self) -> None:
+        if self.row < 1:
+            raise InputError(f"row of a folded view must be at least 1, got {self.row}")
+
+    def shape(self, sample_shape: Shape) -> Shape:
+        """(channels, ceil(length / row), row).
+
+        Raises:
+            InputError: a sample that is no series.
+        """
+        if len(sample_shape) != 2:
+            raise InputError(f"only series are folded, not samples of shape {tuple(sample_shape)}; take another view")
+        channels, length = sample_shape
+        return channels, -(-length // self.row), self.row
+
+    def look(self, samples: Tensor) -> Tensor:
+        """Images (batch, channels, rows, row) of series (batch, channels, length)."""
+        filled = functional.pad(samples, (0, -samples.shape[-1] % self.row))
+        return filled.unflatten(-1, (-1, self.row))
+
+
 def plane(sample_shape: Shape) -> tuple[int, int]:
     """Height and width of an image; 1 and the length of a series, which is an image of one row to a linear map.
 
@@ -136,4 +167,4 @@ def _cosines(size: int) -> Tensor:
     return rows
 
 
-View = WholeImage | Pooled | LowFrequencies
+View = WholeImage | Pooled | LowFrequencies | Folded

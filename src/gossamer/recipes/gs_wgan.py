@@ -17,8 +17,9 @@ from gossamer.nn.images.mlp import MLPCriticConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
 from gossamer.nn.latents import BernoulliLatent, NormalLatent
 from gossamer.nn.series.critic import SeriesConvCriticConfig
+from gossamer.nn.series.folded import FoldedGeneratorConfig
 from gossamer.nn.series.generator import SeriesConvGeneratorConfig
-from gossamer.nn.views import LowFrequencies, Pooled, View
+from gossamer.nn.views import Folded, LowFrequencies, Pooled, View
 from gossamer.recipes.recipe import Recipe, RecipeBook
 
 PAPER = GSWGANConfig(
@@ -151,6 +152,10 @@ Half as many critics as there, so that more of them hold a record of a rare clas
 SERIES_CONV = replace(
     SERIES_CPU,
     num_critics=1000,
+    num_steps=1000,
+    batch_size=160,
+    draws_per_step=16,
+    renewals_per_step=16,
     generator=SeriesConvGeneratorConfig(width=16),
     stages=(
         Stage(
@@ -161,7 +166,23 @@ SERIES_CONV = replace(
     ),
     loss=WassersteinLoss(),
 )
-"""Convolutions in time on both sides; critics see means of four samples. Set once and not tuned."""
+"""Convolutions in time on both sides; critics see means of four samples. Set once and not tuned.
+
+Stacked convolutions are slow on a CPU: few steps of few answers, which a GPU would not have to count.
+"""
+
+SERIES_SQUARE = replace(
+    SERIES_CONV,
+    generator=FoldedGeneratorConfig(row=14),
+    stages=(
+        Stage(
+            view=Folded(row=14),
+            critic=ConvCriticConfig(width=8),
+            warm_start=AgainstPresentGenerator(num_updates=60),
+        ),
+    ),
+)
+"""The layout of the ECG study, beats as 14x14 images for the published networks, made narrow; to compare with."""
 
 RECIPES = (
     Recipe(name="digits-cpu", summary="8x8 digits of scikit-learn, a minute on two cores", config=DIGITS_CPU),
@@ -173,6 +194,9 @@ RECIPES = (
     Recipe(name="mitdb-cpu", summary="MIT-BIH beats on two cores", config=SERIES_CPU, shape=(1, 187)),
     Recipe(
         name="mitdb-conv", summary="MIT-BIH beats with convolutions on both sides", config=SERIES_CONV, shape=(1, 187)
+    ),
+    Recipe(
+        name="mitdb-14x14", summary="MIT-BIH beats as the images of the study", config=SERIES_SQUARE, shape=(1, 187)
     ),
 )
 

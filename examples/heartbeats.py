@@ -1,0 +1,235 @@
+"""Methods on heartbeats by `gossamer train` and `gossamer compare`: every score, beat and person, 1-D and 14x14.
+
+    python examples/heartbeats.py FOLDER --size beats        minutes, on made-up heartbeats; nothing to download
+    python examples/heartbeats.py FOLDER --size two-cores    MIT-BIH, some CPU hours; what docs/heartbeats.md shows
+
+Everything lands under FOLDER, the tables in tables.md. A run that is there is kept, one that was interrupted goes on.
+All of FOLDER but the runs' release/ is private in the sense of the contract: it saw real data, which here are public.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from study import children_cpu, gossamer, row
+
+_KINDS = ("accuracy", "macro_f1", "auroc", "random_forest_macro_f1", "logistic_regression_macro_f1", "cnn_macro_f1")
+SCORES = (
+    *(f"tstr_{kind}{whose}" for whose in ("", "_people") for kind in _KINDS),
+    "mmd", "acf_distance", "psd_distance", "histogram_distance", "padded_length_distance", "class_distance",
+    "frechet_distance", "precision", "recall", "density", "coverage", "dtw_distance", "dtw_distance_to_synthetic",
+    "predictive_score", "discriminative_score", "memorisation",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """A method with its settings, and how unevenly its classes are drawn to be scored.
+
+    Attributes:
+        label: as tables call it.
+        method: of `gossamer train`.
+        options: of the training.
+        evenness: of `gossamer compare`; None draws classes in turn.
+    """
+
+    label: str
+    method: str
+    options: tuple[str, ...] = ()
+    evenness: tuple[str | None, ...] = (None,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Trainings that are laid side by side.
+
+    Attributes:
+        name: of folders.
+        title: above the table.
+        data: as it is read, for trainings and scores alike.
+        epsilons: each is a training.
+        contenders: the columns.
+        scoring: options of `gossamer compare`.
+    """
+
+    name: str
+    title: str
+    data: tuple[str, ...]
+    epsilons: tuple[str, ...]
+    contenders: tuple[Contender, ...]
+    scoring: tuple[str, ...]
+
+
+BOTH = (None, "0.5")
+CHEAP = (
+    Contender(label="dp-mixture", method="dp-mixture", evenness=BOTH),
+    Contender(label="dp-merf", method="dp-merf", evenness=BOTH),
+)
+FEW = ("--num-samples", "2000", "--num-seeds", "1")
+MITDB = ("--data", "mitdb")
+SIZES = {
+    "beats": (
+        Part(
+            name="record",
+            title="made-up beats, one record protected",
+            data=("--data", "beats"),
+            epsilons=("10",),
+            contenders=(Contender(label="dp-mixture", method="dp-mixture", evenness=BOTH),),
+            scoring=("--num-samples", "500", "--num-seeds", "1", "--quick"),
+        ),
+    ),
+    "two-cores": (
+        Part(
+            name="record",
+            title="one beat protected, split at random",
+            data=MITDB,
+            epsilons=("10", "1"),
+            contenders=(
+                *CHEAP,
+                Contender(label="gs-wgan", method="gs-wgan"),
+                Contender(label="dp-cgan", method="dp-cgan", options=("--num-steps", "500")),
+            ),
+            scoring=("--num-samples", "10000", "--num-seeds", "1"),
+        ),
+        Part(
+            name="people",
+            title="one beat protected, split between people",
+            data=(*MITDB, "--split", "people"),
+            epsilons=("10",),
+            contenders=CHEAP,
+            scoring=(*FEW, "--quick"),
+        ),
+        Part(
+            name="person",
+            title="one person protected, split at random",
+            data=MITDB,
+            epsilons=("10", "1"),
+            contenders=(
+                *(Contender(label=one.label, method=one.method, options=("--unit", "person")) for one in CHEAP),
+                Contender(label="gs-wgan", method="gs-wgan", options=("--unit", "person", "--num-critics", "15")),
+            ),
+            scoring=(*FEW, "--quick"),
+        ),
+        Part(
+            name="layout",
+            title="one dimension against 14x14, one beat protected",
+            data=MITDB,
+            epsilons=("10",),
+            contenders=(
+                Contender(label="1-D", method="gs-wgan", options=("--recipe", "mitdb-conv")),
+                Contender(label="14x14", method="gs-wgan", options=("--recipe", "mitdb-14x14")),
+            ),
+            scoring=FEW,
+        ),
+    ),
+}
+
+
+def main(folder: Path, parts: Sequence[Part]) -> None:
+    """Train what is missing, score everything, write the tables."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in parts:
+        for epsilon in part.epsilons:
+            for contender in part.contenders:
+                train(folder, part, contender, epsilon)
+    tables = [table(part, epsilon, columns(folder, part, epsilon)) for part in parts for epsilon in part.epsilons]
+    seconds = [f"- `{name}`: {spent:.0f}" for name, spent in load_seconds(folder).items()]
+    tables.append("\n".join(["CPU seconds of each training:", "", *seconds, ""]))
+    (folder / "tables.md").write_text("\n".join(tables), encoding="utf-8")
+    print(f"The tables: {folder / 'tables.md'}; pictures beside them, a folder each")
+
+
+def run_folder(folder: Path, part: Part, contender: Contender, epsilon: str) -> Path:
+    """Where a training lands; its name is its column's."""
+    return folder / "runs" / part.name / f"{contender.label}-eps{epsilon}"
+
+
+def train(folder: Path, part: Part, contender: Contender, epsilon: str) -> None:
+    """Train one run, or go on where it stopped, unless it has released its generator."""
+    run = run_folder(folder, part, contender, epsilon)
+    if (run / "release" / "generator.safetensors").is_file():
+        return
+    print(f"{part.name}: {run.name}", flush=True)
+    before = children_cpu()
+    if (run / "private").is_dir():
+        gossamer("resume", str(run))
+    else:
+        options = [*part.data, "--epsilon", epsilon, *contender.options, "--out", str(run)]
+        gossamer("train", contender.method, *options)
+    seconds = load_seconds(folder)
+    name = f"{part.name}/{run.name}"
+    seconds[name] = seconds.get(name, 0.0) + children_cpu() - before
+    (folder / "seconds.json").write_text(json.dumps(seconds, indent=2), encoding="utf-8")
+
+
+def load_seconds(folder: Path) -> dict[str, float]:
+    """CPU seconds by run."""
+    file = folder / "seconds.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def columns(folder: Path, part: Part, epsilon: str) -> dict[str, dict[str, Any]]:
+    """Scores by column: every contender, drawn in turn and, where it releases shares of classes, unevenly."""
+    found: dict[str, dict[str, Any]] = {}
+    for evenness in BOTH:
+        drawn = {
+            run_folder(folder, part, one, epsilon): one.label for one in part.contenders if evenness in one.evenness
+        }
+        if drawn:
+            suffix, law = ("in-turn", "") if evenness is None else (f"evenness-{evenness}", f", {evenness}")
+            out = folder / "scores" / f"{part.name}-eps{epsilon}-{suffix}"
+            scored = scores(out, tuple(drawn), part, evenness)
+            found |= {f"{label}{law}": scored[run.name] for run, label in drawn.items()}
+    return found
+
+
+def scores(out: Path, runs: Sequence[Path], part: Part, evenness: str | None) -> dict[str, Any]:
+    """Scores by run, those of an earlier call if they are there; pictures lie beside them."""
+    file = out / "evaluation.json"
+    if not file.is_file():
+        begin = time.monotonic()
+        law = [] if evenness is None else ["--evenness", evenness]
+        verb = "evaluate" if len(runs) == 1 else "compare"
+        gossamer(verb, *map(str, runs), *part.data, *part.scoring, *law, "--out", str(out), "--json")
+        print(f"scored {out.name} in {time.monotonic() - begin:.0f} s", flush=True)
+    tree = json.loads(file.read_text(encoding="utf-8"))
+    return {name: one["scores"] for name, one in tree.get("targets", {runs[0].name: tree}).items()}
+
+
+def table(part: Part, epsilon: str, found: Mapping[str, Mapping[str, Any]]) -> str:
+    """One table in Markdown: a line a score, a column a generator, real training series first."""
+    first = next(iter(found.values()))
+    head = ["score", "better", "real", *found]
+    lines = [f"## epsilon {epsilon}: {part.title}", "", row(head), row(["---"] * len(head))]
+    for name in SCORES:
+        beside = f"trtr_{name.removeprefix('tstr_')}" if name.startswith("tstr_") else f"{name}_real"
+        known = [one[key] for one in found.values() for key in (name, beside) if key in one]
+        if known:
+            better = "higher" if known[0]["higher_is_better"] else "lower"
+            cells = [figure(first, beside), *(figure(one, name) for one in found.values())]
+            lines.append(row([f"`{name}`", better, *cells]))
+    return "\n".join([*lines, ""])
+
+
+def figure(found: Mapping[str, Any], name: str) -> str:
+    """A score to three places, empty where it was left out."""
+    return f"{found[name]['value']:.3f}" if name in found else ""
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Train, score and tabulate methods on heartbeats.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--size", choices=SIZES, default="beats")
+    asked = parser.parse_args()
+    try:
+        main(asked.folder, SIZES[asked.size])
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
