@@ -144,7 +144,7 @@ def own_npz(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def uneven(tmp_path_factory: Any, gossamer: Callable[..., Said]) -> Path:
-    """A finished release that carries shares of classes: three of four images of it were of the first. Not to be changed."""
+    """A finished release that carries shares of classes, three of four the first. Not to be changed."""
     folder = tmp_path_factory.mktemp("uneven")
     x = np.random.default_rng(0).random((2000, 1, 8, 8), dtype=np.float32)
     np.savez(folder / "data.npz", x=x, y=np.arange(2000) % 4 // 3)

@@ -11,6 +11,8 @@ from gossamer.nn.images.resnet import ResNetGeneratorConfig
 from gossamer.nn.network import AbstractGenerator, AbstractGeneratorConfig, Shape, checked_count
 from gossamer.nn.series.network import checked_series_shape
 
+_NARROW = ResNetGeneratorConfig(width=16)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FoldedGeneratorConfig(AbstractGeneratorConfig):
@@ -22,7 +24,7 @@ class FoldedGeneratorConfig(AbstractGeneratorConfig):
     """
 
     row: int = 14
-    image: ResNetGeneratorConfig = ResNetGeneratorConfig(width=16)
+    image: ResNetGeneratorConfig = _NARROW
 
     def __post_init__(self) -> None:
         checked_count("row", self.row)
