@@ -74,6 +74,7 @@ CHEAP = (
     Contender(label="dp-merf", method="dp-merf", evenness=BOTH),
 )
 FEW = ("--num-samples", "2000", "--num-seeds", "1")
+SHORT = ("--num-steps", "400")
 MITDB = ("--data", "mitdb")
 SIZES = {
     "beats": (
@@ -124,8 +125,8 @@ SIZES = {
             data=MITDB,
             epsilons=("10",),
             contenders=(
-                Contender(label="1-D", method="gs-wgan", options=("--recipe", "mitdb-conv")),
-                Contender(label="14x14", method="gs-wgan", options=("--recipe", "mitdb-14x14")),
+                Contender(label="1-D", method="gs-wgan", options=("--recipe", "mitdb-conv", *SHORT)),
+                Contender(label="14x14", method="gs-wgan", options=("--recipe", "mitdb-14x14", *SHORT)),
             ),
             scoring=FEW,
         ),
