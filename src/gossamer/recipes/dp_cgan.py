@@ -17,6 +17,7 @@ from gossamer.nn.latents import NormalLatent
 from gossamer.nn.views import LowFrequencies
 from gossamer.recipes.gs_wgan import DIGITS_CPU as GS_WGAN_DIGITS
 from gossamer.recipes.gs_wgan import FASHION_MNIST_CPU as GS_WGAN_FASHION_MNIST
+from gossamer.recipes.gs_wgan import MITDB_CPU as GS_WGAN_MITDB
 from gossamer.recipes.gs_wgan import MNIST_CPU as GS_WGAN_MNIST
 from gossamer.recipes.gs_wgan import SERIES_CPU as GS_WGAN_SERIES
 from gossamer.recipes.recipe import Recipe, RecipeBook
@@ -78,6 +79,11 @@ SERIES_REVISITED = replace(
 )
 """As for MNIST, with cosines of time. Set once and not tuned."""
 
+MITDB_REVISITED = replace(
+    SERIES_REVISITED, generator=GS_WGAN_MITDB.generator, view=LowFrequencies(radius=20, scale=0.5)
+)
+"""With the calm generator and the coarse view of GS-WGAN's recipe for these beats."""
+
 RECIPES = (
     Recipe(name="digits-revisited", summary="8x8 digits of scikit-learn, a minute", config=DIGITS_REVISITED),
     Recipe(name="digits-published", summary="the published networks at 8x8", config=DIGITS_PUBLISHED),
@@ -91,7 +97,7 @@ RECIPES = (
         summary="Fashion-MNIST as published, a tenth of the steps",
         config=PUBLISHED_SHORT,
     ),
-    Recipe(name="mitdb-revisited", summary="MIT-BIH beats on two cores", config=SERIES_REVISITED, shape=(1, 187)),
+    Recipe(name="mitdb-revisited", summary="MIT-BIH beats on two cores", config=MITDB_REVISITED, shape=(1, 187)),
 )
 
 
