@@ -74,7 +74,7 @@ CHEAP = (
     Contender(label="dp-merf", method="dp-merf", evenness=BOTH),
 )
 FEW = ("--num-samples", "2000", "--num-seeds", "1")
-SHORT = ("--num-steps", "400")
+SHORT = ("--num-steps", "600")
 MITDB = ("--data", "mitdb")
 SIZES = {
     "beats": (
