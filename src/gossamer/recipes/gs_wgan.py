@@ -183,8 +183,8 @@ SERIES_CONV = replace(
 )
 """Convolutions in time on both sides; critics see means of four samples.
 
-Stacked convolutions are slow on a CPU, so there are few answers a step. Few critics, and each drawn one tuned four times
-before it answers: with older ones the generator runs past what they know, and draws nothing at all.
+Stacked convolutions are slow on a CPU, so there are few answers a step. Few critics, and each drawn one tuned four
+times before it answers: with staler ones the generator runs past what they know, and draws nothing at all.
 """
 
 SERIES_SQUARE = replace(
