@@ -98,7 +98,7 @@ SIZES = {
                 Contender(label="gs-wgan", method="gs-wgan"),
                 Contender(label="dp-cgan", method="dp-cgan", options=("--num-steps", "500")),
             ),
-            scoring=("--num-samples", "10000", "--num-seeds", "1"),
+            scoring=("--num-samples", "5000", "--num-seeds", "1"),
         ),
         Part(
             name="people",
