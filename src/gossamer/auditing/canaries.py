@@ -1,0 +1,200 @@
+"""Canaries: secret bits that units of protection carry through a door, and what its releases tell of them.
+
+A canary is the worst that a unit may do: it pushes as hard as the clip permits, in a direction of its own, one way or
+the other as its bit says. Doors are wrapped, not replaced, so a broken door stays broken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gossamer.errors import InputError
+from gossamer.mechanisms.dp_sgd import RecordLosses, Tensors
+from gossamer.mechanisms.plan import OneOfManyPlan
+from gossamer.mechanisms.poisson_plan import PoissonPlan
+
+_TOO_LONG = 10.0
+"""How far beyond the clip a canary reaches, so that the clip is audited too."""
+
+HONEST, ABSENT = -1, -2
+"""Tags of records: one that is no canary, and a canary whose bit says that it is not there."""
+
+
+class AnsweringDoor(Protocol):
+    """`GradientSanitizer`, or what stands in its place."""
+
+    def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
+        """Sanitized gradients of one step."""
+        ...
+
+
+class GradientDoor(Protocol):
+    """`PrivateGradient`, or what stands in its place."""
+
+    def release(self, step: int, parameters: Tensors, losses: RecordLosses) -> Tensors:
+        """The sanitized gradient of one step."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Canaries:
+    """Secret bits, one for each canary.
+
+    Attributes:
+        bits: int64 (m,), -1 or +1.
+    """
+
+    bits: Tensor
+
+    @property
+    def num(self) -> int:
+        """How many."""
+        return self.bits.shape[0]
+
+
+def toss_canaries(num_canaries: int, rng: np.random.Generator) -> Canaries:
+    """Fair and independent bits.
+
+    Raises:
+        InputError: none asked for.
+    """
+    if num_canaries < 1:
+        raise InputError(f"an audit needs at least one canary, got {num_canaries}")
+    return Canaries(bits=torch.from_numpy(2 * rng.integers(0, 2, size=num_canaries) - 1))
+
+
+class CanarySanitizer:
+    r"""A door of one-of-many draws; critics 0 .. m - 1 are canaries, critic j answers ``bit_j C`` along u_j.
+
+    Directions u are coordinates as long as there are enough, and public random ones where there are more canaries. All
+    other critics answer as they are. With y the mean of a group's releases along u_j over ``2 C``, whose noise has
+    standard deviation :math:`s = \sigma / \sqrt{r}`, r = B/c, the likelihood ratio of the two bits gains
+
+    .. math:: \log \frac{1 - \gamma + \gamma e^{(y/2 - 1/8) / s^2}}{1 - \gamma + \gamma e^{(-y/2 - 1/8) / s^2}},
+        \qquad \gamma = 1/K.
+
+    Args:
+        door: what is audited.
+        plan: what is claimed of it.
+        canaries: at most as many as critics.
+    """
+
+    def __init__(self, door: AnsweringDoor, plan: OneOfManyPlan, canaries: Canaries) -> None:
+        if canaries.num > plan.num_critics:
+            raise InputError(f"{canaries.num} canaries but {plan.num_critics} critics: one critic is one canary")
+        self.plan = plan
+        self.evidence = torch.zeros(canaries.num, dtype=torch.float64)
+        self._door = door
+        self._canaries = canaries
+        self._known: dict[int, Tensor] = {}
+
+    def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
+        """As the door that is audited; the evidence grows by what is released."""
+        released = self._door.release(step, lambda coins: self._planted(coins, ask(coins)))
+        groups = released.detach().cpu().double().unflatten(0, (self.plan.draws_per_step, -1)).flatten(start_dim=2)
+        self.evidence += self._likelihood_ratio(self._along(groups.mean(dim=1)))
+        return released
+
+    def _along(self, vectors: Tensor) -> Tensor:
+        """Coordinates (c, m) of vectors (c, width) along the directions."""
+        if self._canaries.num <= vectors.shape[1]:
+            return vectors[:, : self._canaries.num]
+        return vectors @ self._directions(vectors.shape[1]).T
+
+    def _directions(self, width: int) -> Tensor:
+        """Unit vectors (m, width): public."""
+        if width not in self._known:
+            if self._canaries.num <= width:
+                drawn = torch.eye(self._canaries.num, width, dtype=torch.float64)
+            else:
+                rng = torch.Generator().manual_seed(0)
+                drawn = torch.randn(self._canaries.num, width, generator=rng, dtype=torch.float64)
+            self._known[width] = drawn / drawn.norm(dim=1, keepdim=True)
+        return self._known[width]
+
+    def _planted(self, coins: Tensor, answers: Tensor) -> Tensor:
+        """Answers with those of canaries in the place of their critics'."""
+        planted = answers.clone().flatten(start_dim=2)
+        directions = self._directions(planted.shape[2]).to(planted)
+        for group, critic in enumerate(coins.tolist()):
+            if critic < self._canaries.num:
+                length = _TOO_LONG * self.plan.clip_norm * int(self._canaries.bits[critic])
+                planted[group] = length * directions[critic]
+        return planted.view(answers.shape)
+
+    def _likelihood_ratio(self, mean: Tensor) -> Tensor:
+        """Summed over the groups: (c, m) -> (m,)."""
+        plan = self.plan
+        variance = plan.noise_std**2 / (2 * plan.clip_norm) ** 2 / (plan.batch_size // plan.draws_per_step)
+        y = mean / (2 * plan.clip_norm)
+        share = 1 / plan.num_critics
+        up, down = (_log_mixture(share, (sign * y / 2 - 0.125) / variance) for sign in (1, -1))
+        return (up - down).sum(dim=0)
+
+
+class CanaryGradient:
+    r"""A door of DP-SGD whose records carry tags: a canary's gradient is ``C`` along its own coordinate, or nothing.
+
+    The tag is the last tensor of the door's records: `HONEST`, `ABSENT`, or the number of a canary whose bit is +1.
+    With y the released sum along coordinate j over C, whose noise has standard deviation :math:`\sigma`, the likelihood
+    ratio of being there gains :math:`\log(1 - q + q e^{(y - 1/2) / \sigma^2})`.
+
+    Args:
+        door: what is audited.
+        plan: what is claimed of it.
+        canaries: at most as many as parameters.
+    """
+
+    def __init__(self, door: GradientDoor, plan: PoissonPlan, canaries: Canaries) -> None:
+        self.plan = plan
+        self.evidence = torch.zeros(canaries.num, dtype=torch.float64)
+        self._door = door
+        self._num = canaries.num
+
+    def release(self, step: int, parameters: Tensors, losses: RecordLosses) -> Tensors:
+        """As the door that is audited; the evidence grows by what is released."""
+        if sum(map(torch.numel, parameters.values())) < self._num:
+            raise InputError(f"{self._num} canaries, but the discriminator has fewer parameters")
+
+        def planted(parameters: Tensors, *record: Tensor) -> Tensor:
+            *honest, tag = record
+            own = (tag[:, None] == torch.arange(self._num, device=tag.device)).float() @ self._first(parameters)
+            loud = _TOO_LONG * self.plan.clip_norm * own
+            return torch.where(tag == HONEST, losses(parameters, *honest), loud)
+
+        released = self._door.release(step, parameters, planted)
+        y = self._first(released).detach().cpu().double() * (self.plan.expected_batch_size / self.plan.clip_norm)
+        variance = (self.plan.noise_std / self.plan.clip_norm) ** 2
+        self.evidence += _log_mixture(self.plan.sample_rate, (y - 0.5) / variance)
+        return released
+
+    def _first(self, tensors: Tensors) -> Tensor:
+        """The first m coordinates."""
+        return torch.cat([tensor.flatten() for tensor in tensors.values()])[: self._num]
+
+
+def tags_of(canaries: Canaries, num_records: int) -> Tensor:
+    """Tags of records of which the first are canaries, one record a unit: int64 (num_records,).
+
+    Raises:
+        InputError: more canaries than records.
+    """
+    if canaries.num > num_records:
+        raise InputError(f"{canaries.num} canaries but {num_records} records: one record is one canary")
+    tags = torch.full((num_records,), HONEST)
+    tags[: canaries.num] = torch.where(canaries.bits > 0, torch.arange(canaries.num), ABSENT)
+    return tags
+
+
+def _log_mixture(share: float, exponent: Tensor) -> Tensor:
+    """``log(1 - share + share exp(exponent))``."""
+    if share == 1:
+        return exponent
+    return torch.logaddexp(torch.full_like(exponent, math.log1p(-share)), exponent + math.log(share))

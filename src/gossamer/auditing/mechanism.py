@@ -1,0 +1,305 @@
+"""Audits of the doors alone, at the settings of a plan, with the worst that neighbouring data sets can be.
+
+Two kinds of game. *One answer*: the unit that differs is known to be drawn, so that all that protects it is noise;
+this shows mu, and sees a wrong sensitivity. *Composition*: all draws of a run with their secret coins, many canaries at
+once, and the likelihood ratio of all that was released; this shows epsilon, and sees a wrong price of the sampling.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gossamer.auditing.bounds import (
+    Games,
+    Guesses,
+    choose_num_guesses,
+    epsilon_bound,
+    epsilon_bound_of_guesses,
+    epsilon_of_mu,
+    mu_bound,
+)
+from gossamer.auditing.canaries import (
+    AnsweringDoor,
+    Canaries,
+    CanaryGradient,
+    CanarySanitizer,
+    GradientDoor,
+    tags_of,
+    toss_canaries,
+)
+from gossamer.auditing.result import AuditResult
+from gossamer.errors import InputError
+from gossamer.mechanisms.dp_sgd import PrivateGradient
+from gossamer.mechanisms.noise import KeyedNoise
+from gossamer.mechanisms.plan import OneOfManyPlan
+from gossamer.mechanisms.poisson_plan import PoissonPlan
+from gossamer.mechanisms.sanitizer import GradientSanitizer
+from gossamer.mechanisms.units import Units, units_of_records
+from gossamer.privacy.adjacency import Unit
+
+MakeSanitizer = Callable[[OneOfManyPlan], AnsweringDoor]
+MakeGradient = Callable[[PoissonPlan, Units, tuple[Tensor, ...]], GradientDoor]
+
+ANSWER_NOTE = (
+    "The unit that differs is taken to be in the draw, so that noise alone protects it. Epsilon is that of Gaussian "
+    "noise with this mu."
+)
+COMPOSITION_NOTE = (
+    "Bits are hidden by coins and noise of a whole run; the adversary sees all that is released and knows the rest. "
+    "A bound below the claim does not show that the claim is tight, or true."
+)
+
+_WIDTH = 8
+_AT_ONCE = 256
+_MOST_CANARIES = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How much an audit does, and how sure its bounds are.
+
+    Attributes:
+        num_games: of one answer.
+        num_bits: secret bits of the composition, at least; runs are played until there are so many.
+        confidence: of each bound.
+        seed: of bits and directions; noise and coins are those of the mechanism, and secret.
+
+    Raises:
+        InputError: a number out of range.
+    """
+
+    num_games: int = 50_000
+    num_bits: int = 10_000
+    confidence: float = 0.999
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("num_games", 8), ("num_bits", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} of an audit must be at least {least}, got {getattr(self, name)}")
+        if not 0.5 <= self.confidence < 1:
+            raise InputError(f"confidence of an audit must lie between 0.5 and 1, got {self.confidence}")
+
+
+Watch = Callable[[int, int], None]
+"""Told how many bits were played, of how many."""
+
+
+def guard(plan: OneOfManyPlan) -> GradientSanitizer:
+    """The door of the library, with a key of its own."""
+    return GradientSanitizer(plan, KeyedNoise())
+
+
+def guard_gradient(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...]) -> PrivateGradient:
+    """The door of the library, with a key of its own."""
+    return PrivateGradient(plan, units, records, KeyedNoise(), chunk_size=_AT_ONCE)
+
+
+# ---- one answer -----------------------------------------------------------------------------------------------------
+
+
+def audit_answers(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeSanitizer = guard) -> AuditResult:
+    """The noise on the answers of one draw, the critic that differs being drawn: it answers one way, or the opposite.
+
+    Guarantee: with a true claim the bound on mu exceeds ``sqrt(B/c) / noise_multiplier`` with a probability of at most
+    one minus the confidence.
+
+    Args:
+        plan: what is claimed.
+        delta: of the claim.
+        effort: games and confidence.
+        make: the door for a plan.
+    """
+    rng = np.random.default_rng(effort.seed)
+    num_groups, per_group = plan.draws_per_step, plan.batch_size // plan.draws_per_step
+    num_steps = -(-effort.num_games // num_groups)
+    door = make(replace(plan, num_steps=num_steps))
+    direction = torch.from_numpy(rng.standard_normal((per_group, _WIDTH)))
+    direction /= direction.norm()
+    signs = torch.from_numpy(2 * rng.integers(0, 2, size=(num_steps, num_groups)) - 1)
+    found = []
+    for step, sign in enumerate(signs):
+        answer = 2 * plan.group_clip_norm * sign[:, None, None] * direction
+        released = door.release(step, lambda coins, answer=answer: answer)
+        found.append((released.double().unflatten(0, (num_groups, per_group)) * direction).sum(dim=(1, 2)))
+    return of_games(
+        "mechanism: one answer",
+        _sorted_by_sign(torch.stack(found).flatten().numpy(), signs.flatten().numpy()),
+        math.sqrt(per_group) * plan.sensitivity / plan.noise_std,
+        delta,
+        effort.confidence,
+    )
+
+
+def audit_gradients(
+    plan: PoissonPlan, delta: float, effort: Effort, make: MakeGradient = guard_gradient
+) -> AuditResult:
+    """The noise on a sum of gradients, the unit that differs being drawn: it is there with all that the clip permits,
+    or it is not there.
+
+    Guarantee: with a true claim the bound on mu exceeds ``1 / noise_multiplier`` with a probability of at most one
+    minus the confidence.
+
+    Args:
+        plan: what is claimed.
+        delta: of the claim.
+        effort: games and confidence.
+        make: the door for a plan, units and records.
+    """
+    rng, width = np.random.default_rng(effort.seed), min(_AT_ONCE, effort.num_games)
+    num_steps = -(-effort.num_games // width)
+    everyone = replace(
+        plan, unit=Unit.RECORD, records_per_unit=1, num_slots=width, sample_rate=1.0, num_steps=num_steps
+    )
+    evidence, bits = [], []
+    for _ in range(num_steps):
+        canaries = toss_canaries(width, rng)
+        one = replace(everyone, num_steps=1)
+        evidence.append(_play_gradient(one, canaries, make(one, units_of_records(width), (tags_of(canaries, width),))))
+        bits.append(canaries.bits.numpy())
+    games = _sorted_by_sign(np.concatenate(evidence), np.concatenate(bits))
+    claimed_mu = plan.sensitivity / plan.noise_std
+    return of_games("mechanism: one gradient", games, claimed_mu, delta, effort.confidence)
+
+
+def _sorted_by_sign(evidence: np.ndarray, signs: np.ndarray) -> Games:
+    first, second = evidence[signs > 0], evidence[signs < 0]
+    num = min(len(first), len(second))
+    return Games(first=first[:num], second=second[:num])
+
+
+def of_games(
+    kind: str, games: Games, claimed_mu: float, delta: float, confidence: float, note: str = ANSWER_NOTE
+) -> AuditResult:
+    """What independent games against Gaussian noise show, beside the claim."""
+    mu = mu_bound(games, confidence)
+    return AuditResult(
+        kind=kind,
+        lower_bound_epsilon=epsilon_of_mu(mu, delta),
+        claimed_epsilon=epsilon_of_mu(claimed_mu, delta),
+        delta=delta,
+        confidence=confidence,
+        num_games=2 * len(games.first),
+        lower_bound_mu=mu,
+        claimed_mu=claimed_mu,
+        details=(("epsilon without assuming a Gaussian", epsilon_bound(games, delta, confidence)),),
+        note=note,
+    )
+
+
+# ---- composition ----------------------------------------------------------------------------------------------------
+
+
+def audit_draws(
+    plan: OneOfManyPlan,
+    delta: float,
+    effort: Effort,
+    make: MakeSanitizer = guard,
+    watch: Watch = lambda done, all: None,
+) -> AuditResult:
+    """All T c draws of a run, many canaries at once: how well coins and noise together hide what a critic answers.
+
+    Guarantee: with a true claim the bound exceeds it with a probability of at most one minus the confidence.
+
+    Args:
+        plan: what is claimed.
+        delta: of the claim.
+        effort: bits and confidence.
+        make: the door for a plan.
+        watch: told of the progress.
+    """
+    num = min(plan.num_critics, _MOST_CANARIES, max(16, 200_000_000 // (plan.num_steps * plan.batch_size)))
+
+    def play(canaries: Canaries) -> np.ndarray:
+        door = CanarySanitizer(make(plan), plan, canaries)
+        silence = torch.zeros(plan.draws_per_step, plan.batch_size // plan.draws_per_step, canaries.num)
+        for step in range(plan.num_steps):
+            door.release(step, lambda coins: silence)
+        return door.evidence.numpy()
+
+    rounds = _rounds(num, effort, play, watch)
+    return of_guesses("mechanism: composition", rounds, plan.budget_at(delta).epsilon, delta, effort.confidence)
+
+
+def audit_samples(
+    plan: PoissonPlan,
+    delta: float,
+    effort: Effort,
+    make: MakeGradient = guard_gradient,
+    watch: Watch = lambda done, all: None,
+) -> AuditResult:
+    """All T Poisson samples of a run, many canaries at once, each of them there or not.
+
+    Guarantee: as `audit_draws`.
+
+    Args:
+        plan: what is claimed.
+        delta: of the claim.
+        effort: bits and confidence.
+        make: the door for a plan, units and records.
+        watch: told of the progress.
+    """
+    num = min(plan.num_slots, _MOST_CANARIES)
+
+    def play(canaries: Canaries) -> np.ndarray:
+        tags = tags_of(canaries, num).repeat_interleave(plan.records_per_unit)
+        return _play_gradient(plan, canaries, make(plan, _only_canaries(plan, num), (tags,)))
+
+    rounds = _rounds(num, effort, play, watch)
+    return of_guesses("mechanism: composition", rounds, plan.budget_at(delta).epsilon, delta, effort.confidence)
+
+
+def _only_canaries(plan: PoissonPlan, num_canaries: int) -> Units:
+    """Slots of a plan of which the first hold a canary each, all its records alike, and the others nothing."""
+    m = plan.records_per_unit
+    counts = torch.zeros(plan.num_slots, dtype=torch.int64)
+    counts[:num_canaries] = m
+    starts = torch.cumsum(counts, dim=0) - counts
+    order = torch.arange(num_canaries * m)
+    return Units(unit=plan.unit, order=order, starts=starts, counts=counts, records_per_unit=m, seed=0)
+
+
+def _play_gradient(plan: PoissonPlan, canaries: Canaries, door: GradientDoor) -> np.ndarray:
+    watched = CanaryGradient(door, plan, canaries)
+    parameters = {"weights": torch.zeros(canaries.num)}
+    for step in range(plan.num_steps):
+        watched.release(step, parameters, lambda parameters: parameters["weights"].sum())
+    return watched.evidence.numpy()
+
+
+def _rounds(num: int, effort: Effort, play: Callable[[Canaries], np.ndarray], watch: Watch) -> Guesses:
+    """Runs with fresh bits until there are enough."""
+    rng = np.random.default_rng(effort.seed)
+
+    def played() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        num_runs = -(-effort.num_bits // num)
+        for run in range(num_runs):
+            canaries = toss_canaries(num, rng)
+            yield play(canaries), canaries.bits.numpy()
+            watch((run + 1) * num, num_runs * num)
+
+    evidence, bits = zip(*played(), strict=True)
+    return Guesses(evidence=np.concatenate(evidence), bits=np.concatenate(bits))
+
+
+def of_guesses(kind: str, rounds: Guesses, claimed_epsilon: float, delta: float, confidence: float) -> AuditResult:
+    """What guesses of canaries' bits show, beside the claim; how many are made follows from the claim alone."""
+    num_bits = len(rounds.bits)
+    num_guesses = choose_num_guesses(claimed_epsilon, num_bits, delta, confidence)
+    num_right = rounds.num_right(num_guesses)
+    return AuditResult(
+        kind=kind,
+        lower_bound_epsilon=epsilon_bound_of_guesses(num_right, num_guesses, num_bits, delta, confidence),
+        claimed_epsilon=claimed_epsilon,
+        delta=delta,
+        confidence=confidence,
+        num_games=num_bits,
+        details=(("guesses", num_guesses), ("right guesses", num_right)),
+        note=COMPOSITION_NOTE,
+    )

@@ -1,0 +1,187 @@
+"""Audits of one-shot sums: the two contents of a slot that are farthest apart, told apart by what a plan releases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gossamer.auditing.bounds import Games
+from gossamer.auditing.mechanism import Effort, of_games
+from gossamer.auditing.result import AuditResult
+from gossamer.mechanisms.noise import KeyedNoise
+from gossamer.mechanisms.one_shot import Contribution, OneShotPlan, OneShotReleaser, Slots
+from gossamer.privacy.adjacency import Unit
+
+NOTE = (
+    "All releases of the plan, one after the other, on two data sets that differ in one slot as far as can be. "
+    "Nothing is sampled: epsilon is that of Gaussian noise with this mu."
+)
+
+_TOO_LONG = 10.0
+_MOST_AT_ONCE = 32
+
+
+class SummingDoor(Protocol):
+    """`OneShotReleaser`, or what stands in its place."""
+
+    def release(self, step: int, chunks: Iterable[Slots]) -> Tensor:
+        """One noisy sum."""
+        ...
+
+
+MakeReleaser = Callable[[OneShotPlan], SummingDoor]
+
+
+def guard_sums(plan: OneShotPlan) -> OneShotReleaser:
+    """The door of the library, with a key of its own."""
+    return OneShotReleaser(plan, KeyedNoise())
+
+
+def audit_sums(
+    plan: OneShotPlan, delta: float, effort: Effort, make: MakeReleaser = guard_sums
+) -> tuple[AuditResult, ...]:
+    r"""How far releases tell two contents of a slot apart, by the likelihood ratio of Gaussians: all, and each.
+
+    With :math:`a_i, b_i` what the two contents add to release i and :math:`\tau_i` the standard deviation of its noise
+    as claimed, the statistic is :math:`\sum_i \langle x_i, a_i - b_i \rangle / \tau_i^2`, and each of its terms where
+    there are several. Several slots play at once, each in coordinates that the others leave alone.
+
+    Guarantee: with a true claim and noise that is independent over coordinates, some bound exceeds its own claim with
+    a probability of at most one minus the confidence.
+
+    Args:
+        plan: what is claimed; people's slots cost what records' do, so one record a slot is played.
+        delta: of the claim.
+        effort: games and confidence.
+        make: the door for a plan.
+    """
+    board = _board_of(plan)
+    rng = np.random.default_rng(effort.seed)
+    rounds = []
+    for _ in range(-(-effort.num_games // board.num_at_once)):
+        sides = rng.integers(0, 2, size=board.num_at_once)
+        rounds.append(np.column_stack([board.play(make(board.plan), sides), sides]))
+    scores, is_first = np.concatenate(rounds)[:, :-1], np.concatenate(rounds)[:, -1] > 0
+    claims = [("mechanism: one-shot sums", scores.sum(axis=1), plan.sensitivity / plan.noise_std)]
+    if len(plan.releases) > 1:
+        claims += [
+            (f"mechanism: sum {release.name}", scores[:, i], 1 / plan.release_multiplier(i))
+            for i, release in enumerate(plan.releases)
+        ]
+    confidence = 1 - (1 - effort.confidence) / len(claims)
+    return tuple(
+        of_games(kind, _games(score, is_first), claimed_mu, delta, confidence, NOTE)
+        for kind, score, claimed_mu in claims
+    )
+
+
+def _games(scores: np.ndarray, is_first: np.ndarray) -> Games:
+    num = min(int(is_first.sum()), int((~is_first).sum()))
+    return Games(first=scores[is_first][:num], second=scores[~is_first][:num])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Board:
+    """Games that are played at once.
+
+    Attributes:
+        plan: the plan with vectors just wide enough; its noise is that of the plan that is audited.
+        contents: for each release, the second and the first content of every slot that plays.
+        directions: for each release, how the sum moves when a slot changes from second to first: (slots, size).
+    """
+
+    plan: OneShotPlan
+    contents: tuple[tuple[Slots, Slots], ...]
+    directions: tuple[Tensor, ...]
+
+    @property
+    def num_at_once(self) -> int:
+        """Slots that play."""
+        return len(self.contents[0][0].groups)
+
+    def play(self, door: SummingDoor, sides: np.ndarray) -> np.ndarray:
+        """One run of the plan, slot s holding its first content where ``sides[s]`` is 1: (slots, releases)."""
+        return np.stack([self._score(step, door, sides) for step in range(len(self.contents))], axis=1)
+
+    def _score(self, step: int, door: SummingDoor, sides: np.ndarray) -> np.ndarray:
+        second, first = self.contents[step]
+        is_first = torch.from_numpy(sides > 0)
+        chosen = Slots(
+            vectors=torch.where(is_first[:, None], first.vectors, second.vectors),
+            groups=torch.where(is_first, first.groups, second.groups),
+        )
+        released = door.release(step, [chosen]).double()
+        return (self.directions[step] @ released / self.plan.release_noise_std(step) ** 2).numpy()
+
+
+def _board_of(plan: OneShotPlan) -> _Board:
+    """As many slots as may play without meeting: one where the worst pair lies in two groups."""
+    small = [_small(release.contribution) for release in plan.releases]
+    pairs = [worst_pair(contribution) for contribution in small]
+    is_apart = all(torch.equal(first.groups, second.groups) for first, second in pairs)
+    num = min(_MOST_AT_ONCE, plan.num_slots) if is_apart else 1
+    wide = tuple(
+        replace(release, contribution=replace(contribution, dim=num * contribution.dim))
+        for release, contribution in zip(plan.releases, small, strict=True)
+    )
+    contents = tuple((_spread(second, num), _spread(first, num)) for first, second in pairs)
+    directions = tuple(
+        _totals(release.contribution, first) - _totals(release.contribution, second)
+        for release, (second, first) in zip(wide, contents, strict=True)
+    )
+    narrow = replace(plan, unit=Unit.RECORD, releases=wide)
+    return _Board(plan=narrow, contents=contents, directions=directions)
+
+
+def _small(contribution: Contribution) -> Contribution:
+    """The same bound and sensitivity in two coordinates and two groups at most."""
+    return replace(contribution, dim=min(contribution.dim, 2), num_groups=min(contribution.num_groups, 2))
+
+
+def _totals(contribution: Contribution, slots: Slots) -> Tensor:
+    """What each row adds by itself, (rows, size)."""
+    rows = zip(slots.vectors, slots.groups, strict=True)
+    return torch.stack([contribution.total(Slots(vectors=row[None], groups=group[None])) for row, group in rows])
+
+
+def _spread(content: Slots, num: int) -> Slots:
+    """The content for so many slots, each in coordinates of its own."""
+    return Slots(vectors=torch.block_diag(*[content.vectors] * num), groups=content.groups.repeat(num))
+
+
+def worst_pair(contribution: Contribution) -> tuple[Slots, Slots]:
+    """Two contents of one slot that move the sum the farthest, found by trying: the claimed sensitivity is not asked.
+
+    Opposite vectors, vectors at every angle, of one group or of two, all longer than the radius; and an empty slot,
+    which is a row that is not finite.
+    """
+    best = max(_candidates(contribution), key=lambda pair: _distance(contribution, pair))
+    return best[0], best[1]
+
+
+def _candidates(contribution: Contribution) -> list[tuple[Slots, Slots]]:
+    reach = _TOO_LONG * contribution.radius
+
+    def content(cosine: float, group: int) -> Slots:
+        vector = torch.zeros(1, contribution.dim, dtype=torch.float64)
+        vector[0, 0] = reach * cosine
+        if contribution.dim > 1:
+            vector[0, 1] = reach * math.sqrt(max(0.0, 1 - cosine**2))
+        return Slots(vectors=vector, groups=torch.tensor([group]))
+
+    cosines = np.linspace(-1, 1, 201) if contribution.dim > 1 else np.array([-1.0, 1.0])
+    groups = range(min(2, contribution.num_groups))
+    others = [content(float(cosine), group) for group in groups for cosine in cosines]
+    return [(content(1.0, 0), other) for other in [*others, content(math.nan, 0)]]
+
+
+def _distance(contribution: Contribution, pair: tuple[Slots, Slots]) -> float:
+    """Rounded, so that of pairs that are equally far apart the first is taken: one of a single group."""
+    first, second = (contribution.total(content) for content in pair)
+    return round(float((first - second).norm()), 9)

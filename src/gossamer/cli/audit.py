@@ -1,0 +1,334 @@
+"""`gossamer audit`: what an adversary finds out about a run's mechanism, its training, and its members."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from gossamer.auditing.bounds import Guesses
+from gossamer.auditing.canaries import toss_canaries
+from gossamer.auditing.mechanism import (
+    Effort,
+    Watch,
+    audit_answers,
+    audit_draws,
+    audit_gradients,
+    audit_samples,
+    of_guesses,
+)
+from gossamer.auditing.membership import WARNING, AttackScore, infer_membership
+from gossamer.auditing.one_shot import audit_sums
+from gossamer.auditing.result import AuditResult
+from gossamer.cli.arguments import choose, find_device, read_arguments
+from gossamer.cli.audited import num_canaries_for, play_training
+from gossamer.cli.driving import say
+from gossamer.cli.estimate import estimate_cost
+from gossamer.cli.job import TrainingJob, num_slots_kept
+from gossamer.cli.priceable import check_priceable
+from gossamer.cli.progress import progress
+from gossamer.cli.series_choice import load_chosen
+from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.errors import InputError, PrivacyError, ResourceError
+from gossamer.estimators import load_generator
+from gossamer.mechanisms.one_shot import OneShotPlan
+from gossamer.mechanisms.plan import OneOfManyPlan
+from gossamer.mechanisms.poisson_plan import PoissonPlan
+from gossamer.mechanisms.started_plan import StartedPlan
+from gossamer.methods.method import Plan
+from gossamer.privacy.adjacency import Unit
+from gossamer.recipes.books import book_of
+from gossamer.runs.files import write_json
+from gossamer.runs.folder import RunFolder
+
+KINDS = ("mechanism", "training", "membership")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditMechanism:
+    """Lower bounds on epsilon, and on mu of Gaussian privacy, of a run's mechanism at the run's own settings.
+
+    The doors between records and generator are played with the worst neighbours, with fresh noise; no record is read.
+    Written into the run's private/audit. Exit code 3 where a bound exceeds the claim.
+
+    Example: gossamer audit mechanism runs/mnist
+
+    Args:
+        run: run folder
+        num_games: games against the noise of one answer
+        num_bits: secret bits in the composition of all draws; more of them take longer and show more
+        confidence: of each bound
+        seed: of the secret bits; noise and coins have none
+        json: print JSON
+    """
+
+    run: Annotated[Path, tyro.conf.Positional]
+    num_games: int = 50_000
+    num_bits: int = 10_000
+    confidence: float = 0.999
+    seed: int = 0
+    json: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditTraining:
+    """A lower bound on epsilon of whole trainings at a run's settings, with canaries in them.
+
+    Trains anew, as often as there must be secret bits, on random records: the run's own are not read. The adversary
+    sees every sanitized gradient and knows all but coins, noise and bits. For recipes that train in seconds. Written
+    into the run's private/audit. Exit code 3 where the bound exceeds the claim.
+
+    Example: gossamer audit training runs/small
+
+    Args:
+        run: run folder of gs-wgan or dp-cgan
+        num_bits: secret bits; trainings are repeated until there are so many
+        confidence: of the bound
+        seed: of the secret bits; noise and coins have none
+        json: print JSON
+    """
+
+    run: Annotated[Path, tyro.conf.Positional]
+    num_bits: int = 10_000
+    confidence: float = 0.95
+    seed: int = 0
+    json: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditMembership:
+    """How well two attacks tell a run's training records from records that it never saw, by its released generator.
+
+    Passing proves nothing. Reads private records; written into the run's private/audit.
+
+    Example: gossamer audit membership runs/mnist
+
+    Args:
+        run: run folder with a release
+        held_out: records of the same law that no training saw; default: the test records of the run's data
+        num_samples: synthetic records to attack with
+        num_records: members, and as many others, to score at most
+        confidence: of the intervals
+        seed: of samples and of the choice of records
+        json: print JSON
+    """
+
+    run: Annotated[Path, tyro.conf.Positional]
+    held_out: str | None = None
+    num_samples: int = 5000
+    num_records: int = 2000
+    confidence: float = 0.95
+    seed: int = 0
+    json: bool = False
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Audit one of three things."""
+    kind, rest = choose(arguments, KINDS, program="audit", what="kind of audit")
+    if kind == "mechanism":
+        return _mechanism(read_arguments(AuditMechanism, rest, program="audit mechanism"))
+    if kind == "training":
+        return _training(read_arguments(AuditTraining, rest, program="audit training"))
+    return _membership(read_arguments(AuditMembership, rest, program="audit membership"))
+
+
+# ---- the mechanism --------------------------------------------------------------------------------------------------
+
+
+def _mechanism(asked: AuditMechanism) -> int:
+    effort = Effort(num_games=asked.num_games, num_bits=asked.num_bits, confidence=asked.confidence, seed=asked.seed)
+    folder = RunFolder.open(asked.run)
+    job, plan = _planned(folder)
+    with progress() as watched:
+        results = _audit_plan(plan, job.delta, effort, lambda done, all: watched.count("bits", done, all))
+    return _conclude(folder, results, asked.json)
+
+
+def _audit_plan(plan: Any, delta: float, effort: Effort, watch: Watch) -> list[AuditResult]:
+    """Every audit that suits a plan."""
+    match plan:
+        case OneOfManyPlan():
+            return [audit_answers(plan, delta, effort), audit_draws(plan, delta, effort, watch=watch)]
+        case PoissonPlan():
+            return [audit_gradients(plan, delta, effort), audit_samples(plan, delta, effort, watch=watch)]
+        case OneShotPlan():
+            return [*audit_sums(plan, delta, effort)]
+        case StartedPlan():
+            parts = [part for part in (plan.start, plan.rest) if part is not None]
+            return [result for part in parts for result in _audit_plan(part, delta, effort, watch)]
+    raise InputError(f"no audit is known for a {type(plan).__name__}")
+
+
+# ---- whole trainings ------------------------------------------------------------------------------------------------
+
+
+def _training(asked: AuditTraining) -> int:
+    Effort(num_bits=asked.num_bits, confidence=asked.confidence, seed=asked.seed)
+    folder = RunFolder.open(asked.run)
+    job, plan = _planned(folder)
+    spec = _spec(folder, job)
+    num_canaries = num_canaries_for(job.method, spec, plan.num_slots)
+    num_runs = -(-asked.num_bits // num_canaries)
+    cost = estimate_cost(
+        book_of(job.method).method, job.method, spec, plan.num_slots, find_device("cpu"), Unit(job.unit)
+    )
+    say(
+        f"{num_runs} trainings with {num_canaries} canaries each, on random records: about "
+        f"{num_runs * cost.seconds / 60:.1f} min"
+    )
+    rng, evidence, bits = np.random.default_rng(asked.seed), [], []
+    with progress() as watched:
+        for number in range(num_runs):
+            canaries = toss_canaries(num_canaries, rng)
+            evidence.append(play_training(job.method, plan, spec, canaries))
+            bits.append(canaries.bits.numpy())
+            watched.count("trainings", number + 1, num_runs)
+    rounds = Guesses(evidence=np.concatenate(evidence), bits=np.concatenate(bits))
+    result = of_guesses("training", rounds, plan.budget_at(job.delta).epsilon, job.delta, asked.confidence)
+    more = (*result.details, ("trainings", num_runs), ("canaries in each", num_canaries))
+    return _conclude(folder, [dataclasses.replace(result, details=more)], asked.json)
+
+
+def _planned(folder: RunFolder) -> tuple[TrainingJob, Plan]:
+    """Settings of a run, and what they cost; numbers that no small machine can price are refused here."""
+    job = TrainingJob.read(folder)
+    plan = job.plan(num_slots_kept(folder))
+    check_priceable(plan.event, job.delta)
+    return job, plan
+
+
+def _spec(folder: RunFolder, job: TrainingJob) -> AbstractSpec:
+    """Shape and classes of the records, from the release where there is one: they are public."""
+    if folder.generator_file.is_file():
+        return load_generator(folder.path).recipe.spec
+    return job.load().train.spec
+
+
+# ---- members --------------------------------------------------------------------------------------------------------
+
+
+def _membership(asked: AuditMembership) -> int:
+    for name, value in (("--num-samples", asked.num_samples), ("--num-records", asked.num_records)):
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, got {value}")
+    if not 0.5 <= asked.confidence < 1:
+        raise InputError(f"--confidence must lie between 0.5 and 1, got {asked.confidence}")
+    folder = RunFolder.open(asked.run)
+    trained = load_generator(folder.path)
+    members, held_out = _members(TrainingJob.read(folder), asked)
+    synthetic, _ = trained.sample(asked.num_samples, seed=asked.seed)
+    scores = infer_membership(
+        _some(members, asked.num_records, asked.seed),
+        _some(held_out, 2 * asked.num_records, asked.seed),
+        synthetic.flatten(start_dim=1).numpy(),
+        asked.confidence,
+        asked.seed,
+    )
+    tree = {
+        "kind": "membership",
+        "lower_bound_epsilon": None,
+        "claimed_epsilon": trained.statement.epsilon,
+        "delta": trained.statement.delta,
+        "confidence": asked.confidence,
+        "attacks": [dataclasses.asdict(score) for score in scores],
+        "warning": WARNING,
+    }
+    _keep(folder, "membership", tree)
+    if asked.json:
+        print(json.dumps(tree, indent=2))
+    else:
+        _show_attacks(scores, asked.confidence)
+        print(f"\n{WARNING}\nWritten: {folder.audits}")
+    return 0
+
+
+def _members(job: TrainingJob, asked: AuditMembership) -> tuple[RecordSet, RecordSet]:
+    data = job.load()
+    held_out = data.test
+    if asked.held_out is not None:
+        data_dir = None if job.data_dir is None else Path(job.data_dir)
+        held_out = load_chosen(asked.held_out, data_dir, job.num_classes, job.series).train
+    if held_out is None:
+        raise InputError(f"{data.train.name}: has no test records; name records that no training saw with --held-out")
+    if held_out.spec.shape != data.train.spec.shape:
+        raise InputError(f"{held_out.name}: records of another shape than those that the run learnt from")
+    return data.train, held_out
+
+
+def _some(records: RecordSet, num: int, seed: int) -> np.ndarray:
+    chosen = torch.randperm(records.num_records, generator=torch.Generator().manual_seed(seed))[:num]
+    return records.x[chosen].flatten(start_dim=1).numpy()
+
+
+def _show_attacks(scores: Iterable[AttackScore], confidence: float) -> None:
+    table = Table("attack", "AUC (0.5 is chance)", "members caught at 1 % false alarms", box=None, pad_edge=False)
+    for score in scores:
+        table.add_row(
+            score.name,
+            f"{score.auc:.3f} ({score.low:.3f} to {score.high:.3f})",
+            f"{score.caught:.3f} ({score.caught_low:.3f} to {score.caught_high:.3f})",
+        )
+    Console().print(table)
+    print(f"Intervals of {confidence:.0%}.")
+
+
+# ---- what was found -------------------------------------------------------------------------------------------------
+
+
+def _keep(folder: RunFolder, kind: str, tree: dict[str, Any]) -> None:
+    """Write what an audit found into the run's private side."""
+    try:
+        folder.audits.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"{folder.audits}: cannot be made ({error.strerror}); an audit is kept there") from None
+    write_json(folder.audits / f"{re.sub('[^a-z]+', '-', kind.lower()).strip('-')}.json", tree)
+
+
+def _conclude(folder: RunFolder, results: Sequence[AuditResult], is_json: bool) -> int:
+    """Write, show, and refuse what is above its claim."""
+    for result in results:
+        _keep(folder, result.kind, result.to_json())
+    if is_json:
+        print(json.dumps([result.to_json() for result in results], indent=2))
+    else:
+        _show(results)
+        print(f"Written: {folder.audits}")
+    for result in results:
+        if not result.is_within_claim:
+            # Privacy: a bound above the claim means that the claim is false, up to the confidence of the bound.
+            raise PrivacyError(
+                f"{folder.path}: audit {result.kind!r}: the lower bound exceeds what is claimed (confidence "
+                f"{result.confidence:g}); share nothing of this run, and report it"
+            )
+    return 0
+
+
+def _show(results: Sequence[AuditResult]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("audit", "epsilon", "claimed", "mu", "claimed", "sure"):
+        table.add_column(name, no_wrap=True)
+    for result in results:
+        mu = ("", "")
+        if result.lower_bound_mu is not None and result.claimed_mu is not None:
+            mu = (f"{result.lower_bound_mu:.4f}", f"{result.claimed_mu:.4f}")
+        table.add_row(
+            result.kind,
+            f"{result.lower_bound_epsilon:.3f}",
+            f"{result.claimed_epsilon:.3f}",
+            *mu,
+            f"{result.confidence:g}",
+        )
+    Console().print(table)
+    print("Epsilon and mu are at least so large, as surely as the last column says.")
+    for note in dict.fromkeys(result.note for result in results):
+        print(note)

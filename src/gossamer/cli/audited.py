@@ -1,0 +1,107 @@
+"""Whole trainings with canaries in them, on random records: no private record is touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from gossamer.auditing.canaries import (
+    AnsweringDoor,
+    Canaries,
+    CanaryGradient,
+    CanarySanitizer,
+    GradientDoor,
+    tags_of,
+)
+from gossamer.cli.estimate import random_records
+from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.errors import InputError
+from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
+from gossamer.methods.dp_cgan import DPCGANConfig, DPCGANTraining
+from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining
+from gossamer.methods.method import AbstractTraining, Plan
+from gossamer.recipes.books import book_of
+
+MOST_CANARIES = 1000
+
+
+class CanaryGSWGAN(GSWGANTraining):
+    """GS-WGAN of which some critics answer with their canary in place of what they learnt; all else is as it is."""
+
+    _sanitizer: AnsweringDoor  # type: ignore[assignment]
+
+    def __init__(self, config: GSWGANConfig, records: RecordSet, canaries: Canaries, **options: Any) -> None:
+        super().__init__(config, records, **options)
+        self.watched = CanarySanitizer(self._sanitizer, self.plan, canaries)
+        self._sanitizer = self.watched
+
+
+class CanaryDPCGAN(DPCGANTraining):
+    """DP-CGAN of which some records have their canary for a gradient, or are not there; all else is as it is."""
+
+    _gradient: GradientDoor  # type: ignore[assignment]
+
+    def __init__(self, config: DPCGANConfig, records: RecordSet, canaries: Canaries, **options: Any) -> None:
+        super().__init__(config, records, **options)
+        door: Any = self._gradient
+        tags = tags_of(canaries, records.num_records)
+        door._records = (*door._records, tags.to(door._records[0].device))
+        self.watched = CanaryGradient(door, self.plan, canaries)
+        self._gradient = self.watched
+
+
+def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
+    """How many canaries one training has room for, each with a critic or a record of its own.
+
+    Raises:
+        InputError: a method whose private part is its releases.
+    """
+    match config:
+        case GSWGANConfig():
+            return min(config.num_critics, MOST_CANARIES)
+        case DPCGANConfig():
+            network = config.discriminator.build(config.view.shape(spec.shape), spec.num_classes, torch.Generator())
+            width = sum(parameter.numel() for parameter in network.parameters())
+            return min((num_slots + 1) // 2, width, MOST_CANARIES)
+        case _:
+            raise InputError(
+                f"{book_of(config).method.name} reads the records in releases alone (and what it trains after them "
+                "sees no record): `gossamer audit mechanism` plays all of those"
+            )
+
+
+def play_training(
+    config: object, plan: Plan, spec: AbstractSpec, canaries: Canaries, noise: AbstractNoise | None = None
+) -> np.ndarray:
+    """One whole training with canaries; what its releases tell of their bits.
+
+    Args:
+        config: settings of gs-wgan or dp-cgan.
+        plan: what they cost.
+        spec: of the random records that it learns from, one in every slot.
+        canaries: at most `num_canaries_for` of them.
+        noise: secret; None for a key of its own.
+
+    Returns:
+        (m,), large speaks for +1.
+    """
+    records = random_records(spec, plan.num_slots)
+    # What is made here is thrown away: the statement, and so delta, says nothing.
+    options = {"noise": noise or KeyedNoise(), "delta": 0.5 / plan.num_slots, "unit": plan.unit}
+    training: CanaryGSWGAN | CanaryDPCGAN
+    match config:
+        case GSWGANConfig():
+            training = CanaryGSWGAN(config, records, canaries, **options)
+        case DPCGANConfig():
+            training = CanaryDPCGAN(config, records, canaries, **options)
+        case _:
+            raise InputError("canaries are planted into gs-wgan and dp-cgan alone")
+    _finish(training)
+    return training.watched.evidence.numpy()
+
+
+def _finish(training: AbstractTraining) -> None:
+    for _ in training:
+        pass
