@@ -19,6 +19,7 @@ from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, calibrate
 from gossamer.methods.protected import num_slots_of, reserve_people
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.methods.warm_start import MemoryStore
+from gossamer.nn.allowance import Allowance
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.statement import PrivacyStatement
@@ -28,6 +29,9 @@ from gossamer.runs.release import find_generator, read_generator, write_generato
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 UnitName = Literal["record", "person"]
+_WEIGHT_TYPES = (torch.float32, torch.int64)
+_MAX_RECIPE_DEPTH = 20
+_MAX_RECIPE_ITEMS = 1000
 Source = np.ndarray | RecordSet | RecordData | str | Path
 
 
@@ -242,17 +246,18 @@ def load_generator(path: Path) -> TrainedGenerator:
     """
     file = find_generator(path)
     weights, recipe, statement = read_generator(file)
-    _check_sizes(file, recipe, sum(weight.numel() for weight in weights.values()))
-    if not all(bool(weight.isfinite().all()) for weight in weights.values()):
-        raise InputError(f"{file}: a weight is not a finite number; fetch the file again")
+    num_weights = sum(weight.numel() for weight in weights.values())
+    _check_sizes(file, recipe, num_weights)
+    _check_weights(file, weights)
     trained = TrainedGenerator(
         recipe=from_json_tree(GeneratorRecipe, recipe, str(file)),
         weights=weights,
         statement=_read_statement(file, statement),
     )
     try:
-        trained.network()
-    except (RuntimeError, InputError, OverflowError):
+        with Allowance(num_weights):
+            trained.sample(1)
+    except (RuntimeError, LookupError, TypeError, ValueError, ArithmeticError):
         raise InputError(f"{file}: the weights do not fit the recipe in its header; fetch the file again") from None
     return trained
 
@@ -264,11 +269,23 @@ def _read_statement(file: Path, document: dict[str, Any]) -> PrivacyStatement:
         raise InputError(f"{file}: {error}") from None
 
 
-def _check_sizes(file: Path, recipe: Any, num_weights: int) -> None:
+def _check_weights(file: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Refuse weights that are no numbers, or of a type that no generator here has."""
+    for weight in weights.values():
+        if weight.dtype not in _WEIGHT_TYPES:
+            raise InputError(f"{file}: a weight is of type {weight.dtype}; fetch the file again")
+        # A part at a time: a file may be mapped into memory that is less than it claims.
+        if not all(bool(part.isfinite().all()) for part in weight.flatten().split(2**22)):
+            raise InputError(f"{file}: a weight is not a finite number; fetch the file again")
+
+
+def _check_sizes(file: Path, recipe: Any, num_weights: int, depth: int = 0) -> None:
     """Refuse a recipe that names more units than there are weights, before memory is taken for them."""
+    if depth > _MAX_RECIPE_DEPTH or len(recipe) > _MAX_RECIPE_ITEMS:
+        raise InputError(f"{file}: its recipe is nested too deeply or too long; fetch the file again")
     for value in recipe.values() if isinstance(recipe, dict) else recipe:
         if isinstance(value, dict | list):
-            _check_sizes(file, value, num_weights)
+            _check_sizes(file, value, num_weights, depth + 1)
         elif isinstance(value, int) and value > num_weights:
             raise InputError(f"{file}: its recipe asks for more than its {num_weights} weights; fetch the file again")
 

@@ -153,3 +153,20 @@ def test_terminated_is_interrupted_and_the_callers_wish_is_back_in_force(monkeyp
     assert main(["account"]) == 130
     assert capsys.readouterr().err == "gossamer: interrupted\n"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_hang_up_ends_a_command_as_an_interrupt_unless_the_caller_ignores_it(monkeypatch: Any, capsys: Any) -> None:
+    def be_hung_up(arguments: Any) -> int:
+        signal.raise_signal(signal.SIGHUP)
+        return 0
+
+    monkeypatch.setattr(account, "run", be_hung_up)
+    before = signal.getsignal(signal.SIGHUP)
+    assert main(["account"]) == 130
+    assert signal.getsignal(signal.SIGHUP) is before
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert main(["account"]) == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

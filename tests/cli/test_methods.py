@@ -92,7 +92,7 @@ def test_every_method_is_trained_here_or_by_itself() -> None:
 def test_a_run_ends_with_a_release_whose_statement_names_its_method(ended: Ended) -> None:
     release = ended.run / "release"
     assert {path.name for path in release.iterdir()} == {
-        "generator.safetensors", "privacy.json", "PRIVACY.md", "samples",
+        "generator.safetensors", "manifest.json", "privacy.json", "PRIVACY.md", "samples",
     }  # fmt: skip
     claim = ended.statement
     assert claim["mechanism"].startswith(f"{ended.method}: ")
@@ -105,6 +105,23 @@ def test_a_run_ends_with_a_release_whose_statement_names_its_method(ended: Ended
     assert settings["noise_multiplier"] == claim["noise_multiplier"]
     steps = {json.loads(line)["step"] for line in (ended.run / "private" / "metrics.jsonl").read_text().splitlines()}
     assert set(range(charged(ended.run))) <= steps
+
+
+def test_a_run_of_every_method_is_what_it_says(gossamer: Any, ended: Ended) -> None:
+    for path in (ended.run, ended.run / "release"):
+        said = gossamer("verify", path)
+        assert said.code == 0, said.out
+        assert said.out.count("is computed again") == 2
+
+
+def test_the_ledger_says_where_a_one_shot_release_was_charged(gossamer: Any, ended: Ended) -> None:
+    found = json.loads(gossamer("ledger", ended.run, "--json").out)
+    assert found["num_charged_steps"] == found["num_planned_steps"] == charged(ended.run)
+    assert found["epsilon_charged"] == ended.statement["epsilon"]
+    num_one_shots = {"dp-cgan": 0, "dp-merf": 1, "dp-mixture": 3}[ended.method]
+    assert [one["charged_by"] for one in found["one_shot"]] == [[0]] * num_one_shots
+    said = gossamer("ledger", ended.run).out
+    assert said.count("charged by process 0.") == num_one_shots
 
 
 def test_the_claim_is_that_of_another_accountant(ended: Ended) -> None:

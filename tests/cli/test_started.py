@@ -105,6 +105,14 @@ def test_a_release_lost_before_it_was_kept_is_paid_for_twice(
     assert steps == set(range(max(steps) + 1))
     assert 1 < len(steps) < 12
     assert charged(run) <= 13
+    # No block reaches beyond what is taken, and what is charged, two releases and fewer draws, is within the claim.
+    assert charged(run) == max(steps) + 2
+    told = json.loads(gossamer("ledger", run, "--json").out)
+    assert [one["charged_by"] for one in told["one_shot"]] == [[0, 1]]
+    assert told["epsilon_charged"] <= told["epsilon_planned"]
+    said = gossamer("verify", run)
+    assert said.code == 0, said.out
+    assert gossamer("verify", run / "release").code == 0
 
 
 @pytest.mark.parametrize("labels", [True, False])

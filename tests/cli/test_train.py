@@ -273,7 +273,7 @@ def test_a_crash_in_the_middle_of_the_release_is_mended_by_resume(
     assert gossamer("resume", run).code == 0
     assert charged(run) == 12
     assert {path.name for path in (run / "release").iterdir()} == {
-        "generator.safetensors", "privacy.json", "PRIVACY.md", "samples",
+        "generator.safetensors", "manifest.json", "privacy.json", "PRIVACY.md", "samples",
     }  # fmt: skip
 
 
@@ -290,7 +290,12 @@ def test_a_ledger_that_was_removed_or_put_back_is_refused(
     run = tmp_path / "run"
     at_step(0, interrupt)
     assert train_tiny("digits", run).code == 130
-    (run / "private" / "ledger.jsonl").unlink()
+    ledger = run / "private" / "ledger.jsonl"
+    ledger.write_text(ledger.read_text().replace('"num_steps": 10', '"num_steps": 12'))
+    said = gossamer("resume", run)
+    assert said.code == 3
+    assert "the blocks charged before the checkpoint are not those that were written" in said.err
+    ledger.unlink()
     said = gossamer("resume", run)
     assert said.code == 3
     assert "fewer steps are charged" in said.err

@@ -286,7 +286,7 @@ def header(text: str, version: int = 1) -> bytes:
         (header("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 8, 8), }") + bytes(255), "promises 256"),
         (header("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 8, 8), }") + bytes(257), "promises 256"),
         (header("{'descr': '|u1', 'fortran_order': False, 'shape': (99999999, 1024, 1024), }"), "at most"),
-        (header("{'descr': '|u1', 'fortran_order': False, 'shape': (" + "9" * 900 + ", 8, 8), }"), "at most"),
+        (header("{'descr': '|u1', 'fortran_order': False, 'shape': (" + "9" * 900 + ", 8, 8), }"), "digits"),
         (header("{'descr': '|u1', 'fortran_order': False, 'shape': (2000, 1024, 1024), }"), "promises"),
     ],
 )

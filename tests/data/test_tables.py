@@ -150,12 +150,12 @@ def test_a_wrong_cell_is_refused_by_its_place(tmp_path, refusal, rows, word, suf
         ("", "is empty"),
         ("\n", "empty line"),
         ("id,t,a,b,class,who\n", "no row"),
-        ("id,t,a,b,class,who,who\n1,0,0,0,0,anna,bert\n", "two columns 'who'"),
+        ("id,t,a,b,class,who,who\n1,0,0,0,0,anna,bert\n", "columns 6 and 7"),
         ("id,t,a,b,class,\n1,0,0,0,0,anna\n", "without a name"),
         ("id,t,a,b,class,who\n1,0,0,0,0,anna\n1,0.5,0,0,0\n", "5 cells"),
         ("id,t,a,b,class\n1,0,0,0,0\n", "no column 'who'"),
         ("\x00\x00\x00", "no column"),
-        ("id,t,a,b,class,who\n1,0,0,0,0,\xff\n", "damaged"),
+        ("id,t,a,b,class,who\n1,0,0,0,0,\xff\n", "UTF-8"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, refusal, text, word) -> None:

@@ -30,6 +30,7 @@ METHODS = {
     "account": tuple(ACCOUNTS),
     "data": ("list", "describe"),
     "encoder": ("train",),
+    "audit": ("mechanism", "training", "membership"),
 }
 RUN_MARK = "<!-- test: run -->"
 BLOCK = re.compile(r"^(?P<mark><!-- test: run -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

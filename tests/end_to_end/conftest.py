@@ -58,6 +58,12 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def flags() -> tuple[str, ...]:
+    """Settings of a run of a second or two on 60 images of two classes."""
+    return tuple(FLAGS)
+
+
+@pytest.fixture(scope="session")
 def run(tmp_path_factory: Any) -> Overheard:
     """Train once; every test of this folder looks at what is left."""
     folder = tmp_path_factory.mktemp("ward-seven")

@@ -44,3 +44,29 @@ def test_an_earlier_process_never_comes_back() -> None:
 def test_entries_out_of_range_are_refused(numbers: tuple[int, int, int]) -> None:
     with pytest.raises(InputError):
         block(*numbers)
+
+
+def whole() -> Ledger:
+    """Two processes; the first lost what it charged after step 10."""
+    return Ledger(entries=(block(0, 10), block(10, 10), block(10, 7, process=1), block(17, 3, process=1)))
+
+
+def test_a_ledger_as_it_was_written_has_no_gap() -> None:
+    assert whole().find_gap(20) is None
+    assert Ledger().find_gap(0) is None
+
+
+def test_every_missing_block_is_found() -> None:
+    entries = whole().entries
+    found = [Ledger(entries=entries[:n] + entries[n + 1 :]).find_gap(20) for n in range(len(entries))]
+    assert found[0] == "no block charges step 0"
+    # Without the lost block the next process still takes the run up where it is charged: only a checkpoint can tell.
+    assert found[1] is None
+    assert found[2] == "no block charges step 17" or found[2] is None
+    assert found[3] == "no block charges step 17"
+    assert Ledger(entries=entries[2:]).find_gap(20) == "no block is of process 0"
+
+
+def test_steps_beyond_what_is_charged_are_a_gap() -> None:
+    assert whole().find_gap(21) == "no block charges step 20"
+    assert Ledger().find_gap(1) == "no block charges step 0"

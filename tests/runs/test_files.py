@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from gossamer.errors import InputError, ResourceError
-from gossamer.runs.files import read_json, whole_file, whole_folder, write_json
+from gossamer.runs.files import clear_partial_files, json_lines, read_json, whole_file, whole_folder, write_json
 from gossamer.runs.folder import RunFolder, environment
 
 
@@ -184,6 +184,92 @@ def test_an_error_while_filling_a_folder_leaves_no_part_of_it(tmp_path: Path) ->
         (partial / "file").write_bytes(b"half")
         raise ZeroDivisionError
     assert names(tmp_path) == []
+
+
+def test_what_crashes_left_of_files_is_cleared_and_nothing_else(tmp_path: Path) -> None:
+    left = [tmp_path / "a" / ".step.pt.partial", tmp_path / "a" / "b" / ".chunk.pt.partial"]
+    kept = [tmp_path / "a" / "step.pt", tmp_path / "a" / "partial", tmp_path / "elsewhere" / ".step.pt.partial"]
+    for path in (*left, *kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    clear_partial_files(tmp_path / "a", tmp_path / "absent")
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in kept)
+
+
+def test_lines_are_there_as_soon_as_they_are_written_and_stand_alone_after_a_torn_one(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 0}\n{"st')
+    with json_lines(path) as note:
+        note({"step": 1})
+        assert path.read_text() == '{"step": 0}\n{"st\n{"step": 1}\n'
+        note({"step": 2})
+    assert path.read_text().splitlines()[2:] == ['{"step": 1}', '{"step": 2}']
+
+
+def test_a_line_that_cannot_be_written_is_told_by_the_name_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    words = r"metrics\.jsonl: cannot be written \(No space left"
+    with json_lines(tmp_path / "metrics.jsonl") as note, pytest.raises(ResourceError, match=words):
+        note({"step": 0})
+    with pytest.raises(ResourceError, match="cannot be written"), json_lines(tmp_path / "absent" / "x.jsonl"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        ("release/",),
+        ("release/", "private/checkpoints/", "environment.json"),
+        ("release/", "private/.data.sha256.partial", "private/lock"),
+        ("release/", "private/data.sha256", "private/settings.sha256", "environment.json", ".config.json.partial"),
+    ],
+)
+def test_a_run_that_crashed_before_its_settings_were_there_may_be_begun_again(
+    tmp_path: Path, left: tuple[str, ...]
+) -> None:
+    place(tmp_path, left)
+    assert RunFolder.create(tmp_path).checkpoints.is_dir()
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        ("release/", "private/ledger.jsonl"),
+        ("release/", "private/checkpoints/step-00000001.pt"),
+        ("release/", "private/warm_start/stage-0.pt"),
+        ("release/generator.safetensors", "private/"),
+        ("release/", "private/", "config.json"),
+        ("release/", "mine.txt"),
+        ("private/", "environment.json"),
+        ("my release/",),
+    ],
+)
+def test_whatever_may_have_been_spent_or_is_a_users_own_is_left_alone(tmp_path: Path, left: tuple[str, ...]) -> None:
+    place(tmp_path, left)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match="not empty"):
+        RunFolder.create(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def place(folder: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        path = folder / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not name.endswith("/"):
+            path.write_bytes(b"x")
+
+
+def test_a_folder_that_cannot_be_locked_is_not_said_to_be_in_use(tmp_path: Path, monkeypatch: Any) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(ResourceError, match="cannot be held \\(No locks available"), folder.locked():
+        pass
 
 
 def test_what_a_crash_left_of_a_folder_is_cleared_and_what_is_there_is_kept(tmp_path: Path) -> None:

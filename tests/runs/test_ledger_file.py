@@ -38,10 +38,14 @@ def test_a_block_is_on_the_disk_before_its_first_step_and_once(tmp_path: Path) -
 
 
 def test_steps_are_on_the_disk_even_when_the_next_line_of_code_never_runs(tmp_path: Path, monkeypatch: Any) -> None:
-    flushed: list[int] = []
-    monkeypatch.setattr("os.fsync", flushed.append)
-    LedgerFile(tmp_path / "ledger.jsonl", num_planned_steps=5).charge(0)
-    assert len(flushed) == 1
+    flushed: list[str] = []
+    monkeypatch.setattr("os.fsync", lambda number: flushed.append(str(Path(f"/proc/self/fd/{number}").readlink())))
+    ledger = LedgerFile(tmp_path / "ledger.jsonl", num_planned_steps=15)
+    ledger.charge(0)
+    # The file, and then its name in the folder: neither is worth anything without the other.
+    assert flushed == [str(tmp_path / "ledger.jsonl"), str(tmp_path)]
+    ledger.charge(10)
+    assert flushed[2:] == [str(tmp_path / "ledger.jsonl")]
 
 
 @given(
@@ -169,3 +173,11 @@ def test_the_charge_stands_still_at_every_mark_whatever_was_lost(
         stood_at.add(paid)
     assert paid == num_planned
     assert {mark for mark in marks if mark <= num_planned} <= stood_at
+
+
+def test_no_block_reaches_beyond_the_end_of_the_training(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    ledger = LedgerFile(path, num_planned_steps=100)
+    ledger.end_at(23)
+    run_to(ledger, 0, 23)
+    assert [entry["num_steps"] for entry in lines(path)] == [10, 10, 3]

@@ -93,7 +93,7 @@ def test_a_released_generator_comes_back_whole(file: Path, weights: Any, stateme
     assert labels.tolist() == [0, 1, 0, 1, 0]
 
 
-def test_a_release_is_three_files_and_the_generator_comes_last(
+def test_a_release_is_four_files_and_the_generator_comes_last(
     tmp_path: Path, weights: Any, statement: Any, monkeypatch: Any
 ) -> None:
     folder = RunFolder.create(tmp_path / "run")
@@ -108,8 +108,8 @@ def test_a_release_is_three_files_and_the_generator_comes_last(
     path = write_release(
         folder, weights=weights, recipe=to_json_tree(RECIPE), statement=statement, text="in plain words\n"
     )
-    assert order == ["privacy.json", "PRIVACY.md", "generator.safetensors"]
-    assert sorted(each.name for each in folder.release.iterdir()) == sorted(order)
+    assert order == ["privacy.json", "PRIVACY.md", "manifest.json", "release.sha256", "generator.safetensors"]
+    assert sorted(each.name for each in folder.release.iterdir()) == sorted({*order} - {"release.sha256"})
     assert json.loads((folder.release / "privacy.json").read_text()) == statement
     assert read_generator(path)[2] == statement
 
@@ -227,7 +227,7 @@ def test_saved_generators_come_back_in_rising_order_and_whole(tmp_path: Path, we
         )
         assert saved == SavedGenerator(step=step, path=saved_path(folder, step))
         assert sorted(each.name for each in saved.path.iterdir()) == [
-            "PRIVACY.md", "generator.safetensors", "privacy.json",
+            "PRIVACY.md", "generator.safetensors", "manifest.json", "privacy.json",
         ]  # fmt: skip
         assert load_generator(saved.path).statement == PrivacyStatement.from_json(statement)
     assert [saved.step for saved in saved_generators(folder)] == [4, 30, 1_000_000]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
+import resource
 import signal
 import sys
 import time
@@ -15,7 +15,7 @@ from typing import Any
 
 from gossamer.cli.arguments import find_device, find_precision
 from gossamer.cli.handing_over import write_picture, write_records
-from gossamer.cli.job import TrainingJob
+from gossamer.cli.job import TrainingJob, origin_of
 from gossamer.cli.milestones import describe_milestones, round_up
 from gossamer.cli.processes import num_processes, process_number, wait_for_all
 from gossamer.cli.progress import progress
@@ -31,8 +31,9 @@ from gossamer.nn.ensemble import Tensors
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.books import MethodConfig, book_of
-from gossamer.runs.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
+from gossamer.runs.checkpoint import Origin, load_checkpoint, load_tensors, save_checkpoint, save_tensors
 from gossamer.runs.config_io import to_json_tree
+from gossamer.runs.files import clear_partial_files, json_lines
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import LedgerFile
 from gossamer.runs.release import clear_unfinished, saved_generators, saved_path, write_release, write_saved_generator
@@ -108,7 +109,11 @@ class MilestoneReleases:
 
 
 class Interruption:
-    """Turns the first SIGINT or SIGTERM into a wish that is granted at the next safe place; the second is at once."""
+    """Turns the first SIGINT or SIGTERM into a wish that is granted at the next safe place; the second is at once.
+
+    So does a terminal that is closed (SIGHUP), which says so twice where a shell passes it on: that one is never at
+    once, and where the caller ignores it, as nohup does, it stays ignored.
+    """
 
     def __init__(self) -> None:
         self.is_asked = False
@@ -116,8 +121,9 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         with contextlib.suppress(ValueError):  # not the main thread: nobody can interrupt it but its owner
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._ask)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -125,7 +131,7 @@ class Interruption:
             signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.is_asked:
+        if self.is_asked and number != signal.SIGHUP:
             raise KeyboardInterrupt
         self.is_asked = True
 
@@ -136,11 +142,14 @@ def drive(job: TrainingJob, folder: RunFolder, data: RecordData) -> int:
     Returns:
         Exit code: 0 when the release is written, 130 when interrupted in good order.
     """
+    _forbid_core_dumps()
     if process_number() > 0:
         _share_warm_start(_training(job, folder, data, None, None))
         return 0
     with folder.locked(), Interruption() as interruption:
-        state = load_checkpoint(folder.checkpoints)
+        clear_partial_files(folder.checkpoints, folder.release, *([] if num_processes() > 1 else [folder.warm_start]))
+        origin = origin_of(job, data.train)
+        state = load_checkpoint(folder.checkpoints, origin, folder.ledger_file)
         ledger = LedgerFile(
             folder.ledger_file, num_planned_steps=job.num_steps(data), stops=_stops(job.method), marks=job.save_at_steps
         )
@@ -148,11 +157,17 @@ def drive(job: TrainingJob, folder: RunFolder, data: RecordData) -> int:
         if num_processes() > 1:
             _share_warm_start(training)
         milestones = MilestoneReleases(job.save_at_steps, folder)
-        if not _train(training, ledger, folder, milestones, interruption):
+        ledger.end_at(training.end_step)
+        if not _train(training, ledger, folder, milestones, interruption, origin):
             say(f"interrupted at step {training.step}; go on with: gossamer resume {folder.path}")
             return INTERRUPTED
         release(training.trained(), folder)
     return 0
+
+
+def _forbid_core_dumps() -> None:
+    # Privacy: the core of a process that crashed would hold the key of its noise, and records.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _training(
@@ -237,8 +252,9 @@ def release(trained: TrainedGenerator, folder: RunFolder) -> None:
     samples.mkdir(exist_ok=True)
     images, labels = trained.sample(NUM_RELEASED_SAMPLES)
     x, y = images.numpy(), None if labels is None else labels.numpy()
-    write_records(samples / "samples.npz", x, y, trained.recipe.spec)
-    write_picture(samples / "grid.png", x, y, trained.recipe.spec)
+    drawn = (samples / "samples.npz", samples / "grid.png")
+    write_records(drawn[0], x, y, trained.recipe.spec)
+    write_picture(drawn[1], x, y, trained.recipe.spec)
     # The generator comes last: where it is, the release is whole and the run has ended.
     write_release(
         folder,
@@ -246,6 +262,7 @@ def release(trained: TrainedGenerator, folder: RunFolder) -> None:
         recipe=to_json_tree(trained.recipe),
         statement=statement.to_json(),
         text=statement.to_markdown(),
+        samples=drawn,
     )
     _announce_release(statement, folder)
 
@@ -286,17 +303,17 @@ def _train(
     folder: RunFolder,
     milestones: MilestoneReleases,
     interruption: Interruption,
+    origin: Origin,
 ) -> bool:
     """Go to the end of the plan, or to the first safe place after an interruption (then False)."""
     saved, was_spent = time.monotonic(), training.step >= training.end_step
     # One that a crash left unwritten is due at once.
     milestones.release_due(training, ledger)
-    # Line by line, so that whoever follows the file sees a step when it is done.
-    with progress() as watched, folder.metrics_file.open("a", buffering=1) as metrics:
+    with progress() as watched, json_lines(folder.metrics_file) as note:
         for report in training:
             watched.show(training.progress(report))
             if isinstance(report, AbstractStepReport):
-                metrics.write(json.dumps(asdict(report)) + "\n")
+                note(asdict(report))
                 milestones.release_due(training, ledger)
             is_late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
             # What was paid for is kept at once where the rest costs time alone, or where it is one dear step.
@@ -304,10 +321,10 @@ def _train(
             is_dear = isinstance(report, ReleaseReport)
             is_wanted = interruption.is_asked or is_late or is_dear or (is_spent and not was_spent)
             if is_wanted and not training.is_over and (is_spent or ledger.is_block_end(training.step)):
-                save_checkpoint(folder.checkpoints, training.step, training.state_dict())
+                save_checkpoint(folder.checkpoints, training.step, training.state_dict(), origin, ledger.position())
                 saved = time.monotonic()
                 if interruption.is_asked:
                     return False
             was_spent = is_spent
-    save_checkpoint(folder.checkpoints, training.step, training.state_dict())
+    save_checkpoint(folder.checkpoints, training.step, training.state_dict(), origin, ledger.position())
     return True

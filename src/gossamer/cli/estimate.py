@@ -85,7 +85,7 @@ def _time_of_parts(
     unit: Unit = Unit.RECORD,
 ) -> float:
     """Seconds of all parts before the first critic, as long as patience lasts; the last part seen is extrapolated."""
-    images = _random_images(spec, num_records)
+    images = random_records(spec, num_records)
     # These records are random, so the noise need not be secret, and delta says nothing.
     circumstances = Circumstances(delta=0.5 / num_records, unit=unit, device=device)
     training = method.start(config, images, DeterministicNoise(0), circumstances)
@@ -147,7 +147,7 @@ def _num_tuned(config: GSWGANConfig) -> int:
 
 def _time(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: torch.device) -> tuple[float, float, int]:
     """Seconds for the warm start of one chunk, seconds for a step, bytes of the chunk's critics."""
-    images = _random_images(spec, num_records)
+    images = random_records(spec, num_records)
     # These records are random, so the noise need not be secret, and delta says nothing.
     training = GSWGANTraining(config, images, DeterministicNoise(0), delta=0.5 / num_records, device=device)
     times, size = [time.perf_counter()], 0
@@ -162,7 +162,8 @@ def _time(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: to
     return times[1] - times[0], (times[-1] - first_step) / _TIMED_STEPS, size
 
 
-def _random_images(spec: AbstractSpec, num_records: int) -> RecordSet:
+def random_records(spec: AbstractSpec, num_records: int) -> RecordSet:
+    """Random records with a person each: for work that is to touch no private record."""
     rng = torch.Generator().manual_seed(0)
     return RecordSet(
         name="random images",

@@ -14,9 +14,11 @@ from gossamer.cli.protection import protect
 from gossamer.cli.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError
+from gossamer.methods.method import Plan
 from gossamer.methods.protected import num_slots_of
 from gossamer.privacy.adjacency import Unit
 from gossamer.recipes.books import MethodConfig, book_of
+from gossamer.runs.checkpoint import Origin
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 from gossamer.runs.files import read_json, whole_file, write_json
 from gossamer.runs.folder import RunFolder
@@ -71,13 +73,17 @@ class TrainingJob:
         data = load_chosen(self.data, data_dir, self.num_classes, self.series)
         return protect(data, self.unit, self.num_people)
 
+    def plan(self, num_slots: int) -> Plan:
+        """Sampling, noise and price of the run, for its public number of slots."""
+        return book_of(self.method).method.plan(self.method, num_slots, Unit(self.unit))
+
     def num_steps(self, data: RecordData) -> int:
         """Private steps of the whole run.
 
         Raises:
             InputError: a generator was to be saved after more of them.
         """
-        num_steps = book_of(self.method).method.plan(self.method, num_slots_of(data.train, Unit(self.unit))).num_steps
+        num_steps = self.plan(num_slots_of(data.train, Unit(self.unit))).num_steps
         if max(self.save_at_steps, default=0) > num_steps:
             raise InputError(f"save_at_steps must lie within the {num_steps} steps of the run")
         return num_steps
@@ -97,7 +103,11 @@ class TrainingJob:
 
 
 def remember_start(folder: RunFolder, job: TrainingJob, images: RecordSet) -> None:
-    """Keep digests of records and settings, in `private/`, so that a resumed run can tell that they are the same."""
+    """Keep digests of records and settings, in `private/`, so that a resumed run can tell that they are the same.
+
+    And the public number of slots, so that what the run costs can be computed again without its records.
+    """
+    write_json(folder.plan_file, {"num_slots": num_slots_of(images, Unit(job.unit))})
     for name, digest in (("data.sha256", data_digest(images)), ("settings.sha256", settings_digest(job))):
         with whole_file(folder.private / name) as file:
             file.write(digest.encode())
@@ -118,6 +128,24 @@ def check_same_start(folder: RunFolder, job: TrainingJob, images: RecordSet) -> 
         raise InputError(
             f"{folder.config_file}: not the settings that this run began with; put them back, or start a new run"
         )
+
+
+def num_slots_kept(folder: RunFolder) -> int:
+    """The public number of slots that `remember_start` kept.
+
+    Raises:
+        InputError: it is gone or damaged.
+    """
+    tree = read_json(folder.plan_file)
+    found = tree.get("num_slots") if isinstance(tree, dict) else None
+    if isinstance(found, bool) or not isinstance(found, int) or found < 1:
+        raise InputError(f"{folder.plan_file}: damaged; put the file back as the training wrote it")
+    return found
+
+
+def origin_of(job: TrainingJob, images: RecordSet) -> Origin:
+    """What a checkpoint of a training is marked with."""
+    return Origin(settings_sha256=settings_digest(job), data_sha256=data_digest(images))
 
 
 def _kept(folder: RunFolder, name: str) -> str:

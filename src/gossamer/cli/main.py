@@ -10,14 +10,19 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from types import FrameType
+from typing import Any
 
-from gossamer.errors import GossamerError
+from gossamer.cli.outputs import outlive_readers
+from gossamer.errors import GossamerError, is_lack_of_memory
 
 VERBS = {
     "demo": "a whole run on digits that ship with scikit-learn, in under three minutes",
     "train": "learn a generator from private images, within a privacy budget",
     "resume": "go on with an interrupted training",
     "sample": "draw synthetic images from a released generator",
+    "ledger": "what a run has paid for, and what was lost of it",
+    "verify": "whether a run, or a release alone, is what its statement says",
+    "audit": "what an adversary finds out: of the mechanism, of whole trainings, of members",
     "evaluate": "how good synthetic images are: every score with its interval, over epsilon too",
     "compare": "several runs and files side by side",
     "encoder": "train the classifier in whose features images are scored",
@@ -37,7 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 done, 2 bad input, 3 refused for privacy, 4 lack of a resource, 130 interrupted.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        outlive_readers()
+        arguments = sys.argv[1:]
+    arguments = list(arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_overview())
         return 0
@@ -52,7 +60,9 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         return _complain(f"no command {verb!r}; the commands are {', '.join(VERBS)}", 2)
     try:
         with _terminated_as_interrupted():
-            return importlib.import_module(f"gossamer.cli.{verb}").run(arguments)
+            code = importlib.import_module(f"gossamer.cli.{verb}").run(arguments)
+            sys.stdout.flush()  # where what was asked for cannot be written, the exit code must say so
+            return code
     except GossamerError as error:
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -61,13 +71,10 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         # Whoever read our output has left; nothing more can be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except MemoryError:
-        return _complain(NO_MEMORY, 4)
     except OSError as error:
         return _complain(f"{error.filename or verb}: {error.strerror or type(error).__name__}", 4)
-    except RuntimeError as error:
-        # torch has no class of its own for a lack of memory on a CPU.
-        if "allocate" not in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if not is_lack_of_memory(error):
             raise
         return _complain(NO_MEMORY, 4)
     except SystemExit as leaving:
@@ -76,20 +83,24 @@ def _guarded(verb: str, arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end a command as Ctrl-C does, so that workers, which may hold private images, end with it."""
+    """Let SIGTERM, and SIGHUP of a terminal that is closed, end a command as Ctrl-C does.
+
+    Workers, which may hold private images, end with it. A hang-up that the caller ignores, as nohup does, is ignored.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread: whoever called us decides
-        yield
-        return
+    before: dict[int, Any] = {}
+    with contextlib.suppress(ValueError):  # not the main thread: whoever called us decides
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _complain(message: str, code: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gossamer.cli.milestones import round_up
@@ -31,7 +32,9 @@ _OF_SERIES = {
 def show_evaluation(one: Scored) -> None:
     """All scores of one target."""
     evaluation, console = one.evaluation, Console()
-    console.print(f"{evaluation.target} against {evaluation.data}{_price(one)}, {_repetitions(one)}", highlight=False)
+    heading = f"{evaluation.target} against {evaluation.data}{_price(one)}, {_repetitions(one)}"
+    # A file's name is no markup.
+    console.print(heading, highlight=False, markup=False)
     scores = evaluation.scores
     table = _table(("score", "better"), ("value", "95 % interval", "real"))
     # A reference stands beside its score; alone it is a row of its own.
@@ -47,7 +50,7 @@ def show_evaluation(one: Scored) -> None:
         named = ", ".join(left_out[:_NUM_NAMED])
         console.print(f"{reason}: {named}{_and_more(len(left_out) - _NUM_NAMED)}", highlight=False)
     for note in evaluation.notes:
-        console.print(note, highlight=False)
+        console.print(note, highlight=False, markup=False)
 
 
 def show_checkpoints(scored: Sequence[Scored]) -> None:
@@ -74,7 +77,7 @@ def show_comparison(comparison: Comparison) -> None:
     per_table = max(1, (console.width - _NAME_WIDTH) // _CELL_WIDTH)
     for start in range(0, len(comparison.targets), per_table):
         shown = range(start, min(start + per_table, len(comparison.targets)))
-        table = _table(("score", "better"), tuple(comparison.targets[place] for place in shown))
+        table = _table(("score", "better"), tuple(escape(comparison.targets[place]) for place in shown))
         for row in comparison.rows:
             if row.name in SHOWN_FIRST:
                 cells = ((row.cells[place], " *" if row.best == place else "") for place in shown)

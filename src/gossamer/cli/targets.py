@@ -16,7 +16,7 @@ from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.tables import LongColumns, WideColumns
-from gossamer.errors import InputError
+from gossamer.errors import InputError, one_line
 from gossamer.estimators import load_generator
 from gossamer.evaluation.suite import SyntheticRecords
 from gossamer.privacy.statement import PrivacyStatement
@@ -120,7 +120,8 @@ def _plain_name(path: Path) -> str:
     inside = {"generator.safetensors": resolved.parent, "release": resolved}.get(resolved.name)
     if inside is not None:
         return _plain_name(inside.parent) if inside.name == "release" else inside.name
-    return resolved.stem if resolved.is_file() else resolved.name
+    # A name may come with a file from elsewhere, and is written to terminals.
+    return one_line(resolved.stem if resolved.is_file() else resolved.name)
 
 
 def _holds_generator(path: Path) -> bool:

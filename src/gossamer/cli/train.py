@@ -211,8 +211,11 @@ def _claim(path: Path, job: TrainingJob, data: RecordData) -> RunFolder:
         check_same_start(folder, job, data.train)
         return folder
     folder = RunFolder.create(path)
-    remember_start(folder, job, data.train)
-    job.write(folder)
+    with folder.locked():
+        if folder.config_file.exists():
+            raise InputError(f"{path}: another process has just begun a run here; name another --out")
+        remember_start(folder, job, data.train)
+        job.write(folder)
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import re
 import zipfile
@@ -22,8 +23,12 @@ from gossamer.data.records import (
 )
 from gossamer.errors import InputError
 
-_MAX_MEMBERS: Final = 1000
+MAX_MEMBERS: Final = 1000
+"""Most arrays in an archive."""
+MAX_DIRECTORY_BYTES: Final = 4 * 2**20
+"""Longest directory of an archive; read at once, it would take twenty times as much memory."""
 _MAX_HEADER_BYTES: Final = 4096
+_MAX_DIGITS: Final = 18
 _LABEL_KINDS: Final = re.compile(r"[<>|=]?[iu][1248]")
 _NUMBER_KINDS: Final = re.compile(r"[<>|=]?f[248]")
 _NAME_KINDS: Final = re.compile(r"[<>=]?U[0-9]{1,4}")
@@ -39,8 +44,41 @@ def open_archive(path: Path, where: str) -> Iterator[zipfile.ZipFile]:
     with open_regular(path) as file, damage_refused(where):
         if not zipfile.is_zipfile(file):
             raise InputError(f"{where} is not an NPZ file: make one with numpy.savez_compressed(path, x=images)")
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(cast("BinaryIO", _SparingReader(file, where))) as archive:
             yield archive
+
+
+class _SparingReader(io.BufferedIOBase):
+    """A file that hands out no more at a time than the directory of an honest archive needs.
+
+    A directory's length stands in the file, twice where it is large, and not always with one value: what is asked for
+    is what counts.
+    """
+
+    def __init__(self, file: BinaryIO, where: str) -> None:
+        self._file = file
+        self._where = where
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read so many bytes, or to the end."""
+        if size is not None and size > MAX_DIRECTORY_BYTES:
+            raise InputError(
+                f"{self._where} has a directory of {size} bytes, at most {MAX_DIRECTORY_BYTES} are read: "
+                "save x and y alone"
+            )
+        return self._file.read(-1 if size is None else size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place."""
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        """Always: it is a file."""
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +115,8 @@ def archive_members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.Z
         InputError: There are too many, or one twice.
     """
     infos = archive.infolist()
-    if len(infos) > _MAX_MEMBERS:
-        raise InputError(f"{where} holds {len(infos)} arrays, at most {_MAX_MEMBERS} are read: save x and y alone")
+    if len(infos) > MAX_MEMBERS:
+        raise InputError(f"{where} holds {len(infos)} arrays, at most {MAX_MEMBERS} are read: save x and y alone")
     members: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         key = info.filename.removesuffix(".npy")
@@ -165,6 +203,8 @@ def read_array_header(stream: BinaryIO, at: str) -> ArrayHeader:
     sizes, rest = _taken(r"'shape'\s*:\s*\(([0-9,\s]*)\)", rest, at)
     if not re.fullmatch(r"\{[\s,]*\}\s*", rest):
         raise InputError(f"{at} has a damaged header: save the file again")
+    if any(len(size.strip()) > _MAX_DIGITS for size in sizes.split(",")):
+        raise InputError(f"{at} has a header with a size of more than {_MAX_DIGITS} digits: save the file again")
     shape = tuple(int(size) for size in sizes.split(",") if size.strip())
     return ArrayHeader(kind=kind, shape=shape, fortran_order=order == "True", num_bytes=8 + width + length)
 

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from scipy.signal import resample_poly
 
+from gossamer.data.files import shown
 from gossamer.data.series import SeriesSpec
 from gossamer.data.splits import Rows
 from gossamer.errors import InputError
@@ -23,6 +24,8 @@ AAMI_SYMBOLS: Final = ("NLRBejn", "AaJS", "VEr", "F", "/fQ?")
 NEIGHBOURHOOD_SECONDS: Final = 5.0
 """How far from its R peak the Kaggle layout looks for the R-R intervals that decide a beat's length."""
 _BEAT_PER_INTERVAL: Final = 1.2
+MAX_RESAMPLING: Final = 100
+"""Largest factor between the sample rate of a recording and that of its beats."""
 _MAX_RATE_DENOMINATOR: Final = 10_000
 
 
@@ -240,6 +243,11 @@ def label_symbols(symbols: list[str]) -> np.ndarray:
 
 def _resampled(recording: Recording, sample_rate: float) -> tuple[np.ndarray, np.ndarray]:
     """The signal and its R peaks at another rate; the filter reaches ten samples of the lower rate to either side."""
+    if not 1 / MAX_RESAMPLING <= sample_rate / recording.sample_rate <= MAX_RESAMPLING:
+        raise InputError(
+            f"{shown(recording.name)} has {recording.sample_rate:g} samples a second, its beats are to have "
+            f"{sample_rate:g}: they may differ by a factor of {MAX_RESAMPLING} at most"
+        )
     ratio = Fraction(sample_rate / recording.sample_rate).limit_denominator(_MAX_RATE_DENOMINATOR)
     if ratio == 1:
         return recording.signal.astype(np.float64), recording.peaks

@@ -6,16 +6,21 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
 from gossamer.data.files import damage_refused, open_regular, shown
+from gossamer.data.parquet_columns import parquet_names, read_parquet, spelled_out
 from gossamer.data.records import check_num_values
 from gossamer.errors import InputError
 
-_MAX_HEAD_BYTES: Final = 2**24
+MAX_HEAD_BYTES: Final = 2**22
+"""Longest first line of a CSV file."""
+MAX_COLUMNS: Final = 100_000
+"""Most columns of a table."""
+MAX_WORD_LENGTH: Final = 256
+"""Longest name of a class, person or series, and longest time, in characters."""
 _SUFFIXES: Final = (".csv", ".parquet")
 
 
@@ -48,15 +53,8 @@ class TableFile:
             if file.seek(0, 2) == 0:
                 raise InputError(f"{where} is empty: a head line and at least one row are needed")
             file.seek(0)
-            if path.suffix.lower() == ".csv":
-                names = _head(file.readline(_MAX_HEAD_BYTES), where)
-            else:
-                names = tuple(str(name) for name in _parquet().ParquetFile(file).schema_arrow.names)
-        if not names or not all(name.strip() for name in names):
-            raise InputError(f"{where} has a column without a name: give every column a name in the head line")
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise InputError(f"{where} has two columns {shown(name[:40])}: give each a name of its own")
+            names = tuple(_first_cells(file, where)) if path.suffix.lower() == ".csv" else parquet_names(file)
+        _check_head(names, where)
         return cls(path=path, names=names)
 
     def check(self, wanted: tuple[str, ...]) -> None:
@@ -65,14 +63,13 @@ class TableFile:
         Raises:
             InputError: Naming it.
         """
-        for index, name in enumerate(wanted):
-            if name not in self.names:
-                raise InputError(
-                    f"{shown(self.path)} has no column {shown(name[:40])}: it has "
-                    f"{', '.join(shown(other[:40]) for other in self.names[:6])}{', ...' * (len(self.names) > 6)}"
-                )
-            if name in wanted[:index]:
+        known, seen = set(self.names), set[str]()
+        for name in wanted:
+            if name not in known:
+                raise InputError(f"{shown(self.path)} has no column {shown(name[:40])}: {_described(self.names)}")
+            if name in seen:
                 raise InputError(f"the column {shown(name[:40])} was named for two things: a column has one meaning")
+            seen.add(name)
 
     def read(self, *, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...] = ()) -> Table:
         """Read the columns that are needed.
@@ -107,7 +104,7 @@ class TableFile:
 
     def _read_parquet(self, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...]) -> Any:
         with open_regular(self.path) as file:
-            return _parquet().ParquetFile(file).read(columns=[*numbers, *words, *times])
+            return read_parquet(file, [*numbers, *words, *times], shown(self.path))
 
     def _read_csv(self, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...]) -> Any:
         import pyarrow
@@ -117,7 +114,7 @@ class TableFile:
             return read_csv(self.path, kinds, column_names=None)
         except pyarrow.ArrowInvalid:
             # Read once more as text, to say where it is wrong; pyarrow's own message would quote the cell.
-            found = read_csv(self.path, dict.fromkeys(kinds, pyarrow.string()), column_names=None)
+            found = _as_text(self.path, list(kinds), column_names=None)
             for name in numbers:
                 _as_numbers(found.column(name), name, shown(self.path))
             raise
@@ -150,19 +147,17 @@ def read_csv_numbers(path: Path) -> np.ndarray:
         InputError: It is absent, empty or damaged, rows differ in length, or a cell is no number.
     """
     where = shown(path)
-    with open_regular(path) as file:
-        first = file.readline(_MAX_HEAD_BYTES)
-    if not first.strip():
-        raise InputError(f"{where} is empty: at least one row is needed")
+    with open_regular(path) as file, damage_refused(where):
+        num_columns = len(_first_cells(file, where))
     with damage_refused(where):
         import pyarrow
 
-        names = [str(column) for column in range(len(_cells(first)))]
+        names = [str(column) for column in range(num_columns)]
         kinds = dict.fromkeys(names, pyarrow.float64())
         try:
             found = read_csv(path, kinds, column_names=names)
         except pyarrow.ArrowInvalid:
-            found = read_csv(path, dict.fromkeys(names, pyarrow.string()), column_names=names)
+            found = _as_text(path, names, column_names=names)
         columns = [_as_numbers(found.column(name), str(int(name) + 1), where) for name in names]
     table = np.stack(columns, axis=1)
     missing = np.argwhere(~np.isfinite(table))
@@ -206,14 +201,62 @@ def read_csv(path: Path, kinds: dict[str, Any], *, column_names: list[str] | Non
     return found
 
 
-def _head(line: bytes, where: str) -> tuple[str, ...]:
-    if not line.strip():
-        raise InputError(f"{where} begins with an empty line: the first line names the columns")
-    return tuple(_cells(line))
+def _as_text(path: Path, columns: list[str], *, column_names: list[str] | None) -> Any:
+    import pyarrow
+
+    try:
+        return read_csv(path, dict.fromkeys(columns, pyarrow.string()), column_names=column_names)
+    except pyarrow.ArrowInvalid as error:
+        if "UTF8" not in str(error):
+            raise
+        raise InputError(f"{shown(path)} is not UTF-8 text: save the table as UTF-8") from None
 
 
-def _cells(line: bytes) -> list[str]:
-    return next(csv.reader(io.StringIO(line.decode("utf-8-sig"), newline="")))
+def _first_cells(file: BinaryIO, where: str) -> list[str]:
+    """Cells of the first line of a CSV file."""
+    line = file.readline(MAX_HEAD_BYTES + 1)
+    if len(line) > MAX_HEAD_BYTES:
+        raise InputError(
+            f"{where} begins with a line of more than {MAX_HEAD_BYTES} bytes: put every row on its own line"
+        )
+    if line.count(b",") >= MAX_COLUMNS:
+        raise InputError(f"{where} has more than {MAX_COLUMNS} columns: leave some out, or save the series as NPZ")
+    try:
+        text = line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{where} is not UTF-8 text: save the table as UTF-8") from None
+    if not text.strip():
+        raise InputError(f"{where} is empty or begins with an empty line: a head line and at least one row are needed")
+    return next(csv.reader(io.StringIO(text, newline="")))
+
+
+def _check_head(names: tuple[str, ...], where: str) -> None:
+    if len(names) > MAX_COLUMNS:
+        raise InputError(f"{where} has more than {MAX_COLUMNS} columns: leave some out, or save the series as NPZ")
+    if not names or not all(name.strip() for name in names):
+        raise InputError(f"{where} has a column without a name: give every column a name in the head line")
+    places: dict[str, int] = {}
+    for place, name in enumerate(names):
+        first = places.setdefault(name, place)
+        if first != place:
+            # Privacy: places, not names: where the head line is missing, these are values of the first record.
+            raise InputError(f"{where} has one name for its columns {first + 1} and {place + 1}: give each its own")
+
+
+def _described(names: tuple[str, ...]) -> str:
+    """What columns there are, by name."""
+    # Privacy: a table whose head line is missing has the first record in its place, and so a number among the names.
+    if any(_is_number(name) for name in names):
+        return f"it has {len(names)}, some with a number for a name; is the head line missing?"
+    return f"it has {', '.join(shown(name[:40]) for name in names[:6])}{', ...' * (len(names) > 6)}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _as_numbers(column: Any, name: str, where: str) -> np.ndarray:
@@ -221,6 +264,7 @@ def _as_numbers(column: Any, name: str, where: str) -> np.ndarray:
     import pyarrow
     from pyarrow import types
 
+    column = _plain(column, name, where)
     kind = column.type
     if types.is_string(kind) or types.is_large_string(kind):
         return _parsed(column.to_pylist(), name, where)
@@ -244,6 +288,7 @@ def _as_words(column: Any, name: str, where: str) -> np.ndarray:
     """Names as text, none missing; 3 and 3.0 are one name."""
     from pyarrow import types
 
+    column = _plain(column, name, where)
     if types.is_floating(column.type):
         cells = [None if cell is None or cell != cell else f"{cell:g}" for cell in column.to_pylist()]
     else:
@@ -251,6 +296,11 @@ def _as_words(column: Any, name: str, where: str) -> np.ndarray:
     for row, cell in enumerate(cells):
         if not cell:
             raise InputError(f"{where}: column {shown(name[:40])}, row {row + 1} is empty: every row needs a name")
+        if len(cell) > MAX_WORD_LENGTH:
+            raise InputError(
+                f"{where}: column {shown(name[:40])}, row {row + 1} has more than {MAX_WORD_LENGTH} characters: "
+                "shorten the name"
+            )
     return np.array(cells, dtype=str)
 
 
@@ -258,6 +308,7 @@ def _as_times(column: Any, name: str, where: str) -> np.ndarray:
     """Times as float64, in seconds where they are dates."""
     from pyarrow import types
 
+    column = _plain(column, name, where)
     if types.is_timestamp(column.type) or types.is_date(column.type):
         return _seconds(column.to_numpy(zero_copy_only=False).astype("datetime64[ns]"), name, where)
     if types.is_string(column.type) or types.is_large_string(column.type):
@@ -271,12 +322,17 @@ def _as_times(column: Any, name: str, where: str) -> np.ndarray:
     return _all_finite(values, name, where)
 
 
+def _plain(column: Any, name: str, where: str) -> Any:
+    return spelled_out(column, MAX_WORD_LENGTH, f"{where}: column {shown(name[:40])}")
+
+
 def _dates(cells: list[str | None], name: str, where: str) -> np.ndarray:
     dates = np.empty(len(cells), dtype="datetime64[ns]")
     for row, cell in enumerate(cells):
         try:
-            dates[row] = np.datetime64(cell or "NaT")
-        except ValueError:
+            # A Z behind a time is read as if it were not there; numpy would say so for every row.
+            dates[row] = np.datetime64((cell or "NaT").removesuffix("Z"))
+        except (ValueError, ArithmeticError):
             raise InputError(
                 f"{where}: column {shown(name[:40])}, row {row + 1} is neither a number nor a date such as "
                 "2026-01-31T08:15:00.250"
@@ -299,10 +355,3 @@ def _all_finite(values: np.ndarray, name: str, where: str) -> np.ndarray:
             f"{where}: column {shown(name[:40])}, row {int(wrong[0]) + 1} is empty: every row needs a time"
         )
     return values
-
-
-def _parquet() -> ModuleType:
-    # Imported here: images need no pyarrow.
-    from pyarrow import parquet
-
-    return parquet

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import stat
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,22 +16,6 @@ MAX_EXPANSION: Final = 200
 """Largest ratio of unpacked to packed size above `FREE_BYTES`; images of few grays reach about 50."""
 CHUNK_BYTES: Final = 2**20
 """Bytes read at a time from a packed stream."""
-
-_DAMAGE: Final = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    SyntaxError,  # Pillow's word for a broken PNG
-    ArithmeticError,
-    RuntimeError,
-    NotImplementedError,
-    Warning,
-)
 
 
 def shown(path: Path | str) -> str:
@@ -73,6 +54,25 @@ def is_absent(path: Path) -> bool:
     except (OSError, ValueError):
         return True
     return False
+
+
+def check_link(path: Path, root: Path) -> None:
+    """Refuse a link that leads out of the folder which its owner handed over.
+
+    Args:
+        path: What may be a link.
+        root: The folder, resolved.
+
+    Raises:
+        InputError: It leads out, or to nothing.
+    """
+    # Privacy: a link must not draw in records that their owner did not hand over.
+    try:
+        is_inside = not path.is_symlink() or path.resolve(strict=True).is_relative_to(root)
+    except (OSError, RuntimeError):
+        raise InputError(f"{shown(path)} is a link to nothing: remove it or copy the file") from None
+    if not is_inside:
+        raise InputError(f"{shown(path)} is a link out of {shown(root)}: copy the file into the folder")
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -121,7 +121,8 @@ def damage_refused(where: str) -> Iterator[None]:
         raise
     except MemoryError:
         raise ResourceError(f"{where}: not enough memory to read it: use fewer or smaller images") from None
-    except _DAMAGE:
+    except Exception:
+        # All of them: packages that decode have errors of their own, which share no ancestor but this one.
         # Privacy: `from None`, because a decoder's message or traceback can carry the bytes it stumbled on.
         raise InputError(f"{where} is damaged or cut short: make or copy the file again") from None
 

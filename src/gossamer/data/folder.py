@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from gossamer.data.files import damage_refused, is_folder, open_regular, shown
+from gossamer.data.files import check_link, damage_refused, is_folder, open_regular, shown
 from gossamer.data.images import ImageSpec
 from gossamer.data.png import PngHeader, check_png_structure, read_png_header
 from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
@@ -98,19 +98,8 @@ def _visible(folder: Path, root: Path) -> list[Path]:
     except (OSError, ValueError):
         raise InputError(f"{shown(folder)} cannot be listed: name a folder of PNG images") from None
     for path in paths:
-        if path.is_symlink():
-            _check_link(path, root)
+        check_link(path, root)
     return paths
-
-
-def _check_link(path: Path, root: Path) -> None:
-    # Privacy: a link must not draw images into the data that their owner did not hand over.
-    try:
-        inside = path.resolve(strict=True).is_relative_to(root)
-    except (OSError, RuntimeError):
-        raise InputError(f"{shown(path)} is a link to nothing: remove it or copy the image") from None
-    if not inside:
-        raise InputError(f"{shown(path)} is a link out of {shown(root)}: copy the image into the folder")
 
 
 def _checked_png(path: Path) -> Path:

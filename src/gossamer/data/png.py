@@ -14,7 +14,10 @@ from gossamer.data.images import check_sides
 from gossamer.errors import InputError
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_MAX_FILE_BYTES: Final = 64 * 2**20
+MAX_FILE_BYTES: Final = 64 * 2**20
+"""Longest PNG file."""
+MAX_CHUNKS: Final = 2**16
+"""Most parts of a PNG file; what writes them makes one of 8 KiB or more."""
 _GRAY, _RGB, _PALETTE = 0, 2, 3
 _ALPHA_TYPES: Final = (4, 6)
 _BIT_DEPTHS: Final = {_GRAY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8)}
@@ -106,8 +109,8 @@ def check_png_structure(file: BinaryIO, header: PngHeader, where: str) -> None:
     Raises:
         InputError: A checksum is wrong, the file is cut short, or the pixels are too few or too many.
     """
-    if os.fstat(file.fileno()).st_size > _MAX_FILE_BYTES:
-        raise InputError(f"{where} is larger than {_MAX_FILE_BYTES} bytes: save the image again without extras")
+    if os.fstat(file.fileno()).st_size > MAX_FILE_BYTES:
+        raise InputError(f"{where} is larger than {MAX_FILE_BYTES} bytes: save the image again without extras")
     file.seek(len(_SIGNATURE))
     packed = b"".join(body for kind, body in _chunks(file, where) if kind == b"IDAT")
     unpacker = zlib.decompressobj()
@@ -117,14 +120,16 @@ def check_png_structure(file: BinaryIO, header: PngHeader, where: str) -> None:
 
 
 def _chunks(file: BinaryIO, where: str) -> Iterator[tuple[bytes, bytes]]:
-    kind = b""
-    while kind != b"IEND":
+    for _ in range(MAX_CHUNKS):
         start = file.read(8)
         length, kind = int.from_bytes(start[:4], "big"), start[4:]
-        body, checksum = file.read(min(length, _MAX_FILE_BYTES)), file.read(4)
+        body, checksum = file.read(min(length, MAX_FILE_BYTES)), file.read(4)
         if len(checksum) < 4 or len(body) != length or zlib.crc32(kind + body) != int.from_bytes(checksum, "big"):
             raise _damaged(where)
         yield kind, body
+        if kind == b"IEND":
+            return
+    raise InputError(f"{where} has more than {MAX_CHUNKS} parts: save the image again without extras")
 
 
 def _damaged(where: str) -> InputError:

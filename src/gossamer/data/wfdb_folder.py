@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from gossamer.data.beats import AAMI_CLASSES, AbstractBeatLayout, KaggleLayout, Recording, cut_recordings
-from gossamer.data.files import damage_refused, is_file, is_folder, open_regular, shown
+from gossamer.data.files import check_link, damage_refused, is_file, is_folder, open_regular, shown
 from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE, AbstractSplit, divide
 from gossamer.data.wfdb_records import AbstractLeads, find_recordings, read_annotated
@@ -51,6 +51,7 @@ def load_wfdb_folder(
         InputError: A file is missing or damaged, or a recording has no person while others do.
     """
     layout = layout or KaggleLayout()
+    _check_links(path)
     folders = sorted(entry for entry in path.iterdir() if is_folder(entry) and entry.name[0] != ".")
     places = [(folder, name) for folder in folders for name in find_recordings(folder)]
     if places:
@@ -65,6 +66,13 @@ def load_wfdb_folder(
     title = path.name if path.name and path.name.isprintable() else "recordings"
     rows = cut_recordings(title, spec, recordings, layout, people)
     return divide(rows, split, (f"Classes are those of AAMI; the signals were named by the user. {layout.note}",))
+
+
+def _check_links(path: Path) -> None:
+    root = path.resolve()
+    for pattern in ("*", "*/*"):
+        for entry in path.glob(pattern):
+            check_link(entry, root)
 
 
 def _named(root: Path, folder: Path, name: str, leads: AbstractLeads, annotator: str) -> Recording:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,22 @@ _BYTES_PER_SAMPLE: Final = {
     "8": 1.0, "16": 2.0, "24": 3.0, "32": 4.0, "61": 2.0, "80": 1.0, "160": 2.0, "212": 1.5, "310": 4 / 3, "311": 4 / 3,
 }  # fmt: skip
 _MILLIVOLTS: Final = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "v": 1e3}
-_MAX_HEADER_BYTES: Final = 2**20
-_MAX_SAMPLES: Final = 2**30
+MAX_HEADER_BYTES: Final = 2**20
+"""Longest header of a recording."""
+MAX_LINE_LENGTH: Final = 255
+"""Longest line of a header that is no comment, as the format says."""
+MAX_SIGNALS: Final = 256
+"""Most signals in a recording."""
+MAX_SAMPLES: Final = 2**30
+"""Most samples of a signal."""
+MAX_SKEW: Final = 2**16
+"""Most samples by which a header may say that a signal is late."""
+MAX_ANNOTATION_BYTES: Final = 2**24
+"""Longest annotation file: a beat takes two bytes."""
+MAX_BEATS_NEARBY: Final = 100
+"""Most beats within 5 seconds; no heart makes more."""
+_MAX_WORD_LENGTH: Final = 100
+_NEARBY_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +130,9 @@ def find_recordings(folder: Path) -> list[str]:
     if not names:
         raise InputError(f"{shown(folder)} holds no WFDB recording: a NAME.hea with its NAME.dat is needed")
     for name in sorted(names):
+        # Never a word that the package would take for an address.
+        if not re.fullmatch(r"[\w.+-]+", name):
+            raise InputError(f"{shown(folder / name)} is no name of a recording: use letters, digits, hyphens and dots")
         if not is_file(folder / f"{name}.hea"):
             raise InputError(f"{shown(folder / name)}.hea is missing: copy the header beside its signal file")
     return sorted(names)
@@ -122,7 +140,7 @@ def find_recordings(folder: Path) -> list[str]:
 
 def _listed(path: Path) -> list[str]:
     with open_regular(path) as file, damage_refused(shown(path)):
-        text = file.read(_MAX_HEADER_BYTES).decode("ascii")
+        text = file.read(MAX_HEADER_BYTES).decode("ascii")
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
@@ -179,7 +197,9 @@ def read_annotated(folder: Path, name: str, leads: AbstractLeads, annotator: str
     """
     signal = read_signal(folder, name, leads)
     path = folder / f"{name}.{annotator}"
-    with open_regular(path), damage_refused(shown(path)), warnings.catch_warnings():
+    with open_regular(path) as file, damage_refused(shown(path)), warnings.catch_warnings():
+        if file.seek(0, 2) > MAX_ANNOTATION_BYTES:
+            raise InputError(f"{shown(path)} is longer than {MAX_ANNOTATION_BYTES} bytes: cut the recording into parts")
         warnings.simplefilter("ignore")
         found: Any = wfdb_package().rdann(str(folder / name), annotator)
         samples, symbols = np.asarray(found.sample, dtype=np.int64), list(found.symbol)
@@ -192,19 +212,27 @@ def read_annotated(folder: Path, name: str, leads: AbstractLeads, annotator: str
     if (np.diff(samples) < 0).any():
         raise InputError(f"{shown(path)}: annotations are not in the order of time: copy the file again")
     labels = label_symbols(symbols)
+    peaks = samples[labels >= 0]
+    if (peaks[MAX_BEATS_NEARBY:] - peaks[:-MAX_BEATS_NEARBY] < _NEARBY_SECONDS * signal.sample_rate).any():
+        raise InputError(
+            f"{shown(path)} has more than {MAX_BEATS_NEARBY} beats within {_NEARBY_SECONDS:g} s: "
+            "correct the sample rate in the header, or the annotations"
+        )
     return Recording(
         name=name,
         signal=signal.values,
         sample_rate=signal.sample_rate,
-        peaks=samples[labels >= 0],
+        peaks=peaks,
         labels=labels[labels >= 0],
     )
 
 
 def _read_header(folder: Path, name: str, where: str) -> Any:
     with open_regular(folder / f"{name}.hea") as file:
-        if len(file.read(_MAX_HEADER_BYTES + 1)) > _MAX_HEADER_BYTES:
-            raise InputError(f"{where} is too long for a header: copy the file again")
+        content = file.read(MAX_HEADER_BYTES + 1)
+    if len(content) > MAX_HEADER_BYTES:
+        raise InputError(f"{where} is longer than {MAX_HEADER_BYTES} bytes: copy the header again")
+    _check_lines(content.decode("ascii", errors="ignore"), where)
     with damage_refused(where), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         header: Any = wfdb_package().rdheader(str(folder / name))
@@ -214,13 +242,28 @@ def _read_header(folder: Path, name: str, where: str) -> Any:
     return header
 
 
+def _check_lines(text: str, where: str) -> None:
+    """Refuse what the package's patterns would take hours over: long lines, and long words in them."""
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if len(lines) > 1 + MAX_SIGNALS:
+        raise InputError(f"{where} has more than {MAX_SIGNALS} signals: leave some out")
+    for index, line in enumerate(lines):
+        if len(line) > MAX_LINE_LENGTH or max(map(len, line.split())) > _MAX_WORD_LENGTH:
+            raise InputError(f"{where}: line {index + 1} is too long for a header: copy the header again")
+
+
 def _check_header(header: Any, where: str) -> None:
     if not header.n_sig or not header.sig_name:
         raise InputError(f"{where} names no signal: copy the header again")
-    if not header.sig_len or not 0 < header.sig_len <= _MAX_SAMPLES:
+    if header.n_sig != len(header.sig_name):
+        raise InputError(f"{where} says {header.n_sig} signals and names {len(header.sig_name)}: copy the header again")
+    if not header.sig_len or not 0 < header.sig_len <= MAX_SAMPLES:
         raise InputError(f"{where} does not say how many samples there are, or too many: complete the header")
     if not header.fs or not 0 < header.fs <= 1e6:
         raise InputError(f"{where} has no usable sample rate: complete the header")
+    if max((skew or 0 for skew in header.skew), default=0) > MAX_SKEW:
+        raise InputError(f"{where} has a signal late by more than {MAX_SKEW} samples: correct the skew")
     for file_name, form in zip(header.file_name, header.fmt, strict=True):
         # Privacy: a header must not draw in files that their owner did not hand over.
         if Path(file_name).name != file_name or file_name in (".", ".."):

@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from gossamer.errors import ResourceError
+
 KEY_BYTES = 32
 
 
@@ -18,10 +20,23 @@ class Keystream:
 
     Args:
         key: 32 bytes. It is handed to the cipher and kept nowhere else.
+
+    Raises:
+        ResourceError: the cipher cannot be set up.
     """
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = Cipher(algorithms.AES(key), modes.ECB())
+        cipher, failure = None, ""
+        try:
+            cipher = Cipher(algorithms.AES(key), modes.ECB())
+        except Exception as error:
+            failure = type(error).__name__
+        # Privacy: from here on no frame holds the key: what is raised below shows no local of it, and is raised
+        # outside the handler, so that the cipher's own frames do not hang on it as its context.
+        del key
+        if cipher is None:
+            raise ResourceError(f"AES-256 cannot be set up here ({failure}): no noise can be drawn; mend cryptography")
+        self._cipher = cipher
 
     def words(self, high: np.ndarray | np.uint64, low: np.ndarray) -> np.ndarray:
         """Two uniform 64-bit words for every block.

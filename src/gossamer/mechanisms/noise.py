@@ -29,8 +29,8 @@ class AbstractNoise(abc.ABC):
     that share an instance by mistake are refused.
     """
 
-    def __init__(self, key: bytes) -> None:
-        self._stream = Keystream(key)
+    def __init__(self, stream: Keystream) -> None:
+        self._stream = stream
         self._process = os.getpid()
         self._last_step: dict[int, int] = {}
 
@@ -143,7 +143,8 @@ class KeyedNoise(AbstractNoise):
     """
 
     def __init__(self) -> None:
-        super().__init__(os.urandom(KEY_BYTES))
+        # Privacy: no name is ever bound to the key here, so that no traceback that shows locals can show it.
+        super().__init__(Keystream(os.urandom(KEY_BYTES)))
 
     @property
     def is_secure(self) -> bool:
@@ -158,7 +159,7 @@ class DeterministicNoise(AbstractNoise):
     """
 
     def __init__(self, seed: int) -> None:
-        super().__init__(key_from_seed(seed, "insecure noise"))
+        super().__init__(Keystream(key_from_seed(seed, "insecure noise")))
 
     @property
     def is_secure(self) -> bool:

@@ -23,6 +23,7 @@ from gossamer.privacy.accounting import (
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import compose_events, gaussian_event
+from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.statement import PrivacyStatement
 
 
@@ -375,6 +376,14 @@ class OneShotPlan(AbstractPricedPlan):
         kept = self.releases[:num_steps]
         share = sum(release.share for release in kept) / self._total_share
         return replace(self, releases=kept, noise_multiplier=self._chosen_multiplier() / math.sqrt(share))
+
+    def spent_by(self, ledger: Ledger) -> DpEvent | None:
+        """What the blocks of a ledger pay for: each release that they name, with its own noise, as often as they do."""
+        if not ledger.entries:
+            return None
+        self._check_charged(ledger)
+        charged = (step for entry in ledger.entries for step in range(entry.first_step, entry.end_step))
+        return compose_events(*(gaussian_event(noise_multiplier=self.release_multiplier(step)) for step in charged))
 
     def end_step(self, next_step: int, num_lost_steps: int) -> int:
         """How far a run may go that has made the first ``next_step`` releases and lost some that were paid for.

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dp_accounting import DpEvent
 
-from gossamer.errors import InputError
+from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.accounting import calibrate_noise_multiplier, epsilon_by_pld, num_steps_for_budget
 from gossamer.privacy.budget import PrivacyBudget, check_delta
+from gossamer.privacy.ledger import Ledger
 
 TUNING = (
     "a choice among several generators of the run by scores on private data: that is tuning, and what is chosen so is "
@@ -86,6 +87,25 @@ class AbstractPricedPlan(abc.ABC):
         """
         self._check_first(num_steps)
         return self._with(num_steps=num_steps)
+
+    def spent_by(self, ledger: Ledger) -> DpEvent | None:
+        """What the blocks of a ledger pay for, steps lost in crashes included; None where nothing is charged.
+
+        Raises:
+            PrivacyError: the ledger charges what this plan has not.
+        """
+        if not ledger.entries:
+            return None
+        self._check_charged(ledger)
+        return self._with(num_steps=ledger.num_charged_steps).event
+
+    def _check_charged(self, ledger: Ledger) -> None:
+        last = max(entry.end_step for entry in ledger.entries)
+        if max(ledger.num_charged_steps, last) > self.num_steps:
+            raise PrivacyError(
+                f"the ledger charges {ledger.num_charged_steps} steps, the last of them step {last - 1}, and the plan "
+                f"pays for {self.num_steps}: it was edited, or it is of another run"
+            )
 
     def num_steps_within(self, budget: PrivacyBudget) -> int:
         """The largest number of first steps that keeps within the budget by PLD; 0 when not even one does."""

@@ -19,6 +19,7 @@ from gossamer.privacy.accounting import (
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.events import compose_events
+from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.statement import PrivacyStatement
 
 
@@ -142,6 +143,22 @@ class StartedPlan(AbstractPricedPlan):
         rest = self.rest
         found = num_steps_for_budget(lambda number: replace(self, rest=replace(rest, num_steps=number)).event, budget)
         return min(1 + found, self.num_steps)
+
+    def spent_by(self, ledger: Ledger) -> DpEvent | None:
+        """What the blocks of a ledger pay for: the start as often as they name step 0, and the draws of all others.
+
+        Raises:
+            PrivacyError: the ledger charges what this plan has not, or draws without the start.
+        """
+        if not ledger.entries:
+            return None
+        self._check_charged(ledger)
+        num_starts = sum(entry.first_step == 0 for entry in ledger.entries)
+        if num_starts == 0:
+            raise PrivacyError("the ledger charges no step 0, the one-shot release: it was edited")
+        num_draws = ledger.num_charged_steps - num_starts
+        started = replace(self, num_starts=num_starts)
+        return started.first_steps(1 + num_draws).event
 
     def covering(self, step: int, num_lost_steps: int) -> StartedPlan:
         """The plan of ``step`` steps done and some paid for and lost; `num_starts` says how many of those were starts.

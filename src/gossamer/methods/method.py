@@ -19,6 +19,7 @@ from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import MemoryStore, WarmStartStore
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.statement import PrivacyStatement
 
 C = TypeVar("C")
@@ -68,6 +69,24 @@ class Plan(Protocol):
 
     def num_steps_within(self, budget: PrivacyBudget) -> int:
         """The largest number of first steps that keeps within the budget."""
+        ...
+
+    def spent_by(self, ledger: Ledger) -> DpEvent | None:
+        """What the blocks of a ledger pay for; None where nothing is charged."""
+        ...
+
+    def statement(
+        self,
+        delta: float,
+        *,
+        method: str,
+        sample_size: int,
+        is_secure: bool,
+        public_inputs: tuple[str, ...] = (),
+        num_tuning_runs: int = 0,
+        num_planned_steps: int | None = None,
+    ) -> PrivacyStatement:
+        """The claim of a run of this plan."""
         ...
 
 

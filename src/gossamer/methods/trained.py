@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ from gossamer.nn.spectral_norm import advance
 from gossamer.privacy.statement import PrivacyStatement
 
 BATCH = 500
+MAX_BATCH_VALUES = 2**24
+"""Most values of a batch of samples or latents that is drawn at once; 500 samples of 33,554 values have as many."""
+_ROUNDING = 1e-5
 
 Spec = ImageSpec | SeriesSpec
 """What can be made; a file tells them apart by their type's name."""
@@ -102,12 +106,16 @@ class TrainedGenerator:
             generator without classes.
 
         Raises:
-            InputError: a number below 1, or labels of another length or outside the classes.
+            InputError: a number below 1, labels of another length or outside the classes, or damaged weights.
         """
         labels = self._labels(num_samples, labels)
         network = self.network()
         parts = [network(latent, label) for latent, label in self._batches(num_samples, labels, seed)]
-        return self.recipe.spec.as_written(torch.cat(parts)), labels
+        records = torch.cat(parts)
+        low, high = torch.aminmax(records)
+        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # a NaN makes both comparisons false
+            raise InputError("this generator draws values that are no numbers in [0, 1]: its weights are damaged")
+        return self.recipe.spec.as_written(records), labels
 
     def uneven_labels(self, num_samples: int, *, evenness: float = 0.5, seed: int = 0) -> Tensor:
         r"""Classes in the released shares p, or between those and all alike: in numbers as :math:`p^{1 - e}`.
@@ -147,8 +155,10 @@ class TrainedGenerator:
 
     def _batches(self, num_samples: int, labels: Tensor | None, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         rng = public_stream(seed, "samples")
-        for start in range(0, num_samples, BATCH):
-            size = min(BATCH, num_samples - start)
+        largest = max(self.recipe.latent.dim, math.prod(self.recipe.spec.shape))
+        batch = max(1, min(BATCH, MAX_BATCH_VALUES // largest))
+        for start in range(0, num_samples, batch):
+            size = min(batch, num_samples - start)
             yield self.recipe.latent.draw(size, rng), None if labels is None else labels[start : start + size]
 
     def _labels(self, num_samples: int, labels: Tensor | None) -> Tensor | None:

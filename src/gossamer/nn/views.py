@@ -6,6 +6,7 @@ import abc
 import functools
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -143,18 +144,30 @@ def plane(sample_shape: Shape) -> tuple[int, int]:
     return height, width
 
 
+MAX_BASIS_VALUES: Final = 2**27
+"""Most numbers in a basis: 128 functions on a plane of 1024 x 1024."""
+
+
 @functools.lru_cache(maxsize=16)
 def cosine_basis(height: int, width: int, radius: float) -> tuple[Tensor, Tensor]:
     """Orthonormal cosine functions of low frequency, lowest first.
 
     Returns:
         The functions as columns, float32 (height * width, n), and their frequencies ``sqrt(u^2 + v^2) < radius``, (n,).
+
+    Raises:
+        InputError: too many functions for so large a plane.
     """
     rows, columns = _cosines(height), _cosines(width)
     frequency = torch.cartesian_prod(torch.arange(height), torch.arange(width))
     squared = frequency.square().sum(dim=1)
     order = torch.argsort(squared, stable=True)
     kept = frequency[order[squared[order] < radius**2]]
+    if height * width * len(kept) > MAX_BASIS_VALUES:
+        raise InputError(
+            f"radius: {len(kept)} functions on {height} x {width} are more than {MAX_BASIS_VALUES} numbers; take a "
+            "smaller radius"
+        )
     functions = torch.einsum("nh,nw->hwn", rows[kept[:, 0]], columns[kept[:, 1]])
     return functions.reshape(height * width, -1).float(), kept.square().sum(dim=1).sqrt().float()
 

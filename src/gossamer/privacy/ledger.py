@@ -77,6 +77,27 @@ class Ledger:
         """How many steps of the plan are not paid for yet, at least 0."""
         return max(0, num_planned_steps - self.num_charged_steps)
 
+    def find_gap(self, num_done_steps: int) -> str | None:
+        """Where a block is missing that a run of so many steps must have charged; None where none is.
+
+        Processes are numbered from 0 without a gap, each charges block after block from where it took the run up, and
+        it takes it up at a step that an earlier one had come to.
+
+        Example:
+            >>> blocks = [LedgerEntry(first_step=first, num_steps=10, process_index=0) for first in (0, 20)]
+            >>> Ledger(entries=tuple(blocks)).find_gap(30)
+            'no block charges step 10'
+        """
+        expected, charged_until = 0, 0
+        for entry in self.entries:
+            if entry.process_index > expected:
+                return f"no block is of process {expected}"
+            is_same_process = entry.process_index == expected - 1
+            if entry.first_step > charged_until or (is_same_process and entry.first_step != charged_until):
+                return f"no block charges step {charged_until}"
+            expected, charged_until = entry.process_index + 1, entry.end_step
+        return None if num_done_steps <= charged_until else f"no block charges step {charged_until}"
+
     def charge(self, entry: LedgerEntry, *, num_planned_steps: int) -> Ledger:
         """A new ledger with one more block.
 

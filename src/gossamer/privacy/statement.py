@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gossamer.errors import InputError, PrivacyError
@@ -15,6 +15,8 @@ JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "Jso
 Parameter = tuple[str, str | int | float]
 
 FORMAT_VERSION = 1
+_LONGEST_TEXT = 10_000
+_MOST_ENTRIES = 100
 
 INSECURE_LINE = "INSECURE: made with deterministic test noise. Nothing below is guaranteed; share nothing of it."
 
@@ -137,13 +139,16 @@ class PrivacyStatement:
             if keys:
                 raise InputError(f"the privacy statement {problem} {sorted(keys)[0]!r}: use the file as it was written")
         values = {name: value for name, value in document.items() if name != "format_version"}
+        for name, value in document.items():
+            if not _KINDS[name](value):
+                raise InputError(f"the privacy statement has no {name} as it must be: use the file as it was written")
         if document["format_version"] != FORMAT_VERSION:
             raise InputError(f"the privacy statement is not of format {FORMAT_VERSION}: use the version that wrote it")
         try:
             return cls(**_restore(values))
         except InputError:
             raise
-        except (TypeError, AttributeError, ValueError) as error:
+        except (TypeError, AttributeError, ValueError, ArithmeticError) as error:
             raise InputError(f"the privacy statement is damaged ({error}): use the file as it was written") from None
 
     def to_markdown(self) -> str:
@@ -237,6 +242,57 @@ def _round_up(epsilon: float) -> str:
     """Epsilon to three decimals, never rounded down."""
     # Privacy: a printed figure below the proved one would be a false claim.
     return f"{math.ceil(epsilon * 1000.0) / 1000.0:.3f}"
+
+
+def _is_text(value: object) -> bool:
+    # It is printed on terminals and in pages: no line break, nothing that a terminal would obey.
+    return isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST_TEXT
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _is_number(value: object) -> bool:
+    return _is_count(value) or isinstance(value, float)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list) and len(value) <= _MOST_ENTRIES and all(map(_is_text, value))
+
+
+def _is_table(value: object) -> bool:
+    if not isinstance(value, dict) or len(value) > _MOST_ENTRIES:
+        return False
+    return all(_is_text(name) and (_is_text(entry) or _is_number(entry)) for name, entry in value.items())
+
+
+def _or_none(is_kind: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: value is None or is_kind(value)
+
+
+_KINDS: Mapping[str, Callable[[object], bool]] = {
+    "format_version": _is_count,
+    "mechanism": _is_text,
+    "adjacency": _is_text,
+    "unit": _is_text,
+    "num_slots": _is_count,
+    "epsilon": _is_number,
+    "delta": _is_number,
+    "epsilon_rdp": _or_none(_is_number),
+    "noise_multiplier": _is_number,
+    "clip_norm": _or_none(_is_number),
+    "parameters": _is_table,
+    "accountants": _is_table,
+    "num_tuning_runs": _is_count,
+    "public_inputs": _is_list,
+    "covered": _is_list,
+    "not_covered": _is_list,
+    "truncation_delta": _is_number,
+    "is_secure": lambda value: isinstance(value, bool),
+    "published_epsilon": _or_none(_is_number),
+    "published_caveat": _or_none(_is_text),
+}
 
 
 def _restore(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,71 +1,208 @@
-"""States of a training to go on from: whole files with a digest, the last two kept. Private."""
+"""States of a training to go on from: whole files with a manifest, the last two kept. Private."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import importlib.metadata
 import io
 import pickle
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from gossamer.errors import InputError
-from gossamer.runs.files import whole_file, write_json
+from gossamer.errors import InputError, is_lack_of_memory
+from gossamer.runs.files import read_json, whole_file, write_json
+from gossamer.runs.ledger_file import LedgerPosition
 
 # What torch's reader of tensors alone says of a file that is cut or changed.
-_DAMAGE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError, AttributeError)
+_DAMAGE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError, AttributeError, OSError)
 
 KEPT = 2
-SCHEMA = 1
+SCHEMA = 2
+_VERSIONED = ("gossamer", "torch")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a checkpoint was computed with: it is of use to a run with the same, and to no other. Private.
+
+    Attributes:
+        settings_sha256: digest of the settings that a statement depends on.
+        data_sha256: digest of the records.
+
+    Raises:
+        InputError: not a digest.
+    """
+
+    settings_sha256: str
+    data_sha256: str
+
+    def __post_init__(self) -> None:
+        for name in ("settings_sha256", "data_sha256"):
+            if not _DIGEST.fullmatch(getattr(self, name)):
+                raise InputError(f"{name} must be 64 hexadecimal digits")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What is known of a checkpoint before it is read.
+
+    Attributes:
+        step: private steps done.
+        sha256: of the file.
+        replaces: digest of the file that it was written over, which a crash may have left in its place; None where
+            there was none.
+        origin: of the run; None where nobody said.
+        ledger: how far the ledger had come; None where nobody said.
+        versions: of what wrote it, by name.
+    """
+
+    step: int
+    sha256: str
+    replaces: str | None
+    origin: Origin | None
+    ledger: LedgerPosition | None
+    versions: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types, as they are written beside the checkpoint."""
+        return {"schema": SCHEMA} | dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, tree: Any) -> Manifest:
+        """What `to_json` gave.
+
+        Raises:
+            ValueError, TypeError, LookupError, AttributeError: anything else.
+        """
+        origin, ledger = tree["origin"], tree["ledger"]
+        manifest = cls(
+            step=tree["step"],
+            sha256=tree["sha256"],
+            replaces=tree["replaces"],
+            origin=None if origin is None else Origin(**origin),
+            ledger=None if ledger is None else LedgerPosition(**ledger),
+            versions=dict(tree["versions"]),
+        )
+        if manifest.to_json() != tree or type(manifest.step) is not int or not _DIGEST.fullmatch(manifest.sha256):
+            raise ValueError("not a manifest")
+        return manifest
+
+
+def save_checkpoint(
+    folder: Path, step: int, state: dict[str, Any], origin: Origin | None = None, ledger: LedgerPosition | None = None
+) -> Path:
     """Write the state after ``step`` steps, then forget all but the last two.
 
     Args:
         folder: the run's checkpoint folder.
         step: number of steps done.
         state: plain dictionaries, tensors and numbers.
+        origin: settings and records of the run, so that no other run goes on from it.
+        ledger: how far the ledger has come, so that no older one is put in its place.
 
     Returns:
         The file.
+
+    Raises:
+        ResourceError: it cannot be written; the last one is still there.
     """
-    buffer = io.BytesIO()
-    torch.save({"schema": SCHEMA, "state": state}, buffer)
+    content = _packed({"schema": SCHEMA, "state": state})
     path = folder / f"step-{step:08d}.pt"
+    manifest = Manifest(
+        step=step,
+        sha256=hashlib.sha256(content).hexdigest(),
+        replaces=_whole_digest(path),
+        origin=origin,
+        ledger=ledger,
+        versions=_versions(),
+    )
+    # First: at any moment of a crash the file that is there is one that the manifest beside it names.
+    write_json(path.with_suffix(".json"), manifest.to_json())
     with whole_file(path) as file:
-        file.write(buffer.getbuffer())
-    write_json(path.with_suffix(".json"), {"sha256": hashlib.sha256(buffer.getbuffer()).hexdigest(), "step": step})
-    for old in _checkpoints(folder)[:-KEPT]:
+        file.write(content)
+    finished = [found for found in find_checkpoints(folder) if _is_finished(found)]
+    for old in set(find_checkpoints(folder)) - set(finished[-KEPT:]):
         old.unlink()
         old.with_suffix(".json").unlink(missing_ok=True)
     return path
 
 
-def load_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The newest state whose digest is right, or None when there is none at all.
+def load_checkpoint(folder: Path, origin: Origin | None = None, ledger: Path | None = None) -> dict[str, Any] | None:
+    """The newest state that is whole, or None when there is none at all.
+
+    Args:
+        folder: the run's checkpoint folder.
+        origin: of the run that goes on from it.
+        ledger: file of the run's ledger.
 
     Raises:
-        InputError: checkpoints are there but none is whole, or they are of another version.
+        InputError: checkpoints are there but none is whole; or the newest is of other settings, records or versions.
+        PrivacyError: the ledger was changed since.
     """
-    found = _checkpoints(folder)
+    found = find_checkpoints(folder)
     for path in reversed(found):
-        if _is_whole(path):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            if content["schema"] != SCHEMA:
-                raise InputError(f"{path}: written by another version of gossamer; resume it with that version")
-            return content["state"]
-    if found:
+        manifest = read_manifest(path)
+        if manifest is not None and is_as_written(path, manifest):
+            _check(path, manifest, origin, ledger)
+            return _state(path)
+    # One without any manifest is where a crash came in between: nobody was told of it, and its steps stay paid.
+    if any(_is_finished(path) for path in found):
         raise InputError(f"{folder}: no checkpoint is whole; start the run anew in another folder")
     return None
 
 
+def _is_finished(path: Path) -> bool:
+    return path.with_suffix(".json").exists()
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints in rising order of steps, whole or not."""
+    named = [path for path in folder.glob("step-*.pt") if re.fullmatch(r"step-[0-9]{8,18}\.pt", path.name)]
+    return sorted(named, key=lambda path: int(path.stem.removeprefix("step-")))
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """What is known of a checkpoint; None where nothing, or nothing whole, was written beside it.
+
+    Raises:
+        InputError: another version wrote it.
+    """
+    found = _described(path)
+    if found == "foreign":
+        raise InputError(f"{path}: written by another version of gossamer; resume it with that version")
+    return found
+
+
+def is_as_written(path: Path, manifest: Manifest) -> bool:
+    """Whether a checkpoint is byte by byte what its manifest is of."""
+    try:
+        return path.is_file() and _digest(path) in (manifest.sha256, manifest.replaces)
+    except OSError:
+        return False
+
+
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
     """Write tensors that stay private."""
+    content = _packed(tensors)
     with whole_file(path) as file:
-        torch.save(tensors, file)
+        file.write(content)
+
+
+def _packed(tree: Any) -> memoryview:
+    """As torch writes it, in memory: on a full disk it would say so in words of its own."""
+    buffer = io.BytesIO()
+    try:
+        torch.save(tree, buffer)
+    except RuntimeError as error:
+        # Closing what is half written, torch hides why it is: no memory, or an interrupt.
+        raise error.__context__ or error from None
+    return buffer.getbuffer()
 
 
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -76,16 +213,71 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except _DAMAGE:
+    except _DAMAGE as error:
+        if is_lack_of_memory(error):
+            raise
         raise InputError(f"{path}: damaged; delete it and resume, and it is computed anew") from None
 
 
-def _checkpoints(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("step-*.pt") if re.fullmatch(r"step-\d{8,}\.pt", path.name))
+def _check(path: Path, manifest: Manifest, origin: Origin | None, ledger: Path | None) -> None:
+    """Refuse a checkpoint of another run, named by what differs."""
+    if origin is not None and manifest.origin is not None:
+        # Privacy: noise, number of critics or batch changed in mid-run would make the statement false.
+        if manifest.origin.settings_sha256 != origin.settings_sha256:
+            raise InputError(
+                f"{path}: of a run with other settings than config.json; put the settings back, or start a new run"
+            )
+        if manifest.origin.data_sha256 != origin.data_sha256:
+            raise InputError(f"{path}: of a run on other records; put the records back, or start a new run")
+    for name, version in _versions().items():
+        written = manifest.versions.get(name)
+        if written != version:
+            raise InputError(
+                f"{path}: written with {name} {written}, this is {name} {version}; resume it with {name} {written}"
+            )
+    if ledger is not None and manifest.ledger is not None:
+        manifest.ledger.check(ledger)
 
 
-def _is_whole(path: Path) -> bool:
-    manifest = path.with_suffix(".json")
-    if not manifest.is_file():
-        return False
-    return f'"{hashlib.sha256(path.read_bytes()).hexdigest()}"'.encode() in manifest.read_bytes()
+def _state(path: Path) -> dict[str, Any]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        schema, state = content["schema"], content["state"]
+    except _DAMAGE as error:
+        if is_lack_of_memory(error):
+            raise
+        raise InputError(f"{path}: not a checkpoint of gossamer; start the run anew in another folder") from None
+    if schema != SCHEMA:
+        raise InputError(f"{path}: written by another version of gossamer; resume it with that version")
+    return state
+
+
+def _whole_digest(path: Path) -> str | None:
+    """Digest of a file that is there and is as it was written."""
+    manifest = _described(path)
+    if not isinstance(manifest, Manifest) or not path.is_file():
+        return None
+    digest = _digest(path)
+    return digest if digest in (manifest.sha256, manifest.replaces) else None
+
+
+def _described(path: Path) -> Manifest | Literal["foreign"] | None:
+    """The manifest beside a file, a word where another version wrote it, None where nothing can be read."""
+    beside = path.with_suffix(".json")
+    if not beside.is_file():  # nor a pipe, at which reading would wait for ever
+        return None
+    try:
+        tree = read_json(beside)
+        return Manifest.from_json(tree) if tree.get("schema") == SCHEMA else "foreign"
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    # What stands behind a plus says for which machine it was built, and machines may change.
+    return {name: importlib.metadata.version(name).partition("+")[0] for name in _VERSIONED}

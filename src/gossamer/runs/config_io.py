@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from typing import Any, TypeVar
@@ -100,6 +101,8 @@ def _number(tree: Any, kind: type) -> Any:
     # Strict: JSON true is no number, and 3.7 is no count.
     if isinstance(tree, bool) or not isinstance(tree, (int, float) if kind is float else kind):
         raise InputError(f"expected {kind.__name__}, got {type(tree).__name__}")
+    if isinstance(tree, float) and not math.isfinite(tree):
+        raise InputError("expected a finite number")
     return kind(tree)
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from gossamer.errors import InputError, ResourceError
+
+MAX_JSON_BYTES = 2**24
+"""Longest JSON file that is read."""
 
 
 @contextlib.contextmanager
@@ -58,6 +62,14 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def clear_partial_files(*folders: Path) -> None:
+    """Remove what crashes left of files that were being written, in folders and below. Nobody may be writing there."""
+    for partial in (path for folder in folders for path in folder.rglob(".*.partial")):
+        if partial.is_file():
+            with contextlib.suppress(OSError):
+                partial.unlink()
+
+
 def flush_folder(folder: Path) -> None:
     """Make a rename in the folder last through a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -73,6 +85,36 @@ def write_json(path: Path, tree: Any) -> None:
         file.write((json.dumps(tree, indent=2) + "\n").encode())
 
 
+@contextlib.contextmanager
+def json_lines(path: Path) -> Iterator[Callable[[Any], None]]:
+    """Append JSON, an object a line, each to be seen by whoever follows the file as soon as it is written.
+
+    Raises:
+        ResourceError: disk full, no permission, read-only.
+    """
+    try:
+        is_torn = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
+        file = path.open("ab", buffering=0)
+    except OSError as error:
+        raise _unappendable(path, error) from None
+
+    def append(tree: Any) -> None:
+        nonlocal is_torn
+        line = (b"\n" if is_torn else b"") + json.dumps(tree).encode() + b"\n"
+        try:
+            is_torn = file.write(line) != len(line)
+        except OSError as error:
+            raise _unappendable(path, error) from None
+
+    with file:
+        yield append
+
+
+def _unappendable(path: Path, error: OSError) -> ResourceError:
+    reason = error.strerror or type(error).__name__
+    return ResourceError(f"{path}: cannot be written ({reason}); free space, then `gossamer resume`")
+
+
 def read_json(path: Path) -> Any:
     """Read JSON.
 
@@ -80,8 +122,47 @@ def read_json(path: Path) -> Any:
         InputError: absent, or no JSON.
     """
     try:
-        return json.loads(path.read_bytes())
+        return strict_json(read_bounded(path, MAX_JSON_BYTES))
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not readable as JSON ({type(error).__name__})") from None
+
+
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """The content of a regular file of bounded length: a sparse one may claim any, a pipe never ends.
+
+    Raises:
+        InputError: it is longer, or no regular file.
+        OSError: absent, or it cannot be read.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: not a regular file")
+    if path.stat().st_size > max_bytes:
+        raise InputError(f"{path}: longer than {max_bytes} bytes, so not a file that gossamer wrote")
+    return path.read_bytes()
+
+
+def strict_json(text: str | bytes) -> Any:
+    """JSON as the standard has it: every number finite, where Python's own reader takes NaN, Infinity and 1e999 too.
+
+    Raises:
+        ValueError, RecursionError: it is none.
+
+    >>> strict_json("[1, 2.5]")
+    [1, 2.5]
+    >>> strict_json("[1e999]")
+    Traceback (most recent call last):
+    ...
+    ValueError: a number that is not finite
+    """
+    return json.loads(text, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number that is not finite")
+    return number

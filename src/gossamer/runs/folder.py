@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib.metadata
+import os
 import platform
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,13 +30,13 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path) -> RunFolder:
-        """A new run folder; one that exists must be empty.
+        """A new run folder; one that exists must be empty, or hold what a crash left before its settings were written.
 
         Raises:
             InputError: something is there already.
             ResourceError: it cannot be made.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())) and not _is_unbegun(path):
             raise InputError(f"{path}: exists and is not empty; name another --out, or `gossamer resume {path}`")
         folder = cls(path)
         try:
@@ -104,6 +106,21 @@ class RunFolder:
         return self.private / "ledger.jsonl"
 
     @property
+    def plan_file(self) -> Path:
+        """Public number of slots, with which the settings make a plan."""
+        return self.private / "plan.json"
+
+    @property
+    def release_digest_file(self) -> Path:
+        """Digest of what was released, so that another release in its place is told."""
+        return self.private / "release.sha256"
+
+    @property
+    def audits(self) -> Path:
+        """What audits of this run found."""
+        return self.private / "audit"
+
+    @property
     def metrics_file(self) -> Path:
         """Losses and speeds, one JSON object a line."""
         return self.private / "metrics.jsonl"
@@ -113,17 +130,45 @@ class RunFolder:
         """Hold the run: a second process is refused.
 
         Raises:
-            InputError: private/ is gone, and with it all that is needed to go on.
+            InputError: private/ is gone, and with it all that is needed to go on; or it holds links or pipes.
             ResourceError: another process holds it.
         """
         if not self.private.is_dir():
             raise InputError(f"{self.private}: missing; without it a run cannot go on, start a new one")
-        with (self.private / "lock").open("w") as file:
+        with contextlib.ExitStack() as held:
             try:
+                # Neither through a link, which could lead to any file, nor waiting on a pipe.
+                flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+                file = held.enter_context(os.fdopen(os.open(self.private / "lock", flags, 0o600), "w"))
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise ResourceError(f"{self.path}: another process works on this run; wait for it to end") from None
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                raise ResourceError(
+                    f"{self.path}: cannot be held ({reason}); a run needs a folder that it may write and lock"
+                ) from None
+            _check_plain(self.private)
             yield
+
+
+def _check_plain(folder: Path) -> None:
+    """Refuse links and pipes: what is written must not go through the one, nor wait for the other end of the other."""
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # others who share the work may just have renamed it
+            if not (stat.S_ISREG(path.lstat().st_mode) or path.is_dir()):
+                raise InputError(f"{path}: neither a file nor a folder; a run holds nothing else, so remove it")
+
+
+def _is_unbegun(path: Path) -> bool:
+    """Whether a folder holds the beginnings of a run without `config.json`, which comes last: nothing was spent."""
+    folder, beginnings = RunFolder(path), ("environment.json", "release", "private")
+    if not folder.release.is_dir() or any(
+        one.name not in beginnings and one.suffix != ".partial" for one in path.iterdir()
+    ):
+        return False
+    files = [file for part in (folder.release, folder.private) for file in part.rglob("*") if not file.is_dir()]
+    return all(file.suffix in (".sha256", ".partial") or file.name in ("lock", "plan.json") for file in files)
 
 
 def environment() -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,22 @@ import safetensors.torch
 from torch import Tensor
 
 from gossamer.errors import InputError
-from gossamer.runs.files import whole_file, whole_folder, write_json
+from gossamer.runs.files import strict_json, whole_file, whole_folder, write_json
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.manifest import MANIFEST, file_digest, manifest_tree
 
 FORMAT = "gossamer-generator-1"
+MAX_GENERATOR_BYTES = 2**31
+"""Longest generator file that is read."""
+MAX_HEADER_BYTES = 2**22
+"""Longest header of a generator file: tensors by name, recipe and statement."""
+MAX_TENSORS = 10_000
+"""Most tensors in a generator file."""
 GENERATOR = "generator.safetensors"
+STATEMENT = "privacy.json"
+TEXT = "PRIVACY.md"
+PARTS = (STATEMENT, TEXT, GENERATOR, MANIFEST)
+"""Files of every release, of a generator saved on the way too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +48,17 @@ class SavedGenerator:
 
 
 def write_release(
-    folder: RunFolder, *, weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any], text: str
+    folder: RunFolder,
+    *,
+    weights: dict[str, Tensor],
+    recipe: dict[str, Any],
+    statement: dict[str, Any],
+    text: str,
+    samples: Sequence[Path] = (),
 ) -> Path:
-    """Write `generator.safetensors`, `privacy.json` and `PRIVACY.md` into `release/`.
+    """Write `generator.safetensors`, `privacy.json`, `PRIVACY.md` and `manifest.json` into `release/`.
+
+    A digest of the manifest is kept in `private/`, so that another release in its place can be told from it.
 
     Args:
         folder: the run.
@@ -45,8 +66,14 @@ def write_release(
         recipe: how to build it, as JSON.
         statement: what is claimed, as JSON.
         text: the same in plain words.
+        samples: files that were put into `release/` before and belong to it, as the generators saved on the way do.
+
+    Raises:
+        ResourceError: something cannot be written.
     """
-    return _write_into(folder.release, weights, recipe, statement, text)
+    saved = [one.path / name for one in saved_generators(folder) for name in PARTS]
+    beside = {path.relative_to(folder.release).as_posix(): file_digest(path) for path in (*samples, *saved)}
+    return _write_into(folder.release, weights, recipe, statement, text, beside, folder.release_digest_file)
 
 
 def write_saved_generator(
@@ -69,7 +96,7 @@ def write_saved_generator(
     """
     saved = SavedGenerator(step=step, path=saved_path(folder, step))
     with whole_folder(saved.path) as partial:
-        _write_into(partial, weights, recipe, statement, text)
+        _write_into(partial, weights, recipe, statement, text, {}, None)
     return saved
 
 
@@ -104,13 +131,27 @@ def find_generator(path: Path) -> Path:
 
 
 def _write_into(
-    folder: Path, weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any], text: str
+    folder: Path,
+    weights: dict[str, Tensor],
+    recipe: dict[str, Any],
+    statement: dict[str, Any],
+    text: str,
+    beside: dict[str, str],
+    digest_file: Path | None,
 ) -> Path:
-    write_json(folder / "privacy.json", statement)
-    with whole_file(folder / "PRIVACY.md") as file:
+    write_json(folder / STATEMENT, statement)
+    with whole_file(folder / TEXT) as file:
         file.write(text.encode())
-    # The generator comes last: where it is, its statement stands beside it.
-    write_generator(folder / GENERATOR, weights=weights, recipe=recipe, statement=statement)
+    content = _generator_bytes(weights, recipe, statement)
+    written = {name: file_digest(folder / name) for name in (STATEMENT, TEXT)}
+    written[GENERATOR] = hashlib.sha256(content).hexdigest()
+    write_json(folder / MANIFEST, manifest_tree(beside | written))
+    if digest_file is not None:
+        with whole_file(digest_file) as file:
+            file.write(file_digest(folder / MANIFEST).encode())
+    # The generator comes last: where it is, its statement and its manifest stand beside it.
+    with whole_file(folder / GENERATOR) as file:
+        file.write(content)
     return folder / GENERATOR
 
 
@@ -118,10 +159,14 @@ def write_generator(
     path: Path, *, weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]
 ) -> None:
     """Write a generator file alone."""
-    header = {"format": FORMAT, "recipe": json.dumps(recipe), "statement": json.dumps(statement)}
-    content = safetensors.torch.save({name: tensor.contiguous() for name, tensor in weights.items()}, metadata=header)
+    content = _generator_bytes(weights, recipe, statement)
     with whole_file(path) as file:
         file.write(content)
+
+
+def _generator_bytes(weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]) -> bytes:
+    header = {"format": FORMAT, "recipe": json.dumps(recipe), "statement": json.dumps(statement)}
+    return safetensors.torch.save({name: tensor.contiguous() for name, tensor in weights.items()}, metadata=header)
 
 
 def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]:
@@ -133,16 +178,31 @@ def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[
     if not path.is_file():
         raise InputError(f"{path}: no released generator here; `gossamer train` writes one when it ends")
     try:
+        _check_size(path)
         with safetensors.safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
+            if len(file.keys()) > MAX_TENSORS:
+                raise InputError(f"{path}: more than {MAX_TENSORS} tensors, so not a generator of gossamer")
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if header.get("format") != FORMAT:
             raise InputError(f"{path}: a safetensors file, but not a generator of gossamer")
-        recipe, statement = json.loads(header["recipe"]), json.loads(header["statement"])
-    except InputError:
+        recipe, statement = strict_json(header["recipe"]), strict_json(header["statement"])
+    except (InputError, MemoryError):
         raise
-    except (safetensors.SafetensorError, ValueError, LookupError, OSError, RecursionError, AttributeError) as error:
+    except Exception as error:
+        # All of them: the package's own error is no ancestor of what it raises for a type or a size it does not know.
         raise InputError(f"{path}: not a generator of gossamer ({type(error).__name__})") from None
     if not (isinstance(recipe, dict) and isinstance(statement, dict)):
         raise InputError(f"{path}: not a generator of gossamer (its header holds no recipe or no statement)")
     return weights, recipe, statement
+
+
+def _check_size(path: Path) -> None:
+    """Refuse, before anything is read, a file or a header that no generator needs."""
+    size = path.stat().st_size
+    if size > MAX_GENERATOR_BYTES:
+        raise InputError(f"{path}: {size} bytes; a generator of gossamer has {MAX_GENERATOR_BYTES} at most")
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER_BYTES:
+        raise InputError(f"{path}: not a generator of gossamer (its header says it has {length} bytes)")

@@ -1,0 +1,56 @@
+"""How much a network may take that a file asks for: its tensors hold no more numbers than the file has weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from gossamer.errors import InputError
+
+_ROOM: Final = 2**20
+_MAKERS: Final = frozenset(
+    {torch.empty, torch.empty_like, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn}
+)
+
+
+class Allowance(TorchFunctionMode):
+    """While it is entered, new tensors hold so many numbers in all, twice over, and a million more.
+
+    A recipe from a hostile file can name layers whose product fills any memory. What torch has just made is not yet
+    filled, and so takes none.
+
+    Args:
+        num_weights: numbers in the file.
+
+    Example:
+        >>> with Allowance(10):
+        ...     layer = torch.nn.Linear(3, 4)
+        >>> with Allowance(10):
+        ...     torch.zeros(10**4, 10**4)
+        Traceback (most recent call last):
+        ...
+        gossamer.errors.InputError: a network of more numbers than its file has weights
+    """
+
+    def __init__(self, num_weights: int) -> None:
+        super().__init__()
+        self._left = 2 * num_weights + _ROOM
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Make the tensor, and refuse it where it is too large."""
+        made = func(*args, **(kwargs or {}))
+        if func in _MAKERS and isinstance(made, Tensor) and made.device.type != "meta":
+            self._left -= made.numel()
+            if self._left < 0:
+                raise InputError("a network of more numbers than its file has weights")
+        return made

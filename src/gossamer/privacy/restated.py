@@ -1,0 +1,161 @@
+"""What a statement's own numbers cost: the event read back from a statement alone, for whoever has nothing else."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from dp_accounting import DpEvent
+
+from gossamer.errors import InputError
+from gossamer.privacy.events import (
+    GaussianPart,
+    OneOfManyPart,
+    Part,
+    PoissonPart,
+    compose_events,
+    flatten,
+    gaussian_event,
+    merge_gaussians,
+    one_of_many_event,
+    poisson_event,
+)
+from gossamer.privacy.statement import PrivacyStatement
+
+PRINTED_TOLERANCE = 1e-4
+"""Relative error of epsilon that six printed digits of a noise multiplier may leave."""
+
+
+def event_of(statement: PrivacyStatement) -> DpEvent:
+    """The mechanism that a statement describes, as an event that an accountant can price.
+
+    Only what is printed is used: whether the run followed these numbers is not known here. The noise of the first step
+    of gs-wgan-started is printed to six digits, so that its epsilon comes out within `PRINTED_TOLERANCE`.
+
+    Args:
+        statement: of any method of this library.
+
+    Raises:
+        InputError: a number is missing, or no number.
+        PrivacyError: a noise multiplier of 0.
+
+    Example:
+        >>> from gossamer.privacy import Adjacency, Unit
+        >>> statement = PrivacyStatement(
+        ...     mechanism="a sum", adjacency=Adjacency.SLOT, unit=Unit.RECORD, num_slots=100, epsilon=1.0, delta=1e-4,
+        ...     epsilon_rdp=None, noise_multiplier=3.0, clip_norm=None, parameters=(("num_releases", 1),),
+        ...     accountants=(), num_tuning_runs=0, public_inputs=(), covered=(), not_covered=(), truncation_delta=0.0,
+        ...     is_secure=True,
+        ... )
+        >>> event_of(statement).event.noise_multiplier
+        3.0
+    """
+    names = {name for name, _ in statement.parameters}
+    if "sample_rate" in names:
+        return poisson_event(
+            sample_rate=_real(statement, "sample_rate"),
+            noise_multiplier=statement.noise_multiplier,
+            num_steps=_count(statement, "num_steps"),
+        )
+    if "num_releases" in names:
+        return gaussian_event(noise_multiplier=statement.noise_multiplier)
+    if "times step 1 is paid for" in names:
+        return _started(statement)
+    return _draws(statement, _count(statement, "num_steps"))
+
+
+def is_same_event(one: DpEvent, other: DpEvent) -> bool:
+    """Whether two events have one price: the same samplings, and Gaussians that are worth the same together.
+
+    Multipliers may differ by as much as six printed digits leave.
+
+    Example:
+        >>> is_same_event(
+        ...     gaussian_event(noise_multiplier=3.0), gaussian_event(noise_multiplier=6.0, num_releases=4)
+        ... )
+        True
+    """
+    mine, others = _merged(one), _merged(other)
+    return len(mine) == len(others) and all(map(_is_same_part, mine, others))
+
+
+def describe_event(event: DpEvent) -> str:
+    """An event in words.
+
+    Example:
+        >>> describe_event(poisson_event(sample_rate=0.01, noise_multiplier=1.0, num_steps=300))
+        '300 Poisson samples at rate 0.01 with noise multiplier 1'
+    """
+    return " and ".join(map(_describe_part, _merged(event)))
+
+
+def _merged(event: DpEvent) -> list[Part]:
+    """Samplings in their order, then the one Gaussian that is worth all of them."""
+    parts = tuple(flatten(event))
+    sampled: list[Part] = [part for part in parts if not isinstance(part, GaussianPart)]
+    gaussians = tuple(part for part in parts if isinstance(part, GaussianPart))
+    if gaussians:
+        sampled.append(GaussianPart(noise_multiplier=merge_gaussians(gaussians), count=1))
+    return sampled
+
+
+def _is_same_part(one: Part, other: Part) -> bool:
+    is_close = math.isclose(one.noise_multiplier, other.noise_multiplier, rel_tol=1e-5)
+    return is_close and _public(one) == _public(other)
+
+
+def _public(part: Part) -> tuple[str, float, int]:
+    match part:
+        case OneOfManyPart():
+            return "one of many", part.num_critics, part.count
+        case PoissonPart():
+            return "Poisson", part.sample_rate, part.count
+        case GaussianPart():
+            return "Gaussian", 1.0, part.count
+
+
+def _describe_part(part: Part) -> str:
+    with_noise = f"noise multiplier {part.noise_multiplier:.6g}"
+    match part:
+        case OneOfManyPart():
+            return f"{part.count} draws of one of {part.num_critics}, each with {with_noise}"
+        case PoissonPart():
+            return f"{part.count} Poisson samples at rate {part.sample_rate:.6g} with {with_noise}"
+        case GaussianPart():
+            return f"a Gaussian of {with_noise}"
+
+
+def _draws(statement: PrivacyStatement, num_steps: int) -> DpEvent:
+    return one_of_many_event(
+        num_critics=_count(statement, "num_critics"),
+        noise_multiplier=statement.noise_multiplier,
+        num_steps=num_steps,
+        batch_size=_count(statement, "batch_size"),
+        draws_per_step=_count(statement, "draws_per_step"),
+    )
+
+
+def _started(statement: PrivacyStatement) -> DpEvent:
+    said = str(dict(statement.parameters).get("noise multiplier of step 1"))
+    printed = re.match(r"([0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?) ", said)
+    if printed is None:
+        raise InputError("the privacy statement does not say the noise multiplier of step 1: use it as it was written")
+    start = gaussian_event(
+        noise_multiplier=float(printed[1]), num_releases=_count(statement, "times step 1 is paid for")
+    )
+    num_steps = _count(statement, "num_steps")
+    return start if num_steps == 1 else compose_events(start, _draws(statement, num_steps - 1))
+
+
+def _count(statement: PrivacyStatement, name: str) -> int:
+    value = dict(statement.parameters).get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"the privacy statement has no whole number {name!r}: use it as it was written")
+    return value
+
+
+def _real(statement: PrivacyStatement, name: str) -> float:
+    value = dict(statement.parameters).get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"the privacy statement has no number {name!r}: use it as it was written")
+    return float(value)

@@ -1,0 +1,216 @@
+"""Does what lies on the disk fit together: release, statement, manifest, checkpoints, ledger, audits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gossamer.errors import InputError
+from gossamer.privacy.ledger import Ledger
+from gossamer.privacy.statement import PrivacyStatement
+from gossamer.runs.checkpoint import find_checkpoints, is_as_written, read_manifest
+from gossamer.runs.files import read_json
+from gossamer.runs.findings import Finding, broken, holds, of_error, refused, unchecked, unreadable
+from gossamer.runs.folder import RunFolder
+from gossamer.runs.ledger_file import LedgerPosition
+from gossamer.runs.manifest import MANIFEST, file_digest, files_in
+from gossamer.runs.manifest import read_manifest as read_release_manifest
+from gossamer.runs.release import STATEMENT, TEXT
+
+MAX_TEXT_BYTES = 10_000_000
+"""Longest statement that is read."""
+
+
+def read_statement(folder: Path) -> PrivacyStatement:
+    """The statement of a release, checked as it is read.
+
+    Raises:
+        InputError: it is absent or damaged.
+        PrivacyError: its delta is none that may be claimed.
+    """
+    path = folder / STATEMENT
+    _check_size(path)
+    tree = read_json(path)
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: not a privacy statement; use the file as it was written")
+    try:
+        return PrivacyStatement.from_json(tree)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def check_manifest(folder: Path, run: RunFolder | None) -> Iterator[Finding]:
+    """Every file of a release has the digest that it was written with, and there is no other file.
+
+    Args:
+        folder: with the manifest in it.
+        run: whose final release it is, to compare the manifest's digest with the one kept in `private/`; None where
+            that is not known.
+
+    Raises:
+        InputError: no manifest, or one that cannot be read.
+    """
+    _check_size(folder / MANIFEST)
+    digests = read_release_manifest(folder)
+    found = set(files_in(folder)) - {MANIFEST}
+    wrong = sorted(name for name in found & set(digests) if file_digest(folder / name) != digests[name])
+    for name in wrong:
+        yield broken(name, f"not the file that was released: its SHA-256 is not that of {MANIFEST}")
+    for name in sorted(set(digests) - found):
+        yield broken(name, f"missing, though {MANIFEST} names it")
+    for name in sorted(found - set(digests)):
+        # Privacy: whatever else lies in a release would be taken for covered.
+        yield broken(name, f"not of this release, so that no guarantee covers it ({MANIFEST} does not name it)")
+    if not wrong and found == set(digests):
+        yield holds(MANIFEST, f"{len(found)} files have the SHA-256 that they were written with, and there is no other")
+    if run is not None and run.release_digest_file.is_file():
+        if run.release_digest_file.read_bytes().strip() == file_digest(folder / MANIFEST).encode():
+            yield holds(MANIFEST, "is the one that this run wrote")
+        else:
+            yield broken(MANIFEST, f"not the one that this run wrote: its SHA-256 is not in {run.release_digest_file}")
+
+
+def check_statement(folder: Path, statement: PrivacyStatement) -> Iterator[Finding]:
+    """The text says what the numbers say, and the noise was secret."""
+    path = folder / TEXT
+    _check_size(path)
+    if statement.is_secure:
+        yield holds(STATEMENT, "made with secret noise, at a delta below one over the number of slots")
+    else:
+        yield broken(STATEMENT, "stamped insecure: made with deterministic test noise, so nothing is guaranteed")
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
+    if text == statement.to_markdown().encode():
+        yield holds(TEXT, f"says what {STATEMENT} says")
+    else:
+        yield broken(TEXT, f"does not say what {STATEMENT} says, word for word")
+
+
+def check_checkpoints(run: RunFolder, settings_sha256: str | None, data_sha256: str | None) -> Iterator[Finding]:
+    """Each checkpoint is whole, of these settings and records, and the ledger begins as it did then.
+
+    Args:
+        run: whose private side is there.
+        settings_sha256: digest of the settings as they are now; None where they cannot be read.
+        data_sha256: digest of the records that the run began with, as kept; None where it is gone.
+
+    Raises:
+        InputError: another version wrote one.
+    """
+    for path in find_checkpoints(run.checkpoints):
+        where, manifest = f"private/checkpoints/{path.name}", read_manifest(path)
+        if manifest is None:
+            yield unreadable(where, "no manifest, or a damaged one, stands beside it")
+            continue
+        if not is_as_written(path, manifest):
+            yield unreadable(where, "damaged: its SHA-256 is not that of its manifest; resume takes the one before")
+            continue
+        yield holds(where, f"whole, {manifest.step} steps done")
+        origin = manifest.origin
+        if origin is not None and settings_sha256 not in (None, origin.settings_sha256):
+            yield broken(where, "of a run with other settings than config.json")
+        if origin is not None and data_sha256 not in (None, origin.data_sha256):
+            yield broken(where, "of a run on other records than private/data.sha256 names")
+        if manifest.ledger is not None:
+            yield from refused("private/ledger.jsonl", _position(manifest.ledger, run))
+
+
+def _position(position: LedgerPosition, run: RunFolder) -> Iterator[Finding]:
+    position.check(run.ledger_file)
+    yield holds("private/ledger.jsonl", f"begins with the {position.num_charged_steps} steps charged by then")
+
+
+def num_done_steps(run: RunFolder) -> int:
+    """Private steps that the newest whole checkpoint has; 0 where there is none."""
+    for path in reversed(find_checkpoints(run.checkpoints)):
+        manifest = read_manifest(path)
+        if manifest is not None and is_as_written(path, manifest):
+            return manifest.step
+    return 0
+
+
+def check_ledger(ledger: Ledger, num_done: int, num_planned: int | None, *, is_released: bool) -> Iterator[Finding]:
+    """Every step that was taken is charged, no block is missing, and no more is charged than planned.
+
+    Args:
+        ledger: as read.
+        num_done: steps that were taken for certain.
+        num_planned: steps of the plan; None where that is not known.
+        is_released: whether the run has ended.
+    """
+    where, charged = "private/ledger.jsonl", ledger.num_charged_steps
+    gap = ledger.find_gap(num_done)
+    if gap is not None:
+        yield broken(where, f"a block is missing, {gap}, though {num_done} steps were done: the ledger was changed")
+    else:
+        yield holds(where, f"{len(ledger.entries)} blocks without a gap charge {charged} steps, {num_done} are done")
+    if num_planned is None:
+        return
+    if charged > num_planned:
+        yield broken(where, f"{charged} steps are charged and {num_planned} planned: the budget is exceeded")
+    elif is_released and not ledger.entries:
+        yield broken(where, "nothing is charged, though a generator is released: the ledger was changed or removed")
+    else:
+        yield holds(where, f"{charged} steps are charged, at most the {num_planned} planned")
+
+
+def check_audits(folder: Path) -> Iterator[Finding]:
+    """No audit found a larger epsilon, or a larger mu of Gaussian differential privacy, than is claimed.
+
+    Args:
+        folder: with a JSON file for each audit; it may be absent.
+    """
+    found = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    if not found:
+        yield unchecked("private/audit", "no audit was made")
+    for path in found:
+        yield _audit(path)
+
+
+def _audit(path: Path) -> Finding:
+    where = f"private/audit/{path.name}"
+    try:
+        _check_size(path)
+        tree = read_json(path)
+        pairs = [(name, _bound(tree, f"lower_bound_{name}"), _bound(tree, f"claimed_{name}")) for name in _AUDITED]
+    except InputError as error:
+        return of_error(where, error)
+    compared = [(name, low, claim) for name, low, claim in pairs if low is not None and claim is not None]
+    for name, low, claim in compared:
+        if low > claim:
+            sure = tree.get("confidence")
+            return broken(where, f"{name} is above {low:g} with confidence {sure!r}, and {claim:g} was claimed")
+    if not compared:
+        return unchecked(where, "says nothing about a claim")
+    return holds(where, "; ".join(f"{name} at least {low:g}, {claim:g} claimed" for name, low, claim in compared))
+
+
+_AUDITED = ("epsilon", "mu")
+
+
+def _bound(tree: Any, name: str) -> float | None:
+    """A figure of an audit, None where it gives none."""
+    if not isinstance(tree, dict):
+        raise InputError("not the result of an audit")
+    value = tree.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise InputError(f"{name} is no number of at least 0")
+    return value
+
+
+def _check_size(path: Path) -> None:
+    """Refuse what is no plain file, or far longer than what belongs there."""
+    try:
+        is_plain, size = path.is_file(), path.stat().st_size
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
+    if not is_plain or size > MAX_TEXT_BYTES:
+        raise InputError(f"{path}: no plain file, or longer than {MAX_TEXT_BYTES} bytes")
