@@ -101,7 +101,7 @@ def test_the_study_s_sizes_name_methods_and_recipes_that_exist() -> None:
 def test_the_heartbeats_are_trained_scored_and_tabulated_and_a_second_start_does_nothing(tmp_path: Path) -> None:
     heartbeats = load_heartbeats()
     (part,) = heartbeats.SIZES["beats"]
-    part = dataclasses.replace(part, scoring=("--num-samples", "150", "--num-seeds", "1", "--quick"))
+    part = dataclasses.replace(part, scoring=("--num-samples", "256", "--num-seeds", "1", "--quick"))
     heartbeats.main(tmp_path, (part,))
     tables = (tmp_path / "tables.md").read_text(encoding="utf-8")
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in tables.splitlines()]

@@ -67,9 +67,10 @@ def test_samples_come_back_as_a_table_in_the_user_s_units(run: Path, tmp_path: P
         x, y = drawn["x"], drawn["y"]
     assert x.shape == (200, 2, LENGTH)
     assert np.abs(x).max() <= 2
-    # Left and right of a runner rise and fall together: what the table says must have gone through.
+    # Left and right of a runner rise and fall together: what the table says must have gone through. Nine trainings with
+    # fresh noise gave 0.48 to 0.80 and -0.67 to -0.82; nothing learnt gives 0.
     together = [np.mean([np.corrcoef(*one)[0, 1] for one in x[y == label]]) for label in (0, 1)]
-    assert together[0] > 0.5 > -0.5 > together[1]
+    assert together[0] > 0.2 > -0.2 > together[1]
     assert main(["sample", str(run), "--num-samples", "20", "--out", str(tmp_path / "x.parquet")]) == 0
     assert parquet.read_table(tmp_path / "x.parquet").num_rows == 20
 

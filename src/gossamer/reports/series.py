@@ -252,7 +252,8 @@ def _classes(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str]
 
 
 def _draw_each(axes: Axes, series: NDArray[np.floating]) -> None:
-    for one in series[:NUM_OVERLAID]:
+    # Neighbours in a file are often of one recording: take some from all over it.
+    for one in series[:: max(1, len(series) // NUM_OVERLAID)][:NUM_OVERLAID]:
         for channel, values in enumerate(one[:_MOST_CHANNELS]):
             axes.plot(values, color=COLOURS[channel], linewidth=0.7, alpha=0.6)
 
