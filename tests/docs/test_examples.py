@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pytest
 
 import gossamer
 from gossamer.recipes.books import find_book
@@ -98,6 +99,7 @@ def test_the_study_s_sizes_name_methods_and_recipes_that_exist() -> None:
                     assert options[options.index("--recipe") + 1] in recipes
 
 
+@pytest.mark.slow
 def test_the_heartbeats_are_trained_scored_and_tabulated_and_a_second_start_does_nothing(tmp_path: Path) -> None:
     heartbeats = load_heartbeats()
     (part,) = heartbeats.SIZES["beats"]
