@@ -350,6 +350,22 @@ def test_a_planted_break_is_told_by_name(
     assert "do not rely on it" in said.err
 
 
+def test_a_run_of_another_version_whose_settings_have_gained_a_field_is_not_called_broken(
+    gossamer: Any, copied: Path
+) -> None:
+    settings_of_another_version(copied)
+    assert gossamer("verify", copied).code == 3
+    edit(copied / "environment.json", lambda tree: tree | {"gossamer": "0.0.1"})
+    said = gossamer("verify", copied)
+    assert said.code == 0, said.err
+    assert "not checked config.json: private/settings.sha256 is of gossamer 0.0.1" in said.out
+
+
+def settings_of_another_version(run: Path) -> None:
+    checkpoint_of_other_settings(run)
+    (run / "private" / "settings.sha256").write_text(hashlib.sha256(b"fewer fields").hexdigest())
+
+
 def bit_of_a_checkpoint_flipped(run: Path) -> None:
     (path,) = (run / "private" / "checkpoints").glob("*.pt")
     content = bytearray(path.read_bytes())

@@ -114,7 +114,7 @@ def test_an_interrupt_ends_the_workers_at_once() -> None:
             assert process.stdout.readline() == "bernoulli_nb\n"
             assert len(members(process.pid)) > 2
             os.killpg(process.pid, signal.SIGINT)
-            process.wait(timeout=240)
+            process.wait(timeout=60)
             assert process.returncode != 0
             assert "gbm" not in process.stdout.read()
             assert gone(process.pid)

@@ -25,8 +25,9 @@ from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.books import book_of
+from gossamer.runs.files import read_json
 from gossamer.runs.findings import Finding, Verdict, broken, holds, of_error, refused, unchecked
-from gossamer.runs.folder import RunFolder
+from gossamer.runs.folder import RunFolder, environment
 from gossamer.runs.ledger_file import read_ledger
 from gossamer.runs.manifest import MANIFEST
 from gossamer.runs.release import GENERATOR, STATEMENT, saved_generators
@@ -187,15 +188,24 @@ def _settings(folder: RunFolder, known: Known) -> Iterator[Finding]:
     kept = _kept(folder, "settings.sha256")
     if kept is None or _kept(folder, "data.sha256") is None:
         yield broken(where, "missing, or data.sha256 beside it: the private side is not whole")
-    elif known.job is not None and kept != settings_digest(known.job):
-        yield broken("config.json", "not the settings that the run began with (private/settings.sha256)")
-    elif known.job is not None:
+    elif known.job is not None and kept == settings_digest(known.job):
         yield holds("config.json", "the settings that the run began with")
+    elif known.job is not None and _writer(folder) != environment()["gossamer"]:
+        yield unchecked("config.json", f"{where} is of gossamer {_writer(folder)}, whose settings had other fields")
+    elif known.job is not None:
+        yield broken("config.json", f"not the settings that the run began with ({where})")
 
 
 def _checkpoints(folder: RunFolder, known: Known) -> Iterator[Finding]:
-    digest = None if known.job is None else settings_digest(known.job)
+    is_own = _writer(folder) == environment()["gossamer"]
+    digest = settings_digest(known.job) if known.job is not None and is_own else None
     yield from check_checkpoints(folder, digest, _kept(folder, "data.sha256"))
+
+
+def _writer(folder: RunFolder) -> str:
+    """The version that began a run, as it says of itself: versions may add settings, and their digests then differ."""
+    tree = _attempt(lambda: read_json(folder.environment_file), "environment.json", [])
+    return str(tree.get("gossamer")) if isinstance(tree, dict) else "of an unknown version"
 
 
 def _kept(folder: RunFolder, name: str) -> str | None:
