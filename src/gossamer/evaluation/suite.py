@@ -16,19 +16,13 @@ from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE, Classifier
-from gossamer.evaluation.downstream import (
-    LabelledImages,
-    Task,
-    accuracy_score,
-    calibrated_accuracy,
-    macro_f1_score,
-    mean_accuracy,
-)
+from gossamer.evaluation.downstream import LabelledImages, Task
 from gossamer.evaluation.encoder import Encoded
 from gossamer.evaluation.frechet import extrapolated_frechet_distance, fewest_samples, frechet_distance
 from gossamer.evaluation.inception_score import NUM_SPLITS, inception_score
 from gossamer.evaluation.manifold import manifold_scores
 from gossamer.evaluation.score import Score
+from gossamer.evaluation.verdicts import Basis, calibrated_accuracy, mean_accuracy, mean_macro_f1
 
 REAL = "real training images"
 TEST = "real test images"
@@ -300,6 +294,15 @@ class _Side:
     num_real: int
     seeds: tuple[int, ...]
 
+    def basis(self, what: str) -> Basis:
+        """What stands behind a score of this side, by the classifiers that are named."""
+        source = _source(what, self.what)
+        return Basis(num_synthetic=self.num_synthetic, num_real=self.num_real, seeds=self.seeds, source=source)
+
+    def stacked(self, classifiers: Sequence[str]) -> NDArray[np.integer]:
+        """Labels (num_classifiers, num_seeds, num_images) of several."""
+        return np.stack([self.labels[one] for one in classifiers])
+
 
 def score_downstream(
     suite: Suite, target: str, seeds: tuple[int, ...], sets: Mapping[str, LabelledImages], verdicts: Verdicts
@@ -365,59 +368,32 @@ def _sides(
 
 def _accuracy(side: _Side, classifier: str) -> Score:
     name = f"{classifier}_accuracy{side.suffix}"
-    return accuracy_score(
-        name,
-        side.labels[classifier],
-        side.true,
-        num_synthetic=side.num_synthetic,
-        num_real=side.num_real,
-        seeds=side.seeds,
-        source=_source(classifier, side.what),
-        rng=_stream(name, side.seeds),
-    )
+    basis = side.basis(classifier)
+    return mean_accuracy(name, side.labels[classifier][None], side.true, basis, _stream(name, side.seeds))
 
 
 def _macro_f1(side: _Side, classifier: str) -> Score:
     name = f"{classifier}_macro_f1{side.suffix}"
-    return macro_f1_score(
-        name,
-        side.labels[classifier],
-        side.true,
-        num_synthetic=side.num_synthetic,
-        num_real=side.num_real,
-        seeds=side.seeds,
-        source=_source(classifier, side.what),
-        rng=_stream(name, side.seeds),
-    )
+    basis = side.basis(classifier)
+    return mean_macro_f1(name, side.labels[classifier][None], side.true, basis, _stream(name, side.seeds))
 
 
 def _mean_of_twelve(side: _Side, twelve: Sequence[str]) -> Score:
     name = f"avg12{side.suffix}"
-    return mean_accuracy(
-        name,
-        np.stack([side.labels[one] for one in twelve]),
-        side.true,
-        num_synthetic=side.num_synthetic,
-        num_real=side.num_real,
-        seeds=side.seeds,
-        source=_source("mean accuracy of the twelve classifiers", side.what),
-        rng=_stream(name, side.seeds),
-    )
+    basis = side.basis("mean accuracy of the twelve classifiers")
+    return mean_accuracy(name, side.stacked(twelve), side.true, basis, _stream(name, side.seeds))
 
 
 def _calibrated(forwards: _Side, real: _Side, twelve: Sequence[str]) -> Score:
     name = "avg12_calibrated"
-    return calibrated_accuracy(
-        name,
-        np.stack([forwards.labels[one] for one in twelve]),
-        np.stack([real.labels[one] for one in twelve]),
-        forwards.true,
+    basis = Basis(
         num_synthetic=forwards.num_synthetic,
         num_real=real.num_real,
         seeds=forwards.seeds,
         source=_source("mean ratio of the twelve classifiers' accuracies", "synthetic over real training images"),
-        rng=_stream(name, forwards.seeds),
     )
+    labels = forwards.stacked(twelve), real.stacked(twelve)
+    return calibrated_accuracy(name, *labels, forwards.true, basis, _stream(name, forwards.seeds))
 
 
 def _source(what: str, direction: str) -> str:

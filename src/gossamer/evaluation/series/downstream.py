@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
-from gossamer.evaluation.downstream import in_processes, mean_accuracy, mean_macro_f1, one_thread
 from gossamer.evaluation.score import Score
 from gossamer.evaluation.series.classifiers import SeriesClassifier
 from gossamer.evaluation.series.matching import SeriesSet
 from gossamer.evaluation.suite import average_over_seeds
+from gossamer.evaluation.verdicts import Basis, mean_accuracy, mean_macro_f1
+from gossamer.evaluation.workers import in_processes, one_thread
 
 _NORMAL_QUANTILE_975 = 1.959963984540054
 _LEAST_RANGE = 1e-6
@@ -157,17 +158,15 @@ def downstream_scores(
     for group, said in groups.items():
         for kind, measure in (("accuracy", mean_accuracy), ("macro_f1", mean_macro_f1)):
             name = f"{prefix}_{group}{kind}{suffix}"
-            scores[name] = measure(
-                name,
-                said,
-                truth,
+            who = group.rstrip("_") or f"mean of {_listed(names)}"
+            basis = Basis(
                 num_synthetic=num_synthetic,
                 num_real=num_real,
                 seeds=seeds,
-                source=f"{group.rstrip('_') or f'mean of {_listed(names)}'}, {what}; interval: bootstrap over tested "
-                "series and seeds",
-                rng=np.random.default_rng([zlib.crc32(name.encode()), *seeds]),
+                source=f"{who}, {what}; interval: bootstrap over tested series and seeds",
             )
+            rng = np.random.default_rng([zlib.crc32(name.encode()), *seeds])
+            scores[name] = measure(name, said, truth, basis, rng)
     if all(len(np.unique(row)) > 1 for row in truth):
         name = f"{prefix}_auroc{suffix}"
         table = [np.stack([one.probabilities for one in row]) for row in verdicts]
