@@ -14,16 +14,24 @@ from hypothesis import HealthCheck, settings
 # The same examples at every run, and no clock: a busy machine must not fail a test.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
-# Tiny tensors: several threads only wait for each other.
+# Tiny tensors gain nothing from threads, and lose much on a machine that is busy; fixtures of whole modules, too.
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Whatever a test before has set."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def heard_hang_ups() -> Iterator[None]:
-    """Whoever starts the suite with nohup has it ignore SIGHUP, and every command in it; the tests want it heard."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def heard_signals() -> Iterator[None]:
+    """Started by nohup, or in the background of a script, the suite ignores these, and so would every command in it."""
+    heard = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in heard.items()}
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

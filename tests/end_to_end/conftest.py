@@ -6,14 +6,12 @@ import contextlib
 import io
 import os
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from gossamer.cli.main import main
 from gossamer.mechanisms.keystream import Keystream
@@ -46,15 +44,6 @@ class Overheard:
     drawn: tuple[bytes, ...]
     keys: tuple[bytes, ...]
     out: str
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_thread() -> Iterator[None]:
-    """Tiny networks gain nothing from threads, and lose much on a machine that is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,6 @@ from gossamer.evaluation.encoder import Encoder, EncoderSettings, EncoderTrainin
 from gossamer.evaluation.inception_score import inception_score
 
 QUICK = EncoderSettings(num_epochs=1, min_updates=30, batch_size=32, width=4, num_features=8)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

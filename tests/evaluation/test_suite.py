@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from gossamer.data.catalogue import load_records
@@ -44,14 +43,6 @@ REQUIRED = (
     "inception_score", "frechet_distance", "precision", "recall", "density", "coverage", "cnn_accuracy",
     "mlp_accuracy", "avg12", "avg12_calibrated",
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def score(value: float, low: float, high: float, seed: int = 0) -> Score:

@@ -99,14 +99,6 @@ def is_one_line(text: str) -> bool:
     return text.endswith("\n") and text[:-1].isprintable() and len(text) < 2500
 
 
-@pytest.fixture(autouse=True, scope="package")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def gossamer() -> Callable[..., Said]:
     """Run the command line on some words, watched."""
