@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from gossamer.data.catalogue import load_records
+from gossamer.evaluation.published_scores import published_scores
 
 DELTA = "1e-5"  # that of the published comparisons
 SCORES = {"inception_score": "IS", "frechet_distance": "Frechet", "avg12": "avg12", "mlp_accuracy": "MLP",
@@ -114,44 +115,6 @@ class Run:
         begin, begin_cpu = time.monotonic(), children_cpu()
         gossamer(*verb, *([] if is_begun else ["--out", str(self.folder)]))
         return {"wall": time.monotonic() - begin, "cpu": children_cpu() - begin_cpu}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """A published row: what was claimed, and what the run it describes costs."""
-
-    data: str
-    method: str
-    claimed: str
-    really: str
-    scores: tuple[float | None, float | None, float | None, float | None]  # IS, avg12, MLP, CNN
-    source: str
-
-
-NO_FINITE = "no finite one as the code stands"
-MENDED = f"{NO_FINITE}; 329 to 347 were it mended"
-PUBLISHED = (
-    Published(data="mnist", method="GS-WGAN", claimed="10", really=MENDED, scores=(9.23, 0.60, 0.79, 0.80),
-              source="Chen et al. 2020"),
-    Published(data="mnist", method="GS-WGAN", claimed="10", really=MENDED, scores=(9.17, 0.558, None, None),
-              source="the ECG study"),
-    Published(data="mnist", method="DP-CGAN", claimed="9.6", really=NO_FINITE, scores=(4.76, None, 0.60, 0.63),
-              source="Chen et al. 2020"),
-    Published(data="mnist", method="DP-CGAN", claimed="10", really=NO_FINITE, scores=(4.59, 0.355, None, None),
-              source="the ECG study"),
-    Published(data="mnist", method="DP-MERF", claimed="1", really="1", scores=(None, 0.652, 0.807, None),
-              source="Harder et al. 2021"),
-    Published(data="fashion-mnist", method="GS-WGAN", claimed="10", really=MENDED, scores=(5.32, 0.53, 0.65, 0.65),
-              source="Chen et al. 2020"),
-    Published(data="fashion-mnist", method="GS-WGAN", claimed="10", really=MENDED, scores=(5.03, 0.515, None, None),
-              source="the ECG study"),
-    Published(data="fashion-mnist", method="DP-CGAN", claimed="9.6", really=NO_FINITE,
-              scores=(3.55, None, 0.50, 0.46), source="Chen et al. 2020"),
-    Published(data="fashion-mnist", method="DP-CGAN", claimed="10", really=NO_FINITE,
-              scores=(3.69, 0.34, None, None), source="the ECG study"),
-    Published(data="fashion-mnist", method="DP-MERF", claimed="1", really="1", scores=(None, 0.620, 0.739, None),
-              source="Harder et al. 2021"),
-)  # fmt: skip
 
 
 def main(folder: Path, size: Size) -> None:
@@ -248,13 +211,15 @@ def figure(scores: Sequence[dict[str, Any]], name: str) -> str:
 
 def published(data: str) -> list[str]:
     """What was published for a data set, with the epsilon claimed and the one that it costs."""
-    rows = [one for one in PUBLISHED if one.data == data]
+    rows = published_scores(data)
     if not rows:
         return []
     head = ["published", "claimed epsilon", "what it costs", "IS", "avg12", "MLP", "CNN", "source"]
     lines = [row(head), row(["---"] * len(head))]
     for one in rows:
-        scores = ("" if score is None else str(score) for score in one.scores)
+        scores = (
+            str(one.scores.get(name, "")) for name in ("inception_score", "avg12", "mlp_accuracy", "cnn_accuracy")
+        )
         lines.append(row([one.method, one.claimed, one.really, *scores, one.source]))
     return lines
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import dp_accounting
 from dp_accounting import gaussian_mechanism, pld, rdp
@@ -27,7 +27,7 @@ from gossamer.privacy.events import (
     flatten,
     merge_gaussians,
 )
-from gossamer.privacy.loss_grid import COARSE, FINE, GridPrecision, Repeated, find_epsilon
+from gossamer.privacy.loss_grid import COARSE, FINE, MIDDLE, GridPrecision, Repeated, find_epsilon
 from gossamer.privacy.one_of_many import GaussianFirstPair, MixtureFirstPair, OneOfManyPair
 
 EventOfNoise = Callable[[float], dp_accounting.DpEvent]
@@ -103,6 +103,33 @@ def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
         5.51
     """
     return _bound_by_pld(event, delta, FINE)
+
+
+def profile_by_pld(event: dp_accounting.DpEvent, deltas: Sequence[float]) -> tuple[EpsilonBound, ...]:
+    """Epsilons at several deltas, on a grid between fine and coarse: a picture of the whole guarantee in seconds.
+
+    Guarantee:
+        As ``epsilon_by_pld``, of each; and all of them hold at once, since they are of one mechanism.
+
+    Args:
+        event: made by the functions of ``events``.
+        deltas: each in (0, 1).
+
+    Raises:
+        PrivacyError: as ``epsilon_by_pld``.
+    """
+    adjacency = find_adjacency(event)
+    for delta in deltas:
+        check_delta_range(delta)
+    if adjacency is Adjacency.ADD_OR_REMOVE_ONE:
+        accountant = _poisson_accountant(event)
+        epsilons = [float(accountant.get_epsilon(delta)) for delta in deltas]
+    else:
+        epsilons = [_one_of_many_epsilon(event, delta, MIDDLE) for delta in deltas]
+    return tuple(
+        EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=PLD_ACCOUNTANT)
+        for epsilon, delta in zip(epsilons, deltas, strict=True)
+    )
 
 
 def epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
@@ -245,11 +272,15 @@ def _bound_by_pld(event: dp_accounting.DpEvent, delta: float, precision: GridPre
 
 
 def _poisson_epsilon(event: dp_accounting.DpEvent, delta: float) -> float:
+    return float(_poisson_accountant(event).get_epsilon(delta))
+
+
+def _poisson_accountant(event: dp_accounting.DpEvent) -> pld.PLDAccountant:
     accountant = pld.PLDAccountant(
         dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE, value_discretization_interval=_poisson_interval(event)
     )
     accountant.compose(event)
-    return float(accountant.get_epsilon(delta))
+    return accountant
 
 
 def _poisson_interval(event: dp_accounting.DpEvent) -> float:

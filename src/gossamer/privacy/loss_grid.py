@@ -79,6 +79,7 @@ class GridPrecision:
 
 
 FINE = GridPrecision(max_interval=1e-4, spread_fraction=0.02, max_points=2**20)
+MIDDLE = GridPrecision(max_interval=1e-3, spread_fraction=0.06, max_points=2**18)
 COARSE = GridPrecision(max_interval=1e-2, spread_fraction=0.3, max_points=2**17)
 
 

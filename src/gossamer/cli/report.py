@@ -1,0 +1,274 @@
+"""`gossamer report`: one page about a release that can be handed over, and a private one for its makers."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import torch
+import tyro
+
+from gossamer.cli.arguments import read_arguments
+from gossamer.cli.job import TrainingJob, num_slots_kept
+from gossamer.cli.ledger import account
+from gossamer.cli.verify import examine
+from gossamer.data.records import RecordSet
+from gossamer.errors import InputError, PrivacyError, one_line
+from gossamer.estimators import load_generator
+from gossamer.extras import need
+from gossamer.methods.trained import Spec
+from gossamer.reports.page.figures import Exhibit, exhibits
+from gossamer.reports.page.kept import KeptRun, read_audits, read_evaluations
+from gossamer.reports.page.released import ReleasedRun
+from gossamer.reports.page.rendering import GENERATOR_MARK, PRIVATE_WORD, private_page, release_page
+from gossamer.runs.cards import CARD
+from gossamer.runs.files import whole_file
+from gossamer.runs.findings import Finding, Verdict, unchecked
+from gossamer.runs.folder import RunFolder
+from gossamer.runs.ledger_file import read_ledger
+from gossamer.runs.manifest import MANIFEST
+from gossamer.runs.release import GENERATOR, STATEMENT
+from gossamer.runs.verification import num_done_steps
+
+T = TypeVar("T")
+
+REPORT = "report.html"
+PRIVATE_REPORT = f"report-{PRIVATE_WORD}.html"
+_MARK = f'<meta name="generator" content="{GENERATOR_MARK}">'.encode()
+_HEAD_BYTES = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One HTML page about a release: the guarantee, what an attacker can gain, what is not covered, samples, digests.
+
+    It is made from the release alone and may be handed over with it. With --with-private it is another page, of
+    scores, audits and ledger, which stays with the data.
+
+    Example: gossamer report runs/mnist
+
+    Args:
+        runs: run folders, or releases alone; several make one page that adds their epsilons up
+        out: file to write; default: RUN/report.html, with --with-private RUN/private/report-PRIVATE.html
+        title: heading of the page; default: the name of the run's folder
+        with_private: add what was computed on real data; the page and its file then say PRIVATE
+        data: with --with-private: show real records of this data beside synthetic ones (read as the run read its own)
+        data_dir: where published data sets lie
+    """
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    out: Path | None = None
+    title: str | None = None
+    with_private: bool = False
+    data: str | None = None
+    data_dir: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A release, and the run around it where one was named.
+
+    Attributes:
+        name: as the report calls it.
+        release: folder with the generator.
+        run: what was named, where it is a run's folder and not a release alone.
+    """
+
+    name: str
+    release: Path
+    run: RunFolder | None
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Write a report."""
+    asked = read_arguments(Report, arguments, program="report")
+    need("report", "gossamer report")
+    targets = [find_release(path) for path in asked.runs]
+    if not targets:
+        raise InputError("report: name a run folder or a release; see gossamer report --help")
+    if not asked.with_private and (asked.data is not None or asked.data_dir is not None):
+        raise InputError("--data shows real records, so it goes with --with-private: give both or neither")
+    out = _place(asked, targets)
+    title = one_line(asked.title or (targets[0].name if len(targets) == 1 else f"{len(targets)} releases"))
+    released = [read_release(target) for target in targets]
+    if asked.with_private:
+        page = private_page([_kept(asked, one, run) for one, run in zip(released, map(_run_of, targets))], title)
+    else:
+        page = release_page(released, title)
+    with whole_file(out) as file:
+        # Privacy: closed to others before the first byte is in it.
+        os.fchmod(file.fileno(), 0o600 if asked.with_private else 0o644)
+        file.write(page.encode())
+    may = "PRIVATE: it stays with the data" if asked.with_private else "made from the release alone, and may leave"
+    print(f"The report, {may}: {out}")
+    return 0
+
+
+def find_release(path: Path) -> Target:
+    """The release at a path, by its folder alone or by the run around it.
+
+    Raises:
+        InputError: nothing there, or a run that has not ended.
+    """
+    if (path / GENERATOR).is_file():
+        return Target(name=_name(path), release=path, run=None)
+    folder = RunFolder(path)
+    if folder.generator_file.is_file():
+        return Target(name=_name(path), release=folder.release, run=folder)
+    if folder.config_file.is_file():
+        raise InputError(f"{path}: the training has not ended, so nothing is released yet; `gossamer resume {path}`")
+    raise InputError(f"{path}: neither a run nor a release; name a run folder, or the folder with {GENERATOR}")
+
+
+def read_release(target: Target) -> ReleasedRun:
+    """What a release says, checked first as `gossamer verify` checks a release alone.
+
+    Guarantee:
+        Nothing but the release's own folder is read.
+
+    Raises:
+        PrivacyError: something claimed does not hold.
+        InputError: a file that is needed cannot be read.
+    """
+    findings = [_without_manifest(finding, target.release) for finding in examine(target.release)]
+    for verdict, error in ((Verdict.BROKEN, PrivacyError), (Verdict.UNREADABLE, InputError)):
+        for finding in findings:
+            if finding.verdict is verdict:
+                raise error(
+                    f"{target.release}: {finding.where}: {finding.what}; `gossamer verify` tells all, and there is "
+                    "no report on such a release"
+                )
+    return ReleasedRun.read(target.name, target.release, load_generator(target.release / GENERATOR), findings)
+
+
+def _without_manifest(finding: Finding, release: Path) -> Finding:
+    """A release from before there were manifests can be reported on, and the page says what was not there."""
+    is_earlier = not (release / MANIFEST).exists() and finding.where in (MANIFEST, CARD)
+    if is_earlier and finding.verdict is Verdict.UNREADABLE:
+        return unchecked(finding.where, "this release was written before releases had one")
+    return finding
+
+
+def _name(path: Path) -> str:
+    """The name of the run, whose release or whose saved generator this may be."""
+    resolved = path.resolve()
+    if resolved.name == "release":
+        return one_line(resolved.parent.name)
+    if resolved.parent.name == "checkpoints" and resolved.parent.parent.name == "release":
+        return one_line(f"{resolved.parent.parent.parent.name}, {resolved.name.replace('-', ' ')}")
+    return one_line(resolved.name) or "release"
+
+
+# ---- where it is written -----------------------------------------------------------------------------------------
+
+
+def _place(asked: Report, targets: Sequence[Target]) -> Path:
+    """Where to write, checked before anything is computed."""
+    out = asked.out or _default_place(asked, targets)
+    if out.is_dir():
+        raise InputError(f"--out {out}: is a folder; name a file, {out / REPORT} for instance")
+    if not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}; make it, or name another file")
+    for part in out.resolve().parents:
+        if (part / STATEMENT).is_file() or ((part / MANIFEST).is_file() and (part / GENERATOR).is_file()):
+            # Privacy: whatever else lies in a release would be taken for covered; its manifest names all that is.
+            raise PrivacyError(f"--out {out}: lies in a release, which holds what its manifest names and nothing else")
+    if asked.with_private and PRIVATE_WORD.lower() not in out.name.lower():
+        raise PrivacyError(
+            f"--out {out}: holds what no guarantee covers, so its name must say so: {out.stem}-{PRIVATE_WORD}.html"
+        )
+    if out.exists() and not _is_report(out):
+        raise InputError(f"--out {out}: is there already and no report; name another file")
+    return out
+
+
+def _default_place(asked: Report, targets: Sequence[Target]) -> Path:
+    run = targets[0].run
+    if len(targets) > 1:
+        raise InputError("a report on several runs belongs to none of their folders: name a file with --out")
+    if asked.with_private:
+        return _run_of(targets[0]).private / PRIVATE_REPORT
+    return Path(REPORT) if run is None else run.path / REPORT
+
+
+def _is_report(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _MARK in file.read(_HEAD_BYTES)
+
+
+# ---- the private side --------------------------------------------------------------------------------------------
+
+
+def _run_of(target: Target) -> RunFolder:
+    """The run around a release.
+
+    Raises:
+        InputError: a release alone, or a run whose private side is gone.
+    """
+    if target.run is None or not target.run.private.is_dir():
+        raise InputError(
+            f"{target.release}: no private/ beside it, so a private report has nothing to say; name a run folder, or "
+            "leave --with-private out"
+        )
+    return target.run
+
+
+def _kept(asked: Report, released: ReleasedRun, folder: RunFolder) -> KeptRun:
+    """What can be read of the private side; what cannot is said in its place."""
+    lacks: list[str] = []
+    found = _attempt(lambda: read_evaluations(folder), lacks)
+    audits = _attempt(lambda: read_audits(folder, released.trade_off), lacks)
+    ledger = _attempt(lambda: _ledger(folder), lacks)
+    real: tuple[Exhibit, ...] = ()
+    if asked.data is not None:
+        real = _real(asked, asked.data, folder, released.recipe.spec)
+    else:
+        lacks.append("Real records beside synthetic ones: name the data with --data")
+    evaluation, checkpoints = (None, ()) if found is None else found
+    return KeptRun(
+        released=released,
+        evaluation=evaluation,
+        checkpoints=checkpoints,
+        audits=audits or (),
+        ledger=ledger,
+        real=real,
+        lacks=tuple(lacks),
+    )
+
+
+def _attempt(read: Callable[[], T], lacks: list[str]) -> T | None:
+    try:
+        return read()
+    except (PrivacyError, InputError) as error:
+        lacks.append(str(error))
+    return None
+
+
+def _ledger(folder: RunFolder) -> dict[str, object]:
+    job = TrainingJob.read(folder)
+    return account(job, job.plan(num_slots_kept(folder)), read_ledger(folder.ledger_file), num_done_steps(folder))
+
+
+def _real(asked: Report, data: str, folder: RunFolder, spec: Spec) -> tuple[Exhibit, ...]:
+    """Real records for the classes that are shown: held-out ones where there are any."""
+    job = TrainingJob.read(folder)
+    data_dir = job.data_dir if asked.data_dir is None else str(asked.data_dir)
+    found = dataclasses.replace(job, data=data, data_dir=data_dir).load()
+    records = found.train if found.test is None else found.test
+    if records.spec.shape != spec.shape or records.spec.num_classes != spec.num_classes:
+        raise InputError(f"--data {data}: records of another shape or of other classes than the run learnt from")
+    chosen = torch.tensor(list(_few_of_each(records)))
+    y = None if records.y is None else records.y[chosen].numpy()
+    return exhibits(records.x[chosen].numpy(), y, spec, "real")
+
+
+def _few_of_each(records: RecordSet) -> Iterator[int]:
+    """Indices in an order drawn with seed 0, so that the first of each class are no neighbours in the file."""
+    order = torch.randperm(records.num_records, generator=torch.Generator().manual_seed(0))
+    yield from order.tolist()

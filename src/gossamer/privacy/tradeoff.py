@@ -1,0 +1,153 @@
+r"""What an attacker can gain: how often a record is caught at most, for each rate of false alarms.
+
+Somebody looks at what was released and wants to tell whether one record was among those that were learnt from. Every
+way to decide that has two rates: of false alarms, alpha (the record was not there, and is accused), and of misses, beta
+(it was there, and is not). A guarantee is a curve f: no way at all has a rate of misses below f(alpha).
+
+References:
+    Wasserman, Zhou 2010, "A statistical framework for differential privacy", theorem 2.4 (one epsilon and delta).
+    Dong, Roth, Su 2022, "Gaussian differential privacy", proposition 2.5 and equation 5 (the curve of many).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from dp_accounting import DpEvent
+
+from gossamer.errors import InputError
+from gossamer.privacy.accounting import profile_by_pld
+from gossamer.privacy.events import (
+    GaussianPart,
+    OneOfManyPart,
+    Part,
+    PoissonPart,
+    compose_events,
+    flatten,
+    gaussian_event,
+    one_of_many_event,
+    poisson_event,
+)
+from gossamer.privacy.restated import event_of
+from gossamer.privacy.statement import PrivacyStatement
+
+# Six printed digits of a noise multiplier leave half of this at most (`restated.PRINTED_TOLERANCE`).
+_LESS_NOISE = 1e-5
+_ROUNDING = 1e-9
+_DELTAS = (*np.geomspace(1e-5, 0.1, 21), *np.linspace(0.13, 0.93, 24), 0.96, 0.98, 0.99, 0.995, 0.999)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TradeOff:
+    r"""What several epsilons and deltas that hold at once leave to an attacker.
+
+    .. math:: f(\alpha) = \max_i \max(0, 1 - \delta_i - e^{\epsilon_i} \alpha, e^{-\epsilon_i} (1 - \delta_i - \alpha))
+
+    Guarantee:
+        No test of one neighbouring data set against another, whatever it computes from what was released, has misses
+        below f at its rate of false alarms; if every pair holds in both directions. More pairs only bring f closer to
+        the truth from below: a bound that leaves the attacker more, never less, than there is.
+
+    Args:
+        points: (epsilon, delta), at least one; epsilon at least 0, delta in [0, 1].
+
+    Raises:
+        InputError: no point, or one out of range.
+
+    Example:
+        >>> nearly_nothing = TradeOff(points=((0.1, 1e-6),))
+        >>> round(nearly_nothing.largest_catch_rate(0.01), 4)
+        0.0111
+    """
+
+    points: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        if not self.points:
+            raise InputError("a trade-off needs at least one epsilon with its delta")
+        for epsilon, delta in self.points:
+            if not (math.isfinite(epsilon) and epsilon >= 0 and 0 <= delta <= 1):
+                raise InputError(f"epsilon {epsilon} and delta {delta} are no guarantee: at least 0, and in [0, 1]")
+
+    def smallest_miss_rate(self, false_alarm_rate: float) -> float:
+        """f: below this rate of misses no attack comes.
+
+        Args:
+            false_alarm_rate: alpha, in [0, 1].
+
+        Returns:
+            In [0, 1 - alpha].
+        """
+        alpha = float(false_alarm_rate)
+        if not 0 <= alpha <= 1:
+            raise InputError(f"a rate of false alarms lies in [0, 1], not {false_alarm_rate}")
+        epsilon, delta = np.array(self.points, dtype=np.float64).T
+        # An exponent beyond these changes nothing: the branch is far below 0, or 0.
+        steep = 1 - delta - np.exp(np.minimum(epsilon, 700.0)) * alpha
+        flat = np.exp(-epsilon) * (1 - delta - alpha)
+        # Privacy: rounded down, so that the attacker is never promised less than there is.
+        return max(0.0, float(np.max(np.maximum(steep, flat))) - _ROUNDING)
+
+    def largest_catch_rate(self, false_alarm_rate: float) -> float:
+        """1 - f: of records that were there, the largest share that is recognised at this rate of false alarms.
+
+        Example:
+            >>> TradeOff(points=((0.0, 0.0),)).largest_catch_rate(0.25) < 0.2500001
+            True
+        """
+        return 1.0 - self.smallest_miss_rate(false_alarm_rate)
+
+
+def trade_off(event: DpEvent) -> TradeOff:
+    """The curve of a mechanism, from its whole profile of epsilons over deltas.
+
+    Guarantee:
+        As ``TradeOff``, under the adjacency of the event: both accountants bound both directions.
+
+    Args:
+        event: made by the functions of ``events``.
+
+    Raises:
+        PrivacyError: adjacencies are mixed, or a mechanism has no price.
+        ArithmeticError: its numbers are too large or too small to compute with.
+    """
+    bounds = profile_by_pld(event, [float(delta) for delta in _DELTAS])
+    return TradeOff(points=tuple((bound.epsilon, bound.delta) for bound in bounds if math.isfinite(bound.epsilon)))
+
+
+def trade_off_of(statement: PrivacyStatement) -> TradeOff:
+    """The curve of what a statement states: of its mechanism's whole profile, and of the pair that it claims.
+
+    Guarantee:
+        As ``trade_off``, if the statement is true.
+
+    Args:
+        statement: of any method of this library.
+
+    Raises:
+        InputError: a number is missing.
+        PrivacyError: as ``trade_off``.
+        ArithmeticError: as ``trade_off``.
+    """
+    # Privacy: a little less noise than stated, since one number is printed to six digits only.
+    worse = compose_events(*map(_with_less_noise, flatten(event_of(statement))))
+    return TradeOff(points=(*trade_off(worse).points, (statement.epsilon, statement.delta)))
+
+
+def _with_less_noise(part: Part) -> DpEvent:
+    noise = part.noise_multiplier * (1 - _LESS_NOISE)
+    match part:
+        case GaussianPart():
+            return gaussian_event(noise_multiplier=noise, num_releases=part.count)
+        case OneOfManyPart():
+            return one_of_many_event(
+                num_critics=part.num_critics,
+                noise_multiplier=noise,
+                num_steps=part.count,
+                batch_size=1,
+                draws_per_step=1,
+            )
+        case PoissonPart():
+            return poisson_event(sample_rate=part.sample_rate, noise_multiplier=noise, num_steps=part.count)

@@ -1,0 +1,201 @@
+"""Pictures of a report as numbers and data: strips of images, panels of series, curves; templates draw them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gossamer.data.images import ImageSpec
+from gossamer.data.series import SeriesSpec
+from gossamer.methods.trained import Spec
+from gossamer.privacy.tradeoff import TradeOff
+from gossamer.reports.page.wording import counted, percent
+
+PER_CLASS = {ImageSpec: 8, SeriesSpec: 6}
+"""Samples shown of each class."""
+MOST_CLASSES = 20
+"""Classes that are shown."""
+ALARM_RATES = (0.001, 0.01, 0.1)
+"""Rates of false alarms at which a report says what an attacker gains."""
+_LARGEST_SIDE = 96
+_MOST_VALUES = 2**25
+_MOST_POINTS = 240
+_MOST_CHANNELS = 4
+_CURVE_WIDTH, _CURVE_HEIGHT, _LEFT, _TOP = 306.0, 190.0, 46.0, 14.0
+_LEAST_RATE = 5e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageStrip:
+    """Images side by side as one PNG.
+
+    Attributes:
+        source: a data URI.
+        width: pixels.
+        height: pixels.
+    """
+
+    source: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesPanels:
+    """Series, a panel each, as points of SVG in a box of 100 by 60.
+
+    Attributes:
+        panels: for each series its channels, the first four, each as the text of `points`.
+    """
+
+    panels: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibit:
+    """Some records of one class.
+
+    Attributes:
+        name: of the class; empty where there is none.
+        alt: what is seen, for those who do not.
+        picture: the records.
+    """
+
+    name: str
+    alt: str
+    picture: ImageStrip | SeriesPanels
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a strip of images; panels of series otherwise."""
+        return isinstance(self.picture, ImageStrip)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A place on a curve, or a tick of an axis, with what is written there."""
+
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TradeOffPicture:
+    """The largest share that is caught over the rate of false alarms, beside guessing; in a box of 360 by 250.
+
+    Attributes:
+        curve: points of the guarantee.
+        guessing: points of who knows nothing.
+        area: points around what the guarantee leaves beyond guessing.
+        marks: on the curve.
+        x_ticks: of the axis of false alarms.
+        y_ticks: of the axis of catches.
+    """
+
+    curve: str
+    guessing: str
+    area: str
+    marks: tuple[Mark, ...]
+    x_ticks: tuple[Mark, ...]
+    y_ticks: tuple[Mark, ...]
+
+
+def num_per_class(spec: Spec) -> int:
+    """Records of each class that `exhibits` shows; fewer where a record is so large that memory would be short.
+
+    >>> num_per_class(ImageSpec(channels=1, height=28, width=28))
+    8
+    """
+    return min(PER_CLASS[type(spec)], max(1, _MOST_VALUES // math.prod(spec.shape)))
+
+
+def exhibits(x: NDArray[np.floating], y: NDArray[np.integer] | None, spec: Spec, kind: str) -> tuple[Exhibit, ...]:
+    """The first records of each class.
+
+    Args:
+        x: (num_records, *spec.shape) in [0, 1].
+        y: (num_records,), or None.
+        spec: of the records.
+        kind: "synthetic" or "real", for the words beside a picture.
+
+    Returns:
+        One for each of the first classes that occur; one alone without labels.
+    """
+    noun = "image" if isinstance(spec, ImageSpec) else "series"
+    if y is None:
+        return (_exhibit("", x[: PER_CLASS[type(spec)]], kind, noun),)
+    classes = [(name, x[y == label][: PER_CLASS[type(spec)]]) for label, name in enumerate(spec.class_names)]
+    return tuple(_exhibit(name, chosen, kind, noun) for name, chosen in classes[:MOST_CLASSES] if len(chosen))
+
+
+def _exhibit(name: str, x: NDArray[np.floating], kind: str, noun: str) -> Exhibit:
+    shown = counted(len(x), f"{kind} {noun}")
+    alt = f"{shown} of class {name}" if name else shown
+    return Exhibit(name=name, alt=alt[0].upper() + alt[1:], picture=image_strip(x) if x.ndim == 4 else series_panels(x))
+
+
+def image_strip(x: NDArray[np.floating]) -> ImageStrip:
+    """Images (n, channels, height, width) in [0, 1] side by side, nothing between them but what shines through."""
+    images = [_as_picture(one) for one in x]
+    width, height = images[0].size
+    gap = max(1, width // 10)
+    strip = Image.new("LA" if x.shape[1] == 1 else "RGBA", (len(images) * (width + gap) - gap, height))
+    for place, image in enumerate(images):
+        strip.paste(image, (place * (width + gap), 0))
+    file = io.BytesIO()
+    strip.save(file, format="PNG", optimize=True)
+    source = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+    return ImageStrip(source=source, width=strip.width, height=strip.height)
+
+
+def _as_picture(one: NDArray[np.floating]) -> Image.Image:
+    values = np.rint(np.moveaxis(one, 0, -1) * 255.0).astype(np.uint8)
+    image = Image.fromarray(values[..., 0] if values.shape[-1] == 1 else values)
+    image.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE))
+    return image.convert("LA" if values.shape[-1] == 1 else "RGBA")
+
+
+def series_panels(x: NDArray[np.floating]) -> SeriesPanels:
+    """Series (n, channels, time) in [0, 1], each in a panel; of long ones every so manieth value."""
+    stride = -(-x.shape[2] // _MOST_POINTS)
+    times = 100.0 * np.arange(x.shape[2])[::stride] / (x.shape[2] - 1)
+    panels = [tuple(_points(times, 58.0 - 56.0 * channel[::stride]) for channel in one[:_MOST_CHANNELS]) for one in x]
+    return SeriesPanels(panels=tuple(panels))
+
+
+def trade_off_picture(trade_off: TradeOff) -> TradeOffPicture:
+    """What an attacker can gain, for all rates of false alarms from 0.05 % on."""
+    rates = np.geomspace(_LEAST_RATE, 1.0, 81)
+    x = [_x_of(rate) for rate in rates]
+    caught = [_y_of(trade_off.largest_catch_rate(rate)) for rate in rates]
+    guessed = [_y_of(rate) for rate in rates]
+    marks = [(rate, trade_off.largest_catch_rate(rate)) for rate in ALARM_RATES]
+    return TradeOffPicture(
+        curve=_points(x, caught),
+        guessing=_points(x, guessed),
+        area=_points([*x, *reversed(x)], [*caught, *reversed(guessed)]),
+        marks=tuple(Mark(x=_x_of(rate), y=_y_of(share), text=percent(share)) for rate, share in marks),
+        x_ticks=tuple(Mark(x=_x_of(rate), y=0.0, text=percent(rate)) for rate in (*ALARM_RATES, 1.0)),
+        y_ticks=tuple(Mark(x=0.0, y=_y_of(share), text=percent(share)) for share in (0.0, 0.25, 0.5, 0.75, 1.0)),
+    )
+
+
+def _x_of(rate: float) -> float:
+    return round(_LEFT + _CURVE_WIDTH * (1 - math.log(rate) / math.log(_LEAST_RATE)), 2)
+
+
+def _y_of(share: float) -> float:
+    return round(_TOP + _CURVE_HEIGHT * (1 - share), 2)
+
+
+def _points(x: Sequence[float] | NDArray[np.floating], y: Sequence[float] | NDArray[np.floating]) -> str:
+    """The attribute of an SVG line."""
+    return " ".join(f"{one:.4g},{other:.4g}" for one, other in zip(x, y, strict=True))

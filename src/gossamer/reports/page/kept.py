@@ -1,0 +1,230 @@
+"""What the private report adds to a release: scores, audits, ledger and real records, all of which stay."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gossamer.errors import InputError
+from gossamer.evaluation.comparison import SHOWN_FIRST, in_order, reference_of
+from gossamer.evaluation.published_scores import PublishedScores, published_scores
+from gossamer.evaluation.record import Evaluation
+from gossamer.evaluation.score import Score
+from gossamer.privacy.tradeoff import TradeOff
+from gossamer.reports.page.figures import Exhibit
+from gossamer.reports.page.released import ReleasedRun
+from gossamer.runs.files import read_json
+from gossamer.runs.folder import RunFolder
+
+EVALUATION = "evaluation.json"
+_LEAST_CURVE = 2
+_ALARMS = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditRow:
+    """One bound of an audit beside its claim.
+
+    Attributes:
+        audit: which.
+        figure: what is bounded.
+        found: what was found, with its interval or as "at least".
+        claimed: what is claimed for it.
+        confidence: with which it holds, a share.
+        is_within: whether it is no more than what is claimed; None where nothing is claimed.
+    """
+
+    audit: str
+    figure: str
+    found: str
+    claimed: str
+    confidence: float
+    is_within: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreLine:
+    """One score beside that of real records in place of synthetic ones.
+
+    Attributes:
+        score: of the synthetic records.
+        real: the reference, if there is one.
+    """
+
+    score: Score
+    real: Score | None
+
+    @property
+    def is_share(self) -> bool:
+        """Whether all of it lies in [0, 1], so that a bar can show it."""
+        shown = [self.score] if self.real is None else [self.score, self.real]
+        return self.score.higher_is_better and all(one.low >= 0 and one.high <= 1 for one in shown)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreCurve:
+    """One score over the epsilons of a run's saved generators.
+
+    Attributes:
+        name: of the score.
+        points: (epsilon, score), epsilons rising.
+    """
+
+    name: str
+    points: tuple[tuple[float, Score], ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KeptRun:
+    """All that a private report says of one run, beside what its release says.
+
+    Guarantee:
+        None. Every field here was computed from private records; nothing of a release report is made from this type.
+
+    Attributes:
+        released: the public part.
+        evaluation: what `gossamer evaluate` wrote, or None.
+        checkpoints: the same of the generators saved on the way.
+        audits: what `gossamer audit` wrote.
+        ledger: what was charged, as `gossamer ledger` says it, or None.
+        real: real records of the classes that the release's exhibits show; empty where they were not handed over.
+        lacks: sentences on what is not there or could not be read.
+    """
+
+    released: ReleasedRun
+    evaluation: Evaluation | None = None
+    checkpoints: tuple[Evaluation, ...] = ()
+    audits: tuple[AuditRow, ...] = ()
+    ledger: Mapping[str, Any] | None = None
+    real: tuple[Exhibit, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+    @property
+    def scores(self) -> tuple[ScoreLine, ...]:
+        """The scores that stand first, each beside its reference."""
+        scores = {} if self.evaluation is None else self.evaluation.scores
+        names = (name for name in in_order(scores) if name in SHOWN_FIRST)
+        return tuple(ScoreLine(score=scores[name], real=scores.get(reference_of(name))) for name in names)
+
+    @property
+    def others(self) -> tuple[ScoreLine, ...]:
+        """All further scores, references aside."""
+        scores = {} if self.evaluation is None else self.evaluation.scores
+        references = {reference_of(name) for name in scores}
+        names = (name for name in in_order(scores) if name not in SHOWN_FIRST and name not in references)
+        return tuple(ScoreLine(score=scores[name], real=scores.get(reference_of(name))) for name in names)
+
+    @property
+    def published(self) -> tuple[PublishedScores, ...]:
+        """What the literature reports for the data that was scored against."""
+        return () if self.evaluation is None else published_scores(self.evaluation.data)
+
+    @property
+    def curves(self) -> tuple[ScoreCurve, ...]:
+        """A curve for each of the first scores that every saved generator has."""
+        points = [(one.claim.epsilon, one.scores) for one in self.checkpoints if one.claim is not None]
+        if len({epsilon for epsilon, _ in points}) < _LEAST_CURVE:
+            return ()
+        points.sort(key=lambda point: point[0])
+        names = [name for name in SHOWN_FIRST if all(name in scores for _, scores in points)]
+        return tuple(
+            ScoreCurve(name=name, points=tuple((epsilon, scores[name]) for epsilon, scores in points)) for name in names
+        )
+
+    @property
+    def pairs(self) -> tuple[tuple[Exhibit, Exhibit], ...]:
+        """Synthetic beside real records of each class."""
+        made = {one.name: one for one in self.released.exhibits}
+        return tuple((made[one.name], one) for one in self.real if one.name in made)
+
+
+def read_evaluations(run: RunFolder) -> tuple[Evaluation, tuple[Evaluation, ...]]:
+    """The evaluation of a run, and those of its saved generators; none of those where there is one alone.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    path = run.private / "evaluation" / EVALUATION
+    if not path.is_file():
+        raise InputError(f"{path}: no scores yet; `gossamer evaluate {run.path}` computes them")
+    tree = read_json(path)
+    try:
+        saved = tree.get("checkpoints", []) if isinstance(tree, dict) else []
+        if not isinstance(saved, list):
+            raise InputError("a damaged record of an evaluation; evaluate again")
+        return Evaluation.from_json(tree), tuple(map(Evaluation.from_json, saved))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def read_audits(run: RunFolder, trade_off: TradeOff) -> tuple[AuditRow, ...]:
+    """What audits of a run found.
+
+    Args:
+        run: whose private side is there.
+        trade_off: what its guarantee leaves to an attacker, beside which attacks on members stand.
+
+    Raises:
+        InputError: there are none, or one is damaged.
+    """
+    files = sorted(run.audits.glob("*.json")) if run.audits.is_dir() else []
+    if not files:
+        raise InputError(f"{run.audits}: no audit yet; `gossamer audit mechanism {run.path}` makes one")
+    rows: list[AuditRow] = []
+    for path in files:
+        try:
+            rows += _rows(path.stem, read_json(path), trade_off.largest_catch_rate(_ALARMS))
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{path}: not the result of an audit; audit again") from None
+    return tuple(rows)
+
+
+def _rows(name: str, tree: Any, most_caught: float) -> list[AuditRow]:
+    audit, confidence = str(tree.get("kind", name)), _finite(tree["confidence"])
+    rows = [row for figure in ("epsilon", "mu") if (row := _bound(audit, figure, tree, confidence)) is not None]
+    for attack in tree.get("attacks", []):
+        rows += _attack(f"{audit}, by {attack['name']}", attack, confidence, most_caught)
+    return rows
+
+
+def _bound(audit: str, figure: str, tree: Mapping[str, Any], confidence: float) -> AuditRow | None:
+    low, claim = tree.get(f"lower_bound_{figure}"), tree.get(f"claimed_{figure}")
+    if low is None or claim is None:
+        return None
+    return AuditRow(
+        audit=audit,
+        figure=figure,
+        found=f"at least {_finite(low):.3f}",
+        claimed=f"{_finite(claim):.3f}",
+        confidence=confidence,
+        is_within=_finite(low) <= _finite(claim),
+    )
+
+
+def _attack(audit: str, tree: Mapping[str, Any], confidence: float, most_caught: float) -> list[AuditRow]:
+    area, caught = (
+        f"{_finite(tree[name]):.3f} ({_finite(tree[low]):.3f} to {_finite(tree[high]):.3f})"
+        for name, low, high in (("auc", "low", "high"), ("caught", "caught_low", "caught_high"))
+    )
+    is_within = _finite(tree["caught_low"]) <= most_caught
+    return [
+        AuditRow(
+            audit=audit, figure="area under its curve", found=area, claimed="", confidence=confidence, is_within=None
+        ),
+        AuditRow(
+            audit=audit,
+            figure="caught at 1 % false alarms",
+            found=caught,
+            claimed=f"at most {most_caught:.3f}",
+            confidence=confidence,
+            is_within=is_within,
+        ),
+    ]
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("no number")
+    return float(value)

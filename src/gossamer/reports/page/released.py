@@ -1,0 +1,163 @@
+"""What a release report is written from: a release, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gossamer.errors import InputError, PrivacyError
+from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
+from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.statement import PrivacyStatement
+from gossamer.privacy.tradeoff import TradeOff, trade_off_of
+from gossamer.reports.page.figures import MOST_CLASSES, Exhibit, exhibits, num_per_class
+from gossamer.runs.findings import Finding
+from gossamer.runs.manifest import MANIFEST, file_digest, read_manifest
+from gossamer.runs.release import PARTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleasedFile:
+    """A file of a release, by its path within it.
+
+    Attributes:
+        path: within the release.
+        sha256: in hexadecimal.
+    """
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReleasedRun:
+    """All that a release report says of one release.
+
+    Guarantee:
+        Every field is computed from files of the release, and no field is a path: what is written from this object is
+        post-processing of what may be shared, and costs nothing more.
+
+    Attributes:
+        name: as the report calls it.
+        statement: what is claimed.
+        recipe: shape, classes and network.
+        num_weights: of the generator.
+        exhibits: synthetic records, some of each class, drawn with the class's number as seed.
+        trade_off: what the guarantee leaves to an attacker.
+        files: of the release, with digests, the manifest first where there is one.
+        findings: what a check of the release found.
+    """
+
+    name: str
+    statement: PrivacyStatement
+    recipe: GeneratorRecipe
+    num_weights: int
+    exhibits: tuple[Exhibit, ...]
+    trade_off: TradeOff
+    files: tuple[ReleasedFile, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def network(self) -> str:
+        """Kind of the generator: "CosineGenerator"."""
+        return type(self.recipe.network).__name__.removesuffix("Config")
+
+    @classmethod
+    def read(cls, name: str, folder: Path, trained: TrainedGenerator, findings: Sequence[Finding]) -> ReleasedRun:
+        """What a release says.
+
+        Args:
+            name: as the report shall call it.
+            folder: of the release: the one with `generator.safetensors`.
+            trained: the generator in it.
+            findings: of a check of this folder.
+
+        Raises:
+            PrivacyError: the noise was no secret, so that nothing is guaranteed.
+            InputError: a number of the statement is missing, or beyond what can be computed.
+        """
+        statement = trained.statement
+        if not statement.is_secure:
+            raise PrivacyError(
+                f"{folder}: stamped insecure, made with deterministic test noise: nothing is guaranteed and nothing "
+                "of it may be shared; train again"
+            )
+        try:
+            trade_off = trade_off_of(statement)
+        except ArithmeticError:
+            raise InputError(f"{folder}: the numbers of its statement are beyond what can be computed") from None
+        return cls(
+            name=name,
+            statement=statement,
+            recipe=trained.recipe,
+            num_weights=sum(weight.numel() for weight in trained.weights.values()),
+            exhibits=_drawn(trained),
+            trade_off=trade_off,
+            files=_files(folder),
+            findings=tuple(findings),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """Several releases that may be of the same records.
+
+    Attributes:
+        epsilon: the sum.
+        delta: the sum.
+        unit: one record, unless all protect a person.
+        adjacency: added or removed, unless all hold for a replacement too.
+    """
+
+    epsilon: float
+    delta: float
+    unit: Unit
+    adjacency: Adjacency
+
+    @classmethod
+    def of(cls, runs: Sequence[ReleasedRun]) -> Together | None:
+        """Basic composition of their claims; None where they protect things that do not compare.
+
+        Guarantee:
+            What holds for any change of a slot holds for adding and removing, and what holds for any change of a
+            person's slot holds for one record of that person, so the sum holds for the weaker ones. Taking a person out
+            says nothing of taking out one of that person's records, so such claims are not added up.
+        """
+        claims = [one.statement for one in runs]
+        units = {claim.unit for claim in claims}
+        is_slot = all(claim.adjacency is Adjacency.SLOT for claim in claims)
+        people = [claim for claim in claims if claim.unit is Unit.PERSON]
+        if len(units) > 1 and any(claim.adjacency is not Adjacency.SLOT for claim in people):
+            return None
+        return cls(
+            epsilon=sum(claim.epsilon for claim in claims),
+            delta=sum(claim.delta for claim in claims),
+            unit=Unit.RECORD if Unit.RECORD in units else Unit.PERSON,
+            adjacency=Adjacency.SLOT if is_slot else Adjacency.ADD_OR_REMOVE_ONE,
+        )
+
+
+def _drawn(trained: TrainedGenerator) -> tuple[Exhibit, ...]:
+    """Some of each class, a class after the other, since a record may be large."""
+    spec = trained.recipe.spec
+    number = num_per_class(spec)
+    if not spec.num_classes:
+        return exhibits(trained.sample(number, seed=0)[0].numpy(), None, spec, "synthetic")
+    found: list[Exhibit] = []
+    for label in range(min(spec.num_classes, MOST_CLASSES)):
+        labels = torch.full((number,), label)
+        x, _ = trained.sample(number, labels=labels, seed=label)
+        found += exhibits(x.numpy(), labels.numpy(), spec, "synthetic")
+    return tuple(found)
+
+
+def _files(folder: Path) -> tuple[ReleasedFile, ...]:
+    """Digests by the manifest; of a release from before there was one, of the parts that are there."""
+    if not (folder / MANIFEST).is_file():
+        found = (name for name in PARTS if (folder / name).is_file())
+        return tuple(ReleasedFile(path=name, sha256=file_digest(folder / name)) for name in found)
+    named = {MANIFEST: file_digest(folder / MANIFEST)} | read_manifest(folder)
+    return tuple(ReleasedFile(path=path, sha256=digest) for path, digest in named.items())

@@ -1,0 +1,128 @@
+"""A report as HTML: two pages from two types, by templates that escape whatever they are given."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.metadata
+import importlib.resources
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gossamer.errors import InputError
+from gossamer.extras import from_extra
+from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.statement import shown_epsilon
+from gossamer.reports.page import wording
+from gossamer.reports.page.curves import curve_picture, interval_bar
+from gossamer.reports.page.figures import ALARM_RATES, trade_off_picture
+from gossamer.reports.page.kept import KeptRun
+from gossamer.reports.page.released import ReleasedRun, Together
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+GENERATOR_MARK = "gossamer report"
+"""What the head of every report says it was made by; a file with it may be written over."""
+PRIVATE_WORD = "PRIVATE"
+"""Stands in the file name, the heading and on every printed sheet of a private report."""
+
+
+def release_page(runs: Sequence[ReleasedRun], title: str) -> str:
+    """The report that may be handed over.
+
+    Guarantee:
+        Post-processing: it is a function of releases alone, which ``ReleasedRun`` cannot reach beyond.
+
+    Args:
+        runs: at least one.
+        title: heading.
+
+    Returns:
+        One HTML document that loads nothing; equal releases give equal documents.
+
+    Raises:
+        InputError: no run, or jinja2 is not installed.
+    """
+    _check(runs)
+    return (
+        _environment()
+        .get_template("release.html.j2")
+        .render(runs=runs, title=title, together=Together.of(runs), **_context())
+    )
+
+
+def private_page(runs: Sequence[KeptRun], title: str) -> str:
+    """The report for those who may see the records; it says so everywhere.
+
+    Guarantee:
+        None: it holds figures and, where they were handed over, pictures of private records.
+
+    Args:
+        runs: at least one.
+        title: heading.
+
+    Raises:
+        InputError: no run, or jinja2 is not installed.
+    """
+    _check(runs)
+    released = [one.released for one in runs]
+    return (
+        _environment()
+        .get_template("private.html.j2")
+        .render(kept=runs, runs=released, title=title, together=Together.of(released), word=PRIVATE_WORD, **_context())
+    )
+
+
+def _check(runs: Sequence[object]) -> None:
+    if not runs:
+        raise InputError("nothing to report on: name at least one run")
+
+
+def _context() -> dict[str, Any]:
+    """What every template knows; with the one style sheet, and the digest by which the page's own policy admits it."""
+    css = importlib.resources.files("gossamer.reports.page").joinpath("page.css").read_text(encoding="utf-8")
+    return {
+        "css": css,
+        "css_digest": base64.b64encode(hashlib.sha256(css.encode()).digest()).decode("ascii"),
+        "Adjacency": Adjacency,
+        "Unit": Unit,
+        "alarm_rates": ALARM_RATES,
+        "curve_picture": curve_picture,
+        "generator": GENERATOR_MARK,
+        "interval_bar": interval_bar,
+        "trade_off_picture": trade_off_picture,
+        "version": importlib.metadata.version("gossamer"),
+    }
+
+
+def _environment() -> Environment:
+    with from_extra("report", "gossamer report"):
+        import jinja2
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("gossamer.reports.page"),
+        # Privacy: a name out of a release is text to a browser, never markup.
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "axes": wording.axes_of,
+        "chance": wording.chance,
+        "change": wording.change_in_words,
+        "classes": wording.classes_of,
+        "epsilon": shown_epsilon,
+        "factor": wording.factor,
+        "kind": wording.kind_of,
+        "learnt_from": wording.learnt_from,
+        "method": wording.method_name,
+        "number": wording.number,
+        "percent": wording.percent,
+        "score": wording.score_title,
+        "shape": wording.shape_of,
+        "value": wording.value,
+        "who": wording.person_or_record,
+        "words": wording.title_of,
+    }
+    return environment
