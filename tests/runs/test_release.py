@@ -93,7 +93,7 @@ def test_a_released_generator_comes_back_whole(file: Path, weights: Any, stateme
     assert labels.tolist() == [0, 1, 0, 1, 0]
 
 
-def test_a_release_is_four_files_and_the_generator_comes_last(
+def test_a_release_is_five_files_and_the_generator_comes_last(
     tmp_path: Path, weights: Any, statement: Any, monkeypatch: Any
 ) -> None:
     folder = RunFolder.create(tmp_path / "run")
@@ -106,9 +106,16 @@ def test_a_release_is_four_files_and_the_generator_comes_last(
 
     monkeypatch.setattr(Path, "replace", spy)
     path = write_release(
-        folder, weights=weights, recipe=to_json_tree(RECIPE), statement=statement, text="in plain words\n"
+        folder,
+        weights=weights,
+        recipe=to_json_tree(RECIPE),
+        statement=statement,
+        text="in plain words\n",
+        card="a card\n",
     )
-    assert order == ["privacy.json", "PRIVACY.md", "manifest.json", "release.sha256", "generator.safetensors"]
+    assert order == [
+        "privacy.json", "PRIVACY.md", "README.md", "manifest.json", "release.sha256", "generator.safetensors",
+    ]  # fmt: skip
     assert sorted(each.name for each in folder.release.iterdir()) == sorted({*order} - {"release.sha256"})
     assert json.loads((folder.release / "privacy.json").read_text()) == statement
     assert read_generator(path)[2] == statement
@@ -223,11 +230,17 @@ def test_saved_generators_come_back_in_rising_order_and_whole(tmp_path: Path, we
     assert saved_generators(folder) == ()
     for step in (1_000_000, 30, 4):
         saved = write_saved_generator(
-            folder, step, weights=weights, recipe=to_json_tree(RECIPE), statement=statement, text="in plain words\n"
+            folder,
+            step,
+            weights=weights,
+            recipe=to_json_tree(RECIPE),
+            statement=statement,
+            text="in plain words\n",
+            card="a card\n",
         )
         assert saved == SavedGenerator(step=step, path=saved_path(folder, step))
         assert sorted(each.name for each in saved.path.iterdir()) == [
-            "PRIVACY.md", "generator.safetensors", "manifest.json", "privacy.json",
+            "PRIVACY.md", "README.md", "generator.safetensors", "manifest.json", "privacy.json",
         ]  # fmt: skip
         assert load_generator(saved.path).statement == PrivacyStatement.from_json(statement)
     assert [saved.step for saved in saved_generators(folder)] == [4, 30, 1_000_000]
@@ -249,5 +262,7 @@ def test_a_generator_is_found_in_a_run_in_a_release_and_beside_its_statement(
     tmp_path: Path, weights: Any, statement: Any
 ) -> None:
     folder = RunFolder.create(tmp_path / "run")
-    path = write_release(folder, weights=weights, recipe=to_json_tree(RECIPE), statement=statement, text="words\n")
+    path = write_release(
+        folder, weights=weights, recipe=to_json_tree(RECIPE), statement=statement, text="words\n", card="card\n"
+    )
     assert find_generator(folder.path) == find_generator(folder.release) == find_generator(path) == path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from gossamer.data.digits import DIGITS_SPEC, NUM_DIGITS, NUM_TRAIN_DIGITS, load
 from gossamer.data.files import is_absent, is_folder, shown
 from gossamer.data.folder import load_png_folder
 from gossamer.data.images import ImageSpec
-from gossamer.data.kaggle import load_kaggle_mitbih, load_kaggle_ptb
+from gossamer.data.kaggle import MITBIH_FILES, PTB_FILES, find_kaggle, load_kaggle_mitbih, load_kaggle_ptb
 from gossamer.data.made_beats import (
     BEATS_PER_PERSON,
     BEATS_SPEC,
@@ -24,12 +25,12 @@ from gossamer.data.made_beats import (
     load_made_beats,
 )
 from gossamer.data.mitdb import LEADS as MITDB_LEADS
-from gossamer.data.mitdb import load_mitdb
-from gossamer.data.mnist import FASHION_MNIST, MNIST, IdxImages, load_idx_images
+from gossamer.data.mitdb import find_mitdb, load_mitdb
+from gossamer.data.mnist import FASHION_MNIST, MNIST, IdxImages, find_idx_images, load_idx_images, published_roots
 from gossamer.data.npz import load_npz
 from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
-from gossamer.data.ptb import load_ptb
+from gossamer.data.ptb import find_ptb, load_ptb
 from gossamer.data.records import AbstractSpec, RecordData
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
@@ -175,7 +176,39 @@ def is_named(source: str) -> bool:
     >>> is_named("mitdb"), is_named("./mitdb")
     (True, False)
     """
-    return source in {data.name for data in (*NAMED_DATA, *NAMED_SERIES)}
+    return find_named(source) is not None
+
+
+def find_named(source: str) -> NamedData | None:
+    """The published set of that name, None for a user's own."""
+    return next((data for data in (*NAMED_DATA, *NAMED_SERIES) if data.name == source), None)
+
+
+def check_on_disk(name: str, data_dir: Path | None = None) -> None:
+    """Look whether the files of a published set are there, without reading or downloading any.
+
+    Args:
+        name: of a set in `NAMED_DATA` or `NAMED_SERIES`; those that come with a package have no files.
+        data_dir: Folder in which they are looked for; None for the environment variable GOSSAMER_DATA.
+
+    Raises:
+        InputError: They are not, and the line says where they are looked for.
+    """
+    match name:
+        case "mnist" | "fashion-mnist":
+            source, roots = MNIST if name == "mnist" else FASHION_MNIST, published_roots(data_dir)
+            if find_idx_images(source, roots) is None:
+                raise InputError(
+                    f"{name} is not in {shown(roots[0] / source.folders[0])}: it is downloaded when needed"
+                )
+        case "mitdb":
+            find_mitdb(data_dir)
+        case "ptbdb":
+            find_ptb(data_dir)
+        case "kaggle-mitbih":
+            find_kaggle(data_dir, MITBIH_FILES)
+        case "kaggle-ptbdb":
+            find_kaggle(data_dir, PTB_FILES)
 
 
 def load_records(
@@ -250,9 +283,10 @@ def _refuse(name: str, is_wrong: bool, reason: str) -> None:
 def _load_own(source: str, num_classes: int | None, reading: SeriesReading) -> RecordData:
     path = Path(source)
     if not source or is_absent(path):
-        names = ", ".join(data.name for data in (*NAMED_DATA, *NAMED_SERIES))
+        names = [data.name for data in (*NAMED_DATA, *NAMED_SERIES)]
+        near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
         raise InputError(
-            f"{shown(source[:300])} is neither a known name ({names}) nor an existing path: "
+            f"{shown(source[:300])} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
             "give the path of an NPZ, CSV or Parquet file, or of a folder of PNG images or WFDB recordings"
         )
     facts = reading.facts if num_classes is None else dataclasses.replace(reading.facts, num_classes=num_classes)

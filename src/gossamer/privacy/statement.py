@@ -156,23 +156,23 @@ class PrivacyStatement:
         sections = (
             [] if self.is_secure else [INSECURE_LINE, ""],
             ["# Privacy statement", ""],
-            self._describe_claim(),
+            self.describe_claim(),
             self._describe_list("What may be shared", self.covered),
             self._describe_list("What is not covered, and stays private", self.not_covered),
             self._describe_list("What was taken as public", self.public_inputs),
-            self._describe_list("What voids it", self._voids()),
-            self._describe_list("What is assumed", self._assumptions()),
+            self._describe_list("What voids it", self.voids()),
+            self._describe_list("What is assumed", self.assumptions()),
             self._describe_numbers(),
             self._describe_published(),
         )
         return "\n".join(line for section in sections for line in section).rstrip() + "\n"
 
-    def _describe_claim(self) -> list[str]:
-        protected = "one record" if self.unit is Unit.RECORD else "one person, with all records of that person"
+    def describe_claim(self) -> list[str]:
+        """The claim itself in plain words, as lines of Markdown."""
         verdict = "is" if self.is_secure else "would be"
-        epsilon = _round_up(self.epsilon)
+        epsilon = shown_epsilon(self.epsilon)
         return [
-            f"What is released {verdict} ({epsilon}, {self.delta:g})-differentially private for {protected}.",
+            f"What is released {verdict} {self._figures}.",
             "",
             f"{self.adjacency.describe(self.unit)} Whatever anybody computes from what is released, its probability "
             f"differs between two such data sets by a factor of at most e^{epsilon}, up to {self.delta:g} "
@@ -180,7 +180,18 @@ class PrivacyStatement:
             "",
         ]
 
-    def _voids(self) -> tuple[str, ...]:
+    @property
+    def claim(self) -> str:
+        """The claim in one clause, to follow "it is"; its epsilon is rounded up."""
+        return self._figures if self.is_secure else "not private, because its noise was not secret"
+
+    @property
+    def _figures(self) -> str:
+        protected = "one record" if self.unit is Unit.RECORD else "one person, with all records of that person"
+        return f"({shown_epsilon(self.epsilon)}, {self.delta:g})-differentially private for {protected}"
+
+    def voids(self) -> tuple[str, ...]:
+        """Sentences: what makes the guarantee void."""
         tuning = "none" if self.num_tuning_runs == 0 else str(self.num_tuning_runs)
         return (
             HUMAN_VOIDS_IT + f" (earlier runs on the same data declared here: {tuning}; their cost is not included)",
@@ -189,7 +200,8 @@ class PrivacyStatement:
             "slots, shards or other public inputs that were chosen by looking at the private data",
         )
 
-    def _assumptions(self) -> tuple[str, ...]:
+    def assumptions(self) -> tuple[str, ...]:
+        """Sentences: what the proof takes for given."""
         return (
             "the guarantee is proved for real arithmetic",
             f"the finite range of the noise adds at most {self.truncation_delta:.2g} to delta",
@@ -205,9 +217,12 @@ class PrivacyStatement:
             ("adjacency", self.adjacency.value),
             ("unit of protection", self.unit.value),
             ("number of slots", self.num_slots),
-            ("epsilon (claimed, upper bound)", _round_up(self.epsilon)),
+            ("epsilon (claimed, upper bound)", shown_epsilon(self.epsilon)),
             ("delta", f"{self.delta:g}"),
-            ("epsilon by RDP (looser)", "not computed" if self.epsilon_rdp is None else _round_up(self.epsilon_rdp)),
+            (
+                "epsilon by RDP (looser)",
+                "not computed" if self.epsilon_rdp is None else shown_epsilon(self.epsilon_rdp),
+            ),
             ("noise multiplier", f"{self.noise_multiplier:.6g}"),
             ("clip norm", "not used" if self.clip_norm is None else f"{self.clip_norm:g}"),
             *((name.replace("_", " "), value) for name, value in self.parameters),
@@ -238,7 +253,7 @@ def _check_number(name: str, value: float, *, is_zero_allowed: bool = False) -> 
         raise InputError(f"{name} of a privacy statement must be finite and positive, not {value}")
 
 
-def _round_up(epsilon: float) -> str:
+def shown_epsilon(epsilon: float) -> str:
     """Epsilon to three decimals, never rounded down."""
     # Privacy: a printed figure below the proved one would be a false claim.
     return f"{math.ceil(epsilon * 1000.0) / 1000.0:.3f}"

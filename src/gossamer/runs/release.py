@@ -16,6 +16,7 @@ import safetensors.torch
 from torch import Tensor
 
 from gossamer.errors import InputError
+from gossamer.runs.cards import CARD
 from gossamer.runs.files import strict_json, whole_file, whole_folder, write_json
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.manifest import MANIFEST, file_digest, manifest_tree
@@ -30,7 +31,7 @@ MAX_TENSORS = 10_000
 GENERATOR = "generator.safetensors"
 STATEMENT = "privacy.json"
 TEXT = "PRIVACY.md"
-PARTS = (STATEMENT, TEXT, GENERATOR, MANIFEST)
+PARTS = (STATEMENT, TEXT, CARD, GENERATOR, MANIFEST)
 """Files of every release, of a generator saved on the way too."""
 
 
@@ -54,9 +55,10 @@ def write_release(
     recipe: dict[str, Any],
     statement: dict[str, Any],
     text: str,
+    card: str,
     samples: Sequence[Path] = (),
 ) -> Path:
-    """Write `generator.safetensors`, `privacy.json`, `PRIVACY.md` and `manifest.json` into `release/`.
+    """Write `generator.safetensors`, `privacy.json`, `PRIVACY.md`, `README.md` and `manifest.json` into `release/`.
 
     A digest of the manifest is kept in `private/`, so that another release in its place can be told from it.
 
@@ -66,14 +68,16 @@ def write_release(
         recipe: how to build it, as JSON.
         statement: what is claimed, as JSON.
         text: the same in plain words.
+        card: the model card.
         samples: files that were put into `release/` before and belong to it, as the generators saved on the way do.
 
     Raises:
         ResourceError: something cannot be written.
     """
-    saved = [one.path / name for one in saved_generators(folder) for name in PARTS]
+    saved = [one.path / name for one in saved_generators(folder) for name in PARTS if (one.path / name).is_file()]
     beside = {path.relative_to(folder.release).as_posix(): file_digest(path) for path in (*samples, *saved)}
-    return _write_into(folder.release, weights, recipe, statement, text, beside, folder.release_digest_file)
+    parts = {TEXT: text, CARD: card}
+    return _write_into(folder.release, weights, recipe, statement, parts, beside, folder.release_digest_file)
 
 
 def write_saved_generator(
@@ -84,6 +88,7 @@ def write_saved_generator(
     recipe: dict[str, Any],
     statement: dict[str, Any],
     text: str,
+    card: str,
 ) -> SavedGenerator:
     """Write the generator as it is after so many paid steps, with its own statement, into `release/checkpoints/`.
 
@@ -96,7 +101,7 @@ def write_saved_generator(
     """
     saved = SavedGenerator(step=step, path=saved_path(folder, step))
     with whole_folder(saved.path) as partial:
-        _write_into(partial, weights, recipe, statement, text, {}, None)
+        _write_into(partial, weights, recipe, statement, {TEXT: text, CARD: card}, {}, None)
     return saved
 
 
@@ -135,15 +140,16 @@ def _write_into(
     weights: dict[str, Tensor],
     recipe: dict[str, Any],
     statement: dict[str, Any],
-    text: str,
+    texts: dict[str, str],
     beside: dict[str, str],
     digest_file: Path | None,
 ) -> Path:
     write_json(folder / STATEMENT, statement)
-    with whole_file(folder / TEXT) as file:
-        file.write(text.encode())
+    for name, text in texts.items():
+        with whole_file(folder / name) as file:
+            file.write(text.encode())
     content = _generator_bytes(weights, recipe, statement)
-    written = {name: file_digest(folder / name) for name in (STATEMENT, TEXT)}
+    written = {name: file_digest(folder / name) for name in (STATEMENT, *texts)}
     written[GENERATOR] = hashlib.sha256(content).hexdigest()
     write_json(folder / MANIFEST, manifest_tree(beside | written))
     if digest_file is not None:
@@ -182,18 +188,29 @@ def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[
         with safetensors.safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             if len(file.keys()) > MAX_TENSORS:
-                raise InputError(f"{path}: more than {MAX_TENSORS} tensors, so not a generator of gossamer")
+                raise InputError(
+                    f"{path}: more than {MAX_TENSORS} tensors, so not a generator of gossamer; name one that a "
+                    "training wrote"
+                )
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if header.get("format") != FORMAT:
-            raise InputError(f"{path}: a safetensors file, but not a generator of gossamer")
+            raise InputError(
+                f"{path}: a safetensors file, but not a generator of gossamer; name one that a training wrote"
+            )
         recipe, statement = strict_json(header["recipe"]), strict_json(header["statement"])
     except (InputError, MemoryError):
         raise
     except Exception as error:
         # All of them: the package's own error is no ancestor of what it raises for a type or a size it does not know.
-        raise InputError(f"{path}: not a generator of gossamer ({type(error).__name__})") from None
+        raise InputError(
+            f"{path}: not a generator of gossamer ({type(error).__name__}); name a generator.safetensors that a "
+            "training wrote"
+        ) from None
     if not (isinstance(recipe, dict) and isinstance(statement, dict)):
-        raise InputError(f"{path}: not a generator of gossamer (its header holds no recipe or no statement)")
+        raise InputError(
+            f"{path}: not a generator of gossamer (its header holds no recipe or no statement); name a "
+            "generator.safetensors that a training wrote"
+        )
     return weights, recipe, statement
 
 
@@ -201,8 +218,13 @@ def _check_size(path: Path) -> None:
     """Refuse, before anything is read, a file or a header that no generator needs."""
     size = path.stat().st_size
     if size > MAX_GENERATOR_BYTES:
-        raise InputError(f"{path}: {size} bytes; a generator of gossamer has {MAX_GENERATOR_BYTES} at most")
+        raise InputError(
+            f"{path}: {size} bytes; a generator of gossamer has {MAX_GENERATOR_BYTES} at most; name another file"
+        )
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
     if length > MAX_HEADER_BYTES:
-        raise InputError(f"{path}: not a generator of gossamer (its header says it has {length} bytes)")
+        raise InputError(
+            f"{path}: not a generator of gossamer (its header says it has {length} bytes); name a "
+            "generator.safetensors that a training wrote"
+        )

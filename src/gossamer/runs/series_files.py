@@ -11,6 +11,7 @@ import numpy as np
 from gossamer.data.series import SeriesSpec
 from gossamer.data.wfdb_records import wfdb_package
 from gossamer.errors import InputError, ResourceError
+from gossamer.extras import from_extra
 from gossamer.runs.files import whole_file
 
 WFDB_NAME = "synthetic"
@@ -55,11 +56,12 @@ def write_series_table(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Se
         y: int64 (num_samples,), or None.
         spec: bounds and names.
     """
-    import pyarrow
-    from pyarrow import csv, parquet
+    with from_extra("series", f"a {path.suffix} file of time series"):
+        import pyarrow
+        from pyarrow import csv, parquet
 
     values = in_own_units(x, spec).reshape(len(x), -1)
-    columns: dict[str, Any] = {name: values[:, place] for place, name in enumerate(_columns(spec))}
+    columns: dict[str, Any] = {name: values[:, place] for place, name in enumerate(column_names(spec))}
     if y is not None:
         columns["class"] = [spec.class_names[label] for label in y]
     table = pyarrow.table(columns)
@@ -68,7 +70,8 @@ def write_series_table(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Se
         write(table, file)
 
 
-def _columns(spec: SeriesSpec) -> list[str]:
+def column_names(spec: SeriesSpec) -> list[str]:
+    """Names of the value columns of a wide table: ``t0, t1, ...`` for one channel, else ``CHANNEL_t0, ...``."""
     times = [f"t{time}" for time in range(spec.length)]
     if spec.channels == 1:
         return times

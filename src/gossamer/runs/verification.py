@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from gossamer.errors import InputError
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.statement import PrivacyStatement
+from gossamer.runs.cards import CARD, MAX_CARD_BYTES, CardFacts, model_card, without_license
 from gossamer.runs.checkpoint import find_checkpoints, is_as_written, read_manifest
+from gossamer.runs.croissant import CROISSANT
+from gossamer.runs.drawn import SAMPLES, sample_cards
 from gossamer.runs.files import read_json
 from gossamer.runs.findings import Finding, broken, holds, of_error, refused, unchecked, unreadable
 from gossamer.runs.folder import RunFolder
@@ -56,6 +60,10 @@ def check_manifest(folder: Path, run: RunFolder | None) -> Iterator[Finding]:
     digests = read_release_manifest(folder)
     found = set(files_in(folder)) - {MANIFEST}
     wrong = sorted(name for name in found & set(digests) if file_digest(folder / name) != digests[name])
+    licensed = [name for name in wrong if _is_licensed(folder / name, digests[name])]
+    wrong = [name for name in wrong if name not in licensed]
+    for name in licensed:
+        yield holds(name, "whoever published this has filled in a license; the rest is as it was released")
     for name in wrong:
         yield broken(name, f"not the file that was released: its SHA-256 is not that of {MANIFEST}")
     for name in sorted(set(digests) - found):
@@ -70,6 +78,13 @@ def check_manifest(folder: Path, run: RunFolder | None) -> Iterator[Finding]:
             yield holds(MANIFEST, "is the one that this run wrote")
         else:
             yield broken(MANIFEST, f"not the one that this run wrote: its SHA-256 is not in {run.release_digest_file}")
+
+
+def _is_licensed(path: Path, digest: str) -> bool:
+    """Whether a file is a card that differs from what was released by its license alone."""
+    if path.name != CARD or path.stat().st_size > MAX_CARD_BYTES:
+        return False
+    return hashlib.sha256(without_license(path.read_bytes())).hexdigest() == digest
 
 
 def check_statement(folder: Path, statement: PrivacyStatement) -> Iterator[Finding]:
@@ -88,6 +103,38 @@ def check_statement(folder: Path, statement: PrivacyStatement) -> Iterator[Findi
         yield holds(TEXT, f"says what {STATEMENT} says")
     else:
         yield broken(TEXT, f"does not say what {STATEMENT} says, word for word")
+
+
+def check_cards(folder: Path, facts: Sequence[CardFacts]) -> Iterator[Finding]:
+    """The cards say what the statement says, but for a license that whoever publishes the release has filled in.
+
+    Args:
+        folder: with the release in it.
+        facts: what they may have been written from: of the data set that is known, or of each that has a name.
+
+    Raises:
+        InputError: a card, or the samples beside one, cannot be read.
+    """
+    try:
+        named = read_release_manifest(folder)
+    except InputError:  # a finding of its own already
+        return
+    if CARD not in named and not (folder / CARD).exists():
+        yield unchecked(CARD, "no card: a version that wrote none released this")
+        return
+    yield _card(folder / CARD, CARD, [model_card(one) for one in facts])
+    drawn = folder / SAMPLES
+    if f"{SAMPLES}/{CARD}" in named:
+        wanted = sample_cards(drawn, facts)
+        yield _card(drawn / CARD, f"{SAMPLES}/{CARD}", [card for card, _ in wanted])
+        yield _card(drawn / CROISSANT, f"{SAMPLES}/{CROISSANT}", [metadata for _, metadata in wanted])
+
+
+def _card(path: Path, where: str, wanted: Sequence[str]) -> Finding:
+    _check_size(path)
+    if without_license(path.read_bytes()) in [text.encode() for text in wanted]:
+        return holds(where, f"says what {STATEMENT} says")
+    return broken(where, f"does not say what {STATEMENT} says, word for word")
 
 
 def check_checkpoints(run: RunFolder, settings_sha256: str | None, data_sha256: str | None) -> Iterator[Finding]:

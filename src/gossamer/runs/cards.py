@@ -1,0 +1,387 @@
+"""Model card and data card: what a release and drawn records are, in the manner of Hugging Face; nobody writes them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from gossamer.data.catalogue import NamedData
+from gossamer.data.images import ImageSpec
+from gossamer.data.series import SeriesSpec
+from gossamer.privacy.statement import INSECURE_LINE, PrivacyStatement, shown_epsilon
+from gossamer.runs.config_io import from_json_tree
+
+CARD: Final = "README.md"
+"""The card's name in a release and in a folder of samples."""
+NO_LICENSE: Final = "license: other\n"
+"""What a card says of its license until whoever publishes it has chosen one."""
+MAX_CARD_BYTES: Final = 2**20
+"""Longest card that is read."""
+_MOST_NAMES = 30
+_LICENSED = re.compile(
+    rb"\A---\nlicense: [\w.+-]{1,60}\n(license_name: [\w .+-]{1,100}\n)?(license_link: [\w:/.#?=&+-]{1,300}\n)?"
+)
+_HUB_IDS: Final = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}
+_PAPERS: Final = {
+    "gs-wgan": "Chen, Orekondy, Fritz: GS-WGAN, a gradient-sanitized approach for learning differentially private "
+    "generators. NeurIPS 2020.",
+    "dp-cgan": "Torkzadehmahani, Kairouz, Paten: DP-CGAN, differentially private synthetic data and label generation. "
+    "CVPR workshops 2019.",
+    "dp-merf": "Harder, Adamczewski, Park: DP-MERF, differentially private mean embeddings with random features for "
+    "practical privacy-preserving data generation. AISTATS 2021.",
+}
+_PAPERS_OF_ANOTHER: Final = {"gs-wgan-started": "gs-wgan"}
+_FIT: Final = (
+    "building and testing software, teaching, and trying an analysis out before asking for the real data",
+    "training a model that is then measured on real data by somebody who may see them",
+)
+_UNFIT: Final = (
+    "decisions about people, and any use in which a wrong sample harms somebody",
+    "rare things: the noise that protects a few records also hides what only a few records share",
+    "findings about the world that were not checked on real data",
+    "a proof that somebody is not among the records: the guarantee bounds what can be told, and does not make it zero",
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CardFacts:
+    """All that cards are written from: what is released already, and the name of a published data set.
+
+    Guarantee: no path, no count and no score of private data is among them, so none can stand in a card.
+
+    Attributes:
+        statement: the claim.
+        spec: shape and classes of what is made.
+        network: kind of the generator.
+        num_weights: of the generator.
+        source: the published set that was learnt from; None for records of the user's own, which stay unnamed.
+    """
+
+    statement: PrivacyStatement
+    spec: ImageSpec | SeriesSpec
+    network: str
+    num_weights: int
+    source: NamedData | None = None
+
+    @classmethod
+    def of(
+        cls, recipe: Mapping[str, Any], num_weights: int, statement: PrivacyStatement, source: NamedData | None
+    ) -> CardFacts:
+        """Those of a generator whose recipe is at hand as the JSON of its file.
+
+        Raises:
+            InputError: the recipe is none.
+        """
+        spec = from_json_tree(_Shape, {"type": "_Shape", "spec": recipe.get("spec")}, "recipe").spec
+        network = recipe.get("network")
+        kind = str(network.get("type")) if isinstance(network, dict) else "unknown"
+        return cls(
+            statement=statement,
+            spec=spec,
+            network=kind.removesuffix("Config"),
+            num_weights=num_weights,
+            source=source,
+        )
+
+    @property
+    def method(self) -> str:
+        """What trained the generator: "gs-wgan"."""
+        return self.statement.mechanism.partition(":")[0]
+
+    @property
+    def kind(self) -> str:
+        """Images or time series."""
+        return "images" if isinstance(self.spec, ImageSpec) else "time series"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Shape:
+    """The part of a recipe that cards need."""
+
+    spec: ImageSpec | SeriesSpec
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DrawnFile:
+    """A file of drawn records.
+
+    Attributes:
+        name: within its folder.
+        what: a sentence on what it holds.
+        sha256: in hexadecimal.
+        num_bytes: its length.
+    """
+
+    name: str
+    what: str
+    sha256: str
+    num_bytes: int
+
+
+def model_card(facts: CardFacts) -> str:
+    """The card of a released generator, as Markdown behind a head of YAML that `huggingface_hub.ModelCard` reads.
+
+    The same facts give the same card, so that one that was changed by hand is found.
+    """
+    sections = (
+        _head(_model_head(facts)),
+        _opening(facts, f"# A generator of synthetic {facts.kind}"),
+        [
+            f"This generator makes {_describe_records(facts.spec)}. It was trained by `{facts.method}` on "
+            f"{_describe_source(facts.source)}, under differential privacy: it met those records through noise alone.",
+            "",
+        ],
+        _drawing(facts),
+        _guarantee(facts.statement),
+        _not_covered(facts.statement),
+        _uses(),
+        _training(facts),
+        _license(),
+        _citing(facts),
+    )
+    return _joined(sections)
+
+
+def data_card(facts: CardFacts, num_samples: int, files: Sequence[DrawnFile]) -> str:
+    """The card of a set of drawn records, as Markdown behind a head of YAML that `huggingface_hub.DatasetCard` reads.
+
+    Args:
+        facts: of the generator.
+        num_samples: how many were drawn.
+        files: what they stand in; empty for a folder of pictures.
+    """
+    sections = (
+        _head(_data_head(facts, num_samples, files)),
+        _opening(facts, f"# Synthetic {facts.kind}"),
+        [
+            f"{num_samples:,} synthetic {facts.kind}: {_describe_records(facts.spec)}. Each was drawn from a "
+            f"generator that `{facts.method}` trained on {_describe_source(facts.source)}, under differential privacy. "
+            "None was taken from those records: what the generator learnt of them went through noise.",
+            "",
+            "Drawing costs no privacy: further samples from the same generator change nothing in what is promised.",
+            "",
+        ],
+        _files(facts, files),
+        _guarantee(facts.statement),
+        _not_covered(facts.statement),
+        _uses(),
+        _license(),
+        _citing(facts),
+    )
+    return _joined(sections)
+
+
+def without_license(card: bytes) -> bytes:
+    """A card as it was written, whatever license whoever publishes it has filled in; a bytewise equal one otherwise.
+
+    >>> without_license(b"---\\nlicense: cc-by-4.0\\ntags:\\n")
+    b'---\\nlicense: other\\ntags:\\n'
+    """
+    return _LICENSED.sub(b"---\n" + NO_LICENSE.encode(), card, count=1)
+
+
+def _head(fields: Mapping[str, str | bool | Sequence[str]]) -> list[str]:
+    """YAML of words that need no quotes: ours, never a user's."""
+    lines = []
+    for name, value in fields.items():
+        match value:
+            case bool():
+                lines.append(f"{name}: {str(value).lower()}")
+            case str():
+                lines.append(f"{name}: {value}")
+            case _:
+                lines += [f"{name}:", *(f"- {item}" for item in value)]
+    return ["---", NO_LICENSE.rstrip(), *lines, "---", ""]
+
+
+def _model_head(facts: CardFacts) -> dict[str, str | bool | Sequence[str]]:
+    head: dict[str, str | bool | Sequence[str]] = {"library_name": "gossamer"}
+    if isinstance(facts.spec, ImageSpec):
+        head["pipeline_tag"] = "unconditional-image-generation"
+    head["tags"] = ("differential-privacy", "synthetic-data", _tag(facts.method))
+    if facts.source is not None and facts.source.name in _HUB_IDS:
+        head["datasets"] = (_HUB_IDS[facts.source.name],)
+    return head
+
+
+def _data_head(facts: CardFacts, num_samples: int, files: Sequence[DrawnFile]) -> dict[str, str | bool | Sequence[str]]:
+    head: dict[str, str | bool | Sequence[str]] = {"pretty_name": f"Synthetic {facts.kind}"}
+    head["tags"] = ("differential-privacy", "synthetic", "gossamer", _tag(facts.method))
+    if isinstance(facts.spec, ImageSpec):
+        head["task_categories"] = ("image-classification" if facts.spec.class_names else "image-feature-extraction",)
+    head["size_categories"] = (_size_category(num_samples),)
+    if any(file.name.endswith(".npz") for file in files):
+        head["viewer"] = False
+    return head
+
+
+def _tag(method: str) -> str:
+    return method if re.fullmatch(r"[a-z][a-z0-9-]{0,40}", method) else "generator"
+
+
+def _size_category(num_samples: int) -> str:
+    """As Hugging Face counts.
+
+    >>> _size_category(999), _size_category(1000)
+    ('n<1K', '1K<n<10K')
+    """
+    if num_samples < 1000:
+        return "n<1K"
+    names = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+    place = len(str(num_samples)) - 4
+    return f"{names[place]}<n<{names[place + 1]}" if place + 1 < len(names) else "n>1T"
+
+
+def _opening(facts: CardFacts, title: str) -> list[str]:
+    warning = [] if facts.statement.is_secure else [f"**{INSECURE_LINE}**", ""]
+    return [title, "", *warning]
+
+
+def _describe_records(spec: ImageSpec | SeriesSpec) -> str:
+    if isinstance(spec, ImageSpec):
+        what = f"{'grey' if spec.channels == 1 else 'colour'} images of {spec.height} x {spec.width} pixels"
+    else:
+        channels = "one channel" if spec.channels == 1 else f"{spec.channels} channels"
+        rate = "" if spec.sample_rate is None else f" at {spec.sample_rate:g} Hz"
+        what = f"time series of {spec.length} samples{rate} in {channels}"
+    if not spec.class_names:
+        return what
+    named = ", ".join(_code(name) for name in spec.class_names[:_MOST_NAMES])
+    more = len(spec.class_names) - _MOST_NAMES
+    classes = "1 class" if spec.num_classes == 1 else f"{spec.num_classes} classes"
+    return f"{what} in {classes} ({named}{f' and {more} more' if more > 0 else ''})"
+
+
+def _code(name: str) -> str:
+    """A user's word, so that it is no markup."""
+    return f"`{name.replace('`', chr(39))}`"
+
+
+def _describe_source(source: NamedData | None) -> str:
+    if source is None:
+        return "records that are not named here"
+    home = f"<{source.home}>" if source.home.startswith("https://") else source.home
+    return f"the published data set `{source.name}`: {source.summary.partition(',')[0]} ({home}, {source.licence})"
+
+
+def _drawing(facts: CardFacts) -> list[str]:
+    shape = " x ".join(map(str, facts.spec.shape))
+    labels = ", labels the numbers of their classes" if facts.spec.class_names else ", labels None: it has no classes"
+    return [
+        "## How to draw from it",
+        "",
+        "```console",
+        "$ gossamer sample generator.safetensors --num-samples 1000 --out synthetic.npz",
+        "```",
+        "",
+        "```python",
+        "import gossamer",
+        "",
+        'generator = gossamer.load("generator.safetensors")',
+        "records, labels = generator.sample(1000, seed=0)",
+        "```",
+        "",
+        f"Records are float32 in [0, 1], each {shape}{labels}. Draw as many as you like: samples cost no privacy. The "
+        "file holds numbers and text, and no code is run when it is read. Synthetic samples that stand beside it, in "
+        "`samples/`, have a card of their own.",
+        "",
+    ]
+
+
+def _guarantee(statement: PrivacyStatement) -> list[str]:
+    """The claim, and the numbers that a reader compares first."""
+    rdp = "not computed" if statement.epsilon_rdp is None else shown_epsilon(statement.epsilon_rdp)
+    rows: list[tuple[str, object]] = [
+        ("epsilon (upper bound, by privacy loss distributions)", shown_epsilon(statement.epsilon)),
+        ("epsilon by RDP (looser)", rdp),
+        ("delta", f"{statement.delta:g}"),
+        ("protected", statement.unit.protected),
+        ("neighbouring data sets", statement.adjacency.value),
+        ("slots", statement.num_slots),
+        ("tuning runs declared, not included", statement.num_tuning_runs),
+    ]
+    return [
+        "## The guarantee",
+        "",
+        *statement.describe_claim(),
+        *_table(rows),
+        "The whole statement, with what is assumed, stands beside the generator: `PRIVACY.md`, and `privacy.json` for "
+        "programs. `gossamer verify` computes epsilon again from them.",
+        "",
+    ]
+
+
+def _not_covered(statement: PrivacyStatement) -> list[str]:
+    return ["## What is not covered", "", *(f"- {sentence}" for sentence in statement.not_covered or ("nothing",)), ""]
+
+
+def _uses() -> list[str]:
+    fit, unfit = ([f"- {sentence}" for sentence in sentences] for sentences in (_FIT, _UNFIT))
+    return ["## What it is fit for", "", *fit, "", "## What it is not fit for", "", *unfit, ""]
+
+
+def _training(facts: CardFacts) -> list[str]:
+    statement = facts.statement
+    rows: list[tuple[str, object]] = [
+        ("mechanism", statement.mechanism),
+        ("noise multiplier", f"{statement.noise_multiplier:.6g}"),
+        ("clip norm", "not used" if statement.clip_norm is None else f"{statement.clip_norm:g}"),
+        *((name.replace("_", " "), value) for name, value in statement.parameters),
+        ("generator", f"{facts.network}, {facts.num_weights:,} numbers"),
+        ("computed with", ", ".join(f"{name} {version}" for name, version in statement.accountants)),
+    ]
+    notes = [f"- {sentence}" for sentence in statement.public_inputs]
+    return [
+        "## Training, in public numbers", "", *_table(rows), "Taken as public:", "", *notes, "",
+        "Losses and scores on real data are private and stand in no card.", "",
+    ]  # fmt: skip
+
+
+def _files(facts: CardFacts, files: Sequence[DrawnFile]) -> list[str]:
+    if not files:
+        where = "a sub-folder for each class" if facts.spec.class_names else "one folder"
+        return ["## Files", "", f"PNG files in {where}, and `croissant.json`, which describes them to programs.", ""]
+    rows = [f"| `{file.name}` | {file.what} | {file.num_bytes:,} | `{file.sha256}` |" for file in files]
+    lines = ["## Files", "", "| file | what | bytes | SHA-256 |", "|---|---|---|---|", *rows, ""]
+    if any(file.name.endswith(".npz") for file in files):
+        read = ["import numpy", "", f'drawn = numpy.load("{files[0].name}")', 'x = drawn["x"]']
+        read += ['y = drawn["y"]'] if facts.spec.class_names else []
+        lines += ["```python", *read, "```", ""]
+    if isinstance(facts.spec, SeriesSpec):
+        lines += ["Each series stands for itself: those that follow each other have nothing to do with each other.", ""]
+    return [*lines, "`croissant.json` says the same to programs.", ""]
+
+
+def _license() -> list[str]:
+    return [
+        "## License",
+        "",
+        "Whoever publishes this chooses the license and names it in the second line of this file, where `other` means "
+        "that nobody has yet. `gossamer verify` lets that line be changed, and `license_name` and `license_link` be "
+        "put behind it, and nothing else.",
+        "",
+    ]
+
+
+def _citing(facts: CardFacts) -> list[str]:
+    method = _PAPERS_OF_ANOTHER.get(facts.method, facts.method)
+    paper = [f"- the method: {_PAPERS[method]}"] if method in _PAPERS else []
+    return [
+        "## How to cite",
+        "",
+        "- the program: The Gossamer contributors: Gossamer, synthetic images and time series from private ones, with "
+        "a privacy guarantee that is true.",
+        *paper,
+        "",
+        "Written by Gossamer from the privacy statement.",
+    ]
+
+
+def _table(rows: Sequence[tuple[str, object]]) -> list[str]:
+    return ["| what | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), ""]
+
+
+def _joined(sections: Sequence[Sequence[str]]) -> str:
+    return "\n".join(line for section in sections for line in section).rstrip() + "\n"

@@ -1,0 +1,108 @@
+"""Cards beside drawn records: the data card and Croissant metadata, written from what lies there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gossamer.data.archive import archive_members, open_archive, open_member, read_array_header
+from gossamer.data.images import ImageSpec
+from gossamer.errors import InputError
+from gossamer.runs.cards import CARD, CardFacts, DrawnFile, data_card
+from gossamer.runs.croissant import CROISSANT, croissant
+from gossamer.runs.files import whole_file
+from gossamer.runs.manifest import file_digest
+
+SAMPLES = "samples"
+"""Folder of a release's own samples."""
+SAMPLES_FILE = "samples.npz"
+_WFDB_PARTS = {".hea": "header of the recording", ".dat": "its signals", ".atr": "a mark in the middle of each series"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Samples:
+    """What is read of `samples.npz`: the header of its array, its length and its digest."""
+
+    num: int
+    num_bytes: int
+    sha256: str
+
+    def files(self, facts: CardFacts) -> tuple[DrawnFile, ...]:
+        """The file as the cards describe it."""
+        what = _describe_arrays(facts)
+        return (DrawnFile(name=SAMPLES_FILE, what=what, sha256=self.sha256, num_bytes=self.num_bytes),)
+
+
+def write_sample_cards(folder: Path, facts: CardFacts) -> tuple[Path, Path]:
+    """Write `README.md` and `croissant.json` beside `samples.npz`.
+
+    Raises:
+        InputError: the samples are absent or damaged.
+        ResourceError: one cannot be written.
+    """
+    samples = _read(folder / SAMPLES_FILE)
+    return write_cards(folder, facts, samples.num, samples.files(facts))
+
+
+def sample_cards(folder: Path, several: Sequence[CardFacts]) -> list[tuple[str, str]]:
+    """What the two cards beside `samples.npz` must say, for each of the facts that they may have been written from.
+
+    Raises:
+        InputError: the samples are absent or damaged.
+    """
+    samples = _read(folder / SAMPLES_FILE)
+    arguments = [(facts, samples.num, samples.files(facts)) for facts in several]
+    return [(data_card(*each), croissant(*each)) for each in arguments]
+
+
+def write_cards(folder: Path, facts: CardFacts, num_samples: int, files: Sequence[DrawnFile] = ()) -> tuple[Path, Path]:
+    """Write both cards of drawn records into their folder.
+
+    Args:
+        folder: with the records in it.
+        facts: of the generator.
+        num_samples: how many were drawn.
+        files: what they stand in; empty for pictures.
+
+    Raises:
+        ResourceError: one cannot be written.
+    """
+    card, metadata = data_card(facts, num_samples, files), croissant(facts, num_samples, files)
+    for path, text in ((folder / CARD, card), (folder / CROISSANT, metadata)):
+        with whole_file(path) as file:
+            file.write(text.encode())
+    return folder / CARD, folder / CROISSANT
+
+
+def recording_files(folder: Path) -> tuple[DrawnFile, ...]:
+    """The files of a recording of drawn series."""
+    return tuple(
+        _drawn_file(path, _WFDB_PARTS[path.suffix]) for path in sorted(folder.iterdir()) if path.suffix in _WFDB_PARTS
+    )
+
+
+def _read(path: Path) -> _Samples:
+    where = str(path)
+    if not path.is_file():
+        raise InputError(f"{where}: no such file: `gossamer sample` draws samples again")
+    with open_archive(path, where) as archive:
+        member = archive_members(archive, where).get("x")
+        if member is None:
+            raise InputError(f"{where} has no array x: use the file as it was written")
+        with open_member(archive, member, f"{where}: x") as stream:
+            shape = read_array_header(stream, f"{where}: x").shape
+    if not shape:
+        raise InputError(f"{where}: x holds no samples: use the file as it was written")
+    return _Samples(num=shape[0], num_bytes=path.stat().st_size, sha256=file_digest(path))
+
+
+def _describe_arrays(facts: CardFacts) -> str:
+    sizes = ", ".join(map(str, facts.spec.shape))
+    units = "in [0, 1]" if isinstance(facts.spec, ImageSpec) else "in their own units"
+    labels = "; `y`, int64 (samples,), numbers of their classes" if facts.spec.class_names else ""
+    return f"`x`, float32 (samples, {sizes}), {units}{labels}"
+
+
+def _drawn_file(path: Path, what: str) -> DrawnFile:
+    return DrawnFile(name=path.name, what=what, sha256=file_digest(path), num_bytes=path.stat().st_size)
