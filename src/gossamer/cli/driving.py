@@ -13,14 +13,23 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
+from rich.console import Console
+
 from gossamer.cli.arguments import find_device, find_precision
-from gossamer.cli.handing_over import write_picture, write_records
+from gossamer.cli.event_files import EventFiles
+from gossamer.cli.handing_over import card_facts, write_picture, write_records
 from gossamer.cli.job import TrainingJob, origin_of
 from gossamer.cli.milestones import describe_milestones, round_up
+from gossamer.cli.panel import Panel
 from gossamer.cli.processes import num_processes, process_number, wait_for_all
-from gossamer.cli.progress import progress
-from gossamer.data.records import RecordData
-from gossamer.errors import InputError, PrivacyError
+from gossamer.cli.progress import Lines, progress
+from gossamer.cli.training_plot import plot_training
+from gossamer.cli.watching import AbstractWatcher, Plain, Watch, Watching, can_show_panel
+from gossamer.data.catalogue import NamedData, find_named
+from gossamer.data.records import AbstractSpec, RecordData
+from gossamer.errors import InputError, PrivacyError, ResourceError
+from gossamer.extras import MissingExtra
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances
@@ -28,11 +37,13 @@ from gossamer.methods.started_gs_wgan import ReleaseReport, StartedGSWGANConfig
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import WarmStartChunk
 from gossamer.nn.ensemble import Tensors
-from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.books import MethodConfig, book_of
+from gossamer.runs.cards import model_card
 from gossamer.runs.checkpoint import Origin, load_checkpoint, load_tensors, save_checkpoint, save_tensors
 from gossamer.runs.config_io import to_json_tree
+from gossamer.runs.drawn import SAMPLES, SAMPLES_FILE, write_sample_cards
 from gossamer.runs.files import clear_partial_files, json_lines
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import LedgerFile
@@ -71,10 +82,12 @@ class MilestoneReleases:
     Args:
         steps: of the milestones.
         folder: the run.
+        source: the published set that is learnt from, None for a user's own.
     """
 
-    def __init__(self, steps: tuple[int, ...], folder: RunFolder) -> None:
+    def __init__(self, steps: tuple[int, ...], folder: RunFolder, source: NamedData | None) -> None:
         self._steps = steps
+        self._source = source
         self._folder = folder
         clear_unfinished(folder)
 
@@ -93,7 +106,10 @@ class MilestoneReleases:
             return
         # Privacy: the price stated is the price on the disk.
         if ledger.ledger.num_charged_steps != paid:
-            raise PrivacyError(f"{ledger.path}: not {paid} steps are charged, so nothing is released after as many")
+            raise PrivacyError(
+                f"{ledger.path}: not {paid} steps are charged, so nothing is released after as many; `gossamer "
+                "ledger` shows what was charged"
+            )
         trained = training.trained_so_far()
         _check_finite(trained)
         statement = trained.statement
@@ -104,6 +120,7 @@ class MilestoneReleases:
             recipe=to_json_tree(trained.recipe),
             statement=statement.to_json(),
             text=statement.to_markdown(),
+            card=model_card(card_facts(trained, self._source)),
         )
         say(f"epsilon {round_up(statement.epsilon):.3f} at step {paid}: generator saved in {saved.path}")
 
@@ -136,7 +153,7 @@ class Interruption:
         self.is_asked = True
 
 
-def drive(job: TrainingJob, folder: RunFolder, data: RecordData) -> int:
+def drive(job: TrainingJob, folder: RunFolder, data: RecordData, watching: Watching) -> int:
     """Train from the newest checkpoint, or from the start, to the release.
 
     Returns:
@@ -156,13 +173,25 @@ def drive(job: TrainingJob, folder: RunFolder, data: RecordData) -> int:
         training = _training(job, folder, data, state, ledger)
         if num_processes() > 1:
             _share_warm_start(training)
-        milestones = MilestoneReleases(job.save_at_steps, folder)
+        source = find_named(job.data)
+        milestones = MilestoneReleases(job.save_at_steps, folder, source)
         ledger.end_at(training.end_step)
-        if not _train(training, ledger, folder, milestones, interruption, origin):
+        watch = _watch(job, folder, watching, interruption)
+        begin = time.monotonic()
+        if not _train(training, ledger, folder, milestones, interruption, origin, watch):
             say(f"interrupted at step {training.step}; go on with: gossamer resume {folder.path}")
             return INTERRUPTED
-        release(training.trained(), folder)
+        _plot(folder, training, job.delta, time.monotonic() - begin)
+        release(training.trained(), folder, source)
     return 0
+
+
+def _plot(folder: RunFolder, training: AbstractTraining, delta: float, seconds: float) -> None:
+    """Draw the training's numbers; whatever hinders that hinders no release."""
+    try:
+        plot_training(folder, training.plan, delta, seconds)
+    except (MissingExtra, ResourceError) as error:
+        say(f"no plot in {folder.plots}: {error}")
 
 
 def _forbid_core_dumps() -> None:
@@ -240,21 +269,27 @@ def _share_warm_start(training: AbstractTraining) -> None:
     wait_for_all()
 
 
-def release(trained: TrainedGenerator, folder: RunFolder) -> None:
+def release(trained: TrainedGenerator, folder: RunFolder, source: NamedData | None) -> None:
     """Write what leaves, and say in plain words what it is.
+
+    Args:
+        trained: what leaves.
+        folder: the run.
+        source: the published set that was learnt from, None for a user's own.
 
     Raises:
         InputError: the training diverged, so there is nothing to release.
     """
     _check_finite(trained)
     statement = trained.statement
-    samples = folder.release / "samples"
+    samples = folder.release / SAMPLES
     samples.mkdir(exist_ok=True)
     images, labels = trained.sample(NUM_RELEASED_SAMPLES)
     x, y = images.numpy(), None if labels is None else labels.numpy()
-    drawn = (samples / "samples.npz", samples / "grid.png")
-    write_records(drawn[0], x, y, trained.recipe.spec)
-    write_picture(drawn[1], x, y, trained.recipe.spec)
+    facts = card_facts(trained, source)
+    write_records(samples / SAMPLES_FILE, x, y, trained.recipe.spec)
+    pictured = _pictured(samples / "grid.png", x, y, trained.recipe.spec)
+    drawn = (samples / SAMPLES_FILE, *pictured, *write_sample_cards(samples, facts))
     # The generator comes last: where it is, the release is whole and the run has ended.
     write_release(
         folder,
@@ -262,9 +297,20 @@ def release(trained: TrainedGenerator, folder: RunFolder) -> None:
         recipe=to_json_tree(trained.recipe),
         statement=statement.to_json(),
         text=statement.to_markdown(),
+        card=model_card(facts),
         samples=drawn,
     )
     _announce_release(statement, folder)
+
+
+def _pictured(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> tuple[Path, ...]:
+    """The picture of samples; without what draws it there is none, which is no reason to end without a release."""
+    try:
+        write_picture(path, x, y, spec)
+    except MissingExtra as missing:
+        say(f"the release has no {path.name}: {missing}")
+        return ()
+    return (path,)
 
 
 def _check_finite(trained: TrainedGenerator) -> None:
@@ -276,14 +322,16 @@ def _check_finite(trained: TrainedGenerator) -> None:
 
 
 def _announce_release(statement: PrivacyStatement, folder: RunFolder) -> None:
-    unit = statement.unit.protected
     epsilon, num_saved = round_up(statement.epsilon), len(saved_generators(folder))
+    # Privacy: a replacement is two changes where one is a record added or removed, and costs up to twice as much.
+    replaced = ", or with another in its place" if statement.adjacency is Adjacency.SLOT else ""
+    factor = f"{math.ceil(math.exp(epsilon)):,}" if epsilon < 30 else f"more than {math.floor(math.exp(30)):,}"
     saved = f"Saved on the way: {num_saved} generators in {folder.saved}, at no further cost.\n" if num_saved else ""
     print(
         f"\nReleased: {folder.release}\n"
-        f"Protected: {unit}, whichever of the {statement.num_slots} it is. Whatever is computed from the release is at "
-        f"most e^epsilon\n  times as likely with it as without it, or with another in its place: epsilon = "
-        f"{epsilon:.3f}, a factor of {math.ceil(math.exp(min(epsilon, 700))):,}; delta = {statement.delta:g}.\n"
+        f"Protected: {statement.unit.protected}, whichever of the {statement.num_slots} it is. Whatever is computed "
+        f"from the release is at most e^epsilon\n  times as likely with it as without it{replaced}, up to a "
+        f"probability of delta: epsilon = {epsilon:.3f}, a factor of {factor}; delta = {statement.delta:g}.\n"
         f"Share: everything in {folder.release}, and as many samples as you like.\n"
         f"{saved}"
         f"Keep to yourself: {folder.private}, which saw the data.\n"
@@ -297,6 +345,26 @@ def say(line: str) -> None:
     print(f"gossamer: {line}", file=sys.stderr)
 
 
+def _watch(job: TrainingJob, folder: RunFolder, watching: Watching, interruption: Interruption) -> Watch:
+    """Whatever a person asked for and the terminal can show.
+
+    Raises:
+        InputError: event files are wanted, and TensorBoard is not installed.
+    """
+    console = Console(stderr=True)
+    seen: AbstractWatcher
+    if watching.plain:
+        seen = Plain(Lines())
+    elif sys.stderr.isatty() and can_show_panel(console):  # FORCE_COLOR makes no terminal of a log
+        title = f"{book_of(job.method).method.name}: {folder.path}"
+        seen = Panel(title, console, lambda: interruption.is_asked)
+    else:
+        seen = Plain(progress())
+    # A run that was begun with event files goes on with them.
+    has_events = watching.tensorboard or folder.tensorboard.is_dir()
+    return Watch([seen, EventFiles(folder.tensorboard)] if has_events else [seen])
+
+
 def _train(
     training: AbstractTraining,
     ledger: LedgerFile,
@@ -304,14 +372,15 @@ def _train(
     milestones: MilestoneReleases,
     interruption: Interruption,
     origin: Origin,
+    watch: Watch,
 ) -> bool:
     """Go to the end of the plan, or to the first safe place after an interruption (then False)."""
     saved, was_spent = time.monotonic(), training.step >= training.end_step
     # One that a crash left unwritten is due at once.
     milestones.release_due(training, ledger)
-    with progress() as watched, json_lines(folder.metrics_file) as note:
+    with watch.opened(), json_lines(folder.metrics_file) as note:
         for report in training:
-            watched.show(training.progress(report))
+            watch.show(training, report)
             if isinstance(report, AbstractStepReport):
                 note(asdict(report))
                 milestones.release_due(training, ledger)

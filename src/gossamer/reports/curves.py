@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
+from PIL import Image
 
 from gossamer.errors import InputError
 from gossamer.evaluation.comparison import in_order
@@ -217,6 +219,16 @@ def save_png_of(figure: Figure, path: Path) -> None:
     """
     with styled(), whole_file(path) as file:
         figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
+
+
+def picture_of(figure: Figure) -> Image.Image:
+    """A figure as a picture in memory, 150 dots per inch."""
+    held = io.BytesIO()
+    with styled():
+        figure.savefig(held, format="png", dpi=_DPI)
+    picture = Image.open(held)
+    picture.load()
+    return picture
 
 
 @contextlib.contextmanager

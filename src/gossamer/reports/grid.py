@@ -68,6 +68,20 @@ def class_grid(images: NDArray[np.floating], labels: NDArray[np.integer], column
     return _picture(images, np.concatenate(padded), columns, scale)
 
 
+def image_grid(images: NDArray[np.floating], labels: NDArray[np.integer] | None) -> Image.Image:
+    """Ten columns of samples, a row for each class where there are classes, small images enlarged.
+
+    Args:
+        images: (batch, channels, height, width) in [0, 1].
+        labels: (batch,), or None.
+
+    Raises:
+        InputError: as `class_grid`.
+    """
+    scale = max(1, 64 // images.shape[-1])
+    return sample_grid(images[:100], 10, scale) if labels is None else class_grid(images, labels, 10, scale)
+
+
 def comparison_grid(
     named: Sequence[tuple[str, NDArray[np.floating], NDArray[np.integer] | None]], columns: int, scale: int
 ) -> Image.Image:
