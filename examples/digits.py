@@ -1,4 +1,4 @@
-"""Fit, sample, read the statement: GS-WGAN on the small digits of scikit-learn, in half a minute or so.
+"""Fit, sample, read the statement: GS-WGAN on the small digits of scikit-learn, in a minute or so.
 
     python examples/digits.py [FOLDER]
 
@@ -14,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gossamer import GSWGAN, load
-from gossamer.data.digits import load_digits
+from gossamer import GSWGAN, load, load_records
 
 
 def main(folder: Path) -> None:
     """Learn, save, and draw from what was saved."""
     folder.mkdir(parents=True, exist_ok=True)
-    digits = load_digits().train
+    digits = load_records("digits").train
     assert digits.y is not None
     # In your own case: x is (records, height, width), y (records,), and the number of classes is yours to name.
     x, y = digits.x.numpy(), digits.y.numpy()

@@ -1,4 +1,4 @@
-"""The loop in your own hands: settings, plan, and a training that is an iterator.
+"""The loop in your own hands: a training that is priced before it begins, and then is an iterator.
 
     python examples/own_loop.py
 
@@ -8,34 +8,29 @@ Nothing is written. GOSSAMER_EXAMPLE_STEPS makes it shorter.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
-from gossamer import GSWGANTraining, KeyedNoise, PrivacyBudget, calibrate, load_records
-from gossamer.methods.gs_wgan import StepReport, plan
-from gossamer.recipes.gs_wgan import find_recipe
+from gossamer import GSWGAN, ReleasedGenerator
 
 
 def main() -> None:
-    """Choose settings, price them, train, sample."""
-    images = load_records("digits").train
+    """Choose settings, learn their price, train, sample."""
     num_steps = int(os.environ.get("GOSSAMER_EXAMPLE_STEPS", "1000"))
-    config = replace(find_recipe("digits-cpu").config, num_steps=num_steps)
+    model = GSWGAN(epsilon=10.0, delta=1e-5, recipe="digits-cpu", num_steps=num_steps)
+    training = model.start("digits")
 
-    # The price is known before anything private is touched: it follows from public numbers.
-    budget = PrivacyBudget(epsilon=10.0, delta=1e-5)
-    config = calibrate(config, images.num_records, budget)
-    spent = plan(config, images.num_records).budget_at(budget.delta)
-    print(f"noise multiplier {config.noise_multiplier:.4g} for epsilon {spent.epsilon:.4f}")
-
-    training = GSWGANTraining(config, images, KeyedNoise(), delta=budget.delta)
+    # The price follows from public numbers, and nothing is spent before the first step of the loop.
+    statement = training.statement
+    print(f"noise multiplier {statement.noise_multiplier:.4g} for epsilon {statement.epsilon:.4f}")
     for report in training:
-        # critic_loss is computed on private records: look at it if you must, but choose nothing by it.
-        if isinstance(report, StepReport) and (report.step + 1) % 100 == 0:
-            print(f"step {report.step + 1}: mean norm of the sanitized answers {report.answer_norm:.3f}")
+        # A report may hold losses on private records: look at them if you must, but choose nothing by them. How far
+        # the training is, is public.
+        progress = training.progress(report)
+        if progress.num_done % 100 == 0 or progress.num_done == progress.num_all:
+            print(f"{progress.part}: {progress.num_done} of {progress.num_all}")
 
-    trained = training.trained()
-    x, y = trained.sample(100)
-    print(f"{len(x)} images, {0 if y is None else int(y.max()) + 1} classes, epsilon {trained.statement.epsilon:.4f}")
+    released = ReleasedGenerator(trained=training.trained())
+    x, y = released.sample(100)
+    print(f"{len(x)} images, {0 if y is None else int(y.max()) + 1} classes: {released.statement.claim}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Gossamer: learn from private images, and release a generator in their place, under a guarantee that is true.
+"""Gossamer: learn from private records, and release a generator in their place, under a guarantee that is true.
 
-In a hurry: ``GSWGAN(epsilon=10.0).fit(images, labels).sample(1000)``. With the loop in your own hands:
-`GSWGANTraining`. What something costs, without any data: `gossamer.privacy`. Names are imported when they are first
-used, so that ``import gossamer`` is light.
+In a hurry: ``DPMixture(epsilon=1.0).fit(images, labels).sample(1000)``; every method is such a class. With the loop in
+your own hands: its `start`. Time series come by `as_series` or `load_series`. What something costs, without any data:
+`gossamer.privacy`. Names are imported when they are first used, so that ``import gossamer`` is light.
 """
 
 from __future__ import annotations
@@ -14,56 +14,74 @@ from gossamer.errors import GossamerError, InputError, PrivacyError, ResourceErr
 
 if TYPE_CHECKING:
     from gossamer.data.catalogue import load_records
-    from gossamer.data.images import ImageSpec
     from gossamer.data.records import RecordData, RecordSet
-    from gossamer.estimators import GSWGAN, ReleasedGenerator, load
-    from gossamer.mechanisms.noise import KeyedNoise
-    from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, calibrate
-    from gossamer.methods.trained import TrainedGenerator
-    from gossamer.privacy.budget import PrivacyBudget
+    from gossamer.estimators import (
+        DPCGAN,
+        DPMERF,
+        GSWGAN,
+        DPMixture,
+        ReleasedGenerator,
+        StartedGSWGAN,
+        SyntheticDataset,
+        as_images,
+        as_series,
+        load,
+        load_series,
+    )
+    from gossamer.methods.method import Progress
     from gossamer.privacy.statement import PrivacyStatement
 
+    __version__: str
+
 __all__ = [
+    "DPCGAN",
+    "DPMERF",
     "GSWGAN",
-    "GSWGANConfig",
-    "GSWGANTraining",
+    "DPMixture",
     "GossamerError",
-    "ImageSpec",
     "InputError",
-    "KeyedNoise",
-    "PrivacyBudget",
     "PrivacyError",
     "PrivacyStatement",
+    "Progress",
     "RecordData",
     "RecordSet",
     "ReleasedGenerator",
     "ResourceError",
-    "TrainedGenerator",
-    "calibrate",
+    "StartedGSWGAN",
+    "SyntheticDataset",
+    "as_images",
+    "as_series",
     "load",
     "load_records",
+    "load_series",
 ]
 
 _HOMES = {
+    "DPCGAN": "gossamer.estimators",
+    "DPMERF": "gossamer.estimators",
+    "DPMixture": "gossamer.estimators",
     "GSWGAN": "gossamer.estimators",
-    "GSWGANConfig": "gossamer.methods.gs_wgan",
-    "GSWGANTraining": "gossamer.methods.gs_wgan",
+    "PrivacyStatement": "gossamer.privacy.statement",
+    "Progress": "gossamer.methods.method",
     "RecordData": "gossamer.data.records",
     "RecordSet": "gossamer.data.records",
-    "ImageSpec": "gossamer.data.images",
-    "KeyedNoise": "gossamer.mechanisms.noise",
-    "PrivacyBudget": "gossamer.privacy.budget",
-    "PrivacyStatement": "gossamer.privacy.statement",
     "ReleasedGenerator": "gossamer.estimators",
-    "TrainedGenerator": "gossamer.methods.trained",
-    "calibrate": "gossamer.methods.gs_wgan",
+    "StartedGSWGAN": "gossamer.estimators",
+    "SyntheticDataset": "gossamer.estimators",
+    "as_images": "gossamer.estimators",
+    "as_series": "gossamer.estimators",
     "load": "gossamer.estimators",
     "load_records": "gossamer.data.catalogue",
+    "load_series": "gossamer.estimators",
 }
 
 
 def __getattr__(name: str) -> Any:
     """A public name, imported from its module when it is first asked for."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("gossamer")
     if name not in _HOMES:
         raise AttributeError(f"module 'gossamer' has no name {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

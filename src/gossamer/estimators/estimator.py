@@ -1,0 +1,258 @@
+"""What all estimators do: settings, calibration, a training driven to its end, and the generator that it leaves."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from dataclasses import fields, replace
+from numbers import Real
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+
+from gossamer.data.catalogue import is_named
+from gossamer.data.records import RecordData, RecordSet, check_num_classes
+from gossamer.errors import GossamerError, InputError
+from gossamer.estimators.records import Array, Source, read_source, whole
+from gossamer.estimators.released import ReleasedGenerator
+from gossamer.mechanisms.noise import KeyedNoise
+from gossamer.methods.method import AbstractTraining, Circumstances, Progress
+from gossamer.methods.protected import num_slots_of, reserve_people
+from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
+from gossamer.privacy.statement import PrivacyStatement
+from gossamer.recipes.recipe import RecipeBook
+from gossamer.runs.config_io import from_json_tree, to_json_tree
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+UnitName = Literal["record", "person"]
+
+
+class AbstractEstimator(abc.ABC):
+    """A method by fit and sample: a generator of images or time series within a privacy budget.
+
+    Guarantee:
+        What `sample`, `statement`, `released` and `save` give is (epsilon, delta)-differentially private, in the sense
+        and on the assumptions that `statement` writes out. Each further `fit` or `start` on the same records is a
+        release of its own: epsilons and deltas add up, and `num_tuning_runs` declares the earlier ones.
+
+    Args:
+        epsilon: privacy budget, above 0; the noise follows from it.
+        delta: below one over the number of slots; default: the largest power of ten at or below 1/(10 N).
+        recipe: name of the settings to start from, ``mnist-cpu`` for instance; default: by name or size of the data.
+        unit: whom to protect: "record", or "person" with all records of that person; `fit` is then told whose they are.
+        num_people: public number of people to reserve slots for; default: as many as the data names.
+        device: where to compute; auto takes a GPU when there is one.
+        seed: public; initial weights, latents and shards follow from it, the noise never: two fits differ.
+        num_classes: public number of classes of your own labelled data; 10 is assumed when it is left out, since
+            reading it from private labels would give something away.
+        num_tuning_runs: earlier runs on the same records, to declare in the statement; their epsilon adds to this one.
+        settings: fields of the method's configuration in place of the recipe's, ``num_steps=2000`` for instance.
+
+    Raises:
+        InputError: an unknown recipe or setting, or a number out of range.
+        PrivacyError: a delta outside (0, 1).
+    """
+
+    def __init__(
+        self,
+        epsilon: float = 10.0,
+        delta: float | None = None,
+        *,
+        recipe: str | None = None,
+        unit: UnitName = "record",
+        num_people: int | None = None,
+        device: DeviceName = "auto",
+        seed: int = 0,
+        num_classes: int | None = None,
+        num_tuning_runs: int = 0,
+        **settings: Any,
+    ) -> None:
+        for name, value in (("epsilon", epsilon), ("delta", delta)):
+            if isinstance(value, bool) or not isinstance(value, Real | None):
+                raise InputError(f"{name} must be a number, not {type(value).__name__}")
+        self.seed = whole("seed", seed)
+        self.num_people = None if num_people is None else whole("num_people", num_people)
+        self.num_classes = None if num_classes is None else whole("num_classes", num_classes)
+        self.num_tuning_runs = whole("num_tuning_runs", num_tuning_runs)
+        # A budget that no delta spoils, so that epsilon is refused here and not after the data were read.
+        PrivacyBudget(epsilon=epsilon, delta=0.5 if delta is None else delta)
+        self._check_settings(settings)
+        if recipe is not None:
+            self.book.find(recipe)
+        if self.num_classes is not None:
+            check_num_classes(self.num_classes)
+        if self.num_tuning_runs < 0:
+            raise InputError(f"num_tuning_runs must be 0 or more, not {num_tuning_runs}")
+        self.epsilon = float(epsilon)
+        self.delta = None if delta is None else float(delta)
+        self.recipe = recipe
+        self.unit = _find_unit(unit, num_people)
+        self.device: torch.device = _find_device(device)
+        self.settings = settings
+        self._released: ReleasedGenerator | None = None
+
+    @property
+    @abc.abstractmethod
+    def book(self) -> RecipeBook[Any]:
+        """The method with its recipes; ``model.book.recipes`` lists them."""
+
+    def fit(
+        self,
+        x: Source,
+        y: Array | None = None,
+        people: Array | None = None,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Self:
+        """Learn a generator from private records.
+
+        It takes as many threads as torch is set to (`torch.set_num_threads`), and writes nothing to the disk.
+
+        Args:
+            x: images (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8; or
+                what `as_images`, `as_series`, `load_series` or `load_records` returned, time series among them; or a
+                name or path that `load_records` knows.
+            y: integer labels (records,) beside an array; None for images without classes.
+            people: integers or text (records,) beside an array: any name of whom a record is of.
+            progress: called with how far the training is, now and then; it is told nothing private.
+
+        Returns:
+            The estimator itself.
+
+        Raises:
+            InputError: records or labels that break a rule, people that nobody names, fewer of them than the settings
+                need, settings that do not fit, or a training that diverged.
+            PrivacyError: delta is one over the number of records or people, or more.
+        """
+        training = self.start(x, y, people)
+        for report in training:
+            if progress is not None:
+                progress(training.progress(report))
+        trained = training.trained()
+        if not all(bool(weight.isfinite().all()) for weight in trained.weights.values()):
+            raise InputError(
+                "the training diverged: a weight of the generator is no number; fit again with a smaller learning rate "
+                "(its epsilon adds to this one's)"
+            )
+        self._released = ReleasedGenerator(trained=trained)
+        return self
+
+    def start(self, x: Source, y: Array | None = None, people: Array | None = None) -> AbstractTraining:
+        """A training for a loop of your own, in place of `fit`; the estimator itself learns nothing by it.
+
+        Its `statement` is priced already, while nothing is spent before the first step of the loop. Iterate over it to
+        the end, and make ``ReleasedGenerator(trained=training.trained())``.
+
+        Guarantee: what `trained` returns has the privacy that `statement` says. The training itself is private, and
+        so may be the reports that it yields: they can hold losses on private records.
+
+        Args:
+            x: as for `fit`.
+            y: as for `fit`.
+            people: as for `fit`.
+
+        Raises:
+            InputError: as `fit`.
+            PrivacyError: as `fit`.
+        """
+        data = read_source(x, y, people, self.num_classes)
+        if self.unit is Unit.PERSON:
+            data = reserve_people(data, self.num_people)
+        num_slots = num_slots_of(data.train, self.unit)
+        delta = default_delta(num_slots) if self.delta is None else self.delta
+        check_delta(delta, num_slots)
+        config = self._config(x, data.train, num_slots)
+        try:
+            budget = PrivacyBudget(epsilon=self.epsilon, delta=delta)
+            return self._begun(self.book.method.calibrate(config, num_slots, budget, self.unit), data, delta)
+        except GossamerError:
+            raise
+        except ArithmeticError:
+            raise InputError("these numbers together are too large or too small to account for; change one") from None
+        except ValueError as error:  # torch's own word for a learning rate that is none
+            raise InputError(str(error)) from None
+
+    def _begun(self, config: Any, data: RecordData, delta: float) -> AbstractTraining:
+        circumstances = Circumstances(
+            delta=delta,
+            unit=self.unit,
+            device=self.device,
+            public_notes=data.public_notes,
+            num_tuning_runs=self.num_tuning_runs,
+        )
+        return self.book.method.start(config, data.train, KeyedNoise(), circumstances)
+
+    def _config(self, x: Source, records: RecordSet, num_slots: int) -> Any:
+        """The recipe with the settings in place, every one of its own type."""
+        if self.recipe is not None:
+            recipe = self.book.find(self.recipe)
+        elif isinstance(x, str) and is_named(x) and self.book.has_for(x, records.spec.shape):
+            recipe = self.book.find_for(x, records.spec.shape)
+        else:
+            recipe = self.book.for_own(records.spec, num_slots)
+        changes = {"seed": self.seed} | self.settings
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in changes.items()}
+        try:
+            config = replace(recipe.config, **plain)
+        except TypeError as error:
+            raise InputError(f"{type(self).__name__}: a setting is of the wrong type ({error})") from None
+        return from_json_tree(self.book.method.config, to_json_tree(config), type(self).__name__)
+
+    def _check_settings(self, settings: dict[str, Any]) -> None:
+        name = type(self).__name__
+        if "noise_multiplier" in settings:
+            raise InputError("noise_multiplier follows from epsilon here: leave it out")
+        known = {field.name for field in fields(self.book.method.config)} - {"noise_multiplier", "seed"}
+        for setting in settings:
+            if setting not in known:
+                raise InputError(f"{name} has no setting {setting!r}; the settings are {', '.join(sorted(known))}")
+
+    @property
+    def released(self) -> ReleasedGenerator:
+        """The generator alone: the only thing here that may be shared.
+
+        Raises:
+            InputError: nothing was fitted yet.
+        """
+        if self._released is None:
+            raise InputError(f"this {type(self).__name__} has learnt nothing yet: call fit(x, y) first")
+        return self._released
+
+    @property
+    def statement(self) -> PrivacyStatement:
+        """As `ReleasedGenerator.statement`."""
+        return self.released.statement
+
+    def sample(
+        self, num_samples: int, labels: np.ndarray | None = None, *, seed: int = 0
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """As `ReleasedGenerator.sample`."""
+        return self.released.sample(num_samples, labels, seed=seed)
+
+    def save(self, path: str | Path) -> Path:
+        """As `ReleasedGenerator.save`."""
+        return self.released.save(path)
+
+    def __repr__(self) -> str:
+        """The method with its budget, and what it has learnt."""
+        learnt = "has learnt nothing yet" if self._released is None else f"fitted: {self.statement.claim}"
+        return f"{type(self).__name__}(epsilon={self.epsilon:g}), {learnt}"
+
+
+def _find_unit(unit: UnitName, num_people: int | None) -> Unit:
+    if unit not in ("record", "person"):
+        raise InputError(f"unit must be record or person, not {unit!r}")
+    if num_people is not None and unit == "record":
+        raise InputError("num_people goes with unit person: give both, or neither")
+    return Unit(unit)
+
+
+def _find_device(name: DeviceName) -> torch.device:
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device must be auto, cpu or cuda, not {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device cuda: this machine has no usable GPU; use cpu or auto")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

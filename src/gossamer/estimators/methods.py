@@ -1,0 +1,120 @@
+"""The methods as estimators: one class each, and nothing in it but the book of its method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gossamer.estimators.estimator import AbstractEstimator
+from gossamer.recipes.dp_cgan import DP_CGAN_BOOK
+from gossamer.recipes.dp_merf import DP_MERF_BOOK
+from gossamer.recipes.dp_mixture import DP_MIXTURE_BOOK
+from gossamer.recipes.gs_wgan import GS_WGAN_BOOK
+from gossamer.recipes.recipe import RecipeBook
+from gossamer.recipes.started_gs_wgan import STARTED_GS_WGAN_BOOK
+
+
+class GSWGAN(AbstractEstimator):
+    """GS-WGAN: many critics on disjoint shards, each step answered by a few of them in secret.
+
+    Minutes on two cores. Settings are the fields of `gossamer.methods.gs_wgan.GSWGANConfig`; all other arguments are
+    those of `AbstractEstimator`.
+
+    Guarantee: as `AbstractEstimator`; one record (or person) added, removed or replaced.
+
+    References: Chen, Orekondy, Fritz, "GS-WGAN", NeurIPS 2020.
+
+    Example:
+        >>> import numpy as np
+        >>> model = GSWGAN(epsilon=10.0, num_critics=4, num_steps=2, batch_size=4, draws_per_step=4)
+        >>> x, y = model.fit(np.zeros((90, 8, 8), dtype="uint8"), np.arange(90) % 3).sample(5)
+        >>> x.shape, y.tolist(), model.statement.epsilon <= 10
+        ((5, 1, 8, 8), [0, 1, 2, 3, 4], True)
+    """
+
+    @property
+    def book(self) -> RecipeBook[Any]:
+        """GS-WGAN with its recipes."""
+        return GS_WGAN_BOOK
+
+
+class StartedGSWGAN(AbstractEstimator):
+    """GS-WGAN whose generator begins at the release of `DPMixture`; one budget pays for both.
+
+    Minutes on two cores. Settings are the fields of `gossamer.methods.started_gs_wgan.StartedGSWGANConfig`; all other
+    arguments are those of `AbstractEstimator`.
+
+    Guarantee: as `AbstractEstimator`; one record (or person) added, removed or replaced.
+
+    Example:
+        >>> StartedGSWGAN(epsilon=2.0)
+        StartedGSWGAN(epsilon=2), has learnt nothing yet
+    """
+
+    @property
+    def book(self) -> RecipeBook[Any]:
+        """GS-WGAN started from a mixture, with its recipes."""
+        return STARTED_GS_WGAN_BOOK
+
+
+class DPCGAN(AbstractEstimator):
+    """DP-CGAN: one discriminator trained by DP-SGD on Poisson samples, and a generator that learns from it alone.
+
+    Minutes on two cores. Settings are the fields of `gossamer.methods.dp_cgan.DPCGANConfig`; all other arguments are
+    those of `AbstractEstimator`.
+
+    Guarantee: as `AbstractEstimator`; one record (or person) added or removed. Its epsilon does not compare one to one
+    with that of the other methods, which bear a replacement too.
+
+    References: Torkzadehmahani, Kairouz, Paten, "DP-CGAN", CVPR workshops 2019.
+
+    Example:
+        >>> DPCGAN(epsilon=1.0, recipe="digits-published")
+        DPCGAN(epsilon=1), has learnt nothing yet
+    """
+
+    @property
+    def book(self) -> RecipeBook[Any]:
+        """DP-CGAN with its recipes."""
+        return DP_CGAN_BOOK
+
+
+class DPMERF(AbstractEstimator):
+    """DP-MERF: one noisy mean of random features of each class, and a generator fitted to it afterwards.
+
+    A minute or two on one core. Settings are the fields of `gossamer.methods.dp_merf.DPMERFConfig`; all other arguments
+    are those of `AbstractEstimator`.
+
+    Guarantee: as `AbstractEstimator`; one record (or person) added, removed or replaced.
+
+    References: Harder, Adamczewski, Park, "DP-MERF", AISTATS 2021.
+
+    Example:
+        >>> DPMERF(epsilon=1.0, num_fit_steps=300)
+        DPMERF(epsilon=1), has learnt nothing yet
+    """
+
+    @property
+    def book(self) -> RecipeBook[Any]:
+        """DP-MERF with its recipes."""
+        return DP_MERF_BOOK
+
+
+class DPMixture(AbstractEstimator):
+    """DP-mixture: a few noisy moments of each class, and Gaussians drawn from them. No GAN, and the first to try.
+
+    Seconds on one core. Settings are the fields of `gossamer.methods.dp_mixture.DPMixtureConfig`; all other arguments
+    are those of `AbstractEstimator`.
+
+    Guarantee: as `AbstractEstimator`; one record (or person) added, removed or replaced.
+
+    Example:
+        >>> model = DPMixture(epsilon=1.0).fit("beats")
+        >>> x, y = model.sample(6)
+        >>> x.shape, y.tolist(), model.statement.epsilon <= 1
+        ((6, 1, 96), [0, 1, 2, 0, 1, 2], True)
+    """
+
+    @property
+    def book(self) -> RecipeBook[Any]:
+        """DP-mixture with its recipes."""
+        return DP_MIXTURE_BOOK

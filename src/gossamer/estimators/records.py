@@ -1,0 +1,334 @@
+"""Records from what people have in Python: arrays of images or of series, tables, paths and names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Real
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.images import ImageSpec, check_sides
+from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet, check_num_classes, check_num_values
+from gossamer.data.series_facts import SeriesFacts, scaled
+from gossamer.data.splits import AbstractSplit
+from gossamer.data.tables import LongColumns, WideColumns
+from gossamer.errors import InputError
+
+Array = np.ndarray | torch.Tensor
+"""Values, labels or names of people, a row each."""
+Source = Array | RecordSet | RecordData | str | Path
+"""What can be learnt from."""
+Bounds = float | Sequence[float] | None
+"""A public bound of the values: one for all channels, one each, or nothing said."""
+
+_PLAIN = "save or convert them as plain numbers first"
+
+
+def as_images(
+    x: Array,
+    y: Array | None = None,
+    people: Array | None = None,
+    *,
+    num_classes: int | None = None,
+    class_names: Sequence[str] = (),
+) -> RecordData:
+    """Images in memory as records. `fit` does this by itself with an array.
+
+    Guarantee: shape, classes, and whether there are labels, are public; the number of classes is never read from the
+    labels. The arrays are copied: what happens to them later reaches no record.
+
+    Args:
+        x: (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8.
+        y: integer labels (records,); None for images without classes.
+        people: integers or text (records,): any name of whom a record is of.
+        num_classes: public number of classes; 10 is assumed for labels without number or names.
+        class_names: public names of the classes, in the order of the labels.
+
+    Returns:
+        The records, without a test set.
+
+    Raises:
+        InputError: naming the first record that breaks a rule, never its values.
+
+    Example:
+        >>> scans = as_images(np.zeros((30, 8, 8), dtype="uint8"), np.arange(30) % 2, class_names=["well", "ill"])
+        >>> scans.train.spec.shape, scans.train.spec.class_names
+        ((1, 8, 8), ('well', 'ill'))
+    """
+    images = _pixels(_numpy(x))
+    names, notes = _classes(y is not None, num_classes, _names(class_names, "class_names"))
+    spec = ImageSpec(channels=images.shape[1], height=images.shape[2], width=images.shape[3], class_names=names)
+    train = RecordSet(name="images", spec=spec, x=images, y=_labels(y), people=_slots(people))
+    shape = "The image shape and whether there are labels were read from the arrays and are taken as public."
+    return RecordData(train=train, public_notes=(shape, *notes))
+
+
+def as_series(
+    x: Array,
+    y: Array | None = None,
+    people: Array | None = None,
+    *,
+    low: Bounds = None,
+    high: Bounds = None,
+    sample_rate: float | None = None,
+    channel_names: Sequence[str] = (),
+    num_classes: int | None = None,
+    class_names: Sequence[str] = (),
+) -> RecordData:
+    """Time series in memory as records, for `fit`, which would take a bare array for images.
+
+    Guarantee: shape, classes, bounds, rate and names are public, and none is computed from the values. Take the bounds
+    from the device, or from what is possible: the smallest and largest value in the data are somebody's.
+
+    Args:
+        x: (records, channels, time) or (records, time), numbers in their own units; what lies outside the bounds is
+            clipped.
+        y: integer labels (records,); None for series without classes.
+        people: integers or text (records,): any name of whom a record is of.
+        low: public lower bound of the values; without bounds they must lie in [0, 1].
+        high: public upper bound.
+        sample_rate: samples a second, Hz.
+        channel_names: public names of the channels.
+        num_classes: public number of classes; 10 is assumed for labels without number or names.
+        class_names: public names of the classes, in the order of the labels.
+
+    Returns:
+        The records, without a test set.
+
+    Raises:
+        InputError: naming the place of what breaks a rule, never the value.
+
+    Example:
+        >>> beats = as_series(np.zeros((30, 2, 50)), low=-2.0, high=3.0, sample_rate=125.0)
+        >>> beats.train.spec.shape, beats.train.spec.low
+        ((2, 50), (-2.0, -2.0))
+    """
+    values = _values(_numpy(x))
+    facts = SeriesFacts(
+        low=_bounds(low, "low"),
+        high=_bounds(high, "high"),
+        sample_rate=_rate(sample_rate),
+        channel_names=_names(channel_names, "channel_names"),
+        class_names=_names(class_names, "class_names"),
+        num_classes=num_classes,
+    )
+    spec = facts.spec(values.shape[1], values.shape[2], facts.classes(y is not None, "x"))
+    kept = torch.from_numpy(scaled(values, spec, facts, "x"))
+    train = RecordSet(name="series", spec=spec, x=kept, y=_labels(y), people=_slots(people))
+    return RecordData(train=train, public_notes=facts.notes(y is not None))
+
+
+def load_series(
+    path: str | Path,
+    *,
+    low: Bounds = None,
+    high: Bounds = None,
+    length: int | None = None,
+    sample_rate: float | None = None,
+    class_column: str | None = None,
+    person_column: str | None = None,
+    series_column: str | None = None,
+    time_column: str | None = None,
+    value_columns: Sequence[str] = (),
+    channel_names: Sequence[str] = (),
+    class_names: Sequence[str] = (),
+    num_classes: int | None = None,
+    pad_shorter: bool = False,
+    split: AbstractSplit | None = None,
+) -> RecordData:
+    """Read a user's own time series from a CSV, Parquet or NPZ file, with the words of ``gossamer train``.
+
+    A row of a wide table is a series; of a long one, with a series and a time column, one time of one series. WFDB
+    recordings and published sets are read by `load_records`.
+
+    Guarantee: all of these are public, and none is computed from the records.
+
+    Args:
+        path: the file.
+        low: lower bound of the values, one for all channels or one each; without bounds they must lie in [0, 1].
+        high: upper bound.
+        length: samples of a series; a long table needs it.
+        sample_rate: samples a second, Hz.
+        class_column: column of the class.
+        person_column: column that names the person.
+        series_column: of a long table: which series a row belongs to.
+        time_column: of a long table: rising within a series.
+        value_columns: columns of the values; default: all without another meaning.
+        channel_names: names of the channels.
+        class_names: names of the classes, in the order of the labels.
+        num_classes: number of classes without names; 10 is assumed where nothing is said.
+        pad_shorter: of a long table: pad shorter series at their end instead of refusing them.
+        split: which series are held out for testing: `RandomSplit` or `PeopleSplit` of `gossamer.data.splits`.
+
+    Raises:
+        InputError: naming file, column and row of what breaks a rule; never a value.
+    """
+    columns: WideColumns | LongColumns = WideColumns(
+        values=_names(value_columns, "value_columns"), label=class_column, person=person_column
+    )
+    if series_column is not None or time_column is not None:
+        if series_column is None or time_column is None:
+            raise InputError("series_column and time_column belong together: a long table needs both")
+        columns = LongColumns(
+            series=series_column,
+            time=time_column,
+            values=_names(value_columns, "value_columns"),
+            label=class_column,
+            person=person_column,
+        )
+    facts = SeriesFacts(
+        low=_bounds(low, "low"),
+        high=_bounds(high, "high"),
+        length=length,
+        sample_rate=_rate(sample_rate),
+        channel_names=_names(channel_names, "channel_names"),
+        class_names=_names(class_names, "class_names"),
+        num_classes=num_classes,
+        permit_shorter=pad_shorter,
+    )
+    return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns, split=split))
+
+
+def read_source(x: Source, y: Array | None, people: Array | None, num_classes: int | None) -> RecordData:
+    """What `fit` was given, as records.
+
+    Raises:
+        InputError: of no kind that is known, or something beside it that it brings itself.
+    """
+    if isinstance(x, np.ndarray | torch.Tensor):
+        return as_images(x, y, people, num_classes=num_classes)
+    if y is not None or people is not None:
+        raise InputError("y and people go with an array x alone: a RecordSet, a name or a path brings its own")
+    if isinstance(x, str | Path):
+        return load_records(str(x), None, num_classes)
+    if not isinstance(x, RecordSet | RecordData):
+        raise InputError(f"x must be a numpy array, a RecordSet, a name or a path, not {type(x).__name__}")
+    data = x if isinstance(x, RecordData) else RecordData(train=x)
+    if num_classes not in (None, data.train.spec.num_classes):
+        raise InputError(
+            f"num_classes is {num_classes}, but these records have {data.train.spec.num_classes} classes: leave it out"
+        )
+    return data
+
+
+def whole(name: str, value: int) -> int:
+    """A whole number of Python, from one of Python or numpy.
+
+    Raises:
+        InputError: it is none.
+    """
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
+        raise InputError(f"{name} must be a whole number, not {type(value).__name__}")
+    return int(value)
+
+
+def integers(values: Array, name: str) -> np.ndarray:
+    """Whole numbers (records,) as an int64 copy.
+
+    Raises:
+        InputError: of another kind or shape.
+    """
+    array = np.asarray(_numpy(values))
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise InputError(f"{name} must be whole numbers of shape (records,), not {array.dtype} {array.shape}")
+    return array.astype(np.int64)
+
+
+def _numpy(values: Array) -> np.ndarray:
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
+
+
+def _labels(y: Array | None) -> torch.Tensor | None:
+    return None if y is None else torch.from_numpy(integers(y, "y"))
+
+
+def _classes(
+    has_labels: bool, num_classes: int | None, names: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the classes of images, and a sentence on where their number comes from."""
+    if not has_labels:
+        if names or num_classes is not None:
+            raise InputError("num_classes or class_names were given but no labels y: hand over y, or leave them out")
+        return (), ()
+    if names:
+        if num_classes not in (None, len(names)):
+            raise InputError(f"num_classes is {num_classes}, but class_names has {len(names)} names: make them agree")
+        return names, ("The class names were given by the user.",)
+    if num_classes is not None:
+        check_num_classes(num_classes)
+        note = f"The number of classes, {num_classes}, was given by the user."
+        return tuple(map(str, range(num_classes))), (note,)
+    # Privacy: a constant; the largest private label must not decide a public shape.
+    note = (
+        f"The number of classes was not given: the public default of {DEFAULT_NUM_CLASSES} (labels 0 to "
+        f"{DEFAULT_NUM_CLASSES - 1}) was assumed, whatever the labels are; num_classes changes it."
+    )
+    return tuple(map(str, range(DEFAULT_NUM_CLASSES))), (note,)
+
+
+def _pixels(x: np.ndarray) -> torch.Tensor:
+    """Images as float32 (records, channels, height, width); the range is checked by `RecordSet`."""
+    if x.dtype != np.uint8 and x.dtype not in (np.float16, np.float32, np.float64):
+        raise InputError(f"x has dtype {x.dtype}: it must be float16, float32 or float64 in [0, 1], or uint8")
+    if x.ndim not in (3, 4):
+        raise InputError(
+            f"x has shape {x.shape}: images are (records, height, width) or (records, channels, height, width); "
+            "as_series takes time series"
+        )
+    images = x[:, None] if x.ndim == 3 else x
+    if images.shape[1] not in (1, 3):
+        last = "; channels come second: numpy.moveaxis(x, -1, 1)" if images.shape[3] in (1, 3) else ""
+        raise InputError(f"x has {images.shape[1]} channels, shape {x.shape}: 1 or 3{last}")
+    check_sides("x (are these time series? hand over as_series(x, ...))", images.shape[2], images.shape[3])
+    check_num_values("x", math.prod(images.shape))
+    scale = 255 if x.dtype == np.uint8 else 1
+    # A copy: what the caller does to the array later must not reach the records.
+    return torch.from_numpy(np.divide(images, scale, dtype=np.float32))
+
+
+def _values(x: np.ndarray) -> np.ndarray:
+    """Series as (records, channels, time), in their own units."""
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiu":
+        kind = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+        raise InputError(f"x is {kind}: series are a numpy array of numbers; {_PLAIN}")
+    if x.ndim not in (2, 3) or 0 in x.shape:
+        raise InputError(
+            f"x has shape {x.shape}: series are (records, channels, time) or (records, time), at least 1 of each"
+        )
+    check_num_values("x", math.prod(x.shape))
+    return x[:, None] if x.ndim == 2 else x
+
+
+def _bounds(bounds: Bounds, name: str) -> tuple[float, ...]:
+    if bounds is None:
+        return ()
+    found = np.atleast_1d(np.asarray(bounds))
+    if found.ndim != 1 or found.dtype.kind not in "fiu" or not len(found):
+        raise InputError(f"{name} must be one number for all channels, or one for each")
+    return tuple(map(float, found))
+
+
+def _rate(sample_rate: float | None) -> float | None:
+    if isinstance(sample_rate, bool) or not isinstance(sample_rate, Real | None):
+        raise InputError(f"sample_rate must be a number of Hz, not {type(sample_rate).__name__}")
+    return None if sample_rate is None else float(sample_rate)
+
+
+def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise InputError(f"{what} must be a list of names, not one text: write [{names!r}]")
+    return tuple(map(str, names))
+
+
+def _slots(people: Array | None) -> torch.Tensor | None:
+    """Names of people as slots 0, 1, ... in the order of the sorted names."""
+    if people is None:
+        return None
+    names = np.asarray(_numpy(people))
+    if names.ndim != 1 or names.dtype.kind not in "iuU":
+        raise InputError(f"people must be whole numbers or text of shape (records,), not {names.dtype} {names.shape}")
+    return torch.from_numpy(np.unique(names, return_inverse=True)[1].astype(np.int64))

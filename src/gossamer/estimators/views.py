@@ -1,0 +1,105 @@
+"""Synthetic records as others like them: a data set of torch, a table of pandas, a data set of Hugging Face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from gossamer.data.records import AbstractSpec
+from gossamer.data.series import SeriesSpec
+from gossamer.extras import from_extra
+from gossamer.runs.samples import as_picture
+from gossamer.runs.series_files import column_names
+
+if TYPE_CHECKING:
+    import datasets
+    import pandas
+
+_COLOURS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SyntheticDataset(Dataset[Any]):
+    """Synthetic records for a `torch.utils.data.DataLoader`, with any number of workers. `to_dataset` makes it.
+
+    They were drawn once and lie in memory, so that every epoch sees the same and an index always means the same.
+    An item is (record, label), a float32 tensor and an int; without classes it is the record alone.
+
+    Attributes:
+        x: float32 (num_samples, ...), images in [0, 1], series in their own units.
+        y: int64 (num_samples,), or None.
+        class_names: in the order of the labels.
+    """
+
+    x: Tensor
+    y: Tensor | None
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """How many were drawn."""
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int] | Tensor:
+        """A record, with its label where there are classes."""
+        return self.x[index] if self.y is None else (self.x[index], int(self.y[index]))
+
+    def __repr__(self) -> str:
+        """How many of which shape."""
+        return f"SyntheticDataset of {len(self.x)} records of shape {tuple(self.x.shape[1:])}"
+
+
+def dataset_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> SyntheticDataset:
+    """Drawn records as a data set of torch."""
+    labels = None if y is None else torch.from_numpy(y)
+    return SyntheticDataset(x=torch.from_numpy(x), y=labels, class_names=spec.class_names)
+
+
+def frame_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> pandas.DataFrame:
+    """Drawn records as a wide table, a row each; the last column is ``class``, by name, where there are classes.
+
+    Raises:
+        InputError: pandas is not installed.
+    """
+    with from_extra("views", "a table of pandas"):
+        import pandas
+
+    frame = pandas.DataFrame(x.reshape(len(x), -1), columns=pandas.Index(_columns(spec)))
+    if y is not None:
+        frame["class"] = pandas.Categorical.from_codes(y, categories=pandas.Index(spec.class_names))
+    return frame
+
+
+def hugging_face_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec, description: str) -> datasets.Dataset:
+    """Drawn records as a data set of Hugging Face, in memory: ``image`` or ``series``, and ``label``.
+
+    Raises:
+        InputError: datasets is not installed.
+    """
+    with from_extra("views", "a data set of Hugging Face"):
+        import datasets
+
+    if isinstance(spec, SeriesSpec):
+        name, kind, records = "series", datasets.Array2D(shape=spec.shape, dtype="float32"), list(x)
+    else:
+        name, kind, records = "image", datasets.Image(), [as_picture(image) for image in x]
+    columns: dict[str, Any] = {name: records}
+    features: dict[str, Any] = {name: kind}
+    if y is not None:
+        columns["label"] = y.tolist()
+        features["label"] = datasets.ClassLabel(names=list(spec.class_names))
+    info = datasets.DatasetInfo(description=description, features=datasets.Features(features))
+    return datasets.Dataset.from_dict(columns, features=info.features, info=info)
+
+
+def _columns(spec: AbstractSpec) -> list[str]:
+    """A name for each value of a record: of series as in the tables that are written of them."""
+    if isinstance(spec, SeriesSpec):
+        return column_names(spec)
+    channels, height, width = spec.shape
+    colours = ("pixel",) if channels == 1 else _COLOURS
+    return [f"{colour}_{row}_{column}" for colour in colours for row in range(height) for column in range(width)]
