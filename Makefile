@@ -8,7 +8,7 @@ WORKERS ?= 2
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow torture lint bench clean
+.PHONY: help install demo test test-slow torture lint docs build wheel-test bench clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ demo: $(STAMP)  ## a whole run on small digits: runs/demo, in under three minute
 	$(BIN)/gossamer demo
 
 test: $(STAMP)  ## all tests and doctests but the slow ones; TESTS=tests/privacy for a part
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile -m "not slow" $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --durations=20 -m "not slow" $(TESTS)
 
 test-slow: $(STAMP)  ## the tests that take minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow $(TESTS)
@@ -34,11 +34,23 @@ test-slow: $(STAMP)  ## the tests that take minutes
 torture: $(STAMP)  ## trainings killed at every place and resumed, disks filled up: minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load --durations=10 tests/torture
 
-lint: $(STAMP)  ## ruff, pyrefly, and the layers of the house
+lint: $(STAMP)  ## ruff, pyrefly, the layers of the house, and the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/hadolint Dockerfile
+
+docs: $(STAMP)  ## the documentation as pages, in build/docs; every warning is an error
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/docs
+
+build: $(STAMP)  ## wheel and sdist in dist/, checked as an index would
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+
+wheel-test: build  ## the wheel, alone in an empty environment, trains and samples; minutes
+	GOSSAMER_DIST=$(CURDIR)/dist OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow tests/packaging/test_wheel.py
 
 bench: $(STAMP)  ## speed and memory of the stacked critics, in under three minutes
 	$(BIN)/python benchmarks/ensemble.py
