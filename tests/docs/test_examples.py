@@ -11,10 +11,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
 
-import gossamer
 from gossamer.recipes.books import find_book
 
 ROOT = Path(__file__).parents[2]
@@ -31,18 +29,6 @@ def run(script: str, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def test_the_digits_example_leaves_a_generator_and_samples(tmp_path: Path) -> None:
-    said = run("examples/digits.py", str(tmp_path / "out"))
-    assert "-differentially private for one record" in said
-    with np.load(tmp_path / "out" / "samples.npz") as samples:
-        assert samples["x"].shape == (1000, 1, 8, 8)
-    assert gossamer.load(tmp_path / "out" / "generator.safetensors").statement.epsilon <= 10
-
-
-def test_the_loop_example_prices_trains_and_samples() -> None:
-    assert "100 images, 10 classes, epsilon 9.99" in run("examples/own_loop.py")
 
 
 def load_example(name: str) -> ModuleType:
