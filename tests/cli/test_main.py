@@ -9,20 +9,58 @@ import io
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from gossamer.cli import account
-from gossamer.cli.main import VERBS, main
+from gossamer.cli.main import GROUPS, VERBS, main
 from gossamer.errors import InputError, PrivacyError, ResourceError
 
 
-def test_without_words_the_commands_are_listed(gossamer: Any) -> None:
-    said = gossamer()
+def test_help_lists_every_command_in_one_group(gossamer: Any) -> None:
+    said = gossamer("--help")
     assert said.code == 0
-    assert all(verb in said.out for verb in VERBS)
-    assert gossamer("--help").out == gossamer("help").out == said.out
+    assert [said.out.count(f"\n  {verb} ") for verb in VERBS] == [1] * len(VERBS)
+    assert gossamer("help").out == gossamer("-h").out == gossamer("--help", "train").out == said.out
+    assert {verb for verbs in GROUPS.values() for verb in verbs} == set(VERBS)
+    assert max(map(len, said.out.splitlines())) <= 100
+
+
+def test_help_before_a_command_is_its_help(gossamer: Any) -> None:
+    assert gossamer("help", "sample").out == gossamer("sample", "--help").out != ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["--help"], ["--version"], ["sampel"], ["account", "--help"], ["account", "dp-merf", "--epsilon", "1"]],
+    ids=str,
+)
+def test_what_needs_no_torch_does_not_wait_for_it(words: list[str], tmp_path: Path) -> None:
+    code = f"import sys; from gossamer.cli.main import main; main({words!r}); sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=tmp_path, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("sampel", "sample"), ("Train", "train"), ("generate", "sample"), ("describe", "data describe"),
+        ("evaluation", "evaluate"), ("train gswgan", "train gs-wgan"), ("data lst", "data list"),
+    ],
+)  # fmt: skip
+def test_a_wrong_word_is_answered_with_the_nearest_right_one(gossamer: Any, wrong: str, right: str) -> None:
+    said = gossamer(*wrong.split())
+    assert said.code == 2
+    assert f"perhaps you meant `gossamer {right}`" in said.err
+    assert gossamer(*right.split(), "--help").code == 0
+
+
+def test_a_word_that_is_near_to_nothing_is_answered_with_none(gossamer: Any) -> None:
+    said = gossamer("zzz")
+    assert "perhaps" not in said.err
+    assert "`gossamer --help`" in said.err
 
 
 def test_the_version_is_that_of_the_package(gossamer: Any) -> None:
@@ -37,7 +75,9 @@ def test_help_is_readable(gossamer: Any, verb: str) -> None:
     assert said.code == 0
     assert said.err == ""
     assert f"usage: gossamer {verb}" in said.out
-    assert "Example: gossamer" in said.out
+    assert "\n  $ gossamer " in said.out
+    assert "Example: " not in said.out
+    assert "METHOD" not in said.out
     assert "{None}" not in said.out
     assert "--no-" not in said.out
     assert "Attributes:" not in said.out
@@ -65,6 +105,8 @@ def test_help_names_the_choices_of_the_next_word(gossamer: Any, verb: str) -> No
         ("evaluate", "--data"),
         ("resume", "PATH"),
         ("train gs-wgan", "--data"),
+        ("completion", "bash, zsh, fish"),
+        ("completion bash now", "no further words"),
         ("data describe digits --jsn", "perhaps you meant --json"),
         ("demo --epsilon abc", "--epsilon"),
         ("demo --surprise", "--surprise"),

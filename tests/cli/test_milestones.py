@@ -29,7 +29,7 @@ from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import read_ledger
 from gossamer.runs.release import saved_generators
 
-FILES = {"PRIVACY.md", "generator.safetensors", "manifest.json", "privacy.json"}
+FILES = {"PRIVACY.md", "README.md", "generator.safetensors", "manifest.json", "privacy.json"}
 TINY = {"num_critics": 30, "batch_size": 20, "draws_per_step": 4, "noise_multiplier": 1.2}
 DELTA = 1e-5
 

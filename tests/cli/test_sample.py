@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from gossamer.data.folder import load_png_folder
 
 
 def images(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +66,8 @@ def test_a_png_is_one_picture(gossamer: Any, finished: Path, tmp_path: Path, num
 
 def test_a_folder_has_a_picture_for_each_sample_under_its_class(gossamer: Any, finished: Path, tmp_path: Path) -> None:
     assert gossamer("sample", finished, "--num-samples", 20, "--out", f"{tmp_path}/out/").code == 0
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [str(digit) for digit in range(10)]
+    names = [*(str(digit) for digit in range(10)), "README.md", "croissant.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert len(list((tmp_path / "out").rglob("*.png"))) == 20
 
 
@@ -126,3 +132,52 @@ def test_what_is_no_generator_gets_one_line(gossamer: Any, tmp_path: Path, monke
     assert said.err.startswith("gossamer: ")
     assert said.err.count("\n") == 1
     assert not (tmp_path / "x.npz").exists()
+
+
+def test_a_folder_of_pictures_carries_its_cards_and_is_read_back_without_them(
+    gossamer: Any, finished: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "pictures"
+    assert gossamer("sample", finished, "--num-samples", 20, "--out", out).code == 0
+    card = (out / "README.md").read_text()
+    statement = json.loads((finished / "release" / "privacy.json").read_text())
+    assert "20 synthetic images: grey images of 8 x 8 pixels in 10 classes" in card
+    assert f"({math.ceil(statement['epsilon'] * 1000) / 1000:.3f}, " in card
+    assert json.loads((out / "croissant.json").read_text())["distribution"][0]["includes"] == "*/*.png"
+    assert load_png_folder(out).train.num_records == 20
+
+
+def test_a_file_alone_carries_no_card(gossamer: Any, finished: Path, tmp_path: Path) -> None:
+    assert gossamer("sample", finished, "--num-samples", 20, "--out", tmp_path / "x.npz").code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
+
+
+def test_what_the_model_card_says_of_drawing_works_beside_it(
+    gossamer: Any, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished / "release", tmp_path / "release")
+    monkeypatch.chdir(tmp_path / "release")
+    card = (tmp_path / "release" / "README.md").read_text()
+    (console,) = re.findall(r"```console\n\$ gossamer (.*?)\n```", card)
+    assert gossamer(*console.split()).code == 0
+    assert images(tmp_path / "release" / "synthetic.npz")[0].shape == (1000, 1, 8, 8)
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    drawn: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), drawn)
+    assert drawn["records"].shape == (1000, 1, 8, 8)
+    assert drawn["labels"].max() == 9
+
+
+def test_classes_may_be_named(gossamer: Any, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((60, 1, 8, 8), dtype=np.float32)
+    np.savez(tmp_path / "own.npz", x=x, y=np.arange(60) % 3, class_names=np.array(["cat", "dog", "0"]))
+    run = tmp_path / "run"
+    assert gossamer("train", "dp-mixture", "--data", tmp_path / "own.npz", "--epsilon", 10, "--out", run).code == 0
+    # The name 0 is a number, too, and a number is what it is taken for.
+    for words, labels in ((["dog", "cat"], [1, 0, 1]), (["dog,2"], [1, 2, 1]), (["0"], [0, 0, 0])):
+        said = gossamer("sample", run, "--num-samples", 3, "--labels", *words, "--out", tmp_path / "x.npz")
+        assert said.code == 0, said.err
+        assert images(tmp_path / "x.npz")[1].tolist() == labels
+    said = gossamer("sample", run, "--num-samples", 3, "--labels", "eel", "--out", tmp_path / "y.npz")
+    assert said.code == 2
+    assert "give some of 0 (cat), 1 (dog), 2 (0)" in said.err

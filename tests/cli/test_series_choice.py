@@ -66,7 +66,7 @@ def test_lists_of_bounds_and_names_are_read(gossamer: Any, table: Path) -> None:
     [
         ((), "is a long table: give --length"),
         (("--length", "5"), "has not 5 samples but fewer"),
-        (("--length", "4"), "--low and --high"),
+        (("--length", "4"), "--low, --high"),
         (("--length", "4", "--low", "0"), "belong together"),
         (("--length", "4", *BOUNDS, "--class-column", "kind"), "no column 'kind'"),
         (("--length", "4", *BOUNDS, "--layout", "window"), "it is a table"),

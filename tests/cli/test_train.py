@@ -20,6 +20,7 @@ from PIL import Image
 
 from gossamer.cli import driving
 from gossamer.cli.job import TrainingJob, remember_start
+from gossamer.cli.watching import Watching
 from gossamer.methods.gs_wgan import Stage
 from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.views import Pooled
@@ -183,7 +184,7 @@ def test_interrupted_at_the_end_of_a_stage_every_stage_gets_its_steps(
     job.write(folder)
     at_step(6, interrupt)
     with contextlib.redirect_stderr(io.StringIO()):
-        assert driving.drive(job, folder, data) == 130
+        assert driving.drive(job, folder, data, Watching(plain=True)) == 130
     assert last_checkpoint(folder.path) == "step-00000007.pt"
     assert gossamer("resume", folder.path).code == 0
     assert steps_in(folder.path) == list(range(21))
@@ -273,7 +274,7 @@ def test_a_crash_in_the_middle_of_the_release_is_mended_by_resume(
     assert gossamer("resume", run).code == 0
     assert charged(run) == 12
     assert {path.name for path in (run / "release").iterdir()} == {
-        "generator.safetensors", "manifest.json", "privacy.json", "PRIVACY.md", "samples",
+        "generator.safetensors", "manifest.json", "privacy.json", "PRIVACY.md", "README.md", "samples",
     }  # fmt: skip
 
 

@@ -16,10 +16,14 @@ import pytest
 import torch
 
 from gossamer.cli import priceable
+from gossamer.cli.handing_over import card_facts
+from gossamer.data.catalogue import find_named
 from gossamer.estimators import load_generator
 from gossamer.mechanisms import plan, priced_plan
 from gossamer.privacy.statement import PrivacyStatement
+from gossamer.runs.cards import model_card
 from gossamer.runs.config_io import to_json_tree
+from gossamer.runs.drawn import write_sample_cards
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.manifest import MANIFEST, file_digest, manifest_tree, read_manifest
 from gossamer.runs.release import write_generator, write_release
@@ -71,10 +75,12 @@ def released_again(run: Path, **changes: Any) -> None:
     """The release with another statement, everything else made to fit it as a careful forger would."""
     trained = load_generator(run)
     statement = dataclasses.replace(trained.statement, **changes)
+    facts = card_facts(dataclasses.replace(trained, statement=statement), find_named("digits"))
+    write_sample_cards(run / "release" / "samples", facts)
     samples = tuple((run / "release" / "samples").iterdir())
     write_release(
         RunFolder(run), weights=trained.weights, recipe=to_json_tree(trained.recipe), statement=statement.to_json(),
-        text=statement.to_markdown(), samples=samples,
+        text=statement.to_markdown(), card=model_card(facts), samples=samples,
     )  # fmt: skip
 
 
@@ -85,10 +91,13 @@ def test_a_finished_run_is_what_it_says(gossamer: Any, finished: Path) -> None:
     said = gossamer("verify", finished)
     assert (said.code, said.err) == (0, "")
     for words in (
-        "release/manifest.json: 5 files have the SHA-256",
+        "release/manifest.json: 8 files have the SHA-256",
         "release/manifest.json: is the one that this run wrote",
         "release/generator.safetensors: whole, and carries the statement of privacy.json",
         "release/PRIVACY.md: says what privacy.json says",
+        "release/README.md: says what privacy.json says",
+        "release/samples/README.md: says what privacy.json says",
+        "release/samples/croissant.json: says what privacy.json says",
         "release/privacy.json: states the mechanism and the numbers of config.json",
         "config.json: the settings that the run began with",
         "private/checkpoints/step-00000012.pt: whole, 12 steps done",
@@ -108,7 +117,7 @@ def test_the_generators_saved_on_the_way_are_looked_at_too(gossamer: Any, saved_
     assert told["verdict"] == "holds"
     for step in (3, 7):
         of_step = [one for one in told["findings"] if f"step-{step:06d}/" in one["where"]]
-        assert len(of_step) == 7
+        assert len(of_step) == 8
         assert {one["verdict"] for one in of_step} == {"holds"}
     one = saved_on_the_way / "release" / "checkpoints" / "step-000003"
     assert gossamer("verify", one).code == 0
@@ -125,6 +134,27 @@ def test_a_release_alone_is_checked_as_far_as_it_goes_and_says_how_far(
     assert said.out.count("is computed again") == 2
     edit(release / "privacy.json", lambda tree: tree | {"epsilon": 1.0})
     assert "epsilon is 1; computed again it is 9.18" in gossamer("verify", release).out
+
+
+def test_a_license_may_be_filled_in_by_whoever_publishes_the_release(gossamer: Any, copied: Path) -> None:
+    for card in (copied / "release" / "README.md", copied / "release" / "samples" / "README.md"):
+        card.write_text(card.read_text().replace("license: other", "license: cc-by-4.0", 1))
+    for target in (copied, copied / "release"):
+        said = gossamer("verify", target)
+        assert said.code == 0
+        assert said.out.count("has filled in a license; the rest is as it was released") == 2
+
+
+def test_a_release_of_before_there_were_cards_is_no_broken_one(gossamer: Any, copied: Path) -> None:
+    release = copied / "release"
+    cards = ("README.md", "samples/README.md", "samples/croissant.json")
+    digests = {name: digest for name, digest in read_manifest(release).items() if name not in cards}
+    for name in cards:
+        (release / name).unlink()
+    (release / MANIFEST).write_text(json.dumps(manifest_tree(digests), indent=2) + "\n")
+    said = gossamer("verify", release)
+    assert said.code == 0
+    assert "README.md: no card" in said.out
 
 
 def test_a_run_whose_private_side_was_deleted_still_holds(gossamer: Any, copied: Path) -> None:
@@ -209,6 +239,39 @@ def text_softened(run: Path) -> None:
     path.write_text(path.read_text().replace("9.185", "0.185"))
 
 
+def card_softened(run: Path) -> None:
+    path = run / "release" / "README.md"
+    path.write_text(path.read_text().replace("9.185", "0.185"))
+
+
+def card_and_manifest_softened(run: Path) -> None:
+    card_softened(run)
+    manifest_made_to_fit(run)
+
+
+def card_of_samples_and_manifest_changed(run: Path) -> None:
+    path = run / "release" / "samples" / "README.md"
+    path.write_text(path.read_text().replace("1,000 synthetic", "1,000 anonymous"))
+    manifest_made_to_fit(run)
+
+
+def croissant_and_manifest_changed(run: Path) -> None:
+    edit(run / "release" / "samples" / "croissant.json", lambda tree: tree | {"rai:dataLimitations": "None."})
+    manifest_made_to_fit(run)
+
+
+def card_of_another_data_set(run: Path) -> None:
+    trained = load_generator(run)
+    (run / "release" / "README.md").write_text(model_card(card_facts(trained, find_named("mnist"))))
+    manifest_made_to_fit(run)
+
+
+def manifest_made_to_fit(run: Path) -> None:
+    release = run / "release"
+    digests = {name: file_digest(release / name) for name in read_manifest(release)}
+    (release / MANIFEST).write_text(json.dumps(manifest_tree(digests), indent=2) + "\n")
+
+
 def generator_swapped(run: Path) -> None:
     trained = load_generator(run)
     weights = {name: torch.zeros_like(weight) for name, weight in trained.weights.items()}
@@ -220,9 +283,7 @@ def generator_swapped(run: Path) -> None:
 
 def generator_and_manifest_swapped(run: Path) -> None:
     generator_swapped(run)
-    release = run / "release"
-    digests = {name: file_digest(release / name) for name in read_manifest(release)}
-    (release / MANIFEST).write_text(json.dumps(manifest_tree(digests), indent=2) + "\n")
+    manifest_made_to_fit(run)
 
 
 def generator_of_another_statement(run: Path) -> None:
@@ -317,6 +378,11 @@ BREAKS: list[tuple[Callable[[Path], None], str]] = [
     (more_covered_than_is, "release/privacy.json: covered is not what config.json makes it"),
     (slots_raised, "release/privacy.json: num_slots is not what config.json makes it"),
     (text_softened, "release/PRIVACY.md: does not say what privacy.json says"),
+    (card_softened, "release/README.md: not the file that was released"),
+    (card_and_manifest_softened, "release/README.md: does not say what privacy.json says"),
+    (card_of_samples_and_manifest_changed, "release/samples/README.md: does not say what privacy.json says"),
+    (croissant_and_manifest_changed, "release/samples/croissant.json: does not say what privacy.json says"),
+    (card_of_another_data_set, "release/README.md: does not say what privacy.json says"),
     (generator_swapped, "release/generator.safetensors: not the file that was released"),
     (generator_and_manifest_swapped, "release/manifest.json: not the one that this run wrote"),
     (generator_of_another_statement, "release/generator.safetensors: carries another statement than privacy.json"),

@@ -97,7 +97,7 @@ def test_a_wrong_array_is_refused(tmp_path, refusal, changes, word) -> None:
 
 def test_bounds_that_nobody_gave_are_not_taken_from_the_values(tmp_path, refusal) -> None:
     path = save(tmp_path / "a.npz", low=None, high=None)
-    assert "--low and --high" in refusal(load_records, str(path))
+    assert "--low, --high" in refusal(load_records, str(path))
 
 
 @pytest.mark.parametrize("cut", range(0, 1500, 150))

@@ -176,7 +176,7 @@ def test_a_parquet_file_cut_short_is_refused(tmp_path, refusal, keep) -> None:
     ("columns", "facts", "word"),
     [
         (LONG, SeriesFacts(num_classes=2), "--length"),
-        (LONG, SeriesFacts(length=3, num_classes=2), "--low and --high"),
+        (LONG, SeriesFacts(length=3, num_classes=2), "--low, --high"),
         (LONG, SeriesFacts(length=3, low=(0.0,) * 3, high=(1.0,) * 3), "3 numbers for 2 channels"),
         (LongColumns(series="id", time="t"), FACTS, "is text"),
         (LongColumns(series="id", time="t", values=("a", "b")), FACTS, "has no labels"),
@@ -193,7 +193,7 @@ def test_facts_that_do_not_fit_the_table_are_refused(tmp_path, refusal, columns,
 @pytest.mark.parametrize(
     ("facts", "word"),
     [
-        ({"low": (0.0,)}, "--low and --high"),
+        ({"low": (0.0,)}, "--low, --high"),
         ({"num_classes": 3, "class_names": ("a", "b")}, "agree"),
         ({"num_classes": 0}, "num_classes"),
         ({"class_names": ("a", "a")}, "class_names[1]"),

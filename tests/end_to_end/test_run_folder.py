@@ -23,6 +23,7 @@ from safetensors import safe_open
 
 from gossamer.cli.driving import drive
 from gossamer.cli.job import TrainingJob, data_digest, remember_start
+from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import load_records
 from gossamer.mechanisms.keystream import KEY_BYTES
 from gossamer.privacy.accounting import fixed_pair_epsilon
@@ -130,9 +131,12 @@ def test_a_run_leaves_exactly_the_promised_files(run: Any) -> None:
             "config.json",
             "environment.json",
             "release/PRIVACY.md",
+            "release/README.md",
             "release/generator.safetensors",
             "release/manifest.json",
             "release/privacy.json",
+            "release/samples/README.md",
+            "release/samples/croissant.json",
             "release/samples/grid.png",
             "release/samples/samples.npz",
             "private/checkpoints/step-00000011.json",
@@ -203,7 +207,7 @@ def test_the_settings_on_disk_run_again_to_the_same_claim_with_other_noise(run: 
     remember_start(folder, job, data.train)
     job.write(folder)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        assert drive(job, folder, data) == 0
+        assert drive(job, folder, data, Watching(plain=True)) == 0
     assert json.loads((folder.path / "config.json").read_text()) == json.loads((run.path / "config.json").read_text())
     first, again = run.path / "release", folder.release
     assert (again / "privacy.json").read_bytes() == (first / "privacy.json").read_bytes()

@@ -232,7 +232,14 @@ def test_what_looks_at_a_changed_run_says_so_and_lives(
     assert "\x1b" not in said.out + said.err
 
 
-RELEASED = ("privacy.json", "PRIVACY.md", "manifest.json", "generator.safetensors")
+RELEASED = (
+    "privacy.json",
+    "PRIVACY.md",
+    "README.md",
+    "samples/croissant.json",
+    "manifest.json",
+    "generator.safetensors",
+)
 
 
 @pytest.mark.parametrize("part", RELEASED)

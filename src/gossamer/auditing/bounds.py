@@ -36,7 +36,7 @@ class Games:
 
     def __post_init__(self) -> None:
         if len(self.first) != len(self.second) or len(self.first) < 2:
-            raise InputError(f"an audit needs at least 2 games on either side, got {len(self.first)}")
+            raise InputError(f"an audit needs at least 2 games on either side, got {len(self.first)}; play more")
 
     def parted(self) -> tuple[Games, Games]:
         """The first quarter of the games, to choose a threshold by, and the others, to count with it."""

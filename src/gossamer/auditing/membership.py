@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
 
 from gossamer.auditing.bounds import proportion_bounds
 from gossamer.errors import InputError
+from gossamer.extras import from_extra
 
 Floats = NDArray[np.floating]
 
@@ -84,6 +83,9 @@ def attack_by_density_ratio(records: Floats, synthetic: Floats, reference: Float
     References: van Breugel, Sun, Qian, van der Schaar 2023, "Membership inference attacks against synthetic data
         through overfitting detection".
     """
+    with from_extra("evaluate", "an attack on members"):
+        from sklearn.decomposition import PCA
+
     num_directions = min(_NUM_DIRECTIONS, synthetic.shape[1], len(synthetic) - 1)
     directions = PCA(n_components=num_directions, svd_solver="full").fit(synthetic.astype(np.float64))
     seen, made, others = (directions.transform(part.astype(np.float64)) for part in (records, synthetic, reference))
@@ -166,6 +168,9 @@ def _area(members: Floats, others: Floats) -> tuple[float, float]:
 
 def _log_distance(records: Floats, to: Floats, neighbour: int) -> Floats:
     """Logarithm of the distance to a nearest neighbour; a copy counts as very near, not as infinitely so."""
+    with from_extra("evaluate", "an attack on members"):
+        from sklearn.neighbors import NearestNeighbors
+
     found = NearestNeighbors(n_neighbors=min(neighbour, len(to))).fit(to)
     distance = found.kneighbors(records)[0][:, -1]
     return np.log(np.maximum(distance, 1e-9))

@@ -164,7 +164,7 @@ class AccountDPCGAN(AbstractAccount):
         _check_numbers(self, num_critics=1, answers=self.num_steps or 1)
         check_delta(self.delta, self.num_slots)
         if not 0 < self.clip_norm < math.inf:
-            raise InputError(f"--clip-norm must be a positive number, not {self.clip_norm}")
+            raise InputError(f"--clip-norm must be a positive number, not {self.clip_norm}; 1.1 is the published one")
 
     def public(self) -> dict[str, Any]:
         """Units and rate."""
@@ -190,7 +190,7 @@ class AccountOneShot(AbstractAccount):
 
     Several releases of one run are worth one, of multiplier (sum of 1 / multiplier^2)^(-1/2).
 
-    Example: gossamer account dp-merf --epsilon 1
+    Example: gossamer account METHOD --epsilon 1
 
     Args:
         delta: of the guarantee
@@ -303,11 +303,18 @@ ACCOUNTS: dict[str, type[AbstractAccount]] = {
     "dp-mixture": AccountOneShot,
     "gs-wgan-started": AccountStartedGSWGAN,
 }
+_CHOICES = {
+    "gs-wgan": "by number of critics, noise, steps and secret coins",
+    "dp-cgan": "by number of records, size of their Poisson samples, noise and steps",
+    "dp-merf": "one noisy sum: by its noise",
+    "dp-mixture": "a few noisy sums in one budget: by the noise that they are worth together",
+    "gs-wgan-started": "a noisy sum first, and gs-wgan's steps after it",
+}
 
 
 def run(arguments: Sequence[str]) -> int:
     """Account for a method's settings."""
-    name, rest = choose(arguments, tuple(ACCOUNTS), program="account", what="method")
+    name, rest = choose(arguments, _CHOICES, program="account", what="method")
     asked = read_arguments(ACCOUNTS[name], rest, program=f"account {name}")
     asked.check()
     with accountable():
@@ -337,9 +344,9 @@ def _account(asked: AbstractAccount) -> dict[str, Any]:
             given = {"epsilon_target": list(asked.epsilon), "noise_multiplier": list(asked.noise_multiplier)}
             found = {"num_steps": {"pld": _steps_allowed(asked)}} | given
         case ((_, _, *_), _, _) | (_, (_, _, *_), _):
-            raise InputError("several values are for --epsilon together with --noise-multiplier, without --num-steps")
+            raise InputError("several values are for --epsilon together with --noise-multiplier: leave --num-steps out")
         case _:
-            raise InputError("give exactly two of --epsilon, --noise-multiplier and --num-steps")
+            raise InputError("give exactly two of --epsilon, --noise-multiplier and --num-steps; the third is computed")
     return found | asked.public()
 
 

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import io
 import itertools
 import math
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-import torch
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
+from gossamer.cli.help_page import HelpPage, headings_of, wide_enough
 from gossamer.errors import InputError
 
+if TYPE_CHECKING:  # a second or two, which accounting does without
+    import torch
+
 T = TypeVar("T")
+
+_OF_PYTHON = {
+    r"invalid literal for int\(\) with base 10: ('.*?')": r"\1 is no whole number",
+    r"could not convert string to float: ('.*?')": r"\1 is no number",
+}
+"""What Python says of a word that is no number, and what a person says."""
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["fp32", "bf16"]
@@ -74,17 +84,27 @@ def read_known_arguments(kind: type[T], arguments: Sequence[str], *, program: st
     return found
 
 
+class _Said(io.StringIO):
+    """What tyro says, drawn with the same strokes wherever it is to go."""
+
+    encoding = "utf-8"
+
+
 def _parse(kind: Any, arguments: Sequence[str], program: str, **options: Any) -> Any:
     # A union takes the variant of its default: a recipe decides it, and no flag changes it by accident.
     config = (tyro.conf.AvoidSubcommands, tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff)
-    said = io.StringIO()
+    told, said = _Said(), _Said()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(said), wide_enough():
             return tyro.cli(kind, prog=f"gossamer {program}", args=list(arguments), config=config, **options)
     except SystemExit as leaving:
         if leaving.code in (None, 0):
+            page = HelpPage.read(told.getvalue().replace("METHOD", program.split()[-1])).arranged(
+                headings_of(kind, options.get("default"))
+            )
+            print((page if "--help" in arguments else page.brief()).render())
             raise
-        raise InputError(f"{_essence(said.getvalue())}; see gossamer {program} --help") from None
+        raise InputError(f"{_essence(said.getvalue())}; `gossamer {program} --help` has all options") from None
 
 
 def _essence(box: str) -> str:
@@ -103,23 +123,37 @@ def _essence(box: str) -> str:
     paragraph = itertools.takewhile(bool, sections[0])
     # Deeper lines are the help of an option.
     sentence = " ".join(line.strip() for line in paragraph if not line.startswith(8 * " "))
+    for pattern, plain_words in _OF_PYTHON.items():
+        sentence = re.sub(pattern, plain_words, sentence)
     meant = [section[1].strip() for section in sections[1:] if section[0].startswith("Perhaps")]
     return sentence.rstrip(".") + "".join(f"; perhaps you meant {option}" for option in meant)
 
 
-def choose(arguments: Sequence[str], choices: Sequence[str], *, program: str, what: str) -> tuple[str, list[str]]:
+def choose(arguments: Sequence[str], choices: Mapping[str, str], *, program: str, what: str) -> tuple[str, list[str]]:
     """Split off a first word that must be one of the choices.
+
+    Args:
+        arguments: what was typed.
+        choices: what may be typed, and what it is.
+        program: the words before.
+        what: what is chosen.
 
     Raises:
         InputError: it is missing or another one.
+        SystemExit: help was asked for, and given.
     """
     if arguments and arguments[0] in choices:
         return arguments[0], list(arguments[1:])
     if arguments and arguments[0] in ("-h", "--help"):
-        print(f"usage: gossamer {program} {{{','.join(choices)}}} ...\n\nNext: gossamer {program} {choices[0]} --help")
+        width = max(map(len, choices))
+        print(f"usage: gossamer {program} {{{','.join(choices)}}} ...\n")
+        print("\n".join(f"  {choice:<{width}}  {summary}".rstrip() for choice, summary in choices.items()))
+        print(f"\nNext: gossamer {program} {next(iter(choices))} --help")
         sys.exit(0)
+    near = difflib.get_close_matches(arguments[0].lower(), choices, n=1) if arguments else []
+    way_out = f"perhaps you meant `gossamer {program} {near[0]}`" if near else f"`gossamer {program} --help` has them"
     said = f", not {arguments[0]!r}" if arguments else ""
-    raise InputError(f"{program}: name the {what} first ({', '.join(choices)}){said}")
+    raise InputError(f"{program}: name the {what} first ({', '.join(choices)}){said}; {way_out}")
 
 
 def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float | None, epsilon: float | None) -> None:
@@ -142,7 +176,10 @@ def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float
         ("--epsilon", budget, -math.inf, 1e5 if budget < math.inf else math.inf),
     ):
         if value < least or value > most:
-            raise InputError(f"{name} is {value:g}: too {'small' if value < least else 'large'} to account for")
+            raise InputError(
+                f"{name} is {value:g}: too {'small' if value < least else 'large'} to account for; give a "
+                f"{'larger' if value < least else 'smaller'} one"
+            )
 
 
 @contextlib.contextmanager
@@ -164,6 +201,8 @@ def find_device(name: DeviceName) -> torch.device:
     Raises:
         InputError: cuda was asked for and there is none.
     """
+    import torch
+
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("--device cuda: this machine has no usable GPU; use --device cpu or auto")
     if name == "auto":
@@ -173,4 +212,6 @@ def find_device(name: DeviceName) -> torch.device:
 
 def find_precision(name: PrecisionName) -> torch.dtype:
     """Precision for training critics and generator; critics answer in float32 whatever it is."""
+    import torch
+
     return torch.bfloat16 if name == "bf16" else torch.float32

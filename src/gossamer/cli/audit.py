@@ -41,6 +41,7 @@ from gossamer.cli.series_choice import load_chosen
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError, PrivacyError, ResourceError
 from gossamer.estimators import load_generator
+from gossamer.extras import need
 from gossamer.mechanisms.one_shot import OneShotPlan
 from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.poisson_plan import PoissonPlan
@@ -51,7 +52,11 @@ from gossamer.recipes.books import book_of
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
 
-KINDS = ("mechanism", "training", "membership")
+KINDS = {
+    "mechanism": "lower bounds on epsilon, from games against the doors of the run's method; seconds to minutes",
+    "training": "a lower bound on epsilon, from whole trainings with canaries in them; for small recipes",
+    "membership": "two attacks that tell training records from others, by the released generator",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +171,7 @@ def _audit_plan(plan: Any, delta: float, effort: Effort, watch: Watch) -> list[A
         case StartedPlan():
             parts = [part for part in (plan.start, plan.rest) if part is not None]
             return [result for part in parts for result in _audit_plan(part, delta, effort, watch)]
-    raise InputError(f"no audit is known for a {type(plan).__name__}")
+    raise InputError(f"no audit is known for a {type(plan).__name__}; use a run of another method")
 
 
 # ---- whole trainings ------------------------------------------------------------------------------------------------
@@ -218,6 +223,7 @@ def _spec(folder: RunFolder, job: TrainingJob) -> AbstractSpec:
 
 
 def _membership(asked: AuditMembership) -> int:
+    need("evaluate", "gossamer audit membership")
     for name, value in (("--num-samples", asked.num_samples), ("--num-records", asked.num_records)):
         if value < 1:
             raise InputError(f"{name} must be at least 1, got {value}")
@@ -261,7 +267,10 @@ def _members(job: TrainingJob, asked: AuditMembership) -> tuple[RecordSet, Recor
     if held_out is None:
         raise InputError(f"{data.train.name}: has no test records; name records that no training saw with --held-out")
     if held_out.spec.shape != data.train.spec.shape:
-        raise InputError(f"{held_out.name}: records of another shape than those that the run learnt from")
+        raise InputError(
+            f"{held_out.name}: records of another shape than those that the run learnt from; name others with "
+            "--held-out"
+        )
     return data.train, held_out
 
 
@@ -290,7 +299,9 @@ def _keep(folder: RunFolder, kind: str, tree: dict[str, Any]) -> None:
     try:
         folder.audits.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ResourceError(f"{folder.audits}: cannot be made ({error.strerror}); an audit is kept there") from None
+        raise ResourceError(
+            f"{folder.audits}: cannot be made ({error.strerror}); make the folder writable, an audit is kept there"
+        ) from None
     write_json(folder.audits / f"{re.sub('[^a-z]+', '-', kind.lower()).strip('-')}.json", tree)
 
 

@@ -97,7 +97,7 @@ def play_training(
         case DPCGANConfig():
             training = CanaryDPCGAN(config, records, canaries, **options)
         case _:
-            raise InputError("canaries are planted into gs-wgan and dp-cgan alone")
+            raise InputError("canaries are planted into gs-wgan and dp-cgan alone; use `gossamer audit mechanism`")
     _finish(training)
     return training.watched.evidence.numpy()
 

@@ -20,6 +20,7 @@ from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, describe, load_rec
 from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE
 
+ACTIONS = {"list": "the data sets that have a name", "describe": "read one, or your own, and say what is understood"}
 _TIME_BASE = ("low", "high", "sample_rate", "channel_names")
 
 
@@ -46,7 +47,7 @@ class DescribeData:
 
 def run(arguments: Sequence[str]) -> int:
     """List data sets, or describe one."""
-    verb, rest = choose(arguments, ("list", "describe"), program="data", what="action")
+    verb, rest = choose(arguments, ACTIONS, program="data", what="action")
     return _list() if verb == "list" else _describe(read_arguments(DescribeData, rest, program="data describe"))
 
 
@@ -78,8 +79,9 @@ def _describe(asked: DescribeData) -> int:
     for name in ("name", "num_records", "num_test_records", "num_people", "shape", *_TIME_BASE):
         if found.get(name) is not None:
             table.add_row(name, escape(str(found[name])))
-    table.add_row("classes", escape(", ".join(found["classes"])))
-    table.add_row("class counts (private)", escape(str(found["private"]["class_counts"])))
+    table.add_row("classes", escape(", ".join(found["classes"])) or "none: there are no labels")
+    if found["classes"]:
+        table.add_row("class counts (private)", escape(str(found["private"]["class_counts"])))
     Console().print(table)
     for sentence in found["public"]:
         print(f"public: {sentence}")

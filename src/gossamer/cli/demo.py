@@ -12,6 +12,7 @@ import torch
 from gossamer.cli import evaluate, train
 from gossamer.cli.arguments import read_arguments
 from gossamer.errors import InputError
+from gossamer.extras import need
 from gossamer.runs.folder import RunFolder
 
 NUM_SAMPLES = 2000
@@ -41,6 +42,7 @@ class Demo:
 def run(arguments: Sequence[str]) -> int:
     """Train, sample, score, state."""
     asked = read_arguments(Demo, arguments, program="demo")
+    need("evaluate", "gossamer demo")
     method, data, usual = _SERIES if asked.series else _IMAGES
     out = asked.out or usual
     # Its tensors are so small that a second thread mostly waits, and on a busy machine for long.

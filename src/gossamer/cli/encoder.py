@@ -28,6 +28,7 @@ from gossamer.runs.cache import CacheFolder, content_key
 NOT_COVERED: Final = (
     "The encoder was trained on the real images: no guarantee covers it, nor what is computed with it. Never share it."
 )
+ACTIONS: Final = {"train": "train it on real images, and keep it in the private cache"}
 _KIND: Final = "encoder"
 _HELD_OUT: Final = 10
 
@@ -60,7 +61,7 @@ class TrainEncoder:
 
 def run(arguments: Sequence[str]) -> int:
     """Train an encoder, or find the one that was trained before."""
-    _, rest = choose(arguments, ("train",), program="encoder", what="action")
+    _, rest = choose(arguments, ACTIONS, program="encoder", what="action")
     asked = read_arguments(TrainEncoder, rest, program="encoder train")
     real, test, notes = _split(asked)
     cache, began = CacheFolder.default(), time.monotonic()
@@ -193,7 +194,7 @@ def _split(asked: TrainEncoder) -> tuple[RecordSet, RecordSet, list[str]]:
 
 def _arrays(images: RecordSet) -> tuple[np.ndarray, np.ndarray]:
     if images.y is None:
-        raise InputError(f"{images.name}: has no labels, and an encoder learns from labels")
+        raise InputError(f"{images.name}: has no labels, and an encoder learns from labels; add them as y")
     return images.x.numpy(), images.y.numpy()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import time
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,6 +22,7 @@ _TIMED_STEPS = 2
 _SMALL_NETWORK = 100_000
 _FEW = 4
 _PATIENCE_S = 10.0
+_LONG_S = 2 * 86_400.0
 
 C = TypeVar("C")
 
@@ -41,11 +43,25 @@ class Cost:
 
     def __str__(self) -> str:
         """In one line or two."""
-        minutes, where = self.seconds / 60, self.device.type
-        time_line = f"time: about {minutes:.1f} min on this machine ({where}), as measured on random images just now"
+        where = f"on this machine ({self.device.type}), as measured on random records just now"
+        time_line = f"time: about {_duration(self.seconds)} {where}"
+        if self.seconds > _LONG_S:
+            time_line += "; make the images smaller, take fewer steps (--num-steps), or try dp-mixture"
         if self.num_bytes is None:
             return time_line
         return f"{time_line}\nmemory: about {self.num_bytes / 2**20:.0f} MiB of critics, beside the data"
+
+
+def _duration(seconds: float) -> str:
+    """In a unit that a person can read.
+
+    >>> _duration(3), _duration(200), _duration(5e5)
+    ('3 s', '3.3 minutes', '5.8 days')
+    """
+    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds > 1.5 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{max(math.ceil(seconds), 1)} s"
 
 
 def estimate_cost(

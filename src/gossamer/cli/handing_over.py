@@ -5,18 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from gossamer.data.catalogue import NamedData
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
-from gossamer.reports.curves import save_png_of
-from gossamer.reports.grid import class_grid, sample_grid, save_png
-from gossamer.reports.series_grid import series_grid
+from gossamer.extras import from_extra
+from gossamer.methods.trained import TrainedGenerator
+from gossamer.reports.grid import image_grid, save_png
+from gossamer.runs.cards import CardFacts
+from gossamer.runs.config_io import to_json_tree
+from gossamer.runs.drawn import recording_files, write_cards
 from gossamer.runs.samples import write_npz, write_png_folder
 from gossamer.runs.series_files import write_series_npz, write_series_table, write_wfdb
 
 WFDB_ENDING = ".wfdb"
+
+
+def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts:
+    """What the cards of a generator, and of what is drawn from it, are written from."""
+    num_weights = sum(weight.numel() for weight in trained.weights.values())
+    return CardFacts.of(to_json_tree(trained.recipe), num_weights, trained.statement, source)
+
+
+def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int) -> None:
+    """Write the data card and Croissant metadata into a folder of drawn records; a file alone gets none."""
+    if folder.is_dir():
+        files = recording_files(folder) if folder.suffix.lower() == WFDB_ENDING else ()
+        write_cards(folder, card_facts(trained, None), num_samples, files)
 
 
 def write_records(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:
@@ -60,14 +76,15 @@ def _write_series(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesS
 
 
 def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:
-    """Write some of the records as one PNG."""
+    """Write some of the records as one PNG.
+
+    Raises:
+        MissingExtra: they are time series, and what draws those is not installed.
+    """
     if isinstance(spec, SeriesSpec):
+        with from_extra("series", "a picture of time series"):
+            from gossamer.reports.curves import save_png_of
+            from gossamer.reports.series_grid import series_grid
         save_png_of(series_grid(x, y, spec.class_names), path)
     else:
         save_png(path, image_grid(x, y))
-
-
-def image_grid(x: np.ndarray, y: np.ndarray | None) -> Image.Image:
-    """Ten columns of samples, a row for each class where there are classes."""
-    scale = max(1, 64 // x.shape[-1])
-    return sample_grid(x[:100], 10, scale) if y is None else class_grid(x, y, 10, scale)

@@ -65,7 +65,7 @@ class TrainingJob:
             if getattr(self, name) not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}")
         if not all(before < after for before, after in itertools.pairwise((0, *self.save_at_steps))):
-            raise InputError("save_at_steps must rise from 1 on")
+            raise InputError("save_at_steps must rise from 1 on; put config.json back as it was")
 
     def load(self) -> RecordData:
         """The data, read again."""
@@ -85,7 +85,9 @@ class TrainingJob:
         """
         num_steps = self.plan(num_slots_of(data.train, Unit(self.unit))).num_steps
         if max(self.save_at_steps, default=0) > num_steps:
-            raise InputError(f"save_at_steps must lie within the {num_steps} steps of the run")
+            raise InputError(
+                f"save_at_steps must lie within the {num_steps} steps of the run; put config.json back as it was"
+            )
         return num_steps
 
     def write(self, folder: RunFolder) -> None:

@@ -24,10 +24,9 @@ from gossamer.evaluation.memorisation import NearestPair
 from gossamer.evaluation.series import suite as series
 from gossamer.evaluation.series.matching import SeriesSet
 from gossamer.evaluation.suite import SyntheticRecords
-from gossamer.reports.curves import save_figure
+from gossamer.extras import from_extra, need
 from gossamer.reports.grid import comparison_grid, save_png
 from gossamer.reports.pairs import pairs_picture
-from gossamer.reports.series import SeriesView, confusions, embedding, overlaid, pairs_of_series, spectra
 from gossamer.runs.cache import CacheFolder
 
 NUM_GRID_COLUMNS = 10
@@ -125,7 +124,10 @@ class ImageKind(AbstractKind):
     def check_real(self, where: str, real: RealRecords) -> None:
         """Refuse real images without labels."""
         if real.train.y is None or real.test.y is None:
-            raise InputError(f"{where}: has no labels, and encoder and classifiers need them")
+            raise InputError(
+                f"{where}: has no labels, and encoder and classifiers need them; add them as y, or a sub-folder for "
+                "each class"
+            )
 
     def check_draw(self, where: str, draw: SyntheticRecords, real: RealRecords) -> None:
         """Refuse values, labels or copies that no score can tell anything about."""
@@ -184,7 +186,8 @@ class SeriesKind(AbstractKind):
         return (series.QUICK if quick else series.FULL).name
 
     def check_real(self, where: str, real: RealRecords) -> None:
-        """Real series may do without labels."""
+        """Real series may do without labels, but not without what warps them."""
+        need("series", "scoring time series")
 
     def check_draw(self, where: str, draw: SyntheticRecords, real: RealRecords) -> None:
         """Refuse values, labels or copies that no score can tell anything about."""
@@ -215,6 +218,10 @@ class SeriesKind(AbstractKind):
 
     def draw_pictures(self, folder: Path, shown: Sequence[Shown], real: RealRecords) -> None:
         """Series per class with mean and band, spectra, an embedding, nearest pairs; all of them show real series."""
+        with from_extra("evaluate", "a picture of time series"):
+            from gossamer.reports.curves import save_figure
+            from gossamer.reports.series import SeriesView, confusions, embedding, overlaid, pairs_of_series, spectra
+
         spec = real.test.spec
         assert isinstance(spec, SeriesSpec)
         labels = None if real.test.y is None else real.test.y.numpy()

@@ -69,7 +69,10 @@ def run(arguments: Sequence[str]) -> int:
     asked = read_arguments(ShowLedger, arguments, program="ledger")
     folder = RunFolder.open(asked.run)
     if not folder.private.is_dir():
-        raise InputError(f"{folder.private}: missing, and the ledger with it; what was spent cannot be told any more")
+        raise InputError(
+            f"{folder.private}: missing, and the ledger with it; what was spent cannot be told any more; count the "
+            "whole budget of config.json as spent"
+        )
     job = TrainingJob.read(folder)
     plan, ledger = job.plan(num_slots_kept(folder)), read_ledger(folder.ledger_file)
     found = account(job, plan, ledger, num_done_steps(folder))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
-import importlib.metadata
 import os
 import signal
 import sys
@@ -16,19 +16,32 @@ from gossamer.cli.outputs import outlive_readers
 from gossamer.errors import GossamerError, is_lack_of_memory
 
 VERBS = {
-    "demo": "a whole run on digits that ship with scikit-learn, in under three minutes",
-    "train": "learn a generator from private images, within a privacy budget",
+    "demo": "a whole run on digits that ship with scikit-learn, in two minutes",
+    "doctor": "whether everything needed is there: versions, data, disk, a small self test",
+    "completion": "what bash, zsh or fish needs to complete commands by the tab key",
+    "data": "list data sets, and describe what is understood of your own",
+    "account": "what settings cost, or what noise a budget asks for, without any data",
+    "train": "learn a generator from private records, within a privacy budget",
     "resume": "go on with an interrupted training",
-    "sample": "draw synthetic images from a released generator",
     "ledger": "what a run has paid for, and what was lost of it",
     "verify": "whether a run, or a release alone, is what its statement says",
     "audit": "what an adversary finds out: of the mechanism, of whole trainings, of members",
     "evaluate": "how good synthetic images are: every score with its interval, over epsilon too",
     "compare": "several runs and files side by side",
     "encoder": "train the classifier in whose features images are scored",
-    "account": "what settings cost, or what noise a budget asks for, without any data",
-    "data": "list and describe data sets",
+    "report": "one HTML page about a release, to hand over; or a private one with scores and audits",
+    "sample": "draw synthetic images or series from a released generator",
 }
+GROUPS = {
+    "start": ("demo", "data", "doctor", "completion"),
+    "learn": ("account", "train", "resume", "ledger"),
+    "judge": ("evaluate", "compare", "encoder", "audit"),
+    "share": ("sample", "report", "verify"),
+}
+_MEANT = {
+    "check": "verify", "describe": "data describe", "epsilon": "account", "fit": "train", "generate": "sample",
+    "list": "data list", "score": "evaluate", "status": "ledger", "test": "evaluate",
+}  # fmt: skip
 INTERRUPTED = 130
 NO_MEMORY = "out of memory; use fewer critics at once (--critics-at-once) or a smaller recipe, or draw fewer samples"
 
@@ -46,18 +59,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outlive_readers()
         arguments = sys.argv[1:]
     arguments = list(arguments)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_overview())
-        return 0
-    if arguments[0] in ("-V", "--version"):
-        print(importlib.metadata.version("gossamer"))
-        return 0
-    return _guarded(arguments[0], arguments[1:])
+    match arguments:
+        case []:
+            return _guarded("welcome", [])
+        case ["-h" | "--help", *_] | ["help"]:
+            print(_overview())
+            return 0
+        case ["-V" | "--version"]:
+            print(_version())
+            return 0
+        case ["help", *words]:
+            arguments = [*words, "--help"]
+    verb, *rest = arguments
+    if verb not in VERBS:
+        return _complain(_unknown(verb), 2)
+    return _guarded(verb, rest)
 
 
 def _guarded(verb: str, arguments: list[str]) -> int:
-    if verb not in VERBS:
-        return _complain(f"no command {verb!r}; the commands are {', '.join(VERBS)}", 2)
     try:
         with _terminated_as_interrupted():
             code = importlib.import_module(f"gossamer.cli.{verb}").run(arguments)
@@ -108,19 +127,27 @@ def _complain(message: str, code: int) -> int:
     return code
 
 
+def _unknown(verb: str) -> str:
+    """What is said of a word that is no command: the nearest one, if any is near."""
+    near = _MEANT.get(verb) or next(iter(difflib.get_close_matches(verb.lower(), VERBS, n=1)), None)
+    meant = "" if near is None else f"perhaps you meant `gossamer {near}`; "
+    return f"no command {verb!r}; {meant}`gossamer --help` lists all"
+
+
+def _version() -> str:
+    import importlib.metadata  # takes longer than all else that an answer without a verb needs
+
+    return importlib.metadata.version("gossamer")
+
+
 def _overview() -> str:
     width = max(map(len, VERBS))
-    lines = [f"  {verb:<{width}}  {what}" for verb, what in VERBS.items()]
+    lines = ["gossamer: learn from private images and time series, and release a generator in their place,"]
+    lines += ["under a differential privacy guarantee that is true.", "", "usage: gossamer COMMAND ..."]
+    for group, verbs in GROUPS.items():
+        lines += ["", f"{group}:", *(f"  {verb:<{width}}  {VERBS[verb]}" for verb in verbs if verb in VERBS)]
     return "\n".join(
-        [
-            "gossamer: synthetic images from private ones, with a privacy guarantee that is true.",
-            "",
-            "usage: gossamer COMMAND ...     (gossamer COMMAND --help for its options)",
-            "",
-            *lines,
-            "",
-            "Start with: gossamer demo",
-        ]
+        [*lines, "", "`gossamer COMMAND --help` has its options and an example, `gossamer` alone says what to do next."]
     )
 
 

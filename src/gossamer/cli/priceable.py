@@ -46,7 +46,7 @@ def check_priceable(event: DpEvent, delta: float) -> float:
     with accountable():
         by_rdp = epsilon_by_rdp(event, delta).epsilon
     if not by_rdp <= MAX_EPSILON:
-        raise InputError(f"epsilon is above {MAX_EPSILON:g} by RDP: too large to compute again")
+        raise InputError(f"epsilon is above {MAX_EPSILON:g} by RDP: too large to compute again; do not rely on it")
     return by_rdp
 
 

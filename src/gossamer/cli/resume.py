@@ -12,6 +12,7 @@ import tyro
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.driving import drive, say
 from gossamer.cli.job import TrainingJob, check_same_start
+from gossamer.cli.watching import Watching
 from gossamer.runs.folder import RunFolder
 
 
@@ -23,9 +24,13 @@ class Resume:
 
     Args:
         run: run folder
+        plain: a line now and then in place of the live panel
+        tensorboard: write event files into private/tensorboard; a run begun so goes on so by itself
     """
 
     run: Annotated[Path, tyro.conf.Positional]
+    plain: bool = False
+    tensorboard: bool = False
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -38,4 +43,4 @@ def run(arguments: Sequence[str]) -> int:
     job = TrainingJob.read(folder)
     data = job.load()
     check_same_start(folder, job, data.train)
-    return drive(job, folder, data)
+    return drive(job, folder, data, Watching(plain=asked.plain, tensorboard=asked.tensorboard))

@@ -10,8 +10,8 @@ from typing import Annotated
 import torch
 import tyro
 
-from gossamer.cli.arguments import read_arguments
-from gossamer.cli.handing_over import write_records
+from gossamer.cli.arguments import Names, read_arguments
+from gossamer.cli.handing_over import write_folder_cards, write_records
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
 
@@ -27,7 +27,7 @@ class Sample:
         num_samples: how many
         out: X.npz (keys x and y), X.png (a picture of the first of them); for images a folder (PNGs, a sub-folder a
             class), for series X.csv, X.parquet (a row a series) or X.wfdb (a folder)
-        labels: classes to draw, by number, in turn; default: all classes in turn
+        labels: classes to draw in turn, by number or by name; default: all classes in turn
         evenness: draw classes between the released shares (0) and all alike (1), for methods that release shares;
             0.5 suits training a classifier on data with rare classes
         seed: the same seed gives the same samples
@@ -36,7 +36,7 @@ class Sample:
     source: Annotated[Path, tyro.conf.Positional]
     num_samples: int
     out: Path
-    labels: tuple[int, ...] | None = None
+    labels: Names = ()
     evenness: float | None = None
     seed: int = 0
 
@@ -46,18 +46,26 @@ def run(arguments: Sequence[str]) -> int:
     asked = read_arguments(Sample, arguments, program="sample")
     trained = load_generator(asked.source)
     labels = None
-    if asked.labels is not None:
-        if not asked.labels:
-            raise InputError("--labels names no class; name some, or leave it out for all classes in turn")
-        num_classes = trained.recipe.spec.num_classes
-        if not all(0 <= label < num_classes for label in asked.labels):
-            raise InputError(f"--labels must be whole numbers below {num_classes}, the classes of this generator")
-        labels = torch.tensor(asked.labels)[torch.arange(max(asked.num_samples, 0)) % len(asked.labels)]
+    if asked.labels:
+        numbers = _numbers_of(asked.labels, trained.recipe.spec.class_names)
+        labels = torch.tensor(numbers)[torch.arange(max(asked.num_samples, 0)) % len(numbers)]
     if asked.evenness is not None:
         if labels is not None:
             raise InputError("--labels and --evenness both say which classes to draw: name one of them")
         labels = trained.uneven_labels(asked.num_samples, evenness=asked.evenness, seed=asked.seed)
     records, drawn = trained.sample(asked.num_samples, labels=labels, seed=asked.seed)
     write_records(asked.out, records.numpy(), None if drawn is None else drawn.numpy(), trained.recipe.spec)
+    write_folder_cards(asked.out, trained, asked.num_samples)
     print(f"{asked.num_samples} samples: {asked.out}")
     return 0
+
+
+def _numbers_of(labels: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Classes by their numbers; a word that is both a number and a name is a number."""
+    known = {name: number for number, name in enumerate(names)} | {str(number): number for number in range(len(names))}
+    unknown = [label for label in labels if label not in known]
+    if unknown:
+        told = ", ".join(f"{number} ({name})" for number, name in enumerate(names[:12])) + ", ..." * (len(names) > 12)
+        way_out = f"give some of {told}" if names else "it has none, so leave --labels out"
+        raise InputError(f"--labels {unknown[0]}: no class of this generator; {way_out}")
+    return [known[label] for label in labels]

@@ -16,10 +16,12 @@ from gossamer.cli.kinds import AbstractKind, kind_of
 from gossamer.cli.progress import progress
 from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
 from gossamer.cli.targets import Target
+from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.evaluation.inception import WEIGHTS_NAME, WEIGHTS_VARIABLE, find_inception_weights
 from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.evaluation.suite import SyntheticRecords
+from gossamer.extras import need
 from gossamer.runs.cache import CacheFolder, content_key
 
 SCORING_FORMAT = 1
@@ -87,7 +89,7 @@ class ScoringChoice:
             if value is not None and value < 1:
                 raise InputError(f"{option} must be at least 1, not {value}")
         if (self.num_seeds or 1) > _MOST_SEEDS:
-            raise InputError(f"--num-seeds must be at most {_MOST_SEEDS}")
+            raise InputError(f"--num-seeds must be at most {_MOST_SEEDS}; 3 are usual")
         if not 0 <= self.seed < 2**31:
             raise InputError("--seed must be between 0 and 2147483647")
         if self.evenness is not None and not 0 <= self.evenness <= 1:
@@ -119,16 +121,18 @@ def load_real(choice: ScoringChoice) -> RealRecords:
             other classes.
     """
     choice.check()
+    need("evaluate", "scoring")
     data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series)
     test = data.test
     if choice.test_data is not None:
         test = load_chosen(choice.test_data, choice.data_dir, choice.num_classes, choice.series).train
     if test is None:
-        raise InputError(
-            f"{choice.data}: has no test images; name some with --test-data, or hold some out with --split"
-        )
+        or_split = ", or hold some out with --split" if isinstance(data.train.spec, SeriesSpec) else ""
+        raise InputError(f"{choice.data}: has no test records; name some that were held out with --test-data{or_split}")
     if test.spec.shape != data.train.spec.shape:
-        raise InputError(f"{choice.test_data}: images of shape {test.spec.shape}, --data has {data.train.spec.shape}")
+        raise InputError(
+            f"{choice.test_data}: images of shape {test.spec.shape}, --data has {data.train.spec.shape}; resize them"
+        )
     if test.spec.class_names != data.train.spec.class_names:
         raise InputError(
             f"{choice.test_data}: other classes than --data; where one has no image, make it an empty sub-folder"
@@ -178,7 +182,7 @@ def _draws(terms: Terms, kind: AbstractKind, target: Target, real: RealRecords) 
 def _terms(choice: ScoringChoice, kind: AbstractKind, targets: Sequence[Target], cache: CacheFolder) -> Terms:
     num_workers = os.cpu_count() or 1 if choice.num_workers is None else choice.num_workers
     if num_workers < 1:
-        raise InputError("--num-workers must be at least 1")
+        raise InputError("--num-workers must be at least 1; leave it out for one a core")
     # As many of every target, and of real images beside them: scores of unequal numbers do not compare.
     sizes = [target.num_images for target in targets if target.num_images is not None]
     return Terms(

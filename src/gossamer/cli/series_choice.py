@@ -121,7 +121,7 @@ class SeriesChoice:
         window = WindowLayout()
         length = self.length or window.length
         if len(self.low) > 1 or len(self.high) > 1 or len(self.low) != len(self.high):
-            raise InputError("--layout window takes one --low and one --high for all channels")
+            raise InputError("--layout window takes one --low and one --high for all channels: give both, or neither")
         return WindowLayout(
             length=length,
             sample_rate=self.sample_rate or window.sample_rate,

@@ -222,6 +222,7 @@ def _relabelling(path: Path, found: AbstractSpec, real: AbstractSpec) -> Callabl
         table = np.arange(real.num_classes)
     else:
         raise InputError(
-            f"{path}: {found.num_classes} classes, the real data have {real.num_classes}, and their names do not match"
+            f"{path}: {found.num_classes} classes, the real data have {real.num_classes}, and their names do not "
+            "match; give it as many classes"
         )
     return lambda labels: table[labels]

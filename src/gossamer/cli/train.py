@@ -33,9 +33,11 @@ from gossamer.cli.milestones import Milestone, find_milestones, round_up, show_m
 from gossamer.cli.processes import num_processes, process_number, wait_for_folder
 from gossamer.cli.protection import describe_prospect, describe_unit, protect
 from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
+from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import is_named
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError
+from gossamer.extras import need
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.gs_wgan import GSWGANConfig
 from gossamer.methods.method import AbstractTraining, Circumstances, Method, Plan
@@ -53,6 +55,14 @@ from gossamer.runs.folder import RunFolder
 C = TypeVar("C")
 
 DEFAULT_EPSILON = 10.0
+_SUMMARIES = {
+    "dp-mixture": "Gaussians drawn from a few noisy moments: seconds, and the best scores here; begin with it",
+    "dp-merf": "a generator fitted to one noisy mean of random features: a minute or two",
+    "gs-wgan": "a GAN: many critics on disjoint shards teach one generator; minutes to hours",
+    "gs-wgan-started": "a release of dp-mixture first, and GS-WGAN from there, in one budget",
+    "dp-cgan": "a GAN: one discriminator trained by DP-SGD; protects one record added or removed",
+}
+METHODS = {book.method.name: _SUMMARIES.get(book.method.name, "") for book in BOOKS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +95,9 @@ class Train(Generic[C]):
     The noise follows from --epsilon; every other setting comes from the recipe and can be changed below. Ctrl-C
     stops in good order; `gossamer resume OUT` goes on.
 
-    Example: gossamer train gs-wgan --data mnist --epsilon 10 --out runs/mnist
+    Example: gossamer train METHOD --data mnist --epsilon 10 --out runs/mnist
+
+    Example: gossamer train METHOD --data scans.npz --num-classes 3 --epsilon 10 --dry-run
 
     Args:
         choice: which records to learn from
@@ -97,6 +109,8 @@ class Train(Generic[C]):
         num_tuning_runs: earlier runs on the same records, to declare in the statement; their epsilon adds to this one
         save_at_epsilon: also release the generator as it is after the last step within each epsilon: 1,2,5,10
         save_at_step: also release the generator as it is after these steps: 500,1000
+        plain: a line now and then in place of the live panel
+        tensorboard: write losses, epsilon and samples as event files into private/tensorboard of the run
         dry_run: say what it would cost in privacy, time and memory, and stop
         method: settings of the method
     """
@@ -110,17 +124,20 @@ class Train(Generic[C]):
     num_tuning_runs: int = 0
     save_at_epsilon: Numbers = ()
     save_at_step: Counts = ()
+    plain: bool = False
+    tensorboard: bool = False
     dry_run: bool = False
     method: Annotated[C, tyro.conf.arg(name="")]
 
 
 def run(arguments: Sequence[str]) -> int:
     """Train by a method."""
-    name, rest = choose(arguments, tuple(book.method.name for book in BOOKS), program="train", what="method")
+    name, rest = choose(arguments, METHODS, program="train", what="method")
     book, program = find_book(name), f"train {name}"
     if {"-h", "--help"} & set(rest):
         choice, data = _choice_for_help(rest, program), None
         config = _named_recipe(book, choice, None) or book.find_for("mnist").config
+        choice = dataclasses.replace(choice, data=tyro.MISSING)
     else:
         choice = read_known_arguments(DataChoice, rest, program=program)
         data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series)
@@ -167,6 +184,8 @@ def _choice_for_help(rest: Sequence[str], program: str) -> DataChoice:
 def _train(asked: Train[Any], method: Method[Any], data: RecordData) -> int:
     if asked.out is None and not asked.dry_run:
         raise InputError("--out is missing: name a folder for the run, for example --out runs/first")
+    if asked.tensorboard:
+        need("tensorboard", "--tensorboard")
     unit = Unit(asked.choice.unit)
     num_slots = num_slots_of(data.train, unit)
     delta = default_delta(num_slots) if asked.delta is None else asked.delta
@@ -201,7 +220,7 @@ def _train(asked: Train[Any], method: Method[Any], data: RecordData) -> int:
         save_at_steps=tuple(milestone.step for milestone in milestones),
     )
     folder = _claim(asked.out, job, data)
-    return drive(job, folder, data)
+    return drive(job, folder, data, Watching(plain=asked.plain, tensorboard=asked.tensorboard))
 
 
 def _claim(path: Path, job: TrainingJob, data: RecordData) -> RunFolder:

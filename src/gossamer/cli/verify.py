@@ -13,18 +13,22 @@ from typing import Annotated, TypeVar
 import tyro
 
 from gossamer.cli.arguments import read_arguments
+from gossamer.cli.handing_over import card_facts
 from gossamer.cli.job import TrainingJob, num_slots_kept, settings_digest
 from gossamer.cli.milestones import round_up
 from gossamer.cli.priceable import check_priceable, price
+from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, find_named
 from gossamer.errors import InputError, PrivacyError
 from gossamer.estimators import load_generator
 from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
+from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.accounting import describe_accountants
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.books import book_of
+from gossamer.runs.cards import CARD, CardFacts
 from gossamer.runs.files import read_json
 from gossamer.runs.findings import Finding, Verdict, broken, holds, of_error, refused, unchecked
 from gossamer.runs.folder import RunFolder, environment
@@ -33,6 +37,7 @@ from gossamer.runs.manifest import MANIFEST
 from gossamer.runs.release import GENERATOR, STATEMENT, saved_generators
 from gossamer.runs.verification import (
     check_audits,
+    check_cards,
     check_checkpoints,
     check_ledger,
     check_manifest,
@@ -241,17 +246,27 @@ def _release(folder: Path, known: Known, run: RunFolder | None, prefix: str, *, 
     """Checks of one release; ``step`` says which of those saved on the way it is."""
     found: list[Finding] = [*refused(MANIFEST, check_manifest(folder, run))]
     statement = _attempt(lambda: read_statement(folder), STATEMENT, found)
-    found += refused(GENERATOR, _generator(folder, statement))
+    trained = _attempt(lambda: load_generator(folder / GENERATOR), GENERATOR, found)
+    if trained is not None:
+        found += _generator(trained, statement)
     if statement is not None:
         found += refused(STATEMENT, check_statement(folder, statement))
         found += refused(STATEMENT, _claim(statement, known, step))
+    if trained is not None:
+        found += refused(CARD, check_cards(folder, _facts(trained, known)))
     for finding in found:
         is_settings = finding.where == "config.json"
         yield finding if is_settings else dataclasses.replace(finding, where=f"{prefix}{finding.where}")
 
 
-def _generator(folder: Path, statement: PrivacyStatement | None) -> Iterator[Finding]:
-    trained = load_generator(folder / GENERATOR)
+def _facts(trained: TrainedGenerator, known: Known) -> tuple[CardFacts, ...]:
+    """What cards may be written from: the data set that the settings name, or any, where they are not here."""
+    if known.job is not None:
+        return (card_facts(trained, find_named(known.job.data)),)
+    return tuple(card_facts(trained, source) for source in (None, *NAMED_DATA, *NAMED_SERIES))
+
+
+def _generator(trained: TrainedGenerator, statement: PrivacyStatement | None) -> Iterator[Finding]:
     if statement is None:
         yield unchecked(GENERATOR, f"whole; its statement cannot be compared with {STATEMENT}")
     elif trained.statement != statement:

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gossamer.cli.bench import RealRecords
 from gossamer.cli.kinds import Shown, kind_of
@@ -14,9 +14,12 @@ from gossamer.cli.scoring import Scored
 from gossamer.errors import InputError, PrivacyError, ResourceError
 from gossamer.evaluation.comparison import SHOWN_FIRST, reference_of
 from gossamer.evaluation.suite import average_over_seeds
-from gossamer.reports.curves import Bar, Curve, bars, curves, save_figure
+from gossamer.extras import from_extra
 from gossamer.reports.tables import ScoreRow, write_scores_csv
 from gossamer.runs.files import write_json
+
+if TYPE_CHECKING:
+    from gossamer.reports.curves import Bar, Curve
 
 _RECORD = "evaluation.json"
 _PICTURES = ("samples", "scores", "nearest-pairs", "spectra", "embedding", "confusions")
@@ -58,6 +61,9 @@ def write_up(folder: Path, scored: Sequence[Scored], real: RealRecords, tree: An
         real: the private side; records nearest to synthetic images are pictured.
         tree: content of ``evaluation.json``.
     """
+    with from_extra("evaluate", "a picture of scores"):
+        from gossamer.reports.curves import bars, curves, save_figure
+
     check_place(folder)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,6 +109,8 @@ def _shown(one: Scored, suffix: str) -> Shown:
 
 
 def _bars(one: Scored, found: Mapping[str, str]) -> tuple[list[Bar], list[Bar]]:
+    from gossamer.reports.curves import Bar
+
     scores = one.evaluation.scores
     classifiers = [
         Bar(name=classifier, score=scores[name], reference=scores.get(reference_of(name)))
@@ -135,6 +143,8 @@ def _curves(scored: Sequence[Scored]) -> list[Curve]:
 
 
 def _curve(series: str, name: str, by_epsilon: Sequence[tuple[float, list[Scored]]]) -> Curve | None:
+    from gossamer.reports.curves import Curve
+
     if not all(name in one.evaluation.scores for _, same in by_epsilon for one in same):
         return None
     reference = by_epsilon[-1][1][-1].evaluation.scores.get(reference_of(name))

@@ -144,7 +144,10 @@ def read_names(archive: zipfile.ZipFile, info: zipfile.ZipInfo, key: str, where:
         if not _NAME_KINDS.fullmatch(header.kind) or len(header.shape) != 1:
             raise InputError(f"{at} must be a 1-D array of text: save numpy.array(['cat', 'dog'])")
         if not 1 <= header.num_values <= MAX_CLASSES or header.dtype.itemsize > 4 * MAX_NAME_LENGTH:
-            raise InputError(f"{at} must hold 1 to {MAX_CLASSES} names of at most {MAX_NAME_LENGTH} characters")
+            raise InputError(
+                f"{at} must hold 1 to {MAX_CLASSES} names of at most {MAX_NAME_LENGTH} characters: shorten or merge "
+                "them"
+            )
         names = tuple(str(name) for name in read_values(stream, info, header, at).tolist())
     try:
         check_names(key, names)

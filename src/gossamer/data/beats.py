@@ -246,7 +246,7 @@ def _resampled(recording: Recording, sample_rate: float) -> tuple[np.ndarray, np
     if not 1 / MAX_RESAMPLING <= sample_rate / recording.sample_rate <= MAX_RESAMPLING:
         raise InputError(
             f"{shown(recording.name)} has {recording.sample_rate:g} samples a second, its beats are to have "
-            f"{sample_rate:g}: they may differ by a factor of {MAX_RESAMPLING} at most"
+            f"{sample_rate:g}: they may differ by a factor of {MAX_RESAMPLING} at most: give another --sample-rate"
         )
     ratio = Fraction(sample_rate / recording.sample_rate).limit_denominator(_MAX_RATE_DENOMINATOR)
     if ratio == 1:

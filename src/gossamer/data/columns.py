@@ -14,6 +14,7 @@ from gossamer.data.files import damage_refused, open_regular, shown
 from gossamer.data.parquet_columns import parquet_names, read_parquet, spelled_out
 from gossamer.data.records import check_num_values
 from gossamer.errors import InputError
+from gossamer.extras import need
 
 MAX_HEAD_BYTES: Final = 2**22
 """Longest first line of a CSV file."""
@@ -85,6 +86,7 @@ class TableFile:
         Raises:
             InputError: A cell cannot be read as what its column is for, or rows differ in length.
         """
+        need("series", "a table")
         where = shown(self.path)
         with damage_refused(where):
             found = self._read_csv(numbers, words, times) if self._is_csv else self._read_parquet(numbers, words, times)
@@ -146,6 +148,7 @@ def read_csv_numbers(path: Path) -> np.ndarray:
     Raises:
         InputError: It is absent, empty or damaged, rows differ in length, or a cell is no number.
     """
+    need("series", "a table")
     where = shown(path)
     with open_regular(path) as file, damage_refused(where):
         num_columns = len(_first_cells(file, where))
@@ -162,7 +165,10 @@ def read_csv_numbers(path: Path) -> np.ndarray:
     table = np.stack(columns, axis=1)
     missing = np.argwhere(~np.isfinite(table))
     if len(missing):
-        raise InputError(f"{where}: row {missing[0][0] + 1}, column {missing[0][1] + 1} is no finite number")
+        raise InputError(
+            f"{where}: row {missing[0][0] + 1}, column {missing[0][1] + 1} is no finite number: fill the cell, or "
+            "leave the row out"
+        )
     return table
 
 
@@ -227,7 +233,13 @@ def _first_cells(file: BinaryIO, where: str) -> list[str]:
         raise InputError(f"{where} is not UTF-8 text: save the table as UTF-8") from None
     if not text.strip():
         raise InputError(f"{where} is empty or begins with an empty line: a head line and at least one row are needed")
-    return next(csv.reader(io.StringIO(text, newline="")))
+    names = next(csv.reader(io.StringIO(text, newline="")))
+    if len(names) == 1 and (";" in text or "\t" in text):
+        raise InputError(
+            f"{where} is separated by semicolons or tabs, as some spreadsheets write it: save it with commas between "
+            "cells and points in numbers, as pandas.read_csv(path, sep=';', decimal=',').to_csv(new, index=False) does"
+        )
+    return names
 
 
 def _check_head(names: tuple[str, ...], where: str) -> None:
@@ -280,7 +292,10 @@ def _parsed(cells: list[str | None], name: str, where: str) -> np.ndarray:
             values[row] = float(cell) if cell else np.nan
         except ValueError:
             # Privacy: the place, never the cell.
-            raise InputError(f"{where}: column {shown(name[:40])}, row {row + 1} is text, not a number") from None
+            raise InputError(
+                f"{where}: column {shown(name[:40])}, row {row + 1} is text, not a number: say what the column is "
+                "(--class-column, --person-column), name those of the values (--value-columns), or write decimal points"
+            ) from None
     return values
 
 
@@ -334,7 +349,7 @@ def _dates(cells: list[str | None], name: str, where: str) -> np.ndarray:
             dates[row] = np.datetime64((cell or "NaT").removesuffix("Z"))
         except (ValueError, ArithmeticError):
             raise InputError(
-                f"{where}: column {shown(name[:40])}, row {row + 1} is neither a number nor a date such as "
+                f"{where}: column {shown(name[:40])}, row {row + 1} is neither a number nor a date: write it as "
                 "2026-01-31T08:15:00.250"
             ) from None
     return dates

@@ -9,6 +9,7 @@ import torch
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordData, RecordSet
+from gossamer.extras import from_extra
 
 DIGITS_SPEC: Final = ImageSpec(channels=1, height=8, width=8, class_names=tuple("0123456789"))
 NUM_DIGITS: Final = 1797
@@ -29,7 +30,8 @@ def load_digits() -> RecordData:
         E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI repository, 1998 (its test part).
     """
     # Imported here, since it takes longer than the rest of the package and only the digits need it.
-    from sklearn.datasets import load_digits as load_sklearn_digits
+    with from_extra("evaluate", "the data set digits"):
+        from sklearn.datasets import load_digits as load_sklearn_digits
 
     images, labels = cast("tuple[np.ndarray, np.ndarray]", load_sklearn_digits(return_X_y=True))
     x = torch.from_numpy((images / 16).astype(np.float32)).reshape(-1, *DIGITS_SPEC.shape)

@@ -57,12 +57,15 @@ def download(home: str, file: PublishedFile, folder: Path) -> Path:
     url = home + file.name
     content = _fetch(url, file.num_bytes)
     if hashlib.sha256(content).hexdigest() != file.sha256:
-        raise InputError(f"the download of {url} is not the published file (its size or SHA-256 differs)")
+        raise InputError(f"the download of {url} is not the published file (its size or SHA-256 differs); try again")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return _store(content, folder / file.name)
     except OSError as error:
-        raise InputError(f"{shown(folder)} cannot be written for a download ({_reason(error)})") from None
+        raise InputError(
+            f"{shown(folder)} cannot be written for a download ({_reason(error)}); set GOSSAMER_CACHE or --data-dir "
+            "to a folder of yours"
+        ) from None
 
 
 def _store(content: bytes, path: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -17,12 +18,16 @@ from gossamer.data.png import PngHeader, check_png_structure, read_png_header
 from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
 from gossamer.errors import InputError
 
+_CARDS: Final = ("README.md", "croissant.json")
+"""What describes a folder and is no picture: `gossamer sample` writes them, and many have one."""
+
 
 def load_png_folder(path: Path, *, num_classes: int | None = None) -> RecordData:
     """Load a folder of PNG images.
 
     With sub-folders, each is a class, in the order of their sorted names, and an empty one is a class without
-    records; with PNG files straight in the folder, the images have no labels. Hidden names (``.x``) are skipped.
+    records; with PNG files straight in the folder, the images have no labels. Hidden names (``.x``) are skipped,
+    and so are README.md and croissant.json.
 
     Guarantee:
         The names of the sub-folders are a public input; no pixel and no number of files decides a class.
@@ -50,7 +55,9 @@ def load_png_folder(path: Path, *, num_classes: int | None = None) -> RecordData
         )
     pngs = [file for file, _ in labelled] if class_folders else [_checked_png(file) for file in files]
     if not pngs:
-        raise InputError(f"{shown(path)} holds no PNG file; at least 1 is needed")
+        raise InputError(
+            f"{shown(path)} holds no PNG file; put at least 1 there, or one sub-folder of them for each class"
+        )
     names = tuple(folder.name for folder in class_folders)
     x = _read_all(pngs)
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
@@ -92,7 +99,9 @@ def _pngs(folder: Path, root: Path) -> list[Path]:
 def _visible(folder: Path, root: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            paths = sorted(folder / entry.name for entry in entries if not entry.name.startswith("."))
+            paths = sorted(
+                folder / entry.name for entry in entries if entry.name not in _CARDS and not entry.name.startswith(".")
+            )
     except PermissionError:
         raise InputError(f"{shown(folder)} may not be read: give yourself read permission on it") from None
     except (OSError, ValueError):

@@ -61,7 +61,10 @@ def _read_stream(stream: BinaryIO, num_dims: int, file_size: int, where: str) ->
 def _read_header(stream: BinaryIO, num_dims: int, where: str) -> tuple[int, ...]:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\x00\x00" or magic[2] != _UINT8:
-        raise InputError(f"{where} is not an IDX file of unsigned bytes: its first bytes must be 00 00 08")
+        raise InputError(
+            f"{where} is not an IDX file of unsigned bytes: its first bytes must be 00 00 08; copy the published file "
+            "again"
+        )
     if magic[3] != num_dims:
         raise InputError(f"{where} has {magic[3]} dimensions, {num_dims} expected: images have 3, labels 1")
     sizes = stream.read(4 * num_dims)

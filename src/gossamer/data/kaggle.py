@@ -40,7 +40,7 @@ def load_kaggle_mitbih(data_dir: Path | None = None) -> RecordData:
     Raises:
         InputError: A file is missing, damaged, or not of this table.
     """
-    train, test = _find(data_dir, MITBIH_FILES)
+    train, test = find_kaggle(data_dir, MITBIH_FILES)
     spec = _LAYOUT.spec(("MLII",), AAMI_CLASSES)
     sides = [divide(_rows(name, path, spec), WHOLE, (_NOTE,)) for name, path in (("mitbih", train), ("test", test))]
     return RecordData(train=sides[0].train, test=sides[1].train, public_notes=(_NOTE,))
@@ -60,7 +60,7 @@ def load_kaggle_ptb(data_dir: Path | None = None, *, split: AbstractSplit | None
         InputError: A file is missing, damaged, or not of this table.
     """
     spec = _LAYOUT.spec(("ii",), PTB_CLASSES)
-    parts = [_rows("ptbdb", path, spec) for path in _find(data_dir, PTB_FILES)]
+    parts = [_rows("ptbdb", path, spec) for path in find_kaggle(data_dir, PTB_FILES)]
     for label, part in enumerate(parts):
         assert part.y is not None
         if (part.y != label).any():
@@ -70,7 +70,12 @@ def load_kaggle_ptb(data_dir: Path | None = None, *, split: AbstractSplit | None
     return divide(rows, split or RandomSplit(), (_NOTE,))
 
 
-def _find(data_dir: Path | None, names: tuple[str, str]) -> tuple[Path, Path]:
+def find_kaggle(data_dir: Path | None, names: tuple[str, str]) -> tuple[Path, Path]:
+    """The two files of a table, `MITBIH_FILES` or `PTB_FILES`.
+
+    Raises:
+        InputError: They are not there.
+    """
     roots = published_roots(data_dir)
     for root in roots:
         for folder in FOLDERS:
@@ -87,7 +92,10 @@ def _rows(name: str, path: Path, spec: SeriesSpec) -> Rows:
     """All rows of one file: the values, and the class in the last column."""
     table, where = read_csv_numbers(path), shown(path)
     if table.shape[1] != spec.length + 1:
-        raise InputError(f"{where} has {table.shape[1]} columns, not {spec.length + 1}: it is not of this table")
+        raise InputError(
+            f"{where} has {table.shape[1]} columns, not {spec.length + 1}: it is not of this table; use the file as "
+            "it was published"
+        )
     values, labels = table[:, :-1], table[:, -1]
     outside = np.flatnonzero(~((values >= 0) & (values <= 1)).all(axis=1))
     if outside.size:

@@ -85,7 +85,7 @@ def load_mitdb(
 
 def read_mitdb(data_dir: Path | None, layout: AbstractBeatLayout, leads: AbstractLeads) -> Rows:
     """All beats before they are split; see `load_mitdb`."""
-    folder = _find(data_dir)
+    folder = find_mitdb(data_dir)
     names = find_recordings(folder)
     recordings = (read_annotated(folder, name, leads, "atr") for name in names)
     spec = layout.spec(leads.channel_names, AAMI_CLASSES)
@@ -93,7 +93,12 @@ def read_mitdb(data_dir: Path | None, layout: AbstractBeatLayout, leads: Abstrac
     return cut_recordings("mitdb", spec, recordings, layout, people)
 
 
-def _find(data_dir: Path | None) -> Path:
+def find_mitdb(data_dir: Path | None) -> Path:
+    """The folder of the recordings.
+
+    Raises:
+        InputError: They are not there.
+    """
     roots = published_roots(data_dir)
     for root in roots:
         for folder in FOLDERS:

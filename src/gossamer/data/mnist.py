@@ -148,7 +148,7 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None) -> RecordDa
         InputError: `data_dir` is no folder, a file is damaged, or nothing is there and the download fails.
     """
     roots = published_roots(data_dir)
-    paths = _find(source, roots) or _download(source, roots)
+    paths = find_idx_images(source, roots) or _download(source, roots)
     train = _read_pair(source.name, source, paths[0], paths[1])
     test = _read_pair(f"{source.name} test", source, paths[2], paths[3])
     return RecordData(train=train, test=test, public_notes=_notes(source, train, test))
@@ -175,7 +175,8 @@ def published_roots(data_dir: Path | None) -> tuple[Path, ...]:
     return (cache_dir(),) if given is None else (given, cache_dir())
 
 
-def _find(source: IdxImages, roots: tuple[Path, ...]) -> list[Path] | None:
+def find_idx_images(source: IdxImages, roots: tuple[Path, ...]) -> list[Path] | None:
+    """The four files in the first folder that has them all, or None; nothing is read or downloaded."""
     for root in roots:
         for folder in source.folders:
             paths = [_existing(root / folder, file.name) for file in source.files]
@@ -209,7 +210,10 @@ def _read_pair(name: str, source: IdxImages, images: Path, labels: Path) -> Reco
     pixels = read_idx(images, num_dims=3)
     classes = read_idx(labels, num_dims=1)
     if pixels.shape[1:] != (28, 28):
-        raise InputError(f"{shown(images)} holds images of {pixels.shape[1]} x {pixels.shape[2]}, not 28 x 28")
+        raise InputError(
+            f"{shown(images)} holds images of {pixels.shape[1]} x {pixels.shape[2]}, not 28 x 28: copy the published "
+            "file again"
+        )
     if len(pixels) != len(classes):
         raise InputError(f"{shown(labels)} holds {len(classes)} labels for {len(pixels)} images: copy both files again")
     spec = ImageSpec(channels=1, height=28, width=28, class_names=source.class_names)

@@ -137,7 +137,7 @@ def _check_pixel_header(header: ArrayHeader, keys: _Keys, at: str) -> None:
             f"{at} has {header.shape[keys.channel_axis]} channels, shape {shape_text(header.shape)}: 1 or 3{advice}"
         )
     if header.shape[0] == 0:
-        raise InputError(f"{at} holds 0 records; at least 1 is needed")
+        raise InputError(f"{at} holds 0 records; at least 1 is needed: save the images as x")
     first_side = 1 if len(header.shape) == 3 or keys.channel_axis == 3 else 2
     check_sides(at, header.shape[first_side], header.shape[first_side + 1])
     check_num_values(at, header.num_values)

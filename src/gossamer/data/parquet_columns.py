@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, Final
 from gossamer.data.files import check_expansion, shown
 from gossamer.data.records import check_num_values
 from gossamer.errors import InputError
+from gossamer.extras import from_extra
 
 _MAX_METADATA_ITEMS: Final = 2 * 10**6
 
@@ -60,8 +61,8 @@ def spelled_out(column: Any, max_length: int, at: str) -> Any:
 
 
 def _opened(file: BinaryIO, **options: Any) -> Any:
-    # Imported here: images need no pyarrow.
-    from pyarrow import parquet
+    with from_extra("series", "a Parquet file"):
+        from pyarrow import parquet
 
     return parquet.ParquetFile(file, thrift_container_size_limit=_MAX_METADATA_ITEMS, **options)
 

@@ -57,7 +57,7 @@ def load_ptb(
         Internet", Biomedizinische Technik 40(S1), 1995.
     """
     layout = layout or KaggleLayout()
-    patients = _find(data_dir)
+    patients = find_ptb(data_dir)
     people = {f"{patient.name}/{name}": patient.name for patient in patients for name in find_recordings(patient)}
     recordings = (found for patient in patients for found in _diagnosed(patient, leads))
     rows = cut_recordings("ptbdb", layout.spec(leads.channel_names, CLASSES), recordings, layout, people)
@@ -97,7 +97,12 @@ def _diagnosed(patient: Path, leads: AbstractLeads) -> Iterator[Recording]:
         )
 
 
-def _find(data_dir: Path | None) -> list[Path]:
+def find_ptb(data_dir: Path | None) -> list[Path]:
+    """The folders of the patients.
+
+    Raises:
+        InputError: They are not there.
+    """
     roots = published_roots(data_dir)
     for root in roots:
         for folder in FOLDERS:

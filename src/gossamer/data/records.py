@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import torch
@@ -98,7 +98,7 @@ class RecordSet:
     Args:
         name: Name for messages; public.
         spec: Public shape and classes.
-        x: Values, float32 (num_records, *spec.shape) in [0, 1].
+        x: Values, float32 (num_records, ...) in [0, 1].
         y: Labels, int64 (num_records,) in 0 .. num_classes - 1; None if and only if the spec has no classes.
         people: Which person a record is of, int64 (num_records,) in 0 .. num_people - 1; None where nobody says.
         num_people: Number of slots for people; it is public where people are protected, and a slot may be empty.
@@ -110,10 +110,11 @@ class RecordSet:
 
     name: str
     spec: AbstractSpec
-    x: Tensor
-    y: Tensor | None = None
-    people: Tensor | None = None
-    num_people: int = 0
+    # Privacy: a notebook or a log shows what a name stands for; records and their number are not for it.
+    x: Tensor = field(repr=False)
+    y: Tensor | None = field(default=None, repr=False)
+    people: Tensor | None = field(default=None, repr=False)
+    num_people: int = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
         self._check_values()

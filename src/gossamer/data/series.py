@@ -62,7 +62,9 @@ class SeriesSpec(AbstractSpec):
         if self.sample_rate is not None and not (math.isfinite(self.sample_rate) and self.sample_rate > 0):
             raise InputError(f"sample_rate must be a finite number of Hz above 0, not {self.sample_rate}")
         if self.channel_names and len(self.channel_names) != self.channels:
-            raise InputError(f"channel_names has {len(self.channel_names)} names for {self.channels} channels")
+            raise InputError(
+                f"channel_names has {len(self.channel_names)} names for {self.channels} channels: give one for each"
+            )
         check_names("channel_names", self.channel_names)
 
     def _check_bounds(self) -> None:

@@ -44,13 +44,16 @@ class SeriesFacts:
 
     def __post_init__(self) -> None:
         if bool(self.low) != bool(self.high):
-            raise InputError("--low and --high belong together: give both, one number per channel or one for all")
+            raise InputError(
+                "low and high (--low, --high) belong together: give both, one number per channel or one for all"
+            )
         check_class_names(self.class_names)
         if self.num_classes is not None:
             check_num_classes(self.num_classes)
             if self.class_names and self.num_classes != len(self.class_names):
                 raise InputError(
-                    f"--num-classes says {self.num_classes}, --class-names {len(self.class_names)}: make them agree"
+                    f"num_classes (--num-classes) says {self.num_classes}, class_names {len(self.class_names)}: make "
+                    "them agree"
                 )
 
     @property
@@ -66,7 +69,9 @@ class SeriesFacts:
         """
         if not has_labels:
             if self.class_names or self.num_classes is not None:
-                raise InputError(f"{where} has no labels, but classes were given: name --class-column, or drop them")
+                raise InputError(
+                    f"{where} has no labels, but classes were given: hand labels over (--class-column), or drop them"
+                )
             return ()
         if self.class_names:
             return self.class_names
@@ -82,8 +87,8 @@ class SeriesFacts:
         return SeriesSpec(
             channels=channels,
             length=length,
-            low=_for_each(self.low or (0.0,), channels, "--low"),
-            high=_for_each(self.high or (1.0,), channels, "--high"),
+            low=_for_each(self.low or (0.0,), channels, "low (--low)"),
+            high=_for_each(self.high or (1.0,), channels, "high (--high)"),
             sample_rate=self.sample_rate,
             channel_names=self.channel_names,
             class_names=class_names,
@@ -96,7 +101,8 @@ class SeriesFacts:
         if has_labels and not self.class_names and self.num_classes is None:
             said.append(
                 f"The number of classes was not given: the public default of {DEFAULT_NUM_CLASSES} (labels 0 to "
-                f"{DEFAULT_NUM_CLASSES - 1}) was assumed, whatever the labels are; --num-classes changes it."
+                f"{DEFAULT_NUM_CLASSES - 1}) was assumed, whatever the labels are; num_classes "
+                "(--num-classes) changes it."
             )
         elif has_labels:
             said.append("The classes were given by the user.")
@@ -120,7 +126,9 @@ def scaled(values: np.ndarray, spec: SeriesSpec, facts: SeriesFacts, at: str) ->
     """
     _refuse_first(~np.isfinite(values), at, "is NaN, infinite or missing: fill it in, or leave the series out")
     if not facts.has_bounds:
-        _refuse_first((values < 0) | (values > 1), at, "is outside [0, 1]: give public bounds with --low and --high")
+        _refuse_first(
+            (values < 0) | (values > 1), at, "is outside [0, 1]: give public bounds low and high (--low, --high)"
+        )
     low = np.asarray(spec.low)[:, None]
     width = np.asarray(spec.high)[:, None] - low
     x = np.empty(values.shape, dtype=np.float32)

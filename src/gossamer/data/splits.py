@@ -161,7 +161,10 @@ class RecordingLists(AbstractSplit):
         sides[np.isin(rows.recordings, self.test)] = TEST
         for side, names in ((TRAIN, self.train), (TEST, self.test)):
             if not (sides == side).any():
-                raise InputError(f"{rows.name}: holds none of the recordings {', '.join(names[:3])}, ... of this split")
+                raise InputError(
+                    f"{rows.name}: holds none of the recordings {', '.join(names[:3])}, ... of this split: use "
+                    "--split random or people"
+                )
         return sides
 
     @property

@@ -77,7 +77,10 @@ def load_wide_table(path: Path, columns: WideColumns, facts: SeriesFacts, split:
     channels = max(len(facts.channel_names), 1)
     length = len(values) // channels
     if length * channels != len(values) or length == 0:
-        raise InputError(f"{shown(path)}: {len(values)} value columns cannot be shared out to {channels} channels")
+        raise InputError(
+            f"{shown(path)}: {len(values)} value columns cannot be shared out to {channels} channels: name as many "
+            "for each with --value-columns"
+        )
     if facts.length not in (None, length):
         raise InputError(f"{shown(path)} has {length} values per channel, --length says {facts.length}: correct one")
     table = file.read(numbers=values, words=others)
@@ -200,7 +203,9 @@ def _one_each(table: Table, name: str, groups: _Groups, what: str) -> np.ndarray
 
 def _named(facts: SeriesFacts, values: tuple[str, ...]) -> SeriesFacts:
     if facts.channel_names and len(facts.channel_names) != len(values):
-        raise InputError(f"--channel-names has {len(facts.channel_names)} names for {len(values)} value columns")
+        raise InputError(
+            f"--channel-names has {len(facts.channel_names)} names for {len(values)} value columns: give one for each"
+        )
     return dataclasses.replace(facts, channel_names=facts.channel_names or values)
 
 

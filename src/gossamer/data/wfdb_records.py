@@ -15,6 +15,7 @@ import numpy as np
 from gossamer.data.beats import Recording, label_symbols
 from gossamer.data.files import damage_refused, is_file, open_regular, shown
 from gossamer.errors import InputError
+from gossamer.extras import from_extra
 
 _BYTES_PER_SAMPLE: Final = {
     "8": 1.0, "16": 2.0, "24": 3.0, "32": 4.0, "61": 2.0, "80": 1.0, "160": 2.0, "212": 1.5, "310": 4 / 3, "311": 4 / 3,
@@ -297,5 +298,6 @@ def wfdb_package() -> ModuleType:
     # Imported here: it brings pandas and a network client along, and images need neither. It warns while it loads.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import wfdb
+        with from_extra("series", "a WFDB recording"):
+            import wfdb
     return wfdb

@@ -122,7 +122,9 @@ def check_images(where: str, images: SyntheticRecords, num_classes: int) -> None
     if wrong.size:
         raise InputError(f"{where}: image {wrong[0]} has a value that is NaN or outside [0, 1]; mend or remove it")
     if (images.x == images.x[:1]).all():
-        raise InputError(f"{where}: all {len(images.x)} images are the same; there is nothing to score")
+        raise InputError(
+            f"{where}: all {len(images.x)} images are the same; there is nothing to score: check what was drawn"
+        )
     if images.y is None:
         return
     if (images.y == images.y[:1]).all():

@@ -104,7 +104,7 @@ class AbstractPricedPlan(abc.ABC):
         if max(ledger.num_charged_steps, last) > self.num_steps:
             raise PrivacyError(
                 f"the ledger charges {ledger.num_charged_steps} steps, the last of them step {last - 1}, and the plan "
-                f"pays for {self.num_steps}: it was edited, or it is of another run"
+                f"pays for {self.num_steps}: it was edited, or it is of another run; start a new one"
             )
 
     def num_steps_within(self, budget: PrivacyBudget) -> int:

@@ -485,7 +485,7 @@ class DPMixtureTraining(AbstractTraining):
             PrivacyError: as `trained`.
         """
         if self.num_paid_steps == 0:
-            raise PrivacyError("nothing was released yet: there is no mixture to draw from")
+            raise PrivacyError("nothing was released yet: there is no mixture to draw from; take its steps first")
         so_far = self.plan.covering(self.step, self._num_lost_steps)
         return self._generator(self._claim(so_far, num_planned_steps=self.plan.num_steps))
 

@@ -26,7 +26,8 @@ def num_slots_of(records: RecordSet, unit: Unit) -> int:
     if records.people is None:
         raise InputError(
             f"{records.name}: names no people, so that no person can be protected: say whose each record is (the key "
-            "person of an NPZ file, --person-column of a table), or protect records with --unit record"
+            "person of an NPZ file, --person-column of a table, people beside an array), or protect records (--unit "
+            "record)"
         )
     return records.num_people
 
@@ -44,8 +45,8 @@ def reserve_people(data: RecordData, num_people: int | None) -> RecordData:
     found = num_slots_of(data.train, Unit.PERSON)
     if num_people is None:
         note = (
-            f"The number of people in the data, {found}, is taken as public: there are as many slots. --num-people "
-            "gives a number that does not come from the data."
+            f"The number of people in the data, {found}, is taken as public: there are as many slots. num_people "
+            "(--num-people) gives a number that does not come from the data."
         )
     elif num_people < found:
         raise InputError(f"num_people {num_people}: the data names more people than that; give at least as many")

@@ -114,7 +114,10 @@ class TrainedGenerator:
         records = torch.cat(parts)
         low, high = torch.aminmax(records)
         if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # a NaN makes both comparisons false
-            raise InputError("this generator draws values that are no numbers in [0, 1]: its weights are damaged")
+            raise InputError(
+                "this generator draws values that are no numbers in [0, 1]: its weights are damaged; fetch the file "
+                "again"
+            )
         return self.recipe.spec.as_written(records), labels
 
     def uneven_labels(self, num_samples: int, *, evenness: float = 0.5, seed: int = 0) -> Tensor:

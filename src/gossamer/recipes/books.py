@@ -45,4 +45,4 @@ def book_of(config: Any) -> RecipeBook[Any]:
     for book in BOOKS:
         if isinstance(config, book.method.config):
             return book
-    raise InputError(f"{type(config).__name__} are settings of no method")
+    raise InputError(f"{type(config).__name__} are settings of no method; use those of a recipe")

@@ -44,7 +44,9 @@ def from_json_tree(kind: type[T], tree: object, where: str) -> T:
     try:
         return _CONVERTER.structure(tree, kind)
     except RecursionError:
-        raise InputError(f"{where}: nested too deeply for a configuration") from None
+        raise InputError(
+            f"{where}: nested too deeply for a configuration; put the file back as it was written"
+        ) from None
     except (cattrs.BaseValidationError, InputError, TypeError, ValueError, ArithmeticError) as error:
         is_nested = isinstance(error, cattrs.BaseValidationError)
         reasons = cattrs.transform_error(error, format_exception=_reason) if is_nested else [str(error)]

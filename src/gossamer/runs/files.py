@@ -126,9 +126,11 @@ def read_json(path: Path) -> Any:
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise InputError(f"{path}: no such file; check the path") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not readable as JSON ({type(error).__name__})") from None
+        raise InputError(
+            f"{path}: not readable as JSON ({type(error).__name__}); put the file back as it was written"
+        ) from None
 
 
 def read_bounded(path: Path, max_bytes: int) -> bytes:
@@ -139,9 +141,9 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
         OSError: absent, or it cannot be read.
     """
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: not a regular file")
+        raise InputError(f"{path}: not a regular file; put the file itself there")
     if path.stat().st_size > max_bytes:
-        raise InputError(f"{path}: longer than {max_bytes} bytes, so not a file that gossamer wrote")
+        raise InputError(f"{path}: longer than {max_bytes} bytes, so not a file that gossamer wrote; put that one back")
     return path.read_bytes()
 
 

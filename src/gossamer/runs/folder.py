@@ -121,6 +121,16 @@ class RunFolder:
         return self.private / "audit"
 
     @property
+    def tensorboard(self) -> Path:
+        """Event files, where they were asked for."""
+        return self.private / "tensorboard"
+
+    @property
+    def plots(self) -> Path:
+        """Curves of the training."""
+        return self.private / "plots"
+
+    @property
     def metrics_file(self) -> Path:
         """Losses and speeds, one JSON object a line."""
         return self.private / "metrics.jsonl"
@@ -173,5 +183,8 @@ def _is_unbegun(path: Path) -> bool:
 
 def environment() -> dict[str, str]:
     """Versions of what a result depends on, and the kind of machine: no host name, no path."""
-    versions = {name: importlib.metadata.version(name) for name in _VERSIONED}
+    versions = {}
+    for name in _VERSIONED:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # scikit-learn is of an extra
+            versions[name] = importlib.metadata.version(name)
     return {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()} | versions

@@ -154,7 +154,10 @@ def read_ledger(path: Path) -> Ledger:
                 entries.append(_entry(line))
             except (ValueError, TypeError, AttributeError, RecursionError):
                 if number < len(lines) - 1:
-                    raise InputError(f"{path}: line {number + 1} is no ledger entry; the run cannot go on") from None
+                    raise InputError(
+                        f"{path}: line {number + 1} is no ledger entry; the run cannot go on, start a new one, whose "
+                        "epsilon adds to this one's"
+                    ) from None
     return Ledger(entries=tuple(entries))
 
 

@@ -55,7 +55,7 @@ def file_digest(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise InputError(f"{path}: no plain file")
+                raise InputError(f"{path}: no plain file; use the folder as it was written")
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
@@ -73,5 +73,8 @@ def files_in(folder: Path) -> Iterator[str]:
         for name in (*files, *links):
             number += 1
             if number > MAX_FILES:
-                raise InputError(f"{folder}: holds more than {MAX_FILES} files; that is no release")
+                raise InputError(
+                    f"{folder}: holds more than {MAX_FILES} files; that is no release: name the folder that a "
+                    "training wrote"
+                )
             yield (Path(parent) / name).relative_to(folder).as_posix()

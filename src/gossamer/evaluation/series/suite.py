@@ -127,7 +127,9 @@ def check_series(where: str, series: SeriesSet, num_classes: int) -> None:
         InputError: one series repeated throughout, a label outside the classes, or one class alone.
     """
     if (series.x == series.x[:1]).all():
-        raise InputError(f"{where}: all {len(series)} series are the same; there is nothing to score")
+        raise InputError(
+            f"{where}: all {len(series)} series are the same; there is nothing to score: check what was drawn"
+        )
     if series.y is None:
         return
     if num_classes > 1 and (series.y == series.y[:1]).all():

@@ -186,5 +186,5 @@ def _part(rows: Sequence[Sequence[Verdict]], chosen: NDArray[np.bool_]) -> list[
 
 def _labels(series: SeriesSet) -> NDArray[np.integer]:
     if series.y is None:
-        raise InputError(f"{series.name}: has no labels, and classifiers need them")
+        raise InputError(f"{series.name}: has no labels, and classifiers need them; name a --class-column, or add y")
     return series.y

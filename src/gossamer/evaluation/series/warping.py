@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gossamer.evaluation.bootstrap import mean_interval
 from gossamer.evaluation.score import Score
 from gossamer.evaluation.series.matching import SeriesSet, at_most
+from gossamer.extras import from_extra
 
 MOST_SERIES = 400
 _BAND = 0.1
@@ -36,7 +37,8 @@ def warping_distances(first: NDArray[np.floating], second: NDArray[np.floating])
     References:
         Sakoe, Chiba, "Dynamic programming algorithm optimization for spoken word recognition", 1978.
     """
-    from dtaidistance import dtw, dtw_ndim
+    with from_extra("series", "warped distance"):
+        from dtaidistance import dtw, dtw_ndim
 
     _, channels, length = first.shape
     both = np.concatenate([first, second]).astype(np.float64)
