@@ -12,6 +12,7 @@ import pytest
 
 from gossamer.cli.protection import describe_prospect
 from gossamer.mechanisms.prospect import Prospect
+from gossamer.privacy.adjacency import Unit
 
 RECORDS, PEOPLE = 317, 53
 SLOTS = ("--unit", "person", "--epsilon", "5", "--delta", "1e-3", "--num-classes", "2", "--device", "cpu")
@@ -126,12 +127,28 @@ def test_a_run_for_people_is_not_resumed_for_records(
 
 
 def test_a_line_of_advice_says_whether_there_is_hope() -> None:
-    hopeless = describe_prospect(Prospect(ratio=0.2, num_slots=47, num_slots_needed=235), 10.0)
+    hopeless = describe_prospect(Prospect(ratio=0.2, num_slots=47, num_slots_needed=235), 10.0, Unit.PERSON)
     assert "47 people are too few" in hopeless
     assert "about 235 people" in hopeless
-    hopeful = describe_prospect(Prospect(ratio=3.0, num_slots=600, num_slots_needed=200), 10.0)
+    hopeful = describe_prospect(Prospect(ratio=3.0, num_slots=600, num_slots_needed=200), 10.0, Unit.PERSON)
     assert "something can be learnt" in hopeful
-    few_critics = describe_prospect(Prospect(ratio=0.4, num_slots=600, num_slots_needed=200), 10.0)
+    few_critics = describe_prospect(Prospect(ratio=0.4, num_slots=600, num_slots_needed=200), 10.0, Unit.PERSON)
     assert "more critics" in few_critics
-    one_each = describe_prospect(Prospect(ratio=1.4, num_slots=47, num_slots_needed=200), 10.0)
+    one_each = describe_prospect(Prospect(ratio=1.4, num_slots=47, num_slots_needed=200), 10.0, Unit.PERSON)
     assert "too few" in one_each
+
+
+@pytest.mark.parametrize(("epsilon", "says"), [(1, "1437 records are too few"), (10, "at epsilon 10 and 1437 records")])
+def test_few_records_are_told_before_sums_are_released(gossamer: Any, tmp_path: Path, epsilon: int, says: str) -> None:
+    said = gossamer("train", "dp-mixture", "--data", "digits", "--epsilon", epsilon, "--out", tmp_path, "--dry-run")
+    assert said.code == 0
+    assert f"advice: {says}" in said.out
+
+
+def test_many_records_get_no_advice(gossamer: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "many.npz", x=rng.random((20_000, 1, 8, 8), dtype=np.float32), y=np.arange(20_000) % 2)
+    words = ("--num-classes", "2", "--epsilon", "10", "--out", tmp_path / "run", "--dry-run")
+    said = gossamer("train", "dp-mixture", "--data", tmp_path / "many.npz", *words)
+    assert said.code == 0
+    assert "advice" not in said.out

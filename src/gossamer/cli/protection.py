@@ -7,6 +7,7 @@ from gossamer.data.records import RecordData
 from gossamer.errors import InputError
 from gossamer.mechanisms.prospect import Prospect
 from gossamer.methods.protected import reserve_people
+from gossamer.privacy.adjacency import Unit
 
 
 def protect(data: RecordData, unit: UnitName, num_people: int | None) -> RecordData:
@@ -38,29 +39,30 @@ def describe_unit(data: RecordData, unit: UnitName) -> str | None:
     )
 
 
-def describe_prospect(prospect: Prospect, epsilon: float) -> str:
-    """What the chosen epsilon can buy at this number of people, in a line.
+def describe_prospect(prospect: Prospect, epsilon: float, unit: Unit) -> str:
+    """What the chosen epsilon can buy at this number of people or records, in a line.
 
-    >>> print(describe_prospect(Prospect(ratio=0.2, num_slots=47, num_slots_needed=235), 10.0))
+    >>> print(describe_prospect(Prospect(ratio=0.2, num_slots=47, num_slots_needed=235), 10.0, Unit.PERSON))
     advice: 47 people are too few for a useful guarantee by person at epsilon 10 with these settings: the longest \
 possible signal is 0.20 times the noise. It would take about 235 people or more. What is released will hold its \
-promise and teach next to nothing.
+promise, look like noise and teach little.
     """
+    who = unit.plural
     beside = f"the longest possible signal is {prospect.ratio:.2g} times the noise"
     if prospect.ratio < 0.995:
         beside = f"the longest possible signal is {prospect.ratio:.2f} times the noise"
     if not prospect.is_hopeless:
         return (
-            f"advice: at epsilon {epsilon:g} and {prospect.num_slots} people {beside} (at least 1 from about "
-            f"{prospect.num_slots_needed} people on): something can be learnt; that is a bound and no forecast"
+            f"advice: at epsilon {epsilon:g} and {prospect.num_slots} {who} {beside} (at least 1 from about "
+            f"{prospect.num_slots_needed} {who} on): something can be learnt; that is a bound and no forecast"
         )
-    few = f"{prospect.num_slots} people are too few for a useful guarantee by person at epsilon {epsilon:g}"
     if prospect.num_slots >= prospect.num_slots_needed:
         return (
-            f"advice: {beside}, so nothing useful can be learnt with these settings; {prospect.num_slots} people would "
-            "do with more critics, each with a few people"
+            f"advice: {beside}, so nothing useful can be learnt with these settings; {prospect.num_slots} {who} would "
+            f"do with more critics, each with a few {who}"
         )
     return (
-        f"advice: {few} with these settings: {beside}. It would take about {prospect.num_slots_needed} people or more. "
-        "What is released will hold its promise and teach next to nothing."
+        f"advice: {prospect.num_slots} {who} are too few for a useful guarantee by {unit.value} at epsilon "
+        f"{epsilon:g} with these settings: {beside}. It would take about {prospect.num_slots_needed} {who} or more. "
+        "What is released will hold its promise, look like noise and teach little."
     )

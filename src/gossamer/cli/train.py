@@ -39,6 +39,8 @@ from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError
 from gossamer.extras import need
 from gossamer.mechanisms.noise import DeterministicNoise
+from gossamer.mechanisms.one_shot import OneShotPlan
+from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.gs_wgan import GSWGANConfig
 from gossamer.methods.method import AbstractTraining, Circumstances, Method, Plan
 from gossamer.methods.protected import num_slots_of
@@ -300,13 +302,16 @@ def _announce(statement: PrivacyStatement, data: RecordData) -> None:
 
 
 def _advise(training: AbstractTraining, data: RecordData) -> None:
-    """Whom the guarantee is for, and what it can buy at this number of people; a public computation."""
-    unit = training.plan.unit
-    said = describe_unit(data, unit.value)
-    if unit is Unit.PERSON:
-        said = describe_prospect(training.prospect(), round_up(training.statement.epsilon))
+    """Whom the guarantee is for, and what it can buy at this number of slots; a public computation."""
+    plan = training.plan
+    said = describe_unit(data, plan.unit.value)
     if said is not None:
         print(said)
+    # For trainings on records the bound says too little to be worth a line.
+    if plan.unit is Unit.PERSON or isinstance(plan, OneShotPlan):
+        prospect = training.prospect()
+        if plan.unit is Unit.PERSON or prospect.ratio < CLEAR_RATIO:
+            print(describe_prospect(prospect, round_up(training.statement.epsilon), plan.unit))
 
 
 def _rehearse(asked: Train[C], method: Method[C], config: C, images: RecordSet, delta: float) -> AbstractTraining:

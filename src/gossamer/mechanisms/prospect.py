@@ -17,6 +17,8 @@ from gossamer.privacy.events import gaussian_event
 
 WINDOW_STEPS = 100
 """Steps over which noise may average out while the signal still points the same way: the memory of an optimiser."""
+CLEAR_RATIO = 10.0
+"""Below it what DP-mixture drew looked like noise in the cases that were tried (docs/experiments.md, few records)."""
 LEAST_SLOTS_A_CRITIC = 3
 """Slots of the smallest shards with which any recipe here learns: a critic of one slot knows nothing but that slot."""
 
@@ -27,7 +29,8 @@ class Prospect:
 
     Attributes:
         ratio: length of the longest possible signal over the length of the noise. Below 1 the noise is the longer,
-            whatever the data: nothing can be learnt. Above 1 something may be: it is a bound and no forecast.
+            whatever the data: little can be learnt, since only a part of long noise lies along the signal. Above 1
+            something may be: it is a bound and no forecast.
         num_slots: public number of slots.
         num_slots_needed: from about how many slots on, with these settings and this budget, the ratio is 1 and every
             critic has slots enough.
@@ -39,7 +42,7 @@ class Prospect:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether these settings can teach nothing at this number of slots."""
+        """Whether these settings can teach little at best at this number of slots."""
         return self.ratio < 1 or self.num_slots < self.num_slots_needed
 
 
