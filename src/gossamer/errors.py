@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _LONGEST = 2000
-_LACKS = ("allocate", "bad_alloc", "out of memory", "start new thread")
+_LACKS = ("allocate", "bad_alloc", "out of memory", "start new thread", "failed to map segment")
 
 
 class GossamerError(Exception):
@@ -47,9 +47,12 @@ class ResourceError(GossamerError):
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory is lacking: torch has no class of its own for that, nor Python for threads."""
+    """Whether an error says that memory is lacking: torch has no class of its own for that, nor Python for threads.
+
+    Nor for a library that is to be loaded and finds no room.
+    """
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(word in str(error) for word in _LACKS)
+        isinstance(error, RuntimeError | ImportError) and any(word in str(error) for word in _LACKS)
     )
 
 

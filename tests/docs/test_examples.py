@@ -13,6 +13,8 @@ from types import ModuleType
 
 import pytest
 
+from gossamer.cli.main import main
+from gossamer.evaluation import suite
 from gossamer.recipes.books import find_book
 
 ROOT = Path(__file__).parents[2]
@@ -51,8 +53,24 @@ def load_heartbeats() -> ModuleType:
     return load_example("heartbeats")
 
 
-def test_the_study_trains_scores_and_tabulates_and_a_second_start_trains_nothing(tmp_path: Path) -> None:
+@pytest.fixture
+def quick_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four of the classifiers, the dear ones left out; the mean of the twelve is that of three."""
+    few = tuple(one for one in suite.TWELVE if one.name in ("gaussian_nb", "decision_tree", "mlp"))
+    monkeypatch.setattr(suite, "TWELVE", few)
+    monkeypatch.setitem(vars(suite.FULL), "classifiers", (*few, suite.SMALL_CNN))
+
+
+def test_the_study_trains_scores_and_tabulates_and_a_second_start_trains_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quick_judges: None
+) -> None:
+    def in_this_process(*arguments: str) -> str:
+        capsys.readouterr()
+        assert main(arguments) == 0
+        return capsys.readouterr().out
+
     study = load_study()
+    monkeypatch.setattr(study, "gossamer", in_this_process)
     contender = study.Contender(method="dp-mixture", num_seeds=2)
     size = study.Size(data=("digits",), epsilons=("10",), contenders=(contender,), num_samples=300)
     study.main(tmp_path, size)

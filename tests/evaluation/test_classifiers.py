@@ -217,6 +217,7 @@ def real_sets(name: str, folder: Path, num_train: int, num_test: int) -> tuple[I
     return train, test
 
 
+@pytest.mark.slow
 def test_1500_mnist_images_teach_the_twelve_something(data_dir: Path) -> None:
     train, test = real_sets("mnist", data_dir, 1_500, 1_000)
     accuracies = {one.name: accuracy(one, train, test) for one in TWELVE}

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gossamer.cli.training_plot import plot_training
+from gossamer.cli import training_plot
+from gossamer.cli.training_plot import plot_if_possible, plot_training
 from gossamer.errors import ResourceError
+from gossamer.extras import MissingExtra
 from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.privacy.adjacency import Unit
 from gossamer.reports.training import LEAST_POINTS, Track, read_tracks, training_curves
@@ -107,3 +109,22 @@ def test_metrics_that_cannot_be_read_are_told_in_one_line(tmp_path: Path, monkey
     monkeypatch.setattr(Path, "read_bytes", fail)
     with pytest.raises(ResourceError, match="Input/output error"):
         read_tracks(path)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ResourceError("training.png: No space left on device"), "training.png: No space left on device"),
+        (MissingExtra("a plot needs matplotlib"), "a plot needs matplotlib"),
+        (ImportError("ft2font.so: failed to map segment from shared object"), "out of memory"),
+        (MemoryError(), "out of memory"),
+    ],
+)
+def test_what_hinders_a_plot_is_told_and_takes_nothing_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    def fail(*_: object) -> bool:
+        raise error
+
+    monkeypatch.setattr(training_plot, "plot_training", fail)
+    assert plot_if_possible(RunFolder.create(tmp_path / "run"), PLAN, 1e-4, 5.0) == reason

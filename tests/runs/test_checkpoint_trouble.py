@@ -92,6 +92,8 @@ def test_a_lack_of_memory_is_no_damage(
         (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
         (RuntimeError("std::bad_alloc"), True),
         (RuntimeError("can't start new thread"), True),
+        (ImportError("ft2font.so: failed to map segment from shared object"), True),
+        (ImportError("no module of that name"), False),
         (RuntimeError("a bug"), False),
         (ValueError("out of memory"), False),
         (OSError("out of memory"), False),

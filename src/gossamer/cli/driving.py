@@ -24,11 +24,11 @@ from gossamer.cli.milestones import describe_milestones, round_up
 from gossamer.cli.panel import Panel
 from gossamer.cli.processes import num_processes, process_number, wait_for_all
 from gossamer.cli.progress import Lines, progress
-from gossamer.cli.training_plot import plot_training
+from gossamer.cli.training_plot import plot_if_possible
 from gossamer.cli.watching import AbstractWatcher, Plain, Watch, Watching, can_show_panel
 from gossamer.data.catalogue import NamedData, find_named
 from gossamer.data.records import AbstractSpec, RecordData
-from gossamer.errors import InputError, PrivacyError, ResourceError
+from gossamer.errors import InputError, PrivacyError
 from gossamer.extras import MissingExtra
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining
@@ -181,17 +181,12 @@ def drive(job: TrainingJob, folder: RunFolder, data: RecordData, watching: Watch
         if not _train(training, ledger, folder, milestones, interruption, origin, watch):
             say(f"interrupted at step {training.step}; go on with: gossamer resume {folder.path}")
             return INTERRUPTED
-        _plot(folder, training, job.delta, time.monotonic() - begin)
+        seconds = time.monotonic() - begin
         release(training.trained(), folder, source)
+        hindrance = plot_if_possible(folder, training.plan, job.delta, seconds)
+        if hindrance is not None:
+            say(f"no plot in {folder.plots}: {hindrance}")
     return 0
-
-
-def _plot(folder: RunFolder, training: AbstractTraining, delta: float, seconds: float) -> None:
-    """Draw the training's numbers; whatever hinders that hinders no release."""
-    try:
-        plot_training(folder, training.plan, delta, seconds)
-    except (MissingExtra, ResourceError) as error:
-        say(f"no plot in {folder.plots}: {error}")
 
 
 def _forbid_core_dumps() -> None:

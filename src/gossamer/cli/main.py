@@ -92,7 +92,7 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         return 0
     except OSError as error:
         return _complain(f"{error.filename or verb}: {error.strerror or type(error).__name__}", 4)
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not is_lack_of_memory(error):
             raise
         return _complain(NO_MEMORY, 4)

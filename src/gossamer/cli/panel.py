@@ -251,7 +251,9 @@ def _wrapped(text: str, width: int, console: Console) -> list[Text]:
 
 
 def _clock(seconds: float) -> str:
-    """>>> _clock(59.6), _clock(3700)
+    """Minutes and seconds, and hours where there are any.
+
+    >>> _clock(59.6), _clock(3700)
     ('1:00', '1:01:40')
     """
     minutes, rest = divmod(round(max(0.0, seconds)), 60)

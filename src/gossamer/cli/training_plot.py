@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from gossamer.extras import from_extra
+from gossamer.errors import ResourceError, is_lack_of_memory
+from gossamer.extras import MissingExtra, from_extra
 from gossamer.methods.method import Plan
 from gossamer.runs.folder import RunFolder
 
 MOST_PRICES = 24
 SECONDS_A_PRICE = 30.0
 """Training that pays for one more point of epsilon, which takes about a third of a second: a hundredth of the time."""
+
+
+def plot_if_possible(folder: RunFolder, plan: Plan, delta: float, seconds: float) -> str | None:
+    """As `plot_training`, when all else is done: what hinders a plot takes nothing away.
+
+    Returns:
+        What hindered it, None where nothing did.
+    """
+    try:
+        plot_training(folder, plan, delta, seconds)
+    except (MissingExtra, ResourceError) as error:
+        return str(error)
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not is_lack_of_memory(error):
+            raise
+        return "out of memory"
+    return None
 
 
 def plot_training(folder: RunFolder, plan: Plan, delta: float, seconds: float) -> bool:
