@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import os
 import shlex
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -100,22 +102,39 @@ def real_digits(tmp_path_factory: Any) -> Path:
     return path
 
 
-@pytest.fixture
-def at_step(monkeypatch: Any) -> Callable[[int, Callable[[], None]], None]:
-    """Let something happen right after a step of a training, once; step -1 is the first report of all."""
+@dataclass(frozen=True)
+class AtStep:
+    """Lets something happen right after a step of a training, once; step -1 is the first report of all."""
 
-    def arrange(step: int, happen: Callable[[], None]) -> None:
+    monkeypatch: pytest.MonkeyPatch
+
+    def __call__(self, step: int, happen: Callable[[], None]) -> None:
         pending = [happen]
         show = AbstractProgress.show
 
-        def spy(self: Any, progress: Progress) -> None:
-            show(self, progress)
+        def spy(watched: Any, progress: Progress) -> None:
+            show(watched, progress)
             if pending and (progress.num_done == step + 1 if progress.part == "generator" else step < 0):
                 pending.pop()()
 
-        monkeypatch.setattr(AbstractProgress, "show", spy)
+        self.monkeypatch.setattr(AbstractProgress, "show", spy)
 
-    return arrange
+    def interrupt(self, step: int) -> None:
+        """As Ctrl-C does."""
+        self(step, lambda: os.kill(os.getpid(), signal.SIGINT))
+
+    def crash(self, step: int) -> None:
+        """With an error that nobody catches."""
+
+        def happen() -> NoReturn:
+            raise ZeroDivisionError("the power went")
+
+        self(step, happen)
+
+
+@pytest.fixture
+def at_step(monkeypatch: pytest.MonkeyPatch) -> AtStep:
+    return AtStep(monkeypatch)
 
 
 @pytest.fixture

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
-
-
-def interrupt() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def crash() -> NoReturn:
-    raise ZeroDivisionError("the power went")
 
 
 def told(gossamer: Any, run: Path) -> dict[str, Any]:
@@ -50,9 +40,9 @@ def test_steps_lost_in_a_crash_are_told_by_process(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(0, interrupt)
+    at_step.interrupt(0)
     assert train_tiny("digits", run, "--num-steps", 45).code == 130
-    at_step(13, crash)
+    at_step.crash(13)
     with pytest.raises(ZeroDivisionError):
         gossamer("resume", run)
     found = told(gossamer, run)
@@ -61,7 +51,7 @@ def test_steps_lost_in_a_crash_are_told_by_process(
     ]  # fmt: skip
     assert 0 < found["epsilon_charged"] < found["epsilon_planned"]
     assert "10 charged steps are in no checkpoint" in gossamer("ledger", run).out
-    at_step(20, interrupt)
+    at_step.interrupt(20)
     assert gossamer("resume", run).code == 130
     found = told(gossamer, run)
     keys = ("process_index", "first_step", "end_step", "num_blocks", "num_charged_steps", "num_lost_steps")
@@ -78,7 +68,7 @@ def test_a_run_that_was_only_warmed_up_has_charged_nothing(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(-1, interrupt)
+    at_step.interrupt(-1)
     assert train_tiny("digits", run).code == 130
     found = told(gossamer, run)
     assert (found["num_charged_steps"], found["epsilon_charged"], found["processes"]) == (0, 0.0, [])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,19 +217,11 @@ def test_own_images_without_labels_train_end_to_end(
 # ---- interrupts and crashes -----------------------------------------------------------------------------------------
 
 
-def interrupt() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def crash() -> NoReturn:
-    raise ZeroDivisionError("the power went")
-
-
 def test_an_interrupt_while_dp_merf_fits_keeps_the_release_that_was_paid_for(
     gossamer: Any, train_small: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(24, interrupt)
+    at_step.interrupt(24)
     said = train_small("dp-merf", "digits", run)
     assert said.code == 130
     assert f"gossamer resume {run}" in said.err
@@ -249,7 +239,7 @@ def test_a_crash_while_dp_merf_fits_costs_time_and_no_privacy(
     gossamer: Any, train_small: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(49, crash)
+    at_step.crash(49)
     with pytest.raises(ZeroDivisionError):
         train_small("dp-merf", "digits", run)
     said = gossamer("resume", run)
@@ -263,7 +253,7 @@ def test_an_interrupt_of_dp_cgan_waits_for_what_is_paid_and_goes_on(
     gossamer: Any, train_small: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(-1, interrupt)
+    at_step.interrupt(-1)
     assert train_small("dp-cgan", "digits", run).code == 130
     assert charged(run) == 10
     assert gossamer("resume", run).code == 0

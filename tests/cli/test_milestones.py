@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import shutil
-import signal
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import dp_accounting
 import numpy as np
@@ -63,14 +61,6 @@ def steps_saved(run: Path) -> list[int]:
 def contents(run: Path) -> dict[str, bytes]:
     folder = run / "release" / "checkpoints"
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def interrupt() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def crash() -> NoReturn:
-    raise ZeroDivisionError("the power went")
 
 
 @pytest.fixture
@@ -242,7 +232,7 @@ def test_interrupted_and_resumed_the_saved_generators_are_those_of_an_unbroken_r
     flags = ("--save-at-step", "2,3,9,12")
     assert train_tiny("digits", tmp_path / "unbroken", *flags).code == 0
     broken = tmp_path / "broken"
-    at_step(3, interrupt)
+    at_step.interrupt(3)
     assert train_tiny("digits", broken, *flags).code == 130
     assert steps_saved(broken) == [2, 3, 9]  # to the end of the block that was paid for
     before = {path: path.stat().st_mtime_ns for path in (broken / "release" / "checkpoints").rglob("*.*")}
@@ -264,10 +254,10 @@ def test_steps_lost_in_a_crash_count_and_no_price_is_too_small(
 ) -> None:
     """Checkpoint at 10 of 30; crash after step 13, when 17 are paid for; 7 are lost, so 17 is reached at once."""
     run = tmp_path / "run"
-    at_step(0, interrupt)
+    at_step.interrupt(0)
     flags = ("--num-steps", 30, "--save-at-step", "12,17,20,30")
     assert train_tiny("digits", run, *flags).code == 130
-    at_step(13, crash)
+    at_step.crash(13)
     with pytest.raises(ZeroDivisionError):
         gossamer("resume", run)
     assert steps_saved(run) == [12]
@@ -289,11 +279,11 @@ def test_a_crash_before_the_write_is_mended_by_resume_at_the_price_that_was_paid
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
     run = tmp_path / "run"
-    at_step(0, interrupt)
+    at_step.interrupt(0)
     assert train_tiny("digits", run, "--num-steps", 20, "--save-at-step", "13,20").code == 130
     with monkeypatch.context() as patch:
         patch.setattr(driving.MilestoneReleases, "release_due", lambda self, training, ledger: None)
-        at_step(12, crash)
+        at_step.crash(12)
         with pytest.raises(ZeroDivisionError):
             gossamer("resume", run)
     leftover = run / "release" / "checkpoints" / ".step-000013.partial"
@@ -310,7 +300,7 @@ def test_a_generator_that_learnt_nothing_is_not_saved(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(1, crash)
+    at_step.crash(1)
     with pytest.raises(ZeroDivisionError):
         train_tiny("digits", run, "--save-at-step", "4,12")
     said = gossamer("resume", run)
@@ -344,7 +334,7 @@ def test_milestones_cannot_be_changed_in_mid_run(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path, steps: list[int]
 ) -> None:
     run = tmp_path / "run"
-    at_step(0, interrupt)
+    at_step.interrupt(0)
     assert train_tiny("digits", run, "--save-at-step", "3,12").code == 130
     config = run / "config.json"
     tree = json.loads(config.read_text())
@@ -373,7 +363,7 @@ def test_a_run_from_before_there_were_milestones_goes_on(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(0, interrupt)
+    at_step.interrupt(0)
     assert train_tiny("digits", run).code == 130
     tree = json.loads((run / "config.json").read_text())
     del tree["save_at_steps"]

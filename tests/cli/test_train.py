@@ -52,10 +52,6 @@ def interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def crash() -> NoReturn:
-    raise ZeroDivisionError("the power went")
-
-
 def test_every_promised_flag_is_there(gossamer: Any) -> None:
     flags = set(re.findall(r"^[│ ] (--[a-z0-9.-]+)", gossamer("train", "gs-wgan", "--help").out, flags=re.MULTILINE))
     assert set(PROMISED) <= flags
@@ -137,7 +133,7 @@ def test_an_interrupted_training_goes_on_and_loses_nothing(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(3, interrupt)
+    at_step.interrupt(3)
     said = train_tiny("digits", run)
     assert said.code == 130
     assert f"gossamer resume {run}" in said.err
@@ -154,7 +150,7 @@ def test_an_interrupted_warm_start_is_taken_up_where_it_was(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(-1, interrupt)
+    at_step.interrupt(-1)
     assert train_tiny("digits", run).code == 130
     chunks = list((run / "private" / "warm_start").iterdir())
     assert len(chunks) == 1
@@ -182,7 +178,7 @@ def test_interrupted_at_the_end_of_a_stage_every_stage_gets_its_steps(
     folder, data = RunFolder.create(tmp_path / "run"), job.load()
     remember_start(folder, job, data.train)
     job.write(folder)
-    at_step(6, interrupt)
+    at_step.interrupt(6)
     with contextlib.redirect_stderr(io.StringIO()):
         assert driving.drive(job, folder, data, Watching(plain=True)) == 130
     assert last_checkpoint(folder.path) == "step-00000007.pt"
@@ -196,7 +192,7 @@ def test_the_wishes_of_the_caller_are_back_in_force_after_an_interrupt(
     train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:
     before = signal.getsignal(signal.SIGINT)
-    at_step(0, interrupt)
+    at_step.interrupt(0)
     train_tiny("digits", tmp_path / "run")
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -215,7 +211,7 @@ def test_a_second_interrupt_is_at_once(train_tiny: Any, at_step: Any, tmp_path: 
 
 def test_steps_lost_in_a_crash_stay_paid(gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    at_step(3, crash)
+    at_step.crash(3)
     with pytest.raises(ZeroDivisionError):
         train_tiny("digits", run)
     assert charged(run) == 10
@@ -233,9 +229,9 @@ def test_a_crash_after_an_interrupt_goes_on_from_the_checkpoint(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(0, interrupt)
+    at_step.interrupt(0)
     assert train_tiny("digits", run, "--num-steps", 25).code == 130
-    at_step(12, crash)
+    at_step.crash(12)
     with pytest.raises(ZeroDivisionError):
         gossamer("resume", run)
     assert charged(run) == 20
@@ -248,7 +244,7 @@ def test_a_run_that_lost_everything_is_not_released(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(0, crash)
+    at_step.crash(0)
     with pytest.raises(ZeroDivisionError):
         train_tiny("digits", run, "--num-steps", 5)
     said = gossamer("resume", run)
@@ -289,7 +285,7 @@ def test_a_ledger_that_was_removed_or_put_back_is_refused(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(0, interrupt)
+    at_step.interrupt(0)
     assert train_tiny("digits", run).code == 130
     ledger = run / "private" / "ledger.jsonl"
     ledger.write_text(ledger.read_text().replace('"num_steps": 10', '"num_steps": 12'))
@@ -306,7 +302,7 @@ def test_settings_that_were_changed_in_mid_run_are_refused(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(0, interrupt)
+    at_step.interrupt(0)
     assert train_tiny("digits", run).code == 130
     config = run / "config.json"
     text = config.read_text()
@@ -323,7 +319,7 @@ def test_settings_that_were_changed_in_mid_run_are_refused(
 
 def test_other_records_are_refused(gossamer: Any, train_tiny: Any, at_step: Any, own_npz: Any, tmp_path: Path) -> None:
     run, data = tmp_path / "run", own_npz()
-    at_step(0, interrupt)
+    at_step.interrupt(0)
     assert train_tiny(data, run).code == 130
     with np.load(data) as kept:
         changed = kept["x"].copy()

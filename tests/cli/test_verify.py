@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -169,7 +167,7 @@ def test_an_interrupted_run_holds_as_far_as_it_has_come(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(0, lambda: os.kill(os.getpid(), signal.SIGINT))
+    at_step.interrupt(0)
     assert train_tiny("digits", run).code == 130
     said = gossamer("verify", run)
     assert said.code == 0

@@ -8,7 +8,6 @@ import io
 import os
 import pty
 import re
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -381,7 +380,7 @@ def test_a_training_asked_for_event_files_writes_them_and_goes_on_with_them_by_i
     train_tiny: Any, gossamer: Any, at_step: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    at_step(2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    at_step.interrupt(2)
     assert train_tiny("digits", run, "--tensorboard").code == 130
     assert gossamer("resume", run).code == 0
     events = events_of(run / "private" / "tensorboard")
