@@ -309,7 +309,7 @@ def _pictured(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpe
 
 
 def _check_finite(trained: TrainedGenerator) -> None:
-    if not all(bool(weight.isfinite().all()) for weight in trained.weights.values()):
+    if not trained.is_finite:
         raise InputError(
             "the training diverged: a weight of the generator is no number; start a new run with a smaller "
             "--generator-adam.learning-rate (its epsilon adds to this one's)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,7 +32,7 @@ from gossamer.recipes.books import book_of
 from gossamer.runs.cards import CARD, CardFacts
 from gossamer.runs.files import read_json
 from gossamer.runs.findings import Finding, Verdict, broken, holds, of_error, refused, unchecked
-from gossamer.runs.folder import RunFolder, environment
+from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import read_ledger
 from gossamer.runs.manifest import MANIFEST
 from gossamer.runs.release import GENERATOR, STATEMENT, saved_generators
@@ -195,16 +196,19 @@ def _settings(folder: RunFolder, known: Known) -> Iterator[Finding]:
         yield broken(where, "missing, or data.sha256 beside it: the private side is not whole")
     elif known.job is not None and kept == settings_digest(known.job):
         yield holds("config.json", "the settings that the run began with")
-    elif known.job is not None and _writer(folder) != environment()["gossamer"]:
+    elif known.job is not None and not _is_own(folder):
         yield unchecked("config.json", f"{where} is of gossamer {_writer(folder)}, whose settings had other fields")
     elif known.job is not None:
         yield broken("config.json", f"not the settings that the run began with ({where})")
 
 
 def _checkpoints(folder: RunFolder, known: Known) -> Iterator[Finding]:
-    is_own = _writer(folder) == environment()["gossamer"]
-    digest = settings_digest(known.job) if known.job is not None and is_own else None
+    digest = settings_digest(known.job) if known.job is not None and _is_own(folder) else None
     yield from check_checkpoints(folder, digest, _kept(folder, "data.sha256"))
+
+
+def _is_own(folder: RunFolder) -> bool:
+    return _writer(folder) == importlib.metadata.version("gossamer")
 
 
 def _writer(folder: RunFolder) -> str:

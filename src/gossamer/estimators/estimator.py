@@ -132,7 +132,7 @@ class AbstractEstimator(abc.ABC):
             if progress is not None:
                 progress(training.progress(report))
         trained = training.trained()
-        if not all(bool(weight.isfinite().all()) for weight in trained.weights.values()):
+        if not trained.is_finite:
             raise InputError(
                 "the training diverged: a weight of the generator is no number; fit again with a smaller learning rate "
                 "(its epsilon adds to this one's)"

@@ -93,6 +93,11 @@ class TrainedGenerator:
     weights: dict[str, Tensor]
     statement: PrivacyStatement
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether every weight is a number: a training that diverged leaves some that are none."""
+        return all(bool(weight.isfinite().all()) for weight in self.weights.values())
+
     def sample(self, num_samples: int, *, labels: Tensor | None = None, seed: int = 0) -> tuple[Tensor, Tensor | None]:
         """Draw synthetic records.
 
