@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import io
 import os
 import shlex
 import signal
@@ -17,7 +15,6 @@ import numpy as np
 import pytest
 
 from gossamer.cli import encoder
-from gossamer.cli.main import main
 from gossamer.cli.progress import AbstractProgress
 from gossamer.data.catalogue import load_records
 from gossamer.evaluation import classifiers
@@ -31,34 +28,12 @@ TINY = shlex.split(
 )
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command left behind: exit code, standard output, standard error."""
-
-    code: int
-    out: str
-    err: str
-
-
-def call(*arguments: object) -> Said:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main([str(argument) for argument in arguments])
-    return Said(code, out.getvalue(), err.getvalue())
-
-
 @pytest.fixture(scope="session")
-def gossamer() -> Callable[..., Said]:
-    """Run the command line on some words."""
-    return call
-
-
-@pytest.fixture(scope="session")
-def train_tiny() -> Callable[..., Said]:
+def train_tiny(gossamer: Callable[..., Any]) -> Callable[..., Any]:
     """Train a tiny GS-WGAN; the words after the folder are added to the settings."""
 
-    def train(data: object, out: Path, *more: object) -> Said:
-        return call("train", "gs-wgan", "--data", data, "--out", out, *TINY, *more)
+    def train(data: object, out: Path, *more: object) -> Any:
+        return gossamer("train", "gs-wgan", "--data", data, "--out", out, *TINY, *more)
 
     return train
 
@@ -152,7 +127,7 @@ def own_npz(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def uneven(tmp_path_factory: Any, gossamer: Callable[..., Said]) -> Path:
+def uneven(tmp_path_factory: Any, gossamer: Callable[..., Any]) -> Path:
     """A finished release that carries shares of classes, three of four the first. Not to be changed."""
     folder = tmp_path_factory.mktemp("uneven")
     x = np.random.default_rng(0).random((2000, 1, 8, 8), dtype=np.float32)

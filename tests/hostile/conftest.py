@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
 import json
 import signal
 import time
@@ -20,7 +19,6 @@ import pytest
 import safetensors.torch
 import torch
 
-from gossamer.cli.main import main
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.mechanisms.plan import OneOfManyPlan
@@ -46,25 +44,6 @@ MAX_SECONDS = 20.0
 """Processor time that it may take at most; none of the files here needs a tenth of it."""
 HANGS_AFTER = 180
 """Seconds on the clock after which a command is taken for hanging, whatever else the machine does."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command left behind: exit code, standard output, standard error."""
-
-    code: int
-    out: str
-    err: str
-
-
-def call(*arguments: object) -> Said:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings(record=True) as seen:
-        # As for a user, not as errors: a decoder's error would be caught, a warning would be a second line.
-        warnings.simplefilter("default")
-        code = main([str(argument) for argument in arguments])
-    assert not seen, f"a warning would stand beside the line: {seen[0].message}"
-    return Said(code, out.getvalue(), err.getvalue())
 
 
 def _memory(name: str) -> int:
@@ -100,12 +79,16 @@ def is_one_line(text: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def gossamer() -> Callable[..., Said]:
+def gossamer(gossamer: Callable[..., Any]) -> Callable[..., Any]:
     """Run the command line on some words, watched."""
 
-    def run(*arguments: object) -> Said:
-        with watched():
-            return call(*arguments)
+    def run(*arguments: object) -> Any:
+        with watched(), warnings.catch_warnings(record=True) as seen:
+            # As for a user, not as errors: a decoder's error would be caught, a warning would be a second line.
+            warnings.simplefilter("default")
+            said = gossamer(*arguments)
+        assert not seen, f"a warning would stand beside the line: {seen[0].message}"
+        return said
 
     return run
 
@@ -117,7 +100,7 @@ def watch() -> Any:
 
 
 @pytest.fixture(scope="session")
-def refused(gossamer: Callable[..., Said]) -> Callable[..., str]:
+def refused(gossamer: Callable[..., Any]) -> Callable[..., str]:
     """Run a command that must end with exit code 2 and one line; return the line.
 
     `at` has to stand in the line (the file, the place), and nothing of `hides` may.
