@@ -73,9 +73,7 @@ def run(arguments: Sequence[str]) -> int:
             f"{folder.private}: missing, and the ledger with it; what was spent cannot be told any more; count the "
             "whole budget of config.json as spent"
         )
-    job = TrainingJob.read(folder)
-    plan, ledger = job.plan(num_slots_kept(folder)), read_ledger(folder.ledger_file)
-    found = account(job, plan, ledger, num_done_steps(folder))
+    found = account(folder)
     if asked.json:
         print(json.dumps({"run": str(asked.run)} | found, indent=2))
     else:
@@ -83,18 +81,15 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def account(job: TrainingJob, plan: Plan, ledger: Ledger, num_done: int) -> dict[str, Any]:
-    """What a ledger says, as plain types.
-
-    Args:
-        job: of the run.
-        plan: of the run.
-        ledger: of the run.
-        num_done: steps in the newest checkpoint.
+def account(folder: RunFolder) -> dict[str, Any]:
+    """What the ledger of a run says, as plain types.
 
     Raises:
+        InputError: settings, number of slots or ledger are gone or damaged.
         PrivacyError: the ledger charges what the plan has not.
     """
+    job = TrainingJob.read(folder)
+    plan, ledger, num_done = job.plan(num_slots_kept(folder)), read_ledger(folder.ledger_file), num_done_steps(folder)
     spent = plan.spent_by(ledger)
     charged = ledger.num_charged_steps
     planned = price(plan.event, job.delta)[0]

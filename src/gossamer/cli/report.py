@@ -13,7 +13,7 @@ import torch
 import tyro
 
 from gossamer.cli.arguments import read_arguments
-from gossamer.cli.job import TrainingJob, num_slots_kept
+from gossamer.cli.job import TrainingJob
 from gossamer.cli.ledger import account
 from gossamer.cli.verify import examine
 from gossamer.data.records import RecordSet
@@ -29,10 +29,8 @@ from gossamer.runs.cards import CARD
 from gossamer.runs.files import whole_file
 from gossamer.runs.findings import Finding, Verdict, unchecked
 from gossamer.runs.folder import RunFolder
-from gossamer.runs.ledger_file import read_ledger
 from gossamer.runs.manifest import MANIFEST
 from gossamer.runs.release import GENERATOR, STATEMENT
-from gossamer.runs.verification import num_done_steps
 
 T = TypeVar("T")
 
@@ -224,7 +222,7 @@ def _kept(asked: Report, released: ReleasedRun, folder: RunFolder) -> KeptRun:
     lacks: list[str] = []
     found = _attempt(lambda: read_evaluations(folder), lacks)
     audits = _attempt(lambda: read_audits(folder, released.trade_off), lacks)
-    ledger = _attempt(lambda: _ledger(folder), lacks)
+    ledger = _attempt(lambda: account(folder), lacks)
     real: tuple[Exhibit, ...] = ()
     if asked.data is not None:
         real = _real(asked, asked.data, folder, released.recipe.spec)
@@ -248,11 +246,6 @@ def _attempt(read: Callable[[], T], lacks: list[str]) -> T | None:
     except (PrivacyError, InputError) as error:
         lacks.append(str(error))
     return None
-
-
-def _ledger(folder: RunFolder) -> dict[str, object]:
-    job = TrainingJob.read(folder)
-    return account(job, job.plan(num_slots_kept(folder)), read_ledger(folder.ledger_file), num_done_steps(folder))
 
 
 def _real(asked: Report, data: str, folder: RunFolder, spec: Spec) -> tuple[Exhibit, ...]:
