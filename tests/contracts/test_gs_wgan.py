@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
-from gossamer.mechanisms.keystream import Keystream
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.partition import ShardTable, SlotPartition, partition_slots
 from gossamer.mechanisms.sampling import CriticTapes, TapeUse
@@ -34,6 +33,7 @@ from gossamer.nn.ensemble import Ensemble
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.views import LowFrequencies, Pooled
+from gossamer.privacy.keystream import Keystream
 
 RECORDS, CLASSES, K, STEPS, BATCH, DRAWS = 30, 3, 6, 4, 8, 4
 SLOT = 17

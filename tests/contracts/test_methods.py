@@ -26,7 +26,6 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms import plan, priced_plan, started_plan
-from gossamer.mechanisms.keystream import Keystream
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot import OneShotPlan, OneShotReleaser
 from gossamer.mechanisms.started_plan import StartedPlan
@@ -48,6 +47,7 @@ from gossamer.nn.latents import NormalLatent
 from gossamer.privacy import Adjacency, PrivacyBudget
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld, epsilon_by_rdp
 from gossamer.privacy.events import compose_events, gaussian_event
+from gossamer.privacy.keystream import Keystream
 from gossamer.recipes.books import BOOKS, book_of, find_book
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from gossamer.cli.main import main
-from gossamer.mechanisms.keystream import Keystream
+from gossamer.privacy.keystream import Keystream
 
 FLAGS = shlex.split(
     "--num-classes 2 --num-critics 15 --num-steps 11 --batch-size 8 --draws-per-step 4 --renewals-per-step 5 "

@@ -20,8 +20,8 @@ from gossamer.cli import driving
 from gossamer.cli.main import main
 from gossamer.errors import ResourceError
 from gossamer.mechanisms import keystream, noise
-from gossamer.mechanisms.keystream import KEY_BYTES, Keystream
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
+from gossamer.privacy.keystream import KEY_BYTES, Keystream
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from gossamer.cli.driving import drive
 from gossamer.cli.job import TrainingJob, data_digest, remember_start
 from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import load_records
-from gossamer.mechanisms.keystream import KEY_BYTES
 from gossamer.privacy.accounting import fixed_pair_epsilon
 from gossamer.privacy.events import one_of_many_event
+from gossamer.privacy.keystream import KEY_BYTES
 from gossamer.runs.checkpoint import load_tensors
 from gossamer.runs.folder import RunFolder
 

@@ -11,8 +11,8 @@ from scipy import stats
 from torch import Tensor
 
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms.keystream import Keystream
 from gossamer.mechanisms.noise import COIN_DOMAIN, INCLUSION_DOMAIN, NOISE_DOMAIN, DeterministicNoise, KeyedNoise
+from gossamer.privacy.keystream import Keystream
 
 LEVEL = 1e-7
 RATE, UNITS, STEPS = 0.3, 1000, 400

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import PrivacyError
-from gossamer.mechanisms.keystream import key_from_seed
 from gossamer.mechanisms.noise import COIN_DOMAIN, NOISE_DOMAIN, DeterministicNoise, KeyedNoise, truncation_delta
 from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.sanitizer import GradientSanitizer
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.keystream import key_from_seed
 
 
 class SpyStream:

@@ -18,11 +18,11 @@ from scipy import stats
 from torch import Tensor
 
 from gossamer.mechanisms.clipping import clip_to_ball
-from gossamer.mechanisms.keystream import Keystream
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.sanitizer import GradientSanitizer
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.keystream import Keystream
 
 LEVEL = 1e-7
 

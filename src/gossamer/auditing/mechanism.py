@@ -262,7 +262,8 @@ def _only_canaries(plan: PoissonPlan, num_canaries: int) -> Units:
     counts[:num_canaries] = m
     starts = torch.cumsum(counts, dim=0) - counts
     order = torch.arange(num_canaries * m)
-    return Units(unit=plan.unit, order=order, starts=starts, counts=counts, records_per_unit=m, seed=0)
+    marks = torch.arange(plan.num_slots)
+    return Units(unit=plan.unit, order=order, starts=starts, counts=counts, records_per_unit=m, marks=marks, seed=0)
 
 
 def _play_gradient(plan: PoissonPlan, canaries: Canaries, door: GradientDoor) -> np.ndarray:

@@ -34,7 +34,7 @@ from gossamer.cli.arguments import choose, find_device, read_arguments
 from gossamer.cli.audited import num_canaries_for, play_training
 from gossamer.cli.driving import say
 from gossamer.cli.estimate import estimate_cost
-from gossamer.cli.job import TrainingJob, num_slots_kept
+from gossamer.cli.job import TrainingJob, slots_kept
 from gossamer.cli.priceable import check_priceable
 from gossamer.cli.progress import progress
 from gossamer.cli.series_choice import load_chosen
@@ -47,10 +47,10 @@ from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.poisson_plan import PoissonPlan
 from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
-from gossamer.privacy.adjacency import Unit
 from gossamer.recipes.books import book_of
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import read_key
 
 KINDS = {
     "mechanism": "lower bounds on epsilon, from games against the doors of the run's method; seconds to minutes",
@@ -184,9 +184,7 @@ def _training(asked: AuditTraining) -> int:
     spec = _spec(folder, job)
     num_canaries = num_canaries_for(job.method, spec, plan.num_slots)
     num_runs = -(-asked.num_bits // num_canaries)
-    cost = estimate_cost(
-        book_of(job.method).method, job.method, spec, plan.num_slots, find_device("cpu"), Unit(job.unit)
-    )
+    cost = estimate_cost(book_of(job.method).method, job.method, spec, slots_kept(folder), find_device("cpu"))
     say(
         f"{num_runs} trainings with {num_canaries} canaries each, on random records: about "
         f"{num_runs * cost.seconds / 60:.1f} min"
@@ -207,7 +205,7 @@ def _training(asked: AuditTraining) -> int:
 def _planned(folder: RunFolder) -> tuple[TrainingJob, Plan]:
     """Settings of a run, and what they cost; numbers that no small machine can price are refused here."""
     job = TrainingJob.read(folder)
-    plan = job.plan(num_slots_kept(folder))
+    plan = job.plan(slots_kept(folder))
     check_priceable(plan.event, job.delta)
     return job, plan
 
@@ -216,7 +214,7 @@ def _spec(folder: RunFolder, job: TrainingJob) -> AbstractSpec:
     """Shape and classes of the records, from the release where there is one: they are public."""
     if folder.generator_file.is_file():
         return load_generator(folder.path).recipe.spec
-    return job.load().train.spec
+    return job.load(read_key(folder))[0].train.spec
 
 
 # ---- members --------------------------------------------------------------------------------------------------------
@@ -259,11 +257,12 @@ def _membership(asked: AuditMembership) -> int:
 
 
 def _members(job: TrainingJob, asked: AuditMembership) -> tuple[RecordSet, RecordSet]:
-    data = job.load()
+    key = read_key(RunFolder.open(asked.run))
+    data, _ = job.load(key)
     held_out = data.test
     if asked.held_out is not None:
         data_dir = None if job.data_dir is None else Path(job.data_dir)
-        held_out = load_chosen(asked.held_out, data_dir, job.num_classes, job.series).train
+        held_out = load_chosen(asked.held_out, data_dir, job.num_classes, job.series, key).train
     if held_out is None:
         raise InputError(f"{data.train.name}: has no test records; name records that no training saw with --held-out")
     if held_out.spec.shape != data.train.spec.shape:

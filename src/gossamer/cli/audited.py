@@ -21,7 +21,8 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
 from gossamer.methods.dp_cgan import DPCGANConfig, DPCGANTraining
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining
-from gossamer.methods.method import AbstractTraining, Plan
+from gossamer.methods.method import AbstractTraining, Circumstances, Plan
+from gossamer.privacy.slots import PublicSlots
 from gossamer.recipes.books import book_of
 
 MOST_CANARIES = 1000
@@ -32,8 +33,15 @@ class CanaryGSWGAN(GSWGANTraining):
 
     _sanitizer: AnsweringDoor  # type: ignore[assignment]
 
-    def __init__(self, config: GSWGANConfig, records: RecordSet, canaries: Canaries, **options: Any) -> None:
-        super().__init__(config, records, **options)
+    def __init__(
+        self,
+        config: GSWGANConfig,
+        records: RecordSet,
+        canaries: Canaries,
+        noise: AbstractNoise,
+        circumstances: Circumstances,
+    ) -> None:
+        super().__init__(config, records, noise, circumstances)
         self.watched = CanarySanitizer(self._sanitizer, self.plan, canaries)
         self._sanitizer = self.watched
 
@@ -43,8 +51,15 @@ class CanaryDPCGAN(DPCGANTraining):
 
     _gradient: GradientDoor  # type: ignore[assignment]
 
-    def __init__(self, config: DPCGANConfig, records: RecordSet, canaries: Canaries, **options: Any) -> None:
-        super().__init__(config, records, **options)
+    def __init__(
+        self,
+        config: DPCGANConfig,
+        records: RecordSet,
+        canaries: Canaries,
+        noise: AbstractNoise,
+        circumstances: Circumstances,
+    ) -> None:
+        super().__init__(config, records, noise, circumstances)
         door: Any = self._gradient
         tags = tags_of(canaries, records.num_records)
         door._records = (*door._records, tags.to(door._records[0].device))
@@ -89,13 +104,14 @@ def play_training(
     """
     records = random_records(spec, plan.num_slots)
     # What is made here is thrown away: the statement, and so delta, says nothing.
-    options = {"noise": noise or KeyedNoise(), "delta": 0.5 / plan.num_slots, "unit": plan.unit}
+    slots = PublicSlots(plan.num_slots, plan.unit, plan.source)
+    circumstances, noise = Circumstances(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
     training: CanaryGSWGAN | CanaryDPCGAN
     match config:
         case GSWGANConfig():
-            training = CanaryGSWGAN(config, records, canaries, **options)
+            training = CanaryGSWGAN(config, records, canaries, noise, circumstances)
         case DPCGANConfig():
-            training = CanaryDPCGAN(config, records, canaries, **options)
+            training = CanaryDPCGAN(config, records, canaries, noise, circumstances)
         case _:
             raise InputError("canaries are planted into gs-wgan and dp-cgan alone; use `gossamer audit mechanism`")
     _finish(training)

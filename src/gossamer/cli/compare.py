@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
     asked = read_arguments(Compare, arguments, program="compare")
     if asked.out is not None:
         check_place(asked.out)
-    real = load_real(asked.choice)
+    real = load_real(asked.choice, asked.targets)
     targets = named_apart([_found(asked, path, real.train.spec) for path in asked.targets])
     if len(targets) < 2:
         raise InputError("name two targets or more, or use gossamer evaluate")

@@ -55,7 +55,7 @@ def _list() -> int:
     table = Table("name", "records", "shape", "classes", "what", box=None, pad_edge=False)
     for data in (*NAMED_DATA, *NAMED_SERIES):
         shape = "x".join(map(str, data.spec.shape))
-        records = f"{data.num_train} + {data.num_test}" if data.num_train else "?"
+        records = f"{data.num_train} + {data.num_test}" if data.num_test else str(data.num_train or "?")
         table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
     print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNGs, one sub-folder a class)")

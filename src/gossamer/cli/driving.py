@@ -37,7 +37,9 @@ from gossamer.methods.started_gs_wgan import ReleaseReport, StartedGSWGANConfig
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import WarmStartChunk
 from gossamer.nn.ensemble import Tensors
-from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.adjacency import Adjacency
+from gossamer.privacy.dealing import UnitKey
+from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.books import MethodConfig, book_of
 from gossamer.runs.cards import model_card
@@ -55,19 +57,25 @@ NUM_RELEASED_SAMPLES = 1000
 
 
 class FolderStore:
-    """Keeps warm-started critics in `private/warm_start/`, one file a chunk."""
+    """Keeps warm-started critics in `private/warm_start/`, one file a chunk, each bound to the key that dealt units.
 
-    def __init__(self, folder: RunFolder) -> None:
+    Args:
+        folder: the run.
+        origin: settings, records and key of the run.
+    """
+
+    def __init__(self, folder: RunFolder, origin: Origin) -> None:
         self._folder = folder.warm_start
+        self._origin = origin
 
     def load(self, chunk: WarmStartChunk) -> Tensors | None:
         """The chunk's critics, or None if it was not finished."""
         path = self._path(chunk)
-        return load_tensors(path) if path.is_file() else None
+        return load_tensors(path, self._origin) if path.is_file() else None
 
     def save(self, chunk: WarmStartChunk, critics: Tensors) -> None:
         """Keep a finished chunk."""
-        save_tensors(self._path(chunk), critics)
+        save_tensors(self._path(chunk), critics, self._origin)
 
     def _path(self, chunk: WarmStartChunk) -> Path:
         return self._folder / f"stage-{chunk.stage}-critics-{chunk.first:06d}-{chunk.last:06d}.pt"
@@ -153,7 +161,9 @@ class Interruption:
         self.is_asked = True
 
 
-def drive(job: TrainingJob, folder: RunFolder, data: RecordData, watching: Watching) -> int:
+def drive(
+    job: TrainingJob, folder: RunFolder, data: RecordData, slots: PublicSlots, key: UnitKey, watching: Watching
+) -> int:
     """Train from the newest checkpoint, or from the start, to the release.
 
     Returns:
@@ -161,16 +171,19 @@ def drive(job: TrainingJob, folder: RunFolder, data: RecordData, watching: Watch
     """
     _forbid_core_dumps()
     if process_number() > 0:
-        _share_warm_start(_training(job, folder, data, None, None))
+        _share_warm_start(_training(job, folder, data, slots, key, None, None))
         return 0
     with folder.locked(), Interruption() as interruption:
         clear_partial_files(folder.checkpoints, folder.release, *([] if num_processes() > 1 else [folder.warm_start]))
-        origin = origin_of(job, data.train)
+        origin = origin_of(job, data.train, key)
         state = load_checkpoint(folder.checkpoints, origin, folder.ledger_file)
         ledger = LedgerFile(
-            folder.ledger_file, num_planned_steps=job.num_steps(data), stops=_stops(job.method), marks=job.save_at_steps
+            folder.ledger_file,
+            num_planned_steps=job.num_steps(slots),
+            stops=_stops(job.method),
+            marks=job.save_at_steps,
         )
-        training = _training(job, folder, data, state, ledger)
+        training = _training(job, folder, data, slots, key, state, ledger)
         if num_processes() > 1:
             _share_warm_start(training)
         source = find_named(job.data)
@@ -195,19 +208,26 @@ def _forbid_core_dumps() -> None:
 
 
 def _training(
-    job: TrainingJob, folder: RunFolder, data: RecordData, state: dict[str, Any] | None, ledger: LedgerFile | None
+    job: TrainingJob,
+    folder: RunFolder,
+    data: RecordData,
+    slots: PublicSlots,
+    key: UnitKey,
+    state: dict[str, Any] | None,
+    ledger: LedgerFile | None,
 ) -> AbstractTraining:
     spending: dict[str, Any] = {}
-    num_steps = job.num_steps(data)
+    num_steps = job.num_steps(slots)
     if ledger is not None:
         step = 0 if state is None else int(state["step"])
-        spending = {"num_lost_steps": _num_lost_steps(num_steps, ledger, step), "charge": ledger.charge}
+        spending = {"lost_steps": _lost_steps(num_steps, ledger, step), "charge": ledger.charge}
     circumstances = Circumstances(
         delta=job.delta,
-        unit=Unit(job.unit),
+        slots=slots,
+        key=key,
         device=find_device(job.device),
         precision=find_precision(job.precision),
-        store=FolderStore(folder),
+        store=FolderStore(folder, origin_of(job, data.train, key)),
         public_notes=(*data.public_notes, *describe_milestones(job.save_at_steps, num_steps)),
         num_tuning_runs=job.num_tuning_runs,
         state=state,
@@ -227,27 +247,24 @@ def _stops(config: MethodConfig) -> tuple[int, ...]:
             return ()
 
 
-def _num_lost_steps(num_steps: int, ledger: LedgerFile, step: int) -> int:
-    """Steps that were charged after the checkpoint at ``step`` and lost in a crash: they stay paid.
+def _lost_steps(num_steps: int, ledger: LedgerFile, step: int) -> tuple[int, ...]:
+    """Steps that were charged beside those of the checkpoint at ``step`` and lost in a crash: they stay paid.
 
     Raises:
         PrivacyError: the ledger knows of fewer steps than the checkpoint, or everything was lost.
     """
-    lost = ledger.ledger.num_charged_steps - step
-    if lost < 0:
-        # Privacy: with an older or absent ledger the same steps would be paid once and taken twice.
+    try:
+        lost = ledger.ledger.lost_steps(step)
+    except PrivacyError as error:
+        raise PrivacyError(f"{ledger.path}: {error}") from None
+    left = num_steps - step - len(lost)
+    if lost and not step and left <= 0:
         raise PrivacyError(
-            f"{ledger.path}: fewer steps are charged than the checkpoint has done, so it was changed or removed; "
-            "put it back, or start a new run"
-        )
-    left = num_steps - step - lost
-    if lost and not step and not left:
-        raise PrivacyError(
-            f"{ledger.path}: all {lost} steps were paid for and lost in crashes, so none are left to train with; start "
-            "a new run, whose epsilon adds to this one's"
+            f"{ledger.path}: all {len(lost)} steps were paid for and lost in crashes, so none are left to train with; "
+            "start a new run, whose epsilon adds to this one's"
         )
     if lost:
-        say(f"{lost} steps were paid for and lost in a crash; {left} are left")
+        say(f"{len(lost)} steps were paid for and lost in a crash; {left} are left")
     return lost
 
 

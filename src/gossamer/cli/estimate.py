@@ -16,7 +16,7 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage, StepReport, WarmStartReport
 from gossamer.methods.method import Circumstances, Method
 from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
-from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.slots import PublicSlots
 
 _TIMED_STEPS = 2
 _SMALL_NETWORK = 100_000
@@ -68,9 +68,8 @@ def estimate_cost(
     method: Method[C],
     config: C,
     spec: AbstractSpec,
-    num_records: int,
+    slots: PublicSlots,
     device: torch.device,
-    unit: Unit = Unit.RECORD,
 ) -> Cost:
     """Time the first seconds of a training on random images of the same shape.
 
@@ -78,17 +77,16 @@ def estimate_cost(
         method: which.
         config: settings with a noise multiplier.
         spec: shape and classes.
-        num_records: public number of slots; a person is taken to have one record, for the true number is private.
+        slots: how many there are, in public; a person is taken to have one record, for the true number is private.
         device: where to compute.
-        unit: what a slot holds.
     """
     if isinstance(config, GSWGANConfig):
-        return _estimate_gs_wgan(config, spec, num_records, device)
+        return _estimate_gs_wgan(config, spec, slots.number, device)
     if isinstance(config, StartedGSWGANConfig):
-        rest = _estimate_gs_wgan(config.critics, spec, num_records, device)
-        start = _time_of_parts(method, config, spec, num_records, device)
+        rest = _estimate_gs_wgan(config.critics, spec, slots.number, device)
+        start = _time_of_parts(method, config, spec, slots, device)
         return dataclasses.replace(rest, seconds=start + rest.seconds)
-    seconds = _time_of_parts(method, config, spec, num_records, device, unit)
+    seconds = _time_of_parts(method, config, spec, slots, device)
     return Cost(seconds=seconds, num_bytes=None, device=device)
 
 
@@ -96,14 +94,13 @@ def _time_of_parts(
     method: Method[C],
     config: C,
     spec: AbstractSpec,
-    num_records: int,
+    slots: PublicSlots,
     device: torch.device,
-    unit: Unit = Unit.RECORD,
 ) -> float:
     """Seconds of all parts before the first critic, as long as patience lasts; the last part seen is extrapolated."""
-    images = random_records(spec, num_records)
+    images = random_records(spec, slots.number)
     # These records are random, so the noise need not be secret, and delta says nothing.
-    circumstances = Circumstances(delta=0.5 / num_records, unit=unit, device=device)
+    circumstances = Circumstances(delta=0.5 / slots.number, slots=slots, device=device)
     training = method.start(config, images, DeterministicNoise(0), circumstances)
     began = before = part_began = time.perf_counter()
     part, seconds = "", 0.0
@@ -165,7 +162,8 @@ def _time(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: to
     """Seconds for the warm start of one chunk, seconds for a step, bytes of the chunk's critics."""
     images = random_records(spec, num_records)
     # These records are random, so the noise need not be secret, and delta says nothing.
-    training = GSWGANTraining(config, images, DeterministicNoise(0), delta=0.5 / num_records, device=device)
+    circumstances = Circumstances(delta=0.5 / num_records, device=device)
+    training = GSWGANTraining(config, images, DeterministicNoise(0), circumstances)
     times, size = [time.perf_counter()], 0
     for report in training:
         times.append(time.perf_counter())

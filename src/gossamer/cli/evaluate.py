@@ -44,7 +44,7 @@ class Evaluate:
 def run(arguments: Sequence[str]) -> int:
     """Score one target, or every generator of a run."""
     asked = read_arguments(Evaluate, arguments, program="evaluate")
-    real = load_real(asked.choice)
+    real = load_real(asked.choice, (asked.target,))
     targets = _targets(asked, real.train.spec)
     place = _place(asked, targets[-1])
     scored = score_targets(asked.choice, targets, real)

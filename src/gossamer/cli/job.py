@@ -15,13 +15,15 @@ from gossamer.cli.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError
 from gossamer.methods.method import Plan
-from gossamer.methods.protected import num_slots_of
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.dealing import UnitKey
+from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.recipes.books import MethodConfig, book_of
 from gossamer.runs.checkpoint import Origin
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 from gossamer.runs.files import read_json, whole_file, write_json
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import write_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,8 @@ class TrainingJob:
         device: where to compute.
         precision: of the training of critics and generator.
         unit: whom the guarantee is for.
-        num_people: public number of slots where people are protected; None for the number of people in the data.
+        num_people: public number of people where they are protected, as the user gave it; None where nothing was said.
+        num_records: public number of records where they are protected, likewise.
         series: how series are read, as was asked for.
         num_tuning_runs: earlier runs on the same records, as declared.
         method: settings with a noise multiplier.
@@ -52,6 +55,7 @@ class TrainingJob:
     method: MethodConfig
     unit: UnitName = "record"
     num_people: int | None = None
+    num_records: int | None = None
     series: SeriesChoice = NOTHING_SAID
     num_tuning_runs: int = 0
     save_at_steps: tuple[int, ...] = ()
@@ -67,23 +71,23 @@ class TrainingJob:
         if not all(before < after for before, after in itertools.pairwise((0, *self.save_at_steps))):
             raise InputError("save_at_steps must rise from 1 on; put config.json back as it was")
 
-    def load(self) -> RecordData:
-        """The data, read again."""
+    def load(self, key: UnitKey) -> tuple[RecordData, PublicSlots]:
+        """The data, read again and divided by the key of the run; and its public number of slots."""
         data_dir = None if self.data_dir is None else Path(self.data_dir)
-        data = load_chosen(self.data, data_dir, self.num_classes, self.series)
-        return protect(data, self.unit, self.num_people)
+        data = load_chosen(self.data, data_dir, self.num_classes, self.series, key, Unit(self.unit))
+        return protect(data, self.unit, self.num_people, self.num_records)
 
-    def plan(self, num_slots: int) -> Plan:
+    def plan(self, slots: PublicSlots) -> Plan:
         """Sampling, noise and price of the run, for its public number of slots."""
-        return book_of(self.method).method.plan(self.method, num_slots, Unit(self.unit))
+        return book_of(self.method).method.plan(self.method, slots)
 
-    def num_steps(self, data: RecordData) -> int:
+    def num_steps(self, slots: PublicSlots) -> int:
         """Private steps of the whole run.
 
         Raises:
             InputError: a generator was to be saved after more of them.
         """
-        num_steps = self.plan(num_slots_of(data.train, Unit(self.unit))).num_steps
+        num_steps = self.plan(slots).num_steps
         if max(self.save_at_steps, default=0) > num_steps:
             raise InputError(
                 f"save_at_steps must lie within the {num_steps} steps of the run; put config.json back as it was"
@@ -104,12 +108,22 @@ class TrainingJob:
         return from_json_tree(cls, read_json(folder.config_file), str(folder.config_file))
 
 
-def remember_start(folder: RunFolder, job: TrainingJob, images: RecordSet) -> None:
-    """Keep digests of records and settings, in `private/`, so that a resumed run can tell that they are the same.
+def remember_start(folder: RunFolder, job: TrainingJob, images: RecordSet, slots: PublicSlots, key: UnitKey) -> None:
+    """Keep the key, and digests of records and settings, in `private/`, so that a resumed run can tell that they are
+    the same.
 
     And the public number of slots, so that what the run costs can be computed again without its records.
     """
-    write_json(folder.plan_file, {"num_slots": num_slots_of(images, Unit(job.unit))})
+    write_key(folder, key)
+    write_json(
+        folder.plan_file,
+        {
+            "num_slots": slots.number,
+            "unit": slots.unit.value,
+            "source": slots.source.value,
+            "training_share": slots.training_share,
+        },
+    )
     for name, digest in (("data.sha256", data_digest(images)), ("settings.sha256", settings_digest(job))):
         with whole_file(folder.private / name) as file:
             file.write(digest.encode())
@@ -132,22 +146,24 @@ def check_same_start(folder: RunFolder, job: TrainingJob, images: RecordSet) -> 
         )
 
 
-def num_slots_kept(folder: RunFolder) -> int:
+def slots_kept(folder: RunFolder) -> PublicSlots:
     """The public number of slots that `remember_start` kept.
 
     Raises:
         InputError: it is gone or damaged.
     """
     tree = read_json(folder.plan_file)
-    found = tree.get("num_slots") if isinstance(tree, dict) else None
-    if isinstance(found, bool) or not isinstance(found, int) or found < 1:
-        raise InputError(f"{folder.plan_file}: damaged; put the file back as the training wrote it")
-    return found
+    try:
+        return PublicSlots(
+            tree["num_slots"], Unit(tree["unit"]), CountSource(tree["source"]), float(tree["training_share"])
+        )
+    except (InputError, ValueError, TypeError, LookupError):
+        raise InputError(f"{folder.plan_file}: damaged; put the file back as the training wrote it") from None
 
 
-def origin_of(job: TrainingJob, images: RecordSet) -> Origin:
+def origin_of(job: TrainingJob, images: RecordSet, key: UnitKey) -> Origin:
     """What a checkpoint of a training is marked with."""
-    return Origin(settings_sha256=settings_digest(job), data_sha256=data_digest(images))
+    return Origin(settings_sha256=settings_digest(job), data_sha256=data_digest(images), key_sha256=key.digest)
 
 
 def _kept(folder: RunFolder, name: str) -> str:
@@ -164,7 +180,7 @@ def settings_digest(job: TrainingJob) -> str:
     tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
     # Privacy: steps chosen in mid-run may have been chosen by looking. Absent where none is, as runs began before.
     tree |= {"save_at_steps": list(job.save_at_steps)} if job.save_at_steps else {}
-    tree |= {"unit": job.unit, "num_people": job.num_people} if job.unit != "record" else {}
+    tree |= {"unit": job.unit, "num_people": job.num_people, "num_records": job.num_records}
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
@@ -173,6 +189,6 @@ def data_digest(images: RecordSet) -> str:
     digest = hashlib.sha256(images.x.numpy().tobytes())
     if images.y is not None:
         digest.update(images.y.numpy().tobytes())
-    if images.people is not None:
-        digest.update(images.people.numpy().tobytes())
+    if images.people is not None and images.person_digests is not None:
+        digest.update(images.person_digests[images.people.numpy()].tobytes())
     return digest.hexdigest()

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gossamer.cli.arguments import read_arguments
-from gossamer.cli.job import TrainingJob, num_slots_kept
+from gossamer.cli.job import TrainingJob, slots_kept
 from gossamer.cli.milestones import round_up
 from gossamer.cli.priceable import price
 from gossamer.errors import InputError
@@ -89,7 +89,7 @@ def account(folder: RunFolder) -> dict[str, Any]:
         PrivacyError: the ledger charges what the plan has not.
     """
     job = TrainingJob.read(folder)
-    plan, ledger, num_done = job.plan(num_slots_kept(folder)), read_ledger(folder.ledger_file), num_done_steps(folder)
+    plan, ledger, num_done = job.plan(slots_kept(folder)), read_ledger(folder.ledger_file), num_done_steps(folder)
     spent = plan.spent_by(ledger)
     charged = ledger.num_charged_steps
     planned = price(plan.event, job.delta)[0]

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gossamer.cli.arguments import UnitName
 from gossamer.data.records import RecordData
 from gossamer.errors import InputError
 from gossamer.mechanisms.prospect import Prospect
-from gossamer.methods.protected import reserve_people
+from gossamer.methods.protected import public_slots
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.slots import PublicSlots
 
 
-def protect(data: RecordData, unit: UnitName, num_people: int | None) -> RecordData:
-    """The data with its public number of slots for people, where people are protected.
+def protect(
+    data: RecordData, unit: UnitName, num_people: int | None, num_records: int | None
+) -> tuple[RecordData, PublicSlots]:
+    """The data with a sentence on its public number of slots, and that number.
 
     Args:
         data: as read.
         unit: what is protected.
-        num_people: public number of slots, at least the people in the data; None for just those.
+        num_people: public number of people, a part held out included; None for the published one, or those in the data.
+        num_records: public number of records, likewise.
 
     Raises:
-        InputError: people are to be protected and the data names none, or more than there are slots for; or their
-            number is given where records are protected.
+        InputError: people are to be protected and the data names none, or more than there are slots for; or the number
+            of what is not protected is given.
+        PrivacyError: people are to be protected and their records were split at random.
     """
-    if unit == "person":
-        return reserve_people(data, num_people)
-    if num_people is not None:
-        raise InputError("--num-people goes with --unit person: give both, or neither")
-    return data
+    numbers = {"record": num_records, "person": num_people}
+    for other, option in (("record", "--num-records"), ("person", "--num-people")):
+        if other != unit and numbers[other] is not None:
+            raise InputError(f"{option} goes with --unit {other}: give both, or neither")
+    slots, note = public_slots(data, Unit(unit), numbers[unit])
+    return replace(data, public_notes=(*data.public_notes, note)), slots
 
 
 def describe_unit(data: RecordData, unit: UnitName) -> str | None:

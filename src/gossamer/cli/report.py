@@ -29,6 +29,7 @@ from gossamer.runs.cards import CARD
 from gossamer.runs.files import whole_file
 from gossamer.runs.findings import Finding, Verdict, unchecked
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import read_key
 from gossamer.runs.manifest import MANIFEST
 from gossamer.runs.release import GENERATOR, STATEMENT
 
@@ -252,7 +253,7 @@ def _real(asked: Report, data: str, folder: RunFolder, spec: Spec) -> tuple[Exhi
     """Real records for the classes that are shown: held-out ones where there are any."""
     job = TrainingJob.read(folder)
     data_dir = job.data_dir if asked.data_dir is None else str(asked.data_dir)
-    found = dataclasses.replace(job, data=data, data_dir=data_dir).load()
+    found, _ = dataclasses.replace(job, data=data, data_dir=data_dir).load(read_key(folder))
     records = found.train if found.test is None else found.test
     if records.spec.shape != spec.shape or records.spec.num_classes != spec.num_classes:
         raise InputError(f"--data {data}: records of another shape or of other classes than the run learnt from")

@@ -14,6 +14,7 @@ from gossamer.cli.driving import drive, say
 from gossamer.cli.job import TrainingJob, check_same_start
 from gossamer.cli.watching import Watching
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import read_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ def run(arguments: Sequence[str]) -> int:
         say(f"{asked.run}: this run has ended; its release is in {folder.release}")
         return 0
     job = TrainingJob.read(folder)
-    data = job.load()
+    key = read_key(folder)
+    data, slots = job.load(key)
     check_same_start(folder, job, data.train)
-    return drive(job, folder, data, Watching(plain=asked.plain, tensorboard=asked.tensorboard))
+    return drive(job, folder, data, slots, key, Watching(plain=asked.plain, tensorboard=asked.tensorboard))

@@ -22,7 +22,10 @@ from gossamer.evaluation.inception import WEIGHTS_NAME, WEIGHTS_VARIABLE, find_i
 from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.evaluation.suite import SyntheticRecords
 from gossamer.extras import need
+from gossamer.privacy.dealing import UnitKey
 from gossamer.runs.cache import CacheFolder, content_key
+from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import read_key
 
 SCORING_FORMAT = 1
 """Part of every key of a kept evaluation: changes when equal images no longer mean equal scores."""
@@ -42,6 +45,7 @@ class ScoringChoice:
         data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         series: how series are read, as in training
+        key_of: run whose held-out records are tested on; default: the first target that is a run
         num_samples: synthetic images, and real ones that classifiers learn from beside them, at most
         num_seeds: repetitions, each with new synthetic images and classifiers; default: 3, with --quick 1
         seed: the first of them; the same command gives the same figures
@@ -58,6 +62,7 @@ class ScoringChoice:
     data_dir: Path | None = None
     num_classes: int | None = None
     series: SeriesOptions = NOTHING_SAID
+    key_of: Path | None = None
     num_samples: int = 10_000
     num_seeds: int | None = None
     seed: int = 0
@@ -113,8 +118,12 @@ class Scored:
     findings: Findings
 
 
-def load_real(choice: ScoringChoice) -> RealRecords:
-    """Training and test images.
+def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
+    """Training and test images, those held out by the key of the first target that is a run.
+
+    Args:
+        choice: what was asked for.
+        targets: paths of what is scored.
 
     Raises:
         InputError: an option that asks for nothing; no test images, no labels, or test images of another shape or of
@@ -122,7 +131,10 @@ def load_real(choice: ScoringChoice) -> RealRecords:
     """
     choice.check()
     need("evaluate", "scoring")
-    data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series)
+    key = _held_out_by(choice, targets)
+    data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key)
+    if key is None and data.training_share < 1:
+        say("no run's key says who was held out: test records are drawn anew, and a training may have learnt from them")
     test = data.test
     if choice.test_data is not None:
         test = load_chosen(choice.test_data, choice.data_dir, choice.num_classes, choice.series).train
@@ -140,6 +152,14 @@ def load_real(choice: ScoringChoice) -> RealRecords:
     real = RealRecords(train=data.train, test=test)
     kind_of(real.train.spec).check_real(choice.data, real)
     return real
+
+
+def _held_out_by(choice: ScoringChoice, targets: Sequence[Path]) -> UnitKey | None:
+    """The key of the run that was named, or of the first target that is a run; None where there is none."""
+    if choice.key_of is not None:
+        return read_key(RunFolder.open(choice.key_of))
+    runs = (RunFolder(path) for path in targets)
+    return next((read_key(run) for run in runs if run.key_file.is_file()), None)
 
 
 def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRecords) -> list[Scored]:

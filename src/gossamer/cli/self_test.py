@@ -21,6 +21,7 @@ from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import gaussian_event, one_of_many_event
+from gossamer.privacy.slots import PublicSlots
 from gossamer.recipes.dp_mixture import DP_MIXTURE_BOOK
 
 NUM_RECORDS: Final = 60
@@ -82,7 +83,7 @@ def train_save_load() -> str:
     """
     spec = ImageSpec(channels=1, height=8, width=8, class_names=("0", "1"))
     method, config = DP_MIXTURE_BOOK.method, DP_MIXTURE_BOOK.for_own(spec, NUM_RECORDS).config
-    config = method.calibrate(config, NUM_RECORDS, PrivacyBudget(epsilon=10.0, delta=1e-3))
+    config = method.calibrate(config, PublicSlots(NUM_RECORDS), PrivacyBudget(epsilon=10.0, delta=1e-3))
     # These records are random, so the noise need not be secret.
     training = method.start(config, random_records(spec, NUM_RECORDS), DeterministicNoise(0), Circumstances(delta=1e-3))
     for _ in training:

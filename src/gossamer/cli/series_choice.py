@@ -14,13 +14,15 @@ from gossamer.data.catalogue import SeriesReading, load_records
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
-from gossamer.data.splits import AbstractSplit, PeopleSplit, RandomSplit
+from gossamer.data.splits import WHOLE, AbstractSplit, PeopleSplit, RandomSplit
 from gossamer.data.tables import LongColumns, WideColumns
 from gossamer.data.wfdb_records import NamedLeads
 from gossamer.errors import InputError
+from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.dealing import UnitKey
 
 LayoutName = Literal["kaggle", "window"]
-SplitName = Literal["random", "people", "de-chazal"]
+SplitName = Literal["random", "people", "de-chazal", "none"]
 _BEFORE_SHARE = 0.5
 
 
@@ -30,8 +32,8 @@ class SeriesChoice:
 
     Args:
         layout: of beats cut from recordings: from the R peak on and padded, or a window around it
-        split: hold out a fifth: of the records, of the people, or (mitdb) the lists of de Chazal as published
-        split_seed: public, of a split at random
+        split: hold out about a fifth: of the records, of the people, or (mitdb) the lists of de Chazal as published;
+            none holds nobody out
         series_column: of a long table: which series a row belongs to
         time_column: of a long table: numbers or dates, rising within a series
         value_columns: columns of the values; default: all without another meaning
@@ -48,7 +50,6 @@ class SeriesChoice:
 
     layout: LayoutName | None = None
     split: SplitName | None = None
-    split_seed: int = 0
     series_column: str | None = None
     time_column: str | None = None
     value_columns: Names = ()
@@ -62,11 +63,13 @@ class SeriesChoice:
     sample_rate: float | None = None
     pad_shorter: bool = False
 
-    def reading(self, source: str) -> SeriesReading:
+    def reading(self, source: str, key: UnitKey | None = None, unit: Unit = Unit.RECORD) -> SeriesReading:
         """What these options mean for a data set.
 
         Args:
             source: Its name or path.
+            key: Secret, of the run: who is held out follows from it. None for a new one.
+            unit: Whom the guarantee is for; people are never split record by record unless that is asked for.
 
         Raises:
             InputError: Two options contradict each other.
@@ -76,7 +79,8 @@ class SeriesChoice:
             facts=self._facts(is_named_recording),
             columns=self.columns(),
             layout=self._layout(),
-            split=self._split(source),
+            split=self._split(source, unit),
+            key=key,
             leads=NamedLeads(names=self.channel_names) if is_named_recording and self.channel_names else None,
         )
 
@@ -130,16 +134,20 @@ class SeriesChoice:
             high=self.high[0] if self.high else window.high,
         )
 
-    def _split(self, source: str) -> AbstractSplit | None:
-        if self.split == "random":
-            return RandomSplit(seed=self.split_seed)
-        if self.split == "people":
-            return BETWEEN_PEOPLE if source == "mitdb" else PeopleSplit(seed=self.split_seed)
-        if self.split == "de-chazal":
-            return DE_CHAZAL
-        if self.split_seed:
-            raise InputError("--split-seed belongs to a split at random: name one with --split")
-        return None
+    def _split(self, source: str, unit: Unit) -> AbstractSplit | None:
+        is_mitdb = source == "mitdb"
+        match self.split:
+            case "random":
+                return RandomSplit()
+            case "people":
+                return BETWEEN_PEOPLE if is_mitdb else PeopleSplit()
+            case "de-chazal":
+                return DE_CHAZAL
+            case "none":
+                return WHOLE
+            case None:
+                # Privacy: beats of mitdb are split at random where nobody says otherwise, and so would be a person's.
+                return BETWEEN_PEOPLE if is_mitdb and unit is Unit.PERSON else None
 
 
 SeriesOptions = Annotated[SeriesChoice, tyro.conf.arg(name="")]
@@ -148,7 +156,14 @@ NOTHING_SAID = SeriesChoice()
 """No option of series."""
 
 
-def load_chosen(data: str, data_dir: Path | None, num_classes: int | None, series: SeriesChoice) -> RecordData:
+def load_chosen(
+    data: str,
+    data_dir: Path | None,
+    num_classes: int | None,
+    series: SeriesChoice,
+    key: UnitKey | None = None,
+    unit: Unit = Unit.RECORD,
+) -> RecordData:
     """The records that a verb's options name.
 
     Args:
@@ -156,8 +171,10 @@ def load_chosen(data: str, data_dir: Path | None, num_classes: int | None, serie
         data_dir: Folder of published sets.
         num_classes: Public number of classes of a user's own.
         series: How series are read.
+        key: Secret, of the run: who is held out follows from it. None for a new one.
+        unit: Whom the guarantee is for.
 
     Raises:
         InputError: they are not there, damaged, or not what the options say.
     """
-    return load_records(data, data_dir, num_classes, series.reading(data))
+    return load_records(data, data_dir, num_classes, series.reading(data, key, unit))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ from gossamer.cli.protection import describe_prospect, describe_unit, protect
 from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
 from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import is_named
-from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.records import RecordData
 from gossamer.errors import InputError
 from gossamer.extras import need
 from gossamer.mechanisms.noise import DeterministicNoise
@@ -43,16 +44,18 @@ from gossamer.mechanisms.one_shot import OneShotPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.gs_wgan import GSWGANConfig
 from gossamer.methods.method import AbstractTraining, Circumstances, Method, Plan
-from gossamer.methods.protected import num_slots_of
 from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
+from gossamer.privacy.dealing import UnitKey
+from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.books import BOOKS, find_book
 from gossamer.recipes.recipe import RecipeBook
 from gossamer.runs.config_io import from_json_tree
 from gossamer.runs.files import read_json
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import read_key
 
 C = TypeVar("C")
 
@@ -76,7 +79,10 @@ class DataChoice:
         data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         unit: whom to protect: one record, or one person with all records of that person
-        num_people: public number of people that --unit person reserves slots for; default: as many as the data names
+        num_people: public number of people with --unit person, at most; default: the published one, or as many as the
+            data names, and then only a replacement is covered
+        num_records: public number of records, at most; default: the published one, or as many as there are, and then
+            only a replacement is covered
         recipe: settings to start from: a name, or the config.json of a run, edited or not; default: by --data
         series: how series are read
     """
@@ -86,6 +92,7 @@ class DataChoice:
     num_classes: int | None = None
     unit: UnitName = "record"
     num_people: int | None = None
+    num_records: int | None = None
     recipe: str | None = None
     series: SeriesOptions = NOTHING_SAID
 
@@ -104,6 +111,7 @@ class Train(Generic[C]):
     Args:
         choice: which records to learn from
         out: run folder to make; not needed with --dry-run
+        key_of: an earlier run on the same records: hold out the same ones, so that scores of both can be compared
         epsilon: privacy budget; 10 unless --noise-multiplier is given
         delta: of the guarantee; default: the power of ten at or below 1/(10 N)
         device: auto takes a GPU when there is one
@@ -119,6 +127,7 @@ class Train(Generic[C]):
 
     choice: Annotated[DataChoice, tyro.conf.arg(name="")]
     out: Path | None = None
+    key_of: Path | None = None
     epsilon: float | None = None
     delta: float | None = None
     device: DeviceName = "auto"
@@ -137,26 +146,66 @@ def run(arguments: Sequence[str]) -> int:
     name, rest = choose(arguments, METHODS, program="train", what="method")
     book, program = find_book(name), f"train {name}"
     if {"-h", "--help"} & set(rest):
-        choice, data = _choice_for_help(rest, program), None
+        choice, loaded = _choice_for_help(rest, program), None
         config = _named_recipe(book, choice, None) or book.find_for("mnist").config
         choice = dataclasses.replace(choice, data=tyro.MISSING)
     else:
         choice = read_known_arguments(DataChoice, rest, program=program)
-        data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series)
-        data = protect(data, choice.unit, choice.num_people)
-        config = _settings(book, choice, data)
+        loaded = _load(choice, _find_key(read_known_arguments(Begun, rest, program=program)))
+        config = _settings(book, choice, loaded)
     asked = read_arguments(
         Train[book.method.config], rest, program=program, default=Train(choice=choice, method=config)
     )
-    assert data is not None
-    return _train(asked, book.method, data)
+    assert loaded is not None
+    return _train(asked, book.method, loaded)
 
 
-def _settings(book: RecipeBook[C], choice: DataChoice, data: RecordData) -> C:
-    return (
-        _named_recipe(book, choice, data.train.spec.shape)
-        or book.for_own(data.train.spec, num_slots_of(data.train, Unit(choice.unit))).config
-    )
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """Where a run is, or an earlier one, of which the key is taken.
+
+    Args:
+        out: run folder to make
+        key_of: an earlier run
+    """
+
+    out: Path | None = None
+    key_of: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Loaded:
+    """The records of a run, divided by its key; private, but for the number of slots.
+
+    Attributes:
+        data: training records, and those held out.
+        slots: how many units there are, in public.
+        key: secret.
+    """
+
+    data: RecordData
+    slots: PublicSlots
+    key: UnitKey
+
+
+def _find_key(begun: Begun) -> UnitKey:
+    """The key of the run: new, or that of an earlier one; processes that torchrun started share the first one's."""
+    # Privacy: a rank that dealt by another key would put a person into two shards.
+    if process_number() > 0 and begun.out is not None:
+        return read_key(wait_for_folder(begun.out))
+    return UnitKey.drawn() if begun.key_of is None else read_key(RunFolder.open(begun.key_of))
+
+
+def _load(choice: DataChoice, key: UnitKey) -> Loaded:
+    read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, Unit(choice.unit))
+    data, slots = protect(read, choice.unit, choice.num_people, choice.num_records)
+    return Loaded(data=data, slots=slots, key=key)
+
+
+def _settings(book: RecipeBook[C], choice: DataChoice, loaded: Loaded) -> C:
+    # Privacy: sizes follow from the public number of slots, never from how many there are.
+    spec, most = loaded.data.train.spec, max(1, math.floor(loaded.slots.expected_training))
+    return _named_recipe(book, choice, spec.shape) or book.for_own(spec, most).config
 
 
 def _named_recipe(book: RecipeBook[C], choice: DataChoice, shape: tuple[int, ...] | None) -> C | None:
@@ -183,19 +232,18 @@ def _choice_for_help(rest: Sequence[str], program: str) -> DataChoice:
     return read_known_arguments(DataChoice, known, program=program)
 
 
-def _train(asked: Train[Any], method: Method[Any], data: RecordData) -> int:
+def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:
     if asked.out is None and not asked.dry_run:
         raise InputError("--out is missing: name a folder for the run, for example --out runs/first")
     if asked.tensorboard:
         need("tensorboard", "--tensorboard")
-    unit = Unit(asked.choice.unit)
-    num_slots = num_slots_of(data.train, unit)
-    delta = default_delta(num_slots) if asked.delta is None else asked.delta
-    check_delta(delta, num_slots)
+    data, slots = loaded.data, loaded.slots
+    delta = default_delta(slots.number) if asked.delta is None else asked.delta
+    check_delta(delta, slots.number)
     device = find_device(asked.device)
     with accountable():
-        config = _with_noise(asked, method, num_slots, delta)
-        training = _rehearse(asked, method, config, data.train, delta)
+        config = _with_noise(asked, method, slots, delta)
+        training = _rehearse(asked, method, config, loaded, delta)
         milestones = _milestones(asked, method, training.plan, delta)
     if process_number() == 0:
         _announce(training.statement, data)
@@ -203,7 +251,7 @@ def _train(asked: Train[Any], method: Method[Any], data: RecordData) -> int:
         if milestones:
             show_milestones(milestones)
     if asked.dry_run or asked.out is None:
-        print(estimate_cost(method, config, data.train.spec, num_slots, device, unit))
+        print(estimate_cost(method, config, data.train.spec, slots, device))
         return 0
     if num_processes() > 1 and not isinstance(config, GSWGANConfig):
         raise InputError(f"{method.name} works in one process: start it without torchrun")
@@ -218,38 +266,38 @@ def _train(asked: Train[Any], method: Method[Any], data: RecordData) -> int:
         method=config,
         unit=asked.choice.unit,
         num_people=asked.choice.num_people,
+        num_records=asked.choice.num_records,
         num_tuning_runs=asked.num_tuning_runs,
         save_at_steps=tuple(milestone.step for milestone in milestones),
     )
-    folder = _claim(asked.out, job, data)
-    return drive(job, folder, data, Watching(plain=asked.plain, tensorboard=asked.tensorboard))
+    folder = _claim(asked.out, job, loaded)
+    watching = Watching(plain=asked.plain, tensorboard=asked.tensorboard)
+    return drive(job, folder, data, slots, loaded.key, watching)
 
 
-def _claim(path: Path, job: TrainingJob, data: RecordData) -> RunFolder:
+def _claim(path: Path, job: TrainingJob, loaded: Loaded) -> RunFolder:
     """A new run folder with its settings in it. Processes that torchrun started beside share the first one's."""
     if process_number() > 0:
         folder = wait_for_folder(path)
-        check_same_start(folder, job, data.train)
+        check_same_start(folder, job, loaded.data.train)
         return folder
     folder = RunFolder.create(path)
     with folder.locked():
         if folder.config_file.exists():
             raise InputError(f"{path}: another process has just begun a run here; name another --out")
-        remember_start(folder, job, data.train)
+        remember_start(folder, job, loaded.data.train, loaded.slots, loaded.key)
         job.write(folder)
     return folder
 
 
-def _with_noise(asked: Train[C], method: Method[C], num_slots: int, delta: float) -> C:
+def _with_noise(asked: Train[C], method: Method[C], slots: PublicSlots, delta: float) -> C:
     """The settings with the noise multiplier that was given, or that the budget asks for."""
     config: Any = asked.method
     critics = config.gs_wgan if isinstance(config, StartedGSWGANConfig) else config
     is_gs_wgan = isinstance(critics, GSWGANConfig)
     check_accountable(
         num_critics=critics.num_critics if is_gs_wgan else 1,
-        answers=critics.num_steps * critics.batch_size
-        if is_gs_wgan
-        else method.plan(config, num_slots, Unit(asked.choice.unit)).num_steps,
+        answers=critics.num_steps * critics.batch_size if is_gs_wgan else method.plan(config, slots).num_steps,
         noise_multiplier=config.noise_multiplier,
         epsilon=asked.epsilon,
     )
@@ -257,9 +305,7 @@ def _with_noise(asked: Train[C], method: Method[C], num_slots: int, delta: float
         if asked.epsilon is not None:
             raise InputError("--epsilon and --noise-multiplier exclude each other: give one")
         return config
-    return method.calibrate(
-        config, num_slots, PrivacyBudget(epsilon=_target(asked), delta=delta), Unit(asked.choice.unit)
-    )
+    return method.calibrate(config, slots, PrivacyBudget(epsilon=_target(asked), delta=delta))
 
 
 def _target(asked: Train[Any]) -> float:
@@ -314,13 +360,17 @@ def _advise(training: AbstractTraining, data: RecordData) -> None:
             print(describe_prospect(prospect, round_up(training.statement.epsilon), plan.unit))
 
 
-def _rehearse(asked: Train[C], method: Method[C], config: C, images: RecordSet, delta: float) -> AbstractTraining:
+def _rehearse(asked: Train[C], method: Method[C], config: C, loaded: Loaded, delta: float) -> AbstractTraining:
     """Refuse now what would be refused later. Nothing is trained and nothing is written."""
-    precision = find_precision(asked.precision)
-    unit = Unit(asked.choice.unit)
-    circumstances = Circumstances(delta=delta, unit=unit, precision=precision, num_tuning_runs=asked.num_tuning_runs)
+    circumstances = Circumstances(
+        delta=delta,
+        slots=loaded.slots,
+        key=loaded.key,
+        precision=find_precision(asked.precision),
+        num_tuning_runs=asked.num_tuning_runs,
+    )
     try:
-        return method.start(config, images, DeterministicNoise(0), circumstances)
+        return method.start(config, loaded.data.train, DeterministicNoise(0), circumstances)
     except ValueError as error:  # torch's own word for a learning rate that is none
         raise InputError(str(error)) from None
 

@@ -15,7 +15,7 @@ import tyro
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.handing_over import card_facts
-from gossamer.cli.job import TrainingJob, num_slots_kept, settings_digest
+from gossamer.cli.job import TrainingJob, settings_digest, slots_kept
 from gossamer.cli.milestones import round_up
 from gossamer.cli.priceable import check_priceable, price
 from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, find_named
@@ -25,8 +25,10 @@ from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.accounting import describe_accountants
+from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.ledger import Ledger
-from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event
+from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event, slots_of
+from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.books import book_of
 from gossamer.runs.cards import CARD, CardFacts
@@ -166,13 +168,13 @@ def _find_known(folder: RunFolder, findings: list[Finding]) -> Known:
     """What can be read of settings, plan and ledger; what cannot is added to the findings."""
     job = _attempt(lambda: TrainingJob.read(folder), "config.json", findings)
     has_private = folder.private.is_dir()
-    slots: int | None = None
+    slots: PublicSlots | None = None
     if has_private:
-        slots = _attempt(lambda: num_slots_kept(folder), "private/plan.json", findings)
+        slots = _attempt(lambda: slots_kept(folder), "private/plan.json", findings)
     elif (folder.release / STATEMENT).is_file():
         # Its own findings come when the release is looked at.
         statement = _attempt(lambda: read_statement(folder.release), STATEMENT, [])
-        slots = None if statement is None else statement.num_slots
+        slots = None if statement is None else slots_of(statement)
     plan = None
     if job is not None and slots is not None:
         plan = _attempt(lambda: job.plan(slots), "config.json", findings)
@@ -313,14 +315,15 @@ def _restated(
 ) -> Iterator[Finding]:
     """The statement is the one that these settings make, but for what depends on the records' shape and origin."""
     check_priceable(plan.event, job.delta)
-    again = plan.statement(
-        job.delta,
+    terms = ClaimTerms(
+        delta=job.delta,
         method=book_of(job.method).method.name,
         sample_size=1,
         is_secure=statement.is_secure,
         num_tuning_runs=job.num_tuning_runs,
         num_planned_steps=num_planned_steps,
     )
+    again = plan.statement(terms)
     wrong = [name for name in _RESTATED if not _is_equal(getattr(statement, name), getattr(again, name))]
     if statement.public_inputs[: len(again.public_inputs)] != again.public_inputs:
         wrong.append("public_inputs")

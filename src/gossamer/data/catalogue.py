@@ -16,7 +16,15 @@ from gossamer.data.digits import DIGITS_SPEC, NUM_DIGITS, NUM_TRAIN_DIGITS, load
 from gossamer.data.files import is_absent, is_folder, shown
 from gossamer.data.folder import load_png_folder
 from gossamer.data.images import ImageSpec
-from gossamer.data.kaggle import MITBIH_FILES, PTB_FILES, find_kaggle, load_kaggle_mitbih, load_kaggle_ptb
+from gossamer.data.kaggle import (
+    MITBIH_FILES,
+    NUM_MITBIH_TRAIN,
+    NUM_PTB,
+    PTB_FILES,
+    find_kaggle,
+    load_kaggle_mitbih,
+    load_kaggle_ptb,
+)
 from gossamer.data.made_beats import (
     BEATS_PER_PERSON,
     BEATS_SPEC,
@@ -40,6 +48,7 @@ from gossamer.data.tables import LongColumns, WideColumns, load_long_table, load
 from gossamer.data.wfdb_folder import is_wfdb_folder, load_wfdb_folder
 from gossamer.data.wfdb_records import AbstractLeads, MainLead, NamedLeads
 from gossamer.errors import InputError
+from gossamer.privacy.dealing import UnitKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +59,8 @@ class NamedData:
         name: What to type.
         summary: One sentence.
         spec: Shape and classes.
-        num_train: Published number of training records.
-        num_test: Published number of test records.
+        num_train: Published number of training records; of all records where a key holds some out.
+        num_test: Published number of test records; 0 where a key holds some out.
         licence: Licence of the data.
         home: Where it comes from.
         num_people: Published number of people, None where nobody says who a record is of.
@@ -77,6 +86,7 @@ class SeriesReading:
         layout: How beats are cut from recordings; None for the layout of the Kaggle table.
         split: None for the published split, a fifth at random, or no test set of a user's own.
         leads: Which signals of recordings; None for the usual one.
+        key: Secret, of the run that learns from them: who is held out follows from it. None for a new one.
     """
 
     facts: SeriesFacts = field(default_factory=SeriesFacts)
@@ -84,6 +94,7 @@ class SeriesReading:
     layout: AbstractBeatLayout | None = None
     split: AbstractSplit | None = None
     leads: AbstractLeads | None = None
+    key: UnitKey | None = field(default=None, repr=False, compare=False)
 
 
 AS_USUAL: Final = SeriesReading()
@@ -132,8 +143,8 @@ NAMED_SERIES: Final[tuple[NamedData, ...]] = (
         name="mitdb",
         summary="heartbeats of the MIT-BIH Arrhythmia Database, cut from its recordings on disk",
         spec=KaggleLayout().spec(MITDB_LEADS.channel_names, AAMI_CLASSES),
-        num_train=87_557,
-        num_test=21_889,
+        num_train=109_446,
+        num_test=0,
         licence="ODC-By 1.0",
         home="https://physionet.org/content/mitdb/1.0.0/",
         num_people=47,
@@ -146,13 +157,13 @@ NAMED_SERIES: Final[tuple[NamedData, ...]] = (
         num_test=0,
         licence="ODC-By 1.0",
         home="https://physionet.org/content/ptbdb/1.0.0/",
-        num_people=200,
+        num_people=290,
     ),
     NamedData(
         name="kaggle-mitbih",
         summary="heartbeats of MIT-BIH as the Kaggle table has them, mitbih_train.csv and mitbih_test.csv on disk",
         spec=KaggleLayout().spec(MITDB_LEADS.channel_names, AAMI_CLASSES),
-        num_train=87_554,
+        num_train=NUM_MITBIH_TRAIN,
         num_test=21_892,
         licence="ODC-By 1.0",
         home="https://www.kaggle.com/datasets/shayanfazeli/heartbeat",
@@ -161,8 +172,8 @@ NAMED_SERIES: Final[tuple[NamedData, ...]] = (
         name="kaggle-ptbdb",
         summary="heartbeats of PTB as the Kaggle table has them, ptbdb_normal.csv and ptbdb_abnormal.csv on disk",
         spec=KaggleLayout().spec(PTB_LEADS.channel_names, PTB_CLASSES),
-        num_train=11_642,
-        num_test=2_910,
+        num_train=NUM_PTB,
+        num_test=0,
         licence="ODC-By 1.0",
         home="https://www.kaggle.com/datasets/shayanfazeli/heartbeat",
     ),
@@ -263,10 +274,11 @@ def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading)
     _refuse(name, reading.columns != AS_USUAL.columns, "it has no columns to name")
     if name in ("mitdb", "ptbdb"):
         load, usual = (load_mitdb, MITDB_LEADS) if name == "mitdb" else (load_ptb, PTB_LEADS)
-        return load(data_dir, layout=reading.layout, split=reading.split, leads=reading.leads or usual)
+        leads = reading.leads or usual
+        return load(data_dir, layout=reading.layout, split=reading.split, leads=leads, key=reading.key)
     _refuse(name, reading.layout is not None or reading.leads is not None, "its beats are cut already")
     if name == "kaggle-ptbdb":
-        return load_kaggle_ptb(data_dir, split=reading.split)
+        return load_kaggle_ptb(data_dir, split=reading.split, key=reading.key)
     _refuse(name, reading.split is not None, "it comes with its own split")
     return load_made_beats() if name == "beats" else load_kaggle_mitbih(data_dir)
 
@@ -296,12 +308,12 @@ def _load_own(source: str, num_classes: int | None, reading: SeriesReading) -> R
     if is_table(path):
         _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it is a table")
         if isinstance(reading.columns, LongColumns):
-            return load_long_table(path, reading.columns, facts, split)
-        return load_wide_table(path, reading.columns, facts, split)
+            return load_long_table(path, reading.columns, facts, split, reading.key)
+        return load_wide_table(path, reading.columns, facts, split, reading.key)
     if reading != AS_USUAL or is_series_npz(path):
         _refuse(shown(path), reading.columns != AS_USUAL.columns, "an NPZ file has keys, not columns")
         _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it holds no recordings")
-        return load_series_npz(path, facts, split)
+        return load_series_npz(path, facts, split, reading.key)
     return load_npz(path, num_classes=num_classes)
 
 
@@ -316,7 +328,7 @@ def _load_folder(path: Path, num_classes: int | None, reading: SeriesReading) ->
     others = dataclasses.replace(reading.facts, channel_names=())
     _refuse(shown(path), others != AS_USUAL.facts, "the layout of the beats says their bounds, length and rate")
     _refuse(shown(path), reading.columns != AS_USUAL.columns, "recordings have no columns")
-    return load_wfdb_folder(path, leads=leads, layout=reading.layout, split=reading.split or WHOLE)
+    return load_wfdb_folder(path, leads=leads, layout=reading.layout, split=reading.split or WHOLE, key=reading.key)
 
 
 def describe(data: RecordData) -> dict[str, Any]:
@@ -338,7 +350,7 @@ def describe(data: RecordData) -> dict[str, Any]:
     counts = [] if y is None else torch.bincount(y, minlength=spec.num_classes).tolist()
     # Privacy: a histogram of private labels.
     class_counts = dict(zip(spec.class_names, counts, strict=True))
-    num_people = None if data.train.people is None else data.train.num_people
+    num_people = None if data.train.people is None else int(data.train.people.unique().numel())
     return {
         "name": data.train.name,
         "num_records": data.train.num_records,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from gossamer.data.images import ImageSpec
-from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.records import PublishedCounts, RecordData, RecordSet
 from gossamer.extras import from_extra
 
 DIGITS_SPEC: Final = ImageSpec(channels=1, height=8, width=8, class_names=tuple("0123456789"))
@@ -42,6 +42,7 @@ def load_digits() -> RecordData:
         train=RecordSet(name="digits", spec=DIGITS_SPEC, x=x[train], y=y[train]),
         test=RecordSet(name="digits test", spec=DIGITS_SPEC, x=x[test], y=y[test]),
         public_notes=("Shape, classes and split are those published for scikit-learn's digits.",),
+        published=PublishedCounts(num_records=NUM_TRAIN_DIGITS),
     )
 
 

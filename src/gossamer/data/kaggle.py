@@ -12,15 +12,20 @@ from gossamer.data.columns import read_csv_numbers
 from gossamer.data.files import is_file, shown
 from gossamer.data.mnist import published_roots
 from gossamer.data.ptb import CLASSES as PTB_CLASSES
-from gossamer.data.records import RecordData
+from gossamer.data.records import PublishedCounts, RecordData
 from gossamer.data.series import SeriesSpec
 from gossamer.data.splits import WHOLE, AbstractSplit, RandomSplit, Rows, divide
 from gossamer.errors import InputError
+from gossamer.privacy.dealing import UnitKey
 
 FOLDERS: Final = ("heartbeat", "kaggle-heartbeat", ".")
 """Where the files may lie under a data folder."""
 MITBIH_FILES: Final = ("mitbih_train.csv", "mitbih_test.csv")
 PTB_FILES: Final = ("ptbdb_normal.csv", "ptbdb_abnormal.csv")
+NUM_MITBIH_TRAIN: Final = 87_554
+"""Rows of `mitbih_train.csv`, as published."""
+NUM_PTB: Final = 14_552
+"""Rows of both files of PTB, as published."""
 _LAYOUT: Final = KaggleLayout()
 _NOTE: Final = (
     "Classes, length and sample rate are those published for the table; a record is one row, and the table says "
@@ -43,15 +48,19 @@ def load_kaggle_mitbih(data_dir: Path | None = None) -> RecordData:
     train, test = find_kaggle(data_dir, MITBIH_FILES)
     spec = _LAYOUT.spec(("MLII",), AAMI_CLASSES)
     sides = [divide(_rows(name, path, spec), WHOLE, (_NOTE,)) for name, path in (("mitbih", train), ("test", test))]
-    return RecordData(train=sides[0].train, test=sides[1].train, public_notes=(_NOTE,))
+    published = PublishedCounts(num_records=NUM_MITBIH_TRAIN)
+    return RecordData(train=sides[0].train, test=sides[1].train, public_notes=(_NOTE,), published=published)
 
 
-def load_kaggle_ptb(data_dir: Path | None = None, *, split: AbstractSplit | None = None) -> RecordData:
+def load_kaggle_ptb(
+    data_dir: Path | None = None, *, split: AbstractSplit | None = None, key: UnitKey | None = None
+) -> RecordData:
     """Read `ptbdb_normal.csv` and `ptbdb_abnormal.csv` and split them once.
 
     Args:
         data_dir: Folder that they lie in, or a `heartbeat` folder of them; None for GOSSAMER_DATA.
-        split: None for a fifth of the rows at random. Nothing stands on both sides.
+        split: None for about a fifth of the rows at random. Nothing stands on both sides.
+        key: Secret, by which a split holds some out; None for a new one.
 
     Returns:
         Beats of two classes, without people.
@@ -67,7 +76,8 @@ def load_kaggle_ptb(data_dir: Path | None = None, *, split: AbstractSplit | None
             raise InputError(f"{PTB_FILES[label]} has a row of another class: copy the file again")
     labels = [part.y for part in parts if part.y is not None]
     rows = Rows(name="ptbdb", spec=spec, x=np.concatenate([part.x for part in parts]), y=np.concatenate(labels))
-    return divide(rows, split or RandomSplit(), (_NOTE,))
+    published = PublishedCounts(num_records=NUM_PTB)
+    return divide(rows, split or RandomSplit(), (_NOTE,), key, published)
 
 
 def find_kaggle(data_dir: Path | None, names: tuple[str, str]) -> tuple[Path, Path]:

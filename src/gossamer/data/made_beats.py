@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from gossamer.data.records import RecordData
+from gossamer.data.records import PublishedCounts, RecordData
 from gossamer.data.series import SeriesSpec
-from gossamer.data.splits import PeopleSplit, Rows, divide
+from gossamer.data.splits import RecordingLists, Rows, divide
 
 NUM_PEOPLE: Final = 100
 BEATS_PER_PERSON: Final = 30
@@ -84,10 +84,23 @@ def load_made_beats() -> RecordData:
         spec=BEATS_SPEC,
         x=np.clip((x + 1) / 3, 0, 1).astype(np.float32)[:, None],
         y=np.concatenate([labels for _, labels in people]),
-        people=np.repeat(np.arange(NUM_PEOPLE), BEATS_PER_PERSON),
+        people=np.repeat([str(person) for person in range(NUM_PEOPLE)], BEATS_PER_PERSON),
+        recordings=np.repeat([str(person) for person in range(NUM_PEOPLE)], BEATS_PER_PERSON),
     )
     note = "These heartbeats are made up, by a formula and a public seed: there is no person behind them."
-    return divide(rows, PeopleSplit(test_share=NUM_TEST_PEOPLE / NUM_PEOPLE, seed=_SEED), (note,))
+    published = PublishedCounts(num_records=NUM_PEOPLE * BEATS_PER_PERSON, num_people=NUM_PEOPLE)
+    return divide(rows, _sides(), (note,), published=published)
+
+
+def _sides() -> RecordingLists:
+    """The last people in a published order are for testing: a recording of each person, named as the person is."""
+    order = np.argsort(np.random.PCG64(_SEED).random_raw(NUM_PEOPLE), kind="stable").tolist()
+    names = [str(person) for person in order]
+    return RecordingLists(
+        title="by a public seed",
+        train=tuple(names[: NUM_PEOPLE - NUM_TEST_PEOPLE]),
+        test=tuple(names[NUM_PEOPLE - NUM_TEST_PEOPLE :]),
+    )
 
 
 def _person(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

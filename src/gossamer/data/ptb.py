@@ -12,10 +12,11 @@ from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, Recording, cut
 from gossamer.data.files import is_folder, shown
 from gossamer.data.mnist import published_roots
 from gossamer.data.r_peaks import find_r_peaks
-from gossamer.data.records import RecordData
-from gossamer.data.splits import AbstractSplit, RandomSplit, divide
+from gossamer.data.records import PublishedCounts, RecordData
+from gossamer.data.splits import AbstractSplit, PeopleSplit, divide
 from gossamer.data.wfdb_records import AbstractLeads, NamedLeads, Signal, find_recordings, read_signal
 from gossamer.errors import InputError
+from gossamer.privacy.dealing import UnitKey
 
 FOLDERS: Final = ("ptbdb", "ptbdb/1.0.0", "physionet.org/files/ptbdb/1.0.0", "ptb-diagnostic-ecg-database-1.0.0")
 """Where the folders of the patients may lie under a data folder."""
@@ -24,7 +25,8 @@ LEADS: Final = NamedLeads(names=("ii",))
 """Limb lead II."""
 CLASSES: Final = ("healthy control", "myocardial infarction")
 """Diagnoses that are kept, as the Kaggle table keeps them; recordings of any other are left out."""
-NUM_PEOPLE: Final = 290
+PUBLISHED: Final = PublishedCounts(num_people=290)
+"""People of all recordings, those of other diagnoses included; nobody publishes how many beats there are."""
 _REASON: Final = "reason for admission:"
 
 
@@ -34,6 +36,7 @@ def load_ptb(
     layout: AbstractBeatLayout | None = None,
     split: AbstractSplit | None = None,
     leads: AbstractLeads = LEADS,
+    key: UnitKey | None = None,
 ) -> RecordData:
     """Read the beats of all recordings whose diagnosis is one of the two classes.
 
@@ -43,8 +46,9 @@ def load_ptb(
     Args:
         data_dir: Folder that `ptbdb` lies in; None for the environment variable GOSSAMER_DATA.
         layout: None for that of the Kaggle table.
-        split: None for a fifth of the beats at random.
+        split: None for about a fifth of the people.
         leads: Which signals.
+        key: Secret, by which a split holds some out; None for a new one.
 
     Returns:
         Beats with the person they are of.
@@ -62,10 +66,10 @@ def load_ptb(
     recordings = (found for patient in patients for found in _diagnosed(patient, leads))
     rows = cut_recordings("ptbdb", layout.spec(leads.channel_names, CLASSES), recordings, layout, people)
     published = "Classes, sample rate and people are those published for the PTB Diagnostic ECG Database."
-    notes = [published, "R peaks were found by a detector, for each recording by itself.", layout.note]
-    if len(patients) != NUM_PEOPLE:
-        notes.append("The recordings used are not all of the published ones.")
-    return divide(rows, split or RandomSplit(), tuple(notes))
+    # Privacy: the same sentences whichever recordings lie on the disk.
+    some = "The recordings are those of the published set, or some of them."
+    peaks = "R peaks were found by a detector, for each recording by itself."
+    return divide(rows, split or PeopleSplit(), (published, some, peaks, layout.note), key, PUBLISHED)
 
 
 def diagnosis(signal: Signal, where: str) -> int | None:

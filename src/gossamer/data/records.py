@@ -6,9 +6,11 @@ import abc
 from dataclasses import dataclass, field
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from gossamer.data.identities import digests_of_names
 from gossamer.errors import InputError
 
 MAX_CLASSES: Final = 1000
@@ -100,9 +102,12 @@ class RecordSet:
         spec: Public shape and classes.
         x: Values, float32 (num_records, ...) in [0, 1].
         y: Labels, int64 (num_records,) in 0 .. num_classes - 1; None if and only if the spec has no classes.
-        people: Which person a record is of, int64 (num_records,) in 0 .. num_people - 1; None where nobody says.
-        num_people: Number of slots for people; it is public where people are protected, and a slot may be empty.
-            0 for the largest slot of `people` plus one, which makes that number public.
+        people: Which person a record is of, int64 (num_records,) in 0 .. num_people - 1; None where nobody says. The
+            numbers only tell people apart: nothing may be computed from them but who is the same.
+        num_people: How many people `people` may name, those of whom there is no record included; 0 for the largest
+            number plus one. Private where people are protected: `PublicSlots` says how many slots there are.
+        person_digests: uint8 (num_people, 32), who each of them is (`data.identities`); None where the numbers in
+            `people` are their names.
 
     Raises:
         InputError: Naming the first record that breaks a rule (never its value).
@@ -115,6 +120,7 @@ class RecordSet:
     y: Tensor | None = field(default=None, repr=False)
     people: Tensor | None = field(default=None, repr=False)
     num_people: int = field(default=0, repr=False)
+    person_digests: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._check_values()
@@ -124,7 +130,7 @@ class RecordSet:
             raise InputError(f"{self.name}: the specification has classes but there are no labels y")
         if self.people is not None:
             self._check_people(self.people)
-        elif self.num_people:
+        elif self.num_people or self.person_digests is not None:
             raise InputError(f"{self.name}: num_people was given but people was not: hand over both, or neither")
 
     def _check_values(self) -> None:
@@ -167,11 +173,34 @@ class RecordSet:
                 f"{self.name}: people[{int(outside[0])}] is outside 0 .. num_people - 1 for {self.num_people} people: "
                 "correct the slot or the number of people"
             )
+        if self.person_digests is None:
+            object.__setattr__(self, "person_digests", digests_of_names(map(str, range(self.num_people))))
+        elif len(self.person_digests) != self.num_people:
+            raise InputError(
+                f"{self.name}: person_digests must hold one digest for each of the {self.num_people} people"
+            )
 
     @property
     def num_records(self) -> int:
         """Number of records, at least 1; private where people are protected."""
         return self.x.shape[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedCounts:
+    """How many units a published set has at most, as its format says, whatever lies on the disk. Public.
+
+    Args:
+        num_records: Records before any split by a key; None where nobody says.
+        num_people: People; None where nobody says.
+    """
+
+    num_records: int | None = None
+    num_people: int | None = None
+
+
+NOTHING_PUBLISHED: Final = PublishedCounts()
+"""A user's own data, whose numbers only the user or the data can tell."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -180,9 +209,12 @@ class RecordData:
 
     Args:
         train: Records that a method is trained on.
-        test: Records for scores on real data; None where the owner gave no split. A person has one slot in both sets.
+        test: Records for scores on real data; None where the owner gave no split. A person has one number in both sets.
         public_notes: Sentences on the public inputs that were assumed; they belong into the privacy statement and
             hold no number of records.
+        published: How many records and people there are by the format.
+        training_share: Expected share of the units that stand in `train`: below 1 where a secret key has held some out.
+        is_split_by_record: Whether a key may have put two records of one person on different sides.
 
     Raises:
         InputError: Train and test differ in their specification.
@@ -191,6 +223,9 @@ class RecordData:
     train: RecordSet
     test: RecordSet | None = None
     public_notes: tuple[str, ...] = ()
+    published: PublishedCounts = NOTHING_PUBLISHED
+    training_share: float = 1.0
+    is_split_by_record: bool = False
 
     def __post_init__(self) -> None:
         if self.test is not None and self.test.spec != self.train.spec:

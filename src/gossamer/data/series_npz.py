@@ -27,6 +27,7 @@ from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
 from gossamer.errors import InputError
+from gossamer.privacy.dealing import UnitKey
 
 _FACTS: Final = ("low", "high", "sample_rate", "channel_names")
 _VALUE_KINDS: Final = re.compile(r"[<>|=]?(?:f[248]|[iu][1248])")
@@ -44,7 +45,9 @@ def is_series_npz(path: Path) -> bool:
         return any(key in members for key in _FACTS)
 
 
-def load_series_npz(path: Path, facts: SeriesFacts, split: AbstractSplit = WHOLE) -> RecordData:
+def load_series_npz(
+    path: Path, facts: SeriesFacts, split: AbstractSplit = WHOLE, key: UnitKey | None = None
+) -> RecordData:
     """Load series from an NPZ file.
 
     Args:
@@ -53,6 +56,7 @@ def load_series_npz(path: Path, facts: SeriesFacts, split: AbstractSplit = WHOLE
             `low` and `high`, a number or one per channel; `sample_rate`, Hz. Nothing is ever unpickled.
         facts: What the user says in public; it wins over what stands in the file.
         split: Which series are held out for testing.
+        key: Secret, by which a split holds some out; None for a new one.
 
     Returns:
         The series.
@@ -82,7 +86,7 @@ def load_series_npz(path: Path, facts: SeriesFacts, split: AbstractSplit = WHOLE
         y=labels,
         people=people,
     )
-    return divide(rows, split, facts.notes(labels is not None))
+    return divide(rows, split, facts.notes(labels is not None), key)
 
 
 def _completed(

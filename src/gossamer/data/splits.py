@@ -1,4 +1,4 @@
-"""Splits into training and test records: at random, between people, or by lists of recordings; all of them public."""
+"""Splits into training and test records: by a secret key, each record or person by itself; or by public lists."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Final
 import numpy as np
 import torch
 
-from gossamer.data.records import AbstractSpec, RecordData, RecordSet
+from gossamer.data.identities import digests_of_contents, digests_of_names
+from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, PublishedCounts, RecordData, RecordSet
 from gossamer.errors import InputError
+from gossamer.privacy.dealing import Dealt, Identities, UnitKey
 
 TRAIN: Final = 0
 TEST: Final = 1
@@ -26,7 +28,7 @@ class Rows:
         spec: Public shape and classes.
         x: float32 (num_records, channels, length) in [0, 1].
         y: Labels, int64 (num_records,), or None.
-        people: Any name of the person a record is of, (num_records,), or None.
+        people: Name of the person a record is of, as text (num_records,), or None.
         recordings: Name of the recording that a record was cut from, (num_records,), or None.
     """
 
@@ -39,15 +41,30 @@ class Rows:
 
 
 class AbstractSplit(abc.ABC):
-    """Says for each record whether it is for training, for testing or left out, without looking at it."""
+    """Says for each record whether it is for training, for testing or left out.
+
+    Guarantee:
+        The side of a record is a function of its own content or person, of public lists and of a secret key; never of
+        its place, or of how many others there are, which would let one that leaves move others to the other side.
+    """
 
     @abc.abstractmethod
-    def sides(self, rows: Rows) -> np.ndarray:
+    def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """`TRAIN`, `TEST` or `LEFT_OUT` for each record, (num_records,).
 
         Raises:
             InputError: The records cannot be split in this way.
         """
+
+    @property
+    @abc.abstractmethod
+    def training_share(self) -> float:
+        """Expected share of the units for training, in (0, 1]."""
+
+    @property
+    def is_by_record(self) -> bool:
+        """Whether two records of one person may fall on different sides by the key."""
+        return False
 
     @property
     @abc.abstractmethod
@@ -59,9 +76,14 @@ class AbstractSplit(abc.ABC):
 class Whole(AbstractSplit):
     """No split: every record is for training."""
 
-    def sides(self, rows: Rows) -> np.ndarray:
+    def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Where each record goes."""
         return np.full(len(rows.x), TRAIN)
+
+    @property
+    def training_share(self) -> float:
+        """All."""
+        return 1.0
 
     @property
     def note(self) -> str:
@@ -75,72 +97,82 @@ WHOLE: Final = Whole()
 
 @dataclass(frozen=True, kw_only=True)
 class RandomSplit(AbstractSplit):
-    """Records at random, by a public seed: a person's records stand on both sides.
+    """Each record by itself, by a secret key and its content: a person's records stand on both sides.
 
-    The records are sorted by the raw 64-bit outputs of PCG64, a stream that numpy guarantees not to change.
+    A share of about `test_share` is held out: how many that are is itself drawn.
 
     Args:
-        test_share: Share of the records for testing, above 0 and below 1.
-        seed: Public.
+        test_share: Probability with which a record is for testing, above 0 and below 1.
 
     Raises:
         InputError: A number is out of range.
     """
 
     test_share: float = 0.2
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        _check(self.test_share, self.seed)
+        _check(self.test_share)
 
-    def sides(self, rows: Rows) -> np.ndarray:
+    def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Where each record goes."""
-        if len(rows.x) < 2:
-            raise InputError(f"{rows.name}: 1 record cannot be split: leave --split out")
-        return _random_sides(len(rows.x), self.test_share, self.seed)
+        y = None if rows.y is None else torch.from_numpy(rows.y)
+        units = Identities.of_digests(digests_of_contents(torch.from_numpy(rows.x), y))
+        return _checked(_drawn(units, self.test_share, key), rows, "record")
+
+    @property
+    def training_share(self) -> float:
+        """What is not for testing."""
+        return 1 - self.test_share
+
+    @property
+    def is_by_record(self) -> bool:
+        """Yes."""
+        return True
 
     @property
     def note(self) -> str:
         """One sentence for the statement."""
-        return f"A share of {self.test_share:g} of the records, drawn by the public seed {self.seed}, was held out."
+        return f"A share of about {self.test_share:g} of the records was held out, each by itself, by a secret key."
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleSplit(AbstractSplit):
-    """People at random, by a public seed: nobody stands on both sides.
+    """Each person by itself, by a secret key and the person's name: nobody stands on both sides.
 
     Args:
-        test_share: Share of the people for testing, above 0 and below 1; at least one.
-        seed: Public.
+        test_share: Probability with which a person is for testing, above 0 and below 1.
 
     Raises:
         InputError: A number is out of range.
     """
 
     test_share: float = 0.2
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        _check(self.test_share, self.seed)
+        _check(self.test_share)
 
-    def sides(self, rows: Rows) -> np.ndarray:
+    def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Where each record goes."""
         if rows.people is None:
             raise InputError(f"{rows.name}: nobody says who a record is of: name a --person-column, or split at random")
-        names, slots = np.unique(rows.people, return_inverse=True)
-        if len(names) < 2:
-            raise InputError(f"{rows.name}: one person cannot be split between people: use --split random")
-        return _random_sides(len(names), self.test_share, self.seed)[slots]
+        names, person = np.unique(rows.people, return_inverse=True)
+        units = Identities.of_digests(digests_of_names(names.astype(str).tolist()))
+        return _checked(_drawn(units, self.test_share, key)[person], rows, "person")
+
+    @property
+    def training_share(self) -> float:
+        """Of the people that are not for testing."""
+        return 1 - self.test_share
 
     @property
     def note(self) -> str:
         """One sentence for the statement."""
-        return f"A share of {self.test_share:g} of the people, drawn by the public seed {self.seed}, was held out."
+        return f"A share of about {self.test_share:g} of the people was held out, each by itself, by a secret key."
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingLists(AbstractSplit):
-    """Recordings by name; those in neither list are left out.
+    """Recordings by name, from public lists; those in neither list are left out.
 
     Args:
         title: What the lists are known as.
@@ -152,7 +184,7 @@ class RecordingLists(AbstractSplit):
     train: tuple[str, ...]
     test: tuple[str, ...]
 
-    def sides(self, rows: Rows) -> np.ndarray:
+    def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Where each record goes."""
         if rows.recordings is None:
             raise InputError(f"{rows.name}: its records have no recordings to split by: use --split random or people")
@@ -168,65 +200,92 @@ class RecordingLists(AbstractSplit):
         return sides
 
     @property
+    def training_share(self) -> float:
+        """That of the recordings in the lists."""
+        return len(self.train) / (len(self.train) + len(self.test))
+
+    @property
     def note(self) -> str:
         """One sentence for the statement."""
         return f"Recordings were split as published: {self.title}."
 
 
-def divide(rows: Rows, split: AbstractSplit, notes: tuple[str, ...]) -> RecordData:
+def divide(
+    rows: Rows,
+    split: AbstractSplit,
+    notes: tuple[str, ...],
+    key: UnitKey | None = None,
+    published: PublishedCounts = NOTHING_PUBLISHED,
+) -> RecordData:
     """Records as training and test sets.
 
     Args:
         rows: All records.
         split: Which record goes where.
         notes: Sentences on public inputs.
+        key: Secret, of the run that learns from them; None for one of their own, so that another call divides anew.
+        published: How many records and people there are by the format.
 
     Returns:
-        The sets. People of the training set have slots 0, 1, ... in the order of their sorted names; in the test set
-        they keep these, and people of the test set alone follow.
+        The sets. A person has one number in both.
 
     Raises:
         InputError: The records cannot be split in this way.
     """
-    sides = split.sides(rows)
+    sides = split.sides(rows, key or UnitKey.drawn())
     is_test = sides == TEST
-    slots = None if rows.people is None else _slots(rows.people, sides == TRAIN)
+    people = None if rows.people is None else _People.of(rows.people)
     return RecordData(
-        train=_side(rows, rows.name, sides == TRAIN, slots),
-        test=_side(rows, f"{rows.name} test", is_test, slots) if is_test.any() else None,
+        train=_side(rows, rows.name, sides == TRAIN, people),
+        test=_side(rows, f"{rows.name} test", is_test, people) if is_test.any() else None,
         public_notes=(*notes, split.note),
+        published=published,
+        training_share=split.training_share,
+        is_split_by_record=split.is_by_record,
     )
 
 
-def _slots(people: np.ndarray, is_train: np.ndarray) -> np.ndarray:
-    """A slot for each person, (num_records,): those of whom there are training records come first."""
-    names, places = np.unique(people, return_inverse=True)
-    is_known = np.isin(np.arange(len(names)), places[is_train])
-    order = np.argsort(~is_known, kind="stable")
-    return np.argsort(order)[places]
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _People:
+    """A number for each person, and the digest that says who it is."""
+
+    numbers: np.ndarray
+    digests: np.ndarray
+
+    @classmethod
+    def of(cls, names: np.ndarray) -> _People:
+        # Numbers only tell people apart; who is who is in the digests, so a rank here moves nobody.
+        distinct, numbers = np.unique(names, return_inverse=True)
+        return cls(numbers=numbers.astype(np.int64), digests=digests_of_names(distinct.astype(str).tolist()))
 
 
-def _side(rows: Rows, name: str, kept: np.ndarray, slots: np.ndarray | None) -> RecordSet:
-    people = None if slots is None else slots[kept].astype(np.int64)
+def _side(rows: Rows, name: str, kept: np.ndarray, people: _People | None) -> RecordSet:
     return RecordSet(
         name=name,
         spec=rows.spec,
         x=torch.from_numpy(rows.x[kept]),
         y=None if rows.y is None else torch.from_numpy(rows.y[kept]),
-        people=None if people is None else torch.from_numpy(people),
+        people=None if people is None else torch.from_numpy(people.numbers[kept]),
+        num_people=0 if people is None else len(people.digests),
+        person_digests=None if people is None else people.digests,
     )
 
 
-def _random_sides(number: int, test_share: float, seed: int) -> np.ndarray:
-    order = np.argsort(np.random.PCG64(seed).random_raw(number), kind="stable")
-    num_test = min(max(round(test_share * number), 1), number - 1)
-    sides = np.full(number, TRAIN)
-    sides[order[number - num_test :]] = TEST
+def _drawn(units: Identities, test_share: float, key: UnitKey) -> np.ndarray:
+    return np.where(key.uniform(Dealt.SIDE, units) < test_share, TEST, TRAIN)
+
+
+def _checked(sides: np.ndarray, rows: Rows, unit: str) -> np.ndarray:
+    """The sides, if each has something on it."""
+    for side, name in ((TRAIN, "training"), (TEST, "testing")):
+        if not (sides == side).any():
+            raise InputError(
+                f"{rows.name}: no {unit} fell on the side for {name}, by the key of this run: a new run draws a new "
+                "key; with so few, hold nobody out (--split none)"
+            )
     return sides
 
 
-def _check(test_share: float, seed: int) -> None:
+def _check(test_share: float) -> None:
     if not 0 < test_share < 1:
         raise InputError(f"test_share must be above 0 and below 1, not {test_share}")
-    if seed < 0:
-        raise InputError(f"the seed of a split must be 0 or more, not {seed}")

@@ -15,6 +15,7 @@ from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit, Rows, divide
 from gossamer.errors import InputError
+from gossamer.privacy.dealing import UnitKey
 
 _STEP_TOLERANCE: Final = 0.01
 
@@ -53,7 +54,9 @@ class LongColumns:
     person: str | None = None
 
 
-def load_wide_table(path: Path, columns: WideColumns, facts: SeriesFacts, split: AbstractSplit) -> RecordData:
+def load_wide_table(
+    path: Path, columns: WideColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None = None
+) -> RecordData:
     """Read a CSV or Parquet file in which a row is a series.
 
     The number of channels is that of `facts.channel_names`, else 1; the value columns are shared out evenly.
@@ -63,6 +66,7 @@ def load_wide_table(path: Path, columns: WideColumns, facts: SeriesFacts, split:
         columns: What its columns mean.
         facts: What is public.
         split: Which series are held out for testing.
+        key: Secret, by which a split holds some out; None for a new one.
 
     Returns:
         The series.
@@ -87,10 +91,12 @@ def load_wide_table(path: Path, columns: WideColumns, facts: SeriesFacts, split:
     stacked = np.stack([table.numbers[name] for name in values], axis=1).reshape(-1, channels, length)
     label = None if columns.label is None else table.words[columns.label]
     person = None if columns.person is None else table.words[columns.person]
-    return _finished(path, stacked, label, person, facts, split)
+    return _finished(path, stacked, label, person, facts, split, key)
 
 
-def load_long_table(path: Path, columns: LongColumns, facts: SeriesFacts, split: AbstractSplit) -> RecordData:
+def load_long_table(
+    path: Path, columns: LongColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None = None
+) -> RecordData:
     """Read a CSV or Parquet file in which a row is one time of one series.
 
     Args:
@@ -98,6 +104,7 @@ def load_long_table(path: Path, columns: LongColumns, facts: SeriesFacts, split:
         columns: What its columns mean.
         facts: What is public; the length has to be among it.
         split: Which series are held out for testing.
+        key: Secret, by which a split holds some out; None for a new one.
 
     Returns:
         The series, in the order in which they first appear.
@@ -121,7 +128,7 @@ def load_long_table(path: Path, columns: LongColumns, facts: SeriesFacts, split:
     stacked = _stacked(table, values, groups, facts, where)
     label = None if columns.label is None else _one_each(table, columns.label, groups, "class")
     person = None if columns.person is None else _one_each(table, columns.person, groups, "person")
-    return _finished(path, stacked, label, person, _named(facts, values), split)
+    return _finished(path, stacked, label, person, _named(facts, values), split, key)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -216,6 +223,7 @@ def _finished(
     person: np.ndarray | None,
     facts: SeriesFacts,
     split: AbstractSplit,
+    key: UnitKey | None,
 ) -> RecordData:
     where = shown(path)
     class_names = facts.classes(label is not None, where)
@@ -227,7 +235,7 @@ def _finished(
         y=None if label is None else _labels(label, class_names, where),
         people=person,
     )
-    return divide(rows, split, facts.notes(label is not None))
+    return divide(rows, split, facts.notes(label is not None), key)
 
 
 def _labels(words: np.ndarray, class_names: tuple[str, ...], where: str) -> np.ndarray:

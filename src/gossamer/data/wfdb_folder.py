@@ -13,6 +13,7 @@ from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE, AbstractSplit, divide
 from gossamer.data.wfdb_records import AbstractLeads, find_recordings, read_annotated
 from gossamer.errors import InputError
+from gossamer.privacy.dealing import UnitKey
 
 PEOPLE_FILE: Final = "people.csv"
 """Table with a line `recording,person` for each recording of a folder, without a head line."""
@@ -31,6 +32,7 @@ def load_wfdb_folder(
     layout: AbstractBeatLayout | None = None,
     split: AbstractSplit = WHOLE,
     annotator: str = "atr",
+    key: UnitKey | None = None,
 ) -> RecordData:
     """Read the annotated beats of a folder of recordings.
 
@@ -43,6 +45,7 @@ def load_wfdb_folder(
         layout: None for that of the Kaggle table.
         split: Which series are held out for testing.
         annotator: Ending of the annotation files.
+        key: Secret, by which a split holds some out; None for a new one.
 
     Returns:
         Beats of the five AAMI classes.
@@ -65,7 +68,8 @@ def load_wfdb_folder(
     spec = layout.spec(leads.channel_names, AAMI_CLASSES)
     title = path.name if path.name and path.name.isprintable() else "recordings"
     rows = cut_recordings(title, spec, recordings, layout, people)
-    return divide(rows, split, (f"Classes are those of AAMI; the signals were named by the user. {layout.note}",))
+    note = f"Classes are those of AAMI; the signals were named by the user. {layout.note}"
+    return divide(rows, split, (note,), key)
 
 
 def _check_links(path: Path) -> None:

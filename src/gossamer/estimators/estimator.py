@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable
 from dataclasses import fields, replace
 from numbers import Real
@@ -19,9 +20,10 @@ from gossamer.estimators.records import Array, Source, read_source, whole
 from gossamer.estimators.released import ReleasedGenerator
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.method import AbstractTraining, Circumstances, Progress
-from gossamer.methods.protected import num_slots_of, reserve_people
+from gossamer.methods.protected import public_slots
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
+from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.recipes.recipe import RecipeBook
 from gossamer.runs.config_io import from_json_tree, to_json_tree
@@ -36,14 +38,17 @@ class AbstractEstimator(abc.ABC):
     Guarantee:
         What `sample`, `statement`, `released` and `save` give is (epsilon, delta)-differentially private, in the sense
         and on the assumptions that `statement` writes out. Each further `fit` or `start` on the same records is a
-        release of its own: epsilons and deltas add up, and `num_tuning_runs` declares the earlier ones.
+        release of its own: epsilons and deltas add up. Those of this object are declared as earlier runs by itself,
+        whatever they learnt from; `num_tuning_runs` declares those of others.
 
     Args:
         epsilon: privacy budget, above 0; the noise follows from it.
         delta: below one over the number of slots; default: the largest power of ten at or below 1/(10 N).
         recipe: name of the settings to start from, ``mnist-cpu`` for instance; default: by name or size of the data.
         unit: whom to protect: "record", or "person" with all records of that person; `fit` is then told whose they are.
-        num_people: public number of people to reserve slots for; default: as many as the data names.
+        num_people: public number of people, at most; default: the published one, or as many as the data names, and then
+            one replaced by another is what is covered, not one who comes or leaves.
+        num_records: public number of records, at most; default: likewise.
         device: where to compute; auto takes a GPU when there is one.
         seed: public; initial weights, latents and shards follow from it, the noise never: two fits differ.
         num_classes: public number of classes of your own labelled data; 10 is assumed when it is left out, since
@@ -64,6 +69,7 @@ class AbstractEstimator(abc.ABC):
         recipe: str | None = None,
         unit: UnitName = "record",
         num_people: int | None = None,
+        num_records: int | None = None,
         device: DeviceName = "auto",
         seed: int = 0,
         num_classes: int | None = None,
@@ -75,6 +81,7 @@ class AbstractEstimator(abc.ABC):
                 raise InputError(f"{name} must be a number, not {type(value).__name__}")
         self.seed = whole("seed", seed)
         self.num_people = None if num_people is None else whole("num_people", num_people)
+        self.num_records = None if num_records is None else whole("num_records", num_records)
         self.num_classes = None if num_classes is None else whole("num_classes", num_classes)
         self.num_tuning_runs = whole("num_tuning_runs", num_tuning_runs)
         # A budget that no delta spoils, so that epsilon is refused here and not after the data were read.
@@ -89,10 +96,11 @@ class AbstractEstimator(abc.ABC):
         self.epsilon = float(epsilon)
         self.delta = None if delta is None else float(delta)
         self.recipe = recipe
-        self.unit = _find_unit(unit, num_people)
+        self.unit = _find_unit(unit, num_people, num_records)
         self.device: torch.device = _find_device(device)
         self.settings = settings
         self._released: ReleasedGenerator | None = None
+        self._num_started = 0
 
     @property
     @abc.abstractmethod
@@ -159,15 +167,15 @@ class AbstractEstimator(abc.ABC):
             PrivacyError: as `fit`.
         """
         data = read_source(x, y, people, self.num_classes)
-        if self.unit is Unit.PERSON:
-            data = reserve_people(data, self.num_people)
-        num_slots = num_slots_of(data.train, self.unit)
-        delta = default_delta(num_slots) if self.delta is None else self.delta
-        check_delta(delta, num_slots)
-        config = self._config(x, data.train, num_slots)
+        number = self.num_people if self.unit is Unit.PERSON else self.num_records
+        slots, note = public_slots(data, self.unit, number)
+        data = replace(data, public_notes=(*data.public_notes, note))
+        delta = default_delta(slots.number) if self.delta is None else self.delta
+        check_delta(delta, slots.number)
+        config = self._config(x, data.train, max(1, math.floor(slots.expected_training)))
         try:
             budget = PrivacyBudget(epsilon=self.epsilon, delta=delta)
-            return self._begun(self.book.method.calibrate(config, num_slots, budget, self.unit), data, delta)
+            return self._begun(self.book.method.calibrate(config, slots, budget), data, slots, delta)
         except GossamerError:
             raise
         except ArithmeticError:
@@ -175,15 +183,18 @@ class AbstractEstimator(abc.ABC):
         except ValueError as error:  # torch's own word for a learning rate that is none
             raise InputError(str(error)) from None
 
-    def _begun(self, config: Any, data: RecordData, delta: float) -> AbstractTraining:
+    def _begun(self, config: Any, data: RecordData, slots: PublicSlots, delta: float) -> AbstractTraining:
         circumstances = Circumstances(
             delta=delta,
-            unit=self.unit,
+            slots=slots,
             device=self.device,
             public_notes=data.public_notes,
-            num_tuning_runs=self.num_tuning_runs,
+            # Privacy: whatever this object has learnt from before may have been the same records.
+            num_tuning_runs=self.num_tuning_runs + self._num_started,
         )
-        return self.book.method.start(config, data.train, KeyedNoise(), circumstances)
+        training = self.book.method.start(config, data.train, KeyedNoise(), circumstances)
+        self._num_started += 1
+        return training
 
     def _config(self, x: Source, records: RecordSet, num_slots: int) -> Any:
         """The recipe with the settings in place, every one of its own type."""
@@ -242,11 +253,13 @@ class AbstractEstimator(abc.ABC):
         return f"{type(self).__name__}(epsilon={self.epsilon:g}), {learnt}"
 
 
-def _find_unit(unit: UnitName, num_people: int | None) -> Unit:
+def _find_unit(unit: UnitName, num_people: int | None, num_records: int | None) -> Unit:
     if unit not in ("record", "person"):
         raise InputError(f"unit must be record or person, not {unit!r}")
     if num_people is not None and unit == "record":
         raise InputError("num_people goes with unit person: give both, or neither")
+    if num_records is not None and unit == "person":
+        raise InputError("num_records goes with unit record: give both, or neither")
     return Unit(unit)
 
 

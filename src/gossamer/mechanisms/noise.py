@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms.keystream import KEY_BYTES, Keystream, key_from_seed, unit_interval
+from gossamer.privacy.keystream import KEY_BYTES, Keystream, key_from_seed, unit_interval
 
 # One domain per kind of secret, so that a coin never shares a block with noise.
 COIN_DOMAIN = 1

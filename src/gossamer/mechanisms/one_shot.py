@@ -16,15 +16,12 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.noise import AbstractNoise, truncation_delta
 from gossamer.mechanisms.priced_plan import AbstractPricedPlan
-from gossamer.privacy.accounting import (
-    describe_accountants,
-    epsilon_by_rdp,
-)
-from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import compose_events, gaussian_event
 from gossamer.privacy.ledger import Ledger
-from gossamer.privacy.statement import PrivacyStatement
+from gossamer.privacy.slots import CountSource
+from gossamer.privacy.statement import Parameter
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -316,6 +313,7 @@ class OneShotPlan(AbstractPricedPlan):
         num_slots: public number of slots, n.
         releases: in order, at least one, of different names.
         noise_multiplier: :math:`\sigma`, > 0; None while it is still to be calibrated.
+        source: who says the number of slots.
 
     Raises:
         InputError: no release, two of one name, or a number out of range.
@@ -329,6 +327,7 @@ class OneShotPlan(AbstractPricedPlan):
     num_slots: int
     releases: tuple[Release, ...]
     noise_multiplier: float | None
+    source: CountSource = CountSource.GIVEN
 
     def __post_init__(self) -> None:
         if self.num_slots < 1:
@@ -337,11 +336,6 @@ class OneShotPlan(AbstractPricedPlan):
         if not names or len(set(names)) < len(names):
             raise InputError(f"a plan needs at least one release, each of its own name, got {names}")
         self._event_with(1.0 if self.noise_multiplier is None else self.noise_multiplier)
-
-    @property
-    def adjacency(self) -> Adjacency:
-        """The content of one slot: filled, emptied or replaced."""
-        return Adjacency.SLOT
 
     @property
     def num_steps(self) -> int:
@@ -373,9 +367,12 @@ class OneShotPlan(AbstractPricedPlan):
             InputError: fewer than one, or more than the plan has.
         """
         self._check_first(num_steps)
-        kept = self.releases[:num_steps]
-        share = sum(release.share for release in kept) / self._total_share
-        return replace(self, releases=kept, noise_multiplier=self._chosen_multiplier() / math.sqrt(share))
+        return self._of(self.releases[:num_steps])
+
+    def _of(self, releases: tuple[Release, ...]) -> OneShotPlan:
+        """The plan of these releases of this one, each with the noise it has here."""
+        share = sum(release.share for release in releases) / self._total_share
+        return replace(self, releases=releases, noise_multiplier=self._chosen_multiplier() / math.sqrt(share))
 
     def spent_by(self, ledger: Ledger) -> DpEvent | None:
         """What the blocks of a ledger pay for: each release that they name, with its own noise, as often as they do."""
@@ -385,28 +382,35 @@ class OneShotPlan(AbstractPricedPlan):
         charged = (step for entry in ledger.entries for step in range(entry.first_step, entry.end_step))
         return compose_events(*(gaussian_event(noise_multiplier=self.release_multiplier(step)) for step in charged))
 
-    def end_step(self, next_step: int, num_lost_steps: int) -> int:
+    def end_step(self, next_step: int, lost_steps: tuple[int, ...] = ()) -> int:
         """How far a run may go that has made the first ``next_step`` releases and lost some that were paid for.
 
-        A lost release was one of the first ``next_step + 1``: each counts as the dearest of those. The last releases
-        are left out until the others and what was lost cost no more than the plan.
+        The last releases are left out until the others and what was lost, each at its own share, cost no more than the
+        plan.
+
+        Args:
+            next_step: releases made.
+            lost_steps: numbers of those lost, each as often as it was.
         """
-        end = max(next_step, self.num_steps - num_lost_steps)
-        while end > next_step and self._spent_share(next_step, num_lost_steps, end) > self._total_share * (1 + 1e-12):
-            end -= 1
-        return end
-
-    def covering(self, step: int, num_lost_steps: int) -> OneShotPlan:
-        """The plan of so many first releases that it costs no less than ``step`` made and some lost."""
-        spent = self._spent_share(step, num_lost_steps, step)
-        number = min(self.num_steps, max(1, step + num_lost_steps))
-        while number < self.num_steps and sum(one.share for one in self.releases[:number]) < spent:
-            number += 1
-        return self.first_steps(number)
-
-    def _spent_share(self, next_step: int, num_lost_steps: int, end: int) -> float:
         shares = [release.share for release in self.releases]
-        return sum(shares[:end]) + num_lost_steps * max(shares[: next_step + 1])
+        lost, most = sum(shares[step] for step in lost_steps), self._total_share * (1 + 1e-12)
+        fits = (end for end in range(self.num_steps, next_step, -1) if sum(shares[:end]) + lost <= most)
+        return next(fits, next_step)
+
+    def covering(self, step: int, lost_steps: tuple[int, ...] = ()) -> OneShotPlan:
+        """The plan of ``step`` releases made and some lost, each with the noise it has here.
+
+        Raises:
+            InputError: none of either.
+        """
+        lost = (
+            replace(self.releases[lost], name=f"{self.releases[lost].name}, lost ({number + 1})")
+            for number, lost in enumerate(lost_steps)
+        )
+        releases = (*self.releases[:step], *lost)
+        if not releases:
+            raise InputError("no release was made and none was lost: there is nothing to price")
+        return self._of(releases)
 
     def num_steps_within(self, budget: PrivacyBudget) -> int:
         """The largest number of first releases that keeps within the budget; 0 when not even one does."""
@@ -417,60 +421,18 @@ class OneShotPlan(AbstractPricedPlan):
         ]
         return max(fits, default=0)
 
-    def statement(
-        self,
-        delta: float,
-        *,
-        method: str,
-        sample_size: int,
-        is_secure: bool,
-        public_inputs: tuple[str, ...] = (),
-        num_tuning_runs: int = 0,
-        num_planned_steps: int | None = None,
-    ) -> PrivacyStatement:
-        """The claim of a run of this plan.
+    def _describe_mechanism(self) -> str:
+        return f"Gaussian noise on {self.describe_sums()} over all slots"
 
-        Args:
-            delta: below one over the number of slots.
-            method: name of the method that ran.
-            sample_size: coordinates of a record; the sums know their own sizes, and the larger figure is what counts.
-            is_secure: whether the noise was secret.
-            public_inputs: sentences on what was taken as public.
-            num_tuning_runs: earlier runs on the same records, as their owner declares.
-            num_planned_steps: of the whole run, where this plan is of its first releases; None where it is the whole.
-        """
-        budget = self.budget_at(delta)
-        return PrivacyStatement(
-            mechanism=f"{method}: Gaussian noise on {self.describe_sums()} over all slots",
-            adjacency=self.adjacency,
-            unit=self.unit,
-            num_slots=self.num_slots,
-            epsilon=budget.epsilon,
-            delta=delta,
-            epsilon_rdp=epsilon_by_rdp(self.event, delta).epsilon,
-            noise_multiplier=self._chosen_multiplier(),
-            clip_norm=None,
-            parameters=(("num_releases", self.num_steps), *self._describe_person(), *self.describe_releases()),
-            accountants=describe_accountants(),
-            num_tuning_runs=num_tuning_runs,
-            public_inputs=(
-                "the number of slots, the shape of the data, its range [0, 1] and the names of its classes",
-                "all settings of the run and its seed, which random features and initial weights follow from",
-                *public_inputs,
-            ),
-            covered=(
-                *self._describe_generator(num_planned_steps),
-                "synthetic samples drawn from it, as many as you like",
-            ),
-            not_covered=(
-                "everything in private/: checkpoints, the ledger and figures on real data",
-                "evaluations and every other score on real data, wherever they are kept, and choices made by them",
-                "facts that hold for the whole population: the generator is meant to teach those",
-                self.unit.overlap,
-            ),
-            truncation_delta=self.truncation_delta(sample_size),
-            is_secure=is_secure,
-        )
+    def _parameters(self, delta: float) -> tuple[Parameter, ...]:
+        return (("num_releases", self.num_steps), *self._describe_person(), *self.describe_releases())
+
+    def _described_settings(self) -> tuple[str, ...]:
+        return ("all settings of the run and its seed, which random features and initial weights follow from",)
+
+    @property
+    def _kept_private(self) -> str:
+        return "checkpoints, the ledger and figures on real data"
 
     def describe_sums(self) -> str:
         """How many they are, in words."""
@@ -540,7 +502,7 @@ class OneShotReleaser:
         slot_sizes: int64 (num_slots,), how many rows each slot has, where slots hold people; private. None where every
             row is a slot of its own.
         next_step: first release to make, above 0 when a run is taken up again with a new key.
-        num_lost_steps: releases that were paid for and lost in a crash; see `OneShotPlan.end_step`.
+        lost_steps: releases that were paid for and lost in a crash; see `OneShotPlan.end_step`.
         charge: called with the number of a release before anything of it is read or drawn; writes the ledger, or
             raises.
 
@@ -555,7 +517,7 @@ class OneShotReleaser:
         *,
         slot_sizes: Tensor | None = None,
         next_step: int = 0,
-        num_lost_steps: int = 0,
+        lost_steps: tuple[int, ...] = (),
         charge: Callable[[int], None] = lambda step: None,
     ) -> None:
         is_person = plan.unit is Unit.PERSON
@@ -568,7 +530,7 @@ class OneShotReleaser:
         self._noise = noise
         self._slot_sizes = slot_sizes
         self._next_step = next_step
-        self._end_step = plan.end_step(next_step, num_lost_steps)
+        self._end_step = plan.end_step(next_step, lost_steps)
         self._charge = charge
 
     def release(self, step: int, chunks: Iterable[Slots]) -> Tensor:

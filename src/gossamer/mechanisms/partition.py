@@ -1,70 +1,72 @@
-"""The public map from slots to shards, and the records that lie in each shard."""
+"""Which unit is in which shard, and the records that lie in each shard."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gossamer.errors import InputError
+from gossamer.privacy.dealing import Dealt, Identities, UnitKey
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SlotPartition:
-    """Disjoint shards of slots. Public: it is a function of the number of slots, of K and of a seed alone.
+class Partition:
+    """Disjoint shards of units, each unit dealt by itself. Private: it is a function of a secret key and of identities.
 
-    Guarantee: the content of one slot is seen by one shard only, and the map does not move when a slot is emptied or
-    filled, so that one price covers adding, removing and replacing a slot's content.
+    Guarantee: a unit that comes, leaves, changes or is replaced moves one shard at most, in the sense of the lemma of
+    docs/concepts/dealing.md: its own label and place are functions of its own identity and the key, so that nothing of
+    it moves another unit's, and one price covers all of these changes.
 
     Attributes:
-        shard_of_slot: int64 (num_slots,), values in [0, num_shards).
+        shard_of_unit: int64 (units,), values in [0, num_shards).
+        order: int64 (units,), the units in the order in which they stand in their shards.
         num_shards: K.
     """
 
-    shard_of_slot: Tensor
+    shard_of_unit: Tensor
+    order: Tensor
     num_shards: int
 
-    @property
-    def num_slots(self) -> int:
-        """Number of slots, public."""
-        return self.shard_of_slot.shape[0]
-
-    def shard_table(self, labels: Tensor | None = None, slot_of_record: Tensor | None = None) -> ShardTable:
+    def shard_table(self, labels: Tensor | None = None, unit_of_record: Tensor | None = None) -> ShardTable:
         """The records of every shard, and how a batch draws from them.
 
-        A draw takes a slot of the shard, all alike, then a record of that slot, all alike. With labels it takes a class
-        that the shard holds, then a slot that holds the class, then a record of that class and slot.
+        A draw takes a unit of the shard, all alike, then a record of that unit, all alike. With labels it takes a class
+        that the shard holds, then a unit that holds the class, then a record of that class and unit.
 
-        Guarantee: what a shard holds and how it is drawn from depends on the slots of that shard alone.
+        Guarantee: what a shard holds, in which order, and how it is drawn from depends on the units of that shard
+        alone.
 
         Args:
             labels: int64 (num_records,): batches are then balanced over the classes that a shard holds.
-            slot_of_record: int64 (num_records,) in [0, num_slots), the person of a record; None where slot i holds
-                record i and nothing else (unit of protection: record).
+            unit_of_record: int64 (num_records,) in [0, units), the person of a record; None where unit i is record i
+                and nothing else (unit of protection: record).
         """
-        slots = torch.arange(self.num_slots) if slot_of_record is None else slot_of_record
-        order = torch.argsort(self.shard_of_slot[slots], stable=True)
-        shard = self.shard_of_slot[slots[order]]
+        units = torch.arange(len(self.shard_of_unit)) if unit_of_record is None else unit_of_record
+        rank = torch.empty_like(self.order)
+        rank[self.order] = torch.arange(len(self.order))
+        # Privacy: by shard, then by the units' own order; records of one unit stay as they stand in its own file.
+        order = torch.argsort(rank[units], stable=True)
+        order = order[torch.argsort(self.shard_of_unit[units[order]], stable=True)]
+        shard = self.shard_of_unit[units[order]]
         sizes = torch.bincount(shard, minlength=self.num_shards)
         capacity = int(sizes.max())
-        place = torch.arange(len(slots)) - (torch.cumsum(sizes, dim=0) - sizes)[shard]
+        place = torch.arange(len(units)) - (torch.cumsum(sizes, dim=0) - sizes)[shard]
         records = torch.zeros(self.num_shards, capacity, dtype=torch.int64)
         weights = torch.zeros(self.num_shards, capacity, dtype=torch.float64)
         records[shard, place] = order
-        weights[shard, place] = self._weights(slots, labels)[order]
+        weights[shard, place] = self._weights(units, labels)[order]
         return ShardTable(records=records, cumulative=torch.cumsum(weights, dim=1))
 
-    def _weights(self, slots: Tensor, labels: Tensor | None) -> Tensor:
-        """What each record weighs in its shard: one over the records of its slot and class times the slots with it."""
+    def _weights(self, units: Tensor, labels: Tensor | None) -> Tensor:
+        """What each record weighs in its shard: one over the records of its unit and class times the units with it."""
         if labels is None:
-            return 1 / torch.bincount(slots)[slots].double()
+            return 1 / torch.bincount(units)[units].double()
         num_classes = int(labels.max()) + 1
-        held, inverse, counts = torch.unique(slots * num_classes + labels, return_inverse=True, return_counts=True)
-        shard_and_class = self.shard_of_slot[held // num_classes] * num_classes + held % num_classes
-        num_slots = torch.bincount(shard_and_class)[shard_and_class]
-        return 1 / (counts * num_slots)[inverse].double()
+        held, inverse, counts = torch.unique(units * num_classes + labels, return_inverse=True, return_counts=True)
+        shard_and_class = self.shard_of_unit[held // num_classes] * num_classes + held % num_classes
+        num_units = torch.bincount(shard_and_class)[shard_and_class]
+        return 1 / (counts * num_units)[inverse].double()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,26 +112,13 @@ class ShardTable:
         return self.cumulative[shards, -1] == 0
 
 
-def partition_slots(num_slots: int, num_shards: int, seed: int) -> SlotPartition:
-    """Deal slots to shards by a public random permutation, sizes as equal as can be.
+def deal(units: Identities, num_shards: int, key: UnitKey) -> Partition:
+    """Deal units to shards, each by itself: shards hold about as many each, and some may stand empty.
 
     Args:
-        num_slots: public number of slots, >= num_shards.
+        units: who they are.
         num_shards: number K of shards, one a critic.
-        seed: public.
-
-    Raises:
-        InputError: fewer slots than shards.
-
-    >>> torch.bincount(partition_slots(10, 3, seed=0).shard_of_slot).tolist()
-    [4, 3, 3]
+        key: secret, of the run.
     """
-    if not 1 <= num_shards <= num_slots:
-        raise InputError(
-            f"num_critics = {num_shards} but there are {num_slots} slots: every critic needs a shard of at "
-            f"least one slot; pass --num-critics {num_slots} or fewer"
-        )
-    dealt = np.random.default_rng(seed).permutation(num_slots)
-    shard_of_slot = np.empty(num_slots, dtype=np.int64)
-    shard_of_slot[dealt] = np.arange(num_slots) % num_shards
-    return SlotPartition(shard_of_slot=torch.from_numpy(shard_of_slot), num_shards=num_shards)
+    labels, order = key.deal(Dealt.SHARD, units, num_shards)
+    return Partition(shard_of_unit=torch.from_numpy(labels), order=torch.from_numpy(order), num_shards=num_shards)

@@ -9,15 +9,12 @@ from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import truncation_delta
-from gossamer.mechanisms.priced_plan import TUNING, AbstractPricedPlan
-from gossamer.privacy.accounting import (
-    describe_accountants,
-    epsilon_by_rdp,
-)
-from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.mechanisms.priced_plan import AbstractPricedPlan
+from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.events import one_of_many_event
 from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
-from gossamer.privacy.statement import PrivacyStatement
+from gossamer.privacy.slots import CountSource
+from gossamer.privacy.statement import Parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +33,7 @@ class OneOfManyPlan(AbstractPricedPlan):
         draws_per_step: c, coins in a step, a divisor of B.
         clip_norm: C, > 0; the answers of a draw have norm ``C sqrt(B/c)`` at most, taken together.
         noise_multiplier: noise standard deviation over `sensitivity`, > 0; None while it is still to be calibrated.
+        source: who says the number of slots.
 
     Raises:
         InputError: a number out of range, fewer slots than critics, or c that does not divide B.
@@ -50,6 +48,7 @@ class OneOfManyPlan(AbstractPricedPlan):
     draws_per_step: int
     clip_norm: float
     noise_multiplier: float | None
+    source: CountSource = CountSource.GIVEN
 
     def __post_init__(self) -> None:
         if not 0 < self.clip_norm < float("inf"):
@@ -60,11 +59,6 @@ class OneOfManyPlan(AbstractPricedPlan):
                 f"needs at least one; pass --num-critics {self.num_slots} or fewer"
             )
         self._event_with(1.0 if self.noise_multiplier is None else self.noise_multiplier)
-
-    @property
-    def adjacency(self) -> Adjacency:
-        """The content of one slot: the map from slots to shards does not move when a slot empties."""
-        return Adjacency.SLOT
 
     @property
     def sensitivity(self) -> float:
@@ -80,71 +74,34 @@ class OneOfManyPlan(AbstractPricedPlan):
         """Bound on the answers of one draw taken together, ``C sqrt(B / c)``."""
         return self.clip_norm * math.sqrt(self.batch_size / self.draws_per_step)
 
-    def statement(
-        self,
-        delta: float,
-        *,
-        method: str,
-        sample_size: int,
-        is_secure: bool,
-        public_inputs: tuple[str, ...] = (),
-        num_tuning_runs: int = 0,
-        num_planned_steps: int | None = None,
-    ) -> PrivacyStatement:
-        """The claim of a run of this plan.
+    def _describe_mechanism(self) -> str:
+        return "Gaussian noise on the clipped answer of one of K critics, drawn in secret"
 
-        Args:
-            delta: below one over the number of slots.
-            method: name of the method that ran.
-            sample_size: coordinates of the largest released vector.
-            is_secure: whether the noise was secret.
-            public_inputs: sentences on what was taken as public.
-            num_tuning_runs: earlier runs on the same records, as their owner declares.
-            num_planned_steps: of the whole run, where this plan is of its first steps and the claim is of what was
-                released after them; None where it is the whole.
-        """
-        budget = self.budget_at(delta)
-        return PrivacyStatement(
-            mechanism=f"{method}: Gaussian noise on the clipped answer of one of K critics, drawn in secret",
-            adjacency=self.adjacency,
-            unit=self.unit,
-            num_slots=self.num_slots,
-            epsilon=budget.epsilon,
-            delta=delta,
-            epsilon_rdp=epsilon_by_rdp(self.event, delta).epsilon,
+    def _parameters(self, delta: float) -> tuple[Parameter, ...]:
+        names = ("num_critics", "num_steps", "batch_size", "draws_per_step")
+        return tuple((name, getattr(self, name)) for name in names)
+
+    def _described_settings(self) -> tuple[str, ...]:
+        return (
+            "all settings of the run and its seed, which initial weights and batches follow from; who belongs to "
+            "which shard follows from a secret key",
+        )
+
+    @property
+    def _released_clip_norm(self) -> float:
+        return self.clip_norm
+
+    @property
+    def _published_caveat(self) -> str:
+        return PUBLISHED_CAVEAT
+
+    def _published_epsilon(self, delta: float) -> float:
+        return published_gs_wgan_epsilon(
+            num_critics=self.num_critics,
             noise_multiplier=self._chosen_multiplier(),
-            clip_norm=self.clip_norm,
-            parameters=tuple(
-                (name, getattr(self, name)) for name in ("num_critics", "num_steps", "batch_size", "draws_per_step")
-            ),
-            accountants=describe_accountants(),
-            num_tuning_runs=num_tuning_runs,
-            public_inputs=(
-                "the number of slots, the shape of the data, its range [0, 1] and the names of its classes",
-                "all settings of the run and its seed, which shards and initial weights follow from",
-                *public_inputs,
-            ),
-            covered=(
-                *self._describe_generator(num_planned_steps),
-                "synthetic samples drawn from it, as many as you like",
-            ),
-            not_covered=(
-                *(() if num_planned_steps is None else (TUNING,)),
-                "everything in private/: critics, checkpoints, the ledger and losses on real data",
-                "evaluations and every other score on real data, wherever they are kept, and choices made by them",
-                "facts that hold for the whole population: the generator is meant to teach those",
-                self.unit.overlap,
-            ),
-            truncation_delta=self.truncation_delta(sample_size),
-            is_secure=is_secure,
-            published_epsilon=published_gs_wgan_epsilon(
-                num_critics=self.num_critics,
-                noise_multiplier=self._chosen_multiplier(),
-                num_steps=self.num_steps,
-                batch_size=self.batch_size,
-                delta=delta,
-            ),
-            published_caveat=PUBLISHED_CAVEAT,
+            num_steps=self.num_steps,
+            batch_size=self.batch_size,
+            delta=delta,
         )
 
     def truncation_delta(self, sample_size: int) -> float:

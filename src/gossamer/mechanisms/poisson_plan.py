@@ -8,15 +8,12 @@ from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import truncation_delta
-from gossamer.mechanisms.priced_plan import TUNING, AbstractPricedPlan
-from gossamer.privacy.accounting import (
-    describe_accountants,
-    epsilon_by_rdp,
-)
+from gossamer.mechanisms.priced_plan import AbstractPricedPlan
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.events import poisson_event
 from gossamer.privacy.published import PublishedFigure
-from gossamer.privacy.statement import PrivacyStatement
+from gossamer.privacy.slots import CountSource
+from gossamer.privacy.statement import Parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +32,8 @@ class PoissonPlan(AbstractPricedPlan):
         noise_multiplier: noise standard deviation over `sensitivity`, > 0; None while it is still to be calibrated.
         records_per_unit: m, records of a drawn unit that are read; 1 where a unit is a record. It costs nothing.
         published: how a published system prices such a plan, where there is one.
+        source: who says the number of slots.
+        training_share: expected share of the slots that is learnt from, in (0, 1]; public.
 
     Raises:
         InputError: a number out of range.
@@ -49,6 +48,8 @@ class PoissonPlan(AbstractPricedPlan):
     noise_multiplier: float | None
     records_per_unit: int = 1
     published: PublishedFigure | None = None
+    source: CountSource = CountSource.GIVEN
+    training_share: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 < self.clip_norm < float("inf"):
@@ -63,8 +64,8 @@ class PoissonPlan(AbstractPricedPlan):
 
     @property
     def adjacency(self) -> Adjacency:
-        """One unit added or removed."""
-        return Adjacency.ADD_OR_REMOVE_ONE
+        """One unit added or removed; or one replaced, where the number of slots was counted in the data."""
+        return self.source.of_samples
 
     @property
     def sensitivity(self) -> float:
@@ -73,76 +74,45 @@ class PoissonPlan(AbstractPricedPlan):
 
     @property
     def expected_batch_size(self) -> float:
-        """``q N``, public: what sums are divided by. The number of drawn units is secret."""
-        return self.sample_rate * self.num_slots
+        """``q N`` times the share learnt from, public: what sums are divided by.
 
-    def statement(
-        self,
-        delta: float,
-        *,
-        method: str,
-        sample_size: int,
-        is_secure: bool,
-        public_inputs: tuple[str, ...] = (),
-        num_tuning_runs: int = 0,
-        num_planned_steps: int | None = None,
-    ) -> PrivacyStatement:
-        """The claim of a run of this plan.
-
-        Args:
-            delta: below one over the number of slots.
-            method: name of the method that ran.
-            sample_size: coordinates of a released gradient.
-            is_secure: whether the noise was secret.
-            public_inputs: sentences on what was taken as public.
-            num_tuning_runs: earlier runs on the same records, as their owner declares.
-            num_planned_steps: of the whole run, where this plan is of its first steps and the claim is of what was
-                released after them; None where it is the whole.
+        Privacy: the number of drawn units is secret, and so is that of the units there are.
         """
-        budget = self.budget_at(delta)
-        return PrivacyStatement(
-            mechanism=f"{method}: Gaussian noise on the sum of the clipped gradients of a Poisson sample (DP-SGD)",
-            adjacency=self.adjacency,
-            unit=self.unit,
-            num_slots=self.num_slots,
-            epsilon=budget.epsilon,
-            delta=delta,
-            epsilon_rdp=epsilon_by_rdp(self.event, delta).epsilon,
-            noise_multiplier=self._chosen_multiplier(),
-            clip_norm=self.clip_norm,
-            parameters=self._parameters(),
-            accountants=describe_accountants(),
-            num_tuning_runs=num_tuning_runs,
-            public_inputs=(
-                "the number of slots, the shape of the data, its range [0, 1] and the names of its classes",
-                "the expected size of a batch, and the law of the classes of synthetic samples",
-                "all settings of the run and its seed, which initial weights and latents follow from",
-                *public_inputs,
-            ),
-            covered=(
-                *self._describe_generator(num_planned_steps),
-                "synthetic samples drawn from it, as many as you like",
-            ),
-            not_covered=(
-                *(() if num_planned_steps is None else (TUNING,)),
-                "everything in private/: checkpoints, the ledger and losses on real data",
-                "which units were drawn, and how many",
-                "evaluations and every other score on real data, wherever they are kept, and choices made by them",
-                "facts that hold for the whole population: the generator is meant to teach those",
-                "a unit replaced by another: that is one removed and one added, at twice epsilon and a larger delta",
-                self.unit.overlap,
-            ),
-            truncation_delta=truncation_delta(self.num_steps, sample_size, self._chosen_multiplier()),
-            is_secure=is_secure,
-            published_epsilon=self._published_epsilon(delta),
-            published_caveat=None if self.published is None else self.published.caveat,
-        )
+        return self.sample_rate * self.num_slots * self.training_share
 
-    def _parameters(self) -> tuple[tuple[str, int | float], ...]:
+    def truncation_delta(self, sample_size: int) -> float:
+        """What the finite range of the noise adds to delta at most."""
+        return truncation_delta(self.num_steps, sample_size, self._chosen_multiplier())
+
+    def _describe_mechanism(self) -> str:
+        return "Gaussian noise on the sum of the clipped gradients of a Poisson sample (DP-SGD)"
+
+    def _parameters(self, delta: float) -> tuple[Parameter, ...]:
         names = ("sample_rate", "expected_batch_size", "num_steps")
         if self.unit is Unit.PERSON:
             names += ("records_per_unit",)
         return tuple((name, getattr(self, name)) for name in names)
+
+    def _described_settings(self) -> tuple[str, ...]:
+        return (
+            "the expected size of a batch, and the law of the classes of synthetic samples",
+            "all settings of the run and its seed, which initial weights and latents follow from",
+        )
+
+    @property
+    def _released_clip_norm(self) -> float:
+        return self.clip_norm
+
+    @property
+    def _kept_private(self) -> str:
+        return "checkpoints, the ledger and losses on real data"
+
+    def _secret_draws(self) -> tuple[str, ...]:
+        return ("which units were drawn, and how many",)
+
+    @property
+    def _published_caveat(self) -> str | None:
+        return None if self.published is None else self.published.caveat
 
     def _published_epsilon(self, delta: float) -> float | None:
         if self.published is None:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gossamer.mechanisms.keystream import Keystream, key_from_seed, unit_interval
+from gossamer.privacy.keystream import Keystream, key_from_seed, unit_interval
 
 
 class TapeUse(enum.IntEnum):

@@ -9,18 +9,14 @@ from dp_accounting import DpEvent
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.one_shot import OneShotPlan
 from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.priced_plan import TUNING, AbstractPricedPlan
-from gossamer.privacy.accounting import (
-    calibrate_noise_multiplier,
-    describe_accountants,
-    epsilon_by_rdp,
-    num_steps_for_budget,
-)
+from gossamer.mechanisms.priced_plan import AbstractPricedPlan
+from gossamer.privacy.accounting import calibrate_noise_multiplier, num_steps_for_budget
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.events import compose_events
 from gossamer.privacy.ledger import Ledger
-from gossamer.privacy.statement import PrivacyStatement
+from gossamer.privacy.slots import CountSource
+from gossamer.privacy.statement import Parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +53,14 @@ class StartedPlan(AbstractPricedPlan):
             raise InputError(f"num_starts must be at least 1, got {self.num_starts}")
         for part in (self.start, self.rest):
             # Privacy: a price holds for one adjacency; prices under two do not compose.
-            if part is not None and part.adjacency is not Adjacency.SLOT:
+            if part is not None and part.adjacency not in (Adjacency.SLOT, Adjacency.REPLACE_ONE):
                 raise PrivacyError(
                     f"both parts of a run must be priced for a change of one slot, one is for "
                     f"{part.adjacency.value}: account for them apart"
                 )
         if self.rest is None:
             return
-        for name in ("unit", "num_slots"):
+        for name in ("unit", "num_slots", "source"):
             mine, other = getattr(self.start, name), getattr(self.rest, name)
             if mine != other:
                 raise InputError(f"both parts of a run must have one {name}: the start has {mine}, the rest {other}")
@@ -82,9 +78,9 @@ class StartedPlan(AbstractPricedPlan):
         return self.start.num_slots
 
     @property
-    def adjacency(self) -> Adjacency:
-        """The content of one slot, as of both parts."""
-        return Adjacency.SLOT
+    def source(self) -> CountSource:
+        """Who says the number of slots."""
+        return self.start.source
 
     @property
     def num_steps(self) -> int:
@@ -160,24 +156,28 @@ class StartedPlan(AbstractPricedPlan):
         started = replace(self, num_starts=num_starts)
         return started.first_steps(1 + num_draws).event
 
-    def covering(self, step: int, num_lost_steps: int) -> StartedPlan:
-        """The plan of ``step`` steps done and some paid for and lost; `num_starts` says how many of those were starts.
+    def covering(self, step: int, lost_steps: tuple[int, ...] = ()) -> StartedPlan:
+        """The plan of ``step`` steps done and some paid for and lost: a lost step 0 was a start, all others were draws.
 
-        A lost step counts as one of the rest here, and as a start in `num_starts` where it may have been one: whatever
-        it was, it is paid for.
+        Args:
+            step: steps done, at least 1.
+            lost_steps: numbers of those lost, each as often as it was.
         """
-        return self.first_steps(min(self.num_steps, step + num_lost_steps))
+        num_lost_starts = lost_steps.count(0)
+        num_draws = step - 1 + len(lost_steps) - num_lost_starts
+        return replace(self, num_starts=1 + num_lost_starts).first_steps(min(self.num_steps, 1 + num_draws))
 
-    def end_step(self, next_step: int, num_lost_steps: int, delta: float) -> int:
+    def end_step(self, next_step: int, lost_steps: tuple[int, ...], delta: float) -> int:
         """How far a run may go that has done the first ``next_step`` steps and lost some that were paid for.
 
-        As far as the steps done, the lost ones and ``num_starts`` starts cost no more at ``delta`` than this plan does
-        with one.
+        As far as the steps done, the draws lost and all starts cost no more at ``delta`` than this plan does with one.
         """
-        if self.num_starts == 1:
-            return max(next_step, self.num_steps - num_lost_steps)
-        planned = replace(self, num_starts=1).budget_at(delta)
-        return max(next_step, self.num_steps_within(planned) - num_lost_steps)
+        num_lost_starts = lost_steps.count(0)
+        num_lost_draws = len(lost_steps) - num_lost_starts
+        if num_lost_starts == 0:
+            return max(next_step, self.num_steps - num_lost_draws)
+        paid = replace(self, num_starts=1 + num_lost_starts)
+        return max(next_step, paid.num_steps_within(self.budget_at(delta)) - num_lost_draws)
 
     def _event_with(self, noise_multiplier: float) -> DpEvent:
         starts = (self.start.event,) * self.num_starts
@@ -188,71 +188,29 @@ class StartedPlan(AbstractPricedPlan):
 
     # ---- statement ----------------------------------------------------------------------------------------------
 
-    def statement(
-        self,
-        delta: float,
-        *,
-        method: str,
-        sample_size: int,
-        is_secure: bool,
-        public_inputs: tuple[str, ...] = (),
-        num_tuning_runs: int = 0,
-        num_planned_steps: int | None = None,
-    ) -> PrivacyStatement:
-        """The claim of a run of this plan: both mechanisms with their multipliers, and the price of both together.
+    @property
+    def _released_clip_norm(self) -> float | None:
+        return None if self.rest is None else self.rest.clip_norm
 
-        Args:
-            delta: below one over the number of slots.
-            method: name of the method that ran.
-            sample_size: coordinates of a record, or of the largest vector that a critic answers with.
-            is_secure: whether the noise was secret.
-            public_inputs: sentences on what was taken as public.
-            num_tuning_runs: earlier runs on the same records, as their owner declares.
-            num_planned_steps: of the whole run, where this plan is of its first steps; None where it is the whole.
-        """
-        return PrivacyStatement(
-            mechanism=f"{method}: {self._describe_mechanisms()}",
-            adjacency=self.adjacency,
-            unit=self.unit,
-            num_slots=self.num_slots,
-            epsilon=self.budget_at(delta).epsilon,
-            delta=delta,
-            epsilon_rdp=epsilon_by_rdp(self.event, delta).epsilon,
-            noise_multiplier=self._chosen_multiplier(),
-            clip_norm=None if self.rest is None else self.rest.clip_norm,
-            parameters=self._parameters(delta),
-            accountants=describe_accountants(),
-            num_tuning_runs=num_tuning_runs,
-            public_inputs=(
-                "the number of slots, the shape of the data, its range [0, 1] and the names of its classes",
-                "all settings of the run and its seeds, which shards and initial weights follow from",
-                *public_inputs,
-            ),
-            covered=(
-                *self._describe_generator(num_planned_steps),
-                "synthetic samples drawn from it, as many as you like",
-                "the one-shot sums as they were released, and the mixture that is computed from them",
-            ),
-            not_covered=(
-                *(() if num_planned_steps is None else (TUNING,)),
-                "everything in private/: critics, checkpoints, the ledger and losses on real data",
-                "evaluations and every other score on real data, wherever they are kept, and choices made by them",
-                "facts that hold for the whole population: the generator is meant to teach those",
-                self.unit.overlap,
-            ),
-            truncation_delta=self._truncation_delta(sample_size),
-            is_secure=is_secure,
+    def _described_settings(self) -> tuple[str, ...]:
+        return (
+            "all settings of the run and its seeds, which initial weights and batches follow from; who belongs to "
+            "which shard follows from a secret key",
         )
 
-    def _describe_mechanisms(self) -> str:
+    def _covered(self, num_planned_steps: int | None) -> tuple[str, ...]:
+        sums = "the one-shot sums as they were released, and the mixture that is computed from them"
+        return (*super()._covered(num_planned_steps), sums)
+
+    def _describe_mechanism(self) -> str:
         sums = f"Gaussian noise on {self.start.describe_sums()} over all slots"
         if self.rest is None:
             return sums
         return f"{sums}; then Gaussian noise on the clipped answer of one of K critics, drawn in secret"
 
-    def _parameters(self, delta: float) -> tuple[tuple[str, str | int | float], ...]:
+    def _parameters(self, delta: float) -> tuple[Parameter, ...]:
         alone = self.start.budget_at(delta).epsilon
-        begin: tuple[tuple[str, str | int | float], ...] = (
+        begin: tuple[Parameter, ...] = (
             ("num_steps", self.num_steps),
             ("noise multiplier of step 1", f"{self.start.noise_std:.6g} (epsilon {alone:.4g} if it were all)"),
             ("times step 1 is paid for", self.num_starts),
@@ -278,6 +236,7 @@ class StartedPlan(AbstractPricedPlan):
             "ones are computed from, too",
         )
 
-    def _truncation_delta(self, sample_size: int) -> float:
+    def truncation_delta(self, sample_size: int) -> float:
+        """What the finite range of the noise adds to delta at most."""
         begin = self.num_starts * self.start.truncation_delta(sample_size)
         return min(1.0, begin + (0.0 if self.rest is None else self.rest.truncation_delta(sample_size)))

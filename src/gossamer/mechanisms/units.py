@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.keystream import Keystream, key_from_seed, unit_interval
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.keystream import Keystream, key_from_seed, unit_interval
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,6 +23,7 @@ class Units:
         starts: int64 (num_slots,), where the records of a slot begin in ``order``.
         counts: int64 (num_slots,), how many records a slot holds, 0 for an empty one.
         records_per_unit: m, >= 1, public: how many records of a unit are read when it is drawn.
+        marks: int64 (num_slots,), a number that a unit's identity stands for and nobody else's content or place moves.
         seed: public.
     """
 
@@ -31,6 +32,7 @@ class Units:
     starts: Tensor
     counts: Tensor
     records_per_unit: int
+    marks: Tensor
     seed: int
 
     @property
@@ -49,8 +51,8 @@ class Units:
         record ``floor((j + u) n / m)`` for j = 0 .. m - 1. Each is as likely as any other, no record is read twice
         where n is at least m, and a unit with fewer records gives them all about equally often.
 
-        Guarantee: what a unit gives depends on its own records, its slot, the step and a public seed alone, so that a
-        unit added or removed changes nothing in what others give.
+        Guarantee: what a unit gives depends on its own records, its identity, the step and a public seed alone, so that
+        a unit added or removed changes nothing in what others give.
 
         Args:
             slots: int64 (k,), none of them empty.
@@ -65,19 +67,30 @@ class Units:
         return self.order[self.starts[slots][:, None] + torch.minimum(place, counts.long() - 1)]
 
     def _start(self, slots: Tensor, step: int) -> Tensor:
-        """Public uniform numbers in [0, 1), one for each slot at a step."""
+        """Uniform numbers in [0, 1) that the seed, a unit's own mark and the step decide, one for each slot."""
         stream = Keystream(key_from_seed(self.seed, "records of a unit"))
-        words = stream.words(np.uint64(step), slots.numpy().astype(np.uint64))
+        words = stream.words(np.uint64(step), self.marks[slots].numpy().view(np.uint64))
         return torch.from_numpy(unit_interval(words[:, 0]))
 
 
-def units_of_records(num_slots: int) -> Units:
-    """Every record is a unit: slot i holds record i and nothing else."""
-    every = torch.arange(num_slots)
-    return Units(unit=Unit.RECORD, order=every, starts=every, counts=torch.ones_like(every), records_per_unit=1, seed=0)
+def units_of_records(num_records: int, num_slots: int | None = None) -> Units:
+    """Every record is a unit: slot i holds record i and nothing else; slots beyond the records stand empty.
+
+    Args:
+        num_records: private where the number of slots was given.
+        num_slots: public, at least the records; None for just those.
+    """
+    slots = torch.arange(num_records if num_slots is None else num_slots)
+    counts = (slots < num_records).to(torch.int64)
+    every = torch.arange(num_records)
+    return Units(
+        unit=Unit.RECORD, order=every, starts=slots * counts, counts=counts, records_per_unit=1, marks=slots, seed=0
+    )
 
 
-def units_of_persons(slot_of_record: Tensor, num_slots: int, *, records_per_unit: int, seed: int) -> Units:
+def units_of_persons(
+    slot_of_record: Tensor, num_slots: int, *, records_per_unit: int, seed: int, marks: Tensor | None = None
+) -> Units:
     """Every person is a unit, with all records of that person.
 
     Args:
@@ -85,6 +98,8 @@ def units_of_persons(slot_of_record: Tensor, num_slots: int, *, records_per_unit
         num_slots: public number of persons; a person without records leaves a slot empty.
         records_per_unit: m, public.
         seed: public.
+        marks: int64, of each person that may be named, what the person's identity stands for; None where the numbers in
+            ``slot_of_record`` are the identities.
 
     Raises:
         InputError: no record to read, or a person beyond the slots (the first record of one is named).
@@ -99,11 +114,15 @@ def units_of_persons(slot_of_record: Tensor, num_slots: int, *, records_per_unit
         index = int(is_outside.nonzero()[0])
         raise InputError(f"record {index} belongs to a person outside 0 .. {num_slots - 1}: raise the number of slots")
     counts = torch.bincount(slot_of_record, minlength=num_slots)
+    own = torch.arange(num_slots)
+    if marks is not None:
+        own[: len(marks)] = marks[:num_slots]
     return Units(
         unit=Unit.PERSON,
         order=torch.argsort(slot_of_record, stable=True),
         starts=torch.cumsum(counts, dim=0) - counts,
         counts=counts,
         records_per_unit=records_per_unit,
+        marks=own,
         seed=seed,
     )

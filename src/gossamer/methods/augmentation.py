@@ -5,21 +5,21 @@ from __future__ import annotations
 import abc
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.sampling import public_stream
-
-_AT_ONCE = 2000
+from gossamer.privacy.keystream import Keystream, key_from_seed, unit_interval
 
 
 class AbstractAugmentation(abc.ABC):
     """A public random family of maps of single images.
 
-    Guarantee: variant v of record i is a function of that record, of i, v and a public seed, so all variants of a slot
-    stay in the slot's shard and a neighbouring data set differs in them alone.
+    Guarantee: variant v of a record is a function of that record, of its mark (which follows from its own unit alone),
+    of v and a public seed, so all variants of a unit stay in the unit's shard and a neighbouring data set differs in
+    them alone. By its number in the file, one that leaves would change the variants of all behind it.
     """
 
     @property
@@ -28,8 +28,15 @@ class AbstractAugmentation(abc.ABC):
         """How many variants there are of each record, the record itself among them."""
 
     @abc.abstractmethod
-    def variant(self, images: Tensor, number: int, seed: int) -> Tensor:
-        """Variant ``number`` of every image, same shape; number 0 is the image itself."""
+    def variant(self, images: Tensor, number: int, marks: Tensor, seed: int) -> Tensor:
+        """Variant ``number`` of every image, same shape; number 0 is the image itself.
+
+        Args:
+            images: (batch, channels, height, width).
+            number: in 0 .. num_variants - 1.
+            marks: int64 (batch,), what stands for each record.
+            seed: public.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +48,7 @@ class NoAugmentation(AbstractAugmentation):
         """1."""
         return 1
 
-    def variant(self, images: Tensor, number: int, seed: int) -> Tensor:
+    def variant(self, images: Tensor, number: int, marks: Tensor, seed: int) -> Tensor:
         """The images."""
         return images
 
@@ -76,28 +83,24 @@ class SmallMotions(AbstractAugmentation):
         """As given."""
         return self.count
 
-    def variant(self, images: Tensor, number: int, seed: int) -> Tensor:
+    def variant(self, images: Tensor, number: int, marks: Tensor, seed: int) -> Tensor:
         """Moved copies; pixels that come from outside are 0."""
         if images.dim() != 4:
             raise InputError("SmallMotions moves images: take NoAugmentation for series")
         if number == 0:
             return images
-        motions = self._motions(len(images), number, seed)
-        moved = [
-            functional.grid_sample(
-                part, functional.affine_grid(motion, list(part.shape), align_corners=False), align_corners=False
-            )
-            for part, motion in zip(images.split(_AT_ONCE), motions.split(_AT_ONCE), strict=True)
-        ]
+        grid = functional.affine_grid(self._motions(marks, number, seed), list(images.shape), align_corners=False)
         # Interpolation may leave [0, 1] by a rounding.
-        return torch.cat(moved).clamp(0, 1)
+        return functional.grid_sample(images, grid, align_corners=False).clamp(0, 1)
 
-    def _motions(self, num_images: int, number: int, seed: int) -> Tensor:
-        """Affine maps (num_images, 2, 3): rotation and shear times size, and a shift in units of half a side."""
-        rng = public_stream(seed, "augmentation", number)
-        uniform = torch.rand(num_images, 5, generator=rng) * 2 - 1
+    def _motions(self, marks: Tensor, number: int, seed: int) -> Tensor:
+        """Affine maps (batch, 2, 3): rotation and shear times size, and a shift in units of half a side."""
+        stream = Keystream(key_from_seed(seed, "augmentation"))
+        blocks = np.uint64(number << 8) + np.arange(3, dtype=np.uint64)
+        words = stream.words(blocks, marks.numpy().view(np.uint64)[:, None]).reshape(len(marks), -1)[:, :5]
+        uniform = torch.from_numpy(unit_interval(words)).float() * 2 - 1
         angle, shear, size = uniform[:, 0] * self.rotation, uniform[:, 1] * self.shear, 1 + uniform[:, 2] * self.zoom
-        motion = torch.zeros(num_images, 2, 3)
+        motion = torch.zeros(len(marks), 2, 3)
         motion[:, 0, 0], motion[:, 0, 1] = size * angle.cos(), shear - angle.sin()
         motion[:, 1, 0], motion[:, 1, 1] = angle.sin(), size * angle.cos()
         motion[:, :, 2] = uniform[:, 3:] * 2 * self.shift

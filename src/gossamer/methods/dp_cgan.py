@@ -8,9 +8,8 @@ of the discriminator for each of the generator.
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,6 +38,7 @@ from gossamer.nn.views import View, WholeImage
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.published import PUBLISHED_DP_CGAN
+from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
 
@@ -131,32 +131,38 @@ class DPCGANConfig:
             raise InputError(f"seed must be 0 or more, got {self.seed}")
 
 
-def plan(config: DPCGANConfig, num_slots: int, unit: Unit = Unit.RECORD) -> PoissonPlan:
+def plan(config: DPCGANConfig, slots: PublicSlots) -> PoissonPlan:
     """What the settings cost, for a public number of slots: the object that the run is then made from.
+
+    The rate is the expected batch over the expected number of units on the training side: both are public, and neither
+    follows how many there really are.
 
     Raises:
         InputError: a batch is expected to hold more units than there are slots.
     """
-    if config.expected_batch_size > num_slots:
+    if config.expected_batch_size > slots.expected_training:
+        most = math.floor(slots.expected_training)
         raise InputError(
-            f"expected_batch_size = {config.expected_batch_size} but there are {num_slots} slots: "
-            f"expect {num_slots} or fewer"
+            f"expected_batch_size = {config.expected_batch_size} but there are {most} slots to learn from: "
+            f"expect {most} or fewer"
         )
     return PoissonPlan(
-        unit=unit,
-        num_slots=num_slots,
-        sample_rate=config.expected_batch_size / num_slots,
+        unit=slots.unit,
+        num_slots=slots.number,
+        source=slots.source,
+        training_share=slots.training_share,
+        sample_rate=config.expected_batch_size / slots.expected_training,
         num_steps=config.num_steps,
         clip_norm=config.clip_norm,
         noise_multiplier=config.noise_multiplier,
-        records_per_unit=config.records_per_person if unit is Unit.PERSON else 1,
+        records_per_unit=config.records_per_person if slots.unit is Unit.PERSON else 1,
         published=PUBLISHED_DP_CGAN,
     )
 
 
-def calibrate(config: DPCGANConfig, num_slots: int, budget: PrivacyBudget, unit: Unit = Unit.RECORD) -> DPCGANConfig:
+def calibrate(config: DPCGANConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPCGANConfig:
     """The same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, num_slots, unit).calibrated(budget).noise_multiplier)
+    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,15 +201,7 @@ class DPCGANTraining(AbstractTraining):
         config: settings.
         images: private records.
         noise: secret randomness of this process.
-        delta: of the statement.
-        unit: whom the guarantee is for.
-        device: where to compute.
-        precision: of the synthetic part, torch.float32 or torch.bfloat16; records are in float32 always.
-        public_notes: sentences on public inputs, for the statement.
-        num_tuning_runs: earlier runs on the same records, declared in the statement; their cost is not in its epsilon.
-        state: what `state_dict` returned, to go on from there.
-        num_lost_steps: steps charged before and lost in a crash; the run ends so many steps earlier.
-        charge: called before every step, to write the ledger.
+        circumstances: all else; bfloat16 is for the synthetic part alone, records are in float32 always.
 
     Raises:
         InputError: settings that do not fit the data.
@@ -213,53 +211,33 @@ class DPCGANTraining(AbstractTraining):
     plan: PoissonPlan
 
     def __init__(
-        self,
-        config: DPCGANConfig,
-        images: RecordSet,
-        noise: AbstractNoise,
-        *,
-        delta: float,
-        unit: Unit = Unit.RECORD,
-        device: torch.device | None = None,
-        precision: torch.dtype = torch.float32,
-        public_notes: tuple[str, ...] = (),
-        num_tuning_runs: int = 0,
-        state: dict[str, Any] | None = None,
-        num_lost_steps: int = 0,
-        charge: Callable[[int], None] = lambda step: None,
+        self, config: DPCGANConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
     ) -> None:
-        device = device or torch.device("cpu")
-        units = units_of(images, unit, records_per_person=config.records_per_person, seed=config.seed)
+        slots, device = circumstances.slots_of(images), circumstances.device
+        units = units_of(images, slots, records_per_person=config.records_per_person, seed=config.seed)
         self.config = config
-        self.plan = plan(config, units.num_slots, unit)
-        self._networks = PublicNetworks(config, images.spec, device, precision)
+        self.plan = plan(config, slots)
+        self._networks = PublicNetworks(config, images.spec, device, circumstances.precision)
         self.sample_size = sum(map(torch.numel, self._networks.parameters().values()))
         # Before anything is spent: settings without an honest statement are refused here.
-        self._claim = functools.partial(
-            PoissonPlan.statement,
-            delta=delta,
-            method="dp-cgan",
-            is_secure=noise.is_secure,
-            sample_size=self.sample_size,
-            public_inputs=public_notes,
-            num_tuning_runs=num_tuning_runs,
-        )
-        self._statement = self._claim(self.plan)
+        self._terms = circumstances.terms("dp-cgan", noise, self.sample_size)
+        self._statement = self.plan.statement(self._terms)
+        state = circumstances.state
         self.step = 0
         if state is not None:
             self.step = state["step"]
             self._networks.restore(state["networks"])
-        self._num_lost_steps = num_lost_steps
-        self.end_step = max(self.step, config.num_steps - num_lost_steps)
+        self._num_lost_steps = len(circumstances.lost_steps)
+        self.end_step = max(self.step, config.num_steps - self._num_lost_steps)
         self._gradient = PrivateGradient(
             self.plan,
             units,
-            _records(config, images, unit, device),
+            _records(config, images, slots.unit, device),
             noise,
             chunk_size=config.chunk_size,
             next_step=self.step,
-            num_lost_steps=num_lost_steps,
-            charge=charge,
+            num_lost_steps=self._num_lost_steps,
+            charge=circumstances.charge,
         )
 
     def __iter__(self) -> Iterator[DPCGANReport]:
@@ -312,12 +290,12 @@ class DPCGANTraining(AbstractTraining):
         if self.step == 0:
             raise InputError("the generator has not learnt anything yet: take at least one step first")
         so_far = self.plan.first_steps(self.num_paid_steps)
-        return self._networks.released(self._claim(so_far, num_planned_steps=self.plan.num_steps))
+        return self._networks.released(so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)))
 
 
 def _records(config: DPCGANConfig, images: RecordSet, unit: Unit, device: torch.device) -> tuple[Tensor, ...]:
     """The private tensors as the discriminator sees them: images in the view, and classes where there are any."""
-    looked = described(lambda x, _: config.view.look(x), images, unit, config.seed).to(device)
+    looked = described(lambda x, _: config.view.look(x), images, unit).to(device)
     return (looked,) if images.y is None else (looked, images.y.to(device))
 
 
@@ -448,18 +426,12 @@ def _optimiser(settings: GradientDescent | Adam, network: nn.Module) -> torch.op
             )
 
 
-def _start(
-    config: DPCGANConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
-) -> DPCGANTraining:
-    return DPCGANTraining(config, images, noise, **circumstances.as_options())
-
-
 DP_CGAN = Method(
     name="dp-cgan",
     summary="one discriminator trained by DP-SGD, and a generator that learns from it",
     config=DPCGANConfig,
     plan=plan,
     calibrate=calibrate,
-    start=_start,
+    start=DPCGANTraining,
     saves_on_the_way=True,
 )

@@ -7,9 +7,8 @@ that the finite batch of synthetic samples has in the published loss (docs/conce
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,15 +28,15 @@ from gossamer.methods.method import (
     Progress,
     RecordsExpected,
 )
-from gossamer.methods.protected import bundles, num_slots_of, owners_of, slot_sizes_of
+from gossamer.methods.protected import bundles, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import EmbeddingGeneratorConfig
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.latents import Latent, NormalLatent
 from gossamer.nn.merf import AbstractMERFGenerator
-from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
 _CHUNK = 1000
@@ -90,7 +89,7 @@ class DPMERFConfig:
                 raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
 
 
-def plan(config: DPMERFConfig, num_slots: int, unit: Unit = Unit.RECORD) -> OneShotPlan:
+def plan(config: DPMERFConfig, slots: PublicSlots) -> OneShotPlan:
     r"""What the settings cost, for a public number of slots: the object that the run is then made from.
 
     One release. A slot with image x and class y adds :math:`e_y \otimes (1, \varphi(x))`: the count of the class and
@@ -102,12 +101,18 @@ def plan(config: DPMERFConfig, num_slots: int, unit: Unit = Unit.RECORD) -> OneS
         num_groups=config.records.num_groups, dim=config.num_features, radius=1.0, count_weight=1.0, mean_weight=1.0
     )
     release = Release(name="mean embedding", contribution=features)
-    return OneShotPlan(unit=unit, num_slots=num_slots, releases=(release,), noise_multiplier=config.noise_multiplier)
+    return OneShotPlan(
+        unit=slots.unit,
+        num_slots=slots.number,
+        source=slots.source,
+        releases=(release,),
+        noise_multiplier=config.noise_multiplier,
+    )
 
 
-def calibrate(config: DPMERFConfig, num_slots: int, budget: PrivacyBudget, unit: Unit = Unit.RECORD) -> DPMERFConfig:
+def calibrate(config: DPMERFConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPMERFConfig:
     """The same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, num_slots, unit).calibrated(budget).noise_multiplier)
+    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,15 +172,7 @@ class DPMERFTraining(AbstractTraining):
         config: settings.
         images: private records.
         noise: secret randomness of this process.
-        delta: of the statement.
-        unit: whom the guarantee is for.
-        device: where to compute.
-        precision: torch.float32, the only one.
-        public_notes: sentences on public inputs, for the statement.
-        num_tuning_runs: earlier runs on the same records, declared in the statement; their cost is not in its epsilon.
-        state: what `state_dict` returned, to go on from there.
-        num_lost_steps: 1 where the release was paid for and lost in a crash.
-        charge: called before the release, to write the ledger.
+        circumstances: all else; float32 is the only precision.
 
     Raises:
         InputError: data of another number of classes, or settings that do not fit.
@@ -183,55 +180,35 @@ class DPMERFTraining(AbstractTraining):
     """
 
     def __init__(
-        self,
-        config: DPMERFConfig,
-        images: RecordSet,
-        noise: AbstractNoise,
-        *,
-        delta: float,
-        unit: Unit = Unit.RECORD,
-        device: torch.device | None = None,
-        precision: torch.dtype = torch.float32,
-        public_notes: tuple[str, ...] = (),
-        num_tuning_runs: int = 0,
-        state: dict[str, Any] | None = None,
-        num_lost_steps: int = 0,
-        charge: Callable[[int], None] = lambda step: None,
+        self, config: DPMERFConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
     ) -> None:
         config.records.check(images.spec)
-        if precision is not torch.float32:
+        if circumstances.precision is not torch.float32:
             raise InputError("dp-merf computes in float32 alone: leave the precision out")
         self.config = config
-        self.plan: OneShotPlan = plan(config, num_slots_of(images, unit), unit)
+        self.plan: OneShotPlan = plan(config, circumstances.slots_of(images))
         self.sample_size = math.prod(images.spec.shape)
         # Before anything is spent: settings without an honest statement are refused here.
-        self._claim = functools.partial(
-            OneShotPlan.statement,
-            delta=delta,
-            method="dp-merf",
-            is_secure=noise.is_secure,
-            sample_size=self.sample_size,
-            public_inputs=("the bandwidth of the kernel and its random frequencies", *public_notes),
-            num_tuning_runs=num_tuning_runs,
-        )
-        self._statement = self._claim(self.plan)
+        public = ("the bandwidth of the kernel and its random frequencies",)
+        self._statement = self.plan.statement(circumstances.terms("dp-merf", noise, self.sample_size, public))
         self._images = images
         self._features = RandomFeatures.drawn(config, images.spec)
-        self._fit = EmbeddingFit(config, images.spec, self._features, device or torch.device("cpu"))
+        self._fit = EmbeddingFit(config, images.spec, self._features, circumstances.device)
         self.step = 0
         self._released: Tensor | None = None
+        state, lost = circumstances.state, circumstances.lost_steps
         if state is not None:
             self.step, self._released = state["step"], state["released"]
             self._fit.restore(state["generator"])
-        self._num_lost_steps = num_lost_steps
-        self.end_step = self.plan.end_step(self.step, num_lost_steps)
+        self._num_lost_steps = len(lost)
+        self.end_step = self.plan.end_step(self.step, lost)
         self._releaser = OneShotReleaser(
             self.plan,
             noise,
-            slot_sizes=slot_sizes_of(images, unit),
+            slot_sizes=slot_sizes_of(images, self.plan),
             next_step=self.step,
-            num_lost_steps=num_lost_steps,
-            charge=charge,
+            lost_steps=lost,
+            charge=circumstances.charge,
         )
 
     def __iter__(self) -> Iterator[DPMERFReport]:
@@ -266,8 +243,7 @@ class DPMERFTraining(AbstractTraining):
         images, owners = self._images, owners_of(self._images, self.plan.unit)
         labels = torch.zeros(images.num_records, dtype=torch.int64) if images.y is None else images.y
         for bundle in bundles(images, self.plan.unit, _CHUNK):
-            rows = torch.cat(bundle)
-            features = torch.cat([self._features(images.x[piece]) for piece in bundle])
+            rows, features = bundle.rows, bundle.compute(self._features, images.x)
             yield Slots(vectors=features, groups=labels[rows], owners=None if owners is None else owners[rows])
 
     def _target(self, released: Tensor) -> Tensor:
@@ -391,18 +367,12 @@ class EmbeddingFit:
         self._optimiser.load_state_dict(state["optimiser"])
 
 
-def _start(
-    config: DPMERFConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
-) -> DPMERFTraining:
-    return DPMERFTraining(config, images, noise, **circumstances.as_options())
-
-
 DP_MERF = Method(
     name="dp-merf",
     summary="one noisy mean embedding of every class, and a generator fitted to it afterwards; two minutes",
     config=DPMERFConfig,
     plan=plan,
     calibrate=calibrate,
-    start=_start,
+    start=DPMERFTraining,
     saves_on_the_way=False,
 )

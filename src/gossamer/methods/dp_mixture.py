@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,13 +36,13 @@ from gossamer.methods.method import (
     Progress,
     RecordsExpected,
 )
-from gossamer.methods.protected import bundles, described, num_slots_of, owners_of, slot_sizes_of
+from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import AnyMixtureGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.latents import NormalLatent
-from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
 _CHUNK = 2000
@@ -115,7 +115,7 @@ class DPMixtureConfig:
 _PARTS = ("mean", "subspace", "round", "covariance")
 
 
-def plan(config: DPMixtureConfig, num_slots: int, unit: Unit = Unit.RECORD) -> OneShotPlan:
+def plan(config: DPMixtureConfig, slots: PublicSlots) -> OneShotPlan:
     """What the settings cost, for a public number of slots: the object that the run is then made from.
 
     Releases, in order: counts and means of classes; the second moment within classes, of which the subspace is taken;
@@ -150,14 +150,18 @@ def plan(config: DPMixtureConfig, num_slots: int, unit: Unit = Unit.RECORD) -> O
             share=config.covariance_share,
         ),
     )
-    return OneShotPlan(unit=unit, num_slots=num_slots, releases=releases, noise_multiplier=config.noise_multiplier)
+    return OneShotPlan(
+        unit=slots.unit,
+        num_slots=slots.number,
+        source=slots.source,
+        releases=releases,
+        noise_multiplier=config.noise_multiplier,
+    )
 
 
-def calibrate(
-    config: DPMixtureConfig, num_slots: int, budget: PrivacyBudget, unit: Unit = Unit.RECORD
-) -> DPMixtureConfig:
+def calibrate(config: DPMixtureConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPMixtureConfig:
     """The same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, num_slots, unit).calibrated(budget).noise_multiplier)
+    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -344,15 +348,7 @@ class DPMixtureTraining(AbstractTraining):
         config: settings.
         images: private records.
         noise: secret randomness of this process.
-        delta: of the statement.
-        unit: whom the guarantee is for.
-        device: where to compute features; the rest is small.
-        precision: torch.float32, the only one.
-        public_notes: sentences on public inputs, for the statement.
-        num_tuning_runs: earlier runs on the same records, declared in the statement; their cost is not in its epsilon.
-        state: what `state_dict` returned, to go on from there.
-        num_lost_steps: releases paid for before and lost in a crash; the last ones are left out for them.
-        charge: called before every release, to write the ledger.
+        circumstances: all else; the device is for features, the rest is small; float32 is the only precision.
 
     Raises:
         InputError: data of another shape or number of classes, or settings that do not fit.
@@ -360,55 +356,35 @@ class DPMixtureTraining(AbstractTraining):
     """
 
     def __init__(
-        self,
-        config: DPMixtureConfig,
-        images: RecordSet,
-        noise: AbstractNoise,
-        *,
-        delta: float,
-        unit: Unit = Unit.RECORD,
-        device: torch.device | None = None,
-        precision: torch.dtype = torch.float32,
-        public_notes: tuple[str, ...] = (),
-        num_tuning_runs: int = 0,
-        state: dict[str, Any] | None = None,
-        num_lost_steps: int = 0,
-        charge: Callable[[int], None] = lambda step: None,
+        self, config: DPMixtureConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
     ) -> None:
         config.records.check(images.spec)
-        if precision is not torch.float32:
+        if circumstances.precision is not torch.float32:
             raise InputError("dp-mixture computes in float32 and float64 alone: leave the precision out")
         self.config = config
-        self.plan: OneShotPlan = plan(config, num_slots_of(images, unit), unit)
+        self.plan: OneShotPlan = plan(config, circumstances.slots_of(images))
         self.sample_size = math.prod(images.spec.shape)
         # Before anything is spent: settings without an honest statement are refused here.
-        self._claim = functools.partial(
-            OneShotPlan.statement,
-            delta=delta,
-            method="dp-mixture",
-            is_secure=noise.is_secure,
-            sample_size=self.sample_size,
-            public_inputs=("the radii, the brightness of even grey and the posture of images", *public_notes),
-            num_tuning_runs=num_tuning_runs,
-        )
-        self._statement = self._claim(self.plan)
+        public = ("the radii, the brightness of even grey and the posture of images",)
+        self._terms = circumstances.terms("dp-mixture", noise, self.sample_size, public)
+        self._statement = self.plan.statement(self._terms)
         self._images = images
-        self._device = device or torch.device("cpu")
+        self._device = circumstances.device
         self._fit = MixtureFit(config, self.plan)
         self._known = self._fit.start()
         self._released: list[Tensor] = []
-        if state is not None:
-            for released in state["released"]:
+        if circumstances.state is not None:
+            for released in circumstances.state["released"]:
                 self._take_up(released)
-        self._num_lost_steps = num_lost_steps
-        self.end_step = self.plan.end_step(self.step, num_lost_steps)
+        self._lost_steps = circumstances.lost_steps
+        self.end_step = self.plan.end_step(self.step, self._lost_steps)
         self._releaser = OneShotReleaser(
             self.plan,
             noise,
-            slot_sizes=slot_sizes_of(images, unit),
+            slot_sizes=slot_sizes_of(images, self.plan),
             next_step=self.step,
-            num_lost_steps=num_lost_steps,
-            charge=charge,
+            lost_steps=self._lost_steps,
+            charge=circumstances.charge,
         )
 
     @property
@@ -431,23 +407,32 @@ class DPMixtureTraining(AbstractTraining):
         features, groups = self._described
         owners = owners_of(self._images, self.plan.unit)
         for bundle in bundles(self._images, self.plan.unit, _CHUNK):
-            parts = [self._fit.rows(step, self._known, features[piece].double(), groups[piece]) for piece in bundle]
-            yield Slots(
-                vectors=torch.cat([part.vectors for part in parts]),
-                groups=torch.cat([part.groups for part in parts]),
-                owners=None if owners is None else owners[torch.cat(bundle)],
-            )
+            vectors, places = self._rows(step, bundle, features, groups)
+            yield Slots(vectors=vectors, groups=places, owners=None if owners is None else owners[bundle.rows])
+
+    def _rows(self, step: int, bundle: Bundle, features: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+        """What the records of a bundle add to a release, and to which group of it, each unit by itself."""
+        found: list[Tensor] = []
+
+        def vectors(features: Tensor, groups: Tensor) -> Tensor:
+            rows = self._fit.rows(step, self._known, features.double(), groups)
+            found.append(rows.groups)
+            return rows.vectors
+
+        moved = bundle.compute(vectors, features, groups)
+        sizes = map(len, bundle.pieces)
+        return moved, torch.cat([part[:size] for part, size in zip(found, sizes, strict=True)])
 
     @functools.cached_property
     def _described(self) -> tuple[Tensor, Tensor]:
         """Features of all records and their classes: private, each row a function of its record."""
         images = self._images
 
-        def describe(x: Tensor, _: int) -> Tensor:
-            return torch.cat([self.config.generator.features(part.to(self._device)).cpu() for part in x.split(_CHUNK)])
+        def describe(x: Tensor, _: Tensor) -> Tensor:
+            return self.config.generator.features(x.to(self._device)).cpu()
 
         groups = torch.zeros(images.num_records, dtype=torch.int64) if images.y is None else images.y
-        return described(describe, images, self.plan.unit, self.config.seed), groups
+        return described(describe, images, self.plan.unit), groups
 
     def _take_up(self, released: Tensor) -> None:
         # Privacy: what is known is computed from what was released, and from nothing else.
@@ -457,7 +442,7 @@ class DPMixtureTraining(AbstractTraining):
     @property
     def num_paid_steps(self) -> int:
         """Releases spent so far: made, and paid for and lost in a crash."""
-        return self.step + self._num_lost_steps
+        return self.step + len(self._lost_steps)
 
     @property
     def statement(self) -> PrivacyStatement:
@@ -486,8 +471,8 @@ class DPMixtureTraining(AbstractTraining):
         """
         if self.num_paid_steps == 0:
             raise PrivacyError("nothing was released yet: there is no mixture to draw from; take its steps first")
-        so_far = self.plan.covering(self.step, self._num_lost_steps)
-        return self._generator(self._claim(so_far, num_planned_steps=self.plan.num_steps))
+        so_far = self.plan.covering(self.step, self._lost_steps)
+        return self._generator(so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)))
 
     def _generator(self, statement: Any) -> TrainedGenerator:
         if self.step < 2:
@@ -526,18 +511,12 @@ def _factor(matrices: Tensor) -> Tensor:
     return (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
 
 
-def _start(
-    config: DPMixtureConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
-) -> DPMixtureTraining:
-    return DPMixtureTraining(config, images, noise, **circumstances.as_options())
-
-
 DP_MIXTURE = Method(
     name="dp-mixture",
     summary="class means, a subspace and covariances as a few noisy sums; Gaussians drawn and mapped back; a minute",
     config=DPMixtureConfig,
     plan=plan,
     calibrate=calibrate,
-    start=_start,
+    start=DPMixtureTraining,
     saves_on_the_way=False,
 )

@@ -7,10 +7,9 @@ remember having been drawn (docs/concepts/one-of-many.md says why).
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,16 +17,12 @@ from torch import Tensor
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
-from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.sanitizer import GradientSanitizer
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, Progress
 from gossamer.methods.private_critics import PrivateCritics, WarmStartReport
-from gossamer.methods.protected import num_slots_of
 from gossamer.methods.public_generator import PublicGenerator, apart
 from gossamer.methods.settings import GSWGANConfig, Stage, calibrate, plan
 from gossamer.methods.trained import TrainedGenerator
-from gossamer.methods.warm_start import MemoryStore, WarmStartStore
-from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.statement import PrivacyStatement
 
 __all__ = ["GS_WGAN", "GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "calibrate", "plan"]
@@ -62,16 +57,7 @@ class GSWGANTraining(AbstractTraining):
         config: settings.
         images: private records.
         noise: secret randomness of this process.
-        delta: of the statement.
-        unit: whom the guarantee is for.
-        device: where to compute.
-        store: keeps finished warm-start chunks.
-        precision: torch.float32, or torch.bfloat16 for training critics and generator; answers are in float32 always.
-        public_notes: sentences on public inputs, for the statement.
-        num_tuning_runs: earlier runs on the same records, declared in the statement; their cost is not in its epsilon.
-        state: what `state_dict` returned, to go on from there.
-        num_lost_steps: steps charged before and lost in a crash; the run ends so many steps earlier.
-        charge: called before every step, to write the ledger.
+        circumstances: all else.
 
     Raises:
         InputError: fewer records than critics, or settings that do not fit.
@@ -79,49 +65,33 @@ class GSWGANTraining(AbstractTraining):
     """
 
     def __init__(
-        self,
-        config: GSWGANConfig,
-        images: RecordSet,
-        noise: AbstractNoise,
-        *,
-        delta: float,
-        unit: Unit = Unit.RECORD,
-        device: torch.device | None = None,
-        store: WarmStartStore | None = None,
-        precision: torch.dtype = torch.float32,
-        public_notes: tuple[str, ...] = (),
-        num_tuning_runs: int = 0,
-        state: dict | None = None,
-        num_lost_steps: int = 0,
-        charge: Callable[[int], None] = lambda step: None,
+        self, config: GSWGANConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
     ) -> None:
-        device = device or torch.device("cpu")
         self.config = config
-        self.plan = plan(config, num_slots_of(images, unit), unit)
+        slots = circumstances.slots_of(images)
+        self.plan = plan(config, slots)
         self.sample_size = max(math.prod(stage.view.shape(images.spec.shape)) for stage in config.stages)
         # Before anything is spent: settings without an honest statement are refused here.
-        self._claim = functools.partial(
-            OneOfManyPlan.statement,
-            delta=delta,
-            method="gs-wgan",
-            is_secure=noise.is_secure,
-            sample_size=self.sample_size,
-            public_inputs=public_notes,
-            num_tuning_runs=num_tuning_runs,
-        )
-        self._statement = self._claim(self.plan)
+        self._terms = circumstances.terms("gs-wgan", noise, self.sample_size)
+        self._statement = self.plan.statement(self._terms)
         _check_critics(config, images.spec)
-        self._critics = PrivateCritics(config, images, unit, store or MemoryStore(), device, precision)
+        device, precision = circumstances.device, circumstances.precision
+        self._critics = PrivateCritics(config, images, slots.unit, circumstances)
         self._generator = PublicGenerator(config, images.spec, device, precision)
+        state = circumstances.state
         self.step = 0
         if state is not None:
             self.step = state["step"]
             self._critics.restore(state["critics"])
             self._generator.restore(state["generator"])
-        self._num_lost_steps = num_lost_steps
-        self.end_step = max(self.step, config.num_steps - num_lost_steps)
+        self._num_lost_steps = len(circumstances.lost_steps)
+        self.end_step = max(self.step, config.num_steps - self._num_lost_steps)
         self._sanitizer = GradientSanitizer(
-            self.plan, noise, next_step=self.step, num_lost_steps=num_lost_steps, charge=charge
+            self.plan,
+            noise,
+            next_step=self.step,
+            num_lost_steps=self._num_lost_steps,
+            charge=circumstances.charge,
         )
 
     def __iter__(self) -> Iterator[WarmStartReport | StepReport]:
@@ -228,7 +198,7 @@ class GSWGANTraining(AbstractTraining):
         return TrainedGenerator(
             recipe=self._generator.recipe,
             weights=self._generator.released_weights(),
-            statement=self._claim(so_far, num_planned_steps=self.plan.num_steps),
+            statement=so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)),
         )
 
 
@@ -238,18 +208,12 @@ def _check_critics(config: GSWGANConfig, spec: AbstractSpec) -> None:
         stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
 
 
-def _start(
-    config: GSWGANConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
-) -> GSWGANTraining:
-    return GSWGANTraining(config, images, noise, store=circumstances.store, **circumstances.as_options())
-
-
 GS_WGAN = Method(
     name="gs-wgan",
     summary="many critics on disjoint shards; only clipped, noised image gradients reach the generator",
     config=GSWGANConfig,
     plan=plan,
     calibrate=calibrate,
-    start=_start,
+    start=GSWGANTraining,
     saves_on_the_way=True,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -15,11 +15,15 @@ from gossamer.data.records import MAX_VALUES, AbstractSpec, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.prospect import Prospect, prospect
+from gossamer.methods.protected import check_fits
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import MemoryStore, WarmStartStore
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.claim import ClaimTerms, own_version, today
+from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.ledger import Ledger
+from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
 C = TypeVar("C")
@@ -37,6 +41,11 @@ class Plan(Protocol):
     @property
     def num_slots(self) -> int:
         """Public number of slots."""
+        ...
+
+    @property
+    def source(self) -> CountSource:
+        """Who says the number of slots."""
         ...
 
     @property
@@ -75,17 +84,7 @@ class Plan(Protocol):
         """What the blocks of a ledger pay for; None where nothing is charged."""
         ...
 
-    def statement(
-        self,
-        delta: float,
-        *,
-        method: str,
-        sample_size: int,
-        is_secure: bool,
-        public_inputs: tuple[str, ...] = (),
-        num_tuning_runs: int = 0,
-        num_planned_steps: int | None = None,
-    ) -> PrivacyStatement:
+    def statement(self, terms: ClaimTerms) -> PrivacyStatement:
         """The claim of a run of this plan."""
         ...
 
@@ -219,37 +218,80 @@ class Circumstances:
 
     Attributes:
         delta: of the statement.
+        slots: the public number of units and whom the guarantee is for; None for as many records as there are, a number
+            that is then public.
+        key: secret; deals units to shards, the same for as long as the run goes on.
         device: where to compute.
         precision: torch.float32, or torch.bfloat16 where the method allows it.
         public_notes: sentences on public inputs, for the statement.
         num_tuning_runs: earlier runs on the same records, declared in the statement.
+        run_id: of the run folder, for the statement; None where there is none.
+        num_only_copies: how often a moved or restored run folder was declared the only copy, for the statement.
+        date: day of the statement, UTC.
+        version: of this library, for the statement.
         state: what `state_dict` returned, to go on from there.
-        num_lost_steps: steps paid for before and lost in a crash; the run ends so many steps earlier.
+        lost_steps: steps that were paid for and lost in a crash, each as often as it was paid for beside the one that
+            `state` holds; the run ends as much earlier as they cost.
         charge: called before every private step, to write the ledger.
-        unit: whom the guarantee is for.
         store: keeps finished chunks of a warm start, where the method has one.
     """
 
     delta: float
-    unit: Unit = Unit.RECORD
+    slots: PublicSlots | None = None
+    key: UnitKey = field(default_factory=UnitKey.drawn)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     precision: torch.dtype = torch.float32
     public_notes: tuple[str, ...] = ()
     num_tuning_runs: int = 0
+    run_id: str | None = None
+    num_only_copies: int = 0
+    date: str = field(default_factory=today)
+    version: str = field(default_factory=own_version)
     state: dict[str, Any] | None = None
-    num_lost_steps: int = 0
+    lost_steps: tuple[int, ...] = ()
     charge: Callable[[int], None] = lambda step: None
     store: WarmStartStore = field(default_factory=MemoryStore)
 
-    def as_options(self) -> dict[str, Any]:
-        """By name, as a training's constructor takes them; without the store, which few trainings know."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "store"}
+    def slots_of(self, records: RecordSet) -> PublicSlots:
+        """The public number of units of these records.
+
+        Raises:
+            InputError: there are more of them than slots.
+        """
+        if self.slots is None:
+            return PublicSlots(records.num_records, Unit.RECORD, CountSource.READ)
+        check_fits(records, self.slots)
+        return self.slots
+
+    def terms(
+        self, method: str, noise: AbstractNoise, sample_size: int, public_inputs: tuple[str, ...] = ()
+    ) -> ClaimTerms:
+        """The terms of the claim of a training.
+
+        Args:
+            method: its name.
+            noise: secret or not.
+            sample_size: coordinates of the largest vector that a step releases.
+            public_inputs: sentences of the method's own, before those of the data.
+        """
+        return ClaimTerms(
+            delta=self.delta,
+            method=method,
+            is_secure=noise.is_secure,
+            sample_size=sample_size,
+            public_inputs=(*public_inputs, *self.public_notes),
+            num_tuning_runs=self.num_tuning_runs,
+            run_id=self.run_id,
+            num_only_copies=self.num_only_copies,
+            date=self.date,
+            gossamer_version=self.version,
+        )
 
 
 class PlanOf(Protocol[C_in]):
     """What settings cost, for a public number of slots."""
 
-    def __call__(self, config: C_in, num_slots: int, unit: Unit = Unit.RECORD) -> Plan:
+    def __call__(self, config: C_in, slots: PublicSlots) -> Plan:
         """The object that the run is then made from."""
         ...
 
@@ -257,7 +299,7 @@ class PlanOf(Protocol[C_in]):
 class CalibrateFor(Protocol[C]):
     """Settings for a budget."""
 
-    def __call__(self, config: C, num_slots: int, budget: PrivacyBudget, unit: Unit = Unit.RECORD) -> C:
+    def __call__(self, config: C, slots: PublicSlots, budget: PrivacyBudget) -> C:
         """The same settings with the smallest noise that keeps within the budget."""
         ...
 
@@ -270,8 +312,8 @@ class Method(Generic[C]):
         name: as typed and written: "gs-wgan".
         summary: one line.
         config: type of its settings.
-        plan: (settings, number of slots, unit) -> what they cost.
-        calibrate: (settings, number of slots, budget, unit) -> settings with the smallest noise that keeps within it.
+        plan: (settings, slots) -> what they cost.
+        calibrate: (settings, slots, budget) -> settings with the smallest noise that keeps within it.
         start: (settings, records, noise, circumstances) -> a training.
         saves_on_the_way: whether there is a generator to release before all private steps are done.
     """

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import RecordSet
-from gossamer.mechanisms.partition import partition_slots
+from gossamer.errors import PrivacyError
+from gossamer.mechanisms.partition import deal
 from gossamer.mechanisms.sampling import CriticTapes, TapeUse, public_stream
 from gossamer.methods.critics import Shards, answers, mixed_precision, train_critics
-from gossamer.methods.protected import described, num_slots_of, owners_of
+from gossamer.methods.method import Circumstances
+from gossamer.methods.protected import described, identities_of, owners_of
 from gossamer.methods.settings import GSWGANConfig
-from gossamer.methods.warm_start import Opponents, WarmStartChunk, WarmStartStore
+from gossamer.methods.warm_start import Opponents, WarmStartChunk
 from gossamer.nn.ensemble import Ensemble, Tensors, concatenate, stack
 from gossamer.privacy.adjacency import Unit
 
@@ -39,12 +41,8 @@ class PrivateCritics:
         config: settings.
         images: private records.
         unit: what a slot holds.
-        store: keeps finished warm-start chunks.
-        device: where to compute.
-        precision: of training; answers are in float32 always.
-
-    Raises:
-        InputError: fewer records than critics.
+        circumstances: the key that deals units to critics, the store of finished chunks, device and precision; answers
+            are in float32 always.
     """
 
     def __init__(
@@ -52,18 +50,17 @@ class PrivateCritics:
         config: GSWGANConfig,
         images: RecordSet,
         unit: Unit,
-        store: WarmStartStore,
-        device: torch.device,
-        precision: torch.dtype,
+        circumstances: Circumstances,
     ) -> None:
         self._config = config
         self._images = images
         self._unit = unit
-        self._store = store
-        self._device = device
-        self._precision = precision
+        self._store = circumstances.store
+        self._device = circumstances.device
+        self._precision = circumstances.precision
         self._tapes = CriticTapes(config.seed)
-        partition = partition_slots(num_slots_of(images, unit), config.num_critics, config.seed)
+        partition = deal(identities_of(images, unit), config.num_critics, circumstances.key)
+        self._dealt_by = circumstances.key.digest
         self._table = partition.shard_table(images.y, owners_of(images, unit))
         self._stage: int | None = None
         self._critics: Ensemble | None = None
@@ -109,11 +106,11 @@ class PrivateCritics:
         """All variants of the records in the view of a stage."""
         view, augmentation = self._config.stages[stage].view, self._config.augmentation
 
-        def look(x: Tensor, seed: int) -> Tensor:
-            variants = (augmentation.variant(x, number, seed) for number in range(augmentation.num_variants))
-            return torch.stack([view.look(variant) for variant in variants], dim=1)
+        def look(x: Tensor, marks: Tensor) -> Tensor:
+            numbers, seed = range(augmentation.num_variants), self._config.seed
+            return torch.stack([view.look(augmentation.variant(x, one, marks, seed)) for one in numbers], dim=1)
 
-        images = described(look, self._images, self._unit, self._config.seed).to(self._device)
+        images = described(look, self._images, self._unit).to(self._device)
         labels = None if self._images.y is None else self._images.y.to(self._device)
         return Shards(images=images, labels=labels, table=self._table, tapes=self._tapes)
 
@@ -219,12 +216,22 @@ class PrivateCritics:
 
     # ---- what is kept -----------------------------------------------------------------------------------------------
 
-    def state_dict(self) -> dict[str, int | Tensors | None]:
-        """Stage and critics, the tensors in use."""
-        return {"stage": self._stage, "critics": None if self._critics is None else self._critics.state_dict()}
+    def state_dict(self) -> dict[str, int | str | Tensors | None]:
+        """Stage and critics, the tensors in use, and the digest of the key that dealt units to them."""
+        critics = None if self._critics is None else self._critics.state_dict()
+        return {"stage": self._stage, "critics": critics, "dealt_by": self._dealt_by}
 
     def restore(self, state: dict) -> None:
-        """Take up a copy of what `state_dict` returned."""
+        """Take up a copy of what `state_dict` returned.
+
+        Raises:
+            PrivacyError: another key dealt units to these critics.
+        """
+        # Privacy: with another key the same people would lie in other shards, and one of them in two over the run.
+        if state["dealt_by"] != self._dealt_by:
+            raise PrivacyError(
+                "these critics learnt from shards that another key dealt: go on with the key that the run began with"
+            )
         self._stage = state["stage"]
         if self._stage is not None:
             fresh = self._fresh(WarmStartChunk(stage=self._stage, first=0, last=1))

@@ -1,134 +1,278 @@
-"""Records by slots: whose they are under the unit of protection, and what is computed of each slot by itself."""
+"""Records by units: whose they are under the unit of protection, and what is computed of each unit by itself."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass
+from typing import Final, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from gossamer.data.identities import digests_of_contents
 from gossamer.data.records import RecordData, RecordSet
-from gossamer.errors import InputError
+from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.units import Units, units_of_persons, units_of_records
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.dealing import Identities
+from gossamer.privacy.slots import CountSource, PublicSlots
+
+_AT_ONCE: Final = 1024
+# An odd number without pattern, so that the marks of one unit's records do not meet those of another's.
+_STRIDE: Final = 0x9E3779B97F4A7C15
 
 
-def num_slots_of(records: RecordSet, unit: Unit) -> int:
-    """The public number of slots: of records, or of people.
+class HasSlots(Protocol):
+    """A plan, as far as it knows who is protected."""
+
+    @property
+    def unit(self) -> Unit:
+        """What a slot holds."""
+        ...
+
+    @property
+    def num_slots(self) -> int:
+        """Public number of slots."""
+        ...
+
+
+# ---- how many there are, in public ----------------------------------------------------------------------------------
+
+
+def public_slots(data: RecordData, unit: Unit, number: int | None = None) -> tuple[PublicSlots, str]:
+    """The public number of units of a data set, and a sentence on where it comes from, for the statement.
+
+    The number is that of the user, else that of the published format, else it is counted; who counts makes it public,
+    and then a replacement is all that can be covered (`CountSource`).
+
+    Args:
+        data: as read.
+        unit: whom the guarantee is for.
+        number: as the user gave it, a part held out included; None where nothing was said.
+
+    Raises:
+        InputError: nobody says who a record is of, or there are more units than the number says.
+        PrivacyError: people are to be protected and a key has dealt their records to both sides.
+    """
+    found = num_present(data, unit)
+    if unit is Unit.PERSON and data.is_split_by_record:
+        # Privacy: how many of a person's records are learnt from would follow from a draw for each of them.
+        raise PrivacyError(
+            f"{data.train.name}: records were split at random, one by one, but people are to be protected: split "
+            "between people (--split people), or leave --split out"
+        )
+    published = data.published.num_records if unit is Unit.RECORD else data.published.num_people
+    what = f"The number of {unit.plural}, a part held out included,"
+    if number is not None:
+        slots, note = number, f"{what} is at most {number}, as the user says."
+    elif published is not None:
+        slots, note = published, f"{what} is at most {published}, as published."
+    else:
+        note = (
+            f"{what} is {found}, counted in the data, and is taken as public; so one of them replaced by another is "
+            f"what is covered. {_option(unit)} gives a number that does not come from the data, and then coming and "
+            "leaving are covered, too."
+        )
+        return PublicSlots(found, unit, CountSource.READ, data.training_share), note
+    if found > slots:
+        raise InputError(
+            f"{data.train.name}: {_option(unit)} {slots}: the data holds more {unit.plural} than that; give at least "
+            "as many"
+        )
+    return PublicSlots(slots, unit, CountSource.GIVEN, data.training_share), note
+
+
+def num_present(data: RecordData, unit: Unit) -> int:
+    """How many units are in the data, those held out included. Private where their number is not said to be public.
 
     Raises:
         InputError: people are to be protected and nobody says whose a record is.
     """
-    if unit is Unit.RECORD:
-        return records.num_records
+    if unit is Unit.PERSON:
+        check_named(data.train)
+        return data.train.num_people
+    held_out = data.test.num_records if data.test is not None and data.training_share < 1 else 0
+    return data.train.num_records + held_out
+
+
+def check_named(records: RecordSet) -> None:
+    """Refuse records of which nobody says who they are of.
+
+    Raises:
+        InputError: always then.
+    """
     if records.people is None:
         raise InputError(
             f"{records.name}: names no people, so that no person can be protected: say whose each record is (the key "
             "person of an NPZ file, --person-column of a table, people beside an array), or protect records (--unit "
             "record)"
         )
-    return records.num_people
 
 
-def reserve_people(data: RecordData, num_people: int | None) -> RecordData:
-    """The data with its public number of slots for people, and a sentence on where that number comes from.
-
-    Args:
-        data: as read.
-        num_people: public number of slots, at least the people in the data; None for just those.
+def check_fits(records: RecordSet, slots: PublicSlots) -> None:
+    """Refuse more units than there are slots for.
 
     Raises:
-        InputError: the data names no people, or more than there are slots for.
+        InputError: there are; or people are to be protected and nobody says whose a record is.
     """
-    found = num_slots_of(data.train, Unit.PERSON)
-    if num_people is None:
-        note = (
-            f"The number of people in the data, {found}, is taken as public: there are as many slots. num_people "
-            "(--num-people) gives a number that does not come from the data."
+    if slots.unit is Unit.PERSON:
+        check_named(records)
+    present = records.num_people if slots.unit is Unit.PERSON else records.num_records
+    if present > slots.number:
+        raise InputError(
+            f"{records.name}: {_option(slots.unit)} {slots.number}: there are more {slots.unit.plural} than that; give "
+            "at least as many"
         )
-    elif num_people < found:
-        raise InputError(f"num_people {num_people}: the data names more people than that; give at least as many")
-    else:
-        note = f"The number of slots for people, {num_people}, was given by the user."
-    train = replace(data.train, num_people=found if num_people is None else num_people)
-    return replace(data, train=train, public_notes=(*data.public_notes, note))
+
+
+def _option(unit: Unit) -> str:
+    return "--num-records (num_records)" if unit is Unit.RECORD else "--num-people (num_people)"
+
+
+# ---- whose a record is ----------------------------------------------------------------------------------------------
 
 
 def owners_of(records: RecordSet, unit: Unit) -> Tensor | None:
     """The slot of every record, int64 (num_records,), private; None where every record is a slot of its own."""
-    num_slots_of(records, unit)
-    return records.people if unit is Unit.PERSON else None
+    if unit is Unit.RECORD:
+        return None
+    check_named(records)
+    return records.people
 
 
-def slot_sizes_of(records: RecordSet, unit: Unit) -> Tensor | None:
+def identities_of(records: RecordSet, unit: Unit) -> Identities:
+    """Who the units are, in the order of `owners_of` or of the records: people by name, records by content and copy."""
+    if unit is Unit.RECORD:
+        return Identities.of_digests(digests_of_contents(records.x, records.y))
+    check_named(records)
+    assert records.person_digests is not None
+    return Identities(digests=records.person_digests, copies=np.zeros(records.num_people, dtype=np.int64))
+
+
+def slot_sizes_of(records: RecordSet, plan: HasSlots) -> Tensor | None:
     """How many records each slot holds, int64 (num_slots,), private; None where every record is a slot of its own."""
-    owners = owners_of(records, unit)
-    return None if owners is None else torch.bincount(owners, minlength=records.num_people)
+    owners = owners_of(records, plan.unit)
+    return None if owners is None else torch.bincount(owners, minlength=plan.num_slots)
 
 
-def units_of(records: RecordSet, unit: Unit, *, records_per_person: int, seed: int) -> Units:
+def units_of(records: RecordSet, slots: PublicSlots, *, records_per_person: int, seed: int) -> Units:
     """The units of Poisson sampling.
 
     Args:
         records: private.
-        unit: what a slot holds.
+        slots: how many there are, and what they hold.
         records_per_person: how many records of a drawn person are read; public.
         seed: public.
     """
-    owners = owners_of(records, unit)
+    owners = owners_of(records, slots.unit)
     if owners is None:
-        return units_of_records(records.num_records)
-    return units_of_persons(owners, records.num_people, records_per_unit=records_per_person, seed=seed)
+        return units_of_records(records.num_records, slots.number)
+    marks = _marks(identities_of(records, slots.unit))
+    return units_of_persons(owners, slots.number, records_per_unit=records_per_person, seed=seed, marks=marks)
 
 
-def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[list[Tensor]]:
-    """All records in bundles of about ``size``, for memory: a bundle is a list of pieces, each of record numbers.
+# ---- what is computed of each ---------------------------------------------------------------------------------------
 
-    Where slots hold people a piece is one person, to be worked at by itself: in larger pieces the roundings of one
-    person's rows would depend on how many records others have. Else a bundle is one piece.
 
-    Yields:
-        int64 tensors (n,), every record in one of them.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bundle:
+    """Records that are worked at together, in pieces none of which knows the others. Private.
+
+    Attributes:
+        pieces: int64 (n,) each, record numbers: those of one person, or so many records as `height` says.
+        height: rows at which pieces of records are computed, filled up by the first; None where pieces are people.
     """
-    owners = owners_of(records, unit)
-    if owners is None:
-        yield from ([piece] for piece in torch.arange(records.num_records).split(size))
-        return
-    slots = units_of_persons(owners, records.num_people, records_per_unit=1, seed=0)
-    bundle: list[Tensor] = []
-    for piece in slots.order.split(slots.counts.tolist()):
-        bundle += [piece] if len(piece) else []
-        if sum(map(len, bundle)) >= size:
-            yield bundle
-            bundle = []
-    if bundle:
-        yield bundle
+
+    pieces: list[Tensor]
+    height: int | None
+
+    @property
+    def rows(self) -> Tensor:
+        """All record numbers."""
+        return torch.cat(self.pieces)
+
+    def compute(self, function: Callable[..., Tensor], *values: Tensor) -> Tensor:
+        """A function of the records' rows, row by row, in the order of `rows`.
+
+        Guarantee: down to the last bit, what comes of a person's rows depends on that person's rows alone, and what
+        comes of a record on the record alone: all are computed at one shape, since a kernel may round by the shape, and
+        how many others there are would decide it.
+
+        Args:
+            function: (values (n, ...) of the given ones, in turn) -> (n, ...).
+            values: each (num_records, ...).
+        """
+        return torch.cat([self._of(piece, function, values) for piece in self.pieces])
+
+    def _of(self, piece: Tensor, function: Callable[..., Tensor], values: tuple[Tensor, ...]) -> Tensor:
+        filled = piece
+        if self.height is not None and len(piece) < self.height:
+            filled = torch.cat([piece, piece[:1].expand(self.height - len(piece))])
+        return function(*(one[filled] for one in values))[: len(piece)]
 
 
-def described(describe: Callable[[Tensor, int], Tensor], records: RecordSet, unit: Unit, seed: int) -> Tensor:
-    """A description of every record: a row for each, in their order.
-
-    Guarantee: the rows of a slot are a function of the content of that slot, of its number and of public things, down
-    to the last bit. Where slots hold people each is described by itself: in one piece, the roundings and the random
-    motions of one person's records would depend on how many records others have.
+def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
+    """All records in bundles of about ``size``, for memory; every record in one of them, all of a person in one.
 
     Args:
-        describe: (values (n, ...), public seed) -> (n, ...), row by row.
         records: private.
         unit: what a slot holds.
-        seed: public.
+        size: rows, public.
     """
     owners = owners_of(records, unit)
     if owners is None:
-        return describe(records.x, seed)
-    slots = units_of_persons(owners, records.num_people, records_per_unit=1, seed=seed)
-    pieces = enumerate(slots.order.split(slots.counts.tolist()))
-    rows = torch.cat([describe(records.x[piece], _slot_seed(seed, slot)) for slot, piece in pieces if len(piece)])
-    return rows[torch.argsort(slots.order)]
+        yield from (Bundle(pieces=[piece], height=size) for piece in torch.arange(records.num_records).split(size))
+        return
+    of_person = units_of_persons(owners, records.num_people, records_per_unit=1, seed=0)
+    pieces: list[Tensor] = []
+    for piece in of_person.order.split(of_person.counts.tolist()):
+        pieces += [piece] if len(piece) else []
+        if sum(map(len, pieces)) >= size:
+            yield Bundle(pieces=pieces, height=None)
+            pieces = []
+    if pieces:
+        yield Bundle(pieces=pieces, height=None)
 
 
-def _slot_seed(seed: int, slot: int) -> int:
-    digest = hashlib.sha256(f"{seed}/slot {slot}".encode()).digest()
-    return int.from_bytes(digest[:6], "little")
+def described(describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, unit: Unit) -> Tensor:
+    """A description of every record: a row for each, in their order.
+
+    Guarantee: the rows of a unit are a function of the content of that unit, of its identity and of public things, down
+    to the last bit (`Bundle.compute`), random motions included: a mark stands for each record, which follows from its
+    own content and copy, or from its person's name and its place among that person's own records.
+
+    Args:
+        describe: (values (n, ...), marks int64 (n,)) -> (n, ...), row by row.
+        records: private.
+        unit: what a slot holds.
+    """
+    marks = record_marks(records, unit)
+    parts, rows = [], []
+    for bundle in bundles(records, unit, _AT_ONCE):
+        parts.append(bundle.compute(describe, records.x, marks))
+        rows.append(bundle.rows)
+    return torch.cat(parts)[torch.argsort(torch.cat(rows))]
+
+
+def record_marks(records: RecordSet, unit: Unit) -> Tensor:
+    """A number for each record that no other unit moves, int64 (num_records,). Private."""
+    marks, owners = _marks(identities_of(records, unit)), owners_of(records, unit)
+    if owners is None:
+        return marks
+    of_person = units_of_persons(owners, records.num_people, records_per_unit=1, seed=0)
+    place = torch.empty(records.num_records, dtype=torch.int64)
+    place[of_person.order] = torch.arange(records.num_records)
+    return _strided(marks[owners], place - of_person.starts[owners])
+
+
+def _marks(units: Identities) -> Tensor:
+    """A number for each unit from its digest and copy, int64 (units,)."""
+    words = np.ascontiguousarray(units.digests).view("<u8").reshape(len(units), 4)[:, 0]
+    return _strided(torch.from_numpy(words.astype(np.uint64).view(np.int64).copy()), torch.from_numpy(units.copies))
+
+
+def _strided(marks: Tensor, numbers: Tensor) -> Tensor:
+    with np.errstate(over="ignore"):
+        moved = marks.numpy().view(np.uint64) + numbers.numpy().astype(np.uint64) * np.uint64(_STRIDE)
+    return torch.from_numpy(moved.view(np.int64))

@@ -15,8 +15,8 @@ from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.latents import Latent, NormalLatent
 from gossamer.nn.views import View, WholeImage
-from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.slots import PublicSlots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class GSWGANConfig:
         variety: weight of a public force that drives samples of a class apart, in units of an answer at the clip.
         moving_average: decay of the average of the generator's weights, which is what is released.
         critics_at_once: critics computed together, for speed and memory.
-        seed: public; weights, latents, shards and tapes follow from it, coins and noise never.
+        seed: public; weights, latents and tapes follow from it, shards, coins and noise never.
     """
 
     num_critics: int = 1000
@@ -120,11 +120,12 @@ class GSWGANConfig:
         return (*starts, self.num_steps)
 
 
-def plan(config: GSWGANConfig, num_slots: int, unit: Unit = Unit.RECORD) -> OneOfManyPlan:
+def plan(config: GSWGANConfig, slots: PublicSlots) -> OneOfManyPlan:
     """What the settings cost, for a public number of slots: the object that the run is then made from."""
     return OneOfManyPlan(
-        unit=unit,
-        num_slots=num_slots,
+        unit=slots.unit,
+        num_slots=slots.number,
+        source=slots.source,
         num_critics=config.num_critics,
         num_steps=config.num_steps,
         batch_size=config.batch_size,
@@ -134,6 +135,6 @@ def plan(config: GSWGANConfig, num_slots: int, unit: Unit = Unit.RECORD) -> OneO
     )
 
 
-def calibrate(config: GSWGANConfig, num_slots: int, budget: PrivacyBudget, unit: Unit = Unit.RECORD) -> GSWGANConfig:
+def calibrate(config: GSWGANConfig, slots: PublicSlots, budget: PrivacyBudget) -> GSWGANConfig:
     """The same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, num_slots, unit).calibrated(budget).noise_multiplier)
+    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)

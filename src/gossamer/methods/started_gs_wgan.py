@@ -6,9 +6,8 @@ that network. docs/concepts/started.md says why both together cost what their co
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,13 +24,11 @@ from gossamer.methods.dp_mixture import DPMixtureConfig, DPMixtureTraining
 from gossamer.methods.gs_wgan import GSWGANTraining, StepReport
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, Progress
 from gossamer.methods.private_critics import WarmStartReport
-from gossamer.methods.protected import num_slots_of
 from gossamer.methods.settings import GSWGANConfig
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
-from gossamer.methods.warm_start import MemoryStore, WarmStartStore
 from gossamer.nn.latents import NormalLatent
-from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
 _UPDATES_A_REPORT = 50
@@ -87,20 +84,18 @@ class StartedGSWGANConfig:
         return replace(self.gs_wgan, noise_multiplier=self.noise_multiplier, seed=self.seed)
 
 
-def plan(config: StartedGSWGANConfig, num_slots: int, unit: Unit = Unit.RECORD) -> StartedPlan:
+def plan(config: StartedGSWGANConfig, slots: PublicSlots) -> StartedPlan:
     """What the settings cost, for a public number of slots: the object that the run is then made from."""
     return StartedPlan(
-        start=dp_mixture.plan(config.release, num_slots, unit),
-        rest=settings.plan(config.critics, num_slots, unit),
+        start=dp_mixture.plan(config.release, slots),
+        rest=settings.plan(config.critics, slots),
         start_share=config.start_share,
     )
 
 
-def calibrate(
-    config: StartedGSWGANConfig, num_slots: int, budget: PrivacyBudget, unit: Unit = Unit.RECORD
-) -> StartedGSWGANConfig:
+def calibrate(config: StartedGSWGANConfig, slots: PublicSlots, budget: PrivacyBudget) -> StartedGSWGANConfig:
     """The same settings with the noise of the release for its share, and the smallest noise of the critics' answers."""
-    found = plan(config, num_slots, unit).calibrated(budget)
+    found = plan(config, slots).calibrated(budget)
     start = replace(config.start, noise_multiplier=found.start.noise_multiplier)
     return replace(config, start=start, noise_multiplier=found.noise_multiplier)
 
@@ -137,17 +132,8 @@ class StartedGSWGANTraining(AbstractTraining):
         config: settings.
         images: private records.
         noise: secret randomness of this process, for both parts: no step of one shares a number with the other.
-        delta: of the statement.
-        unit: whom the guarantee is for.
-        device: where to compute.
-        store: keeps finished warm-start chunks of the critics.
-        precision: torch.float32, or torch.bfloat16 for training critics and generator.
-        public_notes: sentences on public inputs, for the statement.
-        num_tuning_runs: earlier runs on the same records, declared in the statement; their cost is not in its epsilon.
-        state: what `state_dict` returned, to go on from there.
-        num_lost_steps: steps charged before and lost in a crash. Those lost before step 0 was kept may each have been
-            the release, and are paid for as such: the run ends as much earlier as that costs.
-        charge: called before every step, to write the ledger.
+        circumstances: all else. A release that was lost, step 0, is paid for as such, a draw as a draw: the run ends as
+            much earlier as that costs.
 
     Raises:
         InputError: data of another shape, fewer records than critics, or settings that do not fit.
@@ -155,93 +141,46 @@ class StartedGSWGANTraining(AbstractTraining):
     """
 
     def __init__(
-        self,
-        config: StartedGSWGANConfig,
-        images: RecordSet,
-        noise: AbstractNoise,
-        *,
-        delta: float,
-        unit: Unit = Unit.RECORD,
-        device: torch.device | None = None,
-        store: WarmStartStore | None = None,
-        precision: torch.dtype = torch.float32,
-        public_notes: tuple[str, ...] = (),
-        num_tuning_runs: int = 0,
-        state: dict[str, Any] | None = None,
-        num_lost_steps: int = 0,
-        charge: Callable[[int], None] = lambda step: None,
+        self, config: StartedGSWGANConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
     ) -> None:
-        device = device or torch.device("cpu")
         self.config = config
-        self.plan = plan(config, num_slots_of(images, unit), unit)
+        self.plan = plan(config, circumstances.slots_of(images))
         self.sample_size = _largest_vector(config, images.spec)
         # Before anything is spent: settings without an honest statement are refused here.
-        self._claim = functools.partial(
-            StartedPlan.statement,
-            delta=delta,
-            method="gs-wgan-started",
-            is_secure=noise.is_secure,
-            sample_size=self.sample_size,
-            public_inputs=("the radii, the brightness of even grey and the posture of images", *public_notes),
-            num_tuning_runs=num_tuning_runs,
-        )
-        self._statement = self._claim(self.plan)
+        public = ("the radii, the brightness of even grey and the posture of images",)
+        self._terms = circumstances.terms("gs-wgan-started", noise, self.sample_size, public)
+        self._statement = self.plan.statement(self._terms)
+        state = circumstances.state
         begun = state if state is not None and state["step"] > 0 else {}
-        # Privacy: whatever was lost before the release was kept may have been that release, and its noise was seen.
-        self._num_lost_starts: int = begun.get("num_lost_starts", num_lost_steps)
-        self._num_lost_steps = num_lost_steps
-        self._paid_plan = replace(self.plan, num_starts=1 + self._num_lost_starts)
-        self.end_step = self._paid_plan.end_step(begun.get("step", 0), num_lost_steps, delta)
-        self._start = self._release_training(
-            images, noise, begun.get("start"), unit=unit, delta=delta, device=device, charge=charge
-        )
+        self._lost_steps = circumstances.lost_steps
+        self.end_step = self.plan.end_step(begun.get("step", 0), self._lost_steps, circumstances.delta)
+        self._start = self._release_training(images, noise, begun.get("start"), circumstances)
         recipe = GeneratorRecipe.of(images.spec, network=config.gs_wgan.generator, latent=config.gs_wgan.latent)
         self._recipe = recipe
-        self._fit = Distillation(config.fit, recipe, config.seed, device)
+        self._fit = Distillation(config.fit, recipe, config.seed, circumstances.device)
         if begun:
             self._fit.restore(begun["fit"])
-        self._rest = GSWGANTraining(
-            config.critics,
-            images,
-            LaterNoise(noise, 1),
-            unit=unit,
-            delta=delta,
-            device=device,
-            store=store or MemoryStore(),
-            precision=precision,
+        num_left_out = config.gs_wgan.num_steps - max(self.end_step - 1, 0)
+        others = replace(
+            circumstances,
             state=begun.get("rest"),
-            num_lost_steps=config.gs_wgan.num_steps - max(self.end_step - 1, 0),
-            charge=lambda step: charge(1 + step),
+            lost_steps=(0,) * num_left_out,
+            charge=lambda step: circumstances.charge(1 + step),
         )
+        self._rest = GSWGANTraining(config.critics, images, LaterNoise(noise, 1), others)
 
     def _release_training(
-        self,
-        images: RecordSet,
-        noise: AbstractNoise,
-        state: dict[str, Any] | None,
-        *,
-        unit: Unit,
-        delta: float,
-        device: torch.device,
-        charge: Callable[[int], None],
+        self, images: RecordSet, noise: AbstractNoise, state: dict[str, Any] | None, circumstances: Circumstances
     ) -> DPMixtureTraining:
         sizes = tuple(release.contribution.size for release in self.plan.start.releases)
 
         def charge_release(release: int) -> None:
             # Privacy: all sums are one step, on the ledger before the first of them is read or drawn.
             if release == 0:
-                charge(0)
+                circumstances.charge(0)
 
-        return DPMixtureTraining(
-            self.config.release,
-            images,
-            NoiseOfOneStep(noise, 0, sizes),
-            unit=unit,
-            delta=delta,
-            device=device,
-            state=state,
-            charge=charge_release,
-        )
+        own = replace(circumstances, state=state, lost_steps=(), charge=charge_release, precision=torch.float32)
+        return DPMixtureTraining(self.config.release, images, NoiseOfOneStep(noise, 0, sizes), own)
 
     @property
     def step(self) -> int:  # type: ignore[override]
@@ -289,7 +228,7 @@ class StartedGSWGANTraining(AbstractTraining):
     @property
     def num_paid_steps(self) -> int:
         """Steps of the plan spent so far: those done, and those paid for and lost in crashes."""
-        return self.step + self._num_lost_steps
+        return self.step + len(self._lost_steps)
 
     @property
     def statement(self) -> PrivacyStatement:
@@ -303,7 +242,6 @@ class StartedGSWGANTraining(AbstractTraining):
         """
         return {
             "step": self.step,
-            "num_lost_starts": self._num_lost_starts,
             "start": self._start.state_dict(),
             "fit": self._fit.state_dict(),
             "rest": self._rest.state_dict(),
@@ -328,11 +266,11 @@ class StartedGSWGANTraining(AbstractTraining):
             PrivacyError: as `trained`.
         """
         weights = self._weights()
-        so_far = self._paid_plan.covering(self.step, self._num_lost_steps)
+        so_far = self.plan.covering(self.step, self._lost_steps)
         return TrainedGenerator(
             recipe=self._recipe,
             weights=weights,
-            statement=self._claim(so_far, num_planned_steps=self.plan.num_steps),
+            statement=so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)),
         )
 
     def _weights(self) -> dict[str, Tensor]:
@@ -348,18 +286,12 @@ def _largest_vector(config: StartedGSWGANConfig, spec: AbstractSpec) -> int:
     return max(math.prod(spec.shape), *(math.prod(stage.view.shape(spec.shape)) for stage in config.gs_wgan.stages))
 
 
-def _start(
-    config: StartedGSWGANConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
-) -> StartedGSWGANTraining:
-    return StartedGSWGANTraining(config, images, noise, store=circumstances.store, **circumstances.as_options())
-
-
 GS_WGAN_STARTED = Method(
     name="gs-wgan-started",
     summary="GS-WGAN whose generator begins at a one-shot release; one budget for both",
     config=StartedGSWGANConfig,
     plan=plan,
     calibrate=calibrate,
-    start=_start,
+    start=StartedGSWGANTraining,
     saves_on_the_way=True,
 )

@@ -7,6 +7,7 @@ again under a new key and are charged again: the noise of the lost ones may have
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 
 from gossamer.errors import InputError, PrivacyError
 
@@ -72,6 +73,28 @@ class Ledger:
     def next_process_index(self) -> int:
         """The index that the next process takes."""
         return self.entries[-1].process_index + 1 if self.entries else 0
+
+    def lost_steps(self, num_done: int) -> tuple[int, ...]:
+        """The steps that were charged beside the first ``num_done``, which are done: each as often as it was.
+
+        Raises:
+            PrivacyError: one of the steps done was never charged.
+
+        Example:
+            >>> blocks = [LedgerEntry(first_step=0, num_steps=2, process_index=process) for process in (0, 1)]
+            >>> Ledger(entries=tuple(blocks)).lost_steps(1)
+            (0, 1, 1)
+        """
+        charged = Counter(step for entry in self.entries for step in range(entry.first_step, entry.end_step))
+        missing = next((step for step in range(num_done) if not charged[step]), None)
+        if missing is not None:
+            # Privacy: with an older or absent ledger the same steps would be paid once and taken twice.
+            raise PrivacyError(
+                f"the ledger does not charge step {missing}, though {num_done} steps are done, so it was changed or "
+                "removed; put it back, or start a new run"
+            )
+        charged.subtract(range(num_done))
+        return tuple(sorted(charged.elements()))
 
     def remaining_steps(self, num_planned_steps: int) -> int:
         """How many steps of the plan are not paid for yet, at least 0."""

@@ -8,6 +8,7 @@ import re
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
+from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.events import (
     GaussianPart,
     OneOfManyPart,
@@ -20,6 +21,7 @@ from gossamer.privacy.events import (
     one_of_many_event,
     poisson_event,
 )
+from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
 PRINTED_TOLERANCE = 1e-4
@@ -62,6 +64,15 @@ def event_of(statement: PrivacyStatement) -> DpEvent:
     if "times step 1 is paid for" in names:
         return _started(statement)
     return _draws(statement, _count(statement, "num_steps"))
+
+
+def slots_of(statement: PrivacyStatement) -> PublicSlots:
+    """The public number of slots that a statement is of."""
+    source = CountSource.READ if statement.adjacency is Adjacency.REPLACE_ONE else CountSource.GIVEN
+    share, said = 1.0, dict(statement.parameters)
+    if "sample_rate" in said:
+        share = _real(statement, "expected_batch_size") / (_real(statement, "sample_rate") * statement.num_slots)
+    return PublicSlots(statement.num_slots, statement.unit, source, min(1.0, share))
 
 
 def is_same_event(one: DpEvent, other: DpEvent) -> bool:

@@ -14,7 +14,9 @@ from gossamer.privacy.budget import check_delta
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 Parameter = tuple[str, str | int | float]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_OLDEST_FORMAT = 1
+_SINCE_2 = ("gossamer_version", "date", "run_id", "num_only_copies", "mu", "rho", "epsilon_replaced")
 _LONGEST_TEXT = 10_000
 _MOST_ENTRIES = 100
 
@@ -53,6 +55,16 @@ class PrivacyStatement:
         is_secure: False where the noise was deterministic; the text then says so in its first line.
         published_epsilon: what the published system would have printed, where there is one.
         published_caveat: why that figure does not hold; required beside it.
+        gossamer_version: what computed the claim; None where it was made before versions were written down.
+        date: day of the claim in UTC, ``2026-11-28``.
+        run_id: the same in everything that one run releases, so that branches of a copied run are known for what they
+            are; None where no run folder was kept.
+        num_only_copies: how often its owner declared a moved or restored run folder to be the only copy that goes on.
+        mu: of Gaussian differential privacy: exact for one-shot sums; for all others the smallest whose curve bounds
+            the mechanism's at every delta from the stated one up.
+        rho: of zero-concentrated differential privacy, where it is known.
+        epsilon_replaced: what one unit replaced by another costs at the same delta, where the claim is of one that
+            comes or leaves.
 
     Raises:
         InputError: a number is out of range or not finite, or the published figure stands without its caveat.
@@ -78,12 +90,20 @@ class PrivacyStatement:
     is_secure: bool
     published_epsilon: float | None = None
     published_caveat: str | None = None
+    gossamer_version: str | None = None
+    date: str | None = None
+    run_id: str | None = None
+    num_only_copies: int = 0
+    mu: float | None = None
+    rho: float | None = None
+    epsilon_replaced: float | None = None
 
     def __post_init__(self) -> None:
         check_delta(self.delta, self.num_slots)
         _check_number("epsilon", self.epsilon, is_zero_allowed=True)
         _check_number("noise_multiplier", self.noise_multiplier)
-        for name, value in (("epsilon_rdp", self.epsilon_rdp), ("published_epsilon", self.published_epsilon)):
+        for name in ("epsilon_rdp", "published_epsilon", "mu", "rho", "epsilon_replaced"):
+            value = getattr(self, name)
             if value is not None:
                 _check_number(name, value, is_zero_allowed=True)
         if self.clip_norm is not None:
@@ -97,8 +117,9 @@ class PrivacyStatement:
         # Privacy: where a slot is a person, how many records there are depends on private data.
         if self.unit is Unit.PERSON and any(name == "num_records" for name, _ in self.parameters):
             raise PrivacyError("a statement about persons must print no number of records: state slots alone")
-        if self.num_tuning_runs < 0:
-            raise InputError(f"num_tuning_runs must be 0 or more, not {self.num_tuning_runs}")
+        for name in ("num_tuning_runs", "num_only_copies"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} must be 0 or more, not {getattr(self, name)}")
         if (self.published_epsilon is None) != (self.published_caveat is None):
             raise InputError("published_epsilon and published_caveat go together: give both or neither")
 
@@ -125,15 +146,30 @@ class PrivacyStatement:
             "is_secure": self.is_secure,
             "published_epsilon": self.published_epsilon,
             "published_caveat": self.published_caveat,
+            "gossamer_version": self.gossamer_version,
+            "date": self.date,
+            "run_id": self.run_id,
+            "num_only_copies": self.num_only_copies,
+            "mu": self.mu,
+            "rho": self.rho,
+            "epsilon_replaced": self.epsilon_replaced,
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, object]) -> PrivacyStatement:
-        """Read what ``to_json`` wrote.
+        """Read what ``to_json`` wrote, or wrote in its first format: what that did not say is then None.
 
         Raises:
             InputError: a key is missing or unknown, or a value is not of the right kind.
         """
+        version = document.get("format_version")
+        if not _is_count(version) or not _OLDEST_FORMAT <= version <= FORMAT_VERSION:  # type: ignore[operator]
+            raise InputError(
+                f"the privacy statement is of none of the formats {_OLDEST_FORMAT} to {FORMAT_VERSION}: use the "
+                "version of gossamer that wrote it"
+            )
+        if version == _OLDEST_FORMAT:
+            document = {name: 0 if name == "num_only_copies" else None for name in _SINCE_2} | dict(document)
         expected = {field.name for field in dataclasses.fields(cls)} | {"format_version"}
         for problem, keys in (("lacks", expected - set(document)), ("has the unknown key", set(document) - expected)):
             if keys:
@@ -142,8 +178,6 @@ class PrivacyStatement:
         for name, value in document.items():
             if not _KINDS[name](value):
                 raise InputError(f"the privacy statement has no {name} as it must be: use the file as it was written")
-        if document["format_version"] != FORMAT_VERSION:
-            raise InputError(f"the privacy statement is not of format {FORMAT_VERSION}: use the version that wrote it")
         try:
             return cls(**_restore(values))
         except InputError:
@@ -197,7 +231,17 @@ class PrivacyStatement:
             HUMAN_VOIDS_IT + f" (earlier runs on the same data declared here: {tuning}; their cost is not included)",
             "publishing anything of the private side: critics, checkpoints, ledger, figures or pictures of real data",
             "another release from the same data: its epsilon and delta add to these",
+            *self._voided_by_copies(),
             "slots, shards or other public inputs that were chosen by looking at the private data",
+        )
+
+    def _voided_by_copies(self) -> tuple[str, ...]:
+        """That a run folder was moved or restored, in words; nothing where it was not."""
+        if not self.num_only_copies:
+            return ()
+        return (
+            "another copy of the run folder that was trained further: this folder was moved, copied or restored, and "
+            f"its owner declared {self.num_only_copies} times that no other copy goes on",
         )
 
     def assumptions(self) -> tuple[str, ...]:
@@ -209,6 +253,11 @@ class PrivacyStatement:
             "noise and coins come from a keyed generator, which is assumed to be indistinguishable from true "
             "randomness, and whose key was never written down",
         )
+
+    @property
+    def is_of_first_format(self) -> bool:
+        """Whether an older version made it, which wrote neither its version nor the day."""
+        return self.gossamer_version is None
 
     def _describe_numbers(self) -> list[str]:
         versions = ", ".join(f"{name} {version}" for name, version in self.accountants)
@@ -223,13 +272,40 @@ class PrivacyStatement:
                 "epsilon by RDP (looser)",
                 "not computed" if self.epsilon_rdp is None else shown_epsilon(self.epsilon_rdp),
             ),
+            *self._other_prices(),
             ("noise multiplier", f"{self.noise_multiplier:.6g}"),
             ("clip norm", "not used" if self.clip_norm is None else f"{self.clip_norm:g}"),
             *((name.replace("_", " "), value) for name, value in self.parameters),
             ("tuning runs declared", self.num_tuning_runs),
             ("computed with", versions),
+            *self._origin(),
         ]
         return ["## Numbers", "", "| what | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows), ""]
+
+    def _other_prices(self) -> list[tuple[str, object]]:
+        """The same guarantee in other currencies, and for another change of the data."""
+        rows: list[tuple[str, object]] = []
+        if self.epsilon_replaced is not None:
+            replaced = f"epsilon for {self.unit.protected} replaced by any other, at the same delta"
+            rows.append((replaced, shown_epsilon(self.epsilon_replaced)))
+        if self.mu is not None:
+            exact = self.rho is not None
+            what = "mu of Gaussian DP" if exact else "mu of Gaussian DP (holds from this delta up)"
+            rows.append((what, f"{math.ceil(self.mu * 1e4) / 1e4:.4f}"))
+        if self.rho is not None:
+            rows.append(("rho of zero-concentrated DP", f"{math.ceil(self.rho * 1e4) / 1e4:.4f}"))
+        return rows
+
+    def _origin(self) -> list[tuple[str, object]]:
+        """Which run, day and version the claim is of."""
+        rows: list[tuple[str, object]] = [
+            ("run", self.run_id),
+            ("day (UTC)", self.date),
+            ("version of gossamer", self.gossamer_version),
+        ]
+        if self.num_only_copies:
+            rows.append(("times a moved or restored folder was declared the only copy", self.num_only_copies))
+        return [row for row in rows if row[1] is not None]
 
     def _describe_published(self) -> list[str]:
         if self.published_epsilon is None:
@@ -307,6 +383,13 @@ _KINDS: Mapping[str, Callable[[object], bool]] = {
     "is_secure": lambda value: isinstance(value, bool),
     "published_epsilon": _or_none(_is_number),
     "published_caveat": _or_none(_is_text),
+    "gossamer_version": _or_none(_is_text),
+    "date": _or_none(_is_text),
+    "run_id": _or_none(_is_text),
+    "num_only_copies": _is_count,
+    "mu": _or_none(_is_number),
+    "rho": _or_none(_is_number),
+    "epsilon_replaced": _or_none(_is_number),
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import torch
 
-from gossamer.errors import InputError, is_lack_of_memory
+from gossamer.errors import InputError, PrivacyError, is_lack_of_memory
 from gossamer.runs.files import read_json, whole_file, write_json
 from gossamer.runs.ledger_file import LedgerPosition
 
@@ -22,7 +22,7 @@ from gossamer.runs.ledger_file import LedgerPosition
 _DAMAGE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError, AttributeError, OSError)
 
 KEPT = 2
-SCHEMA = 2
+SCHEMA = 3
 _VERSIONED = ("gossamer", "torch")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -34,6 +34,7 @@ class Origin:
     Attributes:
         settings_sha256: digest of the settings that a statement depends on.
         data_sha256: digest of the records.
+        key_sha256: digest of the key that dealt units to shards and sides.
 
     Raises:
         InputError: not a digest.
@@ -41,9 +42,10 @@ class Origin:
 
     settings_sha256: str
     data_sha256: str
+    key_sha256: str
 
     def __post_init__(self) -> None:
-        for name in ("settings_sha256", "data_sha256"):
+        for name in ("settings_sha256", "data_sha256", "key_sha256"):
             if not _DIGEST.fullmatch(getattr(self, name)):
                 raise InputError(f"{name} must be 64 hexadecimal digits")
 
@@ -187,9 +189,9 @@ def is_as_written(path: Path, manifest: Manifest) -> bool:
         return False
 
 
-def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Write tensors that stay private."""
-    content = _packed(tensors)
+def save_tensors(path: Path, tensors: dict[str, torch.Tensor], origin: Origin) -> None:
+    """Write tensors that stay private, bound to what they were computed with."""
+    content = _packed({"origin": dataclasses.asdict(origin), "tensors": tensors})
     with whole_file(path) as file:
         file.write(content)
 
@@ -205,18 +207,27 @@ def _packed(tree: Any) -> memoryview:
     return buffer.getbuffer()
 
 
-def load_tensors(path: Path) -> dict[str, torch.Tensor]:
+def load_tensors(path: Path, origin: Origin) -> dict[str, torch.Tensor]:
     """Read what `save_tensors` wrote; no code is run.
 
     Raises:
         InputError: the file is damaged.
+        PrivacyError: it was computed with other settings, other records, or shards that another key dealt.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        found, tensors = dict(content["origin"]), dict(content["tensors"])
     except _DAMAGE as error:
         if is_lack_of_memory(error):
             raise
         raise InputError(f"{path}: damaged; delete it and resume, and it is computed anew") from None
+    # Privacy: of shards that another key dealt, a person would lie in two over the run.
+    if found != dataclasses.asdict(origin):
+        raise PrivacyError(
+            f"{path}: of critics with other settings, records or shards than this run's; delete it and resume, and it "
+            "is computed anew"
+        )
+    return tensors
 
 
 def _check(path: Path, manifest: Manifest, origin: Origin | None, ledger: Path | None) -> None:
@@ -229,6 +240,12 @@ def _check(path: Path, manifest: Manifest, origin: Origin | None, ledger: Path |
             )
         if manifest.origin.data_sha256 != origin.data_sha256:
             raise InputError(f"{path}: of a run on other records; put the records back, or start a new run")
+        # Privacy: dealt by another key, a person would lie in two shards over the run.
+        if manifest.origin.key_sha256 != origin.key_sha256:
+            raise PrivacyError(
+                f"{path}: of a run whose units another key dealt than private/units.key; put the key back, or start a "
+                "new run"
+            )
     for name, version in _versions().items():
         written = manifest.versions.get(name)
         if written != version:

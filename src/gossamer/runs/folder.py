@@ -111,6 +111,11 @@ class RunFolder:
         return self.private / "plan.json"
 
     @property
+    def key_file(self) -> Path:
+        """Secret key by which units are dealt to shards and sides."""
+        return self.private / "units.key"
+
+    @property
     def release_digest_file(self) -> Path:
         """Digest of what was released, so that another release in its place is told."""
         return self.private / "release.sha256"
@@ -178,7 +183,9 @@ def _is_unbegun(path: Path) -> bool:
     ):
         return False
     files = [file for part in (folder.release, folder.private) for file in part.rglob("*") if not file.is_dir()]
-    return all(file.suffix in (".sha256", ".partial") or file.name in ("lock", "plan.json") for file in files)
+    return all(
+        file.suffix in (".sha256", ".partial") or file.name in ("lock", "plan.json", "units.key") for file in files
+    )
 
 
 def environment() -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from scipy import stats
 
-from gossamer.mechanisms.keystream import Keystream, key_from_seed, unit_interval
+from gossamer.privacy.keystream import Keystream, key_from_seed, unit_interval
 
 KEY = bytes(range(32))
 
