@@ -84,7 +84,7 @@ def load_made_beats() -> RecordData:
         spec=BEATS_SPEC,
         x=np.clip((x + 1) / 3, 0, 1).astype(np.float32)[:, None],
         y=np.concatenate([labels for _, labels in people]),
-        people=np.repeat(np.arange(NUM_PEOPLE), BEATS_PER_PERSON),
+        people=np.repeat([f"p{number:02d}" for number in range(NUM_PEOPLE)], BEATS_PER_PERSON),
     )
     note = "These heartbeats are made up, by a formula and a public seed: there is no person behind them."
     return divide(rows, PeopleSplit(test_share=NUM_TEST_PEOPLE / NUM_PEOPLE, seed=_SEED), (note,))

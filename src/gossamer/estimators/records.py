@@ -12,6 +12,7 @@ import torch
 
 from gossamer.data.catalogue import SeriesReading, load_records
 from gossamer.data.images import ImageSpec, check_sides
+from gossamer.data.names import names_of_array, slots_of_names
 from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet, check_num_classes, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit
@@ -44,7 +45,7 @@ def as_images(
     Args:
         x: (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8.
         y: integer labels (records,); None for images without classes.
-        people: integers or text (records,): any name of whom a record is of.
+        people: numbers or text (records,): any name of whom a record is of.
         num_classes: public number of classes; 10 is assumed for labels without number or names.
         class_names: public names of the classes, in the order of the labels.
 
@@ -88,7 +89,7 @@ def as_series(
         x: (records, channels, time) or (records, time), numbers in their own units; what lies outside the bounds is
             clipped.
         y: integer labels (records,); None for series without classes.
-        people: integers or text (records,): any name of whom a record is of.
+        people: numbers or text (records,): any name of whom a record is of.
         low: public lower bound of the values; without bounds they must lie in [0, 1].
         high: public upper bound.
         sample_rate: samples a second, Hz.
@@ -325,10 +326,13 @@ def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
 
 
 def _slots(people: Array | None) -> torch.Tensor | None:
-    """Names of people as slots 0, 1, ... in the order of the sorted names."""
-    if people is None:
-        return None
+    """Which person a record is of, as numbers."""
+    return None if people is None else torch.from_numpy(slots_of_names(_people(people)))
+
+
+def _people(people: Array) -> np.ndarray:
+    """Names of people by the rule of all readers, text (records,)."""
     names = np.asarray(_numpy(people))
-    if names.ndim != 1 or names.dtype.kind not in "iuU":
-        raise InputError(f"people must be whole numbers or text of shape (records,), not {names.dtype} {names.shape}")
-    return torch.from_numpy(np.unique(names, return_inverse=True)[1].astype(np.int64))
+    if names.ndim != 1:
+        raise InputError(f"people must be numbers or text of shape (records,), not {names.dtype} {names.shape}")
+    return names_of_array(names, lambda record: f"people[{record}]")
