@@ -238,8 +238,8 @@ def _of_bytes(cell: bytes) -> str:
 
 
 def _of_text(cell: str) -> str:
-    # numpy drops zeros at the end of a text, so no other reader may keep them.
-    text = cell.rstrip("\0").strip()
+    # numpy drops characters 0 at the end of a text, so no other reader may tell names by them.
+    text = cell.replace("\0", " ").strip()
     if len(text) > MAX_WORD_LENGTH:
         raise _NoName(_LONG)
     if not text.isascii():
@@ -267,6 +267,7 @@ def _of_float_text(text: str) -> str:
     if not abs(value) < _LIMIT:
         raise _NoName(_UNSURE)
     name = _of_float(value, _LIMIT)
-    if name + ".0" != text and name != text and Decimal(name) != Decimal(text):
+    plain = text.rstrip("0").rstrip(".") if "." in text else text
+    if name != plain and Decimal(name) != Decimal(text):
         raise _NoName(_UNSURE)
     return name
