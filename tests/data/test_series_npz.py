@@ -78,7 +78,7 @@ def test_one_channel_may_be_left_out_of_the_shape(tmp_path) -> None:
         ({"y": np.array([0, 1, 2, 0, 1])}, "y[2]"),
         ({"y": None}, "has no labels"),
         ({"person": np.array(["a"])}, "one person for each"),
-        ({"person": np.zeros(5)}, "integers or text"),
+        ({"person": np.zeros(5, complex)}, "numbers or text"),
         ({"people": np.zeros(5, int)}, "'people'"),
         ({"low": None}, "belong together"),
         ({"low": np.array(3.0)}, "low below high"),

@@ -180,3 +180,43 @@ def test_a_table_of_people_that_does_not_decide_is_refused(folder, refusal, tabl
 def test_recordings_beside_sub_folders_are_refused(folder, refusal) -> None:
     write_recording(folder / "anna", "101")
     assert "sub-folder" in refusal(load_wfdb_folder, folder, leads=FIRST)
+
+
+def test_a_recording_and_its_person_are_one_however_a_spreadsheet_wrote_them(folder) -> None:
+    write_recording(folder, "101")
+    write_recording(folder, "0102")
+    text = "\ufeff100.0,7\n0101,8\n102,7.0\n101,8.00\n"
+    (folder / "people.csv").write_text(text, encoding="utf-8")
+    data = load_wfdb_folder(folder, leads=FIRST)
+    assert data.train.people is not None
+    # Sorted, 0102 comes first.
+    assert data.train.people.tolist() == [0] * 16 + [1] * 8
+
+
+def test_sub_folders_of_one_name_are_one_person(tmp_path) -> None:
+    for name in ("7", "007", "8"):
+        write_recording(tmp_path / "all" / name, "x")
+    people = load_wfdb_folder(tmp_path / "all", leads=FIRST).train.people
+    assert people is not None
+    assert people.tolist() == [0] * 16 + [1] * 8
+
+
+@pytest.mark.parametrize(
+    ("table", "word"),
+    [
+        ("100,nan\n", "people.csv': line 1 is empty"),
+        ("100,anna\n7,1e300\n", "people.csv': line 2 is a number with a point or an exponent"),
+        ("100,anna\n100.0,bert\n", "line 2 names a second person"),
+    ],
+)
+def test_a_name_in_the_table_of_people_that_is_none_is_refused(folder, refusal, table, word) -> None:
+    (folder / "people.csv").write_text(table)
+    assert word in refusal(load_wfdb_folder, folder, leads=FIRST)
+
+
+def test_recordings_that_the_table_cannot_tell_apart_are_refused(folder, refusal) -> None:
+    write_recording(folder, "0100")
+    (folder / "people.csv").write_text("100,anna\n0100,bert\n")
+    assert "second person" in refusal(load_wfdb_folder, folder, leads=FIRST)
+    (folder / "people.csv").write_text("100,anna\n")
+    assert "'0100' and '100' have one name" in refusal(load_wfdb_folder, folder, leads=FIRST)

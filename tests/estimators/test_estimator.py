@@ -267,7 +267,7 @@ def test_people_are_protected_by_slots_of_their_own(images: np.ndarray, labels: 
     [
         ({"unit": "person"}, None, "names no people"),
         ({"unit": "person"}, np.zeros(3, dtype=np.int64), "one slot per record"),
-        ({"unit": "person"}, np.zeros(NUM_RECORDS), "whole numbers or text"),
+        ({"unit": "person"}, np.zeros(NUM_RECORDS, dtype=complex), "neither text nor a number"),
         ({"unit": "person", "num_people": 1}, np.arange(NUM_RECORDS) % 2, "more people"),
     ],
 )

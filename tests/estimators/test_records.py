@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -132,3 +133,58 @@ def test_a_long_table_is_read_too(tmp_path: Path) -> None:
     file.write_text("\n".join(["step,second,height", *rows]), encoding="utf-8")
     data = load_series(file, series_column="step", time_column="second", length=5, low=0, high=1)
     assert (data.train.num_records, data.train.spec.shape) == (12, (1, 5))
+
+
+def test_people_of_arrays_are_told_apart_by_the_rule_of_all_readers(series: np.ndarray) -> None:
+    whose = 10**7 + np.arange(NUM_RECORDS) % 7
+    frame = pd.DataFrame({"who": whose})
+    for people in (
+        whose,
+        whose.astype(float),
+        torch.from_numpy(whose),
+        whose.astype(str),
+        np.array([f"{one}.0" for one in whose]),
+        np.array([one if row % 2 else f" {one}.00" for row, one in enumerate(whose.tolist())], dtype=object),
+        frame["who"],
+        frame["who"].astype("string"),
+        frame["who"].astype("category"),
+        frame["who"].astype(object),
+    ):
+        for records in (
+            as_series(series, people=people, low=-9, high=9),
+            as_images(np.zeros((40, 8, 8)), people=people),
+        ):
+            assert records.train.people is not None
+            assert records.train.people.tolist() == (np.arange(NUM_RECORDS) % 7).tolist()
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({5: np.nan}, "people.5. is empty"),
+        ({5: None}, "people.5. is empty"),
+        ({6: pd.NA}, "people.6. is empty"),
+        ({7: 2.0**53 + 2}, r"people.7. is a float of 2\*\*53 or more"),
+        ({8: [1]}, "people.8. is neither text nor a number"),
+        ({9: "a" * 300}, "people.9. has more than 256"),
+    ],
+)
+def test_an_array_that_names_nobody_is_refused_by_its_place(
+    series: np.ndarray, changed: dict[int, Any], line: str
+) -> None:
+    people: list[Any] = [f"p{row}" for row in range(NUM_RECORDS)]
+    for row, cell in changed.items():
+        people[row] = cell
+    array = np.empty(NUM_RECORDS, dtype=object)
+    array[:] = people
+    with pytest.raises(InputError, match=line) as caught:
+        as_series(series, people=array, low=-9, high=9)
+    assert str(caught.value).isprintable()
+    assert str(2**53)[:8] not in str(caught.value)
+
+
+def test_a_float_of_32_bits_names_people_only_as_far_as_it_counts(series: np.ndarray) -> None:
+    whose = torch.arange(2**24 - NUM_RECORDS, 2**24).float()
+    assert as_series(series, people=whose, low=-9, high=9).train.num_people == NUM_RECORDS
+    with pytest.raises(InputError, match=r"people.39. is a float of 2\*\*24"):
+        as_series(series, people=whose + 1, low=-9, high=9)

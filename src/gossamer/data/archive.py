@@ -15,6 +15,7 @@ from typing import BinaryIO, Final, cast
 import numpy as np
 
 from gossamer.data.files import check_expansion, damage_refused, open_regular, read_promised, shown
+from gossamer.data.names import names_of_array
 from gossamer.data.records import (
     DEFAULT_NUM_CLASSES,
     MAX_CLASSES,
@@ -32,6 +33,7 @@ _MAX_DIGITS: Final = 18
 _LABEL_KINDS: Final = re.compile(r"[<>|=]?[iu][1248]")
 _NUMBER_KINDS: Final = re.compile(r"[<>|=]?f[248]")
 _NAME_KINDS: Final = re.compile(r"[<>=]?U[0-9]{1,4}")
+_PERSON_KINDS: Final = re.compile(r"[<>|=]?(?:[iu][1248]|f[248]|b1|[US][0-9]{1,4})")
 
 
 @contextlib.contextmanager
@@ -293,7 +295,7 @@ def read_labels(
 def people_of(
     archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], num_records: int, where: str
 ) -> np.ndarray | None:
-    """Which person each record is of, from the key `person`, as slots 0, 1, ... in the order of the sorted names.
+    """Which person each record is of, from the key `person`: a name, by the rule of `names`.
 
     Args:
         archive: The open file.
@@ -302,10 +304,10 @@ def people_of(
         where: Beginning of the message, the file.
 
     Returns:
-        int64 (num_records,), private; None where the file names nobody.
+        Text (num_records,), private; None where the file names nobody.
 
     Raises:
-        InputError: Two keys could be meant; or the names are neither integers nor text, or not one a record.
+        InputError: Two keys could be meant; or a record has no name, or there is not one a record.
     """
     if "people" in members:
         raise InputError(f"{where} has the key 'people': who a record is of stands under 'person', and there alone")
@@ -314,12 +316,12 @@ def people_of(
     at = f"{where}: person"
     with open_member(archive, members["person"], at) as stream:
         header = read_array_header(stream, at)
-        if not (_LABEL_KINDS.fullmatch(header.kind) or _NAME_KINDS.fullmatch(header.kind)):
-            raise InputError(f"{at} has dtype {shown(header.kind[:20])}: name people by integers or text")
+        if not _PERSON_KINDS.fullmatch(header.kind):
+            raise InputError(f"{at} has dtype {shown(header.kind[:20])}: name people by numbers or text")
         if header.shape != (num_records,):
             raise InputError(
                 f"{at} has shape {shape_text(header.shape)}: one person for each of the {num_records} records, "
                 f"shape ({num_records},), is needed"
             )
         names = read_values(stream, members["person"], header, at)
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+        return names_of_array(names, lambda record: f"{at}[{record}]")

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from gossamer.data.files import damage_refused, open_regular, shown
+from gossamer.data.names import MAX_WORD_LENGTH, names_of_column
 from gossamer.data.parquet_columns import parquet_names, read_parquet, spelled_out
 from gossamer.data.records import check_num_values
 from gossamer.errors import InputError
@@ -20,8 +21,6 @@ MAX_HEAD_BYTES: Final = 2**22
 """Longest first line of a CSV file."""
 MAX_COLUMNS: Final = 100_000
 """Most columns of a table."""
-MAX_WORD_LENGTH: Final = 256
-"""Longest name of a class, person or series, and longest time, in characters."""
 _SUFFIXES: Final = (".csv", ".parquet")
 
 
@@ -77,7 +76,7 @@ class TableFile:
 
         Args:
             numbers: Columns of values.
-            words: Columns of names, text or whole numbers.
+            words: Columns of names, by the rule of `names`.
             times: Columns of numbers or of dates with a time.
 
         Returns:
@@ -129,7 +128,7 @@ class Table:
     Args:
         where: The file, for messages.
         numbers: Name -> float64 (num_rows,); NaN where a cell is empty.
-        words: Name -> text (num_rows,).
+        words: Name -> names by the rule of `names`, text (num_rows,).
         times: Name -> float64 (num_rows,), seconds where they were dates.
     """
 
@@ -300,23 +299,9 @@ def _parsed(cells: list[str | None], name: str, where: str) -> np.ndarray:
 
 
 def _as_words(column: Any, name: str, where: str) -> np.ndarray:
-    """Names as text, none missing; 3 and 3.0 are one name."""
-    from pyarrow import types
-
-    column = _plain(column, name, where)
-    if types.is_floating(column.type):
-        cells = [None if cell is None or cell != cell else f"{cell:g}" for cell in column.to_pylist()]
-    else:
-        cells = [None if cell is None else str(cell).strip() for cell in column.to_pylist()]
-    for row, cell in enumerate(cells):
-        if not cell:
-            raise InputError(f"{where}: column {shown(name[:40])}, row {row + 1} is empty: every row needs a name")
-        if len(cell) > MAX_WORD_LENGTH:
-            raise InputError(
-                f"{where}: column {shown(name[:40])}, row {row + 1} has more than {MAX_WORD_LENGTH} characters: "
-                "shorten the name"
-            )
-    return np.array(cells, dtype=str)
+    """Names as text, none missing."""
+    at = f"{where}: column {shown(name[:40])}"
+    return names_of_column(_plain(column, name, where), lambda row: f"{at}, row {row + 1}")
 
 
 def _as_times(column: Any, name: str, where: str) -> np.ndarray:

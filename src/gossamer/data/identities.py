@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from gossamer.privacy.dealing import DIGEST_BYTES
@@ -20,6 +23,32 @@ def digests_of_names(names: Iterable[str]) -> np.ndarray:
     blake = hashlib.blake2b
     found = [blake(b"name " + name.encode(), digest_size=DIGEST_BYTES).digest() for name in names]
     return np.frombuffer(b"".join(found), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NamedPeople:
+    """Whose each record is: a number for each person, and the digest of the name that it stands for. Private.
+
+    Attributes:
+        numbers: int64 (num_records,) in 0 .. num_people - 1. They only tell people apart.
+        digests: uint8 (num_people, 32).
+    """
+
+    numbers: np.ndarray
+    digests: np.ndarray
+
+    @classmethod
+    def of(cls, names: np.ndarray) -> NamedPeople:
+        """The people of these names, a name for each record."""
+        # A number may be a rank here: nothing is computed from it but who is the same.
+        distinct = {name: number for number, name in enumerate(dict.fromkeys(names.tolist()))}
+        numbers = np.fromiter(map(distinct.__getitem__, names.tolist()), dtype=np.int64, count=len(names))
+        return cls(numbers=numbers, digests=digests_of_names(distinct))
+
+    def of_records(self, kept: np.ndarray | slice = slice(None)) -> dict[str, Any]:
+        """As a `RecordSet` of some of the records takes them."""
+        numbers = torch.from_numpy(self.numbers[kept].copy())
+        return {"people": numbers, "num_people": len(self.digests), "person_digests": self.digests}
 
 
 def digests_of_contents(x: Tensor, y: Tensor | None) -> np.ndarray:

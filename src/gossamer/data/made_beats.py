@@ -13,6 +13,8 @@ from gossamer.data.splits import RecordingLists, Rows, divide
 
 NUM_PEOPLE: Final = 100
 BEATS_PER_PERSON: Final = 30
+NAMES: Final = tuple(f"p{number:02d}" for number in range(NUM_PEOPLE))
+"""Of the made-up people, and of the one recording that each of them has."""
 BEATS_SPEC: Final = SeriesSpec(
     channels=1,
     length=96,
@@ -84,8 +86,8 @@ def load_made_beats() -> RecordData:
         spec=BEATS_SPEC,
         x=np.clip((x + 1) / 3, 0, 1).astype(np.float32)[:, None],
         y=np.concatenate([labels for _, labels in people]),
-        people=np.repeat([str(person) for person in range(NUM_PEOPLE)], BEATS_PER_PERSON),
-        recordings=np.repeat([str(person) for person in range(NUM_PEOPLE)], BEATS_PER_PERSON),
+        people=np.repeat(NAMES, BEATS_PER_PERSON),
+        recordings=np.repeat(NAMES, BEATS_PER_PERSON),
     )
     note = "These heartbeats are made up, by a formula and a public seed: there is no person behind them."
     published = PublishedCounts(num_records=NUM_PEOPLE * BEATS_PER_PERSON, num_people=NUM_PEOPLE)
@@ -95,7 +97,7 @@ def load_made_beats() -> RecordData:
 def _sides() -> RecordingLists:
     """The last people in a published order are for testing: a recording of each person, named as the person is."""
     order = np.argsort(np.random.PCG64(_SEED).random_raw(NUM_PEOPLE), kind="stable").tolist()
-    names = [str(person) for person in order]
+    names = [NAMES[person] for person in order]
     return RecordingLists(
         title="by a public seed",
         train=tuple(names[: NUM_PEOPLE - NUM_TEST_PEOPLE]),

@@ -25,6 +25,7 @@ from gossamer.data.archive import (
     shape_text,
 )
 from gossamer.data.files import shown
+from gossamer.data.identities import NamedPeople
 from gossamer.data.images import ImageSpec, check_sides
 from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
 from gossamer.errors import InputError
@@ -44,7 +45,7 @@ def load_npz(path: Path, *, num_classes: int | None = None) -> RecordData:
         path: File with `x`, float16/32/64 in [0, 1] or uint8 in 0 .. 255 (divided by 255), of shape (num_records,
             height, width) or (num_records, channels, height, width), channels 1 or 3, sides 4 to 1024; optionally `y`,
             integers of shape (num_records,); optionally `class_names`, text of shape (num_classes,); optionally
-            `person`, integers or text of shape (num_records,), any name of the person that an image is of. Without
+            `person`, numbers or text of shape (num_records,), any name of the person that an image is of. Without
             `x`, the keys of GS-WGAN's published code: `data_x`, channels last, and `data_y`. Other keys are not read.
             Nothing is ever unpickled.
         num_classes: Public number of classes, for a file with `y`.
@@ -72,7 +73,7 @@ def load_npz(path: Path, *, num_classes: int | None = None) -> RecordData:
         spec=spec,
         x=torch.from_numpy(x),
         y=None if y is None else torch.from_numpy(y),
-        people=None if people is None else torch.from_numpy(people),
+        **({} if people is None else NamedPeople.of(people).of_records()),
     )
     return RecordData(train=train, public_notes=notes)
 

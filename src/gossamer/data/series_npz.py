@@ -52,7 +52,7 @@ def load_series_npz(
 
     Args:
         path: File with `x`, numbers of shape (batch, channels, time) or (batch, time); optionally `y`, integers of
-            shape (batch,); `person`, integers or text of shape (batch,); `class_names` and `channel_names`, text;
+            shape (batch,); `person`, numbers or text of shape (batch,); `class_names` and `channel_names`, text;
             `low` and `high`, a number or one per channel; `sample_rate`, Hz. Nothing is ever unpickled.
         facts: What the user says in public; it wins over what stands in the file.
         split: Which series are held out for testing.

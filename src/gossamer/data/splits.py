@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from gossamer.data.identities import digests_of_contents, digests_of_names
+from gossamer.data.identities import NamedPeople, digests_of_contents
 from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, PublishedCounts, RecordData, RecordSet
 from gossamer.errors import InputError
 from gossamer.privacy.dealing import Dealt, Identities, UnitKey
@@ -155,9 +155,9 @@ class PeopleSplit(AbstractSplit):
         """Where each record goes."""
         if rows.people is None:
             raise InputError(f"{rows.name}: nobody says who a record is of: name a --person-column, or split at random")
-        names, person = np.unique(rows.people, return_inverse=True)
-        units = Identities.of_digests(digests_of_names(names.astype(str).tolist()))
-        return _checked(_drawn(units, self.test_share, key)[person], rows, "person")
+        people = NamedPeople.of(rows.people)
+        units = Identities.of_digests(people.digests)
+        return _checked(_drawn(units, self.test_share, key)[people.numbers], rows, "person")
 
     @property
     def training_share(self) -> float:
@@ -234,7 +234,7 @@ def divide(
     """
     sides = split.sides(rows, key or UnitKey.drawn())
     is_test = sides == TEST
-    people = None if rows.people is None else _People.of(rows.people)
+    people = None if rows.people is None else NamedPeople.of(rows.people)
     return RecordData(
         train=_side(rows, rows.name, sides == TRAIN, people),
         test=_side(rows, f"{rows.name} test", is_test, people) if is_test.any() else None,
@@ -245,29 +245,13 @@ def divide(
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _People:
-    """A number for each person, and the digest that says who it is."""
-
-    numbers: np.ndarray
-    digests: np.ndarray
-
-    @classmethod
-    def of(cls, names: np.ndarray) -> _People:
-        # Numbers only tell people apart; who is who is in the digests, so a rank here moves nobody.
-        distinct, numbers = np.unique(names, return_inverse=True)
-        return cls(numbers=numbers.astype(np.int64), digests=digests_of_names(distinct.astype(str).tolist()))
-
-
-def _side(rows: Rows, name: str, kept: np.ndarray, people: _People | None) -> RecordSet:
+def _side(rows: Rows, name: str, kept: np.ndarray, people: NamedPeople | None) -> RecordSet:
     return RecordSet(
         name=name,
         spec=rows.spec,
         x=torch.from_numpy(rows.x[kept]),
         y=None if rows.y is None else torch.from_numpy(rows.y[kept]),
-        people=None if people is None else torch.from_numpy(people.numbers[kept]),
-        num_people=0 if people is None else len(people.digests),
-        person_digests=None if people is None else people.digests,
+        **({} if people is None else people.of_records(kept)),
     )
 
 

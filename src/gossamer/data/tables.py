@@ -9,8 +9,10 @@ from typing import Final
 
 import numpy as np
 
+from gossamer.data.class_words import labels_of_words
 from gossamer.data.columns import Table, TableFile
 from gossamer.data.files import shown
+from gossamer.data.names import slots_of_names
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit, Rows, divide
@@ -142,7 +144,7 @@ class _Groups:
 
     @classmethod
     def of(cls, names: np.ndarray) -> _Groups:
-        _, first, inverse = np.unique(names, return_index=True, return_inverse=True)
+        _, first, inverse = np.unique(slots_of_names(names), return_index=True, return_inverse=True)
         rank = np.empty(len(first), dtype=np.int64)
         rank[np.argsort(first)] = np.arange(len(first))
         series = rank[inverse]
@@ -232,30 +234,7 @@ def _finished(
         name=path.stem if path.stem.isprintable() else "series",
         spec=spec,
         x=scaled(values, spec, facts, where),
-        y=None if label is None else _labels(label, class_names, where),
+        y=None if label is None else labels_of_words(label, class_names, where),
         people=person,
     )
     return divide(rows, split, facts.notes(label is not None), key)
-
-
-def _labels(words: np.ndarray, class_names: tuple[str, ...], where: str) -> np.ndarray:
-    """Classes as numbers: by name, or numbers that were written as such."""
-    numbers = {name: label for label, name in enumerate(class_names)}
-    labels = np.empty(len(words), dtype=np.int64)
-    for row, word in enumerate(words.tolist()):
-        label = numbers.get(word, _whole(word))
-        if label is None or not 0 <= label < len(class_names):
-            raise InputError(
-                f"{where}: the class of series {row} is none of the {len(class_names)} public classes: "
-                "name them with --class-names, or give --num-classes"
-            )
-        labels[row] = label
-    return labels
-
-
-def _whole(word: str) -> int | None:
-    try:
-        number = float(word)
-    except ValueError:
-        return None
-    return int(number) if number.is_integer() else None

@@ -9,6 +9,7 @@ from typing import Final
 
 from gossamer.data.beats import AAMI_CLASSES, AbstractBeatLayout, KaggleLayout, Recording, cut_recordings
 from gossamer.data.files import check_link, damage_refused, is_file, is_folder, open_regular, shown
+from gossamer.data.names import names_of_texts
 from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE, AbstractSplit, divide
 from gossamer.data.wfdb_records import AbstractLeads, find_recordings, read_annotated
@@ -60,7 +61,9 @@ def load_wfdb_folder(
     if places:
         if next(path.glob("*.hea"), None) is not None:
             raise InputError(f"{shown(path)} holds recordings and sub-folders: put every person into a sub-folder")
-        people: dict[str, str] | None = {f"{folder.name}/{name}": folder.name for folder, name in places}
+        owners = _names([folder.name for folder in folders], f"{shown(path)}: sub-folder")
+        person = dict(zip(folders, owners, strict=True))
+        people: dict[str, str] | None = {f"{folder.name}/{name}": person[folder] for folder, name in places}
     else:
         places = [(path, name) for name in find_recordings(path)]
         people = _people(path, [name for _, name in places])
@@ -92,20 +95,39 @@ def _named(root: Path, folder: Path, name: str, leads: AbstractLeads, annotator:
     )
 
 
-def _people(folder: Path, names: list[str]) -> dict[str, str] | None:
+def _people(folder: Path, recordings: list[str]) -> dict[str, str] | None:
+    """Recording -> its person, by `people.csv`; None where there is no such file."""
     path = folder / PEOPLE_FILE
     if not is_file(path):
         return None
+    said = _said(path)
+    known = _names(recordings, f"{shown(folder)}: recording")
+    firsts = dict(zip(reversed(known), reversed(recordings), strict=True))
+    for recording, name in zip(recordings, known, strict=True):
+        if firsts[name] != recording:
+            raise InputError(
+                f"{shown(folder)}: the recordings {shown(firsts[name])} and {shown(recording)} have one name, as 7 and "
+                f"07 have: rename one, or {PEOPLE_FILE} cannot tell them apart"
+            )
+        if name not in said:
+            raise InputError(f"{shown(path)} says nobody for the recording {shown(recording)}: add a line for it")
+    return {recording: said[name] for recording, name in zip(recordings, known, strict=True)}
+
+
+def _said(path: Path) -> dict[str, str]:
+    """Name of a recording -> name of its person, both by the rule of all readers."""
     with open_regular(path) as file, damage_refused(shown(path)):
-        lines = list(csv.reader(io.StringIO(file.read(_MAX_TABLE_BYTES).decode("utf-8"))))
-    people: dict[str, str] = {}
+        lines = list(csv.reader(io.StringIO(file.read(_MAX_TABLE_BYTES).decode("utf-8-sig"))))
     for index, line in enumerate(lines):
         if len(line) != 2 or not all(cell.strip() for cell in line):
             raise InputError(f"{shown(path)}: line {index + 1} must be a recording and its person: 100,anna")
-        recording, person = (cell.strip() for cell in line)
+    recordings, owners = (_names([line[side] for line in lines], f"{shown(path)}: line") for side in (0, 1))
+    people: dict[str, str] = {}
+    for index, (recording, person) in enumerate(zip(recordings, owners, strict=True)):
         if people.setdefault(recording, person) != person:
             raise InputError(f"{shown(path)}: line {index + 1} names a second person for a recording: keep one")
-    missing = [name for name in names if name not in people]
-    if missing:
-        raise InputError(f"{shown(path)} says nobody for the recording {shown(missing[0])}: add a line for it")
     return people
+
+
+def _names(texts: list[str], at: str) -> list[str]:
+    return names_of_texts(texts, lambda index: f"{at} {index + 1}").tolist()

@@ -124,7 +124,7 @@ class AbstractEstimator(abc.ABC):
                 what `as_images`, `as_series`, `load_series` or `load_records` returned, time series among them; or a
                 name or path that `load_records` knows.
             y: integer labels (records,) beside an array; None for images without classes.
-            people: integers or text (records,) beside an array: any name of whom a record is of.
+            people: numbers or text (records,) beside an array: any name of whom a record is of.
             progress: called with how far the training is, now and then; it is told nothing private.
 
         Returns:

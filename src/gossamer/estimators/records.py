@@ -6,12 +6,15 @@ import math
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.identities import NamedPeople
 from gossamer.data.images import ImageSpec, check_sides
+from gossamer.data.names import names_of_array
 from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet, check_num_classes, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit
@@ -44,7 +47,7 @@ def as_images(
     Args:
         x: (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8.
         y: integer labels (records,); None for images without classes.
-        people: integers or text (records,): any name of whom a record is of.
+        people: numbers or text (records,): any name of whom a record is of.
         num_classes: public number of classes; 10 is assumed for labels without number or names.
         class_names: public names of the classes, in the order of the labels.
 
@@ -62,7 +65,7 @@ def as_images(
     images = _pixels(_numpy(x))
     names, notes = _classes(y is not None, num_classes, _names(class_names, "class_names"))
     spec = ImageSpec(channels=images.shape[1], height=images.shape[2], width=images.shape[3], class_names=names)
-    train = RecordSet(name="images", spec=spec, x=images, y=_labels(y), people=_slots(people))
+    train = RecordSet(name="images", spec=spec, x=images, y=_labels(y), **_of_whom(people))
     shape = "The image shape and whether there are labels were read from the arrays and are taken as public."
     return RecordData(train=train, public_notes=(shape, *notes))
 
@@ -88,7 +91,7 @@ def as_series(
         x: (records, channels, time) or (records, time), numbers in their own units; what lies outside the bounds is
             clipped.
         y: integer labels (records,); None for series without classes.
-        people: integers or text (records,): any name of whom a record is of.
+        people: numbers or text (records,): any name of whom a record is of.
         low: public lower bound of the values; without bounds they must lie in [0, 1].
         high: public upper bound.
         sample_rate: samples a second, Hz.
@@ -118,7 +121,7 @@ def as_series(
     )
     spec = facts.spec(values.shape[1], values.shape[2], facts.classes(y is not None, "x"))
     kept = torch.from_numpy(scaled(values, spec, facts, "x"))
-    train = RecordSet(name="series", spec=spec, x=kept, y=_labels(y), people=_slots(people))
+    train = RecordSet(name="series", spec=spec, x=kept, y=_labels(y), **_of_whom(people))
     return RecordData(train=train, public_notes=facts.notes(y is not None))
 
 
@@ -324,11 +327,14 @@ def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
     return tuple(map(str, names))
 
 
-def _slots(people: Array | None) -> torch.Tensor | None:
-    """Names of people as slots 0, 1, ... in the order of the sorted names."""
-    if people is None:
-        return None
+def _of_whom(people: Array | None) -> dict[str, Any]:
+    """Which person a record is of, as a `RecordSet` takes it."""
+    return {} if people is None else NamedPeople.of(_people(people)).of_records()
+
+
+def _people(people: Array) -> np.ndarray:
+    """Names of people by the rule of all readers, text (records,)."""
     names = np.asarray(_numpy(people))
-    if names.ndim != 1 or names.dtype.kind not in "iuU":
-        raise InputError(f"people must be whole numbers or text of shape (records,), not {names.dtype} {names.shape}")
-    return torch.from_numpy(np.unique(names, return_inverse=True)[1].astype(np.int64))
+    if names.ndim != 1:
+        raise InputError(f"people must be numbers or text of shape (records,), not {names.dtype} {names.shape}")
+    return names_of_array(names, lambda record: f"people[{record}]")

@@ -1,0 +1,73 @@
+"""Classes as a table writes them, names or numbers: one of both for a whole column, decided once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from gossamer.data.names import is_whole, names_of_texts
+from gossamer.errors import InputError
+
+_WAY_OUT: Final = "name them with --class-names, or give --num-classes"
+
+
+def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str) -> np.ndarray:
+    """Classes as labels.
+
+    If the name of a class reads as a whole number, every cell is the name of a class. Else cells are names, or the
+    numbers 0, 1, ... of the classes in their order: all of them what the first one is.
+
+    Guarantee:
+        What a cell means follows from the public names and that cell alone: no other cell can make it another class.
+
+    Args:
+        words: Names (num_series,), by the rule of `names`. Private.
+        class_names: Public names, in the order of the labels; they go through the same rule.
+        where: Beginning of the message, the file.
+
+    Returns:
+        int64 (num_series,), in 0 .. num_classes - 1.
+
+    Raises:
+        InputError: Two class names are one; or naming the first series whose class is none of them, or is written
+            unlike that of the first series.
+
+    Example:
+        >>> labels_of_words(np.array(["dog", "cat"]), ("cat", "dog"), "'a.csv'").tolist()
+        [1, 0]
+        >>> labels_of_words(np.array(["1", "0"]), ("1", "0"), "'a.csv'").tolist()
+        [0, 1]
+    """
+    by_name = _by_name(class_names)
+    by_number: dict[str, int] = {}
+    if not any(map(is_whole, by_name)):
+        by_number = {str(label): label for label in range(len(class_names))}
+    cells = words.tolist()
+    known, others = (by_number, by_name) if cells[0] in by_number else (by_name, by_number)
+    labels = np.array([known.get(cell, -1) for cell in cells], dtype=np.int64)
+    if (labels < 0).any():
+        series = int(np.argmax(labels < 0))
+        # Privacy: the place, never the cell.
+        if cells[series] in others:
+            raise InputError(
+                f"{where}: the class of series {series} and that of series 0 are not both names or both numbers: write "
+                "all classes in one way"
+            )
+        raise InputError(
+            f"{where}: the class of series {series} is none of the {len(class_names)} public classes: {_WAY_OUT}"
+        )
+    return labels
+
+
+def _by_name(class_names: tuple[str, ...]) -> dict[str, int]:
+    """Name -> label, by the rule that cells went through."""
+    labels: dict[str, int] = {}
+    for label, name in enumerate(names_of_texts(class_names, lambda label: f"class_names[{label}]").tolist()):
+        first = labels.setdefault(name, label)
+        if first != label:
+            raise InputError(
+                f"class_names[{first}] and class_names[{label}] are one name, as 7 and 7.0 are: each class needs a "
+                "name of its own"
+            )
+    return labels

@@ -1,0 +1,61 @@
+"""Classes as a table writes them: named or numbered, one of both for a whole column."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+import pytest
+
+from gossamer.data import class_words
+from gossamer.data.class_words import labels_of_words
+
+COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
+
+
+@pytest.mark.parametrize(
+    ("class_names", "words", "labels"),
+    [
+        (("cat", "dog"), ["dog", "cat"], [1, 0]),
+        (("cat", "dog"), ["1", "0"], [1, 0]),
+        (("1", "0"), ["1", "0"], [0, 1]),
+        (("1.0", "0.0"), ["1", "0"], [0, 1]),
+        (("1", "2", "x"), ["2", "x", "1"], [1, 2, 0]),
+        (("false", "true"), ["true", "false"], [1, 0]),
+        (("False", "True"), ["true", "false"], [1, 0]),
+        (("false", "true"), ["1", "0"], [1, 0]),
+        (("0.5", "1.50"), ["1.5", "0.5"], [1, 0]),
+        ((COMPOSED, "x"), [COMPOSED], [0]),
+        ((DECOMPOSED, "x"), [COMPOSED], [0]),
+    ],
+)
+def test_classes_are_named_or_numbered(class_names: tuple[str, ...], words: list[str], labels: list[int]) -> None:
+    assert labels_of_words(np.array(words), class_names, "here").tolist() == labels
+
+
+@pytest.mark.parametrize(
+    ("class_names", "words", "line"),
+    [
+        (("cat", "dog"), ["dog", "cat", "1"], "here: the class of series 2 and that of series 0 are not both"),
+        (("cat", "dog"), ["0", "1", "cat"], "here: the class of series 2 and that of series 0 are not both"),
+        (("cat", "dog"), ["0", "2"], "here: the class of series 1 is none of the 2"),
+        (("cat", "dog"), ["mouse"], "here: the class of series 0 is none of the 2"),
+        (("cat", "dog"), ["-1"], "here: the class of series 0 is none of the 2"),
+        (("2", "1"), ["1", "0"], "here: the class of series 1 is none of the 2"),
+        (("1", "x"), ["x", "0"], "here: the class of series 1 is none of the 2"),
+        (("1", "1.0"), ["1"], "class_names[0] and class_names[1] are one name"),
+        (("true", "TRUE"), ["true"], "class_names[0] and class_names[1] are one name"),
+        (("x", "nan"), ["x"], "class_names[1] is empty"),
+    ],
+)
+def test_classes_that_are_none_or_of_both_kinds_are_refused(refusal, class_names, words, line) -> None:
+    assert refusal(labels_of_words, np.array(words), class_names, "here").startswith(line)
+
+
+def test_public_names_that_skip_the_rule_are_seen(monkeypatch) -> None:
+    def found() -> list[int]:
+        return labels_of_words(np.array(["1", "0"]), ("1.0", "0.0"), "here").tolist()
+
+    assert found() == [0, 1]
+    monkeypatch.setattr(class_words, "names_of_texts", lambda texts, place: np.array(texts))
+    assert found() != [0, 1]
