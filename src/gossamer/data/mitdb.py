@@ -105,7 +105,8 @@ def find_mitdb(data_dir: Path | None) -> Path:
     roots = published_roots(data_dir)
     for root in roots:
         for folder in FOLDERS:
-            if is_file(root / folder / "100.hea"):
+            # Any of them: who is missing must not decide whether the set is found.
+            if any(is_file(root / folder / f"{name}.hea") for name in (*DS1, *DS2, *PACED)):
                 return root / folder
     raise InputError(
         f"mitdb is not in {' or '.join(shown(root / FOLDERS[0]) for root in roots)}: fetch it from {HOME}, put its "

@@ -295,7 +295,7 @@ class DPCGANTraining(AbstractTraining):
 
 def _records(config: DPCGANConfig, images: RecordSet, unit: Unit, device: torch.device) -> tuple[Tensor, ...]:
     """The private tensors as the discriminator sees them: images in the view, and classes where there are any."""
-    looked = described(lambda x, _: config.view.look(x), images, unit).to(device)
+    looked = described(lambda x, _: config.view.look_at_records(x), images, unit).to(device)
     return (looked,) if images.y is None else (looked, images.y.to(device))
 
 

@@ -32,6 +32,7 @@ from gossamer.methods.protected import bundles, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import EmbeddingGeneratorConfig
 from gossamer.nn.ensemble import Adam
+from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.latents import Latent, NormalLatent
 from gossamer.nn.merf import AbstractMERFGenerator
@@ -137,7 +138,13 @@ class RandomFeatures:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features (batch, d) of samples (batch, *shape); ``|phi| = 1`` whatever the sample."""
-        angles = images.flatten(start_dim=1) @ self.frequencies.T
+        return self._of(images.flatten(start_dim=1) @ self.frequencies.T)
+
+    def of_records(self, images: Tensor) -> Tensor:
+        """The same of private records, each row a function of its own record to the last bit (`matmul_of_rows`)."""
+        return self._of(matmul_of_rows(images.flatten(start_dim=1), self.frequencies.T).to(images))
+
+    def _of(self, angles: Tensor) -> Tensor:
         return torch.cat([angles.cos(), angles.sin()], dim=1) / math.sqrt(len(self.frequencies))
 
 
@@ -243,7 +250,7 @@ class DPMERFTraining(AbstractTraining):
         images, owners = self._images, owners_of(self._images, self.plan.unit)
         labels = torch.zeros(images.num_records, dtype=torch.int64) if images.y is None else images.y
         for bundle in bundles(images, self.plan.unit, _CHUNK):
-            rows, features = bundle.rows, bundle.compute(self._features, images.x)
+            rows, features = bundle.rows, bundle.compute(self._features.of_records, images.x)
             yield Slots(vectors=features, groups=labels[rows], owners=None if owners is None else owners[rows])
 
     def _target(self, released: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ from gossamer.methods.method import (
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import AnyMixtureGeneratorConfig
+from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.privacy.budget import PrivacyBudget
@@ -238,7 +239,8 @@ class MixtureFit:
             return Slots(vectors=features, groups=groups)
         if step == 1:
             return Slots(vectors=features - known.means[groups], groups=torch.zeros_like(groups))
-        places = features @ known.directions.T
+        # Privacy: an ordinary product would round one record's place by the others, and so its nearest centre.
+        places = matmul_of_rows(features, known.directions.T)
         component = known.nearest(places, groups)
         from_centre = places - known.flat_centres()[component]
         is_last = step == self._plan.num_steps - 1

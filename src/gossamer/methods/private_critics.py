@@ -108,7 +108,9 @@ class PrivateCritics:
 
         def look(x: Tensor, marks: Tensor) -> Tensor:
             numbers, seed = range(augmentation.num_variants), self._config.seed
-            return torch.stack([view.look(augmentation.variant(x, one, marks, seed)) for one in numbers], dim=1)
+            return torch.stack(
+                [view.look_at_records(augmentation.variant(x, one, marks, seed)) for one in numbers], dim=1
+            )
 
         images = described(look, self._images, self._unit).to(self._device)
         labels = None if self._images.y is None else self._images.y.to(self._device)

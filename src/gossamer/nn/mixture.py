@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
+from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.network import AbstractGenerator, AbstractGeneratorConfig, Shape, checked_count
 from gossamer.nn.views import cosine_basis, plane
 
@@ -80,7 +81,8 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
         """
         standard, traits = self.described(samples)
         basis = cosine_basis(*plane(samples.shape[1:]), self.radius)[0].to(samples)
-        coefficients = (standard.flatten(start_dim=2) - self.ground) @ basis
+        # Privacy: an ordinary product would round one record's coefficients by how many others there are.
+        coefficients = matmul_of_rows(standard.flatten(start_dim=2) - self.ground, basis).to(samples)
         return torch.cat([coefficients.flatten(start_dim=1), traits], dim=1)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gossamer.errors import InputError
+from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.network import Shape
 
 
@@ -30,6 +31,10 @@ class AbstractView(abc.ABC):
     @abc.abstractmethod
     def look(self, samples: Tensor) -> Tensor:
         """Map (batch, *sample shape) to the view, linearly and sample by sample."""
+
+    def look_at_records(self, records: Tensor) -> Tensor:
+        """As `look`, without gradients; what comes of a record is the same to the last bit whatever the others are."""
+        return self.look(records)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +106,12 @@ class LowFrequencies(AbstractView):
         basis = cosine_basis(*plane(samples.shape[1:]), self.radius)[0].to(samples)
         coefficients = samples.flatten(start_dim=2) @ (self.scale * basis)
         return coefficients.unsqueeze(2) if samples.dim() == 4 else coefficients
+
+    def look_at_records(self, records: Tensor) -> Tensor:
+        """The coefficients, by `matmul_of_rows`."""
+        basis = cosine_basis(*plane(records.shape[1:]), self.radius)[0].to(records)
+        coefficients = matmul_of_rows(records.flatten(start_dim=2), self.scale * basis).to(records)
+        return coefficients.unsqueeze(2) if records.dim() == 4 else coefficients
 
 
 @dataclass(frozen=True, kw_only=True)
