@@ -182,7 +182,10 @@ def _kaggle(folder: Path, rows: World) -> Path:
 
 def _recordings(folder: Path, rows: World) -> Path:
     """A recording of half a minute for each person, whose beats follow from that person's records."""
-    import wfdb
+    # wfdb calls pandas in a way that pandas warns of; that is between the two.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import wfdb
 
     for person in sorted({row.person for row in rows}):
         place = folder / "wfdb" / person
@@ -194,10 +197,7 @@ def _recordings(folder: Path, rows: World) -> Path:
             "r", fs=100, units=["mV"], sig_name=["ECG"], p_signal=signal[:, None], write_dir=str(place), fmt=["16"]
         )
         symbols = ["NVA"[number % 3] for number in range(len(peaks))]
-        # wfdb calls pandas in a way that pandas warns of; that is between the two.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            wfdb.wrann("r", "atr", peaks, symbol=symbols, fs=100, write_dir=str(place))
+        wfdb.wrann("r", "atr", peaks, symbol=symbols, fs=100, write_dir=str(place))
     return folder / "wfdb"
 
 
@@ -557,7 +557,7 @@ def test_settings_that_follow_the_number_read_are_caught(monkeypatch: pytest.Mon
 
     def plans() -> list[PoissonPlan]:
         around = circumstances(Unit.RECORD)
-        return [dp_cgan.DPCGANTraining(config, one, DeterministicNoise(0), around).plan for one in (whole, fewer)]
+        return [dp_cgan.plan(config, around.slots_of(one)) for one in (whole, fewer)]
 
     assert plans()[0] == plans()[1]
     assert plans()[0].expected_batch_size == pytest.approx(8)
