@@ -185,20 +185,21 @@ def _recordings(folder: Path, rows: World) -> Path:
     # wfdb calls pandas in a way that pandas warns of; that is between the two.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import wfdb
-
-    for person in sorted({row.person for row in rows}):
-        place = folder / "wfdb" / person
-        place.mkdir(parents=True)
-        own = b"".join(row.values for row in rows if row.person == person)
-        signal = np.resize(np.frombuffer(own, dtype=np.uint8) / 255, 3000).cumsum() % 1.0
-        peaks = np.arange(200, 2800, 90 + 5 * (len(own) % 7))
-        wfdb.wrsamp(
-            "r", fs=100, units=["mV"], sig_name=["ECG"], p_signal=signal[:, None], write_dir=str(place), fmt=["16"]
-        )
-        symbols = ["NVA"[number % 3] for number in range(len(peaks))]
-        wfdb.wrann("r", "atr", peaks, symbol=symbols, fs=100, write_dir=str(place))
+        for person in sorted({row.person for row in rows}):
+            _recording(folder / "wfdb" / person, b"".join(row.values for row in rows if row.person == person))
     return folder / "wfdb"
+
+
+def _recording(place: Path, own: bytes) -> None:
+    import wfdb
+
+    place.mkdir(parents=True)
+    signal = np.resize(np.frombuffer(own, dtype=np.uint8) / 255, 3000).cumsum() % 1.0
+    peaks = np.arange(200, 2800, 90 + 5 * (len(own) % 7))
+    kind = {"fs": 100, "units": ["mV"], "sig_name": ["ECG"], "fmt": ["16"], "write_dir": str(place)}
+    wfdb.wrsamp("r", p_signal=signal[:, None], **kind)
+    symbols = ["NVA"[number % 3] for number in range(len(peaks))]
+    wfdb.wrann("r", "atr", peaks, symbol=symbols, fs=100, write_dir=str(place))
 
 
 def _read_path(
