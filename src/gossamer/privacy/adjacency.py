@@ -39,12 +39,16 @@ class Adjacency(enum.Enum):
     shards and critics, and one-shot sums, use it.
 
     ``ADD_OR_REMOVE_ONE``: two data sets are neighbours when one is the other with one unit added. Methods that draw
-    units by Poisson sampling use it. A guarantee of epsilon here is one of up to 2 epsilon for a replacement, so the
-    two adjacencies never share a budget.
+    units by Poisson sampling use it. A guarantee of epsilon here is one of up to 2 epsilon for a replacement, so
+    no two adjacencies ever share a budget.
+
+    ``REPLACE_ONE``: two data sets are neighbours when one unit of the first is replaced by any other; how many there
+    are is public. Poisson sampling can be priced for it too.
     """
 
     SLOT = "slot"
     ADD_OR_REMOVE_ONE = "add-or-remove-one"
+    REPLACE_ONE = "replace-one"
 
     def describe(self, unit: Unit) -> str:
         """One sentence for a person.
@@ -57,5 +61,10 @@ class Adjacency(enum.Enum):
             return (
                 f"Neighbouring data sets differ in one public slot, whose content ({unit.protected}) "
                 "is added, removed or replaced by anything."
+            )
+        if self is Adjacency.REPLACE_ONE:
+            return (
+                f"Neighbouring data sets differ in one unit ({unit.protected}), which is replaced by any other; how "
+                f"many {unit.plural} there are is public."
             )
         return f"Neighbouring data sets differ by {unit.protected}, added or removed."
