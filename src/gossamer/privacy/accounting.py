@@ -28,6 +28,7 @@ EventOfSteps = Callable[[int], dp_accounting.DpEvent]
 
 PLD_ACCOUNTANT = "PLD (connect-the-dots, FFT)"
 RDP_ACCOUNTANT = "RDP (dp-accounting)"
+RDP_OF_REPLACED = "RDP (quadrature, dp-accounting)"
 FIXED_PAIR = "one fixed pair of data sets (lower)"
 
 # For one-of-K sampling integers suffice (the bound is interpolated between them); Gaussians gain from the others.
@@ -268,10 +269,10 @@ def _bound_by_pld(event: dp_accounting.DpEvent, delta: float, precision: GridPre
 def _bound_by_rdp(event: dp_accounting.DpEvent, delta: float, orders: tuple[float, ...]) -> EpsilonBound:
     adjacency = _check(event, delta)
     if adjacency is Adjacency.REPLACE_ONE:
-        epsilon = _replaced_epsilon_by_rdp(event, delta, orders)
+        epsilon, accountant = _replaced_epsilon_by_rdp(event, delta, orders), RDP_OF_REPLACED
     else:
-        epsilon = _epsilon_by_rdp_accountant(event, delta, orders, adjacency)
-    return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=RDP_ACCOUNTANT)
+        epsilon, accountant = _epsilon_by_rdp_accountant(event, delta, orders, adjacency), RDP_ACCOUNTANT
+    return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=accountant)
 
 
 def _epsilon_by_rdp_accountant(

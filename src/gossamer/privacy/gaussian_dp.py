@@ -63,7 +63,9 @@ def mu_of(event: DpEvent, delta: float) -> float:
     without_sampling = 1.0 / gaussian_without_sampling(event)
     profile = composed_profile(event, delta, MIDDLE)
     # Privacy: a table that ends above delta says nothing of what lies below its end.
-    return _smallest_mu(profile, without_sampling) if profile.deltas[-1] <= delta else without_sampling
+    if profile.deltas[-1] > delta:
+        return without_sampling
+    return _smallest_mu(_thinned(profile, delta), without_sampling)
 
 
 def rho_of(event: DpEvent) -> float | None:
@@ -90,15 +92,14 @@ def rho_of(event: DpEvent) -> float | None:
 
 def _smallest_mu(profile: PrivacyProfile, largest: float) -> float:
     """The smallest mu whose Gaussian dominates a profile, by halving; its upper end, at most ``largest``."""
-    thin = _thinned(profile)
-    if thin.deltas[0] >= 1.0:
+    if profile.deltas[0] >= 1.0:
         return largest
     low, high = 0.0, min(largest, 1.0)
-    while high < largest and not _is_dominated(thin, high):
+    while high < largest and not _is_dominated(profile, high):
         low, high = high, min(largest, 2.0 * high)
     while high - low > _TOLERANCE * high:
         middle = 0.5 * (low + high)
-        low, high = (low, middle) if _is_dominated(thin, middle) else (middle, high)
+        low, high = (low, middle) if _is_dominated(profile, middle) else (middle, high)
     return high
 
 
@@ -109,15 +110,23 @@ def _is_dominated(profile: PrivacyProfile, mu: float) -> bool:
     above its tangent at the left one, of slope :math:`-\Phi(-\mu/2 - \epsilon/\mu)`; and a line that is below another
     at both ends is below it between them.
     """
-    start, stride = profile.epsilons[:-1], np.diff(profile.epsilons)
-    at_start = np.exp(gaussian_log_profile(start, 1.0 / mu))
-    fall = np.exp(start + special.log_ndtr(-0.5 * mu - start / mu)) * np.expm1(stride)
-    # Privacy: both ends, since points that are dominated say nothing of what lies between them.
-    return bool(np.all(at_start >= profile.deltas[:-1]) and np.all(at_start - fall >= profile.deltas[1:]))
+    epsilons = profile.epsilons
+    gaussian = np.exp(gaussian_log_profile(epsilons, 1.0 / mu))
+    if not np.all(gaussian >= profile.deltas):
+        return False
+    start, stride = epsilons[:-1], np.diff(epsilons)
+    log_fall = start + special.log_ndtr(-0.5 * mu - start / mu) + stride + np.log(-np.expm1(-stride))
+    # Privacy: both ends of the chord, since points that are dominated say nothing of what lies between them.
+    return bool(np.all(gaussian[:-1] - np.exp(np.minimum(log_fall, 700.0)) >= profile.deltas[1:]))
 
 
-def _thinned(profile: PrivacyProfile) -> PrivacyProfile:
-    """Some of the points, with both ends: a table that is above the truth as well, on longer chords."""
-    last = profile.epsilons.size - 1
-    chosen = np.unique(np.append(np.arange(0, last, math.ceil(last / _MOST_POINTS)), last))
-    return PrivacyProfile(epsilons=profile.epsilons[chosen], deltas=profile.deltas[chosen])
+def _thinned(profile: PrivacyProfile, delta: float) -> PrivacyProfile:
+    """Some of the points above a delta, and the one at it: above the truth as well, on longer chords."""
+    num_above = int(np.count_nonzero(profile.deltas > delta))
+    if num_above == 0:
+        return PrivacyProfile(epsilons=profile.epsilons[:1], deltas=profile.deltas[:1])
+    chosen = np.arange(0, num_above, math.ceil(num_above / _MOST_POINTS))
+    return PrivacyProfile(
+        epsilons=np.append(profile.epsilons[chosen], profile.epsilon_at(delta)),
+        deltas=np.append(profile.deltas[chosen], delta),
+    )

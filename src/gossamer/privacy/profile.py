@@ -20,7 +20,7 @@ class PrivacyProfile:
         two of them on the chord over e^epsilon, since a profile is convex there.
 
     Args:
-        epsilons: (n,), n at least 2, rising from 0.
+        epsilons: (n,), n at least 1, rising from 0.
         deltas: (n,), falling, in [0, 1].
     """
 
