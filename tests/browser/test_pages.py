@@ -226,6 +226,26 @@ def test_a_sum_holds_for_the_weaker_of_its_claims_and_is_left_out_where_there_is
     assert "no one sum holds" in release_page([one, of_person_added], "two")
 
 
+def test_a_claim_for_replacing_alone_is_added_to_those_that_cover_it_only(
+    tmp_path: Path, make_released: Callable[..., ReleasedRun]
+) -> None:
+    slot, added, replaced = Adjacency.SLOT, Adjacency.ADD_OR_REMOVE_ONE, Adjacency.REPLACE_ONE
+    person, record = Unit.PERSON, Unit.RECORD
+    runs = claims(tmp_path, make_released, (record, slot), (record, added), (record, replaced), (person, replaced))
+    of_slot, of_added, of_replaced, of_person = runs
+    both = Together.of([of_slot, of_replaced])
+    assert both is not None
+    assert both.adjacency is replaced
+    assert "one record, replaced by another" in " ".join(release_page([of_slot, of_replaced], "two").split())
+    mixed = Together.of([of_slot, of_person])
+    assert mixed is not None
+    assert (mixed.unit, mixed.adjacency) == (record, replaced)
+    # Neither adding nor replacing covers the other.
+    assert Together.of([of_added, of_replaced]) is None
+    assert "no one sum holds" in release_page([of_added, of_replaced], "two")
+    assert "one record is replaced by another" in release_page([of_replaced], "one")
+
+
 def test_an_insecure_release_is_refused(tmp_path: Path, make_generator: Callable[..., TrainedGenerator]) -> None:
     trained = make_generator(ImageSpec(channels=1, height=8, width=8), Unit.RECORD, is_secure=False)
     with pytest.raises(PrivacyError, match="nothing is guaranteed"):

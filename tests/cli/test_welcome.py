@@ -54,8 +54,8 @@ def test_each_state_is_told_with_what_brings_it_further(gossamer: Any, tmp_path:
     make_run(tmp_path / "runs" / "known", is_finished=True, is_evaluated=True)
     said = gossamer()
     assert "runs/cut short: digits, interrupted" in said.out
-    assert "runs/done: digits, epsilon 10, finished, not evaluated" in said.out
-    assert "runs/known: digits, epsilon 10, finished and evaluated" in said.out
+    assert "runs/done: digits, epsilon 10.000, finished, not evaluated" in said.out
+    assert "runs/known: digits, epsilon 10.000, finished and evaluated" in said.out
     found = commands(said.out)
     assert ["gossamer", "resume", "runs/cut short"] in found
     assert ["gossamer", "evaluate", "runs/done", "--data", "digits", "--quick"] in found

@@ -35,6 +35,7 @@ from gossamer.privacy.published import (
     published_dp_cgan_epsilon,
     published_gs_wgan_epsilon,
 )
+from gossamer.privacy.statement import shown_epsilon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -401,7 +402,7 @@ def _show(found: dict[str, Any]) -> None:
         value = found.get(name)
         if isinstance(value, dict):
             for accountant, figure in value.items():
-                table.add_row(f"{name} {labels[accountant]}", f"{figure:.6g}")
+                table.add_row(f"{name} {labels[accountant]}", _shown(name, accountant, figure))
         elif value is not None:
             table.add_row(name, f"{value:.6g}")
     for name in (*_SETTINGS, "delta", "unit", "adjacency"):
@@ -412,6 +413,22 @@ def _show(found: dict[str, Any]) -> None:
         console.print(
             f"\npublished formula: epsilon {found['published_epsilon']:.3f}. {found['published_epsilon_caveat']}"
         )
+
+
+def _shown(name: str, accountant: str, figure: float) -> str:
+    """A computed figure; what a statement would claim is never rounded to the side that promises more."""
+    match name, accountant:
+        case _ if not math.isfinite(figure):
+            return f"{figure}"
+        case "epsilon", "fixed_pair":  # what no accountant can go below
+            return f"{math.floor(figure * 1000) / 1000:.3f}"
+        case "epsilon", _:
+            return shown_epsilon(figure)
+        case "noise_multiplier", "pld" | "rdp":
+            unit = 10.0 ** (math.floor(math.log10(figure)) - 5)
+            return f"{math.ceil(figure / unit) * unit:.6g}"
+        case _:
+            return f"{figure:.6g}"
 
 
 def _table_of_steps(found: dict[str, Any]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.poisson_plan import PoissonPlan
 from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
+from gossamer.privacy.statement import shown_epsilon
 from gossamer.recipes.books import book_of
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
@@ -333,8 +335,8 @@ def _show(results: Sequence[AuditResult]) -> None:
             mu = (f"{result.lower_bound_mu:.4f}", f"{result.claimed_mu:.4f}")
         table.add_row(
             result.kind,
-            f"{result.lower_bound_epsilon:.3f}",
-            f"{result.claimed_epsilon:.3f}",
+            f"{math.floor(result.lower_bound_epsilon * 1000) / 1000:.3f}",
+            shown_epsilon(result.claimed_epsilon),
             *mu,
             f"{result.confidence:g}",
         )

@@ -40,7 +40,7 @@ from gossamer.nn.ensemble import Tensors
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots
-from gossamer.privacy.statement import PrivacyStatement
+from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
 from gossamer.recipes.books import MethodConfig, book_of
 from gossamer.runs.cards import model_card
 from gossamer.runs.checkpoint import Origin, load_checkpoint, load_tensors, save_checkpoint, save_tensors
@@ -130,7 +130,7 @@ class MilestoneReleases:
             text=statement.to_markdown(),
             card=model_card(card_facts(trained, self._source)),
         )
-        say(f"epsilon {round_up(statement.epsilon):.3f} at step {paid}: generator saved in {saved.path}")
+        say(f"epsilon {shown_epsilon(statement.epsilon)} at step {paid}: generator saved in {saved.path}")
 
 
 class Interruption:
@@ -336,14 +336,19 @@ def _check_finite(trained: TrainedGenerator) -> None:
 def _announce_release(statement: PrivacyStatement, folder: RunFolder) -> None:
     epsilon, num_saved = round_up(statement.epsilon), len(saved_generators(folder))
     # Privacy: a replacement is two changes where one is a record added or removed, and costs up to twice as much.
-    replaced = ", or with another in its place" if statement.adjacency is Adjacency.SLOT else ""
+    compared = {
+        Adjacency.SLOT: "without it, or with another in its place",
+        Adjacency.ADD_OR_REMOVE_ONE: "without it",
+        Adjacency.REPLACE_ONE: "with another in its place",
+    }[statement.adjacency]
     factor = f"{math.ceil(math.exp(epsilon)):,}" if epsilon < 30 else f"more than {math.floor(math.exp(30)):,}"
     saved = f"Saved on the way: {num_saved} generators in {folder.saved}, at no further cost.\n" if num_saved else ""
     print(
         f"\nReleased: {folder.release}\n"
         f"Protected: {statement.unit.protected}, whichever of the {statement.num_slots} it is. Whatever is computed "
-        f"from the release is at most e^epsilon\n  times as likely with it as without it{replaced}, up to a "
-        f"probability of delta: epsilon = {epsilon:.3f}, a factor of {factor}; delta = {statement.delta:g}.\n"
+        f"from the release is at most e^epsilon\n  times as likely with it as {compared}, up to a "
+        f"probability of delta: epsilon = {shown_epsilon(statement.epsilon)}, a factor of {factor}; "
+        f"delta = {statement.delta:g}.\n"
         f"Share: everything in {folder.release}, and as many samples as you like.\n"
         f"{saved}"
         f"Keep to yourself: {folder.private}, which saw the data.\n"

@@ -15,13 +15,13 @@ from rich.table import Table
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.job import TrainingJob, slots_kept
-from gossamer.cli.milestones import round_up
 from gossamer.cli.priceable import price
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_shot import OneShotPlan
 from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
 from gossamer.privacy.ledger import Ledger, LedgerEntry
+from gossamer.privacy.statement import shown_epsilon
 from gossamer.recipes.books import book_of
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import read_ledger
@@ -151,7 +151,7 @@ def _of_process(entries: list[LedgerEntry], taken_up_at: int) -> ProcessAccount:
 
 def _show(path: Path, found: dict[str, Any]) -> None:
     charged, planned, lost = (found[f"num_{name}_steps"] for name in ("charged", "planned", "lost"))
-    spent, whole = round_up(found["epsilon_charged"]), round_up(found["epsilon_planned"])
+    spent, whole = shown_epsilon(found["epsilon_charged"]), shown_epsilon(found["epsilon_planned"])
     print(f"{path}, {found['method']}: {charged} of {planned} planned steps are charged.")
     if found["processes"]:
         Console().print(_table(found["processes"]))
@@ -163,7 +163,7 @@ def _show(path: Path, found: dict[str, Any]) -> None:
     for one in found["one_shot"]:
         print(f"One-shot release {one['release']!r}, step {one['step']}: {_charged_by(one['charged_by'])}.")
     print(
-        f"Epsilon charged so far: {spent:.3f}, of the {whole:.3f} that the whole plan costs and the statement claims; "
+        f"Epsilon charged so far: {spent}, of the {whole} that the whole plan costs and the statement claims; "
         f"delta = {found['delta']:g}."
     )
     left = found["num_left_steps"]

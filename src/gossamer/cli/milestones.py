@@ -13,6 +13,7 @@ from rich.table import Table
 from gossamer.errors import InputError
 from gossamer.methods.method import Plan
 from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.statement import shown_epsilon
 
 TUNING_NOTE = (
     "Each may be shared, and all of them with the final one, at the final epsilon. Choosing among them by a score on "
@@ -75,7 +76,7 @@ def show_milestones(milestones: Sequence[Milestone]) -> None:
     """A table of what was asked, after which step that is, and what is really spent there."""
     table = Table("generator saved at", "after step", "epsilon spent", box=None, pad_edge=False)
     for milestone in milestones:
-        table.add_row(", ".join(milestone.asked), str(milestone.step), f"{round_up(milestone.epsilon):.3f}")
+        table.add_row(", ".join(milestone.asked), str(milestone.step), shown_epsilon(milestone.epsilon))
     Console().print(table)
     print(TUNING_NOTE)
 
@@ -100,12 +101,12 @@ def _last_step_within(plan: Plan, budget: PrivacyBudget, target_epsilon: float |
     # What the run was announced with may be asked for again, though it is a little more than what it spends.
     if budget.epsilon > max(round_up(whole), target_epsilon or 0.0):
         raise InputError(
-            f"--save-at-epsilon {budget.epsilon:g}: the whole run spends {round_up(whole):.3f}; name that or less"
+            f"--save-at-epsilon {budget.epsilon:g}: the whole run spends {shown_epsilon(whole)}; name that or less"
         )
     step = plan.num_steps_within(budget)
     if step == 0:
         first = plan.first_steps(1).budget_at(budget.delta).epsilon
         raise InputError(
-            f"--save-at-epsilon {budget.epsilon:g}: one step spends {round_up(first):.3f} already; name that or more"
+            f"--save-at-epsilon {budget.epsilon:g}: one step spends {shown_epsilon(first)} already; name that or more"
         )
     return step

@@ -61,7 +61,7 @@ promise, look like noise and teach little.
         beside = f"the longest possible signal is {prospect.ratio:.2f} times the noise"
     if not prospect.is_hopeless:
         return (
-            f"advice: at epsilon {epsilon:g} and {prospect.num_slots} {who} {beside} (at least 1 from about "
+            f"advice: at epsilon {epsilon:.10g} and {prospect.num_slots} {who} {beside} (at least 1 from about "
             f"{prospect.num_slots_needed} {who} on): something can be learnt; that is a bound and no forecast"
         )
     if prospect.num_slots >= prospect.num_slots_needed:
@@ -71,6 +71,6 @@ promise, look like noise and teach little.
         )
     return (
         f"advice: {prospect.num_slots} {who} are too few for a useful guarantee by {unit.value} at epsilon "
-        f"{epsilon:g} with these settings: {beside}. It would take about {prospect.num_slots_needed} {who} or more. "
+        f"{epsilon:.10g} with these settings: {beside}. It would take about {prospect.num_slots_needed} {who} or more. "
         "What is released will hold its promise, look like noise and teach little."
     )

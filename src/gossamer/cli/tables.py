@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gossamer.cli.milestones import round_up
 from gossamer.cli.scoring import Scored
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
 from gossamer.evaluation.comparison import HEADLINE, SHOWN_FIRST, Comparison, in_order, reference_of
 from gossamer.evaluation.score import Score
 from gossamer.evaluation.series.suite import FULL, names_of_direction
+from gossamer.privacy.statement import shown_epsilon
 
 _NUM_NAMED = 6
 _NAME_WIDTH = 30
@@ -64,9 +64,7 @@ def show_checkpoints(scored: Sequence[Scored]) -> None:
         table = _table((), ("epsilon", "step", *(f"{name}\n({way} better)" for name, way in zip(part, directions))))
         for one in scored:
             claim = one.evaluation.claim
-            epsilon, step = (
-                ("", "") if claim is None else (f"{round_up(claim.epsilon):.3f}", str(claim.step or "final"))
-            )
+            epsilon, step = ("", "") if claim is None else (shown_epsilon(claim.epsilon), str(claim.step or "final"))
             table.add_row(epsilon, step, *(_above_interval(one.evaluation.scores[name]) for name in part))
         console.print(table)
 
@@ -125,7 +123,7 @@ def _classifier_scores() -> set[str]:
 
 def _price(one: Scored) -> str:
     claim = one.evaluation.claim
-    return "" if claim is None else f" (epsilon {round_up(claim.epsilon):.3f}, delta {claim.delta:g})"
+    return "" if claim is None else f" (epsilon {shown_epsilon(claim.epsilon)}, delta {claim.delta:g})"
 
 
 def _repetitions(one: Scored) -> str:

@@ -49,7 +49,7 @@ from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots
-from gossamer.privacy.statement import PrivacyStatement
+from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
 from gossamer.recipes.books import BOOKS, find_book
 from gossamer.recipes.recipe import RecipeBook
 from gossamer.runs.config_io import from_json_tree
@@ -330,9 +330,9 @@ def _milestones(asked: Train[Any], method: Method[Any], plan: Plan, delta: float
 def _announce(statement: PrivacyStatement, data: RecordData) -> None:
     """What will be claimed, before anything is spent: the figures of the statement itself."""
     table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("epsilon by PLD (claimed)", f"{round_up(statement.epsilon):.3f}")
+    table.add_row("epsilon by PLD (claimed)", shown_epsilon(statement.epsilon))
     if statement.epsilon_rdp is not None:
-        table.add_row("epsilon by RDP (looser)", f"{statement.epsilon_rdp:.3f}")
+        table.add_row("epsilon by RDP (looser)", shown_epsilon(statement.epsilon_rdp))
     if statement.published_epsilon is not None:
         published = f"{statement.published_epsilon:.3f} (does not hold for the published system)"
         table.add_row("epsilon by the published formula", published)

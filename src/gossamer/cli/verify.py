@@ -16,7 +16,6 @@ import tyro
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.handing_over import card_facts
 from gossamer.cli.job import TrainingJob, settings_digest, slots_kept
-from gossamer.cli.milestones import round_up
 from gossamer.cli.priceable import check_priceable, price
 from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, find_named
 from gossamer.errors import InputError, PrivacyError
@@ -29,7 +28,7 @@ from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event, slots_of
 from gossamer.privacy.slots import PublicSlots
-from gossamer.privacy.statement import PrivacyStatement
+from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
 from gossamer.recipes.books import book_of
 from gossamer.runs.cards import CARD, CardFacts
 from gossamer.runs.files import read_json
@@ -238,11 +237,11 @@ def _spent(folder: RunFolder, known: Known, *, is_released: bool) -> Iterator[Fi
         return
     spent, by_rdp = price(event, known.job.delta)
     claimed = read_statement(folder.release).epsilon if is_released else price(known.plan.event, known.job.delta)[0]
-    figures = f"what is charged costs epsilon {round_up(spent):.3f} by PLD, {round_up(by_rdp):.3f} by RDP"
+    figures = f"what is charged costs epsilon {shown_epsilon(spent)} by PLD, {shown_epsilon(by_rdp)} by RDP"
     if spent > claimed * (1 + TOLERANCE):
-        yield broken(_LEDGER, f"{figures}, more than the {round_up(claimed):.3f} claimed")
+        yield broken(_LEDGER, f"{figures}, more than the {shown_epsilon(claimed)} claimed")
     else:
-        yield holds(_LEDGER, f"{figures}, at most the {round_up(claimed):.3f} claimed")
+        yield holds(_LEDGER, f"{figures}, at most the {shown_epsilon(claimed)} claimed")
 
 
 # ---- a release ---------------------------------------------------------------------------------------------------
@@ -349,7 +348,7 @@ def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None],
         if stated is None or again is None:
             yield unchecked(STATEMENT, f"{name} is not stated")
         elif math.isclose(stated, again, rel_tol=tolerance, abs_tol=1e-9):
-            yield holds(STATEMENT, f"{name} {stated:.6g} is computed again")
+            yield holds(STATEMENT, f"{name} {shown_epsilon(stated)} is computed again")
         else:
             yield broken(STATEMENT, f"{name} is {stated:.6g}; computed again it is {again:.6g}{hint}")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gossamer.errors import one_line
+from gossamer.privacy.statement import shown_epsilon
 
 HERE: Final = Path("runs")
 NUM_SHOWN: Final = 5
@@ -53,7 +54,7 @@ class RunHere:
 
     def __str__(self) -> str:
         """One line of the list."""
-        epsilon = "" if self.epsilon is None else f", epsilon {self.epsilon:.3g}"
+        epsilon = "" if self.epsilon is None else f", epsilon {shown_epsilon(self.epsilon)}"
         return one_line(f"{self.path}: {Path(self.data).name}{epsilon}, {self.state.value}")
 
     @property

@@ -20,7 +20,10 @@ from gossamer.privacy.events import (
     gaussian_event,
     one_of_many_event,
     poisson_event,
+    replaced_poisson_event,
+    under_replacement,
 )
+from gossamer.privacy.gaussian_dp import mu_of, rho_of
 from gossamer.privacy.ledger import Ledger, LedgerEntry
 from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
 from gossamer.privacy.statement import PrivacyStatement
@@ -47,8 +50,12 @@ __all__ = [
     "find_adjacency",
     "fixed_pair_epsilon",
     "gaussian_event",
+    "mu_of",
     "num_steps_for_budget",
     "one_of_many_event",
     "poisson_event",
     "published_gs_wgan_epsilon",
+    "replaced_poisson_event",
+    "rho_of",
+    "under_replacement",
 ]

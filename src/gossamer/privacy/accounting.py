@@ -12,29 +12,23 @@ import math
 from collections.abc import Callable, Sequence
 
 import dp_accounting
-from dp_accounting import gaussian_mechanism, pld, rdp
+from dp_accounting import rdp
 from scipy import optimize
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.budget import PrivacyBudget, check_delta_range
-from gossamer.privacy.events import (
-    GaussianPart,
-    OneOfManyPart,
-    Part,
-    PoissonPart,
-    find_adjacency,
-    flatten,
-    merge_gaussians,
-)
-from gossamer.privacy.loss_grid import COARSE, FINE, MIDDLE, GridPrecision, Repeated, find_epsilon
-from gossamer.privacy.one_of_many import GaussianFirstPair, MixtureFirstPair, OneOfManyPair
+from gossamer.privacy.composition import composed_epsilon, composed_profile, fixed_pair_epsilon_on, lone_gaussian
+from gossamer.privacy.events import GaussianPart, Part, ReplacedPoissonPart, find_adjacency, flatten
+from gossamer.privacy.loss_grid import COARSE, FINE, MIDDLE, GridPrecision
+from gossamer.privacy.replaced_poisson import ReplacedPoissonPair
 
 EventOfNoise = Callable[[float], dp_accounting.DpEvent]
 EventOfSteps = Callable[[int], dp_accounting.DpEvent]
 
 PLD_ACCOUNTANT = "PLD (connect-the-dots, FFT)"
 RDP_ACCOUNTANT = "RDP (dp-accounting)"
+RDP_OF_REPLACED = "RDP (quadrature, dp-accounting)"
 FIXED_PAIR = "one fixed pair of data sets (lower)"
 
 # For one-of-K sampling integers suffice (the bound is interpolated between them); Gaussians gain from the others.
@@ -81,8 +75,9 @@ def describe_accountants() -> tuple[tuple[str, str], ...]:
 def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
     """Epsilon by privacy loss distributions: tight, and always rounded up.
 
-    One-of-K draws and Gaussians, however many stages of them, are composed on one grid; Gaussians alone are priced
-    exactly by their closed form; Poisson-sampled ones by dp-accounting.
+    One-of-K draws and Gaussians, however many stages of them, are composed on one grid, and so are Poisson samples
+    priced for a replacement; Gaussians alone are priced exactly by their closed form; Poisson samples priced for a
+    unit added or removed by dp-accounting.
 
     Guarantee:
         An upper bound for the adjacency that the result names, on the conditions of each event's function.
@@ -106,14 +101,14 @@ def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
 
 
 def profile_by_pld(event: dp_accounting.DpEvent, deltas: Sequence[float]) -> tuple[EpsilonBound, ...]:
-    """Epsilons at several deltas, on a grid between fine and coarse: a picture of the whole guarantee in seconds.
+    """Epsilons at several deltas, from one composition on a grid between fine and coarse.
 
     Guarantee:
         As ``epsilon_by_pld``, of each; and all of them hold at once, since they are of one mechanism.
 
     Args:
         event: made by the functions of ``events``.
-        deltas: each in (0, 1).
+        deltas: at least one, each in (0, 1).
 
     Raises:
         PrivacyError: as ``epsilon_by_pld``.
@@ -121,11 +116,11 @@ def profile_by_pld(event: dp_accounting.DpEvent, deltas: Sequence[float]) -> tup
     adjacency = find_adjacency(event)
     for delta in deltas:
         check_delta_range(delta)
-    if adjacency is Adjacency.ADD_OR_REMOVE_ONE:
-        accountant = _poisson_accountant(event)
-        epsilons = [float(accountant.get_epsilon(delta)) for delta in deltas]
+    if lone_gaussian(event) is not None:
+        epsilons = [composed_epsilon(event, delta, MIDDLE) for delta in deltas]
     else:
-        epsilons = [_one_of_many_epsilon(event, delta, MIDDLE) for delta in deltas]
+        profile = composed_profile(event, min(deltas), MIDDLE)
+        epsilons = [profile.epsilon_at(delta) for delta in deltas]
     return tuple(
         EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=PLD_ACCOUNTANT)
         for epsilon, delta in zip(epsilons, deltas, strict=True)
@@ -133,7 +128,10 @@ def profile_by_pld(event: dp_accounting.DpEvent, deltas: Sequence[float]) -> tup
 
 
 def epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
-    """Epsilon by Rényi differential privacy, from dp-accounting; looser than the PLD, computed independently of it.
+    """Epsilon by Rényi differential privacy; looser than the PLD, computed independently of it.
+
+    By dp-accounting, except for Poisson samples priced for a replacement, which it has no formula for: the Rényi
+    divergence of their pair is integrated here, and dp-accounting converts it.
 
     Guarantee:
         As ``epsilon_by_pld``.
@@ -163,14 +161,14 @@ def fixed_pair_epsilon(event: dp_accounting.DpEvent, delta: float) -> EpsilonBou
         PrivacyError: delta outside (0, 1), or the event is Poisson-sampled.
     """
     adjacency = _check(event, delta)
-    epsilon = _fixed_pair(event, delta, FINE)
+    epsilon = fixed_pair_epsilon_on(event, delta, FINE)
     doubled = dataclasses.replace(
         FINE,
         max_interval=2 * FINE.max_interval,
         spread_fraction=2 * FINE.spread_fraction,
         max_points=FINE.max_points // 2,
     )
-    lower = max(0.0, 2 * epsilon - _fixed_pair(event, delta, doubled))
+    lower = max(0.0, 2 * epsilon - fixed_pair_epsilon_on(event, delta, doubled))
     return EpsilonBound(epsilon=min(epsilon, lower), delta=delta, adjacency=adjacency, accountant=FIXED_PAIR)
 
 
@@ -219,7 +217,7 @@ def calibrate_noise_multiplier_by_fixed_pair(event_of_noise: EventOfNoise, budge
     """
     return _calibrate(
         lambda noise: fixed_pair_epsilon(event_of_noise(noise), budget.delta),
-        lambda noise: _fixed_pair(event_of_noise(noise), budget.delta, COARSE),
+        lambda noise: fixed_pair_epsilon_on(event_of_noise(noise), budget.delta, COARSE),
         budget.epsilon,
     )
 
@@ -264,80 +262,22 @@ def _check(event: dp_accounting.DpEvent, delta: float) -> Adjacency | None:
 
 def _bound_by_pld(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> EpsilonBound:
     adjacency = _check(event, delta)
-    if adjacency is Adjacency.ADD_OR_REMOVE_ONE:
-        epsilon = _poisson_epsilon(event, delta)
-    else:
-        epsilon = _one_of_many_epsilon(event, delta, precision)
+    epsilon = composed_epsilon(event, delta, precision)
     return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=PLD_ACCOUNTANT)
-
-
-def _poisson_epsilon(event: dp_accounting.DpEvent, delta: float) -> float:
-    return float(_poisson_accountant(event).get_epsilon(delta))
-
-
-def _poisson_accountant(event: dp_accounting.DpEvent) -> pld.PLDAccountant:
-    accountant = pld.PLDAccountant(
-        dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE, value_discretization_interval=_poisson_interval(event)
-    )
-    accountant.compose(event)
-    return accountant
-
-
-def _poisson_interval(event: dp_accounting.DpEvent) -> float:
-    """A grid interval well below the spread of one batch's loss, about rate / multiplier, yet not below 1e-6."""
-    spreads = [
-        part.sample_rate / part.noise_multiplier if isinstance(part, PoissonPart) else 1.0 / part.noise_multiplier
-        for part in flatten(event)
-    ]
-    return min(1e-4, max(1e-6, 0.1 * min(spreads)))
-
-
-def _one_of_many_epsilon(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
-    draws, gaussian = _split(event)
-    if not draws and gaussian is not None:
-        # A root found to 1e-12; rounded up by more.
-        return float(gaussian_mechanism.get_epsilon_gaussian(gaussian, delta)) + 1e-11
-    steps = [
-        Repeated(
-            pair=OneOfManyPair(num_critics=draw.num_critics, noise_multiplier=draw.noise_multiplier), count=draw.count
-        )
-        for draw in draws
-    ]
-    if gaussian is not None:
-        steps.append(Repeated(pair=OneOfManyPair(num_critics=1, noise_multiplier=gaussian), count=1))
-    return find_epsilon(steps, delta, precision)
-
-
-def _fixed_pair(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
-    draws, gaussian = _split(event)
-    laws = [(1.0 / draw.num_critics, draw.noise_multiplier, draw.count) for draw in draws]
-    if gaussian is not None:
-        laws.append((1.0, gaussian, 1))
-    return max(
-        find_epsilon(
-            [Repeated(pair=order(probability=q, noise_multiplier=s), count=n) for q, s, n in laws], delta, precision
-        )
-        for order in (MixtureFirstPair, GaussianFirstPair)
-    )
-
-
-def _split(event: dp_accounting.DpEvent) -> tuple[tuple[OneOfManyPart, ...], float | None]:
-    """The one-of-K draws of an event, and the multiplier of the one Gaussian worth all the others (K = 1 included)."""
-    draws: list[OneOfManyPart] = []
-    gaussians: list[Part] = []
-    for part in flatten(event):
-        match part:
-            case OneOfManyPart(num_critics=1) | GaussianPart():
-                gaussians.append(part)
-            case OneOfManyPart():
-                draws.append(part)
-            case _:
-                raise PrivacyError("a Poisson-sampled event has no one-of-K price: account for it by epsilon_by_pld")
-    return tuple(draws), merge_gaussians(tuple(gaussians)) if gaussians else None
 
 
 def _bound_by_rdp(event: dp_accounting.DpEvent, delta: float, orders: tuple[float, ...]) -> EpsilonBound:
     adjacency = _check(event, delta)
+    if adjacency is Adjacency.REPLACE_ONE:
+        epsilon, accountant = _replaced_epsilon_by_rdp(event, delta, orders), RDP_OF_REPLACED
+    else:
+        epsilon, accountant = _epsilon_by_rdp_accountant(event, delta, orders, adjacency), RDP_ACCOUNTANT
+    return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=accountant)
+
+
+def _epsilon_by_rdp_accountant(
+    event: dp_accounting.DpEvent, delta: float, orders: tuple[float, ...], adjacency: Adjacency | None
+) -> float:
     # Privacy: under REPLACE_ONE dp-accounting 0.6.0 reads a Gaussian's multiplier as noise / sensitivity here, which is
     # our meaning, but as noise / clip in its PLD accountant (issue 378 there); golden tests hold this line.
     is_slot = adjacency is Adjacency.SLOT
@@ -346,8 +286,25 @@ def _bound_by_rdp(event: dp_accounting.DpEvent, delta: float, orders: tuple[floa
         orders=orders, neighboring_relation=relation.REPLACE_ONE if is_slot else relation.ADD_OR_REMOVE_ONE
     )
     accountant.compose(event)
-    epsilon = float(accountant.get_epsilon(delta))
-    return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=RDP_ACCOUNTANT)
+    return float(accountant.get_epsilon(delta))
+
+
+def _replaced_epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float, orders: tuple[float, ...]) -> float:
+    parts = tuple(flatten(event))
+    divergences = [sum(_renyi_divergence(part, order) for part in parts) for order in orders]
+    return float(rdp.compute_epsilon(orders, divergences, delta)[0])
+
+
+def _renyi_divergence(part: Part, order: float) -> float:
+    """Of all repetitions of a part of an event that is priced for a replacement."""
+    match part:
+        case ReplacedPoissonPart():
+            pair = ReplacedPoissonPair(probability=part.sample_rate, noise_multiplier=part.noise_multiplier)
+            return part.count * pair.log_moment(order) / (order - 1.0)
+        case GaussianPart():
+            return part.count * order / (2.0 * part.noise_multiplier**2)
+        case _:
+            raise PrivacyError(f"a {type(part).__name__} is not priced for the replacement of one unit")
 
 
 def _calibrate(exact: Callable[[float], EpsilonBound], coarse: Callable[[float], float], target: float) -> Calibration:

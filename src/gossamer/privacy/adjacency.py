@@ -65,7 +65,7 @@ class Adjacency(enum.Enum):
             )
         if self is Adjacency.REPLACE_ONE:
             return (
-                f"Neighbouring data sets differ in {unit.protected}, replaced by any other; how many {unit.plural} "
-                "there are is public."
+                f"Neighbouring data sets differ in one unit ({unit.protected}), which is replaced by any other; how "
+                f"many {unit.plural} there are is public."
             )
         return f"Neighbouring data sets differ by {unit.protected}, added or removed."

@@ -83,13 +83,91 @@ def poisson_event(*, sample_rate: float, noise_multiplier: float, num_steps: int
         PrivacyError: the noise multiplier is 0.
     """
     check_count("num_steps", num_steps)
+    return dp_accounting.SelfComposedDpEvent(_poisson_sample(sample_rate, noise_multiplier), num_steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplacedPoissonDpEvent(dp_accounting.DpEvent):
+    """One noisy sum over a Poisson sample, priced for a unit that is replaced by another.
+
+    dp-accounting's events name no adjacency, its accountants do; this one carries it, so that no accountant prices it
+    for another, and none of dp-accounting's takes it at all.
+    """
+
+    sample: dp_accounting.PoissonSampledDpEvent
+
+
+def replaced_poisson_event(*, sample_rate: float, noise_multiplier: float, num_steps: int) -> dp_accounting.DpEvent:
+    """The event of T noisy sums over Poisson samples of units (DP-SGD), priced for the replacement of one unit.
+
+    Guarantee:
+        Valid under ``Adjacency.REPLACE_ONE``, and for a public slot that is filled, emptied or replaced too, on the
+        conditions of ``poisson_event`` (docs/concepts/poisson.md, theorem 2).
+
+    Args:
+        sample_rate: probability with which a unit is in a batch, in (0, 1].
+        noise_multiplier: noise / L2 bound of one unit's contribution, as in ``poisson_event``: a unit that is replaced
+            moves a sum by twice that bound, and this is part of the price and not of the multiplier.
+        num_steps: number of batches, at least 1.
+
+    Raises:
+        InputError: a parameter is out of range.
+        PrivacyError: the noise multiplier is 0.
+
+    Example:
+        >>> event = replaced_poisson_event(sample_rate=0.01, noise_multiplier=1.0, num_steps=300)
+        >>> find_adjacency(event).value
+        'replace-one'
+    """
+    check_count("num_steps", num_steps)
+    sample = ReplacedPoissonDpEvent(_poisson_sample(sample_rate, noise_multiplier))
+    return dp_accounting.SelfComposedDpEvent(sample, num_steps)
+
+
+def under_replacement(event: dp_accounting.DpEvent) -> dp_accounting.DpEvent:
+    """The same mechanism, priced for one unit that is replaced by another.
+
+    Poisson samples become replaced ones. One-of-K draws, and Gaussians that stand without Poisson samples, are priced
+    under ``Adjacency.SLOT``, which covers a replacement: they stay. A Gaussian in the company of Poisson samples was
+    priced for a unit added or removed; a replacement moves it by up to twice as much, so its multiplier is halved.
+
+    Guarantee:
+        A price of the event returned holds for what ``event`` describes, when a unit is replaced.
+
+    Args:
+        event: made by the functions of this module.
+
+    Raises:
+        PrivacyError: adjacencies are mixed, or a mechanism has no price.
+
+    Example:
+        >>> event = under_replacement(poisson_event(sample_rate=0.01, noise_multiplier=1.0, num_steps=300))
+        >>> event == replaced_poisson_event(sample_rate=0.01, noise_multiplier=1.0, num_steps=300)
+        True
+    """
+    if find_adjacency(event) is not Adjacency.ADD_OR_REMOVE_ONE:
+        return event
+    found = [_replaced(part) for part in flatten(event)]
+    return found[0] if len(found) == 1 else compose_events(*found)
+
+
+def _replaced(part: Part) -> dp_accounting.DpEvent:
+    match part:
+        case PoissonPart():
+            return replaced_poisson_event(
+                sample_rate=part.sample_rate, noise_multiplier=part.noise_multiplier, num_steps=part.count
+            )
+        case _:
+            # Privacy: two units, one removed and one added, each of them as far as the multiplier allows.
+            return gaussian_event(noise_multiplier=part.noise_multiplier / 2.0, num_releases=part.count)
+
+
+def _poisson_sample(sample_rate: float, noise_multiplier: float) -> dp_accounting.PoissonSampledDpEvent:
     check_noise_multiplier(noise_multiplier)
     if not 0.0 < sample_rate <= 1.0:
         raise InputError(f"sample_rate must lie in (0, 1], not {sample_rate}: give expected batch size / units")
     gaussian = dp_accounting.GaussianDpEvent(float(noise_multiplier))
-    return dp_accounting.SelfComposedDpEvent(
-        dp_accounting.PoissonSampledDpEvent(float(sample_rate), gaussian), num_steps
-    )
+    return dp_accounting.PoissonSampledDpEvent(float(sample_rate), gaussian)
 
 
 def gaussian_event(*, noise_multiplier: float, num_releases: int = 1) -> dp_accounting.DpEvent:
@@ -151,7 +229,23 @@ class PoissonPart:
     count: int
 
 
-Part = GaussianPart | OneOfManyPart | PoissonPart
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReplacedPoissonPart:
+    """As ``PoissonPart``, priced for a unit that is replaced; the multiplier is still of one unit's contribution."""
+
+    sample_rate: float
+    noise_multiplier: float
+    count: int
+
+
+Part = GaussianPart | OneOfManyPart | PoissonPart | ReplacedPoissonPart
+
+
+_ADJACENCIES = (
+    (OneOfManyPart, Adjacency.SLOT),
+    (PoissonPart, Adjacency.ADD_OR_REMOVE_ONE),
+    (ReplacedPoissonPart, Adjacency.REPLACE_ONE),
+)
 
 
 def flatten(event: dp_accounting.DpEvent, count: int = 1) -> Iterator[Part]:
@@ -175,6 +269,9 @@ def flatten(event: dp_accounting.DpEvent, count: int = 1) -> Iterator[Part]:
         case dp_accounting.PoissonSampledDpEvent():
             multiplier = _merged_gaussian(event.event)
             yield PoissonPart(sample_rate=event.sampling_probability, noise_multiplier=multiplier, count=count)
+        case ReplacedPoissonDpEvent():
+            rate, multiplier = event.sample.sampling_probability, _merged_gaussian(event.sample.event)
+            yield ReplacedPoissonPart(sample_rate=rate, noise_multiplier=multiplier, count=count)
         case _:
             raise PrivacyError(f"no price is known for a {type(event).__name__}: compose the events of this package")
 
@@ -183,19 +280,17 @@ def find_adjacency(event: dp_accounting.DpEvent) -> Adjacency | None:
     """The adjacency under which an event is priced; None for Gaussians alone, whose multiplier carries it.
 
     Raises:
-        PrivacyError: one-of-K and Poisson sampling are mixed.
+        PrivacyError: mechanisms that are priced under different adjacencies are mixed.
     """
-    parts = tuple(flatten(event))
-    is_slot = any(isinstance(part, OneOfManyPart) for part in parts)
-    is_poisson = any(isinstance(part, PoissonPart) for part in parts)
-    if is_slot and is_poisson:
+    kinds = {type(part) for part in flatten(event)}
+    found = [adjacency for kind, adjacency in _ADJACENCIES if kind in kinds]
+    if len(found) > 1:
         raise PrivacyError(
-            "one-of-K sampling (adjacency: slot) and Poisson sampling (add or remove one) cannot share one budget: "
-            "account for them apart"
+            f"mechanisms priced under different adjacencies ({' and '.join(one.value for one in found)}; one-of-K "
+            "sampling knows slots alone, Poisson sampling either of the others) cannot share one budget: account for "
+            "them apart"
         )
-    if is_slot:
-        return Adjacency.SLOT
-    return Adjacency.ADD_OR_REMOVE_ONE if is_poisson else None
+    return found[0] if found else None
 
 
 def check_count(name: str, value: int) -> None:

@@ -20,10 +20,9 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft, optimize, signal, special
 
-Array = NDArray[np.float64]
+from gossamer.privacy.profile import Array, PrivacyProfile
 
 # Shares of delta spent on cutting the tails of one step, on the window of the sum, and kept back for float rounding.
 _TAIL_SHARE = 1e-6
@@ -31,6 +30,8 @@ _WINDOW_SHARE = 1e-6
 _ROUNDING_SHARE = 1e-6
 _FOLDED_MASS = 1e-11
 _MAX_WINDOW_GROWTHS = 12
+# Relative error of one factor of a transform that is raised to a power: some units in the last place.
+_FACTOR_ROUNDING = 1e-15
 
 
 class AbstractDominatingPair(abc.ABC):
@@ -153,20 +154,14 @@ def find_epsilon(steps: Sequence[Repeated], delta: float, precision: GridPrecisi
     Returns:
         epsilon >= 0, in nats.
     """
-    plan = _plan_window(steps, delta, precision)
-    grids = tuple(
-        discretise(step.pair, plan.interval, num_upper, num_lower)
-        for step, (num_upper, num_lower) in zip(steps, plan.num_points, strict=True)
-    )
-    counts = tuple(step.count for step in steps)
-    top = max(math.ceil(plan.top / plan.interval), _find_top(grids, counts, plan.top_order, _WINDOW_SHARE * delta))
+    plan = _plan_window(steps, delta, precision, _order_for_delta, math.inf)
+    grids, counts = _discretised(steps, plan), tuple(step.count for step in steps)
+    bottom, top = _window(grids, counts, plan, delta)
     # Privacy: what the tails and the window cut off is charged to delta as if it revealed everything.
-    infinity = sum(count * grid.infinity_mass for grid, count in zip(grids, counts, strict=True))
-    allowed = delta * (1.0 - _WINDOW_SHARE - _ROUNDING_SHARE) - infinity
-    lowest = sum(count * grid.first for grid, count in zip(grids, counts, strict=True))
-    bottom = max(lowest, math.floor(plan.bottom / plan.interval))
+    allowed = delta * (1.0 - _WINDOW_SHARE - _ROUNDING_SHARE) - _cut_off(grids, counts)
+    lowest = _lowest(grids, counts)
     for _ in range(_MAX_WINDOW_GROWTHS):
-        epsilon = _epsilon_in_window(grids, counts, plan.order, bottom, max(top, bottom + 1), allowed)
+        epsilon = _epsilon_in_window(grids, counts, plan, bottom, max(top, bottom + 1), allowed)
         if epsilon is not None:
             return max(0.0, epsilon)
         if bottom <= max(lowest, -1):
@@ -174,6 +169,59 @@ def find_epsilon(steps: Sequence[Repeated], delta: float, precision: GridPrecisi
         bottom = max(lowest, -1, 2 * bottom - top)
     # Privacy: delta is already met at the bottom of the window, so its bottom is a valid, if loose, epsilon.
     return max(0.0, bottom * plan.interval)
+
+
+def find_profile(steps: Sequence[Repeated], delta: float, precision: GridPrecision = MIDDLE) -> PrivacyProfile:
+    r"""The privacy profile of a composition from epsilon 0 to the one at delta, from above, by a single FFT.
+
+    The window of the sum reaches down to loss 0, and the tilt lies half-way between the two ends' own, so that the
+    rounding error is small beside delta at the one and beside what is left to 1 at the other.
+
+    Guarantee:
+        Every delta is at least the true one. Mass folded into the window from outside only adds to it; mass above it,
+        and the tails cut from each step, are charged in full; and every entry of the law is raised by a bound on its
+        rounding error.
+
+    Args:
+        steps: as in ``find_epsilon``.
+        delta: in (0, 1), where the profile ends.
+        precision: the grid.
+    """
+    plan = _plan_window(steps, delta, precision, _order_between_ends, 0.0)
+    grids, counts = _discretised(steps, plan), tuple(step.count for step in steps)
+    bottom, top = _window(grids, counts, plan, delta)
+    law, log_moment, rounding = _convolve_tilted(grids, counts, plan.order, bottom, top)
+    # Privacy: raised before it is tilted back, so that no probability in the window is below the true one.
+    losses, above, weighted = _tails(law + rounding, log_moment, plan, bottom)
+    cut_off = _cut_off(grids, counts) + (_WINDOW_SHARE + _ROUNDING_SHARE) * delta
+    deltas = np.minimum(1.0, (above - weighted + cut_off)[-bottom:])
+    # Above the top nothing is left but what was cut off.
+    num_points = 1 + max(1, int(np.count_nonzero(deltas > delta)))
+    return PrivacyProfile(epsilons=losses[-bottom:][:num_points], deltas=deltas[:num_points])
+
+
+def _discretised(steps: Sequence[Repeated], plan: _WindowPlan) -> tuple[LossGrid, ...]:
+    return tuple(
+        discretise(step.pair, plan.interval, num_upper, num_lower)
+        for step, (num_upper, num_lower) in zip(steps, plan.num_points, strict=True)
+    )
+
+
+def _window(grids: Sequence[LossGrid], counts: Sequence[int], plan: _WindowPlan, delta: float) -> tuple[int, int]:
+    """Indices of the lowest and the highest loss; above it the sum comes with a tiny share of delta at most."""
+    top = max(math.ceil(plan.top / plan.interval), _find_top(grids, counts, plan.top_order, _WINDOW_SHARE * delta))
+    bottom = max(_lowest(grids, counts), math.floor(plan.bottom / plan.interval))
+    return bottom, max(top, bottom + 1)
+
+
+def _cut_off(grids: Sequence[LossGrid], counts: Sequence[int]) -> float:
+    """Probability that the tail of some step was cut from its grid, at most."""
+    return sum(count * grid.infinity_mass for grid, count in zip(grids, counts, strict=True))
+
+
+def _lowest(grids: Sequence[LossGrid], counts: Sequence[int]) -> int:
+    """Index of the smallest loss that the sum can have."""
+    return sum(count * grid.first for grid, count in zip(grids, counts, strict=True))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -188,7 +236,23 @@ class _WindowPlan:
     num_points: tuple[tuple[int, int], ...]
 
 
-def _plan_window(steps: Sequence[Repeated], delta: float, precision: GridPrecision) -> _WindowPlan:
+def _order_for_delta(order: float) -> float:
+    """The Chernoff bound's own."""
+    return order
+
+
+def _order_between_ends(order: float) -> float:
+    """Half-way to the order -1/2, at which the bulk of the sum would be at loss 0; not below none at all."""
+    return max(0.0, 0.5 * (order - 0.5))
+
+
+def _plan_window(
+    steps: Sequence[Repeated],
+    delta: float,
+    precision: GridPrecision,
+    order_from: Callable[[float], float],
+    highest_bottom: float,
+) -> _WindowPlan:
     """Choose tilt, window and interval. Only accuracy and time depend on this choice, never validity."""
     half_width = 8.0 + math.sqrt(2.0 * -math.log(_WINDOW_SHARE * delta))
     laws = tuple(step.pair.integrate_losses(half_width) for step in steps)
@@ -201,14 +265,14 @@ def _plan_window(steps: Sequence[Repeated], delta: float, precision: GridPrecisi
     # Steeper tilts than this see the largest loss alone, and their exponents lose digits.
     steepest = min(1e2 / spread + 1e2, 1e4 / max(up for up, _ in ranges))
     limits = (min(1e-3 / spread, 1e-3 * steepest), steepest)
-    order, _ = _chernoff(laws, counts, delta, limits)
+    order = order_from(_chernoff(laws, counts, delta, limits)[0])
     top_order, top = _chernoff(laws, counts, _WINDOW_SHARE * delta, limits)
     # What lies outside the window is folded into it, so the tilted law must hardly reach beyond either end.
     tilted = tuple(_tilt(law, order) for law in laws)
     _, tilted_top = _chernoff(tilted, counts, _FOLDED_MASS, limits)
     top = max(top, tilted_top)
     _, depth = _chernoff(tuple((-losses, weights) for losses, weights in tilted), counts, _FOLDED_MASS, limits)
-    bottom = min(-depth, top)
+    bottom = min(-depth, top, highest_bottom)
     widest = max(top - bottom, *(up + down for up, down in ranges))
     interval = min(precision.max_interval, precision.spread_fraction * spread / math.sqrt(num_steps))
     interval = max(interval, widest / precision.max_points)
@@ -266,18 +330,11 @@ def _find_top(grids: Sequence[LossGrid], counts: Sequence[int], order: float, ma
 
 
 def _epsilon_in_window(
-    grids: Sequence[LossGrid], counts: Sequence[int], order: float, bottom: int, top: int, allowed: float
+    grids: Sequence[LossGrid], counts: Sequence[int], plan: _WindowPlan, bottom: int, top: int, allowed: float
 ) -> float | None:
     """Smallest epsilon in [bottom, top] whose divergence is at most ``allowed``; None where it lies lower."""
-    interval = grids[0].interval
-    tilted_sum, log_moment = _convolve_tilted(grids, counts, order, bottom, top)
-    losses = interval * np.arange(bottom, bottom + tilted_sum.size)
-    # Exponents of losses far below epsilon may overflow and do not matter.
-    probabilities = tilted_sum * np.exp(np.minimum(log_moment - order * losses, 600.0))
-    # above[j] = P(L > l_j) and weighted[j] = E[exp(l_j - L); L > l_j], so that H(l_j) is their difference.
-    reverse, ratio = probabilities[::-1], math.exp(-interval)
-    above = np.asarray(signal.lfilter([0.0, 1.0], [1.0, -1.0], reverse))[::-1]
-    weighted = np.asarray(signal.lfilter([0.0, ratio], [1.0, -ratio], reverse))[::-1]
+    law, log_moment, _ = _convolve_tilted(grids, counts, plan.order, bottom, top)
+    losses, above, weighted = _tails(law, log_moment, plan, bottom)
     exceeding = np.flatnonzero(above - weighted > allowed)
     if exceeding.size == 0:
         return None
@@ -286,10 +343,21 @@ def _epsilon_in_window(
     return float(losses[last]) + math.log((float(above[last]) - allowed) / float(weighted[last]))
 
 
+def _tails(law: Array, log_moment: float, plan: _WindowPlan, bottom: int) -> tuple[Array, Array, Array]:
+    """Losses l_j of the window, P(L > l_j), and E[exp(l_j - L); L > l_j]: H(l_j) is the second less the third."""
+    losses = plan.interval * np.arange(bottom, bottom + law.size, dtype=np.float64)
+    # Exponents of losses far below epsilon may overflow and do not matter.
+    probabilities = law * np.exp(np.minimum(log_moment - plan.order * losses, 600.0))
+    reverse, ratio = probabilities[::-1], math.exp(-plan.interval)
+    above = np.asarray(signal.lfilter([0.0, 1.0], [1.0, -1.0], reverse))[::-1]
+    weighted = np.asarray(signal.lfilter([0.0, ratio], [1.0, -ratio], reverse))[::-1]
+    return losses, above, weighted
+
+
 def _convolve_tilted(
     grids: Sequence[LossGrid], counts: Sequence[int], order: float, bottom: int, top: int
-) -> tuple[Array, float]:
-    """The tilted law of the sum on [bottom, bottom + n), and log E[exp(order L)] of the sum.
+) -> tuple[Array, float, float]:
+    """The tilted law of the sum on [bottom, bottom + n), log E[exp(order L)] of the sum, and a bound on rounding.
 
     The transform is periodic: mass from outside the window is folded into it. That only adds to losses in the window;
     what it takes from losses above the window has been charged to delta.
@@ -305,7 +373,9 @@ def _convolve_tilted(
         transform *= np.power(fft.rfft(_fold(tilted, grid.first, size)), count)
         total += count * log_moment
     law = np.maximum(0.0, fft.irfft(transform, size))
-    return np.roll(law, -(bottom % size)), total
+    # Every entry is a mean over the transform, whose relative error a power multiplies; half of it is stored.
+    rounding = _FACTOR_ROUNDING * (sum(counts) + 64) * 2.0 * float(np.abs(transform).sum()) / size
+    return np.roll(law, -(bottom % size)), total, rounding
 
 
 def _fold(values: Array, first: int, size: int) -> Array:

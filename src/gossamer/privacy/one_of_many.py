@@ -85,8 +85,8 @@ class OneOfManyPair(AbstractDominatingPair):
         # Above zero the law of the loss under Q is that of the Gaussian with its losses moved; the rest is at zero.
         mu = 1.0 / self.noise_multiplier
         nodes = np.linspace(mu / 2.0, mu + half_width, _NUM_NODES)
-        losses = _sample(mu * nodes - mu * mu / 2.0, 1.0 / self.num_critics)
-        log_weights = _log_trapezoid(nodes) + _log_density(nodes)
+        losses = sampled_loss(mu * nodes - mu * mu / 2.0, 1.0 / self.num_critics)
+        log_weights = log_trapezoid(nodes) + log_density(nodes)
         atom = 1.0 - float(np.exp(log_weights + losses).sum() + np.exp(log_weights).sum())
         log_atom = math.log(max(atom, 1e-300))
         return (
@@ -130,7 +130,7 @@ class AbstractFixedPair(AbstractDominatingPair):
         """Nodes x and the losses of (mixture, N(0)) there."""
         mu = 1.0 / self.noise_multiplier
         nodes = np.linspace(-half_width, mu + half_width, _NUM_NODES)
-        return nodes, _sample(mu * nodes - mu * mu / 2.0, self.probability)
+        return nodes, sampled_loss(mu * nodes - mu * mu / 2.0, self.probability)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ class MixtureFirstPair(AbstractFixedPair):
     def integrate_losses(self, half_width: float) -> tuple[Array, Array]:
         """Losses and log weights under P on nodes of the underlying normal variable."""
         nodes, losses = self._nodes(half_width)
-        return losses, losses + _log_trapezoid(nodes) + _log_density(nodes)
+        return losses, losses + log_trapezoid(nodes) + log_density(nodes)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -166,10 +166,10 @@ class GaussianFirstPair(AbstractFixedPair):
     def integrate_losses(self, half_width: float) -> tuple[Array, Array]:
         """Losses and log weights under P on nodes of the underlying normal variable."""
         nodes, losses = self._nodes(half_width)
-        return -losses, _log_trapezoid(nodes) + _log_density(nodes)
+        return -losses, log_trapezoid(nodes) + log_density(nodes)
 
 
-def _sample(epsilon: Array, probability: float) -> Array:
+def sampled_loss(epsilon: Array, probability: float) -> Array:
     r"""log(1 + gamma (e^epsilon - 1)), without overflow and exact near zero."""
     if probability == 1.0:
         return epsilon
@@ -178,7 +178,7 @@ def _sample(epsilon: Array, probability: float) -> Array:
 
 
 def _unsample(epsilon: Array, probability: float) -> Array:
-    r"""The inverse of ``_sample``: log(1 + (e^epsilon - 1) / gamma), for epsilon > log(1 - gamma)."""
+    r"""The inverse of ``sampled_loss``: log(1 + (e^epsilon - 1) / gamma), for epsilon > log(1 - gamma)."""
     if probability == 1.0:
         return epsilon
     small = np.log1p(np.maximum(np.expm1(np.minimum(epsilon, 1.0)) / probability, -1.0 + 1e-300))
@@ -186,12 +186,12 @@ def _unsample(epsilon: Array, probability: float) -> Array:
     return np.where(epsilon < 1.0, small, large)
 
 
-def _log_density(nodes: Array) -> Array:
+def log_density(nodes: Array) -> Array:
     """log density of the standard normal."""
     return -0.5 * nodes**2 - 0.5 * math.log(2.0 * math.pi)
 
 
-def _log_trapezoid(nodes: Array) -> Array:
+def log_trapezoid(nodes: Array) -> Array:
     """log weights of the trapezoid rule on equidistant nodes."""
     weights = np.full(nodes.shape, nodes[1] - nodes[0])
     weights[[0, -1]] /= 2.0

@@ -14,12 +14,14 @@ from gossamer.privacy.events import (
     OneOfManyPart,
     Part,
     PoissonPart,
+    ReplacedPoissonPart,
     compose_events,
     flatten,
     gaussian_event,
     merge_gaussians,
     one_of_many_event,
     poisson_event,
+    replaced_poisson_event,
 )
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
@@ -54,7 +56,8 @@ def event_of(statement: PrivacyStatement) -> DpEvent:
     """
     names = {name for name, _ in statement.parameters}
     if "sample_rate" in names:
-        return poisson_event(
+        is_replaced = statement.adjacency is Adjacency.REPLACE_ONE
+        return (replaced_poisson_event if is_replaced else poisson_event)(
             sample_rate=_real(statement, "sample_rate"),
             noise_multiplier=statement.noise_multiplier,
             num_steps=_count(statement, "num_steps"),
@@ -121,6 +124,8 @@ def _public(part: Part) -> tuple[str, float, int]:
             return "one of many", part.num_critics, part.count
         case PoissonPart():
             return "Poisson", part.sample_rate, part.count
+        case ReplacedPoissonPart():
+            return "replaced Poisson", part.sample_rate, part.count
         case GaussianPart():
             return "Gaussian", 1.0, part.count
 
@@ -132,6 +137,10 @@ def _describe_part(part: Part) -> str:
             return f"{part.count} draws of one of {part.num_critics}, each with {with_noise}"
         case PoissonPart():
             return f"{part.count} Poisson samples at rate {part.sample_rate:.6g} with {with_noise}"
+        case ReplacedPoissonPart():
+            return (
+                f"{part.count} Poisson samples at rate {part.sample_rate:.6g} with {with_noise}, a unit being replaced"
+            )
         case GaussianPart():
             return f"a Gaussian of {with_noise}"
 

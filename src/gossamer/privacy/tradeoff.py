@@ -24,11 +24,13 @@ from gossamer.privacy.events import (
     OneOfManyPart,
     Part,
     PoissonPart,
+    ReplacedPoissonPart,
     compose_events,
     flatten,
     gaussian_event,
     one_of_many_event,
     poisson_event,
+    replaced_poisson_event,
 )
 from gossamer.privacy.restated import event_of
 from gossamer.privacy.statement import PrivacyStatement
@@ -151,3 +153,5 @@ def _with_less_noise(part: Part) -> DpEvent:
             )
         case PoissonPart():
             return poisson_event(sample_rate=part.sample_rate, noise_multiplier=noise, num_steps=part.count)
+        case ReplacedPoissonPart():
+            return replaced_poisson_event(sample_rate=part.sample_rate, noise_multiplier=noise, num_steps=part.count)

@@ -21,6 +21,7 @@ from PIL import Image
 from gossamer.errors import InputError
 from gossamer.evaluation.comparison import in_order
 from gossamer.evaluation.score import Score
+from gossamer.privacy.statement import shown_epsilon
 from gossamer.reports.captions import caption
 from gossamer.runs.files import whole_file
 
@@ -331,7 +332,9 @@ def _epsilon_axis(axes: Axes, epsilons: Sequence[float]) -> None:
         if math.log(labelled[-1] / epsilon) >= _LEAST_TICK_DISTANCE * span:
             labelled.append(epsilon)
     axes.xaxis.set_major_locator(FixedLocator(labelled))
-    axes.xaxis.set_major_formatter(FixedFormatter([f"{epsilon:.3g}" for epsilon in labelled]))
+    axes.xaxis.set_major_formatter(
+        FixedFormatter([shown_epsilon(epsilon).rstrip("0").rstrip(".") for epsilon in labelled])
+    )
     axes.xaxis.set_minor_locator(FixedLocator([epsilon for epsilon in epsilons if epsilon not in labelled]))
     axes.xaxis.set_minor_formatter(FixedFormatter([]))
 

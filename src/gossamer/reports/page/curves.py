@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from gossamer.privacy.statement import shown_epsilon
 from gossamer.reports.page.figures import Mark
 from gossamer.reports.page.kept import ScoreCurve, ScoreLine
 from gossamer.reports.page.wording import number
@@ -77,15 +78,20 @@ def curve_picture(curve: ScoreCurve) -> CurvePicture:
     low, high = ([y_of(getattr(score, end)) for score in scores] for end in ("low", "high"))
     at = [y_of(score.value) for score in scores]
     shown = [min(scores, key=lambda score: score.value).value, max(scores, key=lambda score: score.value).value]
-    words = [f"{number(score.value)} at epsilon {epsilon:.3g}" for epsilon, score in curve.points]
+    words = [f"{number(score.value)} at epsilon {_short(epsilon)}" for epsilon, score in curve.points]
     return CurvePicture(
         line=_points(x, at),
         band=_points([*x, *reversed(x)], [*low, *reversed(high)]),
         dots=tuple(Mark(x=one, y=other, text=text) for one, other, text in zip(x, at, words, strict=True)),
-        x_ticks=tuple(Mark(x=place, y=0.0, text=f"{epsilon:.3g}") for place, epsilon in _apart(x, epsilons)),
+        x_ticks=tuple(Mark(x=place, y=0.0, text=_short(epsilon)) for place, epsilon in _apart(x, epsilons)),
         y_ticks=tuple(Mark(x=0.0, y=y_of(value), text=number(value)) for value in dict.fromkeys(shown)),
         alt="; ".join(words),
     )
+
+
+def _short(epsilon: float) -> str:
+    """Rounded up, without zeros at its end."""
+    return shown_epsilon(epsilon).rstrip("0").rstrip(".")
 
 
 def _apart(x: list[float], epsilons: list[float]) -> list[tuple[float, float]]:

@@ -12,6 +12,7 @@ from gossamer.evaluation.comparison import SHOWN_FIRST, in_order, reference_of
 from gossamer.evaluation.published_scores import PublishedScores, published_scores
 from gossamer.evaluation.record import Evaluation
 from gossamer.evaluation.score import Score
+from gossamer.privacy.statement import shown_epsilon
 from gossamer.privacy.tradeoff import TradeOff
 from gossamer.reports.page.figures import Exhibit
 from gossamer.reports.page.released import ReleasedRun
@@ -196,8 +197,8 @@ def _bound(audit: str, figure: str, tree: Mapping[str, Any], confidence: float) 
     return AuditRow(
         audit=audit,
         figure=figure,
-        found=f"at least {_finite(low):.3f}",
-        claimed=f"{_finite(claim):.3f}",
+        found=f"at least {math.floor(_finite(low) * 1000) / 1000:.3f}",
+        claimed=shown_epsilon(_finite(claim)),
         confidence=confidence,
         is_within=_finite(low) <= _finite(claim),
     )

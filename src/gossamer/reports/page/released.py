@@ -109,7 +109,7 @@ class Together:
         epsilon: the sum.
         delta: the sum.
         unit: one record, unless all protect a person.
-        adjacency: added or removed, unless all hold for a replacement too.
+        adjacency: the weakest among them, which a claim for any change of a slot covers.
     """
 
     epsilon: float
@@ -124,19 +124,22 @@ class Together:
         Guarantee:
             What holds for any change of a slot holds for adding and removing, and what holds for any change of a
             person's slot holds for one record of that person, so the sum holds for the weaker ones. Taking a person out
-            says nothing of taking out one of that person's records, so such claims are not added up.
+            says nothing of taking out one of that person's records, so such claims are not added up; nor are one for
+            adding and removing and one for replacing alone, neither of which covers the other.
         """
         claims = [one.statement for one in runs]
         units = {claim.unit for claim in claims}
-        is_slot = all(claim.adjacency is Adjacency.SLOT for claim in claims)
+        weaker = {claim.adjacency for claim in claims} - {Adjacency.SLOT}
         people = [claim for claim in claims if claim.unit is Unit.PERSON]
-        if len(units) > 1 and any(claim.adjacency is not Adjacency.SLOT for claim in people):
+        if len(units) > 1 and any(claim.adjacency is Adjacency.ADD_OR_REMOVE_ONE for claim in people):
+            return None
+        if len(weaker) > 1:
             return None
         return cls(
             epsilon=sum(claim.epsilon for claim in claims),
             delta=sum(claim.delta for claim in claims),
             unit=Unit.RECORD if Unit.RECORD in units else Unit.PERSON,
-            adjacency=Adjacency.SLOT if is_slot else Adjacency.ADD_OR_REMOVE_ONE,
+            adjacency=next(iter(weaker), Adjacency.SLOT),
         )
 
 

@@ -106,9 +106,13 @@ def learnt_from(statement: PrivacyStatement) -> str:
 def change_in_words(statement: PrivacyStatement) -> str:
     """What may differ between two data sets that nobody shall be able to tell apart."""
     who = f"{statement.unit.protected} {'is' if statement.unit is Unit.RECORD else 'are'}"
-    if statement.adjacency is Adjacency.SLOT:
-        return f"{who} taken out, put in, or replaced by anything else"
-    return f"{who} taken out or put in"
+    match statement.adjacency:
+        case Adjacency.SLOT:
+            return f"{who} taken out, put in, or replaced by anything else"
+        case Adjacency.ADD_OR_REMOVE_ONE:
+            return f"{who} taken out or put in"
+        case Adjacency.REPLACE_ONE:
+            return f"{who} replaced by {'another' if statement.unit is Unit.RECORD else 'those of another'}"
 
 
 def factor(epsilon: float) -> str:

@@ -1,0 +1,162 @@
+"""What an event composes to: its epsilon and its whole privacy profile, on our grid or by dp-accounting's PLD.
+
+Everything here takes an event whose adjacency was found before, and prices it for that adjacency.
+"""
+
+from __future__ import annotations
+
+import math
+
+import dp_accounting
+import numpy as np
+from dp_accounting import gaussian_mechanism, pld
+
+from gossamer.errors import PrivacyError
+from gossamer.privacy.events import (
+    GaussianPart,
+    OneOfManyPart,
+    Part,
+    PoissonPart,
+    ReplacedPoissonPart,
+    flatten,
+    merge_gaussians,
+)
+from gossamer.privacy.loss_grid import (
+    AbstractDominatingPair,
+    GridPrecision,
+    Repeated,
+    find_epsilon,
+    find_profile,
+)
+from gossamer.privacy.one_of_many import GaussianFirstPair, MixtureFirstPair, OneOfManyPair
+from gossamer.privacy.profile import PrivacyProfile
+from gossamer.privacy.replaced_poisson import ReplacedPoissonPair
+
+_NUM_EPSILONS = 1024
+
+
+def composed_epsilon(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
+    """Epsilon at delta, from above; Gaussians alone by their closed form.
+
+    Raises:
+        PrivacyError: a mechanism without a price.
+    """
+    gaussian = lone_gaussian(event)
+    if gaussian is not None:
+        # A root found to 1e-12; rounded up by more.
+        return float(gaussian_mechanism.get_epsilon_gaussian(gaussian, delta)) + 1e-11
+    if _is_poisson(event):
+        return float(_poisson_accountant(event, precision).get_epsilon(delta))
+    return find_epsilon(_steps(event), delta, precision)
+
+
+def composed_profile(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> PrivacyProfile:
+    """The profile from epsilon 0 to the epsilon at delta, from above, by one composition.
+
+    Raises:
+        PrivacyError: a mechanism without a price.
+    """
+    if not _is_poisson(event):
+        return find_profile(_steps(event), delta, precision)
+    accountant = _poisson_accountant(event, precision)
+    # No epsilon is finite at a delta below what its tails were cut at; the table ends above that.
+    reachable = max(delta, 2.0 * accountant.get_delta(math.inf))
+    # A little beyond, so that the last delta is at most the one asked for.
+    epsilons = np.linspace(0.0, max(1e-6, accountant.get_epsilon(reachable) * (1.0 + 1e-9)), _NUM_EPSILONS)
+    deltas = np.asarray(accountant.get_delta(epsilons), dtype=np.float64)  # type: ignore[arg-type]
+    return PrivacyProfile(epsilons=epsilons, deltas=np.minimum(1.0, deltas))
+
+
+def fixed_pair_epsilon_on(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
+    """Epsilon of the fixed pair of data sets on a grid; the larger of the two orders.
+
+    Raises:
+        PrivacyError: the event is Poisson-sampled.
+    """
+    laws: list[tuple[float, float, int]] = []
+    for part in flatten(event):
+        match part:
+            case OneOfManyPart():
+                laws.append((1.0 / part.num_critics, part.noise_multiplier, part.count))
+            case GaussianPart():
+                laws.append((1.0, part.noise_multiplier, part.count))
+            case _:
+                raise PrivacyError("a Poisson-sampled event has no one-of-K price: account for it by epsilon_by_pld")
+    return max(
+        find_epsilon(
+            [Repeated(pair=order(probability=q, noise_multiplier=s), count=n) for q, s, n in laws], delta, precision
+        )
+        for order in (MixtureFirstPair, GaussianFirstPair)
+    )
+
+
+def lone_gaussian(event: dp_accounting.DpEvent) -> float | None:
+    """The multiplier of the one Gaussian that an event is worth exactly; None where something is sampled.
+
+    One critic of one, and a Poisson sample that every unit is in, are Gaussians too.
+    """
+    return None if any(map(_is_sampled, flatten(event))) else gaussian_without_sampling(event)
+
+
+def gaussian_without_sampling(event: dp_accounting.DpEvent) -> float:
+    """The multiplier of one Gaussian that dominates an event: every part as if nothing of it were sampled."""
+    return merge_gaussians(tuple(map(_as_gaussian, flatten(event))))
+
+
+def _is_sampled(part: Part) -> bool:
+    match part:
+        case OneOfManyPart():
+            return part.num_critics > 1
+        case PoissonPart() | ReplacedPoissonPart():
+            return part.sample_rate < 1.0
+        case GaussianPart():
+            return False
+
+
+def _as_gaussian(part: Part) -> GaussianPart:
+    # Privacy: a unit that is replaced moves a sum by two contributions.
+    divisor = 2.0 if isinstance(part, ReplacedPoissonPart) else 1.0
+    return GaussianPart(noise_multiplier=part.noise_multiplier / divisor, count=part.count)
+
+
+def _steps(event: dp_accounting.DpEvent) -> list[Repeated]:
+    """The dominating pair of every part; what is a Gaussian is merged into one."""
+    parts = tuple(flatten(event))
+    steps = [Repeated(pair=_sampled_pair(part), count=part.count) for part in parts if _is_sampled(part)]
+    gaussians = tuple(_as_gaussian(part) for part in parts if not _is_sampled(part))
+    if gaussians:
+        steps.append(Repeated(pair=OneOfManyPair(num_critics=1, noise_multiplier=merge_gaussians(gaussians)), count=1))
+    return steps
+
+
+def _sampled_pair(part: Part) -> AbstractDominatingPair:
+    match part:
+        case OneOfManyPart():
+            return OneOfManyPair(num_critics=part.num_critics, noise_multiplier=part.noise_multiplier)
+        case ReplacedPoissonPart():
+            return ReplacedPoissonPair(probability=part.sample_rate, noise_multiplier=part.noise_multiplier)
+        case _:
+            raise PrivacyError(f"a {type(part).__name__} has no pair that dominates both orders of its neighbours")
+
+
+def _is_poisson(event: dp_accounting.DpEvent) -> bool:
+    """Whether dp-accounting prices it: Poisson samples under add or remove one, which need a pair for each order."""
+    return any(isinstance(part, PoissonPart) for part in flatten(event))
+
+
+def _poisson_accountant(event: dp_accounting.DpEvent, precision: GridPrecision) -> pld.PLDAccountant:
+    accountant = pld.PLDAccountant(
+        dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE,
+        value_discretization_interval=_poisson_interval(event, precision.max_interval),
+    )
+    accountant.compose(event)
+    return accountant
+
+
+def _poisson_interval(event: dp_accounting.DpEvent, largest: float) -> float:
+    """A grid interval well below the spread of one batch's loss, about rate / multiplier, yet not below 1e-6."""
+    spreads = [
+        part.sample_rate / part.noise_multiplier if isinstance(part, PoissonPart) else 1.0 / part.noise_multiplier
+        for part in flatten(event)
+    ]
+    return min(largest, max(1e-6, 0.1 * min(spreads)))

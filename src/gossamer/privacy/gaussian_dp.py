@@ -1,0 +1,132 @@
+r"""mu of Gaussian differential privacy and rho of zero-concentrated differential privacy: one number for a whole curve.
+
+A mechanism is mu-GDP when nobody tells its neighbouring data sets apart better than N(0, 1) from N(mu, 1), at any rate
+of false alarms. In terms of the privacy profile: its delta is at most that of this Gaussian, at every epsilon.
+
+References:
+    Dong, Roth, Su 2022, "Gaussian differential privacy", definition 4 and corollary 1.
+    Bun, Steinke 2016, "Concentrated differential privacy", definition 1.1 and proposition 1.6.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from dp_accounting import DpEvent
+from scipy import special
+
+from gossamer.privacy.budget import check_delta_range
+from gossamer.privacy.composition import composed_profile, gaussian_without_sampling, lone_gaussian
+from gossamer.privacy.events import find_adjacency
+from gossamer.privacy.loss_grid import MIDDLE
+from gossamer.privacy.one_of_many import gaussian_log_profile
+from gossamer.privacy.profile import PrivacyProfile
+
+_MOST_POINTS = 1024
+_TOLERANCE = 1e-6
+
+
+def mu_of(event: DpEvent, delta: float) -> float:
+    r"""mu such that a Gaussian of sensitivity mu and noise 1 bounds what a mechanism reveals, from delta up.
+
+    For Gaussians alone exactly :math:`1 / \sigma`, and then for every delta. For all others the smallest mu, to about
+    one part in a thousand and never below it, whose Gaussian has at every epsilon from 0 to the mechanism's epsilon at
+    ``delta`` a delta at least the mechanism's own, in both orders of the neighbours.
+
+    Guarantee:
+        Of the deltas from ``delta`` up to 1 alone. Below ``delta`` NOTHING is said: a sampled mechanism has a heavier
+        tail than any Gaussian of a useful mu, so that an epsilon at a smaller delta must never be computed from this
+        figure, nor two such figures be composed as if they were those of Gaussians.
+
+    Args:
+        event: made by the functions of ``events``.
+        delta: in (0, 1): that of the statement.
+
+    Returns:
+        mu > 0, rounded up.
+
+    Raises:
+        PrivacyError: delta outside (0, 1), adjacencies mixed, or a mechanism without a price.
+
+    Example:
+        >>> from gossamer.privacy.events import gaussian_event
+        >>> mu_of(gaussian_event(noise_multiplier=2.0, num_releases=4), 1e-5)
+        1.0
+    """
+    check_delta_range(delta)
+    find_adjacency(event)
+    gaussian = lone_gaussian(event)
+    if gaussian is not None:
+        return 1.0 / gaussian
+    # Sampling never costs, so what it is worth without is a bound too, if a far one; finite where numbers run out.
+    without_sampling = 1.0 / gaussian_without_sampling(event)
+    profile = composed_profile(event, delta, MIDDLE)
+    # Privacy: a table that ends above delta says nothing of what lies below its end.
+    if profile.deltas[-1] > delta:
+        return without_sampling
+    return _smallest_mu(_thinned(profile, delta), without_sampling)
+
+
+def rho_of(event: DpEvent) -> float | None:
+    r"""rho of zero-concentrated privacy, :math:`1 / (2 \sigma^2)`, for Gaussians alone; None for all others.
+
+    Guarantee:
+        Under the adjacency for which the multiplier's sensitivity was derived, at every order.
+
+    Args:
+        event: made by the functions of ``events``.
+
+    Raises:
+        PrivacyError: adjacencies are mixed, or a mechanism without a price.
+
+    Example:
+        >>> from gossamer.privacy.events import gaussian_event
+        >>> rho_of(gaussian_event(noise_multiplier=2.0, num_releases=4))
+        0.5
+    """
+    find_adjacency(event)
+    gaussian = lone_gaussian(event)
+    return None if gaussian is None else 0.5 / gaussian**2
+
+
+def _smallest_mu(profile: PrivacyProfile, largest: float) -> float:
+    """The smallest mu whose Gaussian dominates a profile, by halving; its upper end, at most ``largest``."""
+    if profile.deltas[0] >= 1.0:
+        return largest
+    low, high = 0.0, min(largest, 1.0)
+    while high < largest and not _is_dominated(profile, high):
+        low, high = high, min(largest, 2.0 * high)
+    while high - low > _TOLERANCE * high:
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if _is_dominated(profile, middle) else (middle, high)
+    return high
+
+
+def _is_dominated(profile: PrivacyProfile, mu: float) -> bool:
+    r"""Whether the Gaussian's delta is at least the profile's at every epsilon of the table and between any two.
+
+    Both are convex in :math:`x = e^\epsilon`. Between two points the profile lies below its chord and the Gaussian's
+    above its tangent at the left one, of slope :math:`-\Phi(-\mu/2 - \epsilon/\mu)`; and a line that is below another
+    at both ends is below it between them.
+    """
+    epsilons = profile.epsilons
+    gaussian = np.exp(gaussian_log_profile(epsilons, 1.0 / mu))
+    if not np.all(gaussian >= profile.deltas):
+        return False
+    start, stride = epsilons[:-1], np.diff(epsilons)
+    log_fall = start + special.log_ndtr(-0.5 * mu - start / mu) + stride + np.log(-np.expm1(-stride))
+    # Privacy: both ends of the chord, since points that are dominated say nothing of what lies between them.
+    return bool(np.all(gaussian[:-1] - np.exp(np.minimum(log_fall, 700.0)) >= profile.deltas[1:]))
+
+
+def _thinned(profile: PrivacyProfile, delta: float) -> PrivacyProfile:
+    """Some of the points above a delta, and the one at it: above the truth as well, on longer chords."""
+    num_above = int(np.count_nonzero(profile.deltas > delta))
+    if num_above == 0:
+        return PrivacyProfile(epsilons=profile.epsilons[:1], deltas=profile.deltas[:1])
+    chosen = np.arange(0, num_above, math.ceil(num_above / _MOST_POINTS))
+    return PrivacyProfile(
+        epsilons=np.append(profile.epsilons[chosen], profile.epsilon_at(delta)),
+        deltas=np.append(profile.deltas[chosen], delta),
+    )

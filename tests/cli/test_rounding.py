@@ -1,0 +1,112 @@
+"""Every place that prints an epsilon prints one that is not below it; a floor is not above it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gossamer.auditing.result import AuditResult
+from gossamer.cli import account, audit, train, verify
+from gossamer.cli.driving import _announce_release
+from gossamer.cli.milestones import Milestone, show_milestones
+from gossamer.cli.protection import describe_prospect
+from gossamer.cli.welcome import RunHere, State
+from gossamer.mechanisms.prospect import Prospect
+from gossamer.privacy import Adjacency, PrivacyStatement, Unit
+from gossamer.reports.page import kept
+from gossamer.reports.page.curves import _short
+from gossamer.runs.folder import RunFolder
+
+TRUE = 2.5000001
+STATEMENT = PrivacyStatement(
+    mechanism="sums", adjacency=Adjacency.SLOT, unit=Unit.RECORD, num_slots=100, epsilon=TRUE, delta=1e-3,
+    epsilon_rdp=TRUE, noise_multiplier=1.0, clip_norm=None, parameters=(), accountants=(), num_tuning_runs=0,
+    public_inputs=(), covered=(), not_covered=(), truncation_delta=0.0, is_secure=True,
+)  # fmt: skip
+AUDIT = AuditResult(
+    kind="games", lower_bound_epsilon=1.0009999, claimed_epsilon=TRUE, delta=1e-5, confidence=0.95, num_games=10
+)
+
+
+class NoNotes:
+    public_notes: tuple[str, ...] = ()
+
+
+def said(show: Callable[..., Any], *what: Any) -> str:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        show(*what)
+    return out.getvalue()
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> dict[str, str]:
+    """The words of each place that speaks of `TRUE`."""
+    folder = RunFolder(tmp_path)
+    milestone = Milestone(step=3, epsilon=TRUE, asked=("step 3",))
+    found = {"epsilon": {"pld": TRUE, "rdp": TRUE, "fixed_pair": 1.0009999}}
+    tree = {"lower_bound_epsilon": 1.0009999, "claimed_epsilon": TRUE}
+    row = kept._bound("games", "epsilon", tree, 0.95)
+    assert row is not None
+    here = RunHere(path=tmp_path, state=State.FINISHED, data="digits", reading="", epsilon=TRUE, age_key=0.0)
+    return {
+        "before a training": said(train._announce, STATEMENT, NoNotes()),
+        "after a training": said(_announce_release, STATEMENT, folder),
+        "on the way": said(show_milestones, (milestone,)),
+        "gossamer": str(here),
+        "account": said(account._show, found),
+        "audit": said(audit._show, (AUDIT,)),
+        "verify": " ".join(str(one) for one in verify._epsilons(STATEMENT, (TRUE, TRUE), 1e-4)),
+        "report of audits": f"{row.found} {row.claimed}",
+        "report of curves": _short(TRUE),
+        "statement": STATEMENT.to_markdown(),
+    }
+
+
+def test_what_is_printed_is_at_least_what_is_true(places: dict[str, str]) -> None:
+    for place, words in places.items():
+        figures = [float(figure) for figure in re.findall(r"\b2\.[45]\d*", words)]
+        assert figures, place
+        assert all(TRUE <= figure < TRUE + 0.0011 for figure in figures), (place, words)
+
+
+def test_a_floor_is_rounded_down(places: dict[str, str]) -> None:
+    for place in ("account", "audit", "report of audits"):
+        assert re.search(r"\b1\.000\b", places[place]), place
+        assert "1.001" not in places[place]
+
+
+def test_the_second_figure_of_a_training_is_rounded_up_too(places: dict[str, str]) -> None:
+    assert places["before a training"].count("2.501") == 2
+
+
+def test_noise_for_a_budget_is_rounded_up_and_counts_stay_whole() -> None:
+    text = said(account._show, {"noise_multiplier": {"pld": 0.81562012, "rdp": 1.0}, "num_steps": {"pld": 12}})
+    assert "0.815621" in text
+    assert re.search(r"num_steps .* 12 *\n", text)
+    assert re.search(r"independent\) +1 *\n", text)
+
+
+def test_a_large_epsilon_s_advice_is_not_rounded_down() -> None:
+    prospect = Prospect(ratio=0.2, num_slots=47, num_slots_needed=235)
+    assert "epsilon 1234.561" in describe_prospect(prospect, 1234.561, Unit.PERSON)
+
+
+@pytest.mark.parametrize(
+    ("adjacency", "words"),
+    [
+        (Adjacency.SLOT, "with it as without it, or with another in its place, up to"),
+        (Adjacency.ADD_OR_REMOVE_ONE, "with it as without it, up to"),
+        (Adjacency.REPLACE_ONE, "with it as with another in its place, up to"),
+    ],
+)
+def test_what_is_announced_is_what_the_adjacency_covers(tmp_path: Path, adjacency: Adjacency, words: str) -> None:
+    text = said(_announce_release, dataclasses.replace(STATEMENT, adjacency=adjacency), RunFolder(tmp_path))
+    assert words in text
