@@ -10,7 +10,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.priced_plan import AbstractPricedPlan
 from gossamer.privacy.adjacency import Adjacency, Unit
-from gossamer.privacy.events import poisson_event
+from gossamer.privacy.events import poisson_event, replaced_poisson_event
 from gossamer.privacy.published import PublishedFigure
 from gossamer.privacy.slots import CountSource
 from gossamer.privacy.statement import Parameter
@@ -126,4 +126,7 @@ class PoissonPlan(AbstractPricedPlan):
         )
 
     def _event_with(self, noise_multiplier: float) -> DpEvent:
-        return poisson_event(sample_rate=self.sample_rate, noise_multiplier=noise_multiplier, num_steps=self.num_steps)
+        # Privacy: where the number of slots was counted, one unit replaced by another is what is claimed and priced.
+        is_replaced = self.adjacency is Adjacency.REPLACE_ONE
+        event = replaced_poisson_event if is_replaced else poisson_event
+        return event(sample_rate=self.sample_rate, noise_multiplier=noise_multiplier, num_steps=self.num_steps)

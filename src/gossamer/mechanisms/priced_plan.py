@@ -19,6 +19,7 @@ from gossamer.privacy.accounting import (
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.claim import ClaimTerms
+from gossamer.privacy.gaussian_dp import mu_of, rho_of
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.slots import CountSource
 from gossamer.privacy.statement import Parameter, PrivacyStatement
@@ -173,6 +174,9 @@ class AbstractPricedPlan(abc.ABC):
             date=terms.date,
             run_id=terms.run_id,
             num_only_copies=terms.num_only_copies,
+            mu=mu_of(self.event, terms.delta),
+            rho=rho_of(self.event),
+            epsilon_replaced=self._epsilon_replaced(terms.delta),
         )
 
     @abc.abstractmethod
@@ -208,6 +212,10 @@ class AbstractPricedPlan(abc.ABC):
 
     def _epsilon_rdp(self, delta: float) -> float | None:
         return epsilon_by_rdp(self.event, delta).epsilon
+
+    def _epsilon_replaced(self, delta: float) -> float | None:
+        """What a replacement costs, where the claim is of units that come or leave."""
+        return None
 
     def _public_inputs(self) -> tuple[str, ...]:
         slots = "the number of slots, the shape of the data, its range [0, 1] and the names of its classes"
