@@ -25,7 +25,9 @@ from gossamer.mechanisms.one_shot import (
     Release,
     Slots,
 )
-from gossamer.privacy import Adjacency, PrivacyBudget, Unit
+from gossamer.privacy import Adjacency, PrivacyBudget, Unit, epsilon_by_pld
+from gossamer.privacy.claim import ClaimTerms
+from gossamer.privacy.events import gaussian_event
 
 LEVEL = 1e-7
 
@@ -110,7 +112,7 @@ def test_the_first_releases_keep_their_noise_and_cost_less() -> None:
 
 
 def test_the_statement_is_built_from_the_plan() -> None:
-    claim = PLAN.statement(1e-5, method="m", sample_size=7, is_secure=True, num_tuning_runs=2)
+    claim = PLAN.statement(ClaimTerms(delta=1e-5, method="m", sample_size=7, is_secure=True, num_tuning_runs=2))
     assert claim.epsilon == PLAN.budget_at(1e-5).epsilon
     assert claim.epsilon_rdp is not None
     assert claim.epsilon_rdp >= claim.epsilon
@@ -119,7 +121,9 @@ def test_the_statement_is_built_from_the_plan() -> None:
     assert "sensitivity 3," in str(dict(claim.parameters)["release 1, vectors"])
     assert 0 < claim.truncation_delta < 1e-20
     assert "500" in claim.to_markdown()
-    part = PLAN.first_steps(1).statement(1e-5, method="m", sample_size=7, is_secure=True, num_planned_steps=2)
+    part = PLAN.first_steps(1).statement(
+        ClaimTerms(delta=1e-5, method="m", sample_size=7, is_secure=True, num_planned_steps=2)
+    )
     assert "1 of the 2 sums" in part.covered[0]
 
 
@@ -284,7 +288,7 @@ def test_each_release_is_made_once_in_order_and_none_after_the_last() -> None:
     door.release(1, nothing())
     with pytest.raises(PrivacyError, match="2 releases and all are spent"):
         door.release(2, nothing())
-    lost = OneShotReleaser(PLAN, DeterministicNoise(0), next_step=1, num_lost_steps=1)
+    lost = OneShotReleaser(PLAN, DeterministicNoise(0), next_step=1, lost_steps=(1,))
     with pytest.raises(PrivacyError, match="all are spent"):
         lost.release(1, nothing())
 
@@ -297,22 +301,27 @@ def test_releases_lost_in_crashes_and_those_still_made_never_cost_more_than_the_
     releases = tuple(replace(PLAN.releases[0], name=str(i), share=share) for i, share in enumerate(shares))
     plan = replace(PLAN, releases=releases)
 
-    def costs(step: int, spent: float, lost: int) -> None:
+    def costs(step: int, spent: float, lost: tuple[int, ...]) -> None:
         assert spent <= sum(shares) * (1 + 1e-9)
-        if step:
-            covered = sum(release.share for release in plan.covering(step, lost).releases)
-            assert covered >= spent * (1 - 1e-9)
+        if step or lost:
+            covering = plan.covering(step, lost)
+            assert sum(release.share for release in covering.releases) == pytest.approx(spent)
+            alone = gaussian_event(noise_multiplier=plan.noise_multiplier * math.sqrt(sum(shares) / spent))
+            assert covering.budget_at(1e-5).epsilon == pytest.approx(epsilon_by_pld(alone, 1e-5).epsilon, rel=1e-6)
         end = plan.end_step(step, lost)
-        assert end + lost <= 4 or end == step
+        assert end == step or spent - sum(shares[:step]) + sum(shares[:end]) <= sum(shares) * (1 + 1e-9)
+        assert end == 4 or spent + sum(shares[step : end + 1]) > sum(shares)
         for next_step in range(step, end):
             spent += shares[next_step]
-            if lost < 3:  # paid for, and lost
-                costs(next_step, spent, lost + 1)
+            if len(lost) < 3:  # paid for, and lost
+                costs(next_step, spent, (*lost, next_step))
         assert spent <= sum(shares) * (1 + 1e-9)
 
-    costs(0, 0.0, 0)
-    assert plan.end_step(0, 0) == 4
-    assert plan.end_step(2, 1) <= 3
+    costs(0, 0.0, ())
+    assert plan.end_step(0) == plan.end_step(0, ()) == 4
+    assert plan.end_step(2, (2,)) <= 3
+    with pytest.raises(InputError, match="nothing to price"):
+        plan.covering(0)
 
 
 def test_the_ledger_is_charged_before_a_slot_is_read() -> None:

@@ -11,6 +11,7 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import DeterministicNoise, KeyedNoise, truncation_delta
 from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.privacy import Adjacency, PrivacyBudget, Unit, epsilon_by_pld, epsilon_by_rdp, one_of_many_event
+from gossamer.privacy.claim import ClaimTerms
 
 PLAN = OneOfManyPlan(
     unit=Unit.RECORD,
@@ -30,7 +31,7 @@ def test_the_price_is_that_of_the_accountant_for_the_plans_own_numbers() -> None
     assert PLAN.adjacency is Adjacency.SLOT
     budget = PLAN.budget_at(1e-5)
     assert budget == PrivacyBudget(epsilon=epsilon_by_pld(EVENT, 1e-5).epsilon, delta=1e-5)
-    claim = PLAN.statement(1e-5, method="gs-wgan", sample_size=64, is_secure=True)
+    claim = PLAN.statement(ClaimTerms(delta=1e-5, method="gs-wgan", sample_size=64, is_secure=True))
     assert (claim.epsilon, claim.epsilon_rdp) == (budget.epsilon, epsilon_by_rdp(EVENT, 1e-5).epsilon)
     assert dict(claim.parameters) == {"num_critics": 50, "num_steps": 20, "batch_size": 6, "draws_per_step": 3}
     assert (claim.noise_multiplier, claim.clip_norm, claim.num_slots, claim.unit) == (1.3, 0.7, 500, Unit.RECORD)
@@ -50,7 +51,9 @@ def test_two_draws_differ_by_what_the_event_prices_them_at() -> None:
 
 
 def test_the_truncation_is_that_of_one_vector_a_draw_also_when_an_image_has_an_odd_number_of_values() -> None:
-    claim = replace(PLAN, draws_per_step=1).statement(1e-5, method="gs-wgan", sample_size=7, is_secure=True)
+    claim = replace(PLAN, draws_per_step=1).statement(
+        ClaimTerms(delta=1e-5, method="gs-wgan", sample_size=7, is_secure=True)
+    )
     assert claim.truncation_delta == truncation_delta(20, 48, 1.3 / math.sqrt(6))
 
 
@@ -81,7 +84,7 @@ def test_a_delta_of_one_over_the_slots_or_out_of_range_is_refused(delta: float) 
     with pytest.raises(PrivacyError, match="delta"):
         PLAN.budget_at(delta)
     with pytest.raises(PrivacyError, match="delta"):
-        PLAN.statement(delta, method="gs-wgan", sample_size=1, is_secure=True)
+        PLAN.statement(ClaimTerms(delta=delta, method="gs-wgan", sample_size=1, is_secure=True))
     if 0 < delta < 1:
         with pytest.raises(PrivacyError, match="delta"):
             replace(PLAN, noise_multiplier=None).calibrated(PrivacyBudget(epsilon=1.0, delta=delta))
@@ -125,7 +128,7 @@ def test_a_plan_cannot_be_changed_after_it_was_priced() -> None:
 
 
 def test_a_statement_leaves_evaluations_and_choices_by_them_uncovered() -> None:
-    claim = PLAN.statement(1e-5, method="gs-wgan", sample_size=1, is_secure=True)
+    claim = PLAN.statement(ClaimTerms(delta=1e-5, method="gs-wgan", sample_size=1, is_secure=True))
     sentence = next(text for text in claim.not_covered if text.startswith("evaluations"))
     assert "score on real data" in sentence
     assert "choices made by them" in sentence
@@ -134,7 +137,7 @@ def test_a_statement_leaves_evaluations_and_choices_by_them_uncovered() -> None:
 
 def test_a_statement_says_whether_the_noise_was_secret() -> None:
     for noise in (DeterministicNoise(0), KeyedNoise()):
-        claim = PLAN.statement(1e-5, method="gs-wgan", sample_size=1, is_secure=noise.is_secure)
+        claim = PLAN.statement(ClaimTerms(delta=1e-5, method="gs-wgan", sample_size=1, is_secure=noise.is_secure))
         assert claim.is_secure is isinstance(noise, KeyedNoise)
 
 
@@ -164,8 +167,8 @@ def test_a_budget_above_the_whole_or_below_one_step() -> None:
 
 def test_a_statement_of_the_first_steps_says_so_and_warns_of_choosing() -> None:
     options: dict = {"method": "gs-wgan", "sample_size": 64, "is_secure": True}
-    whole = PLAN.first_steps(7).statement(1e-5, **options)
-    part = PLAN.first_steps(7).statement(1e-5, num_planned_steps=20, **options)
+    whole = PLAN.first_steps(7).statement(ClaimTerms(delta=1e-5, **options))
+    part = PLAN.first_steps(7).statement(ClaimTerms(delta=1e-5, num_planned_steps=20, **options))
     assert replace(part, covered=whole.covered, not_covered=whole.not_covered) == whole
     assert "after 7 of the 20 steps" in part.covered[0]
     assert "do not add up" in part.covered[1]

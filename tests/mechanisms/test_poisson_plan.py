@@ -13,6 +13,7 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.poisson_plan import PoissonPlan
 from gossamer.privacy import Adjacency, PrivacyBudget, Unit, epsilon_by_pld, epsilon_by_rdp
+from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.events import poisson_event
 from gossamer.privacy.published import PUBLISHED_DP_CGAN, published_dp_cgan_epsilon
 
@@ -40,7 +41,7 @@ def test_the_price_is_that_of_dp_accounting_called_directly(
 ) -> None:
     plan = replace(PLAN, num_slots=slots, sample_rate=expected / slots, noise_multiplier=noise, num_steps=steps)
     by_rdp, by_pld = independent_epsilon(expected / slots, float(noise), steps, 1e-5)
-    claim = plan.statement(1e-5, method="dp-cgan", sample_size=100, is_secure=True)
+    claim = plan.statement(ClaimTerms(delta=1e-5, method="dp-cgan", sample_size=100, is_secure=True))
     assert claim.epsilon == pytest.approx(by_pld, rel=0.01)
     assert claim.epsilon_rdp == pytest.approx(by_rdp, rel=0.01)
     assert claim.epsilon < claim.epsilon_rdp
@@ -59,7 +60,7 @@ def test_epsilon_of_the_published_setting_is_golden(noise: float, steps: int, by
 def test_the_statement_is_of_the_plans_own_numbers() -> None:
     assert PLAN.event == EVENT
     assert PLAN.adjacency is Adjacency.ADD_OR_REMOVE_ONE
-    claim = PLAN.statement(1e-4, method="dp-cgan", sample_size=64, is_secure=True, num_tuning_runs=3)
+    claim = PLAN.statement(ClaimTerms(delta=1e-4, method="dp-cgan", sample_size=64, is_secure=True, num_tuning_runs=3))
     assert (claim.epsilon, claim.epsilon_rdp) == (
         epsilon_by_pld(EVENT, 1e-4).epsilon,
         epsilon_by_rdp(EVENT, 1e-4).epsilon,
@@ -74,7 +75,7 @@ def test_the_statement_is_of_the_plans_own_numbers() -> None:
 
 def test_a_statement_about_persons_prints_no_number_of_records() -> None:
     plan = replace(PLAN, unit=Unit.PERSON, records_per_unit=4)
-    claim = plan.statement(1e-4, method="dp-cgan", sample_size=64, is_secure=True)
+    claim = plan.statement(ClaimTerms(delta=1e-4, method="dp-cgan", sample_size=64, is_secure=True))
     assert dict(claim.parameters)["records_per_unit"] == 4
     assert "num_records" not in dict(claim.parameters)
     assert "one person, with all records of that person" in claim.to_markdown()
@@ -82,7 +83,7 @@ def test_a_statement_about_persons_prints_no_number_of_records() -> None:
 
 def test_the_published_figure_stands_beside_ours_with_its_caveat() -> None:
     plan = replace(PLAN, published=PUBLISHED_DP_CGAN)
-    claim = plan.statement(1e-4, method="dp-cgan", sample_size=64, is_secure=True)
+    claim = plan.statement(ClaimTerms(delta=1e-4, method="dp-cgan", sample_size=64, is_secure=True))
     assert claim.published_epsilon == published_dp_cgan_epsilon(
         sample_rate=0.05, noise_multiplier=1.3, clip_norm=0.7, num_steps=40, delta=1e-4
     )
@@ -131,14 +132,19 @@ def test_a_budget_buys_the_most_steps_that_keep_within_it() -> None:
 
 
 def test_the_first_steps_are_claimed_as_such() -> None:
-    claim = PLAN.first_steps(10).statement(1e-4, method="dp-cgan", sample_size=64, is_secure=True, num_planned_steps=40)
+    claim = PLAN.first_steps(10).statement(
+        ClaimTerms(delta=1e-4, method="dp-cgan", sample_size=64, is_secure=True, num_planned_steps=40)
+    )
     assert claim.epsilon < PLAN.budget_at(1e-4).epsilon
     assert "after 10 of the 40 steps" in claim.covered[0]
 
 
 @pytest.mark.parametrize("delta", [1 / 1000, 0.1, 0.0, 1.0, math.nan])
 def test_a_delta_of_one_over_the_slots_or_out_of_range_is_refused(delta: float) -> None:
-    for ask in (PLAN.budget_at, lambda d: PLAN.statement(d, method="dp-cgan", sample_size=1, is_secure=True)):
+    for ask in (
+        PLAN.budget_at,
+        lambda d: PLAN.statement(ClaimTerms(delta=d, method="dp-cgan", sample_size=1, is_secure=True)),
+    ):
         with pytest.raises(PrivacyError, match="delta"):
             ask(delta)
 

@@ -18,7 +18,9 @@ from gossamer.mechanisms.poisson_plan import PoissonPlan
 from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.privacy import Adjacency, PrivacyBudget, Unit, epsilon_by_pld
 from gossamer.privacy.accounting import fixed_pair_epsilon
+from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.events import compose_events, gaussian_event, one_of_many_event
+from gossamer.privacy.slots import CountSource
 
 DELTA = 1e-4
 VECTORS = GroupedVectors(num_groups=3, dim=4, radius=1.0)
@@ -71,7 +73,7 @@ def test_the_golden_composition_of_the_contract() -> None:
 def test_the_price_is_that_of_both_and_independent_accountants_agree() -> None:
     assert PLAN.budget_at(DELTA).epsilon == pytest.approx(cost(1, 20), rel=1e-6)
     accountant = rdp.RdpAccountant(neighboring_relation=dp_accounting.NeighboringRelation.REPLACE_ONE)
-    claim = PLAN.statement(DELTA, method="m", sample_size=64, is_secure=True)
+    claim = PLAN.statement(ClaimTerms(delta=DELTA, method="m", sample_size=64, is_secure=True))
     assert claim.epsilon_rdp is not None
     assert claim.epsilon <= claim.epsilon_rdp
     assert claim.epsilon_rdp == pytest.approx(accountant.compose(PLAN.event).get_epsilon(DELTA), rel=0.05)
@@ -160,6 +162,8 @@ def test_another_adjacency_another_unit_or_other_slots_are_refused() -> None:
         replace(PLAN, rest=replace(REST, unit=Unit.PERSON))
     with pytest.raises(InputError, match="num_slots"):
         replace(PLAN, start=replace(START, num_slots=501))
+    with pytest.raises(InputError, match="source"):
+        replace(PLAN, start=replace(START, source=CountSource.READ))
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
@@ -177,31 +181,34 @@ def test_no_start_at_all_is_refused() -> None:
 
 
 def test_steps_lost_after_the_start_count_as_steps() -> None:
-    assert PLAN.end_step(next_step=5, num_lost_steps=3, delta=DELTA) == 18
-    assert PLAN.covering(5, 3) == PLAN.first_steps(8)
+    assert PLAN.end_step(next_step=5, lost_steps=(3, 4, 5), delta=DELTA) == 18
+    assert PLAN.covering(5, (3, 4, 5)) == PLAN.first_steps(8)
+    assert PLAN.covering(5, ()) == PLAN.covering(5) == PLAN.first_steps(5)
 
 
 @pytest.mark.parametrize("lost", [1, 3])
 def test_starts_lost_in_crashes_are_paid_again_and_the_run_costs_no_more_than_planned(lost: int) -> None:
-    paid = StartedPlan(start=replace(START, noise_multiplier=12.0), rest=REST, num_starts=1 + lost)
+    plan = StartedPlan(start=replace(START, noise_multiplier=12.0), rest=REST)
     planned = cost(1, 20, 12.0) * (1 + 1e-6)
-    end = paid.end_step(next_step=0, num_lost_steps=lost, delta=DELTA)
-    assert 1 < end < 21 - lost
-    assert cost(1 + lost, end - 1 + lost, 12.0) <= planned
-    assert cost(1 + lost, end + 1 + lost, 12.0) > planned
-    claimed = paid.covering(end, lost).budget_at(DELTA).epsilon
-    assert cost(1 + lost, end - 1, 12.0) <= claimed <= planned
+    for draws in ((), (2, 2)):  # what else was lost: draws, which are paid for as draws
+        end = plan.end_step(next_step=0, lost_steps=(0,) * lost + draws, delta=DELTA)
+        assert 1 < end < 21
+        assert cost(1 + lost, end - 1 + len(draws), 12.0) <= planned
+        assert cost(1 + lost, end + 1 + len(draws), 12.0) > planned
+        claimed = plan.covering(end, (0,) * lost + draws).budget_at(DELTA).epsilon
+        assert claimed == pytest.approx(cost(1 + lost, end - 1 + len(draws), 12.0), rel=1e-6)
+        assert claimed <= planned
 
 
 def test_a_run_whose_starts_cost_more_than_the_plan_goes_nowhere() -> None:
-    assert replace(PLAN, num_starts=60).end_step(next_step=0, num_lost_steps=59, delta=DELTA) == 0
+    assert PLAN.end_step(next_step=0, lost_steps=(0,) * 59, delta=DELTA) == 0
 
 
 # ---- statement ------------------------------------------------------------------------------------------------------
 
 
 def test_the_statement_names_both_mechanisms_with_their_multipliers() -> None:
-    claim = PLAN.statement(DELTA, method="m", sample_size=64, is_secure=True, num_tuning_runs=2)
+    claim = PLAN.statement(ClaimTerms(delta=DELTA, method="m", sample_size=64, is_secure=True, num_tuning_runs=2))
     assert claim.epsilon == PLAN.budget_at(DELTA).epsilon
     assert claim.mechanism.startswith("m: Gaussian noise on 2 sums")
     assert "one of K critics" in claim.mechanism
@@ -217,7 +224,9 @@ def test_the_statement_names_both_mechanisms_with_their_multipliers() -> None:
 
 
 def test_the_statement_of_the_start_alone_speaks_of_no_critic() -> None:
-    claim = PLAN.first_steps(1).statement(DELTA, method="m", sample_size=64, is_secure=True, num_planned_steps=21)
+    claim = PLAN.first_steps(1).statement(
+        ClaimTerms(delta=DELTA, method="m", sample_size=64, is_secure=True, num_planned_steps=21)
+    )
     assert "critic" not in claim.mechanism
     assert (claim.noise_multiplier, claim.clip_norm) == (4.0, None)
     assert "num_critics" not in dict(claim.parameters)

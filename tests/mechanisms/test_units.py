@@ -70,6 +70,31 @@ def test_a_person_added_or_removed_changes_nothing_in_what_others_give() -> None
         assert kept[fewer.choose(torch.tensor([1, 3]), step)].tolist() == before.tolist()
 
 
+def choices_of(name: int, names: list[int], is_marked: bool = True) -> list[list[int]]:
+    """Which of a person's own five records are read at some steps, people being numbered as they stand in a list."""
+    marks = torch.tensor([7919 * one for one in names]) if is_marked else None
+    slot_of_record = torch.arange(len(names)).repeat(5)
+    units = units_of_persons(slot_of_record, len(names) + 2, records_per_unit=2, seed=5, marks=marks)
+    own = torch.tensor([names.index(name)])
+    return [(units.choose(own, step)[0] // len(names)).tolist() for step in range(20)]
+
+
+def test_what_a_person_gives_follows_from_who_that_is_and_not_from_its_number() -> None:
+    for others in ([11, 12, 13], [10, 11, 12, 13], [13, 12, 11, 9, 8], [12]):
+        assert choices_of(12, others) == choices_of(12, [11, 12, 13])
+    assert choices_of(12, [11, 12, 13]) != choices_of(13, [11, 12, 13])
+
+
+def test_choices_by_the_number_of_a_person_are_caught() -> None:
+    assert choices_of(12, [10, 11, 12, 13], is_marked=False) != choices_of(12, [11, 12, 13], is_marked=False)
+
+
+def test_slots_beyond_the_records_stand_empty() -> None:
+    units = units_of_records(3, 5)
+    assert units.counts.tolist() == [1, 1, 1, 0, 0]
+    assert units.present(torch.arange(5)).tolist() == [0, 1, 2]
+
+
 def test_records_of_nobody_are_refused_by_their_number() -> None:
     with pytest.raises(InputError, match="record 2 belongs to a person outside 0"):
         persons(1, torch.tensor([0, 1, 4, 5]))

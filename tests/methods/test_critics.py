@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.partition import partition_slots
+from gossamer.mechanisms.partition import Partition
 from gossamer.mechanisms.sampling import CriticTapes, TapeUse
 from gossamer.methods.critics import CriticBatch, Shards, WassersteinLoss, advance_norms, answers, train_critics
 from gossamer.nn.ensemble import Adam, Ensemble, stack
@@ -172,10 +172,17 @@ def test_answers_are_in_float32_under_any_autocast() -> None:
 # ---- batches from shards --------------------------------------------------------------------------------------------
 
 
+PARTITION = Partition(
+    shard_of_unit=torch.randperm(20, generator=torch.Generator().manual_seed(0)) % 4,
+    order=torch.randperm(20, generator=torch.Generator().manual_seed(1)),
+    num_shards=4,
+)
+
+
 def shards(labels: bool, seed: int = 0) -> Shards:
     rng = torch.Generator().manual_seed(seed)
     y = torch.randint(0, CLASSES, (20,), generator=rng) if labels else None
-    table = partition_slots(20, 4, 0).shard_table(y)
+    table = PARTITION.shard_table(y)
     images = torch.rand(20, 2, *SHAPE, generator=rng)  # two variants of each record
     return Shards(images=images, labels=y, table=table, tapes=CriticTapes(0))
 
@@ -192,11 +199,10 @@ def test_batches_pair_records_of_the_own_shard_with_synthetic_samples_of_their_c
     pool = torch.arange(classes).float().view(-1, 1, 1, 1, 1).expand(classes, 5, *SHAPE)
     found = some_batches(source, [3, 1], pool)
     assert len(found) == 2
-    shard_of_slot = partition_slots(20, 4, 0).shard_of_slot
     for data in found:
         assert data.real.shape == data.synthetic.shape == (2, BATCH, *SHAPE)
         for row, critic in enumerate([3, 1]):
-            own = source.images[shard_of_slot == critic].flatten(end_dim=1)
+            own = source.images[PARTITION.shard_of_unit == critic].flatten(end_dim=1)
             assert all(any(torch.equal(image, record) for record in own) for image in data.real[row])
         if data.labels is not None:
             assert torch.equal(data.synthetic[..., 0, 0, 0], data.labels.float())
@@ -219,9 +225,9 @@ def test_a_critic_gets_the_same_batch_wherever_it_stands_and_from_a_pool_of_its_
 
 
 def test_a_critic_knows_the_classes_of_its_own_shard_and_no_others() -> None:
-    partition, labels = partition_slots(20, 4, 0), torch.arange(20) % CLASSES
-    labels[partition.shard_of_slot == 2], labels[partition.shard_of_slot == 0] = 1, torch.tensor([0, 2, 0, 2, 0])
-    source = replace(shards(True), labels=labels, table=partition.shard_table(labels))
+    shard, labels = PARTITION.shard_of_unit, torch.arange(20) % CLASSES
+    labels[shard == 2], labels[shard == 0] = 1, torch.tensor([0, 2, 0, 2, 0])
+    source = replace(shards(True), labels=labels, table=PARTITION.shard_table(labels))
     known = source.knows(torch.tensor([2, 0, 2]), torch.arange(CLASSES).expand(3, -1))
     assert known.tolist() == [[False, True, False], [True, False, True], [False, True, False]]
     assert shards(False).knows(torch.tensor([2, 0]), None).tolist() == [[True]] * 2

@@ -33,6 +33,7 @@ from gossamer.methods.dp_cgan import (
     calibrate,
     plan,
 )
+from gossamer.methods.method import Circumstances
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
@@ -41,6 +42,7 @@ from gossamer.nn.latents import UniformLatent
 from gossamer.nn.views import LowFrequencies
 from gossamer.privacy import PrivacyBudget, Unit
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld
+from gossamer.privacy.slots import PublicSlots
 
 RECORDS, STEPS = 20, 4
 BASE = DPCGANConfig(
@@ -92,7 +94,8 @@ def training(
     kind: type[DPCGANTraining] = DPCGANTraining,
     **options: object,
 ) -> DPCGANTraining:
-    return kind(config, private or images(), noise or DeterministicNoise(3), delta=1e-3, **options)  # type: ignore[arg-type]
+    circumstances = Circumstances(**{"delta": 1e-3, "slots": PublicSlots(RECORDS), **options})  # type: ignore[arg-type]
+    return kind(config, private or images(), noise or DeterministicNoise(3), circumstances)
 
 
 def finished(made: DPCGANTraining) -> DPCGANTraining:
@@ -164,7 +167,7 @@ def test_a_run_taken_up_again_equals_the_unbroken_one_bit_for_bit(name: str, ste
 def test_steps_lost_in_a_crash_are_paid_and_shorten_the_run() -> None:
     made = training()
     next(iter(made))
-    resumed = finished(training(state=copy.deepcopy(made.state_dict()), num_lost_steps=2))
+    resumed = finished(training(state=copy.deepcopy(made.state_dict()), lost_steps=(1, 2)))
     assert (resumed.step, resumed.end_step, resumed.num_paid_steps) == (2, 2, 4)
 
 
@@ -200,7 +203,7 @@ def test_the_statement_equals_that_of_an_independent_accountant(make: Callable[[
 
 
 def test_a_generator_taken_on_the_way_is_priced_for_the_steps_paid_until_then() -> None:
-    made = training(num_lost_steps=1)
+    made = training(lost_steps=(0,))
     with pytest.raises(InputError, match="not learnt anything"):
         made.trained_so_far()
     next(iter(made))
@@ -288,7 +291,7 @@ def test_images_without_classes_and_generators_with_spectral_norms_can_be_traine
 
 def test_persons_are_protected_as_wholes() -> None:
     private = replace(images(), people=torch.arange(RECORDS) % 9, num_people=10)
-    made = finished(training(replace(BASE, records_per_person=2), private, unit=Unit.PERSON))
+    made = finished(training(replace(BASE, records_per_person=2), private, slots=PublicSlots(10, Unit.PERSON)))
     claim = made.trained().statement
     assert (claim.unit, claim.num_slots) == (Unit.PERSON, 10)
     assert dict(claim.parameters)["sample_rate"] == 0.8
@@ -379,8 +382,8 @@ def test_a_branch_of_the_discriminators_gradient_without_noise_is_caught() -> No
 
 def test_settings_are_calibrated_to_a_budget_by_their_own_plan() -> None:
     budget = PrivacyBudget(epsilon=3.0, delta=1e-3)
-    config = calibrate(replace(BASE, noise_multiplier=None), RECORDS, budget)
-    assert 2.9 < plan(config, RECORDS).budget_at(1e-3).epsilon <= 3.0
+    config = calibrate(replace(BASE, noise_multiplier=None), PublicSlots(RECORDS), budget)
+    assert 2.9 < plan(config, PublicSlots(RECORDS)).budget_at(1e-3).epsilon <= 3.0
     assert replace(config, noise_multiplier=None) == replace(BASE, noise_multiplier=None)
 
 
@@ -388,12 +391,12 @@ def test_settings_without_noise_or_with_a_delta_that_protects_nobody_are_refused
     with pytest.raises(InputError, match="calibrate"):
         training(replace(BASE, noise_multiplier=None))
     with pytest.raises(PrivacyError, match="delta"):
-        DPCGANTraining(BASE, images(), DeterministicNoise(0), delta=1 / RECORDS)
+        DPCGANTraining(BASE, images(), DeterministicNoise(0), Circumstances(delta=1 / RECORDS))
 
 
 def test_a_batch_of_more_than_there_are_is_refused() -> None:
     with pytest.raises(InputError, match="expected_batch_size"):
-        plan(BASE, 7)
+        plan(BASE, PublicSlots(7))
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNo
 from gossamer.mechanisms.one_shot import Slots
 from gossamer.methods import dp_merf
 from gossamer.methods.dp_merf import DPMERFConfig, DPMERFTraining, RandomFeatures, calibrate, plan
-from gossamer.methods.method import RecordsExpected
+from gossamer.methods.method import Circumstances, RecordsExpected
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.privacy import PrivacyBudget, epsilon_by_rdp
+from gossamer.privacy.slots import PublicSlots
 
 RECORDS = 60
 CONFIG = DPMERFConfig(
@@ -54,7 +55,8 @@ def neighbour(private: RecordSet, slot: int = 17) -> RecordSet:
 
 def training(private: RecordSet | None = None, noise: AbstractNoise | None = None, **options: object) -> DPMERFTraining:
     chosen = noise or DeterministicNoise(0)
-    return DPMERFTraining(CONFIG, private or images(), chosen, delta=1e-3, **options)  # type: ignore[arg-type]
+    circumstances = Circumstances(**{"delta": 1e-3, "slots": PublicSlots(RECORDS), **options})  # type: ignore[arg-type]
+    return DPMERFTraining(CONFIG, private or images(), chosen, circumstances)
 
 
 def finished(run: DPMERFTraining) -> DPMERFTraining:
@@ -75,7 +77,7 @@ def test_the_statement_is_the_analytic_gaussian_mechanisms_and_above_no_other_ac
     mu, epsilon = 1 / 0.5, claim.epsilon
     delta = stats.norm.cdf(mu / 2 - epsilon / mu) - math.exp(epsilon) * stats.norm.cdf(-mu / 2 - epsilon / mu)
     assert delta == pytest.approx(1e-3, rel=1e-6)
-    assert claim.epsilon_rdp == epsilon_by_rdp(plan(CONFIG, RECORDS).event, 1e-3).epsilon
+    assert claim.epsilon_rdp == epsilon_by_rdp(plan(CONFIG, PublicSlots(RECORDS)).event, 1e-3).epsilon
     assert claim.epsilon_rdp is not None
     assert claim.epsilon_rdp >= epsilon
     assert not claim.is_secure
@@ -84,12 +86,12 @@ def test_the_statement_is_the_analytic_gaussian_mechanisms_and_above_no_other_ac
 
 @pytest.mark.parametrize(("epsilon", "multiplier"), [(1.0, 3.73), (10.0, 0.50)])
 def test_settings_are_calibrated_as_the_contract_says(epsilon: float, multiplier: float) -> None:
-    found = calibrate(DPMERFConfig(), 60_000, PrivacyBudget(epsilon=epsilon, delta=1e-5)).noise_multiplier
+    found = calibrate(DPMERFConfig(), PublicSlots(60_000), PrivacyBudget(epsilon=epsilon, delta=1e-5)).noise_multiplier
     assert found == pytest.approx(multiplier, rel=0.005)
 
 
 def test_the_class_counts_cost_nothing_beside_the_features_and_are_in_the_price() -> None:
-    with_counts = plan(CONFIG, RECORDS).releases[0].contribution
+    with_counts = plan(CONFIG, PublicSlots(RECORDS)).releases[0].contribution
     assert with_counts.sensitivity == 2.0
     assert replace(with_counts, count_weight=0.0).sensitivity == 2.0  # type: ignore[arg-type]
     assert replace(with_counts, count_weight=1.1).sensitivity > 2.0  # type: ignore[arg-type]
@@ -146,7 +148,7 @@ class Injected(DeterministicNoise):
 
 def leaves_equal_from_any_data(kind: type[DPMERFTraining]) -> bool:
     """Whether what leaves is the same for two data sets when what is released is: nothing goes past the door."""
-    runs = [finished(kind(CONFIG, images(seed), Injected(0), delta=1e-3)) for seed in (0, 1)]
+    runs = [finished(kind(CONFIG, images(seed), Injected(0), Circumstances(delta=1e-3))) for seed in (0, 1)]
     assert torch.equal(runs[0].state_dict()["released"], runs[1].state_dict()["released"])
     return equal(runs[0].trained().weights, runs[1].trained().weights)
 
@@ -200,12 +202,13 @@ def test_it_is_charged_once_before_records_are_read_and_a_lost_release_is_not_ma
             events.append("read")
             yield from super()._slots()
 
-    run = Watched(CONFIG, images(), DeterministicNoise(0), delta=1e-3, charge=lambda step: events.append(f"pay {step}"))
+    circumstances = Circumstances(delta=1e-3, charge=lambda step: events.append(f"pay {step}"))
+    run = Watched(CONFIG, images(), DeterministicNoise(0), circumstances)
     assert (run.step, run.end_step, run.num_paid_steps) == (0, 1, 0)
     finished(run)
     assert events == ["pay 0", "read"]
     assert (run.step, run.num_paid_steps) == (1, 1)
-    lost = training(num_lost_steps=1)
+    lost = training(lost_steps=(0,))
     assert list(lost) == []
     assert lost.num_paid_steps == 1
     with pytest.raises(PrivacyError, match="start another run"):
@@ -233,7 +236,7 @@ def test_it_learns_what_classes_look_like() -> None:
     for label in range(3):
         x[y == label, :, 2 * label : 2 * label + 2] += 0.8
     config = replace(CONFIG, num_features=400, noise_multiplier=0.2, num_fit_steps=250)
-    run = finished(DPMERFTraining(config, replace(private, x=x, y=y), DeterministicNoise(0), delta=1e-4))  # type: ignore[arg-type]
+    run = finished(DPMERFTraining(config, replace(private, x=x, y=y), DeterministicNoise(0), Circumstances(delta=1e-4)))  # type: ignore[arg-type]
     samples, labels = run.trained().sample(300)
     assert labels is not None
     bands = torch.stack([samples[:, 0, 2 * k : 2 * k + 2].mean(dim=(1, 2)) for k in range(3)], dim=1)
@@ -242,7 +245,9 @@ def test_it_learns_what_classes_look_like() -> None:
 
 def test_images_without_labels_are_one_class() -> None:
     private = replace(images(), y=None, spec=replace(images().spec, class_names=()))
-    run = finished(DPMERFTraining(replace(CONFIG, records=UNLABELLED), private, DeterministicNoise(0), delta=1e-3))
+    run = finished(
+        DPMERFTraining(replace(CONFIG, records=UNLABELLED), private, DeterministicNoise(0), Circumstances(delta=1e-3))
+    )
     samples, labels = run.trained().sample(5)
     assert samples.shape == (5, 1, 8, 8)
     assert labels is None
@@ -268,13 +273,16 @@ def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
 def test_data_of_another_number_of_classes_half_precision_and_a_late_delta_are_refused() -> None:
     with pytest.raises(InputError, match="num_classes"):
         DPMERFTraining(
-            replace(CONFIG, records=replace(CONFIG.records, num_classes=4)), images(), DeterministicNoise(0), delta=1e-3
+            replace(CONFIG, records=replace(CONFIG.records, num_classes=4)),
+            images(),
+            DeterministicNoise(0),
+            Circumstances(delta=1e-3),
         )
     with pytest.raises(InputError, match="float32"):
         training(precision=torch.bfloat16)
     with pytest.raises(PrivacyError, match="delta"):
-        DPMERFTraining(CONFIG, images(), DeterministicNoise(0), delta=0.1)
+        DPMERFTraining(CONFIG, images(), DeterministicNoise(0), Circumstances(delta=0.1))
 
 
 def test_the_module_names_its_parts() -> None:
-    assert dp_merf.plan(CONFIG, 60).num_steps == 1
+    assert dp_merf.plan(CONFIG, PublicSlots(60)).num_steps == 1

@@ -17,9 +17,10 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot import GroupedMoments, OneShotPlan, Slots
 from gossamer.methods.dp_mixture import DPMixtureConfig, DPMixtureTraining, Mixture, calibrate, plan
-from gossamer.methods.method import RecordsExpected
+from gossamer.methods.method import Circumstances, RecordsExpected
 from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
 from gossamer.privacy import Adjacency, PrivacyBudget, epsilon_by_rdp
+from gossamer.privacy.slots import PublicSlots
 
 RECORDS = 90
 CONFIG = DPMixtureConfig(
@@ -53,7 +54,9 @@ def training(
     kind: type[DPMixtureTraining] = DPMixtureTraining,
     **options: object,
 ) -> DPMixtureTraining:
-    return kind(config, private or images(), noise or DeterministicNoise(0), delta=1e-4, **options)  # type: ignore[arg-type]
+    chosen = private or images()
+    circumstances = Circumstances(**{"delta": 1e-4, "slots": PublicSlots(chosen.num_records), **options})  # type: ignore[arg-type]
+    return kind(config, chosen, noise or DeterministicNoise(0), circumstances)
 
 
 def finished(run: DPMixtureTraining) -> DPMixtureTraining:
@@ -71,7 +74,7 @@ def equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 
 def test_the_statement_equals_the_closed_form_of_the_merged_gaussian() -> None:
     claim = finished(training()).trained().statement
-    priced = plan(CONFIG, RECORDS)
+    priced = plan(CONFIG, PublicSlots(RECORDS))
     merged = sum(priced.release_multiplier(step) ** -2 for step in range(priced.num_steps)) ** -0.5
     mu, epsilon = 1 / merged, claim.epsilon
     delta = stats.norm.cdf(mu / 2 - epsilon / mu) - math.exp(epsilon) * stats.norm.cdf(-mu / 2 - epsilon / mu)
@@ -84,12 +87,14 @@ def test_the_statement_equals_the_closed_form_of_the_merged_gaussian() -> None:
 
 @pytest.mark.parametrize(("epsilon", "multiplier"), [(1.0, 3.73), (10.0, 0.50)])
 def test_settings_are_calibrated_as_the_contract_says(epsilon: float, multiplier: float) -> None:
-    found = calibrate(DPMixtureConfig(), 60_000, PrivacyBudget(epsilon=epsilon, delta=1e-5)).noise_multiplier
+    found = calibrate(
+        DPMixtureConfig(), PublicSlots(60_000), PrivacyBudget(epsilon=epsilon, delta=1e-5)
+    ).noise_multiplier
     assert found == pytest.approx(multiplier, rel=0.005)
 
 
 def test_the_releases_are_those_that_the_page_names_with_its_sensitivities() -> None:
-    sums = [(release.name, release.contribution.sensitivity) for release in plan(CONFIG, RECORDS).releases]
+    sums = [(release.name, release.contribution.sensitivity) for release in plan(CONFIG, PublicSlots(RECORDS)).releases]
     assert sums == [
         ("class means", pytest.approx(2.0)),
         ("subspace", pytest.approx(math.sqrt(2))),
@@ -114,7 +119,7 @@ def distances(kind: type[DPMixtureTraining], step: int) -> list[float]:
         next(iter(run))
         return run.state_dict()["released"][step].double()
 
-    base, bound = released(images()), plan(CONFIG, RECORDS).releases[step].contribution.sensitivity
+    base, bound = released(images()), plan(CONFIG, PublicSlots(RECORDS)).releases[step].contribution.sensitivity
     return [float((released(neighbour(images(), slot)) - base).norm()) / bound for slot in range(0, RECORDS, 7)]
 
 
@@ -238,7 +243,7 @@ def test_every_release_is_charged_before_it_is_made_and_lost_ones_shorten_the_ru
     assert [report.step for report in reports] == list(range(5))
     assert [(p.num_done, p.num_all) for p in map(run.progress, reports)] == [(n, 5) for n in range(1, 6)]
     state = {"released": run.state_dict()["released"][:3]}
-    lost = training(state=state, num_lost_steps=1)
+    lost = training(state=state, lost_steps=(3,))
     assert (lost.step, lost.end_step, lost.num_paid_steps) == (3, 4, 4)
     assert finished(lost).trained().sample(4)[0].shape == (4, 1, 8, 8)
 
@@ -355,11 +360,11 @@ def test_data_of_another_shape_half_precision_and_a_late_delta_are_refused() -> 
     with pytest.raises(InputError, match="float32"):
         training(precision=torch.bfloat16)
     with pytest.raises(PrivacyError, match="delta"):
-        DPMixtureTraining(CONFIG, images(), DeterministicNoise(0), delta=0.1)
+        DPMixtureTraining(CONFIG, images(), DeterministicNoise(0), Circumstances(delta=0.1))
 
 
 def test_the_plan_names_the_types_it_is_made_of() -> None:
-    made = plan(CONFIG, RECORDS)
+    made = plan(CONFIG, PublicSlots(RECORDS))
     assert isinstance(made, OneShotPlan)
     assert all(isinstance(release.contribution, GroupedMoments) for release in made.releases)
     assert isinstance(training()._known, Mixture)

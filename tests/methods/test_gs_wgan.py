@@ -25,13 +25,17 @@ from gossamer.methods.gs_wgan import (
     calibrate,
     plan,
 )
+from gossamer.methods.method import Circumstances
 from gossamer.methods.warm_start import AgainstOwnGenerator, AgainstPresentGenerator, WarmStartChunk
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
 from gossamer.nn.latents import BernoulliLatent
 from gossamer.nn.views import Pooled
-from gossamer.privacy import PrivacyBudget
+from gossamer.privacy import Adjacency, PrivacyBudget
+from gossamer.privacy.claim import ClaimTerms
+from gossamer.privacy.dealing import UnitKey
+from gossamer.privacy.slots import CountSource, PublicSlots
 
 MLP, CONV = MLPCriticConfig(hidden_sizes=(5,)), ConvCriticConfig(width=2)
 ONE = (Stage(critic=MLP, warm_start=AgainstPresentGenerator(num_updates=2)),)
@@ -44,6 +48,7 @@ TWINS = (
     Stage(critic=MLP, warm_start=AgainstPresentGenerator(num_updates=2)),
 )
 STEPS = 4
+KEY = UnitKey(bytes(32))
 
 
 def config(stages: tuple[Stage, ...] = ONE, **changes: object) -> GSWGANConfig:
@@ -73,7 +78,8 @@ def images(num: int = 20, labelled: bool = True) -> RecordSet:
 
 
 def training(settings: GSWGANConfig, noise: AbstractNoise | None = None, **options: object) -> GSWGANTraining:
-    return GSWGANTraining(settings, images(), noise or DeterministicNoise(3), delta=1e-3, **options)  # type: ignore[arg-type]
+    circumstances = Circumstances(**{"delta": 1e-3, "slots": PublicSlots(20), "key": KEY, **options})  # type: ignore[arg-type]
+    return GSWGANTraining(settings, images(), noise or DeterministicNoise(3), circumstances)
 
 
 def finished(made: GSWGANTraining) -> GSWGANTraining:
@@ -139,8 +145,23 @@ def test_a_run_is_a_function_of_settings_data_and_noise() -> None:
     assert same(finished(training(config())), finished(training(config())))
     assert not same(finished(training(config())), finished(training(config(), DeterministicNoise(4))))
     assert not same(finished(training(config())), finished(training(config(seed=2))))
+    assert not same(finished(training(config())), finished(training(config(), key=UnitKey(bytes(31) + b"1"))))
     torch.manual_seed(99)
     assert same(finished(training(config())), finished(training(config())))
+
+
+@pytest.mark.parametrize("step", [0, 1, 3])
+def test_critics_are_not_taken_up_again_under_another_key(step: int) -> None:
+    state = copy.deepcopy((advanced(training(config()), step) if step else training(config())).state_dict())
+    with pytest.raises(PrivacyError, match="the key that the run began with"):
+        training(config(), state=state, key=UnitKey(bytes(31) + b"1"))
+    assert same(finished(training(config(), state=state, key=UnitKey(bytes(32)))), finished(training(config())))
+
+
+def test_a_state_holds_a_digest_of_the_key_and_not_the_key() -> None:
+    state = advanced(training(config()), 1).state_dict()
+    assert state["critics"]["dealt_by"] == KEY.digest
+    assert KEY.to_hex() not in repr(state)
 
 
 def test_a_run_leaves_the_global_random_stream_alone() -> None:
@@ -169,7 +190,7 @@ def test_every_step_is_charged_once_in_order_and_lost_steps_end_the_run_earlier(
     assert charged == [0, 1, 2, 3]
     state = copy.deepcopy(advanced(training(config()), 1).state_dict())
     charged.clear()
-    resumed = finished(training(config(), state=state, num_lost_steps=1, charge=charged.append))
+    resumed = finished(training(config(), state=state, lost_steps=(1,), charge=charged.append))
     assert charged == [1, 2]
     assert resumed.step == 3
 
@@ -298,7 +319,9 @@ def test_other_networks_laws_and_groupings_train_to_the_end(settings: GSWGANConf
 
 
 def test_images_without_labels_train_to_the_end() -> None:
-    done = finished(GSWGANTraining(config(TWO), images(labelled=False), DeterministicNoise(0), delta=1e-3))
+    done = finished(
+        GSWGANTraining(config(TWO), images(labelled=False), DeterministicNoise(0), Circumstances(delta=1e-3))
+    )
     assert done.trained().sample(2)[1] is None
 
 
@@ -322,30 +345,49 @@ def test_the_statement_is_that_of_the_plan_that_ran_whatever_the_step() -> None:
     made = training(config(TWO), public_notes=("a note",))
     claim = finished(made).trained().statement
     assert claim == training(config(TWO), public_notes=("a note",)).trained().statement
-    assert claim == plan(config(TWO), 20).statement(
-        1e-3, method="gs-wgan", sample_size=64, is_secure=False, public_inputs=("a note",)
+    assert claim == plan(config(TWO), PublicSlots(20)).statement(
+        ClaimTerms(delta=1e-3, method="gs-wgan", sample_size=64, is_secure=False, public_inputs=("a note",))
     )
     assert training(config(), KeyedNoise()).trained().statement.is_secure
 
 
 def test_calibrated_settings_keep_within_their_budget() -> None:
     budget = PrivacyBudget(epsilon=3.0, delta=1e-3)
-    settings = calibrate(config(noise_multiplier=None), 20, budget)
-    assert 2.9 < plan(settings, 20).budget_at(1e-3).epsilon <= 3.0
+    settings = calibrate(config(noise_multiplier=None), PublicSlots(20), budget)
+    assert 2.9 < plan(settings, PublicSlots(20)).budget_at(1e-3).epsilon <= 3.0
     assert replace(settings, noise_multiplier=None) == config(noise_multiplier=None)
 
 
 def test_settings_without_a_guarantee_are_refused_before_anything_is_trained() -> None:
     for settings, delta in ((config(), 1 / 20), (config(noise_multiplier=0.0), 1e-3), (config(), 0.0)):
         with pytest.raises(PrivacyError):
-            GSWGANTraining(settings, images(), DeterministicNoise(0), delta=delta)
+            GSWGANTraining(settings, images(), DeterministicNoise(0), Circumstances(delta=delta))
     with pytest.raises(InputError, match="calibrate"):
         training(config(noise_multiplier=None))
 
 
+def test_slots_that_stand_empty_change_no_more_than_the_price() -> None:
+    """Shards of nobody answer nothing; the run goes to its end."""
+    given = training(config(), slots=PublicSlots(500))
+    assert given.plan.num_slots == given.statement.num_slots == 500
+    assert same(finished(given), finished(training(config())))
+    with pytest.raises(InputError, match="more records than that"):
+        training(config(), slots=PublicSlots(19))
+
+
+def test_without_a_number_of_slots_the_records_are_counted_and_a_replacement_is_all_that_is_claimed() -> None:
+    counted = training(config(), slots=None).statement
+    given = training(config()).statement
+    assert (counted.num_slots, counted.adjacency) == (20, Adjacency.REPLACE_ONE)
+    assert (given.num_slots, given.adjacency) == (20, Adjacency.SLOT)
+    assert counted == plan(config(), PublicSlots(20, source=CountSource.READ)).statement(
+        ClaimTerms(delta=1e-3, method="gs-wgan", sample_size=64, is_secure=False)
+    )
+
+
 def test_fewer_records_than_critics_is_bad_input() -> None:
     with pytest.raises(InputError, match="--num-critics 6"):
-        GSWGANTraining(config(), images(6), DeterministicNoise(0), delta=1e-3)
+        GSWGANTraining(config(), images(6), DeterministicNoise(0), Circumstances(delta=1e-3))
 
 
 @pytest.mark.parametrize(
@@ -390,13 +432,15 @@ def test_what_is_taken_on_the_way_is_the_average_then_priced_for_the_steps_until
     average = {name: tensor.clone() for name, tensor in made.state_dict()["generator"]["average"].items()}
     finished(made)
     assert all(torch.equal(taken.weights[name], average[name]) for name in average)
-    assert taken.statement == plan(config(num_steps=2), 20).statement(
-        1e-3,
-        method="gs-wgan",
-        sample_size=64,
-        is_secure=False,
-        public_inputs=("a note",),
-        num_planned_steps=STEPS,
+    assert taken.statement == plan(config(num_steps=2), PublicSlots(20)).statement(
+        ClaimTerms(
+            delta=1e-3,
+            method="gs-wgan",
+            sample_size=64,
+            is_secure=False,
+            public_inputs=("a note",),
+            num_planned_steps=STEPS,
+        )
     )
     assert 0 < taken.statement.epsilon < made.trained().statement.epsilon
     assert "after 2 of the 4 steps" in taken.statement.covered[0]
@@ -406,11 +450,11 @@ def test_what_is_taken_on_the_way_is_the_average_then_priced_for_the_steps_until
 def test_steps_that_were_lost_are_in_the_price_of_what_is_taken_on_the_way() -> None:
     state = copy.deepcopy(advanced(training(config()), 1).state_dict())
     unbroken = training(config(), state=state).trained_so_far().statement
-    resumed = training(config(), state=state, num_lost_steps=2)
+    resumed = training(config(), state=state, lost_steps=(1, 2))
     assert resumed.num_paid_steps == 3
     statement = resumed.trained_so_far().statement
     assert dict(statement.parameters)["num_steps"] == 3
-    assert statement.epsilon == plan(config(num_steps=3), 20).budget_at(1e-3).epsilon > unbroken.epsilon
+    assert statement.epsilon == plan(config(num_steps=3), PublicSlots(20)).budget_at(1e-3).epsilon > unbroken.epsilon
 
 
 def test_a_generator_that_learnt_nothing_cannot_be_taken() -> None:

@@ -22,7 +22,7 @@ from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.distillation import Distillation, DistillationConfig
 from gossamer.methods.dp_mixture import DPMixtureConfig
 from gossamer.methods.gs_wgan import GSWGANConfig, Stage, StepReport
-from gossamer.methods.method import RecordsExpected
+from gossamer.methods.method import Circumstances, RecordsExpected
 from gossamer.methods.private_critics import WarmStartReport
 from gossamer.methods.started_gs_wgan import FitReport, ReleaseReport, StartedGSWGANConfig, StartedGSWGANTraining
 from gossamer.methods.trained import TrainedGenerator
@@ -30,10 +30,12 @@ from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent, UniformLatent
-from gossamer.privacy import epsilon_by_pld
+from gossamer.privacy import Adjacency, epsilon_by_pld
+from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.events import compose_events, gaussian_event, one_of_many_event
+from gossamer.privacy.slots import PublicSlots
 
-RECORDS, DELTA = 90, 1e-3
+RECORDS, DELTA, KEY = 90, 1e-3, UnitKey(bytes(32))
 CONFIG = StartedGSWGANConfig(
     start=DPMixtureConfig(
         records=RecordsExpected(shape=(1, 8, 8), num_classes=3),
@@ -75,7 +77,12 @@ def training(
     config: StartedGSWGANConfig = CONFIG,
     **options: Any,
 ) -> StartedGSWGANTraining:
-    return StartedGSWGANTraining(config, private or images(), noise or DeterministicNoise(0), delta=DELTA, **options)
+    return StartedGSWGANTraining(
+        config,
+        private or images(),
+        noise or DeterministicNoise(0),
+        Circumstances(**{"delta": DELTA, "slots": PublicSlots(RECORDS), "key": KEY, **options}),
+    )
 
 
 def after_fit(run: StartedGSWGANTraining) -> StartedGSWGANTraining:
@@ -186,18 +193,21 @@ def test_a_release_left_out_of_the_price_is_caught(monkeypatch: pytest.MonkeyPat
 
 def test_a_release_lost_in_a_crash_is_paid_for_and_made_again() -> None:
     charged: list[int] = []
-    run = training(num_lost_steps=1, charge=charged.append)
+    run = training(lost_steps=(0,), charge=charged.append)
     for _ in run:
         pass
     twice = [gaussian_event(noise_multiplier=5.0)] * 2
     spent = epsilon_by_pld(compose_events(*twice, one_of_many_event(num_steps=run.step - 1, **DRAWS)), DELTA).epsilon
     assert 1 < run.step < 4
     assert charged == list(range(run.step))
-    assert spent <= run.trained_so_far().statement.epsilon <= run.trained().statement.epsilon
+    claimed = run.trained_so_far().statement.epsilon
+    assert claimed == pytest.approx(spent, rel=1e-6)
+    assert claimed <= run.trained().statement.epsilon
     assert dict(run.trained_so_far().statement.parameters)["times step 1 is paid for"] == 2
     kept = copy.deepcopy(run.state_dict())
-    again = training(num_lost_steps=1, state=kept)
-    assert (again.step, again.end_step, again._num_lost_starts) == (run.step, run.end_step, 1)
+    again = training(lost_steps=(0,), state=kept)
+    assert (again.step, again.end_step, again.num_paid_steps) == (run.step, run.end_step, run.step + 1)
+    assert again.trained_so_far().statement == run.trained_so_far().statement
 
 
 def test_steps_lost_after_the_release_was_kept_are_no_releases() -> None:
@@ -205,8 +215,29 @@ def test_steps_lost_after_the_release_was_kept_are_no_releases() -> None:
     reports = iter(run)
     while run.step < 2:
         next(reports)
-    resumed = training(num_lost_steps=1, state=copy.deepcopy(run.state_dict()))
-    assert (resumed.step, resumed.end_step, resumed._num_lost_starts) == (2, 3, 0)
+    resumed = training(lost_steps=(2,), state=copy.deepcopy(run.state_dict()))
+    assert (resumed.step, resumed.end_step, resumed.num_paid_steps) == (2, 3, 3)
+    claim = resumed.trained_so_far().statement
+    assert dict(claim.parameters)["times step 1 is paid for"] == 1
+    draws = one_of_many_event(num_steps=2, **DRAWS)
+    both = epsilon_by_pld(compose_events(gaussian_event(noise_multiplier=5.0), draws), DELTA).epsilon
+    assert claim.epsilon == pytest.approx(both, rel=1e-6)
+
+
+def test_critics_are_not_taken_up_again_under_another_key() -> None:
+    run = training()
+    reports = iter(run)
+    while run.step < 2:
+        next(reports)
+    with pytest.raises(PrivacyError, match="the key that the run began with"):
+        training(state=copy.deepcopy(run.state_dict()), key=UnitKey(bytes(31) + b"1"))
+
+
+def test_without_a_number_of_slots_a_replacement_is_all_that_is_claimed() -> None:
+    assert training().statement.adjacency is Adjacency.SLOT
+    counted = training(slots=None)
+    assert counted.statement.adjacency is Adjacency.REPLACE_ONE
+    assert counted._rest.statement.adjacency is counted._start.statement.adjacency is Adjacency.REPLACE_ONE
 
 
 # ---- two doors, and nothing beside them -----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.images.mlp import MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.claim import ClaimTerms
 
 PLAN = OneOfManyPlan(
     unit=Unit.RECORD, num_slots=100, num_critics=9, num_steps=2, batch_size=2, draws_per_step=2, clip_norm=1.0,
@@ -29,7 +30,7 @@ def trained(request: pytest.FixtureRequest) -> TrainedGenerator:
     return TrainedGenerator(
         recipe=recipe,
         weights=dict(recipe.build(torch.Generator().manual_seed(3)).state_dict()),
-        statement=PLAN.statement(1e-3, method="gs-wgan", sample_size=64, is_secure=True),
+        statement=PLAN.statement(ClaimTerms(delta=1e-3, method="gs-wgan", sample_size=64, is_secure=True)),
     )
 
 

@@ -70,3 +70,20 @@ def test_every_missing_block_is_found() -> None:
 def test_steps_beyond_what_is_charged_are_a_gap() -> None:
     assert whole().find_gap(21) == "no block charges step 20"
     assert Ledger().find_gap(1) == "no block charges step 0"
+
+
+def test_lost_steps_are_those_charged_beside_the_ones_done_each_as_often_as_it_was() -> None:
+    ledger = Ledger(entries=(block(0, 10), block(4, 3, process=1), block(4, 2, process=2)))
+    assert ledger.lost_steps(10) == (4, 4, 5, 5, 6)
+    assert ledger.lost_steps(5) == (4, 4, 5, 5, 5, 6, 6, 7, 8, 9)
+    assert ledger.lost_steps(0)[:4] == (0, 1, 2, 3)
+    assert Ledger().lost_steps(0) == ()
+    for done in range(11):
+        assert len(ledger.lost_steps(done)) + done == ledger.num_charged_steps
+
+
+def test_a_step_that_is_done_and_was_never_charged_is_refused() -> None:
+    with pytest.raises(PrivacyError, match="does not charge step 3"):
+        Ledger(entries=(block(0, 3), block(5, 5))).lost_steps(4)
+    with pytest.raises(PrivacyError, match="does not charge step 0"):
+        Ledger().lost_steps(1)

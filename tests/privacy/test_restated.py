@@ -14,6 +14,7 @@ from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.poisson_plan import PoissonPlan
 from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.privacy import PrivacyStatement, Unit, epsilon_by_pld, gaussian_event, poisson_event
+from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event
 
 DELTA = 1e-4
@@ -37,7 +38,7 @@ PLANS: list[Any] = [SUMS, DRAWS, SAMPLES, STARTED, STARTED.first_steps(1), START
 
 @functools.cache
 def statement_of(plan: Any) -> PrivacyStatement:
-    made = plan.statement(DELTA, method="any", sample_size=4, is_secure=True)
+    made = plan.statement(ClaimTerms(delta=DELTA, method="any", sample_size=4, is_secure=True))
     return PrivacyStatement.from_json(made.to_json())
 
 

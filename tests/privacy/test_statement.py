@@ -47,6 +47,47 @@ def test_a_statement_survives_json() -> None:
         assert PrivacyStatement.from_json(json.loads(json.dumps(statement.to_json(), allow_nan=False))) == statement
 
 
+ORIGIN: dict[str, Any] = {
+    "gossamer_version": "1.2.3",
+    "date": "2026-11-28",
+    "run_id": "5f3a",
+    "num_only_copies": 2,
+    "mu": 1.23401,
+    "rho": 0.76111,
+    "epsilon_replaced": 17.00001,
+}
+"""What the second format says beside the first."""
+
+
+def test_where_a_claim_comes_from_survives_json_and_is_printed_and_never_rounded_down() -> None:
+    statement = make_statement(**ORIGIN)
+    assert PrivacyStatement.from_json(json.loads(json.dumps(statement.to_json()))) == statement
+    text = statement.to_markdown()
+    for phrase in (
+        "| run | 5f3a |",
+        "| day (UTC) | 2026-11-28 |",
+        "| version of gossamer | 1.2.3 |",
+        "declared 2 times that no other copy goes on",
+        "| mu of Gaussian DP | 1.2341 |",
+        "| rho of zero-concentrated DP | 0.7612 |",
+        "| epsilon for one record replaced by any other, at the same delta | 17.001 |",
+    ):
+        assert phrase in text
+    without = make_statement().to_markdown()
+    assert not any(word in without for word in ("day (UTC)", "Gaussian DP", "replaced by any other, at", "only copy"))
+
+
+def test_a_claim_in_the_first_format_is_read_and_known_as_such() -> None:
+    document = make_statement().to_json()
+    first = {name: value for name, value in document.items() if name not in ORIGIN} | {"format_version": 1}
+    statement = PrivacyStatement.from_json(first)
+    assert statement.is_of_first_format
+    assert statement == make_statement()
+    assert not make_statement(**ORIGIN).is_of_first_format
+    with pytest.raises(InputError, match="lacks"):
+        PrivacyStatement.from_json({**first, "format_version": 2})
+
+
 def test_json_carries_what_a_verifier_needs_in_plain_types() -> None:
     document = make_statement().to_json()
     assert document["epsilon"] == 9.99951
@@ -101,6 +142,10 @@ def test_a_statement_over_test_noise_is_stamped_in_its_first_line() -> None:
         ({"noise_multiplier": 0.0}, InputError),
         ({"clip_norm": 0.0}, InputError),
         ({"num_tuning_runs": -1}, InputError),
+        ({"num_only_copies": -1}, InputError),
+        ({"mu": -1.0}, InputError),
+        ({"rho": float("nan")}, InputError),
+        ({"epsilon_replaced": float("inf")}, InputError),
         ({"published_caveat": None}, InputError),
         ({"unit": Unit.PERSON, "parameters": (("num_records", 5),)}, PrivacyError),
     ],
@@ -115,7 +160,13 @@ def test_a_damaged_document_is_refused() -> None:
     for broken in (
         {key: value for key, value in document.items() if key != "delta"},
         {**document, "note": "x"},
-        {**document, "format_version": 2},
+        {**document, "format_version": 3},
+        {**document, "format_version": 0},
+        {**document, "format_version": True},
+        {key: value for key, value in document.items() if key != "run_id"},
+        {**document, "run_id": 5},
+        {**document, "num_only_copies": -1},
+        {**document, "epsilon_replaced": "ten"},
         {**document, "adjacency": "other"},
         {**document, "parameters": 3},
         {**document, "epsilon": "ten"},

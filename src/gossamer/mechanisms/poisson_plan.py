@@ -110,6 +110,11 @@ class PoissonPlan(AbstractPricedPlan):
     def _secret_draws(self) -> tuple[str, ...]:
         return ("which units were drawn, and how many",)
 
+    def _other_changes(self) -> tuple[str, ...]:
+        if self.source is CountSource.READ:
+            return super()._other_changes()
+        return ("a unit replaced by another: that is one removed and one added, at twice epsilon and a larger delta",)
+
     @property
     def _published_caveat(self) -> str | None:
         return None if self.published is None else self.published.caveat
