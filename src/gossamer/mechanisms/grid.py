@@ -14,8 +14,8 @@ from gossamer.mechanisms.noise import TAIL_BITS
 GRID_SHARE = 2.0**-10
 """What part of a bound is left to rounding: contributions are shrunk by it, and rounding takes no more than it."""
 
-_HAIR = 2.0**-20
-"""What part of that share float64 gets: clip and scale round by far less than ``2^-30`` of the bound."""
+_HAIR = 2.0**-10
+"""What part of that share float64 gets: clips, scales and means round by far less than ``2^-20`` of the bound."""
 
 _MOST_EXACT = 2.0**53
 """Integers up to here are float64 numbers, and so is every sum of them that stays here, in whatever order."""
@@ -32,9 +32,9 @@ class PublicGrid:
 
     With R the radius, d the number of coordinates and :math:`\eta = 2^{-10}`, g is the largest power of two with
 
-    .. math:: \sqrt d\, g / 2 \le \eta R (1 - 2^{-20}).
+    .. math:: \sqrt d\, g / 2 \le \eta R (1 - 2^{-10}).
 
-    A vector that was shrunk into `inner_radius` :math:`= (1 - \eta) R`, up to one part in 10^12, moves by
+    A vector that was shrunk into `inner_radius` :math:`= (1 - \eta) R`, up to one part in :math:`2^{20}`, moves by
     :math:`\sqrt d\, g / 2` at most when it is rounded, so it still lies in the ball of radius R, and is priced as it.
 
     Guarantee: g is a function of R and d alone, both public. A sum of rounded vectors is a sum of integers, exact in
