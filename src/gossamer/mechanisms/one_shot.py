@@ -90,6 +90,11 @@ class AbstractContribution(abc.ABC):
 
     @property
     @abc.abstractmethod
+    def weights(self) -> Tensor:
+        """What stands before each coordinate of the sum, float64 (size,), public."""
+
+    @property
+    @abc.abstractmethod
     def steps(self) -> Tensor:
         """What an integer of `counted` is worth in the sum, float64 (size,): a weight times the spacing, public."""
 
@@ -101,10 +106,6 @@ class AbstractContribution(abc.ABC):
     @abc.abstractmethod
     def _added(self, points: Tensor, one_hot: Tensor, one: float) -> Tensor:
         """Unweighted sums over rows, float64 (size,): points (rows, dim), one_hot (rows, G), what a count counts."""
-
-    @abc.abstractmethod
-    def _weighted(self, sums: Tensor) -> Tensor:
-        """Unweighted sums, each times its weight."""
 
     @functools.cached_property
     def record_grid(self) -> PublicGrid:
@@ -164,8 +165,8 @@ class AbstractContribution(abc.ABC):
             int64 (size,).
         """
         points, one_hot = self._bounded(slots, 1.0)
-        mean = self._weighted(self._added(points, one_hot, 1.0)) * ((1 - GRID_SHARE) / len(points))
-        return self.person_grid.rounded(mean).to(torch.int64)
+        mean = self._added(points, one_hot, 1.0).mul_(self.weights.to(points.device)).div_(len(points))
+        return self.person_grid.rounded(mean.mul_(1 - GRID_SHARE)).to(torch.int64)
 
     def total(self, slots: Slots) -> Tensor:
         """The sum over rows that are slots of their own, float64 (size,): `counted` times `steps`."""
@@ -214,10 +215,15 @@ class GroupedVectors(AbstractContribution):
         """``R / sqrt(dim)``."""
         return self.radius / math.sqrt(self.dim)
 
+    @functools.cached_property
+    def weights(self) -> Tensor:
+        """The radius, everywhere."""
+        return torch.full((self.size,), self.radius, dtype=torch.float64)
+
     @property
     def steps(self) -> Tensor:
         """The radius times the spacing, everywhere."""
-        return torch.full((self.size,), self.radius * self.record_grid.spacing, dtype=torch.float64)
+        return self.weights * self.record_grid.spacing
 
     @property
     def _power(self) -> int:
@@ -225,9 +231,6 @@ class GroupedVectors(AbstractContribution):
 
     def _added(self, points: Tensor, one_hot: Tensor, one: float) -> Tensor:
         return (one_hot.T @ points).flatten()
-
-    def _weighted(self, sums: Tensor) -> Tensor:
-        return sums * self.radius
 
     def sums(self, released: Tensor) -> Tensor:
         """The sum in the shape (G, dim)."""
@@ -305,6 +308,18 @@ class GroupedMoments(AbstractContribution):
             found.append(self.square_weight / math.sqrt(2 * self.dim))
         return min(found)
 
+    @functools.cached_property
+    def weights(self) -> Tensor:
+        """a, b, c, and ``sqrt 2 c`` off the diagonal, each as often as a group has such numbers and there are groups."""
+        count_size, mean_size, _ = self._sizes
+        groups = torch.ones(self.num_groups, 1, dtype=torch.float64)
+        of_group = (
+            self.count_weight * torch.ones(1, count_size, dtype=torch.float64),
+            self.mean_weight * torch.ones(1, mean_size, dtype=torch.float64),
+            self.square_weight * self._scale[None],
+        )
+        return torch.cat([(groups * part).flatten() for part in of_group])
+
     @property
     def steps(self) -> Tensor:
         """Each weight times the spacing, or times its square where coordinates are multiplied.
@@ -312,11 +327,10 @@ class GroupedMoments(AbstractContribution):
         Weights stand outside the grid: a coordinate that was priced times its weight, with noise of one deviation on
         all, is released over its weight, with noise over it too, which is the same release written in another unit.
         """
-        spacing = self.record_grid.spacing
-        count_size, mean_size, _ = self._sizes
+        spacing, (count_size, mean_size, _) = self.record_grid.spacing, self._sizes
         spacings = torch.full((self.size,), spacing, dtype=torch.float64)
         spacings[self.num_groups * (count_size + mean_size) :] = spacing**2
-        return self._weighted(spacings)
+        return self.weights * spacings
 
     @property
     def _power(self) -> int:
@@ -331,15 +345,8 @@ class GroupedMoments(AbstractContribution):
             parts.append((one_hot.T @ points).flatten())
         if self.square_weight:
             rows, columns = self._triangle
-            squares = torch.stack([(weight[:, None] * points).T @ points for weight in one_hot.T])
-            parts.append(squares[:, rows, columns].flatten())
+            parts += [((weight[:, None] * points).T @ points)[rows, columns] for weight in one_hot.T]
         return torch.cat(parts)
-
-    def _weighted(self, sums: Tensor) -> Tensor:
-        counts, means, squares = self._parts(sums)
-        scale = self._scale.to(sums.device)
-        parts = self.count_weight * counts, self.mean_weight * means, self.square_weight * squares
-        return torch.cat([*(part.flatten() for part in parts[:2]), (parts[2] * scale).flatten()])
 
     def counts(self, released: Tensor) -> Tensor:
         """Number of slots in each group, (G,), noisy."""
