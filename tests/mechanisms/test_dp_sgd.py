@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.clipping import clip_to_ball
-from gossamer.mechanisms.dp_sgd import PrivateGradient, Tensors, clipped_sum, unit_gradients
+from gossamer.mechanisms.dp_sgd import PrivateGradient, RecordLosses, Tensors, clipped_sum, unit_gradients
 from gossamer.mechanisms.grid import PublicGrid
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.poisson_plan import PoissonPlan
@@ -213,27 +213,54 @@ def test_a_unit_moves_the_sum_by_its_own_vector_exactly_and_rounding_the_sum_of_
     assert rest_moves(float_sum) >= 1
 
 
-def test_a_unit_through_the_door_moves_no_bit_of_what_others_add_though_their_places_move() -> None:
-    """The first slot, emptied: all others come one place earlier in their chunks."""
-    first = int(drawn(0)[0])
-    kept = (torch.arange(RECORDS) != first).nonzero()[:, 0]
-    plan = replace(PLAN, unit=Unit.PERSON)
-    signals = [
-        signal(
-            door(
-                plan=plan,
-                units=units_of_persons(slots, RECORDS, records_per_unit=1, seed=0),
-                private=tuple(part[slots] for part in records()),
-            ).release(0, parameters(), classification),
-            0,
-        )
-        for slots in (torch.arange(RECORDS), kept)
-    ]
-    alone = [part[torch.full((32, 1), first)] for part in records()]
-    own = clipped_sum(
-        unit_gradients(classification, parameters(), (alone[0], alone[1])).values(), torch.arange(32) < 1, GRID
-    )
-    assert torch.equal(signals[0] - signals[1], own * GRID.spacing)
+class PlacesInTurn(PrivateGradient):
+    """The break: drawn units stand in chunks one after the other, so that a place tells how many came before."""
+
+    def _chunks(self, slots: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        for chunk in slots.split(self._chunk_size) if len(slots) else ():
+            filled = torch.cat([chunk, chunk[:1].expand(self._chunk_size - len(chunk))])
+            yield filled, torch.arange(self._chunk_size) < len(chunk)
+
+
+def rounded_by_place(losses: RecordLosses, parameters: Tensors, private: tuple[Tensor, ...]) -> Tensors:
+    """Gradients as kernels may round them that take the last rows of a product otherwise, only more so."""
+    gradients = unit_gradients(losses, parameters, private)
+    return {
+        name: part * (1 + 2.0**-10 * torch.arange(len(part))).view(-1, *[1] * (part.ndim - 1))
+        for name, part in gradients.items()
+    }
+
+
+def others_move(kind: type[PrivateGradient], chunk_size: int) -> float:
+    """How far emptying the first drawn slot moves what all others add, in multiples of the grid."""
+    first, kept = drawn(0)[0], (torch.arange(RECORDS) != int(drawn(0)[0])).nonzero()[:, 0]
+
+    def total(slots: Tensor, present: Tensor) -> Tensor:
+        units = units_of_persons(present, RECORDS, records_per_unit=1, seed=0)
+        private = tuple(part[present] for part in records())
+        made = door(kind, replace(PLAN, unit=Unit.PERSON), units, private, chunk_size=chunk_size)
+        return made._sum(slots, 0, parameters(), classification, GRID)
+
+    everyone, every = torch.cat(drawn(0)), torch.arange(RECORDS)
+    return float((total(everyone, every) - total(everyone, kept) - total(first, every)).abs().max())
+
+
+CHUNK_SIZES = [1, 3, 5, 7, 13, 32]
+
+
+@pytest.mark.parametrize("chunk_size", CHUNK_SIZES)
+def test_a_unit_moves_no_bit_of_what_others_add(chunk_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert others_move(PrivateGradient, chunk_size) == 0
+    monkeypatch.setattr("gossamer.mechanisms.dp_sgd.unit_gradients", rounded_by_place)
+    assert others_move(PrivateGradient, chunk_size) == 0
+
+
+@pytest.mark.parametrize("chunk_size", CHUNK_SIZES[1:])
+def test_places_in_turn_are_caught_where_gradients_are_rounded_by_their_place(
+    chunk_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gossamer.mechanisms.dp_sgd.unit_gradients", rounded_by_place)
+    assert others_move(PlacesInTurn, chunk_size) > 0
 
 
 def test_more_units_than_integers_hold_are_refused() -> None:

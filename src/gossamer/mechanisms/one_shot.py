@@ -310,7 +310,7 @@ class GroupedMoments(AbstractContribution):
 
     @functools.cached_property
     def weights(self) -> Tensor:
-        """a, b, c, and ``sqrt 2 c`` off the diagonal, each as often as a group has such numbers and there are groups."""
+        """a, b, c, and ``sqrt 2 c`` off the diagonal, as often as a group has such numbers and there are groups."""
         count_size, mean_size, _ = self._sizes
         groups = torch.ones(self.num_groups, 1, dtype=torch.float64)
         of_group = (
