@@ -22,7 +22,7 @@ PLAN = OneOfManyPlan(
 def repeats_noise(make: Callable[[], AbstractNoise]) -> bool:
     """Whether the difference of two answers to one step, before a crash and after the resume, is free of noise.
 
-    Exact: with fresh noise the difference is another number than that of the signals but for a chance of 2^-100.
+    To a multiple of the grid, 2^-11: with fresh noise the chance is below 2^-100.
     """
     first, second = torch.zeros(3, 1, 8), torch.full((3, 1, 8), 0.1)
 
@@ -32,7 +32,7 @@ def repeats_noise(make: Callable[[], AbstractNoise]) -> bool:
 
     before, after = played(first, range(4), 0), played(second, range(2, 4), 2)
     return any(
-        torch.allclose(later - earlier, (second - first).flatten(end_dim=1), atol=1e-5)
+        torch.allclose(later - earlier, (second - first).flatten(end_dim=1), atol=1e-3)
         for later, earlier in zip(after, before[2:], strict=True)
     )
 

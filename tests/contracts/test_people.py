@@ -24,7 +24,7 @@ from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms import priced_plan
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
-from gossamer.mechanisms.one_shot import OneShotPlan, OneShotReleaser, Slots
+from gossamer.mechanisms.one_shot import GroupedMoments, OneShotPlan, OneShotReleaser, Slots
 from gossamer.mechanisms.partition import SlotPartition, partition_slots
 from gossamer.methods.augmentation import SmallMotions
 from gossamer.methods.distillation import DistillationConfig
@@ -350,7 +350,8 @@ def test_fifty_records_of_one_class_against_fifty_of_another_attain_most_of_it(n
 
 @pytest.mark.parametrize("name", ONE_SHOT)
 def test_records_of_a_person_that_count_in_full_are_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OneShotReleaser, "_weighted", lambda self, slots, owners: slots)
+    honest = GroupedMoments.averaged
+    monkeypatch.setattr(GroupedMoments, "averaged", lambda self, person: len(person.groups) * honest(self, person))
     assert largest_move(name, *EXTREMES[0]) > 10
 
 
@@ -373,6 +374,23 @@ def test_a_person_with_more_rows_than_the_door_knows_of_is_refused() -> None:
     door = OneShotReleaser(training.plan, DeterministicNoise(0), slot_sizes=sizes)
     with pytest.raises(ValueError, match="every row once"):
         door.release(0, slots_of(training, 0))
+
+
+def test_rows_of_a_person_in_several_pieces_are_refused() -> None:
+    training = start(find_book("dp-merf").method)
+    sizes = torch.bincount(records().people, minlength=PEOPLE)  # type: ignore[arg-type]
+    (whole,) = slots_of(training, 0)
+    assert whole.owners is not None
+    person = int(sizes.argmax())
+    first = (whole.owners == person).nonzero()[:1, 0]
+    rest = (torch.arange(len(whole.groups)) != first).nonzero()[:, 0]
+    pieces = [
+        Slots(vectors=whole.vectors[rows], groups=whole.groups[rows], owners=whole.owners[rows])
+        for rows in (rest, first)
+    ]
+    door = OneShotReleaser(training.plan, DeterministicNoise(0), slot_sizes=sizes)
+    with pytest.raises(ValueError, match="in one piece"):
+        door.release(0, pieces)
 
 
 def test_an_average_of_a_persons_records_is_what_a_person_adds() -> None:

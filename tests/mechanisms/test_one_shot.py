@@ -195,7 +195,10 @@ def largest_move(contribution: Contribution) -> float:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_sensitivity_is_attained(kind: str) -> None:
-    assert largest_move(KINDS[kind]) == pytest.approx(KINDS[kind].sensitivity, rel=1e-5)
+    """But for the 2^-10 that is left to rounding, and twice that for products of two coordinates; never exceeded."""
+    found = largest_move(KINDS[kind])
+    assert found == pytest.approx(KINDS[kind].sensitivity, rel=2**-9)
+    assert found <= KINDS[kind].sensitivity * (1 + 1e-12)
 
 
 def test_half_the_factor_two_would_be_exceeded() -> None:
@@ -245,14 +248,19 @@ def test_released_moments_are_the_sums_that_they_are_named_after() -> None:
     vectors = torch.rand(30, 4, generator=rng, dtype=torch.float64)  # norms below 2: none is shrunk
     groups = torch.randint(0, 3, (30,), generator=rng)
     total = MOMENTS.total(Slots(vectors=vectors, groups=groups))
+    spacing = MOMENTS.radius * 2.0**-11
     for group in range(3):
-        of_group = vectors[groups == group]
+        # Each record by itself on the grid, no farther than half its spacing from where it was.
+        of_group = (vectors[groups == group] / spacing).round() * spacing
+        assert float((of_group - vectors[groups == group]).abs().max()) <= spacing / 2
         assert torch.allclose(MOMENTS.counts(total)[group], torch.tensor(float(len(of_group)), dtype=torch.float64))
         assert torch.allclose(MOMENTS.sums(total)[group], of_group.sum(dim=0))
         assert torch.allclose(MOMENTS.squares(total)[group], of_group.T @ of_group)
         expected = VECTORS.sums(VECTORS.total(Slots(vectors=vectors, groups=groups)))[group]
-        shrunk = of_group * (1.5 / of_group.norm(dim=1, keepdim=True)).clamp_max(1)
-        assert torch.allclose(expected, shrunk.sum(dim=0))
+        whole = vectors[groups == group]
+        shrunk = whole * (1.5 * (1 - 2**-10) / whole.norm(dim=1, keepdim=True)).clamp_max(1)
+        spacing_of_vectors = 1.5 * 2.0**-11
+        assert torch.allclose(expected, (shrunk / spacing_of_vectors).round().sum(dim=0) * spacing_of_vectors)
     with pytest.raises(ValueError, match="mean_weight"):
         KINDS["squares"].sums(KINDS["squares"].total(Slots(vectors=vectors, groups=groups)))  # type: ignore[union-attr]
 
@@ -270,7 +278,7 @@ def test_how_slots_are_cut_into_chunks_changes_nothing() -> None:
         for size in (50, 7, 1)
     ]
     for other in released[1:]:
-        assert torch.allclose(other, released[0], atol=1e-5)
+        assert torch.equal(other, released[0])
     assert released[0].dtype is torch.float32
 
 

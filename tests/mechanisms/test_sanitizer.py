@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import PrivacyError
+from gossamer.mechanisms.grid import PublicGrid
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.sanitizer import GradientSanitizer
@@ -32,6 +33,19 @@ def zeros(coins: Tensor) -> Tensor:
     return torch.zeros(len(coins), 2, 1, 2, 2)
 
 
+def signal(released: Tensor) -> Tensor:
+    """What was released at step 0 without its noise: (samples, coordinates), multiples of the grid."""
+    flat = released.double().flatten(start_dim=1)
+    spacing = grid(2 * flat.shape[1]).spacing
+    noise = DeterministicNoise(0).gaussian(0, tuple(released.shape)).view_as(flat)
+    return flat - (PLAN.noise_std * noise / spacing).round() * spacing
+
+
+def grid(num_coordinates: int) -> PublicGrid:
+    """That of both answers of a draw together."""
+    return PublicGrid(radius=2**0.5, num_coordinates=num_coordinates)
+
+
 def test_the_critics_are_asked_once_a_step_with_the_steps_own_coins() -> None:
     asked: list[Tensor] = []
     door = sanitizer()
@@ -44,10 +58,10 @@ def test_the_critics_are_asked_once_a_step_with_the_steps_own_coins() -> None:
 def test_released_vectors_keep_the_order_of_groups_and_the_shape_of_the_view() -> None:
     answers = torch.arange(6.0).view(3, 2, 1, 1, 1).expand(3, 2, 1, 2, 3) / 100
     released = sanitizer().release(0, lambda coins: answers)
-    noise = DeterministicNoise(0).gaussian(0, (6, 1, 2, 3))
     assert released.shape == (6, 1, 2, 3)
-    recovered = released.double() - PLAN.noise_std * noise
-    assert torch.allclose(recovered, answers.flatten(end_dim=1).double(), atol=1e-6)
+    nearest = grid(12).rounded(answers.double()) * grid(12).spacing
+    assert torch.allclose(signal(released), nearest.view(6, 6), atol=1e-6)
+    assert float((nearest - answers).abs().max()) <= grid(12).spacing / 2
 
 
 def test_all_answers_of_a_draw_are_clipped_as_one_vector() -> None:
@@ -56,9 +70,10 @@ def test_all_answers_of_a_draw_are_clipped_as_one_vector() -> None:
     answers[0, 0, 0, 0, 1] = 3.0
     answers[1] = 0.5
     released = sanitizer().release(0, lambda coins: answers)
-    signal = (released.double() - PLAN.noise_std * DeterministicNoise(0).gaussian(0, (6, 1, 1, 2))).view(3, 2, 2)
+    left = signal(released).view(3, 2, 2)
     expected = torch.tensor([[[0.0, 2**0.5], [0.0, 0.0]], [[0.5, 0.5], [0.5, 0.5]], [[0.0, 0.0], [0.0, 0.0]]])
-    assert torch.allclose(signal, expected.double(), atol=1e-6)
+    assert torch.allclose(left, expected.double(), atol=2**0.5 * 2**-10 + 1e-6)
+    assert float(left.flatten(start_dim=1).norm(dim=1).max()) <= 2**0.5 * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("step", [1, 2, -1])

@@ -106,7 +106,8 @@ def test_text_says_what_is_protected_shared_voided_and_assumed() -> None:
         "the critics",
         "proved for real arithmetic",
         "at most 2e-09 to delta",
-        "Mironov 2012",
+        "rounded to a public grid, each by itself, and added as integers",
+        "a float64 approximation stands for the normal law",
         "keyed generator",
         "voids the guarantee",
         "declared here: 3",
@@ -116,6 +117,7 @@ def test_text_says_what_is_protected_shared_voided_and_assumed() -> None:
         "dp-accounting 0.6.0",
     ):
         assert phrase in text
+    assert "lattice" not in text
     assert "INSECURE" not in text
     assert "one person" in make_statement(unit=Unit.PERSON).to_markdown()
 

@@ -26,6 +26,10 @@ NOTE = (
 _TOO_LONG = 10.0
 _MOST_AT_ONCE = 32
 
+_GRID = 2.0**-8
+"""Pairs of contents are equally far apart where their distances differ by no more than the grid of the door moves them.
+"""
+
 
 class SummingDoor(Protocol):
     """`OneShotReleaser`, or what stands in its place."""
@@ -161,8 +165,12 @@ def worst_pair(contribution: Contribution) -> tuple[Slots, Slots]:
     Opposite vectors, vectors at every angle, of one group or of two, all longer than the radius; and an empty slot,
     which is a row that is not finite.
     """
-    best = max(_candidates(contribution), key=lambda pair: _distance(contribution, pair))
-    return best[0], best[1]
+    candidates = [(_distance(contribution, pair), pair) for pair in _candidates(contribution)]
+    best = max(distance for distance, _ in candidates)
+    far = [found for found in candidates if found[0] >= (1 - _GRID) * best]
+    # Of pairs that are equally far apart one of a single group is taken: then many slots can play at once.
+    of_one_group = [found for found in far if torch.equal(found[1][0].groups, found[1][1].groups)]
+    return max(of_one_group or far, key=lambda found: found[0])[1]
 
 
 def _candidates(contribution: Contribution) -> list[tuple[Slots, Slots]]:
@@ -182,6 +190,5 @@ def _candidates(contribution: Contribution) -> list[tuple[Slots, Slots]]:
 
 
 def _distance(contribution: Contribution, pair: tuple[Slots, Slots]) -> float:
-    """Rounded, so that of pairs that are equally far apart the first is taken: one of a single group."""
     first, second = (contribution.total(content) for content in pair)
-    return round(float((first - second).norm()), 9)
+    return float((first - second).norm())

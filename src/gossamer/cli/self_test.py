@@ -70,7 +70,8 @@ def sanitize_once() -> str:
     released = GradientSanitizer(plan, DeterministicNoise(0)).release(0, lambda coins: torch.full((2, 1, 8), 1e6))
     noise = plan.noise_std * DeterministicNoise(0).gaussian(0, (2, 8)).to(torch.float32)
     norms = (released.reshape(2, 8) - noise).norm(dim=1)
-    if not torch.allclose(norms, torch.full((2,), 0.5), atol=1e-4):
+    # Answers are shrunk, and answers and noise rounded, by about a thousandth of the bound.
+    if not torch.allclose(norms, torch.full((2,), 0.5), atol=2e-3):
         raise RuntimeError("an answer was not clipped to its bound")
     return "a sanitizer step clips and adds its noise"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.clipping import clip_to_ball
+from gossamer.mechanisms.grid import GRID_SHARE, PublicGrid, noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise, truncation_delta
 from gossamer.mechanisms.priced_plan import AbstractPricedPlan
 from gossamer.privacy.adjacency import Unit
@@ -32,18 +33,20 @@ class Slots:
         vectors: (rows, dim), any floating type.
         groups: int64 (rows,), the group that the row adds to.
         owners: int64 (rows,), the slot of each row; None where every row is a slot of its own.
-        weights: float64 (rows,), what part of its slot a row is; None for 1. `OneShotReleaser` fills it in.
     """
 
     vectors: Tensor
     groups: Tensor
     owners: Tensor | None = None
-    weights: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AbstractContribution(abc.ABC):
     """What one slot may add to a sum, and how far the sum then moves when the content of one slot changes.
+
+    All that is added lies on a public grid, slot by slot, as integers: `counted` where a row is a slot, `averaged`
+    where the rows of a person are one. What an integer is worth is public too: `steps`, and the spacing of
+    `person_grid`.
 
     Attributes:
         num_groups: G, public number of groups (classes, components), at least 1.
@@ -82,16 +85,92 @@ class AbstractContribution(abc.ABC):
     def clarity(self) -> float:
         """Length of what one slot adds at most to a group, over the length of noise of deviation 1 on that group."""
 
+    @property
     @abc.abstractmethod
-    def total(self, slots: Slots) -> Tensor:
-        """The sum over the slots given, float64 (size,).
+    def weights(self) -> Tensor:
+        """What stands before each coordinate of the sum, float64 (size,), public."""
 
-        Guarantee: it is a sum of one term for each row, of norm at most `norm_bound`, that depends on the row alone,
-        times the weight of the row. A row that is not finite, or whose group is none of 0 .. G - 1, adds nothing.
+    @property
+    @abc.abstractmethod
+    def steps(self) -> Tensor:
+        """What an integer of `counted` is worth in the sum, float64 (size,): a weight times the spacing, public."""
+
+    @property
+    @abc.abstractmethod
+    def _power(self) -> int:
+        """How many coordinates of a vector are multiplied at most for one coordinate of the sum."""
+
+    @abc.abstractmethod
+    def _added(self, points: Tensor, one_hot: Tensor, one: float) -> Tensor:
+        """Unweighted sums over rows, float64 (size,): points (rows, dim), one_hot (rows, G), what a count counts."""
+
+    @functools.cached_property
+    def record_grid(self) -> PublicGrid:
+        """That of a slot's vector over its radius."""
+        return PublicGrid(radius=1.0, num_coordinates=self.dim)
+
+    @functools.cached_property
+    def person_grid(self) -> PublicGrid:
+        """That of all that a person adds, of as many coordinates as the sum.
+
+        What two people add is `sensitivity` apart at most before it is shrunk and rounded, so each of the two may move
+        by what is left to rounding in a ball of half that.
         """
+        return PublicGrid(radius=self.sensitivity / 2, num_coordinates=self.size)
 
-    def _bounded(self, slots: Slots) -> tuple[Tensor, Tensor]:
-        """Vectors in the ball of `radius` with their groups as weighted one-hot rows; zeros for what adds nothing."""
+    def check_slots(self, num_slots: int) -> None:
+        """Refuse more slots than integers hold.
+
+        Raises:
+            InputError: too many for this many coordinates.
+        """
+        self.record_grid.check_sum(num_slots, self._power)
+        # No coordinate of a person exceeds the sensitivity, twice the radius of the grid.
+        self.person_grid.check_sum(2 * num_slots)
+
+    def counted(self, slots: Slots) -> Tensor:
+        """The sum over rows that are slots of their own, as integers: times `steps` it is what they add.
+
+        ``z = clip(v, (1 - 2^-10) R) / R`` is rounded to the grid, within the unit ball. Sums and products of integers
+        are exact in float64 as long as they stay below 2^53, whatever order a matrix product takes: rows are taken as
+        many at once as cannot exceed it.
+
+        Guarantee: it is a sum of one term for each row that depends on the row alone, exactly; times `steps` the term
+        has norm `norm_bound` at most, and lies among what `sensitivity` is the diameter of. A row that is not finite,
+        or whose group is none of 0 .. G - 1, adds nothing.
+
+        Returns:
+            int64 (size,).
+        """
+        grid = self.record_grid
+        points, one_hot = self._bounded(slots, grid.inner_radius)
+        at_once = grid.num_exact(self._power)
+        integers = grid.rounded(points).split(at_once), one_hot.split(at_once)
+        sums = [self._added(*part, 1 / grid.spacing).to(torch.int64) for part in zip(*integers, strict=True)]
+        return torch.stack(sums).sum(dim=0)
+
+    def averaged(self, slots: Slots) -> Tensor:
+        """The mean of what all rows of one person would add, as integers: times the spacing of `person_grid`.
+
+        Guarantee: a function of these rows alone. What two people add, or a person and nobody, is `sensitivity` apart
+        at most: means of rows are, shrunk by 2^-10 and rounded each by itself.
+
+        Args:
+            slots: all rows of one person, and none of others, at least one.
+
+        Returns:
+            int64 (size,).
+        """
+        points, one_hot = self._bounded(slots, 1.0)
+        mean = self._added(points, one_hot, 1.0).mul_(self.weights.to(points.device)).div_(len(points))
+        return self.person_grid.rounded(mean.mul_(1 - GRID_SHARE)).to(torch.int64)
+
+    def total(self, slots: Slots) -> Tensor:
+        """The sum over rows that are slots of their own, float64 (size,): `counted` times `steps`."""
+        return self.counted(slots).to(torch.float64) * self.steps.to(slots.vectors.device)
+
+    def _bounded(self, slots: Slots, bound: float) -> tuple[Tensor, Tensor]:
+        """Vectors over the radius in the ball of ``bound``, with groups as one-hot rows; zero for what adds nothing."""
         vectors = slots.vectors.detach().flatten(start_dim=1)
         if vectors.shape[1] != self.dim or slots.groups.shape != vectors.shape[:1]:
             raise ValueError(f"slots have shape {tuple(vectors.shape)}, the contribution takes {self.dim} numbers each")
@@ -99,9 +178,7 @@ class AbstractContribution(abc.ABC):
         is_whole = vectors.isfinite().all(dim=1)
         one_hot = slots.groups[:, None] == torch.arange(self.num_groups, device=vectors.device)
         counted = (one_hot & is_whole[:, None]).to(torch.float64)
-        if slots.weights is not None:
-            counted = counted * slots.weights.to(counted.device)[:, None]
-        return clip_to_ball(vectors, self.radius), counted
+        return clip_to_ball(vectors, bound * self.radius) / self.radius, counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,10 +212,22 @@ class GroupedVectors(AbstractContribution):
         """``R / sqrt(dim)``."""
         return self.radius / math.sqrt(self.dim)
 
-    def total(self, slots: Slots) -> Tensor:
-        """Sums of the clipped vectors of each group, flattened from (G, dim)."""
-        vectors, one_hot = self._bounded(slots)
-        return (one_hot.T @ vectors).flatten()
+    @functools.cached_property
+    def weights(self) -> Tensor:
+        """The radius, everywhere."""
+        return torch.full((self.size,), self.radius, dtype=torch.float64)
+
+    @property
+    def steps(self) -> Tensor:
+        """The radius times the spacing, everywhere."""
+        return self.weights * self.record_grid.spacing
+
+    @property
+    def _power(self) -> int:
+        return 1
+
+    def _added(self, points: Tensor, one_hot: Tensor, one: float) -> Tensor:
+        return (one_hot.T @ points).flatten()
 
     def sums(self, released: Tensor) -> Tensor:
         """The sum in the shape (G, dim)."""
@@ -216,18 +305,44 @@ class GroupedMoments(AbstractContribution):
             found.append(self.square_weight / math.sqrt(2 * self.dim))
         return min(found)
 
-    def total(self, slots: Slots) -> Tensor:
-        """Counts, sums and sums of squares, those of all groups one after the other, each times its weight."""
-        vectors, one_hot = self._bounded(slots)
-        points = vectors / self.radius
+    @functools.cached_property
+    def weights(self) -> Tensor:
+        """a, b, c, and ``sqrt 2 c`` off the diagonal, as often as a group has such numbers and there are groups."""
+        count_size, mean_size, _ = self._sizes
+        groups = torch.ones(self.num_groups, 1, dtype=torch.float64)
+        of_group = (
+            self.count_weight * torch.ones(1, count_size, dtype=torch.float64),
+            self.mean_weight * torch.ones(1, mean_size, dtype=torch.float64),
+            self.square_weight * self._scale[None],
+        )
+        return torch.cat([(groups * part).flatten() for part in of_group])
+
+    @property
+    def steps(self) -> Tensor:
+        """Each weight times the spacing, or times its square where coordinates are multiplied.
+
+        Weights stand outside the grid: a coordinate that was priced times its weight, with noise of one deviation on
+        all, is released over its weight, with noise over it too, which is the same release written in another unit.
+        """
+        spacing, (count_size, mean_size, _) = self.record_grid.spacing, self._sizes
+        spacings = torch.full((self.size,), spacing, dtype=torch.float64)
+        spacings[self.num_groups * (count_size + mean_size) :] = spacing**2
+        return self.weights * spacings
+
+    @property
+    def _power(self) -> int:
+        return 2 if self.square_weight else 1
+
+    def _added(self, points: Tensor, one_hot: Tensor, one: float) -> Tensor:
+        """Counts, sums and sums of squares, those of all groups one after the other."""
         parts = []
         if self.count_weight:
-            parts.append(self.count_weight * one_hot.sum(dim=0))
+            parts.append(one * one_hot.sum(dim=0))
         if self.mean_weight:
-            parts.append(self.mean_weight * (one_hot.T @ points).flatten())
+            parts.append((one_hot.T @ points).flatten())
         if self.square_weight:
-            squares = torch.stack([(weight[:, None] * points).T @ points for weight in one_hot.T])
-            parts.append(self.square_weight * self._packed(squares).flatten())
+            rows, columns = self._triangle
+            parts += [((weight[:, None] * points).T @ points)[rows, columns] for weight in one_hot.T]
         return torch.cat(parts)
 
     def counts(self, released: Tensor) -> Tensor:
@@ -241,10 +356,10 @@ class GroupedMoments(AbstractContribution):
     def squares(self, released: Tensor) -> Tensor:
         """Sums of the clipped vectors' outer products, (G, dim, dim): symmetric, and with noise not semi-definite."""
         packed = self._parts(released)[2] * (self.radius**2 / self._weight("square_weight"))
-        rows, columns, scale = self._triangle(packed.device)
+        rows, columns = self._triangle
         matrix = packed.new_zeros(self.num_groups, self.dim, self.dim)
-        matrix[:, rows, columns] = packed / scale.to(packed.dtype)
-        matrix[:, columns, rows] = packed / scale.to(packed.dtype)
+        matrix[:, rows, columns] = packed / self._scale.to(packed)
+        matrix[:, columns, rows] = packed / self._scale.to(packed)
         return matrix
 
     @property
@@ -266,13 +381,19 @@ class GroupedMoments(AbstractContribution):
             raise ValueError(f"this sum was released without what {name} weighs")
         return weight
 
-    def _packed(self, matrices: Tensor) -> Tensor:
-        rows, columns, scale = self._triangle(matrices.device)
-        return matrices[:, rows, columns] * scale
+    @functools.cached_property
+    def _triangle(self) -> tuple[Tensor, Tensor]:
+        """Rows and columns of the upper triangle."""
+        rows, columns = torch.triu_indices(self.dim, self.dim)
+        return rows, columns
 
-    def _triangle(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        rows, columns = torch.triu_indices(self.dim, self.dim, device=device)
-        return rows, columns, torch.where(rows == columns, 1.0, math.sqrt(2)).to(torch.float64)
+    @functools.cached_property
+    def _scale(self) -> Tensor:
+        """What stands before the entries of the triangle; nothing where there are none."""
+        if not self.square_weight:
+            return torch.zeros(0, dtype=torch.float64)
+        rows, columns = self._triangle
+        return torch.where(rows == columns, 1.0, math.sqrt(2)).to(torch.float64)
 
 
 Contribution = GroupedVectors | GroupedMoments
@@ -491,6 +612,8 @@ class OneShotPlan(AbstractPricedPlan):
 class OneShotReleaser:
     """Adds up what slots contribute and releases each sum of a plan once, in order, with its noise.
 
+    What a slot adds and the noise are rounded to a public grid, each by itself, and added as integers.
+
     Guarantee: what all releases return together has the privacy of ``plan.event``; a row may depend on the content of
     its own slot, on public things and on earlier releases, and on nothing else. A slot adds one row, or the mean of its
     rows where it holds a person: a mean lies in the convex hull of what single rows may add, whose diameter is the
@@ -508,6 +631,7 @@ class OneShotReleaser:
 
     Raises:
         PrivacyError: slots of people without their sizes, or sizes of other slots.
+        InputError: more slots than integers hold.
     """
 
     def __init__(
@@ -526,6 +650,8 @@ class OneShotReleaser:
             raise PrivacyError(
                 f"the plan protects a {plan.unit.value}: hand over the sizes of its slots for people alone"
             )
+        for release in plan.releases:
+            release.contribution.check_slots(plan.num_slots)
         self.plan = plan
         self._noise = noise
         self._slot_sizes = slot_sizes
@@ -538,33 +664,28 @@ class OneShotReleaser:
 
         Args:
             step: must be the release after the last one made.
-            chunks: all slots, in pieces as memory allows, every row once; read after the ledger is charged.
+            chunks: all slots, in pieces as memory allows, every row once, and all rows of a person in one piece; read
+                after the ledger is charged.
 
         Returns:
             float32 (size,), on the CPU: safe to use for anything. Never the sum without its noise.
 
         Raises:
             PrivacyError: a release asked twice, out of order, or beyond the plan.
-            ValueError: more rows than the plan has slots, or than a slot has.
+            ValueError: more rows than the plan has slots, or than a slot has; a person's rows in several pieces.
         """
         self._advance(step)
         contribution = self.plan.releases[step].contribution
-        total = torch.zeros(contribution.size, dtype=torch.float64)
+        total = torch.zeros(contribution.size, dtype=torch.int64)
         left = torch.ones(self.plan.num_slots, dtype=torch.int64) if self._slot_sizes is None else self._slot_sizes
         num_rows = 0
         for slots in chunks:
             owners = self._owners(slots, num_rows)
-            left = left - torch.bincount(owners, minlength=self.plan.num_slots)[: self.plan.num_slots]
-            # Privacy: the price is that of one row a slot, or of the mean of its rows.
-            if bool((left < 0).any()):
-                raise ValueError(
-                    f"more rows than the {self.plan.num_slots} slots of the plan hold: give every row once"
-                )
-            total += contribution.total(self._weighted(slots, owners)).cpu()
+            left = self._left(left, owners)
+            total += self._added(contribution, slots, owners).cpu()
             num_rows += len(owners)
-        noise = self._noise.gaussian(step, (1, contribution.size))[0]
-        # Privacy: the sum is formed in float64 and rounded afterwards, which is post-processing.
-        return (total + self.plan.release_noise_std(step) * noise).to(torch.float32)
+        normals = self._noise.gaussian(step, (1, contribution.size))[0]
+        return noisy_sum(total, self.plan.release_noise_std(step), normals, self._steps(contribution)).to(torch.float32)
 
     def _owners(self, slots: Slots, num_rows: int) -> Tensor:
         """The slot of each row: the next ones in turn, where every row is a slot."""
@@ -574,11 +695,26 @@ class OneShotReleaser:
             raise ValueError("rows of people must say whose they are")
         return slots.owners.cpu()
 
-    def _weighted(self, slots: Slots, owners: Tensor) -> Slots:
-        """The rows with one over the size of their slot as weight, so that those of a slot weigh 1 together."""
+    def _left(self, left: Tensor, owners: Tensor) -> Tensor:
+        """How many rows of each slot are still to come."""
+        given = torch.bincount(owners, minlength=self.plan.num_slots)[: self.plan.num_slots]
+        # Privacy: the price is that of one row a slot, or of the mean of all its rows.
+        if bool((given > left).any()):
+            raise ValueError(f"more rows than the {self.plan.num_slots} slots of the plan hold: give every row once")
+        if bool(((given > 0) & (given < left)).any()):
+            raise ValueError("some rows of a person, and not all: give all rows of a person in one piece")
+        return left - given
+
+    def _added(self, contribution: Contribution, slots: Slots, owners: Tensor) -> Tensor:
         if self._slot_sizes is None:
-            return slots
-        return replace(slots, weights=1 / self._slot_sizes[owners].to(torch.float64))
+            return contribution.counted(slots)
+        total = torch.zeros(contribution.size, dtype=torch.int64, device=slots.vectors.device)
+        for person in _people(slots, owners):
+            total += contribution.averaged(person)
+        return total
+
+    def _steps(self, contribution: Contribution) -> Tensor | float:
+        return contribution.steps if self._slot_sizes is None else contribution.person_grid.spacing
 
     def _advance(self, step: int) -> None:
         if step != self._next_step:
@@ -588,3 +724,11 @@ class OneShotReleaser:
         # Privacy: on the ledger first, then read and drawn.
         self._charge(step)
         self._next_step += 1
+
+
+def _people(slots: Slots, owners: Tensor) -> Iterator[Slots]:
+    """The rows of each person by themselves, in their order, copied: their roundings then depend on nobody else."""
+    order = torch.argsort(owners, stable=True)
+    _, counts = torch.unique_consecutive(owners[order], return_counts=True)
+    for rows in order.split(counts.tolist()):
+        yield Slots(vectors=slots.vectors[rows], groups=slots.groups[rows])

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gossamer.errors import PrivacyError
 from gossamer.mechanisms.clipping import clip_to_ball
+from gossamer.mechanisms.grid import PublicGrid, noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.plan import OneOfManyPlan
 
@@ -19,7 +20,9 @@ class GradientSanitizer:
     The critic k of each group of r = B/c samples is drawn anew, uniformly and in secret; with G_k its gradients at all
     samples of the group, as one vector,
 
-        ``clip(G_k, sqrt(r) C) + N(0, (2 C noise_multiplier)^2 I)``.
+        ``clip(G_k, sqrt(r) C) + N(0, (2 C noise_multiplier)^2 I)``,
+
+    both rounded to the public grid of the ball of radius ``sqrt(r) C`` (`PublicGrid`) and added as integers.
 
     One clip for the group: vectors that are each clipped to C lie in the same ball, so the price is that of the event,
     and a critic that has nothing to say about one sample may say more about another. With r = 1 it is the published
@@ -73,10 +76,11 @@ class GradientSanitizer:
         expected = (plan.draws_per_step, plan.batch_size // plan.draws_per_step)
         if answers.shape[:2] != expected:
             raise ValueError(f"answers have shape {tuple(answers.shape)}, the plan says {expected} and then the view")
-        clipped = clip_to_ball(answers, plan.group_clip_norm).flatten(end_dim=1)
-        noise = self._noise.gaussian(step, tuple(clipped.shape)).to(clipped.device)
-        # Privacy: the sum is formed in float64 and rounded afterwards, which is post-processing.
-        return (clipped + plan.noise_std * noise).to(torch.float32)
+        grid = PublicGrid(radius=plan.group_clip_norm, num_coordinates=answers[0].numel())
+        # Privacy: the answers are on the grid before the noise is, and within the bound that the plan prices.
+        clipped = grid.rounded(clip_to_ball(answers, grid.inner_radius)).to(torch.int64).flatten(end_dim=1)
+        normals = self._noise.gaussian(step, tuple(clipped.shape)).to(clipped.device)
+        return noisy_sum(clipped, plan.noise_std, normals, grid.spacing).to(torch.float32)
 
     def _advance(self, step: int) -> None:
         if step != self._next_step:
