@@ -14,7 +14,7 @@ from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.poisson_plan import PoissonPlan
 from gossamer.privacy import Adjacency, PrivacyBudget, Unit, epsilon_by_pld, epsilon_by_rdp
 from gossamer.privacy.claim import ClaimTerms
-from gossamer.privacy.events import poisson_event
+from gossamer.privacy.events import poisson_event, under_replacement
 from gossamer.privacy.published import PUBLISHED_DP_CGAN, published_dp_cgan_epsilon
 
 PLAN = PoissonPlan(
@@ -70,7 +70,8 @@ def test_the_statement_is_of_the_plans_own_numbers() -> None:
     assert claim.truncation_delta == truncation_delta(40, 64, 1.3)
     assert claim.num_tuning_runs == 3
     assert (claim.published_epsilon, claim.published_caveat) == (None, None)
-    assert "one removed and one added" in claim.to_markdown()
+    assert claim.epsilon_replaced == epsilon_by_pld(under_replacement(EVENT), 1e-4).epsilon > 1.4 * claim.epsilon
+    assert "a unit replaced by another" in claim.to_markdown()
 
 
 def test_a_statement_about_persons_prints_no_number_of_records() -> None:

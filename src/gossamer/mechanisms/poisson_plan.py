@@ -9,8 +9,9 @@ from dp_accounting import DpEvent
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.priced_plan import AbstractPricedPlan
+from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency, Unit
-from gossamer.privacy.events import poisson_event, replaced_poisson_event
+from gossamer.privacy.events import poisson_event, replaced_poisson_event, under_replacement
 from gossamer.privacy.published import PublishedFigure
 from gossamer.privacy.slots import CountSource
 from gossamer.privacy.statement import Parameter
@@ -113,7 +114,15 @@ class PoissonPlan(AbstractPricedPlan):
     def _other_changes(self) -> tuple[str, ...]:
         if self.source is CountSource.READ:
             return super()._other_changes()
-        return ("a unit replaced by another: that is one removed and one added, at twice epsilon and a larger delta",)
+        return (
+            "a unit replaced by another, at the epsilon that is claimed: what that costs at the same delta stands "
+            "among the numbers",
+        )
+
+    def _epsilon_replaced(self, delta: float) -> float | None:
+        if self.source is CountSource.READ:
+            return None
+        return epsilon_by_pld(under_replacement(self.event), delta).epsilon
 
     @property
     def _published_caveat(self) -> str | None:
