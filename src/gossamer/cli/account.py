@@ -28,7 +28,15 @@ from gossamer.privacy.accounting import (
 )
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta
-from gossamer.privacy.events import check_count, compose_events, gaussian_event, one_of_many_event, poisson_event
+from gossamer.privacy.events import (
+    check_count,
+    compose_events,
+    gaussian_event,
+    one_of_many_event,
+    poisson_event,
+    under_replacement,
+)
+from gossamer.privacy.gaussian_dp import mu_of
 from gossamer.privacy.published import (
     PUBLISHED_CAVEAT,
     PUBLISHED_DP_CGAN_CAVEAT,
@@ -370,7 +378,10 @@ def _epsilon(asked: AbstractAccount, noise: float, steps: int) -> dict[str, Any]
     }
     if isinstance(asked, AccountGSWGAN | AccountStartedGSWGAN):
         epsilons["fixed_pair"] = fixed_pair_epsilon(event, asked.delta).epsilon
-    return {"epsilon": epsilons, "noise_multiplier": noise, "num_steps": steps} | asked.published(noise, steps)
+    if isinstance(asked, AccountDPCGAN):
+        epsilons["replaced"] = epsilon_by_pld(under_replacement(event), asked.delta).epsilon
+    found = {"epsilon": epsilons, "noise_multiplier": noise, "num_steps": steps, "mu": mu_of(event, asked.delta)}
+    return found | asked.published(noise, steps)
 
 
 def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[str, Any]:
@@ -394,6 +405,7 @@ def _show(found: dict[str, Any]) -> None:
         "pld": "by PLD (what a statement claims)",
         "rdp": "by RDP (looser, independent)",
         "fixed_pair": "one fixed pair (no accountant can go below)",
+        "replaced": "of one replaced by another, by PLD",
     }
     is_table = isinstance(found.get("epsilon_target"), list)
     if is_table:
@@ -405,6 +417,8 @@ def _show(found: dict[str, Any]) -> None:
                 table.add_row(f"{name} {labels[accountant]}", _shown(name, accountant, figure))
         elif value is not None:
             table.add_row(name, f"{value:.6g}")
+    if "mu" in found:
+        table.add_row("mu of Gaussian DP (from this delta up)", f"{math.ceil(found['mu'] * 1e4) / 1e4:.4f}")
     for name in (*_SETTINGS, "delta", "unit", "adjacency"):
         if name in found and not isinstance(found[name], list):
             table.add_row(name, str(found[name]))
