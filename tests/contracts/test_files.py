@@ -19,19 +19,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from dp_accounting import gaussian_mechanism
 from PIL import Image
 from torch import Tensor
 
 from gossamer.data.catalogue import SeriesReading, load_records
 from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
-from gossamer.data.splits import PeopleSplit, RandomSplit
+from gossamer.data.splits import TRAIN, WHOLE, AbstractSplit, PeopleSplit, RandomSplit, Rows
 from gossamer.data.tables import LongColumns, WideColumns
 from gossamer.estimators.records import as_images, as_series
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.partition import Partition
 from gossamer.mechanisms.poisson_plan import PoissonPlan
-from gossamer.methods import dp_cgan, protected
+from gossamer.methods import dp_cgan, dp_merf, protected
 from gossamer.methods.augmentation import SmallMotions
 from gossamer.methods.dp_cgan import DPCGANConfig
 from gossamer.methods.dp_merf import DPMERFConfig, DPMERFTraining
@@ -47,6 +49,7 @@ from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
 from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.dealing import Dealt, Identities, UnitKey
 from gossamer.privacy.slots import PublicSlots
 
@@ -564,6 +567,79 @@ def test_settings_that_follow_the_number_read_are_caught(monkeypatch: pytest.Mon
     assert plans()[0].expected_batch_size == pytest.approx(8)
     monkeypatch.setattr(Circumstances, "slots_of", lambda self, records: PublicSlots(records.num_records))
     assert plans()[0] != plans()[1]
+
+
+# ---- printed and exact ----------------------------------------------------------------------------------------------
+
+
+def hospital(folder: Path, ids: list[tuple[str, int]], classes: dict[tuple[str, int], int]) -> Path:
+    """A table of the review: whose a record is, and a class that says on which side the old split would have put it."""
+    folder.mkdir()
+    head = [*(f"v{place}" for place in range(4)), "kind", "who"]
+    lines = [[*([1, 0, 0, 1] if classes[one] else [0, 1, 1, 0]), "ab"[classes[one]], one[0]] for one in ids]
+    return _table(folder / "hospital.csv", head, lines)
+
+
+def summed(path: Path, split: AbstractSplit) -> tuple[Tensor, Any]:
+    """What is released of the table where the noise is zero, and the plan that prices it at epsilon 1."""
+    facts = SeriesFacts(low=(0.0,), high=(1.0,), class_names=("a", "b"))
+    reading = SeriesReading(facts=facts, columns=WideColumns(label="kind", person="who"), split=split, key=KEY)
+    data = load_records(str(path), reading=reading)
+    slots, _ = protected.public_slots(data, Unit.PERSON, 100)
+    generator: Any = SeriesMERFGeneratorConfig()
+    config = DPMERFConfig(
+        records=RecordsExpected.of(data.train.spec), num_features=200, squared_bandwidth=0.5, generator=generator
+    )
+    config = dp_merf.calibrate(config, slots, PrivacyBudget(epsilon=1.0, delta=1e-3))
+    training = DPMERFTraining(
+        config, data.train, DeterministicNoise(0), Circumstances(delta=1e-3, slots=slots, key=KEY)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DeterministicNoise, "gaussian", lambda self, step, shape: torch.zeros(shape, dtype=torch.float64))
+        return training._releaser.release(0, training._slots()).double(), training.plan
+
+
+@pytest.mark.parametrize("how", ["leaves", "has seven records in place of ten", "brings forty"])
+@pytest.mark.parametrize("split", [WHOLE, PeopleSplit()], ids=["no split", "between people"])
+def test_the_exact_epsilon_of_one_person_is_never_above_the_printed_one(
+    tmp_path: Path, how: str, split: AbstractSplit
+) -> None:
+    """Cases of the review: 37.5 and 26.1 where 1.00 was printed, for data that set others apart by their old side."""
+    number = {"leaves": 0, "has seven records in place of ten": 7, "brings forty": 40}[how]
+    assert exact_epsilon(tmp_path, number, split) <= 1.0
+
+
+def test_sides_by_rank_cost_many_times_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sides(self: PeopleSplit, rows: Any, key: UnitKey) -> np.ndarray:
+        names, person = np.unique(rows.people, return_inverse=True)
+        return (np.random.default_rng(0).permutation(len(names)) < 0.2 * len(names)).astype(int)[person]
+
+    monkeypatch.setattr(PeopleSplit, "sides", sides)
+    assert exact_epsilon(tmp_path, 0, PeopleSplit()) > 10
+
+
+def exact_epsilon(folder: Path, number: int, split: AbstractSplit) -> float:
+    """Epsilon of one pair of tables, in which one person has ten records or so many, where 1 is printed.
+
+    The classes of all others are those by which the two training sides could be told apart most easily.
+    """
+    whole = [(f"p{person:03d}", record) for person in range(90) for record in range(10)]
+    changed = [one for one in whole if one[0] != "p010"] + [("p010", record) for record in range(number)]
+    kept = [set(trained_on(ids, split)) for ids in (whole, changed)]
+    classes = {one: int(one in kept[1] and one not in kept[0]) for one in (*whole, *changed)}
+    (one, plan), (two, _) = (
+        summed(hospital(folder / str(place), ids, classes), split) for place, ids in enumerate((whole, changed))
+    )
+    distance = float((one - two).norm())
+    return gaussian_mechanism.get_epsilon_gaussian(plan.release_noise_std(0) / distance, 1e-3) if distance else 0.0
+
+
+def trained_on(ids: list[tuple[str, int]], split: AbstractSplit) -> list[tuple[str, int]]:
+    """Those that a split leaves on the training side."""
+    spec = SeriesSpec(channels=1, length=1, low=(0.0,), high=(1.0,))
+    who = np.array([name for name, _ in ids])
+    sides = split.sides(Rows(name="t", spec=spec, x=np.zeros((len(ids), 1, 1), np.float32), people=who), KEY)
+    return [one for one, side in zip(ids, sides.tolist(), strict=True) if side == TRAIN]
 
 
 # ---- as large as in life --------------------------------------------------------------------------------------------
