@@ -636,9 +636,9 @@ def exact_epsilon(folder: Path, number: int, split: AbstractSplit) -> float:
 
 def trained_on(ids: list[tuple[str, int]], split: AbstractSplit) -> list[tuple[str, int]]:
     """Those that a split leaves on the training side."""
-    spec = SeriesSpec(channels=1, length=1, low=(0.0,), high=(1.0,))
+    spec = SeriesSpec(channels=1, length=2, low=(0.0,), high=(1.0,))
     who = np.array([name for name, _ in ids])
-    sides = split.sides(Rows(name="t", spec=spec, x=np.zeros((len(ids), 1, 1), np.float32), people=who), KEY)
+    sides = split.sides(Rows(name="t", spec=spec, x=np.zeros((len(ids), 1, 2), np.float32), people=who), KEY)
     return [one for one, side in zip(ids, sides.tolist(), strict=True) if side == TRAIN]
 
 
