@@ -189,14 +189,19 @@ def _check_finite(trained: TrainedGenerator) -> None:
 
 def _announce_release(statement: PrivacyStatement, folder: RunFolder) -> None:
     epsilon, num_saved = round_up(statement.epsilon), len(saved_generators(folder))
-    # Privacy: a replacement is two changes where one is a record added or removed, and costs up to twice as much.
-    replaced = ", or with another in its place" if statement.adjacency is Adjacency.SLOT else ""
+    # Privacy: a replacement is two changes where one is a record added or removed, and costs more; and where the number
+    # of units was counted in the data, a replacement is all that is covered.
+    without = {
+        Adjacency.SLOT: "without it, or with another in its place",
+        Adjacency.ADD_OR_REMOVE_ONE: "without it",
+        Adjacency.REPLACE_ONE: "with any other in its place",
+    }[statement.adjacency]
     factor = f"{math.ceil(math.exp(epsilon)):,}" if epsilon < 30 else f"more than {math.floor(math.exp(30)):,}"
     saved = f"Saved on the way: {num_saved} generators in {folder.saved}, at no further cost.\n" if num_saved else ""
     print(
         f"\nReleased: {folder.release}\n"
         f"Protected: {statement.unit.protected}, whichever of the {statement.num_slots} it is. Whatever is computed "
-        f"from the release is at most e^epsilon\n  times as likely with it as without it{replaced}, up to a "
+        f"from the release is at most e^epsilon\n  times as likely with it as {without}, up to a "
         f"probability of delta: epsilon = {epsilon:.3f}, a factor of {factor}; delta = {statement.delta:g}.\n"
         f"Share: everything in {folder.release}, and as many samples as you like.\n"
         f"{saved}"

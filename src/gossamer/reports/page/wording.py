@@ -108,7 +108,20 @@ def change_in_words(statement: PrivacyStatement) -> str:
     who = f"{statement.unit.protected} {'is' if statement.unit is Unit.RECORD else 'are'}"
     if statement.adjacency is Adjacency.SLOT:
         return f"{who} taken out, put in, or replaced by anything else"
+    if statement.adjacency is Adjacency.REPLACE_ONE:
+        return f"{who} replaced by any other"
     return f"{who} taken out or put in"
+
+
+def changed_in_a_word(adjacency: Adjacency) -> str:
+    """What may have been done to what is protected: "added or removed"."""
+    match adjacency:
+        case Adjacency.SLOT:
+            return "added, removed or replaced"
+        case Adjacency.ADD_OR_REMOVE_ONE:
+            return "added or removed"
+        case Adjacency.REPLACE_ONE:
+            return "replaced by any other"
 
 
 def factor(epsilon: float) -> str:
