@@ -16,7 +16,7 @@ from gossamer.cli.processes import process_number
 from gossamer.cli.releasing import say
 from gossamer.cli.watching import Watching
 from gossamer.runs.folder import RunFolder
-from gossamer.runs.identity import check_goes_on_here, moved_here, read_identity
+from gossamer.runs.identity import RunIdentity, check_goes_on_here, moved_here, read_identity
 from gossamer.runs.key_file import read_key
 from gossamer.runs.ledger_file import declare_only_copy
 from gossamer.runs.released_list import refuse_unlisted
@@ -49,24 +49,24 @@ def run(arguments: Sequence[str]) -> int:
     if folder.generator_file.is_file():
         say(f"{asked.run}: this run has ended; its release is in {folder.release}")
         return 0
+    identity = read_identity(folder)
+    job = TrainingJob.read(folder)
     if process_number() == 0:
         with folder.locked():
-            _check_goes_on(folder, is_only_copy=asked.only_copy)
-    job = TrainingJob.read(folder)
+            _check_goes_on(folder, identity, is_only_copy=asked.only_copy)
     key = read_key(folder)
     data, slots = job.load(key)
     check_same_start(folder, job, data.train)
     return drive(job, folder, data, slots, key, Watching(plain=asked.plain, tensorboard=asked.tensorboard))
 
 
-def _check_goes_on(folder: RunFolder, *, is_only_copy: bool) -> None:
-    """Refuse a run that an older version began, a restored `private/`, and a copy that is not said to be the only one.
+def _check_goes_on(folder: RunFolder, identity: RunIdentity, *, is_only_copy: bool) -> None:
+    """Refuse a `private/` that was put back, and a copy that is not said to be the only one that goes on.
 
     Raises:
-        InputError: what is needed to tell is older, gone or damaged.
+        InputError: what is needed to tell is gone or damaged.
         PrivacyError: something is released that this folder has not paid for; or the folder is a copy.
     """
-    identity = read_identity(folder)
     refuse_unlisted(folder)
     if not is_only_copy:
         check_goes_on_here(folder, identity)
