@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import torch
 from hypothesis import HealthCheck, settings
 
 from gossamer.cli.main import main
+from gossamer.runs.folder import RunFolder
+from gossamer.runs.identity import moved_here
 
 # The same examples at every run, and no clock: a busy machine must not fail a test.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -79,3 +82,15 @@ def gossamer() -> Callable[..., Said]:
         return Said(code, out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def copy_run() -> Callable[[Path, Path], Path]:
+    """Copies a run to be changed by a test; the copy takes itself for the run and not for a copy."""
+
+    def copy(run: Path, to: Path) -> Path:
+        shutil.copytree(run, to)
+        moved_here(RunFolder(to))
+        return to
+
+    return copy

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from dp_accounting import pld, rdp
 
-from gossamer.cli import driving
+from gossamer.cli import releasing
 from gossamer.cli.account import ACCOUNTS
 from gossamer.estimators import load_generator
 from gossamer.recipes.books import BOOKS
@@ -162,7 +162,9 @@ def test_the_settings_of_a_run_can_be_trained_from(ended: Ended, gossamer: Any, 
     assert said.code == 0, said.err
     first, second = (json.loads((run / "config.json").read_text()) for run in (ended.run, again))
     assert first == second
-    assert json.loads((again / "release" / "privacy.json").read_text()) == ended.statement
+    claim = json.loads((again / "release" / "privacy.json").read_text())
+    assert claim["run_id"] != ended.statement["run_id"]
+    assert claim == ended.statement | {"run_id": claim["run_id"]}
     samples = [arrays(run / "release" / "samples" / "samples.npz")[0] for run in (ended.run, again)]
     assert not np.array_equal(*samples)  # another secret key
 
@@ -271,7 +273,7 @@ def test_a_crash_while_the_release_is_written_is_mended_by_resume(
 
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(driving, "write_picture", full)
+        patch.setattr(releasing, "write_picture", full)
         assert train_small(method, "digits", run).code == 4
     paid = charged(run)
     said = gossamer("resume", run)

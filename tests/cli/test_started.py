@@ -103,7 +103,7 @@ def test_a_release_lost_before_it_was_kept_is_paid_for_twice(
     assert "1 steps were paid for and lost" in said.err
     steps = {json.loads(line)["step"] for line in (run / "private" / "metrics.jsonl").read_text().splitlines()}
     assert steps == set(range(max(steps) + 1))
-    assert 1 < len(steps) < 12
+    assert 1 < len(steps) <= 12  # of 13
     assert charged(run) <= 13
     # No block reaches beyond what is taken, and what is charged, two releases and fewer draws, is within the claim.
     assert charged(run) == max(steps) + 2

@@ -18,12 +18,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gossamer.cli import driving
+from gossamer.cli import driving, releasing
 from gossamer.cli.job import TrainingJob, remember_start
 from gossamer.cli.watching import Watching
 from gossamer.methods.gs_wgan import Stage
 from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.views import Pooled
+from gossamer.privacy.dealing import UnitKey
 from gossamer.recipes.gs_wgan import find_recipe
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import read_ledger
@@ -175,12 +176,13 @@ def test_interrupted_at_the_end_of_a_stage_every_stage_gets_its_steps(
     job = TrainingJob(
         data="digits", data_dir=None, num_classes=None, delta=1e-5, device="cpu", precision="fp32", method=method
     )
-    folder, data = RunFolder.create(tmp_path / "run"), job.load()
-    remember_start(folder, job, data.train)
+    folder, key = RunFolder.create(tmp_path / "run"), UnitKey.drawn()
+    data, slots = job.load(key)
+    remember_start(folder, job, data.train, slots, key)
     job.write(folder)
     at_step.interrupt(6)
     with contextlib.redirect_stderr(io.StringIO()):
-        assert driving.drive(job, folder, data, Watching(plain=True)) == 130
+        assert driving.drive(job, folder, data, slots, key, Watching(plain=True)) == 130
     assert last_checkpoint(folder.path) == "step-00000007.pt"
     assert gossamer("resume", folder.path).code == 0
     assert steps_in(folder.path) == list(range(21))
@@ -262,7 +264,7 @@ def test_a_crash_in_the_middle_of_the_release_is_mended_by_resume(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(driving, "write_picture", full)
+        patch.setattr(releasing, "write_picture", full)
         said = train_tiny("digits", run)
     assert said.code == 4
     assert "No space left on device" in said.err
@@ -291,7 +293,7 @@ def test_a_ledger_that_was_removed_or_put_back_is_refused(
     ledger.write_text(ledger.read_text().replace('"num_steps": 10', '"num_steps": 12'))
     said = gossamer("resume", run)
     assert said.code == 3
-    assert "the blocks charged before the checkpoint are not those that were written" in said.err
+    assert "the blocks charged before the checkpoint was written are not those that were written" in said.err
     ledger.unlink()
     said = gossamer("resume", run)
     assert said.code == 3
@@ -343,9 +345,10 @@ def test_a_run_that_has_ended_says_so(gossamer: Any, finished: Path) -> None:
 @pytest.mark.parametrize(
     "damage", ["no config", "config is no JSON", "config of another kind", "no device", "no private side"]
 )
-def test_what_is_no_run_cannot_be_resumed(gossamer: Any, finished: Path, tmp_path: Path, damage: str) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(finished, run)
+def test_what_is_no_run_cannot_be_resumed(
+    gossamer: Any, finished: Path, tmp_path: Path, copy_run: Any, damage: str
+) -> None:
+    run = copy_run(finished, tmp_path / "run")
     (run / "release" / "generator.safetensors").unlink()
     match damage:
         case "no config":

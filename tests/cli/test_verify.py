@@ -35,7 +35,7 @@ def prices_computed_once() -> Iterator[None]:
             (priceable, "epsilon_by_pld"),
             (priceable, "epsilon_by_rdp"),
             (priced_plan, "epsilon_by_pld"),
-            (plan, "epsilon_by_rdp"),
+            (priced_plan, "epsilon_by_rdp"),
             (plan, "published_gs_wgan_epsilon"),
         ):
             patch.setattr(module, name, remembering(getattr(module, name)))
@@ -55,9 +55,9 @@ def remembering(compute: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def copied(finished: Path, tmp_path: Path) -> Path:
+def copied(finished: Path, tmp_path: Path, copy_run: Any) -> Path:
     """A finished run that may be changed."""
-    return shutil.copytree(finished, tmp_path / "run")
+    return copy_run(finished, tmp_path / "run")
 
 
 def edit(path: Path, change: Callable[[Any], Any]) -> None:
@@ -101,6 +101,10 @@ def test_a_finished_run_is_what_it_says(gossamer: Any, finished: Path) -> None:
         "private/checkpoints/step-00000012.pt: whole, 12 steps done",
         "private/ledger.jsonl: 2 blocks without a gap charge 12 steps, 12 are done",
         "charges the whole plan",
+        "release/privacy.json: of this run, ",
+        "private/run.json: run ",
+        "release/generator.safetensors: listed in private/released.jsonl before it was released",
+        "private/ledger.jsonl: begins as it did when generator.safetensors was released",
         "no audit was made",
     ):
         assert words in said.out
@@ -115,7 +119,7 @@ def test_the_generators_saved_on_the_way_are_looked_at_too(gossamer: Any, saved_
     assert told["verdict"] == "holds"
     for step in (3, 7):
         of_step = [one for one in told["findings"] if f"step-{step:06d}/" in one["where"]]
-        assert len(of_step) == 8
+        assert len(of_step) == 10
         assert {one["verdict"] for one in of_step} == {"holds"}
     one = saved_on_the_way / "release" / "checkpoints" / "step-000003"
     assert gossamer("verify", one).code == 0

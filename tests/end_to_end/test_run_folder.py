@@ -28,8 +28,8 @@ from gossamer.data.catalogue import load_records
 from gossamer.privacy.accounting import fixed_pair_epsilon
 from gossamer.privacy.events import one_of_many_event
 from gossamer.privacy.keystream import KEY_BYTES
-from gossamer.runs.checkpoint import load_tensors
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import read_key
 
 RUN_LENGTH = 16
 """Bytes that two contents must share to count as copied: four float32 numbers, or sixteen pixels."""
@@ -115,9 +115,14 @@ def tensors_in(tree: Any) -> Iterator[torch.Tensor]:
             yield from tensors_in(value)
 
 
+def chunk(path: Path) -> dict[str, torch.Tensor]:
+    """Critics as they were kept when they were warm, of whichever run."""
+    return torch.load(path, weights_only=True)["tensors"]
+
+
 def critic_tensors(folder: Path) -> Iterator[torch.Tensor]:
     for path in (folder / "private" / "warm_start").glob("*.pt"):
-        yield from tensors_in(load_tensors(path))
+        yield from tensors_in(chunk(path))
     for path in (folder / "private" / "checkpoints").glob("*.pt"):
         yield from tensors_in(torch.load(path, weights_only=True)["state"]["critics"])
 
@@ -146,6 +151,9 @@ def test_a_run_leaves_exactly_the_promised_files(run: Any) -> None:
             "private/release.sha256",
             "private/settings.sha256",
             "private/ledger.jsonl",
+            "private/released.jsonl",
+            "private/run.json",
+            "private/units.key",
             "private/lock",
             "private/metrics.jsonl",
             *(f"private/warm_start/stage-0-critics-{first:06d}-{first + 5:06d}.pt" for first in (0, 5, 10)),
@@ -203,19 +211,22 @@ def test_the_ledger_paid_for_every_step(run: Any) -> None:
 
 def test_the_settings_on_disk_run_again_to_the_same_claim_with_other_noise(run: Any, tmp_path: Path) -> None:
     job = TrainingJob.read(RunFolder(run.path))
-    folder, data = RunFolder.create(tmp_path / "again"), job.load()
-    remember_start(folder, job, data.train)
+    folder, key = RunFolder.create(tmp_path / "again"), read_key(RunFolder(run.path))
+    data, slots = job.load(key)
+    remember_start(folder, job, data.train, slots, key)
     job.write(folder)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        assert drive(job, folder, data, Watching(plain=True)) == 0
+        assert drive(job, folder, data, slots, key, Watching(plain=True)) == 0
     assert json.loads((folder.path / "config.json").read_text()) == json.loads((run.path / "config.json").read_text())
     first, again = run.path / "release", folder.release
-    assert (again / "privacy.json").read_bytes() == (first / "privacy.json").read_bytes()
+    claims = [json.loads((release / "privacy.json").read_text()) for release in (first, again)]
+    assert claims[0].pop("run_id") != claims[1].pop("run_id")
+    assert claims[0] == claims[1]
     assert (again / "generator.safetensors").read_bytes() != (first / "generator.safetensors").read_bytes()
-    # What is not noise is the same: the warm start saw the same records, tapes and weights.
+    # What is not noise is the same: the warm start saw the same shards, tapes and weights.
     for path in (run.path / "private" / "warm_start").iterdir():
-        other = load_tensors(folder.warm_start / path.name)
-        assert all(torch.equal(tensor, other[name]) for name, tensor in load_tensors(path).items())
+        other = chunk(folder.warm_start / path.name)
+        assert all(torch.equal(tensor, other[name]) for name, tensor in chunk(path).items())
 
 
 # ---- what is not there ---------------------------------------------------------------------------------------------
@@ -226,6 +237,16 @@ def test_the_key_was_drawn_from_the_operating_system_and_stands_in_no_file(run: 
     assert secret
     assert all(len(key) == KEY_BYTES for key in secret)
     assert told((spelling for key in secret for spelling in spellings(key)), run.path) == []
+
+
+def test_the_key_that_deals_units_stands_in_one_private_file_and_nothing_follows_from_it_outside(run: Any) -> None:
+    key = bytes.fromhex((run.path / "private" / "units.key").read_text())
+    assert key in run.drawn
+    assert told(spellings(key), run.path) == ["private/units.key"]
+    assert told([read_key(RunFolder(run.path)).digest.encode()], run.path / "release") == []
+    identity = json.loads((run.path / "private" / "run.json").read_text())["run_id"]
+    assert bytes.fromhex(identity) in run.drawn
+    assert told([identity.encode()], run.path / "release") != []
 
 
 @pytest.mark.parametrize("how", range(len(spellings(b"x" * KEY_BYTES))))
@@ -267,8 +288,9 @@ def test_no_digest_of_the_records_stands_in_the_release(run: Any) -> None:
     digests.append(hashlib.sha256(images.x.numpy().tobytes()).hexdigest())
     secrets = [form for digest in digests for form in (digest.encode(), bytes.fromhex(digest))]
     assert told(secrets, run.path / "release") == []
-    # The private side keeps it, and marks its checkpoints with it.
-    assert sorted(told(secrets, run.path / "private")) == ["checkpoints/step-00000011.json", "data.sha256"]
+    # The private side keeps it, and marks its checkpoints and warm critics with it.
+    marked = sorted(f"warm_start/{path.name}" for path in (run.path / "private" / "warm_start").iterdir())
+    assert sorted(told(secrets, run.path / "private")) == ["checkpoints/step-00000011.json", "data.sha256", *marked]
 
 
 def test_no_loss_on_real_data_stands_in_the_release(run: Any) -> None:

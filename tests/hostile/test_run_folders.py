@@ -32,10 +32,9 @@ def finished(tmp_path_factory: Any, gossamer: Any) -> Path:
 
 
 @pytest.fixture
-def unfinished(finished: Path, tmp_path: Path) -> Path:
+def unfinished(finished: Path, tmp_path: Path, copy_run: Any) -> Path:
     """The same before its release was written."""
-    path = tmp_path / "run"
-    shutil.copytree(finished, path)
+    path = copy_run(finished, tmp_path / "run")
     shutil.rmtree(path / "release")
     (path / "release").mkdir()
     return path
@@ -70,8 +69,17 @@ def settings(**changes: Any) -> Callable[[Path], Any]:
     return change
 
 
+def identity(**changes: Any) -> Callable[[Path], Any]:
+    def change(run: Path) -> None:
+        path = run / "private" / "run.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return change
+
+
 NEST = "[" * 100_000 + "]" * 100_000
 LEDGER = "private/ledger.jsonl"
+LIST = "private/released.jsonl"
 CHANGED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "settings that are nothing": (text("config.json", b""), "config.json"),
     "settings that are no JSON": (text("config.json", b"\xff\xfe{"), "config.json"),
@@ -97,6 +105,24 @@ CHANGED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a manifest of gigabytes that takes no room": (
         lambda run: [os.truncate(path, 2**33) for path in (run / "private" / "checkpoints").glob("*.json")], "whole"
     ),
+    "an identity that is no JSON": (text("private/run.json", b"{"), "run.json: damaged"),
+    "an identity nested without end": (text("private/run.json", NEST), "run.json: damaged"),
+    "an identity of gigabytes that takes no room": (
+        lambda run: os.truncate(run / "private" / "run.json", 2**33), "run.json: damaged"
+    ),
+    "an identity that a terminal obeys": (identity(run_id="\x1b[2J"), "run.json: damaged"),
+    "an identity in no place": (identity(folder={"device": -1, "inode": 1.5}), "run.json: damaged"),
+    "an identity of another schema": (identity(schema=2), "run.json: damaged"),
+    "an identity behind a pipe": (lambda run: piped(run / "private" / "run.json"), "run.json: missing"),
+    "an identity that is gone": (lambda run: (run / "private" / "run.json").unlink(), "run.json: missing"),
+    "a key that is gone": (lambda run: (run / "private" / "units.key").unlink(), "units.key: missing"),
+    "a list of releases that is no JSON": (text(LIST, "{\n{}\n"), "released.jsonl: line 1"),
+    "a list of releases nested without end": (text(LIST, NEST + "\n{}\n"), "released.jsonl: line 1"),
+    "a list of releases elsewhere": (
+        text(LIST, '{"generator": "../../x", "content_sha256": "00", "ledger": {}}\n{}\n'), "released.jsonl: line 1"
+    ),
+    "a list of gigabytes that takes no room": (lambda run: os.truncate(run / LIST, 2**33), "longer than"),
+    "a list behind a pipe": (lambda run: piped(run / LIST), "neither a file nor"),
     "a lock that is a link": (link("private/lock", "/etc/hostname"), "cannot be held"),
     "a ledger that is a link": (link(LEDGER, "/etc/hostname"), "neither a file nor"),
     "a ledger behind a pipe": (lambda run: piped(run / LEDGER), "neither a file nor"),
@@ -170,7 +196,7 @@ def test_settings_changed_at_random_are_refused_or_harmless(
     assert 2 in codes
 
 
-@pytest.mark.parametrize("part", ["ledger", "checkpoint", "manifest"])
+@pytest.mark.parametrize("part", ["ledger", "checkpoint", "manifest", "identity", "list"])
 def test_private_files_changed_at_random_are_refused_or_harmless(
     unfinished: Path, gossamer: Any, damage: Any, part: str
 ) -> None:
@@ -178,6 +204,8 @@ def test_private_files_changed_at_random_are_refused_or_harmless(
         "ledger": unfinished / LEDGER,
         "checkpoint": checkpoint(unfinished),
         "manifest": checkpoint(unfinished).with_suffix(".json"),
+        "identity": unfinished / "private" / "run.json",
+        "list": unfinished / LIST,
     }[part]
     whole, private = path.read_bytes(), unfinished.parent / "kept"
     shutil.copytree(unfinished / "private", private)
@@ -187,8 +215,10 @@ def test_private_files_changed_at_random_are_refused_or_harmless(
         said = gossamer("resume", unfinished)
         assert is_harmless(said), (number, said)
         refused += said.code != 0
-        shutil.rmtree(unfinished / "private")
-        shutil.copytree(private, unfinished / "private")
+        # Into the same folder, which another one in its place would not be.
+        for file in (file for file in (unfinished / "private").rglob("*") if file.is_file()):
+            file.unlink()
+        shutil.copytree(private, unfinished / "private", dirs_exist_ok=True)
         shutil.rmtree(unfinished / "release")
         (unfinished / "release").mkdir()
     assert refused or part == "checkpoint"
@@ -213,7 +243,8 @@ def test_a_changed_generator_in_a_run_is_refused_by_every_command(finished: Path
 
 LOOKED_AT = (
     "settings of gigabytes that take no room", "a method that is none", "a ledger nested without end",
-    "a manifest of gigabytes that takes no room",
+    "a manifest of gigabytes that takes no room", "an identity nested without end",
+    "a list of releases nested without end", "a list of gigabytes that takes no room",
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
 from gossamer.runs.cards import CardFacts, data_card, model_card, without_license
 from gossamer.runs.croissant import CROISSANT, croissant
@@ -39,7 +40,7 @@ def statement() -> PrivacyStatement:
         unit=Unit.PERSON, num_slots=100, num_critics=10, num_steps=3, batch_size=4, draws_per_step=4, clip_norm=1.0,
         noise_multiplier=2.0,
     )  # fmt: skip
-    return plan.statement(1e-4, method="gs-wgan", sample_size=20, is_secure=True)
+    return plan.statement(ClaimTerms(delta=1e-4, method="gs-wgan", sample_size=20, is_secure=True))
 
 
 @pytest.fixture

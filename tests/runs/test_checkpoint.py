@@ -28,7 +28,7 @@ from gossamer.runs.checkpoint import (
 from gossamer.runs.files import write_json
 from gossamer.runs.ledger_file import LedgerFile
 
-ORIGIN = Origin(settings_sha256="a" * 64, data_sha256="b" * 64)
+ORIGIN = Origin(settings_sha256="a" * 64, data_sha256="b" * 64, key_sha256="d" * 64)
 VERSIONS = checkpoint._versions()
 
 
@@ -117,11 +117,11 @@ def test_files_of_another_kind_are_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"torn", b"PK\x03\x04 torn", b"\x80\x02."])
 def test_damaged_tensors_are_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "chunk.pt"
-    save_tensors(path, {"a": torch.ones(2)})
-    assert torch.equal(load_tensors(path)["a"], torch.ones(2))
+    save_tensors(path, {"a": torch.ones(2)}, ORIGIN)
+    assert torch.equal(load_tensors(path, ORIGIN)["a"], torch.ones(2))
     path.write_bytes(content)
     with pytest.raises(InputError, match="damaged") as caught:
-        load_tensors(path)
+        load_tensors(path, ORIGIN)
     assert "\n" not in str(caught.value)
 
 
@@ -156,6 +156,17 @@ def test_a_checkpoint_of_another_run_is_refused_by_name(tmp_path: Path, other: O
     assert load_checkpoint(tmp_path, ORIGIN) is not None
     with pytest.raises(InputError, match=words):
         load_checkpoint(tmp_path, other)
+
+
+def test_what_another_key_dealt_is_refused(tmp_path: Path) -> None:
+    """Over two dealings a person would lie in two shards, which no price here is of."""
+    other = dataclasses.replace(ORIGIN, key_sha256="c" * 64)
+    save_checkpoint(tmp_path, 7, state(7), ORIGIN)
+    with pytest.raises(PrivacyError, match="of a run whose units another key dealt"):
+        load_checkpoint(tmp_path, other)
+    save_tensors(tmp_path / "chunk.pt", {"a": torch.ones(2)}, ORIGIN)
+    with pytest.raises(PrivacyError, match="of critics with other settings, records or shards"):
+        load_tensors(tmp_path / "chunk.pt", other)
 
 
 @pytest.mark.parametrize("name", ["gossamer", "torch"])

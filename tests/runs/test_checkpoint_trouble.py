@@ -10,8 +10,9 @@ import torch
 
 from gossamer.errors import InputError, is_lack_of_memory
 from gossamer.runs import checkpoint
-from gossamer.runs.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
+from gossamer.runs.checkpoint import Origin, load_checkpoint, load_tensors, save_checkpoint, save_tensors
 
+ORIGIN = Origin(settings_sha256="a" * 64, data_sha256="b" * 64, key_sha256="d" * 64)
 ALLOCATOR = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 64 bytes"
 
 
@@ -55,7 +56,7 @@ def test_what_stopped_the_writer_of_torch_is_not_hidden_by_its_closing(
     with pytest.raises(stop):
         save_checkpoint(tmp_path, 20, state(20))
     with pytest.raises(stop):
-        save_tensors(tmp_path / "chunk.pt", {})
+        save_tensors(tmp_path / "chunk.pt", {}, ORIGIN)
     assert names(tmp_path) == before
 
 
@@ -71,17 +72,17 @@ def test_a_lack_of_memory_is_no_damage(
 ) -> None:
     """Whoever is told that a checkpoint is damaged throws it away."""
     save_checkpoint(tmp_path, 10, state(10))
-    save_tensors(tmp_path / "chunk.pt", {"a": torch.ones(2)})
+    save_tensors(tmp_path / "chunk.pt", {"a": torch.ones(2)}, ORIGIN)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint.torch, "load", failing(error))
         with pytest.raises(type(error)):
             load_checkpoint(tmp_path)
         with pytest.raises(type(error)):
-            load_tensors(tmp_path / "chunk.pt")
+            load_tensors(tmp_path / "chunk.pt", ORIGIN)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint.torch, "load", failing(RuntimeError("PytorchStreamReader failed")))
         with pytest.raises(InputError):
-            load_tensors(tmp_path / "chunk.pt")
+            load_tensors(tmp_path / "chunk.pt", ORIGIN)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.images.mlp import MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.config_io import to_json_tree
 from gossamer.runs.folder import RunFolder
@@ -58,7 +59,8 @@ def statement() -> dict[str, Any]:
         clip_norm=1.0,
         noise_multiplier=2.0,
     )
-    return plan.statement(1e-4, method="gs-wgan", sample_size=20, is_secure=True).to_json()
+    terms = ClaimTerms(delta=1e-4, method="gs-wgan", sample_size=20, is_secure=True)
+    return plan.statement(terms).to_json()
 
 
 @pytest.fixture(scope="module")

@@ -33,11 +33,11 @@ from gossamer.auditing.one_shot import audit_sums
 from gossamer.auditing.result import AuditResult
 from gossamer.cli.arguments import choose, find_device, read_arguments
 from gossamer.cli.audited import num_canaries_for, play_training
-from gossamer.cli.driving import say
 from gossamer.cli.estimate import estimate_cost
 from gossamer.cli.job import TrainingJob, slots_kept
 from gossamer.cli.priceable import check_priceable
 from gossamer.cli.progress import progress
+from gossamer.cli.releasing import say
 from gossamer.cli.series_choice import load_chosen
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError, PrivacyError, ResourceError

@@ -23,6 +23,7 @@ from gossamer.runs.checkpoint import Origin
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 from gossamer.runs.files import read_json, whole_file, write_json
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.identity import new_identity
 from gossamer.runs.key_file import write_key
 
 
@@ -112,8 +113,10 @@ def remember_start(folder: RunFolder, job: TrainingJob, images: RecordSet, slots
     """Keep the key, and digests of records and settings, in `private/`, so that a resumed run can tell that they are
     the same.
 
-    And the public number of slots, so that what the run costs can be computed again without its records.
+    And the public number of slots, so that what the run costs can be computed again without its records; and the id of
+    the run and the place of its folder, so that a copy of it is told.
     """
+    new_identity(folder)
     write_key(folder, key)
     write_json(
         folder.plan_file,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -13,6 +13,7 @@ import torch
 import tyro
 
 from gossamer.cli.arguments import read_arguments
+from gossamer.cli.branches import joint_prices
 from gossamer.cli.job import TrainingJob
 from gossamer.cli.ledger import account
 from gossamer.cli.verify import examine
@@ -21,9 +22,10 @@ from gossamer.errors import InputError, PrivacyError, one_line
 from gossamer.estimators import load_generator
 from gossamer.extras import need
 from gossamer.methods.trained import Spec
+from gossamer.privacy.statement import shown_epsilon
 from gossamer.reports.page.figures import Exhibit, exhibits
 from gossamer.reports.page.kept import KeptRun, read_audits, read_evaluations
-from gossamer.reports.page.released import ReleasedRun
+from gossamer.reports.page.released import JointPrice, ReleasedRun, Together
 from gossamer.reports.page.rendering import GENERATOR_MARK, PRIVATE_WORD, private_page, release_page
 from gossamer.runs.cards import CARD
 from gossamer.runs.files import whole_file
@@ -51,7 +53,8 @@ class Report:
     Example: gossamer report runs/mnist
 
     Args:
-        runs: run folders, or releases alone; several make one page that adds their epsilons up
+        runs: run folders, or releases alone; several make one page that adds their epsilons up, and counts once what
+            copies of one run share
         out: file to write; default: RUN/report.html, with --with-private RUN/private/report-PRIVATE.html
         title: heading of the page; default: the name of the run's folder
         with_private: add what was computed on real data; the page and its file then say PRIVATE
@@ -94,17 +97,32 @@ def run(arguments: Sequence[str]) -> int:
     out = _place(asked, targets)
     title = one_line(asked.title or (targets[0].name if len(targets) == 1 else f"{len(targets)} releases"))
     released = [read_release(target) for target in targets]
+    joint = joint_prices(target.run for target in targets if target.run is not None) if len(targets) > 1 else {}
     if asked.with_private:
-        page = private_page([_kept(asked, one, run) for one, run in zip(released, map(_run_of, targets))], title)
+        page = private_page([_kept(asked, one, run) for one, run in zip(released, map(_run_of, targets))], title, joint)
     else:
-        page = release_page(released, title)
+        page = release_page(released, title, joint)
     with whole_file(out) as file:
         # Privacy: closed to others before the first byte is in it.
         os.fchmod(file.fileno(), 0o600 if asked.with_private else 0o644)
         file.write(page.encode())
-    may = "PRIVATE: it stays with the data" if asked.with_private else "made from the release alone, and may leave"
+    alone = "made from releases and from how many steps their runs paid for" if joint else "made from the release alone"
+    may = "PRIVATE: it stays with the data" if asked.with_private else f"{alone}, and may leave"
     print(f"The report, {may}: {out}")
+    _tell_branches(released, joint)
     return 0
+
+
+def _tell_branches(released: Sequence[ReleasedRun], joint: Mapping[str, JointPrice]) -> None:
+    """A line on releases of one run, and what they cost together."""
+    together = Together.of(released, joint)
+    if together is not None and together.branches:
+        how = "what they share counted once" if together.is_priced_once else "added up: what they share is unknown"
+        names = "; ".join(", ".join(group) for group in together.branches)
+        print(
+            f"Branches of one run: {names}. All releases together: epsilon {shown_epsilon(together.epsilon)} at delta "
+            f"{together.delta:g}, {how}."
+        )
 
 
 def find_release(path: Path) -> Target:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from gossamer.cli.bench import Findings, RealRecords, Terms, versions
-from gossamer.cli.driving import say
 from gossamer.cli.kinds import AbstractKind, kind_of
 from gossamer.cli.progress import progress
+from gossamer.cli.releasing import say
 from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
 from gossamer.cli.targets import Target
 from gossamer.data.series import SeriesSpec

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,30 +13,28 @@ from typing import Annotated, TypeVar
 import tyro
 
 from gossamer.cli.arguments import read_arguments
+from gossamer.cli.claims import TOLERANCE, Known, check_claim
 from gossamer.cli.handing_over import card_facts
 from gossamer.cli.job import TrainingJob, settings_digest, slots_kept
-from gossamer.cli.priceable import check_priceable, price
+from gossamer.cli.priceable import price
 from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, find_named
 from gossamer.errors import InputError, PrivacyError
 from gossamer.estimators import load_generator
-from gossamer.mechanisms.started_plan import StartedPlan
-from gossamer.methods.method import Plan
 from gossamer.methods.trained import TrainedGenerator
-from gossamer.privacy.accounting import describe_accountants
-from gossamer.privacy.claim import ClaimTerms
-from gossamer.privacy.ledger import Ledger
-from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event, slots_of
+from gossamer.privacy.restated import slots_of
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
-from gossamer.recipes.books import book_of
 from gossamer.runs.cards import CARD, CardFacts
 from gossamer.runs.files import read_json
-from gossamer.runs.findings import Finding, Verdict, broken, holds, of_error, refused, unchecked
+from gossamer.runs.findings import Finding, Verdict, broken, holds, of_error, refused, unchecked, unreadable
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.identity import COPY, OLDER, is_older, read_identity
 from gossamer.runs.ledger_file import read_ledger
 from gossamer.runs.manifest import MANIFEST
 from gossamer.runs.release import GENERATOR, STATEMENT, saved_generators
+from gossamer.runs.released_list import check_released
 from gossamer.runs.verification import (
+    FIRST_FORMAT,
     check_audits,
     check_cards,
     check_checkpoints,
@@ -50,13 +47,6 @@ from gossamer.runs.verification import (
 
 T = TypeVar("T")
 
-TOLERANCE = 1e-6
-"""Relative difference of two computations of one epsilon, by rounding alone."""
-
-_RESTATED = (
-    "mechanism", "adjacency", "unit", "num_slots", "delta", "noise_multiplier", "clip_norm", "parameters",
-    "num_tuning_runs", "covered", "not_covered", "published_epsilon", "published_caveat",
-)  # fmt: skip
 _LEDGER = "private/ledger.jsonl"
 
 
@@ -75,21 +65,6 @@ class Verify:
 
     run: Annotated[Path, tyro.conf.Positional]
     json: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """What a run folder tells beside its release; None for what is not there or cannot be read.
-
-    Attributes:
-        job: settings.
-        plan: what they cost.
-        ledger: what was charged.
-    """
-
-    job: TrainingJob | None = None
-    plan: Plan | None = None
-    ledger: Ledger | None = None
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -129,6 +104,9 @@ def _is_release(folder: Path) -> bool:
 
 def _release_alone(folder: Path, prefix: str) -> Iterator[Finding]:
     yield from _release(folder, Known(), None, prefix, step=None)
+    statement = _attempt(lambda: read_statement(folder), STATEMENT, [])
+    if statement is not None and statement.is_of_first_format:
+        yield unchecked(f"{prefix}{STATEMENT}", f"{FIRST_FORMAT}; CHANGELOG under Privacy says which are affected")
     yield unchecked(
         prefix or ".",
         "a release alone: without config.json and private/ nobody can tell whether the training followed its "
@@ -140,6 +118,9 @@ def _release_alone(folder: Path, prefix: str) -> Iterator[Finding]:
 
 
 def _examine_run(folder: RunFolder) -> Iterator[Finding]:
+    if is_older(folder) or _is_first_format(folder):
+        yield from _examine_older(folder)
+        return
     findings: list[Finding] = []
     known = _find_known(folder, findings)
     yield from findings
@@ -153,6 +134,8 @@ def _examine_run(folder: RunFolder) -> Iterator[Finding]:
     if not folder.private.is_dir():
         yield unchecked("private", "not here: ledger, checkpoints and audits cannot be checked")
         return
+    yield from _place(folder, known)
+    yield from refused("private/released.jsonl", check_released(folder))
     yield from refused("private/settings.sha256", _settings(folder, known))
     yield from refused("private/checkpoints", _checkpoints(folder, known))
     if known.ledger is not None:
@@ -161,6 +144,36 @@ def _examine_run(folder: RunFolder) -> Iterator[Finding]:
         yield from check_ledger(known.ledger, done or 0, num_planned, is_released=is_released)
         yield from refused(_LEDGER, _spent(folder, known, is_released=is_released))
     yield from check_audits(folder.audits)
+
+
+def _examine_older(folder: RunFolder) -> Iterator[Finding]:
+    """A run of an older version: named as such, and what of it can be told without knowing how that version dealt."""
+    yield unreadable("private/run.json", f"missing: the run was {OLDER}")
+    if folder.generator_file.is_file():
+        yield from _release(folder.release, Known(), folder, "release/", step=None)
+    for saved in saved_generators(folder):
+        yield from _release(saved.path, Known(), None, f"release/checkpoints/{saved.path.name}/", step=saved.step)
+    if folder.private.is_dir():
+        ledger = _attempt(lambda: read_ledger(folder.ledger_file), _LEDGER, [])
+        if ledger is not None:
+            yield from check_ledger(ledger, 0, None, is_released=folder.generator_file.is_file())
+        yield from check_audits(folder.audits)
+
+
+def _is_first_format(folder: RunFolder) -> bool:
+    """Whether an older version released what is here."""
+    statement = _attempt(lambda: read_statement(folder.release), STATEMENT, [])
+    return statement is not None and statement.is_of_first_format
+
+
+def _place(folder: RunFolder, known: Known) -> Iterator[Finding]:
+    where = "private/run.json"
+    if known.identity is None:
+        return
+    if known.identity.is_of(folder):
+        yield holds(where, f"run {known.identity.run_id}, in the folder that it goes on in")
+    else:
+        yield unchecked(where, f"{COPY}, so in which of them the run went on cannot be told here")
 
 
 def _find_known(folder: RunFolder, findings: list[Finding]) -> Known:
@@ -178,7 +191,8 @@ def _find_known(folder: RunFolder, findings: list[Finding]) -> Known:
     if job is not None and slots is not None:
         plan = _attempt(lambda: job.plan(slots), "config.json", findings)
     ledger = _attempt(lambda: read_ledger(folder.ledger_file), _LEDGER, findings) if has_private else None
-    return Known(job=job, plan=plan, ledger=ledger)
+    identity = _attempt(lambda: read_identity(folder), "private/run.json", findings) if has_private else None
+    return Known(job=job, plan=plan, ledger=ledger, identity=identity)
 
 
 def _attempt(read: Callable[[], T], where: str, findings: list[Finding]) -> T | None:
@@ -256,8 +270,10 @@ def _release(folder: Path, known: Known, run: RunFolder | None, prefix: str, *, 
         found += _generator(trained, statement)
     if statement is not None:
         found += refused(STATEMENT, check_statement(folder, statement))
-        found += refused(STATEMENT, _claim(statement, known, step))
-    if trained is not None:
+        found += refused(STATEMENT, check_claim(statement, known, step))
+    if trained is not None and trained.statement.is_of_first_format:
+        found.append(unchecked(CARD, FIRST_FORMAT))
+    elif trained is not None:
         found += refused(CARD, check_cards(folder, _facts(trained, known)))
     for finding in found:
         is_settings = finding.where == "config.json"
@@ -278,89 +294,6 @@ def _generator(trained: TrainedGenerator, statement: PrivacyStatement | None) ->
         yield broken(GENERATOR, f"carries another statement than {STATEMENT}")
     else:
         yield holds(GENERATOR, f"whole, and carries the statement of {STATEMENT}")
-
-
-def _claim(statement: PrivacyStatement, known: Known, step: int | None) -> Iterator[Finding]:
-    """The epsilons stated are those of the numbers stated, and the numbers are those of the settings."""
-    said = event_of(statement)
-    if known.job is None or known.plan is None:
-        is_printed = "times step 1 is paid for" in dict(statement.parameters)
-        tolerance = PRINTED_TOLERANCE if is_printed else TOLERANCE
-        yield from _epsilons(statement, price(said, statement.delta), tolerance)
-        return
-    plan = _plan_until(known.plan, statement, step)
-    if is_same_event(plan.event, said):
-        yield from _restated(statement, plan, known.job, None if step is None else known.plan.num_steps)
-    else:
-        yield broken(
-            "config.json", f"the settings are {describe_event(plan.event)}; {STATEMENT} states {describe_event(said)}"
-        )
-        yield from _epsilons(statement, price(said, statement.delta), PRINTED_TOLERANCE)
-    yield from _on_the_way(known.job, known.ledger, step)
-
-
-def _plan_until(plan: Plan, statement: PrivacyStatement, step: int | None) -> Plan:
-    """The plan of what the statement is of."""
-    if step is None:
-        return plan
-    num_starts = dict(statement.parameters).get("times step 1 is paid for")
-    if isinstance(plan, StartedPlan) and isinstance(num_starts, int):
-        plan = dataclasses.replace(plan, num_starts=num_starts)
-    return plan.first_steps(step)
-
-
-def _restated(
-    statement: PrivacyStatement, plan: Plan, job: TrainingJob, num_planned_steps: int | None
-) -> Iterator[Finding]:
-    """The statement is the one that these settings make, but for what depends on the records' shape and origin."""
-    check_priceable(plan.event, job.delta)
-    terms = ClaimTerms(
-        delta=job.delta,
-        method=book_of(job.method).method.name,
-        sample_size=1,
-        is_secure=statement.is_secure,
-        num_tuning_runs=job.num_tuning_runs,
-        num_planned_steps=num_planned_steps,
-    )
-    again = plan.statement(terms)
-    wrong = [name for name in _RESTATED if not _is_equal(getattr(statement, name), getattr(again, name))]
-    if statement.public_inputs[: len(again.public_inputs)] != again.public_inputs:
-        wrong.append("public_inputs")
-    for name in wrong:
-        yield broken(STATEMENT, f"{name} is not what config.json makes it")
-    if not wrong:
-        yield holds(STATEMENT, "states the mechanism and the numbers of config.json")
-    yield from _epsilons(statement, (again.epsilon, again.epsilon_rdp), TOLERANCE)
-
-
-def _is_equal(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-9)
-    return one == other
-
-
-def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None], tolerance: float) -> Iterator[Finding]:
-    """Both figures, by both accountants, against those stated."""
-    pairs = zip(("epsilon", "epsilon_rdp"), (statement.epsilon, statement.epsilon_rdp), computed, strict=True)
-    others = [name for name, version in describe_accountants() if dict(statement.accountants).get(name) != version]
-    hint = f" (stated with another version of {', '.join(others)})" if others else ""
-    for name, stated, again in pairs:
-        if stated is None or again is None:
-            yield unchecked(STATEMENT, f"{name} is not stated")
-        elif math.isclose(stated, again, rel_tol=tolerance, abs_tol=1e-9):
-            yield holds(STATEMENT, f"{name} {shown_epsilon(stated)} is computed again")
-        else:
-            yield broken(STATEMENT, f"{name} is {stated:.6g}; computed again it is {again:.6g}{hint}")
-
-
-def _on_the_way(job: TrainingJob, ledger: Ledger | None, step: int | None) -> Iterator[Finding]:
-    """A generator saved on the way stands at a step that was fixed before, and that was paid for."""
-    if step is None:
-        return
-    if step not in job.save_at_steps:
-        yield broken("config.json", f"nothing was to be saved after {step} steps (save_at_steps)")
-    if ledger is not None and ledger.num_charged_steps < step:
-        yield broken(STATEMENT, f"prices {step} steps and the ledger charges {ledger.num_charged_steps}")
 
 
 # ---- the end -----------------------------------------------------------------------------------------------------

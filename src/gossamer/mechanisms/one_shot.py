@@ -507,7 +507,7 @@ class OneShotPlan(AbstractPricedPlan):
         """How far a run may go that has made the first ``next_step`` releases and lost some that were paid for.
 
         The last releases are left out until the others and what was lost, each at its own share, cost no more than the
-        plan.
+        plan, and are no more than it has: the ledger charges no more.
 
         Args:
             next_step: releases made.
@@ -515,8 +515,8 @@ class OneShotPlan(AbstractPricedPlan):
         """
         shares = [release.share for release in self.releases]
         lost, most = sum(shares[step] for step in lost_steps), self._total_share * (1 + 1e-12)
-        fits = (end for end in range(self.num_steps, next_step, -1) if sum(shares[:end]) + lost <= most)
-        return next(fits, next_step)
+        ends = range(self.num_steps - len(lost_steps), next_step, -1)
+        return next((end for end in ends if sum(shares[:end]) + lost <= most), next_step)
 
     def covering(self, step: int, lost_steps: tuple[int, ...] = ()) -> OneShotPlan:
         """The plan of ``step`` releases made and some lost, each with the noise it has here.

@@ -170,14 +170,16 @@ class StartedPlan(AbstractPricedPlan):
     def end_step(self, next_step: int, lost_steps: tuple[int, ...], delta: float) -> int:
         """How far a run may go that has done the first ``next_step`` steps and lost some that were paid for.
 
-        As far as the steps done, the draws lost and all starts cost no more at ``delta`` than this plan does with one.
+        As far as the steps done, the draws lost and all starts cost no more at ``delta`` than this plan does with one,
+        and are no more than it has: the ledger charges no more.
         """
         num_lost_starts = lost_steps.count(0)
         num_lost_draws = len(lost_steps) - num_lost_starts
         if num_lost_starts == 0:
             return max(next_step, self.num_steps - num_lost_draws)
         paid = replace(self, num_starts=1 + num_lost_starts)
-        return max(next_step, paid.num_steps_within(self.budget_at(delta)) - num_lost_draws)
+        within = paid.num_steps_within(self.budget_at(delta)) - num_lost_draws
+        return max(next_step, min(within, self.num_steps - len(lost_steps)))
 
     def _event_with(self, noise_multiplier: float) -> DpEvent:
         starts = (self.start.event,) * self.num_starts

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from gossamer.errors import InputError, PrivacyError
 
@@ -20,6 +22,9 @@ class LedgerEntry:
         first_step: index of the first step of the block, from 0.
         num_steps: length of the block, at least 1.
         process_index: which process charged it, from 0; every process that trains has a noise key of its own.
+        tag: a number that the process drew when it began, at random and at least 0. Two ledgers that share a block
+            with its tag share the noise that it paid for; blocks that are equal but for their tags were taken twice,
+            by branches of one run. None where nobody drew one.
 
     Raises:
         InputError: a number is out of range.
@@ -28,10 +33,13 @@ class LedgerEntry:
     first_step: int
     num_steps: int
     process_index: int
+    tag: int | None = None
 
     def __post_init__(self) -> None:
         if self.first_step < 0 or self.num_steps < 1 or self.process_index < 0:
             raise InputError(f"a ledger entry needs first_step >= 0, num_steps >= 1, process_index >= 0, not {self}")
+        if self.tag is not None and self.tag < 0:
+            raise InputError(f"the tag of a ledger entry must be 0 or more, not {self.tag}")
 
     @property
     def end_step(self) -> int:
@@ -43,7 +51,13 @@ class LedgerEntry:
 class Ledger:
     """All blocks charged, oldest first.
 
+    Args:
+        entries: the blocks.
+        num_only_copies: how often the owner of the run folder, which was moved, copied or restored, declared that no
+            other copy of it goes on.
+
     Raises:
+        InputError: a number of declarations below 0.
         PrivacyError: a process charged steps out of order, or appears again after a later one.
 
     Example:
@@ -53,8 +67,11 @@ class Ledger:
     """
 
     entries: tuple[LedgerEntry, ...] = ()
+    num_only_copies: int = 0
 
     def __post_init__(self) -> None:
+        if self.num_only_copies < 0:
+            raise InputError(f"num_only_copies of a ledger must be 0 or more, not {self.num_only_copies}")
         for before, after in zip(self.entries, self.entries[1:], strict=False):
             # Privacy: the same step under the same key would reuse its noise on another signal, which cancels it.
             is_same_process = after.process_index == before.process_index
@@ -135,3 +152,31 @@ class Ledger:
                 "the budget is spent; release the generator as it is"
             )
         return dataclasses.replace(self, entries=(*self.entries, entry))
+
+
+def steps_of_branches(ledgers: Sequence[Ledger]) -> tuple[int, ...]:
+    """The steps that branches of one run paid for together, in rising order, each as often as it was.
+
+    Guarantee: branches that go on from one state are one adaptive mechanism, whose steps are those that they share and
+    those of each. A block counts once for all ledgers that begin alike until it, tag by tag; without a tag it may
+    have been taken twice, and counts for each.
+
+    Args:
+        ledgers: of copies of one run's folder.
+
+    Example:
+        >>> shared = LedgerEntry(first_step=0, num_steps=2, process_index=0, tag=5)
+        >>> own = [LedgerEntry(first_step=2, num_steps=1, process_index=1, tag=tag) for tag in (6, 7)]
+        >>> steps_of_branches([Ledger(entries=(shared, one)) for one in own])
+        (0, 1, 2, 2)
+    """
+    begin: dict[LedgerEntry, Any] = {}
+    steps: list[int] = []
+    for ledger in ledgers:
+        alike = begin
+        for entry in ledger.entries:
+            if entry.tag is None or entry not in alike:
+                steps += range(entry.first_step, entry.end_step)
+            # Privacy: what was charged without a tag is shared with nothing, nor is what follows it.
+            alike = {} if entry.tag is None else alike.setdefault(entry, {})
+    return tuple(sorted(steps))

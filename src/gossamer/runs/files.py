@@ -110,6 +110,42 @@ def json_lines(path: Path) -> Iterator[Callable[[Any], None]]:
         yield append
 
 
+def append_durably(path: Path, line: bytes, is_whole: Callable[[bytes], bool], *, is_first: bool) -> None:
+    """Append a line that is on the disk when this returns; what a crash cut off at the end of the file is mended first.
+
+    Args:
+        path: the file, made where it is not there.
+        line: without its end.
+        is_whole: whether a last line without an end is one all the same; it is then kept, else dropped.
+        is_first: whether the file's name may not have outlasted a power cut yet.
+
+    Raises:
+        ResourceError: disk full, no permission, read-only.
+    """
+    try:
+        _mend_end(path, is_whole)
+        with path.open("ab") as file:
+            file.write(line + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if is_first:
+            flush_folder(path.parent)
+    except OSError as error:
+        raise _unappendable(path, error) from None
+
+
+def _mend_end(path: Path, is_whole: Callable[[bytes], bool]) -> None:
+    content = path.read_bytes() if path.is_file() else b""
+    torn = content.rpartition(b"\n")[2]
+    if not torn:
+        return
+    if not is_whole(torn):
+        os.truncate(path, len(content) - len(torn))
+        return
+    with path.open("ab") as file:
+        file.write(b"\n")
+
+
 def _unappendable(path: Path, error: OSError) -> ResourceError:
     reason = error.strerror or type(error).__name__
     return ResourceError(f"{path}: cannot be written ({reason}); free space, then `gossamer resume`")

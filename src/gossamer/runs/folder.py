@@ -116,6 +116,16 @@ class RunFolder:
         return self.private / "units.key"
 
     @property
+    def identity_file(self) -> Path:
+        """Id of the run, and where its folder lay when that was remembered."""
+        return self.private / "run.json"
+
+    @property
+    def released_file(self) -> Path:
+        """What was released, a line before each."""
+        return self.private / "released.jsonl"
+
+    @property
     def release_digest_file(self) -> Path:
         """Digest of what was released, so that another release in its place is told."""
         return self.private / "release.sha256"
@@ -183,9 +193,8 @@ def _is_unbegun(path: Path) -> bool:
     ):
         return False
     files = [file for part in (folder.release, folder.private) for file in part.rglob("*") if not file.is_dir()]
-    return all(
-        file.suffix in (".sha256", ".partial") or file.name in ("lock", "plan.json", "units.key") for file in files
-    )
+    begun = ("lock", "plan.json", "units.key", "run.json")
+    return all(file.suffix in (".sha256", ".partial") or file.name in begun for file in files)
 
 
 def environment() -> dict[str, str]:

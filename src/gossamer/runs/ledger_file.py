@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
+import secrets
 from pathlib import Path
+from typing import Any
 
-from gossamer.errors import InputError, PrivacyError, ResourceError
+from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.ledger import Ledger, LedgerEntry
-from gossamer.runs.files import flush_folder, read_bounded
+from gossamer.runs.files import append_durably, read_bounded, strict_json
 
 MAX_LEDGER_BYTES = 2**26
 """Longest ledger that is read: a million blocks."""
 _MAX_LINE_BYTES = 1000
+_TAG_BITS = 62
+# What reading a line that is no entry may raise.
+_DAMAGE = (ValueError, TypeError, AttributeError, LookupError, RecursionError, InputError)
 
 BLOCK = 10
 """Steps charged at once: an orderly stop comes at the end of a block, a crash loses at most this many unused steps."""
@@ -22,7 +26,7 @@ BLOCK = 10
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LedgerPosition:
-    """How far a ledger had come when a checkpoint was written: the file only grows, so its beginning never changes.
+    """How far a ledger had come at some moment: the file only grows, so its beginning never changes.
 
     Attributes:
         num_charged_steps: in all blocks until then, at least 0.
@@ -41,8 +45,26 @@ class LedgerPosition:
         if min(self.num_charged_steps, self.num_bytes) < 0:
             raise InputError("a position in a ledger counts steps and bytes from 0")
 
-    def check(self, path: Path) -> None:
+    @classmethod
+    def from_json(cls, tree: Any) -> LedgerPosition:
+        """What `dataclasses.asdict` gave.
+
+        Raises:
+            InputError, ValueError, TypeError, LookupError: anything else.
+        """
+        position = cls(**tree)
+        if any(type(number) is not int for number in (position.num_charged_steps, position.num_bytes)):
+            raise TypeError("a position in a ledger counts whole steps and bytes")
+        if not isinstance(position.sha256, str):
+            raise TypeError("a position in a ledger has a digest")
+        return position
+
+    def check(self, path: Path, then: str = "the checkpoint was written") -> None:
         """Refuse a ledger that does not begin as it did then.
+
+        Args:
+            path: of the ledger.
+            then: what happened then, as a clause.
 
         Raises:
             PrivacyError: it is shorter, or another one.
@@ -51,13 +73,13 @@ class LedgerPosition:
         # Privacy: with an older or absent ledger the same steps would be paid once and taken twice.
         if len(content) < self.num_bytes:
             raise PrivacyError(
-                f"{path}: fewer steps are charged than the {self.num_charged_steps} when the checkpoint was written, "
-                "so it was changed or removed; put it back, or start a new run"
+                f"{path}: fewer steps are charged than the {self.num_charged_steps} when {then}, so it was changed, "
+                "removed or put back from a backup; put back the one of then, or start a new run"
             )
         if hashlib.sha256(content[: self.num_bytes]).hexdigest() != self.sha256:
             raise PrivacyError(
-                f"{path}: the blocks charged before the checkpoint are not those that were written, so it was "
-                "changed; put it back, or start a new run"
+                f"{path}: the blocks charged before {then} are not those that were written, so it was changed or put "
+                "back from a backup; put back the one of then, or start a new run"
             )
 
 
@@ -84,6 +106,8 @@ class LedgerFile:
         self.ledger = read_ledger(path)
         self._num_planned = num_planned_steps
         self._process_index = self.ledger.next_process_index
+        # Not a secret: it tells blocks of two branches apart that would be equal otherwise.
+        self._tag = secrets.randbits(_TAG_BITS)
         self._charged_until = 0
         self._end_step = num_planned_steps
 
@@ -115,27 +139,25 @@ class LedgerFile:
         to_mark = min((mark - charged for mark in self._marks if mark > charged), default=BLOCK)
         to_end = min(self._end_step - step, self.ledger.remaining_steps(self._num_planned))
         size = max(1, min(BLOCK, to_stop, to_mark, to_end))
-        entry = LedgerEntry(first_step=step, num_steps=size, process_index=self._process_index)
+        entry = LedgerEntry(first_step=step, num_steps=size, process_index=self._process_index, tag=self._tag)
         ledger = self.ledger.charge(entry, num_planned_steps=self._num_planned)
-        try:
-            _mend_end(self.path)
-            with self.path.open("ab") as file:
-                file.write((json.dumps(dataclasses.asdict(entry)) + "\n").encode())
-                file.flush()
-                os.fsync(file.fileno())
-            if not self._charged_until:
-                # Privacy: a file whose name does not outlast a power cut has charged nothing.
-                flush_folder(self.path.parent)
-        except OSError as error:
-            raise ResourceError(
-                f"{self.path}: the ledger cannot be written ({error.strerror}); free space, then `gossamer resume`"
-            ) from None
+        # Privacy: a file whose name does not outlast a power cut has charged nothing.
+        _append(self.path, dataclasses.asdict(entry), is_first=not self._charged_until)
         self.ledger = ledger
         self._charged_until = entry.end_step
 
     def is_block_end(self, num_steps_done: int) -> bool:
         """Whether every charged step is done, so that stopping here loses nothing."""
         return num_steps_done >= self._charged_until
+
+
+def declare_only_copy(path: Path) -> None:
+    """Write into a ledger that its run goes on in this folder alone, which was moved, copied or restored.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    _append(path, {"only_copy": 1, "process_index": read_ledger(path).next_process_index}, is_first=True)
 
 
 def read_ledger(path: Path) -> Ledger:
@@ -147,39 +169,45 @@ def read_ledger(path: Path) -> Ledger:
         InputError: a line before the last cannot be read.
     """
     lines = read_bounded(path, MAX_LEDGER_BYTES).split(b"\n") if path.is_file() else []
-    entries = []
+    entries: list[LedgerEntry] = []
+    num_only_copies = 0
     for number, line in enumerate(lines):
         if line:
             try:
-                entries.append(_entry(line))
-            except (ValueError, TypeError, AttributeError, RecursionError):
+                entry = _entry(line)
+            except _DAMAGE:
                 if number < len(lines) - 1:
                     raise InputError(
                         f"{path}: line {number + 1} is no ledger entry; the run cannot go on, start a new one, whose "
                         "epsilon adds to this one's"
                     ) from None
-    return Ledger(entries=tuple(entries))
+            else:
+                num_only_copies += entry is None
+                entries += [] if entry is None else [entry]
+    return Ledger(entries=tuple(entries), num_only_copies=num_only_copies)
 
 
-def _entry(line: bytes) -> LedgerEntry:
+def _entry(line: bytes) -> LedgerEntry | None:
+    """The block that a line charges; None for one that declares this folder to be the only copy."""
     if len(line) > _MAX_LINE_BYTES:
         raise ValueError("too long for a ledger entry")
-    values = json.loads(line)
-    if any(type(value) is not int for value in values.values()):
+    values = strict_json(line)
+    if any(type(value) is not int for name, value in values.items() if (name, value) != ("tag", None)):
         raise TypeError("a ledger entry holds whole numbers")
+    if "only_copy" in values:
+        if values.keys() != {"only_copy", "process_index"} or values["only_copy"] != 1 or values["process_index"] < 0:
+            raise ValueError("not a declaration")
+        return None
     return LedgerEntry(**values)
 
 
-def _mend_end(path: Path) -> None:
-    """End a last line that a crash cut off, so that the next stands alone: keep it if it can be read, else drop it."""
-    content = path.read_bytes() if path.is_file() else b""
-    torn = content.rpartition(b"\n")[2]
-    if not torn:
-        return
+def _append(path: Path, values: dict[str, int | None], *, is_first: bool) -> None:
+    append_durably(path, json.dumps(values).encode(), _is_entry, is_first=is_first)
+
+
+def _is_entry(line: bytes) -> bool:
     try:
-        _entry(torn)
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        os.truncate(path, len(content) - len(torn))
-    else:
-        with path.open("ab") as file:
-            file.write(b"\n")
+        _entry(line)
+    except _DAMAGE:
+        return False
+    return True

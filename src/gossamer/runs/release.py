@@ -13,6 +13,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
@@ -118,12 +119,13 @@ def saved_path(folder: RunFolder, step: int) -> Path:
 
 def saved_generators(folder: RunFolder) -> tuple[SavedGenerator, ...]:
     """Generators that a run saved on the way, in rising order of steps; empty where it was not asked to."""
-    named = {path: re.fullmatch(r"step-(\d{6,})", path.name) for path in folder.saved.glob("step-*")}
-    found = [
-        SavedGenerator(step=int(name[1]), path=path)
-        for path, name in named.items()
-        if name is not None and (path / GENERATOR).is_file()
-    ]
+    return tuple(saved for saved in saved_folders(folder) if (saved.path / GENERATOR).is_file())
+
+
+def saved_folders(folder: RunFolder) -> tuple[SavedGenerator, ...]:
+    """As `saved_generators`, with those whose generator somebody took away."""
+    named = {path: re.fullmatch(r"step-(\d{6,18})", path.name) for path in folder.saved.glob("step-*")}
+    found = [SavedGenerator(step=int(name[1]), path=path) for path, name in named.items() if name is not None]
     return tuple(sorted(found, key=lambda saved: saved.step))
 
 
@@ -168,6 +170,16 @@ def write_generator(
     content = _generator_bytes(weights, recipe, statement)
     with whole_file(path) as file:
         file.write(content)
+
+
+def generator_digest(weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]) -> str:
+    """SHA-256 of what a generator's file says: its bytes may differ, since names in its header come in any order."""
+    digest = hashlib.sha256(json.dumps([recipe, statement], sort_keys=True).encode())
+    for name in sorted(weights):
+        tensor = weights[name].detach().cpu().contiguous()
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _generator_bytes(weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]) -> bytes:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -102,45 +102,103 @@ class ReleasedRun:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JointPrice:
+    """What several branches of one run cost together, by their ledgers: what they share is counted once.
+
+    Attributes:
+        epsilon: of all that they released.
+        delta: at which.
+        num_branches: how many were priced.
+    """
+
+    epsilon: float
+    delta: float
+    num_branches: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Together:
     """Several releases that may be of the same records.
 
     Attributes:
-        epsilon: the sum.
-        delta: the sum.
+        epsilon: of all of them.
+        delta: of all of them.
         unit: one record, unless all protect a person.
-        adjacency: the weakest among them, which a claim for any change of a slot covers.
+        adjacency: the change of the data that all of them hold for.
+        branches: names of the releases of each run that has more than one here.
+        is_priced_once: whether what branches share was counted once, for each run that has several.
     """
 
     epsilon: float
     delta: float
     unit: Unit
     adjacency: Adjacency
+    branches: tuple[tuple[str, ...], ...] = ()
+    is_priced_once: bool = False
 
     @classmethod
-    def of(cls, runs: Sequence[ReleasedRun]) -> Together | None:
+    def of(cls, runs: Sequence[ReleasedRun], joint: Mapping[str, JointPrice] | None = None) -> Together | None:
         """Basic composition of their claims; None where they protect things that do not compare.
 
         Guarantee:
-            What holds for any change of a slot holds for adding and removing, and what holds for any change of a
-            person's slot holds for one record of that person, so the sum holds for the weaker ones. Taking a person out
-            says nothing of taking out one of that person's records, so such claims are not added up; nor are one for
-            adding and removing and one for replacing alone, neither of which covers the other.
+            What holds for any change of a slot holds for adding and removing, and for replacing. What holds for any
+            change of a person's slot, or for a person replaced by any other, holds for one record of that person that
+            is replaced, so the sum holds for the weaker ones. Taking a person out says nothing of taking out one of
+            that person's records, so such claims are not added up. The branches of one run are one mechanism, whose
+            price takes the place of their sum where it is known.
+
+        Args:
+            runs: with their claims.
+            joint: what branches cost together, by run id, where that is known.
         """
         claims = [one.statement for one in runs]
-        units = {claim.unit for claim in claims}
-        weaker = {claim.adjacency for claim in claims} - {Adjacency.SLOT}
+        units, adjacency = {claim.unit for claim in claims}, _common(claims)
         people = [claim for claim in claims if claim.unit is Unit.PERSON]
-        if len(units) > 1 and any(claim.adjacency is Adjacency.ADD_OR_REMOVE_ONE for claim in people):
+        is_added = any(claim.adjacency is Adjacency.ADD_OR_REMOVE_ONE for claim in people)
+        if adjacency is None or (len(units) > 1 and is_added):
             return None
-        if len(weaker) > 1:
-            return None
+        groups = _groups(runs)
+        prices = [_together(group, joint or {}) for group in groups]
+        several = [group for group in groups if len(group) > 1]
         return cls(
-            epsilon=sum(claim.epsilon for claim in claims),
-            delta=sum(claim.delta for claim in claims),
+            epsilon=sum(price.epsilon for price in prices),
+            delta=sum(price.delta for price in prices),
             unit=Unit.RECORD if Unit.RECORD in units else Unit.PERSON,
-            adjacency=next(iter(weaker), Adjacency.SLOT),
+            adjacency=adjacency,
+            branches=tuple(tuple(one.name for one in group) for group in several),
+            is_priced_once=bool(several) and all(_is_known(group, joint or {}) for group in several),
         )
+
+
+def _common(claims: Sequence[PrivacyStatement]) -> Adjacency | None:
+    """The change of the data that all claims hold for; None where there is none."""
+    special = {claim.adjacency for claim in claims} - {Adjacency.SLOT}
+    if len(special) > 1:
+        return None
+    return special.pop() if special else Adjacency.SLOT
+
+
+def _groups(runs: Sequence[ReleasedRun]) -> list[list[ReleasedRun]]:
+    """Releases by the run that they say they are of; each alone that says none."""
+    groups: dict[object, list[ReleasedRun]] = {}
+    for number, one in enumerate(runs):
+        groups.setdefault(one.statement.run_id or number, []).append(one)
+    return list(groups.values())
+
+
+def _is_known(group: Sequence[ReleasedRun], joint: Mapping[str, JointPrice]) -> bool:
+    known = joint.get(group[0].statement.run_id or "")
+    return known is not None and known.num_branches == len(group)
+
+
+def _together(group: Sequence[ReleasedRun], joint: Mapping[str, JointPrice]) -> JointPrice:
+    claims = [one.statement for one in group]
+    if len(group) > 1 and _is_known(group, joint):
+        known = joint[claims[0].run_id or ""]
+        # Never less than one of them claims by itself.
+        return replace(known, epsilon=max(known.epsilon, *(claim.epsilon for claim in claims)))
+    epsilon, delta = sum(claim.epsilon for claim in claims), sum(claim.delta for claim in claims)
+    return JointPrice(epsilon=epsilon, delta=delta, num_branches=len(group))
 
 
 def _drawn(trained: TrainedGenerator) -> tuple[Exhibit, ...]:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import importlib.metadata
 import importlib.resources
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gossamer.errors import InputError
@@ -17,7 +17,7 @@ from gossamer.reports.page import wording
 from gossamer.reports.page.curves import curve_picture, interval_bar
 from gossamer.reports.page.figures import ALARM_RATES, trade_off_picture
 from gossamer.reports.page.kept import KeptRun
-from gossamer.reports.page.released import ReleasedRun, Together
+from gossamer.reports.page.released import JointPrice, ReleasedRun, Together
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,15 +28,17 @@ PRIVATE_WORD = "PRIVATE"
 """Stands in the file name, the heading and on every printed sheet of a private report."""
 
 
-def release_page(runs: Sequence[ReleasedRun], title: str) -> str:
+def release_page(runs: Sequence[ReleasedRun], title: str, joint: Mapping[str, JointPrice] | None = None) -> str:
     """The report that may be handed over.
 
     Guarantee:
-        Post-processing: it is a function of releases alone, which ``ReleasedRun`` cannot reach beyond.
+        Post-processing: it is a function of releases, which ``ReleasedRun`` cannot reach beyond, and of what branches
+        of one run cost together, which no record has a part in.
 
     Args:
         runs: at least one.
         title: heading.
+        joint: what branches cost together, by run id, where that is known.
 
     Returns:
         One HTML document that loads nothing; equal releases give equal documents.
@@ -48,11 +50,11 @@ def release_page(runs: Sequence[ReleasedRun], title: str) -> str:
     return (
         _environment()
         .get_template("release.html.j2")
-        .render(runs=runs, title=title, together=Together.of(runs), **_context())
+        .render(runs=runs, title=title, together=Together.of(runs, joint), **_context())
     )
 
 
-def private_page(runs: Sequence[KeptRun], title: str) -> str:
+def private_page(runs: Sequence[KeptRun], title: str, joint: Mapping[str, JointPrice] | None = None) -> str:
     """The report for those who may see the records; it says so everywhere.
 
     Guarantee:
@@ -61,6 +63,7 @@ def private_page(runs: Sequence[KeptRun], title: str) -> str:
     Args:
         runs: at least one.
         title: heading.
+        joint: as in `release_page`.
 
     Raises:
         InputError: no run, or jinja2 is not installed.
@@ -70,7 +73,14 @@ def private_page(runs: Sequence[KeptRun], title: str) -> str:
     return (
         _environment()
         .get_template("private.html.j2")
-        .render(kept=runs, runs=released, title=title, together=Together.of(released), word=PRIVATE_WORD, **_context())
+        .render(
+            kept=runs,
+            runs=released,
+            title=title,
+            together=Together.of(released, joint),
+            word=PRIVATE_WORD,
+            **_context(),
+        )
     )
 
 
@@ -111,6 +121,7 @@ def _environment() -> Environment:
         "axes": wording.axes_of,
         "chance": wording.chance,
         "change": wording.change_in_words,
+        "changed": wording.changed_in_a_word,
         "classes": wording.classes_of,
         "epsilon": shown_epsilon,
         "factor": wording.factor,

@@ -115,6 +115,17 @@ def change_in_words(statement: PrivacyStatement) -> str:
             return f"{who} replaced by {'another' if statement.unit is Unit.RECORD else 'those of another'}"
 
 
+def changed_in_a_word(adjacency: Adjacency) -> str:
+    """What may have been done to what is protected: "added or removed"."""
+    match adjacency:
+        case Adjacency.SLOT:
+            return "added, removed or replaced"
+        case Adjacency.ADD_OR_REMOVE_ONE:
+            return "added or removed"
+        case Adjacency.REPLACE_ONE:
+            return "replaced by any other"
+
+
 def factor(epsilon: float) -> str:
     """e to the epsilon, rounded up to three digits.
 
