@@ -119,7 +119,7 @@ def test_the_generators_saved_on_the_way_are_looked_at_too(gossamer: Any, saved_
     assert told["verdict"] == "holds"
     for step in (3, 7):
         of_step = [one for one in told["findings"] if f"step-{step:06d}/" in one["where"]]
-        assert len(of_step) == 10
+        assert len(of_step) == 11
         assert {one["verdict"] for one in of_step} == {"holds"}
     one = saved_on_the_way / "release" / "checkpoints" / "step-000003"
     assert gossamer("verify", one).code == 0

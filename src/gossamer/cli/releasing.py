@@ -116,8 +116,8 @@ def check_price(plan: Plan, ledger: LedgerFile, statement: PrivacyStatement) -> 
     if charged > statement.epsilon * (1 + _TOLERANCE):
         raise PrivacyError(
             f"{ledger.path}: what is charged costs epsilon {shown_epsilon(charged)}, more than the "
-            f"{shown_epsilon(statement.epsilon)} that the statement would say, so nothing is released; start a new run, "
-            "whose epsilon adds to this one's"
+            f"{shown_epsilon(statement.epsilon)} that the statement would say, so nothing is released; start a new "
+            "run, whose epsilon adds to this one's"
         )
 
 
@@ -202,7 +202,8 @@ def _announce_release(statement: PrivacyStatement, folder: RunFolder) -> None:
         f"\nReleased: {folder.release}\n"
         f"Protected: {statement.unit.protected}, whichever of the {statement.num_slots} it is. Whatever is computed "
         f"from the release is at most e^epsilon\n  times as likely with it as {without}, up to a "
-        f"probability of delta: epsilon = {shown_epsilon(statement.epsilon)}, a factor of {factor}; delta = {statement.delta:g}.\n"
+        f"probability of delta: epsilon = {shown_epsilon(statement.epsilon)}, a factor of {factor}; "
+        f"delta = {statement.delta:g}.\n"
         f"Share: everything in {folder.release}, and as many samples as you like.\n"
         f"{saved}"
         f"Keep to yourself: {folder.private}, which saw the data.\n"
