@@ -35,6 +35,7 @@ from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.latents import Latent, NormalLatent
 from gossamer.nn.merf import AbstractMERFGenerator
+from gossamer.nn.rows import product_of_rows
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
@@ -137,7 +138,7 @@ class RandomFeatures:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features (batch, d) of samples (batch, *shape); ``|phi| = 1`` whatever the sample."""
-        angles = images.flatten(start_dim=1) @ self.frequencies.T
+        angles = product_of_rows(images.flatten(start_dim=1), self.frequencies.T)
         return torch.cat([angles.cos(), angles.sin()], dim=1) / math.sqrt(len(self.frequencies))
 
 

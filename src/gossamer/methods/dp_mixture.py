@@ -41,6 +41,7 @@ from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import AnyMixtureGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.latents import NormalLatent
+from gossamer.nn.rows import product_of_rows
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
@@ -238,7 +239,7 @@ class MixtureFit:
             return Slots(vectors=features, groups=groups)
         if step == 1:
             return Slots(vectors=features - known.means[groups], groups=torch.zeros_like(groups))
-        places = features @ known.directions.T
+        places = product_of_rows(features, known.directions.T)
         component = known.nearest(places, groups)
         from_centre = places - known.flat_centres()[component]
         is_last = step == self._plan.num_steps - 1

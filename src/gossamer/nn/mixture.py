@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gossamer.errors import InputError
 from gossamer.nn.network import AbstractGenerator, AbstractGeneratorConfig, Shape, checked_count
+from gossamer.nn.rows import product_of_rows
 from gossamer.nn.views import cosine_basis, plane
 
 
@@ -80,7 +81,7 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
         """
         standard, traits = self.described(samples)
         basis = cosine_basis(*plane(samples.shape[1:]), self.radius)[0].to(samples)
-        coefficients = (standard.flatten(start_dim=2) - self.ground) @ basis
+        coefficients = product_of_rows(standard.flatten(start_dim=2) - self.ground, basis)
         return torch.cat([coefficients.flatten(start_dim=1), traits], dim=1)
 
 

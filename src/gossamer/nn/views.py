@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from gossamer.errors import InputError
 from gossamer.nn.network import Shape
+from gossamer.nn.rows import product_of_rows
 
 
 class AbstractView(abc.ABC):
@@ -99,7 +100,7 @@ class LowFrequencies(AbstractView):
     def look(self, samples: Tensor) -> Tensor:
         """The coefficients, (batch, channels, 1, coefficients) or (batch, channels, coefficients)."""
         basis = cosine_basis(*plane(samples.shape[1:]), self.radius)[0].to(samples)
-        coefficients = samples.flatten(start_dim=2) @ (self.scale * basis)
+        coefficients = product_of_rows(samples.flatten(start_dim=2), self.scale * basis)
         return coefficients.unsqueeze(2) if samples.dim() == 4 else coefficients
 
 

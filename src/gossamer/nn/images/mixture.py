@@ -187,10 +187,12 @@ def _slants(images: Tensor) -> Tensor:
     height, width = mass.shape[1:]
     rows = torch.arange(height, dtype=mass.dtype, device=mass.device) / height
     columns = torch.arange(width, dtype=mass.dtype, device=mass.device) / width
-    down = rows - (mass.sum(dim=2) @ rows / total)[:, None]
-    right = columns - (mass.sum(dim=1) @ columns / total)[:, None]
-    mixed = torch.einsum("bhw,bh,bw->b", mass, down, right)
-    return (mixed / torch.einsum("bhw,bh->b", mass, down.square()).clamp_min(1e-9)).clamp(-1, 1)
+    # Privacy: sums of each image by itself; a product of matrices would round by an image's place among others.
+    down = rows - ((mass.sum(dim=2) * rows).sum(dim=1) / total)[:, None]
+    right = columns - ((mass.sum(dim=1) * columns).sum(dim=1) / total)[:, None]
+    along = (mass * right[:, None, :]).sum(dim=2)
+    spread = (mass.sum(dim=2) * down.square()).sum(dim=1)
+    return ((along * down).sum(dim=1) / spread.clamp_min(1e-9)).clamp(-1, 1)
 
 
 def _shears(slants: Tensor) -> Tensor:
