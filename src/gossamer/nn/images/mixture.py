@@ -187,7 +187,7 @@ def _slants(images: Tensor) -> Tensor:
     height, width = mass.shape[1:]
     rows = torch.arange(height, dtype=mass.dtype, device=mass.device) / height
     columns = torch.arange(width, dtype=mass.dtype, device=mass.device) / width
-    # Privacy: sums of each image by itself; a product of matrices would round by an image's place among others.
+    # Privacy: sums of each image by itself; a product of matrices may round by an image's place among others.
     down = rows - ((mass.sum(dim=2) * rows).sum(dim=1) / total)[:, None]
     right = columns - ((mass.sum(dim=1) * columns).sum(dim=1) / total)[:, None]
     along = (mass * right[:, None, :]).sum(dim=2)
