@@ -26,6 +26,7 @@ from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.views import Pooled
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.slots import PublicSlots
 from gossamer.recipes.books import book_of
 
 SLOTS, DELTA = 60, 1e-5
@@ -54,7 +55,7 @@ class HardlyAny(DeterministicNoise):
 
 
 def audited(config: GSWGANConfig | DPCGANConfig, noise: type[AbstractNoise], num_runs: int) -> AuditResult:
-    plan = book_of(config).method.plan(config, SLOTS)
+    plan = book_of(config).method.plan(config, PublicSlots(SLOTS))
     num, rng = num_canaries_for(config, SPEC, SLOTS), np.random.default_rng(0)
     evidence, bits = [], []
     for seed in range(num_runs):
@@ -83,7 +84,7 @@ def test_a_training_has_room_for_a_canary_in_every_critic_and_in_half_of_the_slo
 
 def test_people_are_canaries_too() -> None:
     config = replace(DP_CGAN, records_per_person=2)
-    plan = book_of(config).method.plan(config, SLOTS, Unit.PERSON)
+    plan = book_of(config).method.plan(config, PublicSlots(SLOTS, Unit.PERSON))
     canaries = toss_canaries(20, np.random.default_rng(1))
     evidence = play_training(config, plan, SPEC, canaries, HardlyAny(0))
     order = np.argsort(evidence)
@@ -93,7 +94,7 @@ def test_people_are_canaries_too() -> None:
 
 def test_canaries_pass_the_clip_at_its_bound_and_others_answer_as_they_are() -> None:
     """With next to no noise, what is released of a canary has the norm of the clip, and of others what they said."""
-    plan = book_of(GS_WGAN).method.plan(replace(GS_WGAN, noise_multiplier=1e-9), SLOTS)
+    plan = book_of(GS_WGAN).method.plan(replace(GS_WGAN, noise_multiplier=1e-9), PublicSlots(SLOTS))
     seen: list[Tensor] = []
 
     class Door:
@@ -109,7 +110,7 @@ def test_canaries_pass_the_clip_at_its_bound_and_others_answer_as_they_are() -> 
 
 
 def test_too_many_canaries_and_none_are_refused() -> None:
-    plan = book_of(GS_WGAN).method.plan(GS_WGAN, SLOTS)
+    plan = book_of(GS_WGAN).method.plan(GS_WGAN, PublicSlots(SLOTS))
     many = toss_canaries(41, np.random.default_rng(0))
     with pytest.raises(InputError, match="40 critics"):
         CanarySanitizer(CanarySanitizer, plan, many)  # type: ignore[arg-type]

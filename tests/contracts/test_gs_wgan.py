@@ -13,31 +13,39 @@ import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
+from gossamer.errors import PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
-from gossamer.mechanisms.partition import ShardTable, SlotPartition, partition_slots
+from gossamer.mechanisms.partition import Partition, ShardTable, deal
 from gossamer.mechanisms.sampling import CriticTapes, TapeUse
 from gossamer.mechanisms.sanitizer import GradientSanitizer
 from gossamer.methods.augmentation import SmallMotions
 from gossamer.methods.critics import Shards, advance_norms
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage, StepReport
+from gossamer.methods.method import Circumstances
 from gossamer.methods.private_critics import PrivateCritics
+from gossamer.methods.protected import identities_of, record_marks
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.nn.ensemble import Ensemble
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.views import LowFrequencies, Pooled
-from gossamer.privacy.keystream import Keystream
+from gossamer.privacy import Unit
+from gossamer.privacy.dealing import Dealt, Identities, UnitKey
+from gossamer.privacy.keystream import Keystream, key_from_seed
+from gossamer.privacy.slots import PublicSlots
 
 RECORDS, CLASSES, K, STEPS, BATCH, DRAWS = 30, 3, 6, 4, 8, 4
 SLOT = 17
-"""The slot whose content changes."""
+"""The record that changes."""
+KEY = UnitKey(bytes(32))
 
 MLP, CONV = MLPCriticConfig(hidden_sizes=(6,)), ConvCriticConfig(width=2)
 STAGES = {
@@ -87,15 +95,57 @@ def images(seed: int = 0) -> RecordSet:
 
 
 def neighbour(private: RecordSet) -> RecordSet:
-    """The same data with another image and another label in one slot."""
+    """The same data with another image and another label in place of one record."""
     x, y = private.x.clone(), private.y.clone()  # type: ignore[union-attr]
     x[SLOT], y[SLOT] = 1 - x[SLOT], (y[SLOT] + 1) % CLASSES
     return replace(private, x=x, y=y)
 
 
+def chosen(private: RecordSet, rows: list[int]) -> RecordSet:
+    """These records of the data, in this order."""
+    return replace(private, x=private.x[rows], y=None if private.y is None else private.y[rows])
+
+
+def critic_of(private: RecordSet, record: int) -> int:
+    """The critic whose shard holds a record."""
+    return int(deal(identities_of(private, Unit.RECORD), K, KEY).shard_of_unit[record])
+
+
 def own_critic() -> int:
-    """The critic whose shard holds the slot that changes."""
-    return int(partition_slots(RECORDS, K, 5).shard_of_slot[SLOT])
+    """The critic whose shard holds the record that changes."""
+    return critic_of(images(), SLOT)
+
+
+class ExchangingKey(UnitKey):
+    """The key with two identities exchanged: the coupling under which a record and what replaces it share a shard."""
+
+    def __init__(self, pair: Identities) -> None:
+        super().__init__(bytes(32))
+        self._pair = pair
+
+    def _tags(self, what: Dealt, units: Identities) -> np.ndarray:
+        digests, copies = units.digests.copy(), units.copies.copy()
+        for one, other in ((0, 1), (1, 0)):
+            here = (units.digests == self._pair.digests[one]).all(axis=1) & (units.copies == self._pair.copies[one])
+            digests[here], copies[here] = self._pair.digests[other], self._pair.copies[other]
+        return super()._tags(what, Identities(digests=digests, copies=copies))
+
+
+def only_in(first: RecordSet, second: RecordSet) -> Identities:
+    """The one identity of the first data set that the second has not."""
+    units = [identities_of(private, Unit.RECORD) for private in (first, second)]
+    names = [set(zip(map(bytes, one.digests), one.copies.tolist(), strict=True)) for one in units]
+    ((digest, copy_number),) = names[0] - names[1]
+    return Identities(digests=np.frombuffer(digest, dtype=np.uint8)[None], copies=np.array([copy_number]))
+
+
+def exchanging(first: RecordSet, second: RecordSet) -> UnitKey:
+    """The key for the second of two data sets that differ in one record. It is as likely as the key of the first."""
+    left, came = only_in(first, second), only_in(second, first)
+    pair = Identities(
+        digests=np.concatenate([left.digests, came.digests]), copies=np.concatenate([left.copies, came.copies])
+    )
+    return ExchangingKey(pair)
 
 
 # ---- runs with an injected transcript -------------------------------------------------------------------------------
@@ -147,10 +197,15 @@ def stored(training: GSWGANTraining) -> State:
 
 
 def injected(
-    kind: type[GSWGANTraining], settings: GSWGANConfig, private: RecordSet, coin_seed: int = 1, release_seed: int = 1
+    kind: type[GSWGANTraining],
+    settings: GSWGANConfig,
+    private: RecordSet,
+    coin_seed: int = 1,
+    release_seed: int = 1,
+    key: UnitKey = KEY,
 ) -> Run:
     """A whole run of a training with given coins and given released vectors."""
-    training = kind(settings, private, DeterministicNoise(0), delta=1e-3)
+    training = kind(settings, private, DeterministicNoise(0), Circumstances(delta=1e-3, key=key, slots=PublicSlots(40)))
     run = Run(training=training)
     training._sanitizer = InjectedSanitizer(run, coin_seed, release_seed)  # type: ignore[assignment]
     for _ in training:
@@ -167,13 +222,15 @@ def equal(first: State, second: State, rows: list[int] | None = None) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def moved_by_one_slot(kind: type[GSWGANTraining], settings: GSWGANConfig) -> set[int]:
-    """The critics of which some answer, or the stored state at some step, moves when one slot's content changes.
+def moved_between(
+    kind: type[GSWGANTraining], settings: GSWGANConfig, before: RecordSet, after: RecordSet, key: UnitKey = KEY
+) -> set[int]:
+    """The critics of which some answer, or the stored state at some step, moves from one data set to the other.
 
     Weights, buffers, moments of the optimiser and counts of updates; coins and released vectors are the same in both
-    runs.
+    runs. The key is that of the second.
     """
-    first, second = (injected(kind, settings, private) for private in (images(), neighbour(images())))
+    first, second = injected(kind, settings, before), injected(kind, settings, after, key=key)
     moved = set()
     for step in range(STEPS):
         assert torch.equal(first.coins[step], second.coins[step])
@@ -182,6 +239,24 @@ def moved_by_one_slot(kind: type[GSWGANTraining], settings: GSWGANConfig) -> set
                 moved.add(critic)
         moved |= {k for k in range(K) if not equal(first.states[step], second.states[step], [k])}
     return moved
+
+
+def moved_by_one_slot(kind: type[GSWGANTraining], settings: GSWGANConfig) -> set[int]:
+    """The critics that move when one record is replaced by another, under the coupling of both."""
+    first, second = images(), neighbour(images())
+    return moved_between(kind, settings, first, second, exchanging(first, second))
+
+
+WITH_COPIES = [*range(RECORDS), SLOT, 3, SLOT, 3]
+"""The records, two of them three times."""
+OTHERS = [one for one in range(RECORDS) if one != SLOT]
+CHANGES: dict[str, tuple[list[int], list[int]]] = {
+    "left": (list(range(RECORDS)), OTHERS),
+    "came, first in the file": (OTHERS, [SLOT, *OTHERS]),
+    "the first of three copies left": (WITH_COPIES, WITH_COPIES[:SLOT] + WITH_COPIES[SLOT + 1 :]),
+    "a fourth copy came, first in the file": (WITH_COPIES, [SLOT, *WITH_COPIES]),
+}
+"""Records before and after one of them comes or leaves."""
 
 
 def critics_know_no_coin(kind: type[GSWGANTraining], settings: GSWGANConfig) -> bool:
@@ -287,35 +362,76 @@ class LeaksPastTheDoor(GSWGANTraining):
             self._generator.improve = improve  # type: ignore[method-assign]
 
 
-class MovingMap(SlotPartition):
-    """Slots are dealt anew in the order of their labels."""
+class MovingMap(Partition):
+    """Units are dealt anew in the order of their labels."""
 
-    def shard_table(self, labels: Tensor | None = None, slot_of_record: Tensor | None = None) -> ShardTable:
+    def shard_table(self, labels: Tensor | None = None, unit_of_record: Tensor | None = None) -> ShardTable:
         assert labels is not None
-        shard_of_slot = torch.empty_like(self.shard_of_slot)
-        shard_of_slot[torch.argsort(labels, stable=True)] = torch.arange(self.num_slots) % self.num_shards
-        return SlotPartition(shard_of_slot=shard_of_slot, num_shards=self.num_shards).shard_table(labels)
+        shard_of_unit = torch.empty_like(self.shard_of_unit)
+        shard_of_unit[torch.argsort(labels, stable=True)] = torch.arange(len(labels)) % self.num_shards
+        return Partition(shard_of_unit=shard_of_unit, order=self.order, num_shards=self.num_shards).shard_table(labels)
 
 
-# ---- one slot, other critics ----------------------------------------------------------------------------------------
+def moving(units: Identities, num_shards: int, key: UnitKey) -> Partition:
+    return MovingMap(**vars(deal(units, num_shards, key)))
+
+
+def by_place(units: Identities, num_shards: int, key: UnitKey) -> Partition:
+    """Units are dealt by their places in the file, in an order that a seed shuffles."""
+    places = torch.randperm(50, generator=torch.Generator().manual_seed(1))[: len(units)]
+    return Partition(shard_of_unit=places % num_shards, order=torch.arange(len(units)), num_shards=num_shards)
+
+
+def by_rank(units: Identities, num_shards: int, key: UnitKey) -> Partition:
+    """Units are dealt by their rank among those who are there."""
+    order = torch.from_numpy(np.lexsort((units.copies, *units.digests.T)).copy())
+    return Partition(shard_of_unit=torch.argsort(order) % num_shards, order=order, num_shards=num_shards)
+
+
+def in_order_of_the_file(units: Identities, num_shards: int, key: UnitKey) -> Partition:
+    """Units are dealt by identity, and stand in their shards as in the file."""
+    return replace(deal(units, num_shards, key), order=torch.arange(len(units)))
+
+
+# ---- one record, other critics ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stages", STAGES)
-def test_a_slot_moves_its_own_critic_and_no_other_bit_for_bit(stages: str) -> None:
+def test_a_record_that_is_replaced_moves_its_own_critic_and_no_other_bit_for_bit(stages: str) -> None:
     assert moved_by_one_slot(GSWGANTraining, config(stages)) == {own_critic()}
 
 
-def test_a_slot_moves_no_other_critic_without_labels() -> None:
+def moved_by(change: str, stages: str = "mlp") -> tuple[set[int], int]:
+    """The critics that move by a change, and the one whose record comes or leaves."""
+    before, after = (chosen(images(), rows) for rows in CHANGES[change])
+    fewer, more = sorted((before, after), key=lambda private: private.num_records)
+    own = int(deal(only_in(more, fewer), K, KEY).shard_of_unit)
+    return moved_between(GSWGANTraining, config(stages), before, after), own
+
+
+@pytest.mark.parametrize("stages", STAGES)
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_record_that_comes_or_leaves_moves_its_own_critic_and_no_other_bit_for_bit(change: str, stages: str) -> None:
+    moved, own = moved_by(change, stages)
+    assert moved == {own}
+
+
+def test_the_order_of_the_file_moves_no_critic() -> None:
+    shuffled = torch.randperm(len(WITH_COPIES), generator=torch.Generator().manual_seed(0)).tolist()
+    after = [WITH_COPIES[place] for place in shuffled]
+    assert moved_between(GSWGANTraining, config(), chosen(images(), WITH_COPIES), chosen(images(), after)) == set()
+
+
+def test_a_record_moves_no_other_critic_without_labels() -> None:
     def unlabelled(private: RecordSet) -> RecordSet:
         return replace(private, y=None, spec=replace(private.spec, class_names=()))
 
-    first, second = (injected(GSWGANTraining, config(), unlabelled(x)) for x in (images(), neighbour(images())))
-    other = [k for k in range(K) if k != own_critic()]
-    assert all(equal(*states, other) for states in zip(first.states, second.states, strict=True))
-    assert not equal(first.states[-1], second.states[-1])
+    before, after = unlabelled(images()), unlabelled(neighbour(images()))
+    own = critic_of(before, SLOT)
+    assert moved_between(GSWGANTraining, config(), before, after, exchanging(before, after)) == {own}
 
 
-def test_a_slot_whose_content_breaks_its_critic_breaks_no_other() -> None:
+def test_a_record_whose_content_breaks_its_critic_breaks_no_other() -> None:
     """Numbers that overflow in one critic: as far as data can be from the rest."""
 
     def spoilt() -> RecordSet:
@@ -323,7 +439,11 @@ def test_a_slot_whose_content_breaks_its_critic_breaks_no_other() -> None:
         private.x[SLOT] = float("inf")  # behind the reader's back, which refuses it
         return private
 
-    runs = [injected(GSWGANTraining, config("conv"), private) for private in (images(), spoilt())]
+    key = exchanging(images(), spoilt())
+    runs = [
+        injected(GSWGANTraining, config("conv"), images()),
+        injected(GSWGANTraining, config("conv"), spoilt(), key=key),
+    ]
     other = [k for k in range(K) if k != own_critic()]
     for step in range(STEPS):
         assert equal(runs[0].states[step], runs[1].states[step], other)
@@ -333,11 +453,58 @@ def test_a_slot_whose_content_breaks_its_critic_breaks_no_other() -> None:
 
 
 def test_a_shard_map_that_moves_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def moving(num_slots: int, num_shards: int, seed: int) -> SlotPartition:
-        return MovingMap(**vars(partition_slots(num_slots, num_shards, seed)))
-
-    monkeypatch.setattr("gossamer.methods.private_critics.partition_slots", moving)
+    monkeypatch.setattr("gossamer.methods.private_critics.deal", moving)
     assert len(moved_by_one_slot(GSWGANTraining, config())) > 1
+
+
+@pytest.mark.parametrize(
+    ("broken", "change"),
+    [(by_place, "left"), (by_rank, "left"), (in_order_of_the_file, "the first of three copies left")],
+)
+def test_shards_by_place_by_rank_or_in_the_order_of_the_file_are_caught(
+    broken: Callable[[Identities, int, UnitKey], Partition], change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gossamer.methods.private_critics.deal", broken)
+    assert len(moved_by(change)[0]) > 1
+
+
+def test_motions_by_the_number_of_a_record_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(record_marks(images(), Unit.RECORD).unique()) == RECORDS
+    monkeypatch.setattr(
+        "gossamer.methods.protected.record_marks", lambda private, unit: torch.arange(private.num_records)
+    )
+    assert len(moved_by("left")[0]) > 1
+
+
+def test_a_key_that_all_know_lets_a_replaced_record_move_two_critics() -> None:
+    """Nobody may exchange two labels that are public: the same key holds for both data sets."""
+    public = UnitKey(key_from_seed(6, "shards"))
+    before, after = images(), neighbour(images())
+    runs = [injected(GSWGANTraining, config(), private, key=public) for private in (before, after)]
+    moved = {k for k in range(K) if not equal(runs[0].states[-1], runs[1].states[-1], [k])}
+    labels = [int(deal(identities_of(one, Unit.RECORD), K, public).shard_of_unit[SLOT]) for one in (before, after)]
+    assert moved == set(labels)
+    assert len(moved) == 2
+
+
+def test_critics_are_not_taken_up_under_another_key_and_would_have_a_record_in_two_shards() -> None:
+    training = GSWGANTraining(config(), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=KEY))
+    next(report for report in training if isinstance(report, StepReport))
+    state = copy.deepcopy(training.state_dict())
+    other = UnitKey(bytes(31) + b"\1")
+    with pytest.raises(PrivacyError, match="the key that the run began with"):
+        GSWGANTraining(
+            config(), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=other, state=copy.deepcopy(state))
+        )
+    shards = [deal(identities_of(images(), Unit.RECORD), K, key).shard_of_unit for key in (KEY, other)]
+    assert int((shards[0] != shards[1]).sum()) > RECORDS / 2
+    resumed = GSWGANTraining(
+        config(), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=UnitKey(bytes(32)), state=state)
+    )
+    for run in (training, resumed):
+        for _ in run:
+            pass
+    assert equal(Run(training=training).generator(), Run(training=resumed).generator())
 
 
 def test_a_statistic_shared_by_critics_is_caught() -> None:
@@ -345,12 +512,12 @@ def test_a_statistic_shared_by_critics_is_caught() -> None:
 
 
 def test_an_empty_shard_answers_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    def emptied(num_slots: int, num_shards: int, seed: int) -> SlotPartition:
+    def emptied(units: Identities, num_shards: int, key: UnitKey) -> Partition:
         """Critic 0 loses its shard to critic 1."""
-        dealt = partition_slots(num_slots, num_shards, seed)
-        return replace(dealt, shard_of_slot=dealt.shard_of_slot.clamp_min(1))
+        dealt = deal(units, num_shards, key)
+        return replace(dealt, shard_of_unit=dealt.shard_of_unit.clamp_min(1))
 
-    monkeypatch.setattr("gossamer.methods.private_critics.partition_slots", emptied)
+    monkeypatch.setattr("gossamer.methods.private_critics.deal", emptied)
     run = injected(GSWGANTraining, config(), images())
     drawn = torch.stack(run.coins)
     answers = torch.stack(run.answers).flatten(start_dim=2).abs().sum(dim=2)
@@ -383,7 +550,7 @@ def test_power_iteration_on_answering_is_caught() -> None:
 
 def fork_of_a_critic_is_one(kind: type[GSWGANTraining]) -> bool:
     """Whether groups that drew one critic got one fork: at equal samples they get equal answers, bit for bit."""
-    training = kind(config(), images(), DeterministicNoise(0), delta=1e-3)
+    training = kind(config(), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=KEY))
     next(report for report in training if isinstance(report, StepReport))
     pool = training._generator.pool(config().stages[0].view, 1)
     samples, labels = training._generator.samples(1)
@@ -430,7 +597,7 @@ def test_a_run_asks_and_releases_what_its_plan_pays_for(monkeypatch: pytest.Monk
         return released[-1]
 
     monkeypatch.setattr(GradientSanitizer, "release", spied)
-    training = GSWGANTraining(config("views"), images(), DeterministicNoise(0), delta=1e-3)
+    training = GSWGANTraining(config("views"), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=KEY))
     for _ in training:
         pass
     event = training.plan.event
@@ -444,7 +611,7 @@ def test_a_run_asks_and_releases_what_its_plan_pays_for(monkeypatch: pytest.Monk
 
 PRIVATE = (
     GSWGANTraining, PrivateCritics, RecordSet, Ensemble, Shards, ShardTable, AbstractNoise, Keystream, CriticTapes,
-    GradientSanitizer, nn.Module,
+    GradientSanitizer, nn.Module, UnitKey,
 )  # fmt: skip
 CODE = type | types.ModuleType | types.FunctionType | types.BuiltinMethodType
 
@@ -478,7 +645,7 @@ def private_parts(trained: TrainedGenerator) -> list[str]:
 
 @pytest.fixture(scope="module")
 def finished() -> GSWGANTraining:
-    training = GSWGANTraining(config(), images(), DeterministicNoise(0), delta=1e-3)
+    training = GSWGANTraining(config(), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=KEY))
     for _ in training:
         pass
     return training
@@ -509,12 +676,15 @@ def test_a_release_made_with_noise_that_anyone_can_recompute_says_so(finished: G
 
 def test_a_state_dict_holds_no_key_no_coins_and_no_records() -> None:
     """A checkpoint may be private, but what is not in it cannot be lost."""
-    training = GSWGANTraining(config(), images(), DeterministicNoise(0), delta=1e-3)
+    training = GSWGANTraining(config(), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=KEY))
     reports = iter(training)
     while training.step < 2:
         next(reports)
     state = copy.deepcopy(training.state_dict())
     assert set(state) == {"step", "critics", "generator"}
-    assert not any(isinstance(thing, AbstractNoise | Keystream | RecordSet | ShardTable) for thing in reachable(state))
+    assert not any(
+        isinstance(thing, AbstractNoise | Keystream | RecordSet | ShardTable | UnitKey) for thing in reachable(state)
+    )
     sizes = {thing.shape[0] for thing in reachable(state) if isinstance(thing, Tensor) and thing.dim()}
     assert RECORDS not in sizes
+    assert KEY.to_hex() not in repr(state)

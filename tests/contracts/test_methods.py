@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms import plan, priced_plan, started_plan
+from gossamer.mechanisms import priced_plan
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot import OneShotPlan, OneShotReleaser
 from gossamer.mechanisms.started_plan import StartedPlan
@@ -46,12 +46,15 @@ from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.privacy import Adjacency, PrivacyBudget
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld, epsilon_by_rdp
+from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.events import compose_events, gaussian_event
 from gossamer.privacy.keystream import Keystream
+from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.recipes.books import BOOKS, book_of, find_book
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 RECORDS, DELTA, SEED = 60, 1e-3, 3
+SLOTS, KEY = PublicSlots(RECORDS), UnitKey(bytes(32))
 EXPECTED = RecordsExpected(shape=(1, 8, 8), num_classes=3)
 SMALL = MLPGeneratorConfig(hidden_sizes=(6,))
 SMALL_MIXTURE = MixtureGeneratorConfig(num_directions=5, radius=4)
@@ -88,8 +91,7 @@ def priced_once() -> Iterator[None]:
     """Every training computes its price; here the same plans come again and again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(priced_plan, "epsilon_by_pld", price_by_pld)
-        for module in (plan, started_plan):
-            patch.setattr(module, "epsilon_by_rdp", price_by_rdp)
+        patch.setattr(priced_plan, "epsilon_by_rdp", price_by_rdp)
         yield
 
 
@@ -129,7 +131,7 @@ def images(seed: int = 0) -> RecordSet:
 def start(
     method: Method[Any], private: RecordSet | None = None, noise: AbstractNoise | None = None, **given: Any
 ) -> AbstractTraining:
-    circumstances = Circumstances(**{"delta": DELTA, **given})
+    circumstances = Circumstances(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
     return method.start(TINY[method.name], private or images(), noise or DeterministicNoise(SEED), circumstances)
 
 
@@ -144,7 +146,7 @@ def equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 
 
 def num_steps(method: Method[Any]) -> int:
-    return method.plan(TINY[method.name], RECORDS).num_steps
+    return method.plan(TINY[method.name], SLOTS).num_steps
 
 
 # ---- every method is here -------------------------------------------------------------------------------------------
@@ -302,7 +304,7 @@ def test_noise_drawn_before_the_ledger_is_written_is_caught(monkeypatch: pytest.
 
 def test_steps_lost_in_a_crash_are_paid_and_shorten_the_run(method: Method[Any]) -> None:
     journal = Journal()
-    training = finished(start(method, num_lost_steps=1, charge=journal.charge))
+    training = finished(start(method, lost_steps=(0,), charge=journal.charge))
     assert training.step == training.end_step <= num_steps(method) - 1
     assert training.num_paid_steps == training.step + 1
     assert journal.charged() == list(range(training.step))
@@ -310,7 +312,7 @@ def test_steps_lost_in_a_crash_are_paid_and_shorten_the_run(method: Method[Any])
 
 def test_a_run_whose_steps_are_all_lost_takes_none_and_releases_nothing_on_the_way(method: Method[Any]) -> None:
     journal = Journal()
-    lost = {"num_lost_steps": num_steps(method), "charge": journal.charge}
+    lost = {"lost_steps": tuple(range(num_steps(method))), "charge": journal.charge}
     training = finished(start(method, noise=WatchedNoise(journal), **lost))
     assert training.step == 0
     assert training.num_paid_steps == num_steps(method)
@@ -319,40 +321,43 @@ def test_a_run_whose_steps_are_all_lost_takes_none_and_releases_nothing_on_the_w
         training.trained_so_far()
 
 
-def cost_of_first(method: Method[Any], paid: int) -> float:
-    """Epsilon of a plan of so many steps made anew, or of so many of the Gaussians of a plan."""
-    priced = method.plan(TINY[method.name], RECORDS)
+def cost_of(method: Method[Any], paid: tuple[int, ...]) -> float:
+    """Epsilon of these steps, each paid for as often as it is named, from events made anew."""
+    priced = method.plan(TINY[method.name], SLOTS)
     if isinstance(priced, OneShotPlan):
-        gaussians = [gaussian_event(noise_multiplier=priced.release_multiplier(step)) for step in range(paid)]
+        gaussians = [gaussian_event(noise_multiplier=priced.release_multiplier(step)) for step in paid]
         return epsilon_by_pld(compose_events(*gaussians), DELTA).epsilon
     if isinstance(priced, StartedPlan):
-        start, rest = gaussian_event(noise_multiplier=4.0), TINY["gs-wgan"]
-        draws = [gs_wgan_plan(replace(rest, num_steps=paid - 1), RECORDS).event] if paid > 1 else []
-        return epsilon_by_pld(compose_events(start, *draws), DELTA).epsilon
-    return method.plan(replace(TINY[method.name], num_steps=paid), RECORDS).budget_at(DELTA).epsilon
+        starts, num_draws = paid.count(0), len(paid) - paid.count(0)
+        draws = [gs_wgan_plan(replace(TINY["gs-wgan"], num_steps=num_draws), SLOTS).event] if num_draws else []
+        return epsilon_by_pld(compose_events(*[gaussian_event(noise_multiplier=4.0)] * starts, *draws), DELTA).epsilon
+    return method.plan(replace(TINY[method.name], num_steps=len(paid)), SLOTS).budget_at(DELTA).epsilon
 
 
-@pytest.mark.parametrize("num_lost", [0, 1])
-def test_what_is_taken_on_the_way_is_priced_for_no_less_than_was_charged(method: Method[Any], num_lost: int) -> None:
+@pytest.mark.parametrize("lost", [(), (0,), (1, 1), (2,)])
+def test_what_is_taken_on_the_way_is_priced_for_what_was_charged_and_no_less(
+    method: Method[Any], lost: tuple[int, ...]
+) -> None:
     journal = Journal()
-    if num_lost >= num_steps(method):
-        num_lost = 0
-    training = start(method, num_lost_steps=num_lost, charge=journal.charge)
+    if max(lost, default=0) >= num_steps(method) or len(lost) >= num_steps(method):
+        lost = ()
+    training = start(method, lost_steps=lost, charge=journal.charge)
     claims: list[float] = []
     for _ in training:
-        paid = len(journal.charged()) + num_lost
-        assert training.num_paid_steps == paid
+        paid = (*lost, *journal.charged())
+        assert training.num_paid_steps == len(paid)
         try:
             claim = training.trained_so_far().statement
         except (InputError, PrivacyError):
             continue  # too early to be a generator
-        assert claim.epsilon >= cost_of_first(method, paid) * (1 - 1e-9)
+        assert claim.epsilon >= cost_of(method, paid) * (1 - 1e-9)
+        assert claim.epsilon == pytest.approx(cost_of(method, paid), rel=1e-6)
         assert claim.delta == DELTA
+        assert claim.epsilon <= training.trained().statement.epsilon * (1 + 1e-9)
         claims.append(claim.epsilon)
-    assert claims
+    assert claims or lost
     assert claims == sorted(claims)
-    assert claims[-1] <= training.trained().statement.epsilon * (1 + 1e-9)
-    if not num_lost:
+    if not lost:
         assert claims[-1] == pytest.approx(training.trained().statement.epsilon, rel=1e-9)
 
 
@@ -368,7 +373,7 @@ def by_others(event: dp_accounting.DpEvent, adjacency: Adjacency, accountant: An
 
 
 def test_the_statement_is_that_of_the_plan_and_of_independent_accountants(method: Method[Any]) -> None:
-    priced = method.plan(TINY[method.name], RECORDS)
+    priced = method.plan(TINY[method.name], SLOTS)
     claim = finished(start(method)).trained().statement
     assert claim.epsilon == epsilon_by_pld(priced.event, DELTA).epsilon == priced.budget_at(DELTA).epsilon
     assert (claim.adjacency, claim.unit, claim.num_slots) == (priced.adjacency, priced.unit, RECORDS)
@@ -385,11 +390,33 @@ def test_the_statement_is_that_of_the_plan_and_of_independent_accountants(method
     assert claim.epsilon_rdp == pytest.approx(by_rdp, rel=0.05)
 
 
+def test_who_says_the_number_of_records_decides_what_is_claimed(method: Method[Any]) -> None:
+    given = start(method).statement
+    counted = start(method, slots=None).statement
+    assert counted == start(method, slots=PublicSlots(RECORDS, source=CountSource.READ)).statement
+    assert given.num_slots == counted.num_slots == RECORDS
+    assert given.adjacency is method.plan(TINY[method.name], SLOTS).adjacency is not Adjacency.REPLACE_ONE
+    assert counted.adjacency is Adjacency.REPLACE_ONE
+    assert re.search(r"\b(added|removed)\b", given.to_markdown())
+    assert not re.search(r"\b(added|removed)\b", counted.to_markdown())
+    assert "the number of slots is that of the records in the data" in counted.public_inputs[0]
+    with pytest.raises(InputError, match="--num-records"):
+        start(method, slots=PublicSlots(RECORDS - 1))
+
+
+def test_the_statement_is_made_of_its_circumstances(method: Method[Any]) -> None:
+    terms: dict[str, Any] = {"run_id": "5f3a", "num_only_copies": 2, "date": "2026-01-02", "num_tuning_runs": 4}
+    claim = start(method, version="9.9", public_notes=("a note",), **terms).statement
+    assert {name: getattr(claim, name) for name in terms} == terms
+    assert claim.gossamer_version == "9.9"
+    assert claim.public_inputs[-1] == "a note"
+
+
 @pytest.mark.parametrize("name", ["dp-cgan", "dp-merf", "dp-mixture"])
 def test_the_claim_is_that_of_another_accountant_by_loss_distributions(name: str) -> None:
     """One-of-K draws are beyond it; tests of the accountants hold those to golden figures."""
     chosen = find_book(name).method
-    priced = chosen.plan(TINY[name], RECORDS)
+    priced = chosen.plan(TINY[name], SLOTS)
     # Gaussians have one price under every adjacency, once their multiplier is derived for it.
     other = pld.PLDAccountant().compose(priced.event).get_epsilon(DELTA)
     assert finished(start(chosen)).trained().statement.epsilon == pytest.approx(other, rel=1e-3)
@@ -404,9 +431,9 @@ def unpriced(settings: Any) -> Any:
 
 def test_settings_are_calibrated_to_a_budget_and_claim_it(method: Method[Any]) -> None:
     open_settings = unpriced(TINY[method.name])
-    found = method.calibrate(open_settings, RECORDS, PrivacyBudget(epsilon=1.0, delta=DELTA))
+    found = method.calibrate(open_settings, SLOTS, PrivacyBudget(epsilon=1.0, delta=DELTA))
     assert unpriced(found) == open_settings
-    assert 0.995 < method.plan(found, RECORDS).budget_at(DELTA).epsilon <= 1.0
+    assert 0.995 < method.plan(found, SLOTS).budget_at(DELTA).epsilon <= 1.0
 
 
 def test_settings_without_a_guarantee_are_refused_before_anything_is_drawn(method: Method[Any]) -> None:
@@ -419,7 +446,7 @@ def test_settings_without_a_guarantee_are_refused_before_anything_is_drawn(metho
     with pytest.raises(InputError, match="noise_multiplier"):
         method.start(unpriced, images(), watched["noise"], Circumstances(delta=DELTA, charge=journal.charge))
     with pytest.raises(PrivacyError, match="noise_multiplier"):
-        method.plan(replace(unpriced, noise_multiplier=0.0), RECORDS)
+        method.plan(replace(unpriced, noise_multiplier=0.0), SLOTS)
     assert journal.entries == []
 
 

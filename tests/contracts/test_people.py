@@ -14,18 +14,20 @@ from dataclasses import replace
 from typing import Any
 
 import dp_accounting
+import numpy as np
 import pytest
 import torch
 from dp_accounting import rdp
 from torch import Tensor
 
+from gossamer.data.identities import digests_of_names
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms import priced_plan
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.one_shot import GroupedMoments, OneShotPlan, OneShotReleaser, Slots
-from gossamer.mechanisms.partition import SlotPartition, partition_slots
+from gossamer.mechanisms.partition import Partition, deal
 from gossamer.methods.augmentation import SmallMotions
 from gossamer.methods.distillation import DistillationConfig
 from gossamer.methods.dp_cgan import DPCGANConfig
@@ -33,6 +35,7 @@ from gossamer.methods.dp_merf import DPMERFConfig
 from gossamer.methods.dp_mixture import DPMixtureConfig
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage
 from gossamer.methods.method import AbstractTraining, Circumstances, Method, RecordsExpected
+from gossamer.methods.protected import identities_of
 from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
 from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
@@ -42,9 +45,12 @@ from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.privacy import Adjacency, Unit
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld
+from gossamer.privacy.dealing import Dealt, Identities, UnitKey
+from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.recipes.books import BOOKS, find_book
 
 RECORDS, PEOPLE, K, DELTA, SEED = 61, 20, 6, 1e-3, 3
+SLOTS, KEY = PublicSlots(PEOPLE, Unit.PERSON), UnitKey(bytes(32))
 EXPECTED = RecordsExpected(shape=(1, 8, 8), num_classes=3)
 SMALL = MLPGeneratorConfig(hidden_sizes=(6,))
 MIXTURE = DPMixtureConfig(
@@ -142,7 +148,7 @@ def with_person(private: RecordSet, slot: int, num_records: int, shade: float = 
 def start(
     method: Method[Any], private: RecordSet | None = None, noise: AbstractNoise | None = None, **given: Any
 ) -> AbstractTraining:
-    circumstances = Circumstances(**{"delta": DELTA, "unit": Unit.PERSON, **given})
+    circumstances = Circumstances(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
     return method.start(TINY[method.name], private or records(), noise or DeterministicNoise(SEED), circumstances)
 
 
@@ -167,7 +173,7 @@ def test_a_training_for_people_is_a_function_of_its_streams(method: Method[Any])
     weights = finished(start(method)).trained().weights
     assert equal(weights, finished(start(method)).trained().weights)
     assert not equal(weights, finished(start(method, records(seed=1))).trained().weights)
-    assert not equal(weights, finished(start(method, unit=Unit.RECORD)).trained().weights)
+    assert not equal(weights, finished(start(method, slots=PublicSlots(RECORDS))).trained().weights)
 
 
 def test_a_training_for_people_is_resumed_as_it_was(method: Method[Any]) -> None:
@@ -182,7 +188,7 @@ def test_a_training_for_people_is_resumed_as_it_was(method: Method[Any]) -> None
 
 def test_the_statement_is_about_people_and_priced_for_their_slots(method: Method[Any]) -> None:
     claim = finished(start(method)).trained().statement
-    priced = method.plan(TINY[method.name], PEOPLE, Unit.PERSON)
+    priced = method.plan(TINY[method.name], SLOTS)
     assert (claim.unit, claim.num_slots, claim.adjacency) == (Unit.PERSON, PEOPLE, priced.adjacency)
     assert claim.epsilon == priced.budget_at(DELTA).epsilon
     is_slot = priced.adjacency is Adjacency.SLOT
@@ -196,6 +202,27 @@ def test_the_statement_is_about_people_and_priced_for_their_slots(method: Method
     text = claim.to_markdown()
     assert "one person, with all records of that person" in text
     assert "several names of one person" in text
+
+
+def test_people_who_were_counted_may_be_replaced_and_no_more_is_claimed(method: Method[Any]) -> None:
+    claim = start(method, slots=PublicSlots(PEOPLE, Unit.PERSON, CountSource.READ)).statement
+    assert (claim.unit, claim.num_slots, claim.adjacency) == (Unit.PERSON, PEOPLE, Adjacency.REPLACE_ONE)
+    text = claim.to_markdown()
+    assert "differ in one unit (all records of one person), which is replaced by any other" in text
+    assert "how many people there are is public" in text
+    assert not re.search(r"\b(added|removed|emptied)\b", text)
+    assert re.search(r"\badded\b", start(method).statement.to_markdown())
+
+
+def test_more_people_than_slots_are_refused(method: Method[Any]) -> None:
+    with pytest.raises(InputError, match="--num-people") as refused:
+        start(method, slots=PublicSlots(PEOPLE - 1, Unit.PERSON))
+    assert str(PEOPLE) not in str(refused.value)
+
+
+def test_slots_may_stand_empty(method: Method[Any]) -> None:
+    training = finished(start(method, slots=PublicSlots(3 * PEOPLE, Unit.PERSON)))
+    assert training.trained().statement.num_slots == 3 * PEOPLE
 
 
 def test_what_people_cost_is_checked_against_their_number_and_not_that_of_records(method: Method[Any]) -> None:
@@ -214,15 +241,15 @@ def test_nothing_that_is_said_depends_on_how_many_records_people_have(method: Me
 
 
 def test_people_are_not_protected_where_nobody_says_who_they_are(method: Method[Any]) -> None:
-    nameless = replace(records(), people=None, num_people=0)
+    nameless = replace(records(), people=None, num_people=0, person_digests=None)
     with pytest.raises(InputError, match="--unit record"):
         start(method, nameless)
 
 
 def test_settings_for_people_are_calibrated_for_their_slots(method: Method[Any]) -> None:
-    price = method.plan(TINY[method.name], PEOPLE, Unit.PERSON)
+    price = method.plan(TINY[method.name], SLOTS)
     assert price.num_slots == PEOPLE
-    assert price.event == method.plan(TINY[method.name], PEOPLE, Unit.RECORD).event
+    assert price.event == method.plan(TINY[method.name], PublicSlots(PEOPLE, Unit.RECORD)).event
 
 
 # ---- GS-WGAN: other people's critics --------------------------------------------------------------------------------
@@ -240,11 +267,12 @@ class InjectedSanitizer:
         return torch.randn((8, *answers[0].shape[2:]), generator=torch.Generator().manual_seed(step))
 
 
-def moved_critics(first: RecordSet, second: RecordSet) -> set[int]:
-    """The critics of which an answer or the state moves, bit for bit, between two data sets."""
+def moved_critics(first: RecordSet, second: RecordSet, key: UnitKey = KEY) -> set[int]:
+    """The critics of which an answer or the state moves, bit for bit, between two data sets; the second has the key."""
     runs = []
-    for private in (first, second):
-        training = GSWGANTraining(CRITICS, private, DeterministicNoise(0), delta=DELTA, unit=Unit.PERSON)
+    for private, own_key in ((first, KEY), (second, key)):
+        given = Circumstances(delta=DELTA, slots=SLOTS, key=own_key)
+        training = GSWGANTraining(CRITICS, private, DeterministicNoise(0), given)
         door = InjectedSanitizer()
         training._sanitizer = door  # type: ignore[assignment]
         states = []
@@ -271,7 +299,8 @@ NEIGHBOURS = {
 
 
 def critic_of(slot: int) -> int:
-    return int(partition_slots(PEOPLE, K, CRITICS.seed).shard_of_slot[slot])
+    """The critic whose shard holds the person of this number, who is named by it."""
+    return int(deal(identities_of(records(), Unit.PERSON), K, KEY).shard_of_unit[slot])
 
 
 @pytest.mark.parametrize("how", NEIGHBOURS)
@@ -283,22 +312,90 @@ def test_a_person_in_a_slot_that_was_empty_moves_that_slots_critic_alone() -> No
     assert moved_critics(records(), with_person(records(), 19, 12)) == {critic_of(19)}
 
 
+def renumbered(private: RecordSet) -> RecordSet:
+    """The same people under other numbers, who have kept their names, and their records in another order of people."""
+    assert private.people is not None
+    assert private.y is not None
+    assert private.person_digests is not None
+    numbers = torch.randperm(PEOPLE, generator=torch.Generator().manual_seed(5))
+    rows = torch.argsort(numbers[private.people], stable=True)
+    return replace(
+        private,
+        x=private.x[rows],
+        y=private.y[rows],
+        people=numbers[private.people[rows]],
+        person_digests=private.person_digests[torch.argsort(numbers).numpy()],
+    )
+
+
+def test_other_numbers_and_another_order_of_people_move_nothing() -> None:
+    assert moved_critics(records(), renumbered(records())) == set()
+    assert moved_critics(records(), renumbered(without(records(), SLOT))) == {critic_of(SLOT)}
+
+
+class ExchangingKey(UnitKey):
+    """The key with two people exchanged: the coupling under which somebody and who comes instead share a shard."""
+
+    def __init__(self, pair: np.ndarray) -> None:
+        super().__init__(bytes(32))
+        self._pair = pair
+
+    def _tags(self, what: Dealt, units: Identities) -> np.ndarray:
+        digests = units.digests.copy()
+        for one, other in ((0, 1), (1, 0)):
+            digests[(units.digests == self._pair[one]).all(axis=1)] = self._pair[other]
+        return super()._tags(what, Identities(digests=digests, copies=units.copies))
+
+
+@pytest.mark.parametrize("how", NEIGHBOURS)
+def test_a_person_replaced_by_one_of_another_name_moves_one_critic_under_the_coupling(how: str) -> None:
+    after = NEIGHBOURS[how]()
+    assert after.person_digests is not None
+    digests = after.person_digests.copy()
+    digests[SLOT] = digests_of_names(["somebody else"])[0]
+    pair = np.stack([after.person_digests[SLOT], digests[SLOT]])
+    after = replace(after, person_digests=digests)
+    assert moved_critics(records(), after, ExchangingKey(pair)) == {critic_of(SLOT)}
+
+
+def test_numbers_in_place_of_names_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People counted anew after one left: all behind are another's."""
+
+    def by_number(private: RecordSet, unit: Unit) -> Identities:
+        digests = digests_of_names(map(str, range(private.num_people)))
+        return Identities(digests=digests, copies=np.zeros(len(digests), dtype=np.int64))
+
+    monkeypatch.setattr("gossamer.methods.private_critics.identities_of", by_number)
+    assert len(moved_critics(records(), renumbered(without(records(), SLOT)))) > 1
+
+
+def test_critics_of_people_are_not_taken_up_under_another_key() -> None:
+    training = start(find_book("gs-wgan").method)
+    reports = iter(training)
+    while training.step < 1:
+        next(reports)
+    state = copy.deepcopy(training.state_dict())
+    with pytest.raises(PrivacyError, match="the key that the run began with"):
+        start(find_book("gs-wgan").method, state=state, key=UnitKey(bytes(31) + b"\1"))
+
+
 def test_records_dealt_to_shards_and_claimed_as_people_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    class OfRecords(SlotPartition):
-        def shard_table(self, labels: Tensor | None = None, slot_of_record: Tensor | None = None) -> Any:
-            assert slot_of_record is not None
-            return partition_slots(len(slot_of_record), K, 0).shard_table(labels)
+    class OfRecords(Partition):
+        def shard_table(self, labels: Tensor | None = None, unit_of_record: Tensor | None = None) -> Any:
+            assert unit_of_record is not None
+            every = torch.arange(len(unit_of_record))
+            return Partition(shard_of_unit=every % K, order=every, num_shards=K).shard_table(labels)
 
-    def dealt(num_slots: int, num_shards: int, seed: int) -> SlotPartition:
-        return OfRecords(**vars(partition_slots(num_slots, num_shards, seed)))
+    def dealt(units: Identities, num_shards: int, key: UnitKey) -> Partition:
+        return OfRecords(**vars(deal(units, num_shards, key)))
 
-    monkeypatch.setattr("gossamer.methods.private_critics.partition_slots", dealt)
+    monkeypatch.setattr("gossamer.methods.private_critics.deal", dealt)
     assert moved_critics(records(), with_person(records(), SLOT, 41, 0.9, 1)) > {critic_of(SLOT)}
 
 
 def test_motions_numbered_by_record_in_place_of_person_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def in_one_piece(describe: Callable[[Tensor, int], Tensor], private: RecordSet, _: Unit, seed: int) -> Tensor:
-        return describe(private.x, seed)
+    def in_one_piece(describe: Callable[[Tensor, Tensor], Tensor], private: RecordSet, _: Unit) -> Tensor:
+        return describe(private.x, torch.arange(private.num_records))
 
     monkeypatch.setattr("gossamer.methods.private_critics.described", in_one_piece)
     assert moved_critics(records(), with_person(records(), SLOT, 41, 0.9, 1)) > {critic_of(SLOT)}
@@ -406,9 +503,7 @@ def first_gradient(private: RecordSet) -> Tensor:
     """The released gradient of the first step, of everybody: the rate is 1."""
     config = replace(TINY["dp-cgan"], expected_batch_size=PEOPLE, clip_norm=0.05)
     method = find_book("dp-cgan").method
-    training: Any = method.start(
-        config, private, DeterministicNoise(SEED), Circumstances(delta=DELTA, unit=Unit.PERSON)
-    )
+    training: Any = method.start(config, private, DeterministicNoise(SEED), Circumstances(delta=DELTA, slots=SLOTS))
     networks = training._networks
     released = training._gradient.release(0, networks.parameters(), networks.losses_of_records)
     return torch.cat([part.flatten().double() for part in released.values()])
@@ -423,7 +518,7 @@ def test_a_person_moves_a_gradient_by_the_clip_however_many_records() -> None:
 
 
 def test_records_sampled_one_by_one_and_claimed_as_people_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def every_record(private: RecordSet, unit: Unit, **_: Any) -> Any:
+    def every_record(private: RecordSet, slots: PublicSlots, **_: Any) -> Any:
         from gossamer.mechanisms.units import units_of_persons
 
         return units_of_persons(torch.arange(private.num_records) % PEOPLE, PEOPLE, records_per_unit=3, seed=0)

@@ -39,10 +39,11 @@ from gossamer.nn.series.generator import SeriesConvGeneratorConfig
 from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
 from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig
 from gossamer.nn.views import LowFrequencies, Pooled
+from gossamer.privacy.dealing import UnitKey
 from gossamer.recipes.books import BOOKS, find_book
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
-RECORDS, DELTA = 60, 1e-3
+RECORDS, DELTA, KEY = 60, 1e-3, UnitKey(bytes(32))
 SPEC = SeriesSpec(channels=2, length=24, low=(0.0, 0.0), high=(1.0, 1.0), class_names=("a", "b", "c"))
 EXPECTED = RecordsExpected(shape=(2, 24), num_classes=3)
 MIXTURE = SeriesMixtureGeneratorConfig(num_directions=5, radius=9, ending=BeforeZeros())
@@ -99,7 +100,7 @@ def series(seed: int = 0) -> RecordSet:
 
 
 def start(method: Method[Any], private: RecordSet | None = None, **given: Any) -> AbstractTraining:
-    circumstances = Circumstances(**{"delta": DELTA, **given})
+    circumstances = Circumstances(**{"delta": DELTA, "key": KEY, **given})
     return method.start(TINY[method.name], private or series(), DeterministicNoise(3), circumstances)
 
 
@@ -152,7 +153,7 @@ def test_a_series_of_another_shape_is_refused_where_settings_name_one(method: Me
 
 def test_motions_of_images_are_refused_for_series() -> None:
     with pytest.raises(InputError, match="NoAugmentation"):
-        SmallMotions(count=2).variant(series().x, 0, 0)
+        SmallMotions(count=2).variant(series().x, 0, torch.arange(RECORDS), 0)
 
 
 def test_no_method_asks_whether_its_records_are_series() -> None:

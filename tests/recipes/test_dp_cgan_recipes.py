@@ -10,6 +10,7 @@ from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.methods.dp_cgan import GradientDescent, PublicNetworks, plan
 from gossamer.nn.ensemble import Adam
+from gossamer.privacy.slots import PublicSlots
 from gossamer.recipes.dp_cgan import DP_CGAN_BOOK, PUBLISHED, RECIPES, recipe_for
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
@@ -29,7 +30,9 @@ DATA = {
 def test_a_recipe_fits_its_data_and_its_noise_follows_from_the_budget(recipe) -> None:  # type: ignore[no-untyped-def]
     described, num_records = DATA[recipe.name.rsplit("-published", 1)[0].rsplit("-revisited", 1)[0]]
     assert recipe.config.noise_multiplier is None
-    assert plan(recipe.config, num_records).expected_batch_size == pytest.approx(recipe.config.expected_batch_size)
+    assert plan(recipe.config, PublicSlots(num_records)).expected_batch_size == pytest.approx(
+        recipe.config.expected_batch_size
+    )
     PublicNetworks(recipe.config, described, torch.device("cpu"), torch.float32).improve_generator(
         recipe.config.discriminator_steps - 1
     )
@@ -62,7 +65,7 @@ def test_the_published_recipe_has_the_published_sizes() -> None:
 def test_own_images_get_settings_that_fit_them(side: int, num_records: int, classes: int) -> None:
     recipe = recipe_for(spec(side, classes), num_records)
     assert recipe.config.expected_batch_size <= num_records // 6
-    plan(recipe.config, num_records)
+    plan(recipe.config, PublicSlots(num_records))
 
 
 def test_recipes_are_found_by_name() -> None:

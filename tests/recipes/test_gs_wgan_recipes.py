@@ -11,6 +11,7 @@ from gossamer.errors import InputError
 from gossamer.methods.gs_wgan import plan
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.slots import PublicSlots
 from gossamer.recipes.gs_wgan import RECIPES, find_recipe, recipe_for
 
 
@@ -29,7 +30,7 @@ def test_no_recipe_decides_the_noise() -> None:
 @pytest.mark.parametrize("data", NAMED_DATA, ids=lambda data: data.name)
 def test_every_named_data_set_has_a_recipe_of_either_size_that_fits_it(data: NamedData, size: str) -> None:
     config = find_recipe(f"{data.name}-{size}").config
-    assert plan(config, data.num_train).num_critics <= data.num_train
+    assert plan(config, PublicSlots(data.num_train)).num_critics <= data.num_train
     rng = torch.Generator().manual_seed(0)
     generator = config.generator.build(data.spec.shape, data.spec.num_classes, config.latent.dim, rng)
     label = torch.tensor([0, 1])
@@ -43,7 +44,9 @@ def test_every_named_data_set_has_a_recipe_of_either_size_that_fits_it(data: Nam
 @pytest.mark.parametrize("name", ["digits-cpu", "mnist-cpu"])
 def test_a_recipe_keeps_within_a_budget_of_ten(name: str) -> None:
     data = next(data for data in NAMED_DATA if name.startswith(data.name))
-    settled = plan(find_recipe(name).config, data.num_train).calibrated(PrivacyBudget(epsilon=10.0, delta=1e-5))
+    settled = plan(find_recipe(name).config, PublicSlots(data.num_train)).calibrated(
+        PrivacyBudget(epsilon=10.0, delta=1e-5)
+    )
     assert 9.99 < epsilon_by_pld(settled.event, 1e-5).epsilon <= 10.0
 
 
@@ -65,7 +68,7 @@ def test_an_unknown_recipe_is_refused_with_the_names_of_the_known() -> None:
 def test_the_recipe_for_own_images_fits_every_size_and_number(side: int, num_records: int) -> None:
     spec = ImageSpec(channels=3, height=side, width=side)
     config = recipe_for(spec, num_records).config
-    assert 1 <= plan(config, num_records).num_critics <= num_records
+    assert 1 <= plan(config, PublicSlots(num_records)).num_critics <= num_records
     rng = torch.Generator().manual_seed(0)
     assert config.generator.build(spec.shape, 0, config.latent.dim, rng) is not None
     for stage in config.stages:

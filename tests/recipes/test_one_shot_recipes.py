@@ -15,6 +15,7 @@ from gossamer.methods.dp_mixture import DP_MIXTURE
 from gossamer.methods.method import Circumstances, Method
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.privacy import PrivacyBudget
+from gossamer.privacy.slots import PublicSlots
 from gossamer.recipes import dp_merf, dp_mixture
 from gossamer.recipes.recipe import RecipeBook
 from gossamer.runs.config_io import from_json_tree, to_json_tree
@@ -37,9 +38,9 @@ def test_there_is_a_recipe_for_every_published_set_that_spends_its_budget(name: 
     for data in NAMED_DATA:
         config = book.find(data.name).config
         budget = PrivacyBudget(epsilon=1.0, delta=1e-5)
-        calibrated = method.calibrate(config, data.num_train, budget)
+        calibrated = method.calibrate(config, PublicSlots(data.num_train), budget)
         assert calibrated.noise_multiplier == pytest.approx(3.73, rel=0.005)
-        assert 0.99 < method.plan(calibrated, data.num_train).budget_at(1e-5).epsilon <= 1.0
+        assert 0.99 < method.plan(calibrated, PublicSlots(data.num_train)).budget_at(1e-5).epsilon <= 1.0
     with pytest.raises(InputError, match="no such"):
         book.find("no such")
 
@@ -57,7 +58,7 @@ def test_digits_are_learnt_in_seconds_and_the_generators_recipe_goes_to_disk_and
     book, method = BOTH[name]
     data = load_records("digits")
     config = method.calibrate(
-        book.find("digits").config, data.train.num_records, PrivacyBudget(epsilon=10.0, delta=1e-5)
+        book.find("digits").config, PublicSlots(data.train.num_records), PrivacyBudget(epsilon=10.0, delta=1e-5)
     )
     run = method.start(config, data.train, DeterministicNoise(0), Circumstances(delta=1e-5))
     for _ in run:
@@ -87,7 +88,7 @@ def test_own_images_of_any_shape_are_drawn(name: str, spec: ImageSpec) -> None:
         x=torch.rand(50, *spec.shape, generator=rng),
         y=torch.randint(0, spec.num_classes, (50,), generator=rng) if spec.num_classes else None,
     )
-    config = method.calibrate(config, 50, PrivacyBudget(epsilon=5.0, delta=1e-3))
+    config = method.calibrate(config, PublicSlots(50), PrivacyBudget(epsilon=5.0, delta=1e-3))
     run = method.start(config, private, DeterministicNoise(0), Circumstances(delta=1e-3))
     for _ in run:
         pass

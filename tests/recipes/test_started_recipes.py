@@ -12,7 +12,9 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.mechanisms.noise import DeterministicNoise
+from gossamer.methods.method import Circumstances
 from gossamer.methods.started_gs_wgan import StartedGSWGANConfig, StartedGSWGANTraining, plan
+from gossamer.privacy.slots import PublicSlots
 from gossamer.recipes.started_gs_wgan import RECIPES, STARTED_GS_WGAN_BOOK
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
@@ -40,7 +42,7 @@ def test_there_is_a_recipe_for_every_published_set_that_goes_to_disk_and_back() 
         assert config.noise_multiplier is None
         assert config.start.records.shape == data.spec.shape
         assert builds(config, data.spec)
-        assert plan(config, data.num_train).num_steps == 1 + config.gs_wgan.num_steps
+        assert plan(config, PublicSlots(data.num_train)).num_steps == 1 + config.gs_wgan.num_steps
     for recipe in RECIPES:
         assert from_json_tree(StartedGSWGANConfig, to_json_tree(recipe.config), "file") == recipe.config
 
@@ -49,7 +51,7 @@ def test_there_is_a_recipe_for_every_published_set_that_goes_to_disk_and_back() 
 def test_own_records_of_any_shape_get_settings_that_fit(spec: AbstractSpec) -> None:
     config = STARTED_GS_WGAN_BOOK.for_own(spec, 50).config
     assert builds(config, spec)
-    assert plan(config, 50).num_slots == 50
+    assert plan(config, PublicSlots(50)).num_slots == 50
 
 
 def test_the_fitted_digits_are_told_apart_by_their_mean_images() -> None:
@@ -62,7 +64,7 @@ def test_the_fitted_digits_are_told_apart_by_their_mean_images() -> None:
         noise_multiplier=5.0,
         fit=replace(recipe.fit, num_updates=400, batch_size=100),
     )
-    run = StartedGSWGANTraining(config, data.train, DeterministicNoise(0), delta=1e-5)
+    run = StartedGSWGANTraining(config, data.train, DeterministicNoise(0), Circumstances(delta=1e-5))
     next(iter(run))
     samples, labels = run.trained_so_far().sample(1000)
     assert labels is not None

@@ -187,11 +187,12 @@ def _slants(images: Tensor) -> Tensor:
     height, width = mass.shape[1:]
     rows = torch.arange(height, dtype=mass.dtype, device=mass.device) / height
     columns = torch.arange(width, dtype=mass.dtype, device=mass.device) / width
-    # Products entry by entry, and sums along a row: a matrix product would round one image's slant by the others.
+    # Privacy: sums of each image by itself; a product of matrices may round by an image's place among others.
     down = rows - ((mass.sum(dim=2) * rows).sum(dim=1) / total)[:, None]
     right = columns - ((mass.sum(dim=1) * columns).sum(dim=1) / total)[:, None]
-    mixed = (mass * down[:, :, None] * right[:, None, :]).sum(dim=(1, 2))
-    return (mixed / (mass.sum(dim=2) * down.square()).sum(dim=1).clamp_min(1e-9)).clamp(-1, 1)
+    along = (mass * right[:, None, :]).sum(dim=2)
+    spread = (mass.sum(dim=2) * down.square()).sum(dim=1)
+    return ((along * down).sum(dim=1) / spread.clamp_min(1e-9)).clamp(-1, 1)
 
 
 def _shears(slants: Tensor) -> Tensor:
