@@ -31,6 +31,7 @@ from gossamer.methods.method import Progress
 from gossamer.methods.private_critics import WarmStartReport
 from gossamer.methods.started_gs_wgan import FitReport
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.statement import shown_epsilon
 
 IMAGES = ImageSpec(channels=1, height=28, width=28, class_names=("a", "b"))
@@ -39,7 +40,7 @@ PLAN = OneOfManyPlan(
     unit=Unit.RECORD, num_slots=100, num_critics=10, num_steps=400, batch_size=4, draws_per_step=4, clip_norm=1.0,
     noise_multiplier=8.0,
 )  # fmt: skip
-CLAIM = PLAN.statement(1e-4, method="gs-wgan", sample_size=20, is_secure=True)
+CLAIM = PLAN.statement(ClaimTerms(delta=1e-4, method="gs-wgan", sample_size=20, is_secure=True))
 
 
 class Seen:

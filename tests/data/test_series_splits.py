@@ -272,6 +272,7 @@ def test_nobody_stands_on_both_sides_of_a_split_between_people() -> None:
         assert not set(data.train.people.tolist()) & set(data.test.people.tolist())
         assert len({*data.train.people.tolist(), *data.test.people.tolist()}) == 40
         assert not data.is_split_by_record
+        assert data.is_split_by_key
 
 
 def test_a_random_split_leaves_people_on_both_sides_and_says_so() -> None:
@@ -283,6 +284,7 @@ def test_a_random_split_leaves_people_on_both_sides_and_says_so() -> None:
     assert data.test.people is not None
     assert set(data.train.people.tolist()) & set(data.test.people.tolist())
     assert data.is_split_by_record
+    assert data.is_split_by_key
 
 
 def test_a_person_has_one_number_and_one_digest_on_both_sides() -> None:
@@ -306,6 +308,8 @@ def test_recordings_in_neither_list_are_left_out() -> None:
     assert data.test is not None
     assert (data.train.num_records, data.test.num_records) == (20, 10)
     assert (LISTS.sides(rows(), key_of(0)) == LEFT_OUT).sum() == 20
+    assert not data.is_split_by_key
+    assert data.training_share == 2 / 3
 
 
 def test_no_split_has_no_test_set() -> None:
@@ -314,6 +318,7 @@ def test_no_split_has_no_test_set() -> None:
     assert data.train.num_records == 50
     assert data.public_notes == ("first", "No record was held out.")
     assert data.training_share == 1
+    assert not data.is_split_by_key
 
 
 @pytest.mark.parametrize("split", [RandomSplit(), PeopleSplit(), LISTS, WHOLE])

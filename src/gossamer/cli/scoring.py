@@ -133,7 +133,7 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
     need("evaluate", "scoring")
     key = _held_out_by(choice, targets)
     data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key)
-    if key is None and data.training_share < 1:
+    if key is None and data.is_split_by_key:
         say("no run's key says who was held out: test records are drawn anew, and a training may have learnt from them")
     test = data.test
     if choice.test_data is not None:
