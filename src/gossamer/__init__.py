@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         load_series,
     )
     from gossamer.methods.method import Progress
+    from gossamer.privacy.dealing import UnitKey
     from gossamer.privacy.statement import PrivacyStatement
 
     __version__: str
@@ -49,6 +50,7 @@ __all__ = [
     "ResourceError",
     "StartedGSWGAN",
     "SyntheticDataset",
+    "UnitKey",
     "as_images",
     "as_series",
     "load",
@@ -68,6 +70,7 @@ _HOMES = {
     "ReleasedGenerator": "gossamer.estimators",
     "StartedGSWGAN": "gossamer.estimators",
     "SyntheticDataset": "gossamer.estimators",
+    "UnitKey": "gossamer.privacy.dealing",
     "as_images": "gossamer.estimators",
     "as_series": "gossamer.estimators",
     "load": "gossamer.estimators",

@@ -6,19 +6,27 @@ import json
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from gossamer.cli import scoring
 from gossamer.cli.bench import RealRecords
+from gossamer.cli.job import data_digest
 from gossamer.cli.kinds import ImageKind, SeriesKind, kind_of
+from gossamer.cli.scoring import ScoringChoice, load_real
+from gossamer.cli.series_choice import SeriesChoice
 from gossamer.data.catalogue import load_records
-from gossamer.data.records import RecordSet
+from gossamer.data.identities import digests_of_names
+from gossamer.data.made_beats import NAMES
+from gossamer.data.records import RecordData, RecordSet
 from gossamer.evaluation.record import Evaluation
 from gossamer.evaluation.series import networks
 from gossamer.evaluation.series.suite import FULL, QUICK, downstream_names, people_names, score_names
+from gossamer.privacy.adjacency import Unit
 
 QUICKLY = ("--data", "beats", "--quick", "--num-samples", 300, "--num-workers", 1)
 
@@ -116,9 +124,69 @@ def test_the_kind_of_the_real_records_decides_alone() -> None:
     assert isinstance(kind_of(load_records("digits").train.spec), ImageKind)
 
 
-def test_people_have_one_slot_in_both_sets() -> None:
+def test_people_have_one_number_in_both_sets() -> None:
     data = load_records("beats")
     real = RealRecords(train=data.train, test=data.test)
     assert isinstance(real.test, RecordSet)
-    assert set(real.train.people.tolist()) == set(range(80))
-    assert set(real.test.people.tolist()) == set(range(80, 100))
+    train, test = set(real.train.people.tolist()), set(real.test.people.tolist())
+    assert (len(train), len(test), train | test) == (80, 20, set(range(100)))
+    assert np.array_equal(real.train.person_digests, real.test.person_digests)
+    assert np.array_equal(real.train.person_digests, digests_of_names(NAMES))
+
+
+@pytest.fixture(scope="module")
+def runs_of_people(tmp_path_factory: Any, gossamer: Any) -> Path:
+    """A folder with 900 series of 300 people, and two runs that hold out by keys of their own."""
+    folder = tmp_path_factory.mktemp("people")
+    rng, person = np.random.default_rng(0), np.array([f"p{number % 300}" for number in range(900)])
+    arrays = {"x": rng.random((900, 1, 24)), "y": np.arange(900) % 2, "person": person}
+    np.savez(folder / "own.npz", **arrays, low=np.array(0.0), high=np.array(1.0), class_names=np.array(["a", "b"]))
+    for name in ("one", "two"):
+        words = ("--data", folder / "own.npz", "--split", "people", "--unit", "person", "--epsilon", 10)
+        said = gossamer("train", "dp-mixture", *words, "--device", "cpu", "--out", folder / name)
+        assert said.code == 0, said.err
+    return folder
+
+
+def held_out_as(folder: Path, choice: ScoringChoice, *targets: str) -> str | None:
+    """The run whose training records are those that scores would be computed beside."""
+    train = data_digest(load_real(choice, [folder / target for target in targets]).train)
+    runs = ((folder / name / "private" / "data.sha256").read_text() == train for name in ("one", "two"))
+    return next((name for name, is_same in zip(("one", "two"), runs) if is_same), None)
+
+
+def test_those_are_tested_on_whom_the_run_held_out(runs_of_people: Path, capsys: Any) -> None:
+    own = ScoringChoice(data=str(runs_of_people / "own.npz"), series=SeriesChoice(split="people"))
+    assert held_out_as(runs_of_people, own, "one", "two") == "one"
+    assert held_out_as(runs_of_people, own, "two") == "two"
+    assert held_out_as(runs_of_people, replace(own, key_of=runs_of_people / "two"), "one") == "two"
+    assert held_out_as(runs_of_people, own, "own.npz", "two") == "two"
+    assert capsys.readouterr().err == ""
+
+
+def test_whoever_is_scored_on_another_division_is_told(runs_of_people: Path, capsys: Any) -> None:
+    own = ScoringChoice(data=str(runs_of_people / "own.npz"), series=SeriesChoice(split="people"))
+    assert held_out_as(runs_of_people, own, "own.npz") is None
+    assert "test records are drawn anew" in capsys.readouterr().err
+    assert held_out_as(runs_of_people, replace(own, series=SeriesChoice(split="random")), "one") is None
+    assert "was trained with another --split" in capsys.readouterr().err
+
+
+def test_a_public_list_needs_no_key(capsys: Any) -> None:
+    assert load_real(ScoringChoice(data="beats"), []).test.num_records == 600
+    assert capsys.readouterr().err == ""
+
+
+def test_the_usual_split_is_that_of_the_unit_that_the_run_protects(
+    runs_of_people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Unit] = []
+
+    def spy(*arguments: Any) -> RecordData:
+        asked.append(arguments[-1])
+        return load_records("beats")
+
+    monkeypatch.setattr(scoring, "load_chosen", spy)
+    load_real(ScoringChoice(data="mitdb"), [runs_of_people / "one"])
+    load_real(ScoringChoice(data="mitdb"), [runs_of_people / "own.npz"])
+    assert asked == [Unit.PERSON, Unit.RECORD]

@@ -11,9 +11,12 @@ import torch
 
 from gossamer.cli import driving, processes
 from gossamer.cli.driving import FolderStore
+from gossamer.cli.job import TrainingJob, origin_of
 from gossamer.errors import InputError, ResourceError
+from gossamer.runs.checkpoint import load_tensors
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import read_key
 
 
 @pytest.fixture
@@ -25,6 +28,14 @@ def as_process(monkeypatch: Any) -> Any:
         monkeypatch.setenv("WORLD_SIZE", str(of))
 
     return pretend
+
+
+def tensors_of(run: Path, name: str) -> dict[str, torch.Tensor]:
+    """What a run keeps of one chunk of its critics, by its own settings, records and key."""
+    folder = RunFolder.open(run)
+    job, key = TrainingJob.read(folder), read_key(folder)
+    data, _ = job.load(key)
+    return load_tensors(folder.warm_start / name, origin_of(job, data.train, key))
 
 
 def test_two_processes_share_the_warm_start_and_it_comes_out_as_with_one(
@@ -41,6 +52,7 @@ def test_two_processes_share_the_warm_start_and_it_comes_out_as_with_one(
         """Where the first waits, the second does its part: one after the other in place of side by side."""
         if processes.process_number() == 0:
             as_process(1, 2)
+            # The first process's key is taken from its folder, whatever the second is told.
             assert train_tiny("digits", run).code == 0
             as_process(0, 2)
 
@@ -51,8 +63,7 @@ def test_two_processes_share_the_warm_start_and_it_comes_out_as_with_one(
     assert saved == [(0, 0), (0, 20), (1, 10)]
     assert (run / "release" / "generator.safetensors").is_file()
     for path in (finished / "private" / "warm_start").iterdir():
-        paths = (path, run / "private" / "warm_start" / path.name)
-        alone, shared = (torch.load(one, weights_only=True)["tensors"] for one in paths)
+        alone, shared = tensors_of(finished, path.name), tensors_of(run, path.name)
         assert all(torch.equal(tensor, shared[name]) for name, tensor in alone.items())
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from gossamer.cli.protection import describe_prospect
+from gossamer.data.splits import RandomSplit
 from gossamer.mechanisms.prospect import Prospect
 from gossamer.privacy.adjacency import Unit
 
@@ -42,10 +43,13 @@ def test_the_statement_and_the_settings_name_people(run_of_people: tuple[Path, s
     claim = json.loads((folder / "release" / "privacy.json").read_text())
     assert (claim["unit"], claim["num_slots"]) == ("person", PEOPLE)
     assert any(
-        f"The number of people in the data, {PEOPLE}, is taken as public" in line for line in claim["public_inputs"]
+        f"number of people, a part held out included, is {PEOPLE}, counted in the data, and is taken as public" in line
+        for line in claim["public_inputs"]
     )
+    # Whoever knows that there are 53 knows whether somebody is among them: coming and leaving cannot be covered.
+    assert claim["adjacency"] == "replace-one"
     job = json.loads((folder / "config.json").read_text())
-    assert (job["unit"], job["num_people"]) == ("person", None)
+    assert (job["unit"], job["num_people"], job["num_records"]) == ("person", None, None)
     assert "all records of one person" in said
     assert "advice: 53 people are too few" in said
 
@@ -67,14 +71,102 @@ def test_the_public_number_of_people_may_be_larger_than_that_of_the_data(
     out = tmp_path / "run"
     assert gossamer("train", "dp-mixture", "--data", people_npz, "--out", out, *SLOTS, "--num-people", 80).code == 0
     claim = json.loads((out / "release" / "privacy.json").read_text())
-    assert claim["num_slots"] == 80
+    assert (claim["num_slots"], claim["adjacency"]) == (80, "slot")
+    assert any("is at most 80, as the user says" in line for line in claim["public_inputs"])
     assert not any(str(PEOPLE) in line for line in claim["public_inputs"])
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "adjacency"),
+    [
+        ("dp-mixture", (), "replace-one"),
+        ("dp-mixture", ("--num-records", "400"), "slot"),
+        ("dp-cgan", (), "replace-one"),
+        ("dp-cgan", ("--num-records", "400"), "add-or-remove-one"),
+        ("dp-cgan", ("--unit", "person", "--num-people", "80"), "add-or-remove-one"),
+        ("gs-wgan", (), "replace-one"),
+        ("gs-wgan", ("--num-records", "400"), "slot"),
+    ],
+)
+def test_a_number_that_is_given_widens_the_claim_and_a_counted_one_narrows_it(
+    gossamer: Any, people_npz: Path, tmp_path: Path, method: str, given: tuple[str, ...], adjacency: str
+) -> None:
+    few = {
+        "dp-mixture": (),
+        "dp-cgan": ("--num-steps", "2", "--expected-batch-size", "20"),
+        "gs-wgan": ("--num-critics", "5", "--num-steps", "2", "--batch-size", "4", "--draws-per-step", "4"),
+    }[method]
+    words = ("--data", people_npz, "--num-classes", 2, "--noise-multiplier", 5, "--device", "cpu", *few, *given)
+    said = gossamer("train", method, *words, "--out", tmp_path / "run")
+    assert said.code == 0, said.err
+    claim = json.loads((tmp_path / "run" / "release" / "privacy.json").read_text())
+    assert claim["adjacency"] == adjacency
+    is_counted = any("counted in the data, and is taken as public" in line for line in claim["public_inputs"])
+    assert is_counted == (adjacency == "replace-one")
+    if not is_counted:
+        texts = "".join(path.read_text() for path in (tmp_path / "run" / "release").glob("*.[mj]*"))
+        assert not re.search(rf"\b({RECORDS}|{PEOPLE})\b", texts)
+
+
+@pytest.fixture
+def series_of_people(tmp_path: Path) -> Path:
+    """A thousand short series of two hundred people."""
+    x = np.random.default_rng(0).random((1000, 1, 12))
+    person = np.array([f"patient {number % 200}" for number in range(1000)])
+    np.savez(tmp_path / "series.npz", x=x, person=person, low=np.array(0.0), high=np.array(1.0))
+    return tmp_path / "series.npz"
+
+
+def test_people_are_never_split_record_by_record(gossamer: Any, series_of_people: Path, tmp_path: Path) -> None:
+    words = ("train", "dp-mixture", "--data", series_of_people, "--epsilon", 10, "--device", "cpu")
+    said = gossamer(*words, "--unit", "person", "--split", "random", "--out", tmp_path / "run")
+    assert said.code == 3
+    assert "--split people" in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+    for allowed in (("--unit", "person", "--split", "people"), ("--unit", "person"), ("--split", "random")):
+        said = gossamer(*words, *allowed, "--dry-run")
+        assert said.code == 0, said.err
+
+
+def test_mitdb_is_split_between_people_where_people_are_protected(gossamer: Any, data_dir: Path) -> None:
+    words = ("train", "dp-mixture", "--data", "mitdb", "--data-dir", data_dir, "--device", "cpu", "--dry-run")
+    said = gossamer(*words, "--unit", "person")
+    assert said.code == 0, said.err
+    assert "Recordings were split as published: DS1 for training, DS2 for testing" in said.out
+    assert "and 202, which shows the man of 201" in said.out
+    assert "is at most 47, as published" in said.out
+    refused = gossamer(*words, "--unit", "person", "--split", "random")
+    assert (refused.code, refused.err.count("\n")) == (3, 1)
+
+
+def test_people_split_record_by_record_would_be_taken_without_the_rule(
+    gossamer: Any, series_of_people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The break: a split that does not say what it does. The line before is refused by nothing else.
+    monkeypatch.setattr(RandomSplit, "is_by_record", False)
+    words = ("--data", series_of_people, "--epsilon", 10, "--device", "cpu", "--unit", "person", "--split", "random")
+    assert gossamer("train", "dp-mixture", *words, "--dry-run").code == 0
+
+
+def test_a_later_run_holds_out_whom_an_earlier_one_did(gossamer: Any, series_of_people: Path, tmp_path: Path) -> None:
+    words = ("train", "dp-mixture", "--data", series_of_people, "--epsilon", 10, "--device", "cpu", "--split", "people")
+    assert gossamer(*words, "--out", tmp_path / "first").code == 0
+    assert gossamer(*words, "--out", tmp_path / "other").code == 0
+    assert gossamer(*words, "--out", tmp_path / "second", "--key-of", tmp_path / "first").code == 0
+    first, other, second = (
+        (tmp_path / name / "private" / "data.sha256").read_text() for name in ("first", "other", "second")
+    )
+    assert first == second != other
+    said = gossamer(*words, "--out", tmp_path / "third", "--key-of", tmp_path / "nowhere")
+    assert said.code == 2
+    assert not (tmp_path / "third").exists()
 
 
 @pytest.mark.parametrize(
     ("more", "word"),
     [
-        (("--unit", "person", "--num-people", "52"), "names more people"),
+        (("--unit", "person", "--num-people", "52"), "holds more people"),
         (("--num-people", "60"), "--num-people goes with --unit person"),
         (("--unit", "person", "--delta", "0.02"), "1/53"),
     ],

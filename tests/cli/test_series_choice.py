@@ -15,17 +15,19 @@ from gossamer.cli.series_choice import NOTHING_SAID, SeriesChoice
 from gossamer.data.beats import KaggleLayout, WindowLayout
 from gossamer.data.catalogue import AS_USUAL
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
-from gossamer.data.splits import PeopleSplit, RandomSplit
+from gossamer.data.splits import WHOLE, PeopleSplit, RandomSplit
 from gossamer.errors import InputError
+from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.dealing import UnitKey
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """A long table of twelve series of four samples and two channels, of four people."""
+    """A long table of 120 series of four samples and two channels, of forty people."""
     rows = [
-        {"beat": beat, "second": 0.25 * step, "left": step / 4, "right": -float(beat % 2), "patient": f"p{beat % 4}"}
-        for beat in range(12)
+        {"beat": beat, "second": 0.25 * step, "left": step / 4, "right": -float(beat % 2), "patient": f"p{beat % 40}"}
+        for beat in range(120)
         for step in range(4)
     ]
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "mine.parquet")
@@ -48,11 +50,17 @@ def test_heartbeats_are_described_with_what_is_public_and_what_is_not(gossamer: 
 
 def test_a_long_table_is_described_whole_or_split(gossamer: Any, table: Path) -> None:
     found = json.loads(gossamer("data", "describe", table, *LONG, *BOUNDS, "--json").out)
-    assert (found["num_records"], found["num_people"], found["shape"]) == (12, 4, [2, 4])
+    assert (found["num_records"], found["num_people"], found["shape"]) == (120, 40, [2, 4])
     assert found["channel_names"] == ["left", "right"]
     assert found["classes"] == {}
+    assert found["num_test_records"] is None
     split = json.loads(gossamer("data", "describe", table, *LONG, *BOUNDS, "--split", "people", "--json").out)
-    assert (split["num_records"], split["num_test_records"]) == (9, 3)
+    # Three series of each of forty people, a side for each person.
+    assert split["num_records"] + split["num_test_records"] == 120
+    assert split["num_records"] == 3 * split["num_people"]
+    assert 0 < split["num_test_records"] < 60
+    whole = json.loads(gossamer("data", "describe", table, *LONG, *BOUNDS, "--split", "none", "--json").out)
+    assert (whole["num_records"], whole["num_test_records"]) == (120, None)
 
 
 def test_lists_of_bounds_and_names_are_read(gossamer: Any, table: Path) -> None:
@@ -92,10 +100,27 @@ def test_options_become_types() -> None:
     assert SeriesChoice(layout="kaggle").reading("mitdb").layout == KaggleLayout()
     window = SeriesChoice(layout="window", low=(-1.0,), high=(1.0,), length=100).reading("mitdb").layout
     assert window == WindowLayout(low=-1.0, high=1.0, length=100, before=50)
-    assert SeriesChoice(split="random", split_seed=4).reading("mitdb").split == RandomSplit(seed=4)
+    assert SeriesChoice(split="random").reading("mitdb").split == RandomSplit()
+    assert SeriesChoice(split="none").reading("ptbdb").split == WHOLE
     assert SeriesChoice(split="people").reading("mitdb").split == BETWEEN_PEOPLE
     assert SeriesChoice(split="people").reading("mine.csv").split == PeopleSplit()
     assert SeriesChoice(split="de-chazal").reading("mitdb").split == DE_CHAZAL
+
+
+def test_people_are_divided_as_people_where_nothing_is_said() -> None:
+    assert NOTHING_SAID.reading("mitdb", unit=Unit.PERSON).split == BETWEEN_PEOPLE
+    assert NOTHING_SAID.reading("mitdb", unit=Unit.RECORD).split is None
+    # What is asked for is never changed without a word: it is refused where it cannot be (tests of protection).
+    assert SeriesChoice(split="random").reading("mitdb", unit=Unit.PERSON).split == RandomSplit()
+    assert SeriesChoice(split="de-chazal").reading("mitdb", unit=Unit.PERSON).split == DE_CHAZAL
+
+
+def test_a_key_is_handed_on_and_shown_by_nothing() -> None:
+    key = UnitKey(bytes(32))
+    reading = NOTHING_SAID.reading("mitdb", key)
+    assert reading.key is key
+    assert "key" not in repr(reading)
+    assert "00000000" not in repr(reading)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
+from gossamer.data.identities import digests_of_names
+from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
 
 
@@ -39,3 +42,17 @@ def read_or_refused() -> Callable[..., Any]:
         return result
 
     return call
+
+
+@pytest.fixture
+def are_of() -> Callable[..., bool]:
+    """Whether each record is of the person of that name, by number and by digest."""
+
+    def are(records: RecordSet, names: list[str]) -> bool:
+        assert records.people is not None
+        assert records.person_digests is not None
+        numbers = records.people.tolist()
+        assert len(set(zip(numbers, names, strict=True))) == len(set(numbers)) == len(set(names)) == records.num_people
+        return np.array_equal(records.person_digests[records.people.numpy()], digests_of_names(names))
+
+    return are

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import accuracy_score, f1_score
 
@@ -14,14 +15,15 @@ from gossamer.data.beats import KaggleLayout, WindowLayout
 from gossamer.data.catalogue import NAMED_SERIES, SeriesReading, load_records
 from gossamer.data.kaggle import load_kaggle_mitbih, load_kaggle_ptb
 from gossamer.data.made_beats import load_made_beats
-from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL, DS1, DS2, LEADS, PACED, load_mitdb, read_mitdb
+from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL, DS1, DS2, LEADS, PACED, PUBLISHED, load_mitdb, read_mitdb
 from gossamer.data.ptb import load_ptb
 from gossamer.data.r_peaks import find_r_peaks
-from gossamer.data.records import RecordData
+from gossamer.data.records import PublishedCounts, RecordData
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import WHOLE, RandomSplit, Rows, divide
 from gossamer.data.tables import WideColumns
 from gossamer.data.wfdb_records import MainLead, read_annotated
+from gossamer.privacy.dealing import UnitKey
 
 
 def ridge(data: RecordData) -> tuple[float, float]:
@@ -64,8 +66,9 @@ def test_mitdb_has_the_published_rows_classes_and_people(mitdb) -> None:
     listed = next(data for data in NAMED_SERIES if data.name == "mitdb")
     counts = torch.bincount(data.train.y) + torch.bincount(data.test.y)
     assert counts.tolist() == [90_589, 2_779, 7_236, 803, 8_039]
-    assert (data.train.num_records, data.test.num_records) == (listed.num_train, listed.num_test)
-    assert data.train.num_people == 47
+    assert (data.train.num_records + data.test.num_records, listed.num_test) == (listed.num_train, 0)
+    assert binomtest(data.test.num_records, listed.num_train, 0.2).pvalue > 1e-6
+    assert data.train.num_people == data.test.num_people == PUBLISHED.num_people == listed.num_people == 47
     assert data.train.spec == listed.spec
 
 
@@ -98,8 +101,8 @@ def test_the_lists_of_de_chazal_share_one_man_and_ours_nobody(mitdb) -> None:
 
 def test_the_window_around_the_peak_keeps_the_last_beats_too(data_dir) -> None:
     data = load_mitdb(data_dir, layout=WindowLayout(), split=WHOLE)
-    assert not any("not all of the published" in note for note in data.public_notes)
-    assert data.train.x.shape == (109_494, 1, 192)
+    # The layout that loses no beat: as many as are published, so that the published number is never too small.
+    assert data.train.x.shape == (PUBLISHED.num_records, 1, 192)
     # Bounds that are public are not fitted to the values: a few are clipped, most lie in the middle.
     assert 0 < ((data.train.x == 0) | (data.train.x == 1)).float().mean() < 0.005
     assert data.train.x.median() == pytest.approx(0.5, abs=0.01)
@@ -113,7 +116,8 @@ def test_ptb_takes_the_diagnosis_from_the_header_and_the_person_from_the_folder(
     assert data.train.spec.class_names == ("healthy control", "myocardial infarction")
     # Three recordings of 38, 115 and 115 s of a heart that beats 60 to 110 times a minute.
     assert 268 < data.train.num_records < 491
-    assert any("not all of the published" in note for note in data.public_notes)
+    # One of 290 people: the claim is on the published number, and nobody is told that the others are missing.
+    assert data.published == PublishedCounts(num_people=290)
 
 
 @pytest.mark.parametrize(("name", "found"), [("100", 0.999), ("208", 0.97)])
@@ -171,11 +175,14 @@ def test_the_kaggle_table_loses_no_row(tmp_path) -> None:
 def test_the_kaggle_tables_of_ptb_are_split_once(tmp_path) -> None:
     write_kaggle(tmp_path, "ptbdb_normal.csv", [0] * 10)
     write_kaggle(tmp_path, "ptbdb_abnormal.csv", [1] * 20)
-    data = load_kaggle_ptb(tmp_path)
+    data = load_kaggle_ptb(tmp_path, key=UnitKey(bytes(32)))
     assert data.test is not None
-    assert (data.train.num_records, data.test.num_records) == (24, 6)
     counts = torch.bincount(data.train.y, minlength=2) + torch.bincount(data.test.y, minlength=2)
     assert counts.tolist() == [10, 20]
+    # Rows that are alike are copies of one another, each held out by itself.
+    assert 0 < data.test.num_records < 20
+    again = load_kaggle_ptb(tmp_path, key=UnitKey(bytes(32)))
+    assert torch.equal(again.train.x, data.train.x)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,11 @@ import pytest
 from pyarrow import parquet
 
 from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.identities import digests_of_names
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import PeopleSplit
 from gossamer.data.tables import LongColumns, WideColumns
+from gossamer.privacy.dealing import Dealt, Identities, UnitKey
 
 LONG = LongColumns(series="id", time="t", label="class", person="who")
 FACTS = SeriesFacts(low=(-1.0, 0.0), high=(1.0, 10.0), length=3, num_classes=2)
@@ -92,11 +94,21 @@ def test_series_too_short_are_padded_at_their_end_only_where_that_is_permitted(t
 
 
 def test_a_split_between_people_holds_people_out(tmp_path) -> None:
-    path = write(tmp_path / "mine.csv", long_rows())
-    data = load_records(str(path), reading=SeriesReading(columns=LONG, facts=FACTS, split=PeopleSplit()))
-    assert data.test is not None
-    assert set(data.train.people.tolist()) == {0, 1}
-    assert set(data.test.people.tolist()) == {2}
+    path, seen = write(tmp_path / "mine.csv", long_rows()), set()
+    for key in (UnitKey(number.to_bytes(32, "little")) for number in range(12)):
+        numbers = key.uniform(Dealt.SIDE, Identities.of_digests(digests_of_names(["anna", "bert", "carl"])))
+        is_test = dict(zip(("anna", "bert", "carl"), numbers < 0.5))
+        if len(set(is_test.values())) == 1:
+            continue
+        reading = SeriesReading(columns=LONG, facts=FACTS, split=PeopleSplit(test_share=0.5), key=key)
+        data = load_records(str(path), reading=reading)
+        assert data.test is not None
+        for side, where in ((data.train, False), (data.test, True)):
+            expected = [index for index, who in enumerate(["anna", "bert", "anna", "carl"]) if is_test[who] == where]
+            # The first channel holds a tenth of the number of the series.
+            assert ((side.x[:, 0, 0] * 2 - 1) * 10).round().tolist() == expected
+        seen.add(tuple(is_test.values()))
+    assert len(seen) > 3
 
 
 def test_dates_are_times(tmp_path, refusal) -> None:

@@ -8,12 +8,24 @@ import numpy as np
 import pytest
 import torch
 
+from gossamer.data.catalogue import SeriesReading, load_records
 from gossamer.data.images import ImageSpec
-from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordSet
+from gossamer.data.mitdb import BETWEEN_PEOPLE
+from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet
 from gossamer.errors import InputError, PrivacyError
-from gossamer.estimators import DPCGAN, DPMERF, GSWGAN, AbstractEstimator, DPMixture, ReleasedGenerator, StartedGSWGAN
+from gossamer.estimators import (
+    DPCGAN,
+    DPMERF,
+    GSWGAN,
+    AbstractEstimator,
+    DPMixture,
+    ReleasedGenerator,
+    StartedGSWGAN,
+    records,
+)
 from gossamer.methods.method import Progress
 from gossamer.nn.ensemble import Adam
+from gossamer.privacy.adjacency import Adjacency
 from gossamer.recipes.books import BOOKS
 from gossamer.recipes.gs_wgan import find_recipe
 
@@ -59,6 +71,33 @@ def test_a_loop_of_ones_own_is_priced_before_it_spends_and_leaves_a_generator(
     assert released.sample(3)[1] is None
     with pytest.raises(InputError, match="learnt nothing"):
         _ = model.released
+
+
+def earlier_runs(model: AbstractEstimator, *sources: Any) -> list[int]:
+    return [model.fit(source).statement.num_tuning_runs for source in sources]
+
+
+def test_a_second_fit_declares_the_first(images: np.ndarray) -> None:
+    assert earlier_runs(DPMixture(), images, images, images) == [0, 1, 2]
+    assert earlier_runs(DPMixture(num_tuning_runs=3), images, images) == [3, 4]
+    # Whether other records are the same ones in part, nobody can tell here.
+    assert earlier_runs(DPMixture(), images, 1 - images) == [0, 1]
+    assert earlier_runs(DPMixture(), images) == earlier_runs(DPMixture(), images) == [0]
+
+
+def test_a_loop_that_was_begun_counts_as_a_run_and_one_that_was_refused_does_not(images: np.ndarray) -> None:
+    model = DPMixture()
+    model.start(images)
+    assert model.fit(images).statement.num_tuning_runs == 1
+    with pytest.raises(InputError):
+        model.fit(images * 2)
+    assert model.fit(images).statement.num_tuning_runs == 2
+
+
+def test_fits_that_forget_each_other_would_be_seen(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgets = property(lambda self: 0, lambda self, value: None)
+    monkeypatch.setattr(AbstractEstimator, "_num_started", forgets, raising=False)
+    assert earlier_runs(DPMixture(), images, images) != [0, 1]
 
 
 def test_a_training_that_diverged_releases_nothing(images: np.ndarray) -> None:
@@ -121,6 +160,8 @@ def test_the_statement_is_of_secure_noise_within_the_budget(fitted: GSWGAN) -> N
     assert statement.is_secure
     assert 9.9 < statement.epsilon <= 10.0
     assert statement.num_slots == NUM_RECORDS
+    # Nobody said how many: whoever knows that there are ninety is promised nothing about coming and leaving.
+    assert statement.adjacency is Adjacency.REPLACE_ONE
     assert statement.delta == 1e-3
     assert dict(statement.parameters) == {"num_critics": 5, "num_steps": 2, "batch_size": 4, "draws_per_step": 4}
 
@@ -190,6 +231,8 @@ def test_nothing_is_given_before_fit(ask: Any) -> None:
         ({"num_tuning_runs": "1"}, "num_tuning_runs must be a whole number, not str"),
         ({"num_classes": "3"}, "num_classes must be a whole number, not str"),
         ({"unit": "person", "num_people": 2.5}, "num_people must be a whole number, not float"),
+        ({"num_records": "9"}, "num_records must be a whole number, not str"),
+        ({"unit": "person", "num_records": 9}, "num_records goes with unit record"),
         ({"seed": "x"}, "seed must be a whole number, not str"),
     ],
 )
@@ -255,6 +298,48 @@ def test_more_critics_than_records_are_refused(images: np.ndarray) -> None:
         GSWGAN(**TINY | {"num_critics": 91}).fit(images)
 
 
+@pytest.mark.parametrize(
+    ("kind", "given"), [(DPMixture, Adjacency.SLOT), (GSWGAN, Adjacency.SLOT), (DPCGAN, Adjacency.ADD_OR_REMOVE_ONE)]
+)
+def test_a_number_that_is_given_widens_what_is_covered(
+    kind: type[AbstractEstimator], given: Adjacency, tiny_settings: Settings, images: np.ndarray, labels: np.ndarray
+) -> None:
+    settings = tiny_settings[kind] | {"device": "cpu", "num_classes": 3}
+    people = np.arange(NUM_RECORDS) % 30
+    for words, slots, adjacency in (
+        ({}, 90, Adjacency.REPLACE_ONE),
+        ({"num_records": 120}, 120, given),
+        ({"unit": "person"}, 30, Adjacency.REPLACE_ONE),
+        ({"unit": "person", "num_people": 40}, 40, given),
+    ):
+        # All units in every batch: the accountant of Poisson samples takes 20 seconds otherwise.
+        batch = {"expected_batch_size": slots} if kind is DPCGAN else {}
+        statement = kind(**settings | batch, **words).start(images, labels, people).statement
+        assert (statement.num_slots, statement.adjacency) == (slots, adjacency)
+        is_counted = any("counted in the data, and is taken as public" in line for line in statement.public_inputs)
+        assert is_counted == (adjacency is Adjacency.REPLACE_ONE)
+
+
+def test_a_published_number_is_one_that_is_given() -> None:
+    assert DPMixture().start("beats").statement.adjacency is Adjacency.SLOT
+    assert DPMixture(unit="person", delta=1e-3).start("beats").statement.num_slots == 100
+    assert DPCGAN().start("digits").statement.adjacency is Adjacency.ADD_OR_REMOVE_ONE
+
+
+def test_mitdb_is_split_between_people_where_people_are_protected(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+
+    def spy(source: str, data_dir: Any, num_classes: Any, reading: SeriesReading) -> RecordData:
+        seen.append(reading.split)
+        return load_records("beats")
+
+    monkeypatch.setattr(records, "load_records", spy)
+    DPMixture(unit="person", delta=1e-3).start("mitdb")
+    DPMixture().start("mitdb")
+    DPMixture(unit="person", delta=1e-3).start("ptbdb")
+    assert seen == [BETWEEN_PEOPLE, None, None]
+
+
 def test_people_are_protected_by_slots_of_their_own(images: np.ndarray, labels: np.ndarray) -> None:
     people = np.array([f"patient {number % 25}" for number in range(NUM_RECORDS)])
     made = DPMixture(epsilon=10.0, unit="person", num_people=30, delta=1e-3, num_classes=10).fit(images, labels, people)
@@ -269,6 +354,7 @@ def test_people_are_protected_by_slots_of_their_own(images: np.ndarray, labels: 
         ({"unit": "person"}, np.zeros(3, dtype=np.int64), "one slot per record"),
         ({"unit": "person"}, np.zeros(NUM_RECORDS, dtype=complex), "neither text nor a number"),
         ({"unit": "person", "num_people": 1}, np.arange(NUM_RECORDS) % 2, "more people"),
+        ({"num_records": 89}, None, "more records"),
     ],
 )
 def test_people_that_do_not_fit_are_refused(

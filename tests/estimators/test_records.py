@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 import torch
 
+import gossamer
+from gossamer.data.catalogue import SeriesReading
 from gossamer.data.series import SeriesSpec
-from gossamer.data.splits import RandomSplit
+from gossamer.data.splits import PeopleSplit, RandomSplit
 from gossamer.errors import InputError
 from gossamer.estimators import GSWGAN, DPMixture, as_images, as_series, load_series
 
@@ -125,6 +127,31 @@ def test_a_wide_table_is_read_with_the_words_of_the_command_line(tmp_path: Path)
     assert data.train.num_records + data.test.num_records == NUM_RECORDS
     with pytest.raises(InputError, match="series_column and time_column belong together"):
         load_series(file, time_column="t0")
+
+
+def test_the_same_key_holds_the_same_series_out(tmp_path: Path) -> None:
+    file = tmp_path / "beats.csv"
+    rows = [f"{index / 400},{index / 500},p{index % 80}" for index in range(400)]
+    file.write_text("\n".join(["t0,t1,who", *rows]), encoding="utf-8")
+    for split in (RandomSplit(), PeopleSplit()):
+        one, again, other = (
+            load_series(file, person_column="who", split=split, key=key).train.x
+            for key in (gossamer.UnitKey(bytes(32)), gossamer.UnitKey(bytes(32)), None)
+        )
+        assert torch.equal(one, again)
+        assert one.shape != other.shape or not torch.equal(one, other)
+
+
+def test_a_key_goes_with_every_source(tmp_path: Path) -> None:
+    key = gossamer.UnitKey.drawn()
+    assert gossamer.load_records("digits", key=key).train.num_records == 1437
+    x = np.random.default_rng(0).random((200, 1, 12))
+    np.savez(tmp_path / "mine.npz", x=x, low=np.array(0.0), high=np.array(1.0))
+    reading = SeriesReading(split=RandomSplit())
+    one, again = (gossamer.load_records(str(tmp_path / "mine.npz"), reading=reading, key=key) for _ in range(2))
+    assert torch.equal(one.train.x, again.train.x)
+    assert gossamer.UnitKey(bytes.fromhex(key.to_hex())).digest == key.digest
+    assert key.to_hex() not in repr(key)
 
 
 def test_a_long_table_is_read_too(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from gossamer.nn.series.generator import SeriesConvGeneratorConfig
 from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
 from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.claim import ClaimTerms
 from gossamer.runs.config_io import to_json_tree
 from gossamer.runs.release import FORMAT
 
@@ -170,7 +171,7 @@ def every_released() -> tuple[Released, ...]:
         unit=Unit.RECORD, num_slots=100, num_critics=10, num_steps=3, batch_size=4, draws_per_step=4, clip_norm=1.0,
         noise_multiplier=2.0,
     )  # fmt: skip
-    statement = plan.statement(1e-4, method="gs-wgan", sample_size=20, is_secure=True).to_json()
+    statement = plan.statement(ClaimTerms(delta=1e-4, method="gs-wgan", sample_size=20, is_secure=True)).to_json()
     found = []
     for network, spec in NETWORKS:
         dim = network.latent_dim(spec.shape) if isinstance(network, AbstractMixtureGeneratorConfig) else 7

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gossamer.cli.bench import Findings, RealRecords, Terms, versions
+from gossamer.cli.job import TrainingJob
 from gossamer.cli.kinds import AbstractKind, kind_of
 from gossamer.cli.progress import progress
 from gossamer.cli.releasing import say
@@ -22,7 +23,7 @@ from gossamer.evaluation.inception import WEIGHTS_NAME, WEIGHTS_VARIABLE, find_i
 from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.evaluation.suite import SyntheticRecords
 from gossamer.extras import need
-from gossamer.privacy.dealing import UnitKey
+from gossamer.privacy.adjacency import Unit
 from gossamer.runs.cache import CacheFolder, content_key
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
@@ -131,9 +132,10 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
     """
     choice.check()
     need("evaluate", "scoring")
-    key = _held_out_by(choice, targets)
-    data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key)
-    if key is None and data.training_share < 1:
+    run = _held_out_by(choice, targets)
+    key, unit = (None, Unit.RECORD) if run is None else (read_key(run), _unit_of(run, choice))
+    data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit)
+    if key is None and data.is_split_by_key:
         say("no run's key says who was held out: test records are drawn anew, and a training may have learnt from them")
     test = data.test
     if choice.test_data is not None:
@@ -154,12 +156,20 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
     return real
 
 
-def _held_out_by(choice: ScoringChoice, targets: Sequence[Path]) -> UnitKey | None:
-    """The key of the run that was named, or of the first target that is a run; None where there is none."""
+def _held_out_by(choice: ScoringChoice, targets: Sequence[Path]) -> RunFolder | None:
+    """The run that was named, or the first target that is one: its key says who was held out. None without any."""
     if choice.key_of is not None:
-        return read_key(RunFolder.open(choice.key_of))
-    runs = (RunFolder(path) for path in targets)
-    return next((read_key(run) for run in runs if run.key_file.is_file()), None)
+        return RunFolder.open(choice.key_of)
+    return next((run for run in map(RunFolder, targets) if run.key_file.is_file()), None)
+
+
+def _unit_of(run: RunFolder, choice: ScoringChoice) -> Unit:
+    """Whom the run protects, on which the usual split depends; says so where it learnt from another division."""
+    job = TrainingJob.read(run)
+    unit = Unit(job.unit)
+    if job.series.reading(job.data, unit=unit).split != choice.series.reading(choice.data, unit=unit).split:
+        say(f"{run.path} was trained with another --split than is scored here: it may have learnt from test records")
+    return unit
 
 
 def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRecords) -> list[Scored]:

@@ -10,7 +10,7 @@ import tyro
 
 from gossamer.cli.arguments import Names, Numbers
 from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
-from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.catalogue import SeriesReading, load_records, usual_split
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
@@ -135,19 +135,17 @@ class SeriesChoice:
         )
 
     def _split(self, source: str, unit: Unit) -> AbstractSplit | None:
-        is_mitdb = source == "mitdb"
         match self.split:
             case "random":
                 return RandomSplit()
             case "people":
-                return BETWEEN_PEOPLE if is_mitdb else PeopleSplit()
+                return BETWEEN_PEOPLE if source == "mitdb" else PeopleSplit()
             case "de-chazal":
                 return DE_CHAZAL
             case "none":
                 return WHOLE
             case None:
-                # Privacy: beats of mitdb are split at random where nobody says otherwise, and so would be a person's.
-                return BETWEEN_PEOPLE if is_mitdb and unit is Unit.PERSON else None
+                return usual_split(source, unit)
 
 
 SeriesOptions = Annotated[SeriesChoice, tyro.conf.arg(name="")]

@@ -65,7 +65,7 @@ _SUMMARIES = {
     "dp-merf": "a generator fitted to one noisy mean of random features: a minute or two",
     "gs-wgan": "a GAN: many critics on disjoint shards teach one generator; minutes to hours",
     "gs-wgan-started": "a release of dp-mixture first, and GS-WGAN from there, in one budget",
-    "dp-cgan": "a GAN: one discriminator trained by DP-SGD; protects one record added or removed",
+    "dp-cgan": "a GAN: one discriminator trained by DP-SGD on random samples of the records; minutes",
 }
 METHODS = {book.method.name: _SUMMARIES.get(book.method.name, "") for book in BOOKS}
 

@@ -32,8 +32,8 @@ from gossamer.data.made_beats import (
     NUM_TEST_PEOPLE,
     load_made_beats,
 )
+from gossamer.data.mitdb import BETWEEN_PEOPLE, find_mitdb, load_mitdb
 from gossamer.data.mitdb import LEADS as MITDB_LEADS
-from gossamer.data.mitdb import find_mitdb, load_mitdb
 from gossamer.data.mnist import FASHION_MNIST, MNIST, IdxImages, find_idx_images, load_idx_images, published_roots
 from gossamer.data.npz import load_npz
 from gossamer.data.ptb import CLASSES as PTB_CLASSES
@@ -48,6 +48,7 @@ from gossamer.data.tables import LongColumns, WideColumns, load_long_table, load
 from gossamer.data.wfdb_folder import is_wfdb_folder, load_wfdb_folder
 from gossamer.data.wfdb_records import AbstractLeads, MainLead, NamedLeads
 from gossamer.errors import InputError
+from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
 
 
@@ -222,8 +223,19 @@ def check_on_disk(name: str, data_dir: Path | None = None) -> None:
             find_kaggle(data_dir, PTB_FILES)
 
 
+def usual_split(source: str, unit: Unit) -> AbstractSplit | None:
+    """The split of a name or path where the user names none; None for that of its reader."""
+    # Privacy: beats of mitdb are split one by one where nobody says otherwise, and so would be a person's.
+    return BETWEEN_PEOPLE if source == "mitdb" and unit is Unit.PERSON else None
+
+
 def load_records(
-    source: str, data_dir: Path | None = None, num_classes: int | None = None, reading: SeriesReading = AS_USUAL
+    source: str,
+    data_dir: Path | None = None,
+    num_classes: int | None = None,
+    reading: SeriesReading = AS_USUAL,
+    *,
+    key: UnitKey | None = None,
 ) -> RecordData:
     """Load records by the name of a published set or by the path of a user's own.
 
@@ -234,6 +246,7 @@ def load_records(
         data_dir: Folder in which published sets are looked for; None for the environment variable GOSSAMER_DATA.
         num_classes: Public number of classes of a user's own labelled data.
         reading: How series are read.
+        key: Secret, by which a split holds the same ones out again; None for that of `reading`, or for a new one.
 
     Returns:
         The records; without a test set if they are the user's own and no split was asked for.
@@ -246,7 +259,8 @@ def load_records(
         >>> load_records("digits").train.num_records
         1437
     """
-    named = {data.name: data for data in (*NAMED_DATA, *NAMED_SERIES)}.get(source)
+    reading = reading if key is None else dataclasses.replace(reading, key=key)
+    named = find_named(source)
     if named is None:
         return _load_own(source, num_classes, reading)
     if num_classes is not None and num_classes != named.spec.num_classes:
@@ -360,8 +374,9 @@ def describe(data: RecordData) -> dict[str, Any]:
         **_time_base(spec),
         "classes": class_counts,
         "public": [
-            "Shape, class names and the number of slots (one per record, if records are protected; one per person, if "
-            "people are) are public inputs.",
+            "Shape and class names are public inputs, and so is the number of slots: of people where people are "
+            "protected, else of records. Where it is neither given nor published it is counted, and only a replacement "
+            "is covered.",
             *data.public_notes,
         ],
         "private": {

@@ -214,6 +214,7 @@ class RecordData:
             hold no number of records.
         published: How many records and people there are by the format.
         training_share: Expected share of the units that stand in `train`: below 1 where a secret key has held some out.
+        is_split_by_key: Whether a secret key, not a public list, says what stands in `test`.
         is_split_by_record: Whether a key may have put two records of one person on different sides.
 
     Raises:
@@ -225,6 +226,7 @@ class RecordData:
     public_notes: tuple[str, ...] = ()
     published: PublishedCounts = NOTHING_PUBLISHED
     training_share: float = 1.0
+    is_split_by_key: bool = False
     is_split_by_record: bool = False
 
     def __post_init__(self) -> None:

@@ -62,6 +62,11 @@ class AbstractSplit(abc.ABC):
         """Expected share of the units for training, in (0, 1]."""
 
     @property
+    def is_by_key(self) -> bool:
+        """Whether the key decides anything."""
+        return True
+
+    @property
     def is_by_record(self) -> bool:
         """Whether two records of one person may fall on different sides by the key."""
         return False
@@ -79,6 +84,11 @@ class Whole(AbstractSplit):
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Where each record goes."""
         return np.full(len(rows.x), TRAIN)
+
+    @property
+    def is_by_key(self) -> bool:
+        """No."""
+        return False
 
     @property
     def training_share(self) -> float:
@@ -200,6 +210,11 @@ class RecordingLists(AbstractSplit):
         return sides
 
     @property
+    def is_by_key(self) -> bool:
+        """No."""
+        return False
+
+    @property
     def training_share(self) -> float:
         """That of the recordings in the lists."""
         return len(self.train) / (len(self.train) + len(self.test))
@@ -241,6 +256,7 @@ def divide(
         public_notes=(*notes, split.note),
         published=published,
         training_share=split.training_share,
+        is_split_by_key=split.is_by_key,
         is_split_by_record=split.is_by_record,
     )
 

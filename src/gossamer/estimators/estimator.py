@@ -46,11 +46,13 @@ class AbstractEstimator(abc.ABC):
         delta: below one over the number of slots; default: the largest power of ten at or below 1/(10 N).
         recipe: name of the settings to start from, ``mnist-cpu`` for instance; default: by name or size of the data.
         unit: whom to protect: "record", or "person" with all records of that person; `fit` is then told whose they are.
-        num_people: public number of people, at most; default: the published one, or as many as the data names, and then
-            one replaced by another is what is covered, not one who comes or leaves.
-        num_records: public number of records, at most; default: likewise.
+        num_people: public number of people, at most, a part held out included; default: the published one, or as many
+            as the data names, and then one replaced by another is what is covered, not one who comes or leaves.
+        num_records: public number of records, at most; default: likewise. Say a number that you would know without
+            the data, and what is covered is wider.
         device: where to compute; auto takes a GPU when there is one.
-        seed: public; initial weights, latents and shards follow from it, the noise never: two fits differ.
+        seed: public; initial weights and latents follow from it, the noise and who is in which shard never: two fits
+            differ.
         num_classes: public number of classes of your own labelled data; 10 is assumed when it is left out, since
             reading it from private labels would give something away.
         num_tuning_runs: earlier runs on the same records, to declare in the statement; their epsilon adds to this one.
@@ -166,7 +168,7 @@ class AbstractEstimator(abc.ABC):
             InputError: as `fit`.
             PrivacyError: as `fit`.
         """
-        data = read_source(x, y, people, self.num_classes)
+        data = read_source(x, y, people, self.num_classes, self.unit)
         number = self.num_people if self.unit is Unit.PERSON else self.num_records
         slots, note = public_slots(data, self.unit, number)
         data = replace(data, public_notes=(*data.public_notes, note))

@@ -19,7 +19,8 @@ class GSWGAN(AbstractEstimator):
     Minutes on two cores. Settings are the fields of `gossamer.methods.gs_wgan.GSWGANConfig`; all other arguments are
     those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) added, removed or replaced.
+    Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
+    also added or removed.
 
     References: Chen, Orekondy, Fritz, "GS-WGAN", NeurIPS 2020.
 
@@ -43,7 +44,8 @@ class StartedGSWGAN(AbstractEstimator):
     Minutes on two cores. Settings are the fields of `gossamer.methods.started_gs_wgan.StartedGSWGANConfig`; all other
     arguments are those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) added, removed or replaced.
+    Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
+    also added or removed.
 
     Example:
         >>> StartedGSWGAN(epsilon=2.0)
@@ -62,8 +64,9 @@ class DPCGAN(AbstractEstimator):
     Minutes on two cores. Settings are the fields of `gossamer.methods.dp_cgan.DPCGANConfig`; all other arguments are
     those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) added or removed. Its epsilon does not compare one to one
-    with that of the other methods, which bear a replacement too.
+    Guarantee: as `AbstractEstimator`; one record (or person) added or removed where their number was given or
+    published, one replaced where it was counted. In the first case its epsilon does not compare one to one with that of
+    the other methods, which bear a replacement too.
 
     References: Torkzadehmahani, Kairouz, Paten, "DP-CGAN", CVPR workshops 2019.
 
@@ -84,7 +87,8 @@ class DPMERF(AbstractEstimator):
     A minute or two on one core. Settings are the fields of `gossamer.methods.dp_merf.DPMERFConfig`; all other arguments
     are those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) added, removed or replaced.
+    Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
+    also added or removed.
 
     References: Harder, Adamczewski, Park, "DP-MERF", AISTATS 2021.
 
@@ -105,7 +109,8 @@ class DPMixture(AbstractEstimator):
     Seconds on one core. Settings are the fields of `gossamer.methods.dp_mixture.DPMixtureConfig`; all other arguments
     are those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) added, removed or replaced.
+    Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
+    also added or removed.
 
     Example:
         >>> model = DPMixture(epsilon=1.0).fit("beats")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.catalogue import SeriesReading, load_records, usual_split
 from gossamer.data.identities import NamedPeople
 from gossamer.data.images import ImageSpec, check_sides
 from gossamer.data.names import names_of_array
@@ -20,6 +20,8 @@ from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit
 from gossamer.data.tables import LongColumns, WideColumns
 from gossamer.errors import InputError
+from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.dealing import UnitKey
 
 Array = np.ndarray | torch.Tensor
 """Values, labels or names of people, a row each."""
@@ -142,6 +144,7 @@ def load_series(
     num_classes: int | None = None,
     pad_shorter: bool = False,
     split: AbstractSplit | None = None,
+    key: UnitKey | None = None,
 ) -> RecordData:
     """Read a user's own time series from a CSV, Parquet or NPZ file, with the words of ``gossamer train``.
 
@@ -165,7 +168,9 @@ def load_series(
         class_names: names of the classes, in the order of the labels.
         num_classes: number of classes without names; 10 is assumed where nothing is said.
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them.
-        split: which series are held out for testing: `RandomSplit` or `PeopleSplit` of `gossamer.data.splits`.
+        split: which series are held out for testing: `RandomSplit` or `PeopleSplit` of `gossamer.data.splits`, each
+            record or person by itself.
+        key: secret, by which a split holds some out: the same ones with the same key; None for a new one.
 
     Raises:
         InputError: naming file, column and row of what breaks a rule; never a value.
@@ -193,11 +198,13 @@ def load_series(
         num_classes=num_classes,
         permit_shorter=pad_shorter,
     )
-    return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns, split=split))
+    return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns, split=split), key=key)
 
 
-def read_source(x: Source, y: Array | None, people: Array | None, num_classes: int | None) -> RecordData:
-    """What `fit` was given, as records.
+def read_source(
+    x: Source, y: Array | None, people: Array | None, num_classes: int | None, unit: Unit = Unit.RECORD
+) -> RecordData:
+    """What `fit` was given, as records, divided as suits the unit of protection where a name leaves that open.
 
     Raises:
         InputError: of no kind that is known, or something beside it that it brings itself.
@@ -207,7 +214,7 @@ def read_source(x: Source, y: Array | None, people: Array | None, num_classes: i
     if y is not None or people is not None:
         raise InputError("y and people go with an array x alone: a RecordSet, a name or a path brings its own")
     if isinstance(x, str | Path):
-        return load_records(str(x), None, num_classes)
+        return load_records(str(x), None, num_classes, SeriesReading(split=usual_split(str(x), unit)))
     if not isinstance(x, RecordSet | RecordData):
         raise InputError(f"x must be a numpy array, a RecordSet, a name or a path, not {type(x).__name__}")
     data = x if isinstance(x, RecordData) else RecordData(train=x)

@@ -35,8 +35,8 @@ class Adjacency(enum.Enum):
     """Which data sets count as neighbours. The price of a mechanism holds for one adjacency only.
 
     ``SLOT``: two data sets are neighbours when they differ in the content of one public slot, which may be filled,
-    emptied or replaced. Slots, their number and the map from slots to shards are public and do not move. Methods with
-    shards and critics, and one-shot sums, use it.
+    emptied or replaced. The number of slots is public without the data; who is in which is not. Methods with shards and
+    critics, and one-shot sums, use it.
 
     ``ADD_OR_REMOVE_ONE``: two data sets are neighbours when one is the other with one unit added. Methods that draw
     units by Poisson sampling use it where the number of slots is public without the data.
