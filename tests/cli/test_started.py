@@ -81,7 +81,7 @@ def test_a_crash_in_the_fit_loses_nothing_because_the_release_is_kept_at_once(
     with monkeypatch.context() as patch:
         patch.setattr(StartedGSWGANTraining, "progress", crash_in_the_fit)
         with pytest.raises(ZeroDivisionError):
-            train(gossamer, run)
+            train(gossamer, run, "--save-at-step", "5")
     assert charged(run) == 1
     said = gossamer("resume", run)
     assert said.code == 0, said.err
@@ -121,6 +121,10 @@ def test_a_release_lost_before_it_was_kept_is_paid_for_twice(
     told = json.loads(gossamer("ledger", run, "--json").out)
     assert [one["charged_by"] for one in told["one_shot"]] == [[0, 1]]
     assert told["epsilon_charged"] <= told["epsilon_planned"]
+    # Five steps were paid for when a generator was saved on the way: two starts, three draws.
+    (saved,) = (run / "release" / "checkpoints").iterdir()
+    early = statement(saved)["parameters"]
+    assert (saved.name, early["num_steps"], early["times step 1 is paid for"]) == ("step-000005", 4, 2)
     said = gossamer("verify", run)
     assert said.code == 0, said.out
     assert gossamer("verify", run / "release").code == 0

@@ -118,8 +118,12 @@ def _opened(path: str | None) -> int:
 
 def _spy(life: dict[str, Any]) -> None:
     """The noise, the ledger and the clock of checkpoints as the test wants them."""
-    from gossamer.cli import driving
+    from gossamer.cli import driving, releasing
+    from gossamer.privacy.dealing import UnitKey
 
+    if life.get("noise") == "deterministic":
+        # So that two runs deal the same shards, and can be compared.
+        UnitKey.drawn = classmethod(lambda kind: kind(b"u" * 32))  # type: ignore[method-assign, assignment]
     if life.get("often"):
         driving.SECONDS_BETWEEN_CHECKPOINTS = -1.0
     journal = Path(life["journal"]).open("a", buffering=1) if "journal" in life else None  # noqa: SIM115
@@ -133,14 +137,14 @@ def _spy(life: dict[str, Any]) -> None:
             journal.write(json.dumps({"life": os.getpid(), "charged": step, "process": self._process_index}) + "\n")
 
     driving.LedgerFile.charge = watched  # type: ignore[method-assign]
-    save = driving.write_saved_generator
+    save = releasing.write_saved_generator
 
     def watched_save(folder: Any, step: int, **released: Any) -> Any:
         if journal:
             journal.write(json.dumps({"life": os.getpid(), "released": step}) + "\n")
         return save(folder, step, **released)
 
-    driving.write_saved_generator = watched_save
+    releasing.write_saved_generator = watched_save
     if life.get("is_forgetful"):
         _forget_an_optimiser()
     if "signals" in life:
@@ -182,7 +186,8 @@ def _signalling(json_lines: Callable[..., Any], after: int, numbers: list[int]) 
 
 def _price_once(folder: Path) -> None:
     """Accountants whose answers are kept: every life asks the same, and it is not their sums that are tested here."""
-    from gossamer.mechanisms import plan, priced_plan, started_plan
+    from gossamer.cli import releasing
+    from gossamer.mechanisms import priced_plan
 
     def kept(price: Callable[..., Any]) -> Callable[..., Any]:
         def remember(event: Any, delta: float) -> Any:
@@ -194,7 +199,8 @@ def _price_once(folder: Path) -> None:
 
         return remember
 
-    for module, name in ((priced_plan, "epsilon_by_pld"), (plan, "epsilon_by_rdp"), (started_plan, "epsilon_by_rdp")):
+    by_pld = ((module, "epsilon_by_pld") for module in (priced_plan, releasing))
+    for module, name in (*by_pld, (priced_plan, "epsilon_by_rdp")):
         setattr(module, name, kept(getattr(module, name)))
 
 
@@ -273,10 +279,13 @@ def _tell_reference(run: Path, result: Path) -> int:
     from gossamer.methods.method import Circumstances
     from gossamer.recipes.books import book_of
     from gossamer.runs.folder import RunFolder
+    from gossamer.runs.key_file import read_key
 
     job = TrainingJob.read(RunFolder(run))
-    circumstances = Circumstances(delta=job.delta)
-    training = book_of(job.method).method.start(job.method, job.load().train, DeterministicNoise(SEED), circumstances)
+    key = read_key(RunFolder(run))
+    data, slots = job.load(key)
+    circumstances = Circumstances(delta=job.delta, slots=slots, key=key)
+    training = book_of(job.method).method.start(job.method, data.train, DeterministicNoise(SEED), circumstances)
     states: dict[int, list[str]] = {0: [digest(training.state_dict())]}
     for _ in training:
         states.setdefault(training.step, []).append(digest(training.state_dict()))

@@ -70,7 +70,7 @@ def unbroken(nursery: Any, new_run: Any, tiny: Any) -> Callable[[str], Any]:
 
     def work(method: str) -> Any:
         run = new_run(method, "--save-at-step", "25,70", settings=long(method, tiny), data="digits")
-        assert nursery.run(*run.words).code == 0
+        assert nursery.run(*run.words, noise="deterministic").code == 0
         return run
 
     return work
@@ -209,11 +209,12 @@ def killed_once(nursery: Any, new_run: Any, own_data: Path, at_point: Any, tmp_p
 
 
 @pytest.fixture
-def killed(killed_once: Any, own_data: Path) -> Any:
+def killed(killed_once: Any, own_data: Path, remember_place: Any) -> Any:
     """The same, as it was, and its data."""
     run, data = killed_once
     shutil.rmtree(run.path)
     shutil.copytree(run.path.with_name("as it was killed"), run.path)
+    remember_place(run.path)
     shutil.copy(own_data, data)
     return run, data
 
