@@ -107,6 +107,12 @@ class AtStep:
         self(step, happen)
 
 
+@pytest.fixture(scope="session")
+def new_at_step() -> type[AtStep]:
+    """For fixtures that live longer than a test."""
+    return AtStep
+
+
 @pytest.fixture
 def at_step(monkeypatch: pytest.MonkeyPatch) -> AtStep:
     return AtStep(monkeypatch)

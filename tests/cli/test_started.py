@@ -81,7 +81,7 @@ def test_a_crash_in_the_fit_loses_nothing_because_the_release_is_kept_at_once(
     with monkeypatch.context() as patch:
         patch.setattr(StartedGSWGANTraining, "progress", crash_in_the_fit)
         with pytest.raises(ZeroDivisionError):
-            train(gossamer, run, "--save-at-step", "5")
+            train(gossamer, run)
     assert charged(run) == 1
     said = gossamer("resume", run)
     assert said.code == 0, said.err
@@ -100,7 +100,7 @@ def test_a_release_lost_before_it_was_kept_is_paid_for_twice(
     with monkeypatch.context() as patch:
         patch.setattr(driving, "save_checkpoint", full)
         with pytest.raises(ZeroDivisionError):
-            train(gossamer, run)
+            train(gossamer, run, "--save-at-step", "5")
     assert charged(run) == 1
     said = gossamer("resume", run)
     assert said.code == 0, said.err

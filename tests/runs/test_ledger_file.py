@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossamer.errors import InputError, PrivacyError, ResourceError
-from gossamer.runs.ledger_file import BLOCK, LedgerFile, read_ledger
+from gossamer.runs.ledger_file import BLOCK, LedgerFile, declare_only_copy, read_ledger
 
 
 def lines(path: Path) -> list[dict[str, int]]:
@@ -183,3 +183,60 @@ def test_no_block_reaches_beyond_the_end_of_the_training(tmp_path: Path) -> None
     ledger.end_at(23)
     run_to(ledger, 0, 23)
     assert [entry["num_steps"] for entry in lines(path)] == [10, 10, 3]
+
+
+# ---- copies ------------------------------------------------------------------------------------------------------
+
+
+def test_a_declaration_is_a_line_of_its_own_kind_and_no_step(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    declare_only_copy(path)
+    assert path.read_text() == '{"only_copy": 1, "process_index": 0}\n'
+    ledger = LedgerFile(path, num_planned_steps=25)
+    assert (ledger.ledger.num_only_copies, ledger.ledger.num_charged_steps) == (1, 0)
+    ledger.charge(0)
+    before = ledger.position()
+    with path.open("ab") as file:
+        file.write(b'{"first_step": 10, "nu')
+    declare_only_copy(path)
+    before.check(path)
+    found = read_ledger(path)
+    assert (found.num_only_copies, found.num_charged_steps) == (2, 10)
+    assert json.loads(path.read_text().splitlines()[-1]) == {"only_copy": 1, "process_index": 1}
+    assert LedgerFile(path, num_planned_steps=25).ledger == found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"only_copy": 2, "process_index": 0}',
+        '{"only_copy": 1}',
+        '{"only_copy": 1, "process_index": -1}',
+        '{"only_copy": true, "process_index": 0}',
+        '{"only_copy": 1, "process_index": 0, "first_step": 0}',
+        '{"first_step": 0, "num_steps": 1, "process_index": 0, "tag": -1}',
+        '{"first_step": 0, "num_steps": 1, "process_index": 0, "tag": "a"}',
+        '{"first_step": 0, "num_steps": null, "process_index": 0}',
+    ],
+)
+def test_a_line_of_no_kind_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(InputError, match="line 1 is no ledger entry"):
+        read_ledger(path)
+
+
+def test_lines_of_before_there_were_tags_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text('{"first_step": 0, "num_steps": 10, "process_index": 0}\n')
+    assert [entry.tag for entry in read_ledger(path).entries] == [None]
+    LedgerFile(path, num_planned_steps=25).charge(10)
+    assert read_ledger(path).num_charged_steps == 20
+
+
+def test_two_processes_that_charge_the_same_are_told_apart(tmp_path: Path) -> None:
+    tags = set()
+    for name in ("one", "other"):
+        LedgerFile(tmp_path / name, num_planned_steps=25).charge(0)
+        tags |= {entry.tag for entry in read_ledger(tmp_path / name).entries}
+    assert len(tags) == 2
