@@ -118,3 +118,12 @@ def test_too_many_canaries_and_none_are_refused() -> None:
         tags_of(many, 40)
     with pytest.raises(InputError, match="at least one"):
         toss_canaries(0, np.random.default_rng(0))
+
+
+def test_a_training_is_played_with_the_plan_that_its_claim_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part held out belongs to the rate: without it the training would draw fewer units than the claim is of."""
+    plan, played = book_of(DP_CGAN).method.plan(DP_CGAN, PublicSlots(SLOTS, training_share=0.75)), []
+    monkeypatch.setattr("gossamer.cli.audited._finish", lambda training: played.append(training.plan))
+    monkeypatch.setattr("gossamer.cli.audited.CanaryGradient.evidence", torch.zeros(5), raising=False)
+    play_training(DP_CGAN, plan, SPEC, toss_canaries(5, np.random.default_rng(0)), DeterministicNoise(0))
+    assert played == [plan]

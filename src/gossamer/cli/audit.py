@@ -184,7 +184,7 @@ def _training(asked: AuditTraining) -> int:
     folder = RunFolder.open(asked.run)
     job, plan = _planned(folder)
     spec = _spec(folder, job)
-    num_canaries = num_canaries_for(job.method, spec, plan.num_slots)
+    num_canaries = num_canaries_for(job.method, spec, max(1, math.floor(slots_kept(folder).expected_training)))
     num_runs = -(-asked.num_bits // num_canaries)
     cost = estimate_cost(book_of(job.method).method, job.method, spec, slots_kept(folder), find_device("cpu"))
     say(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from gossamer.cli.estimate import random_records
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
+from gossamer.mechanisms.poisson_plan import PoissonPlan
 from gossamer.methods.dp_cgan import DPCGANConfig, DPCGANTraining
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining
 from gossamer.methods.method import AbstractTraining, Circumstances, Plan
@@ -95,16 +97,18 @@ def play_training(
     Args:
         config: settings of gs-wgan or dp-cgan.
         plan: what they cost.
-        spec: of the random records that it learns from, one in every slot.
+        spec: of the random records that it learns from, one in every slot that is not held out.
         canaries: at most `num_canaries_for` of them.
         noise: secret; None for a key of its own.
 
     Returns:
         (m,), large speaks for +1.
     """
-    records = random_records(spec, plan.num_slots)
+    # The share that is learnt from belongs to the plan's rate.
+    share = plan.training_share if isinstance(plan, PoissonPlan) else 1.0
+    slots = PublicSlots(plan.num_slots, plan.unit, plan.source, share)
+    records = random_records(spec, max(canaries.num, math.floor(slots.expected_training)))
     # What is made here is thrown away: the statement, and so delta, says nothing.
-    slots = PublicSlots(plan.num_slots, plan.unit, plan.source)
     circumstances, noise = Circumstances(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
     training: CanaryGSWGAN | CanaryDPCGAN
     match config:

@@ -168,7 +168,7 @@ class PrivacyStatement:
                 f"the privacy statement is of none of the formats {_OLDEST_FORMAT} to {FORMAT_VERSION}: use the "
                 "version of gossamer that wrote it"
             )
-        if version == _OLDEST_FORMAT:
+        if version == _OLDEST_FORMAT and not set(_SINCE_2) & set(document):
             document = {name: 0 if name == "num_only_copies" else None for name in _SINCE_2} | dict(document)
         expected = {field.name for field in dataclasses.fields(cls)} | {"format_version"}
         for problem, keys in (("lacks", expected - set(document)), ("has the unknown key", set(document) - expected)):
