@@ -232,7 +232,7 @@ class PrivacyStatement:
             "publishing anything of the private side: critics, checkpoints, ledger, figures or pictures of real data",
             "another release from the same data: its epsilon and delta add to these",
             *self._voided_by_copies(),
-            "slots, shards or other public inputs that were chosen by looking at the private data",
+            "numbers of slots, settings or other public inputs that were chosen by looking at the private data",
         )
 
     def _voided_by_copies(self) -> tuple[str, ...]:
