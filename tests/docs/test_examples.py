@@ -123,6 +123,31 @@ def test_the_heartbeats_are_trained_scored_and_tabulated_and_a_second_start_does
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*") if file.name != "tables.md"} == before
 
 
+def test_all_heartbeats_hold_out_the_same_beats_as_the_first_and_people_are_split_as_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heartbeats = load_heartbeats()
+    asked: list[tuple[str, ...]] = []
+
+    class AllTrained(Exception):
+        """Nothing is scored here."""
+
+    def scored(*_: object) -> None:
+        raise AllTrained
+
+    monkeypatch.setattr(heartbeats, "gossamer", lambda *words: asked.append(words))
+    monkeypatch.setattr(heartbeats, "columns", scored)
+    with pytest.raises(AllTrained):
+        heartbeats.main(tmp_path, heartbeats.SIZES["two-cores"])
+    assert len(asked) == 18
+    first = asked[0][asked[0].index("--out") + 1]
+    assert "--key-of" not in asked[0]
+    assert all(words[words.index("--key-of") + 1] == first for words in asked[1:])
+    of_people = [words for words in asked if "person" in words]
+    assert len(of_people) == 6
+    assert all(words[words.index("--split") + 1] == "people" for words in of_people)
+
+
 def test_the_heartbeats_name_methods_and_recipes_that_exist() -> None:
     for part in (part for parts in load_heartbeats().SIZES.values() for part in parts):
         for contender in part.contenders:
