@@ -236,7 +236,7 @@ def test_a_claim_for_replacing_alone_is_added_to_those_that_cover_it_only(
     both = Together.of([of_slot, of_replaced])
     assert both is not None
     assert both.adjacency is replaced
-    assert "one record, replaced by another" in " ".join(release_page([of_slot, of_replaced], "two").split())
+    assert "one record, replaced by any other" in " ".join(release_page([of_slot, of_replaced], "two").split())
     mixed = Together.of([of_slot, of_person])
     assert mixed is not None
     assert (mixed.unit, mixed.adjacency) == (record, replaced)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from gossamer.auditing.result import AuditResult
-from gossamer.cli import account, audit, train, verify
-from gossamer.cli.driving import _announce_release
+from gossamer.cli import account, audit, claims, train
+from gossamer.cli.releasing import _announce_release
 from gossamer.cli.milestones import Milestone, show_milestones
 from gossamer.cli.protection import describe_prospect
 from gossamer.cli.welcome import RunHere, State
@@ -63,7 +63,7 @@ def places(tmp_path: Path) -> dict[str, str]:
         "gossamer": str(here),
         "account": said(account._show, found),
         "audit": said(audit._show, (AUDIT,)),
-        "verify": " ".join(str(one) for one in verify._epsilons(STATEMENT, (TRUE, TRUE), 1e-4)),
+        "verify": " ".join(str(one) for one in claims._epsilons(STATEMENT, (TRUE, TRUE), 1e-4)),
         "report of audits": f"{row.found} {row.claimed}",
         "report of curves": _short(TRUE),
         "statement": STATEMENT.to_markdown(),

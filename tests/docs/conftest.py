@@ -22,7 +22,7 @@ from gossamer.methods.dp_cgan import DPCGANConfig
 from gossamer.methods.dp_merf import DPMERFConfig
 from gossamer.methods.gs_wgan import GSWGANConfig
 from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
-from gossamer.privacy import accounting, tradeoff
+from gossamer.privacy import composition, tradeoff
 from gossamer.recipes.books import BOOKS
 
 NUM_STEPS = 8
@@ -90,7 +90,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, short_recipes: None) -> Iter
         patch.setattr(classifiers, "_MIN_UPDATES", 3)
         patch.setattr(classifiers, "_NUM_EPOCHS", 1)
         patch.setattr(demo, "NUM_SAMPLES", 300)
-        patch.setattr(accounting, "_poisson_interval", lambda event: 1e-2)
+        patch.setattr(composition, "_poisson_interval", lambda event, largest: 1e-2)
         patch.setattr(tradeoff, "_DELTAS", (1e-4, 0.05, 0.5))
         few = tuple(one for one in suite.FULL.classifiers if one.name in ("gaussian_nb", "cnn"))
         for scores in (suite.FULL, suite.QUICK):

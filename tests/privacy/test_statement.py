@@ -106,7 +106,7 @@ def test_text_says_what_is_protected_shared_voided_and_assumed() -> None:
         "the critics",
         "proved for real arithmetic",
         "at most 2e-09 to delta",
-        "rounded to a public grid, each by itself, and added as integers",
+        "rounded to a public grid, each by itself, and summed as integers",
         "a float64 approximation stands for the normal law",
         "keyed generator",
         "voids the guarantee",

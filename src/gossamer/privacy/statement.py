@@ -249,7 +249,7 @@ class PrivacyStatement:
         return (
             "the guarantee is proved for real arithmetic",
             f"the finite range of the noise adds at most {self.truncation_delta:.2g} to delta",
-            "contributions and noise are rounded to a public grid, each by itself, and added as integers; a float64 "
+            "contributions and noise are rounded to a public grid, each by itself, and summed as integers; a float64 "
             "approximation stands for the normal law before it is rounded to the grid, and its error is not priced",
             "noise and coins come from a keyed generator, which is assumed to be indistinguishable from true "
             "randomness, and whose key was never written down",
