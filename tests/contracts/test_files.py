@@ -33,6 +33,7 @@ from gossamer.estimators.records import as_images, as_series
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.partition import Partition
 from gossamer.mechanisms.poisson_plan import PoissonPlan
+from gossamer.mechanisms.units import units_of_persons, units_of_records
 from gossamer.methods import dp_cgan, dp_merf, protected
 from gossamer.methods.augmentation import SmallMotions
 from gossamer.methods.dp_cgan import DPCGANConfig
@@ -378,16 +379,18 @@ def described(data: RecordData, unit: Unit) -> dict[str, Tensor]:
         rows["moved"] = protected.described(lambda x, own: SmallMotions(count=3).variant(x, 2, own, 5), records, unit)
     rows |= {f"merf {name}": row for name, row in sums(records, unit, "merf").items()}
     rows |= {f"mixture {name}": row for name, row in sums(records, unit, "mixture").items()}
-    return rows | {"chosen": chosen(data, unit)}
+    return rows | of_gradients(data, unit)
 
 
-def chosen(data: RecordData, unit: Unit) -> Tensor:
-    """How often each record is read at ten steps, if its unit is drawn."""
-    slots = PublicSlots(SLOTS, unit, training_share=0.7)
-    units = protected.units_of(data.train, slots, records_per_person=2, seed=3)
+def of_gradients(data: RecordData, unit: Unit) -> dict[str, Tensor]:
+    """How often each record is read at ten steps if its unit is drawn, and the unit's place in a chunk of gradients."""
+    records, slots = data.train, PublicSlots(SLOTS, unit, training_share=0.7)
+    units = protected.units_of(records, slots, records_per_person=2, seed=3)
     there = units.present(torch.arange(SLOTS))
     read = torch.cat([units.choose(there, step).flatten() for step in range(10)])
-    return torch.bincount(read, minlength=data.train.num_records)
+    owners = protected.owners_of(records, unit)
+    own = torch.arange(records.num_records) if owners is None else owners
+    return {"chosen": torch.bincount(read, minlength=records.num_records), "place": units.marks[own] % 7}
 
 
 def sums(records: RecordSet, unit: Unit, which: str) -> dict[str, Tensor]:
@@ -532,13 +535,18 @@ def test_motions_by_row_number_are_caught(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_chosen_records_by_slot_are_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def by_slot(records: RecordSet, slots: PublicSlots, *, records_per_person: int, seed: int) -> Any:
-        from gossamer.mechanisms.units import units_of_persons
-
         assert records.people is not None
         return units_of_persons(records.people, slots.number, records_per_unit=records_per_person, seed=seed)
 
     monkeypatch.setattr(protected, "units_of", by_slot)
     assert broken(tmp_path, Unit.PERSON, "comes first") is not None
+
+
+def test_places_of_gradients_by_row_number_are_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        protected, "units_of_records", lambda records, slots, *, marks: units_of_records(records, slots)
+    )
+    assert broken(tmp_path, Unit.RECORD, "the first leaves", "npz") is not None
 
 
 def test_shards_in_the_order_of_the_file_are_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,6 +263,29 @@ def test_places_in_turn_are_caught_where_gradients_are_rounded_by_their_place(
     assert others_move(PlacesInTurn, chunk_size) > 0
 
 
+def first_moves_others(marks: Tensor | None, chunk_size: int) -> float:
+    """How far the first record's leaving moves what all others add, each of them one slot further ahead then."""
+
+    def total(kept: Tensor) -> Tensor:
+        units = units_of_records(len(kept), RECORDS, marks=None if marks is None else marks[kept])
+        private = tuple(part[kept] for part in records())
+        made = door(units=units, private=private, chunk_size=chunk_size)
+        return made._sum(torch.arange(RECORDS), 0, parameters(), classification, GRID)
+
+    every = torch.arange(RECORDS)
+    return float((total(every) - total(every[1:]) - total(every[:1])).abs().max())
+
+
+@pytest.mark.parametrize("chunk_size", CHUNK_SIZES[1:])
+def test_a_record_that_leaves_the_file_moves_no_bit_of_what_others_add_and_places_by_slot_are_caught(
+    chunk_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = torch.randint(-(2**62), 2**62, (RECORDS,), generator=torch.Generator().manual_seed(4))
+    monkeypatch.setattr("gossamer.mechanisms.dp_sgd.unit_gradients", rounded_by_place)
+    assert first_moves_others(marks, chunk_size) == 0
+    assert first_moves_others(None, chunk_size) > 0
+
+
 def test_more_units_than_integers_hold_are_refused() -> None:
     charged: list[int] = []
     plan = replace(PLAN, num_slots=2**60, sample_rate=1e-18)

@@ -132,8 +132,14 @@ def remember_start(folder: RunFolder, job: TrainingJob, images: RecordSet, slots
             file.write(digest.encode())
 
 
-def check_same_start(folder: RunFolder, job: TrainingJob, images: RecordSet) -> None:
+def check_same_start(folder: RunFolder, job: TrainingJob, images: RecordSet, slots: PublicSlots) -> None:
     """Refuse to go on with other records or other settings than the run began with. Data may move, machines change.
+
+    Args:
+        folder: of the run.
+        job: as its settings are now.
+        images: the training side, as read now.
+        slots: the public number that follows from the data, a part held out included, and from the settings now.
 
     Raises:
         InputError: they differ.
@@ -146,6 +152,13 @@ def check_same_start(folder: RunFolder, job: TrainingJob, images: RecordSet) -> 
     if _kept(folder, "settings.sha256") != settings_digest(job):
         raise InputError(
             f"{folder.config_file}: not the settings that this run began with; put them back, or start a new run"
+        )
+    # Privacy: rates follow from this number, which counts the part held out too, whose records no digest knows. With
+    # another one the steps that are made already would be priced at a rate that they were not made at.
+    if slots_kept(folder) != slots:
+        raise InputError(
+            f"{images.name}: the public number of {slots.unit.plural}, a part held out included, is not the one that "
+            "this run began with; put data and settings back, or start a new run elsewhere"
         )
 
 

@@ -56,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
             _check_goes_on(folder, identity, is_only_copy=asked.only_copy)
     key = read_key(folder)
     data, slots = job.load(key)
-    check_same_start(folder, job, data.train)
+    check_same_start(folder, job, data.train, slots)
     return drive(job, folder, data, slots, key, Watching(plain=asked.plain, tensorboard=asked.tensorboard))
 
 

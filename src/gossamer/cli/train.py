@@ -279,7 +279,7 @@ def _claim(path: Path, job: TrainingJob, loaded: Loaded) -> RunFolder:
     """A new run folder with its settings in it. Processes that torchrun started beside share the first one's."""
     if process_number() > 0:
         folder = wait_for_folder(path)
-        check_same_start(folder, job, loaded.data.train)
+        check_same_start(folder, job, loaded.data.train, loaded.slots)
         return folder
     folder = RunFolder.create(path)
     with folder.locked():

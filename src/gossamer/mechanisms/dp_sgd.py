@@ -141,11 +141,12 @@ class PrivateGradient:
     def _chunks(self, slots: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """The drawn slots at their places in chunks of one shape, and which places hold one.
 
-        How a float32 gradient is rounded may depend on its place in a chunk. A slot's place is its number modulo the
-        size of a chunk: public, and the same whoever else was drawn. Others decide the chunk alone, and what they hold
-        at their places. Places without a slot are filled with one that was drawn, and do not count.
+        How a float32 gradient is rounded may depend on its place in a chunk. A unit's place is its mark modulo the size
+        of a chunk: the same whoever else was drawn, and whoever else stands before it in the file. Others decide the
+        chunk alone, and what they hold at their places. Places without a slot are filled with one that was drawn, and
+        do not count.
         """
-        places = slots % self._chunk_size
+        places = self._units.marks[slots] % self._chunk_size
         order = torch.argsort(places, stable=True)
         counts = torch.bincount(places, minlength=self._chunk_size)
         chunk = torch.arange(len(slots)) - (counts.cumsum(dim=0) - counts)[places[order]]

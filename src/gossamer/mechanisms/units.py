@@ -73,18 +73,25 @@ class Units:
         return torch.from_numpy(unit_interval(words[:, 0]))
 
 
-def units_of_records(num_records: int, num_slots: int | None = None) -> Units:
+def units_of_records(num_records: int, num_slots: int | None = None, *, marks: Tensor | None = None) -> Units:
     """Every record is a unit: slot i holds record i and nothing else; slots beyond the records stand empty.
 
     Args:
         num_records: private where the number of slots was given.
         num_slots: public, at least the records; None for just those.
+        marks: int64 (num_records,), what each record stands for; None where its number is its identity.
     """
     slots = torch.arange(num_records if num_slots is None else num_slots)
     counts = (slots < num_records).to(torch.int64)
     every = torch.arange(num_records)
     return Units(
-        unit=Unit.RECORD, order=every, starts=slots * counts, counts=counts, records_per_unit=1, marks=slots, seed=0
+        unit=Unit.RECORD,
+        order=every,
+        starts=slots * counts,
+        counts=counts,
+        records_per_unit=1,
+        marks=_marked(slots, marks),
+        seed=0,
     )
 
 
@@ -114,15 +121,17 @@ def units_of_persons(
         index = int(is_outside.nonzero()[0])
         raise InputError(f"record {index} belongs to a person outside 0 .. {num_slots - 1}: raise the number of slots")
     counts = torch.bincount(slot_of_record, minlength=num_slots)
-    own = torch.arange(num_slots)
-    if marks is not None:
-        own[: len(marks)] = marks[:num_slots]
     return Units(
         unit=Unit.PERSON,
         order=torch.argsort(slot_of_record, stable=True),
         starts=torch.cumsum(counts, dim=0) - counts,
         counts=counts,
         records_per_unit=records_per_unit,
-        marks=own,
+        marks=_marked(torch.arange(num_slots), marks),
         seed=seed,
     )
+
+
+def _marked(slots: Tensor, marks: Tensor | None) -> Tensor:
+    """The marks of those that have one; an empty slot, which nobody computes, keeps its number."""
+    return slots.clone() if marks is None else torch.cat([marks, slots[len(marks) :]])[: len(slots)]

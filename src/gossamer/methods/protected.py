@@ -165,10 +165,9 @@ def units_of(records: RecordSet, slots: PublicSlots, *, records_per_person: int,
         records_per_person: how many records of a drawn person are read; public.
         seed: public.
     """
-    owners = owners_of(records, slots.unit)
+    owners, marks = owners_of(records, slots.unit), _marks(identities_of(records, slots.unit))
     if owners is None:
-        return units_of_records(records.num_records, slots.number)
-    marks = _marks(identities_of(records, slots.unit))
+        return units_of_records(records.num_records, slots.number, marks=marks)
     return units_of_persons(owners, slots.number, records_per_unit=records_per_person, seed=seed, marks=marks)
 
 
