@@ -123,6 +123,43 @@ def test_a_private_side_put_back_after_a_generator_was_saved_is_refused(
     assert not ended(gone_on)
 
 
+@pytest.mark.parametrize("change", PUT_BACK)
+def test_a_private_side_put_back_after_a_saved_generator_was_carried_off_is_refused(
+    gossamer: Any, gone_on: Path, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    """What is told elsewhere by what lies in `release/`: it is meant to be taken from there."""
+    (gone_on / "release" / "checkpoints" / "step-000015").rename(tmp_path / "published")
+    change(gone_on)
+    verified = gossamer("verify", gone_on)
+    assert verified.code == 3, verified.out
+    for more in ((), ("--only-copy",)):
+        said = gossamer("resume", gone_on, *more)
+        assert said.code == 3, said.err
+        assert "put back" in said.err
+    assert not ended(gone_on)
+
+
+def test_a_saved_generator_that_was_carried_off_keeps_nobody_from_going_on(
+    gossamer: Any, gone_on: Path, tmp_path: Path
+) -> None:
+    (gone_on / "release" / "checkpoints" / "step-000015").rename(tmp_path / "published")
+    assert gossamer("resume", gone_on).code == 0
+    assert json.loads((gone_on / "released.json").read_text())["num_released"] >= 2
+
+
+@pytest.mark.parametrize("content", [None, "[]", "{}", '{"num_released": -1}', '{"num_released": "2"}'])
+def test_without_the_number_of_what_was_released_nobody_goes_on(
+    gossamer: Any, interrupted: Path, content: str | None
+) -> None:
+    (interrupted / "released.json").unlink()
+    if content is not None:
+        (interrupted / "released.json").write_text(content)
+    said = gossamer("resume", interrupted)
+    assert said.code == 2
+    assert "released.json: " in said.err
+    assert said.err.count("\n") == 1
+
+
 def test_without_the_list_the_second_branch_would_be_released_at_the_price_of_one(
     gossamer: Any, gone_on: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

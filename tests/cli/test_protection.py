@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 
 from gossamer.cli.protection import describe_prospect
+from gossamer.data.identities import digests_of_names
 from gossamer.data.splits import RandomSplit
 from gossamer.mechanisms.prospect import Prospect
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.dealing import Dealt, Identities
+from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import read_key
 
 RECORDS, PEOPLE = 317, 53
 SLOTS = ("--unit", "person", "--epsilon", "5", "--delta", "1e-3", "--num-classes", "2", "--device", "cpu")
@@ -216,6 +220,58 @@ def test_a_run_for_people_is_not_resumed_for_records(
     assert "'record', 'person'" in gossamer("resume", out).err
     file.write_text(json.dumps(job))
     assert gossamer("resume", out).code == 0
+
+
+def one_who_is_held_out(out: Path, names: list[str]) -> str:
+    """A name that the key of the run deals to the held-out side."""
+    drawn = read_key(RunFolder(out)).uniform(Dealt.SIDE, Identities.of_digests(digests_of_names(names)))
+    return names[int(np.argmin(drawn))]
+
+
+@pytest.mark.parametrize("change", ["comes", "leaves", "another share"])
+def test_a_number_of_people_that_moves_in_mid_run_is_refused_though_all_of_them_are_held_out(
+    tmp_path: Path, gossamer: Any, people_npz: Path, at_step: Any, change: str
+) -> None:
+    """The rate follows from the number of all; steps made at a rate of 0.090 were priced at 0.023: 0.593 for 2.332."""
+    data, out = tmp_path / "people.npz", tmp_path / "run"
+    arrays = dict(np.load(people_npz))
+    arrays["x"] = arrays["x"].reshape(RECORDS, 1, 64)
+    np.savez(data, **arrays)
+    before = data.read_bytes()
+    method: tuple[Any, ...] = (
+        "--noise-multiplier",
+        2,
+        "--num-steps",
+        25,
+        "--expected-batch-size",
+        9,
+        "--split",
+        "people",
+    )
+    method += ("--low", 0, "--high", 1, "--sample-rate", 10)
+    at_step.interrupt(-1)
+    began = gossamer("train", "dp-cgan", "--data", data, "--out", out, *SLOTS[:2], *SLOTS[4:], *method)
+    assert began.code == 130, began.err
+    if change == "comes":
+        arrays |= {"x": np.repeat(arrays["x"], [1] * (RECORDS - 1) + [2], axis=0), "y": np.append(arrays["y"], 0)}
+        names = [f"another {number}" for number in range(100)]
+        arrays["person"] = np.append(arrays["person"], one_who_is_held_out(out, names))
+    elif change == "leaves":
+        keep = arrays["person"] != one_who_is_held_out(out, sorted(set(arrays["person"])))
+        arrays = {name: values[keep] for name, values in arrays.items()}
+    else:
+        plan = out / "private" / "plan.json"
+        plan.write_text(json.dumps(json.loads(plan.read_text()) | {"training_share": 0.5}))
+    np.savez(data, **arrays)
+    ledger = (out / "private" / "ledger.jsonl").read_bytes()
+    said = gossamer("resume", out)
+    assert said.code == 2, said.err
+    assert "public number of people" in said.err
+    assert said.err.count("\n") == 1
+    assert (out / "private" / "ledger.jsonl").read_bytes() == ledger
+    data.write_bytes(before)
+    if change != "another share":
+        assert gossamer("resume", out).code == 0
 
 
 def test_a_line_of_advice_says_whether_there_is_hope() -> None:

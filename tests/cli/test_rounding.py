@@ -14,9 +14,9 @@ import pytest
 
 from gossamer.auditing.result import AuditResult
 from gossamer.cli import account, audit, claims, train
-from gossamer.cli.releasing import _announce_release
 from gossamer.cli.milestones import Milestone, show_milestones
 from gossamer.cli.protection import describe_prospect
+from gossamer.cli.releasing import _announce_release
 from gossamer.cli.welcome import RunHere, State
 from gossamer.mechanisms.prospect import Prospect
 from gossamer.privacy import Adjacency, PrivacyStatement, Unit
@@ -104,7 +104,7 @@ def test_a_large_epsilon_s_advice_is_not_rounded_down() -> None:
     [
         (Adjacency.SLOT, "with it as without it, or with another in its place, up to"),
         (Adjacency.ADD_OR_REMOVE_ONE, "with it as without it, up to"),
-        (Adjacency.REPLACE_ONE, "with it as with another in its place, up to"),
+        (Adjacency.REPLACE_ONE, "with it as with any other in its place, up to"),
     ],
 )
 def test_what_is_announced_is_what_the_adjacency_covers(tmp_path: Path, adjacency: Adjacency, words: str) -> None:

@@ -135,6 +135,7 @@ def test_a_run_leaves_exactly_the_promised_files(run: Any) -> None:
         [
             "config.json",
             "environment.json",
+            "released.json",
             "release/PRIVACY.md",
             "release/README.md",
             "release/generator.safetensors",

@@ -86,7 +86,7 @@ def test_absent_json_is_refused(tmp_path: Path) -> None:
 
 def test_a_new_run_has_release_and_private_apart_and_private_is_closed_to_others(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "deep" / "run")
-    assert names(folder.path) == ["environment.json", "private", "release"]
+    assert names(folder.path) == ["environment.json", "private", "release", "released.json"]
     assert folder.private.stat().st_mode & 0o777 == 0o700
     assert names(folder.release) == []
 

@@ -130,6 +130,8 @@ def test_a_final_release_without_its_generator_is_refused_too(runner: Runner) ->
     (runner.folder.release / GENERATOR).unlink()
     refuse_unlisted(runner.folder)  # as a crash leaves it
     runner.folder.released_file.unlink()
+    assert "lists 0 generators and 1 were released" in runner.refusal()
+    runner.folder.num_released_file.write_text('{"num_released": 0}')
     assert "release/privacy.json: not in private/released.jsonl" in runner.refusal()
 
 
@@ -211,7 +213,11 @@ def test_the_list_is_flushed_to_the_disk_with_its_name(runner: Runner, monkeypat
     flushed: list[str] = []
     monkeypatch.setattr("os.fsync", lambda number: flushed.append(str(Path(f"/proc/self/fd/{number}").readlink())))
     runner.list(10)
-    assert flushed == [str(runner.folder.released_file), str(runner.folder.private)]
+    listed = [str(runner.folder.released_file), str(runner.folder.private)]
+    assert flushed[:2] == listed
+    # The number afterwards: the list may be longer than it says, and never shorter.
+    assert flushed[-1] == str(runner.folder.path)
+    assert len(flushed) == 4
 
 
 def test_a_digest_is_of_what_a_generator_says_and_of_nothing_else(runner: Runner) -> None:

@@ -46,6 +46,7 @@ class RunFolder:
         except OSError as error:
             raise ResourceError(f"{path}: cannot make a run folder ({error.strerror}); name another --out") from None
         write_json(folder.environment_file, environment())
+        write_json(folder.num_released_file, {"num_released": 0})
         return folder
 
     @classmethod
@@ -126,6 +127,11 @@ class RunFolder:
         return self.private / "released.jsonl"
 
     @property
+    def num_released_file(self) -> Path:
+        """How long `released_file` is, kept outside `private/`: an older one that was put back is shorter."""
+        return self.path / "released.json"
+
+    @property
     def release_digest_file(self) -> Path:
         """Digest of what was released, so that another release in its place is told."""
         return self.private / "release.sha256"
@@ -187,7 +193,7 @@ def _check_plain(folder: Path) -> None:
 
 def _is_unbegun(path: Path) -> bool:
     """Whether a folder holds the beginnings of a run without `config.json`, which comes last: nothing was spent."""
-    folder, beginnings = RunFolder(path), ("environment.json", "release", "private")
+    folder, beginnings = RunFolder(path), ("environment.json", "released.json", "release", "private")
     if not folder.release.is_dir() or any(
         one.name not in beginnings and one.suffix != ".partial" for one in path.iterdir()
     ):

@@ -1,7 +1,8 @@
 """`private/released.jsonl`: what a run has released, written before it appears, and how far the ledger was then.
 
 With it a `private/` that was put back from a backup is told: what lies in `release/` is then later than its list says,
-or than its ledger charges.
+or than its ledger charges. What was released may have left the folder since, so `released.json`, outside `private/`,
+keeps how long the list is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.drawn import SAMPLES
-from gossamer.runs.files import append_durably, read_bounded, strict_json
+from gossamer.runs.files import append_durably, read_bounded, read_json, strict_json, write_json
 from gossamer.runs.findings import Finding, Verdict, broken, holds, refused
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import LedgerPosition, read_ledger
@@ -91,6 +92,8 @@ def list_release(folder: RunFolder, path: Path, content_sha256: str, ledger: Led
     name = path.relative_to(folder.release).as_posix()
     entry = ReleasedEntry(generator=name, content_sha256=content_sha256, ledger=ledger)
     append_durably(folder.released_file, json.dumps(asdict(entry)).encode(), _is_entry, is_first=True)
+    # Privacy: after the list and before the release: a crash in between leaves a list that is longer, and no release.
+    write_json(folder.num_released_file, {"num_released": len(read_released(folder))})
 
 
 def read_released(folder: RunFolder) -> tuple[ReleasedEntry, ...]:
@@ -125,6 +128,7 @@ def check_released(folder: RunFolder) -> Iterator[Finding]:
         InputError: list or ledger cannot be read.
     """
     entries, ledger = read_released(folder), read_ledger(folder.ledger_file)
+    yield from refused("private/released.jsonl", _as_many(folder, len(entries)))
     for entry in entries:
         yield from refused("private/ledger.jsonl", _position(entry, folder))
     for saved in saved_folders(folder):
@@ -150,6 +154,24 @@ def refuse_unlisted(folder: RunFolder) -> None:
         for finding in findings:
             if finding.verdict is verdict:
                 raise error(f"{folder.path / finding.where}: {finding.what}")
+
+
+def _as_many(folder: RunFolder, num_listed: int) -> Iterator[Finding]:
+    """The list names as many as were ever released, those included that have left the folder since."""
+    where, path = "private/released.jsonl", folder.num_released_file
+    if not path.is_file():
+        raise InputError(
+            f"{path}: missing; without it nobody can tell whether private/ was put back: put the file back, or start a "
+            "new run"
+        )
+    tree = read_json(path)
+    number = tree.get("num_released") if isinstance(tree, dict) else None
+    if type(number) is not int or number < 0:
+        raise InputError(f"{path}: damaged; put the file back as the training wrote it, or start a new run")
+    if number > num_listed:
+        yield broken(where, f"lists {num_listed} generators and {number} were released: {_PUT_BACK}")
+    else:
+        yield holds(where, f"lists all {number} generators that were released")
 
 
 def _position(entry: ReleasedEntry, folder: RunFolder) -> Iterator[Finding]:
