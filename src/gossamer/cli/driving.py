@@ -110,9 +110,12 @@ def drive(
     """
     _forbid_core_dumps()
     if process_number() > 0:
+        folder.complete()
         _share_warm_start(_training(job, folder, data, slots, key, None, None))
         return 0
     with folder.locked(), Interruption() as interruption:
+        # Privacy: before the first charge; steps that cannot be kept afterwards would be paid for and lost.
+        folder.complete()
         clear_partial_files(folder.checkpoints, folder.release, *([] if num_processes() > 1 else [folder.warm_start]))
         origin = origin_of(job, data.train, key)
         state = load_checkpoint(folder.checkpoints, origin, folder.ledger_file)
