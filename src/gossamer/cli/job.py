@@ -149,6 +149,23 @@ def check_same_start(folder: RunFolder, job: TrainingJob, images: RecordSet) -> 
         )
 
 
+def check_held_out(folder: RunFolder, train: RecordSet) -> None:
+    """Refuse records as a run's training side that it did not begin with: others would pass for held out.
+
+    Args:
+        folder: the run.
+        train: read again, and divided by the key that lies in `private/`.
+
+    Raises:
+        InputError: they differ.
+    """
+    if _kept(folder, "data.sha256") != data_digest(train):
+        raise InputError(
+            f"{folder.key_file}: by this key {train.name} has other training records than the run began with, so it "
+            "may have learnt from those held out; put key and records back as they were"
+        )
+
+
 def slots_kept(folder: RunFolder) -> PublicSlots:
     """The public number of slots that `remember_start` kept.
 
