@@ -172,6 +172,42 @@ def test_whoever_is_scored_on_another_division_is_told(runs_of_people: Path, cap
     assert "was trained with another --split" in capsys.readouterr().err
 
 
+@pytest.fixture
+def another_key(runs_of_people: Path) -> Iterator[Path]:
+    """The file of the first run's key, with another key in it."""
+    path = runs_of_people / "one" / "private" / "units.key"
+    own = path.read_text()
+    path.write_text("5a" * 32)
+    yield path
+    path.write_text(own)
+
+
+def test_another_key_does_not_pass_training_records_for_held_out_ones(
+    gossamer: Any, runs_of_people: Path, another_key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(runs_of_people)
+    own = ("--data", "own.npz", "--split", "people", "--quick")
+    for words in (
+        ("evaluate", "one", *own),
+        ("evaluate", "two", *own, "--key-of", "one"),
+        ("audit", "membership", "one"),
+    ):
+        said = gossamer(*words)
+        assert (said.code, said.err.count("\n")) == (2, 1), said.err
+        assert "units.key: by this key own has other training records than the run began with" in said.err
+
+
+def test_other_data_and_another_split_are_scored_whatever_the_key_says(
+    runs_of_people: Path, another_key: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "others.npz"
+    copy.write_bytes((runs_of_people / "own.npz").read_bytes())
+    others = ScoringChoice(data=str(copy), series=SeriesChoice(split="people"))
+    assert held_out_as(runs_of_people, others, "one") is None
+    random = ScoringChoice(data=str(runs_of_people / "own.npz"), series=SeriesChoice(split="random"))
+    assert held_out_as(runs_of_people, random, "one") is None
+
+
 def test_a_public_list_needs_no_key(capsys: Any) -> None:
     assert load_real(ScoringChoice(data="beats"), []).test.num_records == 600
     assert capsys.readouterr().err == ""

@@ -85,6 +85,7 @@ def test_a_run_that_was_only_warmed_up_has_charged_nothing(
         ("more than planned", 3, "charges 1012 steps"),
         ("out of order", 3, "under one noise key"),
         ("no run", 2, "no run here"),
+        ("fewer than done", 3, "ledger.jsonl: the ledger does not charge step 0"),
     ],
 )
 def test_what_is_no_ledger_of_a_run_gets_one_line(
@@ -95,6 +96,8 @@ def test_what_is_no_ledger_of_a_run_gets_one_line(
     match damage:
         case "no private":
             shutil.rmtree(run / "private")
+        case "fewer than done":
+            ledger.unlink()
         case "no slots":
             (run / "private" / "plan.json").unlink()
         case "slots no number":

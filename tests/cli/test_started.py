@@ -104,7 +104,7 @@ def test_a_release_lost_before_it_was_kept_is_paid_for_twice(
     assert charged(run) == 1
     said = gossamer("resume", run)
     assert said.code == 0, said.err
-    assert "1 steps were paid for and lost" in said.err
+    assert "1 steps were paid for and lost in a crash; 12 are left" in said.err
     steps = {json.loads(line)["step"] for line in (run / "private" / "metrics.jsonl").read_text().splitlines()}
     assert steps == set(range(max(steps) + 1))
     # Thirteen steps were planned. A release lost costs as a release, and that a draw less pays for it here.
@@ -128,6 +128,25 @@ def test_a_release_lost_before_it_was_kept_is_paid_for_twice(
     said = gossamer("verify", run)
     assert said.code == 0, said.out
     assert gossamer("verify", run / "release").code == 0
+
+
+def test_as_many_steps_are_said_to_be_left_as_are_made_after_a_dear_release_was_lost(
+    gossamer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> NoReturn:
+        raise ZeroDivisionError
+
+    run, dear = tmp_path / "run", shlex.split("--noise-multiplier 2 --start.noise-multiplier 4")
+    with monkeypatch.context() as patch:
+        patch.setattr(driving, "save_checkpoint", full)
+        with pytest.raises(ZeroDivisionError):
+            train(gossamer, run, budget=dear)
+    told = json.loads(gossamer("ledger", run, "--json").out)
+    said = gossamer("resume", run)
+    assert said.code == 0, said.err
+    steps = {json.loads(line)["step"] for line in (run / "private" / "metrics.jsonl").read_text().splitlines()}
+    assert f"1 steps were paid for and lost in a crash; {len(steps)} are left" in said.err
+    assert told["num_left_steps"] == len(steps) < 12
 
 
 @pytest.mark.parametrize("labels", [True, False])

@@ -242,6 +242,35 @@ def test_a_crash_after_an_interrupt_goes_on_from_the_checkpoint(
     assert last_checkpoint(run) == "step-00000015.pt"
 
 
+def test_folders_that_a_copy_left_out_because_they_were_empty_are_made_before_anything_is_charged(
+    gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    at_step.crash(-1)
+    with pytest.raises(ZeroDivisionError):
+        train_tiny("digits", run)
+    assert charged(run) == 0
+    for empty in (run / "private" / "checkpoints", run / "private" / "warm_start", run / "release"):
+        shutil.rmtree(empty)
+    said = gossamer("resume", run)
+    assert said.code == 0, said.err
+    assert (charged(run), last_checkpoint(run)) == (12, "step-00000012.pt")
+
+
+def test_a_folder_that_cannot_be_made_stops_a_run_before_anything_is_charged(
+    gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    at_step.crash(-1)
+    with pytest.raises(ZeroDivisionError):
+        train_tiny("digits", run)
+    shutil.rmtree(run / "private" / "checkpoints")
+    (run / "private" / "checkpoints").write_text("in its place")
+    said = gossamer("resume", run)
+    assert (said.code, said.err.count("\n"), charged(run)) == (4, 1, 0), said.err
+    assert "a folder in it cannot be made" in said.err
+
+
 def test_a_run_that_lost_everything_is_not_released(
     gossamer: Any, train_tiny: Any, at_step: Any, tmp_path: Path
 ) -> None:

@@ -347,6 +347,10 @@ def checkpoint_of_other_settings(run: Path) -> None:
         edit(path, lambda tree: tree | {"origin": tree["origin"] | {"settings_sha256": other}})
 
 
+def another_key(run: Path) -> None:
+    (run / "private" / "units.key").write_text("5a" * 32)
+
+
 def audit_above_the_claim(run: Path) -> None:
     write_audit(run, {"lower_bound_epsilon": 9.3, "claimed_epsilon": 9.2, "confidence": 0.95})
 
@@ -399,6 +403,7 @@ BREAKS: list[tuple[Callable[[Path], None], str]] = [
     (insecure, "release/privacy.json: stamped insecure"),
     (checkpoint_of_other_records, "step-00000012.pt: of a run on other records"),
     (checkpoint_of_other_settings, "step-00000012.pt: of a run with other settings than config.json"),
+    (another_key, "step-00000012.pt: of a run whose units another key dealt than private/units.key"),
     (audit_above_the_claim, "private/audit/mechanism.json: epsilon is above 9.3 with confidence 0.95"),
     (audit_above_the_claim_in_mu, "private/audit/mechanism.json: mu is above 1.5"),
     (digest_of_records_missing, "private/settings.sha256: missing, or data.sha256 beside it"),
@@ -427,6 +432,17 @@ def test_a_run_of_another_version_whose_settings_have_gained_a_field_is_not_call
     said = gossamer("verify", copied)
     assert said.code == 0, said.err
     assert "not checked config.json: private/settings.sha256 is of gossamer 0.0.1" in said.out
+
+
+def test_a_key_that_is_gone_cannot_be_checked_and_breaks_no_claim(gossamer: Any, copied: Path) -> None:
+    (copied / "private" / "units.key").unlink()
+    said = gossamer("verify", copied)
+    assert said.code == 0, said.err
+    assert "not checked private/units.key: missing" in said.out
+    (copied / "private" / "units.key").write_text("no key")
+    said = gossamer("verify", copied)
+    assert said.code == 2
+    assert "private/units.key: damaged" in said.out
 
 
 def settings_of_another_version(run: Path) -> None:

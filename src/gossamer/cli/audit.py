@@ -34,7 +34,7 @@ from gossamer.auditing.result import AuditResult
 from gossamer.cli.arguments import choose, find_device, read_arguments
 from gossamer.cli.audited import num_canaries_for, play_training
 from gossamer.cli.estimate import estimate_cost
-from gossamer.cli.job import TrainingJob, slots_kept
+from gossamer.cli.job import TrainingJob, check_held_out, slots_kept
 from gossamer.cli.priceable import check_priceable
 from gossamer.cli.progress import progress
 from gossamer.cli.releasing import say
@@ -259,8 +259,10 @@ def _membership(asked: AuditMembership) -> int:
 
 
 def _members(job: TrainingJob, asked: AuditMembership) -> tuple[RecordSet, RecordSet]:
-    key = read_key(RunFolder.open(asked.run))
+    folder = RunFolder.open(asked.run)
+    key = read_key(folder)
     data, _ = job.load(key)
+    check_held_out(folder, data.train)
     held_out = data.test
     if asked.held_out is not None:
         data_dir = None if job.data_dir is None else Path(job.data_dir)

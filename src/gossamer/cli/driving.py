@@ -16,7 +16,7 @@ from rich.console import Console
 
 from gossamer.cli.arguments import find_device, find_precision
 from gossamer.cli.event_files import EventFiles
-from gossamer.cli.job import TrainingJob, origin_of
+from gossamer.cli.job import TrainingJob, end_step, origin_of
 from gossamer.cli.milestones import describe_milestones
 from gossamer.cli.panel import Panel
 from gossamer.cli.processes import num_processes, process_number, wait_for_all
@@ -30,7 +30,7 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.mechanisms.one_shot import OneShotPlan
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Plan
 from gossamer.methods.started_gs_wgan import ReleaseReport, StartedGSWGANConfig
 from gossamer.methods.warm_start import WarmStartChunk
 from gossamer.nn.ensemble import Tensors
@@ -110,9 +110,12 @@ def drive(
     """
     _forbid_core_dumps()
     if process_number() > 0:
+        folder.complete()
         _share_warm_start(_training(job, folder, data, slots, key, None, None))
         return 0
     with folder.locked(), Interruption() as interruption:
+        # Privacy: before the first charge; steps that cannot be kept afterwards would be paid for and lost.
+        folder.complete()
         clear_partial_files(folder.checkpoints, folder.release, *([] if num_processes() > 1 else [folder.warm_start]))
         origin = origin_of(job, data.train, key)
         state = load_checkpoint(folder.checkpoints, origin, folder.ledger_file)
@@ -159,7 +162,7 @@ def _training(
     num_steps = job.num_steps(slots)
     if ledger is not None:
         step = 0 if state is None else int(state["step"])
-        spending = {"lost_steps": _lost_steps(num_steps, ledger, step), "charge": ledger.charge}
+        spending = {"lost_steps": _lost_steps(job.plan(slots), job.delta, ledger, step), "charge": ledger.charge}
     circumstances = Circumstances(
         delta=job.delta,
         slots=slots,
@@ -189,7 +192,7 @@ def _stops(job: TrainingJob, slots: PublicSlots) -> tuple[int, ...]:
     return tuple(range(1, plan.num_steps + 1)) if isinstance(plan, OneShotPlan) else ()
 
 
-def _lost_steps(num_steps: int, ledger: LedgerFile, step: int) -> tuple[int, ...]:
+def _lost_steps(plan: Plan, delta: float, ledger: LedgerFile, step: int) -> tuple[int, ...]:
     """Steps that were charged beside those of the checkpoint at ``step`` and lost in a crash: they stay paid.
 
     Raises:
@@ -199,7 +202,7 @@ def _lost_steps(num_steps: int, ledger: LedgerFile, step: int) -> tuple[int, ...
         lost = ledger.ledger.lost_steps(step)
     except PrivacyError as error:
         raise PrivacyError(f"{ledger.path}: {error}") from None
-    left = num_steps - step - len(lost)
+    left = end_step(plan, step, lost, delta) - step
     if lost and not step and left <= 0:
         raise PrivacyError(
             f"{ledger.path}: all {len(lost)} steps were paid for and lost in crashes, so none are left to train with; "

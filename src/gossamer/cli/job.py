@@ -14,6 +14,8 @@ from gossamer.cli.protection import protect
 from gossamer.cli.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError
+from gossamer.mechanisms.one_shot import OneShotPlan
+from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
@@ -109,6 +111,23 @@ class TrainingJob:
         return from_json_tree(cls, read_json(folder.config_file), str(folder.config_file))
 
 
+def end_step(plan: Plan, next_step: int, lost_steps: tuple[int, ...], delta: float) -> int:
+    """How far a run may go that has done the first ``next_step`` steps and lost some that were paid for.
+
+    Args:
+        plan: of the run; one whose steps do not all cost the same ends as much earlier as what was lost costs.
+        next_step: steps done.
+        lost_steps: numbers of those lost, each as often as it was.
+        delta: of the statement.
+    """
+    match plan:
+        case StartedPlan():
+            return plan.end_step(next_step, lost_steps, delta)
+        case OneShotPlan():
+            return plan.end_step(next_step, lost_steps)
+    return max(next_step, plan.num_steps - len(lost_steps))
+
+
 def remember_start(folder: RunFolder, job: TrainingJob, images: RecordSet, slots: PublicSlots, key: UnitKey) -> None:
     """Keep the key, and digests of records and settings, in `private/`, so that a resumed run can tell that they are
     the same.
@@ -159,6 +178,23 @@ def check_same_start(folder: RunFolder, job: TrainingJob, images: RecordSet, slo
         raise InputError(
             f"{images.name}: the public number of {slots.unit.plural}, a part held out included, is not the one that "
             "this run began with; put data and settings back, or start a new run elsewhere"
+        )
+
+
+def check_held_out(folder: RunFolder, train: RecordSet) -> None:
+    """Refuse records as a run's training side that it did not begin with: others would pass for held out.
+
+    Args:
+        folder: the run.
+        train: read again, and divided by the key that lies in `private/`.
+
+    Raises:
+        InputError: they differ.
+    """
+    if _kept(folder, "data.sha256") != data_digest(train):
+        raise InputError(
+            f"{folder.key_file}: by this key {train.name} has other training records than the run began with, so it "
+            "may have learnt from those held out; put key and records back as they were"
         )
 
 

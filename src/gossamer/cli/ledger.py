@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gossamer.cli.arguments import read_arguments
-from gossamer.cli.job import TrainingJob, slots_kept
+from gossamer.cli.job import TrainingJob, end_step, slots_kept
 from gossamer.cli.priceable import price
-from gossamer.errors import InputError
+from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.one_shot import OneShotPlan
 from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
@@ -100,13 +100,25 @@ def account(folder: RunFolder) -> dict[str, Any]:
         "num_charged_steps": charged,
         "num_done_steps": num_done,
         "num_lost_steps": max(0, charged - num_done),
-        "num_left_steps": ledger.remaining_steps(plan.num_steps),
+        "num_left_steps": _num_left(folder, plan, ledger, num_done, job.delta),
         "delta": job.delta,
         "epsilon_charged": epsilon,
         "epsilon_planned": planned,
         "processes": [asdict(each) for each in processes(ledger, num_done)],
         "one_shot": one_shots(plan, ledger),
     }
+
+
+def _num_left(folder: RunFolder, plan: Plan, ledger: Ledger, num_done: int, delta: float) -> int:
+    """Steps that are still made; what is charged and not done counts as lost, and may cost more than a step of them."""
+    left = ledger.remaining_steps(plan.num_steps)
+    if left == 0 or ledger.num_charged_steps == num_done:
+        return left
+    try:
+        lost = ledger.lost_steps(num_done)
+    except PrivacyError as error:
+        raise PrivacyError(f"{folder.ledger_file}: {error}") from None
+    return min(left, end_step(plan, num_done, lost, delta) - num_done)
 
 
 def processes(ledger: Ledger, num_done: int) -> list[ProcessAccount]:

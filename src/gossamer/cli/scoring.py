@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from gossamer.cli.bench import Findings, RealRecords, Terms, versions
-from gossamer.cli.job import TrainingJob
+from gossamer.cli.job import TrainingJob, check_held_out
 from gossamer.cli.kinds import AbstractKind, kind_of
 from gossamer.cli.progress import progress
 from gossamer.cli.releasing import say
 from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
 from gossamer.cli.targets import Target
+from gossamer.data.catalogue import is_named
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.evaluation.inception import WEIGHTS_NAME, WEIGHTS_VARIABLE, find_inception_weights
@@ -128,13 +129,15 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
 
     Raises:
         InputError: an option that asks for nothing; no test images, no labels, or test images of another shape or of
-            other classes.
+            other classes; another key or other records than those that the run began with.
     """
     choice.check()
     need("evaluate", "scoring")
     run = _held_out_by(choice, targets)
     key, unit = (None, Unit.RECORD) if run is None else (read_key(run), _unit_of(run, choice))
     data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit)
+    if run is not None and data.is_split_by_key and _is_data_of(run, choice):
+        check_held_out(run, data.train)
     if key is None and data.is_split_by_key:
         say("no run's key says who was held out: test records are drawn anew, and a training may have learnt from them")
     test = data.test
@@ -170,6 +173,14 @@ def _unit_of(run: RunFolder, choice: ScoringChoice) -> Unit:
     if job.series.reading(job.data, unit=unit).split != choice.series.reading(choice.data, unit=unit).split:
         say(f"{run.path} was trained with another --split than is scored here: it may have learnt from test records")
     return unit
+
+
+def _is_data_of(run: RunFolder, choice: ScoringChoice) -> bool:
+    """Whether a run learnt from this data, read and divided alike: its training side is known by its digest then."""
+    job = TrainingJob.read(run)
+    unit, source = Unit(job.unit), choice.data if is_named(choice.data) else str(Path(choice.data).resolve())
+    is_same_source = (source, choice.num_classes) == (job.data, job.num_classes)
+    return is_same_source and choice.series.reading(source, unit=unit) == job.series.reading(job.data, unit=unit)
 
 
 def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRecords) -> list[Scored]:

@@ -29,6 +29,7 @@ from gossamer.runs.files import read_json
 from gossamer.runs.findings import Finding, Verdict, broken, holds, of_error, refused, unchecked, unreadable
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.identity import COPY, OLDER, is_older, read_identity
+from gossamer.runs.key_file import read_key
 from gossamer.runs.ledger_file import read_ledger
 from gossamer.runs.manifest import MANIFEST
 from gossamer.runs.release import GENERATOR, STATEMENT, saved_generators
@@ -48,6 +49,7 @@ from gossamer.runs.verification import (
 T = TypeVar("T")
 
 _LEDGER = "private/ledger.jsonl"
+_KEY = "private/units.key"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +221,16 @@ def _settings(folder: RunFolder, known: Known) -> Iterator[Finding]:
 
 def _checkpoints(folder: RunFolder, known: Known) -> Iterator[Finding]:
     digest = settings_digest(known.job) if known.job is not None and _is_own(folder) else None
-    yield from check_checkpoints(folder, digest, _kept(folder, "data.sha256"))
+    findings: list[Finding] = []
+    if not folder.key_file.exists():
+        what = "missing: whom the run held out cannot be told any more, and a run that has not ended cannot go on"
+        findings.append(unchecked(_KEY, what))
+        key = None
+    else:
+        key = _attempt(lambda: read_key(folder), _KEY, findings)
+    yield from findings
+    key_digest = None if key is None else key.digest
+    yield from check_checkpoints(folder, digest, _kept(folder, "data.sha256"), key_digest)
 
 
 def _is_own(folder: RunFolder) -> bool:

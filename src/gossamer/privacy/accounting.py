@@ -6,10 +6,12 @@ fixed pair is a figure below which no valid accountant can come.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
+import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import dp_accounting
 from dp_accounting import rdp
@@ -285,8 +287,28 @@ def _epsilon_by_rdp_accountant(
     accountant = rdp.RdpAccountant(
         orders=orders, neighboring_relation=relation.REPLACE_ONE if is_slot else relation.ADD_OR_REMOVE_ONE
     )
-    accountant.compose(event)
+    with _orders_left_out_in_silence():
+        accountant.compose(event)
     return float(accountant.get_epsilon(delta))
+
+
+@contextlib.contextmanager
+def _orders_left_out_in_silence() -> Iterator[None]:
+    """Without dp-accounting's line for each order whose series does not converge; it says all else that it has to say.
+
+    Privacy: for such an order `_compute_log_a_frac` returns infinity. Every order gives an upper bound, that one an
+    infinite one, and epsilon is the least of them: without it epsilon can only be larger, and remains an upper bound.
+    """
+    logger = logging.getLogger("absl")
+    logger.addFilter(_says_more_than_an_order_left_out)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_says_more_than_an_order_left_out)
+
+
+def _says_more_than_an_order_left_out(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("_compute_log_a_frac failed to converge")
 
 
 def _replaced_epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float, orders: tuple[float, ...]) -> float:

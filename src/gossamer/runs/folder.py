@@ -40,8 +40,8 @@ class RunFolder:
             raise InputError(f"{path}: exists and is not empty; name another --out, or `gossamer resume {path}`")
         folder = cls(path)
         try:
-            for part in (folder.release, folder.private, folder.checkpoints, folder.warm_start):
-                part.mkdir(parents=True, exist_ok=True)
+            folder.private.mkdir(parents=True, exist_ok=True)
+            folder._make_parts()
             folder.private.chmod(0o700)
         except OSError as error:
             raise ResourceError(f"{path}: cannot make a run folder ({error.strerror}); name another --out") from None
@@ -60,6 +60,23 @@ class RunFolder:
         if not folder.config_file.is_file():
             raise InputError(f"{path}: no run here (config.json is missing); `gossamer train` makes one")
         return folder
+
+    def complete(self) -> None:
+        """Make the folders of a run that are missing: some programs that copy leave out those with nothing in them.
+
+        Raises:
+            ResourceError: one cannot be made.
+        """
+        try:
+            self._make_parts()
+        except OSError as error:
+            raise ResourceError(
+                f"{self.path}: a folder in it cannot be made ({error.strerror}); make the run writable, then resume it"
+            ) from None
+
+    def _make_parts(self) -> None:
+        for part in (self.release, self.checkpoints, self.warm_start):
+            part.mkdir(exist_ok=True)
 
     @property
     def config_file(self) -> Path:

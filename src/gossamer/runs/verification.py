@@ -12,7 +12,7 @@ from gossamer.errors import InputError
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.cards import CARD, MAX_CARD_BYTES, CardFacts, model_card, without_license
-from gossamer.runs.checkpoint import find_checkpoints, is_as_written, read_manifest
+from gossamer.runs.checkpoint import Origin, find_checkpoints, is_as_written, read_manifest
 from gossamer.runs.croissant import CROISSANT
 from gossamer.runs.drawn import SAMPLES, sample_cards
 from gossamer.runs.files import read_json
@@ -141,13 +141,16 @@ def _card(path: Path, where: str, wanted: Sequence[str]) -> Finding:
     return broken(where, f"does not say what {STATEMENT} says, word for word")
 
 
-def check_checkpoints(run: RunFolder, settings_sha256: str | None, data_sha256: str | None) -> Iterator[Finding]:
-    """Each checkpoint is whole, of these settings and records, and the ledger begins as it did then.
+def check_checkpoints(
+    run: RunFolder, settings_sha256: str | None, data_sha256: str | None, key_sha256: str | None
+) -> Iterator[Finding]:
+    """Each checkpoint is whole, of these settings, records and key, and the ledger begins as it did then.
 
     Args:
         run: whose private side is there.
         settings_sha256: digest of the settings as they are now; None where they cannot be read.
         data_sha256: digest of the records that the run began with, as kept; None where it is gone.
+        key_sha256: digest of the key that lies there; None where it is gone or damaged.
 
     Raises:
         InputError: another version wrote one.
@@ -161,13 +164,22 @@ def check_checkpoints(run: RunFolder, settings_sha256: str | None, data_sha256: 
             yield unreadable(where, "damaged: its SHA-256 is not that of its manifest; resume takes the one before")
             continue
         yield holds(where, f"whole, {manifest.step} steps done")
-        origin = manifest.origin
-        if origin is not None and settings_sha256 not in (None, origin.settings_sha256):
-            yield broken(where, "of a run with other settings than config.json")
-        if origin is not None and data_sha256 not in (None, origin.data_sha256):
-            yield broken(where, "of a run on other records than private/data.sha256 names")
+        if manifest.origin is not None:
+            yield from _origin(where, manifest.origin, settings_sha256, data_sha256, key_sha256)
         if manifest.ledger is not None:
             yield from refused("private/ledger.jsonl", _position(manifest.ledger, run))
+
+
+def _origin(
+    where: str, origin: Origin, settings_sha256: str | None, data_sha256: str | None, key_sha256: str | None
+) -> Iterator[Finding]:
+    if settings_sha256 not in (None, origin.settings_sha256):
+        yield broken(where, "of a run with other settings than config.json")
+    if data_sha256 not in (None, origin.data_sha256):
+        yield broken(where, "of a run on other records than private/data.sha256 names")
+    # Privacy: by another key records that were learnt from pass for held out, and units change their shards.
+    if key_sha256 not in (None, origin.key_sha256):
+        yield broken(where, "of a run whose units another key dealt than private/units.key; put that key back")
 
 
 def _position(position: LedgerPosition, run: RunFolder) -> Iterator[Finding]:
