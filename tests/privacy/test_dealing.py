@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -68,6 +70,22 @@ def test_more_units_than_are_worked_at_at_once_have_the_labels_they_have_alone()
     numbers = KEY.uniform(Dealt.SHARD, units)
     for first in (0, 2**16 - 2, 2**16, 2**16 + 4):
         assert KEY.uniform(Dealt.SHARD, of_names(first)).tolist() == [numbers[first]]
+
+
+def test_a_million_units_take_under_a_second_and_a_hundred_megabytes() -> None:
+    digests = np.random.default_rng(0).integers(0, 256, (1_000_000, 32), dtype=np.uint8)
+    units, key = Identities(digests=digests, copies=np.zeros(len(digests), dtype=np.int64)), UnitKey.drawn()
+    seconds = []
+    for _ in range(3):
+        begin = time.process_time()
+        key.deal(Dealt.SHARD, units, 6000)
+        seconds.append(time.process_time() - begin)
+    assert min(seconds) < 1
+    tracemalloc.start()
+    key.deal(Dealt.SHARD, units, 6000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6
 
 
 def test_the_key_is_shown_written_and_copied_nowhere_but_where_it_is_asked_for() -> None:
