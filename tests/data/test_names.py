@@ -31,6 +31,10 @@ TEXTS = {
     "Anna": "Anna",
     "p7.0": "p7.0",
     "7": "7",
+    "7\u200b": "7",
+    "\ufeff7.0": "7",
+    "\u200eanna\u200f \u00ad": "anna",
+    "a\u200cb": "a\u200cb",
     "+7": "7",
     "007": "7",
     "-7": "-7",
@@ -285,6 +289,7 @@ def test_any_text_has_a_name_that_is_its_own_name_or_is_refused(text: str) -> No
     ("name", "value", "text"),
     [
         ("_composed", lambda text: text, DECOMPOSED),
+        ("_UNSEEN", {}, "7\u200b"),
         ("_of_float_text", lambda text: text, "7.0"),
         ("_TRUTHS", {}, "True"),
     ],

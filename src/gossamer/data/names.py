@@ -4,7 +4,7 @@
 |---|---|
 | whole numbers of any size | their decimal text |
 | floats | whole: that number's text, below 2**53 (float32: 2**24, float16: 2**11); else the shortest that reads back |
-| text | stripped, in Unicode's form NFC; as a number if it reads as one; True and TRUE are true, likewise false |
+| text | stripped, without marks that nobody sees, in Unicode's form NFC; as a number if it reads as one; True is true |
 | truth values | true, false |
 | decimals, bytes in UTF-8 | as their plain text |
 
@@ -34,6 +34,9 @@ _LIMIT: Final = 2**53
 _LIMITS: Final = {np.dtype(np.float64): _LIMIT, np.dtype(np.float32): 2**24, np.dtype(np.float16): 2**11}
 _SMALL: Final = {np.dtype(np.float32): np.float32, np.dtype(np.float16): np.float16}
 _TRUTHS: Final = {form: word for word in ("true", "false") for form in (word, word.capitalize(), word.upper())}
+# Marks without width or meaning of their own, which programs leave in cells: soft hyphen, zero width space, marks of
+# direction, word joiner, byte order mark. Joiners stay: some scripts spell with them.
+_UNSEEN: Final = dict.fromkeys((0x00AD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))
 # An exponent of four digits is no float's: codes such as 1e2345 stay text.
 _NUMBER: Final = re.compile(r"([+-]?[0-9]+)|[+-]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][+-]?[0-9]{1,3})?")
 _CELLS: Final = (str, bytes, bool, np.bool_, int, np.integer, float, np.float32, np.float16)
@@ -253,12 +256,12 @@ def _of_text(cell: str) -> str:
 
 
 def _composed(text: str) -> str:
-    """A text in Unicode's form NFC: two that look alike because letter and accent were written in one or two."""
+    """A text in Unicode's form NFC and without unseen marks: two that look alike were written otherwise, no more."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise _NoName(_NOT_TEXT) from None
-    return unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFC", text.translate(_UNSEEN)).strip()
 
 
 def _of_float_text(text: str) -> str:
