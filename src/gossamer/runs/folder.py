@@ -40,7 +40,9 @@ class RunFolder:
             raise InputError(f"{path}: exists and is not empty; name another --out, or `gossamer resume {path}`")
         folder = cls(path)
         try:
-            folder.private.mkdir(parents=True, exist_ok=True)
+            # First of all: by it a folder that a crash left behind is told from one that is somebody else's.
+            folder.release.mkdir(parents=True, exist_ok=True)
+            folder.private.mkdir(exist_ok=True)
             folder._make_parts()
             folder.private.chmod(0o700)
         except OSError as error:
