@@ -15,6 +15,8 @@ from gossamer.errors import InputError, ResourceError
 
 MAX_JSON_BYTES = 2**24
 """Longest JSON file that is read."""
+LINE_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What reading a line that was cut off or changed may raise; `InputError` is a `ValueError`."""
 
 
 @contextlib.contextmanager
@@ -110,20 +112,20 @@ def json_lines(path: Path) -> Iterator[Callable[[Any], None]]:
         yield append
 
 
-def append_durably(path: Path, line: bytes, is_whole: Callable[[bytes], bool], *, is_first: bool) -> None:
+def append_durably(path: Path, line: bytes, read: Callable[[bytes], object], *, is_first: bool) -> None:
     """Append a line that is on the disk when this returns; what a crash cut off at the end of the file is mended first.
 
     Args:
         path: the file, made where it is not there.
         line: without its end.
-        is_whole: whether a last line without an end is one all the same; it is then kept, else dropped.
+        read: reads a line. A last line without an end that it reads is kept, one that it refuses is dropped.
         is_first: whether the file's name may not have outlasted a power cut yet.
 
     Raises:
         ResourceError: disk full, no permission, read-only.
     """
     try:
-        _mend_end(path, is_whole)
+        _mend_end(path, read)
         with path.open("ab") as file:
             file.write(line + b"\n")
             file.flush()
@@ -134,12 +136,14 @@ def append_durably(path: Path, line: bytes, is_whole: Callable[[bytes], bool], *
         raise _unappendable(path, error) from None
 
 
-def _mend_end(path: Path, is_whole: Callable[[bytes], bool]) -> None:
+def _mend_end(path: Path, read: Callable[[bytes], object]) -> None:
     content = path.read_bytes() if path.is_file() else b""
     torn = content.rpartition(b"\n")[2]
     if not torn:
         return
-    if not is_whole(torn):
+    try:
+        read(torn)
+    except LINE_DAMAGE:
         os.truncate(path, len(content) - len(torn))
         return
     with path.open("ab") as file:

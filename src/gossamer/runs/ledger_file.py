@@ -11,14 +11,13 @@ from typing import Any
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.ledger import Ledger, LedgerEntry
-from gossamer.runs.files import append_durably, read_bounded, strict_json
+from gossamer.runs.files import LINE_DAMAGE, append_durably, read_bounded, strict_json
 
 MAX_LEDGER_BYTES = 2**26
 """Longest ledger that is read: a million blocks."""
 _MAX_LINE_BYTES = 1000
 _TAG_BITS = 62
 # What reading a line that is no entry may raise.
-_DAMAGE = (ValueError, TypeError, AttributeError, LookupError, RecursionError, InputError)
 
 BLOCK = 10
 """Steps charged at once: an orderly stop comes at the end of a block, a crash loses at most this many unused steps."""
@@ -175,7 +174,7 @@ def read_ledger(path: Path) -> Ledger:
         if line:
             try:
                 entry = _entry(line)
-            except _DAMAGE:
+            except LINE_DAMAGE:
                 if number < len(lines) - 1:
                     raise InputError(
                         f"{path}: line {number + 1} is no ledger entry; the run cannot go on, start a new one, whose "
@@ -202,12 +201,4 @@ def _entry(line: bytes) -> LedgerEntry | None:
 
 
 def _append(path: Path, values: dict[str, int | None], *, is_first: bool) -> None:
-    append_durably(path, json.dumps(values).encode(), _is_entry, is_first=is_first)
-
-
-def _is_entry(line: bytes) -> bool:
-    try:
-        _entry(line)
-    except _DAMAGE:
-        return False
-    return True
+    append_durably(path, json.dumps(values).encode(), _entry, is_first=is_first)

@@ -18,7 +18,7 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.drawn import SAMPLES
-from gossamer.runs.files import append_durably, read_bounded, read_json, strict_json, write_json
+from gossamer.runs.files import LINE_DAMAGE, append_durably, read_bounded, read_json, strict_json, write_json
 from gossamer.runs.findings import Finding, Verdict, broken, holds, refused
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import LedgerPosition, read_ledger
@@ -37,7 +37,6 @@ MAX_LIST_BYTES = 2**24
 _MAX_LINE_BYTES = 2000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PLACE = re.compile(rf"(checkpoints/step-[0-9]{{6,18}}/)?{re.escape(GENERATOR)}")
-_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 _PUT_BACK = "private/ was put back from a backup, or changed; put back the private/ of then, or start a new run"
 
 
@@ -91,7 +90,7 @@ def list_release(folder: RunFolder, path: Path, content_sha256: str, ledger: Led
     """
     name = path.relative_to(folder.release).as_posix()
     entry = ReleasedEntry(generator=name, content_sha256=content_sha256, ledger=ledger)
-    append_durably(folder.released_file, json.dumps(asdict(entry)).encode(), _is_entry, is_first=True)
+    append_durably(folder.released_file, json.dumps(asdict(entry)).encode(), _entry, is_first=True)
     # Privacy: after the list and before the release: a crash in between leaves a list that is longer, and no release.
     write_json(folder.num_released_file, {"num_released": len(read_released(folder))})
 
@@ -109,7 +108,7 @@ def read_released(folder: RunFolder) -> tuple[ReleasedEntry, ...]:
         if line:
             try:
                 entries.append(_entry(line))
-            except _DAMAGE:
+            except LINE_DAMAGE:
                 if number < len(lines) - 1:
                     raise InputError(
                         f"{path}: line {number + 1} is none that gossamer wrote; put the file back as it was, or start "
@@ -227,11 +226,3 @@ def _entry(line: bytes) -> ReleasedEntry:
     if len(line) > _MAX_LINE_BYTES:
         raise ValueError("too long for an entry")
     return ReleasedEntry.from_json(strict_json(line))
-
-
-def _is_entry(line: bytes) -> bool:
-    try:
-        _entry(line)
-    except _DAMAGE:
-        return False
-    return True
