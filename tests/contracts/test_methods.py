@@ -28,15 +28,11 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms import priced_plan
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot import OneShotPlan, OneShotReleaser
-from gossamer.mechanisms.started_plan import StartedPlan
-from gossamer.methods.distillation import DistillationConfig
 from gossamer.methods.dp_cgan import DPCGANConfig
 from gossamer.methods.dp_merf import DPMERFConfig
 from gossamer.methods.dp_mixture import DPMixtureConfig
 from gossamer.methods.gs_wgan import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan import plan as gs_wgan_plan
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, RecordsExpected
-from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
@@ -76,11 +72,6 @@ TINY: dict[str, Any] = {
     ),
     "dp-mixture": DPMixtureConfig(
         records=EXPECTED, generator=SMALL_MIXTURE, noise_multiplier=0.7,
-    ),
-    "gs-wgan-started": StartedGSWGANConfig(
-        start=DPMixtureConfig(records=EXPECTED, generator=SMALL_MIXTURE, noise_multiplier=4.0),
-        fit=DistillationConfig(num_updates=60, batch_size=6), noise_multiplier=1.0,
-        gs_wgan=replace(SMALL_GS_WGAN, num_steps=2, latent=NormalLatent(dim=6)),
     ),
 }  # fmt: skip
 """Settings of a few private steps for 8x8 images of three classes."""
@@ -327,10 +318,6 @@ def cost_of(method: Method[Any], paid: tuple[int, ...]) -> float:
     if isinstance(priced, OneShotPlan):
         gaussians = [gaussian_event(noise_multiplier=priced.release_multiplier(step)) for step in paid]
         return epsilon_by_pld(compose_events(*gaussians), DELTA).epsilon
-    if isinstance(priced, StartedPlan):
-        starts, num_draws = paid.count(0), len(paid) - paid.count(0)
-        draws = [gs_wgan_plan(replace(TINY["gs-wgan"], num_steps=num_draws), SLOTS).event] if num_draws else []
-        return epsilon_by_pld(compose_events(*[gaussian_event(noise_multiplier=4.0)] * starts, *draws), DELTA).epsilon
     return method.plan(replace(TINY[method.name], num_steps=len(paid)), SLOTS).budget_at(DELTA).epsilon
 
 
@@ -424,8 +411,6 @@ def test_the_claim_is_that_of_another_accountant_by_loss_distributions(name: str
 
 def unpriced(settings: Any) -> Any:
     """Settings without any noise multiplier."""
-    if isinstance(settings, StartedGSWGANConfig):
-        return replace(settings, noise_multiplier=None, start=replace(settings.start, noise_multiplier=None))
     return replace(settings, noise_multiplier=None)
 
 

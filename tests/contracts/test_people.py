@@ -29,14 +29,12 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.one_shot import GroupedMoments, OneShotPlan, OneShotReleaser, Slots
 from gossamer.mechanisms.partition import Partition, deal
 from gossamer.methods.augmentation import SmallMotions
-from gossamer.methods.distillation import DistillationConfig
 from gossamer.methods.dp_cgan import DPCGANConfig
 from gossamer.methods.dp_merf import DPMERFConfig
 from gossamer.methods.dp_mixture import DPMixtureConfig
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage
 from gossamer.methods.method import AbstractTraining, Circumstances, Method, RecordsExpected
 from gossamer.methods.protected import identities_of
-from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
 from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.merf import MERFGeneratorConfig
@@ -74,10 +72,6 @@ TINY: dict[str, Any] = {
         generator=MERFGeneratorConfig(hidden_size=12, width=4), num_fit_steps=30, samples_per_class=4,
     ),
     "dp-mixture": MIXTURE,
-    "gs-wgan-started": StartedGSWGANConfig(
-        start=replace(MIXTURE, noise_multiplier=4.0), fit=DistillationConfig(num_updates=60, batch_size=6),
-        gs_wgan=replace(CRITICS, num_steps=2, noise_multiplier=None, latent=NormalLatent(dim=6)), noise_multiplier=1.0,
-    ),
 }  # fmt: skip
 """Settings of a few private steps for 8x8 images of three classes."""
 

@@ -15,7 +15,6 @@ from gossamer.methods.dp_cgan import DPCGANConfig
 from gossamer.methods.dp_merf import DPMERFConfig
 from gossamer.methods.gs_wgan import GSWGANConfig
 from gossamer.methods.method import Circumstances
-from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.recipes.books import BOOKS, find_book
 from gossamer.recipes.recipe import RecipeBook
@@ -57,9 +56,6 @@ def short(config: Any) -> Any:
         return replace(config, num_steps=2)
     if isinstance(config, DPMERFConfig):
         return replace(config, num_fit_steps=2, num_features=20)
-    if isinstance(config, StartedGSWGANConfig):
-        fit = replace(config.fit, num_updates=2)
-        return replace(config, fit=fit, gs_wgan=replace(short(config.gs_wgan), num_steps=1))
     return config
 
 
@@ -73,8 +69,6 @@ def drawn_from(book: RecipeBook[Any], own: SeriesSpec) -> None:
         x=torch.rand(RECORDS, *own.shape, generator=rng),
         y=torch.randint(0, own.num_classes, (RECORDS,), generator=rng) if own.num_classes else None,
     )
-    if isinstance(config, StartedGSWGANConfig):
-        config = replace(config, start=replace(config.start, noise_multiplier=4.0))
     config = replace(config, noise_multiplier=2.0)
     run = book.method.start(config, private, DeterministicNoise(0), Circumstances(delta=1e-3))
     for _ in run:

@@ -46,7 +46,6 @@ from gossamer.extras import need
 from gossamer.mechanisms.one_shot import OneShotPlan
 from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.poisson_plan import PoissonPlan
-from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.recipes.books import book_of
@@ -170,9 +169,6 @@ def _audit_plan(plan: Any, delta: float, effort: Effort, watch: Watch) -> list[A
             return [audit_gradients(plan, delta, effort), audit_samples(plan, delta, effort, watch=watch)]
         case OneShotPlan():
             return [*audit_sums(plan, delta, effort)]
-        case StartedPlan():
-            parts = [part for part in (plan.start, plan.rest) if part is not None]
-            return [result for part in parts for result in _audit_plan(part, delta, effort, watch)]
     raise InputError(f"no audit is known for a {type(plan).__name__}; use a run of another method")
 
 

@@ -12,7 +12,6 @@ from gossamer.cli.job import TrainingJob, settings_digest, slots_kept
 from gossamer.cli.priceable import price
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.one_shot import OneShotPlan
-from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
 from gossamer.privacy.ledger import Ledger, steps_of_branches
 from gossamer.reports.page.released import JointPrice
@@ -66,10 +65,6 @@ def joint_event(plan: Plan, steps: tuple[int, ...]) -> DpEvent:
     match plan:
         case OneShotPlan():
             return plan.covering(0, steps).event
-        case StartedPlan():
-            num_starts = steps.count(0)
-            rest = None if plan.rest is None else dataclasses.replace(plan.rest, num_steps=len(steps) - num_starts)
-            return dataclasses.replace(plan, num_starts=max(1, num_starts), rest=rest).event
         case _:
             return dataclasses.replace(plan, num_steps=len(steps)).event  # type: ignore[type-var]
 

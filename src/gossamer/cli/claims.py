@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from dp_accounting import DpEvent
 
 from gossamer.cli.job import TrainingJob
 from gossamer.cli.priceable import check_priceable, price
-from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
 from gossamer.privacy.accounting import describe_accountants, epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
@@ -76,13 +74,7 @@ def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> 
 
 def _plan_until(plan: Plan, statement: PrivacyStatement, step: int | None) -> Plan:
     """The plan of what the statement is of."""
-    if step is None:
-        return plan
-    num_starts = dict(statement.parameters).get("times step 1 is paid for")
-    if isinstance(plan, StartedPlan) and isinstance(num_starts, int):
-        # A first step that was lost is a step that was paid for, too.
-        plan, step = dataclasses.replace(plan, num_starts=num_starts), max(1, step + 1 - num_starts)
-    return plan.first_steps(step)
+    return plan if step is None else plan.first_steps(step)
 
 
 def _restated(

@@ -31,7 +31,6 @@ from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.mechanisms.one_shot import OneShotPlan
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Plan
-from gossamer.methods.started_gs_wgan import ReleaseReport, StartedGSWGANConfig
 from gossamer.methods.warm_start import WarmStartChunk
 from gossamer.nn.ensemble import Tensors
 from gossamer.privacy.dealing import UnitKey
@@ -185,8 +184,6 @@ def _stops(job: TrainingJob, slots: PublicSlots) -> tuple[int, ...]:
     match job.method:
         case GSWGANConfig():
             return job.method.stage_starts()
-        case StartedGSWGANConfig():
-            return tuple(1 + step for step in job.method.gs_wgan.stage_starts())
     plan = job.plan(slots)
     # Privacy: what a crash loses is priced by its own share, so a block names one release of a one-shot method alone.
     return tuple(range(1, plan.num_steps + 1)) if isinstance(plan, OneShotPlan) else ()
@@ -268,8 +265,7 @@ def _train(
             is_late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
             # What was paid for is kept at once where the rest costs time alone, or where it is one dear step.
             is_spent = training.step >= training.end_step
-            is_one_of_few = isinstance(training.plan, OneShotPlan) and training.step > kept_step
-            is_dear = isinstance(report, ReleaseReport) or is_one_of_few
+            is_dear = isinstance(training.plan, OneShotPlan) and training.step > kept_step
             is_wanted = interruption.is_asked or is_late or is_dear or (is_spent and not was_spent)
             if is_wanted and not training.is_over and (is_spent or ledger.is_block_end(training.step)):
                 save_checkpoint(folder.checkpoints, training.step, training.state_dict(), origin, ledger.position())

@@ -15,7 +15,6 @@ from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage, StepReport, WarmStartReport
 from gossamer.methods.method import Circumstances, Method
-from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
 from gossamer.privacy.slots import PublicSlots
 
 _TIMED_STEPS = 2
@@ -82,10 +81,6 @@ def estimate_cost(
     """
     if isinstance(config, GSWGANConfig):
         return _estimate_gs_wgan(config, spec, slots.number, device)
-    if isinstance(config, StartedGSWGANConfig):
-        rest = _estimate_gs_wgan(config.critics, spec, slots.number, device)
-        start = _time_of_parts(method, config, spec, slots, device)
-        return dataclasses.replace(rest, seconds=start + rest.seconds)
     seconds = _time_of_parts(method, config, spec, slots, device)
     return Cost(seconds=seconds, num_bytes=None, device=device)
 

@@ -15,7 +15,6 @@ from gossamer.cli.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_shot import OneShotPlan
-from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
@@ -121,8 +120,6 @@ def end_step(plan: Plan, next_step: int, lost_steps: tuple[int, ...], delta: flo
         delta: of the statement.
     """
     match plan:
-        case StartedPlan():
-            return plan.end_step(next_step, lost_steps, delta)
         case OneShotPlan():
             return plan.end_step(next_step, lost_steps)
     return max(next_step, plan.num_steps - len(lost_steps))

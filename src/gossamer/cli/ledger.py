@@ -18,7 +18,6 @@ from gossamer.cli.job import TrainingJob, end_step, slots_kept
 from gossamer.cli.priceable import price
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.one_shot import OneShotPlan
-from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
 from gossamer.privacy.ledger import Ledger, LedgerEntry
 from gossamer.privacy.statement import shown_epsilon
@@ -135,8 +134,6 @@ def one_shots(plan: Plan, ledger: Ledger) -> list[dict[str, Any]]:
     match plan:
         case OneShotPlan():
             names = {step: release.name for step, release in enumerate(plan.releases)}
-        case StartedPlan():
-            names = {0: " and ".join(release.name for release in plan.start.releases)}
         case _:
             names = {}
     return [

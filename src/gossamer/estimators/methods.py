@@ -10,7 +10,6 @@ from gossamer.recipes.dp_merf import DP_MERF_BOOK
 from gossamer.recipes.dp_mixture import DP_MIXTURE_BOOK
 from gossamer.recipes.gs_wgan import GS_WGAN_BOOK
 from gossamer.recipes.recipe import RecipeBook
-from gossamer.recipes.started_gs_wgan import STARTED_GS_WGAN_BOOK
 
 
 class GSWGAN(AbstractEstimator):
@@ -36,26 +35,6 @@ class GSWGAN(AbstractEstimator):
     def book(self) -> RecipeBook[Any]:
         """GS-WGAN with its recipes."""
         return GS_WGAN_BOOK
-
-
-class StartedGSWGAN(AbstractEstimator):
-    """GS-WGAN whose generator begins at the release of `DPMixture`; one budget pays for both.
-
-    Minutes on two cores. Settings are the fields of `gossamer.methods.started_gs_wgan.StartedGSWGANConfig`; all other
-    arguments are those of `AbstractEstimator`.
-
-    Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
-    also added or removed.
-
-    Example:
-        >>> StartedGSWGAN(epsilon=2.0)
-        StartedGSWGAN(epsilon=2), has learnt nothing yet
-    """
-
-    @property
-    def book(self) -> RecipeBook[Any]:
-        """GS-WGAN started from a mixture, with its recipes."""
-        return STARTED_GS_WGAN_BOOK
 
 
 class DPCGAN(AbstractEstimator):

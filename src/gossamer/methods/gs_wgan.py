@@ -103,20 +103,6 @@ class GSWGANTraining(AbstractTraining):
                 while self.step < end:
                     yield self._train_step(stage)
 
-    def begin_from(self, weights: dict[str, Tensor]) -> None:
-        """Give the generator other initial weights than those that the seed stands for, before the first step.
-
-        Args:
-            weights: of the generator's network; public, or paid for by whoever hands them over: no statement of this
-                object counts what they cost.
-
-        Raises:
-            InputError: a step was done already.
-        """
-        if self.step:
-            raise InputError(f"{self.step} steps are done: weights to begin from come before the first")
-        self._generator.begin_from(weights)
-
     def progress(self, report: WarmStartReport | StepReport) -> Progress:
         """How far critics or generator are."""
         if isinstance(report, WarmStartReport):

@@ -19,7 +19,7 @@ from gossamer.nn.views import View
 class PublicGenerator:
     """The generator in training, and the moving average that is released.
 
-    Guarantee: it is built from public settings, and changed by `begin_from` and `improve` alone; whoever hands the one
+    Guarantee: it is built from public settings, and changed by `improve` alone; whoever hands the one
     what is public or was released, and the other nothing but sanitized vectors, has a generator with their privacy.
 
     Args:
@@ -41,11 +41,6 @@ class PublicGenerator:
         self._optimiser = torch.optim.Adam(
             self._network.parameters(), lr=adam.learning_rate, betas=(adam.beta1, adam.beta2), eps=adam.stabiliser
         )
-
-    def begin_from(self, weights: dict[str, Tensor]) -> None:
-        """Take up other initial weights, in the moving average too."""
-        self._network.load_state_dict(weights)
-        self._average = {name: tensor.clone() for name, tensor in self._network.state_dict().items()}
 
     def pool(self, view: View, step: int, times: int = 1) -> Tensor:
         """Samples without gradients in the view, (classes, times pool_per_class, *shape)."""

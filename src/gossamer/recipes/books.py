@@ -9,18 +9,16 @@ from gossamer.methods.dp_cgan import DPCGANConfig
 from gossamer.methods.dp_merf import DPMERFConfig
 from gossamer.methods.dp_mixture import DPMixtureConfig
 from gossamer.methods.gs_wgan import GSWGANConfig
-from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
 from gossamer.recipes.dp_cgan import DP_CGAN_BOOK
 from gossamer.recipes.dp_merf import DP_MERF_BOOK
 from gossamer.recipes.dp_mixture import DP_MIXTURE_BOOK
 from gossamer.recipes.gs_wgan import GS_WGAN_BOOK
 from gossamer.recipes.recipe import RecipeBook
-from gossamer.recipes.started_gs_wgan import STARTED_GS_WGAN_BOOK
 
-MethodConfig = GSWGANConfig | DPCGANConfig | DPMERFConfig | DPMixtureConfig | StartedGSWGANConfig
+MethodConfig = GSWGANConfig | DPCGANConfig | DPMERFConfig | DPMixtureConfig
 """Settings of any of them."""
 
-BOOKS: tuple[RecipeBook[Any], ...] = (GS_WGAN_BOOK, DP_CGAN_BOOK, DP_MERF_BOOK, DP_MIXTURE_BOOK, STARTED_GS_WGAN_BOOK)
+BOOKS: tuple[RecipeBook[Any], ...] = (GS_WGAN_BOOK, DP_CGAN_BOOK, DP_MERF_BOOK, DP_MIXTURE_BOOK)
 """In the order in which they are listed."""
 
 
