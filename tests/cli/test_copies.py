@@ -16,7 +16,7 @@ import pytest
 from gossamer.cli import branches, resume
 from gossamer.cli.branches import joint_event
 from gossamer.cli.job import TrainingJob, slots_kept
-from gossamer.mechanisms.one_shot import OneShotPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.privacy import tradeoff
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
@@ -392,8 +392,9 @@ def test_a_tree_of_three_branches_counts_every_part_once() -> None:
 
 
 def test_joint_events_of_one_shot_plans_and_of_draws(gossamer: Any, tmp_path: Path) -> None:
-    from gossamer.mechanisms.one_shot import GroupedVectors, Release
-    from gossamer.mechanisms.plan import OneOfManyPlan
+    from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+    from gossamer.mechanisms.one_shot.contributions import GroupedVectors
+    from gossamer.mechanisms.one_shot.plan import Release
     from gossamer.privacy.adjacency import Unit
 
     sums = tuple(

@@ -17,7 +17,7 @@ from dp_accounting import pld, rdp
 from gossamer.cli import releasing
 from gossamer.cli.account import ACCOUNTS
 from gossamer.estimators import load_generator
-from gossamer.recipes.books import BOOKS
+from gossamer.methods.catalogue import BOOKS
 from gossamer.runs.ledger_file import read_ledger
 
 SMALL = {

@@ -25,10 +25,10 @@ from gossamer.cli.watching import Glimpses, Plain, Watch, Watching, can_show_pan
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.methods.gs_wgan import StepReport
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.methods.gs_wgan.private_critics import WarmStartReport
+from gossamer.methods.gs_wgan.training import StepReport
 from gossamer.methods.method import Progress
-from gossamer.methods.private_critics import WarmStartReport
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.statement import shown_epsilon

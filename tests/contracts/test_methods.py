@@ -25,16 +25,18 @@ from torch import Tensor, nn
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms import priced_plan
+from gossamer.mechanisms import plan as priced_plan
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
-from gossamer.mechanisms.one_shot import OneShotPlan, OneShotReleaser
-from gossamer.methods.dp_cgan import DPCGANConfig
-from gossamer.methods.dp_merf import DPMERFConfig
-from gossamer.methods.dp_mixture import DPMixtureConfig
-from gossamer.methods.gs_wgan import GSWGANConfig, Stage
+from gossamer.mechanisms.one_shot.door import OneShotReleaser
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.methods.catalogue import BOOKS, book_of, find_book
+from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.dp_mixture.training import DPMixtureConfig
+from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, RecordsExpected
 from gossamer.methods.trained import TrainedGenerator
-from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
@@ -46,7 +48,6 @@ from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.events import compose_events, gaussian_event
 from gossamer.privacy.keystream import Keystream
 from gossamer.privacy.slots import CountSource, PublicSlots
-from gossamer.recipes.books import BOOKS, book_of, find_book
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 RECORDS, DELTA, SEED = 60, 1e-3, 3

@@ -20,14 +20,15 @@ from gossamer.data.records import RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.augmentation import SmallMotions
-from gossamer.methods.components import ComponentCovariances
-from gossamer.methods.dp_cgan import DPCGANConfig
-from gossamer.methods.dp_merf import DPMERFConfig
-from gossamer.methods.dp_mixture import DPMixtureConfig
-from gossamer.methods.gs_wgan import GSWGANConfig, Stage
+from gossamer.methods.catalogue import BOOKS, find_book
+from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.dp_mixture.components import ComponentCovariances
+from gossamer.methods.dp_mixture.training import DPMixtureConfig
+from gossamer.methods.gs_wgan.augmentation import SmallMotions
+from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.method import AbstractTraining, Circumstances, Method, RecordsExpected
-from gossamer.methods.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.nn.images.mlp import MLPCriticConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.series.critic import SeriesConvCriticConfig
@@ -37,7 +38,6 @@ from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
 from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig
 from gossamer.nn.views import LowFrequencies, Pooled
 from gossamer.privacy.dealing import UnitKey
-from gossamer.recipes.books import BOOKS, find_book
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 RECORDS, DELTA, KEY = 60, 1e-3, UnitKey(bytes(32))

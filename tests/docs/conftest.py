@@ -18,11 +18,11 @@ from gossamer.cli import demo, encoder
 from gossamer.cli.main import main
 from gossamer.evaluation import classifiers, suite
 from gossamer.evaluation.encoder import EncoderSettings
-from gossamer.methods.dp_cgan import DPCGANConfig
-from gossamer.methods.dp_merf import DPMERFConfig
-from gossamer.methods.gs_wgan import GSWGANConfig
+from gossamer.methods.catalogue import BOOKS
+from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.gs_wgan.training import GSWGANConfig
 from gossamer.privacy import composition, tradeoff
-from gossamer.recipes.books import BOOKS
 
 NUM_STEPS = 8
 """Of GS-WGAN; the generator that the pages have saved after 500 steps is here saved after the last of these."""

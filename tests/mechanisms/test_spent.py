@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from gossamer.errors import PrivacyError
-from gossamer.mechanisms.one_shot import GroupedVectors, OneShotPlan, Release
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson_plan import PoissonPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.contributions import GroupedVectors
+from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
+from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.privacy import Ledger, LedgerEntry, Unit
 from gossamer.privacy.events import gaussian_event
 from gossamer.privacy.restated import is_same_event

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.one_shot import GroupedVectors, OneShotPlan, Release
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson_plan import PoissonPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.contributions import GroupedVectors
+from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
+from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.privacy import PrivacyStatement, Unit, compose_events, epsilon_by_pld, gaussian_event, poisson_event
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event

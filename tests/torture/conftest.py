@@ -21,12 +21,13 @@ import numpy as np
 import pytest
 import torch
 
-from gossamer.methods.dp_cgan import DPCGANConfig
-from gossamer.methods.dp_merf import DPMERFConfig
-from gossamer.methods.dp_mixture import DPMixtureConfig
-from gossamer.methods.gs_wgan import GSWGANConfig, Stage
+from gossamer.methods.catalogue import book_of
+from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.dp_mixture.training import DPMixtureConfig
+from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.method import RecordsExpected
-from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
@@ -36,7 +37,6 @@ from gossamer.nn.views import Pooled, WholeImage
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.restated import slots_of
 from gossamer.privacy.statement import PrivacyStatement
-from gossamer.recipes.books import book_of
 from gossamer.runs.config_io import to_json_tree
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.identity import moved_here

@@ -43,12 +43,12 @@ from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError, PrivacyError, ResourceError
 from gossamer.estimators import load_generator
 from gossamer.extras import need
-from gossamer.mechanisms.one_shot import OneShotPlan
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson_plan import PoissonPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.methods.catalogue import book_of
 from gossamer.methods.method import Plan
 from gossamer.privacy.statement import shown_epsilon
-from gossamer.recipes.books import book_of
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key

@@ -11,7 +11,7 @@ from dp_accounting import DpEvent
 from gossamer.cli.job import TrainingJob, settings_digest, slots_kept
 from gossamer.cli.priceable import price
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms.one_shot import OneShotPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.methods.method import Plan
 from gossamer.privacy.ledger import Ledger, steps_of_branches
 from gossamer.reports.page.released import JointPrice

@@ -10,6 +10,7 @@ from dp_accounting import DpEvent
 
 from gossamer.cli.job import TrainingJob
 from gossamer.cli.priceable import check_priceable, price
+from gossamer.methods.catalogue import book_of
 from gossamer.methods.method import Plan
 from gossamer.privacy.accounting import describe_accountants, epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
@@ -19,7 +20,6 @@ from gossamer.privacy.gaussian_dp import mu_of, rho_of
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
-from gossamer.recipes.books import book_of
 from gossamer.runs.findings import Finding, broken, holds, unchecked
 from gossamer.runs.identity import RunIdentity
 from gossamer.runs.release import STATEMENT

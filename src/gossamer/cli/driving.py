@@ -28,14 +28,14 @@ from gossamer.data.catalogue import find_named
 from gossamer.data.records import RecordData
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.mechanisms.one_shot import OneShotPlan
-from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.methods.catalogue import book_of
+from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
+from gossamer.methods.gs_wgan.warm_start import WarmStartChunk
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Plan
-from gossamer.methods.warm_start import WarmStartChunk
 from gossamer.nn.ensemble import Tensors
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots
-from gossamer.recipes.books import book_of
 from gossamer.runs.checkpoint import Origin, load_checkpoint, load_tensors, save_checkpoint, save_tensors
 from gossamer.runs.files import clear_partial_files, json_lines
 from gossamer.runs.folder import RunFolder

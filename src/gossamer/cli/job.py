@@ -14,12 +14,12 @@ from gossamer.cli.protection import protect
 from gossamer.cli.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError
-from gossamer.mechanisms.one_shot import OneShotPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.methods.catalogue import MethodConfig, book_of
 from gossamer.methods.method import Plan
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import CountSource, PublicSlots
-from gossamer.recipes.books import MethodConfig, book_of
 from gossamer.runs.checkpoint import Origin
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 from gossamer.runs.files import read_json, whole_file, write_json

@@ -17,11 +17,11 @@ from gossamer.cli.arguments import read_arguments
 from gossamer.cli.job import TrainingJob, end_step, slots_kept
 from gossamer.cli.priceable import price
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms.one_shot import OneShotPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.methods.catalogue import book_of
 from gossamer.methods.method import Plan
 from gossamer.privacy.ledger import Ledger, LedgerEntry
 from gossamer.privacy.statement import shown_epsilon
-from gossamer.recipes.books import book_of
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import read_ledger
 from gossamer.runs.verification import num_done_steps

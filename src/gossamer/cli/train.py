@@ -40,17 +40,17 @@ from gossamer.data.records import RecordData
 from gossamer.errors import InputError
 from gossamer.extras import need
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.mechanisms.one_shot import OneShotPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
-from gossamer.methods.gs_wgan import GSWGANConfig
+from gossamer.methods.catalogue import BOOKS, find_book
+from gossamer.methods.gs_wgan.training import GSWGANConfig
 from gossamer.methods.method import AbstractTraining, Circumstances, Method, Plan
+from gossamer.methods.recipe import RecipeBook
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
-from gossamer.recipes.books import BOOKS, find_book
-from gossamer.recipes.recipe import RecipeBook
 from gossamer.runs.config_io import from_json_tree
 from gossamer.runs.files import read_json
 from gossamer.runs.folder import RunFolder

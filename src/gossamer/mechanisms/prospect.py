@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from dp_accounting import DpEvent
 
-from gossamer.mechanisms.one_shot import OneShotPlan
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson_plan import PoissonPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.privacy.accounting import calibrate_noise_multiplier
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import gaussian_event
