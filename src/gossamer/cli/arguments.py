@@ -59,7 +59,8 @@ def _value(kind: Any, word: str) -> Any:
         raise ValueError(f"{word.strip()!r} is no {'whole ' if kind is int else ''}number") from None
 
 
-Numbers = Annotated[tuple[float, ...], _list_of(float, "FLOAT[,FLOAT...]")]
+_LIST_OF_NUMBERS = _list_of(float, "FLOAT[,FLOAT...]")
+Numbers = Annotated[tuple[float, ...], _LIST_OF_NUMBERS]
 Counts = Annotated[tuple[int, ...], _list_of(int, "INT[,INT...]")]
 Names = Annotated[tuple[str, ...], _list_of(str, "TEXT[,TEXT...]")]
 
@@ -94,9 +95,13 @@ def _parse(kind: Any, arguments: Sequence[str], program: str, **options: Any) ->
     # A union takes the variant of its default: a recipe decides it, and no flag changes it by accident.
     config = (tyro.conf.AvoidSubcommands, tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff)
     told, said = _Said(), _Said()
+    lists = tyro.constructors.ConstructorRegistry()
+    lists.primitive_rule(lambda info: _LIST_OF_NUMBERS if info.type == tuple[float, ...] else None)
     try:
         with contextlib.redirect_stdout(told), contextlib.redirect_stderr(said), wide_enough():
-            return tyro.cli(kind, prog=f"gossamer {program}", args=list(arguments), config=config, **options)
+            return tyro.cli(
+                kind, prog=f"gossamer {program}", args=list(arguments), config=config, registry=lists, **options
+            )
     except SystemExit as leaving:
         if leaving.code in (None, 0):
             page = HelpPage.read(told.getvalue().replace("METHOD", program.split()[-1])).arranged(

@@ -6,7 +6,7 @@ import abc
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 import torch
 from dp_accounting import DpEvent
@@ -25,9 +25,6 @@ from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
-
-C = TypeVar("C")
-C_in = TypeVar("C_in", contravariant=True)
 
 
 class Plan(Protocol):
@@ -286,42 +283,3 @@ class Circumstances:
             date=self.date,
             gossamer_version=self.version,
         )
-
-
-class PlanOf(Protocol[C_in]):
-    """What settings cost, for a public number of slots."""
-
-    def __call__(self, config: C_in, slots: PublicSlots) -> Plan:
-        """The object that the run is then made from."""
-        ...
-
-
-class CalibrateFor(Protocol[C]):
-    """Settings for a budget."""
-
-    def __call__(self, config: C, slots: PublicSlots, budget: PrivacyBudget) -> C:
-        """The same settings with the smallest noise that keeps within the budget."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Method(Generic[C]):
-    """A method under its name, for whoever offers several.
-
-    Attributes:
-        name: as typed and written: "gs-wgan".
-        summary: one line.
-        config: type of its settings.
-        plan: (settings, slots) -> what they cost.
-        calibrate: (settings, slots, budget) -> settings with the smallest noise that keeps within it.
-        start: (settings, records, noise, circumstances) -> a training.
-        saves_on_the_way: whether there is a generator to release before all private steps are done.
-    """
-
-    name: str
-    summary: str
-    config: type[C]
-    plan: PlanOf[C]
-    calibrate: CalibrateFor[C]
-    start: Callable[[C, RecordSet, AbstractNoise, Circumstances], AbstractTraining]
-    saves_on_the_way: bool

@@ -10,13 +10,14 @@ from dataclasses import replace
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.methods.dp_cgan.training import DP_CGAN, DPCGANConfig
+from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining, calibrate, plan
 from gossamer.methods.gs_wgan.recipes import DIGITS_CPU as GS_WGAN_DIGITS
 from gossamer.methods.gs_wgan.recipes import FASHION_MNIST_CPU as GS_WGAN_FASHION_MNIST
 from gossamer.methods.gs_wgan.recipes import MITDB_CPU as GS_WGAN_MITDB
 from gossamer.methods.gs_wgan.recipes import MNIST_CPU as GS_WGAN_MNIST
 from gossamer.methods.gs_wgan.recipes import SERIES_CPU as GS_WGAN_SERIES
-from gossamer.methods.recipe import Recipe, RecipeBook
+from gossamer.methods.recipe import Recipe
+from gossamer.methods.working import Working
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.latents import NormalLatent
@@ -117,4 +118,11 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPCGANConfig]:
     )
 
 
-DP_CGAN_BOOK = RecipeBook(method=DP_CGAN, recipes=RECIPES, for_own=recipe_for)
+WORKING = Working(
+    config=DPCGANConfig,
+    plan=plan,
+    calibrate=calibrate,
+    start=DPCGANTraining,
+    recipes=RECIPES,
+    for_own=recipe_for,
+)

@@ -24,7 +24,7 @@ from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, Progress
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Progress
 from gossamer.methods.protected import described, units_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import DiscriminatorConfig, GeneratorConfig
@@ -424,14 +424,3 @@ def _optimiser(settings: GradientDescent | Adam, network: nn.Module) -> torch.op
                 betas=(settings.beta1, settings.beta2),
                 eps=settings.stabiliser,
             )
-
-
-DP_CGAN = Method(
-    name="dp-cgan",
-    summary="one discriminator trained by DP-SGD, and a generator that learns from it",
-    config=DPCGANConfig,
-    plan=plan,
-    calibrate=calibrate,
-    start=DPCGANTraining,
-    saves_on_the_way=True,
-)

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.methods.dp_merf.training import DP_MERF, DPMERFConfig
+from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining, calibrate, plan
 from gossamer.methods.method import RecordsExpected
-from gossamer.methods.recipe import Recipe, RecipeBook
+from gossamer.methods.recipe import Recipe
+from gossamer.methods.working import Working, every_step
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
 
@@ -61,4 +62,12 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMERFConfig]:
     return Recipe(name="own", summary=f"own records, {num_records} slots", config=config)
 
 
-DP_MERF_BOOK = RecipeBook(method=DP_MERF, recipes=RECIPES, for_own=recipe_for)
+WORKING = Working(
+    config=DPMERFConfig,
+    plan=plan,
+    calibrate=calibrate,
+    start=DPMERFTraining,
+    recipes=RECIPES,
+    for_own=recipe_for,
+    stops=every_step,
+)

@@ -26,7 +26,6 @@ from gossamer.methods.method import (
     AbstractStepReport,
     AbstractTraining,
     Circumstances,
-    Method,
     Progress,
     RecordsExpected,
 )
@@ -374,14 +373,3 @@ class EmbeddingFit:
         self._network.load_state_dict(state["network"])
         self._average = {name: tensor.to(self._device, copy=True) for name, tensor in state["average"].items()}
         self._optimiser.load_state_dict(state["optimiser"])
-
-
-DP_MERF = Method(
-    name="dp-merf",
-    summary="one noisy mean embedding of every class, and a generator fitted to it afterwards; two minutes",
-    config=DPMERFConfig,
-    plan=plan,
-    calibrate=calibrate,
-    start=DPMERFTraining,
-    saves_on_the_way=False,
-)

@@ -8,9 +8,10 @@ from dataclasses import replace
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.methods.dp_mixture.components import ComponentCovariances
-from gossamer.methods.dp_mixture.training import DP_MIXTURE, DPMixtureConfig
+from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining, calibrate, plan
 from gossamer.methods.method import RecordsExpected
-from gossamer.methods.recipe import Recipe, RecipeBook
+from gossamer.methods.recipe import Recipe
+from gossamer.methods.working import Working, every_step
 from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
 from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig
 
@@ -155,4 +156,12 @@ def _for_series(spec: SeriesSpec, num_records: int) -> Recipe[DPMixtureConfig]:
     return Recipe(name="own", summary="own series, a minute on one core", config=config)
 
 
-DP_MIXTURE_BOOK = RecipeBook(method=DP_MIXTURE, recipes=RECIPES, for_own=recipe_for)
+WORKING = Working(
+    config=DPMixtureConfig,
+    plan=plan,
+    calibrate=calibrate,
+    start=DPMixtureTraining,
+    recipes=RECIPES,
+    for_own=recipe_for,
+    stops=every_step,
+)

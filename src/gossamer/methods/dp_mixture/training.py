@@ -34,7 +34,6 @@ from gossamer.methods.method import (
     AbstractStepReport,
     AbstractTraining,
     Circumstances,
-    Method,
     Progress,
     RecordsExpected,
 )
@@ -513,14 +512,3 @@ def _factor(matrices: Tensor) -> Tensor:
     """A with ``A A^T`` equal to each of the matrices (..., d, d): their symmetric roots."""
     values, vectors = torch.linalg.eigh(matrices)
     return (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
-
-
-DP_MIXTURE = Method(
-    name="dp-mixture",
-    summary="class means, a subspace and covariances as a few noisy sums; Gaussians drawn and mapped back; a minute",
-    config=DPMixtureConfig,
-    plan=plan,
-    calibrate=calibrate,
-    start=DPMixtureTraining,
-    saves_on_the_way=False,
-)

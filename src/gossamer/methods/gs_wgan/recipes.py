@@ -7,10 +7,13 @@ from dataclasses import replace
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.methods.gs_wgan.augmentation import NoAugmentation, SmallMotions
+from gossamer.methods.gs_wgan.cost import estimate
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
-from gossamer.methods.gs_wgan.training import GS_WGAN, GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, calibrate, plan
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
-from gossamer.methods.recipe import Recipe, RecipeBook
+from gossamer.methods.method import Plan
+from gossamer.methods.recipe import Recipe
+from gossamer.methods.working import Working
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.cosine import CosineGeneratorConfig
 from gossamer.nn.images.critic import ConvCriticConfig
@@ -217,15 +220,6 @@ RECIPES = (
 )
 
 
-def find_recipe(name: str) -> Recipe[GSWGANConfig]:
-    """The recipe of that name.
-
-    Raises:
-        InputError: there is none.
-    """
-    return GS_WGAN_BOOK.find(name)
-
-
 def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[GSWGANConfig]:
     """Settings for a user's own records on a CPU: sizes follow from the shape and the number of slots, both public."""
     side = max(spec.shape[1:])
@@ -254,4 +248,18 @@ def _for_series(spec: SeriesSpec, num_records: int) -> tuple[GSWGANConfig, View]
     return replace(SERIES_CPU, num_steps=steps), LowFrequencies(radius=max(2.0, radius), scale=0.5)
 
 
-GS_WGAN_BOOK = RecipeBook(method=GS_WGAN, recipes=RECIPES, for_own=recipe_for)
+def _stage_starts(config: GSWGANConfig, plan: Plan) -> tuple[int, ...]:
+    return config.stage_starts()
+
+
+WORKING = Working(
+    config=GSWGANConfig,
+    plan=plan,
+    calibrate=calibrate,
+    start=GSWGANTraining,
+    recipes=RECIPES,
+    for_own=recipe_for,
+    stops=_stage_starts,
+    estimate=estimate,
+    share=GSWGANTraining.warm_start_part,
+)

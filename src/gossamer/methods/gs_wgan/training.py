@@ -21,11 +21,11 @@ from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, WarmStartReport
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, calibrate, plan
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, Progress
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Progress
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.statement import PrivacyStatement
 
-__all__ = ["GS_WGAN", "GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "calibrate", "plan"]
+__all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "calibrate", "plan"]
 
 _WARM_START_POOLS = 8
 
@@ -192,14 +192,3 @@ def _check_critics(config: GSWGANConfig, spec: AbstractSpec) -> None:
     """Refuse at once what the last stage would refuse."""
     for stage in config.stages:
         stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
-
-
-GS_WGAN = Method(
-    name="gs-wgan",
-    summary="many critics on disjoint shards; only clipped, noised image gradients reach the generator",
-    config=GSWGANConfig,
-    plan=plan,
-    calibrate=calibrate,
-    start=GSWGANTraining,
-    saves_on_the_way=True,
-)
