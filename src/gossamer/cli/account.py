@@ -93,7 +93,12 @@ def _epsilon(asked: AbstractAccount, noise: float, steps: int) -> dict[str, Any]
         "pld": epsilon_by_pld(event, asked.delta).epsilon,
         "rdp": epsilon_by_rdp(event, asked.delta).epsilon,
     }
-    found = {"epsilon": epsilons | asked.other_epsilons(event), "noise_multiplier": noise, "num_steps": steps, "mu": mu_of(event, asked.delta)}
+    found = {
+        "epsilon": epsilons | asked.other_epsilons(event),
+        "noise_multiplier": noise,
+        "num_steps": steps,
+        "mu": mu_of(event, asked.delta),
+    }
     return found | asked.published(noise, steps)
 
 

@@ -33,7 +33,6 @@ from gossamer.auditing.one_shot import audit_sums
 from gossamer.auditing.result import AuditResult
 from gossamer.cli.arguments import choose, find_device, read_arguments
 from gossamer.cli.audited import num_canaries_for, play_training
-from gossamer.cli.estimate import estimate_cost
 from gossamer.cli.job import TrainingJob, check_held_out, slots_kept
 from gossamer.cli.priceable import check_priceable
 from gossamer.cli.progress import progress
@@ -46,7 +45,7 @@ from gossamer.extras import need
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.poisson.plan import PoissonPlan
-from gossamer.methods.catalogue import book_of
+from gossamer.methods.catalogue import method_of
 from gossamer.methods.method import Plan
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.files import write_json
@@ -182,7 +181,7 @@ def _training(asked: AuditTraining) -> int:
     spec = _spec(folder, job)
     num_canaries = num_canaries_for(job.method, spec, max(1, math.floor(slots_kept(folder).expected_training)))
     num_runs = -(-asked.num_bits // num_canaries)
-    cost = estimate_cost(book_of(job.method).method, job.method, spec, slots_kept(folder), find_device("cpu"))
+    cost = method_of(job.method).cost(job.method, spec, slots_kept(folder), find_device("cpu"))
     say(
         f"{num_runs} trainings with {num_canaries} canaries each, on random records: about "
         f"{num_runs * cost.seconds / 60:.1f} min"

@@ -16,12 +16,12 @@ from gossamer.auditing.canaries import (
     GradientDoor,
     tags_of,
 )
-from gossamer.cli.estimate import random_records
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
 from gossamer.mechanisms.poisson.plan import PoissonPlan
-from gossamer.methods.catalogue import book_of
+from gossamer.methods.catalogue import method_of
+from gossamer.methods.cost import random_records
 from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
 from gossamer.methods.method import AbstractTraining, Circumstances, Plan
@@ -84,7 +84,7 @@ def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
             return min((num_slots + 1) // 2, width, MOST_CANARIES)
         case _:
             raise InputError(
-                f"{book_of(config).method.name} reads the records in releases alone (and what it trains after them "
+                f"{method_of(config).name} reads the records in releases alone (and what it trains after them "
                 "sees no record): `gossamer audit mechanism` plays all of those"
             )
 

@@ -10,7 +10,7 @@ from dp_accounting import DpEvent
 
 from gossamer.cli.job import TrainingJob
 from gossamer.cli.priceable import check_priceable, price
-from gossamer.methods.catalogue import book_of
+from gossamer.methods.catalogue import method_of
 from gossamer.methods.method import Plan
 from gossamer.privacy.accounting import describe_accountants, epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
@@ -84,7 +84,7 @@ def _restated(
     check_priceable(plan.event, job.delta)
     terms = ClaimTerms(
         delta=job.delta,
-        method=book_of(job.method).method.name,
+        method=method_of(job.method).name,
         sample_size=1,
         is_secure=statement.is_secure,
         num_tuning_runs=job.num_tuning_runs,

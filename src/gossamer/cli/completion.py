@@ -54,12 +54,11 @@ class Call:
     @property
     def open(self) -> dict[str, tuple[str, ...]]:
         """Options that take a name or a path, with the names."""
-        from gossamer.methods.catalogue import BOOKS
+        from gossamer.methods.catalogue import find_method
 
         names = {"--data": named_data()}
         if self.words[0] == "train":
-            book = next(book for book in BOOKS if book.method.name == self.words[1])
-            names["--recipe"] = tuple(recipe.name for recipe in book.recipes)
+            names["--recipe"] = tuple(recipe.name for recipe in find_method(self.words[1]).recipes)
         return {flag: words for flag, words in names.items() if flag in self.flags}
 
 

@@ -26,11 +26,10 @@ from gossamer.cli.training_plot import plot_if_possible
 from gossamer.cli.watching import AbstractWatcher, Plain, Watch, Watching, can_show_panel
 from gossamer.data.catalogue import find_named
 from gossamer.data.records import RecordData
-from gossamer.errors import InputError, PrivacyError
+from gossamer.errors import PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
-from gossamer.methods.catalogue import book_of
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
+from gossamer.methods.catalogue import method_of
 from gossamer.methods.gs_wgan.warm_start import WarmStartChunk
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Plan
 from gossamer.nn.ensemble import Tensors
@@ -110,7 +109,7 @@ def drive(
     _forbid_core_dumps()
     if process_number() > 0:
         folder.complete()
-        _share_warm_start(_training(job, folder, data, slots, key, None, None))
+        _share_warm_start(job, _training(job, folder, data, slots, key, None, None))
         return 0
     with folder.locked(), Interruption() as interruption:
         # Privacy: before the first charge; steps that cannot be kept afterwards would be paid for and lost.
@@ -121,12 +120,12 @@ def drive(
         ledger = LedgerFile(
             folder.ledger_file,
             num_planned_steps=job.num_steps(slots),
-            stops=_stops(job, slots),
+            stops=method_of(job.method).stops(job.method, slots),
             marks=job.save_at_steps,
         )
         training = _training(job, folder, data, slots, key, state, ledger)
         if num_processes() > 1:
-            _share_warm_start(training)
+            _share_warm_start(job, training)
         source = find_named(job.data)
         milestones = MilestoneReleases(job.save_at_steps, folder, source)
         ledger.end_at(training.end_step)
@@ -176,17 +175,7 @@ def _training(
         state=state,
         **spending,
     )
-    return book_of(job.method).method.start(job.method, data.train, KeyedNoise(), circumstances)
-
-
-def _stops(job: TrainingJob, slots: PublicSlots) -> tuple[int, ...]:
-    """Steps that no block of the ledger crosses: what is kept there is whole."""
-    match job.method:
-        case GSWGANConfig():
-            return job.method.stage_starts()
-    plan = job.plan(slots)
-    # Privacy: what a crash loses is priced by its own share, so a block names one release of a one-shot method alone.
-    return tuple(range(1, plan.num_steps + 1)) if isinstance(plan, OneShotPlan) else ()
+    return method_of(job.method).start(job.method, data.train, KeyedNoise(), circumstances)
 
 
 def _lost_steps(plan: Plan, delta: float, ledger: LedgerFile, step: int) -> tuple[int, ...]:
@@ -210,16 +199,14 @@ def _lost_steps(plan: Plan, delta: float, ledger: LedgerFile, step: int) -> tupl
     return lost
 
 
-def _share_warm_start(training: AbstractTraining) -> None:
+def _share_warm_start(job: TrainingJob, training: AbstractTraining) -> None:
     """Every process does its part of the chunks, then all wait for each other.
 
     Raises:
         InputError: a method that has nothing to share out.
     """
-    if not isinstance(training, GSWGANTraining):
-        raise InputError("this method works in one process: start it without torchrun")
-    for report in training.warm_start_part(process_number(), num_processes()):
-        say(f"process {process_number()}: critics up to {report.num_ready} of {report.num_critics} ready")
+    for done in method_of(job.method).share(training, process_number(), num_processes()):
+        say(f"process {process_number()}: {done.part} up to {done.num_done} of {done.num_all} ready")
     wait_for_all()
 
 
@@ -234,7 +221,7 @@ def _watch(job: TrainingJob, folder: RunFolder, watching: Watching, interruption
     if watching.plain:
         seen = Plain(Lines())
     elif sys.stderr.isatty() and can_show_panel(console):  # FORCE_COLOR makes no terminal of a log
-        title = f"{book_of(job.method).method.name}: {folder.path}"
+        title = f"{method_of(job.method).name}: {folder.path}"
         seen = Panel(title, console, lambda: interruption.is_asked)
     else:
         seen = Plain(progress())

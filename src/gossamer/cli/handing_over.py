@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.extras import from_extra
+from gossamer.methods.catalogue import names_of
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.reports.grid import image_grid, save_png
 from gossamer.runs.cards import CardFacts
@@ -25,7 +27,8 @@ WFDB_ENDING = ".wfdb"
 def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts:
     """What the cards of a generator, and of what is drawn from it, are written from."""
     num_weights = sum(weight.numel() for weight in trained.weights.values())
-    return CardFacts.of(to_json_tree(trained.recipe), num_weights, trained.statement, source)
+    facts = CardFacts.of(to_json_tree(trained.recipe), num_weights, trained.statement, source)
+    return dataclasses.replace(facts, paper=names_of(facts.method).paper)
 
 
 def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int) -> None:

@@ -7,7 +7,7 @@ import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from gossamer.cli.arguments import DeviceName, PrecisionName, UnitName
 from gossamer.cli.protection import protect
@@ -15,13 +15,13 @@ from gossamer.cli.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
-from gossamer.methods.catalogue import MethodConfig, book_of
+from gossamer.methods.catalogue import method_of, settings_types
 from gossamer.methods.method import Plan
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.runs.checkpoint import Origin
-from gossamer.runs.config_io import from_json_tree, to_json_tree
+from gossamer.runs.config_io import OneOf, from_json_tree, to_json_tree
 from gossamer.runs.files import read_json, whole_file, write_json
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.identity import new_identity
@@ -54,7 +54,7 @@ class TrainingJob:
     delta: float
     device: DeviceName
     precision: PrecisionName
-    method: MethodConfig
+    method: Annotated[Any, OneOf(settings_types)]
     unit: UnitName = "record"
     num_people: int | None = None
     num_records: int | None = None
@@ -81,7 +81,7 @@ class TrainingJob:
 
     def plan(self, slots: PublicSlots) -> Plan:
         """Sampling, noise and price of the run, for its public number of slots."""
-        return book_of(self.method).method.plan(self.method, slots)
+        return method_of(self.method).plan(self.method, slots)
 
     def num_steps(self, slots: PublicSlots) -> int:
         """Private steps of the whole run.
@@ -225,7 +225,7 @@ def _kept(folder: RunFolder, name: str) -> str:
 def settings_digest(job: TrainingJob) -> str:
     """SHA-256 of what the statement depends on: the method's settings, delta, and the steps fixed for saving."""
     # Read back once, so that a 6 that becomes 6.0 on its way through the file is no change.
-    method = from_json_tree(MethodConfig, to_json_tree(job.method), "settings")
+    method = from_json_tree(type(job.method), to_json_tree(job.method), "settings")
     tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
     # Privacy: steps chosen in mid-run may have been chosen by looking. Absent where none is, as runs began before.
     tree |= {"save_at_steps": list(job.save_at_steps)} if job.save_at_steps else {}

@@ -18,7 +18,7 @@ from gossamer.cli.job import TrainingJob, end_step, slots_kept
 from gossamer.cli.priceable import price
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
-from gossamer.methods.catalogue import book_of
+from gossamer.methods.catalogue import method_of
 from gossamer.methods.method import Plan
 from gossamer.privacy.ledger import Ledger, LedgerEntry
 from gossamer.privacy.statement import shown_epsilon
@@ -94,7 +94,7 @@ def account(folder: RunFolder) -> dict[str, Any]:
     planned = price(plan.event, job.delta)[0]
     epsilon = 0.0 if spent is None else planned if spent == plan.event else price(spent, job.delta)[0]
     return {
-        "method": book_of(job.method).method.name,
+        "method": method_of(job.method).name,
         "num_planned_steps": plan.num_steps,
         "num_charged_steps": charged,
         "num_done_steps": num_done,

@@ -69,9 +69,7 @@ def check_part(part: Part, noise_multiplier: float | None, epsilon: float | None
         InputError: a number is beyond its limit.
     """
     num_critics = part.num_critics if isinstance(part, OneOfManyPart) else 1
-    check_accountable(
-        num_critics=num_critics, answers=part.count, noise_multiplier=noise_multiplier, epsilon=epsilon
-    )
+    check_accountable(num_critics=num_critics, answers=part.count, noise_multiplier=noise_multiplier, epsilon=epsilon)
 
 
 def _num_points(part: PoissonPart) -> float:

@@ -20,7 +20,6 @@ from gossamer.cli.arguments import (
     PrecisionName,
     UnitName,
     accountable,
-    check_accountable,
     choose,
     find_device,
     find_precision,
@@ -28,9 +27,9 @@ from gossamer.cli.arguments import (
     read_known_arguments,
 )
 from gossamer.cli.driving import drive
-from gossamer.cli.estimate import estimate_cost
 from gossamer.cli.job import TrainingJob, check_same_start, remember_start
 from gossamer.cli.milestones import Milestone, find_milestones, round_up, show_milestones
+from gossamer.cli.priceable import check_numbers
 from gossamer.cli.processes import num_processes, process_number, wait_for_folder
 from gossamer.cli.protection import describe_prospect, describe_unit, protect
 from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
@@ -42,10 +41,9 @@ from gossamer.extras import need
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
-from gossamer.methods.catalogue import BOOKS, find_book
-from gossamer.methods.gs_wgan.training import GSWGANConfig
-from gossamer.methods.method import AbstractTraining, Circumstances, Method, Plan
-from gossamer.methods.recipe import RecipeBook
+from gossamer.methods.catalogue import METHODS, find_method
+from gossamer.methods.method import AbstractTraining, Circumstances, Plan
+from gossamer.methods.offered import Method
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.dealing import UnitKey
@@ -59,13 +57,6 @@ from gossamer.runs.key_file import read_key
 C = TypeVar("C")
 
 DEFAULT_EPSILON = 10.0
-_SUMMARIES = {
-    "dp-mixture": "Gaussians drawn from a few noisy moments: seconds, and the best scores here; begin with it",
-    "dp-merf": "a generator fitted to one noisy mean of random features: a minute or two",
-    "gs-wgan": "a GAN: many critics on disjoint shards teach one generator; minutes to hours",
-    "dp-cgan": "a GAN: one discriminator trained by DP-SGD on random samples of the records; minutes",
-}
-METHODS = {book.method.name: _SUMMARIES.get(book.method.name, "") for book in BOOKS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,21 +132,20 @@ class Train(Generic[C]):
 
 def run(arguments: Sequence[str]) -> int:
     """Train by a method."""
-    name, rest = choose(arguments, METHODS, program="train", what="method")
-    book, program = find_book(name), f"train {name}"
+    summaries = {method.name: method.summary for method in METHODS}
+    name, rest = choose(arguments, summaries, program="train", what="method")
+    method, program = find_method(name), f"train {name}"
     if {"-h", "--help"} & set(rest):
         choice, loaded = _choice_for_help(rest, program), None
-        config = _named_recipe(book, choice, None) or book.find_for("mnist").config
+        config = _settings_for_help(method, choice)
         choice = dataclasses.replace(choice, data=tyro.MISSING)
     else:
         choice = read_known_arguments(DataChoice, rest, program=program)
         loaded = _load(choice, _find_key(read_known_arguments(Begun, rest, program=program)))
-        config = _settings(book, choice, loaded)
-    asked = read_arguments(
-        Train[book.method.config], rest, program=program, default=Train(choice=choice, method=config)
-    )
+        config = _settings(method, choice, loaded)
+    asked = read_arguments(Train[method.config], rest, program=program, default=Train(choice=choice, method=config))
     assert loaded is not None
-    return _train(asked, book.method, loaded)
+    return _train(asked, method, loaded)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,20 +190,26 @@ def _load(choice: DataChoice, key: UnitKey) -> Loaded:
     return Loaded(data=data, slots=slots, key=key)
 
 
-def _settings(book: RecipeBook[C], choice: DataChoice, loaded: Loaded) -> C:
+def _settings(method: Method[C], choice: DataChoice, loaded: Loaded) -> C:
     # Privacy: sizes follow from the public number of slots, never from how many there are.
     spec, most = loaded.data.train.spec, max(1, math.floor(loaded.slots.expected_training))
-    return _named_recipe(book, choice, spec.shape) or book.for_own(spec, most).config
+    return _named_recipe(method, choice, spec.shape) or method.settings_for(spec, most)
 
 
-def _named_recipe(book: RecipeBook[C], choice: DataChoice, shape: tuple[int, ...] | None) -> C | None:
+def _named_recipe(method: Method[C], choice: DataChoice, shape: tuple[int, ...] | None) -> C | None:
     if choice.recipe is not None and choice.recipe.endswith(".json"):
-        return _settings_of(book.method, Path(choice.recipe))
+        return _settings_of(method, Path(choice.recipe))
     if choice.recipe is not None:
-        return book.find(choice.recipe).config
-    if is_named(choice.data) and book.has_for(choice.data, shape):
-        return book.find_for(choice.data, shape).config
-    return None
+        return method.find(choice.recipe).config
+    recipe = method.find_for(choice.data, shape) if is_named(choice.data) else None
+    return None if recipe is None else recipe.config
+
+
+def _settings_for_help(method: Method[C], choice: DataChoice) -> C:
+    """Return the settings that a help shows: of the recipe that was named, of MNIST, of any; or none, and no defaults."""
+    config = _named_recipe(method, choice, None)
+    recipe = method.find_for("mnist") or next(iter(method.recipes), None)
+    return config or (tyro.MISSING_NONPROP if recipe is None else recipe.config)
 
 
 def _settings_of(method: Method[C], file: Path) -> C:
@@ -249,9 +245,9 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:
         if milestones:
             show_milestones(milestones)
     if asked.dry_run or asked.out is None:
-        print(estimate_cost(method, config, data.train.spec, slots, device))
+        print(method.cost(config, data.train.spec, slots, device))
         return 0
-    if num_processes() > 1 and not isinstance(config, GSWGANConfig):
+    if num_processes() > 1 and not method.shares_work:
         raise InputError(f"{method.name} works in one process: start it without torchrun")
     job = TrainingJob(
         data=_whole_path(asked.choice.data),
@@ -291,13 +287,8 @@ def _claim(path: Path, job: TrainingJob, loaded: Loaded) -> RunFolder:
 def _with_noise(asked: Train[C], method: Method[C], slots: PublicSlots, delta: float) -> C:
     """The settings with the noise multiplier that was given, or that the budget asks for."""
     config: Any = asked.method
-    is_gs_wgan = isinstance(config, GSWGANConfig)
-    check_accountable(
-        num_critics=config.num_critics if is_gs_wgan else 1,
-        answers=config.num_steps * config.batch_size if is_gs_wgan else method.plan(config, slots).num_steps,
-        noise_multiplier=config.noise_multiplier,
-        epsilon=asked.epsilon,
-    )
+    noisy = dataclasses.replace(config, noise_multiplier=1.0)  # counts are checked whatever the noise is
+    check_numbers(method.plan(noisy, slots).event, config.noise_multiplier, asked.epsilon)
     if config.noise_multiplier is not None:
         if asked.epsilon is not None:
             raise InputError("--epsilon and --noise-multiplier exclude each other: give one")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from numbers import Real
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -20,8 +20,8 @@ from gossamer.estimators.records import Array, Source, read_source, whole
 from gossamer.estimators.released import ReleasedGenerator
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.method import AbstractTraining, Circumstances, Progress
+from gossamer.methods.offered import Method
 from gossamer.methods.protected import public_slots
-from gossamer.methods.recipe import RecipeBook
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.slots import PublicSlots
@@ -63,6 +63,9 @@ class AbstractEstimator(abc.ABC):
         PrivacyError: a delta outside (0, 1).
     """
 
+    method: ClassVar[Method[Any]]
+    """The method; ``model.method.recipes`` lists its recipes."""
+
     def __init__(
         self,
         epsilon: float = 10.0,
@@ -90,7 +93,7 @@ class AbstractEstimator(abc.ABC):
         PrivacyBudget(epsilon=epsilon, delta=0.5 if delta is None else delta)
         self._check_settings(settings)
         if recipe is not None:
-            self.book.find(recipe)
+            self.method.find(recipe)
         if self.num_classes is not None:
             check_num_classes(self.num_classes)
         if self.num_tuning_runs < 0:
@@ -103,11 +106,6 @@ class AbstractEstimator(abc.ABC):
         self.settings = settings
         self._released: ReleasedGenerator | None = None
         self._num_started = 0
-
-    @property
-    @abc.abstractmethod
-    def book(self) -> RecipeBook[Any]:
-        """The method with its recipes; ``model.book.recipes`` lists them."""
 
     def fit(
         self,
@@ -177,7 +175,7 @@ class AbstractEstimator(abc.ABC):
         config = self._config(x, data.train, max(1, math.floor(slots.expected_training)))
         try:
             budget = PrivacyBudget(epsilon=self.epsilon, delta=delta)
-            return self._begun(self.book.method.calibrate(config, slots, budget), data, slots, delta)
+            return self._begun(self.method.calibrate(config, slots, budget), data, slots, delta)
         except GossamerError:
             raise
         except ArithmeticError:
@@ -194,31 +192,31 @@ class AbstractEstimator(abc.ABC):
             # Privacy: whatever this object has learnt from before may have been the same records.
             num_tuning_runs=self.num_tuning_runs + self._num_started,
         )
-        training = self.book.method.start(config, data.train, KeyedNoise(), circumstances)
+        training = self.method.start(config, data.train, KeyedNoise(), circumstances)
         self._num_started += 1
         return training
 
     def _config(self, x: Source, records: RecordSet, num_slots: int) -> Any:
         """The recipe with the settings in place, every one of its own type."""
         if self.recipe is not None:
-            recipe = self.book.find(self.recipe)
-        elif isinstance(x, str) and is_named(x) and self.book.has_for(x, records.spec.shape):
-            recipe = self.book.find_for(x, records.spec.shape)
+            recipe = self.method.find(self.recipe)
         else:
-            recipe = self.book.for_own(records.spec, num_slots)
+            is_published = isinstance(x, str) and is_named(x)
+            recipe = self.method.find_for(x, records.spec.shape) if is_published else None
+        usual = self.method.settings_for(records.spec, num_slots) if recipe is None else recipe.config
         changes = {"seed": self.seed} | self.settings
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in changes.items()}
         try:
-            config = replace(recipe.config, **plain)
+            config = replace(usual, **plain)
         except TypeError as error:
             raise InputError(f"{type(self).__name__}: a setting is of the wrong type ({error})") from None
-        return from_json_tree(self.book.method.config, to_json_tree(config), type(self).__name__)
+        return from_json_tree(self.method.config, to_json_tree(config), type(self).__name__)
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
         name = type(self).__name__
         if "noise_multiplier" in settings:
             raise InputError("noise_multiplier follows from epsilon here: leave it out")
-        known = {field.name for field in fields(self.book.method.config)} - {"noise_multiplier", "seed"}
+        known = {field.name for field in fields(self.method.config)} - {"noise_multiplier", "seed"}
         for setting in settings:
             if setting not in known:
                 raise InputError(f"{name} has no setting {setting!r}; the settings are {', '.join(sorted(known))}")

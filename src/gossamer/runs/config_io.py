@@ -6,7 +6,8 @@ import dataclasses
 import math
 import types
 import typing
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import cattrs
 from cattrs.gen import make_dict_structure_fn
@@ -16,6 +17,20 @@ from gossamer.errors import InputError
 
 T = TypeVar("T")
 TAG = "type"
+
+
+@dataclasses.dataclass(frozen=True)
+class OneOf:
+    """A mark of a field that holds one of several dataclasses, asked for anew whenever a file is read.
+
+    Attributes:
+        members: returns them.
+
+    Example:
+        >>> Settings = Annotated[Any, OneOf(lambda: (int, float))]
+    """
+
+    members: Callable[[], tuple[type, ...]]
 
 
 def to_json_tree(config: object) -> dict[str, Any]:
@@ -72,6 +87,11 @@ def _first_line(reason: str) -> str:
 
 def _variants(kind: Any) -> dict[str, type] | None:
     """The dataclasses of a union by name, None for any other type."""
+    if typing.get_origin(kind) is Annotated:
+        return next(
+            ({one.__name__: one for one in mark.members()} for mark in kind.__metadata__ if isinstance(mark, OneOf)),
+            None,
+        )
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         members = typing.get_args(kind)
         if all(dataclasses.is_dataclass(member) for member in members):
