@@ -154,12 +154,12 @@ def test_an_audit_leaves_no_trace_in_the_release_and_takes_no_step(gossamer: Cal
 def test_every_plan_that_can_be_run_can_be_audited() -> None:
     from gossamer.auditing.mechanism import Effort
     from gossamer.errors import InputError
-    from gossamer.methods.catalogue import BOOKS
+    from gossamer.methods.catalogue import METHODS
     from gossamer.privacy.slots import PublicSlots
 
     effort = Effort(num_games=8, num_bits=1)
-    for book in BOOKS:
-        recipe = next(recipe for recipe in book.recipes if recipe.name.startswith("digits"))
-        plan = book.method.plan(recipe.config, PublicSlots(1437))
+    for method in METHODS:
+        recipe = next(recipe for recipe in method.recipes if recipe.name.startswith("digits"))
+        plan = method.plan(recipe.config, PublicSlots(1437))
         with pytest.raises(InputError, match="noise_multiplier"):
             audit._audit_plan(plan, 1e-5, effort, lambda done, all: None)

@@ -1,7 +1,7 @@
 """One suite for all methods: whatever can be asked for by name runs, resumes, pays and releases as the others do.
 
-A new method adds one line to `TINY`. Every comparison is exact but where a figure of another accountant is compared;
-nothing here has a false alarm.
+Its tiny settings are in tests/shared/tiny, a file for each method. Every comparison is exact but where a figure of
+another accountant is compared; nothing here has a false alarm.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import dp_accounting
 import pytest
 import torch
 from dp_accounting import pld, rdp
+from tiny import every
 from torch import Tensor, nn
 
 from gossamer.data.images import ImageSpec
@@ -29,19 +30,10 @@ from gossamer.mechanisms import plan as priced_plan
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
-from gossamer.methods.catalogue import BOOKS, book_of, find_book
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.dp_mixture.training import DPMixtureConfig
-from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, RecordsExpected
+from gossamer.methods.catalogue import METHODS, find_method, method_of
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances
+from gossamer.methods.offered import Method
 from gossamer.methods.trained import TrainedGenerator
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.latents import NormalLatent
 from gossamer.privacy import Adjacency, PrivacyBudget
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld, epsilon_by_rdp
 from gossamer.privacy.dealing import UnitKey
@@ -52,30 +44,7 @@ from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 RECORDS, DELTA, SEED = 60, 1e-3, 3
 SLOTS, KEY = PublicSlots(RECORDS), UnitKey(bytes(32))
-EXPECTED = RecordsExpected(shape=(1, 8, 8), num_classes=3)
-SMALL = MLPGeneratorConfig(hidden_sizes=(6,))
-SMALL_MIXTURE = MixtureGeneratorConfig(num_directions=5, radius=4)
-SMALL_GS_WGAN = GSWGANConfig(
-    num_critics=6, num_steps=3, batch_size=8, draws_per_step=4, generator=SMALL,
-    stages=(Stage(critic=MLPCriticConfig(hidden_sizes=(6,)), warm_start=AgainstPresentGenerator(num_updates=2)),),
-    critic_batch_size=3, pool_per_class=3, fork_steps=2, renewals_per_step=2, critics_at_once=4,
-)  # fmt: skip
-
-TINY: dict[str, Any] = {
-    "gs-wgan": replace(SMALL_GS_WGAN, noise_multiplier=1.0),
-    "dp-cgan": DPCGANConfig(
-        num_steps=3, expected_batch_size=15, noise_multiplier=1.0, generator=SMALL, latent=NormalLatent(dim=4),
-        discriminator=MLPDiscriminatorConfig(hidden_sizes=(5,)), synthetic_batch_size=7, generator_batch_size=6,
-    ),
-    "dp-merf": DPMERFConfig(
-        records=EXPECTED, num_features=40, squared_bandwidth=8.0, noise_multiplier=0.7,
-        generator=MERFGeneratorConfig(hidden_size=12, width=4), num_fit_steps=60, samples_per_class=4,
-    ),
-    "dp-mixture": DPMixtureConfig(
-        records=EXPECTED, generator=SMALL_MIXTURE, noise_multiplier=0.7,
-    ),
-}  # fmt: skip
-"""Settings of a few private steps for 8x8 images of three classes."""
+TINY = every(lambda tiny: tiny.images)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -104,10 +73,10 @@ def price_by_rdp(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
     return PRICES[key]
 
 
-@pytest.fixture(params=[book.method.name for book in BOOKS])
+@pytest.fixture(params=[one.name for one in METHODS])
 def method(request: Any) -> Method[Any]:
     """Each method that can be asked for by name."""
-    return find_book(request.param).method
+    return find_method(request.param)
 
 
 def images(seed: int = 0) -> RecordSet:
@@ -145,12 +114,12 @@ def num_steps(method: Method[Any]) -> int:
 
 
 def test_every_method_that_can_be_asked_for_has_tiny_settings_of_its_own_here() -> None:
-    assert [book.method.name for book in BOOKS] == list(TINY)
-    for book in BOOKS:
-        settings = TINY[book.method.name]
-        assert type(settings) is book.method.config
-        assert book_of(settings) is book
-        assert 1 <= num_steps(book.method) <= 3
+    assert [one.name for one in METHODS] == list(TINY)
+    for one in METHODS:
+        settings = TINY[one.name]
+        assert type(settings) is one.config
+        assert method_of(settings) is one
+        assert 1 <= num_steps(one) <= 3
 
 
 def test_settings_are_read_back_as_they_were_written(method: Method[Any]) -> None:
@@ -290,7 +259,7 @@ def test_noise_drawn_before_the_ledger_is_written_is_caught(monkeypatch: pytest.
 
     monkeypatch.setattr(OneShotReleaser, "_advance", rash)
     journal = Journal()
-    finished(start(find_book("dp-merf").method, noise=WatchedNoise(journal), charge=journal.charge))
+    finished(start(find_method("dp-merf"), noise=WatchedNoise(journal), charge=journal.charge))
     assert journal.drawn_unpaid() == [0]
 
 
@@ -403,7 +372,7 @@ def test_the_statement_is_made_of_its_circumstances(method: Method[Any]) -> None
 @pytest.mark.parametrize("name", ["dp-cgan", "dp-merf", "dp-mixture"])
 def test_the_claim_is_that_of_another_accountant_by_loss_distributions(name: str) -> None:
     """One-of-K draws are beyond it; tests of the accountants hold those to golden figures."""
-    chosen = find_book(name).method
+    chosen = find_method(name)
     priced = chosen.plan(TINY[name], SLOTS)
     # Gaussians have one price under every adjacency, once their multiplier is derived for it.
     other = pld.PLDAccountant().compose(priced.event).get_epsilon(DELTA)
@@ -499,7 +468,7 @@ def test_what_is_released_holds_nothing_private(method: Method[Any]) -> None:
 
 def test_a_record_or_a_way_to_one_in_what_is_released_is_caught() -> None:
     private = images()
-    trained = finished(start(find_book("dp-merf").method, private)).trained()
+    trained = finished(start(find_method("dp-merf"), private)).trained()
     leak = {**trained.weights, "hidden": torch.cat([torch.zeros(5), private.x[17].flatten()])}
     assert records_in(leak, private) == [17]
     assert private_parts(replace(trained, weights={**trained.weights, "way": private.x[:0]})) == ["tensor"]

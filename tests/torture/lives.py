@@ -276,7 +276,7 @@ def _tell_reference(run: Path, result: Path) -> int:
     """Train unbroken, and keep the digests of the state at each step, and of what is released at the end."""
     from gossamer.cli.job import TrainingJob
     from gossamer.mechanisms.noise import DeterministicNoise
-    from gossamer.methods.catalogue import book_of
+    from gossamer.methods.catalogue import method_of
     from gossamer.methods.method import Circumstances
     from gossamer.runs.folder import RunFolder
     from gossamer.runs.key_file import read_key
@@ -285,7 +285,7 @@ def _tell_reference(run: Path, result: Path) -> int:
     key = read_key(RunFolder(run))
     data, slots = job.load(key)
     circumstances = Circumstances(delta=job.delta, slots=slots, key=key)
-    training = book_of(job.method).method.start(job.method, data.train, DeterministicNoise(SEED), circumstances)
+    training = method_of(job.method).start(job.method, data.train, DeterministicNoise(SEED), circumstances)
     states: dict[int, list[str]] = {0: [digest(training.state_dict())]}
     for _ in training:
         states.setdefault(training.step, []).append(digest(training.state_dict()))

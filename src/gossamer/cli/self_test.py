@@ -10,12 +10,12 @@ from typing import Final
 
 import torch
 
-from gossamer.cli.estimate import random_records
 from gossamer.data.images import ImageSpec
 from gossamer.estimators.generator_file import load_generator, write_generator_file
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.methods.cost import random_records
 from gossamer.methods.dp_mixture import DP_MIXTURE
 from gossamer.methods.method import Circumstances
 from gossamer.privacy.accounting import epsilon_by_pld
