@@ -19,7 +19,7 @@ from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
 FOLDERS: Final = ("ptbdb", "ptbdb/1.0.0", "physionet.org/files/ptbdb/1.0.0", "ptb-diagnostic-ecg-database-1.0.0")
-"""Names of the folder of the patients' folders, under a data folder."""
+"""Folders, under a data folder, in which the folders of the patients are looked for."""
 HOME: Final = "https://physionet.org/content/ptbdb/1.0.0/"
 LEADS: Final = NamedLeads(names=("ii",))
 """Limb lead II."""

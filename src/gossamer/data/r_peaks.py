@@ -22,8 +22,8 @@ def find_r_peaks(values: np.ndarray, sample_rate: float) -> np.ndarray:
     """Find the R peaks of one signal.
 
     The signal is kept between 5 and 20 Hz, differentiated, squared and averaged over 0.12 s. A peak of that energy
-    counts if it is at least 0.15 times the 95th percentile of the energy in the ten seconds around it. Peaks are at
-    least 0.25 s apart. The R peak is the largest deviation of the filtered signal within 0.075 s.
+    counts above 0.15 times the 95th percentile of the energy in the ten seconds around it. Peaks are at least 0.25 s
+    apart. The R peak is the largest deviation of the filtered signal within 0.075 s.
 
     Guarantee:
         None, and it needs none: the peaks of a recording depend on that recording alone.
