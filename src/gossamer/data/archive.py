@@ -242,7 +242,7 @@ def read_values(stream: BinaryIO, info: zipfile.ZipInfo, header: ArrayHeader, at
 def class_names_of(
     archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], y_key: str, num_classes: int | None, where: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the class names, and the sentences on what was taken for public, from public inputs alone."""
+    """Return the class names, and the sentences on the inputs taken for public, from public inputs alone."""
     shape = "The shape and whether there are labels were read from the file's format and are taken as public."
     if y_key not in members:
         if num_classes is not None or "class_names" in members:

@@ -40,8 +40,8 @@ class PublishedFile:
 def download(home: str, file: PublishedFile, folder: Path) -> Path:
     """Fetch a published file into a folder.
 
-    Nothing is written unless size and SHA-256 are right. The file is written under a temporary name and then renamed,
-    so that the name never stands for half a file, even if two processes download at once.
+    Nothing is written unless size and SHA-256 are right. The file is written under a temporary name and then renamed.
+    So the name never stands for half a file, even if two processes download at once.
 
     Args:
         home: Address that the file name is appended to.

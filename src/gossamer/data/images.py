@@ -60,7 +60,7 @@ class ImageSpec(AbstractSpec):
         """Return values as a file of this format holds them: rounded to 256 levels, with black as exactly 0.
 
         Real images come so. A sigmoid never reaches 0. A decision tree, or any other rule that asks if a pixel is
-        black, can tell a background of 0.001 from one of 0, and learns that alone.
+        black, tells a background of 0.001 from one of 0. It would learn that alone.
 
         Args:
             x: (batch, channels, height, width) in [0, 1].

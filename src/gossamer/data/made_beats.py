@@ -65,11 +65,11 @@ WIDE: Final = (
 def load_made_beats() -> RecordData:
     r"""Draw 3,000 beats of 100 people, the same ones each time.
 
-    A beat is a sum of Gaussians around its R peak, :math:`z(t) = \sum_i a_i \exp(-(t - t_i)^2 / 2 b_i^2)`, plus the end
-    of the T wave of the beat before it, a slow baseline and measurement noise. A person has heights, times and widths
-    of their own, and a heart rate. A beat varies around them. An early beat comes after two thirds of the usual
-    interval, upon the T wave of the one before it. A wide beat has another shape. The electrocardiogram is that of the
-    model of McSharry and others, in its closed form without the dynamics.
+    A beat is a sum of Gaussians around its R peak, :math:`z(t) = \sum_i a_i \exp(-(t - t_i)^2 / 2 b_i^2)`. To this are
+    added the end of the T wave of the beat before it, a slow baseline and measurement noise. A person has heights,
+    times and widths of their own, and a heart rate. A beat varies around them. An early beat comes after two thirds of
+    the usual interval, upon the T wave of the one before it. A wide beat has another shape. The electrocardiogram is
+    that of the model of McSharry and others, in its closed form without the dynamics.
 
     Returns:
         80 people for training, 20 for testing.
@@ -95,8 +95,7 @@ def load_made_beats() -> RecordData:
 
 
 def _sides() -> RecordingLists:
-    """Return the lists by which the last people in a published order are for testing. A recording is named as its
-    person."""
+    """Return the lists of people, the last ones in a published order for testing. A recording has its person's name."""
     order = np.argsort(np.random.PCG64(_SEED).random_raw(NUM_PEOPLE), kind="stable").tolist()
     names = [NAMES[person] for person in order]
     return RecordingLists(
