@@ -141,7 +141,7 @@ class WindowLayout(AbstractBeatLayout):
     """A window around the R peak, in physical units between public bounds.
 
     Each channel is centred on its own median in the window, which takes out the baseline. It is then clipped to
-    [low, high] and scaled to [0, 1]. Where the window leaves the recording, the first or last value is repeated.
+    [low, high] and scaled to [0, 1]. If the window leaves the recording, the first or last value is repeated.
 
     Args:
         length: Samples.
@@ -242,8 +242,10 @@ def label_symbols(symbols: list[str]) -> np.ndarray:
 
 
 def _resampled(recording: Recording, sample_rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the signal and its R peaks at another rate. The filter reaches ten samples of the lower rate to either
-    side."""
+    """Return the signal and its R peaks at another rate.
+
+    The filter reaches ten samples of the lower rate to either side.
+    """
     if not 1 / MAX_RESAMPLING <= sample_rate / recording.sample_rate <= MAX_RESAMPLING:
         raise InputError(
             f"{shown(recording.name)} has {recording.sample_rate:g} samples a second, its beats are to have "

@@ -54,8 +54,9 @@ class NamedPeople:
 
 
 def digests_of_contents(x: Tensor, y: Tensor | None) -> np.ndarray:
-    """Compute digests of all that a training reads of each record, its values and its label: uint8 (records, 32).
-    Private.
+    """Compute the digest of each record, of its values and its label: uint8 (records, 32). Private.
+
+    A training reads nothing of a record but these.
 
     Args:
         x: float32 (records, ...).

@@ -18,11 +18,10 @@ _MAKERS: Final = frozenset(
 
 
 class Allowance(TorchFunctionMode):
-    """A limit on the numbers that new tensors hold in all, while it is entered: twice the file's weights, and a million
-    more.
+    """A limit on the numbers that new tensors hold in all: twice the file's weights, and a million more.
 
-    A recipe from a hostile file can name layers whose product fills any memory. Torch does not fill a tensor when it
-    makes it, so a tensor that is refused at once takes no memory.
+    The limit holds while the object is entered. A recipe from a hostile file can name layers that fill any memory.
+    Torch does not fill a tensor when it makes it, so a tensor that is refused at once takes no memory.
 
     Args:
         num_weights: numbers in the file.

@@ -34,7 +34,7 @@ class Adam:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ensemble:
-    """K networks of one architecture with their Adam states, as tensors whose first axis counts networks.
+    """K networks of one architecture with their Adam states, as tensors with networks along the first axis.
 
     An ensemble is never changed in place, except by `update_`. Training returns a new one, so that a fork is a value
     that is dropped.
@@ -69,8 +69,7 @@ class Ensemble:
         return self._combine(changed, lambda old, new: old.index_copy(0, networks, new))
 
     def update_(self, networks: Tensor, changed: Ensemble) -> None:
-        """Update the present tensors in place, as `update` does: a thousand critics are too many to copy at every
-        step."""
+        """Update the present tensors in place, since a thousand critics are too many to copy at every step."""
         self._combine(changed, lambda old, new: old.index_copy_(0, networks, new))
 
     def to(self, device: torch.device) -> Ensemble:

@@ -1,8 +1,8 @@
 """Matrix products in which every row is the same to the last bit, whatever stands in the other rows.
 
-An ordinary product rounds by the shape of the whole and by the place of a row in it, since the library chooses the
-kernel and the order of its sums. The last bits of a private record's product would then depend on the number of other
-records, and a nearest centre or a rounding to a grid makes more of them.
+An ordinary product rounds by the shape of the whole and by the place of a row in it. The library chooses the kernel and
+the order of its sums. The last bits of a private record's product would then depend on the number of other records. A
+nearest centre or a rounding to a grid would enlarge that difference.
 """
 
 from __future__ import annotations

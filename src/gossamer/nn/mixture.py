@@ -87,8 +87,7 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
 
 
 class AbstractMixtureGenerator(AbstractGenerator):
-    r"""A generator that draws from a mixture of Gaussians of a class in a space of few directions, and maps back to a
-    sample.
+    r"""A generator that draws from Gaussians of a class in a space of few directions, and maps them to samples.
 
     Let u be standard normal latents, centres :math:`\mu`, factors A, scatter s and directions V. The component k is the
     one with :math:`\Phi(u_0)` in its part of the class's shares. Then

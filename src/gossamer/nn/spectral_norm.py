@@ -1,4 +1,4 @@
-"""Layers of spectral norm one whose forward pass changes nothing, with the power iteration as a step of its own.
+"""Layers of spectral norm one. Their forward pass changes nothing, and the power iteration is a step of its own.
 
 The usual spectral norm runs one power iteration inside every forward pass in training mode, so that a mere query
 changes the critic. Here a query changes nothing, and the training loop decides when the iteration advances.
@@ -171,8 +171,8 @@ class SpectralNormEmbedding(AbstractSpectralNorm):
     def forward(self, one_hot: Tensor) -> Tensor:
         """Map one_hot (batch, num_classes) to (batch, features).
 
-        This is a product with a one-hot matrix and not a look-up, since the gradient of a look-up sums in no fixed
-        order on a GPU.
+        This is a product with a one-hot matrix and not a look-up. The gradient of a look-up sums in no fixed order on a
+        GPU.
         """
         return one_hot @ self.effective_weight()
 

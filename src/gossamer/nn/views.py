@@ -33,8 +33,7 @@ class AbstractView(abc.ABC):
         """Map (batch, *sample shape) to the view, linearly and sample by sample."""
 
     def look_at_records(self, records: Tensor) -> Tensor:
-        """Map records as `look` does, without gradients. A record's view is the same to the last bit whatever the
-        others are."""
+        """Map records as `look` does, without gradients, each the same to the last bit whatever the others are."""
         return self.look(records)
 
 
@@ -147,8 +146,9 @@ class Folded(AbstractView):
 
 
 def plane(sample_shape: Shape) -> tuple[int, int]:
-    """Return height and width of an image, or 1 and the length of a series, which is an image of one row to a linear
-    map.
+    """Return height and width of an image, or 1 and the length of a series.
+
+    To a linear map, a series is an image of one row.
 
     >>> plane((1, 28, 28)), plane((2, 187))
     ((28, 28), (1, 187))
