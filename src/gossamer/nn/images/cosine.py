@@ -38,7 +38,7 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
         table_gain: scale of the class table. Under Adam it sets how much faster the table learns than the network.
         label_gain: value of the hot entry in the network's input.
         brightness: logit of a sample with all coefficients 0.
-        black: a finished generator draws darker values as 0 and stretches the rest to meet it. This is not done in
+        black: limit below which a finished generator draws values as 0. The rest is stretched to meet it. Not done in
             training, where it would stop gradients.
         rotation: standard deviation of a random rotation of the drawn image, in radians.
         shear: standard deviation of a random shear.

@@ -84,8 +84,8 @@ class MixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
         num_components: Gaussians of each class.
         radius: frequencies below it are kept, as in `LowFrequencies`.
         posture: posture in which images are described, upright or as they stand.
-        slant_weight: of the slant beside the pixels, times the root of their number: 1/7 makes it 4 at 28x28.
-        brightness: of the image with all features 0. Public.
+        slant_weight: weight of the slant beside the pixels, times the root of their number: 1/7 makes it 4 at 28x28.
+        brightness: brightness of the image with all features 0. Public.
         contrast: factor by which drawn images are stretched about the middle grey, against the blur of the missing
             frequencies.
         rotation: standard deviation of a random rotation of the drawn image, in radians.

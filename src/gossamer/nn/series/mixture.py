@@ -101,8 +101,8 @@ class SeriesMixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
         num_components: Gaussians of each class.
         radius: frequencies below it are kept, as in `LowFrequencies`: r keeps r of each channel.
         ending: the rule for the end of a series.
-        length_weight: of the length beside the values, times the root of their number in time.
-        level: of the series with all features 0. Public.
+        length_weight: weight of the length beside the values, times the root of their number in time.
+        level: level of the series with all features 0. Public.
     """
 
     radius: float = 64.0
