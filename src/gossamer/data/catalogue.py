@@ -1,5 +1,4 @@
-"""Catalogue of the records that can be asked for: published sets by name, and a user's own by path, images or
-series."""
+"""Catalogue of records to ask for: published sets by name, and a user's own by path, images or series."""
 
 from __future__ import annotations
 

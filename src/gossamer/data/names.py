@@ -61,8 +61,8 @@ def names_of_array(values: np.ndarray, place: Place) -> np.ndarray:
     """Return the names in an array of numpy.
 
     Guarantee:
-        Two cells have equal names if the rule above calls them equal, whatever the type of the array. A message names
-        the place of a cell, never its content.
+        Two cells have equal names exactly if the rule above calls them equal, whatever the type of the array. A message
+        names the place of a cell, never its content.
 
     Args:
         values: (num_rows,) integers, floats, truth values, text, bytes, or objects of these kinds and decimals.
