@@ -23,7 +23,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
-from gossamer.methods.method import AbstractTraining, Circumstances
+from gossamer.methods.method import AbstractTraining, RunContext
 from gossamer.methods.offered import Method
 from gossamer.privacy.dealing import UnitKey
 from gossamer.runs.config_io import from_json_tree, to_json_tree
@@ -47,7 +47,7 @@ def series(seed: int = 0) -> RecordSet:
 
 
 def start(method: Method[Any], private: RecordSet | None = None, **given: Any) -> AbstractTraining:
-    circumstances = Circumstances(**{"delta": DELTA, "key": KEY, **given})
+    circumstances = RunContext(**{"delta": DELTA, "key": KEY, **given})
     return method.start(TINY[method.name], private or series(), DeterministicNoise(3), circumstances)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # seconds, which a list of the methods and an account do with
     from gossamer.data.records import AbstractSpec, RecordSet
     from gossamer.mechanisms.noise import AbstractNoise
     from gossamer.methods.cost import Cost
-    from gossamer.methods.method import AbstractTraining, Circumstances, Plan, Progress
+    from gossamer.methods.method import AbstractTraining, Progress, RunContext
     from gossamer.methods.recipe import Recipe
     from gossamer.methods.working import Working
     from gossamer.privacy.budget import PrivacyBudget
@@ -62,7 +62,7 @@ class Method(Named, Generic[C]):
         """The type of its settings."""
         return self.working().config
 
-    def plan(self, config: C, slots: PublicSlots) -> Plan:
+    def plan(self, config: C, slots: PublicSlots) -> AbstractPlan:
         """Return sampling, noise and price of settings, for a public number of slots: a run is made from it."""
         return self.working().plan(config, slots)
 
@@ -70,9 +70,9 @@ class Method(Named, Generic[C]):
         """Return the settings with the smallest noise that keeps within the budget."""
         return self.working().calibrate(config, slots, budget)
 
-    def start(self, config: C, records: RecordSet, noise: AbstractNoise, circumstances: Circumstances) -> Any:
+    def start(self, config: C, records: RecordSet, noise: AbstractNoise, context: RunContext) -> Any:
         """Return a training of private records."""
-        return self.working().start(config, records, noise, circumstances)
+        return self.working().start(config, records, noise, context)
 
     def stops(self, config: C, slots: PublicSlots) -> tuple[int, ...]:
         """Return the steps that no block of a ledger crosses, because what is kept there is whole."""

@@ -10,8 +10,9 @@ import torch
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.cost import Cost, random_records, time_of_parts
-from gossamer.methods.method import AbstractTraining, Circumstances, Plan
+from gossamer.methods.method import AbstractTraining, RunContext
 from gossamer.methods.recipe import Recipe
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
@@ -19,12 +20,12 @@ from gossamer.privacy.slots import PublicSlots
 C = TypeVar("C")
 
 
-def no_stops(config: Any, plan: Plan) -> tuple[int, ...]:
+def no_stops(config: Any, plan: AbstractPlan) -> tuple[int, ...]:
     """Return no step: a block of the ledger may end anywhere."""
     return ()
 
 
-def every_step(config: Any, plan: Plan) -> tuple[int, ...]:
+def every_step(config: Any, plan: AbstractPlan) -> tuple[int, ...]:
     """Return every step of a plan, for steps so dear that each is kept as soon as it is made."""
     # Privacy: what a crash loses is priced by its own share, so a block names one such step alone.
     return tuple(range(1, plan.num_steps + 1))
@@ -38,7 +39,7 @@ class Working(Generic[C]):
         config: type of its settings, a frozen dataclass with a `seed` and a `noise_multiplier`, None until `calibrate`.
         plan: (settings, slots) -> their price.
         calibrate: (settings, slots, budget) -> settings with the smallest noise that keeps within it.
-        start: (settings, records, noise, circumstances) -> a training.
+        start: (settings, records, noise, context) -> a training.
         recipes: for published data sets, whose name they begin with; the first is taken if none is named.
         for_own: (specification, number of slots) -> settings for a user's own records; None if there are none.
         stops: (settings, plan) -> steps that no block of a ledger crosses.
@@ -48,12 +49,12 @@ class Working(Generic[C]):
     """
 
     config: type[C]
-    plan: Callable[[C, PublicSlots], Plan]
+    plan: Callable[[C, PublicSlots], AbstractPlan]
     calibrate: Callable[[C, PublicSlots, PrivacyBudget], C]
-    start: Callable[[C, RecordSet, AbstractNoise, Circumstances], AbstractTraining]
+    start: Callable[[C, RecordSet, AbstractNoise, RunContext], AbstractTraining]
     recipes: tuple[Recipe[C], ...] = ()
     for_own: Callable[[AbstractSpec, int], Recipe[C]] | None = None
-    stops: Callable[[C, Plan], tuple[int, ...]] = no_stops
+    stops: Callable[[C, AbstractPlan], tuple[int, ...]] = no_stops
     estimate: Callable[[C, AbstractSpec, PublicSlots, torch.device], Cost] | None = None
     share: Callable[[Any, int, int], Iterator[Any]] | None = None
 
@@ -70,6 +71,6 @@ class Working(Generic[C]):
             return self.estimate(config, spec, slots, device)
         images = random_records(spec, slots.number)
         # These records are random, so the noise need not be secret, and delta says nothing.
-        circumstances = Circumstances(delta=0.5 / slots.number, slots=slots, device=device)
-        training = self.start(config, images, DeterministicNoise(0), circumstances)
+        context = RunContext(delta=0.5 / slots.number, slots=slots, device=device)
+        training = self.start(config, images, DeterministicNoise(0), context)
         return Cost(seconds=time_of_parts(training), num_bytes=None, device=device)

@@ -115,7 +115,9 @@ def _structure_as(kind: Any) -> Callable[[Any, Any], Any]:
 
 def _structure_tagged(kind: type) -> Any:
     hints = typing.get_type_hints(kind, include_extras=True)  # cattrs loses marks of hints that are text
-    marked = {name: override(struct_hook=_structure_as(hint)) for name, hint in hints.items() if _is_marked(hint)}
+    marked: dict[str, Any] = {
+        name: override(struct_hook=_structure_as(hint)) for name, hint in hints.items() if _is_marked(hint)
+    }
     build = make_dict_structure_fn(kind, _CONVERTER, _cattrs_forbid_extra_keys=True, **marked)
 
     def structure(tree: Any, _: type) -> Any:

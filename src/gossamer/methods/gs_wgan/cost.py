@@ -12,7 +12,7 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.cost import Cost, random_records
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.training import GSWGANTraining, StepReport
-from gossamer.methods.method import Circumstances
+from gossamer.methods.method import RunContext
 from gossamer.privacy.slots import PublicSlots
 
 _TIMED_STEPS = 2
@@ -67,8 +67,8 @@ def _time(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: to
     """Return seconds for the warm start of one chunk, seconds for a step, and bytes of the chunk's critics."""
     images = random_records(spec, num_records)
     # These records are random, so the noise need not be secret, and delta says nothing.
-    circumstances = Circumstances(delta=0.5 / num_records, device=device)
-    training = GSWGANTraining(config, images, DeterministicNoise(0), circumstances)
+    context = RunContext(delta=0.5 / num_records, device=device)
+    training = GSWGANTraining(config, images, DeterministicNoise(0), context)
     times, size = [time.perf_counter()], 0
     for report in training:
         times.append(time.perf_counter())

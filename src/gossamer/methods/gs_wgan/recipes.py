@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.gs_wgan.augmentation import NoAugmentation, SmallMotions
 from gossamer.methods.gs_wgan.cost import estimate
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, calibrate, plan
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
-from gossamer.methods.method import Plan
 from gossamer.methods.recipe import Recipe
 from gossamer.methods.working import Working
 from gossamer.nn.ensemble import Adam
@@ -248,7 +248,7 @@ def _for_series(spec: SeriesSpec, num_records: int) -> tuple[GSWGANConfig, View]
     return replace(SERIES_CPU, num_steps=steps), LowFrequencies(radius=max(2.0, radius), scale=0.5)
 
 
-def _stage_starts(config: GSWGANConfig, plan: Plan) -> tuple[int, ...]:
+def _stage_starts(config: GSWGANConfig, plan: AbstractPlan) -> tuple[int, ...]:
     return config.stage_starts()
 
 
