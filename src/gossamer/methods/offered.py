@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # seconds, which a list of the methods and an account do with
 
     from gossamer.data.records import AbstractSpec, RecordSet
     from gossamer.mechanisms.noise import AbstractNoise
+    from gossamer.mechanisms.plan import AbstractPlan
     from gossamer.methods.cost import Cost
     from gossamer.methods.method import AbstractTraining, Progress, RunContext
     from gossamer.methods.recipe import Recipe
