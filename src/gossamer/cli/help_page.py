@@ -167,6 +167,8 @@ def headings_of(kind: Any, default: Any = None) -> dict[str, str]:
         if not any(getattr(mark, "name", None) == "" for mark in marks):
             continue
         inner = taken_over if default is None else type(getattr(default, name))
+        if not dataclasses.is_dataclass(inner):  # settings without any recipe, which begin at nothing
+            continue
         words = re.split(r"[.,\n]", inner.__doc__ or "", maxsplit=1)[0]
         title = words[:1].lower() + words[1:]
         found |= {f"--{field.name.replace('_', '-')}": title for field in dataclasses.fields(inner)}
