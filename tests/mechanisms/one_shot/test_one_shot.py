@@ -311,7 +311,7 @@ def test_releases_lost_in_crashes_and_those_still_made_never_cost_more_than_the_
     def costs(step: int, spent: float, lost: tuple[int, ...]) -> None:
         assert spent <= sum(shares) * (1 + 1e-9)
         if step or lost:
-            covering = plan.covering(step, lost)
+            covering = plan.paid_for(step, lost)
             assert sum(release.share for release in covering.releases) == pytest.approx(spent)
             alone = gaussian_event(noise_multiplier=plan.noise_multiplier * math.sqrt(sum(shares) / spent))
             assert covering.budget_at(1e-5).epsilon == pytest.approx(epsilon_by_pld(alone, 1e-5).epsilon, rel=1e-6)
@@ -328,7 +328,7 @@ def test_releases_lost_in_crashes_and_those_still_made_never_cost_more_than_the_
     assert plan.end_step(0) == plan.end_step(0, ()) == 4
     assert plan.end_step(2, (2,)) <= 3
     with pytest.raises(InputError, match="nothing to price"):
-        plan.covering(0)
+        plan.paid_for(0)
 
 
 def test_the_ledger_is_charged_before_a_slot_is_read() -> None:
