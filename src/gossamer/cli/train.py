@@ -207,7 +207,7 @@ def _named_recipe(method: Method[C], choice: DataChoice, shape: tuple[int, ...] 
 
 
 def _settings_for_help(method: Method[C], choice: DataChoice) -> C:
-    """Return the settings of a help: of the recipe that was named, of MNIST or of any; or the defaults alone."""
+    """Return the settings of a help: of the recipe that was named, of MNIST, of any, or none."""
     config = _named_recipe(method, choice, None)
     recipe = method.find_for("mnist") or next(iter(method.recipes), None)
     return config or (tyro.MISSING_NONPROP if recipe is None else recipe.config)

@@ -1,4 +1,4 @@
-"""The questions that `gossamer account` asks of the settings of a mechanism; without torch."""
+"""The questions that `gossamer account` asks of the settings of a mechanism, without torch."""
 
 from __future__ import annotations
 
@@ -53,5 +53,5 @@ class AbstractAccount(abc.ABC):
         return {}
 
     def published(self, noise_multiplier: float, num_steps: int) -> dict[str, Any]:
-        """Return the claim of a published system, and the reason why it does not hold; nothing if there is none."""
+        """Return the claim of a published system, and the reason why it does not hold, or nothing."""
         return {}

@@ -20,7 +20,7 @@ METHODS: tuple[Method[Any], ...] = (
 """In the order in which they are listed."""
 
 RETIRED: Final = (Named(name="gs-wgan-started", title="GS-WGAN, started from DP-mixture", paper=GS_WGAN.paper),)
-"""Methods that nobody can train by any more; their releases are still shown and verified."""
+"""Methods that nobody can train by any more. Their releases are still shown and verified."""
 
 
 def find_method(name: str) -> Method[Any]:
@@ -53,6 +53,6 @@ def settings_types() -> tuple[type, ...]:
 
 
 def names_of(name: str) -> Named:
-    """Return title and paper of a method, present or retired; an unknown one is called by its name."""
+    """Return title and paper of a method, present or retired. An unknown one is called by its name."""
     known = (one for one in (*METHODS, *RETIRED) if one.name == name)
     return next(known, Named(name=name, title=name, paper=None))

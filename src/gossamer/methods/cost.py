@@ -1,4 +1,4 @@
-"""The time and memory of a training, from its first seconds on random records; no private record is touched."""
+"""The time and memory of a training, from its first seconds on random records. No private record is touched."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _duration(seconds: float) -> str:
 
 
 def time_of_parts(training: AbstractTraining) -> float:
-    """Return the seconds of a training on random records, as long as patience lasts; the last part is extrapolated."""
+    """Return the seconds of a training on random records, as long as patience lasts. The last part is extrapolated."""
     began = before = part_began = time.perf_counter()
     part, seconds = "", 0.0
     for report in training:

@@ -1,4 +1,4 @@
-"""A method as it is offered: its names, its account and its recipes in one object; the work waits until it is asked."""
+"""A method as it is offered: its names, its account and its recipes in one object. The work waits until it is asked for."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Named:
     Attributes:
         name: as it is typed and written: "gs-wgan".
         title: as a person says it: "GS-WGAN".
-        paper: authors, title, place and year; None if it was published here alone.
+        paper: authors, title, place and year. None if it was published here alone.
     """
 
     name: str
@@ -119,7 +119,7 @@ class Method(Named, Generic[C]):
         raise InputError(f"no recipe {name!r} of {self.name}; the recipes are {names}")
 
     def find_for(self, data: str, shape: tuple[int, ...] | None = None) -> Recipe[C] | None:
-        """Return the first recipe for a published data set, in the layout with records of this shape; None without."""
+        """Return the first recipe for a published data set, in the layout with records of this shape, or None."""
         return next((recipe for recipe in self.recipes if recipe.suits(data, shape)), None)
 
     def settings_for(self, spec: AbstractSpec, num_slots: int) -> C:

@@ -40,12 +40,12 @@ class Working(Generic[C]):
         plan: (settings, slots) -> their price.
         calibrate: (settings, slots, budget) -> settings with the smallest noise that keeps within it.
         start: (settings, records, noise, context) -> a training.
-        recipes: for published data sets, whose name they begin with; the first is taken if none is named.
-        for_own: (specification, number of slots) -> settings for a user's own records; None if there are none.
+        recipes: for published data sets, which their names begin with. The first is taken if none is named.
+        for_own: (specification, number of slots) -> settings for a user's own records, None if there are none.
         stops: (settings, plan) -> steps that no block of a ledger crosses.
         estimate: (settings, specification, slots, device) -> cost, for a method whose first seconds tell too little.
         share: (training, rank, number of processes) -> reports of one process's part of the work before the first
-            private step; None if it works in one process.
+            private step, None if it works in one process.
     """
 
     config: type[C]
@@ -64,7 +64,7 @@ class Working(Generic[C]):
         Args:
             config: settings with a noise multiplier.
             spec: shape and classes.
-            slots: their public number; a person is taken to have one record, for the true number is private.
+            slots: their public number. A person is taken to have one record, because the true number is private.
             device: where to compute.
         """
         if self.estimate is not None:

@@ -48,7 +48,7 @@ class CardFacts:
         network: kind of the generator.
         num_weights: of the generator.
         source: the published set that was learnt from; None for records of the user's own, which stay unnamed.
-        paper: on the method, as it is cited; None if there is none.
+        paper: on the method, as it is cited. None if there is none.
     """
 
     statement: PrivacyStatement

@@ -18,7 +18,7 @@ from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsil
 
 @dataclass(frozen=True, kw_only=True)
 class AccountOneOfMany(AbstractAccount):
-    """The cost of METHOD settings. Give two of epsilon, noise multiplier and number of steps; the third is computed.
+    """The cost of METHOD settings. Give two of epsilon, noise multiplier and number of steps. The third is computed.
 
     Several epsilons and noise multipliers together give a table of the steps that each pair allows.
 
@@ -27,11 +27,11 @@ class AccountOneOfMany(AbstractAccount):
     Args:
         num_critics: critics, each with a shard of its own (K)
         batch_size: samples answered in a step (B)
-        draws_per_step: secret coins in a step (c, a divisor of B); default: one for each sample, 1: as published
+        draws_per_step: secret coins in a step (c, a divisor of B): one for each sample if it is not given, 1 as published
         delta: of the guarantee
-        noise_multiplier: noise standard deviation over sensitivity; several: 0.8,1.07,1.5
+        noise_multiplier: noise standard deviation over sensitivity, or several: 0.8,1.07,1.5
         num_steps: generator updates (T)
-        epsilon: budget; several: 1,2,5,10
+        epsilon: budget, or several: 1,2,5,10
         num_slots: records protected, if known: a delta of 1/N or more is then refused
         json: print JSON
     """

@@ -19,7 +19,7 @@ from gossamer.privacy.published import PUBLISHED_DP_CGAN_CAVEAT, published_dp_cg
 
 @dataclass(frozen=True, kw_only=True)
 class AccountPoisson(AbstractAccount):
-    """The cost of METHOD settings. Give two of epsilon, noise multiplier and number of steps; the third is computed.
+    """The cost of METHOD settings. Give two of epsilon, noise multiplier and number of steps. The third is computed.
 
     Example: gossamer account METHOD --num-slots 60000 --expected-batch-size 600 --noise-multiplier 1.12
     --num-steps 30300
@@ -27,11 +27,11 @@ class AccountPoisson(AbstractAccount):
     Args:
         num_slots: records protected (N)
         expected_batch_size: records that a Poisson sample holds on average (q N)
-        clip_norm: bound on a record's gradient; the published accountant confuses it with the noise
+        clip_norm: bound on a record's gradient, which the published accountant confuses with the noise
         delta: of the guarantee
-        noise_multiplier: noise standard deviation over the clip norm; several: 0.8,1.07,1.5
+        noise_multiplier: noise standard deviation over the clip norm, or several: 0.8,1.07,1.5
         num_steps: updates of the discriminator (T)
-        epsilon: budget; several: 1,2,5,10
+        epsilon: budget, or several: 1,2,5,10
         json: print JSON
     """
 
