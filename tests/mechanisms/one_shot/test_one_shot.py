@@ -293,7 +293,7 @@ def test_each_release_is_made_once_in_order_and_none_after_the_last() -> None:
     with pytest.raises(PrivacyError, match="no noise is used twice"):
         door.release(0, nothing())
     door.release(1, nothing())
-    with pytest.raises(PrivacyError, match="2 releases and all are spent"):
+    with pytest.raises(PrivacyError, match="2 steps and all are spent"):
         door.release(2, nothing())
     lost = OneShotReleaser(PLAN, DeterministicNoise(0), gate=StepGate(PLAN, next_step=1, lost_steps=(1,)))
     with pytest.raises(PrivacyError, match="all are spent"):

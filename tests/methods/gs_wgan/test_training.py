@@ -25,7 +25,7 @@ from gossamer.methods.gs_wgan.training import (
     calibrate,
     plan,
 )
-from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator, WarmStartChunk
+from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.method import RunContext
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
@@ -202,8 +202,8 @@ class Shelf:
     """A store in memory that remembers what was asked of it."""
 
     def __init__(self) -> None:
-        self.kept: dict[WarmStartChunk, dict[str, Tensor]] = {}
-        self.saved: list[WarmStartChunk] = []
+        self.kept: dict[str, dict[str, Tensor]] = {}
+        self.saved: list[str] = []
 
     def load(self, name: str) -> dict[str, Tensor] | None:
         return self.kept.get(name)
