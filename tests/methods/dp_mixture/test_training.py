@@ -218,18 +218,6 @@ def test_equal_streams_give_equal_generators_and_other_noise_another() -> None:
     assert not equal(first, finished(training(config=replace(CONFIG, seed=1))).trained().weights)
 
 
-def test_an_interrupted_and_resumed_run_equals_an_uninterrupted_one() -> None:
-    whole = finished(training()).trained().weights
-    for stop in range(1, 5):
-        run = training()
-        reports = iter(run)
-        for _ in range(stop):
-            next(reports)
-        again = training(state=run.state_dict())
-        assert (again.step, again.end_step) == (stop, 5)
-        assert equal(finished(again).trained().weights, whole)
-
-
 def test_every_release_is_charged_before_it_is_made_and_lost_ones_shorten_the_run() -> None:
     events: list[str] = []
 
@@ -353,15 +341,13 @@ def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
         replace(CONFIG, **{name: value})  # type: ignore[arg-type]
 
 
-def test_data_of_another_shape_half_precision_and_a_late_delta_are_refused() -> None:
+def test_data_of_another_shape_and_half_precision_are_refused() -> None:
     with pytest.raises(InputError, match="take the recipe"):
         training(config=replace(CONFIG, records=replace(CONFIG.records, num_classes=4)))
     with pytest.raises(InputError, match="take the recipe"):
         training(config=replace(CONFIG, records=replace(CONFIG.records, shape=(1, 9, 8))))
     with pytest.raises(InputError, match="float32"):
         training(precision=torch.bfloat16)
-    with pytest.raises(PrivacyError, match="delta"):
-        DPMixtureTraining(CONFIG, images(), DeterministicNoise(0), Circumstances(delta=0.1))
 
 
 def test_the_plan_names_the_types_it_is_made_of() -> None:
