@@ -34,7 +34,7 @@ from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.dp_mixture.training import DPMixtureConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, RecordsExpected
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Method, RecordsExpected, RunContext
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
@@ -161,7 +161,7 @@ def start(
     settings: Any = None,
     **given: Any,
 ) -> AbstractTraining:
-    circumstances = Circumstances(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
+    circumstances = RunContext(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
     return method.start(
         settings or TINY[method.name], private or images(), noise or DeterministicNoise(SEED), circumstances
     )
@@ -322,13 +322,13 @@ def test_a_step_that_cannot_be_charged_is_not_taken(method: Method[Any]) -> None
 
 
 def test_noise_drawn_before_the_ledger_is_written_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    advance = OneShotReleaser._advance
+    release = OneShotReleaser.release
 
-    def rash(self: OneShotReleaser, step: int) -> None:
+    def rash(self: OneShotReleaser, step: int, chunks: Any) -> Tensor:
         self._noise.gaussian(step, (1, 1))
-        advance(self, step)
+        return release(self, step, chunks)
 
-    monkeypatch.setattr(OneShotReleaser, "_advance", rash)
+    monkeypatch.setattr(OneShotReleaser, "release", rash)
     journal = Journal()
     finished(start(find_book("dp-merf").method, noise=WatchedNoise(journal), charge=journal.charge))
     assert journal.drawn_unpaid() == [0]
@@ -470,7 +470,7 @@ def test_settings_without_a_guarantee_are_refused_before_anything_is_drawn(metho
             start(method, delta=delta, slots=slots, **watched)
     unpriced = replace(TINY[method.name], noise_multiplier=None)
     with pytest.raises(InputError, match="noise_multiplier is not chosen yet: calibrate"):
-        method.start(unpriced, images(), watched["noise"], Circumstances(delta=DELTA, charge=journal.charge))
+        method.start(unpriced, images(), watched["noise"], RunContext(delta=DELTA, charge=journal.charge))
     with pytest.raises(PrivacyError, match="noise_multiplier"):
         method.plan(replace(unpriced, noise_multiplier=0.0), SLOTS)
     with pytest.raises(PrivacyError, match="noise_multiplier"):

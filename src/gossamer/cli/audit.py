@@ -45,9 +45,9 @@ from gossamer.estimators import load_generator
 from gossamer.extras import need
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.methods.catalogue import book_of
-from gossamer.methods.method import Plan
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
@@ -200,7 +200,7 @@ def _training(asked: AuditTraining) -> int:
     return _conclude(folder, [dataclasses.replace(result, details=more)], asked.json)
 
 
-def _planned(folder: RunFolder) -> tuple[TrainingJob, Plan]:
+def _planned(folder: RunFolder) -> tuple[TrainingJob, AbstractPlan]:
     """Settings of a run, and what they cost; numbers that no small machine can price are refused here."""
     job = TrainingJob.read(folder)
     plan = job.plan(slots_kept(folder))

@@ -9,22 +9,21 @@ import numpy as np
 import torch
 
 from gossamer.auditing.canaries import (
-    AnsweringDoor,
     Canaries,
     CanaryGradient,
     CanarySanitizer,
-    GradientDoor,
     tags_of,
 )
 from gossamer.cli.estimate import random_records
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.methods.catalogue import book_of
 from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
-from gossamer.methods.method import AbstractTraining, Circumstances, Plan
+from gossamer.methods.method import AbstractTraining, RunContext
 from gossamer.privacy.slots import PublicSlots
 
 MOST_CANARIES = 1000
@@ -33,7 +32,7 @@ MOST_CANARIES = 1000
 class CanaryGSWGAN(GSWGANTraining):
     """GS-WGAN of which some critics answer with their canary in place of what they learnt; all else is as it is."""
 
-    _sanitizer: AnsweringDoor  # type: ignore[assignment]
+    releaser: Any  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -41,17 +40,16 @@ class CanaryGSWGAN(GSWGANTraining):
         records: RecordSet,
         canaries: Canaries,
         noise: AbstractNoise,
-        circumstances: Circumstances,
+        context: RunContext,
     ) -> None:
-        super().__init__(config, records, noise, circumstances)
-        self.watched = CanarySanitizer(self._sanitizer, self.plan, canaries)
-        self._sanitizer = self.watched
+        super().__init__(config, records, noise, context)
+        self.releaser = self.watched = CanarySanitizer(self.releaser, self.plan, canaries)
 
 
 class CanaryDPCGAN(DPCGANTraining):
     """DP-CGAN of which some records have their canary for a gradient, or are not there; all else is as it is."""
 
-    _gradient: GradientDoor  # type: ignore[assignment]
+    releaser: Any  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -59,14 +57,11 @@ class CanaryDPCGAN(DPCGANTraining):
         records: RecordSet,
         canaries: Canaries,
         noise: AbstractNoise,
-        circumstances: Circumstances,
+        context: RunContext,
     ) -> None:
-        super().__init__(config, records, noise, circumstances)
-        door: Any = self._gradient
-        tags = tags_of(canaries, records.num_records)
-        door._records = (*door._records, tags.to(door._records[0].device))
-        self.watched = CanaryGradient(door, self.plan, canaries)
-        self._gradient = self.watched
+        super().__init__(config, records, noise, context)
+        tagged = self.releaser.also_reading(tags_of(canaries, records.num_records))
+        self.releaser = self.watched = CanaryGradient(tagged, self.plan, canaries)
 
 
 def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
@@ -90,7 +85,7 @@ def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
 
 
 def play_training(
-    config: object, plan: Plan, spec: AbstractSpec, canaries: Canaries, noise: AbstractNoise | None = None
+    config: object, plan: AbstractPlan, spec: AbstractSpec, canaries: Canaries, noise: AbstractNoise | None = None
 ) -> np.ndarray:
     """One whole training with canaries; what its releases tell of their bits.
 
@@ -109,13 +104,13 @@ def play_training(
     slots = PublicSlots(plan.num_slots, plan.unit, plan.source, share)
     records = random_records(spec, max(canaries.num, math.floor(slots.expected_training)))
     # What is made here is thrown away: the statement, and so delta, says nothing.
-    circumstances, noise = Circumstances(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
+    context, noise = RunContext(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
     training: CanaryGSWGAN | CanaryDPCGAN
     match config:
         case GSWGANConfig():
-            training = CanaryGSWGAN(config, records, canaries, noise, circumstances)
+            training = CanaryGSWGAN(config, records, canaries, noise, context)
         case DPCGANConfig():
-            training = CanaryDPCGAN(config, records, canaries, noise, circumstances)
+            training = CanaryDPCGAN(config, records, canaries, noise, context)
         case _:
             raise InputError("canaries are planted into gs-wgan and dp-cgan alone; use `gossamer audit mechanism`")
     _finish(training)

@@ -11,8 +11,7 @@ from dp_accounting import DpEvent
 from gossamer.cli.job import TrainingJob, settings_digest, slots_kept
 from gossamer.cli.priceable import price
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms.one_shot.plan import OneShotPlan
-from gossamer.methods.method import Plan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.privacy.ledger import Ledger, steps_of_branches
 from gossamer.reports.page.released import JointPrice
 from gossamer.runs.folder import RunFolder
@@ -36,7 +35,7 @@ class Branch:
 
     run_id: str
     origin: tuple[str, str, str]
-    plan: Plan
+    plan: AbstractPlan
     delta: float
     ledger: Ledger
 
@@ -60,13 +59,9 @@ def joint_prices(folders: Iterable[RunFolder]) -> dict[str, JointPrice]:
     return found
 
 
-def joint_event(plan: Plan, steps: tuple[int, ...]) -> DpEvent:
+def joint_event(plan: AbstractPlan, steps: tuple[int, ...]) -> DpEvent:
     """What so many steps of a plan do to privacy, each as often as it is named, whoever took it."""
-    match plan:
-        case OneShotPlan():
-            return plan.covering(0, steps).event
-        case _:
-            return dataclasses.replace(plan, num_steps=len(steps)).event  # type: ignore[type-var]
+    return plan.paid_for(0, steps).event
 
 
 def _joint(group: Sequence[Branch]) -> JointPrice:

@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -29,10 +28,10 @@ from gossamer.data.records import RecordData
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.catalogue import book_of
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
-from gossamer.methods.gs_wgan.warm_start import WarmStartChunk
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Plan
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, RunContext
 from gossamer.nn.ensemble import Tensors
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots
@@ -58,17 +57,14 @@ class FolderStore:
         self._folder = folder.warm_start
         self._origin = origin
 
-    def load(self, chunk: WarmStartChunk) -> Tensors | None:
-        """The chunk's critics, or None if it was not finished."""
-        path = self._path(chunk)
+    def load(self, name: str) -> Tensors | None:
+        """Return a piece; None if it was not finished."""
+        path = self._folder / f"{name}.pt"
         return load_tensors(path, self._origin) if path.is_file() else None
 
-    def save(self, chunk: WarmStartChunk, critics: Tensors) -> None:
-        """Keep a finished chunk."""
-        save_tensors(self._path(chunk), critics, self._origin)
-
-    def _path(self, chunk: WarmStartChunk) -> Path:
-        return self._folder / f"stage-{chunk.stage}-critics-{chunk.first:06d}-{chunk.last:06d}.pt"
+    def save(self, name: str, tensors: Tensors) -> None:
+        """Keep a finished piece."""
+        save_tensors(self._folder / f"{name}.pt", tensors, self._origin)
 
 
 class Interruption:
@@ -162,7 +158,7 @@ def _training(
     if ledger is not None:
         step = 0 if state is None else int(state["step"])
         spending = {"lost_steps": _lost_steps(job.plan(slots), job.delta, ledger, step), "charge": ledger.charge}
-    circumstances = Circumstances(
+    circumstances = RunContext(
         delta=job.delta,
         slots=slots,
         key=key,
@@ -189,7 +185,7 @@ def _stops(job: TrainingJob, slots: PublicSlots) -> tuple[int, ...]:
     return tuple(range(1, plan.num_steps + 1)) if isinstance(plan, OneShotPlan) else ()
 
 
-def _lost_steps(plan: Plan, delta: float, ledger: LedgerFile, step: int) -> tuple[int, ...]:
+def _lost_steps(plan: AbstractPlan, delta: float, ledger: LedgerFile, step: int) -> tuple[int, ...]:
     """Steps that were charged beside those of the checkpoint at ``step`` and lost in a crash: they stay paid.
 
     Raises:

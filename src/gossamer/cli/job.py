@@ -14,9 +14,8 @@ from gossamer.cli.protection import protect
 from gossamer.cli.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError
-from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.catalogue import MethodConfig, book_of
-from gossamer.methods.method import Plan
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import CountSource, PublicSlots
@@ -79,7 +78,7 @@ class TrainingJob:
         data = load_chosen(self.data, data_dir, self.num_classes, self.series, key, Unit(self.unit))
         return protect(data, self.unit, self.num_people, self.num_records)
 
-    def plan(self, slots: PublicSlots) -> Plan:
+    def plan(self, slots: PublicSlots) -> AbstractPlan:
         """Sampling, noise and price of the run, for its public number of slots."""
         return book_of(self.method).method.plan(self.method, slots)
 
@@ -110,7 +109,7 @@ class TrainingJob:
         return from_json_tree(cls, read_json(folder.config_file), str(folder.config_file))
 
 
-def end_step(plan: Plan, next_step: int, lost_steps: tuple[int, ...], delta: float) -> int:
+def end_step(plan: AbstractPlan, next_step: int, lost_steps: tuple[int, ...], delta: float) -> int:
     """How far a run may go that has done the first ``next_step`` steps and lost some that were paid for.
 
     Args:
@@ -119,10 +118,7 @@ def end_step(plan: Plan, next_step: int, lost_steps: tuple[int, ...], delta: flo
         lost_steps: numbers of those lost, each as often as it was.
         delta: of the statement.
     """
-    match plan:
-        case OneShotPlan():
-            return plan.end_step(next_step, lost_steps)
-    return max(next_step, plan.num_steps - len(lost_steps))
+    return plan.end_step(next_step, lost_steps)
 
 
 def remember_start(folder: RunFolder, job: TrainingJob, images: RecordSet, slots: PublicSlots, key: UnitKey) -> None:

@@ -18,8 +18,8 @@ from gossamer.cli.job import TrainingJob, end_step, slots_kept
 from gossamer.cli.priceable import price
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.catalogue import book_of
-from gossamer.methods.method import Plan
 from gossamer.privacy.ledger import Ledger, LedgerEntry
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.folder import RunFolder
@@ -108,7 +108,7 @@ def account(folder: RunFolder) -> dict[str, Any]:
     }
 
 
-def _num_left(folder: RunFolder, plan: Plan, ledger: Ledger, num_done: int, delta: float) -> int:
+def _num_left(folder: RunFolder, plan: AbstractPlan, ledger: Ledger, num_done: int, delta: float) -> int:
     """Steps that are still made; what is charged and not done counts as lost, and may cost more than a step of them."""
     left = ledger.remaining_steps(plan.num_steps)
     if left == 0 or ledger.num_charged_steps == num_done:
@@ -129,7 +129,7 @@ def processes(ledger: Ledger, num_done: int) -> list[ProcessAccount]:
     return [_of_process(group, until) for group, until in zip(groups, taken_up, strict=len(groups) > 0)]
 
 
-def one_shots(plan: Plan, ledger: Ledger) -> list[dict[str, Any]]:
+def one_shots(plan: AbstractPlan, ledger: Ledger) -> list[dict[str, Any]]:
     """For each one-shot release of a plan, its step and the processes that charged it, each time anew."""
     match plan:
         case OneShotPlan():

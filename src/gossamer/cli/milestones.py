@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gossamer.errors import InputError
-from gossamer.methods.method import Plan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.statement import shown_epsilon
 
@@ -37,7 +37,7 @@ class Milestone:
 
 
 def find_milestones(
-    plan: Plan,
+    plan: AbstractPlan,
     delta: float,
     *,
     at_epsilon: Sequence[float] = (),
@@ -96,7 +96,7 @@ def round_up(epsilon: float) -> float:
     return math.ceil(epsilon * 1000) / 1000
 
 
-def _last_step_within(plan: Plan, budget: PrivacyBudget, target_epsilon: float | None) -> int:
+def _last_step_within(plan: AbstractPlan, budget: PrivacyBudget, target_epsilon: float | None) -> int:
     whole = plan.budget_at(budget.delta).epsilon
     # What the run was announced with may be asked for again, though it is a little more than what it spends.
     if budget.epsilon > max(round_up(whole), target_epsilon or 0.0):

@@ -14,7 +14,8 @@ from gossamer.data.catalogue import NamedData
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError, PrivacyError
 from gossamer.extras import MissingExtra
-from gossamer.methods.method import AbstractTraining, Plan
+from gossamer.mechanisms.plan import AbstractPlan
+from gossamer.methods.method import AbstractTraining
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
@@ -94,7 +95,7 @@ class MilestoneReleases:
         say(f"epsilon {shown_epsilon(statement.epsilon)} at step {paid}: generator saved in {saved.path}")
 
 
-def check_price(plan: Plan, ledger: LedgerFile, statement: PrivacyStatement) -> None:
+def check_price(plan: AbstractPlan, ledger: LedgerFile, statement: PrivacyStatement) -> None:
     """Refuse to release what costs more, by the ledger, than its statement says.
 
     Guarantee: the price stated is at least that of what is charged on the disk, steps lost in crashes included.
@@ -128,7 +129,7 @@ def _list(folder: RunFolder, path: Path, trained: TrainedGenerator, ledger: Ledg
 
 
 def release(
-    trained: TrainedGenerator, plan: Plan, ledger: LedgerFile, folder: RunFolder, source: NamedData | None
+    trained: TrainedGenerator, plan: AbstractPlan, ledger: LedgerFile, folder: RunFolder, source: NamedData | None
 ) -> None:
     """Write what leaves, and say in plain words what it is.
 

@@ -41,10 +41,11 @@ from gossamer.errors import InputError
 from gossamer.extras import need
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.catalogue import BOOKS, find_book
 from gossamer.methods.gs_wgan.training import GSWGANConfig
-from gossamer.methods.method import AbstractTraining, Circumstances, Method, Plan
+from gossamer.methods.method import AbstractTraining, Method, RunContext
 from gossamer.methods.recipe import RecipeBook
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
@@ -309,7 +310,7 @@ def _target(asked: Train[Any]) -> float:
     return DEFAULT_EPSILON if asked.epsilon is None else asked.epsilon
 
 
-def _milestones(asked: Train[Any], method: Method[Any], plan: Plan, delta: float) -> tuple[Milestone, ...]:
+def _milestones(asked: Train[Any], method: Method[Any], plan: AbstractPlan, delta: float) -> tuple[Milestone, ...]:
     if (asked.save_at_epsilon or asked.save_at_step) and not method.saves_on_the_way:
         raise InputError(
             f"{method.name} has no generator before its last release: leave --save-at-epsilon and --save-at-step out, "
@@ -359,7 +360,7 @@ def _advise(training: AbstractTraining, data: RecordData) -> None:
 
 def _rehearse(asked: Train[C], method: Method[C], config: C, loaded: Loaded, delta: float) -> AbstractTraining:
     """Refuse now what would be refused later. Nothing is trained and nothing is written."""
-    circumstances = Circumstances(
+    circumstances = RunContext(
         delta=delta,
         slots=loaded.slots,
         key=loaded.key,

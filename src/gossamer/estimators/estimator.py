@@ -19,7 +19,7 @@ from gossamer.errors import GossamerError, InputError
 from gossamer.estimators.records import Array, Source, read_source, whole
 from gossamer.estimators.released import ReleasedGenerator
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.methods.method import AbstractTraining, Circumstances, Progress
+from gossamer.methods.method import AbstractTraining, Progress, RunContext
 from gossamer.methods.protected import public_slots
 from gossamer.methods.recipe import RecipeBook
 from gossamer.privacy.adjacency import Unit
@@ -186,7 +186,7 @@ class AbstractEstimator(abc.ABC):
             raise InputError(str(error)) from None
 
     def _begun(self, config: Any, data: RecordData, slots: PublicSlots, delta: float) -> AbstractTraining:
-        circumstances = Circumstances(
+        circumstances = RunContext(
             delta=delta,
             slots=slots,
             device=self.device,

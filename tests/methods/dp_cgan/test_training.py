@@ -30,7 +30,7 @@ from gossamer.methods.dp_cgan.training import (
     calibrate,
     plan,
 )
-from gossamer.methods.method import Circumstances
+from gossamer.methods.method import RunContext
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
@@ -91,7 +91,7 @@ def training(
     kind: type[DPCGANTraining] = DPCGANTraining,
     **options: object,
 ) -> DPCGANTraining:
-    circumstances = Circumstances(**{"delta": 1e-3, "slots": PublicSlots(RECORDS), **options})  # type: ignore[arg-type]
+    circumstances = RunContext(**{"delta": 1e-3, "slots": PublicSlots(RECORDS), **options})  # type: ignore[arg-type]
     return kind(config, private or images(), noise or DeterministicNoise(3), circumstances)
 
 
@@ -277,7 +277,7 @@ def data_passes_the_door(kind: type[DPCGANTraining], config: DPCGANConfig = BASE
     runs = []
     for seed in (0, 1):
         made = training(config, images(seed), kind=kind)
-        made._gradient = InjectedGradient(made._gradient)  # type: ignore[assignment]
+        made.releaser = InjectedGradient(made.releaser)  # type: ignore[assignment]
         runs.append(finished(made))
     return not same(*runs)
 
