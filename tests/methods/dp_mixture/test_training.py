@@ -116,7 +116,7 @@ def distances(kind: type[DPMixtureTraining], step: int) -> list[float]:
     earlier = finished(training(kind=kind)).state_dict()["released"][:step]
 
     def released(private: RecordSet) -> Tensor:
-        run = training(private, kind=kind, state={"released": earlier})
+        run = training(private, kind=kind, state={"step": step, "released": earlier})
         next(iter(run))
         return run.state_dict()["released"][step].double()
 
@@ -231,7 +231,7 @@ def test_every_release_is_charged_before_it_is_made_and_lost_ones_shorten_the_ru
     assert events == [text for step in range(5) for text in (f"pay {step}", f"read {step}")]
     assert [report.step for report in reports] == list(range(5))
     assert [(p.num_done, p.num_all) for p in map(run.progress, reports)] == [(n, 5) for n in range(1, 6)]
-    state = {"released": run.state_dict()["released"][:3]}
+    state = {"step": 3, "released": run.state_dict()["released"][:3]}
     lost = training(state=state, lost_steps=(3,))
     assert (lost.step, lost.end_step, lost.num_paid_steps) == (3, 4, 4)
     assert finished(lost).trained().sample(4)[0].shape == (4, 1, 8, 8)
