@@ -17,7 +17,14 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
-from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining, Mixture, calibrate, plan
+from gossamer.methods.dp_mixture.training import (
+    DPMixtureConfig,
+    DPMixtureReport,
+    DPMixtureTraining,
+    Mixture,
+    calibrate,
+    plan,
+)
 from gossamer.methods.method import RecordsExpected, RunContext
 from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
 from gossamer.privacy import Adjacency, PrivacyBudget, epsilon_by_rdp
@@ -166,8 +173,12 @@ def leaves_equal_from_any_data(kind: type[DPMixtureTraining]) -> bool:
 class TrueHistogram(DPMixtureTraining):
     """The break: the class histogram for free."""
 
-    def _take_up(self, released: Tensor) -> None:
-        super()._take_up(released)
+    def __iter__(self) -> Iterator[DPMixtureReport]:
+        for report in super().__iter__():
+            self._peek()
+            yield report
+
+    def _peek(self) -> None:
         counts = torch.bincount(self._described[1], minlength=3).double()
         self._known = replace(self._known, counts=counts)
 
@@ -175,8 +186,12 @@ class TrueHistogram(DPMixtureTraining):
 class TrueSubspace(DPMixtureTraining):
     """The break: principal directions of the records themselves."""
 
-    def _take_up(self, released: Tensor) -> None:
-        super()._take_up(released)
+    def __iter__(self) -> Iterator[DPMixtureReport]:
+        for report in super().__iter__():
+            self._peek()
+            yield report
+
+    def _peek(self) -> None:
         if self.step == 2:
             directions = torch.linalg.svd(self._described[0].double(), full_matrices=False).Vh[:5]
             self._known = replace(self._known, directions=directions.contiguous())
@@ -185,8 +200,12 @@ class TrueSubspace(DPMixtureTraining):
 class NearestRecord(DPMixtureTraining):
     """The break: centres are put on records."""
 
-    def _take_up(self, released: Tensor) -> None:
-        super()._take_up(released)
+    def __iter__(self) -> Iterator[DPMixtureReport]:
+        for report in super().__iter__():
+            self._peek()
+            yield report
+
+    def _peek(self) -> None:
         if self.step == 4:
             places = self._described[0].double() @ self._known.directions.T
             self._known = replace(self._known, centres=places[:6].view(3, 2, 5))
