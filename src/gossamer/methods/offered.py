@@ -1,4 +1,4 @@
-"""A method as it is offered: its names, its account and its recipes in one object. The work waits until it is asked for."""
+"""A method as it is offered: its names, its account and its recipes in one object. Its work waits to be asked for."""
 
 from __future__ import annotations
 

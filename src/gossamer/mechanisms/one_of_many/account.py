@@ -27,7 +27,7 @@ class AccountOneOfMany(AbstractAccount):
     Args:
         num_critics: critics, each with a shard of its own (K)
         batch_size: samples answered in a step (B)
-        draws_per_step: secret coins in a step (c, a divisor of B): one for each sample if it is not given, 1 as published
+        draws_per_step: secret coins in a step (c, a divisor of B): one for each sample unless given, 1 as published
         delta: of the guarantee
         noise_multiplier: noise standard deviation over sensitivity, or several: 0.8,1.07,1.5
         num_steps: generator updates (T)
