@@ -1,21 +1,16 @@
-"""How arguments are read: tyro on dataclasses, and the choices that several verbs share."""
+"""Arguments as they are read from the words of a command line, and the choices that several verbs share."""
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import difflib
-import io
-import itertools
 import math
-import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import tyro
-from tyro.constructors import PrimitiveConstructorSpec
-
-from gossamer.cli.help_page import HelpPage, headings_of, wide_enough
+from gossamer.cli.help_page import ChoicePage, HelpAsked, HelpPage
+from gossamer.cli.options import Missing, Option, Part, described
 from gossamer.errors import InputError
 
 if TYPE_CHECKING:  # a second or two, which accounting does without
@@ -23,136 +18,149 @@ if TYPE_CHECKING:  # a second or two, which accounting does without
 
 T = TypeVar("T")
 
-_OF_PYTHON = {
-    r"invalid literal for int\(\) with base 10: ('.*?')": r"\1 is no whole number",
-    r"could not convert string to float: ('.*?')": r"\1 is no number",
-}
-"""What Python says of a word that is no number, and what a person says."""
-
 DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["fp32", "bf16"]
 UnitName = Literal["record", "person"]
+Numbers = tuple[float, ...]
+Counts = tuple[int, ...]
+Names = tuple[str, ...]
 
 
-def _list_of(kind: type[T], metavar: str) -> PrimitiveConstructorSpec[tuple[T, ...]]:
-    """One option with several values, between commas, spaces or both."""
-
-    def read(words: list[str]) -> tuple[T, ...]:
-        values = [value for word in words for value in word.split(",") if value.strip()]
-        if not values:
-            raise ValueError("give at least one value")
-        return tuple(_value(kind, value) for value in values)
-
-    return PrimitiveConstructorSpec(
-        nargs="*",
-        metavar=metavar,
-        instance_from_str=read,
-        is_instance=lambda values: isinstance(values, tuple),
-        str_from_instance=lambda values: [str(value) for value in values],
-    )
-
-
-def _value(kind: Any, word: str) -> Any:
-    try:
-        return word.strip() if kind is str else kind(word)
-    except ValueError:
-        raise ValueError(f"{word.strip()!r} is no {'whole ' if kind is int else ''}number") from None
-
-
-Numbers = Annotated[tuple[float, ...], _list_of(float, "FLOAT[,FLOAT...]")]
-Counts = Annotated[tuple[int, ...], _list_of(int, "INT[,INT...]")]
-Names = Annotated[tuple[str, ...], _list_of(str, "TEXT[,TEXT...]")]
-
-
-def read_arguments(kind: type[T], arguments: Sequence[str], *, program: str, default: T | None = None) -> T:
+def read_arguments(kind: type[T], words: Sequence[str], *, program: str, **start: object) -> T:
     """Fill a dataclass from the command line; its docstring is the help text.
+
+    Args:
+        kind: dataclass.
+        words: the words that were typed.
+        program: the words before them.
+        start: values of fields in place of their defaults.
 
     Raises:
         InputError: the arguments do not fit.
-        SystemExit: help was asked for, and given.
+        HelpAsked: help was asked for.
     """
-    return _parse(kind, arguments, program, default=default)
+    part = Part(kind=kind, start=start)
+    if "--help" in words or "-h" in words:
+        page = HelpPage.of(f"gossamer {program}", described(part.bare), tuple(part.sections()))
+        raise HelpAsked(page if "--help" in words else page.brief())
+    options = [option for section in part.sections() for option in section.options]
+    found, unknown = _scan(words, options, program)
+    if unknown:
+        raise InputError(f"{_unknown(unknown[0], options)}; {_way_out(program)}")
+    return _fill(part, options, found, program)
 
 
-def read_known_arguments(kind: type[T], arguments: Sequence[str], *, program: str) -> T:
+def read_known_arguments(kind: type[T], words: Sequence[str], *, program: str) -> T:
     """Fill a dataclass with those arguments that it knows, and leave the others for later.
 
     Raises:
         InputError: a known argument does not fit.
     """
-    found, _ = _parse(kind, arguments, program, return_unknown_args=True)
+    part = Part(kind=kind, start={})
+    options = [option for section in part.sections() for option in section.options]
+    return _fill(part, options, _scan(words, options, program)[0], program)
+
+
+def _scan(
+    words: Sequence[str], options: Sequence[Option], program: str
+) -> tuple[dict[tuple[str, ...], list[str]], list[str]]:
+    """The words of each option, by its path, and those that belong to none."""
+    flags = {option.flag: option for option in options if option.flag}
+    place = next((option for option in options if not option.flag), None)
+    found: dict[tuple[str, ...], list[str]] = {}
+    unknown, rest = [], collections.deque(words)
+    while rest:
+        word = rest.popleft()
+        flag, sign, value = word.partition("=")
+        option = flags.get(flag.replace("_", "-"))
+        if option is not None and not (sign and not option.value.metavar):
+            found[option.path] = [value] if sign else _words_after(option, rest, program)
+        elif place is None or _is_option(word) or (place.path in found and not place.value.is_list):
+            unknown.append(word)
+        else:
+            found.setdefault(place.path, []).append(word)
+    return found, unknown
+
+
+def _words_after(option: Option, rest: collections.deque[str], program: str) -> list[str]:
+    if not option.value.metavar:
+        return []
+    found = []
+    while rest and not _is_option(rest[0]) and (option.value.is_list or not found):
+        found.append(rest.popleft())
+    if not found:
+        raise InputError(f"{option.flag}: give {option.value.metavar} after it; {_way_out(program)}")
     return found
 
 
-class _Said(io.StringIO):
-    """What tyro says, drawn with the same strokes wherever it is to go."""
+def _is_option(word: str) -> bool:
+    """Whether a word is an option, right or wrong, and no number below 0."""
+    return word[:1] == "-" and word[1:2] not in (*"0123456789.", "")
 
-    encoding = "utf-8"
 
-
-def _parse(kind: Any, arguments: Sequence[str], program: str, **options: Any) -> Any:
-    # A union takes the variant of its default: a recipe decides it, and no flag changes it by accident.
-    config = (tyro.conf.AvoidSubcommands, tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff)
-    told, said = _Said(), _Said()
+def _fill(part: Part, options: Sequence[Option], found: Mapping[tuple[str, ...], list[str]], program: str) -> Any:
+    missing = [option.call for option in options if option.default is Missing.MISSING and option.path not in found]
+    if missing:
+        raise InputError(f"Missing from gossamer {program}: {' '.join(missing)}; {_way_out(program)}")
     try:
-        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(said), wide_enough():
-            return tyro.cli(kind, prog=f"gossamer {program}", args=list(arguments), config=config, **options)
-    except SystemExit as leaving:
-        if leaving.code in (None, 0):
-            page = HelpPage.read(told.getvalue().replace("METHOD", program.split()[-1])).arranged(
-                headings_of(kind, options.get("default"))
-            )
-            print((page if "--help" in arguments else page.brief()).render())
-            raise
-        raise InputError(f"{_essence(said.getvalue())}; `gossamer {program} --help` has all options") from None
+        return part.filled(
+            {option.path: _read(option, found[option.path]) for option in options if option.path in found}
+        )
+    except ValueError as error:
+        raise InputError(f"{error}; {_way_out(program)}") from None
 
 
-def _essence(box: str) -> str:
-    """The sentence in the box that tyro draws around an error, and what it guesses was meant.
-
-    >>> _essence("╭─ Oops ──────╮\\n│ No such:    │\\n│     --a INT │\\n│ ─────────── │\\n│ For help... │")
-    'No such: --a INT'
-    """
-    # Coloured on a terminal; without sides, and ruled by hyphens, where the output is not UTF-8. The title is left out.
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]
-    lines = [line[2:].rstrip(" │") for line in plain]
-    parts = itertools.groupby(lines, lambda line: bool(line) and set(line) <= set("─-╯"))
-    sections = [section for is_rule, part in parts if not is_rule and any(section := list(part))]
-    if not sections:
-        return "the arguments do not fit"
-    paragraph = itertools.takewhile(bool, sections[0])
-    # Deeper lines are the help of an option.
-    sentence = " ".join(line.strip() for line in paragraph if not line.startswith(8 * " "))
-    for pattern, plain_words in _OF_PYTHON.items():
-        sentence = re.sub(pattern, plain_words, sentence)
-    meant = [section[1].strip() for section in sections[1:] if section[0].startswith("Perhaps")]
-    return sentence.rstrip(".") + "".join(f"; perhaps you meant {option}" for option in meant)
+def _read(option: Option, words: list[str]) -> Any:
+    try:
+        if not option.value.metavar:
+            return True
+        if not option.value.is_list:
+            return option.value.read(words[0])
+        if option.flag:
+            words = [one.strip() for word in words for one in word.split(",") if one.strip()]
+        if not words:
+            raise ValueError("give at least one value")
+        return tuple(map(option.value.read, words))
+    except ValueError as error:
+        raise ValueError(f"{option.flag or option.call}: {error}") from None
 
 
-def choose(arguments: Sequence[str], choices: Mapping[str, str], *, program: str, what: str) -> tuple[str, list[str]]:
+def _unknown(word: str, options: Sequence[Option]) -> str:
+    """The answer to a word that is no option: the nearest one, if any is near."""
+    flag = word.partition("=")[0]
+    if not _is_option(word):
+        return f"{word!r} is one word too many"
+    calls = {option.flag: option.call for option in options if option.flag}
+    if flag in calls:
+        return f"{flag} takes no value"
+    near = difflib.get_close_matches(flag.replace("_", "-"), calls, n=1)
+    return f"no option {flag}" + "".join(f"; perhaps you meant {calls[one]}" for one in near)
+
+
+def _way_out(program: str) -> str:
+    return f"`gossamer {program} --help` has all options"
+
+
+def choose(words: Sequence[str], choices: Mapping[str, str], *, program: str, what: str) -> tuple[str, list[str]]:
     """Split off a first word that must be one of the choices.
 
     Args:
-        arguments: what was typed.
-        choices: what may be typed, and what it is.
+        words: the words that were typed.
+        choices: words that may be typed, each with a summary.
         program: the words before.
-        what: what is chosen.
+        what: the kind of choice.
 
     Raises:
         InputError: it is missing or another one.
-        SystemExit: help was asked for, and given.
+        HelpAsked: help was asked for.
     """
-    if arguments and arguments[0] in choices:
-        return arguments[0], list(arguments[1:])
-    if arguments and arguments[0] in ("-h", "--help"):
-        width = max(map(len, choices))
-        print(f"usage: gossamer {program} {{{','.join(choices)}}} ...\n")
-        print("\n".join(f"  {choice:<{width}}  {summary}".rstrip() for choice, summary in choices.items()))
-        print(f"\nNext: gossamer {program} {next(iter(choices))} --help")
-        sys.exit(0)
-    near = difflib.get_close_matches(arguments[0].lower(), choices, n=1) if arguments else []
+    if words and words[0] in choices:
+        return words[0], list(words[1:])
+    if words and words[0] in ("-h", "--help"):
+        raise HelpAsked(ChoicePage(program=f"gossamer {program}", choices=choices))
+    near = difflib.get_close_matches(words[0].lower(), choices, n=1) if words else []
     way_out = f"perhaps you meant `gossamer {program} {near[0]}`" if near else f"`gossamer {program} --help` has them"
-    said = f", not {arguments[0]!r}" if arguments else ""
+    said = f", not {words[0]!r}" if words else ""
     raise InputError(f"{program}: name the {what} first ({', '.join(choices)}){said}; {way_out}")
 
 

@@ -27,7 +27,7 @@ from gossamer.extras import MODULES, need
 OLDEST_PYTHON: Final = (3, 11)
 LEAST_DISK_BYTES: Final = 2**28
 LEAST_MEMORY_BYTES: Final = 2**29
-_CORE: Final = ("torch", "numpy", "scipy", "dp-accounting", "cryptography", "safetensors", "tyro", "rich", "pillow")
+_CORE: Final = ("torch", "numpy", "scipy", "dp-accounting", "cryptography", "safetensors", "rich", "pillow")
 _RUNS: Final = Path("runs")
 _MOST_FILES: Final = 100_000
 _AGAIN: Final = "install again by `make install`, and tell us if it stays"

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
+from gossamer.cli.help_page import HelpAsked
 from gossamer.cli.outputs import outlive_readers
 from gossamer.errors import GossamerError, is_lack_of_memory
 
@@ -96,8 +97,9 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         if not is_lack_of_memory(error):
             raise
         return _complain(NO_MEMORY, 4)
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else 2
+    except HelpAsked as asked:
+        print(asked.page.render())
+        return 0
 
 
 @contextlib.contextmanager

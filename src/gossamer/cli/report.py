@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import torch
-import tyro
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.branches import joint_prices
 from gossamer.cli.job import TrainingJob
 from gossamer.cli.ledger import account
+from gossamer.cli.options import Mark
 from gossamer.cli.verify import examine
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError, one_line
@@ -62,7 +62,7 @@ class Report:
         data_dir: where published data sets lie
     """
 
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    runs: Annotated[tuple[Path, ...], Mark.POSITIONAL]
     out: Path | None = None
     title: str | None = None
     with_private: bool = False
