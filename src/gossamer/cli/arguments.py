@@ -7,10 +7,11 @@ import contextlib
 import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from gossamer.cli.help_page import ChoicePage, HelpAsked, HelpPage
-from gossamer.cli.options import Missing, Option, Part, described
+from gossamer.cli.help_page import choice_asked, help_asked
+from gossamer.cli.options import Setting
 from gossamer.errors import InputError
 
 if TYPE_CHECKING:  # a second or two, which accounting does without
@@ -24,6 +25,8 @@ UnitName = Literal["record", "person"]
 Numbers = tuple[float, ...]
 Counts = tuple[int, ...]
 Names = tuple[str, ...]
+Typed = dict[tuple[str, ...], list[str]]
+"""The words of each option that was given, by its path."""
 
 
 def read_arguments(kind: type[T], words: Sequence[str], *, program: str, **start: object) -> T:
@@ -39,15 +42,14 @@ def read_arguments(kind: type[T], words: Sequence[str], *, program: str, **start
         InputError: the arguments do not fit.
         HelpAsked: help was asked for.
     """
-    part = Part(kind=kind, start=start)
+    setting = Setting(hint=kind, value=start)
     if "--help" in words or "-h" in words:
-        page = HelpPage.of(f"gossamer {program}", described(part.bare), tuple(part.sections()))
-        raise HelpAsked(page if "--help" in words else page.brief())
-    options = [option for section in part.sections() for option in section.options]
+        raise help_asked(program, setting, words)
+    options = list(setting.options())
     found, unknown = _scan(words, options, program)
     if unknown:
         raise InputError(f"{_unknown(unknown[0], options)}; {_way_out(program)}")
-    return _fill(part, options, found, program)
+    return _fill(setting, options, found, program)
 
 
 def read_known_arguments(kind: type[T], words: Sequence[str], *, program: str) -> T:
@@ -56,40 +58,38 @@ def read_known_arguments(kind: type[T], words: Sequence[str], *, program: str) -
     Raises:
         InputError: a known argument does not fit.
     """
-    part = Part(kind=kind, start={})
-    options = [option for section in part.sections() for option in section.options]
-    return _fill(part, options, _scan(words, options, program)[0], program)
+    setting = Setting(hint=kind, value={})
+    options = list(setting.options())
+    return _fill(setting, options, _scan(words, options, program)[0], program)
 
 
-def _scan(
-    words: Sequence[str], options: Sequence[Option], program: str
-) -> tuple[dict[tuple[str, ...], list[str]], list[str]]:
+def _scan(words: Sequence[str], options: Sequence[Setting], program: str) -> tuple[Typed, list[str]]:
     """The words of each option, by its path, and those that belong to none."""
     flags = {option.flag: option for option in options if option.flag}
     place = next((option for option in options if not option.flag), None)
-    found: dict[tuple[str, ...], list[str]] = {}
+    found: Typed = {}
     unknown, rest = [], collections.deque(words)
     while rest:
         word = rest.popleft()
         flag, sign, value = word.partition("=")
         option = flags.get(flag.replace("_", "-"))
-        if option is not None and not (sign and not option.value.metavar):
+        if option is not None and not (sign and not option.takes.metavar):
             found[option.path] = [value] if sign else _words_after(option, rest, program)
-        elif place is None or _is_option(word) or (place.path in found and not place.value.is_list):
+        elif place is None or _is_option(word) or (place.path in found and not place.takes.is_list):
             unknown.append(word)
         else:
             found.setdefault(place.path, []).append(word)
     return found, unknown
 
 
-def _words_after(option: Option, rest: collections.deque[str], program: str) -> list[str]:
-    if not option.value.metavar:
+def _words_after(option: Setting, rest: collections.deque[str], program: str) -> list[str]:
+    if not option.takes.metavar:
         return []
     found = []
-    while rest and not _is_option(rest[0]) and (option.value.is_list or not found):
+    while rest and not _is_option(rest[0]) and (option.takes.is_list or not found):
         found.append(rest.popleft())
     if not found:
-        raise InputError(f"{option.flag}: give {option.value.metavar} after it; {_way_out(program)}")
+        raise InputError(f"{option.flag}: give {option.takes.metavar} after it; {_way_out(program)}")
     return found
 
 
@@ -98,34 +98,34 @@ def _is_option(word: str) -> bool:
     return word[:1] == "-" and word[1:2] not in (*"0123456789.", "")
 
 
-def _fill(part: Part, options: Sequence[Option], found: Mapping[tuple[str, ...], list[str]], program: str) -> Any:
-    missing = [option.call for option in options if option.default is Missing.MISSING and option.path not in found]
+def _fill(setting: Setting, options: Sequence[Setting], found: Typed, program: str) -> Any:
+    missing = [option.call for option in options if option.value is MISSING and option.path not in found]
     if missing:
         raise InputError(f"Missing from gossamer {program}: {' '.join(missing)}; {_way_out(program)}")
     try:
-        return part.filled(
+        return setting.filled(
             {option.path: _read(option, found[option.path]) for option in options if option.path in found}
         )
     except ValueError as error:
         raise InputError(f"{error}; {_way_out(program)}") from None
 
 
-def _read(option: Option, words: list[str]) -> Any:
+def _read(option: Setting, words: list[str]) -> Any:
     try:
-        if not option.value.metavar:
+        if not option.takes.metavar:
             return True
-        if not option.value.is_list:
-            return option.value.read(words[0])
+        if not option.takes.is_list:
+            return option.takes.read(words[0])
         if option.flag:
             words = [one.strip() for word in words for one in word.split(",") if one.strip()]
         if not words:
             raise ValueError("give at least one value")
-        return tuple(map(option.value.read, words))
+        return tuple(map(option.takes.read, words))
     except ValueError as error:
         raise ValueError(f"{option.flag or option.call}: {error}") from None
 
 
-def _unknown(word: str, options: Sequence[Option]) -> str:
+def _unknown(word: str, options: Sequence[Setting]) -> str:
     """The answer to a word that is no option: the nearest one, if any is near."""
     flag = word.partition("=")[0]
     if not _is_option(word):
@@ -157,7 +157,7 @@ def choose(words: Sequence[str], choices: Mapping[str, str], *, program: str, wh
     if words and words[0] in choices:
         return words[0], list(words[1:])
     if words and words[0] in ("-h", "--help"):
-        raise HelpAsked(ChoicePage(program=f"gossamer {program}", choices=choices))
+        raise choice_asked(program, choices)
     near = difflib.get_close_matches(words[0].lower(), choices, n=1) if words else []
     way_out = f"perhaps you meant `gossamer {program} {near[0]}`" if near else f"`gossamer {program} --help` has them"
     said = f", not {words[0]!r}" if words else ""

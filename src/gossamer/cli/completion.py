@@ -1,4 +1,4 @@
-"""`gossamer completion`: scripts with which bash, zsh and fish complete commands, made from the same options as help."""
+"""`gossamer completion`: scripts with which bash, zsh and fish complete commands, from the options of the help."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gossamer.cli.arguments import choose
-from gossamer.cli.help_page import ChoicePage, HelpAsked, HelpPage, Page
+from gossamer.cli.help_page import HelpAsked
 from gossamer.cli.main import VERBS
-from gossamer.cli.options import Option
+from gossamer.cli.options import Setting
 from gossamer.errors import InputError
 
 SHELLS: Final = {
@@ -35,14 +35,14 @@ class Call:
     """
 
     words: tuple[str, ...]
-    options: tuple[Option, ...]
+    options: tuple[Setting, ...]
 
     @property
     def name(self) -> str:
         """The command as it is typed."""
         return " ".join(self.words)
 
-    def words_for(self, option: Option) -> tuple[str, ...]:
+    def words_for(self, option: Setting) -> tuple[str, ...]:
         """Words to offer after an option: all that it takes, or the names among what may be a path."""
         if option.flag == "--data":
             return named_data()
@@ -50,7 +50,7 @@ class Call:
             from gossamer.recipes.books import find_book
 
             return tuple(recipe.name for recipe in find_book(self.words[1]).recipes)
-        return option.value.words
+        return option.takes.words
 
 
 def named_data() -> tuple[str, ...]:
@@ -64,9 +64,8 @@ def run(arguments: Sequence[str]) -> int:
     """Print a script for one shell, and on standard error how to install it."""
     shell, rest = choose(arguments, SHELLS, program="completion", what="shell")
     if {"-h", "--help"} & set(rest):
-        print(f"usage: gossamer completion {shell}\n\nPrints a script. For good, and then open a new terminal:")
-        print(f"  $ {SHELLS[shell]}")
-        return 0
+        told = "Prints a script. For good, and then open a new terminal:"
+        raise HelpAsked(f"usage: gossamer completion {shell}\n\n{told}\n  $ {SHELLS[shell]}")
     if rest:
         raise InputError(f"completion {shell} takes no further words; for good: {SHELLS[shell]}")
     calls = tuple(read_calls())
@@ -86,23 +85,20 @@ def read_calls() -> list[Call]:
     """Every command with its options, which are those of its help."""
     calls = []
     for verb in VERBS:
-        page = _help(verb)
-        seconds = tuple(page.choices) if isinstance(page, ChoicePage) else ()
-        for words in [(verb, second) for second in seconds] or [(verb,)]:
-            found = _help(*words) if seconds else page
-            options = found.options if isinstance(found, HelpPage) else ()
+        asked = _help(verb)
+        for words in [(verb, second) for second in asked.choices] or [(verb,)]:
+            options = _help(*words).options if asked.choices else asked.options
             calls.append(Call(words=words, options=tuple(option for option in options if option.flag)))
     return calls
 
 
-def _help(verb: str, *words: str) -> Page | None:
-    """The help of a command, None for one without options."""
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
+def _help(verb: str, *words: str) -> HelpAsked:
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
             importlib.import_module(f"gossamer.cli.{verb}").run([*words, "--help"])
-    except HelpAsked as asked:
-        return asked.page
-    return None
+        except HelpAsked as asked:
+            return asked
+    return HelpAsked("")  # of `data list`, which takes no options
 
 
 def _bash(calls: Sequence[Call], shell: str) -> str:
@@ -110,7 +106,7 @@ def _bash(calls: Sequence[Call], shell: str) -> str:
     for call in calls:
         seconds.setdefault(call.words[0], []).extend(call.words[1:])
     groups = {verb: words for verb, words in seconds.items() if words}
-    values = [_case(call, option) for call in calls for option in call.options if option.value.metavar]
+    values = [_case(call, option) for call in calls for option in call.options if option.takes.metavar]
     parts = {
         "VERBS": [_quoted((*VERBS, "help"))],
         "SECONDS": [f'    {verb}) call="$verb $second"; seconds={_quoted(words)} ;;' for verb, words in groups.items()],
@@ -124,9 +120,9 @@ def _bash(calls: Sequence[Call], shell: str) -> str:
     return (_ZSH_FIRST if shell == "zsh" else "") + script.strip()
 
 
-def _case(call: Call, option: Option) -> str:
+def _case(call: Call, option: Setting) -> str:
     """The words after an option, if there are any to offer or if no path can stand there."""
-    words, is_open = call.words_for(option), option.value.is_open
+    words, is_open = call.words_for(option), option.takes.is_open
     if is_open and not words:
         return ""
     return f"    '{call.name} {option.flag}') words={_quoted(words)}{'' if is_open else ' closed=1'} ;;"
@@ -190,7 +186,7 @@ def _fish(calls: Sequence[Call]) -> str:
         if call.words == ("data", "describe"):
             lines.append(f"complete -c gossamer -n '{condition}' -a {_quoted(named_data())}")
         for option in call.options:
-            takes = "" if not option.value.metavar else " -r" if option.value.is_open else " -x"
+            takes = "" if not option.takes.metavar else " -r" if option.takes.is_open else " -x"
             words = call.words_for(option)
             told = f" -a {_quoted(words)}" if words else ""
             lines.append(f"complete -c gossamer -n '{condition}' -l {option.flag[2:]}{takes}{told}")

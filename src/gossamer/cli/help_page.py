@@ -2,127 +2,111 @@
 
 from __future__ import annotations
 
-import dataclasses
+import re
 import textwrap
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass
 from shutil import get_terminal_size
-from typing import Final, Protocol
+from typing import Final
 
-from gossamer.cli.options import Described, Missing, Option, Section, Value
+from gossamer.cli.options import Setting, described
 
 _INDENT: Final = 26
-_SAYS_NOTHING: Final = (None, False, "", ())
-_HELP: Final = Option(
-    path=(), flag="--help", value=Value(metavar="", read=str), default=None, text="show this help message and exit"
-)
-
-
-class Page(Protocol):
-    """An answer to ``--help``."""
-
-    def render(self) -> str:
-        """Set the answer for a terminal."""
+_HELP: Final = Setting(hint=bool, value=False, name="help", text="show this help message and exit")
 
 
 class HelpAsked(SystemExit):
-    """The end of a command that was asked for help: `main` prints the page, and completion reads it.
+    """The end of a command that was asked for help: `main` prints the text, and completion reads the rest.
 
     Args:
-        page: the answer.
+        text: the answer.
+        options: those that the command takes.
+        choices: words of which one must come next.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, text: str, options: Sequence[Setting] = (), choices: Sequence[str] = ()) -> None:
         super().__init__(0)
-        self.page = page
+        self.text, self.options, self.choices = text, options, choices
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChoicePage:
-    """The help of a command that wants a second word.
+class Section:
+    """Options of one dataclass.
 
     Attributes:
-        program: ``gossamer train``.
-        choices: words, each with a summary.
+        title: heading.
+        note: a sentence on all of them, or nothing.
+        options: in the order of the fields.
+        is_part: its flags begin with the name of the part.
     """
 
-    program: str
-    choices: Mapping[str, str]
-
-    def render(self) -> str:
-        """Set the choices one below the other, and name the next command."""
-        width = max(map(len, self.choices))
-        lines = [f"  {choice:<{width}}  {summary}".rstrip() for choice, summary in self.choices.items()]
-        first = next(iter(self.choices))
-        usage = f"usage: {self.program} {{{','.join(self.choices)}}} ..."
-        return "\n".join([usage, "", *lines, "", f"Next: {self.program} {first} --help"])
+    title: str
+    note: str = ""
+    options: Sequence[Setting]
+    is_part: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class HelpPage:
-    """The help of a command with its options.
+def choice_asked(program: str, choices: Mapping[str, str]) -> HelpAsked:
+    """Answer with the words of which one must come next, each with a summary."""
+    width = max(map(len, choices))
+    lines = [f"usage: gossamer {program} {{{','.join(choices)}}} ...", ""]
+    lines += [f"  {choice:<{width}}  {summary}".rstrip() for choice, summary in choices.items()]
+    text = "\n".join([*lines, "", f"Next: gossamer {program} {next(iter(choices))} --help"])
+    return HelpAsked(text, choices=tuple(choices))
 
-    Attributes:
-        program: ``gossamer train gs-wgan``.
-        paragraphs: the purpose of the command.
-        examples: command lines.
-        sections: options, those of parts last.
-    """
 
-    program: str
-    paragraphs: tuple[str, ...]
-    examples: tuple[str, ...]
-    sections: tuple[Section, ...]
+def help_asked(program: str, setting: Setting, words: Sequence[str]) -> HelpAsked:
+    """Answer with the options of a command: all if ``--help`` is among the words, else those needed most."""
+    sections = sorted(sections_of(setting), key=lambda section: section.is_part)
+    paragraphs = [one.replace("METHOD", program.split()[-1]) for one in described(setting.kind)[0]]
+    options = [option for section in sections for option in section.options]
+    num_first = 2 + any(section.title == "arguments" for section in sections)
+    if "--help" not in words and len(sections) > num_first:
+        paragraphs.append(f"These are the options that are needed most; `gossamer {program} --help` has them all.")
+        sections = sections[:num_first]
+    arguments = " ".join(option.call for option in options if not option.flag)
+    usage = f"usage: gossamer {program} [-h] [OPTIONS] {arguments}".rstrip()
+    return HelpAsked(rendered(usage, paragraphs, sections, min(get_terminal_size().columns, 100)), options)
 
-    @classmethod
-    def of(cls, program: str, described: Described, sections: tuple[Section, ...]) -> HelpPage:
-        """Arrange the options of a command, and part its examples from its purpose."""
-        paragraphs = [one.replace("METHOD", program.split()[-1]) for one in described.paragraphs]
-        with_help = [_with_help(section) for section in sections]
-        if not any(section.title == "options" for section in sections):
-            with_help.append(Section(title="options", note="", options=(_HELP,)))
-        return cls(
-            program=program,
-            paragraphs=tuple(one for one in paragraphs if not one.startswith("Example: ")),
-            examples=tuple(one.removeprefix("Example: ") for one in paragraphs if one.startswith("Example: ")),
-            sections=tuple(sorted(with_help, key=lambda section: section.is_part)),
-        )
 
-    @property
-    def options(self) -> list[Option]:
-        """Options of all sections."""
-        return [option for section in self.sections for option in section.options]
+def sections_of(setting: Setting) -> Iterator[Section]:
+    """The options of a dataclass's own fields, then those of the dataclasses in it."""
+    own = [member for member in setting.members() if member.is_option]
+    named = [option for option in own if option.flag]
+    if len(named) < len(own):
+        yield Section(title="arguments", options=[option for option in own if not option.flag])
+    if not setting.path:
+        yield Section(title="options", options=[_HELP, *named])
+    elif named and setting.name:
+        is_variant = typing.get_origin(setting.hint) in (types.UnionType, typing.Union)
+        note = " ".join(described(setting.kind)[0]) if is_variant else setting.text
+        yield Section(title=setting.name, note=note, options=named, is_part=True)
+    elif named:
+        title = re.split(r"[.,\n]", setting.kind.__doc__ or "", maxsplit=1)[0]
+        yield Section(title=title[:1].lower() + title[1:], options=named)
+    for member in setting.members():
+        if not member.is_option:
+            yield from sections_of(member)
 
-    def brief(self) -> HelpPage:
-        """Keep the first sections alone, and say how to see the others."""
-        number = 1 + sum(section.title in ("arguments", "options") for section in self.sections)
-        if number >= len(self.sections):
-            return self
-        more = f"These are the options that are needed most; `{self.program} --help` has them all."
-        return dataclasses.replace(self, sections=self.sections[:number], paragraphs=(*self.paragraphs, more))
 
-    def render(self, width: int | None = None) -> str:
-        """Set the page in as many columns as the terminal has, and 100 at most, unless told otherwise."""
-        width = min(get_terminal_size().columns, 100) if width is None else width
-        arguments = [option.call for option in self.options if not option.flag]
-        lines = [" ".join([f"usage: {self.program} [-h] [OPTIONS]", *arguments])]
-        for paragraph in self.paragraphs:
+def rendered(usage: str, paragraphs: Sequence[str], sections: Sequence[Section], width: int) -> str:
+    """Set a page in so many columns."""
+    lines = [usage]
+    for paragraph in paragraphs:
+        if not paragraph.startswith("Example: "):
             lines += ["", *textwrap.wrap(paragraph, width, break_on_hyphens=False)]
-        for section in self.sections:
-            note = textwrap.wrap(section.note, width - 2, break_on_hyphens=False)
-            lines += ["", f"{section.title}:", *(f"  {line}" for line in note)]
-            lines += [line for option in section.options for line in _lines(option, width)]
-        title = "example" if len(self.examples) == 1 else "examples"
-        lines += ["", f"{title}:", *(f"  $ {example}" for example in self.examples)] if self.examples else []
-        return "\n".join(lines)
+    for section in sections:
+        note = textwrap.wrap(section.note, width - 2, break_on_hyphens=False)
+        lines += ["", f"{section.title}:", *(f"  {line}" for line in note)]
+        lines += [line for option in section.options for line in _lines(option, width)]
+    examples = [f"  $ {one.removeprefix('Example: ')}" for one in paragraphs if one.startswith("Example: ")]
+    lines += ["", "example:" if len(examples) == 1 else "examples:", *examples] if examples else []
+    return "\n".join(lines)
 
 
-def _with_help(section: Section) -> Section:
-    return dataclasses.replace(section, options=(_HELP, *section.options)) if section.title == "options" else section
-
-
-def _lines(option: Option, width: int) -> Iterator[str]:
-    """Set an option; a default that says nothing is left out."""
+def _lines(option: Setting, width: int) -> Iterator[str]:
     text = textwrap.wrap(f"{option.text} {_default(option)}".strip(), max(width - _INDENT, 20), break_on_hyphens=False)
     head = f"  -h, {option.call}" if option is _HELP else f"  {option.call}"
     if len(head) > _INDENT - 2:
@@ -132,10 +116,11 @@ def _lines(option: Option, width: int) -> Iterator[str]:
     yield from (" " * _INDENT + line for line in text)
 
 
-def _default(option: Option) -> str:
-    default = option.default
-    if default is Missing.MISSING:
+def _default(option: Setting) -> str:
+    """The default in brackets; one that says nothing is left out."""
+    if option.value is MISSING:
         return "(required)"
-    if any(default is nothing or default == nothing != 0 for nothing in _SAYS_NOTHING):
+    if option.value is None or option.value is False or option.value in ("", ()):
         return ""
-    return f"(default: {','.join(map(str, default)) if isinstance(default, tuple) else default})"
+    shown = ",".join(map(str, option.value)) if isinstance(option.value, tuple) else option.value
+    return f"(default: {shown})"

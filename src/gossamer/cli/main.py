@@ -98,7 +98,7 @@ def _guarded(verb: str, arguments: list[str]) -> int:
             raise
         return _complain(NO_MEMORY, 4)
     except HelpAsked as asked:
-        print(asked.page.render())
+        print(asked.text)
         return 0
 
 

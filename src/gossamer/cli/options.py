@@ -9,7 +9,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -19,12 +19,6 @@ class Mark(enum.Enum):
 
     POSITIONAL = enum.auto()
     TAKEN_OVER = enum.auto()
-
-
-class Missing(enum.Enum):
-    """The default of an option that must be given."""
-
-    MISSING = enum.auto()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,204 +44,115 @@ class Value:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option:
-    """An option, or an argument without a name.
+class Setting:
+    """A field in its place: an option, or a dataclass with fields of its own.
+
+    A union holds the variant of its present value, which no option changes.
 
     Attributes:
-        path: names of fields, from the outermost in.
-        flag: the word that begins it, ``--generator.radius``; empty for an argument without a name.
-        value: its kind.
-        default: its value if it is not given.
+        hint: type.
+        value: the value if nothing is typed, `dataclasses.MISSING` if something must be. Of the outermost dataclass
+            a mapping, of values that fields have in place of their defaults.
+        path: names of fields that lead to it, and numbers.
+        name: as an option without its hyphens, ``generator.radius``; empty for what has no name.
         text: its purpose.
     """
 
-    path: tuple[str, ...]
-    flag: str
-    value: Value
-    default: object
-    text: str
+    hint: Any
+    value: Any
+    path: tuple[str, ...] = ()
+    name: str = ""
+    text: str = ""
+
+    @property
+    def flag(self) -> str:
+        """The word that begins an option; empty for an argument without a name."""
+        return f"--{self.name}" if self.name else ""
 
     @property
     def call(self) -> str:
         """The option as it is typed: ``--out PATH``."""
-        return f"{self.flag} {self.value.metavar}".strip()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """Options of one dataclass.
-
-    Attributes:
-        title: heading.
-        note: a sentence on all of them, or nothing.
-        options: in the order of the fields.
-        is_part: its flags begin with the name of the part.
-    """
-
-    title: str
-    note: str
-    options: tuple[Option, ...]
-    is_part: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """A dataclass in its place among others.
-
-    Attributes:
-        kind: dataclass, or a generic one with its parameter.
-        start: values that fields have in place of their defaults.
-        path: names of fields that lead to it.
-        prefix: of its flags, ``generator.``; empty for options without one.
-        text: said of it where it is a field.
-    """
-
-    kind: Any
-    start: Mapping[str, object]
-    path: tuple[str, ...] = ()
-    prefix: str = ""
-    text: str = ""
-
-    @classmethod
-    def of(cls, value: Any, path: tuple[str, ...], prefix: str, text: str) -> Part:
-        """A part whose settings are there."""
-        start = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
-        return cls(kind=type(value), start=start, path=path, prefix=prefix, text=text)
+        return f"{self.flag} {self.takes.metavar}".strip()
 
     @property
-    def bare(self) -> Any:
-        """The dataclass without its parameter."""
-        return typing.get_origin(self.kind) or self.kind
+    def takes(self) -> Value:
+        """The kind of value that an option takes."""
+        return value_of(self.hint)
 
-    def fields(self) -> Iterator[_Field]:
-        """Fields with their kinds, in their order."""
-        stands_for = dict(zip(getattr(self.bare, "__parameters__", ()), typing.get_args(self.kind), strict=False))
-        hints, texts = typing.get_type_hints(self.bare, include_extras=True), described(self.bare).texts
-        for field in dataclasses.fields(self.bare):
-            hint, *marks = _without_marks(hints[field.name])
-            if field.default_factory is not dataclasses.MISSING:
-                default: object = field.default_factory()
-            else:
-                default = Missing.MISSING if field.default is dataclasses.MISSING else field.default
-            yield _Field(
-                part=self,
-                name=field.name,
+    @property
+    def kind(self) -> Any:
+        """The dataclass, without a parameter."""
+        return type(self.value) if dataclasses.is_dataclass(self.value) else typing.get_origin(self.hint) or self.hint
+
+    @property
+    def is_option(self) -> bool:
+        """Whether it can be typed, and holds no dataclass."""
+        return not _holds_dataclass(self.hint)
+
+    def members(self) -> Iterator[Setting]:
+        """Settings of the fields of a dataclass, or the dataclasses of a tuple of them."""
+        if isinstance(self.value, tuple) and not self.is_option:
+            for number, value in enumerate(self.value):
+                yield Setting(
+                    hint=type(value), value=value, path=(*self.path, str(number)), name=f"{self.name}.{number}"
+                )
+        elif self.value is not None and not self.is_option:
+            yield from self._fields()
+
+    def _fields(self) -> Iterator[Setting]:
+        stands_for = dict(zip(getattr(self.kind, "__parameters__", ()), typing.get_args(self.hint), strict=False))
+        hints, texts = typing.get_type_hints(self.kind, include_extras=True), described(self.kind)[1]
+        for field in dataclasses.fields(self.kind):
+            hint, *marks = typing.get_args(hints[field.name]) if _is_marked(hints[field.name]) else (hints[field.name],)
+            own = "" if Mark.POSITIONAL in marks or Mark.TAKEN_OVER in marks else field.name.replace("_", "-")
+            yield Setting(
                 hint=stands_for.get(hint, hint),
-                marks=tuple(marks),
-                value=self.start.get(field.name, default),
+                value=self._value(field),
+                path=(*self.path, field.name),
+                name=".".join(part for part in (self.name, own) if part),
                 text=texts.get(field.name, ""),
             )
 
-    def options(self) -> tuple[Option, ...]:
-        """Options of its own fields."""
-        return tuple(field.option() for field in self.fields() if not field.is_nested)
+    def _value(self, field: dataclasses.Field[Any]) -> Any:
+        if dataclasses.is_dataclass(self.value):
+            return getattr(self.value, field.name)
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        return self.value.get(field.name, default) if isinstance(self.value, Mapping) else default
 
-    def sections(self) -> Iterator[Section]:
-        """Its own options, then those of the dataclasses in it."""
-        own = self.options()
-        placed = tuple(option for option in own if not option.flag)
-        named = tuple(option for option in own if option.flag)
-        if placed:
-            yield Section(title="arguments", note="", options=placed)
-        if named and self.prefix:
-            yield Section(title=self.prefix[:-1], note=self.text, options=named, is_part=True)
-        elif named:
-            title = re.split(r"[.,\n]", self.bare.__doc__ or "", maxsplit=1)[0]
-            yield Section(title=title[:1].lower() + title[1:] if self.path else "options", note="", options=named)
-        for field in self.fields():
-            for part in field.parts():
-                yield from part.sections()
+    def options(self) -> Iterator[Setting]:
+        """All options in it."""
+        for member in self.members():
+            yield from [member] if member.is_option else member.options()
 
     def filled(self, given: Mapping[tuple[str, ...], object]) -> Any:
-        """The dataclass with values that were given, each by its path.
+        """The value with those that were given, each by its path.
 
         Raises:
             ValueError: a constructor refuses them.
         """
-        found = dict(self.start)
-        for field in self.fields():
-            path = (*self.path, field.name)
-            touched = any(other[: len(path)] == path for other in given)
-            if path in given:
-                found[field.name] = given[path]
-            elif field.is_nested and (touched or field.value is Missing.MISSING):
-                parts = [part.filled(given) for part in field.parts()]
-                found[field.name] = tuple(parts) if isinstance(field.value, tuple) else parts[0]
+        if self.path in given:
+            return given[self.path]
+        is_touched = any(path[: len(self.path)] == self.path for path in given)
+        if self.is_option or not (is_touched or self.value is MISSING or isinstance(self.value, Mapping)):
+            return self.value
+        found = {member.path[-1]: member.filled(given) for member in self.members()}
         try:
-            return self.bare(**found)
+            return tuple(found.values()) if isinstance(self.value, tuple) else self.kind(**found)
         except ValueError as error:
-            raise ValueError(f"{self.prefix[:-1]}: {error}" if self.prefix else str(error)) from None
+            raise ValueError(f"{self.name}: {error}" if self.name else str(error)) from None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Field:
-    part: Part
-    name: str
-    hint: Any
-    marks: tuple[object, ...]
-    value: Any
-    text: str
-
-    @property
-    def is_nested(self) -> bool:
-        """Whether dataclasses stand in it, and no value that can be typed."""
-        return bool(_dataclasses_in(self.hint))
-
-    def parts(self) -> Iterator[Part]:
-        """Dataclasses in it. A union holds the variant of its present value, which no option changes."""
-        path, prefix = (*self.part.path, self.name), f"{self.part.prefix}{self.name.replace('_', '-')}."
-        prefix = self.part.prefix if Mark.TAKEN_OVER in self.marks else prefix
-        if isinstance(self.value, tuple):
-            for number, value in enumerate(self.value if self.is_nested else ()):
-                yield Part.of(value, (*path, str(number)), f"{prefix}{number}.", "")
-        elif dataclasses.is_dataclass(self.value):
-            chosen = typing.get_origin(self.hint) in _UNIONS
-            yield Part.of(self.value, path, prefix, described(type(self.value)).summary if chosen else self.text)
-        elif self.value is Missing.MISSING and self.is_nested:
-            yield Part(kind=self.hint, start={}, path=path, prefix=prefix, text=self.text)
-
-    def option(self) -> Option:
-        """The option that it is."""
-        is_positional = Mark.POSITIONAL in self.marks
-        return Option(
-            path=(*self.part.path, self.name),
-            flag="" if is_positional else f"--{self.part.prefix}{self.name.replace('_', '-')}",
-            value=value_of(self.hint),
-            default=self.value,
-            text=self.text,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Described:
-    """The docstring of a dataclass.
-
-    Attributes:
-        paragraphs: above its list of fields.
-        texts: of fields, by their names.
-    """
-
-    paragraphs: tuple[str, ...]
-    texts: dict[str, str]
-
-    @property
-    def summary(self) -> str:
-        """All paragraphs in one."""
-        return " ".join(self.paragraphs)
-
-
-def described(kind: type) -> Described:
-    """The docstring of a dataclass, with the texts of fields that it inherits."""
+def described(kind: type) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The paragraphs of a dataclass's docstring, and the texts of its fields, inherited ones too."""
     paragraphs: tuple[str, ...] = ()
     texts: dict[str, str] = {}
     for one in reversed(kind.__mro__):
-        doc = inspect.cleandoc(one.__dict__.get("__doc__") or "")
-        head, *below = re.split(r"^[A-Z]\w+:\n", doc, flags=re.MULTILINE)
+        head, *below = re.split(r"^[A-Z]\w+:\n", inspect.cleandoc(one.__doc__ or ""), flags=re.MULTILINE)
         paragraphs = tuple(_plain(part) for part in re.split(r"\n\s*\n", head) if part.strip())
         for entry in re.finditer(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", "".join(below), re.MULTILINE):
             texts[entry[1]] = _plain(entry[2])
     is_made = bool(paragraphs) and paragraphs[0].startswith(f"{kind.__name__}(")  # by dataclass itself, out of fields
-    return Described(paragraphs=() if is_made else paragraphs, texts=texts)
+    return () if is_made else paragraphs, texts
 
 
 def value_of(hint: Any) -> Value:
@@ -257,16 +162,14 @@ def value_of(hint: Any) -> Value:
         TypeError: it can not be typed; a mistake of ours.
     """
     members = tuple(member for member in typing.get_args(hint) if member is not types.NoneType)
-    match typing.get_origin(hint):
-        case types.UnionType | typing.Union if len(members) == 1:
-            return value_of(members[0])
-        case literal if literal is Literal:
-            return Value(metavar=f"{{{','.join(members)}}}", read=_one_of(members), words=members)
-        case sequence if sequence is tuple and members[1:] == (Ellipsis,):
-            one = value_of(members[0])
-            name = "TEXT" if members[0] is str else one.metavar
-            metavar = f"{name} [{name} ...]" if members[0] is Path else f"{name}[,{name}...]"
-            return dataclasses.replace(one, metavar=metavar, is_list=True)
+    if typing.get_origin(hint) is Literal:
+        return Value(metavar=f"{{{','.join(members)}}}", read=_one_of(members), words=members)
+    if typing.get_origin(hint) is tuple and members[1:] == (Ellipsis,):
+        name = "TEXT" if members[0] is str else value_of(members[0]).metavar
+        metavar = f"{name} [{name} ...]" if members[0] is Path else f"{name}[,{name}...]"
+        return dataclasses.replace(value_of(members[0]), metavar=metavar, is_list=True)
+    if hint not in _PLAIN and len(members) == 1:  # or None, which cannot be typed
+        return value_of(members[0])
     if hint not in _PLAIN:
         raise TypeError(f"{hint} can not be typed as an option")
     return _PLAIN[hint]
@@ -291,7 +194,6 @@ def _number(kind: type, name: str) -> Callable[[str], Any]:
     return read
 
 
-_UNIONS: Final = (types.UnionType, typing.Union)
 _PLAIN: Final[dict[Any, Value]] = {
     bool: Value(metavar="", read=bool),
     int: Value(metavar="INT", read=_number(int, "whole number")),
@@ -301,15 +203,13 @@ _PLAIN: Final[dict[Any, Value]] = {
 }
 
 
-def _without_marks(hint: Any) -> tuple[Any, ...]:
-    return typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
+def _is_marked(hint: Any) -> bool:
+    return typing.get_origin(hint) is Annotated
 
 
-def _dataclasses_in(hint: Any) -> list[Any]:
-    """The dataclasses that a type may hold."""
-    if dataclasses.is_dataclass(typing.get_origin(hint) or hint):
-        return [hint]
-    return [one for member in typing.get_args(hint) for one in _dataclasses_in(member)]
+def _holds_dataclass(hint: Any) -> bool:
+    kind = typing.get_origin(hint) or hint
+    return dataclasses.is_dataclass(kind) or any(map(_holds_dataclass, typing.get_args(hint)))
 
 
 def _plain(text: str) -> str:
