@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
-from gossamer.cli.help_page import HelpAsked
 from gossamer.cli.outputs import outlive_readers
 from gossamer.errors import GossamerError, is_lack_of_memory
 
@@ -97,8 +96,12 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         if not is_lack_of_memory(error):
             raise
         return _complain(NO_MEMORY, 4)
-    except HelpAsked as asked:
-        print(asked.text)
+    except SystemExit as leaving:
+        from gossamer.cli.help_page import HelpAsked  # not at the beginning: most of the time of `gossamer --help`
+
+        if not isinstance(leaving, HelpAsked):
+            raise
+        print(leaving.text)
         return 0
 
 

@@ -90,8 +90,6 @@ def run(arguments: Sequence[str]) -> int:
     asked = read_arguments(Report, arguments, program="report")
     need("report", "gossamer report")
     targets = [find_release(path) for path in asked.runs]
-    if not targets:
-        raise InputError("report: name a run folder or a release; see gossamer report --help")
     if not asked.with_private and (asked.data is not None or asked.data_dir is not None):
         raise InputError("--data shows real records, so it goes with --with-private: give both or neither")
     out = _place(asked, targets)
