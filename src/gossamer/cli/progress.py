@@ -6,7 +6,6 @@ import abc
 import sys
 import time
 from contextlib import AbstractContextManager
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
@@ -55,9 +54,7 @@ class Bars(AbstractProgress):
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         self._progress.stop()
 
     def count(self, what: str, num_done: int, num_all: int) -> None:
@@ -77,9 +74,7 @@ class Lines(AbstractProgress):
     def __enter__(self) -> Lines:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         pass
 
     def count(self, what: str, num_done: int, num_all: int) -> None:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -108,9 +107,7 @@ class AbstractWatcher(AbstractContextManager["AbstractWatcher"], abc.ABC):
     def __enter__(self) -> AbstractWatcher:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         pass
 
     @abc.abstractmethod
@@ -134,10 +131,8 @@ class Plain(AbstractWatcher):
         self._progress.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.__exit__(kind, error, trace)
+    def __exit__(self, *ended: Any) -> None:
+        self._progress.__exit__(*ended)
 
     def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
         """Say how far it is."""
