@@ -64,7 +64,7 @@ def read_known_arguments(kind: type[T], words: Sequence[str], *, program: str) -
 
 
 def _scan(words: Sequence[str], options: Sequence[Setting], program: str) -> tuple[Typed, list[str]]:
-    """The words of each option, by its path, and those that belong to none."""
+    """Sort words by the path of their option, and keep those that belong to none."""
     flags = {option.flag: option for option in options if option.flag}
     place = next((option for option in options if not option.flag), None)
     found: Typed = {}
@@ -94,7 +94,7 @@ def _words_after(option: Setting, rest: collections.deque[str], program: str) ->
 
 
 def _is_option(word: str) -> bool:
-    """Whether a word is an option, right or wrong, and no number below 0."""
+    """Tell an option, right or wrong, from a value and from a number below 0."""
     return word[:1] == "-" and word[1:2] not in (*"0123456789.", "")
 
 
@@ -126,7 +126,7 @@ def _read(option: Setting, words: list[str]) -> Any:
 
 
 def _unknown(word: str, options: Sequence[Setting]) -> str:
-    """The answer to a word that is no option: the nearest one, if any is near."""
+    """Answer a word that is no option with the nearest one, if any is near."""
     flag = word.partition("=")[0]
     if not _is_option(word):
         return f"{word!r} is one word too many"
@@ -165,7 +165,7 @@ def choose(words: Sequence[str], choices: Mapping[str, str], *, program: str, wh
 
 
 def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float | None, epsilon: float | None) -> None:
-    """Refuse numbers that no accountant here can compute with; what has no guarantee is refused elsewhere.
+    """Refuse numbers that no accountant here can compute with. Settings without a guarantee are refused elsewhere.
 
     Args:
         num_critics: K, at most a thousand million.
@@ -192,7 +192,7 @@ def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float
 
 @contextlib.contextmanager
 def accountable() -> Iterator[None]:
-    """What an accountant cannot compute with, though each number alone is in range, is refused in one line.
+    """Refuse, in one line, numbers that only together are beyond an accountant.
 
     Raises:
         InputError: in place of an overflow or a division by zero.
@@ -204,7 +204,7 @@ def accountable() -> Iterator[None]:
 
 
 def find_device(name: DeviceName) -> torch.device:
-    """The device to compute on; ``auto`` takes a GPU when there is one.
+    """Find the device to compute on; ``auto`` takes a GPU if there is one.
 
     Raises:
         InputError: cuda was asked for and there is none.
@@ -219,7 +219,7 @@ def find_device(name: DeviceName) -> torch.device:
 
 
 def find_precision(name: PrecisionName) -> torch.dtype:
-    """Precision for training critics and generator; critics answer in float32 whatever it is."""
+    """Find the precision for training critics and generator; critics answer in float32 with either."""
     import torch
 
     return torch.bfloat16 if name == "bf16" else torch.float32

@@ -43,10 +43,10 @@ class Call:
         return " ".join(self.words)
 
     def words_for(self, option: Setting) -> tuple[str, ...]:
-        """Words to offer after an option: all that it takes, or the names among what may be a path."""
+        """List the words to offer after an option: all that it takes, or the names that it takes beside a path."""
         if option.flag == "--data":
             return named_data()
-        if option.flag == "--recipe":
+        if option.flag == "--recipe" and self.words[0] == "train":
             from gossamer.recipes.books import find_book
 
             return tuple(recipe.name for recipe in find_book(self.words[1]).recipes)
@@ -54,7 +54,7 @@ class Call:
 
 
 def named_data() -> tuple[str, ...]:
-    """Names of published data sets."""
+    """List the names of published data sets."""
     from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES
 
     return tuple(data.name for data in (*NAMED_DATA, *NAMED_SERIES))
@@ -77,12 +77,12 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def script(shell: str, calls: Sequence[Call]) -> str:
-    """What a shell, one of `SHELLS`, reads to complete these commands."""
+    """Write the script with which a shell, one of `SHELLS`, completes these commands."""
     return _fish(calls) if shell == "fish" else _bash(calls, shell)
 
 
 def read_calls() -> list[Call]:
-    """Every command with its options, which are those of its help."""
+    """List every command with its options, which are those of its help."""
     calls = []
     for verb in VERBS:
         asked = _help(verb)
@@ -121,7 +121,7 @@ def _bash(calls: Sequence[Call], shell: str) -> str:
 
 
 def _case(call: Call, option: Setting) -> str:
-    """The words after an option, if there are any to offer or if no path can stand there."""
+    """Offer the words after an option, if there are any or if no path can stand there."""
     words, is_open = call.words_for(option), option.takes.is_open
     if is_open and not words:
         return ""

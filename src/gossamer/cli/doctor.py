@@ -36,10 +36,10 @@ _AGAIN: Final = "install again by `make install`, and tell us if it stays"
 
 @dataclass(frozen=True, kw_only=True)
 class Doctor:
-    """Whether everything is there that is needed: versions, device, data, cache, disk, memory, terminal, a self test.
+    """Look at everything that is needed: versions, device, data, cache, disk, memory, terminal, a self test.
 
     Exit code 0, also where something is missing that only some commands need; 4 where there is a problem. Each line
-    says what to do about it. Nothing is changed and nothing is sent anywhere.
+    says the way out. Nothing is changed and nothing is sent anywhere.
 
     Example: gossamer doctor
 
@@ -63,7 +63,7 @@ class Check:
     """One thing that was looked at.
 
     Attributes:
-        verdict: whether it is as it should be; what is missing is only needed by some commands.
+        verdict: as it should be, missing (needed by some commands only) or a problem.
         what: the finding, and the way out.
         section: the name above it.
     """
@@ -96,11 +96,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def examine() -> Iterator[Check]:
-    """Make every check. What heavy imports need is imported there, for they may be what is broken."""
+    """Make every check. Heavy modules are imported there, for they may be broken."""
     for name, look in SECTIONS.items():
         try:
             yield from (replace(check, section=name) for check in look())
-        except Exception as error:  # whatever it is, it is what a person came here to learn
+        except Exception as error:  # of any kind: the person came here to learn of it
             yield Check(Verdict.PROBLEM, f"{type(error).__name__}: {error}; {_AGAIN}", name)
 
 
@@ -109,12 +109,12 @@ def _well(what: str) -> Check:
 
 
 def _needed(is_well: bool, what: str, otherwise: str) -> Check:
-    """A problem, with the way out added, unless all is well."""
+    """Report a problem, with the way out added, unless all is well."""
     return _well(what) if is_well else Check(Verdict.PROBLEM, f"{what}{otherwise}")
 
 
 def _had(what: str, look: Callable[[], object]) -> Check:
-    """A thing that is missing if the look at it is refused."""
+    """Report a thing as missing if the look at it is refused."""
     try:
         look()
     except InputError as error:
@@ -152,7 +152,7 @@ def _machine() -> Iterator[Check]:
 
 
 def _free_memory() -> int | None:
-    """Bytes that a program can still get, where the system says so."""
+    """Read the bytes that a program can still get, if the system says so."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -182,7 +182,7 @@ def _writable(folder: Path, name: str, way_out: str) -> Check:
 
 
 def _held(folder: Path) -> str:
-    """The number of files in a folder, and their size."""
+    """Count the files in a folder, and their size."""
     num_files, size = 0, 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -234,7 +234,7 @@ def _self_test() -> Iterator[Check]:
 
 
 def _size(num_bytes: float) -> str:
-    """In a unit that a person can read.
+    """Write a number of bytes in a unit that a person can read.
 
     >>> _size(3 * 2**30)
     '3.0 GiB'

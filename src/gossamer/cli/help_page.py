@@ -72,7 +72,7 @@ def help_asked(program: str, setting: Setting, words: Sequence[str]) -> HelpAske
 
 
 def sections_of(setting: Setting) -> Iterator[Section]:
-    """The options of a dataclass's own fields, then those of the dataclasses in it."""
+    """List the options of a dataclass's own fields, then those of the dataclasses in it."""
     own = [member for member in setting.members() if member.is_option]
     named = [option for option in own if option.flag]
     if len(named) < len(own):
@@ -117,7 +117,7 @@ def _lines(option: Setting, width: int) -> Iterator[str]:
 
 
 def _default(option: Setting) -> str:
-    """The default in brackets; one that says nothing is left out."""
+    """Write the default in brackets; one that says nothing is left out."""
     if option.value is MISSING:
         return "(required)"
     if option.value is None or option.value is False or option.value in ("", ()):

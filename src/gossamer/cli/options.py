@@ -54,7 +54,7 @@ class Setting:
         value: the value if nothing is typed, `dataclasses.MISSING` if something must be. Of the outermost dataclass
             a mapping, of values that fields have in place of their defaults.
         path: names of fields that lead to it, and numbers.
-        name: as an option without its hyphens, ``generator.radius``; empty for what has no name.
+        name: as an option without its hyphens, ``generator.radius``; empty for a setting without a name.
         text: its purpose.
     """
 
@@ -86,11 +86,11 @@ class Setting:
 
     @property
     def is_option(self) -> bool:
-        """Whether it can be typed, and holds no dataclass."""
+        """A setting that can be typed, and holds no dataclass."""
         return not _holds_dataclass(self.hint)
 
     def members(self) -> Iterator[Setting]:
-        """Settings of the fields of a dataclass, or the dataclasses of a tuple of them."""
+        """List the settings of a dataclass's fields, or the dataclasses of a tuple of them."""
         if isinstance(self.value, tuple) and not self.is_option:
             for number, value in enumerate(self.value):
                 yield Setting(
@@ -120,12 +120,12 @@ class Setting:
         return self.value.get(field.name, default) if isinstance(self.value, Mapping) else default
 
     def options(self) -> Iterator[Setting]:
-        """All options in it."""
+        """List all options in it."""
         for member in self.members():
             yield from [member] if member.is_option else member.options()
 
     def filled(self, given: Mapping[tuple[str, ...], object]) -> Any:
-        """The value with those that were given, each by its path.
+        """Build the value with those that were given, each by its path.
 
         Raises:
             ValueError: a constructor refuses them.
@@ -143,7 +143,7 @@ class Setting:
 
 
 def described(kind: type) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The paragraphs of a dataclass's docstring, and the texts of its fields, inherited ones too."""
+    """Read the paragraphs of a dataclass's docstring, and the texts of its fields, inherited ones too."""
     paragraphs: tuple[str, ...] = ()
     texts: dict[str, str] = {}
     for one in reversed(kind.__mro__):
@@ -156,7 +156,7 @@ def described(kind: type) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def value_of(hint: Any) -> Value:
-    """The kind of value that a type takes on the command line.
+    """Find the kind of value that a type takes on the command line.
 
     Raises:
         TypeError: it can not be typed; a mistake of ours.
