@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field
 from pathlib import Path
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pytest
 from hypothesis import given
@@ -87,6 +87,16 @@ def test_what_is_not_given_stays_as_it_was() -> None:
     assert read("x", method=recipe).method == recipe
     changed = read("x --stages.0.side 6", method=recipe).method
     assert changed == Settings(num_steps=50, shape=Square(side=3.0), stages=(Square(side=6.0),), sizes=(8, 8))
+
+
+def test_a_reader_that_forgets_the_recipe_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_the_class(self: Setting, field: Field[Any]) -> Any:
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        return self.value.get(field.name, default) if isinstance(self.value, dict) else default
+
+    monkeypatch.setattr(Setting, "_value", of_the_class)
+    with pytest.raises(AssertionError):
+        test_what_is_not_given_stays_as_it_was()
 
 
 @pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.method.name)

@@ -6,7 +6,7 @@ import collections
 import contextlib
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -45,11 +45,7 @@ def read_arguments(kind: type[T], words: Sequence[str], *, program: str, **start
     setting = Setting(hint=kind, value=start)
     if "--help" in words or "-h" in words:
         raise help_asked(program, setting, words)
-    options = list(setting.options())
-    found, unknown = _scan(words, options, program)
-    if unknown:
-        raise InputError(f"{_unknown(unknown[0], options)}; {_way_out(program)}")
-    return _fill(setting, options, found, program)
+    return _filled(setting, words, program, _refuse_unknown)
 
 
 def read_known_arguments(kind: type[T], words: Sequence[str], *, program: str) -> T:
@@ -58,12 +54,23 @@ def read_known_arguments(kind: type[T], words: Sequence[str], *, program: str) -
     Raises:
         InputError: a known argument does not fit.
     """
-    setting = Setting(hint=kind, value={})
+    return _filled(Setting(hint=kind, value={}), words, program, lambda unknown, options: None)
+
+
+def _filled(setting: Setting, words: Sequence[str], program: str, look_at_unknown: Callable[..., None]) -> Any:
     options = list(setting.options())
-    return _fill(setting, options, _scan(words, options, program)[0], program)
+    try:
+        found, unknown = _scan(words, options)
+        look_at_unknown(unknown, options)
+        missing = [option.call for option in options if option.value is MISSING and option.path not in found]
+        if missing:
+            raise ValueError(f"Missing from gossamer {program}: {' '.join(missing)}")
+        return setting.filled({one.path: _read(one, found[one.path]) for one in options if one.path in found})
+    except ValueError as error:
+        raise InputError(f"{error}; `gossamer {program} --help` has all options") from None
 
 
-def _scan(words: Sequence[str], options: Sequence[Setting], program: str) -> tuple[Typed, list[str]]:
+def _scan(words: Sequence[str], options: Sequence[Setting]) -> tuple[Typed, list[str]]:
     """Sort words by the path of their option, and keep those that belong to none."""
     flags = {option.flag: option for option in options if option.flag}
     place = next((option for option in options if not option.flag), None)
@@ -74,7 +81,7 @@ def _scan(words: Sequence[str], options: Sequence[Setting], program: str) -> tup
         flag, sign, value = word.partition("=")
         option = flags.get(flag.replace("_", "-"))
         if option is not None and not (sign and not option.takes.metavar):
-            found[option.path] = [value] if sign else _words_after(option, rest, program)
+            found[option.path] = [value] if sign else _words_after(option, rest)
         elif place is None or _is_option(word) or (place.path in found and not place.takes.is_list):
             unknown.append(word)
         else:
@@ -82,32 +89,18 @@ def _scan(words: Sequence[str], options: Sequence[Setting], program: str) -> tup
     return found, unknown
 
 
-def _words_after(option: Setting, rest: collections.deque[str], program: str) -> list[str]:
-    if not option.takes.metavar:
-        return []
-    found = []
-    while rest and not _is_option(rest[0]) and (option.takes.is_list or not found):
+def _words_after(option: Setting, rest: collections.deque[str]) -> list[str]:
+    found: list[str] = []
+    while option.takes.metavar and rest and not _is_option(rest[0]) and (option.takes.is_list or not found):
         found.append(rest.popleft())
-    if not found:
-        raise InputError(f"{option.flag}: give {option.takes.metavar} after it; {_way_out(program)}")
+    if option.takes.metavar and not found:
+        raise ValueError(f"{option.flag}: give {option.takes.metavar} after it")
     return found
 
 
 def _is_option(word: str) -> bool:
     """Tell an option, right or wrong, from a value and from a number below 0."""
     return word[:1] == "-" and word[1:2] not in (*"0123456789.", "")
-
-
-def _fill(setting: Setting, options: Sequence[Setting], found: Typed, program: str) -> Any:
-    missing = [option.call for option in options if option.value is MISSING and option.path not in found]
-    if missing:
-        raise InputError(f"Missing from gossamer {program}: {' '.join(missing)}; {_way_out(program)}")
-    try:
-        return setting.filled(
-            {option.path: _read(option, found[option.path]) for option in options if option.path in found}
-        )
-    except ValueError as error:
-        raise InputError(f"{error}; {_way_out(program)}") from None
 
 
 def _read(option: Setting, words: list[str]) -> Any:
@@ -125,20 +118,17 @@ def _read(option: Setting, words: list[str]) -> Any:
         raise ValueError(f"{option.flag or option.call}: {error}") from None
 
 
-def _unknown(word: str, options: Sequence[Setting]) -> str:
+def _refuse_unknown(unknown: Sequence[str], options: Sequence[Setting]) -> None:
     """Answer a word that is no option with the nearest one, if any is near."""
-    flag = word.partition("=")[0]
-    if not _is_option(word):
-        return f"{word!r} is one word too many"
     calls = {option.flag: option.call for option in options if option.flag}
-    if flag in calls:
-        return f"{flag} takes no value"
-    near = difflib.get_close_matches(flag.replace("_", "-"), calls, n=1)
-    return f"no option {flag}" + "".join(f"; perhaps you meant {calls[one]}" for one in near)
-
-
-def _way_out(program: str) -> str:
-    return f"`gossamer {program} --help` has all options"
+    for word in unknown:
+        flag = word.partition("=")[0]
+        if not _is_option(word):
+            raise ValueError(f"{word!r} is one word too many")
+        if flag in calls:
+            raise ValueError(f"{flag} takes no value")
+        near = difflib.get_close_matches(flag.replace("_", "-"), calls, n=1)
+        raise ValueError(f"no option {flag}" + "".join(f"; perhaps you meant {calls[one]}" for one in near))
 
 
 def choose(words: Sequence[str], choices: Mapping[str, str], *, program: str, what: str) -> tuple[str, list[str]]:

@@ -103,7 +103,7 @@ class Setting:
         stands_for = dict(zip(getattr(self.kind, "__parameters__", ()), typing.get_args(self.hint), strict=False))
         hints, texts = typing.get_type_hints(self.kind, include_extras=True), described(self.kind)[1]
         for field in dataclasses.fields(self.kind):
-            hint, *marks = typing.get_args(hints[field.name]) if _is_marked(hints[field.name]) else (hints[field.name],)
+            hint, *marks = typing.get_args(Annotated[hints[field.name], None])
             own = "" if Mark.POSITIONAL in marks or Mark.TAKEN_OVER in marks else field.name.replace("_", "-")
             yield Setting(
                 hint=stands_for.get(hint, hint),
@@ -201,10 +201,6 @@ _PLAIN: Final[dict[Any, Value]] = {
     str: Value(metavar="STR", read=str),
     Path: Value(metavar="PATH", read=Path),
 }
-
-
-def _is_marked(hint: Any) -> bool:
-    return typing.get_origin(hint) is Annotated
 
 
 def _holds_dataclass(hint: Any) -> bool:
