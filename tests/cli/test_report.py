@@ -204,7 +204,7 @@ def test_a_generator_saved_on_the_way_is_reported_on_by_its_own_statement(
     ("arguments", "code", "words"),
     [
         (("{tmp}/nowhere",), 2, "neither a run nor a release"),
-        ((), 2, "see gossamer report --help"),
+        ((), 2, "PATH [PATH ...]; `gossamer report --help`"),
         (("{run}", "--data", "digits"), 2, "--with-private"),
         (("{run}", "--out", "{run}/release/report.html"), 3, "lies in a release"),
         (("{run}", "--out", "{run}/release/samples/report.html"), 3, "lies in a release"),

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -29,6 +28,7 @@ from gossamer.cli.arguments import (
 from gossamer.cli.driving import drive
 from gossamer.cli.job import TrainingJob, check_same_start, remember_start
 from gossamer.cli.milestones import Milestone, find_milestones, round_up, show_milestones
+from gossamer.cli.options import Mark
 from gossamer.cli.priceable import check_numbers
 from gossamer.cli.processes import num_processes, process_number, wait_for_folder
 from gossamer.cli.protection import describe_prospect, describe_unit, protect
@@ -115,7 +115,7 @@ class Train(Generic[C]):
         method: settings of the method
     """
 
-    choice: Annotated[DataChoice, tyro.conf.arg(name="")]
+    choice: Annotated[DataChoice, Mark.TAKEN_OVER]
     out: Path | None = None
     key_of: Path | None = None
     epsilon: float | None = None
@@ -128,7 +128,7 @@ class Train(Generic[C]):
     plain: bool = False
     tensorboard: bool = False
     dry_run: bool = False
-    method: Annotated[C, tyro.conf.arg(name="")]
+    method: Annotated[C, Mark.TAKEN_OVER]
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -137,15 +137,11 @@ def run(arguments: Sequence[str]) -> int:
     name, rest = choose(arguments, summaries, program="train", what="method")
     method, program = find_method(name), f"train {name}"
     if {"-h", "--help"} & set(rest):
-        choice, loaded = _choice_for_help(rest, program), None
-        config = _settings_for_help(method, choice)
-        choice = dataclasses.replace(choice, data=tyro.MISSING)
-    else:
-        choice = read_known_arguments(DataChoice, rest, program=program)
-        loaded = _load(choice, _find_key(read_known_arguments(Begun, rest, program=program)))
-        config = _settings(method, choice, loaded)
-    asked = read_arguments(Train[method.config], rest, program=program, default=Train(choice=choice, method=config))
-    assert loaded is not None
+        read_arguments(Train[method.config], rest, program=program, **_recipe_for_help(method, rest, program))
+    choice = read_known_arguments(DataChoice, rest, program=program)
+    loaded = _load(choice, _find_key(read_known_arguments(Begun, rest, program=program)))
+    config = _settings(method, choice, loaded)
+    asked = read_arguments(Train[method.config], rest, program=program, method=config)
     return _train(asked, method, loaded)
 
 
@@ -206,13 +202,6 @@ def _named_recipe(method: Method[C], choice: DataChoice, shape: tuple[int, ...] 
     return None if recipe is None else recipe.config
 
 
-def _settings_for_help(method: Method[C], choice: DataChoice) -> C:
-    """Return the settings of a help: of the recipe that was named, of MNIST, of any, or none."""
-    config = _named_recipe(method, choice, None)
-    recipe = method.find_for("mnist") or next(iter(method.recipes), None)
-    return config or (tyro.MISSING_NONPROP if recipe is None else recipe.config)
-
-
 def _settings_of(method: Method[C], file: Path) -> C:
     """The method's settings in a run's `config.json`, without the noise: that follows from the budget."""
     tree = read_json(file)
@@ -220,11 +209,14 @@ def _settings_of(method: Method[C], file: Path) -> C:
     return dataclasses.replace(settings, noise_multiplier=None)
 
 
-def _choice_for_help(rest: Sequence[str], program: str) -> DataChoice:
-    """The help shows the settings of the recipe that was named, if one was."""
+def _recipe_for_help(method: Method[C], rest: Sequence[str], program: str) -> dict[str, object]:
+    """Find the settings that a help shows: of the recipe that was named, of MNIST or of any, or nothing."""
     known = [word for word in rest if word not in ("-h", "--help")]
-    known += [] if any(word.partition("=")[0] == "--data" for word in known) else ["--data", "mnist"]
-    return read_known_arguments(DataChoice, known, program=program)
+    choice = read_known_arguments(DataChoice, ["--data=mnist", *known], program=program)
+    config = _named_recipe(method, choice, None)
+    if config is None and method.recipes:
+        config = (method.find_for("mnist") or method.recipes[0]).config
+    return {} if config is None else {"method": config}
 
 
 def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:
