@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from gossamer.cli import branches, resume
-from gossamer.cli.branches import joint_event
-from gossamer.cli.job import TrainingJob, slots_kept
+from gossamer.driving.branches import joint_event
+from gossamer.driving.job import TrainingJob, slots_kept
 from gossamer.mechanisms.one_shot import OneShotPlan
 from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.privacy import tradeoff

@@ -15,10 +15,10 @@ import pytest
 
 from gossamer.cli import scoring
 from gossamer.cli.bench import RealRecords
-from gossamer.cli.job import data_digest
+from gossamer.driving.job import data_digest
 from gossamer.cli.kinds import ImageKind, SeriesKind, kind_of
 from gossamer.cli.scoring import ScoringChoice, load_real
-from gossamer.cli.series_choice import SeriesChoice
+from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.catalogue import load_records
 from gossamer.data.identities import digests_of_names
 from gossamer.data.made_beats import NAMES

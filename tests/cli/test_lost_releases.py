@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.cli import driving, releasing
-from gossamer.cli.job import TrainingJob, slots_kept
-from gossamer.cli.releasing import check_price
+from gossamer.driving.job import TrainingJob, slots_kept
+from gossamer.driving.releasing import check_price
 from gossamer.errors import PrivacyError
 from gossamer.mechanisms.one_shot import GroupedVectors, OneShotPlan, OneShotReleaser, Release
 from gossamer.methods import dp_mixture

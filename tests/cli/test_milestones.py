@@ -15,7 +15,7 @@ import torch
 from dp_accounting import rdp
 
 from gossamer.cli import driving
-from gossamer.cli.milestones import find_milestones
+from gossamer.driving.milestones import find_milestones
 from gossamer.errors import InputError
 from gossamer.estimators import load, load_generator
 from gossamer.mechanisms.noise import DeterministicNoise

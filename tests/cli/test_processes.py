@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from gossamer.cli import driving, processes
-from gossamer.cli.driving import FolderStore
-from gossamer.cli.job import TrainingJob, origin_of
+from gossamer.driving.driver import FolderStore
+from gossamer.driving.job import TrainingJob, origin_of
 from gossamer.errors import InputError, ResourceError
 from gossamer.runs.checkpoint import load_tensors
 from gossamer.runs.files import write_json

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gossamer.cli.protection import describe_prospect
+from gossamer.driving.protection import describe_prospect
 from gossamer.data.identities import digests_of_names
 from gossamer.data.splits import RandomSplit
 from gossamer.mechanisms.prospect import Prospect

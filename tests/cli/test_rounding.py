@@ -14,9 +14,9 @@ import pytest
 
 from gossamer.auditing.result import AuditResult
 from gossamer.cli import account, audit, claims, train
-from gossamer.cli.milestones import Milestone, show_milestones
-from gossamer.cli.protection import describe_prospect
-from gossamer.cli.releasing import _announce_release
+from gossamer.driving.milestones import Milestone, show_milestones
+from gossamer.driving.protection import describe_prospect
+from gossamer.driving.releasing import _announce_release
 from gossamer.cli.welcome import RunHere, State
 from gossamer.mechanisms.prospect import Prospect
 from gossamer.privacy import Adjacency, PrivacyStatement, Unit

@@ -11,7 +11,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from gossamer.cli.series_choice import NOTHING_SAID, SeriesChoice
+from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice
 from gossamer.data.beats import KaggleLayout, WindowLayout
 from gossamer.data.catalogue import AS_USUAL
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL

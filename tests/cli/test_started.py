@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from gossamer.cli import driving
-from gossamer.cli.job import TrainingJob, slots_kept
+from gossamer.driving.job import TrainingJob, slots_kept
 from gossamer.estimators import load_generator
 from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Progress

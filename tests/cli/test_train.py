@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from gossamer.cli import driving, releasing
-from gossamer.cli.job import TrainingJob, remember_start
+from gossamer.driving.job import TrainingJob, remember_start
 from gossamer.cli.watching import Watching
 from gossamer.methods.gs_wgan import Stage
 from gossamer.methods.warm_start import AgainstPresentGenerator

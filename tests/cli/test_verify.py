@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from gossamer.cli import priceable
-from gossamer.cli.handing_over import card_facts
+from gossamer.driving.handing_over import card_facts
 from gossamer.data.catalogue import find_named
 from gossamer.estimators import load_generator
 from gossamer.mechanisms import plan, priced_plan

@@ -14,7 +14,7 @@ import pytest
 
 from gossamer.cli import welcome
 from gossamer.cli.main import VERBS
-from gossamer.cli.series_choice import SeriesChoice
+from gossamer.data.series_choice import SeriesChoice
 from gossamer.cli.welcome import RunHere, State, find_runs
 from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES
 

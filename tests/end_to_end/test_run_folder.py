@@ -21,8 +21,8 @@ from dp_accounting import rdp
 from PIL import Image
 from safetensors import safe_open
 
-from gossamer.cli.driving import drive
-from gossamer.cli.job import TrainingJob, data_digest, remember_start
+from gossamer.driving.driver import drive
+from gossamer.driving.job import TrainingJob, data_digest, remember_start
 from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import load_records
 from gossamer.privacy.accounting import fixed_pair_epsilon

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from gossamer.cli import training_plot
-from gossamer.cli.training_plot import plot_if_possible, plot_training
+from gossamer.driving.training_plot import plot_if_possible, plot_training
 from gossamer.errors import ResourceError
 from gossamer.extras import MissingExtra
 from gossamer.mechanisms.plan import OneOfManyPlan

@@ -274,7 +274,7 @@ def _half_unflushed(path: Path) -> int:
 
 def _tell_reference(run: Path, result: Path) -> int:
     """Train unbroken, and keep the digests of the state at each step, and of what is released at the end."""
-    from gossamer.cli.job import TrainingJob
+    from gossamer.driving.job import TrainingJob
     from gossamer.mechanisms.noise import DeterministicNoise
     from gossamer.methods.method import Circumstances
     from gossamer.recipes.books import book_of

@@ -6,20 +6,16 @@ import contextlib
 import difflib
 import io
 import itertools
-import math
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from gossamer.cli.help_page import HelpPage, headings_of, wide_enough
 from gossamer.errors import InputError
-
-if TYPE_CHECKING:  # a second or two, which accounting does without
-    import torch
 
 T = TypeVar("T")
 
@@ -28,10 +24,6 @@ _OF_PYTHON = {
     r"could not convert string to float: ('.*?')": r"\1 is no number",
 }
 """What Python says of a word that is no number, and what a person says."""
-
-DeviceName = Literal["auto", "cpu", "cuda"]
-PrecisionName = Literal["fp32", "bf16"]
-UnitName = Literal["record", "person"]
 
 
 def _list_of(kind: type[T], metavar: str) -> PrimitiveConstructorSpec[tuple[T, ...]]:
@@ -154,64 +146,3 @@ def choose(arguments: Sequence[str], choices: Mapping[str, str], *, program: str
     way_out = f"perhaps you meant `gossamer {program} {near[0]}`" if near else f"`gossamer {program} --help` has them"
     said = f", not {arguments[0]!r}" if arguments else ""
     raise InputError(f"{program}: name the {what} first ({', '.join(choices)}){said}; {way_out}")
-
-
-def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float | None, epsilon: float | None) -> None:
-    """Refuse numbers that no accountant here can compute with; what has no guarantee is refused elsewhere.
-
-    Args:
-        num_critics: K, at most a thousand million.
-        answers: T B, at most 1e11.
-        noise_multiplier: between 0.001 and 1e6 if it is above 0, or None.
-        epsilon: at most 1e5, or None.
-
-    Raises:
-        InputError: a number is beyond its limit.
-    """
-    noise, budget = 1.0 if noise_multiplier is None else noise_multiplier, 0.0 if epsilon is None else epsilon
-    for name, value, least, most in (
-        ("--num-critics", num_critics, -math.inf, 1e9),
-        ("--num-steps times --batch-size", answers, -math.inf, 1e11),
-        ("--noise-multiplier", noise, 1e-3 if noise > 0 else -math.inf, 1e6),
-        ("--epsilon", budget, -math.inf, 1e5 if budget < math.inf else math.inf),
-    ):
-        if value < least or value > most:
-            raise InputError(
-                f"{name} is {value:g}: too {'small' if value < least else 'large'} to account for; give a "
-                f"{'larger' if value < least else 'smaller'} one"
-            )
-
-
-@contextlib.contextmanager
-def accountable() -> Iterator[None]:
-    """What an accountant cannot compute with, though each number alone is in range, is refused in one line.
-
-    Raises:
-        InputError: in place of an overflow or a division by zero.
-    """
-    try:
-        yield
-    except ArithmeticError:
-        raise InputError("these numbers together are too large or too small to account for; change one") from None
-
-
-def find_device(name: DeviceName) -> torch.device:
-    """The device to compute on; ``auto`` takes a GPU when there is one.
-
-    Raises:
-        InputError: cuda was asked for and there is none.
-    """
-    import torch
-
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: this machine has no usable GPU; use --device cpu or auto")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
-def find_precision(name: PrecisionName) -> torch.dtype:
-    """Precision for training critics and generator; critics answer in float32 whatever it is."""
-    import torch
-
-    return torch.bfloat16 if name == "bf16" else torch.float32

@@ -13,10 +13,10 @@ import torch
 import tyro
 
 from gossamer.cli.arguments import read_arguments
-from gossamer.cli.branches import joint_prices
-from gossamer.cli.job import TrainingJob
-from gossamer.cli.ledger import account
-from gossamer.cli.verify import examine
+from gossamer.driving.branches import joint_prices
+from gossamer.driving.job import TrainingJob
+from gossamer.driving.spending import account
+from gossamer.driving.examination import examine
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError, one_line
 from gossamer.estimators import load_generator

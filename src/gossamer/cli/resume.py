@@ -10,10 +10,10 @@ from typing import Annotated
 import tyro
 
 from gossamer.cli.arguments import read_arguments
-from gossamer.cli.driving import drive
-from gossamer.cli.job import TrainingJob, check_same_start
-from gossamer.cli.processes import process_number
-from gossamer.cli.releasing import say
+from gossamer.driving.driver import drive
+from gossamer.driving.job import TrainingJob, check_same_start
+from gossamer.driving.processes import process_number
+from gossamer.driving.releasing import say
 from gossamer.cli.watching import Watching
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.identity import RunIdentity, check_goes_on_here, moved_here, read_identity

@@ -11,7 +11,7 @@ import torch
 import tyro
 
 from gossamer.cli.arguments import Names, read_arguments
-from gossamer.cli.handing_over import write_folder_cards, write_records
+from gossamer.driving.handing_over import write_folder_cards, write_records
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from gossamer.cli.bench import Findings, RealRecords, Terms, versions
-from gossamer.cli.job import TrainingJob, check_held_out
+from gossamer.driving.job import TrainingJob
+from gossamer.driving.run import check_held_out, load_again
 from gossamer.cli.kinds import AbstractKind, kind_of
 from gossamer.cli.progress import progress
-from gossamer.cli.releasing import say
-from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
+from gossamer.cli.outputs import say
+from gossamer.data.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
 from gossamer.cli.targets import Target
 from gossamer.data.catalogue import is_named
 from gossamer.data.series import SeriesSpec

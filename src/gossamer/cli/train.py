@@ -27,13 +27,13 @@ from gossamer.cli.arguments import (
     read_arguments,
     read_known_arguments,
 )
-from gossamer.cli.driving import drive
-from gossamer.cli.estimate import estimate_cost
-from gossamer.cli.job import TrainingJob, check_same_start, remember_start
-from gossamer.cli.milestones import Milestone, find_milestones, round_up, show_milestones
-from gossamer.cli.processes import num_processes, process_number, wait_for_folder
-from gossamer.cli.protection import describe_prospect, describe_unit, protect
-from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
+from gossamer.driving.driver import drive
+from gossamer.driving.estimate import estimate_cost
+from gossamer.driving.job import TrainingJob, check_same_start, remember_start
+from gossamer.driving.milestones import Milestone, find_milestones, round_up, show_milestones
+from gossamer.driving.processes import num_processes, process_number, wait_for_folder
+from gossamer.driving.protection import describe_prospect, describe_unit, protect
+from gossamer.data.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
 from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import is_named
 from gossamer.data.records import RecordData

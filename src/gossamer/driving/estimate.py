@@ -1,9 +1,8 @@
-"""What a training will take in time and memory, from a few steps on random images; no record is touched."""
+"""An estimate of the time and memory of a training, from a few steps on random images; no record is touched."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 import time
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ import torch
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage, StepReport, WarmStartReport
+from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage, StepReport
 from gossamer.methods.method import Circumstances, Method
-from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
 from gossamer.privacy.slots import PublicSlots
 
 _TIMED_STEPS = 2
@@ -29,11 +27,11 @@ C = TypeVar("C")
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a training will take.
+    """The time and the memory of a training.
 
     Attributes:
         seconds: expected time.
-        num_bytes: memory of critics beside the data, None where there are none.
+        num_bytes: memory of critics beside the data, None if there are none.
         device: where.
     """
 
@@ -82,29 +80,20 @@ def estimate_cost(
     """
     if isinstance(config, GSWGANConfig):
         return _estimate_gs_wgan(config, spec, slots.number, device)
-    if isinstance(config, StartedGSWGANConfig):
-        rest = _estimate_gs_wgan(config.critics, spec, slots.number, device)
-        start = _time_of_parts(method, config, spec, slots, device)
-        return dataclasses.replace(rest, seconds=start + rest.seconds)
-    seconds = _time_of_parts(method, config, spec, slots, device)
-    return Cost(seconds=seconds, num_bytes=None, device=device)
+    return Cost(seconds=_time_of_parts(method, config, spec, slots, device), num_bytes=None, device=device)
 
 
 def _time_of_parts(
-    method: Method[C],
-    config: C,
-    spec: AbstractSpec,
-    slots: PublicSlots,
-    device: torch.device,
+    method: Method[C], config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device
 ) -> float:
-    """Seconds of all parts before the first critic, as long as patience lasts; the last part seen is extrapolated."""
+    """Seconds of all parts, as long as patience lasts; the last part seen is extrapolated."""
     images = random_records(spec, slots.number)
     # These records are random, so the noise need not be secret, and delta says nothing.
     circumstances = Circumstances(delta=0.5 / slots.number, slots=slots, device=device)
     training = method.start(config, images, DeterministicNoise(0), circumstances)
     began = before = part_began = time.perf_counter()
     part, seconds = "", 0.0
-    for report in itertools.takewhile(lambda report: not isinstance(report, WarmStartReport), training):
+    for report in training:
         done, now = training.progress(report), time.perf_counter()
         if done.part != part:
             part, part_began = done.part, before
@@ -177,7 +166,7 @@ def _time(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: to
 
 
 def random_records(spec: AbstractSpec, num_records: int) -> RecordSet:
-    """Random records with a person each: for work that is to touch no private record."""
+    """Draw random records, a person each, for work that is to touch no private record."""
     rng = torch.Generator().manual_seed(0)
     return RecordSet(
         name="random images",

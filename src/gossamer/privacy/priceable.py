@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Iterator
+
 from dp_accounting import DpEvent
 
-from gossamer.cli.arguments import accountable, check_accountable
 from gossamer.errors import InputError
 from gossamer.privacy.accounting import epsilon_by_pld, epsilon_by_rdp
 from gossamer.privacy.events import OneOfManyPart, PoissonPart, flatten
@@ -55,3 +58,42 @@ def _num_points(part: PoissonPart) -> float:
     noise = part.noise_multiplier
     interval = min(1e-4, max(1e-6, 0.1 * part.sample_rate / noise))
     return (0.5 / noise**2 + 10 / noise) / interval
+
+
+def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float | None, epsilon: float | None) -> None:
+    """Refuse numbers that no accountant here can compute with; what has no guarantee is refused elsewhere.
+
+    Args:
+        num_critics: K, at most a thousand million.
+        answers: T B, at most 1e11.
+        noise_multiplier: between 0.001 and 1e6 if it is above 0, or None.
+        epsilon: at most 1e5, or None.
+
+    Raises:
+        InputError: a number is beyond its limit.
+    """
+    noise, budget = 1.0 if noise_multiplier is None else noise_multiplier, 0.0 if epsilon is None else epsilon
+    for name, value, least, most in (
+        ("--num-critics", num_critics, -math.inf, 1e9),
+        ("--num-steps times --batch-size", answers, -math.inf, 1e11),
+        ("--noise-multiplier", noise, 1e-3 if noise > 0 else -math.inf, 1e6),
+        ("--epsilon", budget, -math.inf, 1e5 if budget < math.inf else math.inf),
+    ):
+        if value < least or value > most:
+            raise InputError(
+                f"{name} is {value:g}: too {'small' if value < least else 'large'} to account for; give a "
+                f"{'larger' if value < least else 'smaller'} one"
+            )
+
+
+@contextlib.contextmanager
+def accountable() -> Iterator[None]:
+    """What an accountant cannot compute with, though each number alone is in range, is refused in one line.
+
+    Raises:
+        InputError: in place of an overflow or a division by zero.
+    """
+    try:
+        yield
+    except ArithmeticError:
+        raise InputError("these numbers together are too large or too small to account for; change one") from None

@@ -1,8 +1,8 @@
-"""Whole trainings with canaries in them, on random records: no private record is touched."""
+"""Audits of a run: games against the doors of its plan, and whole trainings with canaries on random records."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,16 @@ from gossamer.auditing.canaries import (
     GradientDoor,
     tags_of,
 )
-from gossamer.cli.estimate import random_records
+from gossamer.auditing.mechanism import Effort, Watch, audit_answers, audit_draws, audit_gradients, audit_samples
+from gossamer.auditing.one_shot import audit_sums
+from gossamer.auditing.result import AuditResult
 from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.driving.estimate import random_records
+from gossamer.driving.kinds_of_plans import training_share
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
+from gossamer.mechanisms.one_shot import OneShotPlan
+from gossamer.mechanisms.plan import OneOfManyPlan
 from gossamer.mechanisms.poisson_plan import PoissonPlan
 from gossamer.methods.dp_cgan import DPCGANConfig, DPCGANTraining
 from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining
@@ -28,6 +34,22 @@ from gossamer.privacy.slots import PublicSlots
 from gossamer.recipes.books import book_of
 
 MOST_CANARIES = 1000
+
+
+def audit_plan(plan: Plan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
+    """Play every game that suits a plan.
+
+    Raises:
+        InputError: no audit is known for it.
+    """
+    match plan:
+        case OneOfManyPlan():
+            return [audit_answers(plan, delta, effort), audit_draws(plan, delta, effort, watch=watch)]
+        case PoissonPlan():
+            return [audit_gradients(plan, delta, effort), audit_samples(plan, delta, effort, watch=watch)]
+        case OneShotPlan():
+            return [*audit_sums(plan, delta, effort)]
+    raise InputError(f"no audit is known for a {type(plan).__name__}; use a run of another method")
 
 
 class CanaryGSWGAN(GSWGANTraining):
@@ -70,7 +92,7 @@ class CanaryDPCGAN(DPCGANTraining):
 
 
 def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
-    """How many canaries one training has room for, each with a critic or a record of its own.
+    """Return how many canaries one training has room for, each with a critic or a record of its own.
 
     Raises:
         InputError: a method whose private part is its releases.
@@ -92,7 +114,7 @@ def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
 def play_training(
     config: object, plan: Plan, spec: AbstractSpec, canaries: Canaries, noise: AbstractNoise | None = None
 ) -> np.ndarray:
-    """One whole training with canaries; what its releases tell of their bits.
+    """Train once with canaries, and return the evidence that its releases give of their bits.
 
     Args:
         config: settings of gs-wgan or dp-cgan.
@@ -104,10 +126,8 @@ def play_training(
     Returns:
         (m,), large speaks for +1.
     """
-    # The share that is learnt from belongs to the plan's rate.
-    share = plan.training_share if isinstance(plan, PoissonPlan) else 1.0
-    slots = PublicSlots(plan.num_slots, plan.unit, plan.source, share)
-    records = random_records(spec, max(canaries.num, math.floor(slots.expected_training)))
+    slots = PublicSlots(plan.num_slots, plan.unit, plan.source, training_share(plan))
+    records = random_records(spec, max(canaries.num, slots.to_learn_from))
     # What is made here is thrown away: the statement, and so delta, says nothing.
     circumstances, noise = Circumstances(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
     training: CanaryGSWGAN | CanaryDPCGAN

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dp_accounting import DpEvent
 
-from gossamer.cli.job import TrainingJob
-from gossamer.cli.priceable import check_priceable, price
-from gossamer.mechanisms.started_plan import StartedPlan
+from gossamer.driving.job import TrainingJob
+from gossamer.privacy.priceable import check_priceable, price
 from gossamer.methods.method import Plan
 from gossamer.privacy.accounting import describe_accountants, epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
@@ -21,7 +19,6 @@ from gossamer.privacy.gaussian_dp import mu_of, rho_of
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
-from gossamer.recipes.books import book_of
 from gossamer.runs.findings import Finding, broken, holds, unchecked
 from gossamer.runs.identity import RunIdentity
 from gossamer.runs.release import STATEMENT
@@ -62,7 +59,7 @@ def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> 
         tolerance = PRINTED_TOLERANCE if is_printed else TOLERANCE
         yield from _epsilons(statement, price(said, statement.delta), tolerance)
         return
-    plan = _plan_until(known.plan, statement, step)
+    plan = known.plan if step is None else known.plan.first_steps(step)
     if is_same_event(plan.event, said):
         yield from _restated(statement, plan, known.job, None if step is None else known.plan.num_steps)
     else:
@@ -74,17 +71,6 @@ def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> 
     yield from _of_this_run(statement, known, step)
 
 
-def _plan_until(plan: Plan, statement: PrivacyStatement, step: int | None) -> Plan:
-    """The plan of what the statement is of."""
-    if step is None:
-        return plan
-    num_starts = dict(statement.parameters).get("times step 1 is paid for")
-    if isinstance(plan, StartedPlan) and isinstance(num_starts, int):
-        # A first step that was lost is a step that was paid for, too.
-        plan, step = dataclasses.replace(plan, num_starts=num_starts), max(1, step + 1 - num_starts)
-    return plan.first_steps(step)
-
-
 def _restated(
     statement: PrivacyStatement, plan: Plan, job: TrainingJob, num_planned_steps: int | None
 ) -> Iterator[Finding]:
@@ -92,7 +78,7 @@ def _restated(
     check_priceable(plan.event, job.delta)
     terms = ClaimTerms(
         delta=job.delta,
-        method=book_of(job.method).method.name,
+        method=job.of_method.name,
         sample_size=1,
         is_secure=statement.is_secure,
         num_tuning_runs=job.num_tuning_runs,

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
-from rich.table import Table
-
 from gossamer.errors import InputError
 from gossamer.methods.method import Plan
 from gossamer.privacy.budget import PrivacyBudget
-from gossamer.privacy.statement import shown_epsilon
-
-TUNING_NOTE = (
-    "Each may be shared, and all of them with the final one, at the final epsilon. Choosing among them by a score on "
-    "private data is tuning: no statement covers it."
-)
+from gossamer.privacy.statement import round_up, shown_epsilon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +35,7 @@ def find_milestones(
     at_step: Sequence[int] = (),
     target_epsilon: float | None = None,
 ) -> tuple[Milestone, ...]:
-    """The last step within each epsilon, and the steps named, in rising order without repetition.
+    """Find the last step within each epsilon, and the steps named, in rising order without repetition.
 
     Args:
         plan: of the run.
@@ -72,28 +63,14 @@ def find_milestones(
     )
 
 
-def show_milestones(milestones: Sequence[Milestone]) -> None:
-    """A table of what was asked, after which step that is, and what is really spent there."""
-    table = Table("generator saved at", "after step", "epsilon spent", box=None, pad_edge=False)
-    for milestone in milestones:
-        table.add_row(", ".join(milestone.asked), str(milestone.step), shown_epsilon(milestone.epsilon))
-    Console().print(table)
-    print(TUNING_NOTE)
-
-
 def describe_milestones(steps: Sequence[int], num_steps: int) -> tuple[str, ...]:
-    """A sentence on what was fixed in public, for every statement of the run; none where nothing is saved."""
+    """Say what was fixed in public, in a sentence for every statement of the run; nothing if none is saved."""
     if not steps:
         return ()
     return (
         f"the steps after which generators of the run were saved, fixed before the training: "
         f"{', '.join(map(str, steps))} of {num_steps}; all of them together cost what the statement of the latest says",
     )
-
-
-def round_up(epsilon: float) -> float:
-    """To three decimals, never down."""
-    return math.ceil(epsilon * 1000) / 1000
 
 
 def _last_step_within(plan: Plan, budget: PrivacyBudget, target_epsilon: float | None) -> int:

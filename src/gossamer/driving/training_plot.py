@@ -13,10 +13,10 @@ SECONDS_A_PRICE = 30.0
 
 
 def plot_if_possible(folder: RunFolder, plan: Plan, delta: float, seconds: float) -> str | None:
-    """As `plot_training`, when all else is done: what hinders a plot takes nothing away.
+    """Do as `plot_training`, when all else is done: what hinders a plot takes nothing away.
 
     Returns:
-        What hindered it, None where nothing did.
+        The hindrance, None if there was none.
     """
     try:
         plot_training(folder, plan, delta, seconds)
@@ -30,7 +30,7 @@ def plot_if_possible(folder: RunFolder, plan: Plan, delta: float, seconds: float
 
 
 def plot_training(folder: RunFolder, plan: Plan, delta: float, seconds: float) -> bool:
-    """Write `training.png` and `training.svg`, where there is anything to draw.
+    """Write `training.png` and `training.svg`, if there is anything to draw.
 
     Args:
         folder: the run.

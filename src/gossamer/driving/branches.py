@@ -6,15 +6,13 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from dp_accounting import DpEvent
-
-from gossamer.cli.job import TrainingJob, settings_digest, slots_kept
-from gossamer.cli.priceable import price
+from gossamer.driving.job import TrainingJob, settings_digest
+from gossamer.driving.kinds_of_plans import covering
+from gossamer.driving.run import slots_kept
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms.one_shot import OneShotPlan
-from gossamer.mechanisms.started_plan import StartedPlan
 from gossamer.methods.method import Plan
 from gossamer.privacy.ledger import Ledger, steps_of_branches
+from gossamer.privacy.priceable import price
 from gossamer.reports.page.released import JointPrice
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.identity import read_identity
@@ -43,7 +41,7 @@ class Branch:
 
 
 def joint_prices(folders: Iterable[RunFolder]) -> dict[str, JointPrice]:
-    """What the branches of each run cost together, by run id, where several of its folders are at hand.
+    """Price the branches of each run together, by run id, if several of its folders are at hand.
 
     Guarantee: branches share records, settings and the key that dealt units, so all that they released is one adaptive
     mechanism under one adjacency, of the steps that `steps_of_branches` counts.
@@ -61,23 +59,10 @@ def joint_prices(folders: Iterable[RunFolder]) -> dict[str, JointPrice]:
     return found
 
 
-def joint_event(plan: Plan, steps: tuple[int, ...]) -> DpEvent:
-    """What so many steps of a plan do to privacy, each as often as it is named, whoever took it."""
-    match plan:
-        case OneShotPlan():
-            return plan.covering(0, steps).event
-        case StartedPlan():
-            num_starts = steps.count(0)
-            rest = None if plan.rest is None else dataclasses.replace(plan.rest, num_steps=len(steps) - num_starts)
-            return dataclasses.replace(plan, num_starts=max(1, num_starts), rest=rest).event
-        case _:
-            return dataclasses.replace(plan, num_steps=len(steps)).event  # type: ignore[type-var]
-
-
 def _joint(group: Sequence[Branch]) -> JointPrice:
     first = group[0]
     steps = steps_of_branches([branch.ledger for branch in group])
-    epsilon = price(joint_event(first.plan, steps), first.delta)[0]
+    epsilon = price(covering(first.plan, steps), first.delta)[0]
     return JointPrice(epsilon=epsilon, delta=first.delta, num_branches=len(group))
 
 

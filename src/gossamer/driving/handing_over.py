@@ -23,7 +23,7 @@ WFDB_ENDING = ".wfdb"
 
 
 def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts:
-    """What the cards of a generator, and of what is drawn from it, are written from."""
+    """Gather the facts for the cards of a generator, and of what is drawn from it."""
     num_weights = sum(weight.numel() for weight in trained.weights.values())
     return CardFacts.of(to_json_tree(trained.recipe), num_weights, trained.statement, source)
 

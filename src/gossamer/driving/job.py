@@ -1,0 +1,160 @@
+"""A training as the run folder remembers it: data, method, delta and machine settings."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
+from gossamer.driving.protection import protect
+from gossamer.errors import InputError
+from gossamer.methods.method import Method, Plan
+from gossamer.nn.devices import DeviceName, PrecisionName
+from gossamer.privacy.adjacency import Unit, UnitName
+from gossamer.privacy.dealing import UnitKey
+from gossamer.privacy.slots import PublicSlots
+from gossamer.recipes.books import MethodConfig, book_of
+from gossamer.runs.config_io import from_json_tree, to_json_tree
+from gossamer.runs.files import read_json, write_json
+from gossamer.runs.folder import RunFolder
+
+IN_MEMORY = "records handed over in Python"
+"""The name of data that no name or path leads to."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Loaded:
+    """The records of a run, divided by its key. Private, but for the number of slots.
+
+    Attributes:
+        data: training records, and those held out.
+        slots: how many units there are, in public.
+        key: secret; deals units to sides and shards.
+    """
+
+    data: RecordData
+    slots: PublicSlots
+    key: UnitKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """The settings of a training, complete: what `gossamer train` or `fit` was asked for.
+
+    Attributes:
+        data: name, or absolute path of the user's own; `IN_MEMORY` for neither.
+        data_dir: folder of published sets, or None.
+        num_classes: public number of classes of the user's own data, or None.
+        delta: of the statement.
+        device: where to compute.
+        precision: of the training of critics and generator.
+        unit: whom the guarantee is for.
+        num_people: public number of people if they are protected, as the user gave it; None if nothing was said.
+        num_records: public number of records if they are protected, likewise.
+        series: how series are read, as was asked for.
+        num_tuning_runs: earlier runs on the same records, as declared.
+        method: settings with a noise multiplier.
+        save_at_steps: steps after which the generator is released as it is, in rising order.
+    """
+
+    data: str
+    data_dir: str | None
+    num_classes: int | None
+    delta: float
+    device: DeviceName
+    precision: PrecisionName
+    method: MethodConfig
+    unit: UnitName = "record"
+    num_people: int | None = None
+    num_records: int | None = None
+    series: SeriesChoice = NOTHING_SAID
+    num_tuning_runs: int = 0
+    save_at_steps: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("device", ("auto", "cpu", "cuda")),
+            ("precision", ("fp32", "bf16")),
+            ("unit", ("record", "person")),
+        ):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name} must be one of {', '.join(choices)}")
+        if not all(before < after for before, after in itertools.pairwise((0, *self.save_at_steps))):
+            raise InputError("save_at_steps must rise from 1 on; put config.json back as it was")
+
+    def load(self, key: UnitKey) -> Loaded:
+        """Read the data again, and divide them by the key of the run.
+
+        Raises:
+            InputError: they are not there, not what the settings say, or were handed over in Python.
+            PrivacyError: people are protected, and their records were split one by one.
+        """
+        if self.data == IN_MEMORY:
+            raise InputError(
+                "the records of this run were handed over in Python: go on with fit(..., run=...) and the same records"
+            )
+        data_dir = None if self.data_dir is None else Path(self.data_dir)
+        data = load_chosen(self.data, data_dir, self.num_classes, self.series, key, Unit(self.unit))
+        data, slots = protect(data, self.unit, self.num_people, self.num_records)
+        return Loaded(data=data, slots=slots, key=key)
+
+    @property
+    def of_method(self) -> Method[Any]:
+        """The method that the settings are of."""
+        return book_of(self.method).method
+
+    def plan(self, slots: PublicSlots) -> Plan:
+        """Return sampling, noise and price of the run, for its public number of slots."""
+        return self.of_method.plan(self.method, slots)
+
+    def num_steps(self, slots: PublicSlots) -> int:
+        """Return the number of private steps of the whole run.
+
+        Raises:
+            InputError: a generator was to be saved after more of them.
+        """
+        num_steps = self.plan(slots).num_steps
+        if max(self.save_at_steps, default=0) > num_steps:
+            raise InputError(
+                f"save_at_steps must lie within the {num_steps} steps of the run; put config.json back as it was"
+            )
+        return num_steps
+
+    def write(self, folder: RunFolder) -> None:
+        """Write `config.json`."""
+        write_json(folder.config_file, to_json_tree(self))
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> TrainingJob:
+        """Read `config.json`.
+
+        Raises:
+            InputError: not one that gossamer wrote.
+        """
+        return from_json_tree(cls, read_json(folder.config_file), str(folder.config_file))
+
+
+def settings_digest(job: TrainingJob) -> str:
+    """Return the SHA-256 of what the statement depends on: the method's settings, delta, and the steps fixed for saving."""
+    # Read back once, so that a 6 that becomes 6.0 on its way through the file is no change.
+    method = from_json_tree(MethodConfig, to_json_tree(job.method), "settings")
+    tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
+    # Privacy: steps chosen in mid-run may have been chosen by looking. Absent where none is, as runs began before.
+    tree |= {"save_at_steps": list(job.save_at_steps)} if job.save_at_steps else {}
+    tree |= {"unit": job.unit, "num_people": job.num_people, "num_records": job.num_records}
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+
+
+def data_digest(images: RecordSet) -> str:
+    """Return the SHA-256 of all records. Private: it would confirm a data set that somebody guessed."""
+    digest = hashlib.sha256(images.x.numpy().tobytes())
+    if images.y is not None:
+        digest.update(images.y.numpy().tobytes())
+    if images.people is not None and images.person_digests is not None:
+        digest.update(images.person_digests[images.people.numpy()].tobytes())
+    return digest.hexdigest()
