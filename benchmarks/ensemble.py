@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from gossamer.methods.critics import CriticBatch, WassersteinLoss, train_critics
+from gossamer.methods.gs_wgan.critics import CriticBatch, WassersteinLoss, train_critics
 from gossamer.nn.choices import CriticConfig
 from gossamer.nn.ensemble import Adam, Ensemble, stack
 from gossamer.nn.images.critic import ConvCriticConfig

@@ -23,20 +23,15 @@ from gossamer.auditing.mechanism import (
 from gossamer.auditing.one_shot import MakeReleaser, audit_sums, worst_pair
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
-from gossamer.mechanisms.dp_sgd import PrivateGradient
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
-from gossamer.mechanisms.one_shot import (
-    Contribution,
-    GroupedMoments,
-    GroupedVectors,
-    OneShotPlan,
-    OneShotReleaser,
-    Release,
-)
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson_plan import PoissonPlan
-from gossamer.mechanisms.sanitizer import GradientSanitizer
-from gossamer.mechanisms.units import Units
+from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.contributions import Contribution, GroupedMoments, GroupedVectors
+from gossamer.mechanisms.one_shot.door import OneShotReleaser
+from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
+from gossamer.mechanisms.poisson.door import PoissonReleaser
+from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.mechanisms.poisson.units import Units
 from gossamer.privacy.adjacency import Unit
 
 DELTA = 1e-5
@@ -67,14 +62,14 @@ Noise = Callable[[int], AbstractNoise]
 def sanitizer(kind: type[OneOfManyPlan] = OneOfManyPlan, noise: Noise = DeterministicNoise) -> MakeSanitizer:
     """Doors for plans of a kind, each with noise of its own."""
     seeds = itertools.count()
-    return lambda plan: GradientSanitizer(kind(**fields_of(plan)), noise(next(seeds)))
+    return lambda plan: OneOfManyReleaser(kind(**fields_of(plan)), noise(next(seeds)))
 
 
 def gradient(kind: type[PoissonPlan] = PoissonPlan, noise: Noise = DeterministicNoise) -> MakeGradient:
     seeds = itertools.count()
 
-    def make(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...]) -> PrivateGradient:
-        return PrivateGradient(kind(**fields_of(plan)), units, records, noise(next(seeds)), chunk_size=64)
+    def make(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...]) -> PoissonReleaser:
+        return PoissonReleaser(kind(**fields_of(plan)), units, records, noise(next(seeds)), chunk_size=64)
 
     return make
 

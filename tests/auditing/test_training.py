@@ -17,17 +17,17 @@ from gossamer.driving.audited import num_canaries_for, play_training
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
-from gossamer.methods.dp_cgan import DPCGANConfig
-from gossamer.methods.dp_merf import DPMERFConfig
-from gossamer.methods.gs_wgan import GSWGANConfig, Stage
-from gossamer.methods.warm_start import AgainstPresentGenerator
+from gossamer.methods.catalogue import book_of
+from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.views import Pooled
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.slots import PublicSlots
-from gossamer.recipes.books import book_of
 
 SLOTS, DELTA = 60, 1e-5
 SPEC = ImageSpec(channels=1, height=8, width=8, class_names=("a", "b", "c"))

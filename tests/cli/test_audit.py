@@ -154,8 +154,8 @@ def test_an_audit_leaves_no_trace_in_the_release_and_takes_no_step(gossamer: Cal
 def test_every_plan_that_can_be_run_can_be_audited() -> None:
     from gossamer.auditing.mechanism import Effort
     from gossamer.errors import InputError
+    from gossamer.methods.catalogue import BOOKS
     from gossamer.privacy.slots import PublicSlots
-    from gossamer.recipes.books import BOOKS
 
     effort = Effort(num_games=8, num_bits=1)
     for book in BOOKS:

@@ -11,7 +11,7 @@ import pytest
 
 from gossamer.cli.completion import SHELLS, read_calls, script
 from gossamer.cli.main import VERBS
-from gossamer.recipes.books import BOOKS
+from gossamer.methods.catalogue import BOOKS
 
 CASES = [
     ("tr", ["train"]),

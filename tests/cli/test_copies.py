@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from gossamer.cli import branches, resume
-from gossamer.driving.branches import joint_event
+from gossamer.cli.branches import joint_event
 from gossamer.driving.job import TrainingJob, slots_kept
-from gossamer.mechanisms.one_shot import OneShotPlan
-from gossamer.mechanisms.started_plan import StartedPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.privacy import tradeoff
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
@@ -392,9 +391,10 @@ def test_a_tree_of_three_branches_counts_every_part_once() -> None:
         assert branches.steps_of_branches(order) == steps
 
 
-def test_joint_events_of_one_shot_and_started_plans(gossamer: Any, tmp_path: Path) -> None:
-    from gossamer.mechanisms.one_shot import GroupedVectors, Release
-    from gossamer.mechanisms.plan import OneOfManyPlan
+def test_joint_events_of_one_shot_plans_and_of_draws(gossamer: Any, tmp_path: Path) -> None:
+    from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+    from gossamer.mechanisms.one_shot.contributions import GroupedVectors
+    from gossamer.mechanisms.one_shot.plan import Release
     from gossamer.privacy.adjacency import Unit
 
     sums = tuple(
@@ -412,10 +412,9 @@ def test_joint_events_of_one_shot_and_started_plans(gossamer: Any, tmp_path: Pat
         unit=Unit.RECORD, num_slots=100, num_critics=5, num_steps=8, batch_size=4, draws_per_step=2, clip_norm=1.0,
         noise_multiplier=2.0,
     )  # fmt: skip
-    plan = StartedPlan(start=start, rest=rest)
-    assert joint_event(plan, tuple(range(9))) == plan.event
-    together = joint_event(plan, (0, *range(1, 9), *range(4, 9)))
-    alone = compose_events(start.event, replace(rest, num_steps=13).event)
+    assert joint_event(rest, tuple(range(8))) == rest.event
+    together = joint_event(rest, (*range(8), *range(3, 8)))
+    alone = replace(rest, num_steps=13).event
     assert epsilon_by_pld(together, 1e-4).epsilon == pytest.approx(epsilon_by_pld(alone, 1e-4).epsilon)
 
 

@@ -118,7 +118,7 @@ def test_a_wrong_figure_a_missing_clip_and_a_broken_file_are_caught(only: Any, g
     only("self test")
     event, expected = self_test.KNOWN["one Gaussian release"]
     monkeypatch.setattr(self_test, "KNOWN", {"planted": (event, expected + 0.005)})
-    monkeypatch.setattr("gossamer.mechanisms.sanitizer.clip_to_ball", lambda answers, norm: answers)
+    monkeypatch.setattr("gossamer.mechanisms.one_of_many.door.clip_to_ball", lambda answers, norm: answers)
     load = self_test.load_generator
 
     def other(path: Path) -> Any:

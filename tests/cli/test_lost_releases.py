@@ -15,14 +15,16 @@ from gossamer.cli import driving, releasing
 from gossamer.driving.job import TrainingJob, slots_kept
 from gossamer.driving.releasing import check_price
 from gossamer.errors import PrivacyError
-from gossamer.mechanisms.one_shot import GroupedVectors, OneShotPlan, OneShotReleaser, Release
-from gossamer.methods import dp_mixture
+from gossamer.mechanisms.one_shot.contributions import GroupedVectors
+from gossamer.mechanisms.one_shot.door import OneShotReleaser
+from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
+from gossamer.methods.dp_mixture import recipes
+from gossamer.methods.dp_mixture import training as dp_mixture
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.slots import CountSource, PublicSlots
-from gossamer.recipes import dp_mixture as recipes
 from gossamer.runs import ledger_file
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import LedgerFile, read_ledger

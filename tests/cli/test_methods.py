@@ -17,7 +17,7 @@ from dp_accounting import pld, rdp
 from gossamer.cli import releasing
 from gossamer.cli.account import ACCOUNTS
 from gossamer.estimators import load_generator
-from gossamer.recipes.books import BOOKS
+from gossamer.methods.catalogue import BOOKS
 from gossamer.runs.ledger_file import read_ledger
 
 SMALL = {
@@ -31,7 +31,7 @@ SMALL = {
     ),
     "dp-mixture": shlex.split("--epsilon 10 --generator.num-directions 5"),
 }
-"""Settings of a second for each method but GS-WGAN, started or not: their command lines have tests of their own."""
+"""Settings of a second for each method but GS-WGAN, whose command line has tests of their own."""
 
 METHODS = tuple(SMALL)
 
@@ -86,7 +86,7 @@ def arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_every_method_is_trained_here_or_by_itself() -> None:
-    assert {"gs-wgan", "gs-wgan-started", *METHODS} == {book.method.name for book in BOOKS} == set(ACCOUNTS)
+    assert {"gs-wgan", *METHODS} == {book.method.name for book in BOOKS} == set(ACCOUNTS)
 
 
 def test_a_run_ends_with_a_release_whose_statement_names_its_method(ended: Ended) -> None:

@@ -19,7 +19,7 @@ from gossamer.driving.milestones import find_milestones
 from gossamer.errors import InputError
 from gossamer.estimators import load, load_generator
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.mechanisms.plan import OneOfManyPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.privacy.accounting import epsilon_by_pld, fixed_pair_epsilon
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.events import one_of_many_event

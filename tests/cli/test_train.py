@@ -21,11 +21,11 @@ from PIL import Image
 from gossamer.cli import driving, releasing
 from gossamer.driving.job import TrainingJob, remember_start
 from gossamer.cli.watching import Watching
-from gossamer.methods.gs_wgan import Stage
-from gossamer.methods.warm_start import AgainstPresentGenerator
+from gossamer.methods.gs_wgan.recipes import find_recipe
+from gossamer.methods.gs_wgan.training import Stage
+from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.nn.views import Pooled
 from gossamer.privacy.dealing import UnitKey
-from gossamer.recipes.gs_wgan import find_recipe
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import read_ledger
 from gossamer.runs.release import read_generator

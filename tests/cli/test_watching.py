@@ -25,11 +25,10 @@ from gossamer.cli.watching import Glimpses, Plain, Watch, Watching, can_show_pan
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.methods.gs_wgan import StepReport
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.methods.gs_wgan.private_critics import WarmStartReport
+from gossamer.methods.gs_wgan.training import StepReport
 from gossamer.methods.method import Progress
-from gossamer.methods.private_critics import WarmStartReport
-from gossamer.methods.started_gs_wgan import FitReport
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.statement import shown_epsilon
@@ -236,14 +235,6 @@ def test_glimpses_take_a_hundredth_of_the_time_at_most(monkeypatch: Any) -> None
     assert 0.5 * training.num_glimpses <= 0.016 * spent[0]
     # The last state is always seen.
     assert glimpses.take(training, training.report(399)) is not None
-
-
-def test_no_glimpse_makes_a_training_do_work_before_its_time() -> None:
-    glimpses, training = Glimpses(), Watched()
-    glimpses._due = 0.0
-    assert glimpses.take(training, FitReport(step=0, num_updates=3, loss=1.0)) is None
-    assert glimpses.take(training, training.reports(0)[0]) is None
-    assert training.num_glimpses == 0
 
 
 def test_whoever_watches_lines_pays_for_no_glimpse() -> None:

@@ -31,19 +31,21 @@ from gossamer.data.splits import TRAIN, WHOLE, AbstractSplit, PeopleSplit, Rando
 from gossamer.data.tables import LongColumns, WideColumns
 from gossamer.estimators.records import as_images, as_series
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.mechanisms.partition import Partition
-from gossamer.mechanisms.poisson_plan import PoissonPlan
-from gossamer.mechanisms.units import units_of_persons, units_of_records
-from gossamer.methods import dp_cgan, dp_merf, protected
-from gossamer.methods.augmentation import SmallMotions
-from gossamer.methods.dp_cgan import DPCGANConfig
-from gossamer.methods.dp_merf import DPMERFConfig, DPMERFTraining
-from gossamer.methods.dp_mixture import DPMixtureConfig, DPMixtureTraining
-from gossamer.methods.gs_wgan import GSWGANConfig, Stage
+from gossamer.mechanisms.one_of_many.partition import Partition
+from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.mechanisms.poisson.units import units_of_persons, units_of_records
+from gossamer.methods import protected
+from gossamer.methods.dp_cgan import training as dp_cgan
+from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_merf import training as dp_merf
+from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining
+from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining
+from gossamer.methods.gs_wgan.augmentation import SmallMotions
+from gossamer.methods.gs_wgan.private_critics import PrivateCritics
+from gossamer.methods.gs_wgan.public_generator import PublicGenerator
+from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.method import Circumstances, RecordsExpected
-from gossamer.methods.private_critics import PrivateCritics
-from gossamer.methods.public_generator import PublicGenerator
-from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
@@ -496,7 +498,7 @@ def by_place(units: Identities) -> Identities:
 @pytest.mark.parametrize("unit", list(Unit))
 def test_shards_by_rank_are_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: Unit) -> None:
     of = protected.identities_of
-    for module in ("gossamer.methods.protected", "gossamer.methods.private_critics"):
+    for module in ("gossamer.methods.protected", "gossamer.methods.gs_wgan.private_critics"):
         monkeypatch.setattr(f"{module}.identities_of", lambda records, who: by_place(of(records, who)))
     assert broken(tmp_path, unit, "comes first") is not None
 
@@ -556,7 +558,7 @@ def test_shards_in_the_order_of_the_file_are_caught(tmp_path: Path, monkeypatch:
         order = np.random.default_rng(len(labels)).permutation(len(labels))
         return Partition(shard_of_unit=torch.from_numpy(labels), order=torch.from_numpy(order), num_shards=num_shards)
 
-    monkeypatch.setattr("gossamer.methods.private_critics.deal", dealt)
+    monkeypatch.setattr("gossamer.methods.gs_wgan.private_critics.deal", dealt)
     assert broken(tmp_path, Unit.RECORD, "comes first") is not None
 
 
@@ -674,7 +676,7 @@ def test_a_table_of_two_thousand_people_without_one_of_them(tmp_path: Path) -> N
 
 def tables_of(data: RecordData) -> list[list[tuple[bytes, bytes, float]]]:
     """What lies in each of fifty shards, in order: content and weight."""
-    from gossamer.mechanisms.partition import deal
+    from gossamer.mechanisms.one_of_many.partition import deal
 
     units = protected.identities_of(data.train, Unit.PERSON)
     table = deal(units, 50, KEY).shard_table(data.train.y, protected.owners_of(data.train, Unit.PERSON))

@@ -22,17 +22,17 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
-from gossamer.mechanisms.partition import Partition, ShardTable, deal
-from gossamer.mechanisms.sampling import CriticTapes, TapeUse
-from gossamer.mechanisms.sanitizer import GradientSanitizer
-from gossamer.methods.augmentation import SmallMotions
-from gossamer.methods.critics import Shards, advance_norms
-from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage, StepReport
+from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
+from gossamer.mechanisms.one_of_many.partition import Partition, ShardTable, deal
+from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
+from gossamer.methods.gs_wgan.augmentation import SmallMotions
+from gossamer.methods.gs_wgan.critics import Shards, advance_norms
+from gossamer.methods.gs_wgan.private_critics import PrivateCritics
+from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, StepReport
+from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.method import Circumstances
-from gossamer.methods.private_critics import PrivateCritics
 from gossamer.methods.protected import identities_of, record_marks
 from gossamer.methods.trained import TrainedGenerator
-from gossamer.methods.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.nn.ensemble import Ensemble
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
@@ -453,7 +453,7 @@ def test_a_record_whose_content_breaks_its_critic_breaks_no_other() -> None:
 
 
 def test_a_shard_map_that_moves_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gossamer.methods.private_critics.deal", moving)
+    monkeypatch.setattr("gossamer.methods.gs_wgan.private_critics.deal", moving)
     assert len(moved_by_one_slot(GSWGANTraining, config())) > 1
 
 
@@ -464,7 +464,7 @@ def test_a_shard_map_that_moves_is_caught(monkeypatch: pytest.MonkeyPatch) -> No
 def test_shards_by_place_by_rank_or_in_the_order_of_the_file_are_caught(
     broken: Callable[[Identities, int, UnitKey], Partition], change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gossamer.methods.private_critics.deal", broken)
+    monkeypatch.setattr("gossamer.methods.gs_wgan.private_critics.deal", broken)
     assert len(moved_by(change)[0]) > 1
 
 
@@ -517,7 +517,7 @@ def test_an_empty_shard_answers_zero(monkeypatch: pytest.MonkeyPatch) -> None:
         dealt = deal(units, num_shards, key)
         return replace(dealt, shard_of_unit=dealt.shard_of_unit.clamp_min(1))
 
-    monkeypatch.setattr("gossamer.methods.private_critics.deal", emptied)
+    monkeypatch.setattr("gossamer.methods.gs_wgan.private_critics.deal", emptied)
     run = injected(GSWGANTraining, config(), images())
     drawn = torch.stack(run.coins)
     answers = torch.stack(run.answers).flatten(start_dim=2).abs().sum(dim=2)
@@ -590,13 +590,13 @@ def test_the_generator_does_learn_from_what_is_released() -> None:
 def test_a_run_asks_and_releases_what_its_plan_pays_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, ...]] = []
     released: list[Tensor] = []
-    honest = GradientSanitizer.release
+    honest = OneOfManyReleaser.release
 
-    def spied(self: GradientSanitizer, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
+    def spied(self: OneOfManyReleaser, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
         released.append(honest(self, step, lambda coins: asked.append((step, len(coins))) or ask(coins)))
         return released[-1]
 
-    monkeypatch.setattr(GradientSanitizer, "release", spied)
+    monkeypatch.setattr(OneOfManyReleaser, "release", spied)
     training = GSWGANTraining(config("views"), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=KEY))
     for _ in training:
         pass
@@ -611,7 +611,7 @@ def test_a_run_asks_and_releases_what_its_plan_pays_for(monkeypatch: pytest.Monk
 
 PRIVATE = (
     GSWGANTraining, PrivateCritics, RecordSet, Ensemble, Shards, ShardTable, AbstractNoise, Keystream, CriticTapes,
-    GradientSanitizer, nn.Module, UnitKey,
+    OneOfManyReleaser, nn.Module, UnitKey,
 )  # fmt: skip
 CODE = type | types.ModuleType | types.FunctionType | types.BuiltinMethodType
 

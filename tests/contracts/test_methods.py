@@ -25,20 +25,18 @@ from torch import Tensor, nn
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms import priced_plan
+from gossamer.mechanisms import plan as priced_plan
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
-from gossamer.mechanisms.one_shot import OneShotPlan, OneShotReleaser
-from gossamer.mechanisms.started_plan import StartedPlan
-from gossamer.methods.distillation import DistillationConfig
-from gossamer.methods.dp_cgan import DPCGANConfig
-from gossamer.methods.dp_merf import DPMERFConfig
-from gossamer.methods.dp_mixture import DPMixtureConfig
-from gossamer.methods.gs_wgan import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan import plan as gs_wgan_plan
+from gossamer.mechanisms.one_shot.door import OneShotReleaser
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.methods.catalogue import BOOKS, book_of, find_book
+from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.dp_mixture.training import DPMixtureConfig
+from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, RecordsExpected
-from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
 from gossamer.methods.trained import TrainedGenerator
-from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
@@ -50,7 +48,6 @@ from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.events import compose_events, gaussian_event
 from gossamer.privacy.keystream import Keystream
 from gossamer.privacy.slots import CountSource, PublicSlots
-from gossamer.recipes.books import BOOKS, book_of, find_book
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 RECORDS, DELTA, SEED = 60, 1e-3, 3
@@ -76,11 +73,6 @@ TINY: dict[str, Any] = {
     ),
     "dp-mixture": DPMixtureConfig(
         records=EXPECTED, generator=SMALL_MIXTURE, noise_multiplier=0.7,
-    ),
-    "gs-wgan-started": StartedGSWGANConfig(
-        start=DPMixtureConfig(records=EXPECTED, generator=SMALL_MIXTURE, noise_multiplier=4.0),
-        fit=DistillationConfig(num_updates=60, batch_size=6), noise_multiplier=1.0,
-        gs_wgan=replace(SMALL_GS_WGAN, num_steps=2, latent=NormalLatent(dim=6)),
     ),
 }  # fmt: skip
 """Settings of a few private steps for 8x8 images of three classes."""
@@ -327,10 +319,6 @@ def cost_of(method: Method[Any], paid: tuple[int, ...]) -> float:
     if isinstance(priced, OneShotPlan):
         gaussians = [gaussian_event(noise_multiplier=priced.release_multiplier(step)) for step in paid]
         return epsilon_by_pld(compose_events(*gaussians), DELTA).epsilon
-    if isinstance(priced, StartedPlan):
-        starts, num_draws = paid.count(0), len(paid) - paid.count(0)
-        draws = [gs_wgan_plan(replace(TINY["gs-wgan"], num_steps=num_draws), SLOTS).event] if num_draws else []
-        return epsilon_by_pld(compose_events(*[gaussian_event(noise_multiplier=4.0)] * starts, *draws), DELTA).epsilon
     return method.plan(replace(TINY[method.name], num_steps=len(paid)), SLOTS).budget_at(DELTA).epsilon
 
 
@@ -424,8 +412,6 @@ def test_the_claim_is_that_of_another_accountant_by_loss_distributions(name: str
 
 def unpriced(settings: Any) -> Any:
     """Settings without any noise multiplier."""
-    if isinstance(settings, StartedGSWGANConfig):
-        return replace(settings, noise_multiplier=None, start=replace(settings.start, noise_multiplier=None))
     return replace(settings, noise_multiplier=None)
 
 

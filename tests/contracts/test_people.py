@@ -24,20 +24,21 @@ from gossamer.data.identities import digests_of_names
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms import priced_plan
+from gossamer.mechanisms import plan as priced_plan
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
-from gossamer.mechanisms.one_shot import GroupedMoments, OneShotPlan, OneShotReleaser, Slots
-from gossamer.mechanisms.partition import Partition, deal
-from gossamer.methods.augmentation import SmallMotions
-from gossamer.methods.distillation import DistillationConfig
-from gossamer.methods.dp_cgan import DPCGANConfig
-from gossamer.methods.dp_merf import DPMERFConfig
-from gossamer.methods.dp_mixture import DPMixtureConfig
-from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage
+from gossamer.mechanisms.one_of_many.partition import Partition, deal
+from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
+from gossamer.mechanisms.one_shot.door import OneShotReleaser
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.methods.catalogue import BOOKS, find_book
+from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.dp_mixture.training import DPMixtureConfig
+from gossamer.methods.gs_wgan.augmentation import SmallMotions
+from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage
+from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.method import AbstractTraining, Circumstances, Method, RecordsExpected
 from gossamer.methods.protected import identities_of
-from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
-from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
@@ -47,7 +48,6 @@ from gossamer.privacy import Adjacency, Unit
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld
 from gossamer.privacy.dealing import Dealt, Identities, UnitKey
 from gossamer.privacy.slots import CountSource, PublicSlots
-from gossamer.recipes.books import BOOKS, find_book
 
 RECORDS, PEOPLE, K, DELTA, SEED = 61, 20, 6, 1e-3, 3
 SLOTS, KEY = PublicSlots(PEOPLE, Unit.PERSON), UnitKey(bytes(32))
@@ -74,10 +74,6 @@ TINY: dict[str, Any] = {
         generator=MERFGeneratorConfig(hidden_size=12, width=4), num_fit_steps=30, samples_per_class=4,
     ),
     "dp-mixture": MIXTURE,
-    "gs-wgan-started": StartedGSWGANConfig(
-        start=replace(MIXTURE, noise_multiplier=4.0), fit=DistillationConfig(num_updates=60, batch_size=6),
-        gs_wgan=replace(CRITICS, num_steps=2, noise_multiplier=None, latent=NormalLatent(dim=6)), noise_multiplier=1.0,
-    ),
 }  # fmt: skip
 """Settings of a few private steps for 8x8 images of three classes."""
 
@@ -365,7 +361,7 @@ def test_numbers_in_place_of_names_are_caught(monkeypatch: pytest.MonkeyPatch) -
         digests = digests_of_names(map(str, range(private.num_people)))
         return Identities(digests=digests, copies=np.zeros(len(digests), dtype=np.int64))
 
-    monkeypatch.setattr("gossamer.methods.private_critics.identities_of", by_number)
+    monkeypatch.setattr("gossamer.methods.gs_wgan.private_critics.identities_of", by_number)
     assert len(moved_critics(records(), renumbered(without(records(), SLOT)))) > 1
 
 
@@ -389,7 +385,7 @@ def test_records_dealt_to_shards_and_claimed_as_people_are_caught(monkeypatch: p
     def dealt(units: Identities, num_shards: int, key: UnitKey) -> Partition:
         return OfRecords(**vars(deal(units, num_shards, key)))
 
-    monkeypatch.setattr("gossamer.methods.private_critics.deal", dealt)
+    monkeypatch.setattr("gossamer.methods.gs_wgan.private_critics.deal", dealt)
     assert moved_critics(records(), with_person(records(), SLOT, 41, 0.9, 1)) > {critic_of(SLOT)}
 
 
@@ -397,7 +393,7 @@ def test_motions_numbered_by_record_in_place_of_person_are_caught(monkeypatch: p
     def in_one_piece(describe: Callable[[Tensor, Tensor], Tensor], private: RecordSet, _: Unit) -> Tensor:
         return describe(private.x, torch.arange(private.num_records))
 
-    monkeypatch.setattr("gossamer.methods.private_critics.described", in_one_piece)
+    monkeypatch.setattr("gossamer.methods.gs_wgan.private_critics.described", in_one_piece)
     assert moved_critics(records(), with_person(records(), SLOT, 41, 0.9, 1)) > {critic_of(SLOT)}
 
 
@@ -519,11 +515,11 @@ def test_a_person_moves_a_gradient_by_the_clip_however_many_records() -> None:
 
 def test_records_sampled_one_by_one_and_claimed_as_people_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def every_record(private: RecordSet, slots: PublicSlots, **_: Any) -> Any:
-        from gossamer.mechanisms.units import units_of_persons
+        from gossamer.mechanisms.poisson.units import units_of_persons
 
         return units_of_persons(torch.arange(private.num_records) % PEOPLE, PEOPLE, records_per_unit=3, seed=0)
 
     full = with_person(records(), SLOT, 60, 1.0, 2)
-    monkeypatch.setattr("gossamer.methods.dp_cgan.units_of", every_record)
+    monkeypatch.setattr("gossamer.methods.dp_cgan.training.units_of", every_record)
     apart = float((first_gradient(full) - first_gradient(without(full, SLOT))).norm())
     assert apart > 2 * 0.05 / PEOPLE

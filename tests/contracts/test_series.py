@@ -20,17 +20,15 @@ from gossamer.data.records import RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.augmentation import SmallMotions
-from gossamer.methods.components import ComponentCovariances
-from gossamer.methods.distillation import DistillationConfig
-from gossamer.methods.dp_cgan import DPCGANConfig
-from gossamer.methods.dp_merf import DPMERFConfig
-from gossamer.methods.dp_mixture import DPMixtureConfig
-from gossamer.methods.gs_wgan import GSWGANConfig, Stage
+from gossamer.methods.catalogue import BOOKS, find_book
+from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.dp_mixture.components import ComponentCovariances
+from gossamer.methods.dp_mixture.training import DPMixtureConfig
+from gossamer.methods.gs_wgan.augmentation import SmallMotions
+from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.method import AbstractTraining, Circumstances, Method, RecordsExpected
-from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
-from gossamer.methods.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
-from gossamer.nn.images.cosine import CosineGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.series.critic import SeriesConvCriticConfig
@@ -40,7 +38,6 @@ from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
 from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig
 from gossamer.nn.views import LowFrequencies, Pooled
 from gossamer.privacy.dealing import UnitKey
-from gossamer.recipes.books import BOOKS, find_book
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 RECORDS, DELTA, KEY = 60, 1e-3, UnitKey(bytes(32))
@@ -73,14 +70,6 @@ TINY: dict[str, Any] = {
     "dp-mixture": DPMixtureConfig(
         records=EXPECTED, generator=replace(MIXTURE, num_components=2), num_rounds=2, noise_multiplier=0.7,
         covariances=ComponentCovariances(),
-    ),
-    "gs-wgan-started": StartedGSWGANConfig(
-        start=DPMixtureConfig(records=EXPECTED, generator=MIXTURE, noise_multiplier=4.0),
-        fit=DistillationConfig(num_updates=60, batch_size=6), noise_multiplier=1.0,
-        gs_wgan=replace(
-            GS_WGAN, noise_multiplier=None, num_steps=2, latent=NormalLatent(dim=6),
-            generator=CosineGeneratorConfig(hidden_sizes=(6,), radius=9), stages=GS_WGAN.stages[1:],
-        ),
     ),
 }  # fmt: skip
 """Settings of a few private steps for series of two channels, 24 samples and three classes."""
@@ -144,7 +133,7 @@ def test_interrupted_in_the_middle_and_resumed_equals_uninterrupted(method: Meth
 def test_a_series_of_another_shape_is_refused_where_settings_name_one(method: Method[Any]) -> None:
     longer = replace(SPEC, length=25)
     private = RecordSet(name="longer", spec=longer, x=torch.rand(RECORDS, 2, 25), y=torch.arange(RECORDS) % 3)
-    if "records" in vars(TINY[method.name]) or method.name == "gs-wgan-started":
+    if "records" in vars(TINY[method.name]):
         with pytest.raises(InputError, match="shape"):
             start(method, private)
     else:

@@ -18,12 +18,11 @@ from gossamer.cli import demo, encoder
 from gossamer.cli.main import main
 from gossamer.evaluation import classifiers, suite
 from gossamer.evaluation.encoder import EncoderSettings
-from gossamer.methods.dp_cgan import DPCGANConfig
-from gossamer.methods.dp_merf import DPMERFConfig
-from gossamer.methods.gs_wgan import GSWGANConfig
-from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
+from gossamer.methods.catalogue import BOOKS
+from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.gs_wgan.training import GSWGANConfig
 from gossamer.privacy import composition, tradeoff
-from gossamer.recipes.books import BOOKS
 
 NUM_STEPS = 8
 """Of GS-WGAN; the generator that the pages have saved after 500 steps is here saved after the last of these."""
@@ -51,9 +50,6 @@ def shortened(config: Any) -> Any:
         return dataclasses.replace(config, num_steps=4, expected_batch_size=400, synthetic_batch_size=20)
     if isinstance(config, DPMERFConfig):
         return dataclasses.replace(config, num_features=100, num_fit_steps=20)
-    if isinstance(config, StartedGSWGANConfig):
-        fit = dataclasses.replace(config.fit, num_updates=5)
-        return dataclasses.replace(config, gs_wgan=shortened(config.gs_wgan), fit=fit)
     return config
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from gossamer.cli.account import ACCOUNTS
 from gossamer.cli.main import VERBS, main
-from gossamer.recipes.books import BOOKS
+from gossamer.methods.catalogue import BOOKS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

@@ -15,7 +15,7 @@ import pytest
 
 from gossamer.cli.main import main
 from gossamer.evaluation import suite
-from gossamer.recipes.books import find_book
+from gossamer.methods.catalogue import find_book
 
 ROOT = Path(__file__).parents[2]
 

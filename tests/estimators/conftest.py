@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from gossamer.data.images import ImageSpec
-from gossamer.estimators import DPCGAN, DPMERF, GSWGAN, AbstractEstimator, DPMixture, StartedGSWGAN, as_series
-from gossamer.methods.distillation import DistillationConfig
+from gossamer.estimators import DPCGAN, DPMERF, GSWGAN, AbstractEstimator, DPMixture, as_series
 
 NUM_RECORDS = 90
 TINY: dict[str, Any] = {"num_critics": 5, "num_steps": 2, "batch_size": 4, "draws_per_step": 4, "device": "cpu"}
@@ -41,13 +38,6 @@ def of_series(labels: np.ndarray) -> DPMixture:
     return DPMixture(epsilon=5.0).fit(records)
 
 
-def tiny_started() -> dict[str, Any]:
-    spec = ImageSpec(channels=1, height=8, width=8, class_names=("0", "1", "2"))
-    usual = StartedGSWGAN().book.for_own(spec, NUM_RECORDS).config
-    few = {name: value for name, value in TINY.items() if name != "device"}
-    return {"gs_wgan": replace(usual.gs_wgan, **few), "fit": DistillationConfig(num_updates=10, batch_size=6)}
-
-
 @pytest.fixture(scope="session")
 def tiny_settings() -> dict[type[AbstractEstimator], dict[str, Any]]:
     """Every estimator, with settings of a few steps."""
@@ -55,7 +45,6 @@ def tiny_settings() -> dict[type[AbstractEstimator], dict[str, Any]]:
     batches = {"expected_batch_size": NUM_RECORDS, "synthetic_batch_size": 7, "generator_batch_size": 6}
     return {
         GSWGAN: {name: value for name, value in TINY.items() if name != "device"},
-        StartedGSWGAN: tiny_started(),
         DPCGAN: {"num_steps": 3, **batches},
         DPMERF: {"num_fit_steps": 10, "num_features": 40},
         DPMixture: {},

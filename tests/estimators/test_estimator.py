@@ -20,18 +20,17 @@ from gossamer.estimators import (
     AbstractEstimator,
     DPMixture,
     ReleasedGenerator,
-    StartedGSWGAN,
     records,
 )
+from gossamer.methods.catalogue import BOOKS
+from gossamer.methods.gs_wgan.recipes import find_recipe
 from gossamer.methods.method import Progress
 from gossamer.nn.ensemble import Adam
 from gossamer.privacy.adjacency import Adjacency
-from gossamer.recipes.books import BOOKS
-from gossamer.recipes.gs_wgan import find_recipe
 
 NUM_RECORDS = 90
 TINY: dict[str, Any] = {"num_critics": 5, "num_steps": 2, "batch_size": 4, "draws_per_step": 4, "device": "cpu"}
-KINDS: tuple[type[AbstractEstimator], ...] = (GSWGAN, StartedGSWGAN, DPCGAN, DPMERF, DPMixture)
+KINDS: tuple[type[AbstractEstimator], ...] = (GSWGAN, DPCGAN, DPMERF, DPMixture)
 Settings = dict[type[AbstractEstimator], dict[str, Any]]
 
 

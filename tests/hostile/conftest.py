@@ -21,7 +21,7 @@ import torch
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.mechanisms.plan import OneOfManyPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.nn.images.cosine import CosineGeneratorConfig
 from gossamer.nn.images.dcgan import DCGANGeneratorConfig

@@ -16,17 +16,11 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.grid import GRID_SHARE, PublicGrid, noisy_sum
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.mechanisms.one_shot import (
-    Contribution,
-    GroupedMoments,
-    GroupedVectors,
-    OneShotPlan,
-    OneShotReleaser,
-    Release,
-    Slots,
-)
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.sanitizer import GradientSanitizer
+from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.contributions import Contribution, GroupedMoments, GroupedVectors, Slots
+from gossamer.mechanisms.one_shot.door import OneShotReleaser
+from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.privacy.adjacency import Unit
 
 # ---- the rule -------------------------------------------------------------------------------------------------------
@@ -181,7 +175,7 @@ class NearlyCancels(DeterministicNoise):
         return (tiny - self.answer) / PLAN.noise_std
 
 
-class RoundsTheFloatSum(GradientSanitizer):
+class RoundsTheFloatSum(OneOfManyReleaser):
     """The break, and how it was done before: the sum is formed in float64 and rounded to float32."""
 
     def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
@@ -189,7 +183,7 @@ class RoundsTheFloatSum(GradientSanitizer):
         return (clipped + self.plan.noise_std * self._noise.gaussian(step, tuple(clipped.shape))).float()
 
 
-def lattice(kind: type[GradientSanitizer], answer: float) -> float:
+def lattice(kind: type[OneOfManyReleaser], answer: float) -> float:
     """The coarsest power of two, 2^-60 at least, that all released numbers are multiples of; infinite for zeros."""
     door = kind(PLAN, NearlyCancels(answer))
     released = door.release(0, lambda coins: torch.full((1, 1, WIDTH), answer, dtype=torch.float64)).double()
@@ -205,10 +199,10 @@ def test_an_output_near_zero_told_the_answers_that_it_cannot_come_from_and_no_lo
     assert lattice(RoundsTheFloatSum, 0.0123) > 2.0**-60
     assert lattice(RoundsTheFloatSum, 0.0) == 2.0**-60
     for answer in (0.0, 0.0123, -0.0071, 2.0**-20, 1e-9):
-        assert lattice(GradientSanitizer, answer) >= SPACING
+        assert lattice(OneOfManyReleaser, answer) >= SPACING
 
 
-def is_on_grid(kind: type[GradientSanitizer]) -> bool:
+def is_on_grid(kind: type[OneOfManyReleaser]) -> bool:
     """Whether whatever is released is a multiple of the public spacing, for answers of every size."""
     rng = torch.Generator().manual_seed(1)
     answers = torch.randn(1, 1, WIDTH, generator=rng, dtype=torch.float64) * torch.logspace(-12, 0, WIDTH)
@@ -217,7 +211,7 @@ def is_on_grid(kind: type[GradientSanitizer]) -> bool:
 
 
 def test_every_released_number_is_a_multiple_of_the_public_grid_whatever_was_answered() -> None:
-    assert is_on_grid(GradientSanitizer)
+    assert is_on_grid(OneOfManyReleaser)
     assert not is_on_grid(RoundsTheFloatSum)
 
 
@@ -324,7 +318,7 @@ def summed(contribution: Contribution, slots: Slots, sizes: Tensor) -> Tensor:
     """The integers that the door adds its noise to."""
     totals: list[Tensor] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gossamer.mechanisms.one_shot.noisy_sum", lambda total, *rest: totals.append(total) or total)
+        patch.setattr("gossamer.mechanisms.one_shot.door.noisy_sum", lambda total, *rest: totals.append(total) or total)
         released_of(contribution, slots, sizes)
     return totals[0]
 

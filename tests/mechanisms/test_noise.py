@@ -17,8 +17,8 @@ from torch import Tensor
 
 from gossamer.errors import PrivacyError
 from gossamer.mechanisms.noise import COIN_DOMAIN, NOISE_DOMAIN, DeterministicNoise, KeyedNoise, truncation_delta
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.sanitizer import GradientSanitizer
+from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.keystream import key_from_seed
 
@@ -49,7 +49,7 @@ def each_block_is_used_once(noise: DeterministicNoise | KeyedNoise, num_steps: i
         clip_norm=1.0, noise_multiplier=1.0,
     )  # fmt: skip
     spy = spied(noise)
-    sanitizer = GradientSanitizer(plan, noise)
+    sanitizer = OneOfManyReleaser(plan, noise)
     for step in range(num_steps):
         sanitizer.release(step, lambda coins: torch.zeros(3, 2, 1, 3, 3))
     domains = {high >> 48 for high, _ in spy.blocks}
@@ -107,9 +107,9 @@ def test_two_runs_that_share_one_noise_object_are_refused() -> None:
         noise_multiplier=1.0,
     )  # fmt: skip
     noise = KeyedNoise()
-    GradientSanitizer(plan, noise).release(0, lambda coins: torch.zeros(1, 1, 2))
+    OneOfManyReleaser(plan, noise).release(0, lambda coins: torch.zeros(1, 1, 2))
     with pytest.raises(PrivacyError, match="noise object of its own"):
-        GradientSanitizer(plan, noise).release(0, lambda coins: torch.ones(1, 1, 2))
+        OneOfManyReleaser(plan, noise).release(0, lambda coins: torch.ones(1, 1, 2))
 
 
 def test_every_keyed_noise_has_a_key_of_its_own_from_the_operating_system(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gossamer.mechanisms.one_shot import GroupedMoments, OneShotPlan, Release
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson_plan import PoissonPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.contributions import GroupedMoments
+from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
+from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.prospect import prospect
 from gossamer.privacy import PrivacyBudget, Unit
 

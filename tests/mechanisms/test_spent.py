@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from gossamer.errors import PrivacyError
-from gossamer.mechanisms.one_shot import GroupedVectors, OneShotPlan, Release
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson_plan import PoissonPlan
-from gossamer.mechanisms.started_plan import StartedPlan
-from gossamer.privacy import Ledger, LedgerEntry, Unit, epsilon_by_pld
-from gossamer.privacy.events import compose_events, gaussian_event
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.contributions import GroupedVectors
+from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
+from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.privacy import Ledger, LedgerEntry, Unit
+from gossamer.privacy.events import gaussian_event
 from gossamer.privacy.restated import is_same_event
 
 VECTORS = GroupedVectors(num_groups=3, dim=4, radius=1.0)
@@ -29,7 +29,6 @@ DRAWS = OneOfManyPlan(
 SAMPLES = PoissonPlan(
     unit=Unit.RECORD, num_slots=500, sample_rate=0.1, num_steps=20, clip_norm=1.0, noise_multiplier=2.0
 )
-STARTED = StartedPlan(start=SUMS, rest=DRAWS)
 
 
 def ledger(*blocks: tuple[int, int, int]) -> Ledger:
@@ -40,7 +39,7 @@ def ledger(*blocks: tuple[int, int, int]) -> Ledger:
     )
 
 
-@pytest.mark.parametrize("plan", [SUMS, DRAWS, SAMPLES, STARTED], ids=lambda plan: type(plan).__name__)
+@pytest.mark.parametrize("plan", [SUMS, DRAWS, SAMPLES], ids=lambda plan: type(plan).__name__)
 def test_a_whole_plan_charged_costs_what_the_plan_costs_and_nothing_charged_nothing(plan: Any) -> None:
     assert plan.spent_by(Ledger()) is None
     assert is_same_event(plan.spent_by(ledger((0, 1, 0), (1, plan.num_steps - 1, 0))), plan.event)
@@ -60,22 +59,8 @@ def test_a_one_shot_release_charged_twice_costs_twice_what_it_costs() -> None:
     assert not is_same_event(event, SUMS.event)
 
 
-def test_a_start_charged_twice_is_two_starts_and_the_draws() -> None:
-    event = STARTED.spent_by(ledger((0, 1, 0), (0, 1, 1), (1, 10, 1)))
-    assert event is not None
-    assert is_same_event(event, compose_events(SUMS.event, SUMS.event, DRAWS.first_steps(10).event))
-    fewer = STARTED.spent_by(ledger((0, 1, 0), (1, 10, 0)))
-    assert fewer is not None
-    assert epsilon_by_pld(event, 1e-4).epsilon > epsilon_by_pld(fewer, 1e-4).epsilon
-
-
-@pytest.mark.parametrize("plan", [SUMS, DRAWS, SAMPLES, STARTED], ids=lambda plan: type(plan).__name__)
+@pytest.mark.parametrize("plan", [SUMS, DRAWS, SAMPLES], ids=lambda plan: type(plan).__name__)
 @pytest.mark.parametrize("blocks", [((0, 10**12, 0),), ((0, 1, 0), (10**12, 1, 0)), ((0, 15, 0), (0, 15, 1))])
 def test_what_the_plan_has_not_is_refused_and_takes_no_memory(plan: Any, blocks: Any) -> None:
     with pytest.raises(PrivacyError, match="edited, or it is of another run"):
         plan.spent_by(ledger(*blocks))
-
-
-def test_draws_without_the_start_are_refused() -> None:
-    with pytest.raises(PrivacyError, match="no step 0"):
-        STARTED.spent_by(ledger((1, 10, 0)))

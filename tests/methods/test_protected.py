@@ -21,9 +21,9 @@ from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods import protected
-from gossamer.methods.augmentation import SmallMotions
-from gossamer.methods.dp_merf import DPMERFConfig, DPMERFTraining
-from gossamer.methods.dp_mixture import DPMixtureConfig, DPMixtureTraining
+from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining
+from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining
+from gossamer.methods.gs_wgan.augmentation import SmallMotions
 from gossamer.methods.method import Circumstances, RecordsExpected
 from gossamer.methods.protected import (
     Bundle,
@@ -220,7 +220,7 @@ def test_what_a_unit_adds_to_each_release_of_dp_mixture_is_the_same_wherever_it_
 
 
 def test_pieces_that_are_not_filled_up_are_caught_where_products_are_not_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gossamer.methods.dp_merf.matmul_of_rows", torch.matmul)
+    monkeypatch.setattr("gossamer.methods.dp_merf.training.matmul_of_rows", torch.matmul)
     monkeypatch.setattr(Bundle, "_of", lambda self, piece, function, values: function(*(one[piece] for one in values)))
     assert places_that_differ(IMAGES, Unit.RECORD, lambda private: merf_rows(private, Unit.RECORD))
 
@@ -236,7 +236,7 @@ def test_people_worked_at_together_with_others_are_caught(monkeypatch: pytest.Mo
     def together(self: Bundle, function: Callable[..., Tensor], *values: Tensor) -> Tensor:
         return function(*(one[self.rows] for one in values))
 
-    monkeypatch.setattr("gossamer.methods.dp_merf.matmul_of_rows", torch.matmul)
+    monkeypatch.setattr("gossamer.methods.dp_merf.training.matmul_of_rows", torch.matmul)
     monkeypatch.setattr(Bundle, "compute", together)
     assert places_that_differ(IMAGES, Unit.PERSON, lambda private: merf_rows(private, Unit.PERSON))
 

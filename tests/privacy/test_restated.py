@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.one_shot import GroupedVectors, OneShotPlan, Release
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson_plan import PoissonPlan
-from gossamer.mechanisms.started_plan import StartedPlan
-from gossamer.privacy import PrivacyStatement, Unit, epsilon_by_pld, gaussian_event, poisson_event
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.contributions import GroupedVectors
+from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
+from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.privacy import PrivacyStatement, Unit, compose_events, epsilon_by_pld, gaussian_event, poisson_event
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event
 
@@ -32,8 +34,12 @@ DRAWS = OneOfManyPlan(
 SAMPLES = PoissonPlan(
     unit=Unit.RECORD, num_slots=500, sample_rate=0.1, num_steps=9, clip_norm=1.0, noise_multiplier=2.0
 )
-STARTED = StartedPlan(start=SUMS, rest=DRAWS, num_starts=2)
-PLANS: list[Any] = [SUMS, DRAWS, SAMPLES, STARTED, STARTED.first_steps(1), STARTED.first_steps(5)]
+PLANS: list[Any] = [SUMS, DRAWS, SAMPLES]
+
+
+STATEMENTS = Path(__file__).parent / "statements"
+OF_STARTED = PrivacyStatement.from_json(json.loads((STATEMENTS / "format-2-gs-wgan-started.json").read_text()))
+"""Of a method that was retired: one-shot sums, paid for twice, and then draws."""
 
 
 @functools.cache
@@ -59,7 +65,6 @@ def test_a_statement_alone_gives_the_price_that_it_states(plan: Any) -> None:
         dataclasses.replace(DRAWS, draws_per_step=2),
         SAMPLES,
         SUMS,
-        dataclasses.replace(STARTED, num_starts=1),
     ],
     ids=str,
 )
@@ -84,9 +89,15 @@ def test_a_statement_whose_numbers_are_none_is_refused(name: str, value: Any) ->
         event_of(damaged)
 
 
+def test_a_statement_of_the_retired_method_gives_the_price_that_it_states() -> None:
+    event = event_of(OF_STARTED)
+    assert is_same_event(event, compose_events(SUMS.event, SUMS.event, DRAWS.event))
+    assert epsilon_by_pld(event, DELTA).epsilon == pytest.approx(OF_STARTED.epsilon, rel=PRINTED_TOLERANCE)
+
+
 @pytest.mark.parametrize("said", ["none", "nan (", "-3 (", ""])
 def test_a_start_whose_noise_cannot_be_read_is_refused(said: str) -> None:
-    parameters = dict(statement_of(STARTED).parameters) | {"noise multiplier of step 1": said}
-    damaged = dataclasses.replace(statement_of(STARTED), parameters=tuple(parameters.items()))
+    parameters = dict(OF_STARTED.parameters) | {"noise multiplier of step 1": said}
+    damaged = dataclasses.replace(OF_STARTED, parameters=tuple(parameters.items()))
     with pytest.raises(InputError, match="noise multiplier of step 1"):
         event_of(damaged)

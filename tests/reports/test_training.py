@@ -16,7 +16,7 @@ from gossamer.cli import training_plot
 from gossamer.driving.training_plot import plot_if_possible, plot_training
 from gossamer.errors import ResourceError
 from gossamer.extras import MissingExtra
-from gossamer.mechanisms.plan import OneOfManyPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.privacy.adjacency import Unit
 from gossamer.reports.training import LEAST_POINTS, Track, read_tracks, training_curves
 from gossamer.runs.folder import RunFolder

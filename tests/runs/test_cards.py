@@ -20,7 +20,7 @@ from gossamer.data.catalogue import find_named
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
-from gossamer.mechanisms.plan import OneOfManyPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon

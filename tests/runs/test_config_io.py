@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
-from gossamer.methods.augmentation import NoAugmentation, SmallMotions
-from gossamer.methods.gs_wgan import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.augmentation import NoAugmentation, SmallMotions
+from gossamer.methods.gs_wgan.recipes import RECIPES
+from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.trained import GeneratorRecipe
-from gossamer.methods.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.nn.choices import (
     ConvCriticConfig,
     CosineGeneratorConfig,
@@ -28,7 +29,6 @@ from gossamer.nn.choices import (
 )
 from gossamer.nn.latents import BernoulliLatent, NormalLatent
 from gossamer.nn.views import LowFrequencies, Pooled, WholeImage
-from gossamer.recipes.gs_wgan import RECIPES
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 PLAIN = GSWGANConfig()

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
-from gossamer.mechanisms.plan import OneOfManyPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.images.mlp import MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,13 @@ import numpy as np
 import pytest
 import torch
 
-from gossamer.methods.distillation import DistillationConfig
-from gossamer.methods.dp_cgan import DPCGANConfig
-from gossamer.methods.dp_merf import DPMERFConfig
-from gossamer.methods.dp_mixture import DPMixtureConfig
-from gossamer.methods.gs_wgan import GSWGANConfig, Stage
+from gossamer.methods.catalogue import book_of
+from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.dp_mixture.training import DPMixtureConfig
+from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.method import RecordsExpected
-from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
-from gossamer.methods.warm_start import AgainstPresentGenerator
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
@@ -38,7 +37,6 @@ from gossamer.nn.views import Pooled, WholeImage
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.restated import slots_of
 from gossamer.privacy.statement import PrivacyStatement
-from gossamer.recipes.books import book_of
 from gossamer.runs.config_io import to_json_tree
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.identity import moved_here
@@ -71,11 +69,6 @@ TINY: dict[str, Any] = {
         generator=MERFGeneratorConfig(hidden_size=12, width=4), num_fit_steps=60, samples_per_class=4,
     ),
     "dp-mixture": DPMixtureConfig(records=EXPECTED, generator=SMALL_MIXTURE, noise_multiplier=4.0),
-    "gs-wgan-started": StartedGSWGANConfig(
-        start=DPMixtureConfig(records=EXPECTED, generator=SMALL_MIXTURE, noise_multiplier=12.0),
-        fit=DistillationConfig(num_updates=60, batch_size=6), noise_multiplier=4.0,
-        gs_wgan=replace(SMALL_GS_WGAN, num_steps=6, latent=NormalLatent(dim=6), noise_multiplier=None),
-    ),
 }  # fmt: skip
 """Settings of a few private steps for 8x8 images of three classes; stages, chunks and blocks where there are any."""
 

@@ -153,7 +153,7 @@ def _spy(life: dict[str, Any]) -> None:
 
 def _forget_an_optimiser() -> None:
     """A mistake, planted: of the generator's optimiser nothing is taken up from a checkpoint."""
-    from gossamer.methods.dp_cgan import PublicNetworks
+    from gossamer.methods.dp_cgan.training import PublicNetworks
 
     restore = PublicNetworks.restore
 
@@ -187,7 +187,7 @@ def _signalling(json_lines: Callable[..., Any], after: int, numbers: list[int]) 
 def _price_once(folder: Path) -> None:
     """Accountants whose answers are kept: every life asks the same, and it is not their sums that are tested here."""
     from gossamer.cli import releasing
-    from gossamer.mechanisms import priced_plan
+    from gossamer.mechanisms import plan as priced_plan
 
     def kept(price: Callable[..., Any]) -> Callable[..., Any]:
         def remember(event: Any, delta: float) -> Any:
@@ -276,8 +276,8 @@ def _tell_reference(run: Path, result: Path) -> int:
     """Train unbroken, and keep the digests of the state at each step, and of what is released at the end."""
     from gossamer.driving.job import TrainingJob
     from gossamer.mechanisms.noise import DeterministicNoise
+    from gossamer.methods.catalogue import book_of
     from gossamer.methods.method import Circumstances
-    from gossamer.recipes.books import book_of
     from gossamer.runs.folder import RunFolder
     from gossamer.runs.key_file import read_key
 

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.dp_sgd import RecordLosses, Tensors
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson_plan import PoissonPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.poisson.door import RecordLosses, Tensors
+from gossamer.mechanisms.poisson.plan import PoissonPlan
 
 _TOO_LONG = 10.0
 """How far beyond the clip a canary reaches, so that the clip is audited too."""
@@ -28,7 +28,7 @@ HONEST, ABSENT = -1, -2
 
 
 class AnsweringDoor(Protocol):
-    """`GradientSanitizer`, or what stands in its place."""
+    """`OneOfManyReleaser`, or what stands in its place."""
 
     def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
         """Sanitized gradients of one step."""
@@ -36,7 +36,7 @@ class AnsweringDoor(Protocol):
 
 
 class GradientDoor(Protocol):
-    """`PrivateGradient`, or what stands in its place."""
+    """`PoissonReleaser`, or what stands in its place."""
 
     def release(self, step: int, parameters: Tensors, losses: RecordLosses) -> Tensors:
         """The sanitized gradient of one step."""

@@ -15,7 +15,7 @@ import torch
 from gossamer.auditing.bounds import Games, epsilon_bound
 from gossamer.auditing.mechanism import Effort, MakeSanitizer, guard
 from gossamer.auditing.result import AuditResult
-from gossamer.mechanisms.plan import OneOfManyPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 
 NOTE = "Whole runs on one fixed pair of data sets; the adversary knows all but coins, noise and which of the two it is."
 

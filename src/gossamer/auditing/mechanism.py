@@ -35,12 +35,12 @@ from gossamer.auditing.canaries import (
 )
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
-from gossamer.mechanisms.dp_sgd import PrivateGradient
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson_plan import PoissonPlan
-from gossamer.mechanisms.sanitizer import GradientSanitizer
-from gossamer.mechanisms.units import Units, units_of_records
+from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.poisson.door import PoissonReleaser
+from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.mechanisms.poisson.units import Units, units_of_records
 from gossamer.privacy.adjacency import Unit
 
 MakeSanitizer = Callable[[OneOfManyPlan], AnsweringDoor]
@@ -91,14 +91,14 @@ Watch = Callable[[int, int], None]
 """Told how many bits were played, of how many."""
 
 
-def guard(plan: OneOfManyPlan) -> GradientSanitizer:
+def guard(plan: OneOfManyPlan) -> OneOfManyReleaser:
     """The door of the library, with a key of its own."""
-    return GradientSanitizer(plan, KeyedNoise())
+    return OneOfManyReleaser(plan, KeyedNoise())
 
 
-def guard_gradient(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...]) -> PrivateGradient:
+def guard_gradient(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...]) -> PoissonReleaser:
     """The door of the library, with a key of its own."""
-    return PrivateGradient(plan, units, records, KeyedNoise(), chunk_size=_AT_ONCE)
+    return PoissonReleaser(plan, units, records, KeyedNoise(), chunk_size=_AT_ONCE)
 
 
 # ---- one answer -----------------------------------------------------------------------------------------------------

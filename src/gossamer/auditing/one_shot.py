@@ -15,7 +15,9 @@ from gossamer.auditing.bounds import Games
 from gossamer.auditing.mechanism import Effort, of_games
 from gossamer.auditing.result import AuditResult
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.mechanisms.one_shot import Contribution, OneShotPlan, OneShotReleaser, Slots
+from gossamer.mechanisms.one_shot.contributions import Contribution, Slots
+from gossamer.mechanisms.one_shot.door import OneShotReleaser
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.privacy.adjacency import Unit
 
 NOTE = (

@@ -30,7 +30,6 @@ from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.events import (
     check_count,
-    compose_events,
     gaussian_event,
     one_of_many_event,
     poisson_event,
@@ -228,80 +227,8 @@ class AccountOneShot(AbstractAccount):
         return {"delta": self.delta, "adjacency": Adjacency.SLOT.value, "unit": Unit.RECORD.value}
 
 
-@dataclass(frozen=True, kw_only=True)
-class AccountStartedGSWGAN(AbstractAccount):
-    """What GS-WGAN costs after a one-shot release. Give two of epsilon, noise multiplier and number of steps.
-
-    The release has its own noise multiplier, or a share of epsilon where one epsilon is given.
-
-    Example: gossamer account gs-wgan-started --num-critics 1000 --start-noise-multiplier 3.7306 --noise-multiplier
-    1.07 --num-steps 20000
-
-    Args:
-        num_critics: critics, each with a shard of its own (K)
-        start_noise_multiplier: of the one-shot release, all its sums together; default: what --start-share buys
-        start_share: part of epsilon for the release, where its noise is not given
-        batch_size: samples answered in a step (B)
-        draws_per_step: secret coins in a step (c, a divisor of B); default: one for each sample
-        delta: of the guarantee
-        noise_multiplier: noise of the critics' answers over their sensitivity; several: 0.8,1.07,1.5
-        num_steps: generator updates after the release (T)
-        epsilon: budget; several, with --start-noise-multiplier: 1,2,5,10
-        num_slots: records protected, if known: a delta of 1/N or more is then refused
-        json: print JSON
-    """
-
-    num_critics: int
-    start_noise_multiplier: float | None = None
-    start_share: float = 0.1
-    batch_size: int = 32
-    draws_per_step: int | None = None
-    num_slots: int | None = None
-
-    @property
-    def _draws(self) -> int:
-        return self.batch_size if self.draws_per_step is None else self.draws_per_step
-
-    @functools.cached_property
-    def _start(self) -> float:
-        """Noise multiplier of the release."""
-        if self.start_noise_multiplier is not None:
-            return self.start_noise_multiplier
-        if len(self.epsilon) != 1:
-            raise InputError("--start-noise-multiplier is missing: give it, or one --epsilon that it has a share of")
-        share = PrivacyBudget(epsilon=self.start_share * self.epsilon[0], delta=self.delta)
-        return calibrate_noise_multiplier(lambda noise: gaussian_event(noise_multiplier=noise), share).noise_multiplier
-
-    def event(self, *, noise_multiplier: float, num_steps: int) -> DpEvent:
-        """The release, then draws of one of K."""
-        draws = one_of_many_event(
-            num_critics=self.num_critics,
-            noise_multiplier=noise_multiplier,
-            num_steps=num_steps,
-            batch_size=self.batch_size,
-            draws_per_step=self._draws,
-        )
-        return compose_events(gaussian_event(noise_multiplier=self._start), draws)
-
-    def check(self) -> None:
-        """Refuse what cannot be accounted for."""
-        _check_numbers(self, num_critics=self.num_critics, answers=(self.num_steps or 1) * self.batch_size)
-        start = self.start_noise_multiplier
-        check_accountable(num_critics=1, answers=1, noise_multiplier=start, epsilon=None)
-        if not 0 < self.start_share < 1:
-            raise InputError(f"--start-share must lie between 0 and 1, both excluded, not {self.start_share}")
-        if self.num_slots is not None:
-            check_delta(self.delta, self.num_slots)
-
-    def public(self) -> dict[str, Any]:
-        """The release, critics, answers, coins."""
-        settings = {"num_critics": self.num_critics, "batch_size": self.batch_size, "delta": self.delta}
-        terms = {"adjacency": Adjacency.SLOT.value, "unit": Unit.RECORD.value}
-        return settings | {"draws_per_step": self._draws, "start_noise_multiplier": self._start} | terms
-
-
 _SETTINGS = (
-    "epsilon_target", "start_noise_multiplier", "num_critics", "batch_size", "draws_per_step", "num_slots",
+    "epsilon_target", "num_critics", "batch_size", "draws_per_step", "num_slots",
     "expected_batch_size", "sample_rate",
 )  # fmt: skip
 
@@ -310,14 +237,12 @@ ACCOUNTS: dict[str, type[AbstractAccount]] = {
     "dp-cgan": AccountDPCGAN,
     "dp-merf": AccountOneShot,
     "dp-mixture": AccountOneShot,
-    "gs-wgan-started": AccountStartedGSWGAN,
 }
 _CHOICES = {
     "gs-wgan": "by number of critics, noise, steps and secret coins",
     "dp-cgan": "by number of records, size of their Poisson samples, noise and steps",
     "dp-merf": "one noisy sum: by its noise",
     "dp-mixture": "a few noisy sums in one budget: by the noise that they are worth together",
-    "gs-wgan-started": "a noisy sum first, and gs-wgan's steps after it",
 }
 
 
@@ -376,7 +301,7 @@ def _epsilon(asked: AbstractAccount, noise: float, steps: int) -> dict[str, Any]
         "pld": epsilon_by_pld(event, asked.delta).epsilon,
         "rdp": epsilon_by_rdp(event, asked.delta).epsilon,
     }
-    if isinstance(asked, AccountGSWGAN | AccountStartedGSWGAN):
+    if isinstance(asked, AccountGSWGAN):
         epsilons["fixed_pair"] = fixed_pair_epsilon(event, asked.delta).epsilon
     if isinstance(asked, AccountDPCGAN):
         epsilons["replaced"] = epsilon_by_pld(under_replacement(event), asked.delta).epsilon
@@ -392,7 +317,7 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
         "pld": calibrate_noise_multiplier(of_noise, budget).noise_multiplier,
         "rdp": calibrate_noise_multiplier_by_rdp(of_noise, budget).noise_multiplier,
     }
-    if isinstance(asked, AccountGSWGAN | AccountStartedGSWGAN):
+    if isinstance(asked, AccountGSWGAN):
         multipliers["fixed_pair"] = calibrate_noise_multiplier_by_fixed_pair(of_noise, budget).noise_multiplier
     published = asked.published(multipliers["pld"], steps)
     return {"noise_multiplier": multipliers, "epsilon_target": budget.epsilon, "num_steps": steps} | published

@@ -54,7 +54,7 @@ class Call:
     @property
     def open(self) -> dict[str, tuple[str, ...]]:
         """Options that take a name or a path, with the names."""
-        from gossamer.recipes.books import BOOKS
+        from gossamer.methods.catalogue import BOOKS
 
         names = {"--data": named_data()}
         if self.words[0] == "train":

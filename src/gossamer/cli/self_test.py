@@ -14,15 +14,15 @@ from gossamer.driving.estimate import random_records
 from gossamer.data.images import ImageSpec
 from gossamer.driving.generator_file import load_generator, write_generator_file
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.sanitizer import GradientSanitizer
+from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.methods.dp_mixture.recipes import DP_MIXTURE_BOOK
 from gossamer.methods.method import Circumstances
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import gaussian_event, one_of_many_event
 from gossamer.privacy.slots import PublicSlots
-from gossamer.recipes.dp_mixture import DP_MIXTURE_BOOK
 
 NUM_RECORDS: Final = 60
 KNOWN: Final = {
@@ -67,7 +67,7 @@ def sanitize_once() -> str:
         clip_norm=0.5,
         noise_multiplier=1.0,
     )
-    released = GradientSanitizer(plan, DeterministicNoise(0)).release(0, lambda coins: torch.full((2, 1, 8), 1e6))
+    released = OneOfManyReleaser(plan, DeterministicNoise(0)).release(0, lambda coins: torch.full((2, 1, 8), 1e6))
     noise = plan.noise_std * DeterministicNoise(0).gaussian(0, (2, 8)).to(torch.float32)
     norms = (released.reshape(2, 8) - noise).norm(dim=1)
     # Answers are shrunk, and answers and noise rounded, by about a thousandth of the bound.

@@ -40,18 +40,17 @@ from gossamer.data.records import RecordData
 from gossamer.errors import InputError
 from gossamer.extras import need
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.mechanisms.one_shot import OneShotPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
-from gossamer.methods.gs_wgan import GSWGANConfig
+from gossamer.methods.catalogue import BOOKS, find_book
+from gossamer.methods.gs_wgan.training import GSWGANConfig
 from gossamer.methods.method import AbstractTraining, Circumstances, Method, Plan
-from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
+from gossamer.methods.recipe import RecipeBook
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
-from gossamer.recipes.books import BOOKS, find_book
-from gossamer.recipes.recipe import RecipeBook
 from gossamer.runs.config_io import from_json_tree
 from gossamer.runs.files import read_json
 from gossamer.runs.folder import RunFolder
@@ -64,7 +63,6 @@ _SUMMARIES = {
     "dp-mixture": "Gaussians drawn from a few noisy moments: seconds, and the best scores here; begin with it",
     "dp-merf": "a generator fitted to one noisy mean of random features: a minute or two",
     "gs-wgan": "a GAN: many critics on disjoint shards teach one generator; minutes to hours",
-    "gs-wgan-started": "a release of dp-mixture first, and GS-WGAN from there, in one budget",
     "dp-cgan": "a GAN: one discriminator trained by DP-SGD on random samples of the records; minutes",
 }
 METHODS = {book.method.name: _SUMMARIES.get(book.method.name, "") for book in BOOKS}
@@ -293,11 +291,10 @@ def _claim(path: Path, job: TrainingJob, loaded: Loaded) -> RunFolder:
 def _with_noise(asked: Train[C], method: Method[C], slots: PublicSlots, delta: float) -> C:
     """The settings with the noise multiplier that was given, or that the budget asks for."""
     config: Any = asked.method
-    critics = config.gs_wgan if isinstance(config, StartedGSWGANConfig) else config
-    is_gs_wgan = isinstance(critics, GSWGANConfig)
+    is_gs_wgan = isinstance(config, GSWGANConfig)
     check_accountable(
-        num_critics=critics.num_critics if is_gs_wgan else 1,
-        answers=critics.num_steps * critics.batch_size if is_gs_wgan else method.plan(config, slots).num_steps,
+        num_critics=config.num_critics if is_gs_wgan else 1,
+        answers=config.num_steps * config.batch_size if is_gs_wgan else method.plan(config, slots).num_steps,
         noise_multiplier=config.noise_multiplier,
         epsilon=asked.epsilon,
     )

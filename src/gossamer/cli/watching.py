@@ -19,7 +19,6 @@ from gossamer.cli.progress import AbstractProgress
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import GossamerError
 from gossamer.methods.method import AbstractStepReport, AbstractTraining
-from gossamer.methods.started_gs_wgan import FitReport
 
 NUM_GLIMPSED = 10
 SECONDS_BETWEEN_GLIMPSES = 10.0
@@ -71,8 +70,7 @@ class Glimpses:
 
     def take(self, training: AbstractTraining, report: Any) -> Glimpse | None:
         """One if it is time for one, and there is something to be seen."""
-        # Asked during the fit, a started training would do all of the fit first.
-        is_step = isinstance(report, AbstractStepReport) and not isinstance(report, FitReport)
+        is_step = isinstance(report, AbstractStepReport)
         begin = time.thread_time()
         is_due = time.monotonic() >= self._due and begin >= self._due_on_processor
         if not is_step or not (is_due or training.is_over):

@@ -12,7 +12,7 @@ import torch
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining, Stage, StepReport
+from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, StepReport
 from gossamer.methods.method import Circumstances, Method
 from gossamer.privacy.slots import PublicSlots
 

@@ -18,7 +18,7 @@ from gossamer.nn.devices import DeviceName, PrecisionName
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots
-from gossamer.recipes.books import MethodConfig, book_of
+from gossamer.methods.catalogue import MethodConfig, book_of
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 from gossamer.runs.files import read_json, write_json
 from gossamer.runs.folder import RunFolder

@@ -9,12 +9,12 @@ from typing import Any
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.one_shot import OneShotPlan
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson_plan import PoissonPlan
-from gossamer.methods.gs_wgan import GSWGANConfig, GSWGANTraining
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
 from gossamer.methods.method import AbstractTraining, Plan
-from gossamer.methods.warm_start import WarmStartReport
+from gossamer.methods.gs_wgan.warm_start import WarmStartReport
 
 
 def end_step(plan: Plan, next_step: int, lost_steps: tuple[int, ...], delta: float) -> int:

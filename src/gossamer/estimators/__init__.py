@@ -2,7 +2,7 @@
 
 from gossamer.estimators.estimator import AbstractEstimator
 from gossamer.driving.generator_file import load_generator, write_generator_file
-from gossamer.estimators.methods import DPCGAN, DPMERF, GSWGAN, DPMixture, StartedGSWGAN
+from gossamer.estimators.methods import DPCGAN, DPMERF, GSWGAN, DPMixture
 from gossamer.estimators.records import as_images, as_series, load_series
 from gossamer.estimators.released import ReleasedGenerator, load
 from gossamer.estimators.views import SyntheticDataset
@@ -14,7 +14,6 @@ __all__ = [
     "AbstractEstimator",
     "DPMixture",
     "ReleasedGenerator",
-    "StartedGSWGAN",
     "SyntheticDataset",
     "as_images",
     "as_series",

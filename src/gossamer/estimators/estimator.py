@@ -21,11 +21,11 @@ from gossamer.estimators.released import ReleasedGenerator
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.method import AbstractTraining, Circumstances, Progress
 from gossamer.methods.protected import public_slots
+from gossamer.methods.recipe import RecipeBook
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
-from gossamer.recipes.recipe import RecipeBook
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 DeviceName = Literal["auto", "cpu", "cuda"]

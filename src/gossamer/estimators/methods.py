@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from gossamer.estimators.estimator import AbstractEstimator
-from gossamer.recipes.dp_cgan import DP_CGAN_BOOK
-from gossamer.recipes.dp_merf import DP_MERF_BOOK
-from gossamer.recipes.dp_mixture import DP_MIXTURE_BOOK
-from gossamer.recipes.gs_wgan import GS_WGAN_BOOK
-from gossamer.recipes.recipe import RecipeBook
-from gossamer.recipes.started_gs_wgan import STARTED_GS_WGAN_BOOK
+from gossamer.methods.dp_cgan.recipes import DP_CGAN_BOOK
+from gossamer.methods.dp_merf.recipes import DP_MERF_BOOK
+from gossamer.methods.dp_mixture.recipes import DP_MIXTURE_BOOK
+from gossamer.methods.gs_wgan.recipes import GS_WGAN_BOOK
+from gossamer.methods.recipe import RecipeBook
 
 
 class GSWGAN(AbstractEstimator):
     """GS-WGAN: many critics on disjoint shards, each step answered by a few of them in secret.
 
-    Minutes on two cores. Settings are the fields of `gossamer.methods.gs_wgan.GSWGANConfig`; all other arguments are
+    Minutes on two cores. Settings are the fields of `GSWGANConfig`. All other arguments are
     those of `AbstractEstimator`.
 
     Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
@@ -38,30 +37,10 @@ class GSWGAN(AbstractEstimator):
         return GS_WGAN_BOOK
 
 
-class StartedGSWGAN(AbstractEstimator):
-    """GS-WGAN whose generator begins at the release of `DPMixture`; one budget pays for both.
-
-    Minutes on two cores. Settings are the fields of `gossamer.methods.started_gs_wgan.StartedGSWGANConfig`; all other
-    arguments are those of `AbstractEstimator`.
-
-    Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
-    also added or removed.
-
-    Example:
-        >>> StartedGSWGAN(epsilon=2.0)
-        StartedGSWGAN(epsilon=2), has learnt nothing yet
-    """
-
-    @property
-    def book(self) -> RecipeBook[Any]:
-        """GS-WGAN started from a mixture, with its recipes."""
-        return STARTED_GS_WGAN_BOOK
-
-
 class DPCGAN(AbstractEstimator):
     """DP-CGAN: one discriminator trained by DP-SGD on Poisson samples, and a generator that learns from it alone.
 
-    Minutes on two cores. Settings are the fields of `gossamer.methods.dp_cgan.DPCGANConfig`; all other arguments are
+    Minutes on two cores. Settings are the fields of `DPCGANConfig`. All other arguments are
     those of `AbstractEstimator`.
 
     Guarantee: as `AbstractEstimator`; one record (or person) added or removed where their number was given or
@@ -84,8 +63,8 @@ class DPCGAN(AbstractEstimator):
 class DPMERF(AbstractEstimator):
     """DP-MERF: one noisy mean of random features of each class, and a generator fitted to it afterwards.
 
-    A minute or two on one core. Settings are the fields of `gossamer.methods.dp_merf.DPMERFConfig`; all other arguments
-    are those of `AbstractEstimator`.
+    A minute or two on one core. Settings are the fields of `DPMERFConfig`. All other arguments are
+    those of `AbstractEstimator`.
 
     Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
     also added or removed.
@@ -106,8 +85,8 @@ class DPMERF(AbstractEstimator):
 class DPMixture(AbstractEstimator):
     """DP-mixture: a few noisy moments of each class, and Gaussians drawn from them. No GAN, and the first to try.
 
-    Seconds on one core. Settings are the fields of `gossamer.methods.dp_mixture.DPMixtureConfig`; all other arguments
-    are those of `AbstractEstimator`.
+    Seconds on one core. Settings are the fields of `DPMixtureConfig`. All other arguments are
+    those of `AbstractEstimator`.
 
     Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
     also added or removed.

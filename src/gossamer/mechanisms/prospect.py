@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from dp_accounting import DpEvent
 
-from gossamer.mechanisms.one_shot import OneShotPlan
-from gossamer.mechanisms.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson_plan import PoissonPlan
-from gossamer.mechanisms.started_plan import StartedPlan
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.privacy.accounting import calibrate_noise_multiplier
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import gaussian_event
@@ -46,9 +45,7 @@ class Prospect:
         return self.ratio < 1 or self.num_slots < self.num_slots_needed
 
 
-def prospect(
-    plan: OneShotPlan | OneOfManyPlan | PoissonPlan | StartedPlan, budget: PrivacyBudget, sample_size: int
-) -> Prospect:
+def prospect(plan: OneShotPlan | OneOfManyPlan | PoissonPlan, budget: PrivacyBudget, sample_size: int) -> Prospect:
     r"""Signal and noise of a plan.
 
     One-shot sums: a class of average size, :math:`n / G` slots that all add the same vector of the largest norm,
@@ -67,8 +64,6 @@ def prospect(
 
     References: Bu, Dong, Long, Su 2020, "Deep learning with Gaussian differential privacy", for the limit.
     """
-    if isinstance(plan, StartedPlan):
-        return prospect(plan.start, plan.start.budget_at(budget.delta), sample_size)
     if isinstance(plan, OneShotPlan):
         return _of_sums(plan)
     if isinstance(plan, PoissonPlan):

@@ -15,9 +15,9 @@ from gossamer.data.records import MAX_VALUES, AbstractSpec, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.prospect import Prospect, prospect
+from gossamer.methods.gs_wgan.warm_start import MemoryStore, WarmStartStore
 from gossamer.methods.protected import check_fits
 from gossamer.methods.trained import TrainedGenerator
-from gossamer.methods.warm_start import MemoryStore, WarmStartStore
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.claim import ClaimTerms, own_version, today

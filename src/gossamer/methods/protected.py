@@ -13,7 +13,7 @@ from torch import Tensor
 from gossamer.data.identities import digests_of_contents
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError, PrivacyError
-from gossamer.mechanisms.units import Units, units_of_persons, units_of_records
+from gossamer.mechanisms.poisson.units import Units, units_of_persons, units_of_records
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import Identities
 from gossamer.privacy.slots import CountSource, PublicSlots

@@ -13,7 +13,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
-from gossamer.mechanisms.sampling import public_stream
+from gossamer.mechanisms.streams import public_stream
 from gossamer.nn.choices import GeneratorConfig
 from gossamer.nn.latents import Latent
 from gossamer.nn.spectral_norm import advance

@@ -1,0 +1,1 @@
+"""Secret one-of-K draws of critics: plan, door, shards and tapes."""

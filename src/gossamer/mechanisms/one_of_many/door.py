@@ -1,0 +1,92 @@
+"""The only door between critics and generator: secret coins, clipped answers, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gossamer.errors import PrivacyError
+from gossamer.mechanisms.clipping import clip_to_ball
+from gossamer.mechanisms.grid import PublicGrid, noisy_sum
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+
+
+class OneOfManyReleaser:
+    """Answers one query a step as its plan says, each step once, in order, and none after the last.
+
+    The critic k of each group of r = B/c samples is drawn anew, uniformly and in secret; with G_k its gradients at all
+    samples of the group, as one vector,
+
+        ``clip(G_k, sqrt(r) C) + N(0, (2 C noise_multiplier)^2 I)``,
+
+    both rounded to the public grid of the ball of radius ``sqrt(r) C`` (`PublicGrid`) and added as integers.
+
+    One clip for the group: vectors that are each clipped to C lie in the same ball, so the price is that of the event,
+    and a critic that has nothing to say about one sample may say more about another. With r = 1 it is the published
+    clip.
+
+    Guarantee: with critics whose state at a step does not depend on coins or noise beyond what was released, and
+    answers that are pure, the released vectors of all steps have the privacy of ``plan.event``
+    (docs/concepts/one-of-many.md). Coins leave only to the function that asks the critics.
+
+    Args:
+        plan: sampling, clip, noise and number of steps; the statement is written from the same object.
+        noise: secret randomness, used by this object alone.
+        next_step: first step to answer, above 0 when a run is taken up again with a new key.
+        num_lost_steps: steps that were paid for and lost in a crash; so many fewer are left.
+        charge: called with the number of a step before anything of it is drawn; it writes the ledger, or raises.
+    """
+
+    def __init__(
+        self,
+        plan: OneOfManyPlan,
+        noise: AbstractNoise,
+        *,
+        next_step: int = 0,
+        num_lost_steps: int = 0,
+        charge: Callable[[int], None] = lambda step: None,
+    ) -> None:
+        self.plan = plan
+        self._noise = noise
+        self._next_step = next_step
+        self._end_step = plan.num_steps - num_lost_steps
+        self._charge = charge
+
+    def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
+        """Sanitized gradients of one step.
+
+        Args:
+            step: must be the step after the last one released.
+            ask: given the drawn critics, int64 (draws_per_step,), returns their gradients at the samples, group after
+                group, as (draws_per_step, batch_size / draws_per_step, ...).
+
+        Returns:
+            float32 (batch_size, ...), on the device of the answers: safe to use for anything. Not the clipped vectors.
+
+        Raises:
+            PrivacyError: a step asked twice, out of order, or beyond the plan.
+        """
+        self._advance(step)
+        plan = self.plan
+        coins = self._noise.coins(step, plan.draws_per_step, plan.num_critics)
+        answers = ask(coins)
+        expected = (plan.draws_per_step, plan.batch_size // plan.draws_per_step)
+        if answers.shape[:2] != expected:
+            raise ValueError(f"answers have shape {tuple(answers.shape)}, the plan says {expected} and then the view")
+        grid = PublicGrid(radius=plan.group_clip_norm, num_coordinates=answers[0].numel())
+        # Privacy: the answers are on the grid before the noise is, and within the bound that the plan prices.
+        clipped = grid.rounded(clip_to_ball(answers, grid.inner_radius)).to(torch.int64).flatten(end_dim=1)
+        normals = self._noise.gaussian(step, tuple(clipped.shape)).to(clipped.device)
+        return noisy_sum(clipped, plan.noise_std, normals, grid.spacing).to(torch.float32)
+
+    def _advance(self, step: int) -> None:
+        if step != self._next_step:
+            raise PrivacyError(f"step {step} was asked but step {self._next_step} is next: no noise is used twice")
+        if step >= self._end_step:
+            raise PrivacyError(f"the plan pays for {self.plan.num_steps} steps and all are spent")
+        # Privacy: on the ledger first, then drawn.
+        self._charge(step)
+        self._next_step += 1

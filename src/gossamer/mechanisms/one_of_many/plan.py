@@ -1,0 +1,124 @@
+"""A privacy plan: sampling, clip, noise, adjacency and price in one object, so that claim and run cannot part."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dp_accounting import DpEvent
+
+from gossamer.errors import InputError
+from gossamer.mechanisms.noise import truncation_delta
+from gossamer.mechanisms.plan import AbstractPlan
+from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.events import one_of_many_event
+from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
+from gossamer.privacy.slots import CountSource
+from gossamer.privacy.statement import Parameter
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneOfManyPlan(AbstractPlan):
+    """Secret one-of-K draws of critics whose clipped answers are released with Gaussian noise.
+
+    Guarantee: a run through `OneOfManyReleaser` made from this plan has the privacy of `event` under `adjacency`, on
+    the conditions in docs/concepts/one-of-many.md.
+
+    Attributes:
+        unit: what a slot holds.
+        num_slots: public number of slots, N.
+        num_critics: K, shards of slots, at most N.
+        num_steps: T.
+        batch_size: B, released vectors in a step.
+        draws_per_step: c, coins in a step, a divisor of B.
+        clip_norm: C, > 0; the answers of a draw have norm ``C sqrt(B/c)`` at most, taken together.
+        noise_multiplier: noise standard deviation over `sensitivity`, > 0; None while it is still to be calibrated.
+        source: who says the number of slots.
+
+    Raises:
+        InputError: a number out of range, fewer slots than critics, or c that does not divide B.
+        PrivacyError: no noise.
+    """
+
+    unit: Unit
+    num_slots: int
+    num_critics: int
+    num_steps: int
+    batch_size: int
+    draws_per_step: int
+    clip_norm: float
+    noise_multiplier: float | None
+    source: CountSource = CountSource.GIVEN
+
+    def __post_init__(self) -> None:
+        if not 0 < self.clip_norm < float("inf"):
+            raise InputError(f"clip_norm must be a positive number, got {self.clip_norm}")
+        if self.num_critics > self.num_slots:
+            raise InputError(
+                f"num_critics = {self.num_critics} but there are {self.num_slots} {self.unit.plural}: every critic "
+                f"needs at least one; pass --num-critics {self.num_slots} or fewer"
+            )
+        self._event_with(1.0 if self.noise_multiplier is None else self.noise_multiplier)
+
+    @property
+    def sensitivity(self) -> float:
+        """Distance ``2 C`` that two critics' answers to one sample are priced at.
+
+        All B/c answers of a draw together are priced at ``2 C sqrt(B/c)``, twice `group_clip_norm`: one critic answers
+        in place of another.
+        """
+        return 2.0 * self.clip_norm
+
+    @property
+    def group_clip_norm(self) -> float:
+        """Bound on the answers of one draw taken together, ``C sqrt(B / c)``."""
+        return self.clip_norm * math.sqrt(self.batch_size / self.draws_per_step)
+
+    def _describe_mechanism(self) -> str:
+        return "Gaussian noise on the clipped answer of one of K critics, drawn in secret"
+
+    def _parameters(self, delta: float) -> tuple[Parameter, ...]:
+        names = ("num_critics", "num_steps", "batch_size", "draws_per_step")
+        return tuple((name, getattr(self, name)) for name in names)
+
+    def _described_settings(self) -> tuple[str, ...]:
+        return (
+            "all settings of the run and its seed, which initial weights and batches follow from; who belongs to "
+            "which shard follows from a secret key",
+        )
+
+    @property
+    def _released_clip_norm(self) -> float:
+        return self.clip_norm
+
+    @property
+    def _published_caveat(self) -> str:
+        return PUBLISHED_CAVEAT
+
+    def _published_epsilon(self, delta: float) -> float:
+        return published_gs_wgan_epsilon(
+            num_critics=self.num_critics,
+            noise_multiplier=self._chosen_multiplier(),
+            num_steps=self.num_steps,
+            batch_size=self.batch_size,
+            delta=delta,
+        )
+
+    def truncation_delta(self, sample_size: int) -> float:
+        """What the finite range of the noise adds to delta at most.
+
+        The answers of one draw are one vector, clipped as a whole: its shift may lie in any of its pairs.
+        """
+        per_draw = self.batch_size // self.draws_per_step
+        pairs = per_draw * -(-sample_size // 2)
+        multiplier = self._chosen_multiplier() / math.sqrt(per_draw)
+        return truncation_delta(self.num_steps * self.draws_per_step, 2 * pairs, multiplier)
+
+    def _event_with(self, noise_multiplier: float) -> DpEvent:
+        return one_of_many_event(
+            num_critics=self.num_critics,
+            noise_multiplier=noise_multiplier,
+            num_steps=self.num_steps,
+            batch_size=self.batch_size,
+            draws_per_step=self.draws_per_step,
+        )

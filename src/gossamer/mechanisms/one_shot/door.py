@@ -1,0 +1,140 @@
+"""The releaser of one-shot sums: it adds up contributions of slots and releases each sum with its noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from gossamer.errors import PrivacyError
+from gossamer.mechanisms.grid import noisy_sum
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.one_shot.contributions import Contribution, Slots
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.privacy.adjacency import Unit
+
+
+class OneShotReleaser:
+    """Adds up what slots contribute and releases each sum of a plan once, in order, with its noise.
+
+    What a slot adds and the noise are rounded to a public grid, each by itself, and added as integers.
+
+    Guarantee: what all releases return together has the privacy of ``plan.event``; a row may depend on the content of
+    its own slot, on public things and on earlier releases, and on nothing else. A slot adds one row, or the mean of its
+    rows where it holds a person: a mean lies in the convex hull of what single rows may add, whose diameter is the
+    sensitivity of one row (docs/concepts/one-shot.md).
+
+    Args:
+        plan: sums and noise; the statement is written from the same object.
+        noise: secret randomness, used by this object alone.
+        slot_sizes: int64 (num_slots,), how many rows each slot has, where slots hold people; private. None where every
+            row is a slot of its own.
+        next_step: first release to make, above 0 when a run is taken up again with a new key.
+        lost_steps: releases that were paid for and lost in a crash; see `OneShotPlan.end_step`.
+        charge: called with the number of a release before anything of it is read or drawn; writes the ledger, or
+            raises.
+
+    Raises:
+        PrivacyError: slots of people without their sizes, or sizes of other slots.
+        InputError: more slots than integers hold.
+    """
+
+    def __init__(
+        self,
+        plan: OneShotPlan,
+        noise: AbstractNoise,
+        *,
+        slot_sizes: Tensor | None = None,
+        next_step: int = 0,
+        lost_steps: tuple[int, ...] = (),
+        charge: Callable[[int], None] = lambda step: None,
+    ) -> None:
+        is_person = plan.unit is Unit.PERSON
+        # Privacy: rows that count for one each would be priced for a record and claimed for a person.
+        if (slot_sizes is not None) != is_person or (slot_sizes is not None and len(slot_sizes) != plan.num_slots):
+            raise PrivacyError(
+                f"the plan protects a {plan.unit.value}: hand over the sizes of its slots for people alone"
+            )
+        for release in plan.releases:
+            release.contribution.check_slots(plan.num_slots)
+        self.plan = plan
+        self._noise = noise
+        self._slot_sizes = slot_sizes
+        self._next_step = next_step
+        self._end_step = plan.end_step(next_step, lost_steps)
+        self._charge = charge
+
+    def release(self, step: int, chunks: Iterable[Slots]) -> Tensor:
+        """One noisy sum.
+
+        Args:
+            step: must be the release after the last one made.
+            chunks: all slots, in pieces as memory allows, every row once, and all rows of a person in one piece; read
+                after the ledger is charged.
+
+        Returns:
+            float32 (size,), on the CPU: safe to use for anything. Never the sum without its noise.
+
+        Raises:
+            PrivacyError: a release asked twice, out of order, or beyond the plan.
+            ValueError: more rows than the plan has slots, or than a slot has; a person's rows in several pieces.
+        """
+        self._advance(step)
+        contribution = self.plan.releases[step].contribution
+        total = torch.zeros(contribution.size, dtype=torch.int64)
+        left = torch.ones(self.plan.num_slots, dtype=torch.int64) if self._slot_sizes is None else self._slot_sizes
+        num_rows = 0
+        for slots in chunks:
+            owners = self._owners(slots, num_rows)
+            left = self._left(left, owners)
+            total += self._added(contribution, slots, owners).cpu()
+            num_rows += len(owners)
+        normals = self._noise.gaussian(step, (1, contribution.size))[0]
+        return noisy_sum(total, self.plan.release_noise_std(step), normals, self._steps(contribution)).to(torch.float32)
+
+    def _owners(self, slots: Slots, num_rows: int) -> Tensor:
+        """The slot of each row: the next ones in turn, where every row is a slot."""
+        if self._slot_sizes is None:
+            return torch.arange(num_rows, num_rows + len(slots.groups)).clamp_max(self.plan.num_slots - 1)
+        if slots.owners is None or slots.owners.shape != slots.groups.shape:
+            raise ValueError("rows of people must say whose they are")
+        return slots.owners.cpu()
+
+    def _left(self, left: Tensor, owners: Tensor) -> Tensor:
+        """How many rows of each slot are still to come."""
+        given = torch.bincount(owners, minlength=self.plan.num_slots)[: self.plan.num_slots]
+        # Privacy: the price is that of one row a slot, or of the mean of all its rows.
+        if bool((given > left).any()):
+            raise ValueError(f"more rows than the {self.plan.num_slots} slots of the plan hold: give every row once")
+        if bool(((given > 0) & (given < left)).any()):
+            raise ValueError("some rows of a person, and not all: give all rows of a person in one piece")
+        return left - given
+
+    def _added(self, contribution: Contribution, slots: Slots, owners: Tensor) -> Tensor:
+        if self._slot_sizes is None:
+            return contribution.counted(slots)
+        total = torch.zeros(contribution.size, dtype=torch.int64, device=slots.vectors.device)
+        for person in _people(slots, owners):
+            total += contribution.averaged(person)
+        return total
+
+    def _steps(self, contribution: Contribution) -> Tensor | float:
+        return contribution.steps if self._slot_sizes is None else contribution.person_grid.spacing
+
+    def _advance(self, step: int) -> None:
+        if step != self._next_step:
+            raise PrivacyError(f"release {step} was asked but {self._next_step} is next: no noise is used twice")
+        if step >= self._end_step:
+            raise PrivacyError(f"the plan pays for {self.plan.num_steps} releases and all are spent")
+        # Privacy: on the ledger first, then read and drawn.
+        self._charge(step)
+        self._next_step += 1
+
+
+def _people(slots: Slots, owners: Tensor) -> Iterator[Slots]:
+    """The rows of each person by themselves, in their order, copied: their roundings then depend on nobody else."""
+    order = torch.argsort(owners, stable=True)
+    _, counts = torch.unique_consecutive(owners[order], return_counts=True)
+    for rows in order.split(counts.tolist()):
+        yield Slots(vectors=slots.vectors[rows], groups=slots.groups[rows])

@@ -1,0 +1,230 @@
+"""The plan of one-shot sums: releases, noise, adjacency and price in one object."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass, replace
+
+from dp_accounting import DpEvent
+
+from gossamer.errors import InputError
+from gossamer.mechanisms.noise import truncation_delta
+from gossamer.mechanisms.one_shot.contributions import Contribution
+from gossamer.mechanisms.plan import AbstractPlan
+from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.events import compose_events, gaussian_event
+from gossamer.privacy.ledger import Ledger
+from gossamer.privacy.slots import CountSource
+from gossamer.privacy.statement import Parameter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One noisy sum.
+
+    Attributes:
+        name: a word for the statement, public.
+        contribution: what a slot may add, and the sensitivity that follows.
+        share: part of the budget, > 0; shares need not add up to 1. Noise falls as ``1 / sqrt(share)``.
+    """
+
+    name: str
+    contribution: Contribution
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < math.inf:
+            raise InputError(f"share of the release {self.name!r} must be a positive number, got {self.share}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneShotPlan(AbstractPlan):
+    r"""A few Gaussian releases of sums over all slots, without sampling.
+
+    Release i of share :math:`w_i` has noise of standard deviation :math:`\Delta_i \sigma_i`, where :math:`\Delta_i` is
+    its sensitivity and :math:`\sigma_i = \sigma \sqrt{\sum_j w_j / w_i}`; together, also when a later sum is chosen
+    after an earlier release, they cost what one Gaussian of multiplier :math:`\sigma` costs,
+    :math:`\sigma^{-2} = \sum_i \sigma_i^{-2}`.
+
+    Guarantee: a run through `OneShotReleaser` made from this plan has the privacy of `event` under `adjacency`.
+
+    Attributes:
+        unit: what a slot holds.
+        num_slots: public number of slots, n.
+        releases: in order, at least one, of different names.
+        noise_multiplier: :math:`\sigma`, > 0; None while it is still to be calibrated.
+        source: who says the number of slots.
+
+    Raises:
+        InputError: no release, two of one name, or a number out of range.
+        PrivacyError: no noise.
+
+    References: Balle, Wang 2018, "Improving the Gaussian mechanism", theorem 8, for the price; Dong, Roth, Su 2022,
+        "Gaussian differential privacy", corollary 2, for the composition.
+    """
+
+    unit: Unit
+    num_slots: int
+    releases: tuple[Release, ...]
+    noise_multiplier: float | None
+    source: CountSource = CountSource.GIVEN
+
+    def __post_init__(self) -> None:
+        if self.num_slots < 1:
+            raise InputError(f"num_slots must be at least 1, got {self.num_slots}")
+        names = [release.name for release in self.releases]
+        if not names or len(set(names)) < len(names):
+            raise InputError(f"a plan needs at least one release, each of its own name, got {names}")
+        self._event_with(1.0 if self.noise_multiplier is None else self.noise_multiplier)
+
+    @property
+    def num_steps(self) -> int:
+        """Number of releases."""
+        return len(self.releases)
+
+    @property
+    def sensitivity(self) -> float:
+        """That of all releases as one vector, each over its own sensitivity and times the root of its share: 1."""
+        return 1.0
+
+    @property
+    def noise_std(self) -> float:
+        """Standard deviation of the noise on that vector; `release_noise_std` says it for a sum as it stands."""
+        return self.sensitivity * self._chosen_multiplier()
+
+    def release_multiplier(self, step: int) -> float:
+        """Noise multiplier of one release alone."""
+        return self._chosen_multiplier() * self._dilution(step)
+
+    def release_noise_std(self, step: int) -> float:
+        """Standard deviation of the noise on every coordinate of one released sum."""
+        return self.releases[step].contribution.sensitivity * self.release_multiplier(step)
+
+    def first_steps(self, num_steps: int) -> OneShotPlan:
+        """The plan of the first releases of this one alone, each with the noise it has here.
+
+        Raises:
+            InputError: fewer than one, or more than the plan has.
+        """
+        self._check_first(num_steps)
+        return self._of(self.releases[:num_steps])
+
+    def _of(self, releases: tuple[Release, ...]) -> OneShotPlan:
+        """The plan of these releases of this one, each with the noise it has here."""
+        share = sum(release.share for release in releases) / self._total_share
+        return replace(self, releases=releases, noise_multiplier=self._chosen_multiplier() / math.sqrt(share))
+
+    def spent_by(self, ledger: Ledger) -> DpEvent | None:
+        """What the blocks of a ledger pay for: each release that they name, with its own noise, as often as they do."""
+        if not ledger.entries:
+            return None
+        self._check_charged(ledger)
+        charged = (step for entry in ledger.entries for step in range(entry.first_step, entry.end_step))
+        return compose_events(*(gaussian_event(noise_multiplier=self.release_multiplier(step)) for step in charged))
+
+    def end_step(self, next_step: int, lost_steps: tuple[int, ...] = ()) -> int:
+        """How far a run may go that has made the first ``next_step`` releases and lost some that were paid for.
+
+        The last releases are left out until the others and what was lost, each at its own share, cost no more than the
+        plan, and are no more than it has: the ledger charges no more.
+
+        Args:
+            next_step: releases made.
+            lost_steps: numbers of those lost, each as often as it was.
+        """
+        shares = [release.share for release in self.releases]
+        lost, most = sum(shares[step] for step in lost_steps), self._total_share * (1 + 1e-12)
+        ends = range(self.num_steps - len(lost_steps), next_step, -1)
+        return next((end for end in ends if sum(shares[:end]) + lost <= most), next_step)
+
+    def covering(self, step: int, lost_steps: tuple[int, ...] = ()) -> OneShotPlan:
+        """The plan of ``step`` releases made and some lost, each with the noise it has here.
+
+        Raises:
+            InputError: none of either.
+        """
+        lost = (
+            replace(self.releases[lost], name=f"{self.releases[lost].name}, lost ({number + 1})")
+            for number, lost in enumerate(lost_steps)
+        )
+        releases = (*self.releases[:step], *lost)
+        if not releases:
+            raise InputError("no release was made and none was lost: there is nothing to price")
+        return self._of(releases)
+
+    def num_steps_within(self, budget: PrivacyBudget) -> int:
+        """The largest number of first releases that keeps within the budget; 0 when not even one does."""
+        fits = [
+            step
+            for step in range(1, self.num_steps + 1)
+            if self.first_steps(step).budget_at(budget.delta).epsilon <= budget.epsilon
+        ]
+        return max(fits, default=0)
+
+    def _describe_mechanism(self) -> str:
+        return f"Gaussian noise on {self.describe_sums()} over all slots"
+
+    def _parameters(self, delta: float) -> tuple[Parameter, ...]:
+        return (("num_releases", self.num_steps), *self._describe_person(), *self.describe_releases())
+
+    def _described_settings(self) -> tuple[str, ...]:
+        return ("all settings of the run and its seed, which random features and initial weights follow from",)
+
+    @property
+    def _kept_private(self) -> str:
+        return "checkpoints, the ledger and figures on real data"
+
+    def describe_sums(self) -> str:
+        """How many they are, in words."""
+        return "one sum" if self.num_steps == 1 else f"{self.num_steps} sums, one after the other,"
+
+    def describe_releases(self) -> tuple[tuple[str, str], ...]:
+        """Name, noise, sensitivity and size of each release, for the statement."""
+        return tuple(
+            (f"release {step + 1}, {release.name}", self._describe_release(step))
+            for step, release in enumerate(self.releases)
+        )
+
+    def _describe_person(self) -> tuple[tuple[str, str], ...]:
+        mean = ("what a person adds", "the mean of what each record of that person would add")
+        return () if self.unit is Unit.RECORD else (mean,)
+
+    def _describe_release(self, step: int) -> str:
+        contribution = self.releases[step].contribution
+        return (
+            f"noise multiplier {self.release_multiplier(step):.6g}, sensitivity {contribution.sensitivity:.6g}, "
+            f"{contribution.size} numbers"
+        )
+
+    def _describe_early(self, num_planned_steps: int) -> tuple[str, ...]:
+        return (
+            f"the generator in generator.safetensors beside this statement, made from {self.num_steps} of the "
+            f"{num_planned_steps} sums of a run, and anything that is computed from it alone",
+        )
+
+    def truncation_delta(self, sample_size: int) -> float:
+        """What the finite range of the noise adds to delta at most."""
+        return min(
+            1.0,
+            sum(
+                truncation_delta(1, max(sample_size, release.contribution.size), self.release_multiplier(step))
+                for step, release in enumerate(self.releases)
+            ),
+        )
+
+    @functools.cached_property
+    def _total_share(self) -> float:
+        return sum(release.share for release in self.releases)
+
+    def _dilution(self, step: int) -> float:
+        return math.sqrt(self._total_share / self.releases[step].share)
+
+    def _event_with(self, noise_multiplier: float) -> DpEvent:
+        return compose_events(
+            *(
+                gaussian_event(noise_multiplier=noise_multiplier * self._dilution(step))
+                for step in range(self.num_steps)
+            )
+        )

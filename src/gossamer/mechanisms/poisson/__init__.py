@@ -1,0 +1,1 @@
+"""Sums over Poisson samples of units (DP-SGD): plan, door and units."""

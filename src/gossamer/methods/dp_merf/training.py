@@ -1,0 +1,387 @@
+"""DP-MERF: one noisy mean embedding of every class, and a generator fitted to it afterwards.
+
+Harder, Adamczewski, Park, "DP-MERF: differentially private mean embeddings with random features for practical
+privacy-preserving data generation", AISTATS 2021; with the class counts out of the same release, and without the bias
+that the finite batch of synthetic samples has in the published loss (docs/concepts/one-shot.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
+from gossamer.mechanisms.one_shot.door import OneShotReleaser
+from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
+from gossamer.mechanisms.streams import public_stream
+from gossamer.methods.method import (
+    AbstractStepReport,
+    AbstractTraining,
+    Circumstances,
+    Method,
+    Progress,
+    RecordsExpected,
+)
+from gossamer.methods.protected import bundles, owners_of, slot_sizes_of
+from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
+from gossamer.nn.choices import EmbeddingGeneratorConfig
+from gossamer.nn.ensemble import Adam
+from gossamer.nn.exact import matmul_of_rows
+from gossamer.nn.images.merf import MERFGeneratorConfig
+from gossamer.nn.latents import Latent, NormalLatent
+from gossamer.nn.merf import AbstractMERFGenerator
+from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.slots import PublicSlots
+from gossamer.privacy.statement import PrivacyStatement
+
+_CHUNK = 1000
+_SETTLE_PER_CLASS = 100
+_STEPS_A_REPORT = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class DPMERFConfig:
+    """All settings of DP-MERF. Every one of them is public.
+
+    Attributes:
+        records: shape and classes of the data.
+        num_features: d, an even number: half cosines and half sines.
+        squared_bandwidth: s of the kernel ``exp(-|x - x'|^2 / (2 s))``; a constant, never fitted on private data.
+        noise_multiplier: standard deviation of the noise over the sensitivity 2; None until `calibrate`.
+        generator: architecture of the released network.
+        latent: law of its input.
+        num_fit_steps: updates of the generator, free of charge.
+        samples_per_class: synthetic samples of each class in an update, at least 2.
+        adam: optimiser of the generator.
+        final_learning_rate: fraction of the learning rate that a cosine schedule ends at.
+        moving_average: decay of the average of the generator's weights, which is what is released.
+        seed: public; weights, latents and frequencies follow from it, noise never.
+    """
+
+    records: RecordsExpected = field(default_factory=RecordsExpected)
+    num_features: int = 2000
+    squared_bandwidth: float = 105.0
+    noise_multiplier: float | None = None
+    generator: EmbeddingGeneratorConfig = field(default_factory=MERFGeneratorConfig)
+    latent: Latent = field(default_factory=lambda: NormalLatent(dim=5))
+    num_fit_steps: int = 1500
+    samples_per_class: int = 10
+    adam: Adam = field(default_factory=lambda: Adam(learning_rate=1e-2, beta1=0.9, beta2=0.999))
+    final_learning_rate: float = 0.01
+    moving_average: float = 0.99
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("num_fit_steps", 1), ("samples_per_class", 2), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.num_features < 2 or self.num_features % 2:
+            raise InputError(f"num_features must be an even number, 2 or more, got {self.num_features}")
+        if not 0 < self.squared_bandwidth < math.inf:
+            raise InputError(f"squared_bandwidth must be a positive number, got {self.squared_bandwidth}")
+        for name in ("final_learning_rate", "moving_average"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+
+
+def plan(config: DPMERFConfig, slots: PublicSlots) -> OneShotPlan:
+    r"""What the settings cost, for a public number of slots: the object that the run is then made from.
+
+    One release. A slot with image x and class y adds :math:`e_y \otimes (1, \varphi(x))`: the count of the class and
+    its summed features. Its sensitivity is 2, that of the features alone, because contents of different classes are
+    :math:`\sqrt{2 (1 + 1)} = 2` apart and contents of one class agree in the count: the class histogram is in the price
+    and adds nothing to it.
+    """
+    features = GroupedMoments(
+        num_groups=config.records.num_groups, dim=config.num_features, radius=1.0, count_weight=1.0, mean_weight=1.0
+    )
+    release = Release(name="mean embedding", contribution=features)
+    return OneShotPlan(
+        unit=slots.unit,
+        num_slots=slots.number,
+        source=slots.source,
+        releases=(release,),
+        noise_multiplier=config.noise_multiplier,
+    )
+
+
+def calibrate(config: DPMERFConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPMERFConfig:
+    """The same settings with the smallest noise multiplier that keeps within the budget."""
+    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomFeatures:
+    r"""Random Fourier features of a Gaussian kernel, :math:`\varphi(x) = \sqrt{2/d}\,(\cos Wx, \sin Wx)`, norm 1.
+
+    Attributes:
+        frequencies: W, float32 (d / 2, pixels), from a public stream: normal, of variance one over the squared
+            bandwidth.
+
+    References: Rahimi, Recht 2007, "Random features for large-scale kernel machines".
+    """
+
+    frequencies: Tensor
+
+    @classmethod
+    def drawn(cls, config: DPMERFConfig, spec: AbstractSpec) -> RandomFeatures:
+        """The features that a seed stands for."""
+        rng = public_stream(config.seed, "frequencies")
+        normal = torch.randn(config.num_features // 2, math.prod(spec.shape), generator=rng)
+        return cls(frequencies=normal / math.sqrt(config.squared_bandwidth))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Features (batch, d) of samples (batch, *shape); ``|phi| = 1`` whatever the sample."""
+        return self._of(images.flatten(start_dim=1) @ self.frequencies.T)
+
+    def of_records(self, images: Tensor) -> Tensor:
+        """The same of private records, each row a function of its own record to the last bit (`matmul_of_rows`)."""
+        return self._of(matmul_of_rows(images.flatten(start_dim=1), self.frequencies.T).to(images))
+
+    def _of(self, angles: Tensor) -> Tensor:
+        return torch.cat([angles.cos(), angles.sin()], dim=1) / math.sqrt(len(self.frequencies))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DPMERFReport(AbstractStepReport):
+    """The release is made, or some updates of the generator are done. Everything in it is public.
+
+    Attributes:
+        step: private steps done before: 0 for the release, then 1.
+        num_updates: updates of the generator done.
+        loss: squared distance of the embeddings but for a constant; NaN at the release.
+    """
+
+    num_updates: int
+    loss: float
+
+
+class DPMERFTraining(AbstractTraining):
+    r"""A training that the caller drives: iterate over it, and take the generator at the end.
+
+    From the noisy count :math:`\tilde n_c` and sum :math:`\tilde S_c` of every class, the generator minimises, with b
+    samples of a class and the mean :math:`m_c` of their features,
+
+    .. math:: \sum_c \frac{b}{b - 1} |m_c|^2 - 2 \langle m_c, \tilde S_c / \tilde n_c \rangle,
+
+    whose expectation is that of infinitely many samples, but for a constant, because all features have norm 1.
+
+    Guarantee: `trained` has the privacy that its statement says. Records are read by the one release; all that follows
+    knows its noisy sum and public randomness alone, so it is post-processing, however long it takes.
+
+    Args:
+        config: settings.
+        images: private records.
+        noise: secret randomness of this process.
+        circumstances: all else; float32 is the only precision.
+
+    Raises:
+        InputError: data of another number of classes, or settings that do not fit.
+        PrivacyError: settings without a guarantee.
+    """
+
+    def __init__(
+        self, config: DPMERFConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
+    ) -> None:
+        config.records.check(images.spec)
+        if circumstances.precision is not torch.float32:
+            raise InputError("dp-merf computes in float32 alone: leave the precision out")
+        self.config = config
+        self.plan: OneShotPlan = plan(config, circumstances.slots_of(images))
+        self.sample_size = math.prod(images.spec.shape)
+        # Before anything is spent: settings without an honest statement are refused here.
+        public = ("the bandwidth of the kernel and its random frequencies",)
+        self._statement = self.plan.statement(circumstances.terms("dp-merf", noise, self.sample_size, public))
+        self._images = images
+        self._features = RandomFeatures.drawn(config, images.spec)
+        self._fit = EmbeddingFit(config, images.spec, self._features, circumstances.device)
+        self.step = 0
+        self._released: Tensor | None = None
+        state, lost = circumstances.state, circumstances.lost_steps
+        if state is not None:
+            self.step, self._released = state["step"], state["released"]
+            self._fit.restore(state["generator"])
+        self._num_lost_steps = len(lost)
+        self.end_step = self.plan.end_step(self.step, lost)
+        self._releaser = OneShotReleaser(
+            self.plan,
+            noise,
+            slot_sizes=slot_sizes_of(images, self.plan),
+            next_step=self.step,
+            lost_steps=lost,
+            charge=circumstances.charge,
+        )
+
+    def __iter__(self) -> Iterator[DPMERFReport]:
+        """The release, then the fit to its end, a report after the one and now and then of the other."""
+        if self.step < self.end_step:
+            self._released = self._releaser.release(0, self._slots())
+            self.step = 1
+            yield DPMERFReport(step=0, num_updates=0, loss=math.nan)
+        if self._released is None:
+            return
+        # Privacy: from here on only `_released` and public things are used.
+        target = self._target(self._released)
+        num_all = self.config.num_fit_steps
+        while self._fit.num_done < num_all:
+            num_updates = min(_STEPS_A_REPORT, num_all - self._fit.num_done)
+            loss = [self._fit.update(target) for _ in range(num_updates)][-1]
+            yield DPMERFReport(step=1, num_updates=self._fit.num_done, loss=loss)
+
+    def progress(self, report: DPMERFReport) -> Progress:
+        """Whether the release is made, then how far the fit is."""
+        if report.num_updates == 0:
+            return Progress(part="release", num_done=1, num_all=1)
+        return Progress(part="generator", num_done=report.num_updates, num_all=self.config.num_fit_steps)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the fit is done, too; or there is nothing to fit to."""
+        is_fitted = self._released is None or self._fit.num_done >= self.config.num_fit_steps
+        return self.step >= self.end_step and is_fitted
+
+    def _slots(self) -> Iterator[Slots]:
+        images, owners = self._images, owners_of(self._images, self.plan.unit)
+        labels = torch.zeros(images.num_records, dtype=torch.int64) if images.y is None else images.y
+        for bundle in bundles(images, self.plan.unit, _CHUNK):
+            rows, features = bundle.rows, bundle.compute(self._features.of_records, images.x)
+            yield Slots(vectors=features, groups=labels[rows], owners=None if owners is None else owners[rows])
+
+    def _target(self, released: Tensor) -> Tensor:
+        """Noisy mean features of each class, (classes, d): noisy sums over noisy counts."""
+        (release,) = self.plan.releases
+        sums = release.contribution
+        assert isinstance(sums, GroupedMoments)
+        # A count that noise has eaten says nothing; a mean of n features has norm 1 at most.
+        counts = sums.counts(released).clamp_min(4 * self.plan.release_noise_std(0))
+        return sums.sums(released) / counts[:, None]
+
+    @property
+    def num_paid_steps(self) -> int:
+        """Releases spent so far: made, and paid for and lost in a crash."""
+        return self.step + self._num_lost_steps
+
+    @property
+    def statement(self) -> PrivacyStatement:
+        """What the whole run will claim, priced as planned whatever the step."""
+        return self._statement
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on, but the key of the noise."""
+        return {"step": self.step, "released": self._released, "generator": self._fit.state_dict()}
+
+    def trained(self) -> TrainedGenerator:
+        """The moving average of the generator with its statement.
+
+        Raises:
+            PrivacyError: nothing was released: not yet, or it was paid for and lost.
+        """
+        if self._released is None:
+            raise PrivacyError("nothing was released yet, or it was paid for and lost: start another run")
+        (release,) = self.plan.releases
+        assert isinstance(release.contribution, GroupedMoments)
+        recipe = GeneratorRecipe.of(
+            self._images.spec,
+            network=self.config.generator,
+            latent=self.config.latent,
+            noisy_counts=release.contribution.counts(self._released),
+        )
+        return TrainedGenerator(recipe=recipe, weights=self._fit.released_weights(), statement=self._statement)
+
+    def trained_so_far(self) -> TrainedGenerator:
+        """As `trained`: the one release is the whole price, however far the fit has come."""
+        return self.trained()
+
+
+class EmbeddingFit:
+    """The generator while it is fitted to mean features, and the moving average that is released. All public.
+
+    Args:
+        config: settings.
+        spec: shape and classes.
+        features: of the embedding.
+        device: where to compute.
+    """
+
+    def __init__(
+        self, config: DPMERFConfig, spec: AbstractSpec, features: RandomFeatures, device: torch.device
+    ) -> None:
+        self._config, self._device = config, device
+        self._features = RandomFeatures(frequencies=features.frequencies.to(device))
+        self.recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
+        self._network = self.recipe.build(public_stream(config.seed, "generator weights")).to(device).train()
+        self._average = {name: weight.detach().clone() for name, weight in self._network.named_parameters()}
+        adam = config.adam
+        self._optimiser = torch.optim.Adam(
+            self._network.parameters(), lr=adam.learning_rate, betas=(adam.beta1, adam.beta2), eps=adam.stabiliser
+        )
+        self.num_done = 0
+
+    def update(self, target: Tensor) -> float:
+        """One update of the generator towards the mean features of each class, (classes, d); its loss."""
+        config, b = self._config, self._config.samples_per_class
+        progress = self.num_done / config.num_fit_steps
+        decay = config.final_learning_rate + (1 - config.final_learning_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+        self._optimiser.param_groups[0]["lr"] = config.adam.learning_rate * decay
+        images = self._network(*self._inputs(b, "fit", self.num_done))
+        means = self._features(images).unflatten(0, (-1, b)).mean(dim=1)
+        loss = b / (b - 1) * means.square().sum() - 2 * (means * target.to(means)).sum()
+        self._optimiser.zero_grad()
+        loss.backward()
+        self._optimiser.step()
+        self.num_done += 1
+        weight = min(config.moving_average, 1 - 1 / self.num_done)
+        for name, parameter in self._network.named_parameters():
+            self._average[name].lerp_(parameter.detach(), 1 - weight)
+        return float(loss.detach())
+
+    def released_weights(self) -> dict[str, Tensor]:
+        """A copy of the moving average on the CPU, with the statistics of batch norm that belong to it."""
+        network = self.recipe.build(public_stream(self._config.seed, "generator weights"))
+        network.load_state_dict({name: weight.cpu() for name, weight in self._average.items()}, strict=False)
+        assert isinstance(network, AbstractMERFGenerator)
+        latent, labels = self._inputs(_SETTLE_PER_CLASS, "statistics", 0)
+        network.settle(latent.cpu(), None if labels is None else labels.cpu())
+        return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+    def _inputs(self, num_per_class: int, purpose: str, step: int) -> tuple[Tensor, Tensor | None]:
+        """Latents and labels, class after class, from a public stream."""
+        config = self._config
+        labels = torch.arange(config.records.num_groups).repeat_interleave(num_per_class)
+        latent = config.latent.draw(len(labels), public_stream(config.seed, purpose, step)).to(self._device)
+        return latent, labels.to(self._device) if config.records.num_classes else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Network, average, optimiser and how far it is, the tensors in use."""
+        return {
+            "num_done": self.num_done,
+            "network": self._network.state_dict(),
+            "average": self._average,
+            "optimiser": self._optimiser.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a copy of what `state_dict` returned."""
+        self.num_done = state["num_done"]
+        self._network.load_state_dict(state["network"])
+        self._average = {name: tensor.to(self._device, copy=True) for name, tensor in state["average"].items()}
+        self._optimiser.load_state_dict(state["optimiser"])
+
+
+DP_MERF = Method(
+    name="dp-merf",
+    summary="one noisy mean embedding of every class, and a generator fitted to it afterwards; two minutes",
+    config=DPMERFConfig,
+    plan=plan,
+    calibrate=calibrate,
+    start=DPMERFTraining,
+    saves_on_the_way=False,
+)

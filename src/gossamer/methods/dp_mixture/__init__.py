@@ -1,0 +1,1 @@
+"""DP-mixture: training, components and recipes."""

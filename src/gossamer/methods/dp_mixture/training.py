@@ -1,0 +1,526 @@
+"""DP-mixture: class means, a subspace, centres and covariances, each one noisy sum; samples drawn from the mixture.
+
+A method of this library: docs/concepts/dp-mixture.md states and proves it. It takes from Dwork, Talwar, Thakurta,
+Zhang, "Analyze Gauss", STOC 2014, the private subspace, and from Blum, Dwork, McSherry, Nissim, "Practical privacy: the
+SuLQ framework", PODS 2005, the noisy k-means rounds.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gossamer.data.records import RecordSet
+from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
+from gossamer.mechanisms.one_shot.door import OneShotReleaser
+from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
+from gossamer.mechanisms.streams import public_stream
+from gossamer.methods.dp_mixture.components import (
+    ClassCovariances,
+    Covariances,
+    bearable_components,
+    semi_definite,
+    with_idle_moved,
+)
+from gossamer.methods.method import (
+    AbstractStepReport,
+    AbstractTraining,
+    Circumstances,
+    Method,
+    Progress,
+    RecordsExpected,
+)
+from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
+from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
+from gossamer.nn.choices import AnyMixtureGeneratorConfig
+from gossamer.nn.exact import matmul_of_rows
+from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.nn.latents import NormalLatent
+from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.slots import PublicSlots
+from gossamer.privacy.statement import PrivacyStatement
+
+_CHUNK = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class DPMixtureConfig:
+    """All settings of DP-mixture. Every one of them is public.
+
+    Radii are bounds on the norms of what records add, in units of the root of the number of pixel values (28 at 28x28):
+    what is longer is shrunk, what is much shorter drowns in noise. They are constants, never fitted on private data.
+
+    Attributes:
+        records: shape and classes of the data.
+        generator: features, subspace, number of components, and how samples are drawn.
+        num_rounds: rounds that move the centres of components; 0 and one component for a Gaussian a class.
+        mean_share: part of the budget for class means; shares need not add up to 1.
+        subspace_share: part for the subspace.
+        round_share: part for all rounds together.
+        covariance_share: part for the covariances of classes.
+        mean_radius: bound on features less those of even grey.
+        subspace_radius: bound on features less the class mean.
+        round_radius: bound on the distance to a centre, in the rounds.
+        covariance_radius: bound on the distance to a centre, for the covariances.
+        covariances: one for a class, or one for a component.
+        centre_noise: noise that a centre may carry in a round, as a part of the spread within classes: a class has no
+            more components than its noisy count allows.
+        spread: how far components of a class start from its mean, in standard deviations.
+        noise_multiplier: of all releases together; None until `calibrate`.
+        seed: public; where components start follows from it, noise never.
+    """
+
+    records: RecordsExpected = field(default_factory=RecordsExpected)
+    generator: AnyMixtureGeneratorConfig = field(default_factory=MixtureGeneratorConfig)
+    num_rounds: int = 0
+    mean_share: float = 0.05
+    subspace_share: float = 0.2
+    round_share: float = 0.2
+    covariance_share: float = 0.55
+    mean_radius: float = 0.32
+    subspace_radius: float = 0.22
+    round_radius: float = 0.18
+    covariance_radius: float = 0.25
+    covariances: Covariances = field(default_factory=ClassCovariances)
+    centre_noise: float = 1.0
+    spread: float = 0.5
+    noise_multiplier: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("num_rounds", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        names = (*(f"{part}_share" for part in _PARTS), *(f"{part}_radius" for part in _PARTS))
+        for name in names:
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} must be a positive number, got {getattr(self, name)}")
+        if not 0 < self.centre_noise < math.inf:
+            raise InputError(f"centre_noise must be a positive number, got {self.centre_noise}")
+        if not 0 <= self.spread < math.inf:
+            raise InputError(f"spread must be 0 or more, got {self.spread}")
+        if (self.num_rounds == 0) != (self.generator.num_components == 1):
+            raise InputError("several components need num_rounds of at least 1, and one component needs none")
+
+    def radius_of(self, part: str) -> float:
+        """A radius in the units of features."""
+        return getattr(self, f"{part}_radius") * math.sqrt(math.prod(self.records.shape))
+
+
+_PARTS = ("mean", "subspace", "round", "covariance")
+
+
+def plan(config: DPMixtureConfig, slots: PublicSlots) -> OneShotPlan:
+    """What the settings cost, for a public number of slots: the object that the run is then made from.
+
+    Releases, in order: counts and means of classes; the second moment within classes, of which the subspace is taken;
+    a round for each `num_rounds`, counts and means of components; second moments about the centres for each class.
+    """
+    shape, classes = config.records.shape, config.records.num_groups
+    kept, components = config.generator.num_kept(shape), config.generator.num_components
+
+    def moments(part: str, groups: int, dim: int, **weights: float) -> GroupedMoments:
+        return GroupedMoments(num_groups=groups, dim=dim, radius=config.radius_of(part), **weights)
+
+    features = config.generator.num_features(shape)
+    # Counts of weight 1 come free with means of weight 1: their sensitivity is 2 with and without.
+    means = moments("mean", classes, features, count_weight=1.0, mean_weight=1.0)
+    centres = moments("round", classes * components, kept, count_weight=1.0, mean_weight=1.0)
+    releases = (
+        Release(name="class means", contribution=means, share=config.mean_share),
+        Release(
+            name="subspace",
+            contribution=moments("subspace", 1, features, square_weight=1.0),
+            share=config.subspace_share,
+        ),
+        *(
+            Release(name=f"centres {number + 1}", contribution=centres, share=config.round_share / config.num_rounds)
+            for number in range(config.num_rounds)
+        ),
+        Release(
+            name="covariances",
+            contribution=moments(
+                "covariance", config.covariances.num_groups(classes, components), kept, square_weight=1.0
+            ),
+            share=config.covariance_share,
+        ),
+    )
+    return OneShotPlan(
+        unit=slots.unit,
+        num_slots=slots.number,
+        source=slots.source,
+        releases=releases,
+        noise_multiplier=config.noise_multiplier,
+    )
+
+
+def calibrate(config: DPMixtureConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPMixtureConfig:
+    """The same settings with the smallest noise multiplier that keeps within the budget."""
+    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mixture:
+    """What is known after some releases: a function of them and of public things, so free to use for anything.
+
+    Attributes:
+        counts: records of each class, (classes,).
+        means: mean features of each class, (classes, features).
+        directions: orthonormal rows of the subspace, (d, features).
+        within: covariance within classes, in the subspace, (d, d).
+        centres: of components, in the subspace, (classes, components, d).
+        shares: of components in their class, (classes, components); 0 for those that are not used.
+        covariances: about the centres, (classes, components, d, d).
+    """
+
+    counts: Tensor
+    means: Tensor
+    directions: Tensor
+    within: Tensor
+    centres: Tensor
+    shares: Tensor
+    covariances: Tensor
+
+    def nearest(self, places: Tensor, groups: Tensor) -> Tensor:
+        """The component of its class that each place is nearest to, int64 (batch,) in 0 .. classes x components - 1."""
+        num_classes, num_components, _ = self.centres.shape
+        component = torch.zeros_like(groups)
+        for group in range(num_classes if num_components > 1 else 0):
+            rows = (groups == group).nonzero()[:, 0]
+            used = self.shares[group].nonzero()[:, 0]
+            component[rows] = used[_distances(places[rows], self.centres[group, used]).argmin(dim=1)]
+        return groups * num_components + component
+
+    def flat_centres(self) -> Tensor:
+        """Centres of all components, (classes x components, d)."""
+        return self.centres.flatten(end_dim=1)
+
+
+class MixtureFit:
+    """What each release is asked, and what it teaches.
+
+    Guarantee: nothing here but `rows` sees features of records, and that only to be summed by the releaser.
+
+    Args:
+        config: settings.
+        plan: made of them.
+    """
+
+    def __init__(self, config: DPMixtureConfig, plan: OneShotPlan) -> None:
+        self._config, self._plan = config, plan
+
+    def start(self) -> Mixture:
+        """What is known before the first release: nothing."""
+        config, nothing = self._config, functools.partial(torch.zeros, dtype=torch.float64)
+        features, kept = (
+            config.generator.num_features(config.records.shape),
+            config.generator.num_kept(config.records.shape),
+        )
+        classes, components = config.records.num_groups, config.generator.num_components
+        return Mixture(
+            counts=nothing(classes),
+            means=nothing(classes, features),
+            directions=nothing(kept, features),
+            within=nothing(kept, kept),
+            centres=nothing(classes, components, kept),
+            shares=nothing(classes, components) + 1 / components,
+            covariances=nothing(classes, components, kept, kept),
+        )
+
+    def rows(self, step: int, known: Mixture, features: Tensor, groups: Tensor) -> Slots:
+        """What records with these features (batch, features) and classes (batch,) add to a release."""
+        if step == 0:
+            return Slots(vectors=features, groups=groups)
+        if step == 1:
+            return Slots(vectors=features - known.means[groups], groups=torch.zeros_like(groups))
+        # Privacy: an ordinary product would round one record's place by the others, and so its nearest centre.
+        places = matmul_of_rows(features, known.directions.T)
+        component = known.nearest(places, groups)
+        from_centre = places - known.flat_centres()[component]
+        is_last = step == self._plan.num_steps - 1
+        return Slots(
+            vectors=from_centre, groups=self._config.covariances.group(groups, component) if is_last else component
+        )
+
+    def learn(self, step: int, known: Mixture, released: Tensor) -> Mixture:
+        """What is known after a release, from what was known before it and its noisy sum. Public."""
+        noisy = released.double()
+        if step == 0:
+            return self._with_means(known, noisy)
+        if step == 1:
+            return self._with_subspace(known, noisy)
+        if step < self._plan.num_steps - 1:
+            return self._with_round(step, known, noisy)
+        return self._with_covariances(known, noisy)
+
+    def _with_means(self, known: Mixture, noisy: Tensor) -> Mixture:
+        sums = self._moments(0)
+        counts = sums.counts(noisy).clamp_min(self._least_count(0))
+        return replace(known, counts=counts, means=sums.sums(noisy) / counts[:, None])
+
+    def _with_subspace(self, known: Mixture, noisy: Tensor) -> Mixture:
+        """The directions of largest second moment, within classes and between their means; centres start there."""
+        weight = known.counts / known.counts.sum()
+        within = self._moments(1).squares(noisy)[0] / known.counts.sum()
+        apart = known.means - weight @ known.means
+        between = apart.T @ (weight[:, None] * apart)
+        directions = torch.linalg.eigh(within + between).eigenvectors.flip(1)[:, : len(known.directions)].T.contiguous()
+        inside = semi_definite(directions @ within @ directions.T)
+        start = self._config.spread * torch.randn(
+            known.centres.shape, generator=public_stream(self._config.seed, "centres"), dtype=torch.float64
+        )
+        if self._config.generator.num_components == 1:
+            start = torch.zeros_like(start)
+        centres = (known.means @ directions.T)[:, None] + start @ _factor(inside).T
+        covariances = inside.expand_as(known.covariances).clone()
+        known = replace(known, directions=directions, within=inside, centres=centres, covariances=covariances)
+        is_used = bearable_components(known.counts, known.shares.shape[1], self._least_for_centre(known))
+        return replace(known, shares=is_used / is_used.sum(dim=1, keepdim=True, dtype=torch.float64))
+
+    def _with_round(self, step: int, known: Mixture, noisy: Tensor) -> Mixture:
+        """Centres move to the means of what lies nearest to them, the less the more of that is noise."""
+        sums = self._moments(step)
+        noisy_counts = sums.counts(noisy)
+        counts = noisy_counts.clamp_min(self._least_count(step))
+        noise = self._plan.release_noise_std(step) * sums.radius / counts
+        signal, kept = known.within.trace(), len(known.directions)
+        trust = signal / (signal + kept * noise.square())
+        move = (trust / counts)[:, None] * sums.sums(noisy)
+        is_used = known.shares > 0
+        shares = torch.where(is_used, noisy_counts.clamp_min(0).view_as(known.shares) + 1e-9, 0.0)
+        centres = known.centres + move.view_as(known.centres)
+        if step + 1 < self._plan.num_steps - 1:
+            steps = torch.randn(
+                centres.shape, generator=public_stream(self._config.seed, "idle centres", step), dtype=torch.float64
+            )
+            steps = self._config.spread * steps @ _factor(known.within).T
+            centres, shares = with_idle_moved(centres, shares, is_used, self._least_for_centre(known), steps)
+        return replace(known, centres=centres, shares=shares / shares.sum(dim=1, keepdim=True))
+
+    def _with_covariances(self, known: Mixture, noisy: Tensor) -> Mixture:
+        step = self._plan.num_steps - 1
+        sums = self._moments(step)
+        noise_std = self._plan.release_noise_std(step) * sums.radius**2
+        covariances = self._config.covariances.learnt(sums.squares(noisy), known.counts, known.shares, noise_std)
+        return replace(known, covariances=covariances)
+
+    def _least_for_centre(self, known: Mixture) -> float:
+        """Records that bring the noise on a centre, over all directions, down to `centre_noise` of the spread."""
+        if self._config.num_rounds == 0:
+            return 0.0
+        noise = self._plan.release_noise_std(2) * self._moments(2).radius * math.sqrt(len(known.directions))
+        return noise / (self._config.centre_noise * math.sqrt(float(known.within.trace())))
+
+    def _moments(self, step: int) -> GroupedMoments:
+        contribution = self._plan.releases[step].contribution
+        assert isinstance(contribution, GroupedMoments)
+        return contribution
+
+    def _least_count(self, step: int) -> float:
+        """A count below two standard deviations of its noise says nothing."""
+        return 2 * self._plan.release_noise_std(step)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DPMixtureReport(AbstractStepReport):
+    """One release is made. Everything in it is public.
+
+    Attributes:
+        step: number of the release, from 0.
+        release: its name.
+    """
+
+    release: str
+
+
+class DPMixtureTraining(AbstractTraining):
+    """A training that the caller drives: iterate over it, and take the generator at the end.
+
+    Guarantee: `trained` has the privacy that its statement says. Records are read by the releases alone, each time as
+    rows that depend on one record, on public things and on earlier releases; the generator is computed from what was
+    released.
+
+    Args:
+        config: settings.
+        images: private records.
+        noise: secret randomness of this process.
+        circumstances: all else; the device is for features, the rest is small; float32 is the only precision.
+
+    Raises:
+        InputError: data of another shape or number of classes, or settings that do not fit.
+        PrivacyError: settings without a guarantee.
+    """
+
+    def __init__(
+        self, config: DPMixtureConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
+    ) -> None:
+        config.records.check(images.spec)
+        if circumstances.precision is not torch.float32:
+            raise InputError("dp-mixture computes in float32 and float64 alone: leave the precision out")
+        self.config = config
+        self.plan: OneShotPlan = plan(config, circumstances.slots_of(images))
+        self.sample_size = math.prod(images.spec.shape)
+        # Before anything is spent: settings without an honest statement are refused here.
+        public = ("the radii, the brightness of even grey and the posture of images",)
+        self._terms = circumstances.terms("dp-mixture", noise, self.sample_size, public)
+        self._statement = self.plan.statement(self._terms)
+        self._images = images
+        self._device = circumstances.device
+        self._fit = MixtureFit(config, self.plan)
+        self._known = self._fit.start()
+        self._released: list[Tensor] = []
+        if circumstances.state is not None:
+            for released in circumstances.state["released"]:
+                self._take_up(released)
+        self._lost_steps = circumstances.lost_steps
+        self.end_step = self.plan.end_step(self.step, self._lost_steps)
+        self._releaser = OneShotReleaser(
+            self.plan,
+            noise,
+            slot_sizes=slot_sizes_of(images, self.plan),
+            next_step=self.step,
+            lost_steps=self._lost_steps,
+            charge=circumstances.charge,
+        )
+
+    @property
+    def step(self) -> int:  # type: ignore[override]
+        """Releases made."""
+        return len(self._released)
+
+    def __iter__(self) -> Iterator[DPMixtureReport]:
+        """The releases to the end of the plan, a report after each."""
+        while self.step < self.end_step:
+            step = self.step
+            self._take_up(self._releaser.release(step, self._slots(step)))
+            yield DPMixtureReport(step=step, release=self.plan.releases[step].name)
+
+    def progress(self, report: DPMixtureReport) -> Progress:
+        """How many releases are made."""
+        return Progress(part="releases", num_done=report.step + 1, num_all=self.end_step)
+
+    def _slots(self, step: int) -> Iterator[Slots]:
+        features, groups = self._described
+        owners = owners_of(self._images, self.plan.unit)
+        for bundle in bundles(self._images, self.plan.unit, _CHUNK):
+            vectors, places = self._rows(step, bundle, features, groups)
+            yield Slots(vectors=vectors, groups=places, owners=None if owners is None else owners[bundle.rows])
+
+    def _rows(self, step: int, bundle: Bundle, features: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
+        """What the records of a bundle add to a release, and to which group of it, each unit by itself."""
+        found: list[Tensor] = []
+
+        def vectors(features: Tensor, groups: Tensor) -> Tensor:
+            rows = self._fit.rows(step, self._known, features.double(), groups)
+            found.append(rows.groups)
+            return rows.vectors
+
+        moved = bundle.compute(vectors, features, groups)
+        sizes = map(len, bundle.pieces)
+        return moved, torch.cat([part[:size] for part, size in zip(found, sizes, strict=True)])
+
+    @functools.cached_property
+    def _described(self) -> tuple[Tensor, Tensor]:
+        """Features of all records and their classes: private, each row a function of its record."""
+        images = self._images
+
+        def describe(x: Tensor, _: Tensor) -> Tensor:
+            return self.config.generator.features(x.to(self._device)).cpu()
+
+        groups = torch.zeros(images.num_records, dtype=torch.int64) if images.y is None else images.y
+        return described(describe, images, self.plan.unit), groups
+
+    def _take_up(self, released: Tensor) -> None:
+        # Privacy: what is known is computed from what was released, and from nothing else.
+        self._known = self._fit.learn(self.step, self._known, released)
+        self._released.append(released)
+
+    @property
+    def num_paid_steps(self) -> int:
+        """Releases spent so far: made, and paid for and lost in a crash."""
+        return self.step + len(self._lost_steps)
+
+    @property
+    def statement(self) -> PrivacyStatement:
+        """What the whole run will claim, priced as planned whatever the step."""
+        return self._statement
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was released so far, which is all there is to know."""
+        return {"step": self.step, "released": list(self._released)}
+
+    def trained(self) -> TrainedGenerator:
+        """The mixture as a generator, with its statement, priced as planned whatever the step.
+
+        Raises:
+            PrivacyError: means and subspace are not both released: not yet, or they were paid for and lost.
+        """
+        return self._generator(self._statement)
+
+    def trained_so_far(self) -> TrainedGenerator:
+        """The mixture as it is known now, priced for the releases paid for until now.
+
+        Before the last release all classes have the covariance that the subspace was taken from.
+
+        Raises:
+            PrivacyError: as `trained`.
+        """
+        if self.num_paid_steps == 0:
+            raise PrivacyError("nothing was released yet: there is no mixture to draw from; take its steps first")
+        so_far = self.plan.covering(self.step, self._lost_steps)
+        return self._generator(so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)))
+
+    def _generator(self, statement: Any) -> TrainedGenerator:
+        if self.step < 2:
+            raise PrivacyError(
+                "class means and subspace are not both released, or were paid for and lost: there is no mixture to "
+                "draw from"
+            )
+        config, known = self.config.generator, self._known
+        weights = {
+            "centres": known.centres,
+            "factors": _factor(known.covariances),
+            "shares": known.shares,
+            "directions": known.directions,
+        }
+        return TrainedGenerator(
+            recipe=GeneratorRecipe.of(
+                self._images.spec,
+                network=config,
+                latent=NormalLatent(dim=config.latent_dim(self.config.records.shape)),
+                noisy_counts=known.counts,
+            ),
+            weights={name: tensor.to(torch.float32) for name, tensor in weights.items()},
+            statement=statement,
+        )
+
+
+def _distances(places: Tensor, centres: Tensor) -> Tensor:
+    """Distances (batch, components), each computed by itself."""
+    # Privacy: a matrix product would round by the number of rows, which other records decide.
+    return torch.cdist(places, centres, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _factor(matrices: Tensor) -> Tensor:
+    """A with ``A A^T`` equal to each of the matrices (..., d, d): their symmetric roots."""
+    values, vectors = torch.linalg.eigh(matrices)
+    return (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
+
+
+DP_MIXTURE = Method(
+    name="dp-mixture",
+    summary="class means, a subspace and covariances as a few noisy sums; Gaussians drawn and mapped back; a minute",
+    config=DPMixtureConfig,
+    plan=plan,
+    calibrate=calibrate,
+    start=DPMixtureTraining,
+    saves_on_the_way=False,
+)

@@ -1,0 +1,1 @@
+"""GS-WGAN: settings, training and recipes."""

@@ -1,0 +1,243 @@
+"""The private side of GS-WGAN: critics on shards, warm-started, renewed on a public schedule, asked as forks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gossamer.data.records import RecordSet
+from gossamer.errors import PrivacyError
+from gossamer.mechanisms.one_of_many.partition import deal
+from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
+from gossamer.mechanisms.streams import public_stream
+from gossamer.methods.gs_wgan.critics import Shards, answers, train_critics
+from gossamer.methods.gs_wgan.settings import GSWGANConfig
+from gossamer.methods.gs_wgan.warm_start import Opponents, WarmStartChunk
+from gossamer.methods.method import Circumstances
+from gossamer.methods.protected import described, identities_of, owners_of
+from gossamer.nn.ensemble import Ensemble, Tensors, concatenate, stack
+from gossamer.nn.precision import mixed_precision
+from gossamer.privacy.adjacency import Unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmStartReport:
+    """A chunk of critics is ready: progress, nothing private."""
+
+    stage: int
+    num_ready: int
+    num_critics: int
+
+
+class PrivateCritics:
+    """All that sees records: nothing of it may reach a generator but through `OneOfManyReleaser.release`.
+
+    Guarantee: critic j's state at a step is a function of its own shard, of its tape at (j, step), of public things and
+    of the released vectors before; it does not depend on who was drawn. Answering changes nothing.
+
+    Args:
+        config: settings.
+        images: private records.
+        unit: what a slot holds.
+        circumstances: the key that deals units to critics, the store of finished chunks, device and precision; answers
+            are in float32 always.
+    """
+
+    def __init__(
+        self,
+        config: GSWGANConfig,
+        images: RecordSet,
+        unit: Unit,
+        circumstances: Circumstances,
+    ) -> None:
+        self._config = config
+        self._images = images
+        self._unit = unit
+        self._store = circumstances.store
+        self._device = circumstances.device
+        self._precision = circumstances.precision
+        self._tapes = CriticTapes(config.seed)
+        partition = deal(identities_of(images, unit), config.num_critics, circumstances.key)
+        self._dealt_by = circumstances.key.digest
+        self._table = partition.shard_table(images.y, owners_of(images, unit))
+        self._stage: int | None = None
+        self._critics: Ensemble | None = None
+        self._shards: Shards | None = None
+
+    # ---- stages and warm start --------------------------------------------------------------------------------------
+
+    def enter(self, stage: int, pool: Tensor) -> Iterator[WarmStartReport]:
+        """Look through the view of a stage, with critics that are warm-started unless they have begun it already.
+
+        Args:
+            stage: number of the stage.
+            pool: public samples of the generator as it stands, in the view, (classes, p, ...).
+        """
+        self._shards = self._seen_in(stage)
+        if self._stage != stage:
+            ready = []
+            for chunk in self.chunks(stage):
+                ready.append(self._warm_start(chunk, self._shards, pool))
+                yield WarmStartReport(stage=stage, num_ready=chunk.last, num_critics=self._config.num_critics)
+            self._critics, self._stage = concatenate(ready), stage
+
+    def leave(self) -> None:
+        """Forget the critics of a stage that has ended."""
+        self._stage = self._critics = self._shards = None
+
+    def warm_start_part(self, pool: Tensor, rank: int, num_processes: int) -> Iterator[WarmStartReport]:
+        """This process's part of the first stage's warm start: every ``num_processes``-th chunk, kept in the store."""
+        shards = self._seen_in(0)
+        for chunk in self.chunks(0)[rank::num_processes]:
+            self._warm_start(chunk, shards, pool)
+            yield WarmStartReport(stage=0, num_ready=chunk.last, num_critics=self._config.num_critics)
+
+    def chunks(self, stage: int) -> list[WarmStartChunk]:
+        """The public ranges of critics that are warm-started together."""
+        at_once, num_critics = self._config.critics_at_once, self._config.num_critics
+        return [
+            WarmStartChunk(stage=stage, first=first, last=min(first + at_once, num_critics))
+            for first in range(0, num_critics, at_once)
+        ]
+
+    def _seen_in(self, stage: int) -> Shards:
+        """All variants of the records in the view of a stage."""
+        view, augmentation = self._config.stages[stage].view, self._config.augmentation
+
+        def look(x: Tensor, marks: Tensor) -> Tensor:
+            numbers, seed = range(augmentation.num_variants), self._config.seed
+            return torch.stack(
+                [view.look_at_records(augmentation.variant(x, one, marks, seed)) for one in numbers], dim=1
+            )
+
+        images = described(look, self._images, self._unit).to(self._device)
+        labels = None if self._images.y is None else self._images.y.to(self._device)
+        return Shards(images=images, labels=labels, table=self._table, tapes=self._tapes)
+
+    def _warm_start(self, chunk: WarmStartChunk, shards: Shards, pool: Tensor) -> Ensemble:
+        fresh = self._fresh(chunk)
+        kept = self._store.load(chunk)
+        if kept is not None:
+            return fresh.with_state({name: tensor.to(self._device) for name, tensor in kept.items()})
+        config, stage = self._config, self._config.stages[chunk.stage]
+        opponents = Opponents(
+            shards=shards,
+            view=stage.view,
+            sample_shape=self._images.spec.shape,
+            num_classes=self._images.spec.num_classes,
+            pool=pool,
+            batch_size=config.critic_batch_size,
+            loss=config.loss,
+            adam=config.critic_adam,
+            seed=config.seed,
+        )
+        with mixed_precision(self._device, self._precision):
+            critics = stage.warm_start.train(fresh, chunk.critics(), opponents)
+        self._store.save(chunk, critics.state_dict())
+        return critics
+
+    def _fresh(self, chunk: WarmStartChunk) -> Ensemble:
+        """Critics with initial weights, each from a public stream of its own."""
+        stage, spec = self._config.stages[chunk.stage], self._images.spec
+        shape, purpose = stage.view.shape(spec.shape), f"critic weights of stage {chunk.stage}"
+        networks = [
+            stage.critic.build(shape, spec.num_classes, public_stream(self._config.seed, purpose, critic))
+            for critic in range(chunk.first, chunk.last)
+        ]
+        return stack(networks).to(self._device)
+
+    # ---- a step -----------------------------------------------------------------------------------------------------
+
+    def renew(self, pool: Tensor, step: int) -> float:
+        """Round-robin renewal on a public schedule: which critics learn at a step does not depend on who was drawn.
+
+        Returns:
+            Their mean loss, private; NaN when none was renewed.
+        """
+        config, (critics, _) = self._config, self._present()
+        if not (config.renewals_per_step and config.renewal_steps):
+            return math.nan
+        num_renewed = min(config.renewals_per_step, config.num_critics)
+        turn = (step * num_renewed + torch.arange(num_renewed)) % config.num_critics
+        losses = []
+        for part in turn.split(config.critics_at_once):
+            rows = part.to(self._device)
+            changed, loss = self._tuned(critics.select(rows), part, pool, TapeUse.RENEWAL, step)
+            critics.update_(rows, changed)
+            losses.append(loss)
+        return float(torch.cat(losses).mean())
+
+    def answer(self, coins: Tensor, looked: Tensor, labels: Tensor | None, pool: Tensor, step: int) -> Tensor:
+        """Copies of the drawn critics, tuned on the present generator, answer and are forgotten.
+
+        The tape of a fork is indexed by critic and step: two groups that drew one critic get the same fork.
+
+        Args:
+            coins: the drawn critics, int64 (c,). Secret.
+            looked: samples in the view, (B, *shape), group after group.
+            labels: their classes, int64 (B,), or None.
+            pool: public samples of the present generator in the view.
+            step: number of the step.
+
+        Returns:
+            Gradients (c, B/c, *shape): private, for the sanitizer alone.
+        """
+        critics, shards = self._present()
+        points = looked.unflatten(0, (self._config.draws_per_step, -1))
+        classes = None if labels is None else labels.view(points.shape[:2])
+        found = []
+        for group in torch.arange(len(coins)).split(self._config.critics_at_once):
+            drawn, rows = coins[group], group.to(self._device)
+            asked = None if classes is None else classes[rows]
+            forks, _ = self._tuned(critics.select(drawn.to(self._device)), drawn, pool, TapeUse.FORK, step)
+            # A critic without a record of a class has nothing to say about it: a function of its own shard.
+            knows = shards.knows(drawn, asked)
+            answered = answers(forks, points[rows], asked)
+            found.append(torch.where(knows.view(*knows.shape, *(1,) * (answered.dim() - 2)), answered, 0.0))
+        return torch.cat(found)
+
+    def _tuned(
+        self, critics: Ensemble, numbers: Tensor, pool: Tensor, use: TapeUse, step: int
+    ) -> tuple[Ensemble, Tensor]:
+        """The critics with the given numbers after the updates of a fork or of a renewal, and their last losses."""
+        config, (_, shards) = self._config, self._present()
+        num_updates = config.fork_steps if use is TapeUse.FORK else config.renewal_steps
+        losses = torch.full((len(numbers),), math.nan)
+        batches = shards.batches(numbers, pool, use, step, num_batches=num_updates, size=config.critic_batch_size)
+        with mixed_precision(self._device, self._precision):
+            for batch in batches:
+                critics, losses = train_critics(critics, batch, config.loss, config.critic_adam)
+        return critics, losses
+
+    def _present(self) -> tuple[Ensemble, Shards]:
+        if self._critics is None or self._shards is None:
+            raise RuntimeError("enter a stage first")
+        return self._critics, self._shards
+
+    # ---- what is kept -----------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, int | str | Tensors | None]:
+        """Stage and critics, the tensors in use, and the digest of the key that dealt units to them."""
+        critics = None if self._critics is None else self._critics.state_dict()
+        return {"stage": self._stage, "critics": critics, "dealt_by": self._dealt_by}
+
+    def restore(self, state: dict) -> None:
+        """Take up a copy of what `state_dict` returned.
+
+        Raises:
+            PrivacyError: another key dealt units to these critics.
+        """
+        # Privacy: with another key the same people would lie in other shards, and one of them in two over the run.
+        if state["dealt_by"] != self._dealt_by:
+            raise PrivacyError(
+                "these critics learnt from shards that another key dealt: go on with the key that the run began with"
+            )
+        self._stage = state["stage"]
+        if self._stage is not None:
+            fresh = self._fresh(WarmStartChunk(stage=self._stage, first=0, last=1))
+            tensors = {name: tensor.to(self._device, copy=True) for name, tensor in state["critics"].items()}
+            self._critics = fresh.with_state(tensors)

@@ -1,0 +1,140 @@
+"""Settings of GS-WGAN, what they cost, and the settings that a budget asks for. Everything here is public."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+from gossamer.errors import InputError
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.methods.gs_wgan.augmentation import Augmentation, NoAugmentation
+from gossamer.methods.gs_wgan.critics import WassersteinLoss
+from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator, WarmStart
+from gossamer.nn.choices import CriticConfig, GeneratorConfig
+from gossamer.nn.ensemble import Adam
+from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
+from gossamer.nn.latents import Latent, NormalLatent
+from gossamer.nn.views import View, WholeImage
+from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.slots import PublicSlots
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stretch of the training in which all critics look through one view.
+
+    Attributes:
+        view: public linear view in which critics learn and answer.
+        critic: architecture of the critics.
+        share: part of the steps that this stage gets; shares need not add up to 1.
+        warm_start: how its critics start.
+    """
+
+    view: View = field(default_factory=WholeImage)
+    critic: CriticConfig = field(default_factory=MLPCriticConfig)
+    share: float = 1.0
+    warm_start: WarmStart = field(default_factory=AgainstPresentGenerator)
+
+    def __post_init__(self) -> None:
+        if not (self.share > 0 and math.isfinite(self.share)):
+            raise InputError(f"share of a stage must be positive, got {self.share}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GSWGANConfig:
+    """All settings of GS-WGAN. Every one of them is public.
+
+    Attributes:
+        num_critics: K, critics and shards.
+        num_steps: T, updates of the generator, over all stages.
+        batch_size: B, samples answered in a step.
+        draws_per_step: c, secret coins in a step, a divisor of B; each draw answers B/c samples.
+        noise_multiplier: standard deviation of the noise over the sensitivity 2 ``clip_norm``; None until `calibrate`.
+        clip_norm: C, bound on an answer's norm.
+        generator: architecture of the released network.
+        latent: law of its input.
+        stages: views and critics, one stage after the other.
+        critic_batch_size: pairs of real and synthetic samples in a critic's batch.
+        pool_per_class: synthetic samples of each class that critics learn from, drawn anew at every step.
+        fork_steps: updates of the copy of a drawn critic before it answers; the copy is thrown away.
+        renewals_per_step: critics renewed at every step in turn, whichever were drawn; all where there are fewer.
+        renewal_steps: updates of a renewed critic.
+        critic_adam: optimiser of every critic.
+        generator_adam: optimiser of the generator.
+        final_learning_rate: fraction of the generator's learning rate that a cosine schedule ends at; 1 keeps it.
+        loss: of the critics.
+        augmentation: variants of a record inside its shard.
+        variety: weight of a public force that drives samples of a class apart, in units of an answer at the clip.
+        moving_average: decay of the average of the generator's weights, which is what is released.
+        critics_at_once: critics computed together, for speed and memory.
+        seed: public; weights, latents and tapes follow from it, shards, coins and noise never.
+    """
+
+    num_critics: int = 1000
+    num_steps: int = 20_000
+    batch_size: int = 32
+    draws_per_step: int = 32
+    noise_multiplier: float | None = None
+    clip_norm: float = 1.0
+    generator: GeneratorConfig = field(default_factory=MLPGeneratorConfig)
+    latent: Latent = field(default_factory=NormalLatent)
+    stages: tuple[Stage, ...] = (Stage(),)
+    critic_batch_size: int = 32
+    pool_per_class: int = 32
+    fork_steps: int = 5
+    renewals_per_step: int = 50
+    renewal_steps: int = 1
+    critic_adam: Adam = field(default_factory=Adam)
+    generator_adam: Adam = field(default_factory=Adam)
+    final_learning_rate: float = 1.0
+    loss: WassersteinLoss = field(default_factory=WassersteinLoss)
+    augmentation: Augmentation = field(default_factory=NoAugmentation)
+    variety: float = 0.0
+    moving_average: float = 0.999
+    critics_at_once: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("critic_batch_size", "pool_per_class", "critics_at_once"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.seed < 0:
+            raise InputError(f"seed must be 0 or more, got {self.seed}")
+        for name in ("fork_steps", "renewals_per_step", "renewal_steps"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        if not (self.variety >= 0 and math.isfinite(self.variety)):
+            raise InputError(f"variety must be 0 or more, got {self.variety}")
+        for name in ("final_learning_rate", "moving_average"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        if not self.stages:
+            raise InputError("stages must name at least one stage")
+
+    def stage_starts(self) -> tuple[int, ...]:
+        """First step of every stage, and the number of steps at the end."""
+        total, starts, so_far = sum(stage.share for stage in self.stages), [], 0.0
+        for stage in self.stages:
+            starts.append(round(self.num_steps * so_far / total))
+            so_far += stage.share
+        return (*starts, self.num_steps)
+
+
+def plan(config: GSWGANConfig, slots: PublicSlots) -> OneOfManyPlan:
+    """What the settings cost, for a public number of slots: the object that the run is then made from."""
+    return OneOfManyPlan(
+        unit=slots.unit,
+        num_slots=slots.number,
+        source=slots.source,
+        num_critics=config.num_critics,
+        num_steps=config.num_steps,
+        batch_size=config.batch_size,
+        draws_per_step=config.draws_per_step,
+        clip_norm=config.clip_norm,
+        noise_multiplier=config.noise_multiplier,
+    )
+
+
+def calibrate(config: GSWGANConfig, slots: PublicSlots, budget: PrivacyBudget) -> GSWGANConfig:
+    """The same settings with the smallest noise multiplier that keeps within the budget."""
+    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)

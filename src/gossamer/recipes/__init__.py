@@ -1,1 +1,0 @@
-"""Presets: published settings and our own, as frozen configurations."""

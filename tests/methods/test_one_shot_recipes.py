@@ -1,0 +1,97 @@
+"""Recipes of DP-MERF and DP-mixture: each fits its data, prices itself, and goes to disk and back."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gossamer.data.catalogue import NAMED_DATA, load_records
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordSet
+from gossamer.errors import InputError
+from gossamer.mechanisms.noise import DeterministicNoise
+from gossamer.methods.dp_merf import recipes as dp_merf
+from gossamer.methods.dp_merf.training import DP_MERF
+from gossamer.methods.dp_mixture import recipes as dp_mixture
+from gossamer.methods.dp_mixture.training import DP_MIXTURE
+from gossamer.methods.method import Circumstances, Method
+from gossamer.methods.recipe import RecipeBook
+from gossamer.methods.trained import GeneratorRecipe
+from gossamer.privacy import PrivacyBudget
+from gossamer.privacy.slots import PublicSlots
+from gossamer.runs.config_io import from_json_tree, to_json_tree
+
+BOTH: dict[str, tuple[RecipeBook, Method]] = {
+    "dp-merf": (dp_merf.DP_MERF_BOOK, DP_MERF),
+    "dp-mixture": (dp_mixture.DP_MIXTURE_BOOK, DP_MIXTURE),
+}
+both = pytest.mark.parametrize("name", BOTH)
+SPECS = [
+    ImageSpec(channels=3, height=20, width=31, class_names=("a", "b")),
+    ImageSpec(channels=1, height=4, width=4),
+    ImageSpec(channels=1, height=64, width=64, class_names=tuple("abcdefghijklmno")),
+]
+
+
+@both
+def test_there_is_a_recipe_for_every_published_set_that_spends_its_budget(name: str) -> None:
+    book, method = BOTH[name]
+    for data in NAMED_DATA:
+        config = book.find(data.name).config
+        budget = PrivacyBudget(epsilon=1.0, delta=1e-5)
+        calibrated = method.calibrate(config, PublicSlots(data.num_train), budget)
+        assert calibrated.noise_multiplier == pytest.approx(3.73, rel=0.005)
+        assert 0.99 < method.plan(calibrated, PublicSlots(data.num_train)).budget_at(1e-5).epsilon <= 1.0
+    with pytest.raises(InputError, match="no such"):
+        book.find("no such")
+
+
+@both
+def test_settings_go_to_disk_and_back(name: str) -> None:
+    book, method = BOTH[name]
+    for recipe in book.recipes:
+        assert from_json_tree(method.config, to_json_tree(recipe.config), "file") == recipe.config
+
+
+@both
+def test_digits_are_learnt_in_seconds_and_the_generators_recipe_goes_to_disk_and_back(name: str) -> None:
+    """Deterministic noise at epsilon 10: the same at every run. Mean images of classes are told apart."""
+    book, method = BOTH[name]
+    data = load_records("digits")
+    config = method.calibrate(
+        book.find("digits").config, PublicSlots(data.train.num_records), PrivacyBudget(epsilon=10.0, delta=1e-5)
+    )
+    run = method.start(config, data.train, DeterministicNoise(0), Circumstances(delta=1e-5))
+    for _ in run:
+        pass
+    trained = run.trained()
+    assert trained.statement.epsilon <= 10
+    assert from_json_tree(GeneratorRecipe, to_json_tree(trained.recipe), "file") == trained.recipe
+    samples, labels = trained.sample(2000)
+    assert labels is not None
+    assert data.test is not None
+    means = torch.stack([samples[labels == k].mean(dim=0) for k in range(10)]).flatten(start_dim=1)
+    nearest = torch.cdist(data.test.x.flatten(start_dim=1), means).argmin(dim=1)
+    assert float((nearest == data.test.y).float().mean()) > 0.8
+
+
+@both
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: str(spec.shape))
+def test_own_images_of_any_shape_are_drawn(name: str, spec: ImageSpec) -> None:
+    book, method = BOTH[name]
+    config = book.for_own(spec, 50).config
+    if name == "dp-merf":
+        config = dp_merf.replace(config, num_fit_steps=2, num_features=20)
+    rng = torch.Generator().manual_seed(0)
+    private = RecordSet(
+        name="own",
+        spec=spec,
+        x=torch.rand(50, *spec.shape, generator=rng),
+        y=torch.randint(0, spec.num_classes, (50,), generator=rng) if spec.num_classes else None,
+    )
+    config = method.calibrate(config, PublicSlots(50), PrivacyBudget(epsilon=5.0, delta=1e-3))
+    run = method.start(config, private, DeterministicNoise(0), Circumstances(delta=1e-3))
+    for _ in run:
+        pass
+    assert run.is_over
+    assert run.trained().sample(3)[0].shape == (3, *spec.shape)
