@@ -13,8 +13,8 @@ from gossamer.auditing.bounds import Guesses
 from gossamer.auditing.canaries import Canaries, CanarySanitizer, tags_of, toss_canaries
 from gossamer.auditing.mechanism import of_guesses
 from gossamer.auditing.result import AuditResult
-from gossamer.driving.audited import num_canaries_for, play_training
 from gossamer.data.images import ImageSpec
+from gossamer.driving.audited import num_canaries_for, play_training
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.methods.catalogue import book_of

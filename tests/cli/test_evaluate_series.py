@@ -15,14 +15,14 @@ import pytest
 
 from gossamer.cli import scoring
 from gossamer.cli.bench import RealRecords
-from gossamer.driving.job import data_digest
 from gossamer.cli.kinds import ImageKind, SeriesKind, kind_of
 from gossamer.cli.scoring import ScoringChoice, load_real
-from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.catalogue import load_records
 from gossamer.data.identities import digests_of_names
 from gossamer.data.made_beats import NAMES
 from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.series_choice import SeriesChoice
+from gossamer.driving.job import data_digest
 from gossamer.evaluation.record import Evaluation
 from gossamer.evaluation.series import networks
 from gossamer.evaluation.series.suite import FULL, QUICK, downstream_names, people_names, score_names

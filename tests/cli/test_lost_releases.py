@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossamer.cli import driving, releasing
-from gossamer.driving.job import TrainingJob, slots_kept
+from gossamer.driving import driver, releasing
+from gossamer.driving.job import TrainingJob
 from gossamer.driving.releasing import check_price
+from gossamer.driving.run import slots_kept
 from gossamer.errors import PrivacyError
 from gossamer.mechanisms.one_shot.contributions import GroupedVectors
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
@@ -217,7 +218,7 @@ def test_what_costs_more_by_the_ledger_than_by_its_statement_is_not_released(
     state = {"step": 11}
     monkeypatch.setattr(OneShotPlan, "end_step", lambda self, next_step, lost_steps=(): state["step"])
     with monkeypatch.context() as patch:
-        patch.setattr(driving, "load_checkpoint", dearer(run, ledger))
+        patch.setattr(driver, "load_checkpoint", dearer(run, ledger))
         said = gossamer("resume", run)
     assert said.code == 3, said.err
     assert "what is charged costs epsilon" in said.err
@@ -228,7 +229,7 @@ def test_what_costs_more_by_the_ledger_than_by_its_statement_is_not_released(
 
 def dearer(run: Path, ledger: Path) -> Any:
     """The checkpoint, beside a ledger in which the dearest release was charged once more."""
-    load = driving.load_checkpoint
+    load = driver.load_checkpoint
 
     def loaded(*arguments: Any) -> Any:
         state = load(*arguments)

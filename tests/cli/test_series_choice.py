@@ -11,10 +11,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice
 from gossamer.data.beats import KaggleLayout, WindowLayout
 from gossamer.data.catalogue import AS_USUAL
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
+from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice
 from gossamer.data.splits import WHOLE, PeopleSplit, RandomSplit
 from gossamer.errors import InputError
 from gossamer.privacy.adjacency import Unit

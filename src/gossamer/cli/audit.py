@@ -23,20 +23,20 @@ from gossamer.auditing.mechanism import Effort, of_guesses
 from gossamer.auditing.membership import WARNING, AttackScore, infer_membership
 from gossamer.auditing.result import AuditResult
 from gossamer.cli.arguments import choose, read_arguments
+from gossamer.cli.outputs import say
+from gossamer.cli.progress import progress
+from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.data.series_choice import load_chosen
 from gossamer.driving.audited import audit_plan, num_canaries_for, play_training
 from gossamer.driving.estimate import estimate_cost
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import check_held_out, load_again, slots_kept
-from gossamer.privacy.priceable import check_priceable
-from gossamer.cli.progress import progress
-from gossamer.cli.outputs import say
-from gossamer.data.series_choice import load_chosen
-from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError, PrivacyError, ResourceError
 from gossamer.estimators import load_generator
 from gossamer.extras import need
 from gossamer.methods.method import Plan
 from gossamer.nn.devices import find_device
+from gossamer.privacy.priceable import check_priceable
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from gossamer.cli.arguments import choose, read_arguments
-from gossamer.cli.progress import progress
 from gossamer.cli.outputs import say
+from gossamer.cli.progress import progress
 from gossamer.data.catalogue import load_records
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError

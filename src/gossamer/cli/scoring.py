@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from gossamer.cli.bench import Findings, RealRecords, Terms, versions
-from gossamer.driving.job import TrainingJob
-from gossamer.driving.run import check_held_out, load_again
 from gossamer.cli.kinds import AbstractKind, kind_of
-from gossamer.cli.progress import progress
 from gossamer.cli.outputs import say
-from gossamer.data.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
+from gossamer.cli.progress import progress
+from gossamer.cli.series_options import NOTHING_SAID, SeriesOptions
 from gossamer.cli.targets import Target
 from gossamer.data.catalogue import is_named
 from gossamer.data.series import SeriesSpec
+from gossamer.data.series_choice import load_chosen
+from gossamer.driving.job import TrainingJob
+from gossamer.driving.run import check_held_out
 from gossamer.errors import InputError
 from gossamer.evaluation.inception import WEIGHTS_NAME, WEIGHTS_VARIABLE, find_inception_weights
 from gossamer.evaluation.record import Claim, Evaluation

@@ -10,8 +10,8 @@ from typing import Final
 
 import torch
 
-from gossamer.driving.estimate import random_records
 from gossamer.data.images import ImageSpec
+from gossamer.driving.estimate import random_records
 from gossamer.driving.generator_file import load_generator, write_generator_file
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser

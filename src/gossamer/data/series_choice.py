@@ -1,14 +1,11 @@
-"""The options that say how series are read, shared by all verbs that take --data."""
+"""How series are read, as a user says it in plain words and numbers: by options, or in the settings of a run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
-
-from gossamer.cli.arguments import Names, Numbers
 from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
 from gossamer.data.catalogue import SeriesReading, load_records, usual_split
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
@@ -28,7 +25,7 @@ _BEFORE_SHARE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesChoice:
-    """How series are read. Everything here is public; leave it all out for images.
+    """The way in which series are read. Everything here is public; leave it all out for images.
 
     Args:
         layout: of beats cut from recordings: from the R peak on and padded, or a window around it
@@ -52,19 +49,19 @@ class SeriesChoice:
     split: SplitName | None = None
     series_column: str | None = None
     time_column: str | None = None
-    value_columns: Names = ()
+    value_columns: tuple[str, ...] = ()
     class_column: str | None = None
     person_column: str | None = None
-    channel_names: Names = ()
-    class_names: Names = ()
-    low: Numbers = ()
-    high: Numbers = ()
+    channel_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
     length: int | None = None
     sample_rate: float | None = None
     pad_shorter: bool = False
 
     def reading(self, source: str, key: UnitKey | None = None, unit: Unit = Unit.RECORD) -> SeriesReading:
-        """What these options mean for a data set.
+        """Return the reading of a data set that this asks for.
 
         Args:
             source: Its name or path.
@@ -97,7 +94,7 @@ class SeriesChoice:
         )
 
     def columns(self) -> WideColumns | LongColumns:
-        """What the columns of a table mean.
+        """Return the meaning of the columns of a table.
 
         Raises:
             InputError: one of two options that belong together.
@@ -148,10 +145,8 @@ class SeriesChoice:
                 return usual_split(source, unit)
 
 
-SeriesOptions = Annotated[SeriesChoice, tyro.conf.arg(name="")]
-"""A field of a verb's options that adds these to them."""
 NOTHING_SAID = SeriesChoice()
-"""No option of series."""
+"""The choice of a user who said nothing of series."""
 
 
 def load_chosen(
@@ -162,7 +157,7 @@ def load_chosen(
     key: UnitKey | None = None,
     unit: Unit = Unit.RECORD,
 ) -> RecordData:
-    """The records that a verb's options name.
+    """Load the records that a user names.
 
     Args:
         data: Name or path.

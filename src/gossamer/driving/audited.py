@@ -24,14 +24,14 @@ from gossamer.driving.estimate import random_records
 from gossamer.driving.kinds_of_plans import training_share
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
-from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.methods.catalogue import book_of
 from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
 from gossamer.methods.method import AbstractTraining, Circumstances, Plan
 from gossamer.privacy.slots import PublicSlots
-from gossamer.methods.catalogue import book_of
 
 MOST_CANARIES = 1000
 

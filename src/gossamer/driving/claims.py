@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from dp_accounting import DpEvent
 
 from gossamer.driving.job import TrainingJob
-from gossamer.privacy.priceable import check_priceable, price
 from gossamer.methods.method import Plan
 from gossamer.privacy.accounting import describe_accountants, epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
@@ -17,6 +16,7 @@ from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.events import under_replacement
 from gossamer.privacy.gaussian_dp import mu_of, rho_of
 from gossamer.privacy.ledger import Ledger
+from gossamer.privacy.priceable import check_priceable, price
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
 from gossamer.runs.findings import Finding, broken, holds, unchecked

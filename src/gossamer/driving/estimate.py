@@ -83,9 +83,7 @@ def estimate_cost(
     return Cost(seconds=_time_of_parts(method, config, spec, slots, device), num_bytes=None, device=device)
 
 
-def _time_of_parts(
-    method: Method[C], config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device
-) -> float:
+def _time_of_parts(method: Method[C], config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> float:
     """Seconds of all parts, as long as patience lasts; the last part seen is extrapolated."""
     images = random_records(spec, slots.number)
     # These records are random, so the noise need not be secret, and delta says nothing.

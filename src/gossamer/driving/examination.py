@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, find_named
 from gossamer.driving.claims import TOLERANCE, Known, check_claim
-from gossamer.driving.handing_over import card_facts
 from gossamer.driving.generator_file import load_generator
+from gossamer.driving.handing_over import card_facts
 from gossamer.driving.job import TrainingJob, settings_digest
 from gossamer.driving.run import slots_kept
-from gossamer.privacy.priceable import price
-from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, find_named
 from gossamer.errors import InputError, PrivacyError
 from gossamer.methods.trained import TrainedGenerator
+from gossamer.privacy.priceable import price
 from gossamer.privacy.restated import slots_of
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon

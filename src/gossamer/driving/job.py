@@ -7,21 +7,26 @@ import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from gossamer.data.catalogue import is_named
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.driving.protection import protect
 from gossamer.errors import InputError
-from gossamer.methods.method import Method, Plan
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.methods.catalogue import MethodConfig, book_of
+from gossamer.methods.method import AbstractTraining, Circumstances, Method, Plan
 from gossamer.nn.devices import DeviceName, PrecisionName
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.dealing import UnitKey
+from gossamer.privacy.priceable import accountable
 from gossamer.privacy.slots import PublicSlots
-from gossamer.methods.catalogue import MethodConfig, book_of
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 from gossamer.runs.files import read_json, write_json
 from gossamer.runs.folder import RunFolder
+
+C = TypeVar("C")
 
 IN_MEMORY = "records handed over in Python"
 """The name of data that no name or path leads to."""
@@ -140,7 +145,7 @@ class TrainingJob:
 
 
 def settings_digest(job: TrainingJob) -> str:
-    """Return the SHA-256 of what the statement depends on: the method's settings, delta, and the steps fixed for saving."""
+    """Return the SHA-256 of what the statement depends on: settings, delta, and the steps fixed for saving."""
     # Read back once, so that a 6 that becomes 6.0 on its way through the file is no change.
     method = from_json_tree(MethodConfig, to_json_tree(job.method), "settings")
     tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
@@ -158,3 +163,24 @@ def data_digest(images: RecordSet) -> str:
     if images.people is not None and images.person_digests is not None:
         digest.update(images.person_digests[images.people.numpy()].tobytes())
     return digest.hexdigest()
+
+
+def whole_path(source: str) -> str:
+    """Return the name of a published data set as it is, and any path from the root on."""
+    return source if is_named(source) else str(Path(source).resolve())
+
+
+def start_training(
+    method: Method[C], config: C, records: RecordSet, noise: AbstractNoise, circumstances: Circumstances
+) -> AbstractTraining:
+    """Start a training, and refuse in words of this library what torch or an accountant refuses in their own.
+
+    Raises:
+        InputError: settings that do not fit, or that nothing can be computed with.
+        PrivacyError: what has no honest guarantee.
+    """
+    try:
+        with accountable():
+            return method.start(config, records, noise, circumstances)
+    except ValueError as error:  # torch's own word for a learning rate that is none
+        raise InputError(str(error)) from None

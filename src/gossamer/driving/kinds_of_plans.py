@@ -9,12 +9,11 @@ from typing import Any
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.poisson.plan import PoissonPlan
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
+from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, WarmStartReport
 from gossamer.methods.method import AbstractTraining, Plan
-from gossamer.methods.gs_wgan.warm_start import WarmStartReport
 
 
 def end_step(plan: Plan, next_step: int, lost_steps: tuple[int, ...], delta: float) -> int:

@@ -77,6 +77,27 @@ class Run:
                 "this run began with; put data and settings back, or start a new run elsewhere"
             )
 
+    def check_asked(self, asked: TrainingJob) -> None:
+        """Refuse to go on if other settings are asked for than those of the run.
+
+        Raises:
+            InputError: they differ, or more earlier runs are declared than the run's statement would say.
+        """
+        if settings_digest(asked) != settings_digest(self.job):
+            own, other = (vars(job) | vars(job.method) | {"method": job.of_method.name} for job in (self.job, asked))
+            changed = ("method", "delta", "unit", "num_people", "num_records", "save_at_steps", *vars(self.job.method))
+            wrong = [name for name in changed if own[name] != other.get(name)]
+            raise InputError(
+                f"{self.folder.path}: the run there began with another {', '.join(wrong)}; ask for the same, or name "
+                "another folder"
+            )
+        if asked.num_tuning_runs > self.job.num_tuning_runs:
+            # Privacy: the statement would say less than what is declared now.
+            raise InputError(
+                f"{self.folder.path}: the run there declares {self.job.num_tuning_runs} earlier runs, not "
+                f"{asked.num_tuning_runs}; name another folder"
+            )
+
 
 def begin_run(path: Path, job: TrainingJob, loaded: Loaded) -> Run:
     """Make a run folder with its settings in it. Processes that torchrun started beside share the first one's.
@@ -115,12 +136,12 @@ def _remember_start(run: Run) -> None:
 
 
 def take_up_run(
-    path: Path, note: Callable[[str], None], load: Callable[[TrainingJob], Loaded], *, is_only_copy: bool = False
+    folder: RunFolder, note: Callable[[str], None], load: Callable[[TrainingJob], Loaded], *, is_only_copy: bool = False
 ) -> Run:
-    """Open a run that has begun, and refuse it if it may not go on here.
+    """Open a run that has begun, and refuse it if it has not ended and may not go on here.
 
     Args:
-        path: its folder.
+        folder: of the run.
         note: told what needs no refusal.
         load: its records, by its settings.
         is_only_copy: whether the user declares that no other copy of the folder goes on.
@@ -129,15 +150,16 @@ def take_up_run(
         InputError: there is none; a file that is needed is gone or damaged; records or settings differ.
         PrivacyError: something is released that the folder has not paid for, or the folder is a copy.
     """
-    folder = RunFolder.open(path)
     identity, job = read_identity(folder), TrainingJob.read(folder)
-    if process_number() == 0:
+    if process_number() == 0 and not folder.generator_file.is_file():
         with folder.locked():
             refuse_unlisted(folder)
             if not is_only_copy:
                 check_goes_on_here(folder, identity)
             elif identity.is_of(folder):
-                note(f"{path}: is the folder that the run began in, so --only-copy is not needed and says nothing")
+                note(
+                    f"{folder.path}: is the folder that the run began in, so --only-copy is not needed and says nothing"
+                )
             else:
                 # Privacy: declared before it counts as moved; a crash in between has it declared once more.
                 declare_only_copy(folder.ledger_file)

@@ -202,9 +202,14 @@ def load_series(
 
 
 def read_source(
-    x: Source, y: Array | None, people: Array | None, num_classes: int | None, unit: Unit = Unit.RECORD
+    x: Source,
+    y: Array | None,
+    people: Array | None,
+    num_classes: int | None,
+    unit: Unit = Unit.RECORD,
+    key: UnitKey | None = None,
 ) -> RecordData:
-    """What `fit` was given, as records, divided as suits the unit of protection where a name leaves that open.
+    """Read what `fit` was given as records, divided as suits the unit of protection if a name leaves that open.
 
     Raises:
         InputError: of no kind that is known, or something beside it that it brings itself.
@@ -214,7 +219,7 @@ def read_source(
     if y is not None or people is not None:
         raise InputError("y and people go with an array x alone: a RecordSet, a name or a path brings its own")
     if isinstance(x, str | Path):
-        return load_records(str(x), None, num_classes, SeriesReading(split=usual_split(str(x), unit)))
+        return load_records(str(x), None, num_classes, SeriesReading(split=usual_split(str(x), unit)), key=key)
     if not isinstance(x, RecordSet | RecordData):
         raise InputError(f"x must be a numpy array, a RecordSet, a name or a path, not {type(x).__name__}")
     data = x if isinstance(x, RecordData) else RecordData(train=x)
