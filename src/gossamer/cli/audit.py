@@ -177,7 +177,7 @@ def _training(asked: AuditTraining) -> int:
 
 
 def _planned(folder: RunFolder) -> tuple[TrainingJob, Plan]:
-    """Settings of a run, and what they cost; numbers that no small machine can price are refused here."""
+    """Read the settings of a run and their plan; numbers that no small machine can price are refused here."""
     job = TrainingJob.read(folder)
     plan = job.plan(slots_kept(folder))
     check_priceable(plan.event, job.delta)
@@ -185,7 +185,7 @@ def _planned(folder: RunFolder) -> tuple[TrainingJob, Plan]:
 
 
 def _spec(folder: RunFolder, job: TrainingJob) -> AbstractSpec:
-    """Shape and classes of the records, from the release where there is one: they are public."""
+    """Find shape and classes of the records, from the release if there is one: they are public."""
     if folder.generator_file.is_file():
         return load_generator(folder.path).recipe.spec
     return load_again(folder, job).data.train.spec

@@ -62,7 +62,7 @@ class _Terminal(AbstractListener):
 
 
 def _watch(run: Run, watching: Watching, is_stopping: Callable[[], bool]) -> Watch:
-    """Whatever a person asked for and the terminal can show.
+    """Open the watchers that a person asked for and the terminal can show.
 
     Raises:
         InputError: event files are wanted, and TensorBoard is not installed.

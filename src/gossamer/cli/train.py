@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
+import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -164,7 +165,7 @@ class Begun:
 
 
 def _find_key(begun: Begun) -> UnitKey:
-    """The key of the run: new, or that of an earlier one; processes that torchrun started share the first one's."""
+    """Find the key of the run: new, that of an earlier one, or for torchrun's processes that of the first one."""
     # Privacy: a rank that dealt by another key would put a person into two shards.
     if process_number() > 0 and begun.out is not None:
         return read_key(wait_for_folder(begun.out))
@@ -191,14 +192,14 @@ def _named_settings(book: RecipeBook[C], choice: DataChoice, shape: tuple[int, .
 
 
 def _settings_of(method: Method[C], file: Path) -> C:
-    """The method's settings in a run's `config.json`, without the noise: that follows from the budget."""
+    """Read the method's settings in a run's `config.json`, without the noise: that follows from the budget."""
     tree = read_json(file)
     settings: Any = from_json_tree(method.config, tree.get("method") if isinstance(tree, dict) else None, str(file))
     return dataclasses.replace(settings, noise_multiplier=None)
 
 
 def _choice_for_help(rest: Sequence[str], program: str) -> DataChoice:
-    """The help shows the settings of the recipe that was named, if one was."""
+    """Read the data of a call for help, which shows the settings of the recipe that was named, if one was."""
     known = [word for word in rest if word not in ("-h", "--help")]
     known += [] if any(word.partition("=")[0] == "--data" for word in known) else ["--data", "mnist"]
     return read_known_arguments(DataChoice, known, program=program)
@@ -226,8 +227,15 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:
         return 0
     if num_processes() > 1:
         check_shares_work(config)
+    job = _job(asked, config, delta, device, milestones)
+    return follow(begin_run(asked.out, job, loaded), Watching(plain=asked.plain, tensorboard=asked.tensorboard))
+
+
+def _job(
+    asked: Train[Any], config: Any, delta: float, device: torch.device, milestones: Sequence[Milestone]
+) -> TrainingJob:
     choice = asked.choice
-    job = TrainingJob(
+    return TrainingJob(
         data=whole_path(choice.data),
         data_dir=None if choice.data_dir is None else str(choice.data_dir.resolve()),
         num_classes=choice.num_classes,
@@ -242,11 +250,10 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:
         num_tuning_runs=asked.num_tuning_runs,
         save_at_steps=tuple(milestone.step for milestone in milestones),
     )
-    return follow(begin_run(asked.out, job, loaded), Watching(plain=asked.plain, tensorboard=asked.tensorboard))
 
 
 def _with_noise(asked: Train[C], method: Method[C], slots: PublicSlots, delta: float) -> C:
-    """The settings with the noise multiplier that was given, or that the budget asks for."""
+    """Return the settings with the noise multiplier that was given, or that the budget asks for."""
     config: Any = asked.method
     num_critics, answers = critics_and_answers(method.plan(config, slots))
     noise = config.noise_multiplier
@@ -278,7 +285,7 @@ def _milestones(asked: Train[Any], method: Method[Any], plan: Plan, delta: float
 
 
 def _show_milestones(milestones: Sequence[Milestone]) -> None:
-    """A table of what was asked, after which step that is, and what is really spent there."""
+    """Print a table of the milestones asked for, their steps, and the epsilon that is really spent there."""
     table = Table("generator saved at", "after step", "epsilon spent", box=None, pad_edge=False)
     for milestone in milestones:
         table.add_row(", ".join(milestone.asked), str(milestone.step), shown_epsilon(milestone.epsilon))
@@ -287,7 +294,7 @@ def _show_milestones(milestones: Sequence[Milestone]) -> None:
 
 
 def _announce(statement: PrivacyStatement, data: RecordData) -> None:
-    """What will be claimed, before anything is spent: the figures of the statement itself."""
+    """Print the claim before anything is spent: the figures of the statement itself."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("epsilon by PLD (claimed)", shown_epsilon(statement.epsilon))
     if statement.epsilon_rdp is not None:
@@ -307,7 +314,7 @@ def _announce(statement: PrivacyStatement, data: RecordData) -> None:
 
 
 def _advise(training: AbstractTraining, data: RecordData) -> None:
-    """Whom the guarantee is for, and what it can buy at this number of slots; a public computation."""
+    """Say whom the guarantee is for, and how much it can buy at this number of slots; a public computation."""
     plan = training.plan
     said = describe_unit(data, plan.unit.value)
     if said is not None:

@@ -102,7 +102,7 @@ class SeriesChoice:
         if self.series_column is None and self.time_column is None:
             return WideColumns(values=self.value_columns, label=self.class_column, person=self.person_column)
         if self.series_column is None or self.time_column is None:
-            raise InputError("--series-column and --time-column belong together: a long table needs both")
+            raise InputError("series_column and time_column belong together: a long table needs both")
         return LongColumns(
             series=self.series_column,
             time=self.time_column,

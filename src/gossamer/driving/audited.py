@@ -95,7 +95,7 @@ def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
     """Return how many canaries one training has room for, each with a critic or a record of its own.
 
     Raises:
-        InputError: a method whose private part is its releases.
+        InputError: a method that reads the records in its releases alone.
     """
     match config:
         case GSWGANConfig():
@@ -128,7 +128,7 @@ def play_training(
     """
     slots = PublicSlots(plan.num_slots, plan.unit, plan.source, training_share(plan))
     records = random_records(spec, max(canaries.num, slots.to_learn_from))
-    # What is made here is thrown away: the statement, and so delta, says nothing.
+    # The generator is thrown away: the statement, and so delta, says nothing.
     circumstances, noise = Circumstances(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
     training: CanaryGSWGAN | CanaryDPCGAN
     match config:

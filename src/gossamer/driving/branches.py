@@ -1,4 +1,4 @@
-"""What branches of one run cost together: copies of its folder that went on apart, the common part priced once."""
+"""The joint price of branches: copies of one run that went on apart, with their common part priced once."""
 
 from __future__ import annotations
 

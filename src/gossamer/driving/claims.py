@@ -1,4 +1,4 @@
-"""Whether a statement is the one that the settings of its run make, and its epsilons those of its numbers."""
+"""Checks of a claim: the statement is that of the settings of its run, and its epsilons those of its numbers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LEDGER = "private/ledger.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What a run folder tells beside its release; None for what is not there or cannot be read.
+    """The facts that a run folder tells beside its release; None for each that is not there or cannot be read.
 
     Attributes:
         job: settings.
@@ -51,7 +51,7 @@ class Known:
 
 
 def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> Iterator[Finding]:
-    """The epsilons stated are those of the numbers stated, and the numbers are those of the settings."""
+    """Check that the epsilons stated are those of the numbers stated, and the numbers those of the settings."""
     said = event_of(statement)
     yield from _other_prices(statement, said)
     if known.job is None or known.plan is None:
@@ -74,7 +74,7 @@ def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> 
 def _restated(
     statement: PrivacyStatement, plan: Plan, job: TrainingJob, num_planned_steps: int | None
 ) -> Iterator[Finding]:
-    """The statement is the one that these settings make, but for what depends on the records' shape and origin."""
+    """Check that these settings make the statement, but for what depends on shape and origin of the records."""
     check_priceable(plan.event, job.delta)
     terms = ClaimTerms(
         delta=job.delta,
@@ -102,7 +102,7 @@ def _is_equal(one: object, other: object) -> bool:
 
 
 def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None], tolerance: float) -> Iterator[Finding]:
-    """Both figures, by both accountants, against those stated."""
+    """Compare both figures, by both accountants, with those stated."""
     pairs = zip(("epsilon", "epsilon_rdp"), (statement.epsilon, statement.epsilon_rdp), computed, strict=True)
     others = [name for name, version in describe_accountants() if dict(statement.accountants).get(name) != version]
     hint = f" (stated with another version of {', '.join(others)})" if others else ""
@@ -116,7 +116,7 @@ def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None],
 
 
 def _other_prices(statement: PrivacyStatement, event: DpEvent) -> Iterator[Finding]:
-    """What else is stated of the price: mu, rho, and the epsilon of a replacement."""
+    """Check the other figures of the price: mu, rho, and the epsilon of a replacement."""
     if statement.mu is None:
         return  # of the first format of statements, which had none of them
     check_priceable(event, statement.delta)
@@ -137,13 +137,13 @@ def _is_near(stated: float | None, again: float | None) -> bool:
 
 
 def _on_the_way(job: TrainingJob, step: int | None) -> Iterator[Finding]:
-    """A generator saved on the way stands at a step that was fixed before."""
+    """Check that a generator saved on the way stands at a step that was fixed before."""
     if step is not None and step not in job.save_at_steps:
         yield broken("config.json", f"nothing was to be saved after {step} steps (save_at_steps)")
 
 
 def _of_this_run(statement: PrivacyStatement, known: Known, step: int | None) -> Iterator[Finding]:
-    """The statement names this run, and says how often its folder was declared the only copy."""
+    """Check that the statement names this run, and says how often its folder was declared the only copy."""
     if known.identity is None or known.ledger is None:
         return
     if statement.run_id != known.identity.run_id:

@@ -1,4 +1,4 @@
-"""Drives a training to its release: ledger, checkpoints, orderly interrupts, and the statement at the end."""
+"""A driver from settings to a release: ledger, checkpoints, orderly interrupts, and the statement at the end."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class FolderStore:
     """A store of warm-started critics in `private/warm_start/`, one file a chunk, each bound to the key of the run.
 
     Args:
-        run: whose critics they are.
+        run: the critics are its own.
     """
 
     def __init__(self, run: Run) -> None:
@@ -136,7 +136,7 @@ class _Drive:
         return Ending.RELEASED
 
     def _lost_steps(self, step: int) -> tuple[int, ...]:
-        """Steps that were charged beside those of the checkpoint at ``step`` and lost in a crash: they stay paid.
+        """Return the steps that a crash lost after the checkpoint at ``step`` was kept. They stay paid.
 
         Raises:
             PrivacyError: the ledger knows of fewer steps than the checkpoint, or everything was lost.
@@ -169,7 +169,7 @@ class _Drive:
                     note(asdict(report))
                     self._releases.release_due(training)
                 is_late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
-                # What was paid for is kept at once where the rest costs time alone, or where it is one dear step.
+                # Paid steps are kept at once if the rest costs time alone, or if each is dear.
                 is_spent = training.step >= training.end_step
                 is_dear = has_dear_steps(training.plan) and training.step > kept_step
                 is_wanted = interruption.is_asked or is_late or is_dear or (is_spent and not was_spent)

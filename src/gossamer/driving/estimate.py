@@ -84,7 +84,7 @@ def estimate_cost(
 
 
 def _time_of_parts(method: Method[C], config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> float:
-    """Seconds of all parts, as long as patience lasts; the last part seen is extrapolated."""
+    """Return the seconds of all parts, as long as patience lasts; the last part seen is extrapolated."""
     images = random_records(spec, slots.number)
     # These records are random, so the noise need not be secret, and delta says nothing.
     circumstances = Circumstances(delta=0.5 / slots.number, slots=slots, device=device)
@@ -124,7 +124,7 @@ def _estimate_gs_wgan(config: GSWGANConfig, spec: AbstractSpec, num_records: int
 
 
 def _probe(config: GSWGANConfig, stage: Stage, spec: AbstractSpec) -> GSWGANConfig:
-    """Settings with the same work for each critic, and only as many critics as tell its time soon enough."""
+    """Make settings with the same work for each critic, and only as many critics as tell its time soon enough."""
     critic = stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
     is_small = sum(parameter.numel() for parameter in critic.parameters()) < _SMALL_NETWORK
     num_critics = min(config.critics_at_once if is_small else _FEW, config.num_critics)
@@ -141,12 +141,12 @@ def _probe(config: GSWGANConfig, stage: Stage, spec: AbstractSpec) -> GSWGANConf
 
 
 def _num_tuned(config: GSWGANConfig) -> int:
-    """Updates of critics in a step: its work, near enough."""
+    """Count the updates of critics in a step: its work, near enough."""
     return config.draws_per_step * (config.fork_steps + 1) + config.renewals_per_step * config.renewal_steps
 
 
 def _time(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: torch.device) -> tuple[float, float, int]:
-    """Seconds for the warm start of one chunk, seconds for a step, bytes of the chunk's critics."""
+    """Return the seconds for the warm start of one chunk, those for a step, and the bytes of the chunk's critics."""
     images = random_records(spec, num_records)
     # These records are random, so the noise need not be secret, and delta says nothing.
     circumstances = Circumstances(delta=0.5 / num_records, device=device)

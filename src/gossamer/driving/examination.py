@@ -49,7 +49,7 @@ _KEY = "private/units.key"
 
 
 def examine(path: Path) -> Iterator[Finding]:
-    """Every check that can be made of a run folder, or of a release without one.
+    """Make every check that can be made of a run folder, or of a release without one.
 
     Raises:
         InputError: neither is there.
@@ -93,12 +93,9 @@ def _examine_run(folder: RunFolder) -> Iterator[Finding]:
     known = _find_known(folder, findings)
     yield from findings
     is_released = folder.generator_file.is_file()
-    if is_released:
-        yield from _release(folder.release, known, folder, "release/", step=None)
-    else:
+    if not is_released:
         yield unchecked("release", "the run has not ended: there is no final generator yet")
-    for saved in saved_generators(folder):
-        yield from _release(saved.path, known, None, f"release/checkpoints/{saved.path.name}/", step=saved.step)
+    yield from _releases(folder, known)
     if not folder.private.is_dir():
         yield unchecked("private", "not here: ledger, checkpoints and audits cannot be checked")
         return
@@ -115,12 +112,9 @@ def _examine_run(folder: RunFolder) -> Iterator[Finding]:
 
 
 def _examine_older(folder: RunFolder) -> Iterator[Finding]:
-    """A run of an older version: named as such, and what of it can be told without knowing how that version dealt."""
+    """Name a run of an older version as such, and check all that does not depend on how that version dealt."""
     yield unreadable("private/run.json", f"missing: the run was {OLDER}")
-    if folder.generator_file.is_file():
-        yield from _release(folder.release, Known(), folder, "release/", step=None)
-    for saved in saved_generators(folder):
-        yield from _release(saved.path, Known(), None, f"release/checkpoints/{saved.path.name}/", step=saved.step)
+    yield from _releases(folder, Known())
     if folder.private.is_dir():
         ledger = _attempt(lambda: read_ledger(folder.ledger_file), _LEDGER, [])
         if ledger is not None:
@@ -129,7 +123,7 @@ def _examine_older(folder: RunFolder) -> Iterator[Finding]:
 
 
 def _is_first_format(folder: RunFolder) -> bool:
-    """Whether an older version released what is here."""
+    """Tell whether an older version wrote the release here."""
     statement = _attempt(lambda: read_statement(folder.release), STATEMENT, [])
     return statement is not None and statement.is_of_first_format
 
@@ -145,7 +139,7 @@ def _place(folder: RunFolder, known: Known) -> Iterator[Finding]:
 
 
 def _find_known(folder: RunFolder, findings: list[Finding]) -> Known:
-    """What can be read of settings, plan and ledger; what cannot is added to the findings."""
+    """Read settings, plan and ledger; each that cannot be read becomes a finding."""
     job = _attempt(lambda: TrainingJob.read(folder), "config.json", findings)
     has_private = folder.private.is_dir()
     slots: PublicSlots | None = None
@@ -164,7 +158,7 @@ def _find_known(folder: RunFolder, findings: list[Finding]) -> Known:
 
 
 def _attempt(read: Callable[[], T], where: str, findings: list[Finding]) -> T | None:
-    """What is read, or None and a finding."""
+    """Read something, or return None and add a finding."""
     try:
         return read()
     except (PrivacyError, InputError) as error:
@@ -204,7 +198,7 @@ def _is_own(folder: RunFolder) -> bool:
 
 
 def _writer(folder: RunFolder) -> str:
-    """The version that began a run, as it says of itself: versions may add settings, and their digests then differ."""
+    """Return the version that began a run. Versions may add settings, and their digests then differ."""
     tree = _attempt(lambda: read_json(folder.environment_file), "environment.json", [])
     return str(tree.get("gossamer")) if isinstance(tree, dict) else "of an unknown version"
 
@@ -215,7 +209,7 @@ def _kept(folder: RunFolder, name: str) -> str | None:
 
 
 def _spent(folder: RunFolder, known: Known, *, is_released: bool) -> Iterator[Finding]:
-    """What the ledger charges costs no more than what is claimed."""
+    """Check that the steps charged cost no more than is claimed."""
     if known.job is None or known.plan is None or known.ledger is None:
         yield unchecked(_LEDGER, "without the settings its price cannot be computed")
         return
@@ -238,8 +232,15 @@ def _spent(folder: RunFolder, known: Known, *, is_released: bool) -> Iterator[Fi
 # ---- a release ---------------------------------------------------------------------------------------------------
 
 
+def _releases(folder: RunFolder, known: Known) -> Iterator[Finding]:
+    if folder.generator_file.is_file():
+        yield from _release(folder.release, known, folder, "release/", step=None)
+    for saved in saved_generators(folder):
+        yield from _release(saved.path, known, None, f"release/checkpoints/{saved.path.name}/", step=saved.step)
+
+
 def _release(folder: Path, known: Known, run: RunFolder | None, prefix: str, *, step: int | None) -> Iterator[Finding]:
-    """Checks of one release; ``step`` says which of those saved on the way it is."""
+    """Check one release; ``step`` is that of a generator saved on the way, None for the final one."""
     found: list[Finding] = [*refused(MANIFEST, check_manifest(folder, run))]
     statement = _attempt(lambda: read_statement(folder), STATEMENT, found)
     trained = _attempt(lambda: load_generator(folder / GENERATOR), GENERATOR, found)
@@ -258,7 +259,7 @@ def _release(folder: Path, known: Known, run: RunFolder | None, prefix: str, *, 
 
 
 def _facts(trained: TrainedGenerator, known: Known) -> tuple[CardFacts, ...]:
-    """What cards may be written from: the data set that the settings name, or any, where they are not here."""
+    """Return the facts that cards may be written from: of the data set in the settings, or of any without settings."""
     if known.job is not None:
         return (card_facts(trained, find_named(known.job.data)),)
     return tuple(card_facts(trained, source) for source in (None, *NAMED_DATA, *NAMED_SERIES))

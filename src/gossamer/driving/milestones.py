@@ -75,7 +75,7 @@ def describe_milestones(steps: Sequence[int], num_steps: int) -> tuple[str, ...]
 
 def _last_step_within(plan: Plan, budget: PrivacyBudget, target_epsilon: float | None) -> int:
     whole = plan.budget_at(budget.delta).epsilon
-    # What the run was announced with may be asked for again, though it is a little more than what it spends.
+    # The target may be asked for again, though it is a little more than the run spends.
     if budget.epsilon > max(round_up(whole), target_epsilon or 0.0):
         raise InputError(
             f"--save-at-epsilon {budget.epsilon:g}: the whole run spends {shown_epsilon(whole)}; name that or less"

@@ -102,7 +102,7 @@ class Releases:
         write_release(folder, card=model_card(facts), samples=(*drawn, *cards), **content)
 
     def _checked(self, trained: TrainedGenerator, path: Path) -> dict[str, Any]:
-        """The content of what is released next, written down in the list before anything of it appears."""
+        """Return the content of the next release, after it is written down in the list and before anything appears."""
         trained.check_finite()
         check_price(self._run.plan, self._ledger, trained.statement)
         recipe, statement = to_json_tree(trained.recipe), trained.statement.to_json()

@@ -1,9 +1,8 @@
-"""The spending of a run: what its ledger has paid for, and what was lost of it."""
+"""The spending of a run: the steps that its ledger has paid for, and those lost of them."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from gossamer.driving.job import TrainingJob
@@ -11,32 +10,11 @@ from gossamer.driving.kinds_of_plans import end_step, one_shot_names
 from gossamer.driving.run import slots_kept
 from gossamer.errors import PrivacyError
 from gossamer.methods.method import Plan
-from gossamer.privacy.ledger import Ledger, LedgerEntry
+from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.priceable import price
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import read_ledger
 from gossamer.runs.verification import num_done_steps
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProcessAccount:
-    """The charges of one process.
-
-    Attributes:
-        process_index: from 0; each has a noise key of its own.
-        first_step: with which it began, or took the run up.
-        end_step: after the last step that it charged.
-        num_blocks: entries in the ledger.
-        num_charged_steps: in all of them.
-        num_lost_steps: charged, and in no checkpoint that anybody went on from: lost in a crash, or just being taken.
-    """
-
-    process_index: int
-    first_step: int
-    end_step: int
-    num_blocks: int
-    num_charged_steps: int
-    num_lost_steps: int
 
 
 def account(folder: RunFolder) -> dict[str, Any]:
@@ -62,13 +40,13 @@ def account(folder: RunFolder) -> dict[str, Any]:
         "delta": job.delta,
         "epsilon_charged": epsilon,
         "epsilon_planned": planned,
-        "processes": [asdict(each) for each in processes(ledger, num_done)],
+        "processes": processes(ledger, num_done),
         "one_shot": one_shots(plan, ledger),
     }
 
 
 def _num_left(folder: RunFolder, plan: Plan, ledger: Ledger, num_done: int, delta: float) -> int:
-    """Steps that are still made; what is charged and not done counts as lost, and may cost more than a step of them."""
+    """Count the steps that are still made; those charged and not done count as lost, and may cost more than a step."""
     left = ledger.remaining_steps(plan.num_steps)
     if left == 0 or ledger.num_charged_steps == num_done:
         return left
@@ -79,14 +57,26 @@ def _num_left(folder: RunFolder, plan: Plan, ledger: Ledger, num_done: int, delt
     return min(left, end_step(plan, num_done, lost, delta) - num_done)
 
 
-def processes(ledger: Ledger, num_done: int) -> list[ProcessAccount]:
-    """Gather the blocks of each process.
+def processes(ledger: Ledger, num_done: int) -> list[dict[str, int]]:
+    """Gather the blocks of each process, which has a noise key of its own.
 
     The next process takes the run up where a checkpoint was, and what lies beyond that is lost.
     """
     groups = [list(group) for _, group in itertools.groupby(ledger.entries, lambda entry: entry.process_index)]
     taken_up = [group[0].first_step for group in groups[1:]] + [num_done]
-    return [_of_process(group, until) for group, until in zip(groups, taken_up, strict=len(groups) > 0)]
+    return [
+        {
+            "process_index": first.process_index,
+            "first_step": first.first_step,
+            "end_step": last.end_step,
+            "num_blocks": len(group),
+            "num_charged_steps": sum(entry.num_steps for entry in group),
+            # In no checkpoint that anybody went on from: lost in a crash, or just being taken.
+            "num_lost_steps": max(0, last.end_step - max(until, first.first_step)),
+        }
+        for group, until in zip(groups, taken_up)
+        for first, last in ((group[0], group[-1]),)
+    ]
 
 
 def one_shots(plan: Plan, ledger: Ledger) -> list[dict[str, Any]]:
@@ -99,15 +89,3 @@ def one_shots(plan: Plan, ledger: Ledger) -> list[dict[str, Any]]:
         }
         for step, name in enumerate(one_shot_names(plan))
     ]
-
-
-def _of_process(entries: list[LedgerEntry], taken_up_at: int) -> ProcessAccount:
-    end = entries[-1].end_step
-    return ProcessAccount(
-        process_index=entries[0].process_index,
-        first_step=entries[0].first_step,
-        end_step=end,
-        num_blocks=len(entries),
-        num_charged_steps=sum(entry.num_steps for entry in entries),
-        num_lost_steps=max(0, end - max(taken_up_at, entries[0].first_step)),
-    )

@@ -1,4 +1,4 @@
-"""What all estimators do: settings, calibration, a training driven to its end, and the generator that it leaves."""
+"""The common part of all estimators: settings, calibration, a training driven to its end, and its generator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from numbers import Real
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import torch
@@ -72,6 +72,9 @@ class AbstractEstimator(abc.ABC):
         PrivacyError: a delta outside (0, 1).
     """
 
+    book: ClassVar[RecipeBook[Any]]
+    """The method with its recipes; ``model.book.recipes`` lists them."""
+
     def __init__(
         self,
         epsilon: float = 10.0,
@@ -114,11 +117,6 @@ class AbstractEstimator(abc.ABC):
         self._released: ReleasedGenerator | None = None
         self._num_started = 0
         self._run_ids: set[str] = set()
-
-    @property
-    @abc.abstractmethod
-    def book(self) -> RecipeBook[Any]:
-        """The method with its recipes; ``model.book.recipes`` lists them."""
 
     def fit(
         self,
@@ -250,7 +248,7 @@ class AbstractEstimator(abc.ABC):
         return Loaded(data=data, slots=slots, key=key)
 
     def _calibrated(self, x: Source, loaded: Loaded) -> tuple[Any, float]:
-        """The settings with their noise, and delta; all of it follows from public things."""
+        """Return the settings with their noise, and delta; all of it follows from public things."""
         slots = loaded.slots
         delta = chosen_delta(self.delta, slots.number)
         config = self._config(x, loaded.data.train.spec, slots.to_learn_from)
@@ -258,7 +256,7 @@ class AbstractEstimator(abc.ABC):
             return self.book.method.calibrate(config, slots, PrivacyBudget(epsilon=self.epsilon, delta=delta)), delta
 
     def _config(self, x: Source, spec: AbstractSpec, num_slots: int) -> Any:
-        """The recipe with the settings in place, every one of its own type."""
+        """Return the recipe with the settings in place, every one of its own type."""
         named = self.book.named(self.recipe, x if isinstance(x, str) else "", spec.shape)
         recipe = named or self.book.for_own(spec, num_slots)
         changes = {"seed": self.seed} | self.settings
@@ -305,7 +303,7 @@ class AbstractEstimator(abc.ABC):
         return self.released.save(path)
 
     def __repr__(self) -> str:
-        """The method with its budget, and what it has learnt."""
+        """Name the method with its budget, and the claim if something was learnt."""
         learnt = "has learnt nothing yet" if self._released is None else f"fitted: {self.statement.claim}"
         return f"{type(self).__name__}(epsilon={self.epsilon:g}), {learnt}"
 

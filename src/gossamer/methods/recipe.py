@@ -52,7 +52,7 @@ class RecipeBook(Generic[C]):
     for_own: Callable[[AbstractSpec, int], Recipe[C]]
 
     def find(self, name: str) -> Recipe[C]:
-        """The recipe of that name.
+        """Find the recipe of that name.
 
         Raises:
             InputError: there is none.
@@ -83,7 +83,7 @@ class RecipeBook(Generic[C]):
         return any(recipe.suits(data, shape) for recipe in self.recipes)
 
     def find_for(self, data: str, shape: tuple[int, ...] | None = None) -> Recipe[C]:
-        """The first recipe for a published data set, in the layout with records of this shape.
+        """Find the first recipe for a published data set, in the layout with records of this shape.
 
         Raises:
             InputError: there is none.

@@ -1,4 +1,4 @@
-"""Whether a mechanism that was read from a file can be priced with the memory and time of a small machine."""
+"""Limits of prices: a mechanism from a file or an option must be priced with the memory of a small machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_GRID = 3e6
 
 
 def price(event: DpEvent, delta: float) -> tuple[float, float]:
-    """Epsilon by PLD and by RDP of a mechanism that a file describes.
+    """Compute epsilon by PLD and by RDP of a mechanism that a file describes.
 
     Raises:
         InputError: its numbers are beyond what is computed here, in one line and before memory is taken.
@@ -30,7 +30,7 @@ def price(event: DpEvent, delta: float) -> tuple[float, float]:
 
 
 def check_priceable(event: DpEvent, delta: float) -> float:
-    """Refuse what takes too much memory or time; epsilon by RDP, which takes little of either.
+    """Refuse a mechanism that takes too much memory or time to price, and return its epsilon by RDP.
 
     Raises:
         InputError: its numbers are beyond what is computed here.
@@ -54,7 +54,7 @@ def check_priceable(event: DpEvent, delta: float) -> float:
 
 
 def _num_points(part: PoissonPart) -> float:
-    """Reach of the loss of one sample over the interval that the accountant takes."""
+    """Compute the reach of the loss of one sample over the interval that the accountant takes."""
     noise = part.noise_multiplier
     interval = min(1e-4, max(1e-6, 0.1 * part.sample_rate / noise))
     return (0.5 / noise**2 + 10 / noise) / interval
@@ -88,7 +88,7 @@ def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float
 
 @contextlib.contextmanager
 def accountable() -> Iterator[None]:
-    """What an accountant cannot compute with, though each number alone is in range, is refused in one line.
+    """Refuse in one line the numbers that an accountant cannot compute with, though each alone is in range.
 
     Raises:
         InputError: in place of an overflow or a division by zero.
