@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from gossamer.cli import audit
+from gossamer.driving import audited
 from gossamer.mechanisms.noise import KeyedNoise
 
 KEYS = {
@@ -162,4 +162,4 @@ def test_every_plan_that_can_be_run_can_be_audited() -> None:
         recipe = next(recipe for recipe in book.recipes if recipe.name.startswith("digits"))
         plan = book.method.plan(recipe.config, PublicSlots(1437))
         with pytest.raises(InputError, match="noise_multiplier"):
-            audit._audit_plan(plan, 1e-5, effort, lambda done, all: None)
+            audited.audit_plan(plan, 1e-5, effort, lambda done, all: None)

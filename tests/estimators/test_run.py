@@ -142,7 +142,7 @@ CHANGED: list[tuple[dict[str, Any], str]] = [
     ({"delta": 1e-4}, "delta"),
     ({"seed": 4}, "another seed;"),
     ({"num_steps": STEPS + 1}, "num_steps"),
-    ({"num_records": 95}, "num_records"),
+    ({"num_records": 95}, "public number of records"),
     ({"num_tuning_runs": 2}, "declares 0 earlier runs, not 2"),
 ]
 

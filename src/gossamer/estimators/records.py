@@ -213,7 +213,7 @@ def read_source(
     if y is not None or people is not None:
         raise InputError("y and people go with an array x alone: a RecordSet, a name or a path brings its own")
     if isinstance(x, str | Path):
-        return load_records(str(x), None, num_classes, SeriesReading(split=usual_split(str(x), unit)), key=key)
+        return load_records(str(x), None, num_classes, SeriesReading(split=usual_split(str(x), unit), key=key))
     if not isinstance(x, RecordSet | RecordData):
         raise InputError(f"x must be a numpy array, a RecordSet, a name or a path, not {type(x).__name__}")
     data = x if isinstance(x, RecordData) else RecordData(train=x)
