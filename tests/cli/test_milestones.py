@@ -14,7 +14,7 @@ import pytest
 import torch
 from dp_accounting import rdp
 
-from gossamer.driving import driver
+from gossamer.driving import driver, releasing
 from gossamer.driving.milestones import find_milestones
 from gossamer.errors import InputError
 from gossamer.estimators import load, load_generator
@@ -371,3 +371,19 @@ def test_a_run_from_before_there_were_milestones_goes_on(
     (run / "config.json").write_text(json.dumps(tree))
     assert gossamer("resume", run).code == 0
     assert steps_saved(run) == []
+
+
+def test_nothing_is_saved_on_the_way_that_costs_more_than_it_says(
+    train_tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+
+    def refuse(plan: Any, ledger: Any, statement: Any) -> NoReturn:
+        seen.append(statement.epsilon)
+        raise PrivacyError("it costs more")
+
+    monkeypatch.setattr(releasing, "check_price", refuse)
+    said = train_tiny("digits", tmp_path / "run", "--save-at-step", "3")
+    assert said.code == 3
+    assert len(seen) == 1
+    assert list((tmp_path / "run" / "release").iterdir()) == []
