@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import dp_accounting
 import numpy as np
@@ -16,7 +16,7 @@ from dp_accounting import rdp
 
 from gossamer.driving import driver, releasing
 from gossamer.driving.milestones import find_milestones
-from gossamer.errors import InputError
+from gossamer.errors import InputError, PrivacyError
 from gossamer.estimators import load, load_generator
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan

@@ -231,6 +231,15 @@ def test_records_that_come_divided_go_on_with_the_same_division_alone(tmp_path: 
         DPMixture().fit(read(UnitKey.drawn()), run=tmp_path / "run")
 
 
+def test_one_of_several_processes_is_refused(
+    images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="one process"):
+        DPMixture().fit(images, run=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_people_are_protected_in_a_run_too(images: np.ndarray, tmp_path: Path, gossamer: Any) -> None:
     data = as_images(images, people=np.arange(len(images)) // 2)
     DPMixture(unit="person").fit(data, run=tmp_path / "run")

@@ -7,7 +7,7 @@ import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from gossamer.data.catalogue import is_named
 from gossamer.data.records import RecordData, RecordSet
@@ -82,13 +82,9 @@ class TrainingJob:
     save_at_steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, choices in (
-            ("device", ("auto", "cpu", "cuda")),
-            ("precision", ("fp32", "bf16")),
-            ("unit", ("record", "person")),
-        ):
-            if getattr(self, name) not in choices:
-                raise InputError(f"{name} must be one of {', '.join(choices)}")
+        for name, kind in (("device", DeviceName), ("precision", PrecisionName), ("unit", UnitName)):
+            if getattr(self, name) not in get_args(kind):
+                raise InputError(f"{name} must be one of {', '.join(get_args(kind))}")
         if not all(before < after for before, after in itertools.pairwise((0, *self.save_at_steps))):
             raise InputError("save_at_steps must rise from 1 on; put config.json back as it was")
 

@@ -18,6 +18,7 @@ from gossamer.driving.driver import Ending, drive
 from gossamer.driving.generator_file import load_generator
 from gossamer.driving.job import IN_MEMORY, Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.listener import AbstractListener
+from gossamer.driving.processes import num_processes
 from gossamer.driving.protection import check_unit, protect
 from gossamer.driving.run import begin_run, take_up_run
 from gossamer.errors import InputError
@@ -209,6 +210,9 @@ class AbstractEstimator(abc.ABC):
         progress: Callable[[Progress], None] | None,
     ) -> TrainedGenerator:
         """Begin a run, or go on with it, to its release."""
+        if num_processes() > 1:
+            # Privacy: each process would deal by a key of its own, and a person would lie in several shards.
+            raise InputError("fit works in one process: start it without torchrun, or share the work by gossamer train")
         is_begun = folder.config_file.is_file()
         loaded = self._load(x, y, people, read_key(folder) if is_begun else UnitKey.drawn())
         # Privacy: whatever this object has learnt from before may have been the same records.
