@@ -15,7 +15,7 @@ LOGGER = logging.getLogger(__name__)
 
 
 def to_mathml(node: nodes.math | nodes.math_block, display: str) -> str:
-    """The formula of a node, its TeX kept as the text that a reader can copy; a formula not understood is a warning."""
+    """Render a node's formula, its TeX kept as the text that a reader can copy; an unknown formula is a warning."""
     tex = node.astext().strip()
     # Sizes say nothing to MathML, whose fences grow by themselves; the converter takes each for a word.
     plain = tex

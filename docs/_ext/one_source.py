@@ -33,13 +33,13 @@ def write_page(app: Sphinx, name: str, source: list[str]) -> None:
 
 
 def from_root(text: str) -> str:
-    """A file of the root without its title, its links as they are seen from docs/."""
+    """Return a file of the root without its title, its links as they are seen from docs/."""
     _, _, body = text.partition("\n")
     return re.sub(r"\]\((?!https?:|#)(docs/)?", lambda found: "](" if found[1] else "](../", body)
 
 
 def navigation(index: str) -> str:
-    """A hidden table of contents for each section of the index: the pages that it is the first to link to."""
+    """Return a hidden table of contents for each section of the index: the pages that it is the first to link to."""
     seen: set[str] = set()
     trees = []
     for section in re.split(r"^## ", index, flags=re.MULTILINE)[1:]:
@@ -60,7 +60,7 @@ def with_docstrings(text: str) -> str:
 
 
 def directive(name: str) -> str:
-    """What shows the docstring of a public name, for example of privacy.epsilon_by_pld."""
+    """Return the directive that shows the docstring of a public name, for example of privacy.epsilon_by_pld."""
     module, _, last = f"gossamer.{name}".rpartition(".")
     found = getattr(importlib.import_module(module), last)
     kind = "function"
@@ -70,6 +70,6 @@ def directive(name: str) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Hook into the reading of every page."""
+    """Connect to the reading of every page."""
     app.connect("source-read", write_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

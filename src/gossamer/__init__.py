@@ -1,8 +1,9 @@
 """Gossamer: learn from private records, and release a generator in their place, under a guarantee that is true.
 
-In a hurry: ``DPMixture(epsilon=1.0).fit(images, labels).sample(1000)``; every method is such a class. With the loop in
-your own hands: its `start`. Time series come by `as_series` or `load_series`. What something costs, without any data:
-`gossamer.privacy`. Names are imported when they are first used, so that ``import gossamer`` is light.
+The shortest use is ``DPMixture(epsilon=1.0).fit(images, labels).sample(1000)``, and every method is such a class. Its
+`start` leaves the training loop to the caller. `as_series` and `load_series` make records of time series.
+`gossamer.privacy` tells the price of a training without any data. Names are imported when they are first used, so that
+``import gossamer`` is light.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, imported from its module when it is first asked for."""
+    """Import a public name from its module when it is first asked for."""
     if name == "__version__":
         from importlib.metadata import version
 
@@ -88,5 +89,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """The public names."""
+    """Return the public names."""
     return __all__

@@ -1,4 +1,4 @@
-"""The errors a user can meet, each with the exit code of the command line."""
+"""The errors that a user can meet, each with the exit code of the command line."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _LACKS = ("allocate", "bad_alloc", "out of memory", "start new thread", "failed 
 
 
 class GossamerError(Exception):
-    """An error whose message is one line for a person: what, where, which rule, the way out.
+    """An error with a message of one line for a person: the fault, its place, the rule, the way out.
 
-    What a message quotes may come from a hostile file: line breaks become spaces, what a terminal would obey is
-    escaped, and what is endless loses its middle.
+    A message may quote from a hostile file. Line breaks become spaces, control characters are escaped, and a very long
+    message loses its middle.
 
     Args:
-        message: the line.
+        message: The line.
 
     Example:
         >>> print(GossamerError("no class 'a\\x1b[2J'"))
@@ -29,27 +29,28 @@ class GossamerError(Exception):
 
 
 class InputError(GossamerError, ValueError):
-    """Something handed in by the user is wrong: data, a path, a parameter. Exit code 2."""
+    """A fault in the user's input: data, a path, a parameter. Exit code 2."""
 
     exit_code = 2
 
 
 class PrivacyError(GossamerError):
-    """What was asked for has no honest privacy guarantee, so it is refused. Exit code 3."""
+    """A request without an honest privacy guarantee, and therefore refused. Exit code 3."""
 
     exit_code = 3
 
 
 class ResourceError(GossamerError):
-    """The machine cannot do it: disk, memory, permission, a lock held by another process. Exit code 4."""
+    """A limit of the machine: disk, memory, permission, a lock held by another process. Exit code 4."""
 
     exit_code = 4
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory is lacking: torch has no class of its own for that, nor Python for threads.
+    """Return True if an error says that memory is lacking.
 
-    Nor for a library that is to be loaded and finds no room.
+    Neither torch nor Python's threads have a class of their own for that error. Neither does a library that finds no
+    room when it is loaded. Their messages are read instead.
     """
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError | ImportError) and any(word in str(error) for word in _LACKS)
@@ -57,7 +58,7 @@ def is_lack_of_memory(error: BaseException) -> bool:
 
 
 def one_line(text: str) -> str:
-    r"""A text as it may be written to a terminal: one line of printable characters, of bounded length.
+    r"""Return a text as it may be written to a terminal: one line of printable characters, of bounded length.
 
     Example:
         >>> print(one_line("two\nlines and a bell \a"))

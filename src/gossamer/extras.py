@@ -1,4 +1,4 @@
-"""The extras of the package: a module that the bare install lacks is asked for in one line that says how to get it."""
+"""The extras of the package: an error of one line says which extra brings a missing module, and how to get it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ MODULES: Final[dict[Extra, tuple[str, ...]]] = {
     "inception": ("torch_fidelity",),
     "views": ("datasets", "pandas"),
 }
-"""What an extra brings, by the names under which it is imported; ``pyproject.toml`` has them by the names of pip."""
+"""The modules of each extra, by the names of their imports. ``pyproject.toml`` has them by the names of pip."""
 
 _PACKAGES: Final = {"sklearn": "scikit-learn", "torch_fidelity": "torch-fidelity"}
 
 
 class MissingExtra(InputError):
-    """A module is not installed that an extra of the package would bring. Exit code 2."""
+    """An error about a missing module that an extra of the package brings. Exit code 2."""
 
 
 def need(extra: Extra, purpose: str) -> None:
-    """Refuse to begin what an extra is needed for, where it is not installed; nothing is imported.
+    """Refuse to begin a piece of work if the extra that it needs is not installed. Nothing is imported.
 
     Args:
         extra: The name in ``pip install 'gossamer[NAME]'``.
-        purpose: What needs it, in words that begin a sentence: ``"gossamer demo"``.
+        purpose: The work that needs it, in words that begin a sentence: ``"gossamer demo"``.
 
     Raises:
         MissingExtra: A module of the extra is not installed.
@@ -44,14 +44,14 @@ def need(extra: Extra, purpose: str) -> None:
 
 @final
 class from_extra:
-    """Imports that need an extra of the package: where one is missing, the error says which extra brings it.
+    """A block of imports that need an extra of the package. If one is missing, the error says which extra brings it.
 
-    The bare install trains, samples, accounts and verifies; what only some want is imported where it is used, in a
+    The bare install trains, samples, accounts and verifies. Modules of an extra are imported where they are used, in a
     block of this kind, and never when a file of the package is loaded.
 
     Args:
         extra: The name in ``pip install 'gossamer[NAME]'``.
-        purpose: What needs the module, in words that begin a sentence: ``"a CSV table"``.
+        purpose: The work that needs the module, in words that begin a sentence: ``"a CSV table"``.
 
     Raises:
         MissingExtra: A module is not installed.
@@ -68,12 +68,12 @@ class from_extra:
         self._purpose = purpose
 
     def __enter__(self) -> None:
-        """Nothing is tried before the block does."""
+        """Do nothing: the block itself tries its imports."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Turn the lack of a module into one line; a lack inside Gossamer itself is a fault and stays one."""
+        """Turn the lack of a module into one line. A lack inside Gossamer itself is a fault and stays one."""
         if isinstance(error, ModuleNotFoundError) and error.name is not None:
             name = error.name.partition(".")[0]
             if name != "gossamer":

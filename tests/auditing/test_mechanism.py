@@ -23,6 +23,7 @@ from gossamer.auditing.mechanism import (
 from gossamer.auditing.one_shot import MakeReleaser, audit_sums, worst_pair
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
@@ -62,21 +63,32 @@ Noise = Callable[[int], AbstractNoise]
 def sanitizer(kind: type[OneOfManyPlan] = OneOfManyPlan, noise: Noise = DeterministicNoise) -> MakeSanitizer:
     """Doors for plans of a kind, each with noise of its own."""
     seeds = itertools.count()
-    return lambda plan: OneOfManyReleaser(kind(**fields_of(plan)), noise(next(seeds)))
+    return lambda plan: OneOfManyReleaser(
+        kind(**fields_of(plan)), noise(next(seeds)), gate=StepGate(kind(**fields_of(plan)))
+    )
 
 
 def gradient(kind: type[PoissonPlan] = PoissonPlan, noise: Noise = DeterministicNoise) -> MakeGradient:
     seeds = itertools.count()
 
     def make(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...]) -> PoissonReleaser:
-        return PoissonReleaser(kind(**fields_of(plan)), units, records, noise(next(seeds)), chunk_size=64)
+        return PoissonReleaser(
+            kind(**fields_of(plan)),
+            units,
+            records,
+            noise(next(seeds)),
+            chunk_size=64,
+            gate=StepGate(kind(**fields_of(plan))),
+        )
 
     return make
 
 
 def releaser(kind: type[OneShotPlan] = OneShotPlan) -> MakeReleaser:
     seeds = itertools.count()
-    return lambda plan: OneShotReleaser(kind(**fields_of(plan)), DeterministicNoise(next(seeds)))
+    return lambda plan: OneShotReleaser(
+        kind(**fields_of(plan)), DeterministicNoise(next(seeds)), gate=StepGate(kind(**fields_of(plan)))
+    )
 
 
 def fields_of(plan: object) -> dict:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
@@ -27,7 +28,9 @@ def repeats_noise(make: Callable[[], AbstractNoise]) -> bool:
     first, second = torch.zeros(3, 1, 8), torch.full((3, 1, 8), 0.1)
 
     def played(signal: Tensor, steps: range, num_lost_steps: int) -> list[Tensor]:
-        door = OneOfManyReleaser(PLAN, make(), next_step=steps[0], num_lost_steps=num_lost_steps)
+        door = OneOfManyReleaser(
+            PLAN, make(), gate=StepGate(PLAN, next_step=steps[0], lost_steps=(0,) * num_lost_steps)
+        )
         return [door.release(step, lambda coins: signal) for step in steps]
 
     before, after = played(first, range(4), 0), played(second, range(2, 4), 2)

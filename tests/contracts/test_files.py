@@ -45,7 +45,7 @@ from gossamer.methods.gs_wgan.private_critics import PrivateCritics
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
-from gossamer.methods.method import Circumstances, RecordsExpected
+from gossamer.methods.method import RecordsExpected, RunContext
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
@@ -329,8 +329,8 @@ def gs_wgan(is_image: bool) -> GSWGANConfig:
     )  # fmt: skip
 
 
-def circumstances(unit: Unit, key: UnitKey = KEY) -> Circumstances:
-    return Circumstances(delta=1e-4, slots=PublicSlots(SLOTS, unit, training_share=0.7), key=key)
+def circumstances(unit: Unit, key: UnitKey = KEY) -> RunContext:
+    return RunContext(delta=1e-4, slots=PublicSlots(SLOTS, unit, training_share=0.7), key=key)
 
 
 def answers(records: RecordSet, unit: Unit) -> list[bytes]:
@@ -575,7 +575,7 @@ def test_settings_that_follow_the_number_read_are_caught(monkeypatch: pytest.Mon
 
     assert plans()[0] == plans()[1]
     assert plans()[0].expected_batch_size == pytest.approx(8)
-    monkeypatch.setattr(Circumstances, "slots_of", lambda self, records: PublicSlots(records.num_records))
+    monkeypatch.setattr(RunContext, "slots_of", lambda self, records: PublicSlots(records.num_records))
     assert plans()[0] != plans()[1]
 
 
@@ -601,12 +601,10 @@ def summed(path: Path, split: AbstractSplit) -> tuple[Tensor, Any]:
         records=RecordsExpected.of(data.train.spec), num_features=200, squared_bandwidth=0.5, generator=generator
     )
     config = dp_merf.calibrate(config, slots, PrivacyBudget(epsilon=1.0, delta=1e-3))
-    training = DPMERFTraining(
-        config, data.train, DeterministicNoise(0), Circumstances(delta=1e-3, slots=slots, key=KEY)
-    )
+    training = DPMERFTraining(config, data.train, DeterministicNoise(0), RunContext(delta=1e-3, slots=slots, key=KEY))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DeterministicNoise, "gaussian", lambda self, step, shape: torch.zeros(shape, dtype=torch.float64))
-        return training._releaser.release(0, training._slots()).double(), training.plan
+        return training.releaser.release(0, training._slots()).double(), training.plan
 
 
 @pytest.mark.parametrize("how", ["leaves", "has seven records in place of ten", "brings forty"])

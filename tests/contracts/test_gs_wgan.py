@@ -30,7 +30,7 @@ from gossamer.methods.gs_wgan.critics import Shards, advance_norms
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, StepReport
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
-from gossamer.methods.method import Circumstances
+from gossamer.methods.method import RunContext
 from gossamer.methods.protected import identities_of, record_marks
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.nn.ensemble import Ensemble
@@ -205,9 +205,9 @@ def injected(
     key: UnitKey = KEY,
 ) -> Run:
     """A whole run of a training with given coins and given released vectors."""
-    training = kind(settings, private, DeterministicNoise(0), Circumstances(delta=1e-3, key=key, slots=PublicSlots(40)))
+    training = kind(settings, private, DeterministicNoise(0), RunContext(delta=1e-3, key=key, slots=PublicSlots(40)))
     run = Run(training=training)
-    training._sanitizer = InjectedSanitizer(run, coin_seed, release_seed)  # type: ignore[assignment]
+    training.releaser = InjectedSanitizer(run, coin_seed, release_seed)  # type: ignore[assignment]
     for _ in training:
         pass
     return run
@@ -348,18 +348,18 @@ class LeaksPastTheDoor(GSWGANTraining):
     """The generator's step also uses a number that a critic computed."""
 
     def _train_step(self, stage: int) -> StepReport:
-        improve, critics = self._generator.improve, self._critics
+        improve, critics = self._public.improve, self._critics
 
         def leaking(looked: Tensor, direction: Tensor, step: int) -> None:
             assert critics._critics is not None
             hint = next(iter(critics._critics.parameters.values())).mean()
             improve(looked, direction + 1e-3 * hint, step)
 
-        self._generator.improve = leaking  # type: ignore[method-assign]
+        self._public.improve = leaking  # type: ignore[method-assign]
         try:
             return super()._train_step(stage)
         finally:
-            self._generator.improve = improve  # type: ignore[method-assign]
+            self._public.improve = improve  # type: ignore[method-assign]
 
 
 class MovingMap(Partition):
@@ -488,18 +488,18 @@ def test_a_key_that_all_know_lets_a_replaced_record_move_two_critics() -> None:
 
 
 def test_critics_are_not_taken_up_under_another_key_and_would_have_a_record_in_two_shards() -> None:
-    training = GSWGANTraining(config(), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=KEY))
+    training = GSWGANTraining(config(), images(), DeterministicNoise(0), RunContext(delta=1e-3, key=KEY))
     next(report for report in training if isinstance(report, StepReport))
     state = copy.deepcopy(training.state_dict())
     other = UnitKey(bytes(31) + b"\1")
     with pytest.raises(PrivacyError, match="the key that the run began with"):
         GSWGANTraining(
-            config(), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=other, state=copy.deepcopy(state))
+            config(), images(), DeterministicNoise(0), RunContext(delta=1e-3, key=other, state=copy.deepcopy(state))
         )
     shards = [deal(identities_of(images(), Unit.RECORD), K, key).shard_of_unit for key in (KEY, other)]
     assert int((shards[0] != shards[1]).sum()) > RECORDS / 2
     resumed = GSWGANTraining(
-        config(), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=UnitKey(bytes(32)), state=state)
+        config(), images(), DeterministicNoise(0), RunContext(delta=1e-3, key=UnitKey(bytes(32)), state=state)
     )
     for run in (training, resumed):
         for _ in run:
@@ -550,10 +550,10 @@ def test_power_iteration_on_answering_is_caught() -> None:
 
 def fork_of_a_critic_is_one(kind: type[GSWGANTraining]) -> bool:
     """Whether groups that drew one critic got one fork: at equal samples they get equal answers, bit for bit."""
-    training = kind(config(), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=KEY))
+    training = kind(config(), images(), DeterministicNoise(0), RunContext(delta=1e-3, key=KEY))
     next(report for report in training if isinstance(report, StepReport))
-    pool = training._generator.pool(config().stages[0].view, 1)
-    samples, labels = training._generator.samples(1)
+    pool = training._public.pool(config().stages[0].view, 1)
+    samples, labels = training._public.samples(1)
     looked, labels = samples.detach().clone(), labels.clone()  # type: ignore[union-attr]
     looked[6:8], labels[6:8] = looked[0:2], labels[0:2]
     answers = training._critics.answer(torch.tensor([3, 1, 3, 3]), looked, labels, pool, 1)
@@ -597,7 +597,7 @@ def test_a_run_asks_and_releases_what_its_plan_pays_for(monkeypatch: pytest.Monk
         return released[-1]
 
     monkeypatch.setattr(OneOfManyReleaser, "release", spied)
-    training = GSWGANTraining(config("views"), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=KEY))
+    training = GSWGANTraining(config("views"), images(), DeterministicNoise(0), RunContext(delta=1e-3, key=KEY))
     for _ in training:
         pass
     event = training.plan.event
@@ -645,7 +645,7 @@ def private_parts(trained: TrainedGenerator) -> list[str]:
 
 @pytest.fixture(scope="module")
 def finished() -> GSWGANTraining:
-    training = GSWGANTraining(config(), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=KEY))
+    training = GSWGANTraining(config(), images(), DeterministicNoise(0), RunContext(delta=1e-3, key=KEY))
     for _ in training:
         pass
     return training
@@ -662,7 +662,7 @@ def test_a_trained_generator_holds_nothing_private(finished: GSWGANTraining) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["_critics", "_critics._images", "_critics._tapes", "_critics._table", "_sanitizer", "_generator"]
+    "name", ["_critics", "_critics._records", "_critics._tapes", "_critics._table", "releaser", "_public"]
 )
 def test_a_released_object_that_kept_something_private_is_caught(finished: GSWGANTraining, name: str) -> None:
     trained = finished.trained()
@@ -676,7 +676,7 @@ def test_a_release_made_with_noise_that_anyone_can_recompute_says_so(finished: G
 
 def test_a_state_dict_holds_no_key_no_coins_and_no_records() -> None:
     """A checkpoint may be private, but what is not in it cannot be lost."""
-    training = GSWGANTraining(config(), images(), DeterministicNoise(0), Circumstances(delta=1e-3, key=KEY))
+    training = GSWGANTraining(config(), images(), DeterministicNoise(0), RunContext(delta=1e-3, key=KEY))
     reports = iter(training)
     while training.step < 2:
         next(reports)

@@ -35,7 +35,7 @@ from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.dp_mixture.training import DPMixtureConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, RecordsExpected
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Method, RecordsExpected, RunContext
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.merf import MERFGeneratorConfig
@@ -123,7 +123,7 @@ def images(seed: int = 0) -> RecordSet:
 def start(
     method: Method[Any], private: RecordSet | None = None, noise: AbstractNoise | None = None, **given: Any
 ) -> AbstractTraining:
-    circumstances = Circumstances(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
+    circumstances = RunContext(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
     return method.start(TINY[method.name], private or images(), noise or DeterministicNoise(SEED), circumstances)
 
 
@@ -282,13 +282,13 @@ def test_a_step_that_cannot_be_charged_is_not_taken(method: Method[Any]) -> None
 
 
 def test_noise_drawn_before_the_ledger_is_written_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    advance = OneShotReleaser._advance
+    release = OneShotReleaser.release
 
-    def rash(self: OneShotReleaser, step: int) -> None:
+    def rash(self: OneShotReleaser, step: int, chunks: Any) -> Tensor:
         self._noise.gaussian(step, (1, 1))
-        advance(self, step)
+        return release(self, step, chunks)
 
-    monkeypatch.setattr(OneShotReleaser, "_advance", rash)
+    monkeypatch.setattr(OneShotReleaser, "release", rash)
     journal = Journal()
     finished(start(find_book("dp-merf").method, noise=WatchedNoise(journal), charge=journal.charge))
     assert journal.drawn_unpaid() == [0]
@@ -430,7 +430,7 @@ def test_settings_without_a_guarantee_are_refused_before_anything_is_drawn(metho
             start(method, delta=delta, **watched)
     unpriced = replace(TINY[method.name], noise_multiplier=None)
     with pytest.raises(InputError, match="noise_multiplier"):
-        method.start(unpriced, images(), watched["noise"], Circumstances(delta=DELTA, charge=journal.charge))
+        method.start(unpriced, images(), watched["noise"], RunContext(delta=DELTA, charge=journal.charge))
     with pytest.raises(PrivacyError, match="noise_multiplier"):
         method.plan(replace(unpriced, noise_multiplier=0.0), SLOTS)
     assert journal.entries == []

@@ -25,6 +25,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms import plan as priced_plan
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.one_of_many.partition import Partition, deal
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
@@ -37,7 +38,7 @@ from gossamer.methods.dp_mixture.training import DPMixtureConfig
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
-from gossamer.methods.method import AbstractTraining, Circumstances, Method, RecordsExpected
+from gossamer.methods.method import AbstractTraining, Method, RecordsExpected, RunContext
 from gossamer.methods.protected import identities_of
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.merf import MERFGeneratorConfig
@@ -144,7 +145,7 @@ def with_person(private: RecordSet, slot: int, num_records: int, shade: float = 
 def start(
     method: Method[Any], private: RecordSet | None = None, noise: AbstractNoise | None = None, **given: Any
 ) -> AbstractTraining:
-    circumstances = Circumstances(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
+    circumstances = RunContext(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
     return method.start(TINY[method.name], private or records(), noise or DeterministicNoise(SEED), circumstances)
 
 
@@ -267,10 +268,10 @@ def moved_critics(first: RecordSet, second: RecordSet, key: UnitKey = KEY) -> se
     """The critics of which an answer or the state moves, bit for bit, between two data sets; the second has the key."""
     runs = []
     for private, own_key in ((first, KEY), (second, key)):
-        given = Circumstances(delta=DELTA, slots=SLOTS, key=own_key)
+        given = RunContext(delta=DELTA, slots=SLOTS, key=own_key)
         training = GSWGANTraining(CRITICS, private, DeterministicNoise(0), given)
         door = InjectedSanitizer()
-        training._sanitizer = door  # type: ignore[assignment]
+        training.releaser = door  # type: ignore[assignment]
         states = []
         for _ in training:
             critics = training.state_dict()["critics"]["critics"]
@@ -408,7 +409,7 @@ def largest_move(name: str, first: RecordSet, second: RecordSet) -> float:
     ratios = []
     for step in range(plan.num_steps):
         # The noise of both is the same, so the difference is that of the sums.
-        released = [training._releaser.release(step, slots_of(training, step)) for training in trainings]  # type: ignore[attr-defined]
+        released = [training.releaser.release(step, slots_of(training, step)) for training in trainings]  # type: ignore[attr-defined]
         apart = float((released[0].double() - released[1].double()).norm())
         ratios.append(apart / plan.releases[step].contribution.sensitivity)
         if name == "dp-mixture":
@@ -452,19 +453,26 @@ def test_records_of_a_person_that_count_in_full_are_caught(name: str, monkeypatc
 def test_the_door_refuses_people_whose_sizes_it_does_not_know(name: str) -> None:
     plan = start(find_book(name).method).plan
     with pytest.raises(PrivacyError, match="sizes"):
-        OneShotReleaser(plan, DeterministicNoise(0))
+        OneShotReleaser(plan, DeterministicNoise(0), gate=StepGate(plan))
     with pytest.raises(PrivacyError, match="sizes"):
-        OneShotReleaser(plan, DeterministicNoise(0), slot_sizes=torch.ones(PEOPLE + 1, dtype=torch.int64))
+        OneShotReleaser(
+            plan, DeterministicNoise(0), slot_sizes=torch.ones(PEOPLE + 1, dtype=torch.int64), gate=StepGate(plan)
+        )
     sizes = torch.ones(PEOPLE, dtype=torch.int64)
     with pytest.raises(PrivacyError, match="sizes"):
-        OneShotReleaser(replace(plan, unit=Unit.RECORD), DeterministicNoise(0), slot_sizes=sizes)
+        OneShotReleaser(
+            replace(plan, unit=Unit.RECORD),
+            DeterministicNoise(0),
+            slot_sizes=sizes,
+            gate=StepGate(replace(plan, unit=Unit.RECORD)),
+        )
 
 
 def test_a_person_with_more_rows_than_the_door_knows_of_is_refused() -> None:
     training = start(find_book("dp-merf").method)
     sizes = torch.bincount(records().people, minlength=PEOPLE)  # type: ignore[arg-type]
     sizes[SLOT] -= 1
-    door = OneShotReleaser(training.plan, DeterministicNoise(0), slot_sizes=sizes)
+    door = OneShotReleaser(training.plan, DeterministicNoise(0), slot_sizes=sizes, gate=StepGate(training.plan))
     with pytest.raises(ValueError, match="every row once"):
         door.release(0, slots_of(training, 0))
 
@@ -481,7 +489,7 @@ def test_rows_of_a_person_in_several_pieces_are_refused() -> None:
         Slots(vectors=whole.vectors[rows], groups=whole.groups[rows], owners=whole.owners[rows])
         for rows in (rest, first)
     ]
-    door = OneShotReleaser(training.plan, DeterministicNoise(0), slot_sizes=sizes)
+    door = OneShotReleaser(training.plan, DeterministicNoise(0), slot_sizes=sizes, gate=StepGate(training.plan))
     with pytest.raises(ValueError, match="in one piece"):
         door.release(0, pieces)
 
@@ -499,9 +507,9 @@ def first_gradient(private: RecordSet) -> Tensor:
     """The released gradient of the first step, of everybody: the rate is 1."""
     config = replace(TINY["dp-cgan"], expected_batch_size=PEOPLE, clip_norm=0.05)
     method = find_book("dp-cgan").method
-    training: Any = method.start(config, private, DeterministicNoise(SEED), Circumstances(delta=DELTA, slots=SLOTS))
+    training: Any = method.start(config, private, DeterministicNoise(SEED), RunContext(delta=DELTA, slots=SLOTS))
     networks = training._networks
-    released = training._gradient.release(0, networks.parameters(), networks.losses_of_records)
+    released = training.releaser.release(0, networks.parameters(), networks.losses_of_records)
     return torch.cat([part.flatten().double() for part in released.values()])
 
 

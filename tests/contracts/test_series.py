@@ -28,7 +28,7 @@ from gossamer.methods.dp_mixture.training import DPMixtureConfig
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
 from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
-from gossamer.methods.method import AbstractTraining, Circumstances, Method, RecordsExpected
+from gossamer.methods.method import AbstractTraining, Method, RecordsExpected, RunContext
 from gossamer.nn.images.mlp import MLPCriticConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.series.critic import SeriesConvCriticConfig
@@ -89,7 +89,7 @@ def series(seed: int = 0) -> RecordSet:
 
 
 def start(method: Method[Any], private: RecordSet | None = None, **given: Any) -> AbstractTraining:
-    circumstances = Circumstances(**{"delta": DELTA, "key": KEY, **given})
+    circumstances = RunContext(**{"delta": DELTA, "key": KEY, **given})
     return method.start(TINY[method.name], private or series(), DeterministicNoise(3), circumstances)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.clipping import clip_to_ball
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.grid import GRID_SHARE, PublicGrid, noisy_sum
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
@@ -281,7 +282,7 @@ def released_of(contribution: Contribution, slots: Slots, sizes: Tensor | None =
     unit, num_slots = (Unit.RECORD, 60) if sizes is None else (Unit.PERSON, len(sizes))
     release = Release(name="sum", contribution=contribution)
     plan = OneShotPlan(unit=unit, num_slots=num_slots, releases=(release,), noise_multiplier=1.0)
-    return OneShotReleaser(plan, DeterministicNoise(1), slot_sizes=sizes).release(0, [slots]), plan
+    return OneShotReleaser(plan, DeterministicNoise(1), slot_sizes=sizes, gate=StepGate(plan)).release(0, [slots]), plan
 
 
 def are_multiples(released: Tensor, steps: Tensor | float) -> bool:

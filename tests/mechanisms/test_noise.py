@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import PrivacyError
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import COIN_DOMAIN, NOISE_DOMAIN, DeterministicNoise, KeyedNoise, truncation_delta
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
@@ -49,7 +50,7 @@ def each_block_is_used_once(noise: DeterministicNoise | KeyedNoise, num_steps: i
         clip_norm=1.0, noise_multiplier=1.0,
     )  # fmt: skip
     spy = spied(noise)
-    sanitizer = OneOfManyReleaser(plan, noise)
+    sanitizer = OneOfManyReleaser(plan, noise, gate=StepGate(plan))
     for step in range(num_steps):
         sanitizer.release(step, lambda coins: torch.zeros(3, 2, 1, 3, 3))
     domains = {high >> 48 for high, _ in spy.blocks}
@@ -107,9 +108,9 @@ def test_two_runs_that_share_one_noise_object_are_refused() -> None:
         noise_multiplier=1.0,
     )  # fmt: skip
     noise = KeyedNoise()
-    OneOfManyReleaser(plan, noise).release(0, lambda coins: torch.zeros(1, 1, 2))
+    OneOfManyReleaser(plan, noise, gate=StepGate(plan)).release(0, lambda coins: torch.zeros(1, 1, 2))
     with pytest.raises(PrivacyError, match="noise object of its own"):
-        OneOfManyReleaser(plan, noise).release(0, lambda coins: torch.ones(1, 1, 2))
+        OneOfManyReleaser(plan, noise, gate=StepGate(plan)).release(0, lambda coins: torch.ones(1, 1, 2))
 
 
 def test_every_keyed_noise_has_a_key_of_its_own_from_the_operating_system(monkeypatch: pytest.MonkeyPatch) -> None:

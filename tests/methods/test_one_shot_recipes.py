@@ -14,7 +14,7 @@ from gossamer.methods.dp_merf import recipes as dp_merf
 from gossamer.methods.dp_merf.training import DP_MERF
 from gossamer.methods.dp_mixture import recipes as dp_mixture
 from gossamer.methods.dp_mixture.training import DP_MIXTURE
-from gossamer.methods.method import Circumstances, Method
+from gossamer.methods.method import Method, RunContext
 from gossamer.methods.recipe import RecipeBook
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.privacy import PrivacyBudget
@@ -61,7 +61,7 @@ def test_digits_are_learnt_in_seconds_and_the_generators_recipe_goes_to_disk_and
     config = method.calibrate(
         book.find("digits").config, PublicSlots(data.train.num_records), PrivacyBudget(epsilon=10.0, delta=1e-5)
     )
-    run = method.start(config, data.train, DeterministicNoise(0), Circumstances(delta=1e-5))
+    run = method.start(config, data.train, DeterministicNoise(0), RunContext(delta=1e-5))
     for _ in run:
         pass
     trained = run.trained()
@@ -90,7 +90,7 @@ def test_own_images_of_any_shape_are_drawn(name: str, spec: ImageSpec) -> None:
         y=torch.randint(0, spec.num_classes, (50,), generator=rng) if spec.num_classes else None,
     )
     config = method.calibrate(config, PublicSlots(50), PrivacyBudget(epsilon=5.0, delta=1e-3))
-    run = method.start(config, private, DeterministicNoise(0), Circumstances(delta=1e-3))
+    run = method.start(config, private, DeterministicNoise(0), RunContext(delta=1e-3))
     for _ in run:
         pass
     assert run.is_over

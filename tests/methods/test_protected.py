@@ -24,7 +24,7 @@ from gossamer.methods import protected
 from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining
 from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
-from gossamer.methods.method import Circumstances, RecordsExpected
+from gossamer.methods.method import RecordsExpected, RunContext
 from gossamer.methods.protected import (
     Bundle,
     check_fits,
@@ -165,7 +165,7 @@ def merf_rows(private: RecordSet, unit: Unit) -> Tensor:
         generator=MERFGeneratorConfig(hidden_size=4, width=2),
     )  # fmt: skip
     slots = PublicSlots(3000, unit)
-    training = DPMERFTraining(config, private, DeterministicNoise(0), Circumstances(delta=1e-4, slots=slots))
+    training = DPMERFTraining(config, private, DeterministicNoise(0), RunContext(delta=1e-4, slots=slots))
     return in_order(training._slots(), private, unit)
 
 
@@ -186,7 +186,7 @@ MIXTURE = DPMixtureConfig(
 
 
 def earlier_releases(step: int) -> list[Tensor]:
-    training = DPMixtureTraining(MIXTURE, of_records(IMAGES, 0, 90), DeterministicNoise(0), Circumstances(delta=1e-4))
+    training = DPMixtureTraining(MIXTURE, of_records(IMAGES, 0, 90), DeterministicNoise(0), RunContext(delta=1e-4))
     for _ in training:
         pass
     return training.state_dict()["released"][:step]
@@ -195,7 +195,7 @@ def earlier_releases(step: int) -> list[Tensor]:
 def mixture_rows(private: RecordSet, unit: Unit, released: list[Tensor]) -> Tensor:
     """What each record adds to the next release of DP-mixture, after the same earlier ones."""
     slots = PublicSlots(3000, unit)
-    given = Circumstances(delta=1e-4, slots=slots, state={"released": released})
+    given = RunContext(delta=1e-4, slots=slots, state={"released": released})
     training = DPMixtureTraining(MIXTURE, private, DeterministicNoise(0), given)
     return in_order(training._slots(len(released)), private, unit)
 

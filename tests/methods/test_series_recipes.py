@@ -15,7 +15,7 @@ from gossamer.methods.catalogue import BOOKS, find_book
 from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig
-from gossamer.methods.method import Circumstances
+from gossamer.methods.method import RunContext
 from gossamer.methods.recipe import RecipeBook
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.runs.config_io import from_json_tree, to_json_tree
@@ -70,7 +70,7 @@ def drawn_from(book: RecipeBook[Any], own: SeriesSpec) -> None:
         y=torch.randint(0, own.num_classes, (RECORDS,), generator=rng) if own.num_classes else None,
     )
     config = replace(config, noise_multiplier=2.0)
-    run = book.method.start(config, private, DeterministicNoise(0), Circumstances(delta=1e-3))
+    run = book.method.start(config, private, DeterministicNoise(0), RunContext(delta=1e-3))
     for _ in run:
         pass
     trained = run.trained()

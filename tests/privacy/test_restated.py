@@ -84,7 +84,7 @@ def test_rates_of_poisson_samples_are_told_apart() -> None:
 @pytest.mark.parametrize("name", ["num_steps", "num_critics"])
 def test_a_statement_whose_numbers_are_none_is_refused(name: str, value: Any) -> None:
     parameters = dict(statement_of(DRAWS).parameters) | {name: value}
-    damaged = dataclasses.replace(statement_of(DRAWS), parameters=tuple(parameters.items()))
+    damaged = dataclasses.replace(statement_of(DRAWS), parameters=tuple(parameters.items()), event=None)
     with pytest.raises(InputError, match=f"no whole number '{name}'"):
         event_of(damaged)
 

@@ -162,7 +162,7 @@ def test_a_damaged_document_is_refused() -> None:
     for broken in (
         {key: value for key, value in document.items() if key != "delta"},
         {**document, "note": "x"},
-        {**document, "format_version": 3},
+        {**document, "format_version": 4},
         {**document, "format_version": 0},
         {**document, "format_version": True},
         {key: value for key, value in document.items() if key != "run_id"},

@@ -18,6 +18,7 @@ from scipy import stats
 from torch import Tensor
 
 from gossamer.mechanisms.clipping import clip_to_ball
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
@@ -174,20 +175,24 @@ def test_released_noise_is_normal_with_twice_clip_times_multiplier_and_independe
     noise: Callable[[], AbstractNoise], gradients: Callable[[], Tensor]
 ) -> None:
     """False-alarm rate: 5e-7 for each of the two parameter sets with secret noise."""
-    standardised, _ = released_noise(OneOfManyReleaser(PLAN, noise()), gradients())
+    standardised, _ = released_noise(OneOfManyReleaser(PLAN, noise(), gate=StepGate(PLAN)), gradients())
     assert min(p_law(standardised).values()) > LEVEL, p_law(standardised)
 
 
 @pytest.mark.parametrize("factor", [0.97, 1.03])
 def test_three_percent_off_in_scale_is_rejected(factor: float) -> None:
     wrong = replace(PLAN, noise_multiplier=0.9 * factor)
-    standardised, _ = released_noise(OneOfManyReleaser(wrong, DeterministicNoise(11)), zero_gradients())
+    standardised, _ = released_noise(
+        OneOfManyReleaser(wrong, DeterministicNoise(11), gate=StepGate(wrong)), zero_gradients()
+    )
     assert p_law(standardised)["scale"] < LEVEL
 
 
 @pytest.mark.parametrize("name", AXES)
 def test_three_percent_of_variance_in_common_is_rejected(name: str) -> None:
-    standardised, _ = released_noise(OneOfManyReleaser(PLAN, DeterministicNoise(11)), zero_gradients())
+    standardised, _ = released_noise(
+        OneOfManyReleaser(PLAN, DeterministicNoise(11), gate=StepGate(PLAN)), zero_gradients()
+    )
     rng = np.random.default_rng(0)
     shared = rng.standard_normal([1 if axis == AXES[name] else n for axis, n in enumerate(standardised.shape)])
     mixed = math.sqrt(0.97) * standardised + math.sqrt(0.03) * shared
@@ -203,17 +208,25 @@ def test_a_shape_other_than_the_normal_is_rejected() -> None:
 
 def test_noise_is_uncorrelated_between_runs() -> None:
     """False-alarm rate: 2e-7."""
-    runs = np.stack([released_noise(OneOfManyReleaser(PLAN, KeyedNoise()), zero_gradients())[0] for _ in range(2)])
+    runs = np.stack(
+        [
+            released_noise(OneOfManyReleaser(PLAN, KeyedNoise(), gate=StepGate(PLAN)), zero_gradients())[0]
+            for _ in range(2)
+        ]
+    )
     assert p_uncorrelated(runs, axis=0) > LEVEL
     shared = math.sqrt(0.95) * runs + math.sqrt(0.05) * np.random.default_rng(0).standard_normal(runs.shape[1:])
     assert p_uncorrelated(shared, axis=0) < LEVEL
-    same = [released_noise(OneOfManyReleaser(PLAN, DeterministicNoise(1)), zero_gradients())[0] for _ in range(2)]
+    same = [
+        released_noise(OneOfManyReleaser(PLAN, DeterministicNoise(1), gate=StepGate(PLAN)), zero_gradients())[0]
+        for _ in range(2)
+    ]
     assert p_uncorrelated(np.stack(same), axis=0) < LEVEL
 
 
 def test_the_release_is_float32_of_integers_on_a_public_grid_answers_and_noise_each_rounded_by_itself() -> None:
     gradients = known_gradients().nan_to_num()
-    released = OneOfManyReleaser(PLAN, DeterministicNoise(3)).release(0, Spy(PLAN, gradients))
+    released = OneOfManyReleaser(PLAN, DeterministicNoise(3), gate=StepGate(PLAN)).release(0, Spy(PLAN, gradients))
     noise = DeterministicNoise(3).gaussian(0, tuple(gradients.shape))
     assert noise.dtype == torch.float64
     assert released.dtype == torch.float32
@@ -343,7 +356,7 @@ def test_a_word_beyond_the_last_full_multiple_is_drawn_again() -> None:
 
 def test_coins_tell_nothing_about_the_noise() -> None:
     """False-alarm rate: 1e-7."""
-    standardised, coins = released_noise(OneOfManyReleaser(PLAN, KeyedNoise()), zero_gradients())
+    standardised, coins = released_noise(OneOfManyReleaser(PLAN, KeyedNoise(), gate=StepGate(PLAN)), zero_gradients())
     assert p_coins_tell_nothing(coins, standardised) > LEVEL
     told = standardised + 0.03 * (coins - coins.mean())[..., None].repeat(2, axis=1).reshape(40, 24, 1)
     assert p_coins_tell_nothing(coins, told) < LEVEL
@@ -415,7 +428,9 @@ def altered(kind: type[OneOfManyPlan]) -> OneOfManyPlan:
 
 @pytest.mark.parametrize("broken", [HalvedNoise, NoFactorTwo])
 def test_too_little_noise_is_caught(broken: type[OneOfManyPlan]) -> None:
-    standardised, _ = released_noise(OneOfManyReleaser(altered(broken), DeterministicNoise(11)), zero_gradients())
+    standardised, _ = released_noise(
+        OneOfManyReleaser(altered(broken), DeterministicNoise(11), gate=StepGate(altered(broken))), zero_gradients()
+    )
     assert p_law(standardised)["scale"] < LEVEL
 
 
@@ -452,17 +467,17 @@ def test_all_answers_of_a_draw_lie_in_one_ball_and_a_clip_of_each_to_that_ball_i
 
 
 def test_noise_shared_across_the_batch_is_caught() -> None:
-    standardised, _ = released_noise(OneOfManyReleaser(PLAN, SharedNoise(11)), zero_gradients())
+    standardised, _ = released_noise(OneOfManyReleaser(PLAN, SharedNoise(11), gate=StepGate(PLAN)), zero_gradients())
     assert p_law(standardised)["samples"] < LEVEL
 
 
 def test_noise_repeated_at_every_step_is_caught() -> None:
-    standardised, _ = released_noise(OneOfManyReleaser(PLAN, StepBlindNoise(11)), zero_gradients())
+    standardised, _ = released_noise(OneOfManyReleaser(PLAN, StepBlindNoise(11), gate=StepGate(PLAN)), zero_gradients())
     assert p_law(standardised)["steps"] < LEVEL
 
 
 def test_an_answer_that_is_not_finite_and_gets_no_noise_is_caught() -> None:
-    honest, _ = released_noise(OneOfManyReleaser(PLAN, DeterministicNoise(11)), known_gradients())
+    honest, _ = released_noise(OneOfManyReleaser(PLAN, DeterministicNoise(11), gate=StepGate(PLAN)), known_gradients())
     broken, _ = released_noise(SkipsNonFinite(PLAN, DeterministicNoise(11)), known_gradients())
     assert p_scale(honest[:, 2:4]) > LEVEL
     assert p_scale(broken[:, 2:4]) < LEVEL
@@ -485,8 +500,8 @@ def run_keeps_to_its_price(sanitizer: OneOfManyReleaser, plan: OneOfManyPlan) ->
 
 
 def test_one_draw_a_step_priced_as_one_a_group_is_caught() -> None:
-    assert run_keeps_to_its_price(OneOfManyReleaser(PLAN, KeyedNoise()), PLAN)
-    assert not run_keeps_to_its_price(OneOfManyReleaser(PLAN, OneDrawAStep(11)), PLAN)
+    assert run_keeps_to_its_price(OneOfManyReleaser(PLAN, KeyedNoise(), gate=StepGate(PLAN)), PLAN)
+    assert not run_keeps_to_its_price(OneOfManyReleaser(PLAN, OneDrawAStep(11), gate=StepGate(PLAN)), PLAN)
     assert replace(PLAN, draws_per_step=1).budget_at(1e-3).epsilon > 1.2 * PLAN.budget_at(1e-3).epsilon
 
 

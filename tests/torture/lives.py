@@ -277,15 +277,15 @@ def _tell_reference(run: Path, result: Path) -> int:
     from gossamer.driving.job import TrainingJob
     from gossamer.mechanisms.noise import DeterministicNoise
     from gossamer.methods.catalogue import book_of
-    from gossamer.methods.method import Circumstances
+    from gossamer.methods.method import RunContext
     from gossamer.runs.folder import RunFolder
     from gossamer.runs.key_file import read_key
 
     job = TrainingJob.read(RunFolder(run))
     key = read_key(RunFolder(run))
     loaded = job.load(key)
-    circumstances = Circumstances(delta=job.delta, slots=loaded.slots, key=key)
-    training = book_of(job.method).method.start(job.method, loaded.data.train, DeterministicNoise(SEED), circumstances)
+    context = RunContext(delta=job.delta, slots=loaded.slots, key=key)
+    training = book_of(job.method).method.start(job.method, loaded.data.train, DeterministicNoise(SEED), context)
     states: dict[int, list[str]] = {0: [digest(training.state_dict())]}
     for _ in training:
         states.setdefault(training.step, []).append(digest(training.state_dict()))

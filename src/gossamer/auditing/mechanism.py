@@ -35,6 +35,7 @@ from gossamer.auditing.canaries import (
 )
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
@@ -93,12 +94,12 @@ Watch = Callable[[int, int], None]
 
 def guard(plan: OneOfManyPlan) -> OneOfManyReleaser:
     """The door of the library, with a key of its own."""
-    return OneOfManyReleaser(plan, KeyedNoise())
+    return OneOfManyReleaser(plan, KeyedNoise(), gate=StepGate(plan))
 
 
 def guard_gradient(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...]) -> PoissonReleaser:
     """The door of the library, with a key of its own."""
-    return PoissonReleaser(plan, units, records, KeyedNoise(), chunk_size=_AT_ONCE)
+    return PoissonReleaser(plan, units, records, KeyedNoise(), chunk_size=_AT_ONCE, gate=StepGate(plan))
 
 
 # ---- one answer -----------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from torch import Tensor
 from gossamer.auditing.bounds import Games
 from gossamer.auditing.mechanism import Effort, of_games
 from gossamer.auditing.result import AuditResult
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.mechanisms.one_shot.contributions import Contribution, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
@@ -46,7 +47,7 @@ MakeReleaser = Callable[[OneShotPlan], SummingDoor]
 
 def guard_sums(plan: OneShotPlan) -> OneShotReleaser:
     """The door of the library, with a key of its own."""
-    return OneShotReleaser(plan, KeyedNoise())
+    return OneShotReleaser(plan, KeyedNoise(), gate=StepGate(plan))
 
 
 def audit_sums(

@@ -34,7 +34,7 @@ from gossamer.driving.run import check_held_out, load_again, slots_kept
 from gossamer.errors import InputError, PrivacyError, ResourceError
 from gossamer.estimators import load_generator
 from gossamer.extras import need
-from gossamer.methods.method import Plan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.nn.devices import find_device
 from gossamer.privacy.priceable import check_priceable
 from gossamer.privacy.statement import shown_epsilon
@@ -176,7 +176,7 @@ def _training(asked: AuditTraining) -> int:
     return _conclude(folder, [dataclasses.replace(result, details=more)], asked.json)
 
 
-def _planned(folder: RunFolder) -> tuple[TrainingJob, Plan]:
+def _planned(folder: RunFolder) -> tuple[TrainingJob, AbstractPlan]:
     """Read the settings of a run and their plan; numbers that no small machine can price are refused here."""
     job = TrainingJob.read(folder)
     plan = job.plan(slots_kept(folder))

@@ -13,11 +13,12 @@ import torch
 from gossamer.data.images import ImageSpec
 from gossamer.driving.estimate import random_records
 from gossamer.driving.generator_file import load_generator, write_generator_file
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.dp_mixture.recipes import DP_MIXTURE_BOOK
-from gossamer.methods.method import Circumstances
+from gossamer.methods.method import RunContext
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
@@ -67,7 +68,9 @@ def sanitize_once() -> str:
         clip_norm=0.5,
         noise_multiplier=1.0,
     )
-    released = OneOfManyReleaser(plan, DeterministicNoise(0)).release(0, lambda coins: torch.full((2, 1, 8), 1e6))
+    released = OneOfManyReleaser(plan, DeterministicNoise(0), gate=StepGate(plan)).release(
+        0, lambda coins: torch.full((2, 1, 8), 1e6)
+    )
     noise = plan.noise_std * DeterministicNoise(0).gaussian(0, (2, 8)).to(torch.float32)
     norms = (released.reshape(2, 8) - noise).norm(dim=1)
     # Answers are shrunk, and answers and noise rounded, by about a thousandth of the bound.
@@ -86,7 +89,7 @@ def train_save_load() -> str:
     method, config = DP_MIXTURE_BOOK.method, DP_MIXTURE_BOOK.for_own(spec, NUM_RECORDS).config
     config = method.calibrate(config, PublicSlots(NUM_RECORDS), PrivacyBudget(epsilon=10.0, delta=1e-3))
     # These records are random, so the noise need not be secret.
-    training = method.start(config, random_records(spec, NUM_RECORDS), DeterministicNoise(0), Circumstances(delta=1e-3))
+    training = method.start(config, random_records(spec, NUM_RECORDS), DeterministicNoise(0), RunContext(delta=1e-3))
     for _ in training:
         pass
     trained = training.trained()

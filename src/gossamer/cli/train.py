@@ -21,7 +21,7 @@ from gossamer.data.records import RecordData
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.estimate import estimate_cost
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
-from gossamer.driving.kinds_of_plans import check_shares_work, critics_and_answers, has_dear_steps
+from gossamer.driving.kinds_of_plans import check_shares_work, critics_and_answers
 from gossamer.driving.milestones import Milestone, find_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_folder
 from gossamer.driving.protection import describe_prospect, describe_unit, protect
@@ -29,9 +29,10 @@ from gossamer.driving.run import begin_run
 from gossamer.errors import InputError
 from gossamer.extras import need
 from gossamer.mechanisms.noise import DeterministicNoise
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.catalogue import BOOKS, find_book
-from gossamer.methods.method import AbstractTraining, Circumstances, Method, Plan
+from gossamer.methods.method import AbstractTraining, Method, RunContext
 from gossamer.methods.recipe import RecipeBook
 from gossamer.nn.devices import DeviceName, PrecisionName, find_device, find_precision
 from gossamer.privacy.adjacency import Unit, UnitName
@@ -269,7 +270,7 @@ def _target(asked: Train[Any]) -> float:
     return DEFAULT_EPSILON if asked.epsilon is None else asked.epsilon
 
 
-def _milestones(asked: Train[Any], method: Method[Any], plan: Plan, delta: float) -> tuple[Milestone, ...]:
+def _milestones(asked: Train[Any], method: Method[Any], plan: AbstractPlan, delta: float) -> tuple[Milestone, ...]:
     if (asked.save_at_epsilon or asked.save_at_step) and not method.saves_on_the_way:
         raise InputError(
             f"{method.name} has no generator before its last release: leave --save-at-epsilon and --save-at-step out, "
@@ -320,7 +321,7 @@ def _advise(training: AbstractTraining, data: RecordData) -> None:
     if said is not None:
         print(said)
     # For trainings on records the bound says too little to be worth a line.
-    if plan.unit is Unit.PERSON or has_dear_steps(plan):
+    if plan.unit is Unit.PERSON or plan.step_names:
         prospect = training.prospect()
         if plan.unit is Unit.PERSON or prospect.ratio < CLEAR_RATIO:
             print(describe_prospect(prospect, round_up(training.statement.epsilon), plan.unit))
@@ -328,11 +329,11 @@ def _advise(training: AbstractTraining, data: RecordData) -> None:
 
 def _rehearse(asked: Train[C], method: Method[C], config: C, loaded: Loaded, delta: float) -> AbstractTraining:
     """Refuse now what would be refused later. Nothing is trained and nothing is written."""
-    circumstances = Circumstances(
+    context = RunContext(
         delta=delta,
         slots=loaded.slots,
         key=loaded.key,
         precision=find_precision(asked.precision),
         num_tuning_runs=asked.num_tuning_runs,
     )
-    return start_training(method, config, loaded.data.train, DeterministicNoise(0), circumstances)
+    return start_training(method, config, loaded.data.train, DeterministicNoise(0), context)

@@ -1,4 +1,4 @@
-"""Safe reading of NPZ files: members by pattern, nothing unpickled; classes, labels and people of any records."""
+"""Safe reading of NPZ files, in which nothing is unpickled, and the classes, labels and people of any records."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from gossamer.data.records import (
 from gossamer.errors import InputError
 
 MAX_MEMBERS: Final = 1000
-"""Most arrays in an archive."""
+"""Largest number of arrays in an archive."""
 MAX_DIRECTORY_BYTES: Final = 4 * 2**20
-"""Longest directory of an archive; read at once, it would take twenty times as much memory."""
+"""Largest directory of an archive in bytes. Read at once, a directory takes twenty times as much memory."""
 _MAX_HEADER_BYTES: Final = 4096
 _MAX_DIGITS: Final = 18
 _LABEL_KINDS: Final = re.compile(r"[<>|=]?[iu][1248]")
@@ -38,10 +38,10 @@ _PERSON_KINDS: Final = re.compile(r"[<>|=]?(?:[iu][1248]|f[248]|b1|[US][0-9]{1,4
 
 @contextlib.contextmanager
 def open_archive(path: Path, where: str) -> Iterator[zipfile.ZipFile]:
-    """Open an NPZ file; what a decoder raises on a damaged one becomes one line.
+    """Open an NPZ file, and turn any error of a decoder on a damaged file into one line.
 
     Raises:
-        InputError: It is absent or no NPZ file, or damaged.
+        InputError: The file is absent, no NPZ file, or damaged.
     """
     with open_regular(path) as file, damage_refused(where):
         if not zipfile.is_zipfile(file):
@@ -53,8 +53,8 @@ def open_archive(path: Path, where: str) -> Iterator[zipfile.ZipFile]:
 class _SparingReader(io.BufferedIOBase):
     """A file that hands out no more at a time than the directory of an honest archive needs.
 
-    A directory's length stands in the file, twice where it is large, and not always with one value: what is asked for
-    is what counts.
+    The file states the length of its directory, twice if it is large, and not always with one value. So the limit is on
+    the length that the unpacker asks for.
     """
 
     def __init__(self, file: BinaryIO, where: str) -> None:
@@ -62,7 +62,7 @@ class _SparingReader(io.BufferedIOBase):
         self._where = where
 
     def read(self, size: int | None = -1) -> bytes:
-        """Read so many bytes, or to the end."""
+        """Read a number of bytes, or to the end."""
         if size is not None and size > MAX_DIRECTORY_BYTES:
             raise InputError(
                 f"{self._where} has a directory of {size} bytes, at most {MAX_DIRECTORY_BYTES} are read: "
@@ -71,26 +71,26 @@ class _SparingReader(io.BufferedIOBase):
         return self._file.read(-1 if size is None else size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place."""
+        """Go to a place in the file."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """The place."""
+        """Return the place in the file."""
         return self._file.tell()
 
     def seekable(self) -> bool:
-        """Always: it is a file."""
+        """Return True, since every file can be sought."""
         return True
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayHeader:
-    """What the header of an array says.
+    """The header of an array, parsed.
 
     Attributes:
         kind: dtype in numpy's short form.
         shape: Sizes.
-        fortran_order: Whether the first index runs fastest.
+        fortran_order: True if the first index runs fastest.
         num_bytes: Length of the header itself.
     """
 
@@ -111,10 +111,10 @@ class ArrayHeader:
 
 
 def archive_members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
-    """Key -> member of the archive.
+    """Return the members of the archive by key.
 
     Raises:
-        InputError: There are too many, or one twice.
+        InputError: There are too many members, or two of one name.
     """
     infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
@@ -129,7 +129,7 @@ def archive_members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.Z
 
 
 def read_names(archive: zipfile.ZipFile, info: zipfile.ZipInfo, key: str, where: str) -> tuple[str, ...]:
-    """Public names of classes or channels.
+    """Read the public names of classes or channels.
 
     Args:
         archive: The open file.
@@ -138,7 +138,7 @@ def read_names(archive: zipfile.ZipFile, info: zipfile.ZipInfo, key: str, where:
         where: Beginning of the message, the file.
 
     Raises:
-        InputError: They are no text, or a name breaks a rule.
+        InputError: The names are not text, or a name breaks a rule.
     """
     at = f"{where}: {key}"
     with open_member(archive, info, at) as stream:
@@ -159,10 +159,10 @@ def read_names(archive: zipfile.ZipFile, info: zipfile.ZipInfo, key: str, where:
 
 
 def read_numbers(archive: zipfile.ZipFile, info: zipfile.ZipInfo, at: str) -> tuple[float, ...]:
-    """A few public numbers: one, or a 1-D array of them.
+    """Read a few public numbers: one, or a 1-D array of them.
 
     Raises:
-        InputError: They are no numbers, or more than 1,000.
+        InputError: They are not numbers, or more than 1,000.
     """
     with open_member(archive, info, at) as stream:
         header = read_array_header(stream, at)
@@ -173,15 +173,15 @@ def read_numbers(archive: zipfile.ZipFile, info: zipfile.ZipInfo, at: str) -> tu
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape as it may stand in a message."""
+    """Return a shape as it may stand in a message."""
     return f"({', '.join(str(size) for size in shape[:8])}{', ...' if len(shape) > 8 else ''})"
 
 
 def open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, at: str) -> BinaryIO:
-    """Open a member that numpy can have written.
+    """Open a member, if numpy can have written it.
 
     Raises:
-        InputError: It is encrypted, or packed in another way.
+        InputError: The member is encrypted, or packed in another way than numpy's.
     """
     if info.flag_bits & 0x1:
         raise InputError(f"{at} is encrypted: save it with numpy.savez_compressed")
@@ -222,7 +222,7 @@ def _taken(pattern: str, text: str, at: str) -> tuple[str, str]:
 
 
 def read_values(stream: BinaryIO, info: zipfile.ZipInfo, header: ArrayHeader, at: str) -> np.ndarray:
-    """The values behind a header, none more than were promised.
+    """Read the values behind a header, and no more of them than the header promises.
 
     Raises:
         InputError: The sizes disagree, or would unpack to an absurd multiple.
@@ -242,7 +242,7 @@ def read_values(stream: BinaryIO, info: zipfile.ZipInfo, header: ArrayHeader, at
 def class_names_of(
     archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], y_key: str, num_classes: int | None, where: str
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The class names and the sentences on what was taken for public, from public inputs alone."""
+    """Return the class names, and the sentences on the inputs taken for public, from public inputs alone."""
     shape = "The shape and whether there are labels were read from the file's format and are taken as public."
     if y_key not in members:
         if num_classes is not None or "class_names" in members:
@@ -272,7 +272,7 @@ def _numbered(num_classes: int) -> tuple[str, ...]:
 def read_labels(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, num_records: int, num_classes: int, at: str
 ) -> np.ndarray:
-    """Labels as int64 (num_records,) in 0 .. num_classes - 1."""
+    """Read the labels as int64 (num_records,) in 0 .. num_classes - 1."""
     with open_member(archive, info, at) as stream:
         header = read_array_header(stream, at)
         if not _LABEL_KINDS.fullmatch(header.kind):
@@ -295,7 +295,7 @@ def read_labels(
 def people_of(
     archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], num_records: int, where: str
 ) -> np.ndarray | None:
-    """Which person each record is of, from the key `person`: a name, by the rule of `names`.
+    """Read the person of each record from the key `person`: a name, by the rule of `names`.
 
     Args:
         archive: The open file.
@@ -304,10 +304,10 @@ def people_of(
         where: Beginning of the message, the file.
 
     Returns:
-        Text (num_records,), private; None where the file names nobody.
+        Text (num_records,), private. None if the file names nobody.
 
     Raises:
-        InputError: Two keys could be meant; or a record has no name, or there is not one a record.
+        InputError: Two keys could be meant, a record has no name, or there is not one name for each record.
     """
     if "people" in members:
         raise InputError(f"{where} has the key 'people': who a record is of stands under 'person', and there alone")

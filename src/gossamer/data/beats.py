@@ -1,4 +1,4 @@
-"""Heartbeats cut from a recording: in the layout of the Kaggle table, or in a window around the R peak."""
+"""Heartbeats cut from a recording, in the layout of the Kaggle table or in a window around the R peak."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from gossamer.errors import InputError
 AAMI_CLASSES: Final = ("N", "S", "V", "F", "Q")
 """Beats of the standard ANSI/AAMI EC57: normal, supraventricular ectopic, ventricular ectopic, fusion, unknown."""
 AAMI_SYMBOLS: Final = ("NLRBejn", "AaJS", "VEr", "F", "/fQ?")
-"""Annotation symbols of WFDB that make up each class; every other symbol is no beat."""
+"""Annotation symbols of WFDB that make up each class. Every other symbol is no beat."""
 NEIGHBOURHOOD_SECONDS: Final = 5.0
-"""How far from its R peak the Kaggle layout looks for the R-R intervals that decide a beat's length."""
+"""Distance from the R peak, in seconds, within which R-R intervals decide a beat's length in the Kaggle layout."""
 _BEAT_PER_INTERVAL: Final = 1.2
 MAX_RESAMPLING: Final = 100
 """Largest factor between the sample rate of a recording and that of its beats."""
@@ -50,11 +50,11 @@ class Recording:
 
 @dataclass(frozen=True, kw_only=True)
 class AbstractBeatLayout(abc.ABC):
-    """How a beat becomes a series of public length. Every field is a public input.
+    """A rule that makes a series of public length from a beat. Every field is a public input.
 
     Args:
         length: Samples of a beat.
-        sample_rate: Samples a second, Hz; recordings are resampled to it.
+        sample_rate: Samples a second, Hz. Recordings are resampled to this rate.
     """
 
     length: int
@@ -62,15 +62,15 @@ class AbstractBeatLayout(abc.ABC):
 
     @abc.abstractmethod
     def spec(self, channel_names: tuple[str, ...], class_names: tuple[str, ...]) -> SeriesSpec:
-        """The public specification of such beats."""
+        """Return the public specification of such beats."""
 
     @abc.abstractmethod
     def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-        """Beats of one recording.
+        """Cut the beats of one recording.
 
         Guarantee:
-            A function of this recording alone: for the unit person, all that changes with a person is that person's
-            own rows.
+            The beats are a function of this recording alone. For the unit person, only a person's own rows change when
+            that person's recordings change.
 
         Returns:
             x, float32 (num_beats, channels, length) in [0, 1], and labels, int64 (num_beats,).
@@ -79,19 +79,19 @@ class AbstractBeatLayout(abc.ABC):
     @property
     @abc.abstractmethod
     def note(self) -> str:
-        """One sentence on what a row depends on besides its own beat."""
+        """Sentence on the inputs of a row besides its own beat."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KaggleLayout(AbstractBeatLayout):
     r"""The layout of the Kaggle table: from the R peak on, about 1.2 R-R intervals, then zeros.
 
-    With T the median of the R-R intervals that begin within 5 s of the peak, a beat is the :math:`\min(L, 1.2 T)`
-    seconds from its peak on, scaled by its own smallest and largest value to [0, 1], then padded with zeros. The last
-    beat of a recording has no R-R interval and is dropped.
+    Let T be the median of the R-R intervals that begin within 5 s of the peak, and L the length in seconds. A beat is
+    the :math:`\min(L, 1.2 T)` seconds from its peak on, scaled by its own smallest and largest value to [0, 1], then
+    padded with zeros. The last beat of a recording has no R-R interval and is dropped.
 
     Args:
-        length: Samples, L.
+        length: Samples of a beat, L times the sample rate.
         sample_rate: Hz.
 
     References:
@@ -103,7 +103,7 @@ class KaggleLayout(AbstractBeatLayout):
     sample_rate: float = 125.0
 
     def spec(self, channel_names: tuple[str, ...], class_names: tuple[str, ...]) -> SeriesSpec:
-        """Values have no unit: each beat is scaled by itself."""
+        """Return the public specification, without a unit, since each beat is scaled by itself."""
         return SeriesSpec(
             channels=len(channel_names),
             length=self.length,
@@ -115,7 +115,7 @@ class KaggleLayout(AbstractBeatLayout):
         )
 
     def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-        """Beats of one recording, all but its last."""
+        """Cut all beats of one recording but its last."""
         if len(recording.peaks) < 2:
             return np.empty((0, recording.signal.shape[1], self.length), np.float32), np.empty(0, np.int64)
         signal, peaks = _resampled(recording, self.sample_rate)
@@ -128,7 +128,7 @@ class KaggleLayout(AbstractBeatLayout):
 
     @property
     def note(self) -> str:
-        """What a row depends on besides its own beat."""
+        """Sentence on the inputs of a row besides its own beat."""
         return (
             "A record is one row: a beat scaled by its own extremes, whose length follows from the R-R intervals "
             "within 5 seconds. It can reach into the next beat. What a heartbeat leaves in the rows of its neighbours "
@@ -140,8 +140,8 @@ class KaggleLayout(AbstractBeatLayout):
 class WindowLayout(AbstractBeatLayout):
     """A window around the R peak, in physical units between public bounds.
 
-    Each channel is centred on its own median in the window, which takes out the baseline, clipped to
-    [low, high] and scaled to [0, 1]. Where the window leaves the recording, its first or last value is repeated.
+    Each channel is centred on its own median in the window, which takes out the baseline. It is then clipped to
+    [low, high] and scaled to [0, 1]. If the window leaves the recording, the first or last value is repeated.
 
     Args:
         length: Samples.
@@ -165,7 +165,7 @@ class WindowLayout(AbstractBeatLayout):
             raise InputError(f"before must be between 0 and length - 1 = {self.length - 1} samples, not {self.before}")
 
     def spec(self, channel_names: tuple[str, ...], class_names: tuple[str, ...]) -> SeriesSpec:
-        """Values are in the unit of the signal, around the baseline."""
+        """Return the public specification, in the unit of the signal around the baseline."""
         return SeriesSpec(
             channels=len(channel_names),
             length=self.length,
@@ -177,7 +177,7 @@ class WindowLayout(AbstractBeatLayout):
         )
 
     def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-        """Beats of one recording."""
+        """Cut all beats of one recording."""
         signal, peaks = _resampled(recording, self.sample_rate)
         beats = _windows(signal, peaks, before=self.before, length=self.length)
         beats -= np.median(beats, axis=2, keepdims=True)
@@ -186,7 +186,7 @@ class WindowLayout(AbstractBeatLayout):
 
     @property
     def note(self) -> str:
-        """What a row depends on besides its own beat."""
+        """Sentence on the inputs of a row besides its own beat."""
         seconds = (self.before / self.sample_rate, (self.length - self.before) / self.sample_rate)
         return (
             f"A record is one row: {seconds[0]:.3g} s before to {seconds[1]:.3g} s after an R peak, which holds parts "
@@ -202,14 +202,14 @@ def cut_recordings(
     layout: AbstractBeatLayout,
     people: Mapping[str, str] | None,
 ) -> Rows:
-    """Beats of several recordings, one after the other.
+    """Cut the beats of several recordings, one recording after the other.
 
     Args:
         name: Name of the data set, for messages.
-        spec: What `layout` says of them.
-        recordings: Read one at a time, so that no two signals need to be held at once.
-        layout: How beats are cut.
-        people: Name of a recording -> name of its person; None where nobody says.
+        spec: Public specification of the beats, by `layout`.
+        recordings: Recordings, read one at a time, so that no two signals need to be held at once.
+        layout: Rule by which beats are cut.
+        people: Name of a recording -> name of its person, or None if people are unknown.
 
     Returns:
         All beats, with the recording and the person of each.
@@ -231,7 +231,7 @@ def cut_recordings(
 
 
 def label_symbols(symbols: list[str]) -> np.ndarray:
-    """The AAMI class of each annotation, -1 where it is no beat.
+    """Return the AAMI class of each annotation, and -1 if it is no beat.
 
     Example:
         >>> label_symbols(["N", "+", "A", "/"]).tolist()
@@ -242,7 +242,10 @@ def label_symbols(symbols: list[str]) -> np.ndarray:
 
 
 def _resampled(recording: Recording, sample_rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """The signal and its R peaks at another rate; the filter reaches ten samples of the lower rate to either side."""
+    """Return the signal and its R peaks at another rate.
+
+    The filter reaches ten samples of the lower rate to either side.
+    """
     if not 1 / MAX_RESAMPLING <= sample_rate / recording.sample_rate <= MAX_RESAMPLING:
         raise InputError(
             f"{shown(recording.name)} has {recording.sample_rate:g} samples a second, its beats are to have "
@@ -251,14 +254,14 @@ def _resampled(recording: Recording, sample_rate: float) -> tuple[np.ndarray, np
     ratio = Fraction(sample_rate / recording.sample_rate).limit_denominator(_MAX_RATE_DENOMINATOR)
     if ratio == 1:
         return recording.signal.astype(np.float64), recording.peaks
-    # Past its ends a recording stays at its last value, not at zero: no step for the filter to ring on.
+    # Past its ends a recording stays at its last value instead of zero, so that the filter has no step to ring on.
     signal = resample_poly(recording.signal.astype(np.float64), ratio.numerator, ratio.denominator, padtype="edge")
     peaks = np.rint(recording.peaks * float(ratio)).astype(np.int64)
     return signal, np.minimum(peaks, len(signal) - 1)
 
 
 def _nearby_intervals(seconds: np.ndarray) -> np.ndarray:
-    """For each beat but the last, the median R-R interval, in seconds, of those that begin within 5 s of it."""
+    """Return for each beat but the last the median R-R interval, in seconds, of those that begin within 5 s of it."""
     starts, intervals = seconds[:-1], np.diff(seconds)
     first = np.searchsorted(starts, starts - NEIGHBOURHOOD_SECONDS, side="left")
     last = np.searchsorted(starts, starts + NEIGHBOURHOOD_SECONDS, side="right")
@@ -271,13 +274,13 @@ def _nearby_intervals(seconds: np.ndarray) -> np.ndarray:
 
 
 def _windows(signal: np.ndarray, peaks: np.ndarray, *, before: int, length: int) -> np.ndarray:
-    """Samples around each peak, (num_peaks, channels, length); a recording's ends are repeated."""
+    """Return the samples around each peak, (num_peaks, channels, length). A recording's ends are repeated."""
     times = peaks[:, None] - before + np.arange(length)
     return np.moveaxis(signal[np.clip(times, 0, len(signal) - 1)], 2, 1)
 
 
 def _scaled_by_itself(beats: np.ndarray, is_inside: np.ndarray) -> np.ndarray:
-    """Each beat to [0, 1] by its own extremes, zero outside; zero all over where it is constant."""
+    """Scale each beat to [0, 1] by its own extremes, with zeros outside, and all zeros if the beat is constant."""
     low = np.where(is_inside, beats, math.inf).min(axis=2, keepdims=True)
     high = np.where(is_inside, beats, -math.inf).max(axis=2, keepdims=True)
     width = np.where(high > low, high - low, 1)

@@ -1,4 +1,4 @@
-"""Which records can be asked for: published sets by name, and a user's own by path; images or series."""
+"""Catalogue of records to ask for: published sets by name, and a user's own by path, images or series."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ from gossamer.privacy.dealing import UnitKey
 
 @dataclass(frozen=True, kw_only=True)
 class NamedData:
-    """A published data set that has a name here; everything in it is public.
+    """A published data set that has a name here. Everything in it is public.
 
     Args:
-        name: What to type.
+        name: Name to type.
         summary: One sentence.
         spec: Shape and classes.
-        num_train: Published number of training records; of all records where a key holds some out.
-        num_test: Published number of test records; 0 where a key holds some out.
+        num_train: Published number of training records. The number of all records if a key holds some out.
+        num_test: Published number of test records, or 0 if a key holds some out.
         licence: Licence of the data.
-        home: Where it comes from.
-        num_people: Published number of people, None where nobody says who a record is of.
+        home: Address of the publisher.
+        num_people: Published number of people, or None if it is unknown which person a record is of.
     """
 
     name: str
@@ -79,15 +79,15 @@ class NamedData:
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesReading:
-    """How series are read; all of it is public.
+    """A way of reading series. All of it is public but the key.
 
     Args:
         facts: Bounds, length, sample rate and names of a user's own series.
-        columns: What the columns of a user's own table mean.
-        layout: How beats are cut from recordings; None for the layout of the Kaggle table.
-        split: None for the published split, a fifth at random, or no test set of a user's own.
-        leads: Which signals of recordings; None for the usual one.
-        key: Secret, of the run that learns from them: who is held out follows from it. None for a new one.
+        columns: Meaning of the columns of a user's own table.
+        layout: Rule by which beats are cut from recordings, or None for the layout of the Kaggle table.
+        split: None for the published split, for a fifth at random, or for no test set of a user's own.
+        leads: Choice of the signals of recordings, or None for the usual one.
+        key: Secret of the run that learns from the series. It decides who is held out. None for a new one.
     """
 
     facts: SeriesFacts = field(default_factory=SeriesFacts)
@@ -183,7 +183,7 @@ NAMED_SERIES: Final[tuple[NamedData, ...]] = (
 
 
 def is_named(source: str) -> bool:
-    """Whether that is the name of a published set.
+    """Return True if the source is the name of a published set.
 
     >>> is_named("mitdb"), is_named("./mitdb")
     (True, False)
@@ -192,19 +192,19 @@ def is_named(source: str) -> bool:
 
 
 def find_named(source: str) -> NamedData | None:
-    """The published set of that name, None for a user's own."""
+    """Return the published set of that name, or None for a user's own."""
     return next((data for data in (*NAMED_DATA, *NAMED_SERIES) if data.name == source), None)
 
 
 def check_on_disk(name: str, data_dir: Path | None = None) -> None:
-    """Look whether the files of a published set are there, without reading or downloading any.
+    """Check that the files of a published set are there, without reading or downloading any.
 
     Args:
-        name: of a set in `NAMED_DATA` or `NAMED_SERIES`; those that come with a package have no files.
-        data_dir: Folder in which they are looked for; None for the environment variable GOSSAMER_DATA.
+        name: Name of a set in `NAMED_DATA` or `NAMED_SERIES`. Sets that come with a package have no files.
+        data_dir: Folder in which the files are looked for, or None for the environment variable GOSSAMER_DATA.
 
     Raises:
-        InputError: They are not, and the line says where they are looked for.
+        InputError: The files are not there. The message says where they are looked for.
     """
     match name:
         case "mnist" | "fashion-mnist":
@@ -224,8 +224,8 @@ def check_on_disk(name: str, data_dir: Path | None = None) -> None:
 
 
 def usual_split(source: str, unit: Unit) -> AbstractSplit | None:
-    """The split of a name or path where the user names none; None for that of its reader."""
-    # Privacy: beats of mitdb are split one by one where nobody says otherwise, and so would be a person's.
+    """Return the split of a name or path if the user names none. None stands for the split of its reader."""
+    # Privacy: beats of mitdb are split one by one if nobody says otherwise, and so would be a person's.
     return BETWEEN_PEOPLE if source == "mitdb" and unit is Unit.PERSON else None
 
 
@@ -240,16 +240,16 @@ def load_records(
     """Load records by the name of a published set or by the path of a user's own.
 
     Args:
-        source: A name in `NAMED_DATA` or `NAMED_SERIES`; or the path of a CSV, Parquet or NPZ file, of a folder of
-            PNG files, or of a folder of WFDB recordings. A name wins over a path: write ``./mnist`` for a folder of
-            that name.
-        data_dir: Folder in which published sets are looked for; None for the environment variable GOSSAMER_DATA.
+        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet or NPZ file, a
+            folder of PNG files, or a folder of WFDB recordings. A name wins over a path: write ``./mnist`` for a folder
+            of that name.
+        data_dir: Folder in which published sets are looked for, or None for the environment variable GOSSAMER_DATA.
         num_classes: Public number of classes of a user's own labelled data.
-        reading: How series are read.
-        key: Secret, by which a split holds the same ones out again; None for that of `reading`, or for a new one.
+        reading: Way of reading series.
+        key: Secret, by which a split holds the same records out again. None for the key of `reading`, or for a new one.
 
     Returns:
-        The records; without a test set if they are the user's own and no split was asked for.
+        The records. They have no test set if they are the user's own and no split was asked for.
 
     Raises:
         InputError: The source is unknown, its content breaks a rule, or something was said of images that only series
@@ -352,13 +352,19 @@ def describe(data: RecordData) -> dict[str, Any]:
         None. The entry `private` counts private labels: it is for the owner's eyes and never for a release.
 
     Args:
-        data: What a loader returned.
+        data: Records, as a loader returned them.
 
     Returns:
-        Keys `name`, `num_records`, `num_test_records` (None without a test set), `num_people` (None where nobody says
-        who a record is of), `shape` (channels first), `classes` (name to number of the `num_records`; empty without
-        labels), `public` (sentences on what is taken as public), `private` (what is for the owner's eyes: the counts
-        again, and a sentence that says so); for series also `low`, `high`, `sample_rate` and `channel_names`.
+        A dictionary with these keys.
+
+        - `name`.
+        - `num_records`, and `num_test_records` (None without a test set).
+        - `num_people` (None if it is unknown which person a record is of).
+        - `shape` (channels first).
+        - `classes` (name to number of the `num_records`, empty without labels).
+        - `public` (sentences on the inputs that are taken as public).
+        - `private` (for the owner's eyes: the counts again, and a sentence that says so).
+        - For series also `low`, `high`, `sample_rate` and `channel_names`.
     """
     spec, y = data.train.spec, data.train.y
     counts = [] if y is None else torch.bincount(y, minlength=spec.num_classes).tolist()

@@ -1,4 +1,4 @@
-"""Classes as a table writes them, names or numbers: one of both for a whole column, decided once."""
+"""Classes as a table writes them, by name or by number: one of the two for a whole column, decided once."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ _WAY_OUT: Final = "name them with --class-names, or give --num-classes"
 
 
 def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str) -> np.ndarray:
-    """Classes as labels.
+    """Return classes as labels.
 
-    If the name of a class reads as a whole number, every cell is the name of a class. Else cells are names, or the
-    numbers 0, 1, ... of the classes in their order: all of them what the first one is.
+    If the name of a class reads as a whole number, every cell is the name of a class. Otherwise the cells are either
+    all names, or all numbers 0, 1, ... of the classes in their order. The first cell decides which.
 
     Guarantee:
-        What a cell means follows from the public names and that cell alone: no other cell can make it another class.
+        The meaning of a cell follows from the public names and that cell alone: no other cell can make it another
+        class.
 
     Args:
         words: Names (num_series,), by the rule of `names`. Private.
-        class_names: Public names, in the order of the labels; they go through the same rule.
+        class_names: Public names, in the order of the labels. They go through the same rule.
         where: Beginning of the message, the file.
 
     Returns:
         int64 (num_series,), in 0 .. num_classes - 1.
 
     Raises:
-        InputError: Two class names are one; or naming the first series whose class is none of them, or is written
-            unlike that of the first series.
+        InputError: Two class names are one. Or the class of a series is unknown, or written unlike that of the first
+            series. The message names the first such series.
 
     Example:
         >>> labels_of_words(np.array(["dog", "cat"]), ("cat", "dog"), "'a.csv'").tolist()
@@ -61,7 +62,7 @@ def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str)
 
 
 def _by_name(class_names: tuple[str, ...]) -> dict[str, int]:
-    """Name -> label, by the rule that cells went through."""
+    """Map each name to its label, by the rule that cells went through."""
     labels: dict[str, int] = {}
     for label, name in enumerate(names_of_texts(class_names, lambda label: f"class_names[{label}]").tolist()):
         first = labels.setdefault(name, label)

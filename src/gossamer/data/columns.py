@@ -1,4 +1,4 @@
-"""Columns of a CSV or Parquet file as arrays; text where numbers are needed is one line that says where."""
+"""Columns of a CSV or Parquet file as arrays. Text in place of a number is refused in one line that says where."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from gossamer.errors import InputError
 from gossamer.extras import need
 
 MAX_HEAD_BYTES: Final = 2**22
-"""Longest first line of a CSV file."""
+"""Longest first line of a CSV file, in bytes."""
 MAX_COLUMNS: Final = 100_000
-"""Most columns of a table."""
+"""Largest number of columns of a table."""
 _SUFFIXES: Final = (".csv", ".parquet")
 
 
 def is_table(path: Path) -> bool:
-    """Whether the name is that of a CSV or Parquet file."""
+    """Return True if the name is that of a CSV or Parquet file."""
     return path.suffix.lower() in _SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableFile:
-    """A table on disk whose columns have names, each of its own.
+    """A table on disk, each column with a name of its own.
 
     Args:
         path: A file that ends in .csv (with a head line) or .parquet.
@@ -61,7 +61,7 @@ class TableFile:
         """Refuse a column that is not there or wanted twice.
 
         Raises:
-            InputError: Naming it.
+            InputError: Naming the column.
         """
         known, seen = set(self.names), set[str]()
         for name in wanted:
@@ -83,7 +83,7 @@ class TableFile:
             The columns.
 
         Raises:
-            InputError: A cell cannot be read as what its column is for, or rows differ in length.
+            InputError: A cell is not of its column's kind, or rows differ in length.
         """
         need("series", "a table")
         where = shown(self.path)
@@ -114,7 +114,7 @@ class TableFile:
         try:
             return read_csv(self.path, kinds, column_names=None)
         except pyarrow.ArrowInvalid:
-            # Read once more as text, to say where it is wrong; pyarrow's own message would quote the cell.
+            # Read once more as text, to say where it is wrong, since pyarrow's own message would quote the cell.
             found = _as_text(self.path, list(kinds), column_names=None)
             for name in numbers:
                 _as_numbers(found.column(name), name, shown(self.path))
@@ -127,9 +127,9 @@ class Table:
 
     Args:
         where: The file, for messages.
-        numbers: Name -> float64 (num_rows,); NaN where a cell is empty.
+        numbers: Name -> float64 (num_rows,), with NaN in place of an empty cell.
         words: Name -> names by the rule of `names`, text (num_rows,).
-        times: Name -> float64 (num_rows,), seconds where they were dates.
+        times: Name -> float64 (num_rows,), in seconds if they were dates.
     """
 
     where: str
@@ -139,13 +139,13 @@ class Table:
 
 
 def read_csv_numbers(path: Path) -> np.ndarray:
-    """A CSV file of numbers alone, without a head line.
+    """Read a CSV file of numbers alone, without a head line.
 
     Returns:
         float64 (num_rows, num_columns).
 
     Raises:
-        InputError: It is absent, empty or damaged, rows differ in length, or a cell is no number.
+        InputError: The file is absent, empty or damaged, rows differ in length, or a cell is no number.
     """
     need("series", "a table")
     where = shown(path)
@@ -172,11 +172,11 @@ def read_csv_numbers(path: Path) -> np.ndarray:
 
 
 def read_csv(path: Path, kinds: dict[str, Any], *, column_names: list[str] | None) -> Any:
-    """A CSV file as a table of pyarrow, every row of one length.
+    """Read a CSV file as a table of pyarrow, every row of one length.
 
     Args:
         path: The file.
-        kinds: Name of a column -> its type of pyarrow; other columns are not read.
+        kinds: Name of a column -> its type of pyarrow. Other columns are not read.
         column_names: Names for a file without a head line.
 
     Raises:
@@ -218,7 +218,7 @@ def _as_text(path: Path, columns: list[str], *, column_names: list[str] | None) 
 
 
 def _first_cells(file: BinaryIO, where: str) -> list[str]:
-    """Cells of the first line of a CSV file."""
+    """Return the cells of the first line of a CSV file."""
     line = file.readline(MAX_HEAD_BYTES + 1)
     if len(line) > MAX_HEAD_BYTES:
         raise InputError(
@@ -255,7 +255,7 @@ def _check_head(names: tuple[str, ...], where: str) -> None:
 
 
 def _described(names: tuple[str, ...]) -> str:
-    """What columns there are, by name."""
+    """Name the columns that there are."""
     # Privacy: a table whose head line is missing has the first record in its place, and so a number among the names.
     if any(_is_number(name) for name in names):
         return f"it has {len(names)}, some with a number for a name; is the head line missing?"
@@ -271,7 +271,7 @@ def _is_number(text: str) -> bool:
 
 
 def _as_numbers(column: Any, name: str, where: str) -> np.ndarray:
-    """Values as float64, NaN where there is none."""
+    """Return values as float64, with NaN in place of a missing one."""
     import pyarrow
     from pyarrow import types
 
@@ -299,13 +299,13 @@ def _parsed(cells: list[str | None], name: str, where: str) -> np.ndarray:
 
 
 def _as_words(column: Any, name: str, where: str) -> np.ndarray:
-    """Names as text, none missing."""
+    """Return names as text, none missing."""
     at = f"{where}: column {shown(name[:40])}"
     return names_of_column(_plain(column, name, where), lambda row: f"{at}, row {row + 1}")
 
 
 def _as_times(column: Any, name: str, where: str) -> np.ndarray:
-    """Times as float64, in seconds where they are dates."""
+    """Return times as float64, in seconds if they are dates."""
     from pyarrow import types
 
     column = _plain(column, name, where)
@@ -330,7 +330,7 @@ def _dates(cells: list[str | None], name: str, where: str) -> np.ndarray:
     dates = np.empty(len(cells), dtype="datetime64[ns]")
     for row, cell in enumerate(cells):
         try:
-            # A Z behind a time is read as if it were not there; numpy would say so for every row.
+            # A Z behind a time is read as if it were not there, since numpy would warn about it in every row.
             dates[row] = np.datetime64((cell or "NaT").removesuffix("Z"))
         except (ValueError, ArithmeticError):
             raise InputError(
@@ -344,7 +344,7 @@ def _seconds(dates: np.ndarray, name: str, where: str) -> np.ndarray:
     if np.isnat(dates).any():
         row = int(np.flatnonzero(np.isnat(dates))[0])
         raise InputError(f"{where}: column {shown(name[:40])}, row {row + 1} is empty: every row needs a time")
-    # From the first one on: nanoseconds since 1970 have more digits than a float.
+    # Seconds since the first date, because nanoseconds since 1970 have more digits than a float.
     return (dates - dates.min()).astype(np.int64) / 1e9
 
 

@@ -20,8 +20,8 @@ _SPLIT_SEED: Final = 1797
 def load_digits() -> RecordData:
     """Load the digits, scaled from 0 .. 16 to [0, 1], in a fixed public split.
 
-    The split sorts the records by the raw 64-bit outputs of PCG64 with a fixed seed, a stream that numpy guarantees
-    not to change: the first 1,437 are for training, the other 360 for testing. It looks at no pixel and no label.
+    The split sorts the records by the raw 64-bit outputs of PCG64 with a fixed seed, a stream that numpy guarantees not
+    to change. The first 1,437 are for training, the other 360 for testing. The split looks at no pixel and no label.
 
     Returns:
         1,437 training and 360 test images of 8 x 8 pixels.
@@ -29,7 +29,7 @@ def load_digits() -> RecordData:
     References:
         E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI repository, 1998 (its test part).
     """
-    # Imported here, since it takes longer than the rest of the package and only the digits need it.
+    # Imported here, since scikit-learn takes longer to load than the rest of the package and only the digits need it.
     with from_extra("evaluate", "the data set digits"):
         from sklearn.datasets import load_digits as load_sklearn_digits
 

@@ -17,9 +17,9 @@ from gossamer.data.files import CHUNK_BYTES, shown
 from gossamer.errors import InputError
 
 TIMEOUT_SECONDS: Final = 10.0
-"""Longest silence of the other side."""
+"""Longest silence of the other side, in seconds."""
 MAX_SECONDS: Final = 600.0
-"""Longest duration of one file."""
+"""Longest duration of the download of one file, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +40,13 @@ class PublishedFile:
 def download(home: str, file: PublishedFile, folder: Path) -> Path:
     """Fetch a published file into a folder.
 
-    Nothing is written unless size and SHA-256 are right, and then under a temporary name that is renamed, so that the
-    name never stands for half a file, even if two processes download at once.
+    Nothing is written unless size and SHA-256 are right. The file is written under a temporary name and then renamed.
+    So the name never stands for half a file, even if two processes download at once.
 
     Args:
         home: Address that the file name is appended to.
-        file: What is expected.
-        folder: Where it goes; made if absent.
+        file: The expected file.
+        folder: Folder of the file, made if absent.
 
     Returns:
         Path of the file.

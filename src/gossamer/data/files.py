@@ -1,4 +1,4 @@
-"""Opening and unpacking a user's file: regular, readable, not a bomb, or one line that says why not."""
+"""Opening and unpacking a user's file: it is regular, readable and no bomb, or it is refused in one line."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import BinaryIO, Final
 from gossamer.errors import GossamerError, InputError, ResourceError
 
 FREE_BYTES: Final = 64 * 2**20
-"""Unpacked sizes up to this one are always accepted."""
+"""Unpacked sizes in bytes that are always accepted."""
 MAX_EXPANSION: Final = 200
-"""Largest ratio of unpacked to packed size above `FREE_BYTES`; images of few grays reach about 50."""
+"""Largest ratio of unpacked to packed size above `FREE_BYTES`. Images of few grays reach about 50."""
 CHUNK_BYTES: Final = 2**20
 """Bytes read at a time from a packed stream."""
 
 
 def shown(path: Path | str) -> str:
-    """The path as it may stand in a one-line message: quoted, with line breaks and the like escaped.
+    """Return a path as it may stand in a one-line message: quoted, with line breaks and the like escaped.
 
     Example:
         >>> print(shown("a\\nb"))
@@ -29,12 +29,12 @@ def shown(path: Path | str) -> str:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a regular file that can be reached; a forbidden or impossible path is none."""
+    """Return True if there is a regular file that can be reached. A forbidden or impossible path is none."""
     return stat.S_ISREG(_mode(path))
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is a folder that can be reached; a forbidden or impossible path is none."""
+    """Return True if there is a folder that can be reached. A forbidden or impossible path is none."""
     return stat.S_ISDIR(_mode(path))
 
 
@@ -46,7 +46,7 @@ def _mode(path: Path) -> int:
 
 
 def is_absent(path: Path) -> bool:
-    """Whether nothing is there; not so if the path cannot be looked at for want of permission."""
+    """Return True if nothing is there, and False if the path cannot be looked at for want of permission."""
     try:
         path.stat()
     except PermissionError:
@@ -60,11 +60,11 @@ def check_link(path: Path, root: Path) -> None:
     """Refuse a link that leads out of the folder which its owner handed over.
 
     Args:
-        path: What may be a link.
+        path: A path that may be a link.
         root: The folder, resolved.
 
     Raises:
-        InputError: It leads out, or to nothing.
+        InputError: The link leads out of the folder, or to nothing.
     """
     # Privacy: a link must not draw in records that their owner did not hand over.
     try:
@@ -79,13 +79,13 @@ def open_regular(path: Path) -> BinaryIO:
     """Open a regular file for reading.
 
     Args:
-        path: Where it lies.
+        path: The file.
 
     Returns:
         The open file, for the caller to close.
 
     Raises:
-        InputError: It is absent, a folder, a pipe or device, or may not be read.
+        InputError: The file is absent, a folder, a pipe or device, or may not be read.
     """
     try:
         mode = path.stat().st_mode
@@ -106,7 +106,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 @contextmanager
 def damage_refused(where: str) -> Iterator[None]:
-    """Turn whatever a decoder raises on a damaged file into one line.
+    """Turn any error that a decoder raises on a damaged file into one line.
 
     Args:
         where: Beginning of the message, the file.
@@ -122,8 +122,8 @@ def damage_refused(where: str) -> Iterator[None]:
     except MemoryError:
         raise ResourceError(f"{where}: not enough memory to read it: use fewer or smaller images") from None
     except Exception:
-        # All of them: packages that decode have errors of their own, which share no ancestor but this one.
-        # Privacy: `from None`, because a decoder's message or traceback can carry the bytes it stumbled on.
+        # All exceptions, because packages that decode have errors of their own, which share no ancestor but this one.
+        # Privacy: `from None`, because a decoder's message or traceback can carry the bytes that it failed on.
         raise InputError(f"{where} is damaged or cut short: make or copy the file again") from None
 
 
@@ -146,7 +146,7 @@ def check_expansion(where: str, unpacked: int, packed: int) -> None:
 
 
 def read_promised(stream: BinaryIO, num_bytes: int, where: str) -> bytearray:
-    """Read what a header promises, to the byte, and never more than one byte beyond.
+    """Read the bytes that a header promises, and never more than one byte beyond.
 
     Args:
         stream: A plain or an unpacking stream, at the first promised byte.
@@ -154,7 +154,7 @@ def read_promised(stream: BinaryIO, num_bytes: int, where: str) -> bytearray:
         where: Beginning of the message.
 
     Returns:
-        The bytes. Memory grows with what the stream really holds, not with the promise.
+        The bytes. Memory grows with the true length of the stream and not with the promise.
 
     Raises:
         InputError: The stream ends earlier or goes on.

@@ -19,29 +19,30 @@ from gossamer.data.records import RecordData, RecordSet, check_num_classes, chec
 from gossamer.errors import InputError
 
 _CARDS: Final = ("README.md", "croissant.json")
-"""What describes a folder and is no picture: `gossamer sample` writes them, and many have one."""
+"""Names of files that describe a folder and are no picture. `gossamer sample` writes them, and many folders have
+one."""
 
 
 def load_png_folder(path: Path, *, num_classes: int | None = None) -> RecordData:
     """Load a folder of PNG images.
 
-    With sub-folders, each is a class, in the order of their sorted names, and an empty one is a class without
-    records; with PNG files straight in the folder, the images have no labels. Hidden names (``.x``) are skipped,
-    and so are README.md and croissant.json.
+    Each sub-folder is a class, in the order of the sorted names, and an empty one is a class without records. If the
+    PNG files lie straight in the folder, the images have no labels. Hidden names (``.x``), README.md and croissant.json
+    are skipped.
 
     Guarantee:
-        The names of the sub-folders are a public input; no pixel and no number of files decides a class.
+        The names of the sub-folders are a public input. No pixel and no number of files decides a class.
 
     Args:
-        path: The folder. Gray (up to 8 bits, or 16), palette and RGB (8 bits) images, all of one size; palettes
-            become RGB; transparency is refused.
+        path: The folder. Gray (up to 8 bits, or 16), palette and RGB (8 bits) images, all of one size. Palettes become
+            RGB. Transparency is refused.
         num_classes: If given, the number of sub-folders that must be there.
 
     Returns:
         The images, sorted by class and file name, as training records without a test set.
 
     Raises:
-        InputError: Naming the first file that breaks a rule; never a pixel.
+        InputError: Naming the first file that breaks a rule, and never a pixel.
     """
     if num_classes is not None:
         check_num_classes(num_classes)
@@ -120,7 +121,7 @@ def _checked_png(path: Path) -> Path:
 
 
 def _read_all(paths: list[Path]) -> np.ndarray:
-    """Images as float32 (num_records, channels, height, width) in [0, 1]."""
+    """Read all images as float32 (num_records, channels, height, width) in [0, 1]."""
     first = _read_header(paths[0])
     shape = (len(paths), first.channels, first.height, first.width)
     check_num_values(shown(paths[0].parent), len(paths) * first.channels * first.height * first.width)
@@ -168,7 +169,7 @@ def _check_opened(image: Image.Image, header: PngHeader, where: str) -> None:
 
 
 def _scaled(image: Image.Image, header: PngHeader) -> np.ndarray:
-    """One image as float32 (channels, height, width) in [0, 1]."""
+    """Return one image as float32 (channels, height, width) in [0, 1]."""
     if header.is_gray and header.bit_depth == 16:
         return np.divide(np.asarray(image)[None], 65535, dtype=np.float32)
     if header.is_gray:

@@ -1,4 +1,4 @@
-"""Who is who, as digests: of a person's name, or of the content of a record that has no name."""
+"""Identities of units as digests: of a person's name, or of the content of a record that has no name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from gossamer.privacy.dealing import DIGEST_BYTES
 
 
 def digests_of_names(names: Iterable[str]) -> np.ndarray:
-    """Digests of names, as `data.names` writes them: uint8 (names, 32). Private: whoever guesses a name can confirm it.
+    """Compute the digests of names, as `data.names` writes them: uint8 (names, 32).
+
+    The digests are private, since a guessed name can be confirmed by its digest.
 
     >>> digests_of_names(["7", "anna"]).shape
     (2, 32)
@@ -27,7 +29,7 @@ def digests_of_names(names: Iterable[str]) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NamedPeople:
-    """Whose each record is: a number for each person, and the digest of the name that it stands for. Private.
+    """The person of each record: a number for each person, and the digest of the name that it stands for. Private.
 
     Attributes:
         numbers: int64 (num_records,) in 0 .. num_people - 1. They only tell people apart.
@@ -39,20 +41,22 @@ class NamedPeople:
 
     @classmethod
     def of(cls, names: np.ndarray) -> NamedPeople:
-        """The people of these names, a name for each record."""
-        # A number may be a rank here: nothing is computed from it but who is the same.
+        """Return the people of these names, a name for each record."""
+        # A number may be a rank here, since only the equality of numbers is ever used.
         distinct = {name: number for number, name in enumerate(dict.fromkeys(names.tolist()))}
         numbers = np.fromiter(map(distinct.__getitem__, names.tolist()), dtype=np.int64, count=len(names))
         return cls(numbers=numbers, digests=digests_of_names(distinct))
 
     def of_records(self, kept: np.ndarray | slice = slice(None)) -> dict[str, Any]:
-        """As a `RecordSet` of some of the records takes them."""
+        """Return the arguments on people that a `RecordSet` of some of the records takes."""
         numbers = torch.from_numpy(self.numbers[kept].copy())
         return {"people": numbers, "num_people": len(self.digests), "person_digests": self.digests}
 
 
 def digests_of_contents(x: Tensor, y: Tensor | None) -> np.ndarray:
-    """Digests of all that a training reads of each record, its values and its label: uint8 (records, 32). Private.
+    """Compute the digest of each record, of its values and its label: uint8 (records, 32). Private.
+
+    A training reads nothing of a record but these.
 
     Args:
         x: float32 (records, ...).

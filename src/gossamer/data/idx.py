@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST: a magic number, the dimensions, the bytes; plain or gzipped."""
+"""IDX files, the format of MNIST: a magic number, the dimensions, the bytes, either plain or gzipped."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _UINT8: Final = 0x08
 def read_idx(path: Path, *, num_dims: int) -> np.ndarray:
     """Read an IDX file of unsigned bytes.
 
-    The file is ``0 0 type num_dims``, then `num_dims` big-endian 32-bit sizes, then the values in row-major order.
-    Whether it is gzipped is told by its first bytes, not by its name. Unpacking stops one byte after the promised end.
+    The file is ``0 0 type num_dims``, then `num_dims` big-endian 32-bit sizes, then the values in row-major order. Its
+    first bytes tell that it is gzipped, and not its name. Unpacking stops one byte after the promised end.
 
     Args:
         path: The file.
         num_dims: Dimensions expected: 3 for images, 1 for labels.
 
     Returns:
-        uint8 array with the promised shape; writable.
+        Writable uint8 array with the promised shape.
 
     Raises:
-        InputError: The file is absent, unreadable, of another type or number of dimensions, longer or shorter than
-            its header promises, or damaged.
+        InputError: The file is absent, unreadable, damaged, longer or shorter than its header promises, or of another
+            type or number of dimensions.
 
     References:
         Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", section "file formats".

@@ -28,7 +28,7 @@ class ImageSpec(AbstractSpec):
         channels: 1 (gray) or 3 (red, green, blue).
         height: Pixels, 1 to 1024.
         width: Pixels, 1 to 1024.
-        class_names: One name per class, in the order of the labels 0, 1, ...; empty for images without labels.
+        class_names: One name per class, in the order of the labels 0, 1, ... and empty for images without labels.
 
     Raises:
         InputError: A size is out of range, or a name is empty, unprintable, too long or given twice.
@@ -57,10 +57,10 @@ class ImageSpec(AbstractSpec):
         return self.channels, self.height, self.width
 
     def as_written(self, x: Tensor) -> Tensor:
-        """Values as a file of this format holds them: rounded to 256 levels, black being 0 and nothing else.
+        """Return values as a file of this format holds them: rounded to 256 levels, with black as exactly 0.
 
-        Real images come so. A sigmoid never reaches 0, and a decision tree, or whatever asks whether a pixel is black,
-        tells a background of 0.001 from one of 0 and learns that alone.
+        Real images come so. A sigmoid never reaches 0. A decision tree, or any other rule that asks if a pixel is
+        black, tells a background of 0.001 from one of 0. It would learn that alone.
 
         Args:
             x: (batch, channels, height, width) in [0, 1].

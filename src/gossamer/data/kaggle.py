@@ -19,7 +19,7 @@ from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
 FOLDERS: Final = ("heartbeat", "kaggle-heartbeat", ".")
-"""Where the files may lie under a data folder."""
+"""Folders, under a data folder, in which the files are looked for."""
 MITBIH_FILES: Final = ("mitbih_train.csv", "mitbih_test.csv")
 PTB_FILES: Final = ("ptbdb_normal.csv", "ptbdb_abnormal.csv")
 NUM_MITBIH_TRAIN: Final = 87_554
@@ -37,7 +37,7 @@ def load_kaggle_mitbih(data_dir: Path | None = None) -> RecordData:
     """Read `mitbih_train.csv` and `mitbih_test.csv`, in the table's own split.
 
     Args:
-        data_dir: Folder that they lie in, or a `heartbeat` folder of them; None for GOSSAMER_DATA.
+        data_dir: Folder that they lie in, or that has a `heartbeat` folder of them. None for GOSSAMER_DATA.
 
     Returns:
         Beats of five classes, without people.
@@ -58,9 +58,9 @@ def load_kaggle_ptb(
     """Read `ptbdb_normal.csv` and `ptbdb_abnormal.csv` and split them once.
 
     Args:
-        data_dir: Folder that they lie in, or a `heartbeat` folder of them; None for GOSSAMER_DATA.
-        split: None for about a fifth of the rows at random. Nothing stands on both sides.
-        key: Secret, by which a split holds some out; None for a new one.
+        data_dir: Folder that they lie in, or that has a `heartbeat` folder of them. None for GOSSAMER_DATA.
+        split: None for about a fifth of the rows at random. No row stands on both sides.
+        key: Secret, by which a split holds some out. None for a new one.
 
     Returns:
         Beats of two classes, without people.
@@ -81,10 +81,10 @@ def load_kaggle_ptb(
 
 
 def find_kaggle(data_dir: Path | None, names: tuple[str, str]) -> tuple[Path, Path]:
-    """The two files of a table, `MITBIH_FILES` or `PTB_FILES`.
+    """Return the two files of a table, `MITBIH_FILES` or `PTB_FILES`.
 
     Raises:
-        InputError: They are not there.
+        InputError: The files are not there.
     """
     roots = published_roots(data_dir)
     for root in roots:
@@ -99,7 +99,7 @@ def find_kaggle(data_dir: Path | None, names: tuple[str, str]) -> tuple[Path, Pa
 
 
 def _rows(name: str, path: Path, spec: SeriesSpec) -> Rows:
-    """All rows of one file: the values, and the class in the last column."""
+    """Read all rows of one file: the values, and the class in the last column."""
     table, where = read_csv_numbers(path), shown(path)
     if table.shape[1] != spec.length + 1:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Made-up heartbeats of made-up people: an electrocardiogram drawn from a published formula; nobody is behind it."""
+"""Made-up heartbeats of people who do not exist: an electrocardiogram drawn from a published formula."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gossamer.data.splits import RecordingLists, Rows, divide
 NUM_PEOPLE: Final = 100
 BEATS_PER_PERSON: Final = 30
 NAMES: Final = tuple(f"p{number:02d}" for number in range(NUM_PEOPLE))
-"""Of the made-up people, and of the one recording that each of them has."""
+"""Names of the made-up people, and of the one recording that each of them has."""
 BEATS_SPEC: Final = SeriesSpec(
     channels=1,
     length=96,
@@ -63,13 +63,13 @@ WIDE: Final = (
 
 
 def load_made_beats() -> RecordData:
-    r"""Draw 3,000 beats of 100 people; the same ones each time.
+    r"""Draw 3,000 beats of 100 people, the same ones each time.
 
-    A beat is a sum of Gaussians around its R peak, :math:`z(t) = \sum_i a_i \exp(-(t - t_i)^2 / 2 b_i^2)`, plus the
-    end of the T wave of the beat before it, a slow baseline and measurement noise. A person has heights, times and
-    widths of their own, and a heart rate; a beat varies around them. An early beat comes after two thirds of the
-    usual interval, upon the T wave of the one before it; a wide beat has another shape. The electrocardiogram is that
-    of the model of McSharry and others, in its closed form without the dynamics.
+    A beat is a sum of Gaussians around its R peak, :math:`z(t) = \sum_i a_i \exp(-(t - t_i)^2 / 2 b_i^2)`. To this are
+    added the end of the T wave of the beat before it, a slow baseline and measurement noise. A person has heights,
+    times and widths of their own, and a heart rate. A beat varies around them. An early beat comes after two thirds of
+    the usual interval, upon the T wave of the one before it. A wide beat has another shape. The electrocardiogram is
+    that of the model of McSharry and others, in its closed form without the dynamics.
 
     Returns:
         80 people for training, 20 for testing.
@@ -95,7 +95,7 @@ def load_made_beats() -> RecordData:
 
 
 def _sides() -> RecordingLists:
-    """The last people in a published order are for testing: a recording of each person, named as the person is."""
+    """Return the lists of people, the last ones in a published order for testing. A recording has its person's name."""
     order = np.argsort(np.random.PCG64(_SEED).random_raw(NUM_PEOPLE), kind="stable").tolist()
     names = [NAMES[person] for person in order]
     return RecordingLists(
@@ -106,7 +106,7 @@ def _sides() -> RecordingLists:
 
 
 def _person(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Beats of one person in millivolts, (BEATS_PER_PERSON, length), and their classes."""
+    """Draw the beats of one person in millivolts, (BEATS_PER_PERSON, length), and their classes."""
     normal, wide = _varied(_numbers(NORMAL), rng, 0.15), _varied(_numbers(WIDE), rng, 0.15)
     labels = rng.choice(3, size=(BEATS_PER_PERSON, 1), p=_SHARES)
     gap = rng.uniform(0.7, 1.0) * np.where(labels == 0, 1.0, 0.66) * rng.normal(1, 0.03, labels.shape)
@@ -118,14 +118,14 @@ def _person(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _signal(waves: np.ndarray, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A person's waves, a little different at each beat, (BEATS_PER_PERSON, length)."""
+    """Draw a person's waves, a little different at each beat, (BEATS_PER_PERSON, length)."""
     height, middle, width = np.moveaxis(_varied(np.tile(waves, (BEATS_PER_PERSON, 1, 1)), rng, 0.04), -1, 0)[..., None]
     distance = np.broadcast_to(times, (BEATS_PER_PERSON, BEATS_SPEC.length))[:, None] - middle
     return (height * np.exp(-((distance / width) ** 2) / 2)).sum(axis=1)
 
 
 def _varied(waves: np.ndarray, rng: np.random.Generator, spread: float) -> np.ndarray:
-    # Times vary less than heights, or waves would change places.
+    # Times vary less than heights, because waves would otherwise change places.
     return waves * np.exp(rng.normal(0, spread, waves.shape)) ** np.array([1, 1 / 3, 1 / 2])
 
 

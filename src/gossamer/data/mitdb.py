@@ -15,12 +15,12 @@ from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
 FOLDERS: Final = ("mitdb", "mitdb/1.0.0", "physionet.org/files/mitdb/1.0.0", "mit-bih-arrhythmia-database-1.0.0")
-"""Where the recordings may lie under a data folder."""
+"""Folders, under a data folder, in which the recordings are looked for."""
 HOME: Final = "https://physionet.org/content/mitdb/1.0.0/"
 LEADS: Final = MainLead(preferred="MLII")
-"""The modified limb lead II, which 46 of the 48 recordings have; the others' first signal."""
+"""The modified limb lead II, which 46 of the 48 recordings have. The other two use their first signal."""
 ONE_MAN: Final = {"202": "201"}
-"""Recordings of a person whom an earlier one shows: 202 is from the tape of 201."""
+"""Recordings of a person whom an earlier recording shows: 202 is from the tape of 201."""
 DS1: Final = (
     "101", "106", "108", "109", "112", "114", "115", "116", "118", "119", "122",
     "124", "201", "203", "205", "207", "208", "209", "215", "220", "223", "230",
@@ -41,7 +41,7 @@ DE_CHAZAL: Final = RecordingLists(
     train=DS1,
     test=DS2,
 )
-"""As published: P. de Chazal, M. O'Dwyer, R. B. Reilly, IEEE Trans. Biomed. Eng. 51(7), 2004."""
+"""Lists as published: P. de Chazal, M. O'Dwyer, R. B. Reilly, IEEE Trans. Biomed. Eng. 51(7), 2004."""
 BETWEEN_PEOPLE: Final = RecordingLists(
     title="DS1 for training, DS2 for testing (de Chazal 2004), the paced recordings left out, and 202, "
     "which shows the man of 201",
@@ -62,11 +62,11 @@ def load_mitdb(
     """Read all beats with an AAMI class.
 
     Args:
-        data_dir: Folder that `mitdb` lies in; None for the environment variable GOSSAMER_DATA.
-        layout: None for that of the Kaggle table.
-        split: None for about a fifth of the beats at random.
-        leads: Which signals; by default MLII, or the first one where it is missing.
-        key: Secret, by which a split holds some out; None for a new one.
+        data_dir: Folder that `mitdb` lies in, or None for the environment variable GOSSAMER_DATA.
+        layout: Rule by which beats are cut, or None for that of the Kaggle table.
+        split: Split into training and test beats, or None for about a fifth of the beats at random.
+        leads: Choice of the signals: by default MLII, or the first one if MLII is missing.
+        key: Secret, by which a split holds some out. None for a new one.
 
     Returns:
         Beats with the person they are of.
@@ -81,13 +81,13 @@ def load_mitdb(
     layout = layout or KaggleLayout()
     rows = read_mitdb(data_dir, layout, leads)
     published = "Classes, sample rate and people are those published for the MIT-BIH Arrhythmia Database."
-    # Privacy: the same sentence whichever of them lie on the disk.
+    # Privacy: the sentence is the same whichever of the recordings lie on the disk.
     some = "The recordings are those of the published set, or some of them."
     return divide(rows, split or RandomSplit(), (published, some, layout.note), key, PUBLISHED)
 
 
 def read_mitdb(data_dir: Path | None, layout: AbstractBeatLayout, leads: AbstractLeads) -> Rows:
-    """All beats before they are split; see `load_mitdb`."""
+    """Read all beats before they are split, as `load_mitdb` does."""
     folder = find_mitdb(data_dir)
     names = find_recordings(folder)
     recordings = (read_annotated(folder, name, leads, "atr") for name in names)
@@ -97,15 +97,15 @@ def read_mitdb(data_dir: Path | None, layout: AbstractBeatLayout, leads: Abstrac
 
 
 def find_mitdb(data_dir: Path | None) -> Path:
-    """The folder of the recordings.
+    """Return the folder of the recordings.
 
     Raises:
-        InputError: They are not there.
+        InputError: The recordings are not there.
     """
     roots = published_roots(data_dir)
     for root in roots:
         for folder in FOLDERS:
-            # Any of them: who is missing must not decide whether the set is found.
+            # Any of them will do: a missing recording must not decide that the set is found.
             if any(is_file(root / folder / f"{name}.hea") for name in (*DS1, *DS2, *PACED)):
                 return root / folder
     raise InputError(

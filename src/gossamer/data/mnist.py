@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: found on disk, or downloaded from their public homes and verified."""
+"""MNIST and Fashion-MNIST, found on disk or downloaded from their public homes and verified."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from gossamer.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class IdxImages:
-    """A published pair of training and test images in four IDX files; everything here is public.
+    """A published pair of training and test images in four IDX files. Everything here is public.
 
     Args:
         name: Name on the command line.
         title: Name in sentences.
-        folders: Folders, relative to a data folder, in which the files are looked for; downloads go to the first.
+        folders: Folders, relative to a data folder, in which the files are looked for. Downloads go to the first.
         home: Address that the file names are appended to.
         class_names: One per label.
         num_train: Published number of training images.
@@ -129,7 +129,7 @@ FASHION_MNIST: Final = IdxImages(
 
 
 def cache_dir() -> Path:
-    """Folder of downloads: the environment variable GOSSAMER_CACHE, else ``~/.cache/gossamer``."""
+    """Return the folder of downloads: the environment variable GOSSAMER_CACHE, else ``~/.cache/gossamer``."""
     return Path(os.environ.get("GOSSAMER_CACHE") or "~/.cache/gossamer").expanduser()
 
 
@@ -138,8 +138,8 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None) -> RecordDa
 
     Args:
         source: `MNIST` or `FASHION_MNIST`.
-        data_dir: Where to look first, and where a download goes; None for the environment variable GOSSAMER_DATA,
-            and without that the cache folder alone.
+        data_dir: Folder to look in first, and to download to. None for the environment variable GOSSAMER_DATA, and
+            without that for the cache folder alone.
 
     Returns:
         Training and test images, 28 x 28 with one channel, scaled by 255.
@@ -151,23 +151,23 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None) -> RecordDa
     paths = find_idx_images(source, roots) or _download(source, roots)
     train = _read_pair(source.name, source, paths[0], paths[1])
     test = _read_pair(f"{source.name} test", source, paths[2], paths[3])
-    # Privacy: the same sentence however many images the files hold.
+    # Privacy: the sentence is the same however many images the files hold.
     notes = (f"Shape, classes and the largest number of records are those published for {source.title}.",)
     published = PublishedCounts(num_records=source.num_train)
     return RecordData(train=train, test=test, public_notes=notes, published=published)
 
 
 def published_roots(data_dir: Path | None) -> tuple[Path, ...]:
-    """Folders in which published sets are looked for.
+    """Return the folders in which published sets are looked for.
 
     Args:
-        data_dir: Where to look first; None for the environment variable GOSSAMER_DATA.
+        data_dir: Folder to look in first, or None for the environment variable GOSSAMER_DATA.
 
     Returns:
         That folder, if there is one, and the cache folder.
 
     Raises:
-        InputError: The folder that was named is none.
+        InputError: The named folder does not exist.
     """
     value = os.environ.get("GOSSAMER_DATA")
     given = data_dir if data_dir is not None else Path(value) if value else None
@@ -179,7 +179,7 @@ def published_roots(data_dir: Path | None) -> tuple[Path, ...]:
 
 
 def find_idx_images(source: IdxImages, roots: tuple[Path, ...]) -> list[Path] | None:
-    """The four files in the first folder that has them all, or None; nothing is read or downloaded."""
+    """Return the four files in the first folder that has them all, or None. Nothing is read or downloaded."""
     for root in roots:
         for folder in source.folders:
             paths = [_existing(root / folder, file.name) for file in source.files]

@@ -1,15 +1,15 @@
-"""One rule from a cell to a name: a person, series or class is one, however and wherever its name was written.
+"""One rule that makes a name of a cell: a person, series or class has one name, however and wherever it was written.
 
 | written | name |
 |---|---|
 | whole numbers of any size | their decimal text |
 | floats | whole: that number's text, below 2**53 (float32: 2**24, float16: 2**11); else the shortest that reads back |
-| text | stripped, without marks that nobody sees, in Unicode's form NFC; as a number if it reads as one; True is true |
+| text | stripped, without invisible marks, in Unicode's form NFC; as a number if it reads as one; True is true |
 | truth values | true, false |
 | decimals, bytes in UTF-8 | as their plain text |
 
-So ``7``, ``7.0``, ``"007"`` and ``Decimal("7.00")`` are one name. What is missing, infinite, of another kind or not
-known to its last digit is refused.
+So ``7``, ``7.0``, ``"007"`` and ``Decimal("7.00")`` are one name. A cell is refused if it is missing, infinite, of
+another kind, or not known to its last digit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gossamer.errors import InputError
 MAX_WORD_LENGTH: Final = 256
 """Longest name of a class, person or series, and longest time, in characters."""
 Place = Callable[[int], str]
-"""Where a cell stands, in words, by its number from 0: the beginning of a message."""
+"""Words for the place of a cell, by its number from 0: the beginning of a message."""
 # At the limit itself two whole numbers have already become one float: 2**53 may have been 2**53 + 1.
 _LIMIT: Final = 2**53
 _LIMITS: Final = {np.dtype(np.float64): _LIMIT, np.dtype(np.float32): 2**24, np.dtype(np.float16): 2**11}
@@ -58,11 +58,11 @@ class _NoName(ValueError):
 
 
 def names_of_array(values: np.ndarray, place: Place) -> np.ndarray:
-    """Names in an array of numpy.
+    """Return the names in an array of numpy.
 
     Guarantee:
-        Equal names come from what the rule above calls equal, whatever the type of the array; a message names the
-        place of a cell, never what stands there.
+        Two cells have equal names exactly if the rule above calls them equal, whatever the type of the array. A message
+        names the place of a cell, never its content.
 
     Args:
         values: (num_rows,) integers, floats, truth values, text, bytes, or objects of these kinds and decimals.
@@ -97,7 +97,7 @@ def names_of_array(values: np.ndarray, place: Place) -> np.ndarray:
 
 
 def names_of_column(column: Any, place: Place) -> np.ndarray:
-    """Names in a column of pyarrow whose dictionary, if it had one, is written out; else as `names_of_array`.
+    """Return the names in a column of pyarrow, its dictionary, if it had one, written out. See `names_of_array`.
 
     Args:
         column: Chunked array (num_rows,) of whole numbers, floats, decimals, truth values, text or bytes.
@@ -128,7 +128,7 @@ def names_of_column(column: Any, place: Place) -> np.ndarray:
 
 
 def names_of_texts(texts: Sequence[str], place: Place) -> np.ndarray:
-    """Names that were written as text, (num_rows,).
+    """Return the names that were written as text, (num_rows,).
 
     Raises:
         InputError: Naming the first text that is no name.
@@ -137,7 +137,7 @@ def names_of_texts(texts: Sequence[str], place: Place) -> np.ndarray:
 
 
 def slots_of_names(names: np.ndarray) -> np.ndarray:
-    """Which name each row has, as numbers 0, 1, ... in the order of the sorted names.
+    """Return the number of each row's name: 0, 1, ... in the order of the sorted names.
 
     Args:
         names: (num_rows,), by the rule above.
@@ -155,13 +155,13 @@ def slots_of_names(names: np.ndarray) -> np.ndarray:
 
 
 def is_whole(name: str) -> bool:
-    """Whether a name, by the rule above, is that of a whole number."""
+    """Return True if a name, by the rule above, is that of a whole number."""
     return re.fullmatch(r"-?[0-9]+", name) is not None
 
 
 def _named(cells: Sequence[Any], rule: Callable[[Any], str], place: Place) -> np.ndarray:
     names: dict[Any, str] = {}
-    # In the order in which they first appear, so that the first cell to be refused is the first in the table.
+    # In the order in which they first appear, so that the first refused cell is the first in the table.
     for cell in dict.fromkeys(cells):
         try:
             names[cell] = rule(cell)
@@ -172,12 +172,12 @@ def _named(cells: Sequence[Any], rule: Callable[[Any], str], place: Place) -> np
 
 
 def _names_of_objects(cells: Iterable[Any], place: Place) -> np.ndarray:
-    """Names of cells of several kinds, as pandas hands them over."""
+    """Return the names of cells of several kinds, as pandas hands them over."""
     return _named([_key(cell) for cell in cells], _of_object, place)
 
 
 def _key(cell: Any) -> tuple[type, Any]:
-    """A cell with its kind: 1 and True would be one key, and of a small float the kind says how sure it is."""
+    """Return a cell with its kind: 1 and True would be one key, and a small float's kind says how precise it is."""
     if not isinstance(cell, Decimal):
         return type(cell), cell if isinstance(cell, _CELLS) else None
     if cell.is_finite():
@@ -202,14 +202,14 @@ def _of_object(key: tuple[type, Any]) -> str:
 
 
 def _of_integer(number: int) -> str:
-    # Python refuses to write out what is endless.
+    # Python refuses to write out a number of very many digits.
     if number.bit_length() > 4 * MAX_WORD_LENGTH or len(str(number)) > MAX_WORD_LENGTH:
         raise _NoName(_LONG)
     return str(number)
 
 
 def _float_rule(kind: np.dtype) -> Callable[[float], str]:
-    """The rule for floats of a precision, which come as Python's."""
+    """Return the rule for floats of a precision, which come as Python's."""
     limit = _LIMITS[kind]
     if kind not in _SMALL:
         return lambda value: _of_float(value, limit)
@@ -256,7 +256,7 @@ def _of_text(cell: str) -> str:
 
 
 def _composed(text: str) -> str:
-    """A text in Unicode's form NFC and without unseen marks: two that look alike were written otherwise, no more."""
+    """Return a text in Unicode's form NFC and without invisible marks, so that texts that look alike are equal."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -265,7 +265,7 @@ def _composed(text: str) -> str:
 
 
 def _of_float_text(text: str) -> str:
-    """As the float that it is, if it is that float and not merely near to it."""
+    """Name a text as the float that it is, if it is exactly that float and not merely near to it."""
     value = float(text)
     if not abs(value) < _LIMIT:
         raise _NoName(_UNSURE)

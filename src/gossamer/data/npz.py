@@ -1,4 +1,4 @@
-"""A user's own images in an NPZ file: `x`, optional `y`, optional `class_names`; or `data_x` and `data_y`."""
+"""A user's own images in an NPZ file: `x`, optional `y`, optional `class_names`, or else `data_x` and `data_y`."""
 
 from __future__ import annotations
 
@@ -37,24 +37,28 @@ _PIXEL_KINDS: Final = re.compile(r"[<>|=]?(?:f[248]|u1)")
 def load_npz(path: Path, *, num_classes: int | None = None) -> RecordData:
     """Load images from an NPZ file.
 
+    The file has the key `x` and may have `y`, `class_names` and `person`. Without `x`, it has the keys of GS-WGAN's
+    published code: `data_x`, channels last, and `data_y`. Other keys are not read. Nothing is ever unpickled.
+
+    - `x`: float16/32/64 in [0, 1] or uint8 in 0 .. 255 (divided by 255), of shape (num_records, height, width) or
+      (num_records, channels, height, width), channels 1 or 3, sides 4 to 1024.
+    - `y`: integers of shape (num_records,).
+    - `class_names`: text of shape (num_classes,).
+    - `person`: numbers or text of shape (num_records,), any name of the person that an image is of.
+
     Guarantee:
         The number of classes is a public input: `num_classes`, or the length of `class_names` in the file, or the
         constant 10. It is never derived from the labels.
 
     Args:
-        path: File with `x`, float16/32/64 in [0, 1] or uint8 in 0 .. 255 (divided by 255), of shape (num_records,
-            height, width) or (num_records, channels, height, width), channels 1 or 3, sides 4 to 1024; optionally `y`,
-            integers of shape (num_records,); optionally `class_names`, text of shape (num_classes,); optionally
-            `person`, numbers or text of shape (num_records,), any name of the person that an image is of. Without
-            `x`, the keys of GS-WGAN's published code: `data_x`, channels last, and `data_y`. Other keys are not read.
-            Nothing is ever unpickled.
+        path: The file.
         num_classes: Public number of classes, for a file with `y`.
 
     Returns:
         The images as training records, without a test set.
 
     Raises:
-        InputError: Naming file, key and the first index that breaks a rule; never a value.
+        InputError: Naming file, key and the first index that breaks a rule, and never a value.
     """
     where = shown(path)
     if num_classes is not None:
@@ -79,10 +83,10 @@ def load_npz(path: Path, *, num_classes: int | None = None) -> RecordData:
 
 
 def has_unnamed_classes(path: Path) -> bool:
-    """Whether an NPZ file has labels but no names of their classes, so that their number must be given.
+    """Return True if an NPZ file has labels but no names of their classes, so that their number must be given.
 
     Raises:
-        InputError: It is absent or no NPZ file, or holds no images.
+        InputError: The file is absent, is no NPZ file, or holds no images.
     """
     where = shown(path)
     with open_archive(path, where) as archive:
@@ -113,7 +117,7 @@ def _keys(members: dict[str, zipfile.ZipInfo], where: str) -> _Keys:
 
 
 def _pixels(archive: zipfile.ZipFile, info: zipfile.ZipInfo, keys: _Keys, where: str) -> np.ndarray:
-    """Images as float32 (num_records, channels, height, width) in [0, 1]."""
+    """Read the images as float32 (num_records, channels, height, width) in [0, 1]."""
     at = f"{where}: {keys.x}"
     with open_member(archive, info, at) as stream:
         header = read_array_header(stream, at)

@@ -1,4 +1,4 @@
-"""Columns of a Parquet file: its names, and what is in them as long as it would not fill the memory."""
+"""Columns of a Parquet file: their names, and their content as long as it would not fill the memory."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _MAX_METADATA_ITEMS: Final = 2 * 10**6
 
 
 def parquet_names(file: BinaryIO) -> tuple[str, ...]:
-    """Names of the columns, in their order."""
+    """Return the names of the columns, in their order."""
     return tuple(str(name) for name in _opened(file).schema_arrow.names)
 
 
 def read_parquet(file: BinaryIO, wanted: list[str], where: str) -> Any:
-    """Some columns as a table of pyarrow; text as words and places of them, for `spelled_out`.
+    """Read some columns as a table of pyarrow, with text as a dictionary of words and indices, for `spelled_out`.
 
     Args:
         file: An open file.
@@ -28,9 +28,9 @@ def read_parquet(file: BinaryIO, wanted: list[str], where: str) -> Any:
     Raises:
         InputError: A column holds lists or records, or the file would unpack to an absurd multiple of its size.
     """
-    # A word may be long, and stand in every row: it is looked at before it is written out.
+    # A word may be long and stand in every row, so its length is checked before it is written out.
     opened = _opened(file, read_dictionary=_texts_among(_opened(file).schema_arrow, wanted, where))
-    # What is one value over and over is packed to almost nothing, so a small file may promise any number.
+    # One value over and over is packed to almost nothing, so a small file may promise any number of rows.
     metadata = opened.metadata
     check_num_values(where, metadata.num_rows * len(wanted))
     pages = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
@@ -39,11 +39,11 @@ def read_parquet(file: BinaryIO, wanted: list[str], where: str) -> Any:
 
 
 def spelled_out(column: Any, max_length: int, at: str) -> Any:
-    """A column of words and places of them as a word a row; any other as it is.
+    """Write a column of words and indices out as a word for each row, and return any other column unchanged.
 
     Args:
-        column: Of a table of pyarrow.
-        max_length: Most characters of a word.
+        column: Column of a table of pyarrow.
+        max_length: Largest number of characters of a word.
         at: Beginning of the message, file and column.
 
     Raises:
@@ -68,7 +68,7 @@ def _opened(file: BinaryIO, **options: Any) -> Any:
 
 
 def _texts_among(schema: Any, columns: list[str], where: str) -> list[str]:
-    """Columns of text; those of lists or records are refused."""
+    """Return the columns of text, and refuse columns of lists or records."""
     from pyarrow import types
 
     for name in columns:

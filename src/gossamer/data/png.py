@@ -1,4 +1,4 @@
-"""The structure of a PNG file, checked in full before its pixels are decoded; a decoder would fill gaps with black."""
+"""The structure of a PNG file, checked in full before pixels are decoded, since decoders fill gaps with black."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from gossamer.errors import InputError
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 MAX_FILE_BYTES: Final = 64 * 2**20
-"""Longest PNG file."""
+"""Largest PNG file, in bytes."""
 MAX_CHUNKS: Final = 2**16
-"""Most parts of a PNG file; what writes them makes one of 8 KiB or more."""
+"""Largest number of parts of a PNG file. Programs that write PNG make parts of 8 KiB or more."""
 _GRAY, _RGB, _PALETTE = 0, 2, 3
 _ALPHA_TYPES: Final = (4, 6)
 _BIT_DEPTHS: Final = {_GRAY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8)}
@@ -27,14 +27,14 @@ _PASSES: Final = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2,
 
 @dataclass(frozen=True, kw_only=True)
 class PngHeader:
-    """What the first 33 bytes of a PNG file say.
+    """The first 33 bytes of a PNG file, parsed.
 
     Args:
         width: Pixels.
         height: Pixels.
         bit_depth: Bits a channel, or bits of a palette's index.
         colour_type: 0 gray, 2 RGB, 3 palette.
-        interlaced: Whether the rows come in seven passes.
+        interlaced: True if the rows come in seven passes.
     """
 
     width: int
@@ -45,7 +45,7 @@ class PngHeader:
 
     @property
     def is_gray(self) -> bool:
-        """Whether there is one channel."""
+        """True if there is one channel."""
         return self.colour_type == _GRAY
 
     @property
@@ -66,7 +66,7 @@ class PngHeader:
 
 
 def read_png_header(file: BinaryIO, where: str) -> PngHeader:
-    """Read size and type, and refuse what is not supported, before anything is unpacked.
+    """Read size and type, and refuse an unsupported image before anything is unpacked.
 
     Args:
         file: An open file, at its beginning.
@@ -99,11 +99,11 @@ def read_png_header(file: BinaryIO, where: str) -> PngHeader:
 
 
 def check_png_structure(file: BinaryIO, header: PngHeader, where: str) -> None:
-    """Refuse a file with a damaged or missing part, or whose pixels do not fill its image to the byte.
+    """Refuse a file with a damaged or missing part, or with pixels that do not fill its image to the byte.
 
     Args:
         file: The open file.
-        header: What `read_png_header` returned for it.
+        header: Its header, by `read_png_header`.
         where: Beginning of the message.
 
     Raises:

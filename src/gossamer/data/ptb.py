@@ -19,14 +19,14 @@ from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
 FOLDERS: Final = ("ptbdb", "ptbdb/1.0.0", "physionet.org/files/ptbdb/1.0.0", "ptb-diagnostic-ecg-database-1.0.0")
-"""Where the folders of the patients may lie under a data folder."""
+"""Folders, under a data folder, in which the folders of the patients are looked for."""
 HOME: Final = "https://physionet.org/content/ptbdb/1.0.0/"
 LEADS: Final = NamedLeads(names=("ii",))
 """Limb lead II."""
 CLASSES: Final = ("healthy control", "myocardial infarction")
-"""Diagnoses that are kept, as the Kaggle table keeps them; recordings of any other are left out."""
+"""Diagnoses that are kept, as the Kaggle table keeps them. Recordings of any other are left out."""
 PUBLISHED: Final = PublishedCounts(num_people=290)
-"""People of all recordings, those of other diagnoses included; nobody publishes how many beats there are."""
+"""People of all recordings, those of other diagnoses included. The number of beats is nowhere published."""
 _REASON: Final = "reason for admission:"
 
 
@@ -38,17 +38,17 @@ def load_ptb(
     leads: AbstractLeads = LEADS,
     key: UnitKey | None = None,
 ) -> RecordData:
-    """Read the beats of all recordings whose diagnosis is one of the two classes.
+    """Read the beats of all recordings with one of the two diagnoses that are classes.
 
-    The recordings have no annotations: R peaks are found by `find_r_peaks` in the first of the wanted leads. The
-    person is the patient's folder.
+    The recordings have no annotations: `find_r_peaks` finds R peaks in the first of the wanted leads. The person is the
+    patient's folder.
 
     Args:
-        data_dir: Folder that `ptbdb` lies in; None for the environment variable GOSSAMER_DATA.
-        layout: None for that of the Kaggle table.
-        split: None for about a fifth of the people.
-        leads: Which signals.
-        key: Secret, by which a split holds some out; None for a new one.
+        data_dir: Folder that `ptbdb` lies in, or None for the environment variable GOSSAMER_DATA.
+        layout: Rule by which beats are cut, or None for that of the Kaggle table.
+        split: Split into training and test beats, or None for about a fifth of the people.
+        leads: Choice of the signals.
+        key: Secret, by which a split holds some out. None for a new one.
 
     Returns:
         Beats with the person they are of.
@@ -73,7 +73,7 @@ def load_ptb(
 
 
 def diagnosis(signal: Signal, where: str) -> int | None:
-    """Class of a recording by its header, None for a diagnosis that is no class.
+    """Return the class of a recording by its header, or None for a diagnosis that is no class.
 
     Raises:
         InputError: The header names no reason for admission.
@@ -102,10 +102,10 @@ def _diagnosed(patient: Path, leads: AbstractLeads) -> Iterator[Recording]:
 
 
 def find_ptb(data_dir: Path | None) -> list[Path]:
-    """The folders of the patients.
+    """Return the folders of the patients.
 
     Raises:
-        InputError: They are not there.
+        InputError: The folders are not there.
     """
     roots = published_roots(data_dir)
     for root in roots:

@@ -1,4 +1,4 @@
-"""Finding R peaks where a recording has no annotations: energy of the steep part of a beat, as Pan and Tompkins."""
+"""R peaks of a recording without annotations, by the energy of the steep part of a beat, as Pan and Tompkins do."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _SHORTEST_SECONDS: Final = 2.0
 
 
 def find_r_peaks(values: np.ndarray, sample_rate: float) -> np.ndarray:
-    """R peaks of one signal.
+    """Find the R peaks of one signal.
 
     The signal is kept between 5 and 20 Hz, differentiated, squared and averaged over 0.12 s. A peak of that energy
-    counts from 0.15 times its 95th percentile in the ten seconds around it, 0.25 s apart; the R peak is the
-    largest deviation of the filtered signal within 0.075 s.
+    counts above 0.15 times the 95th percentile of the energy in the ten seconds around it. Peaks are at least 0.25 s
+    apart. The R peak is the largest deviation of the filtered signal within 0.075 s.
 
     Guarantee:
-        None, and it needs none: what it finds in a recording depends on that recording alone.
+        None, and it needs none: the peaks of a recording depend on that recording alone.
 
     Args:
         values: Any unit, (time,).
         sample_rate: Samples a second, Hz, above 40.
 
     Returns:
-        Indices in rising order, int64; none for less than 2 s.
+        Indices in rising order, int64. There are none for less than 2 s.
 
     References:
         J. Pan, W. J. Tompkins, "A Real-Time QRS Detection Algorithm", IEEE Trans. Biomed. Eng. 32(3), 1985.
@@ -52,7 +52,7 @@ def find_r_peaks(values: np.ndarray, sample_rate: float) -> np.ndarray:
 
 
 def _usual_height(energy: np.ndarray, sample_rate: float) -> np.ndarray:
-    """The 95th percentile of the energy in the ten seconds around each sample, looked up ten times a second."""
+    """Compute the 95th percentile of the energy in the ten seconds around each sample, ten times a second."""
     stride = max(1, round(sample_rate / _CONTEXT_RATE))
     padded = np.pad(energy, (0, -len(energy) % stride), mode="edge")
     coarse = padded.reshape(-1, stride).max(axis=1)

@@ -1,4 +1,4 @@
-"""Records as tensors in [0, 1], with a public specification and, where the data names them, the people behind them."""
+"""Records as tensors in [0, 1], with a public specification and, if the data names them, the people behind them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_NAME_LENGTH: Final = 100
 MAX_VALUES: Final = 2**31
 """Largest number of values in one set: 8 GiB as float32."""
 DEFAULT_NUM_CLASSES: Final = 10
-"""Assumed for labelled data whose owner names no number of classes; a constant, so that no label decides it."""
+"""Number of classes of labelled data if its owner names none. It is a constant, so that no label decides it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class AbstractSpec(abc.ABC):
         labels. Networks, label laws and statements may therefore depend on it without paying for it.
 
     Args:
-        class_names: One name per class, in the order of the labels 0, 1, ...; empty for records without labels.
+        class_names: One name per class, in the order of the labels 0, 1, ... and empty for records without labels.
 
     Raises:
         InputError: A name is empty, unprintable, too long or given twice.
@@ -45,7 +45,7 @@ class AbstractSpec(abc.ABC):
 
     @property
     def num_classes(self) -> int:
-        """Number of classes; 0 for records without labels."""
+        """Number of classes, 0 for records without labels."""
         return len(self.class_names)
 
     @property
@@ -54,7 +54,7 @@ class AbstractSpec(abc.ABC):
         """Shape of one record, channels first."""
 
     def as_written(self, x: Tensor) -> Tensor:
-        """Values in [0, 1], (batch, *shape), as the format can hold them: as they are, where it says nothing."""
+        """Return values in [0, 1], (batch, *shape), as the format can hold them: unchanged if it sets no rule."""
         return x
 
 
@@ -76,7 +76,7 @@ def check_names(where: str, names: tuple[str, ...]) -> None:
     """Refuse public names that are empty, unprintable, too long or given twice.
 
     Args:
-        where: Beginning of the message, what the names are of.
+        where: Beginning of the message, the things that are named.
         names: Public names.
 
     Raises:
@@ -95,18 +95,18 @@ def check_names(where: str, names: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RecordSet:
-    """Records of one data set and, where there are any, their labels and their people. Private, unlike its `spec`.
+    """Records of one data set and, if there are any, their labels and their people. Private, unlike its `spec`.
 
     Args:
-        name: Name for messages; public.
+        name: Name for messages, public.
         spec: Public shape and classes.
         x: Values, float32 (num_records, ...) in [0, 1].
-        y: Labels, int64 (num_records,) in 0 .. num_classes - 1; None if and only if the spec has no classes.
-        people: Which person a record is of, int64 (num_records,) in 0 .. num_people - 1; None where nobody says. The
-            numbers only tell people apart: nothing may be computed from them but who is the same.
-        num_people: How many people `people` may name, those of whom there is no record included; 0 for the largest
-            number plus one. Private where people are protected: `PublicSlots` says how many slots there are.
-        person_digests: uint8 (num_people, 32), who each of them is (`data.identities`); None where the numbers in
+        y: Labels, int64 (num_records,) in 0 .. num_classes - 1. None if and only if the spec has no classes.
+        people: Person of each record, int64 (num_records,) in 0 .. num_people - 1, or None if people are unknown. The
+            numbers only tell people apart: nothing may be computed from them but the sameness of two people.
+        num_people: Number of people that `people` may name, those without a record included. 0 for the largest number
+            plus one. Private if people are protected: `PublicSlots` says how many slots there are.
+        person_digests: uint8 (num_people, 32), the identity of each person (`data.identities`). None if the numbers in
             `people` are their names.
 
     Raises:
@@ -115,7 +115,7 @@ class RecordSet:
 
     name: str
     spec: AbstractSpec
-    # Privacy: a notebook or a log shows what a name stands for; records and their number are not for it.
+    # Privacy: a notebook or a log shows an object's fields. Records and their number must not appear there.
     x: Tensor = field(repr=False)
     y: Tensor | None = field(default=None, repr=False)
     people: Tensor | None = field(default=None, repr=False)
@@ -182,17 +182,17 @@ class RecordSet:
 
     @property
     def num_records(self) -> int:
-        """Number of records, at least 1; private where people are protected."""
+        """Number of records, at least 1. Private if people are protected."""
         return self.x.shape[0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedCounts:
-    """How many units a published set has at most, as its format says, whatever lies on the disk. Public.
+    """Largest number of units of a published set by its format, whatever lies on the disk. Public.
 
     Args:
-        num_records: Records before any split by a key; None where nobody says.
-        num_people: People; None where nobody says.
+        num_records: Records before any split by a key, or None if unknown.
+        num_people: People, or None if unknown.
     """
 
     num_records: int | None = None
@@ -200,22 +200,22 @@ class PublishedCounts:
 
 
 NOTHING_PUBLISHED: Final = PublishedCounts()
-"""A user's own data, whose numbers only the user or the data can tell."""
+"""The counts of a user's own data, which only the user or the data can tell."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RecordData:
-    """What a loader returns: the private training records, real test records if any, and what was assumed public.
+    """Private training records, real test records if any, and the assumed public inputs, as a loader returns them.
 
     Args:
         train: Records that a method is trained on.
-        test: Records for scores on real data; None where the owner gave no split. A person has one number in both sets.
-        public_notes: Sentences on the public inputs that were assumed; they belong into the privacy statement and
-            hold no number of records.
-        published: How many records and people there are by the format.
-        training_share: Expected share of the units that stand in `train`: below 1 where a secret key has held some out.
-        is_split_by_key: Whether a secret key, not a public list, says what stands in `test`.
-        is_split_by_record: Whether a key may have put two records of one person on different sides.
+        test: Records for scores on real data, or None if the owner gave no split. A person has one number in both sets.
+        public_notes: Sentences on the public inputs that were assumed. They belong into the privacy statement and hold
+            no number of records.
+        published: Numbers of records and people by the format.
+        training_share: Expected share of the units in `train`, below 1 if a secret key has held some out.
+        is_split_by_key: True if a secret key, and not a public list, decides which records stand in `test`.
+        is_split_by_record: True if a key may have put two records of one person on different sides.
 
     Raises:
         InputError: Train and test differ in their specification.
@@ -241,7 +241,7 @@ def check_num_classes(num_classes: int) -> None:
         num_classes: The public number of classes as the user gave it.
 
     Raises:
-        InputError: It is below 1 or above 1000.
+        InputError: The number is below 1 or above 1000.
     """
     if not 1 <= num_classes <= MAX_CLASSES:
         raise InputError(f"num_classes (--num-classes) must be between 1 and {MAX_CLASSES}, not {num_classes}")

@@ -1,4 +1,4 @@
-"""Time series as tensors in [0, 1]: their specification, in which everything is public."""
+"""Time series as tensors in [0, 1], with a specification in which everything is public."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class SeriesSpec(AbstractSpec):
     A value v of channel c is kept as ``x = clip((v - low_c) / (high_c - low_c), 0, 1)``.
 
     Guarantee:
-        Every field is a *public input*, given by the user or by the format: low and high too, which are never the
-        smallest and largest private value.
+        Every field is a *public input*, given by the user or by the format. This includes low and high, which are never
+        the smallest and largest private value.
 
     Args:
         channels: Values at a time, 1 to 256.
         length: Samples in time, 2 to 65,536.
         low: Public lower bound of each channel, in its own unit.
         high: Public upper bound of each channel, above `low`.
-        sample_rate: Samples a second, Hz; None where time has no unit.
-        channel_names: One name per channel; empty for none.
-        class_names: One name per class, in the order of the labels 0, 1, ...; empty for series without labels.
+        sample_rate: Samples a second, Hz, or None if time has no unit.
+        channel_names: One name per channel, or empty for none.
+        class_names: One name per class, in the order of the labels 0, 1, ... and empty for series without labels.
 
     Raises:
         InputError: A size or bound is out of range, or a name is empty, unprintable, too long or given twice.

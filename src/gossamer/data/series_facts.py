@@ -1,4 +1,4 @@
-"""What a user says of series in public: bounds, length, sample rate, names; and values brought to [0, 1] by it."""
+"""Public facts that a user states about series: bounds, length, sample rate, names. They bring values to [0, 1]."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class SeriesFacts:
     """Public inputs about a user's own series.
 
     Guarantee:
-        Nothing here is computed from records: who hands series over states it, and a value outside low and high is
-        clipped, a series of another length refused.
+        Nothing here is computed from records: the user who hands series over states it. A value outside low and high is
+        clipped, and a series of another length is refused.
 
     Args:
-        low: Lower bound of every channel, or one for all; empty for 0.
-        high: Upper bound of every channel, or one for all; empty for 1.
-        length: Samples of a series; None where the format says it.
-        sample_rate: Samples a second, Hz; None where time has no unit.
-        channel_names: One name per channel; empty where the format says them, or for none.
-        class_names: One name per class; empty for numbers.
-        num_classes: Number of classes without names; None for 10 where there are labels.
-        permit_shorter: Whether a series of fewer samples is padded at its end with `low`, in place of a refusal.
+        low: Lower bound of every channel, or one for all, or empty for 0.
+        high: Upper bound of every channel, or one for all, or empty for 1.
+        length: Samples of a series, or None if the format says it.
+        sample_rate: Samples a second, Hz, or None if time has no unit.
+        channel_names: One name per channel, or empty if the format says them or there are none.
+        class_names: One name per class, or empty for numbers.
+        num_classes: Number of classes without names, or None for 10 if there are labels.
+        permit_shorter: True if a series of fewer samples is padded at its end with `low`, in place of a refusal.
 
     Raises:
         InputError: Two of these contradict each other, or a name breaks a rule.
@@ -58,11 +58,11 @@ class SeriesFacts:
 
     @property
     def has_bounds(self) -> bool:
-        """Whether low and high were given."""
+        """True if low and high were given."""
         return bool(self.low)
 
     def classes(self, has_labels: bool, where: str) -> tuple[str, ...]:
-        """Names of the classes; empty without labels.
+        """Return the names of the classes, empty without labels.
 
         Raises:
             InputError: Classes were given but there are no labels.
@@ -79,7 +79,7 @@ class SeriesFacts:
         return tuple(map(str, range(self.num_classes or DEFAULT_NUM_CLASSES)))
 
     def spec(self, channels: int, length: int, class_names: tuple[str, ...]) -> SeriesSpec:
-        """The public specification of series of this shape.
+        """Return the public specification of series of this shape.
 
         Raises:
             InputError: A bound or name does not fit the number of channels.
@@ -95,7 +95,7 @@ class SeriesFacts:
         )
 
     def notes(self, has_labels: bool) -> tuple[str, ...]:
-        """Sentences for the statement on what was taken as public."""
+        """Return the sentences for the statement on the inputs that were taken as public."""
         stated = "given by the user" if self.has_bounds else "assumed to be 0 and 1"
         said = ["Number and length of channels are taken as public.", f"The bounds of the values were {stated}."]
         if has_labels and not self.class_names and self.num_classes is None:
@@ -110,12 +110,12 @@ class SeriesFacts:
 
 
 def scaled(values: np.ndarray, spec: SeriesSpec, facts: SeriesFacts, at: str) -> np.ndarray:
-    """Values in their own units as float32 in [0, 1].
+    """Scale values in their own units to float32 in [0, 1].
 
     Args:
         values: (num_records, channels, length), any float type.
         spec: Public bounds.
-        facts: Whether they were given; values outside bounds that were not are refused in place of clipped.
+        facts: Public facts. If they have bounds, values outside are clipped, and otherwise refused.
         at: Beginning of the message.
 
     Returns:

@@ -34,10 +34,10 @@ _VALUE_KINDS: Final = re.compile(r"[<>|=]?(?:f[248]|[iu][1248])")
 
 
 def is_series_npz(path: Path) -> bool:
-    """Whether an NPZ file says of itself that it holds series: by `low`, `high`, `sample_rate` or `channel_names`.
+    """Return True if an NPZ file declares series, by `low`, `high`, `sample_rate` or `channel_names`.
 
     Raises:
-        InputError: It is absent or no NPZ file.
+        InputError: The file is absent or no NPZ file.
     """
     where = shown(path)
     with open_archive(path, where) as archive:
@@ -50,19 +50,26 @@ def load_series_npz(
 ) -> RecordData:
     """Load series from an NPZ file.
 
+    The file has the key `x` and may have the others. Nothing is ever unpickled.
+
+    - `x`: numbers of shape (batch, channels, time) or (batch, time).
+    - `y`: integers of shape (batch,).
+    - `person`: numbers or text of shape (batch,).
+    - `class_names` and `channel_names`: text.
+    - `low` and `high`: a number or one per channel.
+    - `sample_rate`: Hz.
+
     Args:
-        path: File with `x`, numbers of shape (batch, channels, time) or (batch, time); optionally `y`, integers of
-            shape (batch,); `person`, numbers or text of shape (batch,); `class_names` and `channel_names`, text;
-            `low` and `high`, a number or one per channel; `sample_rate`, Hz. Nothing is ever unpickled.
-        facts: What the user says in public; it wins over what stands in the file.
-        split: Which series are held out for testing.
-        key: Secret, by which a split holds some out; None for a new one.
+        path: The file.
+        facts: Public facts by the user, which win over those in the file.
+        split: Rule by which series are held out for testing.
+        key: Secret, by which a split holds some out. None for a new one.
 
     Returns:
         The series.
 
     Raises:
-        InputError: Naming file, key and place of what breaks a rule; never a value.
+        InputError: Naming file, key and place of the fault, and never a value.
     """
     where = shown(path)
     with open_archive(path, where) as archive:
@@ -92,7 +99,7 @@ def load_series_npz(
 def _completed(
     archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], facts: SeriesFacts, where: str
 ) -> SeriesFacts:
-    """What the user said, and for the rest what the file says."""
+    """Complete the user's facts by those in the file."""
     found: dict[str, Any] = {}
     for key in ("low", "high"):
         if key in members and not facts.has_bounds:
@@ -112,7 +119,7 @@ def _completed(
 
 
 def _values(archive: zipfile.ZipFile, info: zipfile.ZipInfo, at: str) -> np.ndarray:
-    """Series as (batch, channels, time), in their own units."""
+    """Read the series as (batch, channels, time), in their own units."""
     with open_member(archive, info, at) as stream:
         header = read_array_header(stream, at)
         if not _VALUE_KINDS.fullmatch(header.kind):

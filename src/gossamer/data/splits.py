@@ -1,4 +1,4 @@
-"""Splits into training and test records: by a secret key, each record or person by itself; or by public lists."""
+"""Splits into training and test records, each record or person by itself by a secret key, or by public lists."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Rows:
     """Records before they are split. Private, unlike `spec`.
 
     Args:
-        name: Name for messages; public.
+        name: Name for messages, public.
         spec: Public shape and classes.
         x: float32 (num_records, channels, length) in [0, 1].
         y: Labels, int64 (num_records,), or None.
@@ -41,16 +41,17 @@ class Rows:
 
 
 class AbstractSplit(abc.ABC):
-    """Says for each record whether it is for training, for testing or left out.
+    """A rule that decides for each record if it is for training, for testing or left out.
 
     Guarantee:
-        The side of a record is a function of its own content or person, of public lists and of a secret key; never of
-        its place, or of how many others there are, which would let one that leaves move others to the other side.
+        The side of a record is a function of its own content or person, of public lists and of a secret key. It never
+        depends on the record's place or on the number of other records. Otherwise a record that leaves would move
+        others to the other side.
     """
 
     @abc.abstractmethod
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
-        """`TRAIN`, `TEST` or `LEFT_OUT` for each record, (num_records,).
+        """Return `TRAIN`, `TEST` or `LEFT_OUT` for each record, (num_records,).
 
         Raises:
             InputError: The records cannot be split in this way.
@@ -63,53 +64,53 @@ class AbstractSplit(abc.ABC):
 
     @property
     def is_by_key(self) -> bool:
-        """Whether the key decides anything."""
+        """True if the key decides anything."""
         return True
 
     @property
     def is_by_record(self) -> bool:
-        """Whether two records of one person may fall on different sides by the key."""
+        """True if two records of one person may fall on different sides by the key."""
         return False
 
     @property
     @abc.abstractmethod
     def note(self) -> str:
-        """One sentence for the statement."""
+        """Sentence for the statement."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Whole(AbstractSplit):
-    """No split: every record is for training."""
+    """The absence of a split: every record is for training."""
 
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
-        """Where each record goes."""
+        """Put every record on the side of training."""
         return np.full(len(rows.x), TRAIN)
 
     @property
     def is_by_key(self) -> bool:
-        """No."""
+        """False, since nothing is drawn."""
         return False
 
     @property
     def training_share(self) -> float:
-        """All."""
+        """All of the units, 1."""
         return 1.0
 
     @property
     def note(self) -> str:
-        """One sentence for the statement."""
+        """Sentence for the statement."""
         return "No record was held out."
 
 
 WHOLE: Final = Whole()
-"""No split."""
+"""The absence of a split."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomSplit(AbstractSplit):
-    """Each record by itself, by a secret key and its content: a person's records stand on both sides.
+    """A split of each record by itself, by a secret key and its content: a person's records stand on both sides.
 
-    A share of about `test_share` is held out: how many that are is itself drawn.
+    A share of about `test_share` is held out. The number of held-out records is itself drawn.
 
     Args:
         test_share: Probability with which a record is for testing, above 0 and below 1.
@@ -124,30 +125,30 @@ class RandomSplit(AbstractSplit):
         _check(self.test_share)
 
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
-        """Where each record goes."""
+        """Draw the side of each record."""
         y = None if rows.y is None else torch.from_numpy(rows.y)
         units = Identities.of_digests(digests_of_contents(torch.from_numpy(rows.x), y))
         return _checked(_drawn(units, self.test_share, key), rows, "record")
 
     @property
     def training_share(self) -> float:
-        """What is not for testing."""
+        """Share of the records that are not for testing."""
         return 1 - self.test_share
 
     @property
     def is_by_record(self) -> bool:
-        """Yes."""
+        """True, since each record is drawn by itself."""
         return True
 
     @property
     def note(self) -> str:
-        """One sentence for the statement."""
+        """Sentence for the statement."""
         return f"A share of about {self.test_share:g} of the records was held out, each by itself, by a secret key."
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleSplit(AbstractSplit):
-    """Each person by itself, by a secret key and the person's name: nobody stands on both sides.
+    """A split of each person, by a secret key and the person's name: no person stands on both sides.
 
     Args:
         test_share: Probability with which a person is for testing, above 0 and below 1.
@@ -162,7 +163,7 @@ class PeopleSplit(AbstractSplit):
         _check(self.test_share)
 
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
-        """Where each record goes."""
+        """Draw the side of each person, and return that of each record."""
         if rows.people is None:
             raise InputError(f"{rows.name}: nobody says who a record is of: name a --person-column, or split at random")
         people = NamedPeople.of(rows.people)
@@ -171,21 +172,21 @@ class PeopleSplit(AbstractSplit):
 
     @property
     def training_share(self) -> float:
-        """Of the people that are not for testing."""
+        """Share of the people who are not for testing."""
         return 1 - self.test_share
 
     @property
     def note(self) -> str:
-        """One sentence for the statement."""
+        """Sentence for the statement."""
         return f"A share of about {self.test_share:g} of the people was held out, each by itself, by a secret key."
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingLists(AbstractSplit):
-    """Recordings by name, from public lists; those in neither list are left out.
+    """A split of recordings by name, from public lists. A recording in neither list is left out.
 
     Args:
-        title: What the lists are known as.
+        title: Name of the lists.
         train: Recordings for training.
         test: Recordings for testing.
     """
@@ -195,7 +196,7 @@ class RecordingLists(AbstractSplit):
     test: tuple[str, ...]
 
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
-        """Where each record goes."""
+        """Look the side of each record up, by its recording."""
         if rows.recordings is None:
             raise InputError(f"{rows.name}: its records have no recordings to split by: use --split random or people")
         sides = np.full(len(rows.x), LEFT_OUT)
@@ -211,17 +212,17 @@ class RecordingLists(AbstractSplit):
 
     @property
     def is_by_key(self) -> bool:
-        """No."""
+        """False, since the lists are public."""
         return False
 
     @property
     def training_share(self) -> float:
-        """That of the recordings in the lists."""
+        """Share of the listed recordings that are for training."""
         return len(self.train) / (len(self.train) + len(self.test))
 
     @property
     def note(self) -> str:
-        """One sentence for the statement."""
+        """Sentence for the statement."""
         return f"Recordings were split as published: {self.title}."
 
 
@@ -232,14 +233,14 @@ def divide(
     key: UnitKey | None = None,
     published: PublishedCounts = NOTHING_PUBLISHED,
 ) -> RecordData:
-    """Records as training and test sets.
+    """Divide records into training and test sets.
 
     Args:
         rows: All records.
-        split: Which record goes where.
+        split: Rule that decides the side of each record.
         notes: Sentences on public inputs.
-        key: Secret, of the run that learns from them; None for one of their own, so that another call divides anew.
-        published: How many records and people there are by the format.
+        key: Secret of the run that learns from the records. None for a new key, so that another call divides anew.
+        published: Numbers of records and people by the format.
 
     Returns:
         The sets. A person has one number in both.
@@ -276,7 +277,7 @@ def _drawn(units: Identities, test_share: float, key: UnitKey) -> np.ndarray:
 
 
 def _checked(sides: np.ndarray, rows: Rows, unit: str) -> np.ndarray:
-    """The sides, if each has something on it."""
+    """Return the sides, if each has at least one record on it."""
     for side, name in ((TRAIN, "training"), (TEST, "testing")):
         if not (sides == side).any():
             raise InputError(

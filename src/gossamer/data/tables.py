@@ -1,4 +1,4 @@
-"""A user's own table of series: wide, a row a series; or long, a row a time of a series."""
+"""A user's own table of series: wide, with a row for a series, or long, with a row for a time of a series."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _STEP_TOLERANCE: Final = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class WideColumns:
-    """A row is a series; its values stand side by side, channel after channel.
+    """The columns of a wide table: a row is a series, and its values stand side by side, channel after channel.
 
     Args:
-        values: Columns of the values, in the order of time; empty for all that have no other meaning.
+        values: Columns of the values, in the order of time. Empty for all columns that have no other meaning.
         label: Column of the class, or None.
         person: Column of the person, or None.
     """
@@ -39,12 +39,12 @@ class WideColumns:
 
 @dataclass(frozen=True, kw_only=True)
 class LongColumns:
-    """A row is one time of one series.
+    """The columns of a long table: a row is one time of one series.
 
     Args:
-        series: Column that says which series a row belongs to.
+        series: Column of the series that a row belongs to.
         time: Column of the time, rising within a series.
-        values: A column for each channel; empty for all that have no other meaning.
+        values: A column for each channel. Empty for all columns that have no other meaning.
         label: Column of the class, the same in all rows of a series, or None.
         person: Column of the person, the same in all rows of a series, or None.
     """
@@ -61,20 +61,20 @@ def load_wide_table(
 ) -> RecordData:
     """Read a CSV or Parquet file in which a row is a series.
 
-    The number of channels is that of `facts.channel_names`, else 1; the value columns are shared out evenly.
+    The number of channels is that of `facts.channel_names`, else 1. The value columns are shared out evenly.
 
     Args:
         path: The file.
-        columns: What its columns mean.
-        facts: What is public.
-        split: Which series are held out for testing.
-        key: Secret, by which a split holds some out; None for a new one.
+        columns: Meaning of its columns.
+        facts: Public facts.
+        split: Rule by which series are held out for testing.
+        key: Secret, by which a split holds some out. None for a new one.
 
     Returns:
         The series.
 
     Raises:
-        InputError: Naming file, column and row of what breaks a rule; never a value.
+        InputError: Naming file, column and row of the fault, and never a value.
     """
     file = TableFile.open(path)
     others = tuple(name for name in (columns.label, columns.person) if name is not None)
@@ -103,20 +103,20 @@ def load_long_table(
 
     Args:
         path: The file.
-        columns: What its columns mean.
-        facts: What is public; the length has to be among it.
-        split: Which series are held out for testing.
-        key: Secret, by which a split holds some out; None for a new one.
+        columns: Meaning of its columns.
+        facts: Public facts, which have to include the length.
+        split: Rule by which series are held out for testing.
+        key: Secret, by which a split holds some out. None for a new one.
 
     Returns:
         The series, in the order in which they first appear.
 
     Raises:
-        InputError: Naming file, column and row of what breaks a rule; never a value.
+        InputError: Naming file, column and row of the fault, and never a value.
     """
     where = shown(path)
     if facts.length is None:
-        # Privacy: the longest private series must not decide it.
+        # Privacy: the longest private series must not decide the length.
         raise InputError(f"{where} is a long table: give --length, the public number of samples of a series")
     file = TableFile.open(path)
     words = tuple(name for name in (columns.series, columns.label, columns.person) if name is not None)
@@ -135,7 +135,7 @@ def load_long_table(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Groups:
-    """Rows sorted by series: which row, which series, which place in it."""
+    """Rows sorted by series: the row, its series, and its place in the series."""
 
     rows: np.ndarray
     series: np.ndarray
@@ -178,7 +178,7 @@ def _refuse_row(wrong: np.ndarray, groups: _Groups, rule: str, where: str) -> No
 
 
 def _stacked(table: Table, values: tuple[str, ...], groups: _Groups, facts: SeriesFacts, where: str) -> np.ndarray:
-    """Values as (num_series, channels, length), padded with the lower bound where that is permitted."""
+    """Return values as (num_series, channels, length), padded with the lower bound if that is permitted."""
     assert facts.length is not None
     sizes = groups.sizes
     for wrong, rule in (
@@ -200,7 +200,7 @@ def _stacked(table: Table, values: tuple[str, ...], groups: _Groups, facts: Seri
 
 
 def _one_each(table: Table, name: str, groups: _Groups, what: str) -> np.ndarray:
-    """The one class or person of each series."""
+    """Return the one class or person of each series."""
     words = table.words[name]
     expected = words[groups.first][groups.series]
     wrong = words[groups.rows] != expected

@@ -1,4 +1,4 @@
-"""A user's own folder of annotated WFDB recordings: beats with AAMI classes, and who they are of."""
+"""A user's own folder of annotated WFDB recordings: beats with AAMI classes, and their people."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_TABLE_BYTES: Final = 2**26
 
 
 def is_wfdb_folder(path: Path) -> bool:
-    """Whether a folder holds WFDB recordings, itself or in its sub-folders."""
+    """Return True if a folder holds WFDB recordings, itself or in its sub-folders."""
     return any(next(path.glob(pattern), None) is not None for pattern in ("*.hea", "*/*.hea", "*.dat", "*/*.dat"))
 
 
@@ -37,16 +37,16 @@ def load_wfdb_folder(
 ) -> RecordData:
     """Read the annotated beats of a folder of recordings.
 
-    A person is a sub-folder; or, where the recordings lie in the folder itself, what the file `people.csv` says; or
-    nobody says.
+    If recordings lie in sub-folders, each sub-folder is a person. If they lie in the folder itself, the file
+    `people.csv` names their people. Without that file, people are unknown.
 
     Args:
         path: Folder with `NAME.hea`, `NAME.dat` and `NAME.atr`, or with a sub-folder of these for each person.
-        leads: Which signals; every name is public.
-        layout: None for that of the Kaggle table.
-        split: Which series are held out for testing.
+        leads: Choice of the signals. Every name is public.
+        layout: Rule by which beats are cut, or None for that of the Kaggle table.
+        split: Rule by which series are held out for testing.
         annotator: Ending of the annotation files.
-        key: Secret, by which a split holds some out; None for a new one.
+        key: Secret, by which a split holds some out. None for a new one.
 
     Returns:
         Beats of the five AAMI classes.
@@ -96,7 +96,7 @@ def _named(root: Path, folder: Path, name: str, leads: AbstractLeads, annotator:
 
 
 def _people(folder: Path, recordings: list[str]) -> dict[str, str] | None:
-    """Recording -> its person, by `people.csv`; None where there is no such file."""
+    """Map each recording to its person, by `people.csv`. Return None if there is no such file."""
     path = folder / PEOPLE_FILE
     if not is_file(path):
         return None
@@ -115,7 +115,7 @@ def _people(folder: Path, recordings: list[str]) -> dict[str, str] | None:
 
 
 def _said(path: Path) -> dict[str, str]:
-    """Name of a recording -> name of its person, both by the rule of all readers."""
+    """Map the name of each recording to the name of its person, both by the rule of all readers."""
     with open_regular(path) as file, damage_refused(shown(path)):
         lines = list(csv.reader(io.StringIO(file.read(_MAX_TABLE_BYTES).decode("utf-8-sig"))))
     for index, line in enumerate(lines):

@@ -1,4 +1,4 @@
-"""WFDB recordings, as PhysioNet lays them out: header, signal and annotations, each checked before it is believed."""
+"""WFDB recordings, as PhysioNet lays them out: header, signal and annotations, each checked before use."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ _BYTES_PER_SAMPLE: Final = {
 }  # fmt: skip
 _MILLIVOLTS: Final = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "v": 1e3}
 MAX_HEADER_BYTES: Final = 2**20
-"""Longest header of a recording."""
+"""Longest header of a recording, in bytes."""
 MAX_LINE_LENGTH: Final = 255
 """Longest line of a header that is no comment, as the format says."""
 MAX_SIGNALS: Final = 256
-"""Most signals in a recording."""
+"""Largest number of signals in a recording."""
 MAX_SAMPLES: Final = 2**30
-"""Most samples of a signal."""
+"""Largest number of samples of a signal."""
 MAX_SKEW: Final = 2**16
-"""Most samples by which a header may say that a signal is late."""
+"""Largest number of samples by which a header may say that a signal is late."""
 MAX_ANNOTATION_BYTES: Final = 2**24
-"""Longest annotation file: a beat takes two bytes."""
+"""Longest annotation file in bytes. A beat takes two bytes."""
 MAX_BEATS_NEARBY: Final = 100
-"""Most beats within 5 seconds; no heart makes more."""
+"""Largest number of beats within 5 seconds. No heart makes more."""
 _MAX_WORD_LENGTH: Final = 100
 _NEARBY_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class AbstractLeads(abc.ABC):
-    """Which signals of a recording become channels."""
+    """A choice of the signals of a recording that become channels."""
 
     @property
     @abc.abstractmethod
@@ -50,19 +50,19 @@ class AbstractLeads(abc.ABC):
 
     @abc.abstractmethod
     def find(self, names: list[str], where: str) -> list[int]:
-        """Places of the wanted signals among a recording's.
+        """Return the places of the wanted signals among a recording's.
 
         Raises:
-            InputError: One is missing.
+            InputError: A signal is missing.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class MainLead(AbstractLeads):
-    """One channel: the preferred signal where a recording has it, else its first one.
+    """One channel: the preferred signal if a recording has it, else its first one.
 
     Args:
-        preferred: Name of the signal; capitals do not matter.
+        preferred: Name of the signal. Upper and lower case are not told apart.
     """
 
     preferred: str
@@ -73,7 +73,7 @@ class MainLead(AbstractLeads):
         return (self.preferred,)
 
     def find(self, names: list[str], where: str) -> list[int]:
-        """Place of the wanted signal."""
+        """Return the place of the wanted signal."""
         folded = [name.casefold() for name in names]
         return [folded.index(self.preferred.casefold()) if self.preferred.casefold() in folded else 0]
 
@@ -83,7 +83,7 @@ class NamedLeads(AbstractLeads):
     """The signals of these names, which every recording must have.
 
     Args:
-        names: In the order of the channels; capitals do not matter.
+        names: Names in the order of the channels. Upper and lower case are not told apart.
     """
 
     names: tuple[str, ...]
@@ -94,7 +94,7 @@ class NamedLeads(AbstractLeads):
         return self.names
 
     def find(self, names: list[str], where: str) -> list[int]:
-        """Places of the wanted signals."""
+        """Return the places of the wanted signals."""
         folded = [name.casefold() for name in names]
         for name in self.names:
             if name.casefold() not in folded:
@@ -104,7 +104,7 @@ class NamedLeads(AbstractLeads):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Signal:
-    """What a header and its signal files hold. Private.
+    """The content of a header and its signal files. Private.
 
     Args:
         name: Name of the recording.
@@ -120,7 +120,7 @@ class Signal:
 
 
 def find_recordings(folder: Path) -> list[str]:
-    """Names of all recordings in a folder, sorted: everything that has a header or a signal file.
+    """Find the names of all recordings in a folder, sorted: all that have a header or a signal file, or are listed.
 
     Raises:
         InputError: A signal file has no header, or there is no recording at all.
@@ -131,7 +131,7 @@ def find_recordings(folder: Path) -> list[str]:
     if not names:
         raise InputError(f"{shown(folder)} holds no WFDB recording: a NAME.hea with its NAME.dat is needed")
     for name in sorted(names):
-        # Never a word that the package would take for an address.
+        # A word that the package would take for an address is refused.
         if not re.fullmatch(r"[\w.+-]+", name):
             raise InputError(f"{shown(folder / name)} is no name of a recording: use letters, digits, hyphens and dots")
         if not is_file(folder / f"{name}.hea"):
@@ -149,9 +149,9 @@ def read_signal(folder: Path, name: str, leads: AbstractLeads) -> Signal:
     """Read the wanted signals of one recording.
 
     Args:
-        folder: Where its files lie.
+        folder: Folder of its files.
         name: File name without its ending.
-        leads: Which signals.
+        leads: Choice of the signals.
 
     Returns:
         The signals in millivolts.
@@ -182,16 +182,16 @@ def read_signal(folder: Path, name: str, leads: AbstractLeads) -> Signal:
 
 
 def read_annotated(folder: Path, name: str, leads: AbstractLeads, annotator: str) -> Recording:
-    """Read a recording with the R peaks and the AAMI classes that its annotations say.
+    """Read a recording with the R peaks and the AAMI classes of its annotations.
 
     Args:
-        folder: Where its files lie.
+        folder: Folder of its files.
         name: File name without its ending.
-        leads: Which signals.
+        leads: Choice of the signals.
         annotator: Ending of the annotation file, such as ``atr``.
 
     Returns:
-        The recording; annotations that are no beat are left out.
+        The recording. Annotations that are no beat are left out.
 
     Raises:
         InputError: A file is missing, damaged or cut short, or an annotation lies outside the signal.
@@ -244,7 +244,7 @@ def _read_header(folder: Path, name: str, where: str) -> Any:
 
 
 def _check_lines(text: str, where: str) -> None:
-    """Refuse what the package's patterns would take hours over: long lines, and long words in them."""
+    """Refuse long lines and long words in them, over which the package's patterns would take hours."""
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if len(lines) > 1 + MAX_SIGNALS:
@@ -294,8 +294,8 @@ def _millivolts(unit: str, where: str) -> float:
 
 
 def wfdb_package() -> ModuleType:
-    """The package `wfdb`, imported only where a file of its kind is read or written."""
-    # Imported here: it brings pandas and a network client along, and images need neither. It warns while it loads.
+    """Import the package `wfdb`, only when a file of its kind is read or written."""
+    # Imported here, since wfdb brings pandas and a network client, and images need neither. It warns while it loads.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with from_extra("series", "a WFDB recording"):

@@ -9,11 +9,9 @@ import numpy as np
 import torch
 
 from gossamer.auditing.canaries import (
-    AnsweringDoor,
     Canaries,
     CanaryGradient,
     CanarySanitizer,
-    GradientDoor,
     tags_of,
 )
 from gossamer.auditing.mechanism import Effort, Watch, audit_answers, audit_draws, audit_gradients, audit_samples
@@ -26,17 +24,18 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.methods.catalogue import book_of
 from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
-from gossamer.methods.method import AbstractTraining, Circumstances, Plan
+from gossamer.methods.method import AbstractTraining, RunContext
 from gossamer.privacy.slots import PublicSlots
 
 MOST_CANARIES = 1000
 
 
-def audit_plan(plan: Plan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
+def audit_plan(plan: AbstractPlan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
     """Play every game that suits a plan.
 
     Raises:
@@ -55,7 +54,7 @@ def audit_plan(plan: Plan, delta: float, effort: Effort, watch: Watch) -> Sequen
 class CanaryGSWGAN(GSWGANTraining):
     """GS-WGAN of which some critics answer with their canary in place of what they learnt; all else is as it is."""
 
-    _sanitizer: AnsweringDoor  # type: ignore[assignment]
+    releaser: Any  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -63,17 +62,16 @@ class CanaryGSWGAN(GSWGANTraining):
         records: RecordSet,
         canaries: Canaries,
         noise: AbstractNoise,
-        circumstances: Circumstances,
+        context: RunContext,
     ) -> None:
-        super().__init__(config, records, noise, circumstances)
-        self.watched = CanarySanitizer(self._sanitizer, self.plan, canaries)
-        self._sanitizer = self.watched
+        super().__init__(config, records, noise, context)
+        self.releaser = self.watched = CanarySanitizer(self.releaser, self.plan, canaries)
 
 
 class CanaryDPCGAN(DPCGANTraining):
     """DP-CGAN of which some records have their canary for a gradient, or are not there; all else is as it is."""
 
-    _gradient: GradientDoor  # type: ignore[assignment]
+    releaser: Any  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -81,14 +79,11 @@ class CanaryDPCGAN(DPCGANTraining):
         records: RecordSet,
         canaries: Canaries,
         noise: AbstractNoise,
-        circumstances: Circumstances,
+        context: RunContext,
     ) -> None:
-        super().__init__(config, records, noise, circumstances)
-        door: Any = self._gradient
-        tags = tags_of(canaries, records.num_records)
-        door._records = (*door._records, tags.to(door._records[0].device))
-        self.watched = CanaryGradient(door, self.plan, canaries)
-        self._gradient = self.watched
+        super().__init__(config, records, noise, context)
+        tagged = self.releaser.also_reading(tags_of(canaries, records.num_records))
+        self.releaser = self.watched = CanaryGradient(tagged, self.plan, canaries)
 
 
 def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
@@ -112,7 +107,7 @@ def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
 
 
 def play_training(
-    config: object, plan: Plan, spec: AbstractSpec, canaries: Canaries, noise: AbstractNoise | None = None
+    config: object, plan: AbstractPlan, spec: AbstractSpec, canaries: Canaries, noise: AbstractNoise | None = None
 ) -> np.ndarray:
     """Train once with canaries, and return the evidence that its releases give of their bits.
 
@@ -129,13 +124,13 @@ def play_training(
     slots = PublicSlots(plan.num_slots, plan.unit, plan.source, training_share(plan))
     records = random_records(spec, max(canaries.num, slots.to_learn_from))
     # The generator is thrown away: the statement, and so delta, says nothing.
-    circumstances, noise = Circumstances(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
+    context, noise = RunContext(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
     training: CanaryGSWGAN | CanaryDPCGAN
     match config:
         case GSWGANConfig():
-            training = CanaryGSWGAN(config, records, canaries, noise, circumstances)
+            training = CanaryGSWGAN(config, records, canaries, noise, context)
         case DPCGANConfig():
-            training = CanaryDPCGAN(config, records, canaries, noise, circumstances)
+            training = CanaryDPCGAN(config, records, canaries, noise, context)
         case _:
             raise InputError("canaries are planted into gs-wgan and dp-cgan alone; use `gossamer audit mechanism`")
     _finish(training)

@@ -7,10 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from gossamer.driving.job import TrainingJob, settings_digest
-from gossamer.driving.kinds_of_plans import covering
 from gossamer.driving.run import slots_kept
 from gossamer.errors import InputError, PrivacyError
-from gossamer.methods.method import Plan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.privacy.ledger import Ledger, steps_of_branches
 from gossamer.privacy.priceable import price
 from gossamer.reports.page.released import JointPrice
@@ -35,7 +34,7 @@ class Branch:
 
     run_id: str
     origin: tuple[str, str, str]
-    plan: Plan
+    plan: AbstractPlan
     delta: float
     ledger: Ledger
 
@@ -62,7 +61,7 @@ def joint_prices(folders: Iterable[RunFolder]) -> dict[str, JointPrice]:
 def _joint(group: Sequence[Branch]) -> JointPrice:
     first = group[0]
     steps = steps_of_branches([branch.ledger for branch in group])
-    epsilon = price(covering(first.plan, steps), first.delta)[0]
+    epsilon = price(first.plan.paid_for(0, steps).event, first.delta)[0]
     return JointPrice(epsilon=epsilon, delta=first.delta, num_branches=len(group))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dp_accounting import DpEvent
 
 from gossamer.driving.job import TrainingJob
-from gossamer.methods.method import Plan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.privacy.accounting import describe_accountants, epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.claim import ClaimTerms
@@ -17,7 +17,7 @@ from gossamer.privacy.events import under_replacement
 from gossamer.privacy.gaussian_dp import mu_of, rho_of
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.priceable import check_priceable, price
-from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event
+from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_in_keeping, is_same_event
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
 from gossamer.runs.findings import Finding, broken, holds, unchecked
 from gossamer.runs.identity import RunIdentity
@@ -45,7 +45,7 @@ class Known:
     """
 
     job: TrainingJob | None = None
-    plan: Plan | None = None
+    plan: AbstractPlan | None = None
     ledger: Ledger | None = None
     identity: RunIdentity | None = None
 
@@ -53,10 +53,11 @@ class Known:
 def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> Iterator[Finding]:
     """Check that the epsilons stated are those of the numbers stated, and the numbers those of the settings."""
     said = event_of(statement)
+    if not is_in_keeping(statement):
+        yield broken(STATEMENT, "the numbers that it prints are not those of the event that it carries; it was edited")
     yield from _other_prices(statement, said)
     if known.job is None or known.plan is None:
-        is_printed = "times step 1 is paid for" in dict(statement.parameters)
-        tolerance = PRINTED_TOLERANCE if is_printed else TOLERANCE
+        tolerance = PRINTED_TOLERANCE if statement.event is None else TOLERANCE
         yield from _epsilons(statement, price(said, statement.delta), tolerance)
         return
     plan = known.plan if step is None else known.plan.first_steps(step)
@@ -72,7 +73,7 @@ def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> 
 
 
 def _restated(
-    statement: PrivacyStatement, plan: Plan, job: TrainingJob, num_planned_steps: int | None
+    statement: PrivacyStatement, plan: AbstractPlan, job: TrainingJob, num_planned_steps: int | None
 ) -> Iterator[Finding]:
     """Check that these settings make the statement, but for what depends on shape and origin of the records."""
     check_priceable(plan.event, job.delta)

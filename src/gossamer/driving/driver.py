@@ -6,12 +6,11 @@ import enum
 import resource
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from gossamer.driving.interruption import Interruption
 from gossamer.driving.job import IN_MEMORY
-from gossamer.driving.kinds_of_plans import check_shares_work, end_step, has_dear_steps, share_of_work, stops_of
+from gossamer.driving.kinds_of_plans import check_shares_work, share_of_work, stops_of
 from gossamer.driving.listener import AbstractListener
 from gossamer.driving.milestones import describe_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_all
@@ -20,8 +19,7 @@ from gossamer.driving.run import Run
 from gossamer.driving.training_plot import plot_if_possible
 from gossamer.errors import PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.methods.gs_wgan.warm_start import WarmStartChunk
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, RunContext
 from gossamer.nn.devices import find_device, find_precision
 from gossamer.nn.ensemble import Tensors
 from gossamer.runs.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
@@ -45,27 +43,23 @@ class Ending(enum.Enum):
 
 
 class FolderStore:
-    """A store of warm-started critics in `private/warm_start/`, one file a chunk, each bound to the key of the run.
+    """A store of pieces of a warm start in `private/warm_start/`, a file each, bound to the key of the run.
 
     Args:
-        run: the critics are its own.
+        run: which.
     """
 
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def load(self, chunk: WarmStartChunk) -> Tensors | None:
-        """Return the chunk's critics, or None if it was not finished."""
-        path = self._path(chunk)
+    def load(self, name: str) -> Tensors | None:
+        """Return a piece; None if it was not finished."""
+        path = self._run.folder.warm_start / f"{name}.pt"
         return load_tensors(path, self._run.origin) if path.is_file() else None
 
-    def save(self, chunk: WarmStartChunk, critics: Tensors) -> None:
-        """Keep a finished chunk."""
-        save_tensors(self._path(chunk), critics, self._run.origin)
-
-    def _path(self, chunk: WarmStartChunk) -> Path:
-        name = f"stage-{chunk.stage}-critics-{chunk.first:06d}-{chunk.last:06d}.pt"
-        return self._run.folder.warm_start / name
+    def save(self, name: str, tensors: Tensors) -> None:
+        """Keep a finished piece."""
+        save_tensors(self._run.folder.warm_start / f"{name}.pt", tensors, self._run.origin)
 
 
 def drive(run: Run, listener: AbstractListener) -> Ending:
@@ -146,7 +140,7 @@ class _Drive:
             lost = ledger.ledger.lost_steps(step)
         except PrivacyError as error:
             raise PrivacyError(f"{ledger.path}: {error}") from None
-        left = end_step(self._run.plan, step, lost, self._run.job.delta) - step
+        left = self._run.plan.end_step(step, lost) - step
         if lost and not step and left <= 0:
             raise PrivacyError(
                 f"{ledger.path}: all {len(lost)} steps were paid for and lost in crashes, so none are left to train "
@@ -171,7 +165,7 @@ class _Drive:
                 is_late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
                 # Paid steps are kept at once if the rest costs time alone, or if each is dear.
                 is_spent = training.step >= training.end_step
-                is_dear = has_dear_steps(training.plan) and training.step > kept_step
+                is_dear = bool(training.plan.step_names) and training.step > kept_step
                 is_wanted = interruption.is_asked or is_late or is_dear or (is_spent and not was_spent)
                 if is_wanted and not training.is_over and (is_spent or self._ledger.is_block_end(training.step)):
                     self._save()
@@ -195,7 +189,7 @@ def _forbid_core_dumps() -> None:
 
 def _training(run: Run, state: dict[str, Any] | None, spending: dict[str, Any]) -> AbstractTraining:
     job, loaded = run.job, run.loaded
-    circumstances = Circumstances(
+    context = RunContext(
         delta=job.delta,
         slots=loaded.slots,
         key=loaded.key,
@@ -208,7 +202,7 @@ def _training(run: Run, state: dict[str, Any] | None, spending: dict[str, Any]) 
         state=state,
         **spending,
     )
-    return job.of_method.start(job.method, loaded.data.train, KeyedNoise(), circumstances)
+    return job.of_method.start(job.method, loaded.data.train, KeyedNoise(), context)
 
 
 def _share_warm_start(run: Run, training: AbstractTraining, listener: AbstractListener) -> None:

@@ -13,7 +13,7 @@ import torch
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, StepReport
-from gossamer.methods.method import Circumstances, Method
+from gossamer.methods.method import Method, RunContext
 from gossamer.privacy.slots import PublicSlots
 
 _TIMED_STEPS = 2
@@ -87,8 +87,8 @@ def _time_of_parts(method: Method[C], config: C, spec: AbstractSpec, slots: Publ
     """Return the seconds of all parts, as long as patience lasts; the last part seen is extrapolated."""
     images = random_records(spec, slots.number)
     # These records are random, so the noise need not be secret, and delta says nothing.
-    circumstances = Circumstances(delta=0.5 / slots.number, slots=slots, device=device)
-    training = method.start(config, images, DeterministicNoise(0), circumstances)
+    context = RunContext(delta=0.5 / slots.number, slots=slots, device=device)
+    training = method.start(config, images, DeterministicNoise(0), context)
     began = before = part_began = time.perf_counter()
     part, seconds = "", 0.0
     for report in training:
@@ -149,8 +149,8 @@ def _time(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: to
     """Return the seconds for the warm start of one chunk, those for a step, and the bytes of the chunk's critics."""
     images = random_records(spec, num_records)
     # These records are random, so the noise need not be secret, and delta says nothing.
-    circumstances = Circumstances(delta=0.5 / num_records, device=device)
-    training = GSWGANTraining(config, images, DeterministicNoise(0), circumstances)
+    context = RunContext(delta=0.5 / num_records, device=device)
+    training = GSWGANTraining(config, images, DeterministicNoise(0), context)
     times, size = [time.perf_counter()], 0
     for report in training:
         times.append(time.perf_counter())

@@ -15,8 +15,9 @@ from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.driving.protection import protect
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.catalogue import MethodConfig, book_of
-from gossamer.methods.method import AbstractTraining, Circumstances, Method, Plan
+from gossamer.methods.method import AbstractTraining, Method, RunContext
 from gossamer.nn.devices import DeviceName, PrecisionName
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.dealing import UnitKey
@@ -109,7 +110,7 @@ class TrainingJob:
         """The method that the settings are of."""
         return book_of(self.method).method
 
-    def plan(self, slots: PublicSlots) -> Plan:
+    def plan(self, slots: PublicSlots) -> AbstractPlan:
         """Return sampling, noise and price of the run, for its public number of slots."""
         return self.of_method.plan(self.method, slots)
 
@@ -167,7 +168,7 @@ def whole_path(source: str) -> str:
 
 
 def start_training(
-    method: Method[C], config: C, records: RecordSet, noise: AbstractNoise, circumstances: Circumstances
+    method: Method[C], config: C, records: RecordSet, noise: AbstractNoise, context: RunContext
 ) -> AbstractTraining:
     """Start a training, and refuse in words of this library what torch or an accountant refuses in their own.
 
@@ -177,6 +178,6 @@ def start_training(
     """
     try:
         with accountable():
-            return method.start(config, records, noise, circumstances)
+            return method.start(config, records, noise, context)
     except ValueError as error:  # torch's own word for a learning rate that is none
         raise InputError(str(error)) from None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gossamer.errors import InputError
-from gossamer.methods.method import Plan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.statement import round_up, shown_epsilon
 
@@ -28,7 +28,7 @@ class Milestone:
 
 
 def find_milestones(
-    plan: Plan,
+    plan: AbstractPlan,
     delta: float,
     *,
     at_epsilon: Sequence[float] = (),
@@ -73,7 +73,7 @@ def describe_milestones(steps: Sequence[int], num_steps: int) -> tuple[str, ...]
     )
 
 
-def _last_step_within(plan: Plan, budget: PrivacyBudget, target_epsilon: float | None) -> int:
+def _last_step_within(plan: AbstractPlan, budget: PrivacyBudget, target_epsilon: float | None) -> int:
     whole = plan.budget_at(budget.delta).epsilon
     # The target may be asked for again, though it is a little more than the run spends.
     if budget.epsilon > max(round_up(whole), target_epsilon or 0.0):

@@ -11,7 +11,8 @@ from gossamer.driving.handing_over import card_facts, write_picture, write_recor
 from gossamer.driving.run import Run
 from gossamer.errors import PrivacyError
 from gossamer.extras import MissingExtra
-from gossamer.methods.method import AbstractTraining, Plan
+from gossamer.mechanisms.plan import AbstractPlan
+from gossamer.methods.method import AbstractTraining
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.restated import event_of, is_same_event
@@ -116,7 +117,7 @@ class Releases:
         return card_facts(trained, self._source)
 
 
-def check_price(plan: Plan, ledger: LedgerFile, statement: PrivacyStatement) -> None:
+def check_price(plan: AbstractPlan, ledger: LedgerFile, statement: PrivacyStatement) -> None:
     """Refuse to release what costs more, by the ledger, than its statement says.
 
     Guarantee: the price stated is at least that of what is charged on the disk, steps lost in crashes included.

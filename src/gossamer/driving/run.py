@@ -11,7 +11,7 @@ from gossamer.data.records import RecordSet
 from gossamer.driving.job import Loaded, TrainingJob, data_digest, settings_digest
 from gossamer.driving.processes import process_number, wait_for_folder
 from gossamer.errors import InputError
-from gossamer.methods.method import Plan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.runs.checkpoint import Origin
@@ -38,7 +38,7 @@ class Run:
     loaded: Loaded = field(repr=False)
 
     @functools.cached_property
-    def plan(self) -> Plan:
+    def plan(self) -> AbstractPlan:
         """Sampling, noise and price."""
         return self.job.plan(self.loaded.slots)
 

@@ -6,10 +6,9 @@ import itertools
 from typing import Any
 
 from gossamer.driving.job import TrainingJob
-from gossamer.driving.kinds_of_plans import end_step, one_shot_names
 from gossamer.driving.run import slots_kept
 from gossamer.errors import PrivacyError
-from gossamer.methods.method import Plan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.priceable import price
 from gossamer.runs.folder import RunFolder
@@ -36,7 +35,7 @@ def account(folder: RunFolder) -> dict[str, Any]:
         "num_charged_steps": charged,
         "num_done_steps": num_done,
         "num_lost_steps": max(0, charged - num_done),
-        "num_left_steps": _num_left(folder, plan, ledger, num_done, job.delta),
+        "num_left_steps": _num_left(folder, plan, ledger, num_done),
         "delta": job.delta,
         "epsilon_charged": epsilon,
         "epsilon_planned": planned,
@@ -45,7 +44,7 @@ def account(folder: RunFolder) -> dict[str, Any]:
     }
 
 
-def _num_left(folder: RunFolder, plan: Plan, ledger: Ledger, num_done: int, delta: float) -> int:
+def _num_left(folder: RunFolder, plan: AbstractPlan, ledger: Ledger, num_done: int) -> int:
     """Count the steps that are still made; those charged and not done count as lost, and may cost more than a step."""
     left = ledger.remaining_steps(plan.num_steps)
     if left == 0 or ledger.num_charged_steps == num_done:
@@ -54,7 +53,7 @@ def _num_left(folder: RunFolder, plan: Plan, ledger: Ledger, num_done: int, delt
         lost = ledger.lost_steps(num_done)
     except PrivacyError as error:
         raise PrivacyError(f"{folder.ledger_file}: {error}") from None
-    return min(left, end_step(plan, num_done, lost, delta) - num_done)
+    return min(left, plan.end_step(num_done, lost) - num_done)
 
 
 def processes(ledger: Ledger, num_done: int) -> list[dict[str, int]]:
@@ -79,7 +78,7 @@ def processes(ledger: Ledger, num_done: int) -> list[dict[str, int]]:
     ]
 
 
-def one_shots(plan: Plan, ledger: Ledger) -> list[dict[str, Any]]:
+def one_shots(plan: AbstractPlan, ledger: Ledger) -> list[dict[str, Any]]:
     """Return, for each one-shot release of a plan, its step and the processes that charged it, each time anew."""
     return [
         {
@@ -87,5 +86,5 @@ def one_shots(plan: Plan, ledger: Ledger) -> list[dict[str, Any]]:
             "step": step,
             "charged_by": [one.process_index for one in ledger.entries if one.first_step <= step < one.end_step],
         }
-        for step, name in enumerate(one_shot_names(plan))
+        for step, name in enumerate(plan.step_names)
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gossamer.errors import ResourceError, is_lack_of_memory
 from gossamer.extras import MissingExtra, from_extra
-from gossamer.methods.method import Plan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.runs.folder import RunFolder
 
 MOST_PRICES = 24
@@ -12,7 +12,7 @@ SECONDS_A_PRICE = 30.0
 """Training that pays for one more point of epsilon, which takes about a third of a second: a hundredth of the time."""
 
 
-def plot_if_possible(folder: RunFolder, plan: Plan, delta: float, seconds: float) -> str | None:
+def plot_if_possible(folder: RunFolder, plan: AbstractPlan, delta: float, seconds: float) -> str | None:
     """Do as `plot_training`, when all else is done: what hinders a plot takes nothing away.
 
     Returns:
@@ -29,7 +29,7 @@ def plot_if_possible(folder: RunFolder, plan: Plan, delta: float, seconds: float
     return None
 
 
-def plot_training(folder: RunFolder, plan: Plan, delta: float, seconds: float) -> bool:
+def plot_training(folder: RunFolder, plan: AbstractPlan, delta: float, seconds: float) -> bool:
     """Write `training.png` and `training.svg`, if there is anything to draw.
 
     Args:
@@ -57,7 +57,7 @@ def plot_training(folder: RunFolder, plan: Plan, delta: float, seconds: float) -
     return True
 
 
-def _spent(plan: Plan, delta: float, num_points: int) -> tuple[tuple[int, float], ...]:
+def _spent(plan: AbstractPlan, delta: float, num_points: int) -> tuple[tuple[int, float], ...]:
     """Epsilon after some of the steps, the last among them; nothing for a plan of a few releases."""
     if num_points < 2 or plan.num_steps < num_points:
         return ()

@@ -25,7 +25,7 @@ from gossamer.errors import InputError
 from gossamer.estimators.records import Array, Source, read_source, whole
 from gossamer.estimators.released import ReleasedGenerator
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.methods.method import AbstractTraining, Circumstances, Progress
+from gossamer.methods.method import AbstractTraining, Progress, RunContext
 from gossamer.methods.recipe import RecipeBook
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.nn.devices import DeviceName, find_device
@@ -188,7 +188,7 @@ class AbstractEstimator(abc.ABC):
         """
         loaded = self._load(x, y, people, UnitKey.drawn())
         config, delta = self._calibrated(x, loaded)
-        circumstances = Circumstances(
+        context = RunContext(
             delta=delta,
             slots=loaded.slots,
             key=loaded.key,
@@ -197,7 +197,7 @@ class AbstractEstimator(abc.ABC):
             # Privacy: whatever this object has learnt from before may have been the same records.
             num_tuning_runs=self.num_tuning_runs + self._num_started,
         )
-        training = start_training(self.book.method, config, loaded.data.train, KeyedNoise(), circumstances)
+        training = start_training(self.book.method, config, loaded.data.train, KeyedNoise(), context)
         self._num_started += 1
         return training
 

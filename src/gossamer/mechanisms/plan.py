@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms.prospect import Prospect
 from gossamer.privacy.accounting import (
     calibrate_noise_multiplier,
     describe_accountants,
@@ -19,6 +20,7 @@ from gossamer.privacy.accounting import (
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.claim import ClaimTerms
+from gossamer.privacy.events import flatten, under_replacement
 from gossamer.privacy.gaussian_dp import mu_of, rho_of
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.slots import CountSource
@@ -29,6 +31,43 @@ TUNING = (
     "not protected as this statement says"
 )
 """What no statement of a generator that was saved on the way covers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanDescription:
+    """The words of a statement that only the mechanism knows. `AbstractPlan.statement` writes all others.
+
+    Attributes:
+        mechanism: a clause on the mechanism.
+        parameters: the mechanism's other public numbers, by name.
+        public_settings: sentences on the settings that are public.
+        kept_private: the files in `private/`, in words.
+        secret_draws: random draws that stay secret, in words.
+        released: plural noun for the released vectors of a step.
+        part: clause on the part of a run that an early generator is of; `{}` stands for the planned number of steps.
+        clip_norm: L2 bound of one answer or gradient; None if the mechanism has none.
+    """
+
+    mechanism: str
+    parameters: tuple[Parameter, ...]
+    public_settings: tuple[str, ...]
+    kept_private: str
+    secret_draws: tuple[str, ...] = ()
+    released: str = "sanitized gradients"
+    part: str
+    clip_norm: float | None = None
+
+    def after(self, num_planned_steps: int) -> str:
+        """Say which part of a run of so many steps an early generator is of."""
+        return self.part.format(num_planned_steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedClaim:
+    """The epsilon that a published system prints for the same settings, and the reason why it does not hold."""
+
+    epsilon: float
+    caveat: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,25 +146,71 @@ class AbstractPlan(abc.ABC):
         check_delta(delta, self.num_slots)
         return PrivacyBudget(epsilon=epsilon_by_pld(self.event, delta).epsilon, delta=delta)
 
+    def paid_for(self, num_done: int, lost_steps: tuple[int, ...] = ()) -> Self:
+        """Return the plan of the steps that were paid for, with the noise that each has here.
+
+        Args:
+            num_done: steps done, from the first on.
+            lost_steps: steps paid for and lost in a crash, each as often as it was.
+
+        Raises:
+            InputError: no step was paid for.
+        """
+        num_steps = num_done + len(lost_steps)
+        if num_steps == 0:
+            raise InputError("no step was done and none was lost: there is nothing to price")
+        return self._with(num_steps=num_steps)
+
     def first_steps(self, num_steps: int) -> Self:
-        """The plan of the first steps of this one alone: the price of what is released after so many.
+        """Return the plan of the first steps of this one alone, the price of a release after so many.
 
         Raises:
             InputError: fewer than one step, or more than the plan has.
         """
-        self._check_first(num_steps)
-        return self._with(num_steps=num_steps)
+        if not 1 <= num_steps <= self.num_steps:
+            raise InputError(f"the first {num_steps} steps of {self.num_steps}: name at least 1 and at most all")
+        return self.paid_for(num_steps)
+
+    def end_step(self, next_step: int, lost_steps: tuple[int, ...] = ()) -> int:
+        """Compute the step to which a run may go that has done some steps and lost others.
+
+        Steps done and lost cost no more together than the plan, and are no more than it has.
+
+        Args:
+            next_step: steps done.
+            lost_steps: steps paid for and lost in a crash, each as often as it was.
+        """
+        return max(next_step, self.num_steps - len(lost_steps))
+
+    @property
+    def stops(self) -> tuple[int, ...]:
+        """Steps that no block of the ledger crosses."""
+        return ()
+
+    @property
+    def step_names(self) -> tuple[str, ...]:
+        """Names of the steps, if each is a release of its own. Such a step is kept as soon as it is done."""
+        return ()
+
+    @abc.abstractmethod
+    def prospect(self, budget: PrivacyBudget, sample_size: int) -> Prospect:
+        """Compare the longest possible signal with the noise, from public settings alone.
+
+        Args:
+            budget: of the whole run.
+            sample_size: coordinates of one released vector of a training.
+        """
 
     def spent_by(self, ledger: Ledger) -> DpEvent | None:
-        """What the blocks of a ledger pay for, steps lost in crashes included; None where nothing is charged.
+        """Return the event that a ledger pays for, lost steps included; None if nothing is charged.
 
         Raises:
-            PrivacyError: the ledger charges what this plan has not.
+            PrivacyError: the ledger charges steps that this plan does not have.
         """
         if not ledger.entries:
             return None
         self._check_charged(ledger)
-        return self._with(num_steps=ledger.num_charged_steps).event
+        return self.paid_for(0, ledger.lost_steps(0)).event
 
     def _check_charged(self, ledger: Ledger) -> None:
         last = max(entry.end_step for entry in ledger.entries)
@@ -145,136 +230,108 @@ class AbstractPlan(abc.ABC):
     # ---- statement --------------------------------------------------------------------------------------------------
 
     def statement(self, terms: ClaimTerms) -> PrivacyStatement:
-        """The claim of a run of this plan.
+        """Write the claim of a run of this plan.
 
         Raises:
             PrivacyError: delta is not below one over the number of slots.
         """
+        event, says = self.event, self._description
+        published = self._published(terms.delta)
         return PrivacyStatement(
-            mechanism=f"{terms.method}: {self._describe_mechanism()}",
+            mechanism=f"{terms.method}: {says.mechanism}",
             adjacency=self.adjacency,
             unit=self.unit,
             num_slots=self.num_slots,
             epsilon=self.budget_at(terms.delta).epsilon,
             delta=terms.delta,
-            epsilon_rdp=self._epsilon_rdp(terms.delta),
+            epsilon_rdp=epsilon_by_rdp(event, terms.delta).epsilon,
             noise_multiplier=self._chosen_multiplier(),
-            clip_norm=self._released_clip_norm,
-            parameters=self._parameters(terms.delta),
+            clip_norm=says.clip_norm,
+            parameters=says.parameters,
             accountants=describe_accountants(),
             num_tuning_runs=terms.num_tuning_runs,
-            public_inputs=(*self._public_inputs(), *terms.public_inputs),
-            covered=self._covered(terms.num_planned_steps),
-            not_covered=self._not_covered(terms.num_planned_steps),
+            public_inputs=(self._describe_slots(), *says.public_settings, *terms.public_inputs),
+            covered=self._covered(says, terms.num_planned_steps),
+            not_covered=self._not_covered(says, terms.num_planned_steps),
             truncation_delta=self.truncation_delta(terms.sample_size),
             is_secure=terms.is_secure,
-            published_epsilon=self._published_epsilon(terms.delta),
-            published_caveat=self._published_caveat,
+            published_epsilon=None if published is None else published.epsilon,
+            published_caveat=None if published is None else published.caveat,
             gossamer_version=terms.gossamer_version,
             date=terms.date,
             run_id=terms.run_id,
             num_only_copies=terms.num_only_copies,
-            mu=mu_of(self.event, terms.delta),
-            rho=rho_of(self.event),
+            mu=mu_of(event, terms.delta),
+            rho=rho_of(event),
             epsilon_replaced=self._epsilon_replaced(terms.delta),
+            event=tuple(flatten(event)),
         )
 
     @abc.abstractmethod
     def truncation_delta(self, sample_size: int) -> float:
-        """What the finite range of the noise adds to delta at most.
+        """Bound what the finite range of the noise adds to delta.
 
         Args:
             sample_size: coordinates of the largest vector that a step releases.
         """
 
-    @abc.abstractmethod
-    def _describe_mechanism(self) -> str:
-        """What is done with the records, in a clause."""
-
-    @abc.abstractmethod
-    def _parameters(self, delta: float) -> tuple[Parameter, ...]:
-        """The mechanism's other public numbers, by name."""
-
-    @abc.abstractmethod
-    def _described_settings(self) -> tuple[str, ...]:
-        """Which settings are public, and what follows from them, in sentences."""
-
     @property
-    def _released_clip_norm(self) -> float | None:
-        return None
+    @abc.abstractmethod
+    def _description(self) -> PlanDescription: ...
 
-    @property
-    def _published_caveat(self) -> str | None:
+    def _published(self, delta: float) -> PublishedClaim | None:
+        """Return the figure of the published system for these settings, if there is one."""
         return None
-
-    def _published_epsilon(self, delta: float) -> float | None:
-        return None
-
-    def _epsilon_rdp(self, delta: float) -> float | None:
-        return epsilon_by_rdp(self.event, delta).epsilon
 
     def _epsilon_replaced(self, delta: float) -> float | None:
-        """What a replacement costs, where the claim is of units that come or leave."""
-        return None
+        if self.adjacency is not Adjacency.ADD_OR_REMOVE_ONE:
+            return None
+        return epsilon_by_pld(under_replacement(self.event), delta).epsilon
 
-    def _public_inputs(self) -> tuple[str, ...]:
+    def _describe_slots(self) -> str:
         slots = "the number of slots, the shape of the data, its range [0, 1] and the names of its classes"
         if self.source is CountSource.READ:
             slots += f"; the number of slots is that of the {self.unit.plural} in the data"
-        return (slots, *self._described_settings())
+        return slots
 
-    def _covered(self, num_planned_steps: int | None) -> tuple[str, ...]:
+    def _covered(self, says: PlanDescription, num_planned_steps: int | None) -> tuple[str, ...]:
+        samples = "synthetic samples drawn from it, as many as you like"
+        if num_planned_steps is None:
+            whole = "the generator in release/generator.safetensors, and anything that is computed from it alone"
+            return whole, samples
         return (
-            *self._describe_generator(num_planned_steps),
-            "synthetic samples drawn from it, as many as you like",
+            f"the generator in generator.safetensors beside this statement, {says.after(num_planned_steps)}, and "
+            "anything that is computed from it alone",
+            "together with other generators of the run: what all of them cost is what the statement of the latest of "
+            f"them says; their epsilons do not add up, because each is computed from the {says.released} that the "
+            "next ones are computed from, too",
+            samples,
         )
 
-    def _not_covered(self, num_planned_steps: int | None) -> tuple[str, ...]:
+    def _not_covered(self, says: PlanDescription, num_planned_steps: int | None) -> tuple[str, ...]:
         return (
             *(() if num_planned_steps is None else (TUNING,)),
-            f"everything in private/: {self._kept_private}",
-            *self._secret_draws(),
+            f"everything in private/: {says.kept_private}",
+            *says.secret_draws,
             "evaluations and every other score on real data, wherever they are kept, and choices made by them",
             "facts that hold for the whole population: the generator is meant to teach those",
             *self._other_changes(),
             self.unit.overlap,
         )
 
-    @property
-    def _kept_private(self) -> str:
-        return "critics, checkpoints, the key that deals units to shards, the ledger and losses on real data"
-
-    def _secret_draws(self) -> tuple[str, ...]:
-        return ()
-
     def _other_changes(self) -> tuple[str, ...]:
-        """Changes of the data that the claim is not of, in sentences."""
+        """Name the changes of the data that the claim is not of, in sentences."""
         if self.source is CountSource.READ:
             return (
                 f"how many {self.unit.plural} there are, which is public here: nobody is promised that it stays "
                 "unknown whether one came or left; a number that does not come from the data promises that, too",
             )
+        if self.adjacency is Adjacency.ADD_OR_REMOVE_ONE:
+            return (
+                "a unit replaced by another, at the epsilon that is claimed: what that costs at the same delta stands "
+                "among the numbers",
+            )
         return ()
-
-    def _describe_generator(self, num_planned_steps: int | None) -> tuple[str, ...]:
-        """Which generator a statement covers: that of the whole run, or that of its first steps."""
-        if num_planned_steps is None:
-            return ("the generator in release/generator.safetensors, and anything that is computed from it alone",)
-        return self._describe_early(num_planned_steps)
-
-    def _describe_early(self, num_planned_steps: int) -> tuple[str, ...]:
-        return (
-            f"the generator in generator.safetensors beside this statement, as it was after {self.num_steps} of the "
-            f"{num_planned_steps} steps of a run (steps lost in a crash are counted), and anything that is computed "
-            "from it alone",
-            "together with other generators of the run: what all of them cost is what the statement of the latest of "
-            "them says; their epsilons do not add up, because each is computed from the sanitized gradients that the "
-            "next ones are computed from, too",
-        )
-
-    def _check_first(self, num_steps: int) -> None:
-        if not 1 <= num_steps <= self.num_steps:
-            raise InputError(f"the first {num_steps} steps of {self.num_steps}: name at least 1 and at most all")
 
     def _with(self, **changes: Any) -> Self:
         return replace(self, **changes)

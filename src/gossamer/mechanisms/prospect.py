@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from dp_accounting import DpEvent
 
-from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
-from gossamer.mechanisms.one_shot.plan import OneShotPlan
-from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.privacy.accounting import calibrate_noise_multiplier
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import gaussian_event
@@ -45,64 +42,14 @@ class Prospect:
         return self.ratio < 1 or self.num_slots < self.num_slots_needed
 
 
-def prospect(plan: OneShotPlan | OneOfManyPlan | PoissonPlan, budget: PrivacyBudget, sample_size: int) -> Prospect:
-    r"""Signal and noise of a plan.
+def affordable_rate(noise_multiplier: float, num_draws: int, budget: PrivacyBudget) -> float:
+    r"""Estimate the sampling rate, at most 1, at which so many draws with this noise keep within a budget.
 
-    One-shot sums: a class of average size, :math:`n / G` slots that all add the same vector of the largest norm,
-    against the norm :math:`s \sqrt{d}` of the noise on its d numbers, for matrices :math:`s \sqrt{2 d}`, both in the
-    spectral norm; the worst of the releases. Trainings: the updates of `WINDOW_STEPS` steps, all of the largest norm
-    and in one direction, against the noise of as many.
-
-    How many slots would do follows for sums from the ratio, which grows as n. For trainings the noise at which the
-    ratio is 1 is put into the central limit theorem of composition, :math:`\mu = q \sqrt{T (e^{1/\sigma^2} - 1)}`,
-    solved for the rate q: near enough for advice, and no part of any claim.
-
-    Args:
-        plan: with its noise.
-        budget: what it spends.
-        sample_size: coordinates of one released vector of a training.
+    The noise is put into the central limit theorem of composition, :math:`\mu = q \sqrt{T (e^{1/\sigma^2} - 1)}`, and
+    the rate q is solved for. It is near enough for advice, and no part of any claim.
 
     References: Bu, Dong, Long, Su 2020, "Deep learning with Gaussian differential privacy", for the limit.
     """
-    if isinstance(plan, OneShotPlan):
-        return _of_sums(plan)
-    if isinstance(plan, PoissonPlan):
-        return _of_samples(plan, budget, sample_size)
-    return _of_critics(plan, budget, sample_size)
-
-
-def _of_sums(plan: OneShotPlan) -> Prospect:
-    ratios = []
-    for step, release in enumerate(plan.releases):
-        sums = release.contribution
-        ratios.append(plan.num_slots / sums.num_groups * sums.clarity / plan.release_noise_std(step))
-    ratio = min(ratios)
-    return Prospect(ratio=ratio, num_slots=plan.num_slots, num_slots_needed=math.ceil(plan.num_slots / ratio))
-
-
-def _of_critics(plan: OneOfManyPlan, budget: PrivacyBudget, sample_size: int) -> Prospect:
-    largest = math.sqrt(min(plan.num_steps, WINDOW_STEPS) * plan.batch_size / sample_size) / 2
-    a_draw = largest / math.sqrt(plan.batch_size / plan.draws_per_step)
-    num_critics = math.ceil(1 / _rate(a_draw, plan.num_steps * plan.draws_per_step, budget))
-    return Prospect(
-        ratio=largest * plan.sensitivity / plan.noise_std,
-        num_slots=plan.num_slots,
-        num_slots_needed=LEAST_SLOTS_A_CRITIC * num_critics,
-    )
-
-
-def _of_samples(plan: PoissonPlan, budget: PrivacyBudget, sample_size: int) -> Prospect:
-    largest = math.sqrt(min(plan.num_steps, WINDOW_STEPS) / sample_size) * plan.expected_batch_size
-    rate = _rate(largest, plan.num_steps, budget)
-    return Prospect(
-        ratio=largest * plan.sensitivity / plan.noise_std,
-        num_slots=plan.num_slots,
-        num_slots_needed=math.ceil(plan.expected_batch_size / rate),
-    )
-
-
-def _rate(noise_multiplier: float, num_draws: int, budget: PrivacyBudget) -> float:
-    """The sampling rate, at most 1, at which so many draws with this noise keep about within the budget."""
     # The Gaussian with the budget's curve stands for all draws together.
     together = 1 / calibrate_noise_multiplier(_gaussian, budget).noise_multiplier
     spread = math.sqrt(num_draws * math.expm1(min(700.0, noise_multiplier**-2)))

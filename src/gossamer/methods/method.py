@@ -5,88 +5,30 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
-from dp_accounting import DpEvent
+from torch import Tensor
 
 from gossamer.data.records import MAX_VALUES, AbstractSpec, RecordSet
 from gossamer.errors import InputError
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import AbstractNoise
-from gossamer.mechanisms.prospect import Prospect, prospect
-from gossamer.methods.gs_wgan.warm_start import MemoryStore, WarmStartStore
+from gossamer.mechanisms.plan import AbstractPlan
+from gossamer.mechanisms.prospect import Prospect
 from gossamer.methods.protected import check_fits
 from gossamer.methods.trained import TrainedGenerator
-from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.claim import ClaimTerms, own_version, today
 from gossamer.privacy.dealing import UnitKey
-from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
 C = TypeVar("C")
 C_in = TypeVar("C_in", contravariant=True)
-
-
-class Plan(Protocol):
-    """Sampling, clip, noise, adjacency and price of a run in one object, so that claim and run cannot part."""
-
-    @property
-    def unit(self) -> Unit:
-        """What a slot holds."""
-        ...
-
-    @property
-    def num_slots(self) -> int:
-        """Public number of slots."""
-        ...
-
-    @property
-    def source(self) -> CountSource:
-        """Who says the number of slots."""
-        ...
-
-    @property
-    def num_steps(self) -> int:
-        """Private steps of the whole run."""
-        ...
-
-    @property
-    def noise_multiplier(self) -> float | None:
-        """Noise standard deviation over sensitivity; None while it is still to be calibrated."""
-        ...
-
-    @property
-    def adjacency(self) -> Adjacency:
-        """Which data sets are neighbours."""
-        ...
-
-    @property
-    def event(self) -> DpEvent:
-        """What the whole run does to privacy."""
-        ...
-
-    def budget_at(self, delta: float) -> PrivacyBudget:
-        """What the whole run costs at ``delta``."""
-        ...
-
-    def first_steps(self, num_steps: int) -> Plan:
-        """The plan of the first steps of this one alone."""
-        ...
-
-    def num_steps_within(self, budget: PrivacyBudget) -> int:
-        """The largest number of first steps that keeps within the budget."""
-        ...
-
-    def spent_by(self, ledger: Ledger) -> DpEvent | None:
-        """What the blocks of a ledger pay for; None where nothing is charged."""
-        ...
-
-    def statement(self, terms: ClaimTerms) -> PrivacyStatement:
-        """The claim of a run of this plan."""
-        ...
+P = TypeVar("P", bound=AbstractPlan)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,84 +98,51 @@ class Progress:
     num_all: int
 
 
-class AbstractTraining(abc.ABC):
-    """A training that the caller drives: iterate over it, and take the generator at the end.
+class PieceStore(Protocol):
+    """A store of finished pieces of long work before the first step. It is private, because the work sees records."""
 
-    Attributes:
-        step: private steps done.
-        end_step: private steps to come to.
-        plan: what the whole run costs.
-        sample_size: coordinates of the largest vector that a step releases or is priced for.
-    """
+    def load(self, name: str) -> dict[str, Tensor] | None:
+        """Return a piece; None if it was not finished."""
+        ...
 
-    step: int
-    end_step: int
-    plan: Any
-    sample_size: int
+    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
+        """Keep a finished piece."""
+        ...
 
-    @abc.abstractmethod
-    def __iter__(self) -> Iterator[Any]:
-        """Work to the end, a report after each part; it may be left and taken up again between two reports."""
 
-    @abc.abstractmethod
-    def progress(self, report: Any) -> Progress:
-        """How far the training is after one of its reports."""
+class NoStore:
+    """A store that keeps nothing: every piece is computed when it is asked for."""
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is left to do; a method that works on after its last private step says so itself."""
-        return self.step >= self.end_step
+    def load(self, name: str) -> dict[str, Tensor] | None:
+        """Return None."""
+        return None
 
-    @property
-    @abc.abstractmethod
-    def num_paid_steps(self) -> int:
-        """Steps of the plan spent so far: those done, and those paid for and lost in crashes."""
-
-    @property
-    @abc.abstractmethod
-    def statement(self) -> PrivacyStatement:
-        """What the whole run will claim, priced as planned whatever the step."""
-
-    def prospect(self) -> Prospect:
-        """What can be hoped for at this number of slots: a function of public settings."""
-        claim = self.statement
-        return prospect(self.plan, PrivacyBudget(epsilon=claim.epsilon, delta=claim.delta), self.sample_size)
-
-    @abc.abstractmethod
-    def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on, but the key of the noise. Private."""
-
-    @abc.abstractmethod
-    def trained(self) -> TrainedGenerator:
-        """The generator with its statement, priced as planned whatever the step."""
-
-    @abc.abstractmethod
-    def trained_so_far(self) -> TrainedGenerator:
-        """The generator as it is now, priced for the steps paid for until now."""
+    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
+        """Do nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Circumstances:
-    """What a training needs beside settings, records and noise.
+class RunContext:
+    """All that a training needs beside settings, records and noise. A training takes it whole.
 
     Attributes:
         delta: of the statement.
-        slots: the public number of units and whom the guarantee is for; None for as many records as there are, a number
-            that is then public.
-        key: secret; deals units to shards, the same for as long as the run goes on.
+        slots: the public number of units, and the unit of protection. None for as many slots as there are records, a
+            number that is then public.
+        key: deals units to shards, the same for the whole run. Secret.
         device: where to compute.
-        precision: torch.float32, or torch.bfloat16 where the method allows it.
+        precision: torch.float32, or torch.bfloat16 if the method allows it.
         public_notes: sentences on public inputs, for the statement.
         num_tuning_runs: earlier runs on the same records, declared in the statement.
-        run_id: of the run folder, for the statement; None where there is none.
+        run_id: of the run folder, for the statement; None if there is none.
         num_only_copies: how often a moved or restored run folder was declared the only copy, for the statement.
         date: day of the statement, UTC.
         version: of this library, for the statement.
-        state: what `state_dict` returned, to go on from there.
+        state: returned by `state_dict`, to go on from there; None for a run from its beginning.
         lost_steps: steps that were paid for and lost in a crash, each as often as it was paid for beside the one that
-            `state` holds; the run ends as much earlier as they cost.
+            `state` holds. The run ends as much earlier as they cost.
         charge: called before every private step, to write the ledger.
-        store: keeps finished chunks of a warm start, where the method has one.
+        store: keeps finished pieces of the work before the first step.
     """
 
     delta: float
@@ -250,10 +159,10 @@ class Circumstances:
     state: dict[str, Any] | None = None
     lost_steps: tuple[int, ...] = ()
     charge: Callable[[int], None] = lambda step: None
-    store: WarmStartStore = field(default_factory=MemoryStore)
+    store: PieceStore = field(default_factory=NoStore)
 
     def slots_of(self, records: RecordSet) -> PublicSlots:
-        """The public number of units of these records.
+        """Return the public number of units of these records.
 
         Raises:
             InputError: there are more of them than slots.
@@ -266,7 +175,7 @@ class Circumstances:
     def terms(
         self, method: str, noise: AbstractNoise, sample_size: int, public_inputs: tuple[str, ...] = ()
     ) -> ClaimTerms:
-        """The terms of the claim of a training.
+        """Return the terms of the claim of a training.
 
         Args:
             method: its name.
@@ -288,10 +197,123 @@ class Circumstances:
         )
 
 
+class AbstractTraining(abc.ABC, Generic[P]):
+    """A training that the caller drives: iterate over it, and take the generator at the end.
+
+    The base class holds all that trainings have in common: plan, step gate, lost steps, statement, and the generator
+    with its price. A method adds its own parts, the loop, and `_generator`.
+
+    Guarantee: `trained` and `trained_so_far` have the privacy that their statements say, if records are read through
+    releasers alone that were made from `plan` and `gate`.
+
+    Attributes:
+        name: of the method, as in statements.
+        public_inputs: sentences on public inputs of the method's own.
+        allows_bfloat16: whether bfloat16 is a precision of the method.
+        plan: sampling, noise and price of the whole run.
+        sample_size: coordinates of the largest vector that a step releases or is priced for.
+        step: private steps done.
+        gate: lets each step pass once, in order and charged.
+
+    Args:
+        plan: of the whole run.
+        noise: secret randomness of this process.
+        context: of the run.
+        sample_size: as above.
+
+    Raises:
+        InputError: a precision that the method does not have.
+        PrivacyError: settings without an honest statement. They are refused before anything is spent.
+    """
+
+    name: ClassVar[str]
+    public_inputs: ClassVar[tuple[str, ...]] = ()
+    allows_bfloat16: ClassVar[bool] = False
+
+    def __init__(self, plan: P, noise: AbstractNoise, context: RunContext, sample_size: int) -> None:
+        if context.precision is not torch.float32 and not self.allows_bfloat16:
+            raise InputError(f"{self.name} computes in float32 alone: leave the precision out")
+        self.plan = plan
+        self.sample_size = sample_size
+        self._terms = context.terms(self.name, noise, sample_size, self.public_inputs)
+        self._statement = plan.statement(self._terms)
+        self._lost_steps = context.lost_steps
+        self.step = 0 if context.state is None else int(context.state["step"])
+        self.gate = StepGate(plan, next_step=self.step, lost_steps=context.lost_steps, charge=context.charge)
+
+    @abc.abstractmethod
+    def __iter__(self) -> Iterator[Any]:
+        """Work to the end, a report after each part; it may be left and taken up again between two reports."""
+
+    @abc.abstractmethod
+    def progress(self, report: Any) -> Progress:
+        """Tell how far the training is after one of its reports."""
+
+    @abc.abstractmethod
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything needed to go on, but the key of the noise. Private.
+
+        The tensors are those in use: save or copy them before the next step.
+        """
+
+    @abc.abstractmethod
+    def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
+        """Return the generator as it is now, with a statement."""
+
+    @property
+    def end_step(self) -> int:
+        """Private steps to come to."""
+        return max(self.step, self.gate.end_step)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do. A method that works on after its last private step says so itself."""
+        return self.step >= self.end_step
+
+    @property
+    def num_paid_steps(self) -> int:
+        """Steps of the plan spent so far: those done, and those paid for and lost in crashes."""
+        return self.step + len(self._lost_steps)
+
+    @property
+    def statement(self) -> PrivacyStatement:
+        """The claim of the whole run, priced as planned whatever the step."""
+        return self._statement
+
+    def prospect(self) -> Prospect:
+        """Compare the longest possible signal with the noise: a function of public settings."""
+        budget = PrivacyBudget(epsilon=self._statement.epsilon, delta=self._statement.delta)
+        return self.plan.prospect(budget, self.sample_size)
+
+    def trained(self) -> TrainedGenerator:
+        """Return the generator with its statement, priced as planned whatever the step.
+
+        Raises:
+            PrivacyError: a one-shot method has not released all that a generator is made of.
+        """
+        return self._generator(self._statement)
+
+    def trained_so_far(self) -> TrainedGenerator:
+        """Return the generator as it is now, priced for the steps paid for until now.
+
+        Guarantee: it is computed from what these steps released, so it has the privacy that its statement says, on the
+        condition that the steps after which it is taken were fixed before the training. All generators of one run are
+        computed from the same releases: together they have the privacy of the latest, and their epsilons do not add up.
+
+        Raises:
+            InputError: no step was done yet.
+            PrivacyError: as `trained`.
+        """
+        if self.step == 0:
+            raise InputError("the generator has not learnt anything yet: take at least one step first")
+        so_far = self.plan.paid_for(self.step, self._lost_steps)
+        return self._generator(so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)))
+
+
 class PlanOf(Protocol[C_in]):
     """What settings cost, for a public number of slots."""
 
-    def __call__(self, config: C_in, slots: PublicSlots) -> Plan:
+    def __call__(self, config: C_in, slots: PublicSlots) -> AbstractPlan:
         """The object that the run is then made from."""
         ...
 
@@ -314,7 +336,7 @@ class Method(Generic[C]):
         config: type of its settings.
         plan: (settings, slots) -> what they cost.
         calibrate: (settings, slots, budget) -> settings with the smallest noise that keeps within it.
-        start: (settings, records, noise, circumstances) -> a training.
+        start: (settings, records, noise, context) -> a training.
         saves_on_the_way: whether there is a generator to release before all private steps are done.
     """
 
@@ -323,5 +345,5 @@ class Method(Generic[C]):
     config: type[C]
     plan: PlanOf[C]
     calibrate: CalibrateFor[C]
-    start: Callable[[C, RecordSet, AbstractNoise, Circumstances], AbstractTraining]
+    start: Callable[[C, RecordSet, AbstractNoise, RunContext], AbstractTraining[Any]]
     saves_on_the_way: bool

@@ -1,4 +1,4 @@
-"""How much a network may take that a file asks for: its tensors hold no more numbers than the file has weights."""
+"""The memory that a network from a file may take: its tensors hold few more numbers than the file has weights."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _MAKERS: Final = frozenset(
 
 
 class Allowance(TorchFunctionMode):
-    """While it is entered, new tensors hold so many numbers in all, twice over, and a million more.
+    """A limit on the numbers that new tensors hold in all: twice the file's weights, and a million more.
 
-    A recipe from a hostile file can name layers whose product fills any memory. What torch has just made is not yet
-    filled, and so takes none.
+    The limit holds while the object is entered. A recipe from a hostile file can name layers that fill any memory.
+    Torch does not fill a tensor when it makes it, so a tensor that is refused at once takes no memory.
 
     Args:
         num_weights: numbers in the file.
@@ -47,7 +47,7 @@ class Allowance(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Make the tensor, and refuse it where it is too large."""
+        """Make the tensor, and refuse it if it is too large."""
         made = func(*args, **(kwargs or {}))
         if func in _MAKERS and isinstance(made, Tensor) and made.device.type != "meta":
             self._left -= made.numel()

@@ -1,4 +1,4 @@
-"""Many networks of one shape as stacked tensors: trained and asked together, each as if it were alone."""
+"""Many networks of one shape as stacked tensors, trained and queried together, each as if it were alone."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ class Adam:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ensemble:
-    """K networks of one architecture with their Adam states, as tensors whose first axis counts networks.
+    """K networks of one architecture with their Adam states, as tensors with networks along the first axis.
 
-    Never changed in place: training returns a new one, so that a fork is nothing but a value that is dropped.
+    An ensemble is never changed in place, except by `update_`. Training returns a new one, so that a fork is a value
+    that is dropped.
 
     Attributes:
-        template: a module that gives the architecture; its own weights are not used.
+        template: a module that gives the architecture, its own weights unused.
         parameters: name -> (K, ...).
         buffers: name -> (K, ...), vectors of spectral norms for instance.
         first_moment: as parameters.
@@ -56,33 +57,33 @@ class Ensemble:
 
     @property
     def num_networks(self) -> int:
-        """K."""
+        """Number of networks, K."""
         return self.num_updates.shape[0]
 
     def select(self, networks: Tensor) -> Ensemble:
-        """A copy of the chosen networks, in the order given, repeats allowed: int64 (c,)."""
+        """Copy the chosen networks, in the order given, repeats allowed: int64 (c,)."""
         return self._map(lambda tensor: tensor.index_select(0, networks))
 
     def update(self, networks: Tensor, changed: Ensemble) -> Ensemble:
-        """The ensemble with the chosen distinct networks replaced."""
+        """Return the ensemble with the chosen distinct networks replaced."""
         return self._combine(changed, lambda old, new: old.index_copy(0, networks, new))
 
     def update_(self, networks: Tensor, changed: Ensemble) -> None:
-        """As `update`, into the present tensors: a thousand critics are too many to copy at every step."""
+        """Update the present tensors in place, since a thousand critics are too many to copy at every step."""
         self._combine(changed, lambda old, new: old.index_copy_(0, networks, new))
 
     def to(self, device: torch.device) -> Ensemble:
-        """The ensemble on a device."""
+        """Return the ensemble on a device."""
         return self._map(lambda tensor: tensor.to(device))
 
     def state_dict(self) -> Tensors:
-        """All tensors under flat names, for a checkpoint. Private as soon as the networks saw data."""
+        """Return all tensors under flat names, for a checkpoint. Private as soon as the networks saw data."""
         groups = {name: getattr(self, name) for name in _GROUPS}
         flat = {f"{group}/{name}": tensor for group, tensors in groups.items() for name, tensor in tensors.items()}
         return flat | {"num_updates": self.num_updates}
 
     def with_state(self, state: Tensors) -> Ensemble:
-        """The ensemble of this architecture with the tensors of a `state_dict` (of any number of networks)."""
+        """Return the ensemble of this architecture with the tensors of a `state_dict` (of any number of networks)."""
         groups: dict[str, Tensors] = {group: {} for group in _GROUPS}
         for key, tensor in state.items():
             if key != "num_updates":
@@ -106,7 +107,7 @@ _GROUPS = ("parameters", "buffers", "first_moment", "second_moment")
 
 
 def stack(networks: Sequence[nn.Module]) -> Ensemble:
-    """An ensemble of modules of one architecture, with fresh Adam states."""
+    """Stack modules of one architecture into an ensemble, with fresh Adam states."""
     parameters, buffers = torch.func.stack_module_state(list(networks))
     parameters = {name: tensor.detach() for name, tensor in parameters.items()}
     return Ensemble(
@@ -120,13 +121,13 @@ def stack(networks: Sequence[nn.Module]) -> Ensemble:
 
 
 def concatenate(ensembles: Sequence[Ensemble]) -> Ensemble:
-    """One ensemble of all the networks, in order."""
+    """Join the networks of all ensembles into one, in order."""
     states = [ensemble.state_dict() for ensemble in ensembles]
     return ensembles[0].with_state({key: torch.cat([state[key] for state in states]) for key in states[0]})
 
 
 def outputs(ensemble: Ensemble, parameters: Tensors, *inputs: Tensor | None) -> Tensor:
-    """Every network's output on its own inputs, ``f_k(x_k)``.
+    """Compute every network's output on its own inputs, ``f_k(x_k)``.
 
     Args:
         ensemble: gives architecture and buffers.
@@ -145,12 +146,12 @@ def outputs(ensemble: Ensemble, parameters: Tensors, *inputs: Tensor | None) -> 
 
 
 def differentiable(parameters: Tensors) -> Tensors:
-    """A copy of the parameters that records gradients."""
+    """Copy the parameters so that they record gradients."""
     return {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}
 
 
 def gradients(losses: Tensor, parameters: Tensors) -> Tensors:
-    """Gradient of every network's own loss, in one backward pass.
+    """Compute the gradient of every network's own loss, in one backward pass.
 
     The sum over networks has the gradient of each term alone, since no network's loss knows another's parameters.
 
@@ -166,7 +167,9 @@ def gradients(losses: Tensor, parameters: Tensors) -> Tensors:
 
 
 def adam_step(ensemble: Ensemble, gradient: Tensors, adam: Adam) -> Ensemble:
-    """One step of Adam for every network; a network whose gradient is not finite keeps its state, and no other notices.
+    """Take one step of Adam for every network.
+
+    A network with a gradient that is not finite keeps its state, and the other networks are not affected.
 
     Guarantee: row k of the result depends on row k of the arguments alone.
 

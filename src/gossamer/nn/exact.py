@@ -1,8 +1,8 @@
-"""Matrix products of which every row is the same to the last bit, whatever stands in the other rows.
+"""Matrix products in which every row is the same to the last bit, whatever stands in the other rows.
 
-An ordinary product rounds by the shape of the whole and by where in it a row stands: which kernel a library takes, and
-in which order it adds, is its own affair. So what is computed of one private record would differ in its last bits with
-how many others there are, and a nearest centre or a rounding to a grid makes more of it.
+An ordinary product rounds by the shape of the whole and by the place of a row in it. The library chooses the kernel and
+the order of its sums. The last bits of a private record's product would then depend on the number of other records. A
+nearest centre or a rounding to a grid would enlarge that difference.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import torch
 from torch import Tensor
 
 _DIGITS: Final = 52
-"""Bits that sums may take: whole numbers up to 2^53 are exact in float64."""
+"""Bits that sums may take, since whole numbers up to 2^53 are exact in float64."""
 
 
 def matmul_of_rows(rows: Tensor, matrix: Tensor) -> Tensor:
-    """``rows @ matrix``, each row of the result a function of its own row and of the matrix alone, to the last bit.
+    """Compute ``rows @ matrix``, each row a function of its own row and of the matrix alone, to the last bit.
 
-    Both are rounded to whole numbers of so few bits that every partial sum is a whole number below 2^53: a row to about
-    ``(52 - log2 k) / 2`` bits of its own largest entry, the matrix to as many of its largest. All sums are then exact,
-    in whatever order they are added, on whatever device. At k = 784 the rounding is 2^-21 of the largest entry.
+    Both are rounded to whole numbers of so few bits that every partial sum is a whole number below 2^53. A row keeps
+    about ``(52 - log2 k) / 2`` bits of its own largest entry, and the matrix as many of its largest. All sums are then
+    exact, in any order and on any device. At k = 784 the rounding is 2^-21 of the largest entry.
 
     Args:
-        rows: (..., k), finite; any floating type.
+        rows: (..., k), finite, of any floating type.
         matrix: (k, n), public.
 
     Returns:
@@ -42,6 +42,6 @@ def matmul_of_rows(rows: Tensor, matrix: Tensor) -> Tensor:
 
 
 def _whole(values: Tensor, largest: Tensor, bits: int) -> tuple[Tensor, Tensor]:
-    """Whole numbers of at most so many bits, and the power of two that each stands for."""
+    """Return whole numbers of at most so many bits, and the power of two that each stands for."""
     exponent = torch.frexp(largest).exponent - bits
     return torch.ldexp(values, -exponent).round(), exponent

@@ -27,7 +27,7 @@ class AbstractLatent(abc.ABC):
 
     @abc.abstractmethod
     def draw(self, num_samples: int, rng: torch.Generator) -> Tensor:
-        """Float32 tensor (num_samples, dim)."""
+        """Draw a float32 tensor (num_samples, dim)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,18 +37,18 @@ class NormalLatent(AbstractLatent):
     dim: int = 10
 
     def draw(self, num_samples: int, rng: torch.Generator) -> Tensor:
-        """Float32 tensor (num_samples, dim)."""
+        """Draw a float32 tensor (num_samples, dim)."""
         return torch.randn(num_samples, self.dim, generator=rng)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BernoulliLatent(AbstractLatent):
-    """Independent fair coins, as published: at most ``2^dim`` different images of a class."""
+    """Independent fair coins, as published, with at most ``2^dim`` different images of a class."""
 
     dim: int = 10
 
     def draw(self, num_samples: int, rng: torch.Generator) -> Tensor:
-        """Float32 tensor (num_samples, dim) of zeros and ones."""
+        """Draw a float32 tensor (num_samples, dim) of zeros and ones."""
         return torch.randint(0, 2, (num_samples, self.dim), generator=rng).float()
 
 
@@ -59,7 +59,7 @@ class UniformLatent(AbstractLatent):
     dim: int = 100
 
     def draw(self, num_samples: int, rng: torch.Generator) -> Tensor:
-        """Float32 tensor (num_samples, dim) in [-1, 1)."""
+        """Draw a float32 tensor (num_samples, dim) in [-1, 1)."""
         return 2 * torch.rand(num_samples, self.dim, generator=rng) - 1
 
 

@@ -1,4 +1,4 @@
-"""What the generators of DP-MERF share: two dense layers with batch norm, whose statistics are set in public."""
+"""The common part of DP-MERF's generators: two dense layers with batch norm, its statistics set in public."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from gossamer.nn.network import RELU_GAIN, AbstractGenerator, Shape, linear
 
 
 class AbstractMERFGenerator(AbstractGenerator):
-    """Latent and one-hot class -> dense, batch norm, ReLU -> dense, batch norm -> a small drawing, made larger after.
+    """A generator of a small drawing, which is then made larger.
 
-    Batch norm shares statistics among the samples of a batch. That is harmless here and only here: every batch that
-    this network ever sees is synthetic. Its statistics when drawing are buffers, set by `settle` from public latents.
+    The layers are: latent and one-hot class -> dense, batch norm, ReLU -> dense, batch norm -> small drawing.
+
+    Batch norm shares statistics among the samples of a batch. That is harmless here and only here, because every batch
+    that this network ever sees is synthetic. The statistics used when drawing are buffers, which `settle` sets from
+    public latents.
 
     Args:
         shape: of a sample.
@@ -38,17 +41,17 @@ class AbstractMERFGenerator(AbstractGenerator):
         self.draw_norm = nn.BatchNorm1d(math.prod(small), momentum=None)
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Draw samples (batch, *shape) in [0, 1]; see `AbstractGenerator.forward`."""
+        """Draw samples (batch, *shape) in [0, 1]. See `AbstractGenerator.forward`."""
         features = F.relu(self.hidden_norm(self.hidden(self.joined(latent, label))))
         return torch.sigmoid(self.enlarged(self.draw_norm(self.draw(features)).unflatten(-1, self.small)))
 
     @abc.abstractmethod
     def enlarged(self, drawing: Tensor) -> Tensor:
-        """Small drawings (batch, *small) to logits (batch, *shape)."""
+        """Enlarge small drawings (batch, *small) to logits (batch, *shape)."""
 
     @torch.no_grad()
     def settle(self, latent: Tensor, label: Tensor | None) -> None:
-        """Set the statistics of batch norm to those of these latents, public ones, and nothing else.
+        """Set the statistics of batch norm to those of these public latents, and to nothing else.
 
         Args:
             latent: (batch, latent_dim), at least two.

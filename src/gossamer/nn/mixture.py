@@ -1,4 +1,4 @@
-"""What mixture generators share: Gaussians of each class in a space of few directions, drawn in smooth functions."""
+"""The common part of mixture generators: Gaussians of each class in a space of few smooth directions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gossamer.nn.views import cosine_basis, plane
 
 @dataclass(frozen=True, kw_only=True)
 class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
-    """Settings of a mixture generator, and of the features in which its Gaussians live.
+    """Settings of a mixture generator, and of the features that its Gaussians describe.
 
     Args:
-        num_directions: dimension of the space of the Gaussians; fewer where there are fewer features.
+        num_directions: dimension of the space of the Gaussians, or the number of features if that is smaller.
         num_components: Gaussians of each class.
         radius: frequencies below it are kept, as in `LowFrequencies`.
-        scatter: factor on the spread of samples about their centres; below 1 they are cleaner and less varied than the
+        scatter: factor on the spread of samples about their centres. Below 1 they are cleaner and less varied than the
             records.
     """
 
@@ -42,62 +42,66 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
     @property
     @abc.abstractmethod
     def ground(self) -> float:
-        """Value in [0, 1] of the even sample whose features are all 0; public."""
+        """Public value in [0, 1] of the even sample with all features 0."""
 
     @property
     @abc.abstractmethod
     def num_traits(self) -> int:
-        """Numbers that describe a sample beside its values, such as a slant or a length."""
+        """Number of traits, which describe a sample beside its values, such as a slant or a length."""
 
     @property
     def num_motions(self) -> int:
-        """Latents that move what was drawn."""
+        """Number of latents that move a drawn sample."""
         return 0
 
     @abc.abstractmethod
     def described(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Samples (batch, *shape) in a standard form of the same shape, and their traits in features' units.
+        """Return samples (batch, *shape) in a standard form of the same shape, and their traits in features' units.
 
-        Each by itself: the form of a sample and its traits (batch, num_traits) are functions of that sample.
+        The form of a sample and its traits (batch, num_traits) are functions of that sample alone.
         """
 
     def num_features(self, shape: Shape) -> int:
-        """Cosine coefficients of all channels, and the traits."""
+        """Count the cosine coefficients of all channels, and the traits."""
         return shape[0] * len(cosine_basis(*plane(shape), self.radius)[1]) + self.num_traits
 
     def num_kept(self, shape: Shape) -> int:
-        """Dimension of the space of the Gaussians for samples of this shape."""
+        """Return the dimension of the space of the Gaussians for samples of this shape."""
         return min(self.num_directions, self.num_features(shape))
 
     def latent_dim(self, shape: Shape) -> int:
-        """One latent for the component, one for each direction, and those of the motions."""
+        """Count the latents: one for the component, one for each direction, and those of the motions."""
         return 1 + self.num_kept(shape) + self.num_motions
 
     def features(self, samples: Tensor) -> Tensor:
-        """What the Gaussians describe: (batch, *shape) -> (batch, num_features), each row alone.
+        """Compute the features that the Gaussians describe: (batch, *shape) -> (batch, num_features), each row alone.
 
-        Cosine coefficients of low frequency of the sample in its standard form, less those of the even `ground`, and
-        its traits.
+        The features are the cosine coefficients of low frequency of the sample in its standard form, less those of the
+        even `ground`, and its traits.
         """
         standard, traits = self.described(samples)
         basis = cosine_basis(*plane(samples.shape[1:]), self.radius)[0].to(samples)
-        # Privacy: an ordinary product would round one record's coefficients by how many others there are.
+        # Privacy: an ordinary product would round one record's coefficients by the number of other records.
         coefficients = matmul_of_rows(standard.flatten(start_dim=2) - self.ground, basis).to(samples)
         return torch.cat([coefficients.flatten(start_dim=1), traits], dim=1)
 
 
 class AbstractMixtureGenerator(AbstractGenerator):
-    r"""Draws from a mixture of Gaussians of its class in the space of a few directions, and maps back to a sample.
+    r"""A generator that draws from Gaussians of a class in a space of few directions, and maps them to samples.
 
-    With u standard normal latents, the component k whose part of the class's shares :math:`\Phi(u_0)` lies in, centres
-    :math:`\mu`, factors A, scatter s and directions V,
+    Let u be standard normal latents, centres :math:`\mu`, factors A, scatter s and directions V. The component k is the
+    one with :math:`\Phi(u_0)` in its part of the class's shares. Then
 
     .. math:: f = V^T (\mu_{yk} + s A_{yk} u), \qquad \text{drawing} = \text{ground} + \sum_j f_j \cos_j,
 
-    and what stands behind the coefficients in f are traits; subclasses make a sample of the two.
+    and the entries of f behind the coefficients are traits. Subclasses make a sample of the two.
 
-    All it knows are buffers: `centres` (classes, components, d), `factors` (classes, components, d, d), `shares`
-    (classes, components) and `directions` (d, features), d = `AbstractMixtureGeneratorConfig.num_kept`.
+    The knowledge of the generator is in buffers:
+
+    - `centres` (classes, components, d).
+    - `factors` (classes, components, d, d).
+    - `shares` (classes, components).
+    - `directions` (d, features), with d = `AbstractMixtureGeneratorConfig.num_kept`.
 
     Args:
         config: settings.
@@ -129,7 +133,7 @@ class AbstractMixtureGenerator(AbstractGenerator):
         self.register_buffer("basis", basis.T.contiguous(), persistent=False)
 
     def drawn(self, latent: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Drawings (batch, *shape), not yet within [0, 1], and traits (batch, num_traits)."""
+        """Return drawings (batch, *shape), not yet within [0, 1], and traits (batch, num_traits)."""
         self.joined(latent, label)  # checks both
         kept = len(self.directions)
         row = torch.zeros(len(latent), dtype=torch.int64, device=latent.device) if label is None else label
@@ -143,7 +147,7 @@ class AbstractMixtureGenerator(AbstractGenerator):
         return drawing.unflatten(2, self.shape[1:]), traits
 
     def _component(self, normal: Tensor, row: Tensor) -> Tensor:
-        """The component whose stretch of the class's cumulative shares the normal number lies in, (batch,)."""
+        """Choose the component by the class's cumulative shares and the level of a normal number, (batch,)."""
         ends = self.shares.cumsum(dim=1)
         ends = ends / ends[:, -1:]
         level = torch.special.ndtr(normal)

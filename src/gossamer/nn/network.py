@@ -1,4 +1,4 @@
-"""What every network promises: its inputs, its output, its configuration, its initial weights."""
+"""The interface of every network: its inputs, its output, its configuration, its initial weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gossamer.errors import InputError
 RELU_GAIN = math.sqrt(2.0)
 
 Shape = tuple[int, ...]
-"""(channels, height, width) of an image, (channels, length) of a series."""
+"""Shape of a sample: (channels, height, width) of an image, (channels, length) of a series."""
 
 
 class AbstractGenerator(nn.Module, abc.ABC):
@@ -50,7 +50,7 @@ class AbstractGenerator(nn.Module, abc.ABC):
         return self.latent_dim + self.num_classes
 
     def joined(self, latent: Tensor, label: Tensor | None, label_gain: float = 1.0) -> Tensor:
-        """The latent with its one-hot class, times ``label_gain``, behind it: (batch, input_features)."""
+        """Join the latent with its one-hot class, times ``label_gain``, behind it: (batch, input_features)."""
         if latent.shape[-1] != self.latent_dim:
             raise InputError(
                 f"latent: length {latent.shape[-1]}, but this generator takes {self.latent_dim}; draw that many numbers"
@@ -65,7 +65,7 @@ class AbstractCritic(nn.Module, abc.ABC):
     **Guarantee.** Scoring changes no parameter, no buffer and no random stream, in training mode too.
 
     Args:
-        shape: of what it sees, a sample or a public view of one.
+        shape: of its input, a sample or a public view of one.
         num_classes: number of classes, 0 for an unconditional network.
     """
 
@@ -83,7 +83,7 @@ class AbstractCritic(nn.Module, abc.ABC):
             label: (batch,) int64 in 0 .. num_classes - 1, or None if the network is unconditional.
 
         Returns:
-            (batch,) scores; higher means more like the real samples the critic has seen.
+            (batch,) scores. A higher score means more like the real samples that the critic has seen.
         """
 
 
@@ -92,13 +92,13 @@ class AbstractGeneratorConfig(abc.ABC):
 
     @abc.abstractmethod
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> AbstractGenerator:
-        """A new generator.
+        """Build a new generator.
 
         Args:
             shape: of a sample, (channels, height, width) or (channels, length).
             num_classes: number of classes, 0 for an unconditional network.
             latent_dim: length of a latent.
-            rng: the stream of initial weights (on the CPU); no other randomness is used.
+            rng: the stream of initial weights (on the CPU). No other randomness is used.
 
         Raises:
             InputError: if a number is out of range.
@@ -110,12 +110,12 @@ class AbstractCriticConfig(abc.ABC):
 
     @abc.abstractmethod
     def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> AbstractCritic:
-        """A new critic.
+        """Build a new critic.
 
         Args:
-            shape: of what the critic sees: a sample, or a smaller view of it.
+            shape: of the critic's input: a sample, or a smaller view of it.
             num_classes: number of classes, 0 for an unconditional network.
-            rng: the stream of initial weights (on the CPU); no other randomness is used.
+            rng: the stream of initial weights (on the CPU). No other randomness is used.
 
         Raises:
             InputError: if a number is out of range.
@@ -123,7 +123,7 @@ class AbstractCriticConfig(abc.ABC):
 
 
 def checked_shape(shape: Shape) -> Shape:
-    """The shape of a sample or of a view of one as a tuple of ints, or an InputError."""
+    """Return the shape of a sample or of a view of one as a tuple of ints, or raise an InputError."""
     if len(shape) not in (2, 3) or min(shape) < 1:
         raise InputError(
             f"shape: {tuple(shape)} must be (channels, height, width) or (channels, length), each at least 1"
@@ -132,31 +132,31 @@ def checked_shape(shape: Shape) -> Shape:
 
 
 def checked_num_classes(num_classes: int) -> int:
-    """The number of classes, or an InputError if it is negative."""
+    """Return the number of classes, or raise an InputError if it is negative."""
     if num_classes < 0:
         raise InputError(f"num_classes: {num_classes} is negative; use 0 for data without labels")
     return num_classes
 
 
 def checked_count(name: str, count: int) -> int:
-    """A count of at least 1, or an InputError that names it."""
+    """Return a count of at least 1, or raise an InputError that names it."""
     if count < 1:
         raise InputError(f"{name}: {count} must be at least 1")
     return count
 
 
 def checked_sizes(name: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
-    """At least one layer, each of at least one unit, or an InputError that names the parameter."""
+    """Return the sizes of at least one layer of at least one unit, or raise an InputError that names the parameter."""
     if not sizes:
         raise InputError(f"{name}: at least one layer is needed")
     return tuple(checked_count(name, size) for size in sizes)
 
 
 def encoded_label(label: Tensor | None, num_classes: int, dtype: torch.dtype) -> Tensor | None:
-    """One-hot rows (batch, num_classes), or None for an unconditional network.
+    """Return one-hot rows (batch, num_classes), or None for an unconditional network.
 
-    Compares instead of scattering, so that it runs under `torch.func.vmap` and never waits for a GPU; a label out of
-    range therefore gives a row of zeros and no error: check labels where data come in.
+    The label is compared instead of scattered, so that the function runs under `torch.func.vmap` and never waits for a
+    GPU. A label out of range therefore gives a row of zeros and no error. Labels are checked where data come in.
 
     Raises:
         InputError: if a label is missing, or given to an unconditional network.
@@ -175,7 +175,7 @@ def encoded_label(label: Tensor | None, num_classes: int, dtype: torch.dtype) ->
 
 
 def linear(in_features: int, out_features: int, *, gain: float, rng: torch.Generator) -> nn.Linear:
-    """A dense layer, weights uniform with standard deviation gain / sqrt(in_features), bias zero.
+    """Build a dense layer, weights uniform with standard deviation gain / sqrt(in_features), bias zero.
 
     With gain sqrt(2) before a ReLU the scale of the signal is kept (He, Zhang, Ren, Sun 2015).
     """
@@ -185,7 +185,7 @@ def linear(in_features: int, out_features: int, *, gain: float, rng: torch.Gener
 
 
 def initialise(parameters: Iterable[nn.Parameter], deviation: float, rng: torch.Generator) -> None:
-    """Weights uniform with the given standard deviation, biases (the vectors) zero."""
+    """Set weights uniform with the given standard deviation, and biases (the vectors) to zero."""
     bound = deviation * math.sqrt(3.0)
     for parameter in parameters:
         if parameter.dim() == 1:

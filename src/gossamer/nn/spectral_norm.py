@@ -1,7 +1,7 @@
-"""Layers of spectral norm one whose forward pass changes nothing; the power iteration is a step of its own.
+"""Layers of spectral norm one. Their forward pass changes nothing, and the power iteration is a step of its own.
 
-The usual spectral norm runs one power iteration inside every forward pass in training mode, so that merely asking a
-critic a question changes it. Here asking is pure, and whoever trains says when the iteration advances.
+The usual spectral norm runs one power iteration inside every forward pass in training mode, so that a mere query
+changes the critic. Here a query changes nothing, and the training loop decides when the iteration advances.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ _INITIAL_ITERATIONS = 15
 
 
 class AbstractSpectralNorm(nn.Module, abc.ABC):
-    """A layer whose weight is divided by an estimate of its largest singular value.
+    """A layer with a weight that is divided by an estimate of its largest singular value.
 
     With W the weight as a matrix (out, rest) and u (out,) the stored left singular vector::
 
         v = W^T u / |W^T u|,    sigma = u^T W v,    effective weight = W / sigma
 
-    u and v carry no gradient; sigma's gradient runs through W alone, u v^T, which is exact once u has converged.
+    The vectors u and v carry no gradient. The gradient of sigma runs through W alone, u v^T, which is exact once u has
+    converged.
 
     **Guarantee.** `forward` is a pure function of parameters, buffers and input, in training and evaluation mode
     alike: no query leaves a trace in the layer.
@@ -39,10 +40,10 @@ class AbstractSpectralNorm(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def as_matrix(self, weight: Tensor) -> Tensor:
-        """The weight as matrices (..., out, rest); leading dimensions, if any, count stacked layers."""
+        """Return the weight as matrices (..., out, rest). Leading dimensions, if any, count stacked layers."""
 
     def effective_weight(self) -> Tensor:
-        """The weight divided by its estimated spectral norm, shaped like the weight."""
+        """Return the weight divided by its estimated spectral norm, shaped like the weight."""
         # Privacy: no power iteration here. Answering a query must not change the state that answers the next one.
         u = self.u.detach()
         v = _right_vector(self.as_matrix(self.weight.detach()), u)
@@ -60,7 +61,7 @@ class AbstractSpectralNorm(nn.Module, abc.ABC):
 
 
 class SpectralNormLinear(AbstractSpectralNorm):
-    """y = (W / sigma(W)) x + b, with x (batch, in_features) and y (batch, out_features).
+    """A dense layer y = (W / sigma(W)) x + b, with x (batch, in_features) and y (batch, out_features).
 
     The weight starts Xavier-uniform (its scale cancels in the quotient), the bias at zero, u after 15 iterations.
 
@@ -76,7 +77,7 @@ class SpectralNormLinear(AbstractSpectralNorm):
         self.bias = nn.Parameter(torch.zeros(out_features))
 
     def as_matrix(self, weight: Tensor) -> Tensor:
-        """(..., out, in) as it is."""
+        """Return (..., out, in) unchanged."""
         return weight
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,9 +86,9 @@ class SpectralNormLinear(AbstractSpectralNorm):
 
 
 class SpectralNormConv2d(AbstractSpectralNorm):
-    """A convolution with W / sigma(W) for a kernel, W flattened to (out_channels, in_channels x kernel x kernel).
+    """A convolution with kernel W / sigma(W), W flattened to (out_channels, in_channels x kernel x kernel).
 
-    sigma is the norm of that flattened matrix, as published, not that of the convolution as an operator.
+    The value sigma is the norm of that flattened matrix, as published, and not that of the convolution as an operator.
 
     Args:
         in_channels: channels of an input.
@@ -109,7 +110,7 @@ class SpectralNormConv2d(AbstractSpectralNorm):
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def as_matrix(self, weight: Tensor) -> Tensor:
-        """(..., out, in, kernel, kernel) to (..., out, in x kernel x kernel)."""
+        """Flatten (..., out, in, kernel, kernel) to (..., out, in x kernel x kernel)."""
         return weight.flatten(start_dim=-3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -118,9 +119,9 @@ class SpectralNormConv2d(AbstractSpectralNorm):
 
 
 class SpectralNormConv1d(AbstractSpectralNorm):
-    """A convolution in time with W / sigma(W) for a kernel, W flattened to (out_channels, in_channels x kernel).
+    """A convolution in time with kernel W / sigma(W), W flattened to (out_channels, in_channels x kernel).
 
-    sigma is the norm of that flattened matrix, as for images, not that of the convolution as an operator.
+    The value sigma is the norm of that flattened matrix, as for images, and not that of the convolution as an operator.
 
     Args:
         in_channels: channels of an input.
@@ -142,7 +143,7 @@ class SpectralNormConv1d(AbstractSpectralNorm):
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def as_matrix(self, weight: Tensor) -> Tensor:
-        """(..., out, in, kernel) to (..., out, in x kernel)."""
+        """Flatten (..., out, in, kernel) to (..., out, in x kernel)."""
         return weight.flatten(start_dim=-2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -151,7 +152,7 @@ class SpectralNormConv1d(AbstractSpectralNorm):
 
 
 class SpectralNormEmbedding(AbstractSpectralNorm):
-    """Row `label` of W / sigma(W), W being (num_classes, features).
+    """An embedding of classes: row `label` of W / sigma(W), W being (num_classes, features).
 
     Args:
         num_classes: rows.
@@ -164,13 +165,14 @@ class SpectralNormEmbedding(AbstractSpectralNorm):
         self._start(torch.empty(num_classes, features), rng)
 
     def as_matrix(self, weight: Tensor) -> Tensor:
-        """(..., num_classes, features) as it is."""
+        """Return (..., num_classes, features) unchanged."""
         return weight
 
     def forward(self, one_hot: Tensor) -> Tensor:
         """Map one_hot (batch, num_classes) to (batch, features).
 
-        A product with a one-hot matrix, not a look-up: the gradient of a look-up sums in no fixed order on a GPU.
+        This is a product with a one-hot matrix and not a look-up. The gradient of a look-up sums in no fixed order on a
+        GPU.
         """
         return one_hot @ self.effective_weight()
 
@@ -178,14 +180,14 @@ class SpectralNormEmbedding(AbstractSpectralNorm):
 def advanced_buffers(
     module: nn.Module, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """The buffers of a whole tree of modules after one power iteration in every spectral-norm layer.
+    """Return the buffers of a whole tree of modules after one power iteration in every spectral-norm layer.
 
-    Per layer: v = W^T u / |W^T u|, then u' = W v / |W v|. Pure: nothing is changed in place, no gradient is kept,
-    and buffers that belong to no spectral-norm layer are passed on as they are.
+    For each layer: v = W^T u / |W^T u|, then u' = W v / |W v|. The function is pure: nothing is changed in place, and
+    no gradient is kept. Buffers of other layers are passed on unchanged.
 
     Args:
-        module: names the layers and their kind; its own tensors are not looked at.
-        parameters: as `named_parameters` names them; each tensor may have leading dimensions for stacked copies, and
+        module: names the layers and their kind. Its own tensors are not read.
+        parameters: as `named_parameters` names them. Each tensor may have leading dimensions for stacked copies, and
             the function may run under `torch.func.vmap` instead.
         buffers: as `named_buffers` names them, stacked as the parameters are.
 
@@ -207,10 +209,10 @@ def advanced_buffers(
 def advance(module: nn.Module, num_iterations: int = 1) -> None:
     """Run power iterations in place on a module that holds its own tensors, such as a generator being trained.
 
-    Call it once after every update of the weights; a few more times after weights were replaced (a moving average).
+    Call it once after every update of the weights, and a few more times after weights were replaced (a moving average).
 
     Args:
-        module: any tree of modules; layers without spectral norm are left alone.
+        module: any tree of modules. Layers without spectral norm are left alone.
         num_iterations: iterations per layer, at least 1.
     """
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Public linear views of a sample, image or series: what a critic looks at, and where its gradient is released."""
+"""Public linear views of a sample, image or series: the input of a critic, in which its gradient is released."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from gossamer.nn.network import Shape
 
 
 class AbstractView(abc.ABC):
-    """A fixed linear map of samples, chosen without looking at data.
+    """A fixed linear map of samples, chosen without reading data.
 
-    A released gradient costs the same in every view, but its noise has one share per coordinate: fewer coordinates,
+    A released gradient costs the same in every view, but its noise has one share per coordinate. Fewer coordinates mean
     more signal.
     """
 
     @abc.abstractmethod
     def shape(self, sample_shape: Shape) -> Shape:
-        """Shape of the view of a sample of the given shape, channels first; what a critic is built for."""
+        """Return the shape of the view of a sample of the given shape, channels first: the input shape of a critic."""
 
     @abc.abstractmethod
     def look(self, samples: Tensor) -> Tensor:
         """Map (batch, *sample shape) to the view, linearly and sample by sample."""
 
     def look_at_records(self, records: Tensor) -> Tensor:
-        """As `look`, without gradients; what comes of a record is the same to the last bit whatever the others are."""
+        """Map records as `look` does, without gradients, each the same to the last bit whatever the others are."""
         return self.look(records)
 
 
@@ -42,17 +42,17 @@ class WholeImage(AbstractView):
     """The sample itself, an image as published or a series."""
 
     def shape(self, sample_shape: Shape) -> Shape:
-        """The shape of the sample."""
+        """Return the shape of the sample."""
         return sample_shape
 
     def look(self, samples: Tensor) -> Tensor:
-        """The samples, unchanged."""
+        """Return the samples unchanged."""
         return samples
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pooled(AbstractView):
-    """Means over square blocks of pixels or stretches of time; those at the lower and right edge may be smaller.
+    """Means over square blocks of pixels or stretches of time. Blocks at the lower and right edge may be smaller.
 
     Attributes:
         factor: side of a block in pixels, or length of a stretch in samples, >= 1.
@@ -65,11 +65,11 @@ class Pooled(AbstractView):
             raise InputError(f"factor of a pooled view must be at least 1, got {self.factor}")
 
     def shape(self, sample_shape: Shape) -> Shape:
-        """(channels, ceil(height / factor), ceil(width / factor)), or (channels, ceil(length / factor))."""
+        """Return (channels, ceil(height / factor), ceil(width / factor)), or (channels, ceil(length / factor))."""
         return sample_shape[0], *(-(-side // self.factor) for side in sample_shape[1:])
 
     def look(self, samples: Tensor) -> Tensor:
-        """Mean over each block."""
+        """Compute the mean over each block."""
         is_series = samples.dim() == 3
         images = samples.unsqueeze(2) if is_series else samples
         block = (1 if is_series else self.factor, self.factor)
@@ -84,8 +84,8 @@ class LowFrequencies(AbstractView):
     The transform is the orthonormal DCT-II, of two dimensions or of time alone (u = 0), times ``scale``.
 
     Attributes:
-        radius: in units of the lowest frequency, > 0. At 28x28, radius 10 keeps 86 coefficients, radius 12 keeps 121;
-            of a series, radius 10 keeps 10.
+        radius: in units of the lowest frequency, > 0. At 28x28, radius 10 keeps 86 coefficients, radius 12 keeps 121.
+            Of a series, radius 10 keeps 10.
         scale: public factor, so that a critic's slope of 1 suits its inputs.
     """
 
@@ -97,18 +97,18 @@ class LowFrequencies(AbstractView):
             raise InputError("radius and scale of a view of low frequencies must be positive")
 
     def shape(self, sample_shape: Shape) -> Shape:
-        """(channels, 1, coefficients) of an image, (channels, coefficients) of a series."""
+        """Return (channels, 1, coefficients) of an image, (channels, coefficients) of a series."""
         num_coefficients = len(cosine_basis(*plane(sample_shape), self.radius)[1])
         return sample_shape[0], *(1 for _ in sample_shape[2:]), num_coefficients
 
     def look(self, samples: Tensor) -> Tensor:
-        """The coefficients, (batch, channels, 1, coefficients) or (batch, channels, coefficients)."""
+        """Compute the coefficients, (batch, channels, 1, coefficients) or (batch, channels, coefficients)."""
         basis = cosine_basis(*plane(samples.shape[1:]), self.radius)[0].to(samples)
         coefficients = samples.flatten(start_dim=2) @ (self.scale * basis)
         return coefficients.unsqueeze(2) if samples.dim() == 4 else coefficients
 
     def look_at_records(self, records: Tensor) -> Tensor:
-        """The coefficients, by `matmul_of_rows`."""
+        """Compute the coefficients by `matmul_of_rows`."""
         basis = cosine_basis(*plane(records.shape[1:]), self.radius)[0].to(records)
         coefficients = matmul_of_rows(records.flatten(start_dim=2), self.scale * basis).to(records)
         return coefficients.unsqueeze(2) if records.dim() == 4 else coefficients
@@ -119,7 +119,7 @@ class Folded(AbstractView):
     """A series as an image: its samples row by row, zeros behind the last.
 
     Attributes:
-        row: samples in a row, >= 1; 14 makes 14x14 of 187 samples and nine zeros.
+        row: samples in a row, >= 1. A row of 14 makes 14x14 of 187 samples and nine zeros.
     """
 
     row: int
@@ -129,7 +129,7 @@ class Folded(AbstractView):
             raise InputError(f"row of a folded view must be at least 1, got {self.row}")
 
     def shape(self, sample_shape: Shape) -> Shape:
-        """(channels, ceil(length / row), row).
+        """Return (channels, ceil(length / row), row).
 
         Raises:
             InputError: a sample that is no series.
@@ -140,13 +140,15 @@ class Folded(AbstractView):
         return channels, -(-length // self.row), self.row
 
     def look(self, samples: Tensor) -> Tensor:
-        """Images (batch, channels, rows, row) of series (batch, channels, length)."""
+        """Fold series (batch, channels, length) into images (batch, channels, rows, row)."""
         filled = functional.pad(samples, (0, -samples.shape[-1] % self.row))
         return filled.unflatten(-1, (-1, self.row))
 
 
 def plane(sample_shape: Shape) -> tuple[int, int]:
-    """Height and width of an image; 1 and the length of a series, which is an image of one row to a linear map.
+    """Return height and width of an image, or 1 and the length of a series.
+
+    To a linear map, a series is an image of one row.
 
     >>> plane((1, 28, 28)), plane((2, 187))
     ((28, 28), (1, 187))
@@ -156,12 +158,12 @@ def plane(sample_shape: Shape) -> tuple[int, int]:
 
 
 MAX_BASIS_VALUES: Final = 2**27
-"""Most numbers in a basis: 128 functions on a plane of 1024 x 1024."""
+"""Largest number of values in a basis: 128 functions on a plane of 1024 x 1024."""
 
 
 @functools.lru_cache(maxsize=16)
 def cosine_basis(height: int, width: int, radius: float) -> tuple[Tensor, Tensor]:
-    """Orthonormal cosine functions of low frequency, lowest first.
+    """Compute orthonormal cosine functions of low frequency, lowest first.
 
     Returns:
         The functions as columns, float32 (height * width, n), and their frequencies ``sqrt(u^2 + v^2) < radius``, (n,).
@@ -184,7 +186,10 @@ def cosine_basis(height: int, width: int, radius: float) -> tuple[Tensor, Tensor
 
 
 def _cosines(size: int) -> Tensor:
-    """Rows of the orthonormal DCT-II: ``sqrt(2/n) cos(pi (i + 1/2) k / n)``, the first one divided by sqrt 2."""
+    """Compute the rows of the orthonormal DCT-II.
+
+    The rows are ``sqrt(2/n) cos(pi (i + 1/2) k / n)``, the first one divided by sqrt 2.
+    """
     place, frequency = torch.arange(size, dtype=torch.float64), torch.arange(size, dtype=torch.float64)
     rows = torch.cos(math.pi * (place + 0.5) * frequency[:, None] / size) * math.sqrt(2 / size)
     rows[0] /= math.sqrt(2)

@@ -7,8 +7,9 @@ import re
 
 from dp_accounting import DpEvent
 
-from gossamer.errors import InputError
+from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.adjacency import Adjacency
+from gossamer.privacy.event_data import event_of_parts
 from gossamer.privacy.events import (
     GaussianPart,
     OneOfManyPart,
@@ -31,28 +32,59 @@ PRINTED_TOLERANCE = 1e-4
 
 
 def event_of(statement: PrivacyStatement) -> DpEvent:
-    """The mechanism that a statement describes, as an event that an accountant can price.
+    """Return the mechanism that a statement describes, as an event that an accountant can price.
 
-    Only what is printed is used: whether the run followed these numbers is not known here. The noise of the first step
-    of gs-wgan-started is printed to six digits, so that its epsilon comes out within `PRINTED_TOLERANCE`.
+    Only the statement is read. Nothing says here that the run followed it.
 
     Args:
         statement: of any method of this library.
 
     Raises:
-        InputError: a number is missing, or no number.
+        InputError: a statement of an older format lacks a number.
         PrivacyError: a noise multiplier of 0.
 
     Example:
         >>> from gossamer.privacy import Adjacency, Unit
+        >>> from gossamer.privacy.events import GaussianPart
         >>> statement = PrivacyStatement(
         ...     mechanism="a sum", adjacency=Adjacency.SLOT, unit=Unit.RECORD, num_slots=100, epsilon=1.0, delta=1e-4,
         ...     epsilon_rdp=None, noise_multiplier=3.0, clip_norm=None, parameters=(("num_releases", 1),),
         ...     accountants=(), num_tuning_runs=0, public_inputs=(), covered=(), not_covered=(), truncation_delta=0.0,
-        ...     is_secure=True,
+        ...     is_secure=True, event=(GaussianPart(noise_multiplier=3.0, count=1),),
         ... )
         >>> event_of(statement).event.noise_multiplier
         3.0
+    """
+    return event_before_format_3(statement) if statement.event is None else event_of_parts(statement.event)
+
+
+def is_in_keeping(statement: PrivacyStatement) -> bool:
+    """Tell whether the numbers that a statement prints describe the event that it carries.
+
+    The reader of older formats knows the printed numbers of three mechanisms. A mechanism that it does not know is in
+    keeping.
+    """
+    if statement.event is None:
+        return True
+    carried = event_of_parts(statement.event)
+    try:
+        printed = event_before_format_3(statement)
+    except (InputError, PrivacyError):
+        return True
+    if {type(part) for part in flatten(printed)} != {type(part) for part in flatten(carried)}:
+        return True
+    return is_same_event(printed, carried)
+
+
+def event_before_format_3(statement: PrivacyStatement) -> DpEvent:
+    """Return the mechanism of a statement of format 1 or 2, by the names of its printed numbers.
+
+    These formats carry no event. The noise of the first step of the retired method gs-wgan-started is printed to six
+    digits, so that its epsilon comes out within `PRINTED_TOLERANCE`.
+
+    Raises:
+        InputError: a number is missing, or no number.
+        PrivacyError: a noise multiplier of 0.
     """
     names = {name for name, _ in statement.parameters}
     if "sample_rate" in names:

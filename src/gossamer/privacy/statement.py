@@ -10,13 +10,16 @@ from typing import Any
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import check_delta
+from gossamer.privacy.event_data import from_data, to_data
+from gossamer.privacy.events import Part
 
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 Parameter = tuple[str, str | int | float]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _OLDEST_FORMAT = 1
 _SINCE_2 = ("gossamer_version", "date", "run_id", "num_only_copies", "mu", "rho", "epsilon_replaced")
+_SINCE_3 = ("event",)
 _LONGEST_TEXT = 10_000
 _MOST_ENTRIES = 100
 
@@ -65,6 +68,8 @@ class PrivacyStatement:
         rho: of zero-concentrated differential privacy, where it is known.
         epsilon_replaced: what one unit replaced by another costs at the same delta, where the claim is of one that
             comes or leaves.
+        event: the elementary mechanisms of the run as data, which an accountant can price; None for a statement of an
+            older format.
 
     Raises:
         InputError: a number is out of range or not finite, or the published figure stands without its caveat.
@@ -97,6 +102,7 @@ class PrivacyStatement:
     mu: float | None = None
     rho: float | None = None
     epsilon_replaced: float | None = None
+    event: tuple[Part, ...] | None = None
 
     def __post_init__(self) -> None:
         check_delta(self.delta, self.num_slots)
@@ -153,11 +159,12 @@ class PrivacyStatement:
             "mu": self.mu,
             "rho": self.rho,
             "epsilon_replaced": self.epsilon_replaced,
+            "event": None if self.event is None else [to_data(part) for part in self.event],
         }
 
     @classmethod
     def from_json(cls, document: Mapping[str, object]) -> PrivacyStatement:
-        """Read what ``to_json`` wrote, or wrote in its first format: what that did not say is then None.
+        """Read what ``to_json`` wrote, in this format or an older one: values that an older one lacks are None.
 
         Raises:
             InputError: a key is missing or unknown, or a value is not of the right kind.
@@ -168,8 +175,9 @@ class PrivacyStatement:
                 f"the privacy statement is of none of the formats {_OLDEST_FORMAT} to {FORMAT_VERSION}: use the "
                 "version of gossamer that wrote it"
             )
-        if version == _OLDEST_FORMAT and not set(_SINCE_2) & set(document):
-            document = {name: 0 if name == "num_only_copies" else None for name in _SINCE_2} | dict(document)
+        for first_version, names in ((2, _SINCE_2), (3, _SINCE_3)):
+            if version < first_version and not set(names) & set(document):  # type: ignore[operator]
+                document = {name: 0 if name == "num_only_copies" else None for name in names} | dict(document)
         expected = {field.name for field in dataclasses.fields(cls)} | {"format_version"}
         for problem, keys in (("lacks", expected - set(document)), ("has the unknown key", set(document) - expected)):
             if keys:
@@ -364,6 +372,10 @@ def _is_table(value: object) -> bool:
     return all(_is_text(name) and (_is_text(entry) or _is_number(entry)) for name, entry in value.items())
 
 
+def _is_list_of_tables(value: object) -> bool:
+    return isinstance(value, list) and 0 < len(value) <= _MOST_ENTRIES and all(map(_is_table, value))
+
+
 def _or_none(is_kind: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: value is None or is_kind(value)
 
@@ -396,6 +408,7 @@ _KINDS: Mapping[str, Callable[[object], bool]] = {
     "mu": _or_none(_is_number),
     "rho": _or_none(_is_number),
     "epsilon_replaced": _or_none(_is_number),
+    "event": _or_none(_is_list_of_tables),
 }
 
 
@@ -408,4 +421,6 @@ def _restore(values: Mapping[str, Any]) -> dict[str, Any]:
         restored[name] = tuple(values[name].items())
     for name in ("public_inputs", "covered", "not_covered"):
         restored[name] = tuple(values[name])
+    if values["event"] is not None:
+        restored["event"] = tuple(map(from_data, values["event"]))
     return restored

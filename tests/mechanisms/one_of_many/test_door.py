@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from gossamer.errors import PrivacyError
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.grid import PublicGrid
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
@@ -25,8 +28,8 @@ PLAN = OneOfManyPlan(
 )
 
 
-def sanitizer(**options: object) -> OneOfManyReleaser:
-    return OneOfManyReleaser(PLAN, DeterministicNoise(0), **options)  # type: ignore[arg-type]
+def sanitizer(**gate: Any) -> OneOfManyReleaser:
+    return OneOfManyReleaser(PLAN, DeterministicNoise(0), gate=StepGate(PLAN, **gate))
 
 
 def zeros(coins: Tensor) -> Tensor:
@@ -110,7 +113,7 @@ def test_no_step_beyond_the_plan_is_answered() -> None:
 
 
 def test_a_run_taken_up_again_goes_on_at_its_step_and_ends_earlier_by_what_was_lost() -> None:
-    door = sanitizer(next_step=1, num_lost_steps=1)
+    door = sanitizer(next_step=1, lost_steps=(1,))
     with pytest.raises(PrivacyError):
         door.release(0, zeros)
     door.release(1, zeros)
@@ -126,7 +129,7 @@ def test_a_step_is_charged_before_anything_of_it_is_drawn() -> None:
             events.append(f"coins {step}")
             return super().coins(step, num_draws, num_critics)
 
-    door = OneOfManyReleaser(PLAN, Noise(0), charge=lambda step: events.append(f"charge {step}"))
+    door = OneOfManyReleaser(PLAN, Noise(0), gate=StepGate(PLAN, charge=lambda step: events.append(f"charge {step}")))
     door.release(0, zeros)
     door.release(1, zeros)
     assert events == ["charge 0", "coins 0", "charge 1", "coins 1"]

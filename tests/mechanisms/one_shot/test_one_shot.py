@@ -15,6 +15,7 @@ from scipy import stats
 from torch import Tensor
 
 from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot.contributions import Contribution, GroupedMoments, GroupedVectors, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
@@ -215,7 +216,9 @@ def test_replacing_one_record_of_many_moves_the_released_sum_by_the_sensitivity_
     plan = one_release(contribution, num_slots=40)
 
     def run(rows: Tensor, labels: Tensor) -> Tensor:
-        return OneShotReleaser(plan, DeterministicNoise(1)).release(0, [Slots(vectors=rows, groups=labels)])
+        return OneShotReleaser(plan, DeterministicNoise(1), gate=StepGate(plan)).release(
+            0, [Slots(vectors=rows, groups=labels)]
+        )
 
     base, worst = run(vectors, groups), 0.0
     for trial in range(60):
@@ -268,7 +271,9 @@ def test_how_slots_are_cut_into_chunks_changes_nothing() -> None:
     rng = torch.Generator().manual_seed(0)
     vectors, groups = torch.randn(50, 4, generator=rng), torch.randint(0, 3, (50,), generator=rng)
     released = [
-        OneShotReleaser(one_release(MOMENTS), DeterministicNoise(2)).release(0, chunked(vectors, groups, size))
+        OneShotReleaser(one_release(MOMENTS), DeterministicNoise(2), gate=StepGate(one_release(MOMENTS))).release(
+            0, chunked(vectors, groups, size)
+        )
         for size in (50, 7, 1)
     ]
     for other in released[1:]:
@@ -281,7 +286,7 @@ def nothing() -> list[Slots]:
 
 
 def test_each_release_is_made_once_in_order_and_none_after_the_last() -> None:
-    door = OneShotReleaser(PLAN, DeterministicNoise(0))
+    door = OneShotReleaser(PLAN, DeterministicNoise(0), gate=StepGate(PLAN))
     with pytest.raises(PrivacyError, match="is next"):
         door.release(1, nothing())
     door.release(0, nothing())
@@ -290,7 +295,7 @@ def test_each_release_is_made_once_in_order_and_none_after_the_last() -> None:
     door.release(1, nothing())
     with pytest.raises(PrivacyError, match="2 releases and all are spent"):
         door.release(2, nothing())
-    lost = OneShotReleaser(PLAN, DeterministicNoise(0), next_step=1, lost_steps=(1,))
+    lost = OneShotReleaser(PLAN, DeterministicNoise(0), gate=StepGate(PLAN, next_step=1, lost_steps=(1,)))
     with pytest.raises(PrivacyError, match="all are spent"):
         lost.release(1, nothing())
 
@@ -333,7 +338,9 @@ def test_the_ledger_is_charged_before_a_slot_is_read() -> None:
         events.append("read")
         yield from nothing()
 
-    OneShotReleaser(PLAN, DeterministicNoise(0), charge=lambda step: events.append(f"charge {step}")).release(0, read())
+    OneShotReleaser(
+        PLAN, DeterministicNoise(0), gate=StepGate(PLAN, charge=lambda step: events.append(f"charge {step}"))
+    ).release(0, read())
     assert events == ["charge 0", "read"]
 
 
@@ -342,7 +349,7 @@ def test_a_release_whose_reading_failed_is_spent() -> None:
         raise RuntimeError("out of memory")
         yield
 
-    door = OneShotReleaser(PLAN, DeterministicNoise(0))
+    door = OneShotReleaser(PLAN, DeterministicNoise(0), gate=StepGate(PLAN))
     with pytest.raises(RuntimeError):
         door.release(0, fail())
     with pytest.raises(PrivacyError):
@@ -350,7 +357,9 @@ def test_a_release_whose_reading_failed_is_spent() -> None:
 
 
 def test_more_rows_than_slots_are_refused() -> None:
-    door = OneShotReleaser(one_release(VECTORS, num_slots=3), DeterministicNoise(0))
+    door = OneShotReleaser(
+        one_release(VECTORS, num_slots=3), DeterministicNoise(0), gate=StepGate(one_release(VECTORS, num_slots=3))
+    )
     with pytest.raises(ValueError, match="every row once"):
         door.release(0, [slots(torch.zeros(2, 4), [0, 0]), slots(torch.zeros(2, 4), [0, 0])])
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.clipping import clip_to_ball
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.grid import PublicGrid
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tensors, clipped_sum, unit_gradients
@@ -547,7 +548,7 @@ def test_a_step_is_charged_before_anything_of_it_is_drawn_and_a_ledger_that_refu
             raise PrivacyError("the ledger is full")
         events.append(f"charge {step}")
 
-    made = PoissonReleaser(PLAN, units_of_records(RECORDS), records(), Noise(0), charge=charge)
+    made = PoissonReleaser(PLAN, units_of_records(RECORDS), records(), Noise(0), gate=StepGate(PLAN, charge=charge))
     made.release(0, parameters(), classification)
     with pytest.raises(PrivacyError, match="ledger"):
         made.release(1, parameters(), classification)

@@ -33,7 +33,7 @@ from gossamer.methods.dp_cgan.training import (
     calibrate,
     plan,
 )
-from gossamer.methods.method import Circumstances
+from gossamer.methods.method import RunContext
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
@@ -94,7 +94,7 @@ def training(
     kind: type[DPCGANTraining] = DPCGANTraining,
     **options: object,
 ) -> DPCGANTraining:
-    circumstances = Circumstances(**{"delta": 1e-3, "slots": PublicSlots(RECORDS), **options})  # type: ignore[arg-type]
+    circumstances = RunContext(**{"delta": 1e-3, "slots": PublicSlots(RECORDS), **options})  # type: ignore[arg-type]
     return kind(config, private or images(), noise or DeterministicNoise(3), circumstances)
 
 
@@ -318,7 +318,7 @@ def data_passes_the_door(kind: type[DPCGANTraining], config: DPCGANConfig = BASE
     runs = []
     for seed in (0, 1):
         made = training(config, images(seed), kind=kind)
-        made._gradient = InjectedGradient(made._gradient)  # type: ignore[assignment]
+        made.releaser = InjectedGradient(made.releaser)  # type: ignore[assignment]
         runs.append(finished(made))
     return not same(*runs)
 
@@ -391,7 +391,7 @@ def test_settings_without_noise_or_with_a_delta_that_protects_nobody_are_refused
     with pytest.raises(InputError, match="calibrate"):
         training(replace(BASE, noise_multiplier=None))
     with pytest.raises(PrivacyError, match="delta"):
-        DPCGANTraining(BASE, images(), DeterministicNoise(0), Circumstances(delta=1 / RECORDS))
+        DPCGANTraining(BASE, images(), DeterministicNoise(0), RunContext(delta=1 / RECORDS))
 
 
 def test_a_batch_of_more_than_there_are_is_refused() -> None:

@@ -18,7 +18,7 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNo
 from gossamer.mechanisms.one_shot.contributions import Slots
 from gossamer.methods.dp_merf import training as dp_merf
 from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining, RandomFeatures, calibrate, plan
-from gossamer.methods.method import Circumstances, RecordsExpected
+from gossamer.methods.method import RecordsExpected, RunContext
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.privacy import PrivacyBudget, epsilon_by_rdp
 from gossamer.privacy.slots import PublicSlots
@@ -55,7 +55,7 @@ def neighbour(private: RecordSet, slot: int = 17) -> RecordSet:
 
 def training(private: RecordSet | None = None, noise: AbstractNoise | None = None, **options: object) -> DPMERFTraining:
     chosen = noise or DeterministicNoise(0)
-    circumstances = Circumstances(**{"delta": 1e-3, "slots": PublicSlots(RECORDS), **options})  # type: ignore[arg-type]
+    circumstances = RunContext(**{"delta": 1e-3, "slots": PublicSlots(RECORDS), **options})  # type: ignore[arg-type]
     return DPMERFTraining(CONFIG, private or images(), chosen, circumstances)
 
 
@@ -133,7 +133,7 @@ def test_after_the_release_no_record_is_read() -> None:
     run = training()
     steps = iter(run)
     next(steps)
-    run._images = images(seed=9)
+    run._records = images(seed=9)
     for _ in steps:
         pass
     assert equal(run.trained().weights, plain)
@@ -148,7 +148,7 @@ def leaves_equal_from_any_data(kind: type[DPMERFTraining]) -> bool:
     """Whether what leaves is the same for two data sets when what is released is: nothing goes past the door."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gossamer.mechanisms.one_shot.door.noisy_sum", noise_alone)
-        around = Circumstances(delta=1e-3)
+        around = RunContext(delta=1e-3)
         runs = [finished(kind(CONFIG, images(seed), DeterministicNoise(0), around)) for seed in (0, 1)]
     assert torch.equal(runs[0].state_dict()["released"], runs[1].state_dict()["released"])
     return equal(runs[0].trained().weights, runs[1].trained().weights)
@@ -158,16 +158,16 @@ class NormalisesByTrueCounts(DPMERFTraining):
     """The break: the class histogram for free."""
 
     def _target(self, released: Tensor) -> Tensor:
-        assert self._images.y is not None
+        assert self._records.y is not None
         target = super()._target(released)
-        return target / target.norm() * torch.bincount(self._images.y, minlength=3)[:, None]
+        return target / target.norm() * torch.bincount(self._records.y, minlength=3)[:, None]
 
 
 class FitsItsBandwidth(DPMERFTraining):
     """The break: features scaled by the spread of the data."""
 
     def _target(self, released: Tensor) -> Tensor:
-        spread = float(self._images.x.std())
+        spread = float(self._records.x.std())
         self._fit._features = RandomFeatures(frequencies=self._fit._features.frequencies / spread)
         return super()._target(released)
 
@@ -203,7 +203,7 @@ def test_it_is_charged_once_before_records_are_read_and_a_lost_release_is_not_ma
             events.append("read")
             yield from super()._slots()
 
-    circumstances = Circumstances(delta=1e-3, charge=lambda step: events.append(f"pay {step}"))
+    circumstances = RunContext(delta=1e-3, charge=lambda step: events.append(f"pay {step}"))
     run = Watched(CONFIG, images(), DeterministicNoise(0), circumstances)
     assert (run.step, run.end_step, run.num_paid_steps) == (0, 1, 0)
     finished(run)
@@ -237,7 +237,7 @@ def test_it_learns_what_classes_look_like() -> None:
     for label in range(3):
         x[y == label, :, 2 * label : 2 * label + 2] += 0.8
     config = replace(CONFIG, num_features=400, noise_multiplier=0.2, num_fit_steps=250)
-    run = finished(DPMERFTraining(config, replace(private, x=x, y=y), DeterministicNoise(0), Circumstances(delta=1e-4)))  # type: ignore[arg-type]
+    run = finished(DPMERFTraining(config, replace(private, x=x, y=y), DeterministicNoise(0), RunContext(delta=1e-4)))  # type: ignore[arg-type]
     samples, labels = run.trained().sample(300)
     assert labels is not None
     bands = torch.stack([samples[:, 0, 2 * k : 2 * k + 2].mean(dim=(1, 2)) for k in range(3)], dim=1)
@@ -247,7 +247,7 @@ def test_it_learns_what_classes_look_like() -> None:
 def test_images_without_labels_are_one_class() -> None:
     private = replace(images(), y=None, spec=replace(images().spec, class_names=()))
     run = finished(
-        DPMERFTraining(replace(CONFIG, records=UNLABELLED), private, DeterministicNoise(0), Circumstances(delta=1e-3))
+        DPMERFTraining(replace(CONFIG, records=UNLABELLED), private, DeterministicNoise(0), RunContext(delta=1e-3))
     )
     samples, labels = run.trained().sample(5)
     assert samples.shape == (5, 1, 8, 8)
@@ -277,12 +277,12 @@ def test_data_of_another_number_of_classes_half_precision_and_a_late_delta_are_r
             replace(CONFIG, records=replace(CONFIG.records, num_classes=4)),
             images(),
             DeterministicNoise(0),
-            Circumstances(delta=1e-3),
+            RunContext(delta=1e-3),
         )
     with pytest.raises(InputError, match="float32"):
         training(precision=torch.bfloat16)
     with pytest.raises(PrivacyError, match="delta"):
-        DPMERFTraining(CONFIG, images(), DeterministicNoise(0), Circumstances(delta=0.1))
+        DPMERFTraining(CONFIG, images(), DeterministicNoise(0), RunContext(delta=0.1))
 
 
 def test_the_module_names_its_parts() -> None:

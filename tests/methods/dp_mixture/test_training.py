@@ -18,7 +18,7 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNo
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining, Mixture, calibrate, plan
-from gossamer.methods.method import Circumstances, RecordsExpected
+from gossamer.methods.method import RecordsExpected, RunContext
 from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
 from gossamer.privacy import Adjacency, PrivacyBudget, epsilon_by_rdp
 from gossamer.privacy.slots import PublicSlots
@@ -56,7 +56,7 @@ def training(
     **options: object,
 ) -> DPMixtureTraining:
     chosen = private or images()
-    circumstances = Circumstances(**{"delta": 1e-4, "slots": PublicSlots(chosen.num_records), **options})  # type: ignore[arg-type]
+    circumstances = RunContext(**{"delta": 1e-4, "slots": PublicSlots(chosen.num_records), **options})  # type: ignore[arg-type]
     return kind(config, chosen, noise or DeterministicNoise(0), circumstances)
 
 
@@ -361,7 +361,7 @@ def test_data_of_another_shape_half_precision_and_a_late_delta_are_refused() -> 
     with pytest.raises(InputError, match="float32"):
         training(precision=torch.bfloat16)
     with pytest.raises(PrivacyError, match="delta"):
-        DPMixtureTraining(CONFIG, images(), DeterministicNoise(0), Circumstances(delta=0.1))
+        DPMixtureTraining(CONFIG, images(), DeterministicNoise(0), RunContext(delta=0.1))
 
 
 def test_the_plan_names_the_types_it_is_made_of() -> None:

@@ -26,7 +26,7 @@ from gossamer.methods.gs_wgan.training import (
     plan,
 )
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator, WarmStartChunk
-from gossamer.methods.method import Circumstances
+from gossamer.methods.method import RunContext
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
@@ -78,7 +78,7 @@ def images(num: int = 20, labelled: bool = True) -> RecordSet:
 
 
 def training(settings: GSWGANConfig, noise: AbstractNoise | None = None, **options: object) -> GSWGANTraining:
-    circumstances = Circumstances(**{"delta": 1e-3, "slots": PublicSlots(20), "key": KEY, **options})  # type: ignore[arg-type]
+    circumstances = RunContext(**{"delta": 1e-3, "slots": PublicSlots(20), "key": KEY, **options})  # type: ignore[arg-type]
     return GSWGANTraining(settings, images(), noise or DeterministicNoise(3), circumstances)
 
 
@@ -174,7 +174,7 @@ def test_a_finished_run_spends_nothing_more() -> None:
     done = finished(training(config()))
     assert list(done) == []
     with pytest.raises(PrivacyError, match="spent"):
-        done._sanitizer.release(STEPS, lambda coins: torch.zeros(3, 2, 1, 8, 8))
+        done.releaser.release(STEPS, lambda coins: torch.zeros(3, 2, 1, 8, 8))
 
 
 def test_secret_noise_of_one_run_is_refused_in_another() -> None:
@@ -275,10 +275,10 @@ def test_the_generator_climbs_along_the_released_vectors() -> None:
         def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
             return direction
 
-    made._sanitizer = Constant()  # type: ignore[assignment]
-    before = (made._generator.samples(0)[0].detach() * direction).sum()
+    made.releaser = Constant()  # type: ignore[assignment]
+    before = (made._public.samples(0)[0].detach() * direction).sum()
     advanced(made, 1)
-    after = (made._generator.samples(0)[0].detach() * direction).sum()
+    after = (made._public.samples(0)[0].detach() * direction).sum()
     assert after > before
 
 
@@ -299,7 +299,7 @@ def test_the_learning_rate_falls_along_a_cosine_to_its_final_fraction() -> None:
     made, rates = training(config(final_learning_rate=0.1)), []
     for report in made:
         if isinstance(report, StepReport):
-            rates.append(made._generator._optimiser.param_groups[0]["lr"] / made.config.generator_adam.learning_rate)
+            rates.append(made._public._optimiser.param_groups[0]["lr"] / made.config.generator_adam.learning_rate)
     assert rates == pytest.approx([0.1 + 0.45 * (1 + math.cos(math.pi * step / 4)) for step in range(4)])
 
 
@@ -319,18 +319,16 @@ def test_other_networks_laws_and_groupings_train_to_the_end(settings: GSWGANConf
 
 
 def test_images_without_labels_train_to_the_end() -> None:
-    done = finished(
-        GSWGANTraining(config(TWO), images(labelled=False), DeterministicNoise(0), Circumstances(delta=1e-3))
-    )
+    done = finished(GSWGANTraining(config(TWO), images(labelled=False), DeterministicNoise(0), RunContext(delta=1e-3)))
     assert done.trained().sample(2)[1] is None
 
 
 def test_answers_stay_in_float32_when_the_rest_runs_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     made = training(config(), precision=torch.bfloat16)
     seen: list[Tensor] = []
-    honest = made._sanitizer.release
+    honest = made.releaser.release
     monkeypatch.setattr(
-        made._sanitizer, "release", lambda step, ask: honest(step, lambda c: seen.append(ask(c)) or seen[-1])
+        made.releaser, "release", lambda step, ask: honest(step, lambda c: seen.append(ask(c)) or seen[-1])
     )
     finished(made)
     assert {answer.dtype for answer in seen} == {torch.float32}
@@ -361,7 +359,7 @@ def test_calibrated_settings_keep_within_their_budget() -> None:
 def test_settings_without_a_guarantee_are_refused_before_anything_is_trained() -> None:
     for settings, delta in ((config(), 1 / 20), (config(noise_multiplier=0.0), 1e-3), (config(), 0.0)):
         with pytest.raises(PrivacyError):
-            GSWGANTraining(settings, images(), DeterministicNoise(0), Circumstances(delta=delta))
+            GSWGANTraining(settings, images(), DeterministicNoise(0), RunContext(delta=delta))
     with pytest.raises(InputError, match="calibrate"):
         training(config(noise_multiplier=None))
 
@@ -387,7 +385,7 @@ def test_without_a_number_of_slots_the_records_are_counted_and_a_replacement_is_
 
 def test_fewer_records_than_critics_is_bad_input() -> None:
     with pytest.raises(InputError, match="--num-critics 6"):
-        GSWGANTraining(config(), images(6), DeterministicNoise(0), Circumstances(delta=1e-3))
+        GSWGANTraining(config(), images(6), DeterministicNoise(0), RunContext(delta=1e-3))
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gossamer.errors import PrivacyError
 from gossamer.mechanisms.clipping import clip_to_ball
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.grid import PublicGrid, noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
@@ -35,9 +35,7 @@ class OneOfManyReleaser:
     Args:
         plan: sampling, clip, noise and number of steps; the statement is written from the same object.
         noise: secret randomness, used by this object alone.
-        next_step: first step to answer, above 0 when a run is taken up again with a new key.
-        num_lost_steps: steps that were paid for and lost in a crash; so many fewer are left.
-        charge: called with the number of a step before anything of it is drawn; it writes the ledger, or raises.
+        gate: of the run; it lets each step pass once, in order and charged.
     """
 
     def __init__(
@@ -45,15 +43,11 @@ class OneOfManyReleaser:
         plan: OneOfManyPlan,
         noise: AbstractNoise,
         *,
-        next_step: int = 0,
-        num_lost_steps: int = 0,
-        charge: Callable[[int], None] = lambda step: None,
+        gate: StepGate,
     ) -> None:
         self.plan = plan
         self._noise = noise
-        self._next_step = next_step
-        self._end_step = plan.num_steps - num_lost_steps
-        self._charge = charge
+        self._gate = gate
 
     def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
         """Sanitized gradients of one step.
@@ -69,7 +63,7 @@ class OneOfManyReleaser:
         Raises:
             PrivacyError: a step asked twice, out of order, or beyond the plan.
         """
-        self._advance(step)
+        self._gate.take(step)
         plan = self.plan
         coins = self._noise.coins(step, plan.draws_per_step, plan.num_critics)
         answers = ask(coins)
@@ -81,12 +75,3 @@ class OneOfManyReleaser:
         clipped = grid.rounded(clip_to_ball(answers, grid.inner_radius)).to(torch.int64).flatten(end_dim=1)
         normals = self._noise.gaussian(step, tuple(clipped.shape)).to(clipped.device)
         return noisy_sum(clipped, plan.noise_std, normals, grid.spacing).to(torch.float32)
-
-    def _advance(self, step: int) -> None:
-        if step != self._next_step:
-            raise PrivacyError(f"step {step} was asked but step {self._next_step} is next: no noise is used twice")
-        if step >= self._end_step:
-            raise PrivacyError(f"the plan pays for {self.plan.num_steps} steps and all are spent")
-        # Privacy: on the ledger first, then drawn.
-        self._charge(step)
-        self._next_step += 1

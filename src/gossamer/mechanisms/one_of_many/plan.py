@@ -9,12 +9,13 @@ from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import truncation_delta
-from gossamer.mechanisms.plan import AbstractPlan
+from gossamer.mechanisms.plan import AbstractPlan, PlanDescription, PublishedClaim
+from gossamer.mechanisms.prospect import LEAST_SLOTS_A_CRITIC, WINDOW_STEPS, Prospect, affordable_rate
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import one_of_many_event
 from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
 from gossamer.privacy.slots import CountSource
-from gossamer.privacy.statement import Parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,35 +75,41 @@ class OneOfManyPlan(AbstractPlan):
         """Bound on the answers of one draw taken together, ``C sqrt(B / c)``."""
         return self.clip_norm * math.sqrt(self.batch_size / self.draws_per_step)
 
-    def _describe_mechanism(self) -> str:
-        return "Gaussian noise on the clipped answer of one of K critics, drawn in secret"
-
-    def _parameters(self, delta: float) -> tuple[Parameter, ...]:
-        names = ("num_critics", "num_steps", "batch_size", "draws_per_step")
-        return tuple((name, getattr(self, name)) for name in names)
-
-    def _described_settings(self) -> tuple[str, ...]:
-        return (
-            "all settings of the run and its seed, which initial weights and batches follow from; who belongs to "
-            "which shard follows from a secret key",
+    def prospect(self, budget: PrivacyBudget, sample_size: int) -> Prospect:
+        """Compare `WINDOW_STEPS` updates, all of the largest norm and in one direction, with their noise."""
+        largest = math.sqrt(min(self.num_steps, WINDOW_STEPS) * self.batch_size / sample_size) / 2
+        a_draw = largest / math.sqrt(self.batch_size / self.draws_per_step)
+        num_critics = math.ceil(1 / affordable_rate(a_draw, self.num_steps * self.draws_per_step, budget))
+        return Prospect(
+            ratio=largest * self.sensitivity / self.noise_std,
+            num_slots=self.num_slots,
+            num_slots_needed=LEAST_SLOTS_A_CRITIC * num_critics,
         )
 
     @property
-    def _released_clip_norm(self) -> float:
-        return self.clip_norm
+    def _description(self) -> PlanDescription:
+        names = ("num_critics", "num_steps", "batch_size", "draws_per_step")
+        return PlanDescription(
+            mechanism="Gaussian noise on the clipped answer of one of K critics, drawn in secret",
+            parameters=tuple((name, getattr(self, name)) for name in names),
+            public_settings=(
+                "all settings of the run and its seed, which initial weights and batches follow from; who belongs to "
+                "which shard follows from a secret key",
+            ),
+            kept_private="critics, checkpoints, the key that deals units to shards, the ledger and losses on real data",
+            part=f"as it was after {self.num_steps} of the {{}} steps of a run (steps lost in a crash are counted)",
+            clip_norm=self.clip_norm,
+        )
 
-    @property
-    def _published_caveat(self) -> str:
-        return PUBLISHED_CAVEAT
-
-    def _published_epsilon(self, delta: float) -> float:
-        return published_gs_wgan_epsilon(
+    def _published(self, delta: float) -> PublishedClaim:
+        epsilon = published_gs_wgan_epsilon(
             num_critics=self.num_critics,
             noise_multiplier=self._chosen_multiplier(),
             num_steps=self.num_steps,
             batch_size=self.batch_size,
             delta=delta,
         )
+        return PublishedClaim(epsilon=epsilon, caveat=PUBLISHED_CAVEAT)
 
     def truncation_delta(self, sample_size: int) -> float:
         """What the finite range of the noise adds to delta at most.

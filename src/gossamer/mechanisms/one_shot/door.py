@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 
 from gossamer.errors import PrivacyError
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.grid import noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.contributions import Contribution, Slots
@@ -30,10 +31,7 @@ class OneShotReleaser:
         noise: secret randomness, used by this object alone.
         slot_sizes: int64 (num_slots,), how many rows each slot has, where slots hold people; private. None where every
             row is a slot of its own.
-        next_step: first release to make, above 0 when a run is taken up again with a new key.
-        lost_steps: releases that were paid for and lost in a crash; see `OneShotPlan.end_step`.
-        charge: called with the number of a release before anything of it is read or drawn; writes the ledger, or
-            raises.
+        gate: of the run; it lets each step pass once, in order and charged.
 
     Raises:
         PrivacyError: slots of people without their sizes, or sizes of other slots.
@@ -46,9 +44,7 @@ class OneShotReleaser:
         noise: AbstractNoise,
         *,
         slot_sizes: Tensor | None = None,
-        next_step: int = 0,
-        lost_steps: tuple[int, ...] = (),
-        charge: Callable[[int], None] = lambda step: None,
+        gate: StepGate,
     ) -> None:
         is_person = plan.unit is Unit.PERSON
         # Privacy: rows that count for one each would be priced for a record and claimed for a person.
@@ -61,9 +57,7 @@ class OneShotReleaser:
         self.plan = plan
         self._noise = noise
         self._slot_sizes = slot_sizes
-        self._next_step = next_step
-        self._end_step = plan.end_step(next_step, lost_steps)
-        self._charge = charge
+        self._gate = gate
 
     def release(self, step: int, chunks: Iterable[Slots]) -> Tensor:
         """One noisy sum.
@@ -80,7 +74,7 @@ class OneShotReleaser:
             PrivacyError: a release asked twice, out of order, or beyond the plan.
             ValueError: more rows than the plan has slots, or than a slot has; a person's rows in several pieces.
         """
-        self._advance(step)
+        self._gate.take(step)
         contribution = self.plan.releases[step].contribution
         total = torch.zeros(contribution.size, dtype=torch.int64)
         left = torch.ones(self.plan.num_slots, dtype=torch.int64) if self._slot_sizes is None else self._slot_sizes
@@ -121,15 +115,6 @@ class OneShotReleaser:
 
     def _steps(self, contribution: Contribution) -> Tensor | float:
         return contribution.steps if self._slot_sizes is None else contribution.person_grid.spacing
-
-    def _advance(self, step: int) -> None:
-        if step != self._next_step:
-            raise PrivacyError(f"release {step} was asked but {self._next_step} is next: no noise is used twice")
-        if step >= self._end_step:
-            raise PrivacyError(f"the plan pays for {self.plan.num_steps} releases and all are spent")
-        # Privacy: on the ledger first, then read and drawn.
-        self._charge(step)
-        self._next_step += 1
 
 
 def _people(slots: Slots, owners: Tensor) -> Iterator[Slots]:

@@ -11,11 +11,11 @@ from dp_accounting import DpEvent
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.one_shot.contributions import Contribution
-from gossamer.mechanisms.plan import AbstractPlan
+from gossamer.mechanisms.plan import AbstractPlan, PlanDescription
+from gossamer.mechanisms.prospect import Prospect
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import compose_events, gaussian_event
-from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.slots import CountSource
 from gossamer.privacy.statement import Parameter
 
@@ -102,33 +102,41 @@ class OneShotPlan(AbstractPlan):
         """Standard deviation of the noise on every coordinate of one released sum."""
         return self.releases[step].contribution.sensitivity * self.release_multiplier(step)
 
-    def first_steps(self, num_steps: int) -> OneShotPlan:
-        """The plan of the first releases of this one alone, each with the noise it has here.
+    def paid_for(self, num_done: int, lost_steps: tuple[int, ...] = ()) -> OneShotPlan:
+        """Return the plan of the releases that were paid for, each with the noise that it has here.
+
+        Args:
+            num_done: releases made.
+            lost_steps: numbers of those paid for and lost, each as often as it was.
 
         Raises:
-            InputError: fewer than one, or more than the plan has.
+            InputError: no release was paid for.
         """
-        self._check_first(num_steps)
-        return self._of(self.releases[:num_steps])
-
-    def _of(self, releases: tuple[Release, ...]) -> OneShotPlan:
-        """The plan of these releases of this one, each with the noise it has here."""
+        lost = (
+            replace(self.releases[lost], name=f"{self.releases[lost].name}, lost ({number + 1})")
+            for number, lost in enumerate(lost_steps)
+        )
+        releases = (*self.releases[:num_done], *lost)
+        if not releases:
+            raise InputError("no release was made and none was lost: there is nothing to price")
         share = sum(release.share for release in releases) / self._total_share
         return replace(self, releases=releases, noise_multiplier=self._chosen_multiplier() / math.sqrt(share))
 
-    def spent_by(self, ledger: Ledger) -> DpEvent | None:
-        """What the blocks of a ledger pay for: each release that they name, with its own noise, as often as they do."""
-        if not ledger.entries:
-            return None
-        self._check_charged(ledger)
-        charged = (step for entry in ledger.entries for step in range(entry.first_step, entry.end_step))
-        return compose_events(*(gaussian_event(noise_multiplier=self.release_multiplier(step)) for step in charged))
+    @property
+    def stops(self) -> tuple[int, ...]:
+        """Every step, because a lost release is priced by its own share."""
+        return tuple(range(1, self.num_steps + 1))
+
+    @property
+    def step_names(self) -> tuple[str, ...]:
+        """Names of the releases."""
+        return tuple(release.name for release in self.releases)
 
     def end_step(self, next_step: int, lost_steps: tuple[int, ...] = ()) -> int:
-        """How far a run may go that has made the first ``next_step`` releases and lost some that were paid for.
+        """Compute the release to which a run may go that has made some releases and lost others.
 
-        The last releases are left out until the others and what was lost, each at its own share, cost no more than the
-        plan, and are no more than it has: the ledger charges no more.
+        The last releases are left out until all others, each at its own share, cost no more than the plan. They are no
+        more than the plan has either, since the ledger charges no more.
 
         Args:
             next_step: releases made.
@@ -139,21 +147,6 @@ class OneShotPlan(AbstractPlan):
         ends = range(self.num_steps - len(lost_steps), next_step, -1)
         return next((end for end in ends if sum(shares[:end]) + lost <= most), next_step)
 
-    def covering(self, step: int, lost_steps: tuple[int, ...] = ()) -> OneShotPlan:
-        """The plan of ``step`` releases made and some lost, each with the noise it has here.
-
-        Raises:
-            InputError: none of either.
-        """
-        lost = (
-            replace(self.releases[lost], name=f"{self.releases[lost].name}, lost ({number + 1})")
-            for number, lost in enumerate(lost_steps)
-        )
-        releases = (*self.releases[:step], *lost)
-        if not releases:
-            raise InputError("no release was made and none was lost: there is nothing to price")
-        return self._of(releases)
-
     def num_steps_within(self, budget: PrivacyBudget) -> int:
         """The largest number of first releases that keeps within the budget; 0 when not even one does."""
         fits = [
@@ -163,31 +156,39 @@ class OneShotPlan(AbstractPlan):
         ]
         return max(fits, default=0)
 
-    def _describe_mechanism(self) -> str:
-        return f"Gaussian noise on {self.describe_sums()} over all slots"
+    def prospect(self, budget: PrivacyBudget, sample_size: int) -> Prospect:
+        r"""Compare a class of average size with the noise on it, for the worst of the releases.
 
-    def _parameters(self, delta: float) -> tuple[Parameter, ...]:
-        return (("num_releases", self.num_steps), *self._describe_person(), *self.describe_releases())
-
-    def _described_settings(self) -> tuple[str, ...]:
-        return ("all settings of the run and its seed, which random features and initial weights follow from",)
+        All :math:`n / G` slots of the class add the same vector of the largest norm. The noise has the norm
+        :math:`s \sqrt{d}` on d numbers. For matrices it has :math:`s \sqrt{2 d}`, both in the spectral norm.
+        """
+        ratio = min(
+            self.num_slots / sums.num_groups * sums.clarity / self.release_noise_std(step)
+            for step, sums in enumerate(release.contribution for release in self.releases)
+        )
+        return Prospect(ratio=ratio, num_slots=self.num_slots, num_slots_needed=math.ceil(self.num_slots / ratio))
 
     @property
-    def _kept_private(self) -> str:
-        return "checkpoints, the ledger and figures on real data"
+    def _description(self) -> PlanDescription:
+        sums = "one sum" if self.num_steps == 1 else f"{self.num_steps} sums, one after the other,"
+        return PlanDescription(
+            mechanism=f"Gaussian noise on {sums} over all slots",
+            parameters=(("num_releases", self.num_steps), *self._describe_person(), *self._describe_releases()),
+            public_settings=(
+                "all settings of the run and its seed, which random features and initial weights follow from",
+            ),
+            kept_private="checkpoints, the ledger and figures on real data",
+            released="noisy sums",
+            part=f"made from {self.num_steps} of the {{}} sums of a run",
+        )
 
-    def describe_sums(self) -> str:
-        """How many they are, in words."""
-        return "one sum" if self.num_steps == 1 else f"{self.num_steps} sums, one after the other,"
-
-    def describe_releases(self) -> tuple[tuple[str, str], ...]:
-        """Name, noise, sensitivity and size of each release, for the statement."""
+    def _describe_releases(self) -> tuple[Parameter, ...]:
         return tuple(
             (f"release {step + 1}, {release.name}", self._describe_release(step))
             for step, release in enumerate(self.releases)
         )
 
-    def _describe_person(self) -> tuple[tuple[str, str], ...]:
+    def _describe_person(self) -> tuple[Parameter, ...]:
         mean = ("what a person adds", "the mean of what each record of that person would add")
         return () if self.unit is Unit.RECORD else (mean,)
 
@@ -196,12 +197,6 @@ class OneShotPlan(AbstractPlan):
         return (
             f"noise multiplier {self.release_multiplier(step):.6g}, sensitivity {contribution.sensitivity:.6g}, "
             f"{contribution.size} numbers"
-        )
-
-    def _describe_early(self, num_planned_steps: int) -> tuple[str, ...]:
-        return (
-            f"the generator in generator.safetensors beside this statement, made from {self.num_steps} of the "
-            f"{num_planned_steps} sums of a run, and anything that is computed from it alone",
         )
 
     def truncation_delta(self, sample_size: int) -> float:

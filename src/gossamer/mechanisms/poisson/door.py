@@ -6,13 +6,15 @@ that any loss may be used that can be differentiated, one with a gradient penalt
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
-from gossamer.errors import InputError, PrivacyError
+from gossamer.errors import InputError
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.grid import PublicGrid, noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.poisson.plan import PoissonPlan
@@ -56,9 +58,7 @@ class PoissonReleaser:
         noise: secret randomness, used by this object alone.
         chunk_size: units whose gradients are kept at once, for memory: public. With fewer than are drawn on average,
             by a factor of 20 or more, few places stay empty and time is saved.
-        next_step: first step to answer, above 0 when a run is taken up again with a new key.
-        num_lost_steps: steps that were paid for and lost in a crash; so many fewer are left.
-        charge: called with the number of a step before anything of it is drawn; it writes the ledger, or raises.
+        gate: of the run; it lets each step pass once, in order and charged.
 
     Raises:
         InputError: units that are not those of the plan, or a chunk without units.
@@ -72,9 +72,7 @@ class PoissonReleaser:
         noise: AbstractNoise,
         *,
         chunk_size: int = 32,
-        next_step: int = 0,
-        num_lost_steps: int = 0,
-        charge: Callable[[int], None] = lambda step: None,
+        gate: StepGate,
     ) -> None:
         mine = (units.unit, units.num_slots, units.records_per_unit)
         if mine != (plan.unit, plan.num_slots, plan.records_per_unit):
@@ -86,9 +84,17 @@ class PoissonReleaser:
         self._records = records
         self._noise = noise
         self._chunk_size = chunk_size
-        self._next_step = next_step
-        self._end_step = plan.num_steps - num_lost_steps
-        self._charge = charge
+        self._gate = gate
+
+    def also_reading(self, column: Tensor) -> PoissonReleaser:
+        """Return the same releaser with one more private tensor, which the loss is given last. Audits need it.
+
+        Args:
+            column: (records, ...).
+        """
+        other = copy.copy(self)
+        other._records = (*self._records, column.to(self._records[0].device))
+        return other
 
     def release(self, step: int, parameters: Tensors, losses: RecordLosses) -> Tensors:
         """The sanitized gradient of one step.
@@ -106,7 +112,7 @@ class PoissonReleaser:
         """
         parameters = {name: tensor.detach() for name, tensor in parameters.items()}
         grid = self._grid(parameters)
-        self._advance(step)
+        self._gate.take(step)
         total = self._sum(self._drawn(step), step, parameters, losses, grid)
         noisy = noisy_sum(total, self.plan.noise_std, self._normals(step, total), grid.spacing)
         # Privacy: integers, and noise among them; division and rounding afterwards are post-processing.
@@ -158,15 +164,6 @@ class PoissonReleaser:
 
     def _clipped_sum(self, gradients: Iterable[Tensor], is_drawn: Tensor, grid: PublicGrid) -> Tensor:
         return clipped_sum(gradients, is_drawn, grid)
-
-    def _advance(self, step: int) -> None:
-        if step != self._next_step:
-            raise PrivacyError(f"step {step} was asked but step {self._next_step} is next: no noise is used twice")
-        if step >= self._end_step:
-            raise PrivacyError(f"the plan pays for {self.plan.num_steps} steps and all are spent")
-        # Privacy: on the ledger first, then drawn.
-        self._charge(step)
-        self._next_step += 1
 
 
 def unit_gradients(losses: RecordLosses, parameters: Tensors, records: tuple[Tensor, ...]) -> Tensors:

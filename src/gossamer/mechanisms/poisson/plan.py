@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import truncation_delta
-from gossamer.mechanisms.plan import AbstractPlan
-from gossamer.privacy.accounting import epsilon_by_pld
+from gossamer.mechanisms.plan import AbstractPlan, PlanDescription, PublishedClaim
+from gossamer.mechanisms.prospect import WINDOW_STEPS, Prospect, affordable_rate
 from gossamer.privacy.adjacency import Adjacency, Unit
-from gossamer.privacy.events import poisson_event, replaced_poisson_event, under_replacement
+from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.events import poisson_event, replaced_poisson_event
 from gossamer.privacy.published import PublishedFigure
 from gossamer.privacy.slots import CountSource
-from gossamer.privacy.statement import Parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,59 +86,45 @@ class PoissonPlan(AbstractPlan):
         """What the finite range of the noise adds to delta at most."""
         return truncation_delta(self.num_steps, sample_size, self._chosen_multiplier())
 
-    def _describe_mechanism(self) -> str:
-        return "Gaussian noise on the sum of the clipped gradients of a Poisson sample (DP-SGD)"
+    def prospect(self, budget: PrivacyBudget, sample_size: int) -> Prospect:
+        """Compare `WINDOW_STEPS` updates, all of the largest norm and in one direction, with their noise."""
+        largest = math.sqrt(min(self.num_steps, WINDOW_STEPS) / sample_size) * self.expected_batch_size
+        rate = affordable_rate(largest, self.num_steps, budget)
+        return Prospect(
+            ratio=largest * self.sensitivity / self.noise_std,
+            num_slots=self.num_slots,
+            num_slots_needed=math.ceil(self.expected_batch_size / rate),
+        )
 
-    def _parameters(self, delta: float) -> tuple[Parameter, ...]:
+    @property
+    def _description(self) -> PlanDescription:
         names = ("sample_rate", "expected_batch_size", "num_steps")
         if self.unit is Unit.PERSON:
             names += ("records_per_unit",)
-        return tuple((name, getattr(self, name)) for name in names)
-
-    def _described_settings(self) -> tuple[str, ...]:
-        return (
-            "the expected size of a batch, and the law of the classes of synthetic samples",
-            "all settings of the run and its seed, which initial weights and latents follow from",
+        return PlanDescription(
+            mechanism="Gaussian noise on the sum of the clipped gradients of a Poisson sample (DP-SGD)",
+            parameters=tuple((name, getattr(self, name)) for name in names),
+            public_settings=(
+                "the expected size of a batch, and the law of the classes of synthetic samples",
+                "all settings of the run and its seed, which initial weights and latents follow from",
+            ),
+            kept_private="checkpoints, the ledger and losses on real data",
+            secret_draws=("which units were drawn, and how many",),
+            part=f"as it was after {self.num_steps} of the {{}} steps of a run (steps lost in a crash are counted)",
+            clip_norm=self.clip_norm,
         )
 
-    @property
-    def _released_clip_norm(self) -> float:
-        return self.clip_norm
-
-    @property
-    def _kept_private(self) -> str:
-        return "checkpoints, the ledger and losses on real data"
-
-    def _secret_draws(self) -> tuple[str, ...]:
-        return ("which units were drawn, and how many",)
-
-    def _other_changes(self) -> tuple[str, ...]:
-        if self.source is CountSource.READ:
-            return super()._other_changes()
-        return (
-            "a unit replaced by another, at the epsilon that is claimed: what that costs at the same delta stands "
-            "among the numbers",
-        )
-
-    def _epsilon_replaced(self, delta: float) -> float | None:
-        if self.source is CountSource.READ:
-            return None
-        return epsilon_by_pld(under_replacement(self.event), delta).epsilon
-
-    @property
-    def _published_caveat(self) -> str | None:
-        return None if self.published is None else self.published.caveat
-
-    def _published_epsilon(self, delta: float) -> float | None:
+    def _published(self, delta: float) -> PublishedClaim | None:
         if self.published is None:
             return None
-        return self.published.epsilon(
+        epsilon = self.published.epsilon(
             sample_rate=self.sample_rate,
             noise_multiplier=self._chosen_multiplier(),
             clip_norm=self.clip_norm,
             num_steps=self.num_steps,
             delta=delta,
         )
+        return PublishedClaim(epsilon=epsilon, caveat=self.published.caveat)
 
     def _event_with(self, noise_multiplier: float) -> DpEvent:
         # Privacy: where the number of slots was counted, one unit replaced by another is what is claimed and priced.

@@ -24,7 +24,7 @@ from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, Progress
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Method, Progress, RunContext
 from gossamer.methods.protected import described, units_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import DiscriminatorConfig, GeneratorConfig
@@ -179,7 +179,7 @@ class DPCGANReport(AbstractStepReport):
     synthetic_loss: float
 
 
-class DPCGANTraining(AbstractTraining):
+class DPCGANTraining(AbstractTraining[PoissonPlan]):
     r"""A training that the caller drives: iterate over it, and take the generator at the end.
 
     The discriminator's loss, with the log odds D and softplus s, is
@@ -199,45 +199,34 @@ class DPCGANTraining(AbstractTraining):
 
     Args:
         config: settings.
-        images: private records.
+        records: private.
         noise: secret randomness of this process.
-        circumstances: all else; bfloat16 is for the synthetic part alone, records are in float32 always.
+        context: of the run; bfloat16 is for the synthetic part alone, records are in float32 always.
 
     Raises:
         InputError: settings that do not fit the data.
         PrivacyError: settings without a guarantee.
     """
 
-    plan: PoissonPlan
+    name = "dp-cgan"
+    allows_bfloat16 = True
 
-    def __init__(
-        self, config: DPCGANConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
-    ) -> None:
-        slots, device = circumstances.slots_of(images), circumstances.device
-        units = units_of(images, slots, records_per_person=config.records_per_person, seed=config.seed)
+    def __init__(self, config: DPCGANConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> None:
         self.config = config
-        self.plan = plan(config, slots)
-        self._networks = PublicNetworks(config, images.spec, device, circumstances.precision)
-        self.sample_size = sum(map(torch.numel, self._networks.parameters().values()))
-        # Before anything is spent: settings without an honest statement are refused here.
-        self._terms = circumstances.terms("dp-cgan", noise, self.sample_size)
-        self._statement = self.plan.statement(self._terms)
-        state = circumstances.state
-        self.step = 0
-        if state is not None:
-            self.step = state["step"]
-            self._networks.restore(state["networks"])
-        self._num_lost_steps = len(circumstances.lost_steps)
-        self.end_step = max(self.step, config.num_steps - self._num_lost_steps)
-        self._gradient = PoissonReleaser(
+        slots = context.slots_of(records)
+        units = units_of(records, slots, records_per_person=config.records_per_person, seed=config.seed)
+        self._networks = PublicNetworks(config, records.spec, context.device, context.precision)
+        sample_size = sum(map(torch.numel, self._networks.parameters().values()))
+        super().__init__(plan(config, slots), noise, context, sample_size)
+        if context.state is not None:
+            self._networks.restore(context.state["networks"])
+        self.releaser = PoissonReleaser(
             self.plan,
             units,
-            _records(config, images, slots.unit, device),
+            _seen(config, records, slots.unit, context.device),
             noise,
             chunk_size=config.chunk_size,
-            next_step=self.step,
-            num_lost_steps=self._num_lost_steps,
-            charge=circumstances.charge,
+            gate=self.gate,
         )
 
     def __iter__(self) -> Iterator[DPCGANReport]:
@@ -251,7 +240,7 @@ class DPCGANTraining(AbstractTraining):
 
     def _train_step(self) -> DPCGANReport:
         step, networks = self.step, self._networks
-        released = self._gradient.release(step, networks.parameters(), networks.losses_of_records)
+        released = self.releaser.release(step, networks.parameters(), networks.losses_of_records)
         # Privacy: from here on only `released` and public things are used.
         synthetic_loss = networks.improve_discriminator(released, step)
         if (step + 1) % self.config.discriminator_steps == 0:
@@ -260,43 +249,19 @@ class DPCGANTraining(AbstractTraining):
         norm = float(torch.stack([part.norm() for part in released.values()]).norm())
         return DPCGANReport(step=step, gradient_norm=norm, synthetic_loss=synthetic_loss)
 
-    @property
-    def num_paid_steps(self) -> int:
-        """Steps of the plan spent so far: those done, and those paid for and lost in crashes."""
-        return self.step + self._num_lost_steps
-
-    @property
-    def statement(self) -> PrivacyStatement:
-        """What the whole run will claim, priced as planned whatever the step."""
-        return self._statement
-
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on, but the key of the noise. The tensors are those in use: save or copy them."""
         return {"step": self.step, "networks": self._networks.state_dict()}
 
-    def trained(self) -> TrainedGenerator:
-        """The moving average of the generator with its statement, priced as planned whatever the step."""
-        return self._networks.released(self._statement)
-
-    def trained_so_far(self) -> TrainedGenerator:
-        """The moving average as it is now, priced for the steps paid for until now.
-
-        Guarantee: as `trained`, on the condition that the steps after which it is taken were fixed before the training.
-        All that are taken of one run together have the privacy of the latest.
-
-        Raises:
-            InputError: no step was done yet.
-        """
-        if self.step == 0:
-            raise InputError("the generator has not learnt anything yet: take at least one step first")
-        so_far = self.plan.first_steps(self.num_paid_steps)
-        return self._networks.released(so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)))
+    def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
+        """Return the moving average of the generator's weights."""
+        return self._networks.released(statement)
 
 
-def _records(config: DPCGANConfig, images: RecordSet, unit: Unit, device: torch.device) -> tuple[Tensor, ...]:
+def _seen(config: DPCGANConfig, records: RecordSet, unit: Unit, device: torch.device) -> tuple[Tensor, ...]:
     """The private tensors as the discriminator sees them: images in the view, and classes where there are any."""
-    looked = described(lambda x, _: config.view.look_at_records(x), images, unit).to(device)
-    return (looked,) if images.y is None else (looked, images.y.to(device))
+    looked = described(lambda x, _: config.view.look_at_records(x), records, unit).to(device)
+    return (looked,) if records.y is None else (looked, records.y.to(device))
 
 
 class PublicNetworks:

@@ -25,10 +25,10 @@ from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.method import (
     AbstractStepReport,
     AbstractTraining,
-    Circumstances,
     Method,
     Progress,
     RecordsExpected,
+    RunContext,
 )
 from gossamer.methods.protected import bundles, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
@@ -164,7 +164,7 @@ class DPMERFReport(AbstractStepReport):
     loss: float
 
 
-class DPMERFTraining(AbstractTraining):
+class DPMERFTraining(AbstractTraining[OneShotPlan]):
     r"""A training that the caller drives: iterate over it, and take the generator at the end.
 
     From the noisy count :math:`\tilde n_c` and sum :math:`\tilde S_c` of every class, the generator minimises, with b
@@ -179,51 +179,36 @@ class DPMERFTraining(AbstractTraining):
 
     Args:
         config: settings.
-        images: private records.
+        records: private.
         noise: secret randomness of this process.
-        circumstances: all else; float32 is the only precision.
+        context: of the run; float32 is the only precision.
 
     Raises:
         InputError: data of another number of classes, or settings that do not fit.
         PrivacyError: settings without a guarantee.
     """
 
-    def __init__(
-        self, config: DPMERFConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
-    ) -> None:
-        config.records.check(images.spec)
-        if circumstances.precision is not torch.float32:
-            raise InputError("dp-merf computes in float32 alone: leave the precision out")
+    name = "dp-merf"
+    public_inputs = ("the bandwidth of the kernel and its random frequencies",)
+
+    def __init__(self, config: DPMERFConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> None:
+        config.records.check(records.spec)
         self.config = config
-        self.plan: OneShotPlan = plan(config, circumstances.slots_of(images))
-        self.sample_size = math.prod(images.spec.shape)
-        # Before anything is spent: settings without an honest statement are refused here.
-        public = ("the bandwidth of the kernel and its random frequencies",)
-        self._statement = self.plan.statement(circumstances.terms("dp-merf", noise, self.sample_size, public))
-        self._images = images
-        self._features = RandomFeatures.drawn(config, images.spec)
-        self._fit = EmbeddingFit(config, images.spec, self._features, circumstances.device)
-        self.step = 0
+        super().__init__(plan(config, context.slots_of(records)), noise, context, math.prod(records.spec.shape))
+        self._records = records
+        self._features = RandomFeatures.drawn(config, records.spec)
+        self._fit = EmbeddingFit(config, records.spec, self._features, context.device)
         self._released: Tensor | None = None
-        state, lost = circumstances.state, circumstances.lost_steps
-        if state is not None:
-            self.step, self._released = state["step"], state["released"]
-            self._fit.restore(state["generator"])
-        self._num_lost_steps = len(lost)
-        self.end_step = self.plan.end_step(self.step, lost)
-        self._releaser = OneShotReleaser(
-            self.plan,
-            noise,
-            slot_sizes=slot_sizes_of(images, self.plan),
-            next_step=self.step,
-            lost_steps=lost,
-            charge=circumstances.charge,
-        )
+        if context.state is not None:
+            self._released = context.state["released"]
+            self._fit.restore(context.state["generator"])
+        sizes = slot_sizes_of(records, self.plan)
+        self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate)
 
     def __iter__(self) -> Iterator[DPMERFReport]:
         """The release, then the fit to its end, a report after the one and now and then of the other."""
         if self.step < self.end_step:
-            self._released = self._releaser.release(0, self._slots())
+            self._released = self.releaser.release(0, self._slots())
             self.step = 1
             yield DPMERFReport(step=0, num_updates=0, loss=math.nan)
         if self._released is None:
@@ -249,10 +234,10 @@ class DPMERFTraining(AbstractTraining):
         return self.step >= self.end_step and is_fitted
 
     def _slots(self) -> Iterator[Slots]:
-        images, owners = self._images, owners_of(self._images, self.plan.unit)
-        labels = torch.zeros(images.num_records, dtype=torch.int64) if images.y is None else images.y
-        for bundle in bundles(images, self.plan.unit, _CHUNK):
-            rows, features = bundle.rows, bundle.compute(self._features.of_records, images.x)
+        records, owners = self._records, owners_of(self._records, self.plan.unit)
+        labels = torch.zeros(records.num_records, dtype=torch.int64) if records.y is None else records.y
+        for bundle in bundles(records, self.plan.unit, _CHUNK):
+            rows, features = bundle.rows, bundle.compute(self._features.of_records, records.x)
             yield Slots(vectors=features, groups=labels[rows], owners=None if owners is None else owners[rows])
 
     def _target(self, released: Tensor) -> Tensor:
@@ -264,40 +249,26 @@ class DPMERFTraining(AbstractTraining):
         counts = sums.counts(released).clamp_min(4 * self.plan.release_noise_std(0))
         return sums.sums(released) / counts[:, None]
 
-    @property
-    def num_paid_steps(self) -> int:
-        """Releases spent so far: made, and paid for and lost in a crash."""
-        return self.step + self._num_lost_steps
-
-    @property
-    def statement(self) -> PrivacyStatement:
-        """What the whole run will claim, priced as planned whatever the step."""
-        return self._statement
-
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on, but the key of the noise."""
         return {"step": self.step, "released": self._released, "generator": self._fit.state_dict()}
 
-    def trained(self) -> TrainedGenerator:
-        """The moving average of the generator with its statement.
-
-        Raises:
-            PrivacyError: nothing was released: not yet, or it was paid for and lost.
-        """
+    def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
+        """Return the moving average of the generator's weights."""
         if self._released is None:
             raise PrivacyError("nothing was released yet, or it was paid for and lost: start another run")
         (release,) = self.plan.releases
         assert isinstance(release.contribution, GroupedMoments)
         recipe = GeneratorRecipe.of(
-            self._images.spec,
+            self._records.spec,
             network=self.config.generator,
             latent=self.config.latent,
             noisy_counts=release.contribution.counts(self._released),
         )
-        return TrainedGenerator(recipe=recipe, weights=self._fit.released_weights(), statement=self._statement)
+        return TrainedGenerator(recipe=recipe, weights=self._fit.released_weights(), statement=statement)
 
     def trained_so_far(self) -> TrainedGenerator:
-        """As `trained`: the one release is the whole price, however far the fit has come."""
+        """Return the generator as `trained` does: the one release is the whole price, however far the fit has come."""
         return self.trained()
 
 

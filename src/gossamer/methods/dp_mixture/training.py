@@ -33,10 +33,10 @@ from gossamer.methods.dp_mixture.components import (
 from gossamer.methods.method import (
     AbstractStepReport,
     AbstractTraining,
-    Circumstances,
     Method,
     Progress,
     RecordsExpected,
+    RunContext,
 )
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
@@ -341,7 +341,7 @@ class DPMixtureReport(AbstractStepReport):
     release: str
 
 
-class DPMixtureTraining(AbstractTraining):
+class DPMixtureTraining(AbstractTraining[OneShotPlan]):
     """A training that the caller drives: iterate over it, and take the generator at the end.
 
     Guarantee: `trained` has the privacy that its statement says. Records are read by the releases alone, each time as
@@ -350,57 +350,40 @@ class DPMixtureTraining(AbstractTraining):
 
     Args:
         config: settings.
-        images: private records.
+        records: private.
         noise: secret randomness of this process.
-        circumstances: all else; the device is for features, the rest is small; float32 is the only precision.
+        context: of the run; the device is for features, the rest is small; float32 is the only precision.
 
     Raises:
         InputError: data of another shape or number of classes, or settings that do not fit.
         PrivacyError: settings without a guarantee.
     """
 
-    def __init__(
-        self, config: DPMixtureConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
-    ) -> None:
-        config.records.check(images.spec)
-        if circumstances.precision is not torch.float32:
-            raise InputError("dp-mixture computes in float32 and float64 alone: leave the precision out")
-        self.config = config
-        self.plan: OneShotPlan = plan(config, circumstances.slots_of(images))
-        self.sample_size = math.prod(images.spec.shape)
-        # Before anything is spent: settings without an honest statement are refused here.
-        public = ("the radii, the brightness of even grey and the posture of images",)
-        self._terms = circumstances.terms("dp-mixture", noise, self.sample_size, public)
-        self._statement = self.plan.statement(self._terms)
-        self._images = images
-        self._device = circumstances.device
-        self._fit = MixtureFit(config, self.plan)
-        self._known = self._fit.start()
-        self._released: list[Tensor] = []
-        if circumstances.state is not None:
-            for released in circumstances.state["released"]:
-                self._take_up(released)
-        self._lost_steps = circumstances.lost_steps
-        self.end_step = self.plan.end_step(self.step, self._lost_steps)
-        self._releaser = OneShotReleaser(
-            self.plan,
-            noise,
-            slot_sizes=slot_sizes_of(images, self.plan),
-            next_step=self.step,
-            lost_steps=self._lost_steps,
-            charge=circumstances.charge,
-        )
+    name = "dp-mixture"
+    public_inputs = ("the radii, the brightness of even grey and the posture of images",)
 
-    @property
-    def step(self) -> int:  # type: ignore[override]
-        """Releases made."""
-        return len(self._released)
+    def __init__(self, config: DPMixtureConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> None:
+        config.records.check(records.spec)
+        self.config = config
+        super().__init__(plan(config, context.slots_of(records)), noise, context, math.prod(records.spec.shape))
+        self._records = records
+        self._device = context.device
+        self._fit = MixtureFit(config, self.plan)
+        self._released: list[Tensor] = [] if context.state is None else list(context.state["released"])
+        self._known = self._fit.start()
+        for step, released in enumerate(self._released):
+            self._known = self._fit.learn(step, self._known, released)
+        sizes = slot_sizes_of(records, self.plan)
+        self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate)
 
     def __iter__(self) -> Iterator[DPMixtureReport]:
         """The releases to the end of the plan, a report after each."""
         while self.step < self.end_step:
             step = self.step
-            self._take_up(self._releaser.release(step, self._slots(step)))
+            self._released.append(self.releaser.release(step, self._slots(step)))
+            # Privacy: what is known is computed from what was released, and from nothing else.
+            self._known = self._fit.learn(step, self._known, self._released[-1])
+            self.step += 1
             yield DPMixtureReport(step=step, release=self.plan.releases[step].name)
 
     def progress(self, report: DPMixtureReport) -> Progress:
@@ -409,8 +392,8 @@ class DPMixtureTraining(AbstractTraining):
 
     def _slots(self, step: int) -> Iterator[Slots]:
         features, groups = self._described
-        owners = owners_of(self._images, self.plan.unit)
-        for bundle in bundles(self._images, self.plan.unit, _CHUNK):
+        owners = owners_of(self._records, self.plan.unit)
+        for bundle in bundles(self._records, self.plan.unit, _CHUNK):
             vectors, places = self._rows(step, bundle, features, groups)
             yield Slots(vectors=vectors, groups=places, owners=None if owners is None else owners[bundle.rows])
 
@@ -430,55 +413,23 @@ class DPMixtureTraining(AbstractTraining):
     @functools.cached_property
     def _described(self) -> tuple[Tensor, Tensor]:
         """Features of all records and their classes: private, each row a function of its record."""
-        images = self._images
+        records = self._records
 
         def describe(x: Tensor, _: Tensor) -> Tensor:
             return self.config.generator.features(x.to(self._device)).cpu()
 
-        groups = torch.zeros(images.num_records, dtype=torch.int64) if images.y is None else images.y
-        return described(describe, images, self.plan.unit), groups
-
-    def _take_up(self, released: Tensor) -> None:
-        # Privacy: what is known is computed from what was released, and from nothing else.
-        self._known = self._fit.learn(self.step, self._known, released)
-        self._released.append(released)
-
-    @property
-    def num_paid_steps(self) -> int:
-        """Releases spent so far: made, and paid for and lost in a crash."""
-        return self.step + len(self._lost_steps)
-
-    @property
-    def statement(self) -> PrivacyStatement:
-        """What the whole run will claim, priced as planned whatever the step."""
-        return self._statement
+        groups = torch.zeros(records.num_records, dtype=torch.int64) if records.y is None else records.y
+        return described(describe, records, self.plan.unit), groups
 
     def state_dict(self) -> dict[str, Any]:
         """What was released so far, which is all there is to know."""
         return {"step": self.step, "released": list(self._released)}
 
-    def trained(self) -> TrainedGenerator:
-        """The mixture as a generator, with its statement, priced as planned whatever the step.
-
-        Raises:
-            PrivacyError: means and subspace are not both released: not yet, or they were paid for and lost.
-        """
-        return self._generator(self._statement)
-
-    def trained_so_far(self) -> TrainedGenerator:
-        """The mixture as it is known now, priced for the releases paid for until now.
+    def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
+        """Return the mixture as it is known now.
 
         Before the last release all classes have the covariance that the subspace was taken from.
-
-        Raises:
-            PrivacyError: as `trained`.
         """
-        if self.num_paid_steps == 0:
-            raise PrivacyError("nothing was released yet: there is no mixture to draw from; take its steps first")
-        so_far = self.plan.covering(self.step, self._lost_steps)
-        return self._generator(so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)))
-
-    def _generator(self, statement: Any) -> TrainedGenerator:
         if self.step < 2:
             raise PrivacyError(
                 "class means and subspace are not both released, or were paid for and lost: there is no mixture to "
@@ -493,7 +444,7 @@ class DPMixtureTraining(AbstractTraining):
         }
         return TrainedGenerator(
             recipe=GeneratorRecipe.of(
-                self._images.spec,
+                self._records.spec,
                 network=config,
                 latent=NormalLatent(dim=config.latent_dim(self.config.records.shape)),
                 noisy_counts=known.counts,

@@ -17,7 +17,7 @@ from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.gs_wgan.critics import Shards, answers, train_critics
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.gs_wgan.warm_start import Opponents, WarmStartChunk
-from gossamer.methods.method import Circumstances
+from gossamer.methods.method import RunContext
 from gossamer.methods.protected import described, identities_of, owners_of
 from gossamer.nn.ensemble import Ensemble, Tensors, concatenate, stack
 from gossamer.nn.precision import mixed_precision
@@ -41,29 +41,29 @@ class PrivateCritics:
 
     Args:
         config: settings.
-        images: private records.
+        records: private.
         unit: what a slot holds.
-        circumstances: the key that deals units to critics, the store of finished chunks, device and precision; answers
+        context: the key that deals units to critics, the store of finished chunks, device and precision; answers
             are in float32 always.
     """
 
     def __init__(
         self,
         config: GSWGANConfig,
-        images: RecordSet,
+        records: RecordSet,
         unit: Unit,
-        circumstances: Circumstances,
+        context: RunContext,
     ) -> None:
         self._config = config
-        self._images = images
+        self._records = records
         self._unit = unit
-        self._store = circumstances.store
-        self._device = circumstances.device
-        self._precision = circumstances.precision
+        self._store = context.store
+        self._device = context.device
+        self._precision = context.precision
         self._tapes = CriticTapes(config.seed)
-        partition = deal(identities_of(images, unit), config.num_critics, circumstances.key)
-        self._dealt_by = circumstances.key.digest
-        self._table = partition.shard_table(images.y, owners_of(images, unit))
+        partition = deal(identities_of(records, unit), config.num_critics, context.key)
+        self._dealt_by = context.key.digest
+        self._table = partition.shard_table(records.y, owners_of(records, unit))
         self._stage: int | None = None
         self._critics: Ensemble | None = None
         self._shards: Shards | None = None
@@ -114,21 +114,21 @@ class PrivateCritics:
                 [view.look_at_records(augmentation.variant(x, one, marks, seed)) for one in numbers], dim=1
             )
 
-        images = described(look, self._images, self._unit).to(self._device)
-        labels = None if self._images.y is None else self._images.y.to(self._device)
+        images = described(look, self._records, self._unit).to(self._device)
+        labels = None if self._records.y is None else self._records.y.to(self._device)
         return Shards(images=images, labels=labels, table=self._table, tapes=self._tapes)
 
     def _warm_start(self, chunk: WarmStartChunk, shards: Shards, pool: Tensor) -> Ensemble:
         fresh = self._fresh(chunk)
-        kept = self._store.load(chunk)
+        kept = self._store.load(chunk.name)
         if kept is not None:
             return fresh.with_state({name: tensor.to(self._device) for name, tensor in kept.items()})
         config, stage = self._config, self._config.stages[chunk.stage]
         opponents = Opponents(
             shards=shards,
             view=stage.view,
-            sample_shape=self._images.spec.shape,
-            num_classes=self._images.spec.num_classes,
+            sample_shape=self._records.spec.shape,
+            num_classes=self._records.spec.num_classes,
             pool=pool,
             batch_size=config.critic_batch_size,
             loss=config.loss,
@@ -137,12 +137,12 @@ class PrivateCritics:
         )
         with mixed_precision(self._device, self._precision):
             critics = stage.warm_start.train(fresh, chunk.critics(), opponents)
-        self._store.save(chunk, critics.state_dict())
+        self._store.save(chunk.name, critics.state_dict())
         return critics
 
     def _fresh(self, chunk: WarmStartChunk) -> Ensemble:
         """Critics with initial weights, each from a public stream of its own."""
-        stage, spec = self._config.stages[chunk.stage], self._images.spec
+        stage, spec = self._config.stages[chunk.stage], self._records.spec
         shape, purpose = stage.view.shape(spec.shape), f"critic weights of stage {chunk.stage}"
         networks = [
             stage.critic.build(shape, spec.num_classes, public_stream(self._config.seed, purpose, critic))

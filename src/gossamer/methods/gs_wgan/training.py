@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gossamer.data.records import AbstractSpec, RecordSet
-from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, WarmStartReport
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, calibrate, plan
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Circumstances, Method, Progress
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Method, Progress, RunContext
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.statement import PrivacyStatement
 
@@ -46,7 +46,7 @@ class StepReport(AbstractStepReport):
     critic_loss: float
 
 
-class GSWGANTraining(AbstractTraining):
+class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
     """A training that the caller drives: iterate over it, and take the generator at the end.
 
     Guarantee: `trained` has the privacy that its statement says. Three objects, and one door between the first two:
@@ -55,44 +55,30 @@ class GSWGANTraining(AbstractTraining):
 
     Args:
         config: settings.
-        images: private records.
+        records: private.
         noise: secret randomness of this process.
-        circumstances: all else.
+        context: of the run.
 
     Raises:
         InputError: fewer records than critics, or settings that do not fit.
         PrivacyError: settings without a guarantee.
     """
 
-    def __init__(
-        self, config: GSWGANConfig, images: RecordSet, noise: AbstractNoise, circumstances: Circumstances
-    ) -> None:
+    name = "gs-wgan"
+    allows_bfloat16 = True
+
+    def __init__(self, config: GSWGANConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> None:
         self.config = config
-        slots = circumstances.slots_of(images)
-        self.plan = plan(config, slots)
-        self.sample_size = max(math.prod(stage.view.shape(images.spec.shape)) for stage in config.stages)
-        # Before anything is spent: settings without an honest statement are refused here.
-        self._terms = circumstances.terms("gs-wgan", noise, self.sample_size)
-        self._statement = self.plan.statement(self._terms)
-        _check_critics(config, images.spec)
-        device, precision = circumstances.device, circumstances.precision
-        self._critics = PrivateCritics(config, images, slots.unit, circumstances)
-        self._generator = PublicGenerator(config, images.spec, device, precision)
-        state = circumstances.state
-        self.step = 0
-        if state is not None:
-            self.step = state["step"]
-            self._critics.restore(state["critics"])
-            self._generator.restore(state["generator"])
-        self._num_lost_steps = len(circumstances.lost_steps)
-        self.end_step = max(self.step, config.num_steps - self._num_lost_steps)
-        self._sanitizer = OneOfManyReleaser(
-            self.plan,
-            noise,
-            next_step=self.step,
-            num_lost_steps=self._num_lost_steps,
-            charge=circumstances.charge,
-        )
+        slots = context.slots_of(records)
+        sample_size = max(math.prod(stage.view.shape(records.spec.shape)) for stage in config.stages)
+        super().__init__(plan(config, slots), noise, context, sample_size)
+        _check_critics(config, records.spec)
+        self._critics = PrivateCritics(config, records, slots.unit, context)
+        self._public = PublicGenerator(config, records.spec, context.device, context.precision)
+        if context.state is not None:
+            self._critics.restore(context.state["critics"])
+            self._public.restore(context.state["generator"])
+        self.releaser = OneOfManyReleaser(self.plan, noise, gate=self.gate)
 
     def __iter__(self) -> Iterator[WarmStartReport | StepReport]:
         """Warm starts and steps to the end of the plan, a report after each."""
@@ -117,18 +103,18 @@ class GSWGANTraining(AbstractTraining):
 
     def _train_step(self, stage: int) -> StepReport:
         step, view = self.step, self.config.stages[stage].view
-        pool = self._generator.pool(view, step)
+        pool = self._public.pool(view, step)
         critic_loss = self._critics.renew(pool, step)
-        samples, labels = self._generator.samples(step)
+        samples, labels = self._public.samples(step)
         looked = view.look(samples)
 
         def ask(coins: Tensor) -> Tensor:
             return self._critics.answer(coins, looked.detach(), labels, pool, step)
 
-        sanitized = self._sanitizer.release(step, ask)
+        sanitized = self.releaser.release(step, ask)
         # Privacy: from here on only `sanitized` and public things are used.
         direction = sanitized / self.config.clip_norm + self.config.variety * apart(looked.detach(), labels, pool)
-        self._generator.improve(looked, direction, step)
+        self._public.improve(looked, direction, step)
         self.step += 1
         if self.step in self.config.stage_starts():
             # Also for a caller who stops here: what is kept must not carry one stage's critics into the next.
@@ -138,17 +124,7 @@ class GSWGANTraining(AbstractTraining):
 
     def _warm_start_pool(self, stage: int) -> Tensor:
         view, first = self.config.stages[stage].view, self.config.stage_starts()[stage]
-        return self._generator.pool(view, first, times=_WARM_START_POOLS)
-
-    @property
-    def num_paid_steps(self) -> int:
-        """Steps of the plan spent so far: those done, and those paid for and lost in crashes."""
-        return self.step + self._num_lost_steps
-
-    @property
-    def statement(self) -> PrivacyStatement:
-        """What the whole run will claim, priced as planned whatever the step."""
-        return self._statement
+        return self._public.pool(view, first, times=_WARM_START_POOLS)
 
     def state_dict(self) -> dict:
         """Everything needed to go on, but the key of the noise. Private: it holds critics.
@@ -158,34 +134,13 @@ class GSWGANTraining(AbstractTraining):
         return {
             "step": self.step,
             "critics": self._critics.state_dict(),
-            "generator": self._generator.state_dict(),
+            "generator": self._public.state_dict(),
         }
 
-    def trained(self) -> TrainedGenerator:
-        """The moving average of the generator with its statement, priced as planned whatever the step."""
-        return TrainedGenerator(
-            recipe=self._generator.recipe, weights=self._generator.released_weights(), statement=self._statement
-        )
-
-    def trained_so_far(self) -> TrainedGenerator:
-        """The moving average as it is now, priced for the steps paid for until now.
-
-        Guarantee: it is computed from the sanitized gradients of those steps alone, so it has the privacy that its
-        statement says, on the condition that the steps after which it is taken were fixed before the training. All
-        that are taken of one run, and `trained`, are computed from the same gradients: together they have the privacy
-        of the latest, and their epsilons do not add up.
-
-        Raises:
-            InputError: no step was done yet.
-        """
-        if self.step == 0:
-            raise InputError("the generator has not learnt anything yet: take at least one step first")
-        so_far = self.plan.first_steps(self.num_paid_steps)
-        return TrainedGenerator(
-            recipe=self._generator.recipe,
-            weights=self._generator.released_weights(),
-            statement=so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)),
-        )
+    def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
+        """Return the moving average of the generator's weights."""
+        weights = self._public.released_weights()
+        return TrainedGenerator(recipe=self._public.recipe, weights=weights, statement=statement)
 
 
 def _check_critics(config: GSWGANConfig, spec: AbstractSpec) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -32,30 +31,14 @@ class WarmStartChunk:
     first: int
     last: int
 
+    @property
+    def name(self) -> str:
+        """Name of the chunk in a store."""
+        return f"stage-{self.stage}-critics-{self.first:06d}-{self.last:06d}"
+
     def critics(self) -> Tensor:
-        """Numbers of its critics, int64."""
+        """Return the numbers of its critics, int64."""
         return torch.arange(self.first, self.last)
-
-
-class WarmStartStore(Protocol):
-    """Where finished chunks are kept: private, since critics saw data."""
-
-    def load(self, chunk: WarmStartChunk) -> Tensors | None:
-        """The chunk's critics, or None if it was not finished."""
-
-    def save(self, chunk: WarmStartChunk, critics: Tensors) -> None:
-        """Keep a finished chunk."""
-
-
-class MemoryStore:
-    """Keeps nothing beyond the process: every chunk is computed when it is asked for."""
-
-    def load(self, chunk: WarmStartChunk) -> Tensors | None:
-        """None: nothing is kept."""
-        return None
-
-    def save(self, chunk: WarmStartChunk, critics: Tensors) -> None:
-        """Do nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

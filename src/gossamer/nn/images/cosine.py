@@ -1,4 +1,4 @@
-"""A dense generator that draws in cosine functions of low frequency, with a table of one drawing a class under it."""
+"""A dense generator that draws in cosine functions of low frequency, upon a table of drawings of each class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gossamer.nn.network import (
 from gossamer.nn.views import cosine_basis, plane
 
 NUM_MOTIONS = 5
-"""Latents that move a drawn image: rotation, shear, size, and two for the shift."""
+"""Number of latents that move a drawn image: rotation, shear, size, and two for the shift."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +33,13 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
         hidden_sizes: units of each hidden layer, first to last.
         radius: frequencies below it are drawn, as in `LowFrequencies`.
         smoothness: frequency at which the weight of a function has fallen to a half.
-        gain: scale of what the network adds to the table, in units of the coefficients.
-        num_styles: rows of the class table for each class; the first latent chooses among them.
-        table_gain: scale of the class table; under Adam it sets how much faster the table learns than the network.
+        gain: scale of the network's addition to the table, in units of the coefficients.
+        num_styles: rows of the class table for each class. The first latent chooses among them.
+        table_gain: scale of the class table. Under Adam it sets how much faster the table learns than the network.
         label_gain: value of the hot entry in the network's input.
-        brightness: logit of a sample whose coefficients are all 0.
-        black: what is darker is drawn as 0 by a finished generator, and the rest stretched to meet it; not in training,
-            where it would stop gradients.
+        brightness: logit of a sample with all coefficients 0.
+        black: limit below which a finished generator draws values as 0. The rest is stretched to meet it. Not done in
+            training, where it would stop gradients.
         rotation: standard deviation of a random rotation of the drawn image, in radians.
         shear: standard deviation of a random shear.
         zoom: standard deviation of a random change of size.
@@ -72,27 +72,27 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
 
     @property
     def is_moving(self) -> bool:
-        """Whether drawn images are moved at random."""
+        """True if drawn images are moved at random."""
         return max(self.rotation, self.shear, self.zoom, self.shift) > 0
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> CosineGenerator:
-        """A new generator, its weights drawn from `rng`."""
+        """Build a new generator, its weights drawn from `rng`."""
         return CosineGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
 class CosineGenerator(AbstractGenerator):
-    """An image or a series as a sum of smooth functions, whose coefficients come from a table and from a network.
+    """A generator of samples as sums of smooth functions, with coefficients from a table and from a network.
 
-    With c_f the cosine functions of `cosine_basis`, w_f = 1 / (1 + (|f| / smoothness)^2), t the table with a row for
-    each class y and style s, and n the network (latent and scaled one-hot class -> hidden layers with ReLU ->
-    coefficients)::
+    Let c_f be the cosine functions of `cosine_basis` and w_f = 1 / (1 + (|f| / smoothness)^2). Let t be the table with
+    a row for each class y and style s. Let n be the network: latent and scaled one-hot class -> hidden layers with ReLU
+    -> coefficients. Then::
 
         sample = sigmoid( brightness + sum_f w_f (table_gain t_f(y, s(z)) + gain n_f(z, y)) c_f )
 
-    Noise in the gradient that a critic's view lets through can only bend such a sample smoothly. The table learns what
-    a style of a class looks like many times faster than a network could, and that is what the little signal left under
-    noise says first. If motions are asked for, the last five latents move the image (`_moved`): that things are seen a
-    little turned, slanted, larger or aside is knowledge about the world, and needs no private signal.
+    The noise in a gradient that passes a critic's view can only bend such a sample smoothly. The table learns the look
+    of a class's style many times faster than a network could. Under noise, the little signal tells the look of a style
+    first. If motions are asked for, the last five latents move the image (`_moved`). Things are seen a little turned,
+    slanted, larger or aside: that is knowledge about the world, and needs no private signal.
 
     Hidden weights start He-uniform, the last layer at a tenth of that, the table near zero.
 
@@ -131,11 +131,11 @@ class CosineGenerator(AbstractGenerator):
         self.trunk = trunk((self.input_features, *config.hidden_sizes), rng)
         self.to_coefficients = linear(config.hidden_sizes[-1], num_coefficients, gain=0.1, rng=rng)
         num_rows = max(num_classes, 1) * config.num_styles
-        # Styles of a class start a little apart, or every one of them would learn the same.
+        # Styles of a class start a little apart, because otherwise all of them would learn the same.
         self.table = nn.Parameter(0.01 * torch.randn(num_rows, num_coefficients, generator=rng))
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Draw samples (batch, *shape) in [0, 1]; see `AbstractGenerator.forward`."""
+        """Draw samples (batch, *shape) in [0, 1]. See `AbstractGenerator.forward`."""
         config = self.config
         row = self._row(latent, label) @ self.table
         drawn = self.to_coefficients(self.trunk(self.joined(latent, label, config.label_gain)))
@@ -148,7 +148,7 @@ class CosineGenerator(AbstractGenerator):
         return sample if self.training else (sample - config.black).clamp_min(0) / (1 - config.black)
 
     def _row(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """One-hot rows of the table: the class, and the style whose part of the normal law the first latent lies in."""
+        """Return one-hot rows of the table: the class, and the style by the first latent's part of the normal law."""
         num_styles = self.config.num_styles
         style = (torch.special.ndtr(latent[:, 0].detach()) * num_styles).long().clamp_max(num_styles - 1)
         styles, classes = F.one_hot(style, num_styles), encoded_label(label, self.num_classes, latent.dtype)
@@ -158,7 +158,7 @@ class CosineGenerator(AbstractGenerator):
 
 
 def _moved(logits: Tensor, normal: Tensor, config: CosineGeneratorConfig) -> Tensor:
-    """Images turned, sheared, resized and shifted by affine maps of their planes; the border is continued outwards.
+    """Turn, shear, resize and shift images by affine maps of their planes, the border continued outwards.
 
     Args:
         logits: (batch, channels, height, width).

@@ -25,7 +25,7 @@ class ConvCriticConfig(AbstractCriticConfig):
     """Settings of `ConvCritic`.
 
     Args:
-        width: channels of the first layer; 64 is the published network, 8 to 16 suit a CPU.
+        width: channels of the first layer. The published network has 64, and 8 to 16 suit a CPU.
     """
 
     width: int = 64
@@ -34,32 +34,33 @@ class ConvCriticConfig(AbstractCriticConfig):
         checked_count("width", self.width)
 
     def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> ConvCritic:
-        """A new critic, its weights drawn from `rng`."""
+        """Build a new critic, its weights drawn from `rng`."""
         return ConvCritic(shape=shape, num_classes=num_classes, width=self.width, rng=rng)
 
 
 class ConvCritic(AbstractCritic):
-    """Strided convolutions, then a linear score plus a projection on the class; spectral norm in every layer.
+    """A critic of strided convolutions with spectral norm, with a linear score plus a projection on the class.
 
     With h(x) the flattened last features, w and b a dense layer, e a class embedding::
 
         score(x, y) = w . h(x) + b + e_y . h(x)
 
     At 28x28 and width 64 it is the published network: kernel 5, stride 2, padding 2, ReLU, channels 64, 128, 256, grids
-    14, 7, 4. At another size there are as many layers as it takes to bring the longer side down to 4 (at least one);
-    channels double up to four times `width` and stay there.
+    14, 7, 4. At another size there are as many layers as it takes to bring the longer side down to 4 (at least one).
+    Channels double up to four times `width` and stay there.
 
-    Weights start Xavier-uniform, biases at zero. `forward` never runs the power iteration: advance it by
+    Weights start Xavier-uniform, biases at zero. `forward` never runs the power iteration. Advance it by
     `gossamer.nn.spectral_norm.advanced_buffers` when the weights are updated.
 
     Args:
         shape: (channels, height, width).
         num_classes: 0 for an unconditional network.
-        width: channels of the first layer; published 64.
+        width: channels of the first layer, published 64.
         rng: the stream of initial weights.
 
     References:
-        Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix; Miyato, Koyama 2018, "cGANs with projection discriminator".
+        Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix.
+        Miyato, Koyama 2018, "cGANs with projection discriminator".
     """
 
     def __init__(self, *, shape: Shape, num_classes: int, width: int, rng: torch.Generator) -> None:
@@ -75,7 +76,7 @@ class ConvCritic(AbstractCritic):
         self.embedding = SpectralNormEmbedding(num_classes, features, rng=rng) if num_classes else None
 
     def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
-        """Score images; see `AbstractCritic.forward`. Returns (batch,)."""
+        """Score images, (batch,). See `AbstractCritic.forward`."""
         features = sample
         for conv in self.convs:
             features = F.relu(conv(features))

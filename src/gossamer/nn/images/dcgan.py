@@ -26,7 +26,7 @@ class DCGANGeneratorConfig(AbstractGeneratorConfig):
     """Settings of `DCGANGenerator`.
 
     Args:
-        width: channels before the last layer; 64 is the published network, 8 to 16 suit a CPU.
+        width: channels before the last layer. The published network has 64, and 8 to 16 suit a CPU.
     """
 
     width: int = 64
@@ -35,27 +35,30 @@ class DCGANGeneratorConfig(AbstractGeneratorConfig):
         checked_count("width", self.width)
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> DCGANGenerator:
-        """A new generator, its weights drawn from `rng`."""
+        """Build a new generator, its weights drawn from `rng`."""
         return DCGANGenerator(shape=shape, num_classes=num_classes, latent_dim=latent_dim, width=self.width, rng=rng)
 
 
 class DCGANGenerator(AbstractGenerator):
-    """A dense layer to a small grid, then transposed convolutions, each after ReLU and pixel norm; a sigmoid.
+    """A generator of transposed convolutions upon a small grid from a dense layer, with a sigmoid at the end.
 
-    At 28x28 and width 64 it is the published network, with grids 4 -> 7 -> 11 -> 28: kernels 5, 5 and 8 (stride 2),
-    channels 256, 128, 64, 1. At another size the last grid before the image is the smallest that reaches it and not
-    below 11/28 of it; while it exceeds 13 (sides over 32) it is made by a doubling layer (kernel 4, stride 2, `width`
-    channels) from one half its size; the grids before it keep the proportions 4 : 7 : 11 or come as near as a kernel
-    of 5 reaches. What a layer makes beyond the next grid is cropped evenly. The longer side sets the number of
-    doublings.
+    Each transposed convolution stands after ReLU and pixel norm. At 28x28 and width 64 it is the published network,
+    with grids 4 -> 7 -> 11 -> 28. Its kernels are 5, 5 and 8 (stride 2), its channels 256, 128, 64, 1. At another size:
+
+    - The last grid before the image is the smallest that reaches it and not below 11/28 of it.
+    - While that grid exceeds 13 (sides over 32), a doubling layer (kernel 4, stride 2, `width` channels) makes it from
+      one of half its size.
+    - The grids before it keep the proportions 4 : 7 : 11, or come as near as a kernel of 5 reaches.
+    - The part of a layer's output beyond the next grid is cropped evenly.
+    - The longer side sets the number of doublings.
 
     Weights start uniform with the scale kept through every ReLU (He), biases at zero.
 
     Args:
         shape: (channels, height, width).
         num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent; published 10.
-        width: channels before the last layer; published 64.
+        latent_dim: length of a latent, published 10.
+        width: channels before the last layer, published 64.
         rng: the stream of initial weights.
 
     References:
@@ -77,7 +80,7 @@ class DCGANGenerator(AbstractGenerator):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
+        """Draw images (batch, channels, height, width) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.start)
         for layer, grid in zip(self.layers, self.grids, strict=True):
             features = cropped(layer(pixel_norm(F.relu(features))), grid)
@@ -96,7 +99,7 @@ def _num_doublings(side: int) -> int:
 
 
 def _grids(side: int, num_doublings: int) -> tuple[int, ...]:
-    """The grids of one axis, from the first to the image.
+    """Return the grids of one axis, from the first to the image.
 
     >>> _grids(28, 0), _grids(8, 0), _grids(64, 2)
     ((4, 7, 11, 28), (2, 3, 4, 8), (3, 6, 8, 15, 29, 64))

@@ -1,4 +1,4 @@
-"""The dense discriminator of DP-CGAN: the class stands beside the values."""
+"""The dense discriminator of DP-CGAN, with the class beside the values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AbstractDiscriminator(nn.Module, abc.ABC):
     **Guarantee.** It holds no buffer and mixes no samples of a batch, so that every record has a gradient of its own.
 
     Args:
-        shape: of what it sees, a sample or a public view of one.
+        shape: of its input, a sample or a public view of one.
         num_classes: number of classes, 0 for an unconditional network.
     """
 
@@ -53,8 +53,8 @@ class MLPDiscriminatorConfig:
     """Settings of `MLPDiscriminator`.
 
     Args:
-        hidden_sizes: units of each hidden layer, first to last; (128,) is the published network.
-        label_gain: factor on the one-hot class, so that it weighs something beside the values; 1 as published.
+        hidden_sizes: units of each hidden layer, first to last. The published network has (128,).
+        label_gain: factor on the one-hot class, so that it has weight beside the values. 1 as published.
     """
 
     hidden_sizes: tuple[int, ...] = (128,)
@@ -64,7 +64,7 @@ class MLPDiscriminatorConfig:
         checked_sizes("hidden_sizes", self.hidden_sizes)
 
     def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> MLPDiscriminator:
-        """A new discriminator, its weights drawn from `rng`."""
+        """Build a new discriminator, its weights drawn from `rng`."""
         return MLPDiscriminator(
             shape=shape,
             num_classes=num_classes,
@@ -75,7 +75,10 @@ class MLPDiscriminatorConfig:
 
 
 class MLPDiscriminator(AbstractDiscriminator):
-    """Flattened sample and one-hot class -> hidden layers with ReLU -> one number, the log odds of being real.
+    """A discriminator of dense layers.
+
+    The layers are: flattened sample and one-hot class -> hidden layers with ReLU -> one number, the log odds of being
+    real.
 
     Weights start uniform with the scale kept through every ReLU (He), biases at zero.
 
@@ -105,7 +108,7 @@ class MLPDiscriminator(AbstractDiscriminator):
         self.log_odds = linear(hidden_sizes[-1], 1, gain=1.0, rng=rng)
 
     def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
-        """Judge samples; see `AbstractDiscriminator.forward`. Returns (batch,)."""
+        """Judge samples, (batch,). See `AbstractDiscriminator.forward`."""
         features = sample.flatten(start_dim=-len(self.shape))
         one_hot = encoded_label(label, self.num_classes, features.dtype)
         if one_hot is not None:

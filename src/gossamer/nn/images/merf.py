@@ -27,7 +27,7 @@ class MERFGeneratorConfig(AbstractGeneratorConfig):
 
     Args:
         hidden_size: units of the first dense layer.
-        width: channels of the small image that the second dense layer draws; half as many after the first doubling.
+        width: channels of the small image that the second dense layer draws. The first doubling leaves half as many.
     """
 
     hidden_size: int = 200
@@ -38,17 +38,21 @@ class MERFGeneratorConfig(AbstractGeneratorConfig):
         checked_count("width", self.width)
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> MERFGenerator:
-        """A new generator, its weights drawn from `rng`."""
+        """Build a new generator, its weights drawn from `rng`."""
         return MERFGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
 class MERFGenerator(AbstractMERFGenerator):
-    """Latent and one-hot class -> dense, batch norm, ReLU -> dense, batch norm -> a quarter-size image of channels
-    -> bilinear x2, conv 5x5, ReLU -> bilinear x2, conv 5x5, sigmoid.
+    """The generator of DP-MERF for images.
+
+    The layers are::
+
+        latent and one-hot class -> dense, batch norm, ReLU -> dense, batch norm -> a quarter-size image of channels
+        -> bilinear x2, conv 5x5, ReLU -> bilinear x2, conv 5x5, sigmoid
 
     At 28x28 and the default sizes it is the published network: 200 units, 16 channels of 7x7, 8 channels of 14x14. The
-    small image has a quarter of the sides, rounded up; the doublings go to half the sides, rounded up, and to the
-    sides.
+    small image has a quarter of the sides, rounded up. The first doubling goes to half the sides, rounded up, and the
+    second to the sides.
 
     Args:
         config: sizes.
@@ -86,7 +90,7 @@ class MERFGenerator(AbstractMERFGenerator):
         self.finish = _conv(half, channels, 1.0, rng)
 
     def enlarged(self, drawing: Tensor) -> Tensor:
-        """Small images of channels to logits (batch, channels, height, width), in two doublings."""
+        """Enlarge small images of channels to logits (batch, channels, height, width), in two doublings."""
         drawing = F.relu(self.refine(_resized(drawing, self.middle)))
         return self.finish(_resized(drawing, self.shape[1:]))
 
@@ -96,7 +100,7 @@ def _resized(features: Tensor, size: Shape) -> Tensor:
 
 
 def _conv(in_channels: int, out_channels: int, gain: float, rng: torch.Generator) -> nn.Conv2d:
-    """A convolution that keeps the size, weights uniform with the scale of the signal kept, bias zero."""
+    """Build a convolution that keeps the size, weights uniform with the scale of the signal kept, bias zero."""
     layer = nn.Conv2d(in_channels, out_channels, _KERNEL, padding=_KERNEL // 2, device="meta").to_empty(device="cpu")
     bound = gain * math.sqrt(3.0 / (in_channels * _KERNEL**2))
     nn.init.uniform_(layer.weight, -bound, bound, generator=rng)

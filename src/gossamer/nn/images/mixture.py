@@ -16,43 +16,46 @@ from gossamer.nn.mixture import AbstractMixtureGenerator, AbstractMixtureGenerat
 from gossamer.nn.network import Shape
 
 NUM_MOTIONS = 5
-"""Latents that move a drawn image: rotation, shear, size, and two for the shift."""
+"""Number of latents that move a drawn image: rotation, shear, size, and two for the shift."""
 
 
 class AbstractPosture(abc.ABC):
-    """How an image stands before it is described: a public rule for each image alone."""
+    """The posture in which an image is described: a public rule for each image alone."""
 
     @property
     @abc.abstractmethod
     def num_slants(self) -> int:
-        """How many numbers say how an image stood: 0 or 1."""
+        """Number of slants that describe the posture of an image: 0 or 1."""
 
     @abc.abstractmethod
     def set_upright(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (batch, channels, height, width) set upright, and their slants (batch, num_slants) in [-1, 1]."""
+        """Set images (batch, channels, height, width) upright.
+
+        Return them with their slants (batch, num_slants) in [-1, 1].
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
 class AsItStands(AbstractPosture):
-    """Images are described as they stand."""
+    """The posture of images that are described as they stand."""
 
     @property
     def num_slants(self) -> int:
-        """0."""
+        """No slant, 0."""
         return 0
 
     def set_upright(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The images, and nothing."""
+        """Return the images unchanged, and no slants."""
         return images, images.new_zeros(len(images), 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upright(AbstractPosture):
-    """Bright strokes on black are sheared until they stand upright, and their slant is described beside them.
+    """The posture of bright strokes on black that are sheared until they stand upright, and described with their slant.
 
-    With m the brightness and (r, c) places about the centre of mass, as fractions of the sides, the slant is
+    Let m be the brightness and (r, c) places about the centre of mass, as fractions of the sides. The slant is
     ``sum m r c / sum m r^2``, held within -1 and 1. Handwriting of one class differs in slant more than in anything
-    else, and an ellipsoid holds upright images better than the bent family of slanted ones.
+    else. An ellipsoid holds upright images better than the bent family of slanted ones.
 
     References: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition", on
         deslanted digits.
@@ -60,11 +63,11 @@ class Upright(AbstractPosture):
 
     @property
     def num_slants(self) -> int:
-        """1."""
+        """One slant, 1."""
         return 1
 
     def set_upright(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images sheared upright, and their slants."""
+        """Shear images upright, and return their slants too."""
         slants = _slants(images)
         return _warped(images, _shears(slants)), slants[:, None]
 
@@ -74,16 +77,17 @@ Posture = AsItStands | Upright
 
 @dataclass(frozen=True, kw_only=True)
 class MixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
-    """Settings of `MixtureGenerator`, and of the features in which its Gaussians live.
+    """Settings of `MixtureGenerator`, and of the features that its Gaussians describe.
 
     Args:
-        num_directions: dimension of the space of the Gaussians; fewer where there are fewer features.
+        num_directions: dimension of the space of the Gaussians, or the number of features if that is smaller.
         num_components: Gaussians of each class.
         radius: frequencies below it are kept, as in `LowFrequencies`.
-        posture: whether images are set upright first.
-        slant_weight: of the slant beside the pixels, times the root of their number: 1/7 makes it 4 at 28x28.
-        brightness: of the image whose features are all 0; public.
-        contrast: what drawn images are stretched by about the middle grey, against the blur of the missing frequencies.
+        posture: posture in which images are described, upright or as they stand.
+        slant_weight: weight of the slant beside the pixels, times the root of their number: 1/7 makes it 4 at 28x28.
+        brightness: brightness of the image with all features 0. Public.
+        contrast: factor by which drawn images are stretched about the middle grey, against the blur of the missing
+            frequencies.
         rotation: standard deviation of a random rotation of the drawn image, in radians.
         shear: standard deviation of a random shear.
         zoom: standard deviation of a random change of size.
@@ -112,35 +116,35 @@ class MixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
 
     @property
     def is_moving(self) -> bool:
-        """Whether drawn images are moved at random."""
+        """True if drawn images are moved at random."""
         return max(self.rotation, self.shear, self.zoom, self.shift) > 0
 
     @property
     def ground(self) -> float:
-        """The brightness."""
+        """Brightness of the image with all features 0."""
         return self.brightness
 
     @property
     def num_traits(self) -> int:
-        """The slant, where images are set upright."""
+        """Number of slants: 1 if images are set upright, else 0."""
         return self.posture.num_slants
 
     @property
     def num_motions(self) -> int:
-        """Those of the motions, if there are any."""
+        """Number of latents of the motions, if there are any."""
         return NUM_MOTIONS if self.is_moving else 0
 
     def described(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (batch, channels, height, width) set upright, and their weighed slants."""
+        """Set images (batch, channels, height, width) upright, and return their weighted slants too."""
         upright, slants = self.posture.set_upright(samples)
         return upright, slants * self.slant_scale(samples.shape)
 
     def slant_scale(self, shape: tuple[int, ...]) -> float:
-        """What a slant is multiplied by beside coefficients of images of this shape."""
+        """Return the factor of a slant beside coefficients of images of this shape."""
         return self.slant_weight * math.sqrt(shape[-2] * shape[-1])
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> MixtureGenerator:
-        """A new generator of even grey images; it has no weights, and ``rng`` is left as it is.
+        """Build a new generator of even grey images. It has no weights, and ``rng`` is not used.
 
         Raises:
             InputError: latent_dim is not the one that these settings give.
@@ -149,11 +153,11 @@ class MixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
 
 
 class MixtureGenerator(AbstractMixtureGenerator):
-    r"""Draws images from a mixture of Gaussians of its class (`AbstractMixtureGenerator`).
+    r"""A generator that draws images from a mixture of Gaussians of a class (`AbstractMixtureGenerator`).
 
     .. math:: \text{image} = \text{clip}_{[0,1]}(\text{contrast of the drawing}),
 
-    and then it is given back its slant, and moved if motions are asked for, both in one interpolation.
+    The image is then given back its slant, and moved if motions are asked for, both in one interpolation.
 
     Args:
         config: settings.
@@ -167,7 +171,7 @@ class MixtureGenerator(AbstractMixtureGenerator):
         self.config = config
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
+        """Draw images (batch, channels, height, width) in [0, 1]. See `AbstractGenerator.forward`."""
         config = self.config
         drawing, slants = self.drawn(latent, label)
         images = (0.5 + config.contrast * (drawing - 0.5)).clamp(0, 1)
@@ -181,13 +185,13 @@ class MixtureGenerator(AbstractMixtureGenerator):
 
 
 def _slants(images: Tensor) -> Tensor:
-    """Slants (batch,) in [-1, 1] of images, from the moments of their brightness; 0 for an image of no height."""
+    """Compute slants (batch,) in [-1, 1] of images, from the moments of brightness, and 0 if there is no height."""
     mass = images.mean(dim=1)
     total = mass.sum(dim=(1, 2)).clamp_min(1e-6)
     height, width = mass.shape[1:]
     rows = torch.arange(height, dtype=mass.dtype, device=mass.device) / height
     columns = torch.arange(width, dtype=mass.dtype, device=mass.device) / width
-    # Privacy: sums of each image by itself; a product of matrices may round by an image's place among others.
+    # Privacy: sums of each image by itself, because a product of matrices may round by an image's place among others.
     down = rows - ((mass.sum(dim=2) * rows).sum(dim=1) / total)[:, None]
     right = columns - ((mass.sum(dim=1) * columns).sum(dim=1) / total)[:, None]
     along = (mass * right[:, None, :]).sum(dim=2)
@@ -196,14 +200,14 @@ def _slants(images: Tensor) -> Tensor:
 
 
 def _shears(slants: Tensor) -> Tensor:
-    """Affine maps (batch, 2, 3) that look up (x + slant y, y): what shears a slanted image upright."""
+    """Return affine maps (batch, 2, 3) that look up (x + slant y, y), and so shear a slanted image upright."""
     maps = torch.eye(2, 3, dtype=slants.dtype, device=slants.device).repeat(len(slants), 1, 1)
     maps[:, 0, 1] = slants
     return maps
 
 
 def _motions(normal: Tensor, config: MixtureGeneratorConfig) -> Tensor:
-    """Affine maps (batch, 2, 3) of small random motions, from standard normal numbers (batch, 5)."""
+    """Return affine maps (batch, 2, 3) of small random motions, from standard normal numbers (batch, 5)."""
     angle, shear, size = config.rotation * normal[:, 0], config.shear * normal[:, 1], 1 + config.zoom * normal[:, 2]
     rows = torch.stack([size * angle.cos(), shear - angle.sin(), 2 * config.shift * normal[:, 3]], dim=1)
     columns = torch.stack([angle.sin(), size * angle.cos(), 2 * config.shift * normal[:, 4]], dim=1)
@@ -211,13 +215,13 @@ def _motions(normal: Tensor, config: MixtureGeneratorConfig) -> Tensor:
 
 
 def _composed(first: Tensor, second: Tensor) -> Tensor:
-    """The maps ``p -> first(second(p))`` of affine maps (batch, 2, 3)."""
+    """Compose affine maps (batch, 2, 3) to the maps ``p -> first(second(p))``."""
     linear = first[:, :, :2] @ second
     linear[:, :, 2] += first[:, :, 2]
     return linear
 
 
 def _warped(images: Tensor, maps: Tensor) -> Tensor:
-    """Images looked up at affine maps of their places; the border is continued outwards."""
+    """Look images up at affine maps of their places, the border continued outwards."""
     grid = F.affine_grid(maps, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

@@ -40,7 +40,7 @@ class MLPGeneratorConfig(AbstractGeneratorConfig):
         checked_sizes("hidden_sizes", self.hidden_sizes)
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> MLPGenerator:
-        """A new generator, its weights drawn from `rng`."""
+        """Build a new generator, its weights drawn from `rng`."""
         return MLPGenerator(
             shape=shape,
             num_classes=num_classes,
@@ -51,7 +51,9 @@ class MLPGeneratorConfig(AbstractGeneratorConfig):
 
 
 class MLPGenerator(AbstractGenerator):
-    """Latent and one-hot class -> hidden layers with ReLU -> one logit per value of the sample -> sigmoid.
+    """A generator of dense layers.
+
+    The layers are: latent and one-hot class -> hidden layers with ReLU -> one logit per value of the sample -> sigmoid.
 
     Weights start uniform with the scale kept through every ReLU (He), biases at zero.
 
@@ -77,7 +79,7 @@ class MLPGenerator(AbstractGenerator):
         self.to_image = linear(hidden_sizes[-1], math.prod(self.shape), gain=1.0, rng=rng)
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Draw samples (batch, *shape) in [0, 1]; see `AbstractGenerator.forward`."""
+        """Draw samples (batch, *shape) in [0, 1]. See `AbstractGenerator.forward`."""
         hidden = self.trunk(self.joined(latent, label))
         return torch.sigmoid(self.to_image(hidden)).unflatten(-1, self.shape)
 
@@ -96,19 +98,21 @@ class MLPCriticConfig(AbstractCriticConfig):
         checked_sizes("hidden_sizes", self.hidden_sizes)
 
     def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> MLPCritic:
-        """A new critic, its weights drawn from `rng`."""
+        """Build a new critic, its weights drawn from `rng`."""
         return MLPCritic(shape=shape, num_classes=num_classes, hidden_sizes=self.hidden_sizes, rng=rng)
 
 
 class MLPCritic(AbstractCritic):
-    """Flattened sample -> hidden layers with leaky ReLU 0.2 -> a linear score plus a projection on the class.
+    """A critic of dense layers, with a linear score plus a projection on the class.
 
-    With h(x) the last hidden features, w and b a dense layer, e a class embedding::
+    The layers are: flattened sample -> hidden layers with leaky ReLU 0.2. With h(x) the last hidden features, w and b a
+    dense layer, e a class embedding::
 
         score(x, y) = w . h(x) + b + e_y . h(x)
 
-    No spectral norm and no buffers; a gradient penalty alone holds its slope. Weights start uniform with the scale kept
-    through every leaky ReLU (He), each class vector with standard deviation 1 / sqrt(features), biases at zero.
+    There is no spectral norm and no buffer: a gradient penalty alone holds the slope. Weights start uniform with the
+    scale kept through every leaky ReLU (He). Each class vector starts with standard deviation 1 / sqrt(features),
+    biases at zero.
 
     Args:
         shape: of a sample, (channels, height, width) or (channels, length).
@@ -130,7 +134,7 @@ class MLPCritic(AbstractCritic):
         self.embedding = _class_vectors(num_classes, sizes[-1], rng) if num_classes else None
 
     def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
-        """Score samples; see `AbstractCritic.forward`. Returns (batch,)."""
+        """Score samples, (batch,). See `AbstractCritic.forward`."""
         features = sample.flatten(start_dim=-len(self.shape))
         for layer in self.hidden:
             features = F.leaky_relu(layer(features), _LEAK)
@@ -138,12 +142,12 @@ class MLPCritic(AbstractCritic):
         one_hot = encoded_label(label, self.num_classes, features.dtype)
         if one_hot is None or self.embedding is None:
             return score
-        # A product with one-hot rows, not a look-up: the gradient of a look-up sums in no fixed order on a GPU.
+        # A product with one-hot rows and no look-up: the gradient of a look-up sums in no fixed order on a GPU.
         return score + ((one_hot @ self.embedding) * features).sum(dim=-1)
 
 
 def trunk(sizes: tuple[int, ...], rng: torch.Generator) -> nn.Sequential:
-    """Dense layers with ReLU, He-uniform: (batch, first size) to (batch, last size)."""
+    """Build dense layers with ReLU, He-uniform: (batch, first size) to (batch, last size)."""
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         layers += [linear(before, after, gain=RELU_GAIN, rng=rng), nn.ReLU()]

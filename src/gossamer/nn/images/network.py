@@ -1,4 +1,4 @@
-"""What the networks of images share: the check of a shape, transposed convolutions, norms and crops."""
+"""The common parts of networks of images: the check of a shape, transposed convolutions, norms and crops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ImageShape = tuple[int, int, int]
 
 
 def checked_image_shape(image_shape: Shape) -> ImageShape:
-    """The shape as a tuple of ints, or an InputError that says which rule it breaks."""
+    """Return the shape as a tuple of ints, or raise an InputError that names the broken rule."""
     if len(image_shape) != 3:
         raise InputError(f"image_shape: {tuple(image_shape)} must be (channels, height, width)")
     channels, height, width = image_shape
@@ -34,7 +34,10 @@ def conv_transpose(
     in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, padding: int = 0, gain: float,
     rng: torch.Generator,
 ) -> nn.ConvTranspose2d:  # fmt: skip
-    """A transposed convolution, initialised as `linear` is; an output pixel has in x (kernel / stride)^2 inputs."""
+    """Build a transposed convolution, initialised as `linear` is.
+
+    An output pixel has (kernel / stride)^2 inputs for each input channel.
+    """
     layer = nn.ConvTranspose2d(
         in_channels, out_channels, kernel_size, stride=stride, padding=padding, device="meta"
     ).to_empty(device="cpu")
@@ -43,7 +46,7 @@ def conv_transpose(
 
 
 def pixel_norm(features: Tensor) -> Tensor:
-    """features / sqrt(mean over channels of features^2 + 1e-8), per pixel; (batch, channels, height, width).
+    """Compute features / sqrt(mean over channels of features^2 + 1e-8), per pixel, (batch, channels, height, width).
 
     References:
         Karras, Aila, Laine, Lehtinen 2018, "Progressive growing of GANs", section 4.2.
@@ -52,9 +55,9 @@ def pixel_norm(features: Tensor) -> Tensor:
 
 
 def cropped(features: Tensor, size: Shape) -> Tensor:
-    """The central (height, width) window of (batch, channels, at least height, at least width).
+    """Crop (batch, channels, at least height, at least width) to the central (height, width) window.
 
-    Where the surplus is odd, the window lies one pixel nearer to the top left.
+    If the surplus is odd, the window lies one pixel nearer to the top left.
     """
     height, width = size
     top = (features.shape[-2] - height) // 2
@@ -63,7 +66,7 @@ def cropped(features: Tensor, size: Shape) -> Tensor:
 
 
 def num_halvings(height: int, width: int) -> int:
-    """How often the longer side is halved, rounding up, until it is at most 4; at least once.
+    """Count the halvings of the longer side, rounding up, until it is at most 4, at least one.
 
     >>> [num_halvings(side, side) for side in (4, 7, 8, 14, 28, 32, 64, 128)]
     [1, 1, 1, 2, 3, 3, 4, 5]

@@ -23,7 +23,7 @@ class ResNetGeneratorConfig(AbstractGeneratorConfig):
     """Settings of `ResNetGenerator`.
 
     Args:
-        width: channels of every block; 256 is the published network, 32 to 64 suit a CPU.
+        width: channels of every block. The published network has 256, and 32 to 64 suit a CPU.
     """
 
     width: int = 256
@@ -32,26 +32,26 @@ class ResNetGeneratorConfig(AbstractGeneratorConfig):
         checked_count("width", self.width)
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> ResNetGenerator:
-        """A new generator, its weights drawn from `rng`."""
+        """Build a new generator, its weights drawn from `rng`."""
         return ResNetGenerator(shape=shape, num_classes=num_classes, latent_dim=latent_dim, width=self.width, rng=rng)
 
 
 class ResNetGenerator(AbstractGenerator):
-    """A dense layer to a small grid, residual blocks that double it, a convolution to the image, a sigmoid.
+    """A generator of residual blocks that double a small grid from a dense layer, with a sigmoid at the end.
 
-    At 28x28 and width 256 it is the published network: 4x4 grid, three blocks, the central 28x28 of 32x32. At another
-    size the longer side is halved, rounding up, until it is at most 4 (at least once); the shorter side as often.
-    That gives the starting grid and the number of blocks, and the surplus is cropped evenly (the published code crops
-    at the bottom right).
+    A convolution to the image stands before the sigmoid. At 28x28 and width 256 it is the published network: 4x4 grid,
+    three blocks, the central 28x28 of 32x32. At another size the longer side is halved, rounding up, until it is at
+    most 4 (at least once), and the shorter side as often. That gives the starting grid and the number of blocks. The
+    surplus is cropped evenly (the published code crops at the bottom right).
 
-    Every layer has spectral norm, whose power iteration does not run in `forward`: after each update of the weights
-    call `gossamer.nn.spectral_norm.advance`. Weights start Xavier-uniform, biases at zero.
+    Every layer has spectral norm, and its power iteration does not run in `forward`. Call
+    `gossamer.nn.spectral_norm.advance` after each update of the weights. Weights start Xavier-uniform, biases at zero.
 
     Args:
         shape: (channels, height, width).
         num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent; published 10.
-        width: channels of every block; published 256.
+        latent_dim: length of a latent, published 10.
+        width: channels of every block, published 256.
         rng: the stream of initial weights.
 
     References:
@@ -68,14 +68,17 @@ class ResNetGenerator(AbstractGenerator):
         self.to_image = SpectralNormConv2d(width, channels, 3, padding=1, rng=rng)
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Draw images (batch, channels, height, width) in [0, 1]; see `AbstractGenerator.forward`."""
+        """Draw images (batch, channels, height, width) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.grid)
         features = self.blocks(pixel_norm(F.relu(features)))
         return torch.sigmoid(cropped(self.to_image(features), self.shape[1:]))
 
 
 class _UpsamplingBlock(nn.Module):
-    """conv(relu(norm(conv(up(norm(x)))))) + conv1x1(up(x)), with x (batch, width, h, w), up to (2h, 2w)."""
+    """A residual block that doubles the sides: conv(relu(norm(conv(up(norm(x)))))) + conv1x1(up(x)).
+
+    The input is x (batch, width, h, w), and `up` goes to (2h, 2w).
+    """
 
     def __init__(self, width: int, *, rng: torch.Generator) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ class SeriesConvCriticConfig(AbstractCriticConfig):
     """Settings of `SeriesConvCritic`.
 
     Args:
-        width: channels of the first layer; 8 to 16 suit a CPU.
+        width: channels of the first layer. 8 to 16 suit a CPU.
     """
 
     width: int = 16
@@ -30,21 +30,22 @@ class SeriesConvCriticConfig(AbstractCriticConfig):
         checked_count("width", self.width)
 
     def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> SeriesConvCritic:
-        """A new critic, its weights drawn from `rng`."""
+        """Build a new critic, its weights drawn from `rng`."""
         return SeriesConvCritic(shape=shape, num_classes=num_classes, width=self.width, rng=rng)
 
 
 class SeriesConvCritic(AbstractCritic):
-    """Strided convolutions in time, then a linear score plus a projection on the class; spectral norm in every layer.
+    """A critic of strided convolutions in time, with a linear score plus a projection on the class, and spectral norm.
 
     With h(x) the flattened last features, w and b a dense layer, e a class embedding::
 
         score(x, y) = w . h(x) + b + e_y . h(x)
 
-    It is `ConvCritic` in one dimension: kernel 5, stride 2, padding 2, ReLU, as many layers as it takes to bring the
-    length down to 8 (at least one); channels double up to four times `width` and stay there.
+    It is `ConvCritic` in one dimension: kernel 5, stride 2, padding 2, ReLU, spectral norm in every layer. There are as
+    many layers as it takes to bring the length down to 8 (at least one). Channels double up to four times `width` and
+    stay there.
 
-    Weights start Xavier-uniform, biases at zero. `forward` never runs the power iteration: advance it by
+    Weights start Xavier-uniform, biases at zero. `forward` never runs the power iteration. Advance it by
     `gossamer.nn.spectral_norm.advanced_buffers` when the weights are updated.
 
     Args:
@@ -54,7 +55,8 @@ class SeriesConvCritic(AbstractCritic):
         rng: the stream of initial weights.
 
     References:
-        Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix; Miyato, Koyama 2018, "cGANs with projection discriminator".
+        Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix.
+        Miyato, Koyama 2018, "cGANs with projection discriminator".
     """
 
     def __init__(self, *, shape: Shape, num_classes: int, width: int, rng: torch.Generator) -> None:
@@ -70,7 +72,7 @@ class SeriesConvCritic(AbstractCritic):
         self.embedding = SpectralNormEmbedding(num_classes, features, rng=rng) if num_classes else None
 
     def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
-        """Score series; see `AbstractCritic.forward`. Returns (batch,)."""
+        """Score series, (batch,). See `AbstractCritic.forward`."""
         features = sample
         for conv in self.convs:
             features = F.relu(conv(features))

@@ -1,4 +1,4 @@
-"""A convolutional discriminator of series: the class is a channel beside the values."""
+"""A convolutional discriminator of series, with the class as a channel beside the values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SeriesConvDiscriminatorConfig:
     """Settings of `SeriesConvDiscriminator`.
 
     Args:
-        width: channels of every layer; few parameters mean little noise on their gradient.
+        width: channels of every layer. Few parameters mean little noise on their gradient.
     """
 
     width: int = 8
@@ -31,12 +31,12 @@ class SeriesConvDiscriminatorConfig:
         checked_count("width", self.width)
 
     def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> SeriesConvDiscriminator:
-        """A new discriminator, its weights drawn from `rng`."""
+        """Build a new discriminator, its weights drawn from `rng`."""
         return SeriesConvDiscriminator(shape=shape, num_classes=num_classes, width=self.width, rng=rng)
 
 
 class SeriesConvDiscriminator(AbstractDiscriminator):
-    """Strided convolutions of one width, then the log odds of being real.
+    """A discriminator of strided convolutions of one width, then the log odds of being real.
 
     The one-hot class enters as channels that are constant in time. Kernel 5, stride 2, padding 2, ReLU, as many layers
     as it takes to bring the length down to 8 (at least one).
@@ -59,7 +59,7 @@ class SeriesConvDiscriminator(AbstractDiscriminator):
         self.log_odds = linear(width * lengths[-1], 1, gain=1.0, rng=rng)
 
     def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
-        """Judge series; see `AbstractDiscriminator.forward`. Returns (batch,)."""
+        """Judge series, (batch,). See `AbstractDiscriminator.forward`."""
         features = sample
         one_hot = encoded_label(label, self.num_classes, features.dtype)
         if one_hot is not None:

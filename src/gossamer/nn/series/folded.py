@@ -30,7 +30,7 @@ class FoldedGeneratorConfig(AbstractGeneratorConfig):
         checked_count("row", self.row)
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> FoldedGenerator:
-        """A new generator, its weights drawn from `rng`."""
+        """Build a new generator, its weights drawn from `rng`."""
         channels, length = checked_series_shape(shape)
         folded = (channels, -(-length // self.row), self.row)
         return FoldedGenerator(
@@ -39,10 +39,10 @@ class FoldedGeneratorConfig(AbstractGeneratorConfig):
 
 
 class FoldedGenerator(AbstractGenerator):
-    """Draws an image and reads it row by row as a series, leaving out what lies behind its end.
+    """A generator that draws an image and reads it row by row as a series, without the part beyond its length.
 
-    The study of heartbeats put 187 samples into 14x14 so and used the networks for images. Neighbours in a column are
-    one row apart in time, which a convolution of images cannot know.
+    The study of heartbeats put 187 samples into 14x14 in this way and used the networks for images. Neighbours in a
+    column are one row apart in time, which a convolution of images cannot know.
 
     Args:
         shape: (channels, length).
@@ -55,5 +55,5 @@ class FoldedGenerator(AbstractGenerator):
         self.image = image
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Draw series (batch, channels, length) in [0, 1]; see `AbstractGenerator.forward`."""
+        """Draw series (batch, channels, length) in [0, 1]. See `AbstractGenerator.forward`."""
         return self.image(latent, label).flatten(start_dim=-2)[..., : self.shape[-1]]

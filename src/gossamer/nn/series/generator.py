@@ -28,9 +28,9 @@ class SeriesConvGeneratorConfig(AbstractGeneratorConfig):
     """Settings of `SeriesConvGenerator`.
 
     Args:
-        width: channels before the last layer; 8 to 16 suit a CPU.
-        brightness: logit of a sample before anything is learnt; where series lie mostly low, a negative one spares the
-            generator the way down, on which it would run past what critics have seen.
+        width: channels before the last layer. 8 to 16 suit a CPU.
+        brightness: logit of a sample before anything is learnt. If series lie mostly low, a negative one spares the
+            generator the way down, on which it would run past all that critics have seen.
     """
 
     width: int = 16
@@ -40,7 +40,7 @@ class SeriesConvGeneratorConfig(AbstractGeneratorConfig):
         checked_count("width", self.width)
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> SeriesConvGenerator:
-        """A new generator, its weights drawn from `rng`."""
+        """Build a new generator, its weights drawn from `rng`."""
         return SeriesConvGenerator(
             shape=shape,
             num_classes=num_classes,
@@ -52,13 +52,13 @@ class SeriesConvGeneratorConfig(AbstractGeneratorConfig):
 
 
 class SeriesConvGenerator(AbstractGenerator):
-    """A dense layer to a short series of many channels, then doublings of its length with a convolution after each.
+    """A generator of convolutions that double the length of a short series of many channels from a dense layer.
 
-    The lengths are those of halving the series, rounded up, until at most 8 samples are left, from last to first: 6,
-    12, 24, 47, 94, 187 for 187. Each step is ReLU, a norm over channels, linear stretching to the next length and a
-    convolution of kernel 5; then a sigmoid. Channels are four times `width` at first, twice and once before the last
-    steps. Stretching and convolving leave none of the comb that transposed convolutions of kernels not divisible by
-    their stride draw.
+    The lengths are those of halving the series, rounded up, until at most 8 samples are left, from last to first. For
+    187 samples they are 6, 12, 24, 47, 94, 187. Each step is ReLU, a norm over channels, linear stretching to the next
+    length and a convolution of kernel 5. The last step is a sigmoid. Channels are four times `width` at first, and
+    twice and once before the last steps. Transposed convolutions draw a comb if their stride does not divide their
+    kernel. Stretching and convolving leave none.
 
     Nothing is shared between the samples of a batch. Weights start uniform with the scale kept through every ReLU (He),
     biases at zero.
@@ -97,7 +97,7 @@ class SeriesConvGenerator(AbstractGenerator):
         )
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Draw series (batch, channels, length) in [0, 1]; see `AbstractGenerator.forward`."""
+        """Draw series (batch, channels, length) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.start)
         for layer, length in zip(self.layers, self.lengths, strict=True):
             features = layer(resized(channel_norm(F.relu(features)), length))

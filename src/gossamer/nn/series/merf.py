@@ -21,7 +21,7 @@ class SeriesMERFGeneratorConfig(AbstractGeneratorConfig):
 
     Args:
         hidden_size: units of the first dense layer.
-        width: channels of the short series that the second dense layer draws; half as many after the first doubling.
+        width: channels of the short series that the second dense layer draws. The first doubling leaves half as many.
     """
 
     hidden_size: int = 200
@@ -32,16 +32,20 @@ class SeriesMERFGeneratorConfig(AbstractGeneratorConfig):
         checked_count("width", self.width)
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> SeriesMERFGenerator:
-        """A new generator, its weights drawn from `rng`."""
+        """Build a new generator, its weights drawn from `rng`."""
         return SeriesMERFGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
 class SeriesMERFGenerator(AbstractMERFGenerator):
-    """Latent and one-hot class -> dense, batch norm, ReLU -> dense, batch norm -> a quarter-length series of channels
-    -> linear x2, kernel 5, ReLU -> linear x2, kernel 5, sigmoid.
+    """The generator of DP-MERF for series.
 
-    It is `MERFGenerator` in one dimension. The short series has a quarter of the length, rounded up; the doublings go
-    to half the length, rounded up, and to the length.
+    The layers are::
+
+        latent and one-hot class -> dense, batch norm, ReLU -> dense, batch norm -> a quarter-length series of channels
+        -> linear x2, kernel 5, ReLU -> linear x2, kernel 5, sigmoid
+
+    It is `MERFGenerator` in one dimension. The short series has a quarter of the length, rounded up. The first doubling
+    goes to half the length, rounded up, and the second to the length.
 
     Args:
         config: sizes.
@@ -78,7 +82,7 @@ class SeriesMERFGenerator(AbstractMERFGenerator):
         self.finish = convolution(half, channels, _KERNEL, gain=1.0, rng=rng)
 
     def enlarged(self, drawing: Tensor) -> Tensor:
-        """Short series of channels to logits (batch, channels, length), in two doublings."""
+        """Enlarge short series of channels to logits (batch, channels, length), in two doublings."""
         length = self.shape[1]
         drawing = F.relu(self.refine(resized(drawing, -(-length // 2))))
         return self.finish(resized(drawing, length))

@@ -16,56 +16,63 @@ from gossamer.nn.series.network import MIN_LENGTH, checked_series_shape
 
 
 class AbstractEnding(abc.ABC):
-    """Where a series ends: a public rule for each series alone."""
+    """The end of a series: a public rule for each series alone."""
 
     @property
     @abc.abstractmethod
     def num_lengths(self) -> int:
-        """How many numbers say where a series ends: 0 or 1."""
+        """Number of lengths that describe the end of a series: 0 or 1."""
 
     @abc.abstractmethod
     def stretched(self, series: Tensor) -> tuple[Tensor, Tensor]:
-        """Series (batch, channels, time) stretched to the end, and their lengths (batch, num_lengths) in (0, 1]."""
+        """Stretch series (batch, channels, time) to the end.
+
+        Return them with their lengths (batch, num_lengths) in (0, 1].
+        """
 
     @abc.abstractmethod
     def padded(self, series: Tensor, lengths: Tensor) -> Tensor:
-        """Stretched series (batch, channels, time) in [0, 1] brought back to the lengths (batch, num_lengths)."""
+        """Bring stretched series (batch, channels, time) in [0, 1] back to the lengths (batch, num_lengths)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AtTheEnd(AbstractEnding):
-    """Every series fills its time; zeros at its end are values like others."""
+    """The end of series that fill their time: zeros at the end are values like others."""
 
     @property
     def num_lengths(self) -> int:
-        """0."""
+        """No length, 0."""
         return 0
 
     def stretched(self, series: Tensor) -> tuple[Tensor, Tensor]:
-        """The series, and nothing."""
+        """Return the series unchanged, and no lengths."""
         return series, series.new_zeros(len(series), 0)
 
     def padded(self, series: Tensor, lengths: Tensor) -> Tensor:
-        """The series."""
+        """Return the series unchanged."""
         return series
 
 
 @dataclass(frozen=True, kw_only=True)
 class BeforeZeros(AbstractEnding):
-    """A series ends where nothing but zeros follows in any channel: what came before is stretched over the whole time.
+    """The end of a series before its last zeros: the part up to there is stretched over the whole time.
 
-    Beats that are cut to the length of a heart's cycle and filled up with zeros differ in length more than in anything
-    else; a Gaussian of the padded ones draws neither a sharp end nor a zero. Stretched, the waves of one heart lie
-    above those of another, and the length stands beside them as a number of its own.
+    A series ends after its last sample in which any channel is not zero. Beats that are cut to the length of a heart's
+    cycle and filled up with zeros differ in length more than in anything else. A Gaussian of the padded ones draws
+    neither a sharp end nor a zero. Stretched, the waves of one heart lie above those of another, and the length stands
+    beside them as a number of its own.
     """
 
     @property
     def num_lengths(self) -> int:
-        """1."""
+        """One length, 1."""
         return 1
 
     def stretched(self, series: Tensor) -> tuple[Tensor, Tensor]:
-        """Series with what precedes the zeros over the whole time, linear between samples; lengths as fractions."""
+        """Stretch the part before the zeros over the whole time, linear between samples.
+
+        Return the stretched series, and their lengths as fractions.
+        """
         time = series.shape[2]
         is_used = (series != 0).any(dim=1)
         after = torch.arange(1, time + 1, device=series.device)
@@ -74,7 +81,7 @@ class BeforeZeros(AbstractEnding):
         return _looked_up(series, steps * (ends[:, None] - 1)), ends[:, None].to(series) / time
 
     def padded(self, series: Tensor, lengths: Tensor) -> Tensor:
-        """Series squeezed to their lengths, rounded to samples, and zeros behind."""
+        """Squeeze series to their lengths, rounded to samples, with zeros behind."""
         time = series.shape[2]
         ends = (lengths * time).round().clamp(MIN_LENGTH, time)
         places = torch.arange(time, device=series.device)
@@ -87,15 +94,15 @@ Ending = AtTheEnd | BeforeZeros
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesMixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
-    """Settings of `SeriesMixtureGenerator`, and of the features in which its Gaussians live.
+    """Settings of `SeriesMixtureGenerator`, and of the features that its Gaussians describe.
 
     Args:
-        num_directions: dimension of the space of the Gaussians; fewer where there are fewer features.
+        num_directions: dimension of the space of the Gaussians, or the number of features if that is smaller.
         num_components: Gaussians of each class.
         radius: frequencies below it are kept, as in `LowFrequencies`: r keeps r of each channel.
-        ending: where a series ends.
-        length_weight: of the length beside the values, times the root of their number in time.
-        level: of the series whose features are all 0; public.
+        ending: the rule for the end of a series.
+        length_weight: weight of the length beside the values, times the root of their number in time.
+        level: level of the series with all features 0. Public.
     """
 
     radius: float = 64.0
@@ -112,25 +119,28 @@ class SeriesMixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
 
     @property
     def ground(self) -> float:
-        """The level."""
+        """Level of the series with all features 0."""
         return self.level
 
     @property
     def num_traits(self) -> int:
-        """The length, where series end before zeros."""
+        """Number of lengths: 1 if series end before zeros, else 0."""
         return self.ending.num_lengths
 
     def described(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Series (batch, channels, time) stretched to the end, and their weighed lengths, 0 for half the time."""
+        """Stretch series (batch, channels, time) to the end.
+
+        Return them with their weighted lengths, 0 for half the time.
+        """
         stretched, lengths = self.ending.stretched(samples)
         return stretched, (lengths - 0.5) * self.length_scale(samples.shape)
 
     def length_scale(self, shape: tuple[int, ...]) -> float:
-        """What a length is multiplied by beside coefficients of series of this shape."""
+        """Return the factor of a length beside coefficients of series of this shape."""
         return self.length_weight * math.sqrt(shape[-1])
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> SeriesMixtureGenerator:
-        """A new generator of even series; it has no weights, and ``rng`` is left as it is.
+        """Build a new generator of even series. It has no weights, and ``rng`` is not used.
 
         Raises:
             InputError: latent_dim is not the one that these settings give.
@@ -139,11 +149,12 @@ class SeriesMixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
 
 
 class SeriesMixtureGenerator(AbstractMixtureGenerator):
-    r"""Draws series from a mixture of Gaussians of its class (`AbstractMixtureGenerator`).
+    r"""A generator that draws series from a mixture of Gaussians of a class (`AbstractMixtureGenerator`).
 
     .. math:: \text{series} = \text{clip}_{[0,1]}(\text{drawing}),
 
-    squeezed to the length that was drawn with it, and zeros behind, where series have lengths of their own.
+    If series have lengths of their own, the series is then squeezed to the length that was drawn with it, with zeros
+    behind.
 
     Args:
         config: settings.
@@ -159,13 +170,13 @@ class SeriesMixtureGenerator(AbstractMixtureGenerator):
         self.config = config
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Draw series (batch, channels, length) in [0, 1]; see `AbstractGenerator.forward`."""
+        """Draw series (batch, channels, length) in [0, 1]. See `AbstractGenerator.forward`."""
         drawing, lengths = self.drawn(latent, label)
         return self.config.ending.padded(drawing.clamp(0, 1), lengths / self.config.length_scale(self.shape) + 0.5)
 
 
 def _looked_up(series: Tensor, places: Tensor) -> Tensor:
-    """Series (batch, channels, time) at places (batch, time) between 0 and time - 1, linear between samples."""
+    """Look series (batch, channels, time) up at places (batch, time) between 0 and time - 1, linear between samples."""
     below = places.floor().clamp(0, series.shape[2] - 2)
     share = (places - below).to(series)[:, None]
     first = below.long()[:, None].expand_as(series)

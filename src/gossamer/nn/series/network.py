@@ -1,4 +1,4 @@
-"""What the networks of series share: the check of a shape, convolutions in time, resizing and a norm."""
+"""The common parts of networks of series: the check of a shape, convolutions in time, resizing and a norm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SeriesShape = tuple[int, int]
 
 
 def checked_series_shape(shape: Shape) -> SeriesShape:
-    """The shape as a tuple of ints, or an InputError that says which rule it breaks."""
+    """Return the shape as a tuple of ints, or raise an InputError that names the broken rule."""
     if len(shape) != 2:
         raise InputError(f"shape: {tuple(shape)} must be (channels, length); images take the networks for images")
     channels, length = shape
@@ -30,7 +30,7 @@ def checked_series_shape(shape: Shape) -> SeriesShape:
 
 
 def halved_lengths(length: int, last: int) -> tuple[int, ...]:
-    """A length and what remains of it at every halving, rounded up, until it is at most ``last``; at least one halving.
+    """Return a length and the rest at every halving, rounded up, until it is at most ``last`` (at least one halving).
 
     >>> halved_lengths(187, 8), halved_lengths(2, 8)
     ((187, 94, 47, 24, 12, 6), (2, 1))
@@ -44,13 +44,13 @@ def halved_lengths(length: int, last: int) -> tuple[int, ...]:
 def convolution(
     in_channels: int, out_channels: int, kernel_size: int, *, gain: float, rng: torch.Generator
 ) -> nn.Conv1d:
-    """A convolution in time that keeps the length; weights uniform with the scale of the signal kept, bias zero.
+    """Build a convolution in time that keeps the length, weights uniform with the scale of the signal kept, bias zero.
 
     Args:
         in_channels: channels of an input.
         out_channels: channels of an output.
         kernel_size: samples in time, an odd number.
-        gain: scale; the root of 2 before a ReLU.
+        gain: scale, for example the root of 2 before a ReLU.
         rng: the stream of initial weights.
     """
     layer = nn.Conv1d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, device="meta")
@@ -60,12 +60,12 @@ def convolution(
 
 
 def resized(features: Tensor, length: int) -> Tensor:
-    """Features (batch, channels, time) stretched to another length, linear between samples."""
+    """Stretch features (batch, channels, time) to another length, linear between samples."""
     return F.interpolate(features, size=length, mode="linear", align_corners=False)
 
 
 def channel_norm(features: Tensor) -> Tensor:
-    """features / sqrt(mean over channels of features^2 + 1e-8), at each time; (batch, channels, time).
+    """Compute features / sqrt(mean over channels of features^2 + 1e-8), at each time, (batch, channels, time).
 
     References:
         Karras, Aila, Laine, Lehtinen 2018, "Progressive growing of GANs", section 4.2, there for pixels.

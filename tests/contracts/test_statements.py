@@ -1,0 +1,96 @@
+"""One statement for all methods: the words that are not the mechanism's own are the same, early and at the end."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from gossamer.mechanisms.plan import TUNING, AbstractPlan
+from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.claim import ClaimTerms
+from gossamer.privacy.restated import event_of, is_in_keeping, is_same_event
+from gossamer.privacy.slots import CountSource, PublicSlots
+from gossamer.privacy.statement import PrivacyStatement
+
+from .test_methods import BOOKS, TINY
+
+NAMES = [book.method.name for book in BOOKS]
+every_method = pytest.mark.parametrize("name", NAMES)
+both_sources = pytest.mark.parametrize("source", CountSource)
+
+
+def plan_of(name: str, source: CountSource, unit: Unit = Unit.RECORD) -> AbstractPlan:
+    method = next(book.method for book in BOOKS if book.method.name == name)
+    return method.plan(TINY[name], PublicSlots(90, unit, source))
+
+
+def claim(name: str, source: CountSource, *, is_early: bool, **terms: Any) -> PrivacyStatement:
+    plan = plan_of(name, source)
+    given = ClaimTerms(
+        delta=1e-4, method=name, is_secure=True, sample_size=4, num_planned_steps=plan.num_steps if is_early else None,
+        date="2026-11-28", gossamer_version="1", **terms,
+    )  # fmt: skip
+    return (plan.first_steps(1) if is_early else plan).statement(given)
+
+
+def common(statement: PrivacyStatement, plan: AbstractPlan, *, is_early: bool) -> tuple[Any, ...]:
+    """All words of a statement but those that the mechanism's description says."""
+    says = (plan.first_steps(1) if is_early else plan)._description
+    not_covered = tuple(one for one in statement.not_covered if one not in says.secret_draws)
+    covered = tuple(
+        one.replace(says.after(plan.num_steps), "PART").replace(says.released, "RELEASED") for one in statement.covered
+    )
+    return (
+        covered,
+        tuple(one.replace(says.kept_private, "KEPT") for one in not_covered),
+        tuple(one for one in statement.public_inputs if one not in says.public_settings),
+        tuple(re.sub(r"adds at most \S+ to delta", "", one) for one in statement.assumptions()),
+        statement.voids(),
+    )
+
+
+@both_sources
+@pytest.mark.parametrize("is_early", [False, True], ids=["whole", "early"])
+@pytest.mark.parametrize("adjacency", Adjacency, ids=lambda adjacency: adjacency.value)
+def test_methods_of_one_adjacency_say_the_same(is_early: bool, source: CountSource, adjacency: Adjacency) -> None:
+    plans = {name: plan_of(name, source) for name in NAMES}
+    alike = [name for name in NAMES if plans[name].adjacency is adjacency]
+    said = {common(claim(name, source, is_early=is_early), plans[name], is_early=is_early) for name in alike}
+    assert len(said) == (1 if alike else 0)
+
+
+@both_sources
+@every_method
+def test_only_an_early_generator_warns_that_choosing_is_tuning(name: str, source: CountSource) -> None:
+    assert TUNING in claim(name, source, is_early=True).not_covered
+    assert TUNING not in claim(name, source, is_early=False).not_covered
+    assert any(one.startswith("together with other generators") for one in claim(name, source, is_early=True).covered)
+
+
+@both_sources
+@every_method
+def test_the_event_is_carried_and_the_printed_numbers_are_in_keeping_with_it(name: str, source: CountSource) -> None:
+    for is_early in (False, True):
+        statement = PrivacyStatement.from_json(claim(name, source, is_early=is_early).to_json())
+        plan = plan_of(name, source)
+        assert statement.event is not None
+        assert is_same_event(event_of(statement), (plan.first_steps(1) if is_early else plan).event)
+        assert is_in_keeping(statement)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "value"),
+    [("gs-wgan", "num_critics", 1000), ("dp-cgan", "num_steps", 1), ("dp-cgan", "sample_rate", 1e-4)],
+)
+def test_printed_numbers_that_were_edited_are_told_from_the_event(name: str, number: str, value: Any) -> None:
+    document: dict[str, Any] = claim(name, CountSource.GIVEN, is_early=False).to_json()
+    document["parameters"] = {**document["parameters"], number: value}
+    assert not is_in_keeping(PrivacyStatement.from_json(document))
+
+
+def test_a_noise_multiplier_that_was_edited_is_told_from_the_event() -> None:
+    for name in NAMES:
+        document: dict[str, Any] = claim(name, CountSource.GIVEN, is_early=False).to_json()
+        assert not is_in_keeping(PrivacyStatement.from_json(document | {"noise_multiplier": 50.0})), name
