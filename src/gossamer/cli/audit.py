@@ -177,7 +177,7 @@ def _training(asked: AuditTraining) -> int:
 
 
 def _planned(folder: RunFolder) -> tuple[TrainingJob, AbstractPlan]:
-    """Read the settings of a run and their plan; numbers that no small machine can price are refused here."""
+    """Read the settings of a run and their plan. Numbers that no small machine can price are refused here."""
     job = TrainingJob.read(folder)
     plan = job.plan(slots_kept(folder))
     check_priceable(plan.event, job.delta)

@@ -29,7 +29,7 @@ INTERRUPTED = 130
 
 
 def follow(run: Run, watching: Watching) -> int:
-    """Drive a run to its end, and say what came of it.
+    """Drive a run to its end, and say how it ended.
 
     Returns:
         Exit code: 0 when the release is written, 130 when interrupted in good order.

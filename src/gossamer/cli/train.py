@@ -315,7 +315,7 @@ def _announce(statement: PrivacyStatement, data: RecordData) -> None:
 
 
 def _advise(training: AbstractTraining, data: RecordData) -> None:
-    """Say whom the guarantee is for, and how much it can buy at this number of slots; a public computation."""
+    """Say whom the guarantee is for, and how much it can buy at this number of slots. All of it is public."""
     plan = training.plan
     said = describe_unit(data, plan.unit.value)
     if said is not None:
@@ -328,7 +328,7 @@ def _advise(training: AbstractTraining, data: RecordData) -> None:
 
 
 def _rehearse(asked: Train[C], method: Method[C], config: C, loaded: Loaded, delta: float) -> AbstractTraining:
-    """Refuse now what would be refused later. Nothing is trained and nothing is written."""
+    """Refuse now all that would be refused later. Nothing is trained and nothing is written."""
     context = RunContext(
         delta=delta,
         slots=loaded.slots,

@@ -1,4 +1,4 @@
-"""How series are read, as a user says it in plain words and numbers: by options, or in the settings of a run."""
+"""The way in which series are read, as a user says it: by options, or in the settings of a run."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _BEFORE_SHARE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesChoice:
-    """The way in which series are read. Everything here is public; leave it all out for images.
+    """The way in which series are read. Everything here is public. Leave it all out for images.
 
     Args:
         layout: of beats cut from recordings: from the R peak on and padded, or a window around it
-        split: hold out about a fifth: of the records, of the people, or (mitdb) the lists of de Chazal as published;
-            none holds nobody out
+        split: hold out about a fifth: of the records, of the people, or (mitdb) the lists of de Chazal as published,
+            none to hold nobody out
         series_column: of a long table: which series a row belongs to
         time_column: of a long table: numbers or dates, rising within a series
-        value_columns: columns of the values; default: all without another meaning
+        value_columns: columns of the values, by default all without another meaning
         class_column: column of the class
         person_column: column that names the person
-        channel_names: signals of recordings; or names for the channels of a table or an array
+        channel_names: signals of recordings, or names for the channels of a table or an array
         class_names: names of the classes, in the order of the labels 0, 1, ...
-        low: public lower bound of the values, one for all channels or one each; below it they are clipped
+        low: public lower bound of the values, one for all channels or one each. Below it they are clipped
         high: public upper bound of the values
         length: public number of samples of a series
         sample_rate: samples a second, Hz
@@ -66,7 +66,7 @@ class SeriesChoice:
         Args:
             source: Its name or path.
             key: Secret, of the run: who is held out follows from it. None for a new one.
-            unit: Whom the guarantee is for; people are never split record by record unless that is asked for.
+            unit: Whom the guarantee is for. People are never split record by record unless that is asked for.
 
         Raises:
             InputError: Two options contradict each other.
@@ -163,11 +163,11 @@ def load_chosen(
         data: Name or path.
         data_dir: Folder of published sets.
         num_classes: Public number of classes of a user's own.
-        series: How series are read.
+        series: The way in which series are read.
         key: Secret, of the run: who is held out follows from it. None for a new one.
         unit: Whom the guarantee is for.
 
     Raises:
-        InputError: they are not there, damaged, or not what the options say.
+        InputError: they are not there, damaged, or do not fit the options.
     """
     return load_records(data, data_dir, num_classes, series.reading(data, key, unit))

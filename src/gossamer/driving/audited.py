@@ -52,7 +52,7 @@ def audit_plan(plan: AbstractPlan, delta: float, effort: Effort, watch: Watch) -
 
 
 class CanaryGSWGAN(GSWGANTraining):
-    """GS-WGAN of which some critics answer with their canary in place of what they learnt; all else is as it is."""
+    """GS-WGAN with some critics that answer with their canary in place of a learnt gradient."""
 
     releaser: Any  # type: ignore[assignment]
 
@@ -69,7 +69,7 @@ class CanaryGSWGAN(GSWGANTraining):
 
 
 class CanaryDPCGAN(DPCGANTraining):
-    """DP-CGAN of which some records have their canary for a gradient, or are not there; all else is as it is."""
+    """DP-CGAN with some records that have their canary for a gradient, or are not there."""
 
     releaser: Any  # type: ignore[assignment]
 
@@ -113,10 +113,10 @@ def play_training(
 
     Args:
         config: settings of gs-wgan or dp-cgan.
-        plan: what they cost.
+        plan: sampling, noise and price.
         spec: of the random records that it learns from, one in every slot that is not held out.
         canaries: at most `num_canaries_for` of them.
-        noise: secret; None for a key of its own.
+        noise: secret, or None for a key of its own.
 
     Returns:
         (m,), large speaks for +1.

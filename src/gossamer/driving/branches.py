@@ -29,7 +29,7 @@ class Branch:
         origin: digests of settings, records and key: branches share them all.
         plan: sampling, noise and price.
         delta: of its statement.
-        ledger: what was charged.
+        ledger: the steps charged.
     """
 
     run_id: str
@@ -42,11 +42,11 @@ class Branch:
 def joint_prices(folders: Iterable[RunFolder]) -> dict[str, JointPrice]:
     """Price the branches of each run together, by run id, if several of its folders are at hand.
 
-    Guarantee: branches share records, settings and the key that dealt units, so all that they released is one adaptive
+    Guarantee: branches share records, settings and the key that dealt units. So all that they released is one adaptive
     mechanism under one adjacency, of the steps that `steps_of_branches` counts.
 
     Args:
-        folders: of runs that have ended; those whose private side cannot be read are left out.
+        folders: of runs that have ended. Those with a private side that cannot be read are left out.
     """
     branches: defaultdict[tuple[str, tuple[str, str, str]], list[Branch]] = defaultdict(list)
     for branch in filter(None, map(_read_branch, folders)):

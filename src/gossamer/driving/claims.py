@@ -35,12 +35,12 @@ _LEDGER = "private/ledger.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """The facts that a run folder tells beside its release; None for each that is not there or cannot be read.
+    """The facts that a run folder tells beside its release. None stands for each that is absent or cannot be read.
 
     Attributes:
         job: settings.
-        plan: what they cost.
-        ledger: what was charged.
+        plan: sampling, noise and price.
+        ledger: the steps charged.
         identity: which run it is, and where its folder was.
     """
 
@@ -75,7 +75,7 @@ def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> 
 def _restated(
     statement: PrivacyStatement, plan: AbstractPlan, job: TrainingJob, num_planned_steps: int | None
 ) -> Iterator[Finding]:
-    """Check that these settings make the statement, but for what depends on shape and origin of the records."""
+    """Check that these settings make the statement, but for shape and origin of the records."""
     check_priceable(plan.event, job.delta)
     terms = ClaimTerms(
         delta=job.delta,

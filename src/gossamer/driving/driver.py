@@ -31,7 +31,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 600.0
 
 
 class Ending(enum.Enum):
-    """How the driving of a run ended.
+    """The end of driving a run.
 
     ``RELEASED``: the release is written. ``INTERRUPTED``: in good order, and the run can go on. ``SHARED``: this
     process has done its part of the work of another one.
@@ -53,7 +53,7 @@ class FolderStore:
         self._run = run
 
     def load(self, name: str) -> Tensors | None:
-        """Return a piece; None if it was not finished."""
+        """Return a piece, or None if it was not finished."""
         path = self._run.folder.warm_start / f"{name}.pt"
         return load_tensors(path, self._run.origin) if path.is_file() else None
 
@@ -66,7 +66,7 @@ def drive(run: Run, listener: AbstractListener) -> Ending:
     """Train from the newest checkpoint, or from the start, to the release.
 
     Raises:
-        InputError: the training diverged, or the folder holds what is not of this run.
+        InputError: the training diverged, or the folder holds files of another run.
         PrivacyError: ledger, checkpoints and statement do not fit together, or nothing is left to spend.
         ResourceError: the folder cannot be written, or another process works on it.
     """
@@ -114,7 +114,7 @@ class _Drive:
         self._ledger.end_at(self._training.end_step)
 
     def to_the_end(self) -> Ending:
-        """Train, and release; or stop in good order."""
+        """Train and release, or stop in good order."""
         begin = time.monotonic()
         folder, training = self._run.folder, self._training
         if not self._train():

@@ -1,4 +1,4 @@
-"""An estimate of the time and memory of a training, from a few steps on random images; no record is touched."""
+"""An estimate of the time and memory of a training, from a few steps on random images. No record is touched."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def estimate_cost(
         method: which.
         config: settings with a noise multiplier.
         spec: shape and classes.
-        slots: how many there are, in public; a person is taken to have one record, for the true number is private.
+        slots: how many there are, in public. A person is taken to have one record, for the true number is private.
         device: where to compute.
     """
     if isinstance(config, GSWGANConfig):
@@ -84,7 +84,7 @@ def estimate_cost(
 
 
 def _time_of_parts(method: Method[C], config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> float:
-    """Return the seconds of all parts, as long as patience lasts; the last part seen is extrapolated."""
+    """Return the seconds of all parts, as long as patience lasts. The last part seen is extrapolated."""
     images = random_records(spec, slots.number)
     # These records are random, so the noise need not be secret, and delta says nothing.
     context = RunContext(delta=0.5 / slots.number, slots=slots, device=device)

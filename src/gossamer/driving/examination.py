@@ -1,4 +1,4 @@
-"""Every check of a run, or of a release alone: whether it is what its statement says."""
+"""Every check of a run, or of a release alone, against its statement."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _place(folder: RunFolder, known: Known) -> Iterator[Finding]:
 
 
 def _find_known(folder: RunFolder, findings: list[Finding]) -> Known:
-    """Read settings, plan and ledger; each that cannot be read becomes a finding."""
+    """Read settings, plan and ledger, and make a finding of each that cannot be read."""
     job = _attempt(lambda: TrainingJob.read(folder), "config.json", findings)
     has_private = folder.private.is_dir()
     slots: PublicSlots | None = None
@@ -240,7 +240,7 @@ def _releases(folder: RunFolder, known: Known) -> Iterator[Finding]:
 
 
 def _release(folder: Path, known: Known, run: RunFolder | None, prefix: str, *, step: int | None) -> Iterator[Finding]:
-    """Check one release; ``step`` is that of a generator saved on the way, None for the final one."""
+    """Check one release: a generator saved on the way after ``step`` steps, or the final one if it is None."""
     found: list[Finding] = [*refused(MANIFEST, check_manifest(folder, run))]
     statement = _attempt(lambda: read_statement(folder), STATEMENT, found)
     trained = _attempt(lambda: load_generator(folder / GENERATOR), GENERATOR, found)

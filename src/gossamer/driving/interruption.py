@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Interruption:
-    """A first SIGINT or SIGTERM as a wish that is granted at the next safe place; the second is at once.
+    """A first SIGINT or SIGTERM as a wish that is granted at the next safe place. The second is at once.
 
     A terminal that is closed (SIGHUP) makes the same wish. It says so twice if a shell passes it on, so it is never at
     once. If the caller ignores it, as nohup does, it stays ignored.

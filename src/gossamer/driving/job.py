@@ -40,7 +40,7 @@ class Loaded:
     Attributes:
         data: training records, and those held out.
         slots: how many units there are, in public.
-        key: secret; deals units to sides and shards.
+        key: deals units to sides and shards. Secret.
     """
 
     data: RecordData
@@ -50,17 +50,17 @@ class Loaded:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """The settings of a training, complete: what `gossamer train` or `fit` was asked for.
+    """The settings of a training, complete, as `gossamer train` or `fit` was asked for them.
 
     Attributes:
-        data: name, or absolute path of the user's own; `IN_MEMORY` for neither.
+        data: name, or absolute path of the user's own, or `IN_MEMORY`.
         data_dir: folder of published sets, or None.
         num_classes: public number of classes of the user's own data, or None.
         delta: of the statement.
         device: where to compute.
         precision: of the training of critics and generator.
         unit: whom the guarantee is for.
-        num_people: public number of people if they are protected, as the user gave it; None if nothing was said.
+        num_people: public number of people if they are protected, as the user gave it, or None.
         num_records: public number of records if they are protected, likewise.
         series: how series are read, as was asked for.
         num_tuning_runs: earlier runs on the same records, as declared.
@@ -93,7 +93,7 @@ class TrainingJob:
         """Read the data again, and divide them by the key of the run.
 
         Raises:
-            InputError: they are not there, not what the settings say, or were handed over in Python.
+            InputError: they are not there, do not fit the settings, or were handed over in Python.
             PrivacyError: people are protected, and their records were split one by one.
         """
         if self.data == IN_MEMORY:
@@ -142,7 +142,7 @@ class TrainingJob:
 
 
 def settings_digest(job: TrainingJob) -> str:
-    """Return the SHA-256 of what the statement depends on: settings, delta, and the steps fixed for saving."""
+    """Return the SHA-256 of all that the statement depends on: settings, delta, and the steps fixed for saving."""
     # Read back once, so that a 6 that becomes 6.0 on its way through the file is no change.
     method = from_json_tree(MethodConfig, to_json_tree(job.method), "settings")
     tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
@@ -170,11 +170,11 @@ def whole_path(source: str) -> str:
 def start_training(
     method: Method[C], config: C, records: RecordSet, noise: AbstractNoise, context: RunContext
 ) -> AbstractTraining:
-    """Start a training, and refuse in words of this library what torch or an accountant refuses in their own.
+    """Start a training, and say refusals of torch and of accountants in the words of this library.
 
     Raises:
         InputError: settings that do not fit, or that nothing can be computed with.
-        PrivacyError: what has no honest guarantee.
+        PrivacyError: settings without an honest guarantee.
     """
     try:
         with accountable():

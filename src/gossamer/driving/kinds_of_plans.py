@@ -1,4 +1,4 @@
-"""How plans and methods differ for their driver; the one place here that asks for their type."""
+"""Differences of plans and methods for their driver, in the one place here that asks for their type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gossamer.methods.method import AbstractTraining
 
 
 def stops_of(config: Any, plan: AbstractPlan) -> tuple[int, ...]:
-    """Return the steps that no block of the ledger crosses, since what is kept there is whole."""
+    """Return the steps that no block of the ledger crosses, since a run can be kept whole there."""
     return config.stage_starts() if isinstance(config, GSWGANConfig) else plan.stops
 
 

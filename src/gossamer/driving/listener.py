@@ -11,7 +11,7 @@ from gossamer.methods.method import AbstractTraining
 
 
 class AbstractListener(abc.ABC):
-    """A follower of a training that is driven to its release; the driver itself prints nothing."""
+    """A follower of a training that is driven to its release. The driver itself prints nothing."""
 
     @abc.abstractmethod
     def note(self, line: str) -> None:

@@ -18,8 +18,8 @@ class Milestone:
 
     Attributes:
         step: number of steps of the plan paid for by then.
-        epsilon: what they cost.
-        asked: what it was asked for as: "epsilon 5", "step 500".
+        epsilon: their price.
+        asked: the words in which it was asked for: "epsilon 5", "step 500".
     """
 
     step: int
@@ -40,10 +40,9 @@ def find_milestones(
     Args:
         plan: of the run.
         delta: of the statement.
-        at_epsilon: above 0, at most what the run spends.
+        at_epsilon: above 0, and at most that of the run.
         at_step: between 1 and the plan's number of steps.
-        target_epsilon: what the noise was calibrated to; as an epsilon it means the last step, though the run spends
-            a little less.
+        target_epsilon: of the calibration. As an epsilon it means the last step, though the run spends a little less.
 
     Raises:
         InputError: a step that the run does not have, or an epsilon beyond the run's own or below that of one step.
@@ -64,7 +63,7 @@ def find_milestones(
 
 
 def describe_milestones(steps: Sequence[int], num_steps: int) -> tuple[str, ...]:
-    """Say what was fixed in public, in a sentence for every statement of the run; nothing if none is saved."""
+    """Say in a sentence, for every statement of the run, which steps were fixed in public."""
     if not steps:
         return ()
     return (

@@ -1,4 +1,4 @@
-"""The unit of protection, records or people, and what can be hoped for at their number."""
+"""The unit of protection, records or people, and the prospects at their number."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def protect(
 
     Args:
         data: as read.
-        unit: what is protected.
-        num_people: public number of people, a part held out included; None for the published one, or those in the data.
+        unit: of protection.
+        num_people: public number of people, a part held out included. None for the published one, or those in the data.
         num_records: public number of records, likewise.
 
     Raises:
-        InputError: people are to be protected and the data names none, or more than there are slots for; or the number
-            of what is not protected is given.
+        InputError: people are to be protected and the data names none, or more than there are slots for. Or the number
+            is given of the other unit.
         PrivacyError: people are to be protected and their records were split at random.
     """
     check_unit(unit, num_people, num_records)
@@ -34,7 +34,7 @@ def protect(
 
 
 def check_unit(unit: str, num_people: int | None, num_records: int | None) -> None:
-    """Refuse an unknown unit of protection, and the number of what is not protected.
+    """Refuse an unknown unit of protection, and a number of the other unit.
 
     Raises:
         InputError: always then.
@@ -48,7 +48,7 @@ def check_unit(unit: str, num_people: int | None, num_records: int | None) -> No
 
 
 def describe_unit(data: RecordData, unit: UnitName) -> str | None:
-    """Warn, in a line, if records are protected although the data names people; None otherwise."""
+    """Return a warning in a line if records are protected although the data names people, else None."""
     if unit == "person" or data.train.people is None:
         return None
     return (
@@ -58,7 +58,7 @@ def describe_unit(data: RecordData, unit: UnitName) -> str | None:
 
 
 def describe_prospect(prospect: Prospect, epsilon: float, unit: Unit) -> str:
-    """Say in a line what the chosen epsilon can buy at this number of people or records.
+    """Say in a line how much the chosen epsilon can buy at this number of people or records.
 
     >>> print(describe_prospect(Prospect(ratio=0.2, num_slots=47, num_slots_needed=235), 10.0, Unit.PERSON))
     advice: 47 people are too few for a useful guarantee by person at epsilon 10 with these settings: the longest \

@@ -39,12 +39,12 @@ class Releases:
     """The releases of a run: at its end, and at the steps that were fixed before the training, each once.
 
     Steps lost in a crash count. A milestone is reached when so many steps are paid for, and no block of the ledger
-    crosses one. So its statement says what is charged there, whatever was lost on the way.
+    crosses one. So its statement says the price charged there, steps lost on the way included.
 
     Args:
         run: which.
         ledger: of the run.
-        note: told of each generator that is saved on the way, and of what is missing.
+        note: told of each generator that is saved on the way, and of a picture that is missing.
     """
 
     def __init__(self, run: Run, ledger: LedgerFile, note: Callable[[str], None]) -> None:
@@ -118,14 +118,14 @@ class Releases:
 
 
 def check_price(plan: AbstractPlan, ledger: LedgerFile, statement: PrivacyStatement) -> None:
-    """Refuse to release what costs more, by the ledger, than its statement says.
+    """Refuse a release that costs more, by the ledger, than its statement says.
 
-    Guarantee: the price stated is at least that of what is charged on the disk, steps lost in crashes included.
+    Guarantee: the price stated is at least that of the steps charged on the disk, lost ones included.
 
     Args:
         plan: of the run.
         ledger: of the run.
-        statement: of what is about to be released.
+        statement: of the generator that is about to be released.
 
     Raises:
         PrivacyError: more is charged, or nothing.

@@ -1,4 +1,4 @@
-"""A run: its folder, with the job, the records and the key that belong to it; begun, or taken up where it was."""
+"""A run: its folder, with the job, the records and the key that belong to it."""
 
 from __future__ import annotations
 
@@ -142,12 +142,12 @@ def take_up_run(
 
     Args:
         folder: of the run.
-        note: told what needs no refusal.
+        note: told of a needless option.
         load: its records, by its settings.
         is_only_copy: whether the user declares that no other copy of the folder goes on.
 
     Raises:
-        InputError: there is none; a file that is needed is gone or damaged; records or settings differ.
+        InputError: a file that is needed is gone or damaged, or records or settings differ.
         PrivacyError: something is released that the folder has not paid for, or the folder is a copy.
     """
     identity, job = read_identity(folder), TrainingJob.read(folder)

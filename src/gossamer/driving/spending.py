@@ -17,11 +17,11 @@ from gossamer.runs.verification import num_done_steps
 
 
 def account(folder: RunFolder) -> dict[str, Any]:
-    """Return what the ledger of a run says, as plain types.
+    """Return the account that the ledger of a run gives, as plain types.
 
     Raises:
         InputError: settings, number of slots or ledger are gone or damaged.
-        PrivacyError: the ledger charges what the plan has not.
+        PrivacyError: the ledger charges steps that the plan has not.
     """
     job = TrainingJob.read(folder)
     plan, ledger, num_done = job.plan(slots_kept(folder)), read_ledger(folder.ledger_file), num_done_steps(folder)
@@ -45,7 +45,7 @@ def account(folder: RunFolder) -> dict[str, Any]:
 
 
 def _num_left(folder: RunFolder, plan: AbstractPlan, ledger: Ledger, num_done: int) -> int:
-    """Count the steps that are still made; those charged and not done count as lost, and may cost more than a step."""
+    """Count the steps that are still made. Those charged and not done count as lost, and may cost more."""
     left = ledger.remaining_steps(plan.num_steps)
     if left == 0 or ledger.num_charged_steps == num_done:
         return left
@@ -59,7 +59,7 @@ def _num_left(folder: RunFolder, plan: AbstractPlan, ledger: Ledger, num_done: i
 def processes(ledger: Ledger, num_done: int) -> list[dict[str, int]]:
     """Gather the blocks of each process, which has a noise key of its own.
 
-    The next process takes the run up where a checkpoint was, and what lies beyond that is lost.
+    The next process takes the run up where a checkpoint was, and the steps beyond that are lost.
     """
     groups = [list(group) for _, group in itertools.groupby(ledger.entries, lambda entry: entry.process_index)]
     taken_up = [group[0].first_step for group in groups[1:]] + [num_done]

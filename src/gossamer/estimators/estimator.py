@@ -74,7 +74,7 @@ class AbstractEstimator(abc.ABC):
     """
 
     book: ClassVar[RecipeBook[Any]]
-    """The method with its recipes; ``model.book.recipes`` lists them."""
+    """The method with its recipes, which ``model.book.recipes`` lists."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class AbstractEstimator(abc.ABC):
 
         It takes as many threads as torch is set to (`torch.set_num_threads`). Without ``run`` it writes nothing to the
         disk. With it a run folder is written as ``gossamer train`` writes one, with key, ledger, checkpoints and
-        release. Called again with the same folder, settings and records, it goes on where it was interrupted; steps
+        release. Called again with the same folder, settings and records, it goes on where it was interrupted. Steps
         lost in a crash stay paid for. A run that has ended gives its generator again, and nothing is spent.
 
         Args:
@@ -141,7 +141,7 @@ class AbstractEstimator(abc.ABC):
                 name or path that `load_records` knows.
             y: integer labels (records,) beside an array; None for images without classes.
             people: numbers or text (records,) beside an array: any name of whom a record is of.
-            run: folder to write the run into, or to go on in; it holds private things.
+            run: folder to write the run into, or to go on in. It holds private things.
             progress: called with how far the training is, now and then; it is told nothing private.
 
         Returns:
@@ -149,12 +149,12 @@ class AbstractEstimator(abc.ABC):
 
         Raises:
             InputError: records or labels that break a rule, people that nobody names, fewer of them than the settings
-                need, settings that do not fit, or a training that diverged; a run that began with other settings or
+                need, settings that do not fit, or a training that diverged. Or a run began with other settings or
                 other records.
-            PrivacyError: delta is one over the number of records or people, or more; or the run is a copy, or was
+            PrivacyError: delta is one over the number of records or people, or more. Or the run is a copy, or was
                 changed.
             ResourceError: the run cannot be written, or another process works on it.
-            KeyboardInterrupt: interrupted; a run has kept what was paid for.
+            KeyboardInterrupt: interrupted. A run has kept the steps that were paid for.
         """
         if run is not None:
             trained = self._fit_in(RunFolder(Path(run)), x, y, people, progress)
@@ -252,7 +252,7 @@ class AbstractEstimator(abc.ABC):
         return Loaded(data=data, slots=slots, key=key)
 
     def _calibrated(self, x: Source, loaded: Loaded) -> tuple[Any, float]:
-        """Return the settings with their noise, and delta; all of it follows from public things."""
+        """Return the settings with their noise, and delta. All of it follows from public things."""
         slots = loaded.slots
         delta = chosen_delta(self.delta, slots.number)
         config = self._config(x, loaded.data.train.spec, slots.to_learn_from)
@@ -313,7 +313,7 @@ class AbstractEstimator(abc.ABC):
 
 
 class _Caller(AbstractListener):
-    """Whoever called `fit`: told how far it is, and notes by logging."""
+    """The caller of `fit`, told how far it is, and notes by logging."""
 
     def __init__(self, progress: Callable[[Progress], None] | None) -> None:
         self._progress = progress

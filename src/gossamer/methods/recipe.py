@@ -64,7 +64,7 @@ class RecipeBook(Generic[C]):
         raise InputError(f"no recipe {name!r} of {self.method.name}; the recipes are {names}")
 
     def named(self, recipe: str | None, data: str, shape: tuple[int, ...] | None) -> Recipe[C] | None:
-        """Return the recipe that was named, or the first for a published data set; None if there is neither.
+        """Return the recipe that was named, or the first for a published data set, or None.
 
         Args:
             recipe: name of the recipe, None if none was named.

@@ -94,7 +94,7 @@ class TrainedGenerator:
     statement: PrivacyStatement
 
     def check_finite(self) -> None:
-        """Refuse what a training that diverged leaves behind: weights that are no numbers.
+        """Refuse weights that are no numbers, as a training leaves them that diverged.
 
         Raises:
             InputError: there is one.

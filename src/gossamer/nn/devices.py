@@ -13,7 +13,7 @@ PrecisionName = Literal["fp32", "bf16"]
 
 
 def find_device(name: DeviceName) -> torch.device:
-    """Return the device to compute on; ``auto`` takes a GPU if there is one.
+    """Return the device to compute on, a GPU for ``auto`` if there is one.
 
     Raises:
         InputError: another name, or a GPU that this machine has not.
@@ -26,5 +26,5 @@ def find_device(name: DeviceName) -> torch.device:
 
 
 def find_precision(name: PrecisionName) -> torch.dtype:
-    """Return the precision for training critics and generator; critics answer in float32 whatever it is."""
+    """Return the precision for training critics and generator. Critics answer in float32 always."""
     return torch.bfloat16 if name == "bf16" else torch.float32

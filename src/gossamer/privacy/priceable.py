@@ -14,14 +14,14 @@ from gossamer.privacy.events import OneOfManyPart, PoissonPart, flatten
 
 MAX_EPSILON = 1e4
 MAX_GRID = 3e6
-"""Points of the loss of one Poisson sample; a million takes about a minute."""
+"""Points of the loss of one Poisson sample. A million takes about a minute."""
 
 
 def price(event: DpEvent, delta: float) -> tuple[float, float]:
     """Compute epsilon by PLD and by RDP of a mechanism that a file describes.
 
     Raises:
-        InputError: its numbers are beyond what is computed here, in one line and before memory is taken.
+        InputError: its numbers are beyond the limits, in one line and before memory is taken.
         PrivacyError: it has no price.
     """
     by_rdp = check_priceable(event, delta)
@@ -33,7 +33,7 @@ def check_priceable(event: DpEvent, delta: float) -> float:
     """Refuse a mechanism that takes too much memory or time to price, and return its epsilon by RDP.
 
     Raises:
-        InputError: its numbers are beyond what is computed here.
+        InputError: its numbers are beyond the limits.
         PrivacyError: it has no price.
     """
     for part in flatten(event):
@@ -61,7 +61,7 @@ def _num_points(part: PoissonPart) -> float:
 
 
 def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float | None, epsilon: float | None) -> None:
-    """Refuse numbers that no accountant here can compute with; what has no guarantee is refused elsewhere.
+    """Refuse numbers that no accountant here can compute with. Settings without a guarantee are refused elsewhere.
 
     Args:
         num_critics: K, at most a thousand million.

@@ -69,5 +69,5 @@ class PublicSlots:
 
     @property
     def to_learn_from(self) -> int:
-        """The same as a whole number, rounded down, and at least 1: what sizes of settings may follow from."""
+        """The same as a whole number, rounded down and at least 1. Sizes of settings may follow from it."""
         return max(1, math.floor(self.expected_training))
