@@ -342,7 +342,7 @@ def answers(records: RecordSet, unit: Unit) -> list[bytes]:
     for _ in critics.enter(0, generator.pool(view, 0, times=8)):
         pass
     samples, labels = generator.samples(0)
-    looked, pool, found = view.look(samples).detach(), generator.pool(view, 0), []
+    looked, pool, found = view.apply(samples).detach(), generator.pool(view, 0), []
     critics.renew(pool, 0)
     for critic in range(K):
         answer = critics.answer(torch.tensor([critic, critic]), looked, labels, pool, 0)

@@ -50,14 +50,14 @@ Describe = Callable[[Tensor, Tensor], Tensor]
 
 
 def seen_in(view: Any) -> Describe:
-    return lambda x, _: view.look_at_records(x)
+    return lambda x, _: view.apply_to_records(x)
 
 
 def moved_and_seen(x: Tensor, marks: Tensor) -> Tensor:
     """All variants of an image, as critics see them."""
     view = LowFrequencies(radius=4.0)
     variants = (MOTIONS.variant(x, one, marks, 5) for one in range(MOTIONS.num_variants))
-    return torch.stack([view.look_at_records(variant) for variant in variants], dim=1)
+    return torch.stack([view.apply_to_records(variant) for variant in variants], dim=1)
 
 
 def mixture_features(config: Any) -> Describe:

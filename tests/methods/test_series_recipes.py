@@ -100,7 +100,7 @@ def test_networks_for_own_series_fit_any_shape(own: SeriesSpec) -> None:
         looks = [(one.view, one.critic) for one in config.stages] if isinstance(config, GSWGANConfig) else []
         looks += [(config.view, config.discriminator)] if isinstance(config, DPCGANConfig) else []
         for view, network in looks:
-            looked = view.look(samples)
+            looked = view.apply(samples)
             assert looked.shape == (2, *view.shape(own.shape))
             assert network.build(view.shape(own.shape), own.num_classes, rng)(looked, label).shape == (2,)
 

@@ -23,20 +23,20 @@ def images(shape: tuple[int, int, int], seed: int = 0, num: int = 4) -> torch.Te
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_view_has_the_shape_it_promises_and_is_linear(view: View, shape: tuple[int, int, int]) -> None:
     one, two = images(shape, 1), images(shape, 2)
-    assert view.look(one).shape == (4, *view.shape(shape))
-    assert torch.allclose(view.look(2 * one - 3 * two), 2 * view.look(one) - 3 * view.look(two), atol=1e-4)
+    assert view.apply(one).shape == (4, *view.shape(shape))
+    assert torch.allclose(view.apply(2 * one - 3 * two), 2 * view.apply(one) - 3 * view.apply(two), atol=1e-4)
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_of_one_image_depends_on_no_other_bit_for_bit(view: View) -> None:
     batch, changed = images((1, 8, 8)), images((1, 8, 8))
     changed[[0, 1, 3]] = float("nan")
-    assert torch.equal(view.look(batch)[2], view.look(changed)[2])
+    assert torch.equal(view.apply(batch)[2], view.apply(changed)[2])
 
 
 def test_pooling_takes_the_mean_of_every_block_and_of_what_is_left_at_the_edges() -> None:
     image = images((1, 5, 7), num=1)
-    looked = Pooled(factor=3).look(image)[0, 0]
+    looked = Pooled(factor=3).apply(image)[0, 0]
     for row in range(2):
         for column in range(3):
             block = image[0, 0, 3 * row : 3 * row + 3, 3 * column : 3 * column + 3]
@@ -50,7 +50,7 @@ def test_low_frequencies_are_the_first_coefficients_of_the_orthonormal_cosine_tr
     kept = [(u, v) for u in range(6) for v in range(9) if u * u + v * v < 3.2**2]
     kept.sort(key=lambda place: place[0] ** 2 + place[1] ** 2)
     expected = torch.tensor([[1.5 * float(exact[channel][place]) for place in kept] for channel in range(2)])
-    found = view.look(image)[0, :, 0]
+    found = view.apply(image)[0, :, 0]
     assert found.shape == expected.shape
     assert torch.allclose(found.sort(dim=1).values, expected.float().sort(dim=1).values, atol=1e-5)
     assert found[0, 0] == pytest.approx(1.5 * math.sqrt(54) * float(image[0, 0].mean()), rel=1e-5)
@@ -58,7 +58,7 @@ def test_low_frequencies_are_the_first_coefficients_of_the_orthonormal_cosine_tr
 
 def test_all_frequencies_keep_every_norm() -> None:
     image = images((1, 8, 8))
-    looked = LowFrequencies(radius=100).look(image)
+    looked = LowFrequencies(radius=100).apply(image)
     assert LowFrequencies(radius=100).shape((1, 8, 8)) == (1, 1, 64)
     assert torch.allclose(looked.flatten(1).norm(dim=1), image.flatten(1).norm(dim=1), rtol=1e-5)
 

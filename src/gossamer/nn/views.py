@@ -29,12 +29,12 @@ class AbstractView(abc.ABC):
         """Return the shape of the view of a sample of the given shape, channels first: the input shape of a critic."""
 
     @abc.abstractmethod
-    def look(self, samples: Tensor) -> Tensor:
+    def apply(self, samples: Tensor) -> Tensor:
         """Map (batch, *sample shape) to the view, linearly and sample by sample."""
 
-    def look_at_records(self, records: Tensor) -> Tensor:
-        """Map records as `look` does, without gradients, each the same to the last bit whatever the others are."""
-        return self.look(records)
+    def apply_to_records(self, records: Tensor) -> Tensor:
+        """Map records as `apply` does, without gradients, each the same to the last bit whatever the others are."""
+        return self.apply(records)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class WholeImage(AbstractView):
         """Return the shape of the sample."""
         return sample_shape
 
-    def look(self, samples: Tensor) -> Tensor:
+    def apply(self, samples: Tensor) -> Tensor:
         """Return the samples unchanged."""
         return samples
 
@@ -68,7 +68,7 @@ class Pooled(AbstractView):
         """Return (channels, ceil(height / factor), ceil(width / factor)), or (channels, ceil(length / factor))."""
         return sample_shape[0], *(-(-side // self.factor) for side in sample_shape[1:])
 
-    def look(self, samples: Tensor) -> Tensor:
+    def apply(self, samples: Tensor) -> Tensor:
         """Compute the mean over each block."""
         is_series = samples.dim() == 3
         images = samples.unsqueeze(2) if is_series else samples
@@ -101,13 +101,13 @@ class LowFrequencies(AbstractView):
         num_coefficients = len(cosine_basis(*plane(sample_shape), self.radius)[1])
         return sample_shape[0], *(1 for _ in sample_shape[2:]), num_coefficients
 
-    def look(self, samples: Tensor) -> Tensor:
+    def apply(self, samples: Tensor) -> Tensor:
         """Compute the coefficients, (batch, channels, 1, coefficients) or (batch, channels, coefficients)."""
         basis = cosine_basis(*plane(samples.shape[1:]), self.radius)[0].to(samples)
         coefficients = samples.flatten(start_dim=2) @ (self.scale * basis)
         return coefficients.unsqueeze(2) if samples.dim() == 4 else coefficients
 
-    def look_at_records(self, records: Tensor) -> Tensor:
+    def apply_to_records(self, records: Tensor) -> Tensor:
         """Compute the coefficients by `matmul_of_rows`."""
         basis = cosine_basis(*plane(records.shape[1:]), self.radius)[0].to(records)
         coefficients = matmul_of_rows(records.flatten(start_dim=2), self.scale * basis).to(records)
@@ -139,7 +139,7 @@ class Folded(AbstractView):
         channels, length = sample_shape
         return channels, -(-length // self.row), self.row
 
-    def look(self, samples: Tensor) -> Tensor:
+    def apply(self, samples: Tensor) -> Tensor:
         """Fold series (batch, channels, length) into images (batch, channels, rows, row)."""
         filled = functional.pad(samples, (0, -samples.shape[-1] % self.row))
         return filled.unflatten(-1, (-1, self.row))

@@ -260,7 +260,7 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
 
 def _seen(config: DPCGANConfig, records: RecordSet, unit: Unit, device: torch.device) -> tuple[Tensor, ...]:
     """The private tensors as the discriminator sees them: images in the view, and classes where there are any."""
-    looked = described(lambda x, _: config.view.look_at_records(x), records, unit).to(device)
+    looked = described(lambda x, _: config.view.apply_to_records(x), records, unit).to(device)
     return (looked,) if records.y is None else (looked, records.y.to(device))
 
 
@@ -341,7 +341,7 @@ class PublicNetworks:
         labels = None
         if self._num_classes:
             labels = ((step + torch.arange(num_samples)) % self._num_classes).to(self._device)
-        return config.view.look(self._generator(latent, labels).float()), labels
+        return config.view.apply(self._generator(latent, labels).float()), labels
 
     def _advance(self, optimiser: torch.optim.Optimizer, settings: GradientDescent | Adam, step: int) -> None:
         config = self._config

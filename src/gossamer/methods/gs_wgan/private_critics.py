@@ -111,7 +111,7 @@ class PrivateCritics:
         def look(x: Tensor, marks: Tensor) -> Tensor:
             numbers, seed = range(augmentation.num_variants), self._config.seed
             return torch.stack(
-                [view.look_at_records(augmentation.variant(x, one, marks, seed)) for one in numbers], dim=1
+                [view.apply_to_records(augmentation.variant(x, one, marks, seed)) for one in numbers], dim=1
             )
 
         images = described(look, self._records, self._unit).to(self._device)

@@ -49,7 +49,7 @@ class PublicGenerator:
         latent = self._config.latent.draw(len(labels), public_stream(self._config.seed, "pool", step)).to(self._device)
         with torch.no_grad(), mixed_precision(self._device, self._precision):
             images = self._network(latent, labels if self._num_classes else None)
-        return view.look(images.float()).unflatten(0, (classes, -1))
+        return view.apply(images.float()).unflatten(0, (classes, -1))
 
     def samples(self, step: int) -> tuple[Tensor, Tensor | None]:
         """The samples that are answered at a step, with gradients, and their classes: all public ones in turn."""

@@ -106,7 +106,7 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
         pool = self._public.pool(view, step)
         critic_loss = self._critics.renew(pool, step)
         samples, labels = self._public.samples(step)
-        looked = view.look(samples)
+        looked = view.apply(samples)
 
         def ask(coins: Tensor) -> Tensor:
             return self._critics.answer(coins, looked.detach(), labels, pool, step)

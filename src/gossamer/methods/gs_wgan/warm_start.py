@@ -167,7 +167,7 @@ class AgainstOwnGenerator(AbstractWarmStart):
         num = generators.num_networks
         labels = None if label is None else label.expand(num, -1)
         images = outputs(generators, parameters, latent.expand(num, -1, -1), labels)
-        return opponents.view.look(images.flatten(end_dim=1)).unflatten(0, (num, -1))
+        return opponents.view.apply(images.flatten(end_dim=1)).unflatten(0, (num, -1))
 
     def _improve(
         self, generators: Ensemble, critics: Ensemble, latent: Tensor, label: Tensor | None, opponents: Opponents
