@@ -128,7 +128,7 @@ def test_a_key_is_handed_on_and_shown_by_nothing() -> None:
     [
         (SeriesChoice(layout="kaggle", low=(0.0,), high=(1.0,)), "--layout kaggle"),
         (SeriesChoice(layout="window", low=(0.0, 1.0), high=(1.0, 2.0)), "--layout window"),
-        (SeriesChoice(series_column="a"), "--time-column"),
+        (SeriesChoice(series_column="a"), "time_column"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(choice: SeriesChoice, word: str) -> None:
