@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +22,7 @@ from gossamer.auditing.mechanism import Effort, of_guesses
 from gossamer.auditing.membership import WARNING, AttackScore, infer_membership
 from gossamer.auditing.result import AuditResult
 from gossamer.cli.arguments import choose, read_arguments
+from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
 from gossamer.data.records import AbstractSpec, RecordSet
@@ -66,7 +66,7 @@ class AuditMechanism:
         json: print JSON
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, Mark.POSITIONAL]
     num_games: int = 50_000
     num_bits: int = 10_000
     confidence: float = 0.999
@@ -92,7 +92,7 @@ class AuditTraining:
         json: print JSON
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, Mark.POSITIONAL]
     num_bits: int = 10_000
     confidence: float = 0.95
     seed: int = 0
@@ -117,7 +117,7 @@ class AuditMembership:
         json: print JSON
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, Mark.POSITIONAL]
     held_out: str | None = None
     num_samples: int = 5000
     num_records: int = 2000

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import tyro
 from rich.console import Console
 from rich.table import Table
 
 from gossamer.cli.arguments import read_arguments
+from gossamer.cli.options import Mark
 from gossamer.driving.spending import account
 from gossamer.errors import InputError
 from gossamer.privacy.statement import shown_epsilon
@@ -30,7 +30,7 @@ class ShowLedger:
         json: print JSON
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, Mark.POSITIONAL]
     json: bool = False
 
 

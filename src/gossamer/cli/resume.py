@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.following import follow
+from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.watching import Watching
 from gossamer.driving.run import load_again, take_up_run
@@ -32,7 +31,7 @@ class Resume:
         tensorboard: write event files into private/tensorboard; a run begun so goes on so by itself
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, Mark.POSITIONAL]
     only_copy: bool = False
     plain: bool = False
     tensorboard: bool = False

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import Annotated
 
-import tyro
+from gossamer.cli.options import Mark
+from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice
 
-from gossamer.cli.arguments import Names, Numbers
-from gossamer.data.series_choice import SeriesChoice
+__all__ = ["NOTHING_SAID", "SeriesOptions"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class _SeriesChoice(SeriesChoice):
-    value_columns: Names = ()
-    channel_names: Names = ()
-    class_names: Names = ()
-    low: Numbers = ()
-    high: Numbers = ()
-
-    @property
-    def choice(self) -> SeriesChoice:
-        """The same without the ways of the command line."""
-        return SeriesChoice(**{field.name: getattr(self, field.name) for field in fields(SeriesChoice)})
-
-
-SeriesOptions = Annotated[_SeriesChoice, tyro.conf.arg(name="")]
+SeriesOptions = Annotated[SeriesChoice, Mark.TAKEN_OVER]
 """A field of a verb's options that adds these to them."""
-NOTHING_SAID = _SeriesChoice()
-"""No option of series."""

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
 import torch
-import tyro
 from rich.console import Console
 from rich.table import Table
 
 from gossamer.cli.arguments import Counts, Numbers, choose, read_arguments, read_known_arguments
 from gossamer.cli.following import follow
+from gossamer.cli.options import Mark
 from gossamer.cli.series_options import NOTHING_SAID, SeriesOptions
 from gossamer.cli.watching import Watching
 from gossamer.data.records import RecordData
@@ -117,7 +117,7 @@ class Train(Generic[C]):
         method: settings of the method
     """
 
-    choice: Annotated[DataChoice, tyro.conf.arg(name="")]
+    choice: Annotated[DataChoice, Mark.TAKEN_OVER]
     out: Path | None = None
     key_of: Path | None = None
     epsilon: float | None = None
@@ -130,7 +130,7 @@ class Train(Generic[C]):
     plain: bool = False
     tensorboard: bool = False
     dry_run: bool = False
-    method: Annotated[C, tyro.conf.arg(name="")]
+    method: Annotated[C, Mark.TAKEN_OVER]
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -138,17 +138,11 @@ def run(arguments: Sequence[str]) -> int:
     name, rest = choose(arguments, METHODS, program="train", what="method")
     book, program = find_book(name), f"train {name}"
     if {"-h", "--help"} & set(rest):
-        choice, loaded = _choice_for_help(rest, program), None
-        config = _named_settings(book, choice, None) or book.find_for("mnist").config
-        choice = dataclasses.replace(choice, data=tyro.MISSING)
-    else:
-        choice = read_known_arguments(DataChoice, rest, program=program)
-        loaded = _load(choice, _find_key(read_known_arguments(Begun, rest, program=program)))
-        config = _settings(book, choice, loaded)
-    asked = read_arguments(
-        Train[book.method.config], rest, program=program, default=Train(choice=choice, method=config)
-    )
-    assert loaded is not None
+        read_arguments(Train[book.method.config], rest, program=program, **_recipe_for_help(book, rest, program))
+    choice = read_known_arguments(DataChoice, rest, program=program)
+    loaded = _load(choice, _find_key(read_known_arguments(Begun, rest, program=program)))
+    config = _settings(book, choice, loaded)
+    asked = read_arguments(Train[book.method.config], rest, program=program, method=config)
     return _train(asked, book.method, loaded)
 
 
@@ -199,11 +193,14 @@ def _settings_of(method: Method[C], file: Path) -> C:
     return dataclasses.replace(settings, noise_multiplier=None)
 
 
-def _choice_for_help(rest: Sequence[str], program: str) -> DataChoice:
-    """Read the data of a call for help, which shows the settings of the recipe that was named, if one was."""
+def _recipe_for_help(book: RecipeBook[C], rest: Sequence[str], program: str) -> dict[str, object]:
+    """Find the settings that the help shows: of the recipe that was named, else of MNIST's, if there is one."""
     known = [word for word in rest if word not in ("-h", "--help")]
-    known += [] if any(word.partition("=")[0] == "--data" for word in known) else ["--data", "mnist"]
-    return read_known_arguments(DataChoice, known, program=program)
+    choice = read_known_arguments(DataChoice, ["--data=mnist", *known], program=program)
+    config = _named_settings(book, choice, None)
+    if config is None and book.has_for("mnist"):
+        config = book.find_for("mnist").config
+    return {} if config is None else {"method": config}
 
 
 def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:
@@ -240,7 +237,7 @@ def _job(
         data=whole_path(choice.data),
         data_dir=None if choice.data_dir is None else str(choice.data_dir.resolve()),
         num_classes=choice.num_classes,
-        series=choice.series.choice,
+        series=choice.series,
         delta=delta,
         device="cuda" if device.type == "cuda" else "cpu",
         precision=asked.precision,

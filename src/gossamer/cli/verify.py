@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from gossamer.cli.arguments import read_arguments
+from gossamer.cli.options import Mark
 from gossamer.driving.examination import examine
 from gossamer.errors import InputError, PrivacyError
 from gossamer.runs.findings import Finding, Verdict
@@ -29,7 +28,7 @@ class Verify:
         json: print JSON
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, Mark.POSITIONAL]
     json: bool = False
 
 
