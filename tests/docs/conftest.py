@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gossamer.cli import demo, encoder
+from gossamer.cli import demo
 from gossamer.cli.main import main
 from gossamer.evaluation import classifiers, suite
 from gossamer.evaluation.encoder import EncoderSettings
@@ -24,6 +24,7 @@ from gossamer.methods.gs_wgan import GSWGANConfig
 from gossamer.methods.started_gs_wgan import StartedGSWGANConfig
 from gossamer.privacy import composition, tradeoff
 from gossamer.recipes.books import BOOKS
+from gossamer.scoring import encoder
 
 NUM_STEPS = 8
 """Of GS-WGAN; the generator that the pages have saved after 500 steps is here saved after the last of these."""

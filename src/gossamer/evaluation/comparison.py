@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gossamer.errors import InputError
+from gossamer.evaluation import suite as images
+from gossamer.evaluation.listed import Listed
 from gossamer.evaluation.score import Score
+from gossamer.evaluation.series import suite as series
 
-HEADLINE = (
-    "inception_score",
-    "frechet_distance",
-    "precision",
-    "recall",
-    "density",
-    "coverage",
-    "cnn_accuracy",
-    "mlp_accuracy",
-    "avg12",
-    "avg12_calibrated",
-)
-"""What stands first of images."""
 
-SERIES_HEADLINE = (
-    "acf_distance",
-    "psd_distance",
-    "histogram_distance",
-    "mmd",
-    "frechet_distance",
-    "precision",
-    "recall",
-    "density",
-    "coverage",
-    "discriminative_score",
-    "predictive_score",
-    "dtw_distance",
-    "tstr_accuracy",
-    "tstr_macro_f1",
-    "tstr_auroc",
-    "tstr_macro_f1_people",
-)
-"""What stands first of time series."""
+def headline(*lists: Listed) -> tuple[str, ...]:
+    """Name the scores that stand first, in the order of their lists; without a list, those of images and of series.
 
-SHOWN_FIRST = tuple(dict.fromkeys((*HEADLINE, *SERIES_HEADLINE)))
-"""What stands first of either, in this order; no evaluation has all of it."""
+    No evaluation has all of them.
+    """
+    listed = itertools.chain(*(lists or (images.SCORES, series.SCORES)))
+    return tuple(dict.fromkeys(one.name for one in listed if one.is_headline))
+
+
+def title_and_unit(name: str) -> tuple[str, str]:
+    """Return the title of a score, as a person calls it, and the unit of its axis.
+
+    >>> title_and_unit("recall"), title_and_unit("mmd")
+    (('Recall', 'share of real images'), ('mmd', 'value'))
+    """
+    words = name.replace("_", " ")
+    found = (one for one in (*images.SCORES, *series.SCORES) if one.name == name)
+    return next(((one.title or words, one.unit) for one in found), (words, "value"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +112,8 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
     >>> in_order(["mine", "avg12", "inception_score"])
     ('inception_score', 'avg12', 'mine')
     """
-    asked = set(names)
-    return tuple(name for name in SHOWN_FIRST if name in asked) + tuple(sorted(asked - set(SHOWN_FIRST)))
+    asked, first = set(names), headline()
+    return tuple(name for name in first if name in asked) + tuple(sorted(asked.difference(first)))
 
 
 def reference_of(name: str) -> str:

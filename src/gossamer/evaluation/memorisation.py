@@ -6,6 +6,7 @@ proof in the statement.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
+from gossamer.evaluation.listed import AbstractEvidence, ListedScore
 from gossamer.evaluation.score import Score
 
 NUM_PAIRS = 16
@@ -37,7 +39,7 @@ class NearestPair:
 
 @dataclass(frozen=True, kw_only=True)
 class Memorisation:
-    """How much a generator copies.
+    """The extent to which a generator copies.
 
     Args:
         score: ``memorisation``, 0.5 where nothing is copied, lower is better.
@@ -56,7 +58,7 @@ def memorisation(
     seed: int,
     num_pairs: int = NUM_PAIRS,
 ) -> Memorisation:
-    """Share of synthetic samples whose nearest record is a training one rather than a held-out one.
+    """Compute the share of synthetic samples whose nearest record is a training one rather than a held-out one.
 
     m training and m held-out records are drawn, m the size of the smaller set. With d the Euclidean distance and ties
     counted half, the value is the mean over synthetic samples s of ::
@@ -101,6 +103,32 @@ def memorisation(
     return Memorisation(
         score=_score(from_train, from_others, num_drawn, seed), pairs=_pairs(nearest, min(num_pairs, len(points)))
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Neighbours(AbstractEvidence):
+    """The records among which the nearest neighbours of synthetic ones are looked for.
+
+    Args:
+        synthetic: (num_synthetic, ...), a draw.
+        train: (num_train, ...), the records that the generator was trained on.
+        held_out: (num_held_out, ...), records that it never saw.
+        seed: as for `memorisation`.
+    """
+
+    synthetic: NDArray[np.floating]
+    train: NDArray[np.floating]
+    held_out: NDArray[np.floating]
+    seed: int
+
+    @functools.cached_property
+    def found(self) -> Memorisation:
+        """The score, and the nearest pairs."""
+        return memorisation(self.synthetic, self.train, self.held_out, seed=self.seed)
+
+
+MEMORISATION = ListedScore(name="memorisation", needs=Neighbours, compute=lambda seen: seen.found.score, is_quick=False)
+"""The entry of the lists of images and of series."""
 
 
 @dataclass(frozen=True, kw_only=True)

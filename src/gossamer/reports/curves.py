@@ -19,7 +19,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLoc
 from PIL import Image
 
 from gossamer.errors import InputError
-from gossamer.evaluation.comparison import in_order
+from gossamer.evaluation.comparison import in_order, title_and_unit
 from gossamer.evaluation.score import Score
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.reports.captions import caption
@@ -37,18 +37,6 @@ _PANELS_PER_ROW = 3
 _LEAST_TICK_DISTANCE = 0.11
 _STEPS = (1, 2, 2.5, 5, 10)
 
-_TITLES = {
-    "inception_score": ("Inception score", "effective number of classes"),
-    "frechet_distance": ("Frechet distance", "squared distance of features"),
-    "precision": ("Precision", "share of synthetic images"),
-    "recall": ("Recall", "share of real images"),
-    "density": ("Density", "neighbourhoods met"),
-    "coverage": ("Coverage", "share of real images"),
-    "cnn_accuracy": ("CNN accuracy", "share of test images"),
-    "mlp_accuracy": ("MLP accuracy", "share of test images"),
-    "avg12": ("Mean of twelve classifiers", "share of test images"),
-    "avg12_calibrated": ("Mean of twelve, calibrated", "ratio to training on real data"),
-}
 _CLASSIFIERS = {
     "logistic_regression": "logistic regression",
     "gaussian_nb": "Gaussian naive Bayes",
@@ -312,7 +300,7 @@ def _draw_references(axes: Axes, shown: Sequence[Curve]) -> None:
 
 def _label_panel(axes: Axes, shown: Sequence[Curve], delta: float | None) -> None:
     score = shown[0].scores[0]
-    title, unit = _title(score.name)
+    title, unit = title_and_unit(score.name)
     axes.set_title(legible(title, _LONGEST_LABEL + 8))
     axes.set_ylabel(f"{unit}\n{_direction(score)}")
     axes.set_xlabel("epsilon" if delta is None else f"epsilon (delta = {_short(delta)})")
@@ -380,9 +368,8 @@ def _draw_headline(figure: SubFigure, headline: Sequence[Bar]) -> None:
         axes.set_ylim(1, -1)
         axes.spines["left"].set_visible(False)
         score = bar.score
-        axes.set_title(
-            f"{legible(_title(bar.name)[0], _LONGEST_LABEL + 4)} ({_direction(score)})", loc="left", fontsize=8.5
-        )
+        title = legible(title_and_unit(bar.name)[0], _LONGEST_LABEL + 4)
+        axes.set_title(f"{title} ({_direction(score)})", loc="left", fontsize=8.5)
         axes.set_title(_with_interval(score), loc="right", fontsize=8.5)
 
 
@@ -404,11 +391,6 @@ def _legend_of_bars(figure: Figure, drawn: Sequence[Bar]) -> None:
     figure.legend(
         [first[kind] for kind in kinds], [f"{kind} data" for kind in kinds], loc="outside lower center", ncols=2
     )
-
-
-def _title(name: str) -> tuple[str, str]:
-    """What a person calls the score, and its unit."""
-    return _TITLES.get(name, (name.replace("_", " "), "value"))
 
 
 def _classifier(name: str) -> str:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
+from gossamer.evaluation.listed import average_over_seeds
 from gossamer.evaluation.score import Score
 from gossamer.evaluation.series.classifiers import SeriesClassifier
 from gossamer.evaluation.series.matching import SeriesSet
-from gossamer.evaluation.suite import average_over_seeds
 from gossamer.evaluation.verdicts import Basis, mean_accuracy, mean_macro_f1
 from gossamer.evaluation.workers import in_processes, one_thread
 

@@ -1,4 +1,4 @@
-"""Writes an evaluation up: JSON, CSV, curves, bars, pictures; and refuses to do so where it could be shared."""
+"""The folder of an evaluation: JSON, CSV, curves, bars, pictures; refused if it could be shared."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gossamer.cli.bench import RealRecords
-from gossamer.cli.kinds import Shown, kind_of
-from gossamer.cli.scoring import Scored
 from gossamer.errors import InputError, PrivacyError, ResourceError
-from gossamer.evaluation.comparison import SHOWN_FIRST, reference_of
-from gossamer.evaluation.suite import average_over_seeds
+from gossamer.evaluation.comparison import headline, reference_of
+from gossamer.evaluation.listed import average_over_seeds
 from gossamer.extras import from_extra
 from gossamer.reports.tables import ScoreRow, write_scores_csv
 from gossamer.runs.files import write_json
+from gossamer.scoring.bench import Shown
+from gossamer.scoring.evaluations import Scored, kind_of
+from gossamer.scoring.findings import RealRecords
 
 if TYPE_CHECKING:
     from gossamer.reports.curves import Bar, Curve
@@ -30,7 +30,7 @@ _OWN_FILES = (
 
 
 def check_place(folder: Path) -> None:
-    """Refuse a folder whose content is meant to leave.
+    """Refuse a folder with content that is meant to leave.
 
     Raises:
         PrivacyError: it lies in a release.
@@ -112,22 +112,16 @@ def _bars(one: Scored, found: Mapping[str, str]) -> tuple[list[Bar], list[Bar]]:
     from gossamer.reports.curves import Bar
 
     scores = one.evaluation.scores
-    classifiers = [
-        Bar(name=classifier, score=scores[name], reference=scores.get(reference_of(name)))
-        for classifier, name in found.items()
-        if name in scores
-    ]
-    shown = {bar.score.name for bar in classifiers}
-    headline = [
-        Bar(name=name, score=scores[name], reference=scores.get(reference_of(name)))
-        for name in SHOWN_FIRST
-        if name in scores and name not in shown
-    ]
-    return classifiers, headline
+
+    def drawn(named: Mapping[str, str]) -> list[Bar]:
+        found = ((word, name) for word, name in named.items() if name in scores)
+        return [Bar(name=word, score=scores[name], reference=scores.get(reference_of(name))) for word, name in found]
+
+    return drawn(found), drawn({name: name for name in headline() if name not in found.values()})
 
 
 def _curves(scored: Sequence[Scored]) -> list[Curve]:
-    """A line for each run or mechanism that has more than one epsilon, for each headline score."""
+    """Return a line for each run or mechanism that has more than one epsilon, for each headline score."""
     points = sorted(
         ((one.target.series, one.evaluation.claim.epsilon, one) for one in scored if one.evaluation.claim is not None),
         key=lambda point: point[:2],
@@ -138,7 +132,7 @@ def _curves(scored: Sequence[Scored]) -> list[Curve]:
             (epsilon, [point[2] for point in same]) for epsilon, same in itertools.groupby(group, lambda p: p[1])
         ]
         if len(by_epsilon) > 1:
-            found += [curve for name in SHOWN_FIRST if (curve := _curve(series, name, by_epsilon)) is not None]
+            found += [curve for name in headline() if (curve := _curve(series, name, by_epsilon)) is not None]
     return found
 
 

@@ -1,0 +1,1 @@
+"""Evaluations: what is scored, the loop over draws, seeds and scores, and the folder of results; prints nothing."""

@@ -1,0 +1,227 @@
+"""The loop over draws, seeds and scores that images and series share, and all that they differ in, as one class."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gossamer.evaluation.listed import (
+    AbstractEvidence,
+    Listed,
+    Suite,
+    SyntheticRecords,
+    as_reference,
+    names_of,
+    needing,
+    scores_of,
+)
+from gossamer.evaluation.memorisation import NearestPair, Neighbours
+from gossamer.runs.cache import CacheFolder
+from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Terms
+
+BY_QUICK = "left out by --quick"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Gathered:
+    """Evidence on targets, from which scores are computed.
+
+    Attributes:
+        targets: names.
+        evidence: of one kind, one for each seed or one for all.
+        is_reference: of real records in the place of synthetic ones.
+        besides: what else was seen, notes and pairs.
+    """
+
+    targets: Sequence[str]
+    evidence: Sequence[AbstractEvidence]
+    is_reference: bool = False
+    besides: Findings = field(default_factory=Findings)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AbstractBench(abc.ABC):
+    """Real records, on which any number of targets is scored.
+
+    Guarantee: none. All of it saw private data.
+
+    Attributes:
+        terms: on which targets are scored.
+        suite: the classifiers.
+        listed: the scores to compute.
+        real: the private side.
+        cache: keeps what depends on real records alone.
+    """
+
+    terms: Terms
+    suite: Suite[Any]
+    listed: Listed
+    real: RealRecords
+    cache: CacheFolder
+
+    def score(self, draws: Draws, count: Count) -> dict[str, Findings]:
+        """Score targets.
+
+        Args:
+            draws: of all targets.
+            count: told of progress.
+
+        Raises:
+            InputError: records that cannot be scored.
+        """
+        asked = Findings(versions={one.name: one.version for one in self.listed})
+        found = dict.fromkeys(draws, asked)
+        for part in self.gather(draws, count):
+            scores = scores_of(self.listed, part.evidence)
+            if part.is_reference:
+                scores = as_reference(scores, part.evidence[0].reference)
+            for name in part.targets:
+                found[name] |= part.besides | Findings(scores=scores)
+        return found
+
+    @abc.abstractmethod
+    def gather(self, draws: Draws, count: Count) -> Iterator[Gathered]:
+        """Gather the evidence that the listed scores need."""
+
+    def wants(self, *kinds: type[AbstractEvidence]) -> bool:
+        """Tell if a listed score needs one of some kinds of evidence."""
+        return bool(needing(self.listed, *kinds))
+
+    def neighbours(self, draws: Draws, count: Count) -> Iterator[Gathered]:
+        """Gather the nearest neighbours of the first seed's records, if a score needs them."""
+        if not self.wants(Neighbours):
+            return
+        train, test = (records.x.numpy() for records in (self.real.train, self.real.test))
+        for name, drawn in counted(draws, "nearest records", count):
+            seen = Neighbours(synthetic=drawn[0].x, train=train, held_out=test, seed=self.terms.seeds[0])
+            yield Gathered(targets=(name,), evidence=(seen,), besides=Findings(pairs=seen.found.pairs))
+
+
+def counted(draws: Draws, part: str, count: Count) -> Iterator[tuple[str, Sequence[SyntheticRecords]]]:
+    """Go through the targets, and tell how far that is."""
+    for number, item in enumerate(draws.items()):
+        count(part, number, len(draws))
+        yield item
+    count(part, len(draws), len(draws))
+
+
+def labelled(draws: Draws) -> dict[str, Sequence[SyntheticRecords]]:
+    """Return the targets that have labels."""
+    return {name: drawn for name, drawn in draws.items() if all(one.y is not None for one in drawn)}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shown:
+    """A target as pictures show it.
+
+    Attributes:
+        name: of the target.
+        records: the first seed's draw.
+        pairs: those of them that are nearest to a training record.
+        confusions: direction -> (classes, classes) numbers of test records, true class by predicted; may be empty.
+        suffix: of the names of files that show this target alone.
+    """
+
+    name: str
+    records: SyntheticRecords
+    pairs: Sequence[NearestPair]
+    confusions: Mapping[str, np.ndarray]
+    suffix: str
+
+    def paired(self, real: RealRecords) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return synthetic records, the training record nearest to each, and their distances."""
+        made = self.records.x[[pair.synthetic_index for pair in self.pairs]]
+        kept = real.train.x[[pair.train_index for pair in self.pairs]].numpy()
+        return made, kept, np.array([pair.distance for pair in self.pairs])
+
+
+class AbstractKind(abc.ABC):
+    """One kind of records, and how it is scored and shown.
+
+    Attributes:
+        word: the records in the plural.
+        full: suite of every score.
+        quick: suite of the quick ones.
+        use: evidence of the scores that need labels.
+        bench: scores targets.
+        first_words: before the name of a classifier, in the name of the score that its bar shows.
+    """
+
+    word: ClassVar[str]
+    full: ClassVar[Suite[Any]]
+    quick: ClassVar[Suite[Any]]
+    use: ClassVar[type[AbstractEvidence]]
+    bench: ClassVar[type[AbstractBench]]
+    first_words: ClassVar[str] = ""
+
+    @property
+    @abc.abstractmethod
+    def scores(self) -> Listed:
+        """The list of scores."""
+
+    def suite(self, name: str) -> Suite[Any]:
+        """Return the suite of a name."""
+        return self.quick if name == self.quick.name else self.full
+
+    def listed(self, terms: Terms) -> Listed:
+        """Return the scores that are asked for."""
+        return self.suite(terms.suite).of(self.scores)
+
+    def prepare(self, terms: Terms, listed: Listed, real: RealRecords, cache: CacheFolder) -> AbstractBench:
+        """Return a bench for some scores."""
+        return self.bench(terms=terms, suite=self.suite(terms.suite), listed=listed, real=real, cache=cache)
+
+    def skipped(self, terms: Terms, draw: SyntheticRecords, real: RealRecords, found: Findings) -> dict[str, str]:
+        """Name the scores that were left out, and say why."""
+        asked, reasons = names_of(self.listed(terms)), {}
+        is_labelled = draw.y is not None and real.test.y is not None
+        needy = () if is_labelled else names_of(needing(self.scores, self.use))
+        for name in names_of(self.scores):
+            if name in needy:
+                reasons[name] = f"the {self.word} have no labels"
+            elif name not in asked:
+                reasons[name] = BY_QUICK
+            elif name not in found.scores:
+                reasons[name] = self.reason(name, found)
+        return reasons
+
+    def classifiers(self) -> dict[str, str]:
+        """Map the name of each classifier to the score that its bar shows."""
+        return {one.name: f"{self.first_words}{one.name}_accuracy" for one in self.full.classifiers}
+
+    @abc.abstractmethod
+    def check_real(self, where: str, real: RealRecords) -> None:
+        """Refuse real records that cannot be scored against.
+
+        Raises:
+            InputError: they lack something that the scores need.
+        """
+
+    @abc.abstractmethod
+    def check_draw(self, where: str, draw: SyntheticRecords, real: RealRecords) -> None:
+        """Refuse synthetic records that no score can tell anything about.
+
+        Raises:
+            InputError: naming the first that breaks a rule.
+        """
+
+    @abc.abstractmethod
+    def check_number(self, where: str, number: int, terms: Terms, real: RealRecords) -> None:
+        """Refuse too few records before anything is computed.
+
+        Raises:
+            InputError: too few.
+        """
+
+    @abc.abstractmethod
+    def reason(self, name: str, found: Findings) -> str:
+        """Say why a score is not there that was asked for, of labelled records."""
+
+    @abc.abstractmethod
+    def draw_pictures(self, folder: Path, shown: Sequence[Shown], real: RealRecords) -> None:
+        """Write pictures of synthetic beside real records; the folder is private."""
