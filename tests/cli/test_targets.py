@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gossamer.cli.targets import Target, find_checkpoints, find_target
 from PIL import Image
 
-from gossamer.cli.compare import named_apart
 from gossamer.data.digits import DIGITS_SPEC
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
