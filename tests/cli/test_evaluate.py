@@ -18,7 +18,7 @@ from gossamer.evaluation.listed import Suite, names_of, needing
 from gossamer.evaluation.record import Evaluation
 from gossamer.evaluation.suite import FULL, QUICK, SCORES
 from gossamer.evaluation.use import ImageAnswers
-from gossamer.scoring.images import ImageKind
+from gossamer.scoring.images import ImageBench
 
 QUICKLY = ("--data", "digits", "--quick", "--num-samples", 256, "--num-workers", 1)
 QUICK_HEADLINE = {
@@ -81,7 +81,7 @@ def test_a_run_is_scored_once_and_kept_in_private(gossamer: Any, finished: Path,
     def never(*arguments: Any) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(ImageKind, "prepare", never)
+    monkeypatch.setattr(ImageBench, "score", never)
     assert found(gossamer("evaluate", finished, *QUICKLY, "--json")) == tree
     with pytest.raises(AssertionError, match="computed again"):
         gossamer("evaluate", finished, *QUICKLY, "--seed", 1)

@@ -27,10 +27,10 @@ from gossamer.evaluation.series import networks
 from gossamer.evaluation.series.suite import FULL, QUICK, SCORES
 from gossamer.evaluation.series.use import SeriesAnswers
 from gossamer.privacy.adjacency import Unit
-from gossamer.scoring.evaluations import kind_of
+from gossamer.scoring.evaluations import bench_for
 from gossamer.scoring.findings import RealRecords
-from gossamer.scoring.images import ImageKind
-from gossamer.scoring.series import SeriesKind
+from gossamer.scoring.images import ImageBench
+from gossamer.scoring.series import SeriesBench
 
 QUICKLY = ("--data", "beats", "--quick", "--num-samples", 300, "--num-workers", 1)
 
@@ -93,7 +93,7 @@ def test_series_get_the_scores_of_series_and_pictures_that_stay_private(
     def never(*arguments: Any) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(SeriesKind, "prepare", never)
+    monkeypatch.setattr(SeriesBench, "score", never)
     monkeypatch.setenv("COLUMNS", "80")
     said = gossamer("evaluate", theirs / "noised.npz", *QUICKLY, "--out", out)
     assert said.code == 0
@@ -128,8 +128,8 @@ def test_a_target_of_another_shape_or_kind_is_refused_in_one_line(gossamer: Any,
 
 
 def test_the_kind_of_the_real_records_decides_alone() -> None:
-    assert isinstance(kind_of(load_records("beats").train.spec), SeriesKind)
-    assert isinstance(kind_of(load_records("digits").train.spec), ImageKind)
+    assert bench_for(load_records("beats").train.spec) is SeriesBench
+    assert bench_for(load_records("digits").train.spec) is ImageBench
 
 
 def test_people_have_one_number_in_both_sets() -> None:

@@ -78,15 +78,21 @@ def beats(tmp_path_factory: Any) -> Iterator[Path]:
         yield path
 
 
+@pytest.fixture(autouse=True)
+def own_cache(bench_of_seconds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache in which no other test has left the new score."""
+    monkeypatch.setenv("GOSSAMER_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(params=["images", "series"])
-def case(request: Any, bench_of_seconds: Path, real_digits: Path, beats: Path) -> Case:
+def case(request: Any, real_digits: Path, beats: Path) -> Case:
     if request.param == "images":
         words = (real_digits, "--data", "digits", *QUICKLY)
         costly = ((image_bench, "predict_all"), (encoder, "EncoderTraining"), (images, "manifold_scores"))
-        return Case(images, of_the_page(), words, costly, image_bench.ImageKind)
+        return Case(images, of_the_page(), words, costly, image_bench.ImageBench)
     entry = ListedScore(name="mean_value", needs=Look, compute=mean_value, title="Mean value", is_headline=True)
     costly = ((series_bench, "judge_all"), (series, "manifold_scores"))
-    return Case(series, entry, (beats, "--data", "beats", *QUICKLY), costly, series_bench.SeriesKind)
+    return Case(series, entry, (beats, "--data", "beats", *QUICKLY), costly, series_bench.SeriesBench)
 
 
 def appears_with_a_warm_cache(case: Case, gossamer: Callable[..., Any], patch: pytest.MonkeyPatch, out: Path) -> None:
@@ -108,7 +114,7 @@ def appears_with_a_warm_cache(case: Case, gossamer: Callable[..., Any], patch: p
     rows = (out / "scores.csv").read_text(encoding="utf-8").splitlines()
     assert sum(row.split(",")[3] == name for row in rows) == 1
     # Now it is kept as well.
-    patch.setattr(case.kind, "prepare", never)
+    patch.setattr(case.kind, "score", never)
     assert json.loads(gossamer("evaluate", *case.words, "--json").out) == after
 
 

@@ -22,8 +22,7 @@ from gossamer.privacy.adjacency import Unit
 from gossamer.runs.cache import CacheFolder
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
-from gossamer.scoring.bench import AbstractKind
-from gossamer.scoring.evaluations import Scored, Scoring, kind_of
+from gossamer.scoring.evaluations import Scored, Scoring, bench_for
 from gossamer.scoring.findings import RealRecords, Terms
 from gossamer.scoring.targets import Target, TargetFinder
 
@@ -138,7 +137,7 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
             f"{choice.test_data}: other classes than --data; where one has no image, make it an empty sub-folder"
         )
     real = RealRecords(train=data.train, test=test)
-    kind_of(real.train.spec).check_real(choice.data, real)
+    bench_for(real.train.spec).check_real(choice.data, real)
     return real
 
 
@@ -173,23 +172,23 @@ def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRe
         InputError: records that cannot be scored.
     """
     cache = CacheFolder.default()
-    scoring = Scoring.begin(_terms(choice, kind_of(real.train.spec), targets, cache), targets, real, cache)
+    scoring = Scoring.begin(_terms(choice, targets, cache), targets, real, cache)
     if scoring.lacking:
         first = f"what depends on {real.train.name} alone comes first"
-        say(f"{scoring.terms.suite} scores of {', '.join(scoring.lacking)}; {first}")
+        say(f"{scoring.bench.suite.name} scores of {', '.join(scoring.lacking)}; {first}")
         with progress() as watched:
             scoring = scoring.completed(watched.count)
     return scoring.scored()
 
 
-def _terms(choice: ScoringChoice, kind: AbstractKind, targets: Sequence[Target], cache: CacheFolder) -> Terms:
+def _terms(choice: ScoringChoice, targets: Sequence[Target], cache: CacheFolder) -> Terms:
     num_workers = os.cpu_count() or 1 if choice.num_workers is None else choice.num_workers
     if num_workers < 1:
         raise InputError("--num-workers must be at least 1; leave it out for one a core")
     # As many of every target, and of real images beside them: scores of unequal numbers do not compare.
     sizes = [target.num_images for target in targets if target.num_images is not None]
     return Terms(
-        suite=(kind.quick if choice.quick else kind.full).name,
+        is_quick=choice.quick,
         seeds=choice.seeds,
         num_samples=min([choice.num_samples, *sizes]),
         permit_few_samples=choice.allow_few_samples,

@@ -1,4 +1,4 @@
-"""The loop over draws, seeds and scores that images and series share, and all that they differ in, as one class."""
+"""The bench: the loop over draws, seeds and scores that images and series share, and the methods they differ in."""
 
 from __future__ import annotations
 
@@ -24,8 +24,6 @@ from gossamer.evaluation.memorisation import NearestPair, Neighbours
 from gossamer.runs.cache import CacheFolder
 from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Terms
 
-BY_QUICK = "left out by --quick"
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gathered:
@@ -42,77 +40,6 @@ class Gathered:
     evidence: Sequence[AbstractEvidence]
     is_reference: bool = False
     besides: Findings = field(default_factory=Findings)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class AbstractBench(abc.ABC):
-    """Real records, on which any number of targets is scored.
-
-    Guarantee: none. All of it saw private data.
-
-    Attributes:
-        terms: on which targets are scored.
-        suite: the classifiers.
-        listed: the scores to compute.
-        real: the private side.
-        cache: keeps what depends on real records alone.
-    """
-
-    terms: Terms
-    suite: Suite[Any]
-    listed: Listed
-    real: RealRecords
-    cache: CacheFolder
-
-    def score(self, draws: Draws, count: Count) -> dict[str, Findings]:
-        """Score targets.
-
-        Args:
-            draws: of all targets.
-            count: told of progress.
-
-        Raises:
-            InputError: records that cannot be scored.
-        """
-        asked = Findings(versions={one.name: one.version for one in self.listed})
-        found = dict.fromkeys(draws, asked)
-        for part in self.gather(draws, count):
-            scores = scores_of(self.listed, part.evidence)
-            if part.is_reference:
-                scores = as_reference(scores, part.evidence[0].reference)
-            for name in part.targets:
-                found[name] |= part.besides | Findings(scores=scores)
-        return found
-
-    @abc.abstractmethod
-    def gather(self, draws: Draws, count: Count) -> Iterator[Gathered]:
-        """Gather the evidence that the listed scores need."""
-
-    def wants(self, *kinds: type[AbstractEvidence]) -> bool:
-        """Tell if a listed score needs one of some kinds of evidence."""
-        return bool(needing(self.listed, *kinds))
-
-    def neighbours(self, draws: Draws, count: Count) -> Iterator[Gathered]:
-        """Gather the nearest neighbours of the first seed's records, if a score needs them."""
-        if not self.wants(Neighbours):
-            return
-        train, test = (records.x.numpy() for records in (self.real.train, self.real.test))
-        for name, drawn in counted(draws, "nearest records", count):
-            seen = Neighbours(synthetic=drawn[0].x, train=train, held_out=test, seed=self.terms.seeds[0])
-            yield Gathered(targets=(name,), evidence=(seen,), besides=Findings(pairs=seen.found.pairs))
-
-
-def counted(draws: Draws, part: str, count: Count) -> Iterator[tuple[str, Sequence[SyntheticRecords]]]:
-    """Go through the targets, and tell how far that is."""
-    for number, item in enumerate(draws.items()):
-        count(part, number, len(draws))
-        yield item
-    count(part, len(draws), len(draws))
-
-
-def labelled(draws: Draws) -> dict[str, Sequence[SyntheticRecords]]:
-    """Return the targets that have labels."""
-    return {name: drawn for name, drawn in draws.items() if all(one.y is not None for one in drawn)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,15 +67,20 @@ class Shown:
         return made, kept, np.array([pair.distance for pair in self.pairs])
 
 
-class AbstractKind(abc.ABC):
-    """One kind of records, and how it is scored and shown.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AbstractBench(abc.ABC):
+    """Real records of one kind, on which any number of targets is scored and shown.
+
+    Guarantee: none. All of it saw private data.
 
     Attributes:
+        terms: on which targets are scored.
+        real: the private side.
+        cache: keeps what depends on real records alone.
         word: the records in the plural.
         full: suite of every score.
         quick: suite of the quick ones.
         use: evidence of the scores that need labels.
-        bench: scores targets.
         first_words: before the name of a classifier, in the name of the score that its bar shows.
     """
 
@@ -156,46 +88,78 @@ class AbstractKind(abc.ABC):
     full: ClassVar[Suite[Any]]
     quick: ClassVar[Suite[Any]]
     use: ClassVar[type[AbstractEvidence]]
-    bench: ClassVar[type[AbstractBench]]
     first_words: ClassVar[str] = ""
 
+    terms: Terms
+    real: RealRecords
+    cache: CacheFolder
+
     @property
-    @abc.abstractmethod
-    def scores(self) -> Listed:
-        """The list of scores."""
+    def suite(self) -> Suite[Any]:
+        """The suite that is asked for."""
+        return self.quick if self.terms.is_quick else self.full
 
-    def suite(self, name: str) -> Suite[Any]:
-        """Return the suite of a name."""
-        return self.quick if name == self.quick.name else self.full
+    @property
+    def listed(self) -> Listed:
+        """The scores that are asked for."""
+        return self.suite.of(self.scores())
 
-    def listed(self, terms: Terms) -> Listed:
-        """Return the scores that are asked for."""
-        return self.suite(terms.suite).of(self.scores)
+    def score(self, listed: Listed, draws: Draws, count: Count) -> dict[str, Findings]:
+        """Compute scores of targets.
 
-    def prepare(self, terms: Terms, listed: Listed, real: RealRecords, cache: CacheFolder) -> AbstractBench:
-        """Return a bench for some scores."""
-        return self.bench(terms=terms, suite=self.suite(terms.suite), listed=listed, real=real, cache=cache)
+        Args:
+            listed: the scores.
+            draws: of all targets.
+            count: told of progress.
 
-    def skipped(self, terms: Terms, draw: SyntheticRecords, real: RealRecords, found: Findings) -> dict[str, str]:
-        """Name the scores that were left out, and say why."""
-        asked, reasons = names_of(self.listed(terms)), {}
-        is_labelled = draw.y is not None and real.test.y is not None
-        needy = () if is_labelled else names_of(needing(self.scores, self.use))
-        for name in names_of(self.scores):
+        Raises:
+            InputError: records that cannot be scored.
+        """
+        found = dict.fromkeys(draws, Findings(versions={one.name: one.version for one in listed}))
+        for part in self.gather(listed, draws, count):
+            scores = scores_of(listed, part.evidence)
+            if part.is_reference:
+                scores = as_reference(scores, part.evidence[0].reference)
+            for name in part.targets:
+                found[name] |= part.besides | Findings(scores=scores)
+        return found
+
+    def neighbours(self, listed: Listed, draws: Draws, count: Count) -> Iterator[Gathered]:
+        """Gather the nearest neighbours of the first seed's records, if a score needs them."""
+        if not needing(listed, Neighbours):
+            return
+        train, test = (records.x.numpy() for records in (self.real.train, self.real.test))
+        for name, drawn in counted(draws, "nearest records", count):
+            seen = Neighbours(synthetic=drawn[0].x, train=train, held_out=test, seed=self.terms.seeds[0])
+            yield Gathered(targets=(name,), evidence=(seen,), besides=Findings(pairs=seen.found.pairs))
+
+    def skipped(self, draw: SyntheticRecords, found: Findings) -> dict[str, str]:
+        """Name the scores that were left out of a target's, and say why."""
+        asked, reasons = names_of(self.listed), {}
+        is_labelled = draw.y is not None and self.real.test.y is not None
+        needy = () if is_labelled else names_of(needing(self.scores(), self.use))
+        for name in names_of(self.scores()):
             if name in needy:
                 reasons[name] = f"the {self.word} have no labels"
             elif name not in asked:
-                reasons[name] = BY_QUICK
+                reasons[name] = "left out by --quick"
             elif name not in found.scores:
                 reasons[name] = self.reason(name, found)
         return reasons
 
-    def classifiers(self) -> dict[str, str]:
+    @classmethod
+    def classifiers(cls) -> dict[str, str]:
         """Map the name of each classifier to the score that its bar shows."""
-        return {one.name: f"{self.first_words}{one.name}_accuracy" for one in self.full.classifiers}
+        return {one.name: f"{cls.first_words}{one.name}_accuracy" for one in cls.full.classifiers}
 
+    @staticmethod
     @abc.abstractmethod
-    def check_real(self, where: str, real: RealRecords) -> None:
+    def scores() -> Listed:
+        """Return the list of scores of this kind of records."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def check_real(where: str, real: RealRecords) -> None:
         """Refuse real records that cannot be scored against.
 
         Raises:
@@ -203,7 +167,7 @@ class AbstractKind(abc.ABC):
         """
 
     @abc.abstractmethod
-    def check_draw(self, where: str, draw: SyntheticRecords, real: RealRecords) -> None:
+    def check_draw(self, where: str, draw: SyntheticRecords) -> None:
         """Refuse synthetic records that no score can tell anything about.
 
         Raises:
@@ -211,7 +175,7 @@ class AbstractKind(abc.ABC):
         """
 
     @abc.abstractmethod
-    def check_number(self, where: str, number: int, terms: Terms, real: RealRecords) -> None:
+    def check_number(self, where: str, number: int) -> None:
         """Refuse too few records before anything is computed.
 
         Raises:
@@ -219,9 +183,27 @@ class AbstractKind(abc.ABC):
         """
 
     @abc.abstractmethod
+    def gather(self, listed: Listed, draws: Draws, count: Count) -> Iterator[Gathered]:
+        """Gather the evidence that scores need."""
+
+    @abc.abstractmethod
     def reason(self, name: str, found: Findings) -> str:
         """Say why a score is not there that was asked for, of labelled records."""
 
+    @staticmethod
     @abc.abstractmethod
-    def draw_pictures(self, folder: Path, shown: Sequence[Shown], real: RealRecords) -> None:
+    def draw_pictures(folder: Path, shown: Sequence[Shown], real: RealRecords) -> None:
         """Write pictures of synthetic beside real records; the folder is private."""
+
+
+def counted(draws: Draws, part: str, count: Count) -> Iterator[tuple[str, Sequence[SyntheticRecords]]]:
+    """Go through the targets, and tell how far that is."""
+    for number, item in enumerate(draws.items()):
+        count(part, number, len(draws))
+        yield item
+    count(part, len(draws), len(draws))
+
+
+def labelled(draws: Draws) -> dict[str, Sequence[SyntheticRecords]]:
+    """Return the targets that have labels."""
+    return {name: drawn for name, drawn in draws.items() if all(one.y is not None for one in drawn)}

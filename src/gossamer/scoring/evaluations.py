@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from gossamer.errors import InputError
 from gossamer.evaluation.listed import SyntheticRecords, names_of
 from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.runs.cache import CacheFolder, content_key
-from gossamer.scoring.bench import AbstractKind
+from gossamer.scoring.bench import AbstractBench
 from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Terms
-from gossamer.scoring.images import ImageKind, versions
-from gossamer.scoring.series import SeriesKind
+from gossamer.scoring.images import ImageBench, versions
+from gossamer.scoring.series import SeriesBench
 from gossamer.scoring.targets import Target
 
 SCORING_FORMAT = 1
@@ -27,9 +27,9 @@ SCORING_FORMAT = 1
 _KIND = "evaluation"
 
 
-def kind_of(spec: AbstractSpec) -> AbstractKind:
-    """Return the kind of records that a specification describes; here alone it is decided."""
-    return SeriesKind() if isinstance(spec, SeriesSpec) else ImageKind()
+def bench_for(spec: AbstractSpec) -> type[AbstractBench]:
+    """Return the bench for the records that a specification describes; here alone it is decided."""
+    return SeriesBench if isinstance(spec, SeriesSpec) else ImageBench
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,22 +56,18 @@ class Scoring:
     Guarantee: none. All of it saw private data.
 
     Attributes:
-        terms: on which targets are scored.
+        bench: the real records, and the terms.
         targets: in order, each of a name of its own.
-        real: the private side.
-        cache: keeps findings.
         draws: of every target.
         keys: name of a target -> the digest of everything that its scores depend on, but their list.
-        found: name of a target -> kept findings.
+        found: name of a target -> its findings so far.
     """
 
-    terms: Terms
+    bench: AbstractBench
     targets: Sequence[Target]
-    real: RealRecords
-    cache: CacheFolder
     draws: Draws
-    keys: dict[str, str]
-    found: dict[str, Findings]
+    keys: Mapping[str, str]
+    found: Mapping[str, Findings]
 
     @classmethod
     def begin(cls, terms: Terms, targets: Sequence[Target], real: RealRecords, cache: CacheFolder) -> Scoring:
@@ -80,19 +76,19 @@ class Scoring:
         Raises:
             InputError: records that cannot be scored.
         """
-        kind = kind_of(real.train.spec)
-        kind.check_number(f"{real.test.name} (the real test records)", real.test.num_records, terms, real)
-        draws = {target.name: _draws(terms, kind, target, real) for target in targets}
+        bench = bench_for(real.train.spec)(terms=terms, real=real, cache=cache)
+        bench.check_number(f"{real.test.name} (the real test records)", real.test.num_records)
+        draws = {target.name: _draws(bench, target) for target in targets}
         num_beside = min(real.train.num_records, terms.num_samples)
-        kind.check_number(f"{real.train.name} (the real training records)", num_beside, terms, real)
-        keys = _keys(terms, draws, real)
+        bench.check_number(f"{real.train.name} (the real training records)", num_beside)
+        keys = _keys(bench, draws)
         found = {name: _kept(cache, key) for name, key in keys.items()}
-        return cls(terms=terms, targets=targets, real=real, cache=cache, draws=draws, keys=keys, found=found)
+        return cls(bench=bench, targets=targets, draws=draws, keys=keys, found=found)
 
     @property
     def lacking(self) -> Draws:
         """The targets of which a score is not kept."""
-        asked = self._kind.listed(self.terms)
+        asked = self.bench.listed
         return {name: drawn for name, drawn in self.draws.items() if self.found[name].lacks(asked)}
 
     def completed(self, count: Count) -> Scoring:
@@ -104,21 +100,17 @@ class Scoring:
         Raises:
             InputError: records that cannot be scored.
         """
-        draws, asked = self.lacking, self._kind.listed(self.terms)
-        lacking = {one.name: one for name in draws for one in self.found[name].lacks(asked)}
-        bench = self._kind.prepare(self.terms, tuple(lacking.values()), self.real, self.cache)
-        fresh = {name: self.found[name] | findings for name, findings in bench.score(draws, count).items()}
+        draws = self.lacking
+        lacking = {one.name: one for name in draws for one in self.found[name].lacks(self.bench.listed)}
+        fresh = self.bench.score(tuple(lacking.values()), draws, count)
+        fresh = {name: self.found[name] | findings for name, findings in fresh.items()}
         for name, findings in fresh.items():
-            self.cache.save_json(_KIND, self.keys[name], findings.to_json())
-        return dataclasses.replace(self, found=self.found | fresh)
+            self.bench.cache.save_json(_KIND, self.keys[name], findings.to_json())
+        return dataclasses.replace(self, found={**self.found, **fresh})
 
     def scored(self) -> list[Scored]:
         """Return all targets with their scores."""
         return [self._scored(target) for target in self.targets]
-
-    @property
-    def _kind(self) -> AbstractKind:
-        return kind_of(self.real.train.spec)
 
     def _scored(self, target: Target) -> Scored:
         statement, findings, images = target.statement, self.found[target.name], self.draws[target.name][0]
@@ -126,40 +118,39 @@ class Scoring:
         if statement is not None:
             terms = {"mechanism": statement.mechanism, "epsilon": statement.epsilon, "delta": statement.delta}
             claim = Claim(**terms, step=target.step)
-        named = names_of(self._kind.listed(self.terms))
         evaluation = Evaluation(
             target=target.name,
             claim=claim,
-            data=self.real.train.name,
-            suite=self.terms.suite,
+            data=self.bench.real.train.name,
+            suite=self.bench.suite.name,
             num_samples=len(images.x),
-            seeds=self.terms.seeds,
-            scores={name: findings.scores[name] for name in named if name in findings.scores},
-            skipped=self._kind.skipped(self.terms, images, self.real, findings),
+            seeds=self.bench.terms.seeds,
+            scores={name: findings.scores[name] for name in names_of(self.bench.listed) if name in findings.scores},
+            skipped=self.bench.skipped(images, findings),
             notes=findings.notes + target.notes,
         )
         return Scored(target=target, evaluation=evaluation, images=images, findings=findings)
 
 
-def _draws(terms: Terms, kind: AbstractKind, target: Target, real: RealRecords) -> list[SyntheticRecords]:
+def _draws(bench: AbstractBench, target: Target) -> list[SyntheticRecords]:
     draws = []
-    for seed in terms.seeds:
-        draw = target.draw(terms.num_samples, seed)
-        kind.check_draw(target.name, draw, real)
-        kind.check_number(target.name, len(draw.x), terms, real)
+    for seed in bench.terms.seeds:
+        draw = target.draw(bench.terms.num_samples, seed)
+        bench.check_draw(target.name, draw)
+        bench.check_number(target.name, len(draw.x))
         draws.append(draw)
     return draws
 
 
-def _keys(terms: Terms, draws: Draws, real: RealRecords) -> dict[str, str]:
+def _keys(bench: AbstractBench, draws: Draws) -> dict[str, str]:
     """Digest all that the scores of each target depend on, but their list: findings say which of it they have."""
-    records = {"train": real.train, "test": real.test}
+    terms, records = bench.terms, {"train": bench.real.train, "test": bench.real.test}
     parts = {f"{name}_{part}": getattr(one, part) for name, one in records.items() for part in ("x", "y", "people")}
     arrays = {name: part.numpy() for name, part in parts.items() if part is not None}
     settings = {
         "format": SCORING_FORMAT,
         "real": content_key(arrays, None),
-        "suite": terms.suite,
+        "suite": bench.suite.name,
         "seeds": list(terms.seeds),
         "num_samples": terms.num_samples,
         "permit_few_samples": terms.permit_few_samples,

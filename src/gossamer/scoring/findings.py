@@ -41,7 +41,7 @@ class Terms:
     """The terms on which targets are scored.
 
     Attributes:
-        suite: name of the suite of scores.
+        is_quick: the quick suite of scores, not the full one.
         seeds: one a repetition.
         num_samples: real training records that classifiers learn from, at most.
         permit_few_samples: go on with fewer records than features.
@@ -49,7 +49,7 @@ class Terms:
         num_workers: classifiers at a time.
     """
 
-    suite: str
+    is_quick: bool
     seeds: tuple[int, ...]
     num_samples: int
     permit_few_samples: bool

@@ -18,35 +18,73 @@ from gossamer.evaluation import suite as images
 from gossamer.evaluation.downstream import LabelledImages, Predictions, Task, predict_all
 from gossamer.evaluation.encoder import Encoded, Encoder, EncoderSettings
 from gossamer.evaluation.inception import NUM_FEATURES, InceptionEncoder
-from gossamer.evaluation.listed import Listed, SyntheticRecords, set_name
+from gossamer.evaluation.listed import Listed, SyntheticRecords, needing, set_name
 from gossamer.evaluation.suite import ImageFeatures, InceptionFeatures
 from gossamer.evaluation.use import REAL, TEST, ImageAnswers, TaskKey, downstream_tasks
 from gossamer.reports.grid import comparison_grid, save_png
 from gossamer.reports.pairs import pairs_picture
 from gossamer.runs.cache import content_key
-from gossamer.scoring.bench import AbstractBench, AbstractKind, Gathered, Shown, counted, labelled
+from gossamer.scoring.bench import AbstractBench, Gathered, Shown, counted, labelled
 from gossamer.scoring.encoder import find_encoder
-from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Terms
+from gossamer.scoring.findings import Count, Draws, Findings, RealRecords
 
 NUM_GRID_COLUMNS = 10
 _VERDICTS = "verdicts"
 
 
 class ImageBench(AbstractBench):
-    """Real images, on which any number of targets is scored.
+    """Real images, on which any number of targets is scored and shown.
 
     Guarantee: none. All of it saw private data.
     """
 
-    def gather(self, draws: Draws, count: Count) -> Iterator[Gathered]:
+    word = "images"
+    full = images.FULL
+    quick = images.QUICK
+    use = ImageAnswers
+
+    @staticmethod
+    def scores() -> Listed:
+        """Return the list of scores of images."""
+        return images.SCORES
+
+    @staticmethod
+    def check_real(where: str, real: RealRecords) -> None:
+        """Refuse real images without labels."""
+        if real.train.y is None or real.test.y is None:
+            raise InputError(
+                f"{where}: has no labels, and encoder and classifiers need them; add them as y, or a sub-folder for "
+                "each class"
+            )
+
+    def check_draw(self, where: str, draw: SyntheticRecords) -> None:
+        """Refuse values, labels or copies that no score can tell anything about."""
+        images.check_images(where, draw, self.real.train.spec.num_classes)
+
+    def check_number(self, where: str, number: int) -> None:
+        """Refuse fewer than the inception score and the Frechet distance want."""
+        images.check_number(
+            where,
+            number,
+            num_features=EncoderSettings().num_features,
+            num_classes=self.real.train.spec.num_classes,
+            permit_few_samples=self.terms.permit_few_samples,
+        )
+        terms = self.terms
+        if terms.inception_weights is not None and number < NUM_FEATURES and not terms.permit_few_samples:
+            raise InputError(
+                f"{where}: {number} images; a FID wants {NUM_FEATURES}: give more, --allow-few-samples, or no weights"
+            )
+
+    def gather(self, listed: Listed, draws: Draws, count: Count) -> Iterator[Gathered]:
         """Gather features, Inception's features, answers of classifiers and neighbours, as the scores need them."""
-        if self.wants(ImageFeatures):
+        if needing(listed, ImageFeatures):
             yield from self._features(draws, count)
-        if self.wants(InceptionFeatures) and self.terms.inception_weights is not None:
+        if needing(listed, InceptionFeatures) and self.terms.inception_weights is not None:
             yield from self._inception_features(self.terms.inception_weights, draws, count)
-        if self.wants(ImageAnswers) and (able := labelled(draws)):
+        if needing(listed, ImageAnswers) and (able := labelled(draws)):
             yield from self._answers(able, count)
-        yield from self.neighbours(draws, count)
+        yield from self.neighbours(listed, draws, count)
 
     def _features(self, draws: Draws, count: Count) -> Iterator[Gathered]:
         encoder = find_encoder(self.real.train, self.cache, seed=self.terms.seeds[0], count=count)
@@ -131,52 +169,12 @@ class ImageBench(AbstractBench):
                 self.cache.save_json(_VERDICTS, key, kept)
         return verdicts, notes
 
-
-class ImageKind(AbstractKind):
-    """Images, and how they are scored and shown."""
-
-    word = "images"
-    full = images.FULL
-    quick = images.QUICK
-    use = ImageAnswers
-    bench = ImageBench
-
-    @property
-    def scores(self) -> Listed:
-        """The list of scores."""
-        return images.SCORES
-
-    def check_real(self, where: str, real: RealRecords) -> None:
-        """Refuse real images without labels."""
-        if real.train.y is None or real.test.y is None:
-            raise InputError(
-                f"{where}: has no labels, and encoder and classifiers need them; add them as y, or a sub-folder for "
-                "each class"
-            )
-
-    def check_draw(self, where: str, draw: SyntheticRecords, real: RealRecords) -> None:
-        """Refuse values, labels or copies that no score can tell anything about."""
-        images.check_images(where, draw, real.train.spec.num_classes)
-
-    def check_number(self, where: str, number: int, terms: Terms, real: RealRecords) -> None:
-        """Refuse fewer than the inception score and the Frechet distance want."""
-        images.check_number(
-            where,
-            number,
-            num_features=EncoderSettings().num_features,
-            num_classes=real.train.spec.num_classes,
-            permit_few_samples=terms.permit_few_samples,
-        )
-        if terms.inception_weights is not None and number < NUM_FEATURES and not terms.permit_few_samples:
-            raise InputError(
-                f"{where}: {number} images; a FID wants {NUM_FEATURES}: give more, --allow-few-samples, or no weights"
-            )
-
     def reason(self, name: str, found: Findings) -> str:
         """Say why the FID is not there."""
         return "no --inception-weights given"
 
-    def draw_pictures(self, folder: Path, shown: Sequence[Shown], real: RealRecords) -> None:
+    @staticmethod
+    def draw_pictures(folder: Path, shown: Sequence[Shown], real: RealRecords) -> None:
         """Write grids of all targets and of real test images, and nearest pairs."""
         assert real.test.y is not None
         scale = max(1, 48 // real.test.spec.shape[-1])

@@ -9,30 +9,55 @@ import numpy as np
 
 from gossamer.data.records import RecordSet
 from gossamer.data.series import SeriesSpec
-from gossamer.evaluation.listed import Listed, SyntheticRecords, check_labels, set_name
+from gossamer.evaluation.listed import Listed, SyntheticRecords, check_labels, needing, set_name
 from gossamer.evaluation.series import suite as series
 from gossamer.evaluation.series.downstream import Verdict, judge_all
 from gossamer.evaluation.series.matching import SeriesSet, at_most, drawn_like, match
 from gossamer.evaluation.series.suite import Look
 from gossamer.evaluation.series.use import REAL, TEST, SeriesAnswers, Verdicts, all_fits, halves_by_person
 from gossamer.extras import from_extra, need
-from gossamer.scoring.bench import AbstractBench, AbstractKind, Gathered, Shown, counted, labelled
-from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Terms
+from gossamer.scoring.bench import AbstractBench, Gathered, Shown, counted, labelled
+from gossamer.scoring.findings import Count, Draws, Findings, RealRecords
 
 
 class SeriesBench(AbstractBench):
-    """Real series, on which any number of targets is scored.
+    """Real series, on which any number of targets is scored and shown.
 
     Guarantee: none. All of it saw private data.
     """
 
-    def gather(self, draws: Draws, count: Count) -> Iterator[Gathered]:
+    word = "series"
+    full = series.FULL
+    quick = series.QUICK
+    use = SeriesAnswers
+    first_words = "tstr_"
+
+    @staticmethod
+    def scores() -> Listed:
+        """Return the list of scores of series."""
+        return series.SCORES
+
+    @staticmethod
+    def check_real(where: str, real: RealRecords) -> None:
+        """Let real series do without labels, but not without what warps them."""
+        need("series", "scoring time series")
+
+    def check_draw(self, where: str, draw: SyntheticRecords) -> None:
+        """Refuse values, labels or copies that no score can tell anything about."""
+        SeriesSet(name=where, x=draw.x, y=draw.y)
+        check_labels(where, "series", draw, self.real.train.spec.num_classes)
+
+    def check_number(self, where: str, number: int) -> None:
+        """Refuse fewer than the discrepancy and the Frechet distance want."""
+        series.check_number(where, number, permit_few_samples=self.terms.permit_few_samples)
+
+    def gather(self, listed: Listed, draws: Draws, count: Count) -> Iterator[Gathered]:
         """Gather looks, answers of classifiers and neighbours, as the scores need them."""
-        if self.wants(Look):
+        if needing(listed, Look):
             yield from self._looks(draws, count)
-        if self.wants(SeriesAnswers) and self.real.test.y is not None and (able := labelled(draws)):
+        if needing(listed, SeriesAnswers) and self.real.test.y is not None and (able := labelled(draws)):
             yield from self._answers(able, count)
-        yield from self.neighbours(draws, count)
+        yield from self.neighbours(listed, draws, count)
 
     def _looks(self, draws: Draws, count: Count) -> Iterator[Gathered]:
         """Gather how the series look, and the same of real series in their place, once for equal numbers of them."""
@@ -94,35 +119,6 @@ class SeriesBench(AbstractBench):
             count("classifiers", len(found), len(fits))
         return found
 
-
-class SeriesKind(AbstractKind):
-    """Time series, and how they are scored and shown."""
-
-    word = "series"
-    full = series.FULL
-    quick = series.QUICK
-    use = SeriesAnswers
-    bench = SeriesBench
-    first_words = "tstr_"
-
-    @property
-    def scores(self) -> Listed:
-        """The list of scores."""
-        return series.SCORES
-
-    def check_real(self, where: str, real: RealRecords) -> None:
-        """Let real series do without labels, but not without what warps them."""
-        need("series", "scoring time series")
-
-    def check_draw(self, where: str, draw: SyntheticRecords, real: RealRecords) -> None:
-        """Refuse values, labels or copies that no score can tell anything about."""
-        SeriesSet(name=where, x=draw.x, y=draw.y)
-        check_labels(where, "series", draw, real.train.spec.num_classes)
-
-    def check_number(self, where: str, number: int, terms: Terms, real: RealRecords) -> None:
-        """Refuse fewer than the discrepancy and the Frechet distance want."""
-        series.check_number(where, number, permit_few_samples=terms.permit_few_samples)
-
     def reason(self, name: str, found: Findings) -> str:
         """Say why a score of labelled series is not there."""
         if not name.endswith("_people"):
@@ -131,7 +127,8 @@ class SeriesKind(AbstractKind):
             return "the generator may have learnt from everybody who is tested; split the data between people"
         return "the data do not say which series are of one person, or there are too few people"
 
-    def draw_pictures(self, folder: Path, shown: Sequence[Shown], real: RealRecords) -> None:
+    @staticmethod
+    def draw_pictures(folder: Path, shown: Sequence[Shown], real: RealRecords) -> None:
         """Draw series per class with mean and band, spectra, an embedding, nearest pairs; all show real series."""
         with from_extra("evaluate", "a picture of time series"):
             from gossamer.reports.curves import save_figure

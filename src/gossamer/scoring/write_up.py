@@ -15,7 +15,7 @@ from gossamer.extras import from_extra
 from gossamer.reports.tables import ScoreRow, write_scores_csv
 from gossamer.runs.files import write_json
 from gossamer.scoring.bench import Shown
-from gossamer.scoring.evaluations import Scored, kind_of
+from gossamer.scoring.evaluations import Scored, bench_for
 from gossamer.scoring.findings import RealRecords
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ def write_up(folder: Path, scored: Sequence[Scored], real: RealRecords, tree: An
         raise ResourceError(f"{folder}: cannot be made ({error.strerror}); name another --out") from None
     write_json(folder / _RECORD, tree)
     write_scores_csv(folder / "scores.csv", [row for one in scored for row in _rows(one)])
-    kind = kind_of(real.train.spec)
+    bench = bench_for(real.train.spec)
     suffixes = [""] if len(scored) == 1 else [f"-{number}" for number in range(1, len(scored) + 1)]
     for one, suffix in zip(scored, suffixes):
-        save_figure(bars(*_bars(one, kind.classifiers())), folder / f"scores{suffix}")
-    kind.draw_pictures(folder, [_shown(one, suffix) for one, suffix in zip(scored, suffixes)], real)
+        save_figure(bars(*_bars(one, bench.classifiers())), folder / f"scores{suffix}")
+    bench.draw_pictures(folder, [_shown(one, suffix) for one, suffix in zip(scored, suffixes)], real)
     shown = _curves(scored)
     if shown:
         deltas = {one.evaluation.claim.delta for one in scored if one.evaluation.claim is not None}
