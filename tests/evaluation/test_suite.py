@@ -31,7 +31,8 @@ from gossamer.evaluation.listed import (
 )
 from gossamer.evaluation.score import Score
 from gossamer.evaluation.suite import FULL, QUICK, SCORES, ImageFeatures, check_images, check_number
-from gossamer.evaluation.use import REAL, TEST, ImageAnswers, Verdicts, downstream_tasks
+from gossamer.evaluation.use import REAL, TEST, ImageAnswers, Verdicts
+from gossamer.evaluation.workers import Task, tasks_of
 
 REQUIRED = (
     "inception_score", "frechet_distance", "precision", "recall", "density", "coverage", "cnn_accuracy",
@@ -41,6 +42,10 @@ REQUIRED = (
 
 def score_names(suite: Suite) -> tuple[str, ...]:
     return names_of(suite.of(SCORES))
+
+
+def downstream_tasks(suite: Suite, targets: tuple[str, ...], seeds: tuple[int, ...]) -> list[Task]:
+    return tasks_of(suite, targets, seeds, train=REAL, test=TEST)
 
 
 def score_features(draw: Encoded, real: Encoded, *, permit_few_samples: bool = False) -> dict[str, Score]:

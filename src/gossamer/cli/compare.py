@@ -16,7 +16,7 @@ from gossamer.cli.tables import show_comparison
 from gossamer.errors import InputError
 from gossamer.evaluation.comparison import Comparison, compare
 from gossamer.evaluation.record import NOT_COVERED
-from gossamer.scoring.evaluations import Scored
+from gossamer.scoring.findings import Scored
 from gossamer.scoring.targets import Target, TargetFinder, named_apart
 from gossamer.scoring.write_up import check_place, write_up
 

@@ -15,7 +15,7 @@ from gossamer.cli.scoring import ScoringChoice, load_real, score_targets
 from gossamer.cli.tables import show_checkpoints, show_evaluation
 from gossamer.errors import InputError
 from gossamer.evaluation.record import NOT_COVERED
-from gossamer.scoring.evaluations import Scored
+from gossamer.scoring.findings import Scored
 from gossamer.scoring.targets import Target, TargetFinder
 from gossamer.scoring.write_up import check_place, write_up
 

@@ -22,8 +22,8 @@ from gossamer.privacy.adjacency import Unit
 from gossamer.runs.cache import CacheFolder
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
-from gossamer.scoring.evaluations import Scored, Scoring, bench_for
-from gossamer.scoring.findings import RealRecords, Terms
+from gossamer.scoring.evaluations import Scoring, bench_for
+from gossamer.scoring.findings import RealRecords, Scored, Terms
 from gossamer.scoring.targets import Target, TargetFinder
 
 FULL_NUM_SEEDS = 3

@@ -14,7 +14,7 @@ from gossamer.evaluation.score import Score
 from gossamer.evaluation.series.suite import FULL, WAYS, rates_of
 from gossamer.evaluation.suite import SCORES
 from gossamer.privacy.statement import shown_epsilon
-from gossamer.scoring.evaluations import Scored
+from gossamer.scoring.findings import Scored
 
 _NUM_NAMED = 6
 _NAME_WIDTH = 30

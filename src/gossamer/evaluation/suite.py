@@ -36,15 +36,13 @@ from gossamer.evaluation.use import (
     FORWARDS,
     ON_REAL,
     ImageAnswers,
-    accuracy,
     calibrated_mean_of_twelve,
-    macro_f1,
     mean_of_twelve,
+    rate,
 )
 
 _CLASSIFIERS = (SMALL_CNN, *TWELVE)
 _QUICK = {"mlp", "cnn"}
-_TITLES = {"cnn": "CNN accuracy", "mlp": "MLP accuracy"}
 _OF_TESTS = "share of test images"
 
 
@@ -130,20 +128,18 @@ def _on_side(measure: Callable[..., Score], side: str, *of: str) -> Callable[[Im
 
 
 def _of_classifiers() -> Iterator[ListedScore[ImageAnswers]]:
-    for side in (FORWARDS, ON_REAL, BACKWARDS):
+    for kind, side in (("accuracy", FORWARDS), ("accuracy", ON_REAL), ("accuracy", BACKWARDS), ("macro_f1", FORWARDS)):
         for name in (one.name for one in _CLASSIFIERS):
+            is_headline = name in _QUICK and (kind, side) == ("accuracy", FORWARDS)
             yield ListedScore(
-                name=f"{name}_accuracy{side}",
+                name=f"{name}_{kind}{side}",
                 needs=ImageAnswers,
-                compute=_on_side(accuracy, side, name),
-                title=_TITLES.get(name, "") if side == FORWARDS else "",
-                unit=_OF_TESTS if name in _QUICK and side == FORWARDS else "value",
-                is_headline=name in _QUICK and side == FORWARDS,
+                compute=_on_side(rate, side, name, kind),
+                title=f"{name.upper()} accuracy" if is_headline else "",
+                unit=_OF_TESTS if is_headline else "value",
+                is_headline=is_headline,
                 is_quick=name in _QUICK and side != BACKWARDS,
             )
-    for name in (one.name for one in _CLASSIFIERS):
-        compute = _on_side(macro_f1, FORWARDS, name)
-        yield ListedScore(name=f"{name}_macro_f1", needs=ImageAnswers, compute=compute, is_quick=name in _QUICK)
 
 
 SCORES: Listed = (

@@ -3,53 +3,27 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.evaluation.classifiers import TWELVE, Classifier
-from gossamer.evaluation.downstream import LabelledImages, Task
+from gossamer.evaluation.downstream import LabelledImages
 from gossamer.evaluation.listed import AbstractEvidence, Suite, set_name
 from gossamer.evaluation.score import Score
 from gossamer.evaluation.verdicts import Basis, calibrated_accuracy, mean_accuracy, mean_macro_f1
+from gossamer.evaluation.workers import TaskKey
 
 REAL = "real training images"
 TEST = "real test images"
+_RATES = {"accuracy": mean_accuracy, "macro_f1": mean_macro_f1}
 FORWARDS, ON_REAL, BACKWARDS = "", "_real", "_real_to_synthetic"
 """Ends of the names of scores: direction of training and testing."""
 
-TaskKey = tuple[str, str, int]
-"""The set that a classifier was trained on, its name, its seed."""
 Verdicts = Mapping[TaskKey, Mapping[str, NDArray[np.integer]]]
 """The answers of each fitted classifier: set that it was tested on -> predicted labels."""
-
-
-def downstream_tasks(suite: Suite[Classifier], targets: Sequence[str], seeds: Sequence[int]) -> tuple[Task, ...]:
-    """List the fits: every classifier, once a seed, to the real training images and to each target's.
-
-    Tasks that are trained and tested on real images alone are the same for every target, and can be kept. Synthetic
-    images are shown to the classifiers of the first seed alone, which must be fitted anew.
-
-    Args:
-        suite: the classifiers; in a full one, those trained on real images are tested on synthetic ones, too.
-        targets: names.
-        seeds: one a repetition.
-    """
-    backwards = tuple(set_name(target, seeds[0]) for target in targets) if suite.is_full else ()
-    on_real = (
-        Task(classifier=one, train=REAL, tests=(TEST, *backwards) if seed == seeds[0] else (TEST,), seed=seed)
-        for one in suite.classifiers
-        for seed in seeds
-    )
-    on_synthetic = (
-        Task(classifier=one, train=set_name(target, seed), tests=(TEST,), seed=seed)
-        for target in targets
-        for one in suite.classifiers
-        for seed in seeds
-    )
-    return (*on_real, *on_synthetic)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,56 +82,36 @@ class ImageAnswers(AbstractEvidence):
             suite: the classifiers.
             target: its name.
             seeds: one a repetition.
-            sets: real training and test images, and the target's, by the names that `downstream_tasks` uses.
+            sets: real training and test images, and the target's, by the names that `tasks_of` uses.
             verdicts: predictions of all those tasks.
         """
         names = [one.name for one in suite.classifiers]
         draws = [set_name(target, seed) for seed in seeds]
         num_synthetic, num_real, num_test = (len(sets[name].labels) for name in (draws[0], REAL, TEST))
         forwards = Side(
-            suffix=FORWARDS,
-            words="trained on synthetic images, tested on real ones",
+            suffix=FORWARDS, words="trained on synthetic images, tested on real ones", true=sets[TEST].labels,
             labels={n: np.stack([verdicts[d, n, s][TEST] for d, s in zip(draws, seeds)]) for n in names},
-            true=sets[TEST].labels,
-            num_synthetic=num_synthetic,
-            num_real=num_test,
-            seeds=seeds,
-        )
+            num_synthetic=num_synthetic, num_real=num_test, seeds=seeds,
+        )  # fmt: skip
         real = Side(
-            suffix=ON_REAL,
-            words="trained on real images, tested on real ones",
+            suffix=ON_REAL, words="trained on real images, tested on real ones", true=sets[TEST].labels,
             labels={n: np.stack([verdicts[REAL, n, s][TEST] for s in seeds]) for n in names},
-            true=sets[TEST].labels,
-            num_synthetic=0,
-            num_real=num_real + num_test,
-            seeds=seeds,
-        )
+            num_synthetic=0, num_real=num_real + num_test, seeds=seeds,
+        )  # fmt: skip
         if not suite.is_full:
             return cls(sides={side.suffix: side for side in (forwards, real)})
         backwards = Side(
-            suffix=BACKWARDS,
-            words="trained on real images, tested on synthetic ones",
+            suffix=BACKWARDS, words="trained on real images, tested on synthetic ones", true=sets[draws[0]].labels,
             labels={n: verdicts[REAL, n, seeds[0]][draws[0]][None] for n in names},
-            true=sets[draws[0]].labels,
-            num_synthetic=num_synthetic,
-            num_real=num_real,
-            seeds=seeds[:1],
-        )
+            num_synthetic=num_synthetic, num_real=num_real, seeds=seeds[:1],
+        )  # fmt: skip
         return cls(sides={side.suffix: side for side in (forwards, real, backwards)})
 
 
-def accuracy(side: Side, classifier: str) -> Score:
-    """Score the accuracy of one classifier, averaged over seeds."""
-    name = f"{classifier}_accuracy{side.suffix}"
-    labels = side.labels[classifier][None]
-    return mean_accuracy(name, labels, side.true, side.basis(classifier), _stream(name, side.seeds))
-
-
-def macro_f1(side: Side, classifier: str) -> Score:
-    """Score the mean of the classes' F1 of one classifier, averaged over seeds."""
-    name = f"{classifier}_macro_f1{side.suffix}"
-    labels = side.labels[classifier][None]
-    return mean_macro_f1(name, labels, side.true, side.basis(classifier), _stream(name, side.seeds))
+def rate(side: Side, classifier: str, kind: str) -> Score:
+    """Score one classifier, averaged over seeds: its ``accuracy``, or ``macro_f1``, the mean of the classes' F1."""
+    name, labels = f"{classifier}_{kind}{side.suffix}", side.labels[classifier][None]
+    return _RATES[kind](name, labels, side.true, side.basis(classifier), _stream(name, side.seeds))
 
 
 def mean_of_twelve(side: Side) -> Score:

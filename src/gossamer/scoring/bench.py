@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from gossamer.evaluation.listed import (
     AbstractEvidence,
     Listed,
@@ -20,9 +18,9 @@ from gossamer.evaluation.listed import (
     needing,
     scores_of,
 )
-from gossamer.evaluation.memorisation import NearestPair, Neighbours
+from gossamer.evaluation.memorisation import Neighbours
 from gossamer.runs.cache import CacheFolder
-from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Terms
+from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Scored, Terms
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,31 +38,6 @@ class Gathered:
     evidence: Sequence[AbstractEvidence]
     is_reference: bool = False
     besides: Findings = field(default_factory=Findings)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Shown:
-    """A target as pictures show it.
-
-    Attributes:
-        name: of the target.
-        records: the first seed's draw.
-        pairs: those of them that are nearest to a training record.
-        confusions: direction -> (classes, classes) numbers of test records, true class by predicted; may be empty.
-        suffix: of the names of files that show this target alone.
-    """
-
-    name: str
-    records: SyntheticRecords
-    pairs: Sequence[NearestPair]
-    confusions: Mapping[str, np.ndarray]
-    suffix: str
-
-    def paired(self, real: RealRecords) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return synthetic records, the training record nearest to each, and their distances."""
-        made = self.records.x[[pair.synthetic_index for pair in self.pairs]]
-        kept = real.train.x[[pair.train_index for pair in self.pairs]].numpy()
-        return made, kept, np.array([pair.distance for pair in self.pairs])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -192,8 +165,14 @@ class AbstractBench(abc.ABC):
 
     @staticmethod
     @abc.abstractmethod
-    def draw_pictures(folder: Path, shown: Sequence[Shown], real: RealRecords) -> None:
-        """Write pictures of synthetic beside real records; the folder is private."""
+    def draw_pictures(folder: Path, shown: Mapping[str, Scored], real: RealRecords) -> None:
+        """Write pictures of synthetic beside real records.
+
+        Args:
+            folder: private.
+            shown: end of the names of files that show a target alone -> the target.
+            real: the private side.
+        """
 
 
 def counted(draws: Draws, part: str, count: Count) -> Iterator[tuple[str, Sequence[SyntheticRecords]]]:

@@ -17,7 +17,7 @@ from gossamer.evaluation.listed import SyntheticRecords, names_of
 from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.runs.cache import CacheFolder, content_key
 from gossamer.scoring.bench import AbstractBench
-from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Terms
+from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Scored, Terms
 from gossamer.scoring.images import ImageBench, versions
 from gossamer.scoring.series import SeriesBench
 from gossamer.scoring.targets import Target
@@ -30,23 +30,6 @@ _KIND = "evaluation"
 def bench_for(spec: AbstractSpec) -> type[AbstractBench]:
     """Return the bench for the records that a specification describes; here alone it is decided."""
     return SeriesBench if isinstance(spec, SeriesSpec) else ImageBench
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Scored:
-    """A target with its scores.
-
-    Attributes:
-        target: was scored.
-        evaluation: the record.
-        images: the first seed's draw, images or series.
-        findings: of the bench, with what only pictures show.
-    """
-
-    target: Target
-    evaluation: Evaluation
-    images: SyntheticRecords
-    findings: Findings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

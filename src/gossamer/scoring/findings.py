@@ -14,8 +14,9 @@ from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
 from gossamer.evaluation.listed import Listed, SyntheticRecords
 from gossamer.evaluation.memorisation import NearestPair
-from gossamer.evaluation.record import score_from_json, score_to_json
+from gossamer.evaluation.record import Evaluation, score_from_json, score_to_json
 from gossamer.evaluation.score import Score
+from gossamer.scoring.targets import Target
 
 Count = Callable[[str, int, int], None]
 """Told of progress: the part in words, how many are done, of how many."""
@@ -117,3 +118,27 @@ class Findings:
             )
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise InputError(f"damaged findings ({type(error).__name__})") from None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """A target with its scores.
+
+    Attributes:
+        target: was scored.
+        evaluation: the record.
+        images: the first seed's draw, images or series.
+        findings: of the bench, with what only pictures show.
+    """
+
+    target: Target
+    evaluation: Evaluation
+    images: SyntheticRecords
+    findings: Findings
+
+    def paired(self, real: RealRecords) -> tuple[NDArray, NDArray, NDArray]:
+        """Return synthetic records, the training record nearest to each, and their distances."""
+        pairs = self.findings.pairs
+        made = self.images.x[[pair.synthetic_index for pair in pairs]]
+        kept = real.train.x[[pair.train_index for pair in pairs]].numpy()
+        return made, kept, np.array([pair.distance for pair in pairs])

@@ -7,6 +7,7 @@ import functools
 import importlib.metadata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,18 +16,19 @@ from numpy.typing import NDArray
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
 from gossamer.evaluation import suite as images
-from gossamer.evaluation.downstream import LabelledImages, Predictions, Task, predict_all
+from gossamer.evaluation.downstream import LabelledImages, Predictions, predict_all
 from gossamer.evaluation.encoder import Encoded, Encoder, EncoderSettings
 from gossamer.evaluation.inception import NUM_FEATURES, InceptionEncoder
 from gossamer.evaluation.listed import Listed, SyntheticRecords, needing, set_name
 from gossamer.evaluation.suite import ImageFeatures, InceptionFeatures
-from gossamer.evaluation.use import REAL, TEST, ImageAnswers, TaskKey, downstream_tasks
+from gossamer.evaluation.use import REAL, TEST, ImageAnswers
+from gossamer.evaluation.workers import Task, TaskKey, tasks_of
 from gossamer.reports.grid import comparison_grid, save_png
 from gossamer.reports.pairs import pairs_picture
 from gossamer.runs.cache import content_key
-from gossamer.scoring.bench import AbstractBench, Gathered, Shown, counted, labelled
+from gossamer.scoring.bench import AbstractBench, Gathered, counted, labelled
 from gossamer.scoring.encoder import find_encoder
-from gossamer.scoring.findings import Count, Draws, Findings, RealRecords
+from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Scored
 
 NUM_GRID_COLUMNS = 10
 _VERDICTS = "verdicts"
@@ -123,7 +125,7 @@ class ImageBench(AbstractBench):
 
     def _answers(self, draws: Draws, count: Count) -> Iterator[Gathered]:
         seeds, sets = self.terms.seeds, self._sets(draws)
-        verdicts, notes = self._verdicts(downstream_tasks(self.suite, tuple(draws), seeds), sets, count)
+        verdicts, notes = self._verdicts(tasks_of(self.suite, tuple(draws), seeds, train=REAL, test=TEST), sets, count)
         for name in draws:
             own = {set_name(name, seed) for seed in seeds}
             yield Gathered(
@@ -141,7 +143,7 @@ class ImageBench(AbstractBench):
         return sets
 
     def _verdicts(
-        self, tasks: Sequence[Task], sets: Mapping[str, LabelledImages], count: Count
+        self, tasks: Sequence[Task[Any]], sets: Mapping[str, LabelledImages], count: Count
     ) -> tuple[dict[TaskKey, Mapping[str, NDArray[np.int64]]], dict[TaskKey, str]]:
         """Return labels and notes of all tasks; those on real images alone come from the cache, if kept."""
         key = content_key({"x": sets[REAL].images, "y": sets[REAL].labels, "test": sets[TEST].images}, versions())
@@ -154,13 +156,13 @@ class ImageBench(AbstractBench):
             if known is None:
                 todo.append(task)
             else:
-                verdicts[_key(task)] = {TEST: np.array(known, dtype=np.int64)}
+                verdicts[task.key] = {TEST: np.array(known, dtype=np.int64)}
         num_kept = len(kept)
         try:
             for one in _followed(todo, sets, self.terms.num_workers, count):
-                verdicts[_key(one.task)] = one.labels
+                verdicts[one.task.key] = one.labels
                 if one.note:
-                    notes[_key(one.task)] = one.note
+                    notes[one.task.key] = one.note
                 if one.task.train == REAL:
                     kept[_kept_name(one.task)] = one.labels[TEST].tolist()
         finally:
@@ -174,27 +176,25 @@ class ImageBench(AbstractBench):
         return "no --inception-weights given"
 
     @staticmethod
-    def draw_pictures(folder: Path, shown: Sequence[Shown], real: RealRecords) -> None:
+    def draw_pictures(folder: Path, shown: Mapping[str, Scored], real: RealRecords) -> None:
         """Write grids of all targets and of real test images, and nearest pairs."""
         assert real.test.y is not None
         scale = max(1, 48 // real.test.spec.shape[-1])
-        named = [(one.name, one.records.x, one.records.y) for one in shown]
+        named = [(one.target.name, one.images.x, one.images.y) for one in shown.values()]
         named.append((f"real test images of {real.test.name}", real.test.x.numpy(), real.test.y.numpy()))
         save_png(folder / "samples.png", comparison_grid(named, NUM_GRID_COLUMNS, scale))
-        for one in shown:
-            if one.pairs:
-                save_png(folder / f"nearest-pairs{one.suffix}.png", pairs_picture(*one.paired(real)))
+        for suffix, one in shown.items():
+            if one.findings.pairs:
+                save_png(folder / f"nearest-pairs{suffix}.png", pairs_picture(*one.paired(real)))
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the libraries that scores depend on, beside torch's and our own."""
-    return {name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn", "scipy")} | _xgboost()
+    """Return the versions of the libraries that scores depend on, beside torch's and our own.
 
-
-def _xgboost() -> dict[str, str]:
-    """Return its version under either name; neither if it is absent, which the classifier will say."""
+    XGBoost has two names. A classifier without it will say so.
+    """
     found = {}
-    for name in ("xgboost-cpu", "xgboost"):
+    for name in ("numpy", "scikit-learn", "scipy", "xgboost-cpu", "xgboost"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
@@ -206,22 +206,18 @@ def _labelled(name: str, records: RecordSet, chosen: torch.Tensor | None = None)
     return LabelledImages(name=name, images=x.numpy(), labels=y.numpy())
 
 
-def _key(task: Task) -> TaskKey:
-    return task.train, task.classifier.name, task.seed
-
-
-def _kept_name(task: Task) -> str:
+def _kept_name(task: Task[Any]) -> str:
     return f"{task.classifier.name} {task.seed}"
 
 
 def _followed(
-    tasks: Sequence[Task], sets: Mapping[str, LabelledImages], num_workers: int, count: Count
+    tasks: Sequence[Task[Any]], sets: Mapping[str, LabelledImages], num_workers: int, count: Count
 ) -> Iterator[Predictions]:
     """Perform tasks and tell how far they are, in expected seconds of one core: the slowest come first."""
-    expected = {_key(task): task.classifier.typical_seconds * len(sets[task.train].labels) / 10_000 for task in tasks}
+    expected = {task.key: task.classifier.typical_seconds * len(sets[task.train].labels) / 10_000 for task in tasks}
     total, done = sum(expected.values()), 0.0
     count("classifiers", 0, round(total))
     for one in predict_all(tasks, sets, num_workers=num_workers):
-        done += expected[_key(one.task)]
+        done += expected[one.task.key]
         count("classifiers", round(done), round(total))
         yield one

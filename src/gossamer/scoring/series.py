@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,10 @@ from gossamer.evaluation.series.downstream import Verdict, judge_all
 from gossamer.evaluation.series.matching import SeriesSet, at_most, drawn_like, match
 from gossamer.evaluation.series.suite import Look
 from gossamer.evaluation.series.use import REAL, TEST, SeriesAnswers, Verdicts, all_fits, halves_by_person
+from gossamer.evaluation.workers import TaskKey
 from gossamer.extras import from_extra, need
-from gossamer.scoring.bench import AbstractBench, Gathered, Shown, counted, labelled
-from gossamer.scoring.findings import Count, Draws, Findings, RealRecords
+from gossamer.scoring.bench import AbstractBench, Gathered, counted, labelled
+from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Scored
 
 
 class SeriesBench(AbstractBench):
@@ -112,10 +113,10 @@ class SeriesBench(AbstractBench):
     def _verdicts(self, targets: tuple[str, ...], sets: Mapping[str, SeriesSet], count: Count) -> Verdicts:
         fits = all_fits(self.suite, targets, self.terms.seeds, real_sets=tuple(sets))
         judged = judge_all(fits, sets, num_classes=self.real.train.spec.num_classes, num_workers=self.terms.num_workers)
-        found: dict[tuple[str, str, int], Mapping[str, Verdict]] = {}
+        found: dict[TaskKey, Mapping[str, Verdict]] = {}
         count("classifiers", 0, len(fits))
         for fit, verdicts in judged:
-            found[fit.train, fit.classifier.name, fit.seed] = verdicts
+            found[fit.key] = verdicts
             count("classifiers", len(found), len(fits))
         return found
 
@@ -128,7 +129,7 @@ class SeriesBench(AbstractBench):
         return "the data do not say which series are of one person, or there are too few people"
 
     @staticmethod
-    def draw_pictures(folder: Path, shown: Sequence[Shown], real: RealRecords) -> None:
+    def draw_pictures(folder: Path, shown: Mapping[str, Scored], real: RealRecords) -> None:
         """Draw series per class with mean and band, spectra, an embedding, nearest pairs; all show real series."""
         with from_extra("evaluate", "a picture of time series"):
             from gossamer.reports.curves import save_figure
@@ -138,15 +139,15 @@ class SeriesBench(AbstractBench):
         assert isinstance(spec, SeriesSpec)
         labels = None if real.test.y is None else real.test.y.numpy()
         kept = SeriesView(name=f"real test series of {real.test.name}", x=real.test.x.numpy(), y=labels)
-        for one in shown:
-            made = SeriesView(name=one.name, x=one.records.x, y=one.records.y)
-            save_figure(overlaid(made, kept, spec.class_names), folder / f"samples{one.suffix}")
-            save_figure(spectra(made, kept, sample_rate=spec.sample_rate), folder / f"spectra{one.suffix}")
-            save_figure(embedding(made, kept, spec.class_names), folder / f"embedding{one.suffix}")
-            if one.confusions:
-                save_figure(confusions(one.confusions, spec.class_names), folder / f"confusions{one.suffix}")
-            if one.pairs:
-                save_figure(pairs_of_series(*one.paired(real)), folder / f"nearest-pairs{one.suffix}")
+        for suffix, one in shown.items():
+            made = SeriesView(name=one.target.name, x=one.images.x, y=one.images.y)
+            save_figure(overlaid(made, kept, spec.class_names), folder / f"samples{suffix}")
+            save_figure(spectra(made, kept, sample_rate=spec.sample_rate), folder / f"spectra{suffix}")
+            save_figure(embedding(made, kept, spec.class_names), folder / f"embedding{suffix}")
+            if one.findings.confusions:
+                save_figure(confusions(one.findings.confusions, spec.class_names), folder / f"confusions{suffix}")
+            if one.findings.pairs:
+                save_figure(pairs_of_series(*one.paired(real)), folder / f"nearest-pairs{suffix}")
 
 
 def _of_records(name: str, records: RecordSet) -> SeriesSet:

@@ -14,9 +14,8 @@ from gossamer.evaluation.listed import average_over_seeds
 from gossamer.extras import from_extra
 from gossamer.reports.tables import ScoreRow, write_scores_csv
 from gossamer.runs.files import write_json
-from gossamer.scoring.bench import Shown
-from gossamer.scoring.evaluations import Scored, bench_for
-from gossamer.scoring.findings import RealRecords
+from gossamer.scoring.evaluations import bench_for
+from gossamer.scoring.findings import RealRecords, Scored
 
 if TYPE_CHECKING:
     from gossamer.reports.curves import Bar, Curve
@@ -76,14 +75,14 @@ def write_up(folder: Path, scored: Sequence[Scored], real: RealRecords, tree: An
     write_json(folder / _RECORD, tree)
     write_scores_csv(folder / "scores.csv", [row for one in scored for row in _rows(one)])
     bench = bench_for(real.train.spec)
-    suffixes = [""] if len(scored) == 1 else [f"-{number}" for number in range(1, len(scored) + 1)]
-    for one, suffix in zip(scored, suffixes):
+    shown = {"": scored[0]} if len(scored) == 1 else {f"-{number}": one for number, one in enumerate(scored, 1)}
+    for suffix, one in shown.items():
         save_figure(bars(*_bars(one, bench.classifiers())), folder / f"scores{suffix}")
-    bench.draw_pictures(folder, [_shown(one, suffix) for one, suffix in zip(scored, suffixes)], real)
-    shown = _curves(scored)
-    if shown:
+    bench.draw_pictures(folder, shown, real)
+    drawn = _curves(scored)
+    if drawn:
         deltas = {one.evaluation.claim.delta for one in scored if one.evaluation.claim is not None}
-        save_figure(curves(shown, delta=deltas.pop() if len(deltas) == 1 else None), folder / "curves")
+        save_figure(curves(drawn, delta=deltas.pop() if len(deltas) == 1 else None), folder / "curves")
 
 
 def _own_files(folder: Path) -> set[Path]:
@@ -95,17 +94,6 @@ def _rows(one: Scored) -> list[ScoreRow]:
     epsilon, step = (None, None) if claim is None else (claim.epsilon, claim.step)
     scores = one.evaluation.scores.values()
     return [ScoreRow(target=one.evaluation.target, epsilon=epsilon, step=step, score=score) for score in scores]
-
-
-def _shown(one: Scored, suffix: str) -> Shown:
-    found = one.findings
-    return Shown(
-        name=one.evaluation.target,
-        records=one.images,
-        pairs=found.pairs,
-        confusions=found.confusions,
-        suffix=suffix,
-    )
 
 
 def _bars(one: Scored, found: Mapping[str, str]) -> tuple[list[Bar], list[Bar]]:

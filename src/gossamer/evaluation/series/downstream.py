@@ -15,7 +15,7 @@ from gossamer.evaluation.score import Score
 from gossamer.evaluation.series.classifiers import SeriesClassifier
 from gossamer.evaluation.series.matching import SeriesSet
 from gossamer.evaluation.verdicts import Basis, mean_accuracy, mean_macro_f1
-from gossamer.evaluation.workers import in_processes, one_thread
+from gossamer.evaluation.workers import Task, one_thread, perform_all
 
 _NORMAL_QUANTILE_975 = 1.959963984540054
 _LEAST_RANGE = 1e-6
@@ -23,7 +23,7 @@ _LEAST_RANGE = 1e-6
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Verdict:
-    """What one fitted classifier says of a test set.
+    """The verdict of one fitted classifier on a test set.
 
     Attributes:
         classifier: its name.
@@ -43,30 +43,13 @@ class Verdict:
         return self.probabilities.argmax(axis=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fit:
-    """One classifier to fit once.
-
-    Args:
-        classifier: what is fitted.
-        train: name of the set that it learns from.
-        tests: names of the sets that it then judges, at least one.
-        seed: 0 .. 2^32 - 1; the same seed and series give the same verdicts.
-    """
-
-    classifier: SeriesClassifier
-    train: str
-    tests: tuple[str, ...]
-    seed: int
-
-
 def judge_all(
-    fits: Sequence[Fit], sets: Mapping[str, SeriesSet], *, num_classes: int, num_workers: int
-) -> Iterator[tuple[Fit, dict[str, Verdict]]]:
-    """Fit and judge, on several processes with a thread each; what comes out does not depend on their number.
+    fits: Sequence[Task[SeriesClassifier]], sets: Mapping[str, SeriesSet], *, num_classes: int, num_workers: int
+) -> Iterator[tuple[Task[SeriesClassifier], dict[str, Verdict]]]:
+    """Fit and judge, on several processes with a thread each; the verdicts do not depend on their number.
 
     Args:
-        fits: what to fit; `train` and `tests` are keys of `sets`.
+        fits: to perform; `train` and `tests` are keys of `sets`.
         sets: name -> labelled series, all of one shape.
         num_classes: of the real data.
         num_workers: processes, at least 1; with one everything happens in this process.
@@ -82,13 +65,12 @@ def judge_all(
         labels = sets[fit.train].y
         if labels is None or len(np.unique(labels)) < 2:
             raise InputError(f"{fit.train}: a classifier needs labels of at least two classes; give more series")
-    arguments = ((fit, {name: sets[name] for name in (fit.train, *fit.tests)}, num_classes) for fit in fits)
-    if min(num_workers, len(fits)) <= 1:
-        return (_judge(*each) for each in arguments)
-    return in_processes(_judge, arguments, min(num_workers, len(fits)))
+    return perform_all(_judge, fits, sets, num_workers, num_classes)
 
 
-def _judge(fit: Fit, sets: Mapping[str, SeriesSet], num_classes: int) -> tuple[Fit, dict[str, Verdict]]:
+def _judge(
+    fit: Task[SeriesClassifier], sets: Mapping[str, SeriesSet], num_classes: int
+) -> tuple[Task[SeriesClassifier], dict[str, Verdict]]:
     train = sets[fit.train]
     assert train.y is not None
     classes, targets = np.unique(train.y, return_inverse=True)
@@ -107,7 +89,7 @@ def _judge(fit: Fit, sets: Mapping[str, SeriesSet], num_classes: int) -> tuple[F
 
 
 class _Shares:
-    """Says of everything how frequent each class was in training."""
+    """A judge that gives every series the shares of the classes in training."""
 
     def __init__(self) -> None:
         self._shares = np.ones(1)
@@ -129,7 +111,7 @@ def downstream_scores(
     num_real: int,
     what: str,
 ) -> dict[str, Score]:
-    """Accuracy, macro-F1 and AUROC, mean over the classifiers, and the first two of each classifier.
+    """Score accuracy, macro-F1 and AUROC, mean over the classifiers, and the first two of each classifier.
 
     Args:
         prefix: first word of the names, ``tstr``, ``trtr`` or ``trts``.
@@ -190,7 +172,7 @@ def auroc_score(
     seed: int,
     source: str,
 ) -> Score:
-    """Area under the ROC curve of each class against all others, mean over classes that occur, and over classifiers.
+    """Score the area under the ROC curve of each class against all others, mean over occurring classes and classifiers.
 
     For a class with P series of it and N others, an area is the share of pairs that are in the right order, ties half::
 
@@ -241,7 +223,7 @@ def auroc_score(
 
 
 def _area(values: NDArray[np.floating], is_it: NDArray[np.bool_]) -> tuple[float, NDArray[np.float64]]:
-    """The area, and each series' deviation from it over the number of its side: their squares sum to the variance."""
+    """Return the area, and each series' deviation over the number of its side: their squares sum to the variance."""
     from scipy.stats import rankdata
 
     ranks = rankdata(values)

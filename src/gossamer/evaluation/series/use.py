@@ -14,43 +14,37 @@ from gossamer.errors import InputError
 from gossamer.evaluation.listed import AbstractEvidence, Suite, average_over_seeds, set_name
 from gossamer.evaluation.score import Score
 from gossamer.evaluation.series.classifiers import SeriesClassifier
-from gossamer.evaluation.series.downstream import Fit, Verdict, downstream_scores
+from gossamer.evaluation.series.downstream import Verdict, downstream_scores
 from gossamer.evaluation.series.matching import SeriesSet
 from gossamer.evaluation.series.profiles import class_distance
+from gossamer.evaluation.workers import Task, TaskKey, tasks_of
 
 REAL = "real training series"
 TEST = "real test series"
 HALVES = (("half of the people", "the other half"), ("the other people", "the first half"))
 """Real training series of some people, and real test series of the others; both ways."""
 
-Verdicts = Mapping[tuple[str, str, int], Mapping[str, Verdict]]
-"""The set that a classifier was trained on, its name, its seed -> verdicts by the name of a test set."""
+Verdicts = Mapping[TaskKey, Mapping[str, Verdict]]
+"""A fit -> verdicts by the name of a test set."""
 
 
 def all_fits(
     suite: Suite[SeriesClassifier], targets: Sequence[str], seeds: Sequence[int], *, real_sets: Sequence[str]
-) -> tuple[Fit, ...]:
-    """List the fits: every classifier, once a seed, to the real training series and to each target's.
+) -> list[Task[SeriesClassifier]]:
+    """List the fits of `tasks_of`, and those between the halves of the people, with the first seed alone.
 
     Args:
-        suite: the classifiers; in a full one, those trained on real series are tested on synthetic ones, too.
+        suite: the classifiers.
         targets: names.
-        seeds: one a repetition; halves of the people and synthetic series in the place of tests have the first alone.
+        seeds: one a repetition.
         real_sets: names of the real sets there are, to see if the halves are among them.
     """
-    backwards = tuple(set_name(target, seeds[0]) for target in targets) if suite.is_full else ()
-    fits = []
-    for one in suite.classifiers:
-        for seed in seeds:
-            tests = (TEST, *backwards) if seed == seeds[0] else (TEST,)
-            fits.append(Fit(classifier=one, train=REAL, tests=tests, seed=seed))
-            fits += [Fit(classifier=one, train=set_name(target, seed), tests=(TEST,), seed=seed) for target in targets]
-        fits += [
-            Fit(classifier=one, train=train, tests=(test,), seed=seeds[0])
-            for train, test in HALVES
-            if train in real_sets
-        ]
-    return tuple(fits)
+    return tasks_of(suite, targets, seeds, train=REAL, test=TEST) + [
+        Task(classifier=one, train=train, tests=(test,), seed=seeds[0])
+        for one in suite.classifiers
+        for train, test in HALVES
+        if train in real_sets
+    ]
 
 
 def halves_by_person(
