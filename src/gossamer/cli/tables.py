@@ -30,7 +30,7 @@ _OF_SERIES = {
 
 
 def show_evaluation(one: Scored) -> None:
-    """All scores of one target."""
+    """Show all scores of one target."""
     evaluation, console = one.evaluation, Console()
     heading = f"{evaluation.target} against {evaluation.data}{_price(one)}, {_repetitions(one)}"
     # A file's name is no markup.
@@ -54,7 +54,7 @@ def show_evaluation(one: Scored) -> None:
 
 
 def show_checkpoints(scored: Sequence[Scored]) -> None:
-    """A row for each saved generator: epsilon, step, headline scores; as many tables as the width asks for."""
+    """Show a row for each saved generator: epsilon, step, headline scores; as many tables as the width asks for."""
     names = [name for name in headline() if all(name in one.evaluation.scores for one in scored)]
     console = Console()
     per_table = max(1, (console.width - _NAME_WIDTH // 2) // _CELL_WIDTH)
@@ -70,7 +70,7 @@ def show_checkpoints(scored: Sequence[Scored]) -> None:
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """Targets side by side; a star where one is best and no other's interval reaches it."""
+    """Show targets side by side; a star where one is best and no other's interval reaches it."""
     console = Console()
     per_table = max(1, (console.width - _NAME_WIDTH) // _CELL_WIDTH)
     for start in range(0, len(comparison.targets), per_table):
@@ -98,7 +98,7 @@ def _table(words: Sequence[str], numbers: Sequence[str]) -> Table:
 
 
 def _show_classifiers(console: Console, scores: Mapping[str, Score]) -> None:
-    """Every classifier, unless all of them stand among the headline scores."""
+    """Show every classifier, unless all of them stand among the headline scores."""
     found = {
         name: sides for all_sides in (_OF_IMAGES, _OF_SERIES) for name, sides in all_sides.items() if sides[0] in scores
     }
@@ -114,7 +114,7 @@ def _show_classifiers(console: Console, scores: Mapping[str, Score]) -> None:
 
 
 def _classifier_scores() -> set[str]:
-    """What is in the table of classifiers, or left to the files."""
+    """Name the scores that stand in the table of classifiers, or are left to the files."""
     of_images = {name for sides in _OF_IMAGES.values() for name in sides}
     of_series = {name for way in WAYS for one in FULL.classifiers for name in rates_of(way, one.name)}
     return (of_images | of_series | {f"{name}_people" for name in of_series}) - set(headline(SCORES))

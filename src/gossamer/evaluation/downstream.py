@@ -3,7 +3,7 @@
 Classifiers are fixed in advance and nothing in them is tuned on the test set. Predicted labels are themselves private
 where the data are: choosing a model by them voids a guarantee.
 
-This is the costly part of downstream scores; `verdicts` turns the labels into scores, so that they may be kept and
+This is the costly part of downstream scores. `verdicts` turns the labels into scores, so that they may be kept and
 scored again.
 """
 
@@ -57,7 +57,7 @@ class Predictions:
         task: the task.
         labels: name of test set -> (batch,) predicted labels, int64.
         fit_seconds: time that fitting took, measured, so never twice the same.
-        note: empty, or why the classifier could not be fitted; its labels are then all the training set's commonest
+        note: empty, or the reason why it could not be fitted. Its labels are then all the training set's commonest
             (the smallest of several).
     """
 
@@ -72,14 +72,14 @@ def predict_all(
 ) -> Iterator[Predictions]:
     """Fit and predict many tasks, the slowest first, on several processes with a thread each.
 
-    Labels do not depend on `num_workers`; the order of results does. With one worker everything happens in this
+    Labels do not depend on `num_workers`. The order of results does. With one worker everything happens in this
     process. Images travel to the workers through pipes and never touch the disk. If the iterator is closed, an error
     is raised or Ctrl-C is pressed, the workers end at once.
 
     Args:
-        tasks: to perform; `train` and `tests` are keys of `sets`.
+        tasks: to perform. `train` and `tests` are keys of `sets`.
         sets: name -> labelled images, all of one shape.
-        num_workers: processes, at least 1. Each holds a training set twice (8 bytes a pixel) and what it fits.
+        num_workers: processes, at least 1. Each holds a training set twice (8 bytes a pixel) and its classifier.
 
     Yields:
         Predictions as they are completed.
@@ -113,7 +113,7 @@ def _perform(task: Task, sets: Mapping[str, LabelledImages]) -> Predictions:
 
 
 def _fitted(task: Task, train: LabelledImages, targets: NDArray[np.integer]) -> tuple[Estimator, str]:
-    """The fitted estimator and an empty note, or the best constant guess and the reason."""
+    """Return the fitted estimator and an empty note, or the best constant guess and the reason."""
     reason = "all images are the same"
     if np.ptp(train.images, axis=0).max() >= _LEAST_RANGE:
         try:

@@ -34,7 +34,7 @@ class AbstractEvidence:
     """Everything that a score may be computed from: features, looks, neighbours, or answers of classifiers.
 
     Attributes:
-        reference: sentence on the same score of real training records in the place of synthetic ones; empty if there
+        reference: sentence on the same score of real training records in the place of synthetic ones. Empty if there
             is no such score.
     """
 
@@ -59,14 +59,14 @@ class ListedScore(Generic[Evidence]):
     """A score of a list.
 
     Args:
-        name: a word that JSON and tables use; the computed score bears it, too.
+        name: a word that JSON and tables use. The computed score bears it, too.
         needs: kind of evidence. Of evidence of single draws the mean over the seeds is taken.
-        compute: evidence to a score; None if this evidence has no such score.
-        title: of its curve; empty for the name in words.
+        compute: evidence to a score. None if this evidence has no such score.
+        title: of its curve. Empty for the name in words.
         unit: of its curve's axis.
         is_headline: stands among the first in tables, and in pictures.
         is_quick: belongs to the quick suite, too.
-        version: goes up when equal records no longer mean an equal score; kept evaluations of another version are
+        version: goes up when equal records no longer mean an equal score. Kept evaluations of another version are
             computed again.
     """
 
@@ -91,7 +91,7 @@ class Suite(Generic[Judge]):
     Args:
         name: as reports call it.
         classifiers: trained on synthetic and on real records.
-        is_full: with every score of the list; else with those alone that are quick.
+        is_full: with every score of the list. Else with those alone that are quick.
     """
 
     name: str
@@ -136,7 +136,7 @@ def as_reference(scores: Mapping[str, Score], sentence: str) -> dict[str, Score]
 
     Args:
         scores: of real training records.
-        sentence: added to each source; the `reference` of the evidence.
+        sentence: added to each source. The `reference` of the evidence.
     """
     return {
         f"{name}_real": dataclasses.replace(

@@ -1,10 +1,11 @@
-"""The list of scores of images: each entry says its name, its title, what it needs, and the function that computes it.
+"""The list of scores of images: each entry has a name, a title, the evidence it needs, and a function.
 
 Everything comes in as arrays. Nothing here knows a method or a file.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from gossamer.errors import InputError
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
 from gossamer.evaluation.encoder import Encoded
 from gossamer.evaluation.frechet import extrapolated_frechet_distance, fewest_samples, frechet_distance
-from gossamer.evaluation.inception import inception_frechet_distance
+from gossamer.evaluation.inception import NUM_RESAMPLES
 from gossamer.evaluation.inception_score import NUM_SPLITS, inception_score
 from gossamer.evaluation.listed import (
     AbstractEvidence,
@@ -118,9 +119,11 @@ def _between_clouds(measure: Callable[..., Score]) -> Callable[[ImageFeatures], 
     )
 
 
-def _fid(seen: InceptionFeatures) -> Score:
+def fid_inception(seen: InceptionFeatures) -> Score:
+    """Score the FID, the Frechet distance in the features of Inception (Heusel et al. 2017, Obukhov et al. 2020)."""
     terms = {"seed": seen.seed, "features": seen.words, "permit_few_samples": seen.permit_few_samples}
-    return inception_frechet_distance(seen.draw, seen.real, **terms)
+    score = frechet_distance(seen.draw, seen.real, num_resamples=NUM_RESAMPLES, **terms)
+    return dataclasses.replace(score, name="fid_inception")
 
 
 def _on_side(measure: Callable[..., Score], side: str, *of: str) -> Callable[[ImageAnswers], Score]:
@@ -171,7 +174,7 @@ SCORES: Listed = (
         name="coverage", needs=ImageFeatures, compute=lambda seen: seen.manifold.coverage,
         title="Coverage", unit="share of real images", is_headline=True,
     ),
-    ListedScore(name="fid_inception", needs=InceptionFeatures, compute=_fid),
+    ListedScore(name="fid_inception", needs=InceptionFeatures, compute=fid_inception),
     MEMORISATION,
     *_of_classifiers(),
     ListedScore(

@@ -1,4 +1,4 @@
-"""Use of synthetic images: what each classifier learns from, and the scores of the labels that it then names."""
+"""Use of synthetic images: classifiers learn from them and from real ones, and their labels are scored."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Task(Generic[Judge]):
         classifier: to be fitted.
         train: name of the set that it learns from.
         tests: names of the sets that it then judges, at least one.
-        seed: 0 .. 2^32 - 1; the same seed and records give the same answers.
+        seed: 0 .. 2^32 - 1. The same seed and records give the same answers.
 
     Raises:
         InputError: no test set, or a seed out of range.
@@ -59,7 +59,7 @@ def tasks_of(
     records are shown to the classifiers of the first seed alone, which must be fitted anew.
 
     Args:
-        suite: the classifiers; in a full one, those trained on real records are tested on synthetic ones, too.
+        suite: the classifiers. In a full one, those trained on real records are tested on synthetic ones, too.
         targets: names.
         seeds: one a repetition.
         train: name of the set of real training records.
@@ -99,7 +99,7 @@ def perform_all(
 def in_processes(
     perform: Callable[..., Result], arguments: Iterable[tuple[Any, ...]], num_workers: int
 ) -> Iterator[Result]:
-    """Call a function on many tuples of arguments, in several processes with a thread each; results as they come.
+    """Call a function on many tuples of arguments, in several processes with a thread each, results as they come.
 
     Arguments travel through pipes and never touch the disk. If the iterator is closed, an error is raised or Ctrl-C is
     pressed, the workers end at once.

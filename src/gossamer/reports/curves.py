@@ -211,7 +211,7 @@ def save_png_of(figure: Figure, path: Path) -> None:
 
 
 def picture_of(figure: Figure) -> Image.Image:
-    """A figure as a picture in memory, 150 dots per inch."""
+    """Return a figure as a picture in memory, 150 dots per inch."""
     held = io.BytesIO()
     with styled():
         figure.savefig(held, format="png", dpi=_DPI)
@@ -240,7 +240,7 @@ def styled() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, its sides in inches."""
+    """Return an empty figure, its sides in inches."""
     figure = Figure(figsize=(width, height), dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.08))
     FigureCanvasAgg(figure)
     return figure
@@ -253,7 +253,7 @@ def arranged(figure: Figure) -> None:
 
 
 def legible(name: str, length: int) -> str:
-    """A name in glyphs that the font has, no longer than there is room."""
+    """Return a name in glyphs that the font has, no longer than there is room."""
     font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
     shown = "".join(character if font.get_char_index(ord(character)) else "?" for character in name)
     return caption(shown, lambda text: len(text) <= length)

@@ -1,1 +1,1 @@
-"""Evaluations: what is scored, the loop over draws, seeds and scores, and the folder of results; prints nothing."""
+"""Evaluations: targets, the loop over draws, seeds and scores, and the folder of results. Nothing here prints."""

@@ -31,7 +31,7 @@ class Gathered:
         targets: names.
         evidence: of one kind, one for each seed or one for all.
         is_reference: of real records in the place of synthetic ones.
-        besides: what else was seen, notes and pairs.
+        besides: notes, pairs and confusions.
     """
 
     targets: Sequence[str]
@@ -49,7 +49,7 @@ class AbstractBench(abc.ABC):
     Attributes:
         terms: on which targets are scored.
         real: the private side.
-        cache: keeps what depends on real records alone.
+        cache: keeps all that depends on real records alone.
         word: the records in the plural.
         full: suite of every score.
         quick: suite of the quick ones.

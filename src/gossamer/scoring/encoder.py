@@ -1,4 +1,4 @@
-"""The encoder of real images, in whose features synthetic ones are scored: trained once, and kept in the cache."""
+"""The encoder of real images: synthetic ones are scored in its features. It is trained once, and kept in the cache."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def find_encoder(real: RecordSet, cache: CacheFolder, *, seed: int, count: Count
 
     Raises:
         InputError: the images have no labels, one class only, or sides that are too small.
-        ResourceError: the cache cannot be written; said before anything is trained.
+        ResourceError: the cache cannot be written. It is said before anything is trained.
     """
     kept = load_encoder(real, cache, seed=seed)
     if kept is not None:
@@ -68,7 +68,7 @@ def load_encoder(real: RecordSet, cache: CacheFolder, *, seed: int) -> Encoder |
 
 
 def encoder_file(real: RecordSet, cache: CacheFolder, *, seed: int) -> Path:
-    """Return the file in which the encoder of these images is kept; it need not be there."""
+    """Return the file in which the encoder of these images is kept. It need not be there."""
     return cache.file(_KIND, _key(real, seed), ".safetensors")
 
 
@@ -104,26 +104,17 @@ def score_real(encoder: Encoder, test: RecordSet, *, seed: int, say: Callable[[s
     encoded = encoder.encode(x)
     is_right = (encoded.probabilities.argmax(axis=1) == y).astype(np.float64)
     low, high = mean_interval(is_right, np.random.default_rng(seed))
-    scores = [
-        Score(
-            name="encoder_accuracy",
-            value=float(is_right.mean()),
-            low=low,
-            high=high,
-            higher_is_better=True,
-            num_synthetic=0,
-            num_real=len(y),
-            seeds=(seed,),
-            source="Accuracy of the encoder on real test images; the interval covers their choice, not its training.",
-        )
-    ]
+    accuracy = Score(
+        name="encoder_accuracy", value=float(is_right.mean()), low=low, high=high, higher_is_better=True,
+        num_synthetic=0, num_real=len(y), seeds=(seed,),
+        source="Accuracy of the encoder on real test images; the interval covers their choice, not its training.",
+    )  # fmt: skip
     try:
         score = inception_score(encoded.probabilities, seed=seed)
     except InputError as error:
         say(f"left out: {error}")
-    else:
-        scores.append(dataclasses.replace(score, num_synthetic=0, num_real=len(y)))
-    return scores
+        return [accuracy]
+    return [accuracy, dataclasses.replace(score, num_synthetic=0, num_real=len(y))]
 
 
 def _arrays(images: RecordSet) -> tuple[np.ndarray, np.ndarray]:

@@ -28,13 +28,13 @@ _KIND = "evaluation"
 
 
 def bench_for(spec: AbstractSpec) -> type[AbstractBench]:
-    """Return the bench for the records that a specification describes; here alone it is decided."""
+    """Return the bench for the records that a specification describes. Here alone it is decided."""
     return SeriesBench if isinstance(spec, SeriesSpec) else ImageBench
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scoring:
-    """Targets to be scored, with what is known of them.
+    """Targets to be scored, with all that is known of them.
 
     Guarantee: none. All of it saw private data.
 
@@ -54,7 +54,7 @@ class Scoring:
 
     @classmethod
     def begin(cls, terms: Terms, targets: Sequence[Target], real: RealRecords, cache: CacheFolder) -> Scoring:
-        """Draw from all targets, and look up what is kept of them.
+        """Draw from all targets, and look up kept findings.
 
         Raises:
             InputError: records that cannot be scored.
@@ -75,7 +75,7 @@ class Scoring:
         return {name: drawn for name, drawn in self.draws.items() if self.found[name].lacks(asked)}
 
     def completed(self, count: Count) -> Scoring:
-        """Compute the scores that are lacking, and keep them. What depends on real records alone is computed once.
+        """Compute the scores that are lacking, and keep them. All that depends on real records alone is computed once.
 
         Args:
             count: told of progress.
@@ -154,7 +154,7 @@ def _arrays(images: Sequence[SyntheticRecords]) -> dict[str, np.ndarray]:
 
 
 def _kept(cache: CacheFolder, key: str) -> Findings:
-    """Read kept findings; those that are damaged or absent lack every score."""
+    """Read kept findings. Those that are damaged or absent lack every score."""
     try:
         tree = cache.load_json(_KIND, key)
         return Findings() if tree is None else Findings.from_json(tree)

@@ -65,10 +65,10 @@ class Findings:
     Attributes:
         scores: name -> score.
         notes: sentences on classifiers that could not learn.
-        pairs: the first seed's records that are nearest to a training record; empty if they were not looked for.
+        pairs: the first seed's records that are nearest to a training record. Empty if they were not looked for.
         confusions: direction of training and testing -> (classes, classes) numbers of test records, true class by
-            predicted; empty if none were counted.
-        versions: scores that were asked for -> their version; some of them this target does not have.
+            predicted. Empty if none were counted.
+        versions: scores that were asked for -> their version. Some of them this target does not have.
     """
 
     scores: Mapping[str, Score] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Findings:
     versions: Mapping[str, int] = field(default_factory=dict)
 
     def __or__(self, other: Findings) -> Findings:
-        """Return both; where they tell of the same, the other's."""
+        """Return both. If they tell of the same, the other's count."""
         return Findings(
             scores={**self.scores, **other.scores},
             notes=self.notes + tuple(note for note in other.notes if note not in self.notes),
@@ -103,7 +103,7 @@ class Findings:
 
     @classmethod
     def from_json(cls, tree: Any) -> Findings:
-        """Read what `to_json` gave.
+        """Read the result of `to_json`.
 
         Raises:
             InputError: it is something else.
@@ -128,7 +128,7 @@ class Scored:
         target: was scored.
         evaluation: the record.
         images: the first seed's draw, images or series.
-        findings: of the bench, with what only pictures show.
+        findings: of the bench. Some of them only pictures show.
     """
 
     target: Target

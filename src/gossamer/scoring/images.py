@@ -145,7 +145,7 @@ class ImageBench(AbstractBench):
     def _verdicts(
         self, tasks: Sequence[Task[Any]], sets: Mapping[str, LabelledImages], count: Count
     ) -> tuple[dict[TaskKey, Mapping[str, NDArray[np.int64]]], dict[TaskKey, str]]:
-        """Return labels and notes of all tasks; those on real images alone come from the cache, if kept."""
+        """Return labels and notes of all tasks. Those on real images alone come from the cache, if kept."""
         key = content_key({"x": sets[REAL].images, "y": sets[REAL].labels, "test": sets[TEST].images}, versions())
         kept = self.cache.load_json(_VERDICTS, key) or {}
         verdicts: dict[TaskKey, Mapping[str, NDArray[np.int64]]] = {}

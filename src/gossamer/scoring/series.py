@@ -40,7 +40,7 @@ class SeriesBench(AbstractBench):
 
     @staticmethod
     def check_real(where: str, real: RealRecords) -> None:
-        """Let real series do without labels, but not without what warps them."""
+        """Refuse to score series without the library that warps them. Labels may be missing."""
         need("series", "scoring time series")
 
     def check_draw(self, where: str, draw: SyntheticRecords) -> None:
@@ -105,7 +105,7 @@ class SeriesBench(AbstractBench):
         return found | {name: at_most(one, self.terms.num_samples, seed=seed) for name, one in halves.items()}
 
     def _is_new(self) -> np.ndarray | None:
-        """Mark the test series of people of whom there is no training series; None if nobody says."""
+        """Mark the test series of people of whom there is no training series. None if nobody says."""
         if self.real.train.people is None or self.real.test.people is None:
             return None
         return ~np.isin(self.real.test.people.numpy(), self.real.train.people.numpy())
@@ -130,7 +130,7 @@ class SeriesBench(AbstractBench):
 
     @staticmethod
     def draw_pictures(folder: Path, shown: Mapping[str, Scored], real: RealRecords) -> None:
-        """Draw series per class with mean and band, spectra, an embedding, nearest pairs; all show real series."""
+        """Draw series per class with mean and band, spectra, an embedding, nearest pairs. All show real series."""
         with from_extra("evaluate", "a picture of time series"):
             from gossamer.reports.curves import save_figure
             from gossamer.reports.series import SeriesView, confusions, embedding, overlaid, pairs_of_series, spectra

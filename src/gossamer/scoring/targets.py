@@ -35,13 +35,13 @@ class Target:
 
     Attributes:
         name: as tables and pictures call it.
-        draw: (number of records, seed) -> records; a file gives all it has, in an order that the seed decides.
+        draw: (number of records, seed) -> records. A file gives all it has, in an order that the seed decides.
         num_images: number of records, None for a generator, which has no end.
         statement: the claim for the generator, None for foreign records.
         step: of a saved generator, None for a final one and for files.
         run: the run folder, None for single files.
         series: the line that it is a point of in a picture over epsilon: a run's name for its saved generators, else
-            the mechanism; empty for records of unknown origin.
+            the mechanism. Empty for records of unknown origin.
         notes: sentences on how the records were drawn, for readers of the scores.
     """
 
@@ -60,7 +60,7 @@ class TargetFinder:
     """Finds targets at paths.
 
     Args:
-        real: shape and classes of the data that they will be scored against; bounds and length of series, too.
+        real: shape and classes of the data that they will be scored against. Bounds and length of series, too.
         load: reads a released generator, of which only public parts are read.
         columns: of tables of series.
         evenness: of the classes that a generator draws, from its released shares (0) to all alike (1). None for
@@ -141,7 +141,7 @@ class TargetFinder:
 
 
 def named_apart(groups: Sequence[Sequence[Target]]) -> list[Target]:
-    """Return all targets; those of a name that an earlier group has taken get a number behind it.
+    """Return all targets. Those of a name that an earlier group has taken get a number behind it.
 
     Args:
         groups: targets found at each path: one, or all the saved generators of a run.

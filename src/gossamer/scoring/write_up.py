@@ -1,4 +1,4 @@
-"""The folder of an evaluation: JSON, CSV, curves, bars, pictures; refused if it could be shared."""
+"""The folder of an evaluation: JSON, CSV, curves, bars, pictures. A folder that could be shared is refused."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ def write_up(folder: Path, scored: Sequence[Scored], real: RealRecords, tree: An
     """Write everything about one or several scored targets into a folder that is closed to others.
 
     Args:
-        folder: made if it is absent, closed to all but its owner, and cleared of what an earlier evaluation left.
+        folder: made if it is absent, closed to all but its owner, and cleared of an earlier evaluation.
         scored: targets, in order.
-        real: the private side; records nearest to synthetic images are pictured.
+        real: the private side. Records nearest to synthetic images are pictured.
         tree: content of ``evaluation.json``.
     """
     with from_extra("evaluate", "a picture of scores"):

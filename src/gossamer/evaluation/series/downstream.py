@@ -28,8 +28,8 @@ class Verdict:
     Attributes:
         classifier: its name.
         seed: its seed.
-        probabilities: (num_tested, num_classes); a class that it never saw has 0.
-        note: empty, or why it could learn nothing; it then gives the shares of the training labels.
+        probabilities: (num_tested, num_classes). A class that it never saw has 0.
+        note: empty, or the reason why it could learn nothing. It then gives the shares of the training labels.
     """
 
     classifier: str
@@ -46,13 +46,13 @@ class Verdict:
 def judge_all(
     fits: Sequence[Task[SeriesClassifier]], sets: Mapping[str, SeriesSet], *, num_classes: int, num_workers: int
 ) -> Iterator[tuple[Task[SeriesClassifier], dict[str, Verdict]]]:
-    """Fit and judge, on several processes with a thread each; the verdicts do not depend on their number.
+    """Fit and judge, on several processes with a thread each. The verdicts do not depend on their number.
 
     Args:
-        fits: to perform; `train` and `tests` are keys of `sets`.
+        fits: to perform. `train` and `tests` are keys of `sets`.
         sets: name -> labelled series, all of one shape.
         num_classes: of the real data.
-        num_workers: processes, at least 1; with one everything happens in this process.
+        num_workers: processes, at least 1. With one everything happens in this process.
 
     Yields:
         A fit and its verdicts by the name of each test set, as they are completed.
@@ -120,16 +120,16 @@ def downstream_scores(
         true: for each seed, the labels of the series that were tested.
         num_synthetic: series behind the scores.
         num_real: likewise.
-        what: the direction in words.
+        what: direction, in words.
 
     Returns:
-        ``tstr_accuracy``, ``tstr_macro_f1``, ``tstr_auroc``, and ``tstr_CLASSIFIER_accuracy`` and so on; the last for
+        ``tstr_accuracy``, ``tstr_macro_f1``, ``tstr_auroc``, and ``tstr_CLASSIFIER_accuracy`` and so on. The last for
         test sets of two classes at least.
 
     References:
         Esteban, Hyland, Rätsch, "Real-valued (medical) time series generation with recurrent conditional GANs", 2017
-        (train on synthetic, test on real, and the reverse); Hand, Till, Machine Learning 45, 2001 (AUROC, several
-        classes); here one class against all others.
+        (train on synthetic, test on real, and the reverse). Hand, Till, Machine Learning 45, 2001 (AUROC, several
+        classes). Here one class against all others.
     """
     seeds = tuple(row[0].seed for row in verdicts)
     names = [one.classifier for one in verdicts[0]]
@@ -178,7 +178,7 @@ def auroc_score(
 
         A = 1 / (P N) sum over i of it, j of others of  1[p_i > p_j] + 1/2 1[p_i = p_j]
 
-    In [0, 1]; 0.5 is chance, and 1 best. It asks for the right order of the series alone and so forgives wrong shares
+    In [0, 1]. 0.5 is chance, and 1 best. It asks for the right order of the series alone and so forgives wrong shares
     of the classes in training, which accuracy does not.
 
     The interval is value -+ 1.96 standard deviations, from each series' part in all the areas (DeLong): areas of
@@ -210,16 +210,10 @@ def auroc_score(
         parts += part / len(tables)
     value, half = float(np.mean(areas)), _NORMAL_QUANTILE_975 * float(np.sqrt(np.sum(parts**2)))
     return Score(
-        name=name,
-        value=value,
-        low=max(0.0, value - half),
-        high=min(1.0, value + half),
-        higher_is_better=True,
-        num_synthetic=num_synthetic,
-        num_real=num_real,
-        seeds=(seed,),
+        name=name, value=value, low=max(0.0, value - half), high=min(1.0, value + half), higher_is_better=True,
+        num_synthetic=num_synthetic, num_real=num_real, seeds=(seed,),
         source=source,
-    )
+    )  # fmt: skip
 
 
 def _area(values: NDArray[np.floating], is_it: NDArray[np.bool_]) -> tuple[float, NDArray[np.float64]]:

@@ -39,7 +39,7 @@ class SeriesCNN:
     centred by 0.5: nothing is fitted to them.
 
     Args:
-        seed: of initial weights, batches and dropout; nothing is drawn from torch's global stream.
+        seed: of initial weights, batches and dropout. Nothing is drawn from torch's global stream.
     """
 
     def __init__(self, seed: int) -> None:
@@ -65,7 +65,7 @@ class NextValue:
     """Predicts each value of a series from the 31 before it.
 
     Four causal convolutions of width 24, with ReLU, of 3 values that lie 1, 2, 4 and 8 apart, and so with 31 values in
-    view; what they say is added to the value before: an untrained predictor repeats it. Adam on the mean absolute
+    view. Their output is added to the value before: an untrained predictor repeats it. Adam on the mean absolute
     error, otherwise as `SeriesCNN`.
 
     Args:

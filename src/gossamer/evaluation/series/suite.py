@@ -1,4 +1,4 @@
-"""The list of scores of time series: each entry says its name, what it needs, and the function that computes it."""
+"""The list of scores of time series: each entry has a name, the evidence it needs, and a function."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ from gossamer.evaluation.series.warping import dtw_distances
 WAYS = ("tstr", "trtr", "trts")
 """First words of the names of scores of use: trained on synthetic or real series, tested on real or synthetic ones."""
 RATES = ("accuracy", "macro_f1")
-KINDS = (*RATES, "auroc")
 _HEADLINE = {"tstr_accuracy", "tstr_macro_f1", "tstr_auroc", "tstr_macro_f1_people"}
 
 FULL = Suite(name="full", classifiers=(RANDOM_FOREST, LOGISTIC_REGRESSION, SERIES_CNN), is_full=True)
@@ -99,15 +98,6 @@ def _frechet_distance(look: Look) -> Score:
     return frechet_distance(*look.clouds, seed=look.seed, features=description(), permit_few_samples=True)
 
 
-def means_of(way: str) -> tuple[str, ...]:
-    """Name the scores of one direction that are means over classifiers.
-
-    >>> means_of("tstr")
-    ('tstr_accuracy', 'tstr_macro_f1', 'tstr_auroc')
-    """
-    return tuple(f"{way}_{kind}" for kind in KINDS)
-
-
 def rates_of(way: str, classifier: str) -> tuple[str, ...]:
     """Name the scores of one classifier in one direction.
 
@@ -120,7 +110,7 @@ def rates_of(way: str, classifier: str) -> tuple[str, ...]:
 def _of_use() -> Iterator[ListedScore[SeriesAnswers]]:
     yield ListedScore(name="class_distance", needs=SeriesAnswers, compute=SeriesAnswers.class_distance)
     for way, people in (*((way, "") for way in WAYS), ("tstr", "_people"), ("trtr", "_people")):
-        names = dict.fromkeys(means_of(way), way != "trts")
+        names = {f"{way}_{kind}": way != "trts" for kind in (*RATES, "auroc")}
         for one in FULL.classifiers:
             names |= dict.fromkeys(rates_of(way, one.name), way != "trts" and one in QUICK.classifiers)
         for name, is_quick in names.items():

@@ -1,4 +1,4 @@
-"""Use of synthetic series: what each classifier learns from, and the scores of its verdicts, between people too."""
+"""Use of synthetic series: classifiers learn from them and from real ones, and their verdicts are scored."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def all_fits(
 def halves_by_person(
     train: tuple[SeriesSet, NDArray[np.integer]], test: tuple[SeriesSet, NDArray[np.integer]], *, seed: int
 ) -> dict[str, SeriesSet]:
-    """Return real sets in which nobody is both learnt from and tested, for data whose split is not between people.
+    """Return real sets in which nobody is both learnt from and tested, for data that are not split between people.
 
     People are cut into two halves at random. The training series of either are learnt from, the test series of the
     other are tested.
@@ -61,7 +61,7 @@ def halves_by_person(
         seed: parts the people.
 
     Returns:
-        Sets by the names in `HALVES`; empty if a half would have one class alone or nobody to test.
+        Sets by the names in `HALVES`. Empty if a half would have one class alone or nobody to test.
 
     Raises:
         InputError: people that are not one for each series.
@@ -91,8 +91,8 @@ class SeriesAnswers(AbstractEvidence):
         seeds: one a repetition.
         sets: the sets of `all_fits`, labelled.
         verdicts: of all those fits.
-        is_new: (num_test,), true for test series of people of whom there is no training series; None if nobody says.
-            With any, the names that end in ``_people`` are there, of those series alone; with none, those of real
+        is_new: (num_test,), true for test series of people of whom there is no training series. None if nobody says.
+            With any, the names that end in ``_people`` are there, of those series alone. With none, those of real
             series, from the halves.
         num_classes: of the real data.
     """

@@ -17,7 +17,7 @@ _BAND = 0.1
 
 
 def warping_distances(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Warped distance of every series of one set to every series of another.
+    """Compute the warped distance of every series of one set to every series of another.
 
     ::
 
@@ -53,20 +53,20 @@ def warping_distances(first: NDArray[np.floating], second: NDArray[np.floating])
 
 
 def dtw_distances(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> tuple[Score, Score]:
-    """Mean warped distance to the nearest series of the other side, both ways; at least 0, lower is better.
+    """Score the mean warped distance to the nearest series of the other side, both ways. At least 0, lower is better.
 
     ``dtw_distance`` goes from each synthetic series to the nearest real one: how much a synthetic series looks like
-    some real one, shifts in time forgiven. It does not see that all look like the same one; ``dtw_distance_real``, of
-    real training series, tells what is to be reached. ``dtw_distance_to_synthetic`` goes from each real series to the
-    nearest synthetic one, and sees what is missing.
+    some real one, shifts in time forgiven. It does not see that all look like the same one. ``dtw_distance_real``, of
+    real training series, tells the value to be reached. ``dtw_distance_to_synthetic`` goes from each real series to the
+    nearest synthetic one, and sees which are missing.
 
     Args:
-        synthetic: series that are judged; at most 400, drawn at random, are used.
+        synthetic: series that are judged. At most 400, drawn at random, are used.
         real: series they are compared with, likewise.
         seed: draws them and the resamples of the intervals.
 
     Returns:
-        The two scores; intervals over the series that are averaged, with the other side held fixed.
+        The two scores. Intervals over the series that are averaged, with the other side held fixed.
     """
     made, kept = (at_most(side, MOST_SERIES, seed=seed) for side in (synthetic, real))
     distances = warping_distances(made.x, kept.x)
