@@ -18,7 +18,7 @@ from gossamer.evaluation import classifiers
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
 from gossamer.evaluation.comparison import headline
 from gossamer.evaluation.downstream import LabelledImages, predict_all
-from gossamer.evaluation.encoder import Encoded, Encoder, EncoderSettings, train_encoder
+from gossamer.evaluation.encoder import Encoded, Encoder, EncoderSettings, EncoderTraining
 from gossamer.evaluation.listed import (
     Suite,
     SyntheticRecords,
@@ -38,6 +38,13 @@ REQUIRED = (
     "inception_score", "frechet_distance", "precision", "recall", "density", "coverage", "cnn_accuracy",
     "mlp_accuracy", "avg12", "avg12_calibrated",
 )  # fmt: skip
+
+
+def train_encoder(x: NDArray, y: NDArray, num_classes: int, settings: EncoderSettings | None = None) -> Encoder:
+    training = EncoderTraining(x, y, num_classes, settings)
+    for _ in training:
+        pass
+    return training.encoder()
 
 
 def score_names(suite: Suite) -> tuple[str, ...]:

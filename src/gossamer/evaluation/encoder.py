@@ -298,16 +298,6 @@ class EncoderTraining:
         return moved.permute(0, 3, 1, 2)
 
 
-def train_encoder(
-    x: NDArray[np.floating], y: NDArray[np.integer], num_classes: int, settings: EncoderSettings | None = None
-) -> Encoder:
-    """Train to the end. See `EncoderTraining`, which shows how far it is."""
-    training = EncoderTraining(x, y, num_classes, settings)
-    for _ in training:
-        pass
-    return training.encoder()
-
-
 class _Network(nn.Module):
     def __init__(self, settings: EncoderSettings, image_shape: tuple[int, int, int], num_classes: int) -> None:
         super().__init__()

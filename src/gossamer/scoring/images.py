@@ -21,7 +21,7 @@ from gossamer.evaluation.encoder import Encoded, Encoder, EncoderSettings
 from gossamer.evaluation.inception import NUM_FEATURES, InceptionEncoder
 from gossamer.evaluation.listed import Listed, SyntheticRecords, needing, set_name
 from gossamer.evaluation.suite import ImageFeatures, InceptionFeatures
-from gossamer.evaluation.use import REAL, TEST, ImageAnswers
+from gossamer.evaluation.use import REAL, TEST, ImageAnswers, Verdicts
 from gossamer.evaluation.workers import Task, TaskKey, tasks_of
 from gossamer.reports.grid import comparison_grid, save_png
 from gossamer.reports.pairs import pairs_picture
@@ -144,23 +144,17 @@ class ImageBench(AbstractBench):
 
     def _verdicts(
         self, tasks: Sequence[Task[Any]], sets: Mapping[str, LabelledImages], count: Count
-    ) -> tuple[dict[TaskKey, Mapping[str, NDArray[np.int64]]], dict[TaskKey, str]]:
+    ) -> tuple[Verdicts, dict[TaskKey, str]]:
         """Return labels and notes of all tasks. Those on real images alone come from the cache, if kept."""
         key = content_key({"x": sets[REAL].images, "y": sets[REAL].labels, "test": sets[TEST].images}, versions())
         kept = self.cache.load_json(_VERDICTS, key) or {}
-        verdicts: dict[TaskKey, Mapping[str, NDArray[np.int64]]] = {}
-        notes: dict[TaskKey, str] = {}
-        todo = []
-        for task in tasks:
-            known = kept.get(_kept_name(task)) if task.train == REAL and task.tests == (TEST,) else None
-            if known is None:
-                todo.append(task)
-            else:
-                verdicts[task.key] = {TEST: np.array(known, dtype=np.int64)}
-        num_kept = len(kept)
+        num_kept, notes = len(kept), {}
+        known = [task for task in tasks if task.train == REAL and task.tests == (TEST,) and _kept_name(task) in kept]
+        verdicts = {task.key: {TEST: np.array(kept[_kept_name(task)], dtype=np.int64)} for task in known}
+        todo = [task for task in tasks if task.key not in verdicts]
         try:
             for one in _followed(todo, sets, self.terms.num_workers, count):
-                verdicts[one.task.key] = one.labels
+                verdicts[one.task.key] = dict(one.labels)
                 if one.note:
                     notes[one.task.key] = one.note
                 if one.task.train == REAL:

@@ -13,6 +13,7 @@ from gossamer.evaluation.series import networks
 from gossamer.evaluation.series.classifiers import LOGISTIC_REGRESSION, RANDOM_FOREST, SERIES_CNN
 from gossamer.evaluation.series.downstream import Verdict, auroc_score, downstream_scores, judge_all
 from gossamer.evaluation.series.matching import SeriesSet
+from gossamer.evaluation.verdicts import Basis
 from gossamer.evaluation.workers import Task
 
 
@@ -25,7 +26,7 @@ def few_updates() -> Iterator[None]:
 
 
 def area(probabilities: np.ndarray, true: np.ndarray, seed: int = 0) -> object:
-    return auroc_score("auroc", probabilities, true, num_synthetic=1, num_real=1, seed=seed, source="a")
+    return auroc_score("auroc", probabilities, true, Basis(num_synthetic=1, num_real=1, seeds=(seed,), source="a"))
 
 
 def drawn(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +72,9 @@ def test_scores_are_means_over_classifiers_and_agree_with_scikit_learn() -> None
         pairs = [drawn(200, 10 * seed + place) for place in range(2)]
         labels.append(pairs[0][1])
         verdicts.append([Verdict(classifier=n, seed=seed, probabilities=p) for n, (p, _) in zip("ab", pairs)])
-    found = downstream_scores("tstr", "", verdicts, labels, num_synthetic=7, num_real=200, what="way")
+    seeds = tuple(row[0].seed for row in verdicts)
+    basis = Basis(num_synthetic=7, num_real=200, seeds=seeds, source="way")
+    found = downstream_scores("tstr", "", verdicts, labels, basis)
     assert set(found) == {
         "tstr_accuracy", "tstr_macro_f1", "tstr_auroc",
         "tstr_a_accuracy", "tstr_a_macro_f1", "tstr_b_accuracy", "tstr_b_macro_f1",

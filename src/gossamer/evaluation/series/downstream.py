@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,10 +107,7 @@ def downstream_scores(
     suffix: str,
     verdicts: Sequence[Sequence[Verdict]],
     true: Sequence[NDArray[np.integer]],
-    *,
-    num_synthetic: int,
-    num_real: int,
-    what: str,
+    basis: Basis,
 ) -> dict[str, Score]:
     """Score accuracy, macro-F1 and AUROC, mean over the classifiers, and the first two of each classifier.
 
@@ -118,9 +116,7 @@ def downstream_scores(
         suffix: end of the names, empty or ``_people``.
         verdicts: for each seed, those of all classifiers, in one order.
         true: for each seed, the labels of the series that were tested.
-        num_synthetic: series behind the scores.
-        num_real: likewise.
-        what: direction, in words.
+        basis: counts, seeds, and as its source the direction in words.
 
     Returns:
         ``tstr_accuracy``, ``tstr_macro_f1``, ``tstr_auroc``, and ``tstr_CLASSIFIER_accuracy`` and so on. The last for
@@ -131,7 +127,6 @@ def downstream_scores(
         (train on synthetic, test on real, and the reverse). Hand, Till, Machine Learning 45, 2001 (AUROC, several
         classes). Here one class against all others.
     """
-    seeds = tuple(row[0].seed for row in verdicts)
     names = [one.classifier for one in verdicts[0]]
     labels = np.stack([np.stack([row[place].labels for row in verdicts]) for place in range(len(names))])
     truth = np.stack(list(true))
@@ -141,22 +136,19 @@ def downstream_scores(
         for kind, measure in (("accuracy", mean_accuracy), ("macro_f1", mean_macro_f1)):
             name = f"{prefix}_{group}{kind}{suffix}"
             who = group.rstrip("_") or f"mean of {_listed(names)}"
-            basis = Basis(
-                num_synthetic=num_synthetic,
-                num_real=num_real,
-                seeds=seeds,
-                source=f"{who}, {what}; interval: bootstrap over tested series and seeds",
-            )
-            rng = np.random.default_rng([zlib.crc32(name.encode()), *seeds])
-            scores[name] = measure(name, said, truth, basis, rng)
+            source = f"{who}, {basis.source}; interval: bootstrap over tested series and seeds"
+            rng = np.random.default_rng([zlib.crc32(name.encode()), *basis.seeds])
+            scores[name] = measure(name, said, truth, dataclasses.replace(basis, source=source), rng)
     if all(len(np.unique(row)) > 1 for row in truth):
         name = f"{prefix}_auroc{suffix}"
         table = [np.stack([one.probabilities for one in row]) for row in verdicts]
-        counts = {"num_synthetic": num_synthetic, "num_real": num_real}
-        source = f"mean of {_listed(names)}, {what}; one class against all others, mean over classes; interval: DeLong "
+        source = (
+            f"mean of {_listed(names)}, {basis.source}; one class against all others, mean over classes; interval: "
+            "DeLong over tested series, and seeds"
+        )
         each = [
-            auroc_score(name, said, row, seed=seed, source=f"{source}over tested series, and seeds", **counts)
-            for said, row, seed in zip(table, truth, seeds)
+            auroc_score(name, said, row, dataclasses.replace(basis, seeds=(seed,), source=source))
+            for said, row, seed in zip(table, truth, basis.seeds)
         ]
         scores[name] = average_over_seeds(each)
     return scores
@@ -166,11 +158,7 @@ def auroc_score(
     name: str,
     probabilities: NDArray[np.floating],
     true: NDArray[np.integer],
-    *,
-    num_synthetic: int,
-    num_real: int,
-    seed: int,
-    source: str,
+    basis: Basis,
 ) -> Score:
     """Score the area under the ROC curve of each class against all others, mean over occurring classes and classifiers.
 
@@ -188,10 +176,7 @@ def auroc_score(
         name: of the score.
         probabilities: (num_classifiers, num_tested, num_classes).
         true: (num_tested,) labels, of at least two classes.
-        num_synthetic: series behind the score.
-        num_real: likewise.
-        seed: of the classifiers.
-        source: in which direction, by which classifiers.
+        basis: counts, seed and source of the score.
 
     Raises:
         InputError: one class only.
@@ -209,11 +194,7 @@ def auroc_score(
         areas.append(area)
         parts += part / len(tables)
     value, half = float(np.mean(areas)), _NORMAL_QUANTILE_975 * float(np.sqrt(np.sum(parts**2)))
-    return Score(
-        name=name, value=value, low=max(0.0, value - half), high=min(1.0, value + half), higher_is_better=True,
-        num_synthetic=num_synthetic, num_real=num_real, seeds=(seed,),
-        source=source,
-    )  # fmt: skip
+    return basis.score(name, (value, max(0.0, value - half), min(1.0, value + half)))
 
 
 def _area(values: NDArray[np.floating], is_it: NDArray[np.bool_]) -> tuple[float, NDArray[np.float64]]:

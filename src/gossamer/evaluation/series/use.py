@@ -17,6 +17,7 @@ from gossamer.evaluation.series.classifiers import SeriesClassifier
 from gossamer.evaluation.series.downstream import Verdict, downstream_scores
 from gossamer.evaluation.series.matching import SeriesSet
 from gossamer.evaluation.series.profiles import class_distance
+from gossamer.evaluation.verdicts import Basis
 from gossamer.evaluation.workers import Task, TaskKey, tasks_of
 
 REAL = "real training series"
@@ -108,28 +109,25 @@ class SeriesAnswers(AbstractEvidence):
     @functools.cached_property
     def scores(self) -> dict[str, Score]:
         """The scores of the classifiers, and the same of real series."""
-        tstr, trtr = self._rows(self._drawn, TEST), self._rows(self._real, TEST)
-        true, num_made, num_learnt = self._true, len(self.sets[self._drawn[0][0]]), len(self.sets[REAL])
+        drawn, true = self._drawn[0][0], self._true
+        num_made, num_learnt = len(self.sets[drawn]), len(self.sets[REAL])
         parts = [("", np.ones(len(true), dtype=bool), "real")]
         if self.is_new is not None and self.is_new.any():
             parts.append(("_people", self.is_new, "real series of people of whom there is no training series"))
         found = {}
-        for suffix, chosen, what in parts:
-            tested = [true[chosen]] * len(self.seeds)
-            found |= downstream_scores(
-                "tstr", suffix, _part(tstr, chosen), tested,
-                num_synthetic=num_made, num_real=int(chosen.sum()), what=f"trained on synthetic, tested on {what}",
-            )  # fmt: skip
-            found |= downstream_scores(
-                "trtr", suffix, _part(trtr, chosen), tested,
-                num_synthetic=0, num_real=num_learnt + int(chosen.sum()), what=f"trained on real, tested on {what}",
-            )  # fmt: skip
+        for suffix, chosen, words in parts:
+            number, tested = int(chosen.sum()), [true[chosen]] * len(self.seeds)
+            for way, trained, counts in (
+                ("tstr", self._drawn, (num_made, number)), ("trtr", self._real, (0, num_learnt + number)),
+            ):  # fmt: skip
+                learnt = "synthetic" if way == "tstr" else "real"
+                basis = _basis(*counts, self.seeds, f"trained on {learnt}, tested on {words}")
+                rows = _part(self._rows(trained, TEST), chosen)
+                found |= downstream_scores(way, suffix, rows, tested, basis)
         if self.suite.is_full:
-            drawn = self._drawn[0][0]
-            found |= downstream_scores(
-                "trts", "", self._rows(self._real[:1], drawn), [_labels(self.sets[drawn])],
-                num_synthetic=num_made, num_real=num_learnt, what="trained on real, tested on synthetic",
-            )  # fmt: skip
+            basis = _basis(num_made, num_learnt, self.seeds[:1], "trained on real, tested on synthetic")
+            rows = self._rows(self._real[:1], drawn)
+            found |= downstream_scores("trts", "", rows, [_labels(self.sets[drawn])], basis)
         return found | (self._of_halves() if HALVES[0][0] in self.sets else {})
 
     def class_distance(self) -> Score:
@@ -180,15 +178,19 @@ class SeriesAnswers(AbstractEvidence):
             dataclasses.replace(one, probabilities=np.concatenate([one.probabilities, other.probabilities]))
             for one, other in zip(*halves)
         ]
-        return downstream_scores(
-            "trtr", "_people", [joined], [np.concatenate([_labels(self.sets[test]) for _, test in HALVES])],
-            num_synthetic=0, num_real=sum(len(self.sets[name]) for pair in HALVES for name in pair),
-            what="trained on real series of half of the people, tested on real ones of the other half, both ways",
-        )  # fmt: skip
+        number = sum(len(self.sets[name]) for pair in HALVES for name in pair)
+        words = "trained on real series of half of the people, tested on real ones of the other half, both ways"
+        basis = _basis(0, number, self.seeds[:1], words)
+        true = np.concatenate([_labels(self.sets[test]) for _, test in HALVES])
+        return downstream_scores("trtr", "_people", [joined], [true], basis)
 
 
 def _part(rows: Sequence[Sequence[Verdict]], chosen: NDArray[np.bool_]) -> list[list[Verdict]]:
     return [[dataclasses.replace(one, probabilities=one.probabilities[chosen]) for one in row] for row in rows]
+
+
+def _basis(num_synthetic: int, num_real: int, seeds: tuple[int, ...], source: str) -> Basis:
+    return Basis(num_synthetic=num_synthetic, num_real=num_real, seeds=seeds, source=source)
 
 
 def _labels(series: SeriesSet) -> NDArray[np.integer]:

@@ -79,18 +79,10 @@ def dtw_distances(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> tuple[
     for axis, (name, way) in zip((1, 0), ways.items()):
         nearest = distances.min(axis=axis)
         low, high = mean_interval(nearest, rng)
-        scores.append(
-            Score(
-                name=name,
-                value=float(nearest.mean()),
-                low=low,
-                high=high,
-                higher_is_better=False,
-                num_synthetic=len(made),
-                num_real=len(kept),
-                seeds=(seed,),
-                source=f"Dynamic time warping (Sakoe, Chiba 1978; band of a tenth), root mean square per value, from "
-                f"each {way} series; interval over the series that are averaged, the others held fixed.",
-            )
-        )
+        scores.append(Score(
+            name=name, value=float(nearest.mean()), low=low, high=high, higher_is_better=False,
+            num_synthetic=len(made), num_real=len(kept), seeds=(seed,),
+            source=f"Dynamic time warping (Sakoe, Chiba 1978; band of a tenth), root mean square per value, from "
+            f"each {way} series; interval over the series that are averaged, the others held fixed.",
+        ))  # fmt: skip
     return scores[0], scores[1]
