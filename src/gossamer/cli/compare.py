@@ -17,7 +17,7 @@ from gossamer.errors import InputError
 from gossamer.evaluation.comparison import Comparison, compare
 from gossamer.evaluation.record import NOT_COVERED
 from gossamer.scoring.findings import Scored
-from gossamer.scoring.targets import Target, TargetFinder, named_apart
+from gossamer.scoring.targets import named_apart
 from gossamer.scoring.write_up import check_place, write_up
 
 
@@ -49,7 +49,12 @@ def run(arguments: Sequence[str]) -> int:
         check_place(asked.out)
     real = load_real(asked.choice, asked.targets)
     finder = asked.choice.finder(real.train.spec)
-    targets = named_apart([_found(asked, path, finder) for path in asked.targets])
+    have_saved = [asked.checkpoints and (path / "release" / "checkpoints").is_dir() for path in asked.targets]
+    groups = [
+        finder.find_saved(path) if has_saved else (finder.find(path),)
+        for path, has_saved in zip(asked.targets, have_saved)
+    ]
+    targets = named_apart(groups)
     if len(targets) < 2:
         raise InputError("name two targets or more, or use gossamer evaluate")
     scored = score_targets(asked.choice, targets, real)
@@ -66,11 +71,6 @@ def run(arguments: Sequence[str]) -> int:
     print(f"\n{NOT_COVERED}")
     print("Nothing was written; --out FOLDER keeps it." if asked.out is None else f"Written: {asked.out}")
     return 0
-
-
-def _found(asked: Compare, path: Path, finder: TargetFinder) -> tuple[Target, ...]:
-    has_saved = asked.checkpoints and (path / "release" / "checkpoints").is_dir()
-    return finder.find_saved(path) if has_saved else (finder.find(path),)
 
 
 def as_json(scored: Sequence[Scored], comparison: Comparison) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from gossamer.cli.tables import show_checkpoints, show_evaluation
 from gossamer.errors import InputError
 from gossamer.evaluation.record import NOT_COVERED
 from gossamer.scoring.findings import Scored
-from gossamer.scoring.targets import Target, TargetFinder
+from gossamer.scoring.targets import Target
 from gossamer.scoring.write_up import check_place, write_up
 
 
@@ -46,7 +46,8 @@ def run(arguments: Sequence[str]) -> int:
     """Score one target, or every generator of a run."""
     asked = read_arguments(Evaluate, arguments, program="evaluate")
     real = load_real(asked.choice, (asked.target,))
-    targets = _targets(asked, asked.choice.finder(real.train.spec))
+    finder = asked.choice.finder(real.train.spec)
+    targets = finder.find_saved(asked.target) if asked.checkpoints else (finder.find(asked.target),)
     place = _place(asked, targets[-1])
     scored = score_targets(asked.choice, targets, real)
     tree = as_json(scored)
@@ -59,10 +60,6 @@ def run(arguments: Sequence[str]) -> int:
     print(f"\n{NOT_COVERED}")
     print(f"Written, with pictures: {place}" if place is not None else "Nothing was written; --out FOLDER keeps it.")
     return 0
-
-
-def _targets(asked: Evaluate, finder: TargetFinder) -> tuple[Target, ...]:
-    return finder.find_saved(asked.target) if asked.checkpoints else (finder.find(asked.target),)
 
 
 def _place(asked: Evaluate, target: Target) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -239,7 +239,7 @@ class SmallCNN:
 SMALL_CNN = Classifier(name="cnn", build=SmallCNN, typical_seconds=40)
 
 
-class _Dropout(nn.Module):
+class Dropout(nn.Module):
     """Dropout with a stream of its own: torch's layer draws from the global one."""
 
     def __init__(self, rng: torch.Generator) -> None:
@@ -247,6 +247,7 @@ class _Dropout(nn.Module):
         self._rng = rng
 
     def forward(self, features: Tensor) -> Tensor:
+        """Drop a quarter of the features, in training alone."""
         if not torch.is_grad_enabled():
             return features
         kept = torch.rand(features.shape, generator=self._rng) >= _DROPOUT
@@ -263,7 +264,7 @@ def _network(image_shape: tuple[int, ...], num_classes: int, rng: torch.Generato
         nn.ReLU(),
         nn.MaxPool2d(2),
         nn.Flatten(),
-        _Dropout(rng),
+        Dropout(rng),
         skip_init(nn.Linear, 32 * (height // 4) * (width // 4), 64),
         nn.ReLU(),
         skip_init(nn.Linear, 64, num_classes),
@@ -279,13 +280,27 @@ def _network(image_shape: tuple[int, ...], num_classes: int, rng: torch.Generato
 def _train(network: nn.Sequential, images: Tensor, targets: Tensor, rng: torch.Generator) -> None:
     batches_per_epoch = math.ceil(len(images) / _BATCH_SIZE)
     num_epochs = max(_NUM_EPOCHS, math.ceil(_MIN_UPDATES / batches_per_epoch))
+
+    def loss(batch: Tensor) -> Tensor:
+        return F.cross_entropy(network(images[batch]), targets[batch])
+
+    learn(network, _batches(len(images), num_epochs, rng), num_epochs * batches_per_epoch, loss)
+
+
+def learn(network: nn.Module, batches: Iterable[Tensor], num_updates: int, loss: Callable[[Tensor], Tensor]) -> None:
+    """Minimise a loss over batches with Adam, the learning rate up to 3e-3 and down again in one cycle.
+
+    Args:
+        network: to be trained.
+        batches: rows of each, as many batches as updates.
+        num_updates: in all.
+        loss: of a batch.
+    """
     optimizer = torch.optim.Adam(network.parameters(), lr=_PEAK_LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=_PEAK_LEARNING_RATE, total_steps=num_epochs * batches_per_epoch
-    )
-    for batch in _batches(len(images), num_epochs, rng):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=_PEAK_LEARNING_RATE, total_steps=num_updates)
+    for batch in batches:
         optimizer.zero_grad()
-        F.cross_entropy(network(images[batch]), targets[batch]).backward()
+        loss(batch).backward()
         optimizer.step()
         schedule.step()
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,17 +41,8 @@ class AbstractEvidence:
     reference: ClassVar[str] = ""
 
 
-class Named(Protocol):
-    """A classifier of images or of series."""
-
-    @property
-    def name(self) -> str:
-        """A word for tables and JSON."""
-        ...
-
-
 Evidence = TypeVar("Evidence", bound=AbstractEvidence)
-Judge = TypeVar("Judge", bound=Named)
+Judge = TypeVar("Judge", bound=Any)
 
 
 @dataclass(frozen=True, kw_only=True)

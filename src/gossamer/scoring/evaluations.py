@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +14,7 @@ from gossamer.errors import InputError
 from gossamer.evaluation.listed import SyntheticRecords, names_of
 from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.runs.cache import CacheFolder, content_key
+from gossamer.runs.manifest import file_digest
 from gossamer.scoring.bench import AbstractBench
 from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Scored, Terms
 from gossamer.scoring.images import ImageBench, versions
@@ -137,15 +136,12 @@ def _keys(bench: AbstractBench, draws: Draws) -> dict[str, str]:
         "seeds": list(terms.seeds),
         "num_samples": terms.num_samples,
         "permit_few_samples": terms.permit_few_samples,
-        "inception_weights": None if terms.inception_weights is None else _file_digest(terms.inception_weights),
+        "inception_weights": None
+        if terms.inception_weights is None
+        else file_digest(terms.inception_weights.resolve()),
         "versions": versions(),
     }
     return {name: content_key(_arrays(images), settings) for name, images in draws.items()}
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _arrays(images: Sequence[SyntheticRecords]) -> dict[str, np.ndarray]:
