@@ -50,8 +50,8 @@ class LabelledImages:
 class Predictions:
     """The answers of one fitted classifier on its test sets.
 
-    A classifier that has no answer for its images (all the same, or no spread within a class) counts as its best
-    constant guess, and says so in `note`: a collapsed generator earns what it teaches, not an empty cell.
+    A classifier may have no answer for its images: all are the same, or a class has no spread. It then counts as its
+    best constant guess, and says so in `note`. A collapsed generator so earns a score, and not an empty cell.
 
     Args:
         task: the task.

@@ -129,6 +129,7 @@ def _keys(bench: AbstractBench, draws: Draws) -> dict[str, str]:
     terms, records = bench.terms, {"train": bench.real.train, "test": bench.real.test}
     parts = {f"{name}_{part}": getattr(one, part) for name, one in records.items() for part in ("x", "y", "people")}
     arrays = {name: part.numpy() for name, part in parts.items() if part is not None}
+    weights = terms.inception_weights
     settings = {
         "format": SCORING_FORMAT,
         "real": content_key(arrays, None),
@@ -136,9 +137,7 @@ def _keys(bench: AbstractBench, draws: Draws) -> dict[str, str]:
         "seeds": list(terms.seeds),
         "num_samples": terms.num_samples,
         "permit_few_samples": terms.permit_few_samples,
-        "inception_weights": None
-        if terms.inception_weights is None
-        else file_digest(terms.inception_weights.resolve()),
+        "inception_weights": None if weights is None else file_digest(weights.resolve()),
         "versions": versions(),
     }
     return {name: content_key(_arrays(images), settings) for name, images in draws.items()}

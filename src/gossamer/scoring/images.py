@@ -19,7 +19,7 @@ from gossamer.evaluation import suite as images
 from gossamer.evaluation.downstream import LabelledImages, Predictions, predict_all
 from gossamer.evaluation.encoder import Encoded, Encoder, EncoderSettings
 from gossamer.evaluation.inception import NUM_FEATURES, InceptionEncoder
-from gossamer.evaluation.listed import Listed, SyntheticRecords, needing, set_name
+from gossamer.evaluation.listed import Listed, SyntheticRecords, names_of, needing, set_name
 from gossamer.evaluation.suite import ImageFeatures, InceptionFeatures
 from gossamer.evaluation.use import REAL, TEST, ImageAnswers, Verdicts
 from gossamer.evaluation.workers import Task, TaskKey, tasks_of
@@ -166,8 +166,9 @@ class ImageBench(AbstractBench):
         return verdicts, notes
 
     def reason(self, name: str, found: Findings) -> str:
-        """Say why the FID is not there."""
-        return "no --inception-weights given"
+        """Say why a score is not there that was asked for, of labelled images."""
+        of_weights = names_of(needing(self.scores(), InceptionFeatures))
+        return "no --inception-weights given" if name in of_weights else "these images have no such score"
 
     @staticmethod
     def draw_pictures(folder: Path, shown: Mapping[str, Scored], real: RealRecords) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gossamer.data.records import RecordSet
 from gossamer.data.series import SeriesSpec
-from gossamer.evaluation.listed import Listed, SyntheticRecords, check_labels, needing, set_name
+from gossamer.evaluation.listed import Listed, SyntheticRecords, check_labels, names_of, needing, set_name
 from gossamer.evaluation.series import suite as series
 from gossamer.evaluation.series.downstream import Verdict, judge_all
 from gossamer.evaluation.series.matching import SeriesSet, at_most, drawn_like, match
@@ -121,7 +121,9 @@ class SeriesBench(AbstractBench):
         return found
 
     def reason(self, name: str, found: Findings) -> str:
-        """Say why a score of labelled series is not there."""
+        """Say why a score is not there that was asked for, of labelled series."""
+        if name not in names_of(needing(self.scores(), SeriesAnswers)):
+            return "these series have no such score"
         if not name.endswith("_people"):
             return "all tested series are of one class"
         if name.startswith("tstr_") and "trtr_accuracy_people" in found.scores:

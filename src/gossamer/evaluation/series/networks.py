@@ -33,7 +33,7 @@ _AT_ONCE = 1000
 class SeriesCNN:
     """A small convolutional classifier of series, with probabilities.
 
-    Two convolutions in time (7 values, 32 and 64 channels), each with ReLU and max pooling by two, average pooling to
+    Two convolutions in time (7 values, 32 and 64 channels), each with ReLU and max pooling by two. Average pooling to
     eight places, dropout of a quarter, a dense layer of 64, ReLU, a dense layer to the classes. Adam on cross-entropy
     in batches of 128, one cycle of the learning rate up to 3e-3, for 8 epochs, but 600 to 1,500 updates. Inputs are
     centred by 0.5: nothing is fitted to them.
