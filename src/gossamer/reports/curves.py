@@ -19,7 +19,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLoc
 from PIL import Image
 
 from gossamer.errors import InputError
-from gossamer.evaluation.comparison import in_order
+from gossamer.evaluation.comparison import in_order, title_and_unit
 from gossamer.evaluation.score import Score
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.reports.captions import caption
@@ -37,18 +37,6 @@ _PANELS_PER_ROW = 3
 _LEAST_TICK_DISTANCE = 0.11
 _STEPS = (1, 2, 2.5, 5, 10)
 
-_TITLES = {
-    "inception_score": ("Inception score", "effective number of classes"),
-    "frechet_distance": ("Frechet distance", "squared distance of features"),
-    "precision": ("Precision", "share of synthetic images"),
-    "recall": ("Recall", "share of real images"),
-    "density": ("Density", "neighbourhoods met"),
-    "coverage": ("Coverage", "share of real images"),
-    "cnn_accuracy": ("CNN accuracy", "share of test images"),
-    "mlp_accuracy": ("MLP accuracy", "share of test images"),
-    "avg12": ("Mean of twelve classifiers", "share of test images"),
-    "avg12_calibrated": ("Mean of twelve, calibrated", "ratio to training on real data"),
-}
 _CLASSIFIERS = {
     "logistic_regression": "logistic regression",
     "gaussian_nb": "Gaussian naive Bayes",
@@ -223,7 +211,7 @@ def save_png_of(figure: Figure, path: Path) -> None:
 
 
 def picture_of(figure: Figure) -> Image.Image:
-    """A figure as a picture in memory, 150 dots per inch."""
+    """Return a figure as a picture in memory, 150 dots per inch."""
     held = io.BytesIO()
     with styled():
         figure.savefig(held, format="png", dpi=_DPI)
@@ -252,7 +240,7 @@ def styled() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, its sides in inches."""
+    """Return an empty figure, its sides in inches."""
     figure = Figure(figsize=(width, height), dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.08))
     FigureCanvasAgg(figure)
     return figure
@@ -265,7 +253,7 @@ def arranged(figure: Figure) -> None:
 
 
 def legible(name: str, length: int) -> str:
-    """A name in glyphs that the font has, no longer than there is room."""
+    """Return a name in glyphs that the font has, no longer than there is room."""
     font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
     shown = "".join(character if font.get_char_index(ord(character)) else "?" for character in name)
     return caption(shown, lambda text: len(text) <= length)
@@ -312,7 +300,7 @@ def _draw_references(axes: Axes, shown: Sequence[Curve]) -> None:
 
 def _label_panel(axes: Axes, shown: Sequence[Curve], delta: float | None) -> None:
     score = shown[0].scores[0]
-    title, unit = _title(score.name)
+    title, unit = title_and_unit(score.name)
     axes.set_title(legible(title, _LONGEST_LABEL + 8))
     axes.set_ylabel(f"{unit}\n{_direction(score)}")
     axes.set_xlabel("epsilon" if delta is None else f"epsilon (delta = {_short(delta)})")
@@ -380,9 +368,8 @@ def _draw_headline(figure: SubFigure, headline: Sequence[Bar]) -> None:
         axes.set_ylim(1, -1)
         axes.spines["left"].set_visible(False)
         score = bar.score
-        axes.set_title(
-            f"{legible(_title(bar.name)[0], _LONGEST_LABEL + 4)} ({_direction(score)})", loc="left", fontsize=8.5
-        )
+        title = legible(title_and_unit(bar.name)[0], _LONGEST_LABEL + 4)
+        axes.set_title(f"{title} ({_direction(score)})", loc="left", fontsize=8.5)
         axes.set_title(_with_interval(score), loc="right", fontsize=8.5)
 
 
@@ -404,11 +391,6 @@ def _legend_of_bars(figure: Figure, drawn: Sequence[Bar]) -> None:
     figure.legend(
         [first[kind] for kind in kinds], [f"{kind} data" for kind in kinds], loc="outside lower center", ncols=2
     )
-
-
-def _title(name: str) -> tuple[str, str]:
-    """What a person calls the score, and its unit."""
-    return _TITLES.get(name, (name.replace("_", " "), "value"))
 
 
 def _classifier(name: str) -> str:

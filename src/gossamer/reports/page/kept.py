@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gossamer.errors import InputError
-from gossamer.evaluation.comparison import SHOWN_FIRST, in_order, reference_of
+from gossamer.evaluation.comparison import headline, in_order, reference_of
 from gossamer.evaluation.published_scores import PublishedScores, published_scores
 from gossamer.evaluation.record import Evaluation
 from gossamer.evaluation.score import Score
@@ -106,7 +106,7 @@ class KeptRun:
     def scores(self) -> tuple[ScoreLine, ...]:
         """The scores that stand first, each beside its reference."""
         scores = {} if self.evaluation is None else self.evaluation.scores
-        names = (name for name in in_order(scores) if name in SHOWN_FIRST)
+        names = (name for name in in_order(scores) if name in headline())
         return tuple(ScoreLine(score=scores[name], real=scores.get(reference_of(name))) for name in names)
 
     @property
@@ -114,7 +114,7 @@ class KeptRun:
         """All further scores, references aside."""
         scores = {} if self.evaluation is None else self.evaluation.scores
         references = {reference_of(name) for name in scores}
-        names = (name for name in in_order(scores) if name not in SHOWN_FIRST and name not in references)
+        names = (name for name in in_order(scores) if name not in headline() and name not in references)
         return tuple(ScoreLine(score=scores[name], real=scores.get(reference_of(name))) for name in names)
 
     @property
@@ -129,7 +129,7 @@ class KeptRun:
         if len({epsilon for epsilon, _ in points}) < _LEAST_CURVE:
             return ()
         points.sort(key=lambda point: point[0])
-        names = [name for name in SHOWN_FIRST if all(name in scores for _, scores in points)]
+        names = [name for name in headline() if all(name in scores for _, scores in points)]
         return tuple(
             ScoreCurve(name=name, points=tuple((epsilon, scores[name]) for epsilon, scores in points)) for name in names
         )
