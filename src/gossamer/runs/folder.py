@@ -1,4 +1,4 @@
-"""The run folder: `release/` holds what the guarantee covers, `private/` everything else that saw data."""
+"""The run folder: `release/` holds the files that the guarantee covers, `private/` everything else that saw data."""
 
 from __future__ import annotations
 
@@ -30,11 +30,13 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path) -> RunFolder:
-        """A new run folder; one that exists must be empty, or hold what a crash left before its settings were written.
+        """Make a new run folder.
+
+        A folder that exists must be empty, or hold only the remains of a crash before its settings were written.
 
         Raises:
             InputError: something is there already.
-            ResourceError: it cannot be made.
+            ResourceError: the folder cannot be made.
         """
         if path.exists() and (not path.is_dir() or any(path.iterdir())) and not _is_unbegun(path):
             raise InputError(f"{path}: exists and is not empty; name another --out, or `gossamer resume {path}`")
@@ -53,7 +55,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """An existing run folder.
+        """Open an existing run folder.
 
         Raises:
             InputError: there is none.
@@ -92,7 +94,7 @@ class RunFolder:
 
     @property
     def release(self) -> Path:
-        """What may leave."""
+        """The folder of files that may leave."""
         return self.path / "release"
 
     @property
@@ -107,7 +109,7 @@ class RunFolder:
 
     @property
     def private(self) -> Path:
-        """What must stay."""
+        """The folder of files that must stay."""
         return self.path / "private"
 
     @property
@@ -122,7 +124,7 @@ class RunFolder:
 
     @property
     def ledger_file(self) -> Path:
-        """What was charged."""
+        """The file of the charges."""
         return self.private / "ledger.jsonl"
 
     @property
@@ -142,22 +144,22 @@ class RunFolder:
 
     @property
     def released_file(self) -> Path:
-        """What was released, a line before each."""
+        """The list of releases, each written down before it appears."""
         return self.private / "released.jsonl"
 
     @property
     def num_released_file(self) -> Path:
-        """How long `released_file` is, kept outside `private/`: an older one that was put back is shorter."""
+        """The file with the length of `released_file`, outside `private/`: an older list put back is shorter."""
         return self.path / "released.json"
 
     @property
     def release_digest_file(self) -> Path:
-        """Digest of what was released, so that another release in its place is told."""
+        """The file with the digest of the release, which reveals another release in its place."""
         return self.private / "release.sha256"
 
     @property
     def audits(self) -> Path:
-        """What audits of this run found."""
+        """The folder of this run's audits."""
         return self.private / "audit"
 
     @property
@@ -180,8 +182,8 @@ class RunFolder:
         """Hold the run: a second process is refused.
 
         Raises:
-            InputError: private/ is gone, and with it all that is needed to go on; or it holds links or pipes.
-            ResourceError: another process holds it.
+            InputError: private/ is gone, and with it all that is needed to go on, or private/ holds links or pipes.
+            ResourceError: another process holds the run.
         """
         if not self.private.is_dir():
             raise InputError(f"{self.private}: missing; without it a run cannot go on, start a new one")
@@ -203,7 +205,7 @@ class RunFolder:
 
 
 def _check_plain(folder: Path) -> None:
-    """Refuse links and pipes: what is written must not go through the one, nor wait for the other end of the other."""
+    """Refuse links and pipes: a write must not go through a link, nor wait for the other end of a pipe."""
     for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):  # others who share the work may just have renamed it
             if not (stat.S_ISREG(path.lstat().st_mode) or path.is_dir()):
@@ -211,7 +213,7 @@ def _check_plain(folder: Path) -> None:
 
 
 def _is_unbegun(path: Path) -> bool:
-    """Whether a folder holds the beginnings of a run without `config.json`, which comes last: nothing was spent."""
+    """Tell if a folder holds the beginnings of a run without `config.json`, which comes last: nothing was spent."""
     folder, beginnings = RunFolder(path), ("environment.json", "released.json", "release", "private")
     if not folder.release.is_dir() or any(
         one.name not in beginnings and one.suffix != ".partial" for one in path.iterdir()
@@ -223,7 +225,7 @@ def _is_unbegun(path: Path) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """Versions of what a result depends on, and the kind of machine: no host name, no path."""
+    """Return the versions that a result depends on, and the kind of machine: no host name, no path."""
     versions = {}
     for name in _VERSIONED:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # scikit-learn is of an extra

@@ -21,10 +21,10 @@ def write_key(folder: RunFolder, key: UnitKey) -> None:
 
 
 def read_key(folder: RunFolder) -> UnitKey:
-    """The key that a run began with.
+    """Read the key that a run began with.
 
     Raises:
-        InputError: it is gone or damaged, so that units would be dealt anew; or an older version began the run.
+        InputError: the key is gone or damaged, so that units would be dealt anew, or an older version began the run.
     """
     path = folder.key_file
     if not path.is_file():
