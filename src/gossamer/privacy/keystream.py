@@ -35,7 +35,9 @@ class Keystream:
         # handler, so that the cipher's own frames do not hang on it as its context.
         del key
         if cipher is None:
-            raise ResourceError(f"AES-256 cannot be set up here ({failure}): no noise can be drawn; mend cryptography")
+            raise ResourceError(
+                f"AES-256 cannot be set up here ({failure}), so no noise can be drawn: install cryptography again"
+            )
         self._cipher = cipher
 
     def words(self, high: np.ndarray | np.uint64, low: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ class PublicSlots:
         if isinstance(self.number, bool) or not isinstance(self.number, int) or self.number < 1:
             raise InputError(f"the number of slots must be a positive integer, not {self.number!r}: give 1 or more")
         if not 0.0 < self.training_share <= 1.0:
-            raise InputError(f"training_share must lie in (0, 1], not {self.training_share}")
+            raise InputError(f"training_share must lie in (0, 1], not {self.training_share}: give 1 to learn from all")
 
     @property
     def expected_training(self) -> float:

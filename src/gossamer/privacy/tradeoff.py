@@ -69,10 +69,12 @@ class TradeOff:
 
     def __post_init__(self) -> None:
         if not self.points:
-            raise InputError("a trade-off needs at least one epsilon with its delta")
+            raise InputError("a trade-off needs at least one epsilon with its delta: give one point or more")
         for epsilon, delta in self.points:
             if not (math.isfinite(epsilon) and epsilon >= 0 and 0 <= delta <= 1):
-                raise InputError(f"epsilon {epsilon} and delta {delta} are no guarantee: at least 0, and in [0, 1]")
+                raise InputError(
+                    f"epsilon must be finite and at least 0, and delta must lie in [0, 1], not {epsilon} and {delta}"
+                )
 
     def smallest_miss_rate(self, false_alarm_rate: float) -> float:
         """Return f: no attack has a rate of misses below it.
@@ -85,7 +87,7 @@ class TradeOff:
         """
         alpha = float(false_alarm_rate)
         if not 0 <= alpha <= 1:
-            raise InputError(f"a rate of false alarms lies in [0, 1], not {false_alarm_rate}")
+            raise InputError(f"a rate of false alarms must lie in [0, 1], not {false_alarm_rate}")
         epsilon, delta = np.array(self.points, dtype=np.float64).T
         # An exponent beyond these changes nothing: the branch is far below 0, or 0.
         steep = 1 - delta - np.exp(np.minimum(epsilon, 700.0)) * alpha

@@ -177,7 +177,7 @@ def bars(classifiers: Sequence[Bar], headline: Sequence[Bar]) -> Figure:
         InputError: if there is nothing to draw.
     """
     if not classifiers and not headline:
-        raise InputError("no score to draw")
+        raise InputError("no score to draw: give at least one")
     parts = bool(classifiers) + bool(headline)
     with styled():
         figure = new_figure(5.2 * parts, max(0.34 * len(classifiers) + 1.1, 0.78 * len(headline) + 0.5))
@@ -273,7 +273,7 @@ def legible(name: str, length: int) -> str:
 
 def _check(shown: Sequence[Curve]) -> None:
     if not shown:
-        raise InputError("no curve to draw")
+        raise InputError("no curve to draw: give at least one")
     directions: dict[str, bool] = {}
     for curve in shown:
         higher = curve.scores[0].higher_is_better

@@ -182,6 +182,6 @@ def _check(images: NDArray[np.floating], columns: int, scale: int) -> None:
         )
     wrong = np.flatnonzero(~((images >= 0) & (images <= 1)).all(axis=(1, 2, 3)))
     if wrong.size:
-        raise InputError(f"images: image {wrong[0]} has a value that is NaN or outside [0, 1]")
+        raise InputError(f"images: image {wrong[0]} has a value that is NaN or outside [0, 1]; mend or remove it")
     if columns < 1 or scale < 1:
         raise InputError(f"columns {columns} and scale {scale} must be at least 1")

@@ -217,7 +217,10 @@ def pairs_of_series(
         InputError: no pair, or shapes that do not fit.
     """
     if not len(synthetic) or synthetic.shape != real.shape or distances.shape != synthetic.shape[:1]:
-        raise InputError(f"pairs: {synthetic.shape} synthetic, {real.shape} real, {distances.shape} distances; check")
+        raise InputError(
+            f"pairs: shapes {synthetic.shape} synthetic, {real.shape} real, {distances.shape} distances; give one real "
+            "series and one distance for each synthetic series"
+        )
     columns = min(4, len(synthetic))
     rows = math.ceil(len(synthetic) / columns)
     with styled():

@@ -243,8 +243,7 @@ def _check(path: Path, manifest: Manifest, origin: Origin | None, ledger: Path |
         # Privacy: dealt by another key, a person would lie in two shards over the run.
         if manifest.origin.key_sha256 != origin.key_sha256:
             raise PrivacyError(
-                f"{path}: of a run whose units another key dealt than private/units.key; put the key back, or start a "
-                "new run"
+                f"{path}: of a run with another key than private/units.key; put the key back, or start a new run"
             )
     for name, version in _versions().items():
         written = manifest.versions.get(name)

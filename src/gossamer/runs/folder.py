@@ -186,7 +186,7 @@ class RunFolder:
             ResourceError: another process holds the run.
         """
         if not self.private.is_dir():
-            raise InputError(f"{self.private}: missing; without it a run cannot go on, start a new one")
+            raise InputError(f"{self.private}: missing; a run cannot go on without this folder, so start a new run")
         with contextlib.ExitStack() as held:
             try:
                 # Neither through a link, which could lead to any file, nor waiting on a pipe.
@@ -198,7 +198,7 @@ class RunFolder:
             except OSError as error:
                 reason = error.strerror or type(error).__name__
                 raise ResourceError(
-                    f"{self.path}: cannot be held ({reason}); a run needs a folder that it may write and lock"
+                    f"{self.path}: cannot be held ({reason}); a run needs a folder with the right to write and to lock"
                 ) from None
             _check_plain(self.private)
             yield

@@ -15,13 +15,13 @@ from gossamer.runs.folder import RunFolder
 
 SCHEMA = 1
 OLDER = (
-    "begun by an older version of gossamer, whose runs this one cannot go on with; finish it with the version that "
-    "began it, or start a new run; CHANGELOG under Privacy says which releases are affected"
+    "begun by an older version of gossamer, so that this version cannot go on; finish it with the version that began "
+    "it, or start a new run; CHANGELOG under Privacy says which releases are affected"
 )
 """The remark on a run from before there were ids and keys."""
 COPY = (
-    "this folder is a copy of the run's, or was moved to another file system or restored from a backup; two copies "
-    "that go on would each spend the budget"
+    "this folder is a copy of the run's folder, or was moved to another file system or restored from a backup; two "
+    "copies that go on would each spend the budget"
 )
 """The remark on a folder that is not the one remembered."""
 _MAX_BYTES = 10_000
@@ -58,9 +58,7 @@ class Place:
         try:
             found = folder.stat()
         except OSError:
-            raise InputError(
-                f"{folder}: missing; a run whose folder is not whole cannot go on, start a new one"
-            ) from None
+            raise InputError(f"{folder}: missing; a run cannot go on without this folder, so start a new run") from None
         return cls(device=found.st_dev, inode=found.st_ino)
 
 
@@ -158,8 +156,8 @@ def check_goes_on_here(folder: RunFolder, identity: RunIdentity) -> None:
     if not identity.is_of(folder):
         # Privacy: noise is never used twice, so each branch is true; but both together cost more than either says.
         raise PrivacyError(
-            f"{folder.path}: {COPY}; go on in one copy only, with `gossamer resume {folder.path} --only-copy`, which "
-            "every later statement then says"
+            f"{folder.path}: {COPY}; go on in one copy only, with `gossamer resume {folder.path} --only-copy`: every "
+            "later statement then says so"
         )
 
 

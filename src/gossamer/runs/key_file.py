@@ -29,8 +29,8 @@ def read_key(folder: RunFolder) -> UnitKey:
     path = folder.key_file
     if not path.is_file():
         raise InputError(
-            f"{path}: missing; without the key that it began with a run cannot go on, and nobody knows whom it held "
-            "out: put the file back, or start a new run"
+            f"{path}: missing; without the key that it began with a run cannot go on, and its held-out records are "
+            "unknown: put the file back, or start a new run"
         )
     try:
         return UnitKey(bytes.fromhex(read_bounded(path, _MAX_BYTES).decode("ascii").strip()))

@@ -177,8 +177,8 @@ def read_ledger(path: Path) -> Ledger:
             except LINE_DAMAGE:
                 if number < len(lines) - 1:
                     raise InputError(
-                        f"{path}: line {number + 1} is no ledger entry; the run cannot go on, start a new one, whose "
-                        "epsilon adds to this one's"
+                        f"{path}: line {number + 1} is no ledger entry; the run cannot go on, so start a new run: its "
+                        "epsilon adds to the epsilon of this run"
                     ) from None
             else:
                 num_only_copies += entry is None

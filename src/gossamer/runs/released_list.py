@@ -59,9 +59,9 @@ class ReleasedEntry:
 
     def __post_init__(self) -> None:
         if not isinstance(self.generator, str) or not _PLACE.fullmatch(self.generator):
-            raise InputError("what is listed as released is a generator's file within the release")
+            raise InputError("an entry of the released list must name a generator's file within the release")
         if not isinstance(self.content_sha256, str) or not _DIGEST.fullmatch(self.content_sha256):
-            raise InputError("what is listed as released has a digest of 64 hexadecimal digits")
+            raise InputError("an entry of the released list must have a digest of 64 hexadecimal digits")
 
     @classmethod
     def from_json(cls, tree: Any) -> ReleasedEntry:
@@ -112,7 +112,7 @@ def read_released(folder: RunFolder) -> tuple[ReleasedEntry, ...]:
                 if number < len(lines) - 1:
                     raise InputError(
                         f"{path}: line {number + 1} is none that gossamer wrote; put the file back as it was, or start "
-                        "a new run, whose epsilon adds to this one's"
+                        "a new run: its epsilon adds to the epsilon of this run"
                     ) from None
     return tuple(entries)
 
@@ -160,7 +160,7 @@ def _as_many(folder: RunFolder, num_listed: int) -> Iterator[Finding]:
     where, path = "private/released.jsonl", folder.num_released_file
     if not path.is_file():
         raise InputError(
-            f"{path}: missing; without it nobody can tell whether private/ was put back: put the file back, or start a "
+            f"{path}: missing; without it nobody can tell if private/ was put back: put the file back, or start a "
             "new run"
         )
     tree = read_json(path)

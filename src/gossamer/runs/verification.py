@@ -65,7 +65,7 @@ def check_manifest(folder: Path, run: RunFolder | None) -> Iterator[Finding]:
     licensed = [name for name in wrong if _is_licensed(folder / name, digests[name])]
     wrong = [name for name in wrong if name not in licensed]
     for name in licensed:
-        yield holds(name, "whoever published this has filled in a license; the rest is as it was released")
+        yield holds(name, "its publisher has filled in a license; the rest is as it was released")
     for name in wrong:
         yield broken(name, f"not the file that was released: its SHA-256 is not that of {MANIFEST}")
     for name in sorted(set(digests) - found):
@@ -179,7 +179,7 @@ def _origin(
         yield broken(where, "of a run on other records than private/data.sha256 names")
     # Privacy: by another key records that were learnt from pass for held out, and units change their shards.
     if key_sha256 not in (None, origin.key_sha256):
-        yield broken(where, "of a run whose units another key dealt than private/units.key; put that key back")
+        yield broken(where, "of a run with another key than private/units.key; put that key back")
 
 
 def _position(position: LedgerPosition, run: RunFolder) -> Iterator[Finding]:

@@ -88,7 +88,10 @@ class ReleasedRun:
         try:
             trade_off = trade_off_of(statement)
         except ArithmeticError:
-            raise InputError(f"{folder}: the numbers of its statement are beyond what can be computed") from None
+            raise InputError(
+                f"{folder}: a number of its statement is too large or too small to compute with; use the release as it "
+                "was written"
+            ) from None
         return cls(
             name=name,
             statement=statement,
