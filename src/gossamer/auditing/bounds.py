@@ -238,7 +238,7 @@ def choose_num_guesses(epsilon: float, num_bits: int, delta: float, confidence: 
     def promise(num_guesses: int) -> tuple[float, float]:
         share = _share_right(mu, num_guesses / num_bits)
         bound = epsilon_bound_of_guesses(round(num_guesses * share), num_guesses, num_bits, delta, confidence)
-        # Where nothing can be promised, the number that tells right from wrong best.
+        # If no bound can be promised, the number of guesses that tells right from wrong best is taken.
         return bound, (share - 0.5) * math.sqrt(num_guesses)
 
     options = sorted({max(2, 2 * round(share * num_bits / 2)) for share in (*_SHARES, 1.0)})

@@ -168,7 +168,7 @@ def worst_pair(contribution: Contribution) -> tuple[Slots, Slots]:
     candidates = [(_distance(contribution, pair), pair) for pair in _candidates(contribution)]
     best = max(distance for distance, _ in candidates)
     far = [found for found in candidates if found[0] >= (1 - _GRID) * best]
-    # Of pairs that are equally far apart one of a single group is taken: then many slots can play at once.
+    # Among equally distant pairs, a pair of a single group is taken: then many slots can play at once.
     of_one_group = [found for found in far if torch.equal(found[1][0].groups, found[1][1].groups)]
     return max(of_one_group or far, key=lambda found: found[0])[1]
 

@@ -33,7 +33,7 @@ RDP_ACCOUNTANT = "RDP (dp-accounting)"
 RDP_OF_REPLACED = "RDP (quadrature, dp-accounting)"
 FIXED_PAIR = "one fixed pair of data sets (lower)"
 
-# For one-of-K sampling integers suffice (the bound is interpolated between them); Gaussians gain from the others.
+# For one-of-K sampling integer orders suffice: the bound is interpolated between them. Gaussians gain from the others.
 _SPARSE_ORDERS = (1.1, 1.5, *map(float, (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 512, 1024, 4096)))
 _ORDERS = tuple(
     sorted({1.02, 1.05, *rdp.rdp_privacy_accountant.DEFAULT_RDP_ORDERS, *_SPARSE_ORDERS, 80.0, 96.0, 2048.0})

@@ -114,7 +114,7 @@ def _is_sampled(part: Part) -> bool:
 
 
 def _as_gaussian(part: Part) -> GaussianPart:
-    # Privacy: a unit that is replaced moves a sum by two contributions.
+    # Privacy: the replacement of a unit moves a sum by two contributions.
     divisor = 2.0 if isinstance(part, ReplacedPoissonPart) else 1.0
     return GaussianPart(noise_multiplier=part.noise_multiplier / divisor, count=part.count)
 

@@ -142,12 +142,12 @@ class UnitKey:
         return "UnitKey(hidden)"
 
     def __reduce__(self) -> tuple[()]:
-        # Privacy: a pickle would carry the key to wherever it is read.
+        # Privacy: a pickle would carry the key to every reader of the pickle.
         raise TypeError("the key that deals units cannot be pickled or copied: it stays in private/")
 
 
 def _copies(digests: np.ndarray) -> np.ndarray:
-    """Number each unit among the units of its digest."""
+    """Assign each unit its number among the units of its digest."""
     words = np.ascontiguousarray(digests).view("<u8").reshape(len(digests), 4)
     copies = np.zeros(len(digests), dtype=np.int64)
     # Few units share even their first word: only those are compared in full.

@@ -53,7 +53,7 @@ class Ledger:
 
     Args:
         entries: the blocks.
-        num_only_copies: how often the owner of the run folder, which was moved, copied or restored, declared that no
+        num_only_copies: number of times that the owner of a moved, copied or restored run folder declared that no
             other copy of it goes on.
 
     Raises:

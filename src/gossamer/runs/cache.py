@@ -66,7 +66,7 @@ class CacheFolder:
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Privacy: also if it was there before, or if the umask was in the way.
+            # Privacy: the mode is set even if the folder was there before, or if the umask was in the way.
             self.path.chmod(0o700)
             if not (self.path / "README").is_file():
                 (self.path / "README").write_text(_README, encoding="utf-8")
@@ -138,7 +138,7 @@ class CacheFolder:
 
     def _write(self, path: Path, content: bytes) -> Path:
         self.prepare()
-        # A name of its own until it is whole: two commands may compute the same thing at the same time.
+        # The file has a name of its own until it is whole: two commands may compute the same result at the same time.
         own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         try:
             with whole_file(own) as file:

@@ -124,7 +124,7 @@ def save_checkpoint(
         ledger=ledger,
         versions=_versions(),
     )
-    # First: at any moment of a crash the file that is there is one that the manifest beside it names.
+    # The manifest comes first: whenever a crash comes, the manifest names the file that lies beside it.
     write_json(path.with_suffix(".json"), manifest.to_json())
     with whole_file(path) as file:
         file.write(content)
@@ -153,7 +153,7 @@ def load_checkpoint(folder: Path, origin: Origin | None = None, ledger: Path | N
         if manifest is not None and is_as_written(path, manifest):
             _check(path, manifest, origin, ledger)
             return _state(path)
-    # One without any manifest is where a crash came in between: nobody was told of it, and its steps stay paid.
+    # A file without a manifest was cut off by a crash: nobody was told of it, and its steps stay paid.
     if any(_is_finished(path) for path in found):
         raise InputError(f"{folder}: no checkpoint is whole; start the run anew in another folder")
     return None
@@ -221,7 +221,7 @@ def load_tensors(path: Path, origin: Origin) -> dict[str, torch.Tensor]:
         if is_lack_of_memory(error):
             raise
         raise InputError(f"{path}: damaged; delete it and resume, and it is computed anew") from None
-    # Privacy: of shards that another key dealt, a person would lie in two over the run.
+    # Privacy: with shards dealt by another key, a person would lie in two shards over the run.
     if found != dataclasses.asdict(origin):
         raise PrivacyError(
             f"{path}: of critics with other settings, records or shards than this run's; delete it and resume, and it "

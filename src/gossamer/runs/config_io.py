@@ -109,7 +109,7 @@ def _number(tree: Any, kind: type) -> Any:
 
 
 def _flag(tree: Any, _: type) -> bool:
-    # Of its own: for int's hook a bool is an int that must be refused.
+    # A bool has a hook of its own: for int's hook a bool is an int, and must be refused.
     if not isinstance(tree, bool):
         raise InputError(f"expected bool, got {type(tree).__name__}")
     return tree

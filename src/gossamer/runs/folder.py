@@ -42,7 +42,7 @@ class RunFolder:
             raise InputError(f"{path}: exists and is not empty; name another --out, or `gossamer resume {path}`")
         folder = cls(path)
         try:
-            # First of all: by it a folder that a crash left behind is told from one that is somebody else's.
+            # `release/` comes first: it tells a folder that a crash left behind from a folder of somebody else.
             folder.release.mkdir(parents=True, exist_ok=True)
             folder.private.mkdir(exist_ok=True)
             folder._make_parts()
@@ -189,7 +189,7 @@ class RunFolder:
             raise InputError(f"{self.private}: missing; a run cannot go on without this folder, so start a new run")
         with contextlib.ExitStack() as held:
             try:
-                # Neither through a link, which could lead to any file, nor waiting on a pipe.
+                # No link is followed, which could lead to any file, and no pipe is waited for.
                 flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
                 file = held.enter_context(os.fdopen(os.open(self.private / "lock", flags, 0o600), "w"))
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

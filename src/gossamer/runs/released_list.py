@@ -91,7 +91,8 @@ def list_release(folder: RunFolder, path: Path, content_sha256: str, ledger: Led
     name = path.relative_to(folder.release).as_posix()
     entry = ReleasedEntry(generator=name, content_sha256=content_sha256, ledger=ledger)
     append_durably(folder.released_file, json.dumps(asdict(entry)).encode(), _entry, is_first=True)
-    # Privacy: after the list and before the release: a crash in between leaves a list that is longer, and no release.
+    # Privacy: the number is written after the list and before the release. A crash in between leaves a longer list and
+    # no release.
     write_json(folder.num_released_file, {"num_released": len(read_released(folder))})
 
 

@@ -177,7 +177,7 @@ def _origin(
         yield broken(where, "of a run with other settings than config.json")
     if data_sha256 not in (None, origin.data_sha256):
         yield broken(where, "of a run on other records than private/data.sha256 names")
-    # Privacy: by another key records that were learnt from pass for held out, and units change their shards.
+    # Privacy: under another key training records pass for held-out records, and units change their shards.
     if key_sha256 not in (None, origin.key_sha256):
         yield broken(where, "of a run with another key than private/units.key; put that key back")
 

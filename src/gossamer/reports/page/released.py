@@ -198,7 +198,7 @@ def _together(group: Sequence[ReleasedRun], joint: Mapping[str, JointPrice]) -> 
     claims = [one.statement for one in group]
     if len(group) > 1 and _is_known(group, joint):
         known = joint[claims[0].run_id or ""]
-        # Never less than one of them claims by itself.
+        # The joint price is never below the price that one of the branches claims by itself.
         return replace(known, epsilon=max(known.epsilon, *(claim.epsilon for claim in claims)))
     epsilon, delta = sum(claim.epsilon for claim in claims), sum(claim.delta for claim in claims)
     return JointPrice(epsilon=epsilon, delta=delta, num_branches=len(group))

@@ -73,7 +73,7 @@ def shape_of(spec: Spec) -> str:
 
 
 def classes_of(spec: Spec) -> str:
-    """Number and names of the classes."""
+    """Write number and names of the classes."""
     names = spec.class_names
     if not names:
         return "none"
