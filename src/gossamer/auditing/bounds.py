@@ -1,4 +1,4 @@
-"""Lower bounds on epsilon, and on mu of Gaussian differential privacy, from how often an adversary guesses right."""
+"""Lower bounds on epsilon, and on mu of Gaussian differential privacy, from an adversary's share of right guesses."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Effort:
 
 
 Watch = Callable[[int, int], None]
-"""Told how many bits were played, of how many."""
+"""A listener that is told the number of bits played, and the number of all bits."""
 
 
 def guard(plan: OneOfManyPlan) -> GradientSanitizer:

@@ -27,8 +27,7 @@ _TOO_LONG = 10.0
 _MOST_AT_ONCE = 32
 
 _GRID = 2.0**-8
-"""Pairs of contents are equally far apart where their distances differ by no more than the grid of the door moves them.
-"""
+"""Pairs of contents count as equally far apart if their distances differ by no more than the door's grid moves them."""
 
 
 class SummingDoor(Protocol):

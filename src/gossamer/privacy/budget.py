@@ -1,4 +1,4 @@
-"""The privacy budget (epsilon, delta), and which deltas are honest."""
+"""The privacy budget (epsilon, delta), and the rule for honest deltas."""
 
 from __future__ import annotations
 

@@ -99,9 +99,9 @@ class OneOfManyPair(AbstractDominatingPair):
 class AbstractFixedPair(AbstractDominatingPair):
     r"""The laws (1 - gamma) N(0, s^2) + gamma N(1, s^2) and N(0, s^2), in one of the two orders.
 
-    All other critics answer alike, and the differing one answers the opposite: a pair of data sets that occurs, so its
-    exact epsilon is one that no valid accountant goes below. It is also the exact pair of a Poisson-sampled Gaussian
-    of rate gamma under ``Adjacency.ADD_OR_REMOVE_ONE``.
+    All other critics answer alike, and the differing one answers the opposite. Such data sets occur, so no valid
+    accountant can go below the exact epsilon of this pair. It is also the exact pair of a Poisson-sampled Gaussian of
+    rate gamma under ``Adjacency.ADD_OR_REMOVE_ONE``.
 
     Args:
         probability: gamma in (0, 1]: 1 / K, or the sampling rate.

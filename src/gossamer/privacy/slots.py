@@ -1,4 +1,4 @@
-"""The public number of units: who says it, and which change of the data may therefore be claimed to cost so much."""
+"""The public number of units: its source, and the change of the data that a price may therefore be claimed for."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ class PublicSlots:
 
     @property
     def expected_training(self) -> float:
-        """Expected number of units that are learnt from, ``N training_share``: public, however many there are."""
+        """Expected number of units learnt from, ``N training_share``: public, and no function of the units present."""
         return self.number * self.training_share

@@ -216,7 +216,7 @@ def save_png_of(figure: Figure, path: Path) -> None:
     """Write a figure as one PNG, 150 dots per inch, whole or not at all. Equal figures give equal bytes.
 
     Raises:
-        ResourceError: it cannot be written.
+        ResourceError: the picture cannot be written.
     """
     with styled(), whole_file(path) as file:
         figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
@@ -259,7 +259,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def arranged(figure: Figure) -> None:
-    """Find every part its place, once: done anew at each saving, the parts would move a little every time."""
+    """Place every part once: placed anew at each saving, the parts would move a little every time."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 

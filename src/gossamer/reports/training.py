@@ -20,7 +20,7 @@ from gossamer.errors import ResourceError
 from gossamer.reports.curves import COLOURS, arranged, legible, new_figure, styled
 
 LEAST_POINTS: Final = 20
-"""Shorter curves are not drawn: they are read faster in `metrics.jsonl`."""
+"""The least number of points of a drawn curve. Shorter curves are read faster in `metrics.jsonl`."""
 _MOST_CURVES = 5
 _NOTE = "Private: what a training says of itself may tell of real records. No statement covers this picture."
 

@@ -39,7 +39,7 @@ def write_sample_cards(folder: Path, facts: CardFacts) -> tuple[Path, Path]:
 
     Raises:
         InputError: the samples are absent or damaged.
-        ResourceError: one cannot be written.
+        ResourceError: a card cannot be written.
     """
     samples = _read(folder / SAMPLES_FILE)
     return write_cards(folder, facts, samples.num, samples.files(facts))

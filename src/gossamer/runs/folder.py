@@ -66,10 +66,10 @@ class RunFolder:
         return folder
 
     def complete(self) -> None:
-        """Make the folders of a run that are missing: some programs that copy leave out those with nothing in them.
+        """Make the missing folders of a run: some programs that copy leave out empty folders.
 
         Raises:
-            ResourceError: one cannot be made.
+            ResourceError: a folder cannot be made.
         """
         try:
             self._make_parts()
@@ -104,7 +104,7 @@ class RunFolder:
 
     @property
     def saved(self) -> Path:
-        """Generators released as they were on the way, a folder each."""
+        """Generators released during the training, a folder each."""
         return self.release / "checkpoints"
 
     @property
@@ -139,7 +139,7 @@ class RunFolder:
 
     @property
     def identity_file(self) -> Path:
-        """Id of the run, and where its folder lay when that was remembered."""
+        """Id of the run, and the remembered place of its folder."""
         return self.private / "run.json"
 
     @property
@@ -164,7 +164,7 @@ class RunFolder:
 
     @property
     def tensorboard(self) -> Path:
-        """Event files, where they were asked for."""
+        """Event files, if they were asked for."""
         return self.private / "tensorboard"
 
     @property

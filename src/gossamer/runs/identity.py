@@ -98,7 +98,7 @@ class RunIdentity:
 
 
 def new_identity(folder: RunFolder) -> RunIdentity:
-    """Give a run that begins its id, and remember where its folder lies."""
+    """Give a new run its id, and remember the place of its folder."""
     identity = RunIdentity(
         run_id=os.urandom(16).hex(),
         gossamer_version=own_version(),
@@ -110,7 +110,7 @@ def new_identity(folder: RunFolder) -> RunIdentity:
 
 
 def moved_here(folder: RunFolder) -> RunIdentity:
-    """Remember that the run goes on where its folder lies now."""
+    """Remember that the run goes on in the present place of its folder."""
     before = read_identity(folder)
     identity = RunIdentity(
         run_id=before.run_id,
@@ -126,7 +126,7 @@ def read_identity(folder: RunFolder) -> RunIdentity:
     """Read the identity of a run.
 
     Raises:
-        InputError: it is gone or damaged, or an older version began the run.
+        InputError: the identity is gone or damaged, or an older version began the run.
     """
     path = folder.identity_file
     if is_older(folder):
@@ -148,7 +148,7 @@ def is_older(folder: RunFolder) -> bool:
 
 
 def check_goes_on_here(folder: RunFolder, identity: RunIdentity) -> None:
-    """Refuse a copy.
+    """Refuse a copy of the run's folder.
 
     Raises:
         PrivacyError: the folder, or its `private/`, is not the one that was remembered.

@@ -154,7 +154,7 @@ def declare_only_copy(path: Path) -> None:
     """Write into a ledger that its run goes on in this folder alone, which was moved, copied or restored.
 
     Raises:
-        ResourceError: it cannot be written.
+        ResourceError: the ledger cannot be written.
     """
     _append(path, {"only_copy": 1, "process_index": read_ledger(path).next_process_index}, is_first=True)
 

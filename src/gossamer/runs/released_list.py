@@ -143,10 +143,10 @@ def check_released(folder: RunFolder) -> Iterator[Finding]:
 
 
 def refuse_unlisted(folder: RunFolder) -> None:
-    """Refuse to go on where `check_released` finds something broken.
+    """Refuse to go on if `check_released` finds something broken.
 
     Raises:
-        PrivacyError: it does.
+        PrivacyError: `check_released` finds something broken.
         InputError: list, ledger or a statement cannot be read.
     """
     findings = list(check_released(folder))

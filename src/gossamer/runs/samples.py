@@ -31,7 +31,7 @@ def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_na
 
     Raises:
         InputError: the folder holds something already, or a class name is no name for a folder.
-        ResourceError: it cannot be written.
+        ResourceError: the folder cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists and is not empty; name another --out")

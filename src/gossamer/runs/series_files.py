@@ -93,7 +93,7 @@ def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSp
 
     Raises:
         InputError: no sample rate, or a folder that holds something.
-        ResourceError: it cannot be written.
+        ResourceError: the recording cannot be written.
     """
     if spec.sample_rate is None:
         raise InputError("a WFDB recording needs a sample rate and these series have none: choose .npz or .csv")

@@ -19,9 +19,9 @@ class IntervalBar:
     """A score on the way from 0 to 1, in a box of 100 by 12.
 
     Attributes:
-        low: where its interval begins.
+        low: lower end of its interval.
         at: the score.
-        high: where its interval ends.
+        high: upper end of its interval.
         real: the reference, or None.
     """
 

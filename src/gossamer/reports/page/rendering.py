@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 GENERATOR_MARK = "gossamer report"
 """The maker named in the head of every report. A file with this mark may be written over."""
 PRIVATE_WORD = "PRIVATE"
-"""Stands in the file name, the heading and on every printed sheet of a private report."""
+"""The word in the file name, in the heading and on every printed sheet of a private report."""
 
 
 def release_page(runs: Sequence[ReleasedRun], title: str, joint: Mapping[str, JointPrice] | None = None) -> str:
