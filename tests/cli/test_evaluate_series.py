@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from gossamer.cli import scoring
-from gossamer.cli.job import data_digest
 from gossamer.cli.scoring import ScoringChoice, load_real
-from gossamer.cli.series_choice import SeriesChoice
 from gossamer.data.catalogue import load_records
 from gossamer.data.identities import digests_of_names
 from gossamer.data.made_beats import NAMES
 from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.series_choice import SeriesChoice
+from gossamer.driving.job import data_digest
 from gossamer.evaluation.listed import Suite, names_of, needing
 from gossamer.evaluation.record import Evaluation
 from gossamer.evaluation.series import networks

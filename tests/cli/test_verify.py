@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import torch
 
-from gossamer.cli import priceable
-from gossamer.cli.handing_over import card_facts
 from gossamer.data.catalogue import find_named
+from gossamer.driving.handing_over import card_facts
 from gossamer.estimators import load_generator
 from gossamer.mechanisms import plan as priced_plan
 from gossamer.mechanisms.one_of_many import plan
+from gossamer.privacy import priceable
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.cards import model_card
 from gossamer.runs.config_io import to_json_tree

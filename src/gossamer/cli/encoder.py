@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from gossamer.cli.arguments import choose, read_arguments
+from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
-from gossamer.cli.releasing import say
 from gossamer.data.catalogue import load_records
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gossamer.cli.job import TrainingJob, check_held_out
+from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
-from gossamer.cli.releasing import say
-from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
+from gossamer.cli.series_options import NOTHING_SAID, SeriesOptions
 from gossamer.data.catalogue import is_named
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
+from gossamer.data.series_choice import load_chosen
+from gossamer.driving.job import TrainingJob
+from gossamer.driving.run import check_held_out
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
 from gossamer.evaluation.inception import WEIGHTS_NAME, WEIGHTS_VARIABLE, find_inception_weights

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import enum
+from typing import Literal
+
+UnitName = Literal["record", "person"]
+"""The values of `Unit`, as options and files have them."""
 
 
 class Unit(enum.Enum):

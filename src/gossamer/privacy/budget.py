@@ -75,6 +75,17 @@ def default_delta(num_slots: int) -> float:
     return float(f"1e-{num_digits}")
 
 
+def chosen_delta(delta: float | None, num_slots: int) -> float:
+    """Return a delta that may be claimed: the one given, or the usual one of so many slots.
+
+    Raises:
+        PrivacyError: one over the number of slots, or more.
+    """
+    chosen = default_delta(num_slots) if delta is None else delta
+    check_delta(chosen, num_slots)
+    return chosen
+
+
 def _check_num_slots(num_slots: int) -> None:
     if num_slots < 1:
         raise InputError(f"num_slots must be at least 1, not {num_slots}: give the public number of slots")

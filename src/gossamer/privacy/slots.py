@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 
 from gossamer.errors import InputError
@@ -65,3 +66,8 @@ class PublicSlots:
     def expected_training(self) -> float:
         """Expected number of units learnt from, ``N training_share``: public, and no function of the units present."""
         return self.number * self.training_share
+
+    @property
+    def to_learn_from(self) -> int:
+        """The same as a whole number, rounded down and at least 1. Sizes of settings may follow from it."""
+        return max(1, math.floor(self.expected_training))

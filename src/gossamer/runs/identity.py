@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +112,7 @@ def new_identity(folder: RunFolder) -> RunIdentity:
 def moved_here(folder: RunFolder) -> RunIdentity:
     """Remember that the run goes on in the present place of its folder."""
     before = read_identity(folder)
-    identity = RunIdentity(
-        run_id=before.run_id,
-        gossamer_version=before.gossamer_version,
-        folder=Place.of(folder.path),
-        private=Place.of(folder.private),
-    )
+    identity = replace(before, folder=Place.of(folder.path), private=Place.of(folder.private))
     identity.write(folder)
     return identity
 

@@ -1,4 +1,4 @@
-"""Synthetic records as files and pictures; here alone the kind of the records decides which."""
+"""Synthetic records as files and pictures. Here alone the kind of the records decides which."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ WFDB_ENDING = ".wfdb"
 
 
 def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts:
-    """What the cards of a generator, and of what is drawn from it, are written from."""
+    """Gather the facts for the cards of a generator, and of the records drawn from it."""
     num_weights = sum(weight.numel() for weight in trained.weights.values())
     return CardFacts.of(to_json_tree(trained.recipe), num_weights, trained.statement, source)
 
 
 def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int) -> None:
-    """Write the data card and Croissant metadata into a folder of drawn records; a file alone gets none."""
+    """Write the data card and Croissant metadata into a folder of drawn records. A file alone gets none."""
     if folder.is_dir():
         files = recording_files(folder) if folder.suffix.lower() == WFDB_ENDING else ()
         write_cards(folder, card_facts(trained, None), num_samples, files)
@@ -39,7 +39,7 @@ def write_records(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Abstrac
     """Write synthetic records as the ending of the path says.
 
     Args:
-        path: X.npz; X.png, a picture; for images a folder; for series X.csv, X.parquet, or X.wfdb, a folder.
+        path: X.npz, or X.png for a picture. For images also a folder, for series X.csv, X.parquet or X.wfdb.
         x: float32 (num_samples, *spec.shape) in [0, 1].
         y: int64 (num_samples,), or None.
         spec: of the records.
@@ -79,7 +79,7 @@ def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Abstrac
     """Write some of the records as one PNG.
 
     Raises:
-        MissingExtra: they are time series, and what draws those is not installed.
+        MissingExtra: they are time series, and the package that draws those is not installed.
     """
     if isinstance(spec, SeriesSpec):
         with from_extra("series", "a picture of time series"):

@@ -1,13 +1,11 @@
-"""The options that say how series are read, shared by all verbs that take --data."""
+"""The way in which series are read, as a user says it: by options, or in the settings of a run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from gossamer.cli.arguments import Names, Numbers
-from gossamer.cli.options import Mark
 from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
 from gossamer.data.catalogue import SeriesReading, load_records, usual_split
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
@@ -27,20 +25,20 @@ _BEFORE_SHARE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesChoice:
-    """How series are read. Everything here is public; leave it all out for images.
+    """The way in which series are read. Everything here is public. Leave it all out for images.
 
     Args:
         layout: of beats cut from recordings: from the R peak on and padded, or a window around it
-        split: hold out about a fifth: of the records, of the people, or (mitdb) the lists of de Chazal as published;
-            none holds nobody out
+        split: hold out about a fifth: of the records, of the people, or (mitdb) the lists of de Chazal as published,
+            none to hold nobody out
         series_column: of a long table: which series a row belongs to
         time_column: of a long table: numbers or dates, rising within a series
-        value_columns: columns of the values; default: all without another meaning
+        value_columns: columns of the values, by default all without another meaning
         class_column: column of the class
         person_column: column that names the person
-        channel_names: signals of recordings; or names for the channels of a table or an array
+        channel_names: signals of recordings, or names for the channels of a table or an array
         class_names: names of the classes, in the order of the labels 0, 1, ...
-        low: public lower bound of the values, one for all channels or one each; below it they are clipped
+        low: public lower bound of the values, one for all channels or one each. Below it they are clipped
         high: public upper bound of the values
         length: public number of samples of a series
         sample_rate: samples a second, Hz
@@ -51,24 +49,24 @@ class SeriesChoice:
     split: SplitName | None = None
     series_column: str | None = None
     time_column: str | None = None
-    value_columns: Names = ()
+    value_columns: tuple[str, ...] = ()
     class_column: str | None = None
     person_column: str | None = None
-    channel_names: Names = ()
-    class_names: Names = ()
-    low: Numbers = ()
-    high: Numbers = ()
+    channel_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
     length: int | None = None
     sample_rate: float | None = None
     pad_shorter: bool = False
 
     def reading(self, source: str, key: UnitKey | None = None, unit: Unit = Unit.RECORD) -> SeriesReading:
-        """What these options mean for a data set.
+        """Return the reading of a data set that this asks for.
 
         Args:
             source: Its name or path.
             key: Secret, of the run: who is held out follows from it. None for a new one.
-            unit: Whom the guarantee is for; people are never split record by record unless that is asked for.
+            unit: Whom the guarantee is for. People are never split record by record unless that is asked for.
 
         Raises:
             InputError: Two options contradict each other.
@@ -96,7 +94,7 @@ class SeriesChoice:
         )
 
     def columns(self) -> WideColumns | LongColumns:
-        """What the columns of a table mean.
+        """Return the meaning of the columns of a table.
 
         Raises:
             InputError: one of two options that belong together.
@@ -104,7 +102,7 @@ class SeriesChoice:
         if self.series_column is None and self.time_column is None:
             return WideColumns(values=self.value_columns, label=self.class_column, person=self.person_column)
         if self.series_column is None or self.time_column is None:
-            raise InputError("--series-column and --time-column belong together: a long table needs both")
+            raise InputError("series_column and time_column belong together: a long table needs both")
         return LongColumns(
             series=self.series_column,
             time=self.time_column,
@@ -147,10 +145,8 @@ class SeriesChoice:
                 return usual_split(source, unit)
 
 
-SeriesOptions = Annotated[SeriesChoice, Mark.TAKEN_OVER]
-"""A field of a verb's options that adds these to them."""
 NOTHING_SAID = SeriesChoice()
-"""No option of series."""
+"""The choice of a user who said nothing of series."""
 
 
 def load_chosen(
@@ -161,17 +157,17 @@ def load_chosen(
     key: UnitKey | None = None,
     unit: Unit = Unit.RECORD,
 ) -> RecordData:
-    """The records that a verb's options name.
+    """Load the records that a user names.
 
     Args:
         data: Name or path.
         data_dir: Folder of published sets.
         num_classes: Public number of classes of a user's own.
-        series: How series are read.
+        series: The way in which series are read.
         key: Secret, of the run: who is held out follows from it. None for a new one.
         unit: Whom the guarantee is for.
 
     Raises:
-        InputError: they are not there, damaged, or not what the options say.
+        InputError: they are not there, damaged, or do not fit the options.
     """
     return load_records(data, data_dir, num_classes, series.reading(data, key, unit))

@@ -1,8 +1,8 @@
-"""Whole trainings with canaries in them, on random records: no private record is touched."""
+"""Audits of a run: games against the doors of its plan, and whole trainings with canaries on random records."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,16 @@ from gossamer.auditing.canaries import (
     CanarySanitizer,
     tags_of,
 )
-from gossamer.cli.estimate import random_records
+from gossamer.auditing.mechanism import Effort, Watch, audit_answers, audit_draws, audit_gradients, audit_samples
+from gossamer.auditing.one_shot import audit_sums
+from gossamer.auditing.result import AuditResult
 from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.driving.estimate import random_records
+from gossamer.driving.kinds_of_plans import training_share
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
+from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.methods.catalogue import book_of
@@ -29,8 +35,24 @@ from gossamer.privacy.slots import PublicSlots
 MOST_CANARIES = 1000
 
 
+def audit_plan(plan: AbstractPlan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
+    """Play every game that suits a plan.
+
+    Raises:
+        InputError: no audit is known for it.
+    """
+    match plan:
+        case OneOfManyPlan():
+            return [audit_answers(plan, delta, effort), audit_draws(plan, delta, effort, watch=watch)]
+        case PoissonPlan():
+            return [audit_gradients(plan, delta, effort), audit_samples(plan, delta, effort, watch=watch)]
+        case OneShotPlan():
+            return [*audit_sums(plan, delta, effort)]
+    raise InputError(f"no audit is known for a {type(plan).__name__}; use a run of another method")
+
+
 class CanaryGSWGAN(GSWGANTraining):
-    """GS-WGAN of which some critics answer with their canary in place of what they learnt; all else is as it is."""
+    """GS-WGAN with some critics that answer with their canary in place of a learnt gradient."""
 
     releaser: Any  # type: ignore[assignment]
 
@@ -47,7 +69,7 @@ class CanaryGSWGAN(GSWGANTraining):
 
 
 class CanaryDPCGAN(DPCGANTraining):
-    """DP-CGAN of which some records have their canary for a gradient, or are not there; all else is as it is."""
+    """DP-CGAN with some records that have their canary for a gradient, or are not there."""
 
     releaser: Any  # type: ignore[assignment]
 
@@ -65,10 +87,10 @@ class CanaryDPCGAN(DPCGANTraining):
 
 
 def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
-    """How many canaries one training has room for, each with a critic or a record of its own.
+    """Return how many canaries one training has room for, each with a critic or a record of its own.
 
     Raises:
-        InputError: a method whose private part is its releases.
+        InputError: a method that reads the records in its releases alone.
     """
     match config:
         case GSWGANConfig():
@@ -87,23 +109,21 @@ def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
 def play_training(
     config: object, plan: AbstractPlan, spec: AbstractSpec, canaries: Canaries, noise: AbstractNoise | None = None
 ) -> np.ndarray:
-    """One whole training with canaries; what its releases tell of their bits.
+    """Train once with canaries, and return the evidence that its releases give of their bits.
 
     Args:
         config: settings of gs-wgan or dp-cgan.
-        plan: what they cost.
+        plan: sampling, noise and price.
         spec: of the random records that it learns from, one in every slot that is not held out.
         canaries: at most `num_canaries_for` of them.
-        noise: secret; None for a key of its own.
+        noise: secret, or None for a key of its own.
 
     Returns:
         (m,), large speaks for +1.
     """
-    # The share that is learnt from belongs to the plan's rate.
-    share = plan.training_share if isinstance(plan, PoissonPlan) else 1.0
-    slots = PublicSlots(plan.num_slots, plan.unit, plan.source, share)
-    records = random_records(spec, max(canaries.num, math.floor(slots.expected_training)))
-    # What is made here is thrown away: the statement, and so delta, says nothing.
+    slots = PublicSlots(plan.num_slots, plan.unit, plan.source, training_share(plan))
+    records = random_records(spec, max(canaries.num, slots.to_learn_from))
+    # The generator is thrown away: the statement, and so delta, says nothing.
     context, noise = RunContext(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
     training: CanaryGSWGAN | CanaryDPCGAN
     match config:

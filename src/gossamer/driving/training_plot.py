@@ -13,10 +13,10 @@ SECONDS_A_PRICE = 30.0
 
 
 def plot_if_possible(folder: RunFolder, plan: AbstractPlan, delta: float, seconds: float) -> str | None:
-    """As `plot_training`, when all else is done: what hinders a plot takes nothing away.
+    """Do as `plot_training` when all else is done, and never fail for it.
 
     Returns:
-        What hindered it, None where nothing did.
+        The hindrance, None if there was none.
     """
     try:
         plot_training(folder, plan, delta, seconds)
@@ -30,19 +30,19 @@ def plot_if_possible(folder: RunFolder, plan: AbstractPlan, delta: float, second
 
 
 def plot_training(folder: RunFolder, plan: AbstractPlan, delta: float, seconds: float) -> bool:
-    """Write `training.png` and `training.svg`, where there is anything to draw.
+    """Write `training.png` and `training.svg`, if there is anything to draw.
 
     Args:
         folder: the run.
         plan: of the whole run.
         delta: of the statement.
-        seconds: that the training took; a short one is not made longer by pricing many steps.
+        seconds: that the training took. A short one is not made longer by pricing many steps.
 
     Returns:
-        Whether there was something to draw.
+        True if there was something to draw.
 
     Raises:
-        MissingExtra: what draws is not installed.
+        MissingExtra: the package that draws is not installed.
         ResourceError: a plot cannot be written.
     """
     with from_extra("report", "a plot of the training"):
@@ -58,7 +58,7 @@ def plot_training(folder: RunFolder, plan: AbstractPlan, delta: float, seconds: 
 
 
 def _spent(plan: AbstractPlan, delta: float, num_points: int) -> tuple[tuple[int, float], ...]:
-    """Epsilon after some of the steps, the last among them; nothing for a plan of a few releases."""
+    """Price some of the steps, the last among them. A plan of a few releases gives nothing."""
     if num_points < 2 or plan.num_steps < num_points:
         return ()
     steps = sorted({max(1, round(plan.num_steps * place / num_points)) for place in range(1, num_points + 1)})

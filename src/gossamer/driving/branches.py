@@ -1,4 +1,4 @@
-"""What branches of one run cost together: copies of its folder that went on apart, the common part priced once."""
+"""The joint price of branches: copies of one run that went on apart, with their common part priced once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from dp_accounting import DpEvent
-
-from gossamer.cli.job import TrainingJob, settings_digest, slots_kept
-from gossamer.cli.priceable import price
+from gossamer.driving.job import TrainingJob, settings_digest
+from gossamer.driving.run import slots_kept
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.privacy.ledger import Ledger, steps_of_branches
+from gossamer.privacy.priceable import price
 from gossamer.reports.page.released import JointPrice
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.identity import read_identity
@@ -30,7 +29,7 @@ class Branch:
         origin: digests of settings, records and key: branches share them all.
         plan: sampling, noise and price.
         delta: of its statement.
-        ledger: what was charged.
+        ledger: the steps charged.
     """
 
     run_id: str
@@ -41,13 +40,13 @@ class Branch:
 
 
 def joint_prices(folders: Iterable[RunFolder]) -> dict[str, JointPrice]:
-    """What the branches of each run cost together, by run id, where several of its folders are at hand.
+    """Price the branches of each run together, by run id, if several of its folders are at hand.
 
-    Guarantee: branches share records, settings and the key that dealt units, so all that they released is one adaptive
+    Guarantee: branches share records, settings and the key that dealt units. So all that they released is one adaptive
     mechanism under one adjacency, of the steps that `steps_of_branches` counts.
 
     Args:
-        folders: of runs that have ended; those whose private side cannot be read are left out.
+        folders: of runs that have ended. Those with a private side that cannot be read are left out.
     """
     branches: defaultdict[tuple[str, tuple[str, str, str]], list[Branch]] = defaultdict(list)
     for branch in filter(None, map(_read_branch, folders)):
@@ -59,15 +58,10 @@ def joint_prices(folders: Iterable[RunFolder]) -> dict[str, JointPrice]:
     return found
 
 
-def joint_event(plan: AbstractPlan, steps: tuple[int, ...]) -> DpEvent:
-    """What so many steps of a plan do to privacy, each as often as it is named, whoever took it."""
-    return plan.paid_for(0, steps).event
-
-
 def _joint(group: Sequence[Branch]) -> JointPrice:
     first = group[0]
     steps = steps_of_branches([branch.ledger for branch in group])
-    epsilon = price(joint_event(first.plan, steps), first.delta)[0]
+    epsilon = price(first.plan.paid_for(0, steps).event, first.delta)[0]
     return JointPrice(epsilon=epsilon, delta=first.delta, num_branches=len(group))
 
 

@@ -16,17 +16,17 @@ PATIENCE_S = 600.0
 
 
 def process_number() -> int:
-    """Number of this process, 0 when it is alone."""
+    """Return the number of this process, 0 when it is alone."""
     return int(os.environ.get("RANK", "0"))
 
 
 def num_processes() -> int:
-    """Number of processes that work together."""
+    """Count the processes that work together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def wait_for_folder(path: Path) -> RunFolder:
-    """The run folder that the first process makes.
+    """Wait for the run folder that the first process makes.
 
     Raises:
         ResourceError: it did not appear.

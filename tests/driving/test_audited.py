@@ -13,8 +13,8 @@ from gossamer.auditing.bounds import Guesses
 from gossamer.auditing.canaries import Canaries, CanarySanitizer, tags_of, toss_canaries
 from gossamer.auditing.mechanism import of_guesses
 from gossamer.auditing.result import AuditResult
-from gossamer.cli.audited import num_canaries_for, play_training
 from gossamer.data.images import ImageSpec
+from gossamer.driving.audited import num_canaries_for, play_training
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.methods.catalogue import book_of
@@ -123,7 +123,7 @@ def test_too_many_canaries_and_none_are_refused() -> None:
 def test_a_training_is_played_with_the_plan_that_its_claim_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part held out belongs to the rate: without it the training would draw fewer units than the claim is of."""
     plan, played = book_of(DP_CGAN).method.plan(DP_CGAN, PublicSlots(SLOTS, training_share=0.75)), []
-    monkeypatch.setattr("gossamer.cli.audited._finish", lambda training: played.append(training.plan))
-    monkeypatch.setattr("gossamer.cli.audited.CanaryGradient.evidence", torch.zeros(5), raising=False)
+    monkeypatch.setattr("gossamer.driving.audited._finish", lambda training: played.append(training.plan))
+    monkeypatch.setattr("gossamer.driving.audited.CanaryGradient.evidence", torch.zeros(5), raising=False)
     play_training(DP_CGAN, plan, SPEC, toss_canaries(5, np.random.default_rng(0)), DeterministicNoise(0))
     assert played == [plan]

@@ -11,10 +11,10 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from gossamer.cli.series_choice import NOTHING_SAID, SeriesChoice
 from gossamer.data.beats import KaggleLayout, WindowLayout
 from gossamer.data.catalogue import AS_USUAL
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
+from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice
 from gossamer.data.splits import WHOLE, PeopleSplit, RandomSplit
 from gossamer.errors import InputError
 from gossamer.privacy.adjacency import Unit
@@ -128,7 +128,7 @@ def test_a_key_is_handed_on_and_shown_by_nothing() -> None:
     [
         (SeriesChoice(layout="kaggle", low=(0.0,), high=(1.0,)), "--layout kaggle"),
         (SeriesChoice(layout="window", low=(0.0, 1.0), high=(1.0, 2.0)), "--layout window"),
-        (SeriesChoice(series_column="a"), "--time-column"),
+        (SeriesChoice(series_column="a"), "time_column"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(choice: SeriesChoice, word: str) -> None:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.console import Console
-from rich.table import Table
-
 from gossamer.errors import InputError
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.privacy.budget import PrivacyBudget
-from gossamer.privacy.statement import shown_epsilon
-
-TUNING_NOTE = (
-    "Each may be shared, and all of them with the final one, at the final epsilon. Choosing among them by a score on "
-    "private data is tuning: no statement covers it."
-)
+from gossamer.privacy.statement import round_up, shown_epsilon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +18,8 @@ class Milestone:
 
     Attributes:
         step: number of steps of the plan paid for by then.
-        epsilon: what they cost.
-        asked: what it was asked for as: "epsilon 5", "step 500".
+        epsilon: their price.
+        asked: the words in which it was asked for: "epsilon 5", "step 500".
     """
 
     step: int
@@ -44,15 +35,14 @@ def find_milestones(
     at_step: Sequence[int] = (),
     target_epsilon: float | None = None,
 ) -> tuple[Milestone, ...]:
-    """The last step within each epsilon, and the steps named, in rising order without repetition.
+    """Find the last step within each epsilon, and the steps named, in rising order without repetition.
 
     Args:
         plan: of the run.
         delta: of the statement.
-        at_epsilon: above 0, at most what the run spends.
+        at_epsilon: above 0, and at most that of the run.
         at_step: between 1 and the plan's number of steps.
-        target_epsilon: what the noise was calibrated to; as an epsilon it means the last step, though the run spends
-            a little less.
+        target_epsilon: of the calibration. As an epsilon it means the last step, though the run spends a little less.
 
     Raises:
         InputError: a step that the run does not have, or an epsilon beyond the run's own or below that of one step.
@@ -72,17 +62,8 @@ def find_milestones(
     )
 
 
-def show_milestones(milestones: Sequence[Milestone]) -> None:
-    """A table of what was asked, after which step that is, and what is really spent there."""
-    table = Table("generator saved at", "after step", "epsilon spent", box=None, pad_edge=False)
-    for milestone in milestones:
-        table.add_row(", ".join(milestone.asked), str(milestone.step), shown_epsilon(milestone.epsilon))
-    Console().print(table)
-    print(TUNING_NOTE)
-
-
 def describe_milestones(steps: Sequence[int], num_steps: int) -> tuple[str, ...]:
-    """A sentence on what was fixed in public, for every statement of the run; none where nothing is saved."""
+    """Say in a sentence, for every statement of the run, which steps were fixed in public."""
     if not steps:
         return ()
     return (
@@ -91,14 +72,9 @@ def describe_milestones(steps: Sequence[int], num_steps: int) -> tuple[str, ...]
     )
 
 
-def round_up(epsilon: float) -> float:
-    """To three decimals, never down."""
-    return math.ceil(epsilon * 1000) / 1000
-
-
 def _last_step_within(plan: AbstractPlan, budget: PrivacyBudget, target_epsilon: float | None) -> int:
     whole = plan.budget_at(budget.delta).epsilon
-    # What the run was announced with may be asked for again, though it is a little more than what it spends.
+    # The target may be asked for again, though it is a little more than the run spends.
     if budget.epsilon > max(round_up(whole), target_epsilon or 0.0):
         raise InputError(
             f"--save-at-epsilon {budget.epsilon:g}: the whole run spends {shown_epsilon(whole)}; name that or less"

@@ -1,9 +1,8 @@
-"""What a training will take in time and memory, from a few steps on random images; no record is touched."""
+"""An estimate of the time and memory of a training, from a few steps on random images. No record is touched."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 import time
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import torch
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, StepReport, WarmStartReport
+from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, StepReport
 from gossamer.methods.method import Method, RunContext
 from gossamer.privacy.slots import PublicSlots
 
@@ -28,11 +27,11 @@ C = TypeVar("C")
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a training will take.
+    """The time and the memory of a training.
 
     Attributes:
         seconds: expected time.
-        num_bytes: memory of critics beside the data, None where there are none.
+        num_bytes: memory of critics beside the data, None if there are none.
         device: where.
     """
 
@@ -76,30 +75,23 @@ def estimate_cost(
         method: which.
         config: settings with a noise multiplier.
         spec: shape and classes.
-        slots: how many there are, in public; a person is taken to have one record, for the true number is private.
+        slots: how many there are, in public. A person is taken to have one record, for the true number is private.
         device: where to compute.
     """
     if isinstance(config, GSWGANConfig):
         return _estimate_gs_wgan(config, spec, slots.number, device)
-    seconds = _time_of_parts(method, config, spec, slots, device)
-    return Cost(seconds=seconds, num_bytes=None, device=device)
+    return Cost(seconds=_time_of_parts(method, config, spec, slots, device), num_bytes=None, device=device)
 
 
-def _time_of_parts(
-    method: Method[C],
-    config: C,
-    spec: AbstractSpec,
-    slots: PublicSlots,
-    device: torch.device,
-) -> float:
-    """Seconds of all parts before the first critic, as long as patience lasts; the last part seen is extrapolated."""
+def _time_of_parts(method: Method[C], config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> float:
+    """Return the seconds of all parts, as long as patience lasts. The last part seen is extrapolated."""
     images = random_records(spec, slots.number)
     # These records are random, so the noise need not be secret, and delta says nothing.
-    circumstances = RunContext(delta=0.5 / slots.number, slots=slots, device=device)
-    training = method.start(config, images, DeterministicNoise(0), circumstances)
+    context = RunContext(delta=0.5 / slots.number, slots=slots, device=device)
+    training = method.start(config, images, DeterministicNoise(0), context)
     began = before = part_began = time.perf_counter()
     part, seconds = "", 0.0
-    for report in itertools.takewhile(lambda report: not isinstance(report, WarmStartReport), training):
+    for report in training:
         done, now = training.progress(report), time.perf_counter()
         if done.part != part:
             part, part_began = done.part, before
@@ -132,7 +124,7 @@ def _estimate_gs_wgan(config: GSWGANConfig, spec: AbstractSpec, num_records: int
 
 
 def _probe(config: GSWGANConfig, stage: Stage, spec: AbstractSpec) -> GSWGANConfig:
-    """Settings with the same work for each critic, and only as many critics as tell its time soon enough."""
+    """Make settings with the same work for each critic, and only as many critics as tell its time soon enough."""
     critic = stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
     is_small = sum(parameter.numel() for parameter in critic.parameters()) < _SMALL_NETWORK
     num_critics = min(config.critics_at_once if is_small else _FEW, config.num_critics)
@@ -149,16 +141,16 @@ def _probe(config: GSWGANConfig, stage: Stage, spec: AbstractSpec) -> GSWGANConf
 
 
 def _num_tuned(config: GSWGANConfig) -> int:
-    """Updates of critics in a step: its work, near enough."""
+    """Count the updates of critics in a step: its work, near enough."""
     return config.draws_per_step * (config.fork_steps + 1) + config.renewals_per_step * config.renewal_steps
 
 
 def _time(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: torch.device) -> tuple[float, float, int]:
-    """Seconds for the warm start of one chunk, seconds for a step, bytes of the chunk's critics."""
+    """Return the seconds for the warm start of one chunk, those for a step, and the bytes of the chunk's critics."""
     images = random_records(spec, num_records)
     # These records are random, so the noise need not be secret, and delta says nothing.
-    circumstances = RunContext(delta=0.5 / num_records, device=device)
-    training = GSWGANTraining(config, images, DeterministicNoise(0), circumstances)
+    context = RunContext(delta=0.5 / num_records, device=device)
+    training = GSWGANTraining(config, images, DeterministicNoise(0), context)
     times, size = [time.perf_counter()], 0
     for report in training:
         times.append(time.perf_counter())
@@ -172,7 +164,7 @@ def _time(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: to
 
 
 def random_records(spec: AbstractSpec, num_records: int) -> RecordSet:
-    """Random records with a person each: for work that is to touch no private record."""
+    """Draw random records, a person each, for work that is to touch no private record."""
     rng = torch.Generator().manual_seed(0)
     return RecordSet(
         name="random images",

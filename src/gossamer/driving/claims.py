@@ -1,4 +1,4 @@
-"""Whether a statement is the one that the settings of its run make, and its epsilons those of its numbers."""
+"""Checks of a claim: the statement is that of the settings of its run, and its epsilons those of its numbers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from dataclasses import dataclass
 
 from dp_accounting import DpEvent
 
-from gossamer.cli.job import TrainingJob
-from gossamer.cli.priceable import check_priceable, price
+from gossamer.driving.job import TrainingJob
 from gossamer.mechanisms.plan import AbstractPlan
-from gossamer.methods.catalogue import book_of
 from gossamer.privacy.accounting import describe_accountants, epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.events import under_replacement
 from gossamer.privacy.gaussian_dp import mu_of, rho_of
 from gossamer.privacy.ledger import Ledger
+from gossamer.privacy.priceable import check_priceable, price
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_in_keeping, is_same_event
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
 from gossamer.runs.findings import Finding, broken, holds, unchecked
@@ -36,12 +35,12 @@ _LEDGER = "private/ledger.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What a run folder tells beside its release; None for what is not there or cannot be read.
+    """The facts that a run folder tells beside its release. None stands for each that is absent or cannot be read.
 
     Attributes:
         job: settings.
-        plan: what they cost.
-        ledger: what was charged.
+        plan: sampling, noise and price.
+        ledger: the steps charged.
         identity: which run it is, and where its folder was.
     """
 
@@ -52,7 +51,7 @@ class Known:
 
 
 def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> Iterator[Finding]:
-    """The epsilons stated are those of the numbers stated, and the numbers are those of the settings."""
+    """Check that the epsilons stated are those of the numbers stated, and the numbers those of the settings."""
     said = event_of(statement)
     if not is_in_keeping(statement):
         yield broken(STATEMENT, "the numbers that it prints are not those of the event that it carries; it was edited")
@@ -61,7 +60,7 @@ def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> 
         tolerance = PRINTED_TOLERANCE if statement.event is None else TOLERANCE
         yield from _epsilons(statement, price(said, statement.delta), tolerance)
         return
-    plan = _plan_until(known.plan, statement, step)
+    plan = known.plan if step is None else known.plan.first_steps(step)
     if is_same_event(plan.event, said):
         yield from _restated(statement, plan, known.job, None if step is None else known.plan.num_steps)
     else:
@@ -73,19 +72,14 @@ def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> 
     yield from _of_this_run(statement, known, step)
 
 
-def _plan_until(plan: AbstractPlan, statement: PrivacyStatement, step: int | None) -> AbstractPlan:
-    """The plan of what the statement is of."""
-    return plan if step is None else plan.first_steps(step)
-
-
 def _restated(
     statement: PrivacyStatement, plan: AbstractPlan, job: TrainingJob, num_planned_steps: int | None
 ) -> Iterator[Finding]:
-    """The statement is the one that these settings make, but for what depends on the records' shape and origin."""
+    """Check that these settings make the statement, but for shape and origin of the records."""
     check_priceable(plan.event, job.delta)
     terms = ClaimTerms(
         delta=job.delta,
-        method=book_of(job.method).method.name,
+        method=job.of_method.name,
         sample_size=1,
         is_secure=statement.is_secure,
         num_tuning_runs=job.num_tuning_runs,
@@ -109,7 +103,7 @@ def _is_equal(one: object, other: object) -> bool:
 
 
 def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None], tolerance: float) -> Iterator[Finding]:
-    """Both figures, by both accountants, against those stated."""
+    """Compare both figures, by both accountants, with those stated."""
     pairs = zip(("epsilon", "epsilon_rdp"), (statement.epsilon, statement.epsilon_rdp), computed, strict=True)
     others = [name for name, version in describe_accountants() if dict(statement.accountants).get(name) != version]
     hint = f" (stated with another version of {', '.join(others)})" if others else ""
@@ -123,7 +117,7 @@ def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None],
 
 
 def _other_prices(statement: PrivacyStatement, event: DpEvent) -> Iterator[Finding]:
-    """What else is stated of the price: mu, rho, and the epsilon of a replacement."""
+    """Check the other figures of the price: mu, rho, and the epsilon of a replacement."""
     if statement.mu is None:
         return  # of the first format of statements, which had none of them
     check_priceable(event, statement.delta)
@@ -144,13 +138,13 @@ def _is_near(stated: float | None, again: float | None) -> bool:
 
 
 def _on_the_way(job: TrainingJob, step: int | None) -> Iterator[Finding]:
-    """A generator saved on the way stands at a step that was fixed before."""
+    """Check that a generator saved on the way stands at a step that was fixed before."""
     if step is not None and step not in job.save_at_steps:
         yield broken("config.json", f"nothing was to be saved after {step} steps (save_at_steps)")
 
 
 def _of_this_run(statement: PrivacyStatement, known: Known, step: int | None) -> Iterator[Finding]:
-    """The statement names this run, and says how often its folder was declared the only copy."""
+    """Check that the statement names this run, and says how often its folder was declared the only copy."""
     if known.identity is None or known.ledger is None:
         return
     if statement.run_id != known.identity.run_id:

@@ -1,44 +1,54 @@
-"""Whom a training protects, records or people, and what can be hoped for at their number."""
+"""The unit of protection, records or people, and the prospects at their number."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from gossamer.cli.arguments import UnitName
 from gossamer.data.records import RecordData
 from gossamer.errors import InputError
 from gossamer.mechanisms.prospect import Prospect
 from gossamer.methods.protected import public_slots
-from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.slots import PublicSlots
 
 
 def protect(
     data: RecordData, unit: UnitName, num_people: int | None, num_records: int | None
 ) -> tuple[RecordData, PublicSlots]:
-    """The data with a sentence on its public number of slots, and that number.
+    """Add to the data a sentence on the public number of slots, and return them with that number.
 
     Args:
         data: as read.
-        unit: what is protected.
-        num_people: public number of people, a part held out included; None for the published one, or those in the data.
+        unit: of protection.
+        num_people: public number of people, a part held out included. None for the published one, or those in the data.
         num_records: public number of records, likewise.
 
     Raises:
-        InputError: people are to be protected and the data names none, or more than there are slots for; or the number
-            of what is not protected is given.
+        InputError: people are to be protected and the data names none, or more than there are slots for. Or the number
+            is given of the other unit.
         PrivacyError: people are to be protected and their records were split at random.
     """
-    numbers = {"record": num_records, "person": num_people}
-    for other, option in (("record", "--num-records"), ("person", "--num-people")):
-        if other != unit and numbers[other] is not None:
-            raise InputError(f"{option} goes with --unit {other}: give both, or neither")
-    slots, note = public_slots(data, Unit(unit), numbers[unit])
+    check_unit(unit, num_people, num_records)
+    slots, note = public_slots(data, Unit(unit), num_people if unit == "person" else num_records)
     return replace(data, public_notes=(*data.public_notes, note)), slots
 
 
+def check_unit(unit: str, num_people: int | None, num_records: int | None) -> None:
+    """Refuse an unknown unit of protection, and a number of the other unit.
+
+    Raises:
+        InputError: always then.
+    """
+    if unit not in ("record", "person"):
+        raise InputError(f"unit must be record or person, not {unit!r}")
+    if num_people is not None and unit == "record":
+        raise InputError("num_people goes with unit person: give both, or neither")
+    if num_records is not None and unit == "person":
+        raise InputError("num_records goes with unit record: give both, or neither")
+
+
 def describe_unit(data: RecordData, unit: UnitName) -> str | None:
-    """A line for whoever protects records although the data names people; None for all others."""
+    """Return a warning in a line if records are protected although the data names people, else None."""
     if unit == "person" or data.train.people is None:
         return None
     return (
@@ -48,7 +58,7 @@ def describe_unit(data: RecordData, unit: UnitName) -> str | None:
 
 
 def describe_prospect(prospect: Prospect, epsilon: float, unit: Unit) -> str:
-    """What the chosen epsilon can buy at this number of people or records, in a line.
+    """Say in a line how much the chosen epsilon can buy at this number of people or records.
 
     >>> print(describe_prospect(Prospect(ratio=0.2, num_slots=47, num_slots_needed=235), 10.0, Unit.PERSON))
     advice: 47 people are too few for a useful guarantee by person at epsilon 10 with these settings: the longest \
