@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gossamer.cli.write_up import check_place
 from gossamer.errors import InputError, PrivacyError
+from gossamer.scoring.write_up import check_place
 
 
 @pytest.fixture

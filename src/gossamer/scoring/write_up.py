@@ -1,4 +1,4 @@
-"""Writes an evaluation up: JSON, CSV, curves, bars, pictures; and refuses to do so where it could be shared."""
+"""The folder of an evaluation: JSON, CSV, curves, bars, pictures. A folder that could be shared is refused."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gossamer.cli.bench import RealRecords
-from gossamer.cli.kinds import Shown, kind_of
-from gossamer.cli.scoring import Scored
 from gossamer.errors import InputError, PrivacyError, ResourceError
-from gossamer.evaluation.comparison import SHOWN_FIRST, reference_of
-from gossamer.evaluation.suite import average_over_seeds
+from gossamer.evaluation.comparison import headline, reference_of
+from gossamer.evaluation.listed import average_over_seeds
 from gossamer.extras import from_extra
 from gossamer.reports.tables import ScoreRow, write_scores_csv
 from gossamer.runs.files import write_json
+from gossamer.scoring.evaluations import bench_for
+from gossamer.scoring.findings import RealRecords, Scored
 
 if TYPE_CHECKING:
     from gossamer.reports.curves import Bar, Curve
@@ -30,7 +29,7 @@ _OWN_FILES = (
 
 
 def check_place(folder: Path) -> None:
-    """Refuse a folder whose content is meant to leave.
+    """Refuse a folder with content that is meant to leave.
 
     Raises:
         PrivacyError: it lies in a release.
@@ -56,9 +55,9 @@ def write_up(folder: Path, scored: Sequence[Scored], real: RealRecords, tree: An
     """Write everything about one or several scored targets into a folder that is closed to others.
 
     Args:
-        folder: made if it is absent, closed to all but its owner, and cleared of what an earlier evaluation left.
+        folder: made if it is absent, closed to all but its owner, and cleared of an earlier evaluation.
         scored: targets, in order.
-        real: the private side; records nearest to synthetic images are pictured.
+        real: the private side. Records nearest to synthetic images are pictured.
         tree: content of ``evaluation.json``.
     """
     with from_extra("evaluate", "a picture of scores"):
@@ -75,15 +74,15 @@ def write_up(folder: Path, scored: Sequence[Scored], real: RealRecords, tree: An
         raise ResourceError(f"{folder}: cannot be made ({error.strerror}); name another --out") from None
     write_json(folder / _RECORD, tree)
     write_scores_csv(folder / "scores.csv", [row for one in scored for row in _rows(one)])
-    kind = kind_of(real.train.spec)
-    suffixes = [""] if len(scored) == 1 else [f"-{number}" for number in range(1, len(scored) + 1)]
-    for one, suffix in zip(scored, suffixes):
-        save_figure(bars(*_bars(one, kind.classifiers())), folder / f"scores{suffix}")
-    kind.draw_pictures(folder, [_shown(one, suffix) for one, suffix in zip(scored, suffixes)], real)
-    shown = _curves(scored)
-    if shown:
+    bench = bench_for(real.train.spec)
+    shown = {"": scored[0]} if len(scored) == 1 else {f"-{number}": one for number, one in enumerate(scored, 1)}
+    for suffix, one in shown.items():
+        save_figure(bars(*_bars(one, bench.classifiers())), folder / f"scores{suffix}")
+    bench.draw_pictures(folder, shown, real)
+    drawn = _curves(scored)
+    if drawn:
         deltas = {one.evaluation.claim.delta for one in scored if one.evaluation.claim is not None}
-        save_figure(curves(shown, delta=deltas.pop() if len(deltas) == 1 else None), folder / "curves")
+        save_figure(curves(drawn, delta=deltas.pop() if len(deltas) == 1 else None), folder / "curves")
 
 
 def _own_files(folder: Path) -> set[Path]:
@@ -97,37 +96,20 @@ def _rows(one: Scored) -> list[ScoreRow]:
     return [ScoreRow(target=one.evaluation.target, epsilon=epsilon, step=step, score=score) for score in scores]
 
 
-def _shown(one: Scored, suffix: str) -> Shown:
-    found = one.findings
-    return Shown(
-        name=one.evaluation.target,
-        records=one.images,
-        pairs=found.pairs,
-        confusions=found.confusions,
-        suffix=suffix,
-    )
-
-
 def _bars(one: Scored, found: Mapping[str, str]) -> tuple[list[Bar], list[Bar]]:
     from gossamer.reports.curves import Bar
 
     scores = one.evaluation.scores
-    classifiers = [
-        Bar(name=classifier, score=scores[name], reference=scores.get(reference_of(name)))
-        for classifier, name in found.items()
-        if name in scores
-    ]
-    shown = {bar.score.name for bar in classifiers}
-    headline = [
-        Bar(name=name, score=scores[name], reference=scores.get(reference_of(name)))
-        for name in SHOWN_FIRST
-        if name in scores and name not in shown
-    ]
-    return classifiers, headline
+
+    def drawn(named: Mapping[str, str]) -> list[Bar]:
+        found = ((word, name) for word, name in named.items() if name in scores)
+        return [Bar(name=word, score=scores[name], reference=scores.get(reference_of(name))) for word, name in found]
+
+    return drawn(found), drawn({name: name for name in headline() if name not in found.values()})
 
 
 def _curves(scored: Sequence[Scored]) -> list[Curve]:
-    """A line for each run or mechanism that has more than one epsilon, for each headline score."""
+    """Return a line for each run or mechanism that has more than one epsilon, for each headline score."""
     points = sorted(
         ((one.target.series, one.evaluation.claim.epsilon, one) for one in scored if one.evaluation.claim is not None),
         key=lambda point: point[:2],
@@ -138,7 +120,7 @@ def _curves(scored: Sequence[Scored]) -> list[Curve]:
             (epsilon, [point[2] for point in same]) for epsilon, same in itertools.groupby(group, lambda p: p[1])
         ]
         if len(by_epsilon) > 1:
-            found += [curve for name in SHOWN_FIRST if (curve := _curve(series, name, by_epsilon)) is not None]
+            found += [curve for name in headline() if (curve := _curve(series, name, by_epsilon)) is not None]
     return found
 
 
