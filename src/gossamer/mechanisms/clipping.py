@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def clip_to_ball(vectors: Tensor, clip_norm: float) -> Tensor:
-    """Shrink every vector into the ball of radius ``clip_norm``; a vector that is not finite becomes zero.
+    """Shrink every vector into the ball of radius ``clip_norm``, and turn one that is not finite into zero.
 
     ``clip(g) = g min(1, C / |g|)``, one norm over all axes but the first, in float64.
 
-    Guarantee: every returned vector has Euclidean norm at most ``clip_norm`` up to one part in 10^15, whatever came in,
-    and depends on its own row alone.
+    Guarantee: every returned vector has Euclidean norm at most ``clip_norm`` up to one part in 10^15, whatever came in.
+    It depends on its own row alone.
 
     Args:
         vectors: (batch, ...), any floating type.
