@@ -65,7 +65,7 @@ class PublicGrid:
     def __post_init__(self) -> None:
         if self.num_coordinates < 1:
             raise InputError(f"a grid needs at least one coordinate, got {self.num_coordinates}")
-        # Far from where powers of two, or squares of them, stop being float64 numbers.
+        # Within these limits powers of two, and squares of them, are float64 numbers.
         if not 1e-100 <= self.radius <= 1e100:
             raise InputError(f"a bound on what one unit adds must lie in 1e-100 .. 1e100, got {self.radius}")
 
@@ -73,7 +73,7 @@ class PublicGrid:
     def exponent(self) -> int:
         """Exponent of the spacing."""
         widest = 2 * GRID_SHARE * (1 - _HAIR) * self.radius / math.sqrt(self.num_coordinates)
-        # frexp gives a mantissa in [1/2, 1): exact, where a logarithm might round up.
+        # frexp gives a mantissa in [1/2, 1) exactly, while a logarithm might round up.
         return math.frexp(widest)[1] - 1
 
     @property

@@ -58,7 +58,7 @@ class PlanDescription:
     clip_norm: float | None = None
 
     def after(self, num_planned_steps: int) -> str:
-        """Say which part of a run of so many steps an early generator is of."""
+        """Describe the part of a planned run that an early generator is of."""
         return self.part.format(num_planned_steps)
 
 
@@ -162,7 +162,7 @@ class AbstractPlan(abc.ABC):
         return self._with(num_steps=num_steps)
 
     def first_steps(self, num_steps: int) -> Self:
-        """Return the plan of the first steps of this one alone, the price of a release after so many.
+        """Return the plan of this plan's first steps alone, which prices a release after them.
 
         Raises:
             InputError: fewer than one step, or more than the plan has.
@@ -172,9 +172,9 @@ class AbstractPlan(abc.ABC):
         return self.paid_for(num_steps)
 
     def end_step(self, next_step: int, lost_steps: tuple[int, ...] = ()) -> int:
-        """Compute the step to which a run may go that has done some steps and lost others.
+        """Compute the end step of a run that has done some steps and lost others.
 
-        Steps done and lost cost no more together than the plan, and are no more than it has.
+        Steps done and lost together cost no more than the plan, and are no more than the plan has.
 
         Args:
             next_step: steps done.
@@ -320,7 +320,7 @@ class AbstractPlan(abc.ABC):
         )
 
     def _other_changes(self) -> tuple[str, ...]:
-        """Name the changes of the data that the claim is not of, in sentences."""
+        """Return sentences on the changes of the data that the claim does not cover."""
         if self.source is CountSource.READ:
             return (
                 f"how many {self.unit.plural} there are, which is public here: nobody is promised that it stays "

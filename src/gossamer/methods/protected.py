@@ -58,7 +58,7 @@ def public_slots(data: RecordData, unit: Unit, number: int | None = None) -> tup
     """
     found = num_present(data, unit)
     if unit is Unit.PERSON and data.is_split_by_record:
-        # Privacy: how many of a person's records are learnt from would follow from a draw for each of them.
+        # Privacy: a draw for each record would decide how many of a person's records are learnt from.
         raise PrivacyError(
             f"{data.train.name}: records were split at random, one by one, but people are to be protected: split "
             "between people (--split people), or leave --split out"

@@ -71,7 +71,7 @@ class OneOfManyReleaser:
         if answers.shape[:2] != expected:
             raise ValueError(f"answers have shape {tuple(answers.shape)}, the plan says {expected} and then the view")
         grid = PublicGrid(radius=plan.group_clip_norm, num_coordinates=answers[0].numel())
-        # Privacy: the answers are on the grid before the noise is, and within the bound that the plan prices.
+        # Privacy: the answers are put on the grid before noise is added, within the bound that the plan prices.
         clipped = grid.rounded(clip_to_ball(answers, grid.inner_radius)).to(torch.int64).flatten(end_dim=1)
         normals = self._noise.gaussian(step, tuple(clipped.shape)).to(clipped.device)
         return noisy_sum(clipped, plan.noise_std, normals, grid.spacing).to(torch.float32)

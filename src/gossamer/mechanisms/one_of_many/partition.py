@@ -45,7 +45,7 @@ class Partition:
         units = torch.arange(len(self.shard_of_unit)) if unit_of_record is None else unit_of_record
         rank = torch.empty_like(self.order)
         rank[self.order] = torch.arange(len(self.order))
-        # Privacy: by shard, then by the units' own order; records of one unit stay as they stand in its own file.
+        # Privacy: by shard, then by the units' own order. Records of one unit stay as they stand in its own file.
         order = torch.argsort(rank[units], stable=True)
         order = order[torch.argsort(self.shard_of_unit[units[order]], stable=True)]
         shard = self.shard_of_unit[units[order]]
@@ -98,7 +98,7 @@ class ShardTable:
         """
         running = self.cumulative[shards]
         total = running[:, -1:]
-        # Privacy: a product rounded up to the whole weight would fall on an absent place, another shard's record.
+        # Privacy: a product rounded up to the whole weight would select an absent place, so another shard's record.
         below = torch.minimum(uniform * total, torch.nextafter(total, torch.zeros_like(total)))
         place = torch.searchsorted(running, below, right=True)
         return self.records[shards].gather(1, place.clamp_max(running.shape[1] - 1))

@@ -47,7 +47,7 @@ class OneShotReleaser:
         gate: StepGate,
     ) -> None:
         is_person = plan.unit is Unit.PERSON
-        # Privacy: rows that count for one each would be priced for a record and claimed for a person.
+        # Privacy: if every row counted as one, the price would be for a record and the claim for a person.
         if (slot_sizes is not None) != is_person or (slot_sizes is not None and len(slot_sizes) != plan.num_slots):
             raise PrivacyError(
                 f"the plan protects a {plan.unit.value}: hand over the sizes of its slots for people alone"
@@ -98,7 +98,7 @@ class OneShotReleaser:
     def _left(self, left: Tensor, owners: Tensor) -> Tensor:
         """Count the rows of each slot that are still to come."""
         given = torch.bincount(owners, minlength=self.plan.num_slots)[: self.plan.num_slots]
-        # Privacy: the price is that of one row a slot, or of the mean of all its rows.
+        # Privacy: the price is that of one row for each slot, or of the mean of all its rows.
         if bool((given > left).any()):
             raise ValueError(f"more rows than the {self.plan.num_slots} slots of the plan hold: give every row once")
         if bool(((given > 0) & (given < left)).any()):

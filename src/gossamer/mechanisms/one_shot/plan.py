@@ -133,10 +133,10 @@ class OneShotPlan(AbstractPlan):
         return tuple(release.name for release in self.releases)
 
     def end_step(self, next_step: int, lost_steps: tuple[int, ...] = ()) -> int:
-        """Compute the release to which a run may go that has made some releases and lost others.
+        """Compute the end of a run that has made some releases and lost others.
 
-        The last releases are left out until all others, each at its own share, cost no more than the plan. They are no
-        more than the plan has either, since the ledger charges no more.
+        The last releases are left out until all others, each at its own share, cost no more than the plan. Their number
+        does not exceed the plan's either, since the ledger charges no more.
 
         Args:
             next_step: releases made.

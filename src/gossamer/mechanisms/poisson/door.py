@@ -115,7 +115,7 @@ class PoissonReleaser:
         self._gate.take(step)
         total = self._sum(self._drawn(step), step, parameters, losses, grid)
         noisy = noisy_sum(total, self.plan.noise_std, self._normals(step, total), grid.spacing)
-        # Privacy: integers, and noise among them; division and rounding afterwards are post-processing.
+        # Privacy: the integers hold the noise, so division and rounding afterwards are post-processing.
         return _unflattened((noisy / self._divisor(step)).to(torch.float32), parameters)
 
     def _drawn(self, step: int) -> Tensor:
@@ -221,14 +221,14 @@ def clipped_sum(gradients: Iterable[Tensor], is_counted: Tensor, grid: PublicGri
     if len(is_counted) > grid.num_exact():
         raise InputError(f"{len(is_counted)} units at once are more than float64 adds exactly: use smaller chunks")
     norm = torch.stack([torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in blocks]).norm(dim=0)
-    # Privacy: zero before clipping, and nothing branches on it: 0 * inf would be NaN and pass the bound.
+    # Privacy: such rows become zero before clipping, without a branch: 0 * inf would be NaN and pass the bound.
     is_used = norm.isfinite() & is_counted
     factor = torch.where(is_used, (grid.inner_radius / norm).clamp_max(1.0), 0.0)[:, None]
     ones = torch.ones_like(norm)
 
     def added(block: Tensor) -> Tensor:
         clipped = block.to(torch.float64, copy=True).masked_fill_(~is_used[:, None], 0.0).mul_(factor)
-        # Exact: integers, as few as float64 adds without rounding.
+        # Exact: so few integers that float64 adds them without rounding.
         return ones @ grid.rounded(clipped)
 
     return torch.cat([added(block) for block in blocks]).to(torch.int64)

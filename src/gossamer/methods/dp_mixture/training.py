@@ -133,7 +133,7 @@ def plan(config: DPMixtureConfig, slots: PublicSlots) -> OneShotPlan:
         return GroupedMoments(num_groups=groups, dim=dim, radius=config.radius_of(part), **weights)
 
     features = config.generator.num_features(shape)
-    # Counts of weight 1 come free with means of weight 1: their sensitivity is 2 with and without.
+    # Counts of weight 1 come free with means of weight 1: the sensitivity is 2 with and without counts.
     means = moments("mean", classes, features, count_weight=1.0, mean_weight=1.0)
     centres = moments("round", classes * components, kept, count_weight=1.0, mean_weight=1.0)
     releases = (
@@ -243,7 +243,7 @@ class MixtureFit:
             return Slots(vectors=features, groups=groups)
         if step == 1:
             return Slots(vectors=features - known.means[groups], groups=torch.zeros_like(groups))
-        # Privacy: an ordinary product would round one record's place by the others, and so its nearest centre.
+        # Privacy: in an ordinary product other records may change the rounding of a place, and so its nearest centre.
         places = matmul_of_rows(features, known.directions.T)
         component = known.nearest(places, groups)
         from_centre = places - known.flat_centres()[component]
@@ -458,7 +458,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
 
 def _distances(places: Tensor, centres: Tensor) -> Tensor:
     """Compute distances (batch, components), each by itself."""
-    # Privacy: a matrix product would round by the number of rows, which other records decide.
+    # Privacy: the rounding of a matrix product follows the number of rows, which other records decide.
     return torch.cdist(places, centres, compute_mode="donot_use_mm_for_euclid_dist")
 
 
