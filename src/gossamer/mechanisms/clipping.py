@@ -25,7 +25,8 @@ def clip_to_ball(vectors: Tensor, clip_norm: float) -> Tensor:
     [[0.6, 0.8], [0.30000001192092896, 0.4000000059604645], [0.0, 0.0]]
     """
     flat = vectors.detach().to(torch.float64).flatten(start_dim=1)
-    # Privacy: such rows become zero before clipping, without a branch: inf * 0 would be NaN and pass the bound.
+    # Privacy: rows that are not finite become zero before the clip, without a branch. Else inf * 0 would be NaN and
+    # pass the bound.
     flat = torch.where(flat.isfinite().all(dim=1, keepdim=True), flat, 0.0)
     # Two stages, so that squares neither overflow nor vanish: the largest entry first, the norm of the rest then.
     largest = flat.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)

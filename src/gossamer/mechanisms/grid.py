@@ -67,7 +67,7 @@ class PublicGrid:
             raise InputError(f"a grid needs at least one coordinate, got {self.num_coordinates}")
         # Within these limits powers of two, and squares of them, are float64 numbers.
         if not 1e-100 <= self.radius <= 1e100:
-            raise InputError(f"a bound on what one unit adds must lie in 1e-100 .. 1e100, got {self.radius}")
+            raise InputError(f"a bound on one unit's contribution must lie in 1e-100 .. 1e100, got {self.radius}")
 
     @property
     def exponent(self) -> int:

@@ -105,7 +105,7 @@ def check_named(records: RecordSet) -> None:
     """
     if records.people is None:
         raise InputError(
-            f"{records.name}: names no people, so that no person can be protected: say whose each record is (the key "
+            f"{records.name}: names no people, so no person can be protected: name the person of each record (the key "
             "person of an NPZ file, --person-column of a table, people beside an array), or protect records (--unit "
             "record)"
         )

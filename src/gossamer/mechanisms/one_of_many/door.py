@@ -69,7 +69,9 @@ class OneOfManyReleaser:
         answers = ask(coins)
         expected = (plan.draws_per_step, plan.batch_size // plan.draws_per_step)
         if answers.shape[:2] != expected:
-            raise ValueError(f"answers have shape {tuple(answers.shape)}, the plan says {expected} and then the view")
+            raise ValueError(
+                f"answers have shape {tuple(answers.shape)}: the plan says {expected}, followed by the view's shape"
+            )
         grid = PublicGrid(radius=plan.group_clip_norm, num_coordinates=answers[0].numel())
         # Privacy: the answers are put on the grid before noise is added, within the bound that the plan prices.
         clipped = grid.rounded(clip_to_ball(answers, grid.inner_radius)).to(torch.int64).flatten(end_dim=1)

@@ -377,7 +377,7 @@ class GroupedMoments(AbstractContribution):
     def _weight(self, name: str) -> float:
         weight = getattr(self, name)
         if weight == 0:
-            raise ValueError(f"this sum was released without what {name} weighs")
+            raise ValueError(f"this sum was released without the part of {name}")
         return weight
 
     @functools.cached_property

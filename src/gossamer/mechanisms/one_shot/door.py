@@ -92,7 +92,7 @@ class OneShotReleaser:
         if self._slot_sizes is None:
             return torch.arange(num_rows, num_rows + len(slots.groups)).clamp_max(self.plan.num_slots - 1)
         if slots.owners is None or slots.owners.shape != slots.groups.shape:
-            raise ValueError("rows of people must say whose they are")
+            raise ValueError("rows of people must come with owners, the slot of each row")
         return slots.owners.cpu()
 
     def _left(self, left: Tensor, owners: Tensor) -> Tensor:

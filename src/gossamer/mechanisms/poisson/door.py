@@ -221,7 +221,8 @@ def clipped_sum(gradients: Iterable[Tensor], is_counted: Tensor, grid: PublicGri
     if len(is_counted) > grid.num_exact():
         raise InputError(f"{len(is_counted)} units at once are more than float64 adds exactly: use smaller chunks")
     norm = torch.stack([torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in blocks]).norm(dim=0)
-    # Privacy: such rows become zero before clipping, without a branch: 0 * inf would be NaN and pass the bound.
+    # Privacy: rows that are not finite become zero before the clip, without a branch. Else 0 * inf would be NaN and
+    # pass the bound.
     is_used = norm.isfinite() & is_counted
     factor = torch.where(is_used, (grid.inner_radius / norm).clamp_max(1.0), 0.0)[:, None]
     ones = torch.ones_like(norm)

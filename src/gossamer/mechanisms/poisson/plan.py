@@ -59,9 +59,7 @@ class PoissonPlan(AbstractPlan):
         if self.num_slots < 1:
             raise InputError(f"num_slots must be at least 1, got {self.num_slots}")
         if self.records_per_unit < 1 or (self.unit is Unit.RECORD and self.records_per_unit != 1):
-            raise InputError(
-                f"records_per_unit must be 1, or more where a unit is a person; got {self.records_per_unit}"
-            )
+            raise InputError(f"records_per_unit must be 1, or more if a unit is a person, got {self.records_per_unit}")
         self._event_with(1.0 if self.noise_multiplier is None else self.noise_multiplier)
 
     @property
