@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class ReleasedGenerator:
     """A generator that may be shared, with its statement: the result of `fit`, and of `load` from a file.
 
-    Guarantee: the object holds no record, no critic and no path to one. Sampling is post-processing. It costs nothing
-    more for any number of samples, and for anything made of them.
+    Guarantee: the object holds no record, no critic and no path to one. Sampling is post-processing: any number of
+    samples, and anything made of them, costs nothing more.
 
     Every way to draw takes a number, labels or None for all classes in turn, and a seed. The same three give the same
     records. On the same machine with the same number of threads records are equal to the last bit.

@@ -12,7 +12,7 @@ def clip_to_ball(vectors: Tensor, clip_norm: float) -> Tensor:
     ``clip(g) = g min(1, C / |g|)``, one norm over all axes but the first, in float64.
 
     Guarantee: every returned vector has Euclidean norm at most ``clip_norm`` up to one part in 10^15, whatever came in.
-    It depends on its own row alone.
+    Every vector depends on its own row alone.
 
     Args:
         vectors: (batch, ...), any floating type.

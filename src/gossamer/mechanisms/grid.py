@@ -40,11 +40,12 @@ class PublicGrid:
     moves it by :math:`\sqrt d\, g / 2` at most. So the vector still lies in the ball of radius R, and is priced as one
     of that ball.
 
-    Guarantee: g is a function of R and d alone, both public. A sum of rounded vectors is a sum of integers. It is exact
-    in any order and however it is cut, so one unit changes nothing in the contributions of others. Noise is rounded to
-    the same grid, so the released sum is a multiple of g whatever was summed. The sum of the two roundings is the
-    rounding of the sum of the ideal noise and the rounded vectors. That is post-processing of the Gaussian mechanism.
-    Numbers are rounded to the nearest integer, a half away from zero. Ties have probability zero in the noise.
+    Guarantee: g is a function of R and d alone, both public. A sum of rounded vectors is a sum of integers. The sum is
+    exact in any order and however it is cut, so one unit changes nothing in the contributions of others. Noise is
+    rounded to the same grid, so the released sum is a multiple of g whatever was summed. The sum of the two roundings
+    is the rounding of the sum of the ideal noise and the rounded vectors. That is post-processing of the Gaussian
+    mechanism. Numbers are rounded to the nearest integer, a half away from zero. Ties have probability zero in the
+    noise.
 
     Args:
         radius: bound R on the norm of one unit's contribution, > 0, public.

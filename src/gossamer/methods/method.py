@@ -140,8 +140,8 @@ class RunContext:
         date: day of the statement, UTC.
         version: of this library, for the statement.
         state: returned by `state_dict`, to go on from there. None for a run from its beginning.
-        lost_steps: steps that were paid for and lost in a crash, each as often as it was paid for beside the one that
-            `state` holds. The run ends earlier by as much as they cost.
+        lost_steps: steps that were paid for and lost in a crash, each once for every payment beside that of the steps
+            in `state`. The run ends earlier by as much as they cost.
         charge: called before every private step, to write the ledger.
         store: keeps finished pieces of the work before the first step.
     """

@@ -101,7 +101,7 @@ class TrainedGenerator:
         """Draw synthetic records.
 
         Args:
-            num_samples: how many, >= 1.
+            num_samples: number of samples, >= 1.
             labels: int64 (num_samples,), or None for classes in turn: as balanced as the number allows.
             seed: the same seed gives the same samples.
 
@@ -132,7 +132,7 @@ class TrainedGenerator:
         both.
 
         Args:
-            num_samples: how many, >= 1.
+            num_samples: number of samples, >= 1.
             evenness: e from 0, the released shares, to 1, equal shares.
             seed: of their order.
 

@@ -320,8 +320,8 @@ class GroupedMoments(AbstractContribution):
     def steps(self) -> Tensor:
         """Each weight times the spacing, or times its square if coordinates are multiplied.
 
-        Weights stand outside the grid. A coordinate is priced times its weight, with noise of one deviation on all. It
-        is released over its weight, and so is its noise. That is the same release written in another unit.
+        Weights stand outside the grid. A coordinate is priced times its weight, with noise of one deviation on all. The
+        coordinate is released over its weight, and so is its noise. That is the same release written in another unit.
         """
         spacing, (count_size, mean_size, _) = self.record_grid.spacing, self._sizes
         spacings = torch.full((self.size,), spacing, dtype=torch.float64)

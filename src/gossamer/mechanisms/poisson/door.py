@@ -148,9 +148,9 @@ class PoissonReleaser:
         """Yield the drawn slots at their places in chunks of one shape, with a mark for the places that hold one.
 
         How a float32 gradient is rounded may depend on its place in a chunk. A unit's place is its mark modulo the size
-        of a chunk. It is the same for any other units that were drawn, or that stand before it in the file. Other units
-        decide only the chunk and the content of the other places. Places without a slot are filled with one that was
-        drawn, and do not count.
+        of a chunk. The place is the same for any other units that were drawn, or that stand before the unit in the
+        file. Other units decide only the chunk and the content of the other places. Places without a slot are filled
+        with one that was drawn, and do not count.
         """
         places = self._units.marks[slots] % self._chunk_size
         order = torch.argsort(places, stable=True)
@@ -198,8 +198,8 @@ def clipped_sum(gradients: Iterable[Tensor], is_counted: Tensor, grid: PublicGri
     overflow nor vanish in float64. If wider numbers overflow, the vector counts as not finite.
 
     Guarantee: a row adds a vector of integers that depends on that row alone. Times the spacing the vector has norm at
-    most ``grid.radius``, whatever came in. It is zero if the row is not finite or does not count. The sum is exact, and
-    bit for bit the same in any order of the rows. The sum of two sets of rows is the sum of their sums.
+    most ``grid.radius``, whatever came in. The vector is zero if the row is not finite or does not count. The sum is
+    exact, and bit for bit the same in any order of the rows. The sum of two sets of rows is the sum of their sums.
 
     Args:
         gradients: tensors (rows, ...), together the coordinates of each row.

@@ -15,7 +15,7 @@ from gossamer.privacy.keystream import Keystream, key_from_seed, unit_interval
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Units:
-    """The records of every public slot. Private, but for the numbers of slots and of records asked of a unit.
+    """The records of every public slot. Private, except for the numbers of slots and of records read of a unit.
 
     Attributes:
         unit: content of a slot, a record or a person.

@@ -157,7 +157,7 @@ class DPMERFReport(AbstractStepReport):
     Attributes:
         step: private steps done before: 0 for the release, then 1.
         num_updates: updates of the generator done.
-        loss: squared distance of the embeddings but for a constant. NaN at the release.
+        loss: squared distance of the embeddings up to a constant. NaN at the release.
     """
 
     num_updates: int
@@ -172,9 +172,9 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
 
     .. math:: \sum_c \frac{b}{b - 1} |m_c|^2 - 2 \langle m_c, \tilde S_c / \tilde n_c \rangle,
 
-    The expectation is that of infinitely many samples, but for a constant, because all features have norm 1.
+    The expectation is that of infinitely many samples, up to a constant, because all features have norm 1.
 
-    Guarantee: `trained` has the privacy that its statement says. Records are read by the one release. All later work
+    Guarantee: `trained` has the privacy that its statement says. Records are read by the single release. All later work
     knows its noisy sum and public randomness alone, so that work is post-processing, however long it takes.
 
     Args:
@@ -268,7 +268,7 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         return TrainedGenerator(recipe=recipe, weights=self._fit.released_weights(), statement=statement)
 
     def trained_so_far(self) -> TrainedGenerator:
-        """Return the generator as `trained` does: the one release is the whole price, at any point of the fit."""
+        """Return the generator as `trained` does: the single release is the whole price, at any point of the fit."""
         return self.trained()
 
 

@@ -74,7 +74,7 @@ class ClassCovariances(AbstractCovariances):
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentCovariances(AbstractCovariances):
-    r"""A covariance for each component, as far as the noise lets it be known.
+    r"""A covariance for each component, as precise as the noise allows.
 
     Let S be the sums of squares and n the noisy counts. Let :math:`\tau` be the count at which the noise on a sum is as
     large as the signal in its strong directions. A component k of class y gets
