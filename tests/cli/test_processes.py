@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from gossamer.cli import driving, processes
-from gossamer.cli.driving import FolderStore
-from gossamer.cli.job import TrainingJob, origin_of
+from gossamer.driving import driver, processes
+from gossamer.driving.driver import FolderStore
+from gossamer.driving.job import TrainingJob
+from gossamer.driving.run import Run, load_again
 from gossamer.errors import InputError, ResourceError
 from gossamer.runs.checkpoint import load_tensors
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
-from gossamer.runs.key_file import read_key
 
 
 @pytest.fixture
@@ -33,9 +33,8 @@ def as_process(monkeypatch: Any) -> Any:
 def tensors_of(run: Path, name: str) -> dict[str, torch.Tensor]:
     """What a run keeps of one chunk of its critics, by its own settings, records and key."""
     folder = RunFolder.open(run)
-    job, key = TrainingJob.read(folder), read_key(folder)
-    data, _ = job.load(key)
-    return load_tensors(folder.warm_start / name, origin_of(job, data.train, key))
+    job = TrainingJob.read(folder)
+    return load_tensors(folder.warm_start / name, Run(folder=folder, job=job, loaded=load_again(folder, job)).origin)
 
 
 def test_two_processes_share_the_warm_start_and_it_comes_out_as_with_one(
@@ -44,9 +43,9 @@ def test_two_processes_share_the_warm_start_and_it_comes_out_as_with_one(
     run, saved = tmp_path / "run", []
     save = FolderStore.save
 
-    def spy(self: FolderStore, chunk: Any, critics: Any) -> None:
-        saved.append((processes.process_number(), chunk.first))
-        save(self, chunk, critics)
+    def spy(self: FolderStore, name: str, critics: Any) -> None:
+        saved.append((processes.process_number(), int(name.split("-")[3])))
+        save(self, name, critics)
 
     def others_come() -> None:
         """Where the first waits, the second does its part: one after the other in place of side by side."""
@@ -57,7 +56,7 @@ def test_two_processes_share_the_warm_start_and_it_comes_out_as_with_one(
             as_process(0, 2)
 
     monkeypatch.setattr(FolderStore, "save", spy)
-    monkeypatch.setattr(driving, "wait_for_all", others_come)
+    monkeypatch.setattr(driver, "wait_for_all", others_come)
     as_process(0, 2)
     assert train_tiny("digits", run, "--key-of", finished).code == 0
     assert saved == [(0, 0), (0, 20), (1, 10)]

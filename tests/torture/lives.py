@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 
 SEED = 7
-NOBODY = 65534
 POINTS = ("fsync", "replace", "unlink", "mkdir", "truncate")
 """Calls of the module os after which something on the disk is another."""
 PRELOADED = (
@@ -78,14 +77,13 @@ def live(life: dict[str, Any]) -> int:
     and ``err``, files, or null for a pipe that nobody reads; ``noise``, "deterministic" or "keyed"; ``journal``, a
     file for what is drawn, charged and released; ``often``, checkpoints wherever one may be; ``crash``, see
     `_crash_at`; ``memory``, bytes more than now; ``file_size``, of the largest file; ``clock``, seconds to set it back;
-    ``is_nobody``, without rights; ``deaf``, a signal that is ignored; ``signals``, see `_signalling`;
+    ``is_plain``, without the rights of root; ``deaf``, a signal that is ignored; ``signals``, see `_signalling`;
     ``is_forgetful``, see `_forget_an_optimiser`; ``prices``, a folder that keeps what was priced.
     """
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(_opened(life[name]), number)
-    if life.get("is_nobody") and os.geteuid() == 0:
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+    if life.get("is_plain"):
+        _give_up_rights_of_root()
     if "reference" in life:
         return _tell_reference(Path(life["reference"]), Path(life["result"]))
     _spy(life)
@@ -108,6 +106,26 @@ def live(life: dict[str, Any]) -> int:
     return main()
 
 
+def _give_up_rights_of_root() -> None:
+    """Be bound by the modes of files, as any other user is.
+
+    The user stays the same. Another one could not read Python's own files in a folder that only root may enter. The
+    right to read everything is kept, if there is one: files may belong to somebody else there.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    may_read_all, version_3 = 1 << 2, 0x20080522
+    header, held = (ctypes.c_uint32 * 2)(version_3, 0), (ctypes.c_uint32 * 6)()
+    _done(libc.capget(header, held))
+    permitted = held[1] & may_read_all
+    _done(libc.capset(header, (ctypes.c_uint32 * 6)(permitted, permitted)))
+
+
+def _done(result: int) -> None:
+    """Raise the error of a call to the system that failed."""
+    if result != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
 def _opened(path: str | None) -> int:
     if path is not None:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
@@ -118,25 +136,25 @@ def _opened(path: str | None) -> int:
 
 def _spy(life: dict[str, Any]) -> None:
     """The noise, the ledger and the clock of checkpoints as the test wants them."""
-    from gossamer.cli import driving, releasing
+    from gossamer.driving import driver, releasing
     from gossamer.privacy.dealing import UnitKey
 
     if life.get("noise") == "deterministic":
         # So that two runs deal the same shards, and can be compared.
         UnitKey.drawn = classmethod(lambda kind: kind(b"u" * 32))  # type: ignore[method-assign, assignment]
     if life.get("often"):
-        driving.SECONDS_BETWEEN_CHECKPOINTS = -1.0
+        driver.SECONDS_BETWEEN_CHECKPOINTS = -1.0
     journal = Path(life["journal"]).open("a", buffering=1) if "journal" in life else None  # noqa: SIM115
     noise = _watched_noise(journal)
-    driving.KeyedNoise = noise[life.get("noise", "keyed")]  # type: ignore[assignment]
-    charge = driving.LedgerFile.charge
+    driver.KeyedNoise = noise[life.get("noise", "keyed")]  # type: ignore[assignment]
+    charge = driver.LedgerFile.charge
 
     def watched(self: Any, step: int) -> None:
         charge(self, step)
         if journal:
             journal.write(json.dumps({"life": os.getpid(), "charged": step, "process": self._process_index}) + "\n")
 
-    driving.LedgerFile.charge = watched  # type: ignore[method-assign]
+    driver.LedgerFile.charge = watched  # type: ignore[method-assign]
     save = releasing.write_saved_generator
 
     def watched_save(folder: Any, step: int, **released: Any) -> Any:
@@ -148,7 +166,7 @@ def _spy(life: dict[str, Any]) -> None:
     if life.get("is_forgetful"):
         _forget_an_optimiser()
     if "signals" in life:
-        driving.json_lines = _signalling(driving.json_lines, **life["signals"])
+        driver.json_lines = _signalling(driver.json_lines, **life["signals"])
 
 
 def _forget_an_optimiser() -> None:
@@ -186,7 +204,7 @@ def _signalling(json_lines: Callable[..., Any], after: int, numbers: list[int]) 
 
 def _price_once(folder: Path) -> None:
     """Accountants whose answers are kept: every life asks the same, and it is not their sums that are tested here."""
-    from gossamer.cli import releasing
+    from gossamer.driving import releasing
     from gossamer.mechanisms import plan as priced_plan
 
     def kept(price: Callable[..., Any]) -> Callable[..., Any]:
@@ -274,7 +292,7 @@ def _half_unflushed(path: Path) -> int:
 
 def _tell_reference(run: Path, result: Path) -> int:
     """Train unbroken, and keep the digests of the state at each step, and of what is released at the end."""
-    from gossamer.cli.job import TrainingJob
+    from gossamer.driving.job import TrainingJob
     from gossamer.mechanisms.noise import DeterministicNoise
     from gossamer.methods.catalogue import book_of
     from gossamer.methods.method import RunContext
@@ -283,9 +301,9 @@ def _tell_reference(run: Path, result: Path) -> int:
 
     job = TrainingJob.read(RunFolder(run))
     key = read_key(RunFolder(run))
-    data, slots = job.load(key)
-    circumstances = RunContext(delta=job.delta, slots=slots, key=key)
-    training = book_of(job.method).method.start(job.method, data.train, DeterministicNoise(SEED), circumstances)
+    loaded = job.load(key)
+    context = RunContext(delta=job.delta, slots=loaded.slots, key=key)
+    training = book_of(job.method).method.start(job.method, loaded.data.train, DeterministicNoise(SEED), context)
     states: dict[int, list[str]] = {0: [digest(training.state_dict())]}
     for _ in training:
         states.setdefault(training.step, []).append(digest(training.state_dict()))
@@ -301,20 +319,15 @@ def mount(kind: str, path: str, size: str) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     new_namespace, private, read_only, bind, remount = 0x20000, 0x44000, 0x1, 0x1000, 0x20
     where = path.encode()
-
-    def done(result: int) -> None:
-        if result != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
     if Path("/proc/self/ns/mnt").readlink() == Path(f"/proc/{os.getppid()}/ns/mnt").readlink():
-        done(libc.unshare(new_namespace))
-        done(libc.mount(b"none", b"/", None, private, None))
+        _done(libc.unshare(new_namespace))
+        _done(libc.mount(b"none", b"/", None, private, None))
     match kind:
         case "tmpfs":
-            done(libc.mount(b"tmpfs", where, b"tmpfs", 0, f"size={size}".encode()))
+            _done(libc.mount(b"tmpfs", where, b"tmpfs", 0, f"size={size}".encode()))
         case _:
-            done(libc.mount(where, where, None, bind, None))
-            done(libc.mount(where, where, None, bind | remount | read_only, None))
+            _done(libc.mount(where, where, None, bind, None))
+            _done(libc.mount(where, where, None, bind | remount | read_only, None))
 
 
 def serve() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from gossamer.data.catalogue import is_named
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.methods.method import Method
@@ -61,6 +62,21 @@ class RecipeBook(Generic[C]):
                 return recipe
         names = ", ".join(recipe.name for recipe in self.recipes)
         raise InputError(f"no recipe {name!r} of {self.method.name}; the recipes are {names}")
+
+    def named(self, recipe: str | None, data: str, shape: tuple[int, ...] | None) -> Recipe[C] | None:
+        """Return the recipe that was named, or the first for a published data set, or None.
+
+        Args:
+            recipe: name of the recipe, None if none was named.
+            data: name of a data set, or anything else.
+            shape: of its records, None if it is not known.
+
+        Raises:
+            InputError: no recipe of that name.
+        """
+        if recipe is not None:
+            return self.find(recipe)
+        return self.find_for(data, shape) if is_named(data) and self.has_for(data, shape) else None
 
     def has_for(self, data: str, shape: tuple[int, ...] | None = None) -> bool:
         """Tell if there is a recipe for a published data set, in the layout with records of this shape."""

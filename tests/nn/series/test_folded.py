@@ -24,7 +24,7 @@ def test_a_folded_beat_is_14_by_14_with_nine_zeros_behind_its_end() -> None:
 
 def test_folding_is_linear_and_keeps_channels_apart() -> None:
     one, two = torch.rand(2, 4, 2, 30, generator=torch.Generator().manual_seed(1)).unbind(0)
-    look = Folded(row=7).look
+    look = Folded(row=7).apply
     assert torch.equal(look(one + two), look(one) + look(two))
     assert torch.equal(look(one)[:, 1:], look(one[:, 1:]))
 
