@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from tiny import tiny_of
 
-from gossamer.cli import encoder
 from gossamer.cli.progress import AbstractProgress
 from gossamer.data.catalogue import load_records
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.encoder import EncoderSettings
 from gossamer.methods.method import Progress
+from gossamer.scoring import encoder
 
 TINY = (*tiny_of("gs-wgan").words, "--device", "cpu")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from gossamer.cli import audit
+from gossamer.driving import audited
 from gossamer.mechanisms.noise import KeyedNoise
 
 KEYS = {
@@ -37,7 +37,7 @@ def kept(run: Path) -> dict[str, Any]:
 def test_the_mechanism_of_a_run_is_audited_without_its_records(
     gossamer: Callable[..., Any], run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gossamer.cli.job.TrainingJob.load", lambda job: pytest.fail("a record was read"))
+    monkeypatch.setattr("gossamer.driving.job.TrainingJob.load", lambda job: pytest.fail("a record was read"))
     said = gossamer("audit", "mechanism", run, *FEW)
     assert said.code == 0, said.err
     assert "mechanism: one answer" in said.out
@@ -81,7 +81,7 @@ def test_a_bound_above_the_claim_is_written_and_refused_and_fails_verify(
 def test_whole_trainings_are_audited_on_random_records(
     gossamer: Callable[..., Any], run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gossamer.cli.job.TrainingJob.load", lambda job: pytest.fail("a record was read"))
+    monkeypatch.setattr("gossamer.driving.job.TrainingJob.load", lambda job: pytest.fail("a record was read"))
     said = gossamer("audit", "training", run, "--num-bits", 40)
     assert said.code == 0, said.err
     assert "2 trainings with 30 canaries each" in said.err
@@ -91,9 +91,12 @@ def test_whole_trainings_are_audited_on_random_records(
     assert tree["lower_bound_epsilon"] <= tree["claimed_epsilon"]
 
 
-def test_one_shot_methods_are_audited_by_their_releases(gossamer: Callable[..., Any], uneven: Path) -> None:
-    assert gossamer("audit", "training", uneven).code == 2
-    said = gossamer("audit", "mechanism", uneven, "--num-games", 100)
+def test_one_shot_methods_are_audited_by_their_releases(
+    gossamer: Callable[..., Any], uneven: Path, copy_run: Any, tmp_path: Path
+) -> None:
+    own = copy_run(uneven, tmp_path / "own")
+    assert gossamer("audit", "training", own).code == 2
+    said = gossamer("audit", "mechanism", own, "--num-games", 100)
     assert said.code == 0, said.err
     assert "mechanism: one-shot sums" in said.out
     assert "mechanism: sum" in said.out
@@ -162,4 +165,4 @@ def test_every_plan_that_can_be_run_can_be_audited() -> None:
         recipe = next(recipe for recipe in method.recipes if recipe.name.startswith("digits"))
         plan = method.plan(recipe.config, PublicSlots(1437))
         with pytest.raises(InputError, match="noise_multiplier"):
-            audit._audit_plan(plan, 1e-5, effort, lambda done, all: None)
+            audited.audit_plan(plan, 1e-5, effort, lambda done, all: None)

@@ -15,7 +15,7 @@ import pytest
 from dp_accounting import pld, rdp
 from tiny import every
 
-from gossamer.cli import releasing
+from gossamer.driving import releasing
 from gossamer.estimators import load_generator
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.runs.ledger_file import read_ledger

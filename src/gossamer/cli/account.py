@@ -13,8 +13,7 @@ from dp_accounting import DpEvent
 from rich.console import Console
 from rich.table import Table
 
-from gossamer.cli.arguments import accountable, choose, read_arguments
-from gossamer.cli.priceable import check_numbers
+from gossamer.cli.arguments import choose, read_arguments
 from gossamer.errors import InputError
 from gossamer.mechanisms.account import AbstractAccount
 from gossamer.methods.catalogue import METHODS, find_method
@@ -27,6 +26,7 @@ from gossamer.privacy.accounting import (
 )
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.gaussian_dp import mu_of
+from gossamer.privacy.priceable import accountable, check_numbers
 from gossamer.privacy.statement import shown_epsilon
 
 _SETTINGS = (

@@ -11,7 +11,7 @@ from typing import Final
 import torch
 
 from gossamer.data.images import ImageSpec
-from gossamer.estimators.generator_file import load_generator, write_generator_file
+from gossamer.driving.generator_file import load_generator, write_generator_file
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser

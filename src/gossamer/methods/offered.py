@@ -83,10 +83,14 @@ class Method(Named, Generic[C]):
         """Return time and memory of a training, measured on random records of the same shape."""
         return self.working().cost(config, spec, slots, device)
 
-    @property
-    def shares_work(self) -> bool:
-        """Whether several processes can share the work before the first private step."""
-        return self.working().share is not None
+    def check_shares_work(self) -> None:
+        """Refuse several processes for a method that has nothing to share out.
+
+        Raises:
+            InputError: always then.
+        """
+        if self.working().share is None:
+            raise InputError(f"{self.name} works in one process: start it without torchrun")
 
     def share(self, training: AbstractTraining, rank: int, num_processes: int) -> Iterator[Progress]:
         """Do one process's part of the work before the first private step.
@@ -94,9 +98,9 @@ class Method(Named, Generic[C]):
         Raises:
             InputError: the method works in one process.
         """
+        self.check_shares_work()
         share = self.working().share
-        if share is None:
-            raise InputError(f"{self.name} works in one process: start it without torchrun")
+        assert share is not None
         return (training.progress(report) for report in share(training, rank, num_processes))
 
     # ---- recipes ----------------------------------------------------------------------------------------------------
@@ -117,6 +121,23 @@ class Method(Named, Generic[C]):
                 return recipe
         names = ", ".join(recipe.name for recipe in self.recipes) or "none"
         raise InputError(f"no recipe {name!r} of {self.name}; the recipes are {names}")
+
+    def named(self, recipe: str | None, data: str, shape: tuple[int, ...] | None) -> Recipe[C] | None:
+        """Return the recipe that was named, or the first for a published data set, or None.
+
+        Args:
+            recipe: name of the recipe, None if none was named.
+            data: name of a data set, or anything else.
+            shape: of its records, None if it is not known.
+
+        Raises:
+            InputError: no recipe of that name.
+        """
+        from gossamer.data.catalogue import is_named
+
+        if recipe is not None:
+            return self.find(recipe)
+        return self.find_for(data, shape) if is_named(data) else None
 
     def find_for(self, data: str, shape: tuple[int, ...] | None = None) -> Recipe[C] | None:
         """Return the first recipe for a published data set, in the layout with records of this shape, or None."""

@@ -13,10 +13,10 @@ class Recipe(Generic[C]):
     """Settings with a name.
 
     Attributes:
-        name: what to type after --recipe.
+        name: as typed after --recipe.
         summary: one line.
-        config: settings, without a noise multiplier: that follows from the budget.
-        shape: of the records that it is for, where a data set comes in several layouts; None for any.
+        config: settings, without a noise multiplier: the multiplier follows from the budget.
+        shape: of the records that the recipe is for, if a data set comes in several layouts. None for any.
     """
 
     name: str
@@ -25,6 +25,6 @@ class Recipe(Generic[C]):
     shape: tuple[int, ...] | None = None
 
     def suits(self, data: str, shape: tuple[int, ...] | None) -> bool:
-        """Whether it is for a published data set, and for records of this shape where one is given."""
+        """Tell if the recipe is for a published data set, and for records of a shape if one is given."""
         is_named = self.name == data or self.name.startswith(f"{data}-")
         return is_named and (shape is None or self.shape in (None, shape))

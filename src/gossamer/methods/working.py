@@ -20,15 +20,9 @@ from gossamer.privacy.slots import PublicSlots
 C = TypeVar("C")
 
 
-def no_stops(config: Any, plan: AbstractPlan) -> tuple[int, ...]:
-    """Return no step: a block of the ledger may end anywhere."""
-    return ()
-
-
-def every_step(config: Any, plan: AbstractPlan) -> tuple[int, ...]:
-    """Return every step of a plan, for steps so dear that each is kept as soon as it is made."""
-    # Privacy: what a crash loses is priced by its own share, so a block names one such step alone.
-    return tuple(range(1, plan.num_steps + 1))
+def stops_of_plan(config: Any, plan: AbstractPlan) -> tuple[int, ...]:
+    """Return the stops that the mechanism asks for."""
+    return plan.stops
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +48,7 @@ class Working(Generic[C]):
     start: Callable[[C, RecordSet, AbstractNoise, RunContext], AbstractTraining]
     recipes: tuple[Recipe[C], ...] = ()
     for_own: Callable[[AbstractSpec, int], Recipe[C]] | None = None
-    stops: Callable[[C, AbstractPlan], tuple[int, ...]] = no_stops
+    stops: Callable[[C, AbstractPlan], tuple[int, ...]] = stops_of_plan
     estimate: Callable[[C, AbstractSpec, PublicSlots, torch.device], Cost] | None = None
     share: Callable[[Any, int, int], Iterator[Any]] | None = None
 

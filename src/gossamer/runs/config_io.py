@@ -34,7 +34,7 @@ class OneOf:
 
 
 def to_json_tree(config: object) -> dict[str, Any]:
-    """A dataclass as plain dictionaries, lists, numbers and strings; every dataclass carries its name as ``type``.
+    """Convert a dataclass to plain dictionaries, lists, numbers and strings, every dataclass with its name as ``type``.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Point:
@@ -46,11 +46,11 @@ def to_json_tree(config: object) -> dict[str, Any]:
 
 
 def from_json_tree(kind: type[T], tree: object, where: str) -> T:
-    """The dataclass that `to_json_tree` wrote.
+    """Build the dataclass that `to_json_tree` wrote.
 
     Args:
         kind: dataclass to build.
-        tree: what was read; not trusted.
+        tree: JSON that was read, not trusted.
         where: file, for the message.
 
     Raises:
@@ -90,7 +90,7 @@ def _is_marked(kind: Any) -> bool:
 
 
 def _variants(kind: Any) -> dict[str, type] | None:
-    """The dataclasses of a union by name, None for any other type."""
+    """Return the dataclasses of a union by name, None for any other type."""
     if _is_marked(kind):
         return {member.__name__: member for member in kind.__metadata__[0].members()}
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
@@ -138,7 +138,7 @@ def _number(tree: Any, kind: type) -> Any:
 
 
 def _flag(tree: Any, _: type) -> bool:
-    # Of its own: for int's hook a bool is an int that must be refused.
+    # A bool has a hook of its own: for int's hook a bool is an int, and must be refused.
     if not isinstance(tree, bool):
         raise InputError(f"expected bool, got {type(tree).__name__}")
     return tree

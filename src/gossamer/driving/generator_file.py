@@ -1,0 +1,82 @@
+"""A generator as one file that may be shared: written, and read back with checks against damage and malice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gossamer.errors import GossamerError, InputError
+from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
+from gossamer.nn.allowance import Allowance
+from gossamer.privacy.statement import PrivacyStatement
+from gossamer.runs.config_io import from_json_tree, to_json_tree
+from gossamer.runs.release import find_generator, read_generator, write_generator
+
+_WEIGHT_TYPES = (torch.float32, torch.int64)
+_MAX_RECIPE_DEPTH = 20
+_MAX_RECIPE_ITEMS = 1000
+
+
+def load_generator(path: Path) -> TrainedGenerator:
+    """Read a generator that `save` or `gossamer train` wrote, in torch's terms. No code in the file is run.
+
+    Args:
+        path: as for `load`.
+
+    Raises:
+        InputError: there is no file, or it is damaged.
+    """
+    file = find_generator(path)
+    weights, recipe, statement = read_generator(file)
+    num_weights = sum(weight.numel() for weight in weights.values())
+    _check_sizes(file, recipe, num_weights)
+    _check_weights(file, weights)
+    trained = TrainedGenerator(
+        recipe=from_json_tree(GeneratorRecipe, recipe, str(file)),
+        weights=weights,
+        statement=_read_statement(file, statement),
+    )
+    try:
+        with Allowance(num_weights):
+            trained.sample(1)
+    except (RuntimeError, LookupError, TypeError, ValueError, ArithmeticError):
+        raise InputError(f"{file}: the weights do not fit the recipe in its header; fetch the file again") from None
+    return trained
+
+
+def _read_statement(file: Path, document: dict[str, Any]) -> PrivacyStatement:
+    try:
+        return PrivacyStatement.from_json(document)
+    except GossamerError as error:
+        raise InputError(f"{file}: {error}") from None
+
+
+def _check_weights(file: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Refuse weights that are no numbers, or of a type that no generator here has."""
+    for weight in weights.values():
+        if weight.dtype not in _WEIGHT_TYPES:
+            raise InputError(f"{file}: a weight is of type {weight.dtype}; fetch the file again")
+        # A part at a time: a mapped file may be larger than the memory.
+        if not all(bool(part.isfinite().all()) for part in weight.flatten().split(2**22)):
+            raise InputError(f"{file}: a weight is not a finite number; fetch the file again")
+
+
+def _check_sizes(file: Path, recipe: Any, num_weights: int, depth: int = 0) -> None:
+    """Refuse a recipe that names more units than there are weights, before memory is taken for them."""
+    if depth > _MAX_RECIPE_DEPTH or len(recipe) > _MAX_RECIPE_ITEMS:
+        raise InputError(f"{file}: its recipe is nested too deeply or too long; fetch the file again")
+    for value in recipe.values() if isinstance(recipe, dict) else recipe:
+        if isinstance(value, dict | list):
+            _check_sizes(file, value, num_weights, depth + 1)
+        elif isinstance(value, int) and value > num_weights:
+            raise InputError(f"{file}: its recipe asks for more than its {num_weights} weights; fetch the file again")
+
+
+def write_generator_file(trained: TrainedGenerator, path: Path) -> Path:
+    """Write a generator with its recipe and statement in the header of one file."""
+    write_generator(
+        path, weights=trained.weights, recipe=to_json_tree(trained.recipe), statement=trained.statement.to_json()
+    )
+    return path
