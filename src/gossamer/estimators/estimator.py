@@ -75,7 +75,7 @@ class AbstractEstimator(abc.ABC):
     """
 
     method: ClassVar[Method[Any]]
-    """The method, whose recipes ``model.method.recipes`` lists."""
+    """The method. ``model.method.recipes`` lists its recipes."""
 
     def __init__(
         self,

@@ -42,7 +42,7 @@ class Named:
 
 @dataclass(frozen=True, kw_only=True)
 class Method(Named, Generic[C]):
-    """A method under its name. Whatever is known of it elsewhere follows from here.
+    """A method under its name. All that is said of it elsewhere follows from here.
 
     Attributes:
         summary: one line, for the list of the methods.
@@ -76,7 +76,7 @@ class Method(Named, Generic[C]):
         return self.working().start(config, records, noise, context)
 
     def stops(self, config: C, slots: PublicSlots) -> tuple[int, ...]:
-        """Return the steps that no block of a ledger crosses, because what is kept there is whole."""
+        """Return the steps that no block of a ledger crosses, because a run can be kept whole there."""
         return self.working().stops(config, self.plan(config, slots))
 
     def cost(self, config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> Cost:
