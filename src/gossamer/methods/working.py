@@ -37,7 +37,7 @@ class Working(Generic[C]):
         recipes: for published data sets, which their names begin with. The first is taken if none is named.
         for_own: (specification, number of slots) -> settings for a user's own records, None if there are none.
         stops: (settings, plan) -> steps that no block of a ledger crosses.
-        estimate: (settings, specification, slots, device) -> cost, for a method whose first seconds tell too little.
+        estimate: (settings, specification, slots, device) -> cost, if the first seconds of a training tell too little.
         share: (training, rank, number of processes) -> reports of one process's part of the work before the first
             private step, None if it works in one process.
     """
