@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import os
 import shutil
@@ -60,6 +61,52 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOSSAMER_CACHE", str(path))
         yield path
+
+
+class SharedFolders:
+    """Folders and files that several tests look at, and that no test may change.
+
+    A test that changes one would decide what the tests after it find, and those are others in every worker.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Path, dict[str, str]] = {}
+
+    def add(self, path: Path) -> Path:
+        """Hold a folder or file to its present content. Return its path."""
+        self._known[path] = self._content(path)
+        return path
+
+    def changed(self) -> list[str]:
+        """Return the paths that were added, changed or removed since the last call."""
+        found: list[str] = []
+        for path, before in self._known.items():
+            now = self._content(path)
+            found += [f"{path}/{name}" for name in sorted(before.keys() | now) if before.get(name) != now.get(name)]
+            self._known[path] = now  # so that the tests after it are not blamed, too
+        return found
+
+    @staticmethod
+    def _content(path: Path) -> dict[str, str]:
+        """Mode and digest of everything in a folder, by its path there."""
+        return {
+            str(part.relative_to(path)): f"{part.lstat().st_mode:o} "
+            + (hashlib.sha256(part.read_bytes()).hexdigest() if part.is_file() else "")
+            for part in [path, *path.rglob("*")]
+        }
+
+
+@pytest.fixture(scope="session")
+def shared_folders() -> SharedFolders:
+    """Folders of fixtures that outlive a test; whoever makes such a folder adds it."""
+    return SharedFolders()
+
+
+@pytest.fixture(autouse=True)
+def nothing_shared_is_changed(shared_folders: SharedFolders) -> Iterator[None]:
+    """Fail the test that changes what other tests look at."""
+    yield
+    assert shared_folders.changed() == [], "other tests look at these: change a copy of your own"
 
 
 @dataclass(frozen=True)

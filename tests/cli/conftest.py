@@ -39,19 +39,19 @@ def train_tiny(gossamer: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: Any, train_tiny: Any) -> Path:
+def finished(tmp_path_factory: Any, train_tiny: Any, shared_folders: Any) -> Path:
     """A finished tiny run on the digits. To be looked at, never to be changed."""
     path = tmp_path_factory.mktemp("finished") / "run"
     assert train_tiny("digits", path).code == 0
-    return path
+    return shared_folders.add(path)
 
 
 @pytest.fixture(scope="session")
-def saved_on_the_way(tmp_path_factory: Any, train_tiny: Any) -> Path:
-    """A finished tiny run that saved its generator after 3 and after 7 steps. To be looked at."""
+def saved_on_the_way(tmp_path_factory: Any, train_tiny: Any, shared_folders: Any) -> Path:
+    """A finished tiny run that saved its generator after 3 and after 7 steps. To be looked at, never to be changed."""
     path = tmp_path_factory.mktemp("saved") / "run"
     assert train_tiny("digits", path, "--save-at-step", "3,7").code == 0
-    return path
+    return shared_folders.add(path)
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +68,13 @@ def bench_of_seconds(tmp_path_factory: Any) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def real_digits(tmp_path_factory: Any) -> Path:
+def real_digits(tmp_path_factory: Any, shared_folders: Any) -> Path:
     """An NPZ of 300 real training images, as if another program had made them."""
     train = load_records("digits").train
     assert train.y is not None
     path = tmp_path_factory.mktemp("theirs") / "real.npz"
     np.savez(path, x=train.x[:300].numpy(), y=train.y[:300].numpy())
-    return path
+    return shared_folders.add(path)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def own_npz(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def uneven(tmp_path_factory: Any, gossamer: Callable[..., Any]) -> Path:
+def uneven(tmp_path_factory: Any, gossamer: Callable[..., Any], shared_folders: Any) -> Path:
     """A finished release that carries shares of classes, three of four the first. Not to be changed."""
     folder = tmp_path_factory.mktemp("uneven")
     x = np.random.default_rng(0).random((2000, 1, 8, 8), dtype=np.float32)
@@ -143,4 +143,4 @@ def uneven(tmp_path_factory: Any, gossamer: Callable[..., Any]) -> Path:
         *("--out", folder / "run"),
     )
     assert told.code == 0, told.err
-    return folder / "run"
+    return shared_folders.add(folder / "run")

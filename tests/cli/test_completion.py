@@ -93,7 +93,11 @@ def test_every_command_and_every_recipe_is_in_the_script(scripts: dict[str, Path
     text = scripts["bash"].read_text()
     calls = read_calls()
     assert {call.words[0] for call in calls} == set(VERBS)
-    assert all("--help" in call.flags for call in calls if call.words[0] != "completion" and call.name != "data list")
+    assert all(
+        "--help" in [option.flag for option in call.options]
+        for call in calls
+        if call.words[0] != "completion" and call.name != "data list"
+    )
     for book in BOOKS:
         assert f"'train {book.method.name} --recipe'" in text
         assert all(recipe.name in text for recipe in book.recipes)

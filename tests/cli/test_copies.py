@@ -185,8 +185,10 @@ def test_a_private_side_put_back_before_anything_was_released_is_a_copy(gossamer
 
 
 @pytest.fixture(scope="module")
-def two(gossamer: Any, train_tiny: Any, new_at_step: Any, tmp_path_factory: Any) -> tuple[Path, Path]:
-    """A run that was copied after ten of 25 steps, and both brought to their end. To be looked at."""
+def two(
+    gossamer: Any, train_tiny: Any, new_at_step: Any, tmp_path_factory: Any, shared_folders: Any
+) -> tuple[Path, Path]:
+    """A run that was copied after ten of 25 steps, and both brought to their end. To be looked at, never to change."""
     place = tmp_path_factory.mktemp("two")
     one, other = place / "one", place / "other"
     with pytest.MonkeyPatch.context() as patch:
@@ -199,7 +201,7 @@ def two(gossamer: Any, train_tiny: Any, new_at_step: Any, tmp_path_factory: Any)
     assert not ended(other)
     assert gossamer("resume", one).code == 0
     assert gossamer("resume", other, "--only-copy").code == 0
-    return one, other
+    return shared_folders.add(one), shared_folders.add(other)
 
 
 def charged_once(run: Path) -> list[tuple[int, int]]:

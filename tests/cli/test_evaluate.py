@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,12 @@ def bench(bench_of_seconds: Path) -> Path:
     return bench_of_seconds
 
 
+@pytest.fixture
+def run(finished: Path, tmp_path: Path, copy_run: Any) -> Path:
+    """A finished run of the test's own, to keep scores in."""
+    return copy_run(finished, tmp_path / "run")
+
+
 def found(said: Any) -> dict[str, Any]:
     assert said.code == 0, said.err
     return json.loads(said.out)
@@ -47,9 +52,9 @@ def random_images(num_images: int = 256) -> dict[str, np.ndarray]:
     return {"x": x, "y": np.arange(num_images) % 10}
 
 
-def test_a_run_is_scored_once_and_kept_in_private(gossamer: Any, finished: Path, monkeypatch: Any) -> None:
-    released = contents(finished / "release")
-    tree = found(gossamer("evaluate", finished, *QUICKLY, "--json"))
+def test_a_run_is_scored_once_and_kept_in_private(gossamer: Any, run: Path, monkeypatch: Any) -> None:
+    released = contents(run / "release")
+    tree = found(gossamer("evaluate", run, *QUICKLY, "--json"))
     assert tree["covered_by_guarantee"] is False
     assert set(tree["scores"]) == set(score_names(QUICK)) >= QUICK_HEADLINE
     for score in tree["scores"].values():
@@ -63,26 +68,26 @@ def test_a_run_is_scored_once_and_kept_in_private(gossamer: Any, finished: Path,
     assert tree["claim"]["epsilon"] > 0
     Evaluation.from_json(tree)
 
-    folder = finished / "private" / "evaluation"
+    folder = run / "private" / "evaluation"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert json.loads((folder / "evaluation.json").read_text()) == tree
     assert {path.name for path in folder.iterdir()} == {
         "evaluation.json", "scores.csv", "samples.png", "scores.png", "scores.svg",
     }  # fmt: skip
-    assert contents(finished / "release") == released
+    assert contents(run / "release") == released
 
     def never(*arguments: Any) -> None:
         raise AssertionError("computed again")
 
     monkeypatch.setattr(Bench, "prepare", never)
-    assert found(gossamer("evaluate", finished, *QUICKLY, "--json")) == tree
+    assert found(gossamer("evaluate", run, *QUICKLY, "--json")) == tree
     with pytest.raises(AssertionError, match="computed again"):
-        gossamer("evaluate", finished, *QUICKLY, "--seed", 1)
+        gossamer("evaluate", run, *QUICKLY, "--seed", 1)
 
 
-def test_the_terminal_shows_whole_names_at_80_columns(gossamer: Any, finished: Path, monkeypatch: Any) -> None:
+def test_the_terminal_shows_whole_names_at_80_columns(gossamer: Any, run: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    said = gossamer("evaluate", finished, *QUICKLY)
+    said = gossamer("evaluate", run, *QUICKLY)
     assert said.code == 0
     table, note = said.out.split("\n\n", maxsplit=1)
     assert all(len(line.rstrip()) <= 80 and "…" not in line for line in table.splitlines())
@@ -91,7 +96,7 @@ def test_the_terminal_shows_whole_names_at_80_columns(gossamer: Any, finished: P
     # A quick evaluation has no classifier that the headline lacks.
     assert "macro" not in table.split("left out by --quick")[0]
     assert "guarantee does not cover" in note
-    assert str(finished / "private" / "evaluation") in note
+    assert str(run / "private" / "evaluation") in note
 
 
 def test_what_is_damaged_in_the_cache_is_computed_again_to_the_same_numbers(
@@ -136,12 +141,15 @@ def test_images_without_labels_get_the_scores_that_need_none(gossamer: Any, tmp_
     assert all(tree["skipped"][name] == "the images have no labels" for name in downstream_names(FULL))
 
 
-def test_checkpoints_become_rows_and_curves(gossamer: Any, saved_on_the_way: Path, monkeypatch: Any) -> None:
+def test_checkpoints_become_rows_and_curves(
+    gossamer: Any, saved_on_the_way: Path, tmp_path: Path, copy_run: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    said = gossamer("evaluate", saved_on_the_way, *QUICKLY, "--checkpoints")
+    run = copy_run(saved_on_the_way, tmp_path / "run")
+    said = gossamer("evaluate", run, *QUICKLY, "--checkpoints")
     assert said.code == 0, said.err
     assert all(len(line.rstrip()) <= 80 and "…" not in line for line in said.out.split("\n\n")[0].splitlines())
-    folder = saved_on_the_way / "private" / "evaluation"
+    folder = run / "private" / "evaluation"
     tree = json.loads((folder / "evaluation.json").read_text())
     assert [one["claim"]["step"] for one in tree["checkpoints"]] == [3, 7, None]
     for step, one in zip(("3", "7", "final"), tree["checkpoints"]):
@@ -154,7 +162,7 @@ def test_checkpoints_become_rows_and_curves(gossamer: Any, saved_on_the_way: Pat
     for name in QUICK_HEADLINE:
         assert drawing.split(f'<g id="{name}-run-0">')[1].split("</g>\n   <g")[0].count("<use ") == 3
     # The evaluation of the final generator alone takes the place of all that.
-    assert gossamer("evaluate", saved_on_the_way, *QUICKLY).code == 0
+    assert gossamer("evaluate", run, *QUICKLY).code == 0
     assert {path.name for path in folder.iterdir()} == {
         "evaluation.json", "scores.csv", "samples.png", "scores.png", "scores.svg",
     }  # fmt: skip
@@ -166,9 +174,7 @@ def test_a_run_without_saved_generators_has_no_checkpoints(gossamer: Any, finish
     assert "--save-at-epsilon" in said.err
 
 
-def test_a_release_takes_no_evaluation(gossamer: Any, finished: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(finished, run)
+def test_a_release_takes_no_evaluation(gossamer: Any, run: Path) -> None:
     before = contents(run)
     for place in ("release", "release/scores"):
         assert is_refused(gossamer("evaluate", run, *QUICKLY, "--out", run / place), code=3)

@@ -59,14 +59,14 @@ def train_small(gossamer: Any) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="module", params=METHODS)
-def ended(request: Any, train_small: Any, tmp_path_factory: Any) -> Ended:
+def ended(request: Any, train_small: Any, tmp_path_factory: Any, shared_folders: Any) -> Ended:
     run = tmp_path_factory.mktemp(request.param) / "run"
     said = train_small(request.param, "digits", run)
     assert said.code == 0, said.err
     assert "Protected: one record" in said.out
     # Privacy: where a record is added or removed, nobody promises as much for one that is replaced.
     assert ("or with another in its place" in said.out) == (request.param != "dp-cgan")
-    return Ended(request.param, run)
+    return Ended(request.param, shared_folders.add(run))
 
 
 def charged(run: Path) -> int:

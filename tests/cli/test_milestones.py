@@ -70,13 +70,13 @@ def deterministic(monkeypatch: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: Any, train_tiny: Any) -> tuple[Path, Any]:
+def run(tmp_path_factory: Any, train_tiny: Any, shared_folders: Any) -> tuple[Path, Any]:
     """A finished run with milestones of both kinds. To be looked at, never to be changed."""
     path = tmp_path_factory.mktemp("milestones") / "run"
     between = (epsilon_of(5) + epsilon_of(6)) / 2
     said = train_tiny("digits", path, "--save-at-epsilon", f"{between},", "--save-at-step", "3,12", "7", 3)
     assert said.code == 0
-    return path, said
+    return shared_folders.add(path), said
 
 
 # ---- where they lie, and what is in them ----------------------------------------------------------------------------

@@ -44,9 +44,9 @@ def test_two_processes_share_the_warm_start_and_it_comes_out_as_with_one(
     run, saved = tmp_path / "run", []
     save = FolderStore.save
 
-    def spy(self: FolderStore, chunk: Any, critics: Any) -> None:
-        saved.append((processes.process_number(), chunk.first))
-        save(self, chunk, critics)
+    def spy(self: FolderStore, name: str, critics: Any) -> None:
+        saved.append((processes.process_number(), int(name.split("-")[3])))
+        save(self, name, critics)
 
     def others_come() -> None:
         """Where the first waits, the second does its part: one after the other in place of side by side."""

@@ -24,22 +24,22 @@ SLOTS = ("--unit", "person", "--epsilon", "5", "--delta", "1e-3", "--num-classes
 
 
 @pytest.fixture(scope="module")
-def people_npz(tmp_path_factory: Any) -> Path:
+def people_npz(tmp_path_factory: Any, shared_folders: Any) -> Path:
     """Images of 53 people, who are named by words."""
     rng = np.random.default_rng(0)
     person = np.array([f"patient {number % PEOPLE}" for number in range(RECORDS)])
     path = tmp_path_factory.mktemp("people") / "people.npz"
     np.savez(path, x=rng.random((RECORDS, 1, 8, 8), dtype=np.float32), y=np.arange(RECORDS) % 2, person=person)
-    return path
+    return shared_folders.add(path)
 
 
 @pytest.fixture(scope="module")
-def run_of_people(tmp_path_factory: Any, gossamer: Any, people_npz: Path) -> tuple[Path, str]:
+def run_of_people(tmp_path_factory: Any, gossamer: Any, people_npz: Path, shared_folders: Any) -> tuple[Path, str]:
     """A finished run that protects people, and what was said. To be looked at, never to be changed."""
     out = tmp_path_factory.mktemp("run") / "run"
     said = gossamer("train", "dp-mixture", "--data", people_npz, "--out", out, *SLOTS)
     assert said.code == 0, said.err
-    return out, said.out
+    return shared_folders.add(out), said.out
 
 
 def test_the_statement_and_the_settings_name_people(run_of_people: tuple[Path, str]) -> None:

@@ -58,8 +58,11 @@ def tiles(page: str) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def bugged(tmp_path_factory: pytest.TempPathFactory, train_tiny: Any) -> tuple[Path, np.ndarray]:
-    """A run with something to be recognised by in its records, in the path of its data, and all over private/."""
+def bugged(tmp_path_factory: Any, train_tiny: Any, shared_folders: Any) -> tuple[Path, np.ndarray]:
+    """A run with something to be recognised by in its records, in the path of its data, and all over private/.
+
+    Not to be changed.
+    """
     folder = tmp_path_factory.mktemp("bugged")
     x = np.random.default_rng(0).integers(0, 256, size=(300, 8, 8), dtype=np.uint8)
     data = folder / f"{CANARY}-of-patients.npz"
@@ -77,15 +80,16 @@ def bugged(tmp_path_factory: pytest.TempPathFactory, train_tiny: Any) -> tuple[P
         with place.open("a") as text:
             text.write(json.dumps({CANARY: FIGURE}) + "\n")
     assert CANARY in (run / "config.json").read_text()
-    return run, x
+    return shared_folders.add(run), x
 
 
 def test_a_release_report_holds_nothing_of_the_records_the_scores_or_the_paths(
-    bugged: tuple[Path, np.ndarray], gossamer: Any
+    bugged: tuple[Path, np.ndarray], gossamer: Any, tmp_path: Path
 ) -> None:
     run, x = bugged
-    assert gossamer("report", run).code == 0
-    page = (run / "report.html").read_text(encoding="utf-8")
+    out = tmp_path / "report.html"
+    assert gossamer("report", run, "--out", out).code == 0
+    page = out.read_text(encoding="utf-8")
     assert CANARY not in page
     assert str(FIGURE)[:5] not in page
     assert str(run.parent) not in page
@@ -96,11 +100,13 @@ def test_a_release_report_holds_nothing_of_the_records_the_scores_or_the_paths(
         assert CANARY.encode() not in strip.tobytes()
 
 
-def test_these_canaries_are_found_where_they_are_shown(bugged: tuple[Path, np.ndarray], gossamer: Any) -> None:
+def test_these_canaries_are_found_where_they_are_shown(
+    bugged: tuple[Path, np.ndarray], gossamer: Any, tmp_path: Path
+) -> None:
     run, x = bugged
-    data = run.parent / f"{CANARY}-of-patients.npz"
-    assert gossamer("report", run, "--with-private", "--data", data).code == 0
-    page = (run / "private" / "report-PRIVATE.html").read_text(encoding="utf-8")
+    data, out = run.parent / f"{CANARY}-of-patients.npz", tmp_path / "report-PRIVATE.html"
+    assert gossamer("report", run, "--with-private", "--data", data, "--out", out).code == 0
+    page = out.read_text(encoding="utf-8")
     assert CANARY in page
     assert f"{FIGURE:.3f}" in page
     records = {one.tobytes() for one in x}
@@ -160,8 +166,6 @@ def test_a_report_changes_nothing_of_the_release_and_is_written_over_by_the_next
 
 
 def test_a_private_report_is_closed_says_so_and_tells_what_it_lacks(copied: Path, gossamer: Any) -> None:
-    for kept in ("evaluation", "audit"):  # of other tests, which look at the same run
-        shutil.rmtree(copied / "private" / kept, ignore_errors=True)
     said = gossamer("report", copied, "--with-private")
     assert said.code == 0
     assert "PRIVATE" in said.out
@@ -200,7 +204,7 @@ def test_a_generator_saved_on_the_way_is_reported_on_by_its_own_statement(
     ("arguments", "code", "words"),
     [
         (("{tmp}/nowhere",), 2, "neither a run nor a release"),
-        ((), 2, "see gossamer report --help"),
+        ((), 2, "PATH [PATH ...]; `gossamer report --help`"),
         (("{run}", "--data", "digits"), 2, "--with-private"),
         (("{run}", "--out", "{run}/release/report.html"), 3, "lies in a release"),
         (("{run}", "--out", "{run}/release/samples/report.html"), 3, "lies in a release"),

@@ -7,16 +7,15 @@ compared in which one thing differs. Every comparison is exact; nothing here has
 from __future__ import annotations
 
 import copy
-import gc
 import operator
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
@@ -26,14 +25,12 @@ from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.partition import Partition, ShardTable, deal
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
-from gossamer.methods.gs_wgan.critics import Shards, advance_norms
+from gossamer.methods.gs_wgan.critics import advance_norms
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, StepReport
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.method import RunContext
 from gossamer.methods.protected import identities_of, record_marks
-from gossamer.methods.trained import TrainedGenerator
-from gossamer.nn.ensemble import Ensemble
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.views import LowFrequencies, Pooled
@@ -609,39 +606,6 @@ def test_a_run_asks_and_releases_what_its_plan_pays_for(monkeypatch: pytest.Monk
 
 # ---- what leaves ----------------------------------------------------------------------------------------------------
 
-PRIVATE = (
-    GSWGANTraining, PrivateCritics, RecordSet, Ensemble, Shards, ShardTable, AbstractNoise, Keystream, CriticTapes,
-    OneOfManyReleaser, nn.Module, UnitKey,
-)  # fmt: skip
-CODE = type | types.ModuleType | types.FunctionType | types.BuiltinMethodType
-
-
-def reachable(root: object) -> Iterator[object]:
-    """Every object that can be reached from another by references, code and types apart."""
-    seen: set[int] = set()
-    waiting = [root]
-    while waiting:
-        thing = waiting.pop()
-        if id(thing) in seen or isinstance(thing, CODE):
-            continue
-        seen.add(id(thing))
-        yield thing
-        waiting += gc.get_referents(thing)
-        if isinstance(thing, Tensor):
-            waiting += [thing.grad_fn, thing.grad, thing._base]
-
-
-def private_parts(trained: TrainedGenerator) -> list[str]:
-    """What a released generator holds beside weights, public settings and the statement: nothing, when all is well."""
-    weights = {id(tensor) for tensor in trained.weights.values()}
-    found = []
-    for thing in reachable(trained):
-        if isinstance(thing, PRIVATE) or callable(getattr(thing, "release", None)):
-            found.append(type(thing).__name__)
-        if isinstance(thing, Tensor) and (id(thing) not in weights or thing.requires_grad):
-            found.append("tensor")
-    return found
-
 
 @pytest.fixture(scope="module")
 def finished() -> GSWGANTraining:
@@ -651,7 +615,7 @@ def finished() -> GSWGANTraining:
     return training
 
 
-def test_a_trained_generator_holds_nothing_private(finished: GSWGANTraining) -> None:
+def test_a_trained_generator_holds_nothing_private(finished: GSWGANTraining, private_parts: Any) -> None:
     training, trained = finished, finished.trained()
     assert private_parts(trained) == []
     shared = {tensor.untyped_storage().data_ptr() for tensor in training.state_dict()["generator"]["average"].values()}
@@ -664,7 +628,9 @@ def test_a_trained_generator_holds_nothing_private(finished: GSWGANTraining) -> 
 @pytest.mark.parametrize(
     "name", ["_critics", "_critics._records", "_critics._tapes", "_critics._table", "releaser", "_public"]
 )
-def test_a_released_object_that_kept_something_private_is_caught(finished: GSWGANTraining, name: str) -> None:
+def test_a_released_object_that_kept_something_private_is_caught(
+    finished: GSWGANTraining, private_parts: Any, name: str
+) -> None:
     trained = finished.trained()
     object.__setattr__(trained, "_origin", [{"kept": operator.attrgetter(name)(finished)}])
     assert private_parts(trained)
@@ -674,7 +640,7 @@ def test_a_release_made_with_noise_that_anyone_can_recompute_says_so(finished: G
     assert not finished.trained().statement.is_secure
 
 
-def test_a_state_dict_holds_no_key_no_coins_and_no_records() -> None:
+def test_a_state_dict_holds_no_key_no_coins_and_no_records(reachable: Any) -> None:
     """A checkpoint may be private, but what is not in it cannot be lost."""
     training = GSWGANTraining(config(), images(), DeterministicNoise(0), RunContext(delta=1e-3, key=KEY))
     reports = iter(training)

@@ -6,13 +6,12 @@ nothing here has a false alarm.
 
 from __future__ import annotations
 
-import copy
-import gc
+import functools
 import itertools
 import json
+import math
 import re
-import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -20,7 +19,7 @@ import dp_accounting
 import pytest
 import torch
 from dp_accounting import pld, rdp
-from torch import Tensor, nn
+from torch import Tensor
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
@@ -30,23 +29,24 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNo
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.methods.catalogue import BOOKS, book_of, find_book
-from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.dp_cgan.training import DPCGANConfig, PublicNetworks
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.dp_mixture.training import DPMixtureConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
+from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Method, RecordsExpected, RunContext
-from gossamer.methods.trained import TrainedGenerator
+from gossamer.nn.ensemble import Adam
+from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.nn.images.mixture import MixtureGeneratorConfig, Upright
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.latents import NormalLatent
+from gossamer.nn.latents import NormalLatent, UniformLatent
+from gossamer.nn.views import LowFrequencies, Pooled
 from gossamer.privacy import Adjacency, PrivacyBudget
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld, epsilon_by_rdp
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.events import compose_events, gaussian_event
-from gossamer.privacy.keystream import Keystream
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
@@ -76,6 +76,40 @@ TINY: dict[str, Any] = {
     ),
 }  # fmt: skip
 """Settings of a few private steps for 8x8 images of three classes."""
+
+
+SMALL_STAGE = Stage(critic=MLPCriticConfig(hidden_sizes=(5,)), warm_start=AgainstPresentGenerator(num_updates=1))
+FOUR_STEPS = replace(
+    SMALL_GS_WGAN, num_critics=7, num_steps=4, batch_size=6, draws_per_step=3, noise_multiplier=1.0, fork_steps=1,
+    pool_per_class=2, critics_at_once=3, seed=1,
+)  # fmt: skip
+DP_CGAN = DPCGANConfig(
+    num_steps=4, expected_batch_size=8, noise_multiplier=1.0, generator=SMALL, latent=UniformLatent(dim=4),
+    discriminator=MLPDiscriminatorConfig(hidden_sizes=(5,)), synthetic_batch_size=7, generator_batch_size=6,
+    chunk_size=3, seed=1,
+)  # fmt: skip
+VARIANTS: dict[str, tuple[str, Any]] = {
+    **{name: (name, settings) for name, settings in TINY.items()},
+    "gs-wgan, one stage": ("gs-wgan", replace(FOUR_STEPS, stages=(SMALL_STAGE,))),
+    "gs-wgan, two views": ("gs-wgan", replace(FOUR_STEPS, stages=(
+        replace(SMALL_STAGE, view=Pooled(factor=2), critic=ConvCriticConfig(width=2)),
+        replace(SMALL_STAGE, warm_start=AgainstOwnGenerator(num_updates=2, hidden=4, updates_per_generator_update=1)),
+    ))),
+    "gs-wgan, equal stages": ("gs-wgan", replace(FOUR_STEPS, stages=(
+        SMALL_STAGE, replace(SMALL_STAGE, warm_start=AgainstPresentGenerator(num_updates=2)),
+    ))),
+    "dp-cgan, published": ("dp-cgan", DP_CGAN),
+    "dp-cgan, tuned": ("dp-cgan", replace(
+        DP_CGAN, view=LowFrequencies(radius=4.0), discriminator=MLPCriticConfig(hidden_sizes=(5,)),
+        discriminator_steps=2, discriminator_optimiser=Adam(learning_rate=1e-2), final_learning_rate=0.1,
+        moving_average=0.9,
+    )),
+    "dp-mixture, five sums": ("dp-mixture", replace(
+        TINY["dp-mixture"], num_rounds=2, noise_multiplier=0.5,
+        generator=replace(SMALL_MIXTURE, num_components=2, posture=Upright()),
+    )),
+}  # fmt: skip
+"""Settings that are resumed: those above, and others whose states hold more."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -121,10 +155,16 @@ def images(seed: int = 0) -> RecordSet:
 
 
 def start(
-    method: Method[Any], private: RecordSet | None = None, noise: AbstractNoise | None = None, **given: Any
+    method: Method[Any],
+    private: RecordSet | None = None,
+    noise: AbstractNoise | None = None,
+    settings: Any = None,
+    **given: Any,
 ) -> AbstractTraining:
     circumstances = RunContext(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
-    return method.start(TINY[method.name], private or images(), noise or DeterministicNoise(SEED), circumstances)
+    return method.start(
+        settings or TINY[method.name], private or images(), noise or DeterministicNoise(SEED), circumstances
+    )
 
 
 def finished(training: AbstractTraining) -> AbstractTraining:
@@ -197,21 +237,21 @@ def test_a_training_is_a_function_of_its_streams_and_moves_none_but_them(method:
     assert not equal(weights, finished(start(method, private=images(1))).trained().weights)
 
 
-def test_interrupted_after_any_report_and_resumed_equals_uninterrupted(method: Method[Any]) -> None:
-    unbroken = start(method)
-    reports = list(unbroken)
-    weights = unbroken.trained().weights
-    for number in range(1, len(reports)):
-        left = start(method)
-        assert list(itertools.islice(left, number)) != []
-        state = copy.deepcopy(left.state_dict())
-        assert state["step"] == left.step  # whoever resumes reads what the ledger is held against
-        resumed = start(method, state=state)
-        assert resumed.step == left.step
-        rest = list(resumed)
-        assert equal(resumed.trained().weights, weights), f"interrupted after report {number} of {len(reports)}"
-        assert resumed.step == resumed.num_paid_steps == num_steps(method)
-        assert len([r for r in rest if isinstance(r, AbstractStepReport)]) <= len(reports) - number + 1
+@pytest.mark.parametrize("name", VARIANTS)
+def test_interrupted_after_any_report_and_resumed_equals_uninterrupted(name: str, check_resumed: Any) -> None:
+    method, settings = VARIANTS[name]
+    check_resumed(functools.partial(start, find_book(method).method, settings=settings))
+
+
+def test_a_resumed_run_that_forgets_an_optimiser_is_caught(monkeypatch: pytest.MonkeyPatch, check_resumed: Any) -> None:
+    restore = PublicNetworks.restore
+
+    def forgetful(self: PublicNetworks, state: dict[str, Any]) -> None:
+        restore(self, state | {"adam": self._adam.state_dict()})
+
+    monkeypatch.setattr(PublicNetworks, "restore", forgetful)
+    with pytest.raises(AssertionError, match="interrupted after report 1"):
+        check_resumed(functools.partial(start, find_book("dp-cgan").method))
 
 
 def test_secret_noise_of_one_run_is_refused_in_another(method: Method[Any]) -> None:
@@ -425,48 +465,20 @@ def test_settings_are_calibrated_to_a_budget_and_claim_it(method: Method[Any]) -
 def test_settings_without_a_guarantee_are_refused_before_anything_is_drawn(method: Method[Any]) -> None:
     journal = Journal()
     watched = {"noise": WatchedNoise(journal), "charge": journal.charge}
-    for delta in (1 / RECORDS, 0.5, 0.0):
+    for delta, slots in itertools.product((1 / RECORDS, 0.1, 0.5, 0.0, 1.0, math.nan), (SLOTS, None)):
         with pytest.raises(PrivacyError, match="delta"):
-            start(method, delta=delta, **watched)
+            start(method, delta=delta, slots=slots, **watched)
     unpriced = replace(TINY[method.name], noise_multiplier=None)
-    with pytest.raises(InputError, match="noise_multiplier"):
+    with pytest.raises(InputError, match="noise_multiplier is not chosen yet: calibrate"):
         method.start(unpriced, images(), watched["noise"], RunContext(delta=DELTA, charge=journal.charge))
     with pytest.raises(PrivacyError, match="noise_multiplier"):
         method.plan(replace(unpriced, noise_multiplier=0.0), SLOTS)
+    with pytest.raises(PrivacyError, match="noise_multiplier"):
+        start(method, settings=replace(unpriced, noise_multiplier=0.0), **watched)
     assert journal.entries == []
 
 
 # ---- what leaves ----------------------------------------------------------------------------------------------------
-
-CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
-PRIVATE = (RecordSet, AbstractTraining, AbstractNoise, Keystream, nn.Module, torch.Generator, torch.optim.Optimizer)
-
-
-def reachable(root: object) -> Iterator[object]:
-    """Every object that can be reached from another by references, code and types apart."""
-    seen: set[int] = set()
-    waiting = [root]
-    while waiting:
-        thing = waiting.pop()
-        if id(thing) in seen or isinstance(thing, CODE):
-            continue
-        seen.add(id(thing))
-        yield thing
-        waiting += gc.get_referents(thing)
-        if isinstance(thing, Tensor):
-            waiting += [thing.grad_fn, thing.grad, thing._base]
-
-
-def private_parts(trained: TrainedGenerator) -> list[str]:
-    """What a released generator holds beside weights, public settings and the statement: nothing, when all is well."""
-    weights = {id(tensor) for tensor in trained.weights.values()}
-    found = [name for name in vars(trained) if name not in ("recipe", "weights", "statement")]
-    for thing in reachable(trained):
-        if isinstance(thing, PRIVATE) or callable(getattr(thing, "release", None)):
-            found.append(type(thing).__name__)
-        if isinstance(thing, Tensor) and (id(thing) not in weights or thing.requires_grad):
-            found.append("tensor")
-    return found
 
 
 def records_in(weights: dict[str, Tensor], private: RecordSet) -> list[int]:
@@ -480,11 +492,13 @@ def records_in(weights: dict[str, Tensor], private: RecordSet) -> list[int]:
     ]
 
 
-def memory_of(thing: object) -> set[int]:
-    return {found.untyped_storage().data_ptr() for found in reachable(thing) if isinstance(found, Tensor)} - {0}
+@pytest.fixture
+def memory_of(reachable: Any) -> Callable[[object], set[int]]:
+    """Where the tensors lie that can be reached from a thing."""
+    return lambda thing: {one.untyped_storage().data_ptr() for one in reachable(thing) if isinstance(one, Tensor)} - {0}
 
 
-def test_what_is_released_holds_nothing_private(method: Method[Any]) -> None:
+def test_what_is_released_holds_nothing_private(method: Method[Any], private_parts: Any, memory_of: Any) -> None:
     private = images()
     training = finished(start(method, private))
     for trained in (training.trained(), training.trained_so_far()):
@@ -497,7 +511,7 @@ def test_what_is_released_holds_nothing_private(method: Method[Any]) -> None:
         assert all(bool(tensor.isfinite().all()) for tensor in trained.weights.values())
 
 
-def test_a_record_or_a_way_to_one_in_what_is_released_is_caught() -> None:
+def test_a_record_or_a_way_to_one_in_what_is_released_is_caught(private_parts: Any) -> None:
     private = images()
     trained = finished(start(find_book("dp-merf").method, private)).trained()
     leak = {**trained.weights, "hidden": torch.cat([torch.zeros(5), private.x[17].flatten()])}

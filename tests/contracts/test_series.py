@@ -5,7 +5,7 @@ Comparisons are exact: nothing here has a false alarm.
 
 from __future__ import annotations
 
-import copy
+import functools
 import inspect
 import re
 from dataclasses import replace
@@ -118,16 +118,8 @@ def test_a_few_steps_give_a_generator_of_series_with_classes_in_turn(method: Met
     assert samples.flatten(start_dim=1).unique(dim=0).shape[0] == 7
 
 
-def test_interrupted_in_the_middle_and_resumed_equals_uninterrupted(method: Method[Any]) -> None:
-    whole = finished(start(method)).trained()
-    first = start(method)
-    for number, _ in enumerate(first):
-        if number == 1:
-            break
-    kept = copy.deepcopy(first.state_dict())
-    resumed = finished(start(method, state=kept)).trained()
-    assert whole.weights.keys() == resumed.weights.keys()
-    assert all(torch.equal(whole.weights[name], resumed.weights[name]) for name in whole.weights)
+def test_interrupted_after_any_report_and_resumed_equals_uninterrupted(method: Method[Any], check_resumed: Any) -> None:
+    check_resumed(functools.partial(start, method))
 
 
 def test_a_series_of_another_shape_is_refused_where_settings_name_one(method: Method[Any]) -> None:

@@ -53,8 +53,8 @@ def flags() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: Any) -> Overheard:
-    """Train once; every test of this folder looks at what is left."""
+def run(tmp_path_factory: Any, shared_folders: Any) -> Overheard:
+    """Train once; every test of this folder looks at what is left, and changes nothing of it."""
     folder = tmp_path_factory.mktemp("ward-seven")
     rng = np.random.default_rng(3)
     records, labels = rng.integers(0, 256, (60, 1, 8, 8), dtype=np.uint8), np.arange(60) % 2
@@ -79,7 +79,7 @@ def run(tmp_path_factory: Any) -> Overheard:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
             assert main([str(word) for word in words]) == 0
     return Overheard(
-        path=folder / "run",
+        path=shared_folders.add(folder / "run"),
         data=folder / "patients.npz",
         records=records,
         labels=labels,

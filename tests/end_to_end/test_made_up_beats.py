@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from gossamer.data.catalogue import load_records
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, shared_folders: Any) -> Path:
     path = tmp_path_factory.mktemp("beats") / "run"
     assert main(["train", "dp-mixture", "--data", "beats", "--epsilon", "10", "--out", str(path)]) == 0
-    return path
+    return shared_folders.add(path)
 
 
 def test_synthetic_beats_teach_a_forest_what_real_ones_are(run: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow
@@ -46,11 +47,11 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(table: Path) -> Path:
+def run(table: Path, shared_folders: Any) -> Path:
     path = table.parent / "run"
     settings = ("--epsilon", "10", "--delta", "1e-3", "--out", str(path))
     assert main(["train", "dp-mixture", "--data", str(table), *READ, *settings]) == 0
-    return path
+    return shared_folders.add(path)
 
 
 def test_what_was_understood_is_said_before_anything_is_learnt(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,10 +76,13 @@ def test_samples_come_back_as_a_table_in_the_user_s_units(run: Path, tmp_path: P
     assert parquet.read_table(tmp_path / "x.parquet").num_rows == 20
 
 
-def test_scores_are_there_for_new_people_too(run: Path, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scores_are_there_for_new_people_too(
+    run: Path, table: Path, tmp_path: Path, copy_run: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = copy_run(run, tmp_path / "run")
     capsys.readouterr()
     scoring = ("--quick", "--num-samples", "200", "--allow-few-samples", "--json")
-    assert main(["evaluate", str(run), "--data", str(table), *READ, *scoring]) == 0
+    assert main(["evaluate", str(own), "--data", str(table), *READ, *scoring]) == 0
     found = json.loads(capsys.readouterr().out)["scores"]
     # Guessing gives a half.
     assert found["tstr_macro_f1_people"]["value"] > 0.8

@@ -23,12 +23,12 @@ FEW = 25
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: Any, gossamer: Any) -> Path:
+def finished(tmp_path_factory: Any, gossamer: Any, shared_folders: Any) -> Path:
     """A finished tiny run. Not to be changed."""
     path = tmp_path_factory.mktemp("finished") / "run"
     said = gossamer("train", "gs-wgan", "--data", "digits", "--out", path, *TINY)
     assert said.code == 0, said.err
-    return path
+    return shared_folders.add(path)
 
 
 @pytest.fixture

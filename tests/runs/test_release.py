@@ -69,10 +69,10 @@ def weights() -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: Any, weights: Any, statement: Any) -> Path:
+def file(tmp_path_factory: Any, weights: Any, statement: Any, shared_folders: Any) -> Path:
     path = tmp_path_factory.mktemp("released") / "generator.safetensors"
     write_generator(path, weights=weights, recipe=to_json_tree(RECIPE), statement=statement)
-    return path
+    return shared_folders.add(path)
 
 
 def refusal(path: Path) -> str:

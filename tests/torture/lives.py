@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 
 SEED = 7
-NOBODY = 65534
 POINTS = ("fsync", "replace", "unlink", "mkdir", "truncate")
 """Calls of the module os after which something on the disk is another."""
 PRELOADED = (
@@ -78,14 +77,13 @@ def live(life: dict[str, Any]) -> int:
     and ``err``, files, or null for a pipe that nobody reads; ``noise``, "deterministic" or "keyed"; ``journal``, a
     file for what is drawn, charged and released; ``often``, checkpoints wherever one may be; ``crash``, see
     `_crash_at`; ``memory``, bytes more than now; ``file_size``, of the largest file; ``clock``, seconds to set it back;
-    ``is_nobody``, without rights; ``deaf``, a signal that is ignored; ``signals``, see `_signalling`;
+    ``is_plain``, without the rights of root; ``deaf``, a signal that is ignored; ``signals``, see `_signalling`;
     ``is_forgetful``, see `_forget_an_optimiser`; ``prices``, a folder that keeps what was priced.
     """
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(_opened(life[name]), number)
-    if life.get("is_nobody") and os.geteuid() == 0:
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+    if life.get("is_plain"):
+        _give_up_rights_of_root()
     if "reference" in life:
         return _tell_reference(Path(life["reference"]), Path(life["result"]))
     _spy(life)
@@ -106,6 +104,26 @@ def live(life: dict[str, Any]) -> int:
 
     sys.argv = ["gossamer", *life["words"]]
     return main()
+
+
+def _give_up_rights_of_root() -> None:
+    """Be bound by the modes of files, as any other user is.
+
+    The user stays the same. Another one could not read Python's own files in a folder that only root may enter. The
+    right to read everything is kept, if there is one: files may belong to somebody else there.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    may_read_all, version_3 = 1 << 2, 0x20080522
+    header, held = (ctypes.c_uint32 * 2)(version_3, 0), (ctypes.c_uint32 * 6)()
+    _done(libc.capget(header, held))
+    permitted = held[1] & may_read_all
+    _done(libc.capset(header, (ctypes.c_uint32 * 6)(permitted, permitted)))
+
+
+def _done(result: int) -> None:
+    """Raise the error of a call to the system that failed."""
+    if result != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def _opened(path: str | None) -> int:
@@ -301,20 +319,15 @@ def mount(kind: str, path: str, size: str) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     new_namespace, private, read_only, bind, remount = 0x20000, 0x44000, 0x1, 0x1000, 0x20
     where = path.encode()
-
-    def done(result: int) -> None:
-        if result != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
     if Path("/proc/self/ns/mnt").readlink() == Path(f"/proc/{os.getppid()}/ns/mnt").readlink():
-        done(libc.unshare(new_namespace))
-        done(libc.mount(b"none", b"/", None, private, None))
+        _done(libc.unshare(new_namespace))
+        _done(libc.mount(b"none", b"/", None, private, None))
     match kind:
         case "tmpfs":
-            done(libc.mount(b"tmpfs", where, b"tmpfs", 0, f"size={size}".encode()))
+            _done(libc.mount(b"tmpfs", where, b"tmpfs", 0, f"size={size}".encode()))
         case _:
-            done(libc.mount(where, where, None, bind, None))
-            done(libc.mount(where, where, None, bind | remount | read_only, None))
+            _done(libc.mount(where, where, None, bind, None))
+            _done(libc.mount(where, where, None, bind | remount | read_only, None))
 
 
 def serve() -> None:

@@ -1,1 +1,1 @@
-"""The command line: one thin file per verb. The only package that knows tyro and rich."""
+"""The command line: one thin file per verb. The only package that knows rich."""

@@ -1,21 +1,17 @@
-"""How arguments are read: tyro on dataclasses, and the choices that several verbs share."""
+"""Arguments as they are read from the words of a command line, and the choices that several verbs share."""
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import difflib
-import io
-import itertools
 import math
-import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import tyro
-from tyro.constructors import PrimitiveConstructorSpec
-
-from gossamer.cli.help_page import HelpPage, headings_of, wide_enough
+from gossamer.cli.help_page import choice_asked, help_asked
+from gossamer.cli.options import Setting
 from gossamer.errors import InputError
 
 if TYPE_CHECKING:  # a second or two, which accounting does without
@@ -23,141 +19,143 @@ if TYPE_CHECKING:  # a second or two, which accounting does without
 
 T = TypeVar("T")
 
-_OF_PYTHON = {
-    r"invalid literal for int\(\) with base 10: ('.*?')": r"\1 is no whole number",
-    r"could not convert string to float: ('.*?')": r"\1 is no number",
-}
-"""What Python says of a word that is no number, and what a person says."""
-
 DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["fp32", "bf16"]
 UnitName = Literal["record", "person"]
+Numbers = tuple[float, ...]
+Counts = tuple[int, ...]
+Names = tuple[str, ...]
+Typed = dict[tuple[str, ...], list[str]]
+"""The words of each option that was given, by its path."""
 
 
-def _list_of(kind: type[T], metavar: str) -> PrimitiveConstructorSpec[tuple[T, ...]]:
-    """One option with several values, between commas, spaces or both."""
-
-    def read(words: list[str]) -> tuple[T, ...]:
-        values = [value for word in words for value in word.split(",") if value.strip()]
-        if not values:
-            raise ValueError("give at least one value")
-        return tuple(_value(kind, value) for value in values)
-
-    return PrimitiveConstructorSpec(
-        nargs="*",
-        metavar=metavar,
-        instance_from_str=read,
-        is_instance=lambda values: isinstance(values, tuple),
-        str_from_instance=lambda values: [str(value) for value in values],
-    )
-
-
-def _value(kind: Any, word: str) -> Any:
-    try:
-        return word.strip() if kind is str else kind(word)
-    except ValueError:
-        raise ValueError(f"{word.strip()!r} is no {'whole ' if kind is int else ''}number") from None
-
-
-Numbers = Annotated[tuple[float, ...], _list_of(float, "FLOAT[,FLOAT...]")]
-Counts = Annotated[tuple[int, ...], _list_of(int, "INT[,INT...]")]
-Names = Annotated[tuple[str, ...], _list_of(str, "TEXT[,TEXT...]")]
-
-
-def read_arguments(kind: type[T], arguments: Sequence[str], *, program: str, default: T | None = None) -> T:
+def read_arguments(kind: type[T], words: Sequence[str], *, program: str, **start: object) -> T:
     """Fill a dataclass from the command line; its docstring is the help text.
+
+    Args:
+        kind: dataclass.
+        words: the words that were typed.
+        program: the words before them.
+        start: values of fields in place of their defaults.
 
     Raises:
         InputError: the arguments do not fit.
-        SystemExit: help was asked for, and given.
+        HelpAsked: help was asked for.
     """
-    return _parse(kind, arguments, program, default=default)
+    setting = Setting(hint=kind, value=start)
+    if "--help" in words or "-h" in words:
+        raise help_asked(program, setting, words)
+    return _filled(setting, words, program, _refuse_unknown)
 
 
-def read_known_arguments(kind: type[T], arguments: Sequence[str], *, program: str) -> T:
+def read_known_arguments(kind: type[T], words: Sequence[str], *, program: str) -> T:
     """Fill a dataclass with those arguments that it knows, and leave the others for later.
 
     Raises:
         InputError: a known argument does not fit.
     """
-    found, _ = _parse(kind, arguments, program, return_unknown_args=True)
+    return _filled(Setting(hint=kind, value={}), words, program, lambda unknown, options: None)
+
+
+def _filled(setting: Setting, words: Sequence[str], program: str, look_at_unknown: Callable[..., None]) -> Any:
+    options = list(setting.options())
+    try:
+        found, unknown = _scan(words, options)
+        look_at_unknown(unknown, options)
+        missing = [option.call for option in options if option.value is MISSING and option.path not in found]
+        if missing:
+            raise ValueError(f"Missing from gossamer {program}: {' '.join(missing)}")
+        return setting.filled({one.path: _read(one, found[one.path]) for one in options if one.path in found})
+    except ValueError as error:
+        raise InputError(f"{error}; `gossamer {program} --help` has all options") from None
+
+
+def _scan(words: Sequence[str], options: Sequence[Setting]) -> tuple[Typed, list[str]]:
+    """Sort words by the path of their option, and keep those that belong to none."""
+    flags = {option.flag: option for option in options if option.flag}
+    place = next((option for option in options if not option.flag), None)
+    found: Typed = {}
+    unknown, rest = [], collections.deque(words)
+    while rest:
+        word = rest.popleft()
+        flag, sign, value = word.partition("=")
+        option = flags.get(flag.replace("_", "-"))
+        if option is not None and not (sign and not option.takes.metavar):
+            found[option.path] = [value] if sign else _words_after(option, rest)
+        elif place is None or _is_option(word) or (place.path in found and not place.takes.is_list):
+            unknown.append(word)
+        else:
+            found.setdefault(place.path, []).append(word)
+    return found, unknown
+
+
+def _words_after(option: Setting, rest: collections.deque[str]) -> list[str]:
+    found: list[str] = []
+    while option.takes.metavar and rest and not _is_option(rest[0]) and (option.takes.is_list or not found):
+        found.append(rest.popleft())
+    if option.takes.metavar and not found:
+        raise ValueError(f"{option.flag}: give {option.takes.metavar} after it")
     return found
 
 
-class _Said(io.StringIO):
-    """What tyro says, drawn with the same strokes wherever it is to go."""
+def _is_option(word: str) -> bool:
+    """Tell an option, right or wrong, from a value and from a number below 0."""
+    return word[:1] == "-" and word[1:2] not in (*"0123456789.", "")
 
-    encoding = "utf-8"
 
-
-def _parse(kind: Any, arguments: Sequence[str], program: str, **options: Any) -> Any:
-    # A union takes the variant of its default: a recipe decides it, and no flag changes it by accident.
-    config = (tyro.conf.AvoidSubcommands, tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff)
-    told, said = _Said(), _Said()
+def _read(option: Setting, words: list[str]) -> Any:
     try:
-        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(said), wide_enough():
-            return tyro.cli(kind, prog=f"gossamer {program}", args=list(arguments), config=config, **options)
-    except SystemExit as leaving:
-        if leaving.code in (None, 0):
-            page = HelpPage.read(told.getvalue().replace("METHOD", program.split()[-1])).arranged(
-                headings_of(kind, options.get("default"))
-            )
-            print((page if "--help" in arguments else page.brief()).render())
-            raise
-        raise InputError(f"{_essence(said.getvalue())}; `gossamer {program} --help` has all options") from None
+        if not option.takes.metavar:
+            return True
+        if not option.takes.is_list:
+            return option.takes.read(words[0])
+        if option.flag:
+            words = [one.strip() for word in words for one in word.split(",") if one.strip()]
+        if not words:
+            raise ValueError("give at least one value")
+        return tuple(map(option.takes.read, words))
+    except ValueError as error:
+        raise ValueError(f"{option.flag or option.call}: {error}") from None
 
 
-def _essence(box: str) -> str:
-    """The sentence in the box that tyro draws around an error, and what it guesses was meant.
-
-    >>> _essence("╭─ Oops ──────╮\\n│ No such:    │\\n│     --a INT │\\n│ ─────────── │\\n│ For help... │")
-    'No such: --a INT'
-    """
-    # Coloured on a terminal; without sides, and ruled by hyphens, where the output is not UTF-8. The title is left out.
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", box).splitlines()[1:]
-    lines = [line[2:].rstrip(" │") for line in plain]
-    parts = itertools.groupby(lines, lambda line: bool(line) and set(line) <= set("─-╯"))
-    sections = [section for is_rule, part in parts if not is_rule and any(section := list(part))]
-    if not sections:
-        return "the arguments do not fit"
-    paragraph = itertools.takewhile(bool, sections[0])
-    # Deeper lines are the help of an option.
-    sentence = " ".join(line.strip() for line in paragraph if not line.startswith(8 * " "))
-    for pattern, plain_words in _OF_PYTHON.items():
-        sentence = re.sub(pattern, plain_words, sentence)
-    meant = [section[1].strip() for section in sections[1:] if section[0].startswith("Perhaps")]
-    return sentence.rstrip(".") + "".join(f"; perhaps you meant {option}" for option in meant)
+def _refuse_unknown(unknown: Sequence[str], options: Sequence[Setting]) -> None:
+    """Answer a word that is no option with the nearest one, if any is near."""
+    calls = {option.flag: option.call for option in options if option.flag}
+    for word in unknown:
+        flag = word.partition("=")[0]
+        if not _is_option(word):
+            raise ValueError(f"{word!r} is one word too many")
+        if flag in calls:
+            raise ValueError(f"{flag} takes no value")
+        near = difflib.get_close_matches(flag.replace("_", "-"), calls, n=1)
+        raise ValueError(f"no option {flag}" + "".join(f"; perhaps you meant {calls[one]}" for one in near))
 
 
-def choose(arguments: Sequence[str], choices: Mapping[str, str], *, program: str, what: str) -> tuple[str, list[str]]:
+def choose(words: Sequence[str], choices: Mapping[str, str], *, program: str, what: str) -> tuple[str, list[str]]:
     """Split off a first word that must be one of the choices.
 
     Args:
-        arguments: what was typed.
-        choices: what may be typed, and what it is.
+        words: the words that were typed.
+        choices: words that may be typed, each with a summary.
         program: the words before.
-        what: what is chosen.
+        what: the kind of choice.
 
     Raises:
         InputError: it is missing or another one.
-        SystemExit: help was asked for, and given.
+        HelpAsked: help was asked for.
     """
-    if arguments and arguments[0] in choices:
-        return arguments[0], list(arguments[1:])
-    if arguments and arguments[0] in ("-h", "--help"):
-        width = max(map(len, choices))
-        print(f"usage: gossamer {program} {{{','.join(choices)}}} ...\n")
-        print("\n".join(f"  {choice:<{width}}  {summary}".rstrip() for choice, summary in choices.items()))
-        print(f"\nNext: gossamer {program} {next(iter(choices))} --help")
-        sys.exit(0)
-    near = difflib.get_close_matches(arguments[0].lower(), choices, n=1) if arguments else []
+    if words and words[0] in choices:
+        return words[0], list(words[1:])
+    if words and words[0] in ("-h", "--help"):
+        raise choice_asked(program, choices)
+    near = difflib.get_close_matches(words[0].lower(), choices, n=1) if words else []
     way_out = f"perhaps you meant `gossamer {program} {near[0]}`" if near else f"`gossamer {program} --help` has them"
-    said = f", not {arguments[0]!r}" if arguments else ""
+    said = f", not {words[0]!r}" if words else ""
     raise InputError(f"{program}: name the {what} first ({', '.join(choices)}){said}; {way_out}")
 
 
 def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float | None, epsilon: float | None) -> None:
-    """Refuse numbers that no accountant here can compute with; what has no guarantee is refused elsewhere.
+    """Refuse numbers that no accountant here can compute with. Settings without a guarantee are refused elsewhere.
 
     Args:
         num_critics: K, at most a thousand million.
@@ -184,7 +182,7 @@ def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float
 
 @contextlib.contextmanager
 def accountable() -> Iterator[None]:
-    """What an accountant cannot compute with, though each number alone is in range, is refused in one line.
+    """Refuse, in one line, numbers that only together are beyond an accountant.
 
     Raises:
         InputError: in place of an overflow or a division by zero.
@@ -196,7 +194,7 @@ def accountable() -> Iterator[None]:
 
 
 def find_device(name: DeviceName) -> torch.device:
-    """The device to compute on; ``auto`` takes a GPU when there is one.
+    """Find the device to compute on; ``auto`` takes a GPU if there is one.
 
     Raises:
         InputError: cuda was asked for and there is none.
@@ -211,7 +209,7 @@ def find_device(name: DeviceName) -> torch.device:
 
 
 def find_precision(name: PrecisionName) -> torch.dtype:
-    """Precision for training critics and generator; critics answer in float32 whatever it is."""
+    """Find the precision for training critics and generator; critics answer in float32 with either."""
     import torch
 
     return torch.bfloat16 if name == "bf16" else torch.float32

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -35,6 +34,7 @@ from gossamer.cli.arguments import choose, find_device, read_arguments
 from gossamer.cli.audited import num_canaries_for, play_training
 from gossamer.cli.estimate import estimate_cost
 from gossamer.cli.job import TrainingJob, check_held_out, slots_kept
+from gossamer.cli.options import Mark
 from gossamer.cli.priceable import check_priceable
 from gossamer.cli.progress import progress
 from gossamer.cli.releasing import say
@@ -78,7 +78,7 @@ class AuditMechanism:
         json: print JSON
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, Mark.POSITIONAL]
     num_games: int = 50_000
     num_bits: int = 10_000
     confidence: float = 0.999
@@ -104,7 +104,7 @@ class AuditTraining:
         json: print JSON
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, Mark.POSITIONAL]
     num_bits: int = 10_000
     confidence: float = 0.95
     seed: int = 0
@@ -129,7 +129,7 @@ class AuditMembership:
         json: print JSON
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, Mark.POSITIONAL]
     held_out: str | None = None
     num_samples: int = 5000
     num_records: int = 2000

@@ -19,7 +19,7 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Finite values as bars of eight heights, the last at the right; means where there are more than columns.
+    """Draw finite values as bars of eight heights, the last at the right; means if there are more than columns.
 
     >>> sparkline([0, 1, 2, 3], 4)
     '▁▃▆█'
@@ -35,7 +35,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def half_blocks(image: NDArray[np.floating]) -> list[Text]:
-    """A picture with two pixels a character, one above the other, in colours of 24 bits; rich takes what there is.
+    """Draw two pixels a character, one above the other, in colours of 24 bits; rich takes the nearest that there are.
 
     Args:
         image: (channels, height, width) in [0, 1], one channel or three. An odd last row stands on black.
@@ -59,7 +59,7 @@ def half_blocks(image: NDArray[np.floating]) -> list[Text]:
 
 
 def braille(dots: NDArray[np.bool_]) -> list[str]:
-    """Dots as characters of two columns and four rows.
+    """Draw dots as characters of two columns and four rows.
 
     >>> braille(np.eye(4, dtype=bool))
     ['⠑⢄']
@@ -74,7 +74,7 @@ def braille(dots: NDArray[np.bool_]) -> list[str]:
 
 
 def outline(series: NDArray[np.floating], height: int, width: int) -> NDArray[np.bool_]:
-    """A series as a line of dots, its channels over each other.
+    """Draw a series as a line of dots, its channels over each other.
 
     Args:
         series: (channels, time) in [0, 1].
@@ -93,7 +93,7 @@ def outline(series: NDArray[np.floating], height: int, width: int) -> NDArray[np
 
 
 def shrunk(image: NDArray[np.floating], factor: int) -> NDArray[np.floating]:
-    """An image (channels, height, width) by means of squares of pixels; what is left over at the edges is cut off."""
+    """Shrink an image (channels, height, width) to means of squares of pixels, and cut off the rest at the edges."""
     channels, height, width = image.shape
     rows, columns = height // factor, width // factor
     kept = image[:, : rows * factor, : columns * factor]
@@ -101,7 +101,7 @@ def shrunk(image: NDArray[np.floating], factor: int) -> NDArray[np.floating]:
 
 
 def beside(pictures: Sequence[Sequence[Text]]) -> list[Text]:
-    """Pictures of one height side by side, a space between."""
+    """Set pictures of one height side by side, a space between."""
     lines = []
     for row in zip(*pictures, strict=True):
         line = Text(no_wrap=True, overflow="crop")

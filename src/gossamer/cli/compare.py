@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import tyro
-
 from gossamer.cli.arguments import read_arguments
+from gossamer.cli.options import Mark
 from gossamer.cli.scoring import Scored, ScoringChoice, load_real, score_targets
 from gossamer.cli.tables import show_comparison
 from gossamer.cli.targets import Target, find_checkpoints, find_target
@@ -38,10 +37,10 @@ class Compare:
         choice: against what, and which scores
     """
 
-    targets: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    targets: Annotated[tuple[Path, ...], Mark.POSITIONAL]
     checkpoints: bool = False
     out: Path | None = None
-    choice: Annotated[ScoringChoice, tyro.conf.arg(name="")]
+    choice: Annotated[ScoringChoice, Mark.TAKEN_OVER]
 
 
 def run(arguments: Sequence[str]) -> int:

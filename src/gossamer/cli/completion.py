@@ -1,11 +1,10 @@
-"""`gossamer completion`: scripts with which bash, zsh and fish complete commands, made from what the help says."""
+"""`gossamer completion`: scripts with which bash, zsh and fish complete commands, from the options of the help."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
 import io
-import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -13,7 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from gossamer.cli.arguments import choose
+from gossamer.cli.help_page import HelpAsked
 from gossamer.cli.main import VERBS
+from gossamer.cli.options import Setting
 from gossamer.errors import InputError
 
 SHELLS: Final = {
@@ -23,48 +24,37 @@ SHELLS: Final = {
 }
 """Each with the line that installs its script for good; a new terminal then knows it."""
 
-_OPTION: Final = re.compile(r"^  (?:-h, )?(?P<flag>--[\w.-]+)(?: (?P<metavar>\S+))?")
-_CHOICES: Final = re.compile(r"^\{(?P<choices>[\w,-]+)\}$")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A command up to its options, and what may follow.
+    """A command up to its options.
 
     Attributes:
         words: ``("train", "gs-wgan")``.
-        flags: options, each with what stands for its value in the help; empty for one that takes none.
+        options: those that have a name.
     """
 
     words: tuple[str, ...]
-    flags: dict[str, str]
+    options: tuple[Setting, ...]
 
     @property
     def name(self) -> str:
-        """As it is typed."""
+        """The command as it is typed."""
         return " ".join(self.words)
 
-    @property
-    def closed(self) -> dict[str, tuple[str, ...]]:
-        """Options that take one of a few words, or a number: then there is nothing to choose from."""
-        found = {flag: _CHOICES.match(metavar) for flag, metavar in self.flags.items()}
-        words = {flag: tuple(one["choices"].split(",")) for flag, one in found.items() if one is not None}
-        return words | {flag: () for flag, metavar in self.flags.items() if metavar.startswith(("INT", "FLOAT"))}
+    def words_for(self, option: Setting) -> tuple[str, ...]:
+        """List the words to offer after an option: all that it takes, or the names that it takes beside a path."""
+        if option.flag == "--data":
+            return named_data()
+        if option.flag == "--recipe" and self.words[0] == "train":
+            from gossamer.methods.catalogue import find_book
 
-    @property
-    def open(self) -> dict[str, tuple[str, ...]]:
-        """Options that take a name or a path, with the names."""
-        from gossamer.methods.catalogue import BOOKS
-
-        names = {"--data": named_data()}
-        if self.words[0] == "train":
-            book = next(book for book in BOOKS if book.method.name == self.words[1])
-            names["--recipe"] = tuple(recipe.name for recipe in book.recipes)
-        return {flag: words for flag, words in names.items() if flag in self.flags}
+            return tuple(recipe.name for recipe in find_book(self.words[1]).recipes)
+        return option.takes.words
 
 
 def named_data() -> tuple[str, ...]:
-    """Names of published data sets."""
+    """List the names of published data sets."""
     from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES
 
     return tuple(data.name for data in (*NAMED_DATA, *NAMED_SERIES))
@@ -74,9 +64,8 @@ def run(arguments: Sequence[str]) -> int:
     """Print a script for one shell, and on standard error how to install it."""
     shell, rest = choose(arguments, SHELLS, program="completion", what="shell")
     if {"-h", "--help"} & set(rest):
-        print(f"usage: gossamer completion {shell}\n\nPrints a script. For good, and then open a new terminal:")
-        print(f"  $ {SHELLS[shell]}")
-        return 0
+        told = "Prints a script. For good, and then open a new terminal:"
+        raise HelpAsked(f"usage: gossamer completion {shell}\n\n{told}\n  $ {SHELLS[shell]}")
     if rest:
         raise InputError(f"completion {shell} takes no further words; for good: {SHELLS[shell]}")
     calls = tuple(read_calls())
@@ -88,35 +77,28 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def script(shell: str, calls: Sequence[Call]) -> str:
-    """What a shell, one of `SHELLS`, reads to complete these commands."""
+    """Write the script with which a shell, one of `SHELLS`, completes these commands."""
     return _fish(calls) if shell == "fish" else _bash(calls, shell)
 
 
 def read_calls() -> list[Call]:
-    """Every command with its options, as their help tells them."""
+    """List every command with its options, which are those of its help."""
     calls = []
     for verb in VERBS:
-        said = _help(verb)
-        seconds = re.search(r"^usage: gossamer \S+ \{(.+)\} \.\.\.$", said, re.MULTILINE)
-        if seconds is None:
-            calls.append(Call(words=(verb,), flags=_flags(said)))
-            continue
-        for second in seconds.group(1).split(","):
-            flags = {} if verb == "completion" else _flags(_help(verb, second))
-            calls.append(Call(words=(verb, second), flags=flags))
+        asked = _help(verb)
+        for words in [(verb, second) for second in asked.choices] or [(verb,)]:
+            options = _help(*words).options if asked.choices else asked.options
+            calls.append(Call(words=words, options=tuple(option for option in options if option.flag)))
     return calls
 
 
-def _help(verb: str, *words: str) -> str:
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
-        importlib.import_module(f"gossamer.cli.{verb}").run([*words, "--help"])
-    return said.getvalue()
-
-
-def _flags(said: str) -> dict[str, str]:
-    found = [_OPTION.match(line) for line in said.splitlines()]
-    return {one["flag"]: one["metavar"] or "" for one in found if one is not None}
+def _help(verb: str, *words: str) -> HelpAsked:
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            importlib.import_module(f"gossamer.cli.{verb}").run([*words, "--help"])
+        except HelpAsked as asked:
+            return asked
+    return HelpAsked("")  # of `data list`, which takes no options
 
 
 def _bash(calls: Sequence[Call], shell: str) -> str:
@@ -124,17 +106,12 @@ def _bash(calls: Sequence[Call], shell: str) -> str:
     for call in calls:
         seconds.setdefault(call.words[0], []).extend(call.words[1:])
     groups = {verb: words for verb, words in seconds.items() if words}
-    choices = [f'    {verb}) call="$verb $second"; seconds={_quoted(words)} ;;' for verb, words in groups.items()]
-    values, flags = [], []
-    for call in calls:
-        values += [f"    {_key(call, flag)}) words={_quoted(words)} closed=1 ;;" for flag, words in call.closed.items()]
-        values += [f"    {_key(call, flag)}) words={_quoted(words)} ;;" for flag, words in call.open.items()]
-        flags.append(f"    '{call.name}') words={_quoted(call.flags)} ;;")
+    values = [_case(call, option) for call in calls for option in call.options if option.takes.metavar]
     parts = {
         "VERBS": [_quoted((*VERBS, "help"))],
-        "SECONDS": choices,
-        "VALUES": values,
-        "FLAGS": flags,
+        "SECONDS": [f'    {verb}) call="$verb $second"; seconds={_quoted(words)} ;;' for verb, words in groups.items()],
+        "VALUES": [case for case in values if case],
+        "FLAGS": [f"    '{call.name}') words={_quoted(one.flag for one in call.options)} ;;" for call in calls],
         "NAMED": [_quoted(named_data())],
     }
     script = _BASH
@@ -143,12 +120,16 @@ def _bash(calls: Sequence[Call], shell: str) -> str:
     return (_ZSH_FIRST if shell == "zsh" else "") + script.strip()
 
 
+def _case(call: Call, option: Setting) -> str:
+    """Offer the words after an option, if there are any or if no path can stand there."""
+    words, is_open = call.words_for(option), option.takes.is_open
+    if is_open and not words:
+        return ""
+    return f"    '{call.name} {option.flag}') words={_quoted(words)}{'' if is_open else ' closed=1'} ;;"
+
+
 def _quoted(words: Iterable[str]) -> str:
     return shlex.quote(" ".join(words))
-
-
-def _key(call: Call, flag: str) -> str:
-    return f"'{call.name} {flag}'"
 
 
 _ZSH_FIRST: Final = """(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }
@@ -204,9 +185,9 @@ def _fish(calls: Sequence[Call]) -> str:
         condition = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in call.words)
         if call.words == ("data", "describe"):
             lines.append(f"complete -c gossamer -n '{condition}' -a {_quoted(named_data())}")
-        for flag, metavar in call.flags.items():
-            takes = "" if not metavar else " -x" if flag in call.closed else " -r"
-            words = call.closed.get(flag) or call.open.get(flag)
+        for option in call.options:
+            takes = "" if not option.takes.metavar else " -r" if option.takes.is_open else " -x"
+            words = call.words_for(option)
             told = f" -a {_quoted(words)}" if words else ""
-            lines.append(f"complete -c gossamer -n '{condition}' -l {flag[2:]}{takes}{told}")
+            lines.append(f"complete -c gossamer -n '{condition}' -l {option.flag[2:]}{takes}{told}")
     return "\n".join(lines)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from gossamer.cli.arguments import choose, read_arguments
+from gossamer.cli.options import Mark
 from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions
 from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, describe, load_records
 from gossamer.data.records import RecordData
@@ -38,7 +38,7 @@ class DescribeData:
         json: print JSON
     """
 
-    source: Annotated[str, tyro.conf.Positional]
+    source: Annotated[str, Mark.POSITIONAL]
     data_dir: Path | None = None
     num_classes: int | None = None
     series: SeriesOptions = NOTHING_SAID

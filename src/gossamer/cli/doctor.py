@@ -1,8 +1,9 @@
-"""`gossamer doctor`: whether everything is there that is needed, and what to do where it is not."""
+"""`gossamer doctor`: is everything there that is needed, and a way out for all that is not."""
 
 from __future__ import annotations
 
 import enum
+import functools
 import importlib.metadata
 import importlib.util
 import json
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,7 @@ from gossamer.extras import MODULES, need
 OLDEST_PYTHON: Final = (3, 11)
 LEAST_DISK_BYTES: Final = 2**28
 LEAST_MEMORY_BYTES: Final = 2**29
-_CORE: Final = ("torch", "numpy", "scipy", "dp-accounting", "cryptography", "safetensors", "tyro", "rich", "pillow")
+_CORE: Final = ("torch", "numpy", "scipy", "dp-accounting", "cryptography", "safetensors", "rich", "pillow")
 _RUNS: Final = Path("runs")
 _MOST_FILES: Final = 100_000
 _AGAIN: Final = "install again by `make install`, and tell us if it stays"
@@ -35,10 +36,10 @@ _AGAIN: Final = "install again by `make install`, and tell us if it stays"
 
 @dataclass(frozen=True, kw_only=True)
 class Doctor:
-    """Whether everything is there that is needed: versions, device, data, cache, disk, memory, terminal, a self test.
+    """Look at everything that is needed: versions, device, data, cache, disk, memory, terminal, a self test.
 
     Exit code 0, also where something is missing that only some commands need; 4 where there is a problem. Each line
-    says what to do about it. Nothing is changed and nothing is sent anywhere.
+    says the way out. Nothing is changed and nothing is sent anywhere.
 
     Example: gossamer doctor
 
@@ -50,26 +51,26 @@ class Doctor:
 
 
 class Verdict(enum.Enum):
-    """What a check found."""
+    """The finding of a check."""
 
     OK = "ok"
     MISSING = "missing"
     PROBLEM = "problem"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Check:
     """One thing that was looked at.
 
     Attributes:
-        section: what it belongs to.
-        verdict: whether it is as it should be; what is missing is only needed by some commands.
-        what: what was found, and the way out.
+        verdict: as it should be, missing (needed by some commands only) or a problem.
+        what: the finding, and the way out.
+        section: the name above it.
     """
 
-    section: str
     verdict: Verdict
     what: str
+    section: str = ""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -85,7 +86,8 @@ def run(arguments: Sequence[str]) -> int:
             print(f"  {check.verdict.value:<8} {one_line(check.what)}", flush=True)
     num_problems = sum(check.verdict is Verdict.PROBLEM for check in checks)
     if asked.json:
-        print(json.dumps([asdict(one) | {"verdict": one.verdict.value} for one in checks], indent=2))
+        found = [{"section": one.section, "verdict": one.verdict.value, "what": one.what} for one in checks]
+        print(json.dumps(found, indent=2))
     elif num_problems:
         print(f"\n{num_problems} to mend: see the lines that begin with problem.")
     else:
@@ -94,41 +96,43 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def examine() -> Iterator[Check]:
-    """Every check, as it is made. What heavy imports need is imported there, for they may be what is broken."""
+    """Make every check. Heavy modules are imported there, for they may be broken."""
     for name, look in SECTIONS.items():
         try:
-            yield from look()
-        except Exception as error:  # whatever it is, it is what a person came here to learn
-            what = f"{type(error).__name__}: {error}; {_AGAIN}"
-            yield Check(section=name, verdict=Verdict.PROBLEM, what=what)
+            yield from (replace(check, section=name) for check in look())
+        except Exception as error:  # of any kind: the person came here to learn of it
+            yield Check(Verdict.PROBLEM, f"{type(error).__name__}: {error}; {_AGAIN}", name)
 
 
-def _found(section: str, is_well: bool, well: str, otherwise: str, verdict: Verdict = Verdict.PROBLEM) -> Check:
-    return Check(section=section, verdict=Verdict.OK if is_well else verdict, what=well if is_well else otherwise)
+def _well(what: str) -> Check:
+    return Check(Verdict.OK, what)
+
+
+def _needed(is_well: bool, what: str, otherwise: str) -> Check:
+    """Report a problem, with the way out added, unless all is well."""
+    return _well(what) if is_well else Check(Verdict.PROBLEM, f"{what}{otherwise}")
+
+
+def _had(what: str, look: Callable[[], object]) -> Check:
+    """Report a thing as missing if the look at it is refused."""
+    try:
+        look()
+    except InputError as error:
+        return Check(Verdict.MISSING, str(error))
+    return _well(what)
 
 
 def _versions() -> Iterator[Check]:
-    python = platform.python_version()
+    is_new = sys.version_info[:2] >= OLDEST_PYTHON
     oldest = ".".join(map(str, OLDEST_PYTHON))
-    yield _found(
-        "versions",
-        sys.version_info[:2] >= OLDEST_PYTHON,
-        f"python {python}",
-        f"python {python}: install {oldest} or newer, and Gossamer in it",
-    )
-    yield Check(section="versions", verdict=Verdict.OK, what=f"gossamer {importlib.metadata.version('gossamer')}")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _CORE)
-    yield Check(section="versions", verdict=Verdict.OK, what=versions)
+    yield _needed(is_new, f"python {platform.python_version()}", f": install {oldest} or newer, and Gossamer in it")
+    yield _well(f"gossamer {importlib.metadata.version('gossamer')}")
+    yield _well(", ".join(f"{name} {importlib.metadata.version(name)}" for name in _CORE))
 
 
 def _extras() -> Iterator[Check]:
     for extra, modules in MODULES.items():
-        try:
-            need(extra, extra)
-        except InputError as error:
-            yield Check(section="extras", verdict=Verdict.MISSING, what=str(error))
-        else:
-            yield Check(section="extras", verdict=Verdict.OK, what=f"{extra}: {', '.join(modules)}")
+        yield _had(f"{extra}: {', '.join(modules)}", functools.partial(need, extra, extra))
 
 
 def _machine() -> Iterator[Check]:
@@ -139,20 +143,16 @@ def _machine() -> Iterator[Check]:
     if torch.cuda.is_available():
         memory = torch.cuda.get_device_properties(0).total_memory
         device = f"{torch.cuda.get_device_name(0)}, {_size(memory)}; --device auto takes it"
-    yield Check(section="machine", verdict=Verdict.OK, what=f"{platform.machine()}, {threads} threads on {cores} cores")
-    yield Check(section="machine", verdict=Verdict.OK, what=f"GPU: {device}")
+    yield _well(f"{platform.machine()}, {threads} threads on {cores} cores")
+    yield _well(f"GPU: {device}")
     free = _free_memory()
     if free is not None:
-        yield _found(
-            "machine",
-            free >= LEAST_MEMORY_BYTES,
-            f"memory: {_size(free)} free",
-            f"memory: only {_size(free)} free; close other programs, or train with fewer critics at once",
-        )
+        way_out = ", which is little; close other programs, or train with fewer critics at once"
+        yield _needed(free >= LEAST_MEMORY_BYTES, f"memory: {_size(free)} free", way_out)
 
 
 def _free_memory() -> int | None:
-    """Bytes that a program can still get, where the system says so."""
+    """Read the bytes that a program can still get, if the system says so."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
@@ -163,27 +163,26 @@ def _free_memory() -> int | None:
 def _places() -> Iterator[Check]:
     from gossamer.runs.cache import CacheFolder
 
-    yield _writable("places", _RUNS, "runs", "go to a folder of yours, or name another one with --out")
+    yield _writable(_RUNS, "runs", "go to a folder of yours, or name another one with --out")
     cache = CacheFolder.default().path
-    yield _writable("places", cache, "cache", "set GOSSAMER_CACHE to a folder of yours")
-    yield Check(section="places", verdict=Verdict.OK, what=f"the cache holds {_held(cache)}; it may be deleted")
+    yield _writable(cache, "cache", "set GOSSAMER_CACHE to a folder of yours")
+    yield _well(f"the cache holds {_held(cache)}; it may be deleted")
 
 
-def _writable(section: str, folder: Path, name: str, way_out: str) -> Check:
-    """Whether files can be made in a folder, or the nearest one above it that is there, and how much room is left."""
+def _writable(folder: Path, name: str, way_out: str) -> Check:
+    """Try to make a file in a folder, or the nearest one above it that is there, and say how much room is left."""
     there = next((one for one in (folder, *folder.absolute().parents) if one.is_dir()), Path("/"))
     try:
         with tempfile.TemporaryFile(dir=there):
             free = shutil.disk_usage(there).free
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        return Check(section=section, verdict=Verdict.PROBLEM, what=f"{name}: {there}: {reason}; {way_out}")
+        return Check(Verdict.PROBLEM, f"{name}: {there}: {error.strerror or type(error).__name__}; {way_out}")
     told = f"{name}: {folder.absolute()} can be written, {_size(free)} free"
-    return _found(section, free >= LEAST_DISK_BYTES, told, f"{told}, which is little; free space, or {way_out}")
+    return _needed(free >= LEAST_DISK_BYTES, told, f", which is little; free space, or {way_out}")
 
 
 def _held(folder: Path) -> str:
-    """How many files a folder holds, and of what size."""
+    """Count the files in a folder, and their size."""
     num_files, size = 0, 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -195,55 +194,47 @@ def _held(folder: Path) -> str:
 
 
 def _data() -> Iterator[Check]:
-    from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, check_on_disk
+    from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES
 
     where = os.environ.get("GOSSAMER_DATA")
     told = f"GOSSAMER_DATA is {where}" if where else "GOSSAMER_DATA is not set; named sets lie there, or in --data-dir"
-    yield _found("data", not where or Path(where).is_dir(), told, f"{told}, which is no folder; correct or unset it")
+    yield _needed(not where or Path(where).is_dir(), told, ", which is no folder; correct or unset it")
     for data in (*NAMED_DATA, *NAMED_SERIES):
-        try:
-            if data.name == "digits" and importlib.util.find_spec("sklearn") is None:
-                need("evaluate", "digits")
-            check_on_disk(data.name)
-        except InputError as error:
-            yield Check(section="data", verdict=Verdict.MISSING, what=str(error))
-        else:
-            yield Check(section="data", verdict=Verdict.OK, what=f"{data.name}: {data.summary}")
+        yield _had(f"{data.name}: {data.summary}", functools.partial(_look_for, data.name))
+
+
+def _look_for(data: str) -> None:
+    from gossamer.data.catalogue import check_on_disk
+
+    if data == "digits" and importlib.util.find_spec("sklearn") is None:
+        need("evaluate", "digits")
+    check_on_disk(data)
 
 
 def _terminal() -> Iterator[Check]:
     console, encoding = Console(), locale.getpreferredencoding(False)
     kind = console.color_system or "no" if console.is_terminal else "no"
     told = f"{shutil.get_terminal_size().columns} columns, {kind} colours, {encoding}"
-    if not console.is_terminal:
-        told += "; not a terminal, so no live display"
-    yield Check(section="terminal", verdict=Verdict.OK, what=told)
+    yield _well(told + ("" if console.is_terminal else "; not a terminal, so no live display"))
     # A person may have it elsewhere; that it is not found is no more than a hint.
-    scripts = Path("~/.local/share/bash-completion/completions/gossamer").expanduser()
-    if not scripts.is_file():
+    if not Path("~/.local/share/bash-completion/completions/gossamer").expanduser().is_file():
         what = "completion by the tab key: `gossamer completion bash` (or zsh, fish) says how to get it"
-        yield Check(section="terminal", verdict=Verdict.MISSING, what=what)
+        yield Check(Verdict.MISSING, what)
 
 
 def _self_test() -> Iterator[Check]:
     from gossamer.cli.self_test import TESTS
 
     for test in TESTS:
-        yield _tried(test)
-
-
-def _tried(test: Callable[[], str]) -> Check:
-    began = time.perf_counter()
-    try:
-        told = test()
-    except Exception as error:  # as in `examine`, and the next test is tried
-        what = f"{test.__name__.replace('_', ' ')}: {error}; {_AGAIN}"
-        return Check(section="self test", verdict=Verdict.PROBLEM, what=what)
-    return Check(section="self test", verdict=Verdict.OK, what=f"{told} ({time.perf_counter() - began:.1f} s)")
+        began = time.perf_counter()
+        try:
+            yield _well(f"{test()} ({time.perf_counter() - began:.1f} s)")
+        except Exception as error:  # as in `examine`, and the next test is tried
+            yield Check(Verdict.PROBLEM, f"{test.__name__.replace('_', ' ')}: {error}; {_AGAIN}")
 
 
 def _size(num_bytes: float) -> str:
-    """In a unit that a person can read.
+    """Write a number of bytes in a unit that a person can read.
 
     >>> _size(3 * 2**30)
     '3.0 GiB'
@@ -260,4 +251,4 @@ SECTIONS: Final[dict[str, Callable[[], Iterator[Check]]]] = {
     "terminal": _terminal,
     "self test": _self_test,
 }
-"""In the order in which they are looked at."""
+"""Looks in their order."""

@@ -1,9 +1,8 @@
-"""A training as TensorBoard shows it: losses, epsilon and samples in `private/tensorboard/`."""
+"""A training for TensorBoard: losses, epsilon and samples in `private/tensorboard/`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +21,7 @@ _SERIES_SIZE = (48, 160)
 
 
 class EventFiles(AbstractWatcher):
-    """Writes event files; those of a run that was resumed go on where its checkpoint was.
+    """A writer of event files. Those of a run that was resumed go on at its checkpoint.
 
     Guarantee: none. Losses come from real records; the files lie in `private/` and no statement covers them.
 
@@ -40,14 +39,12 @@ class EventFiles(AbstractWatcher):
         self._folder = folder
         self._writer: SummaryWriter | None = None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         if self._writer is not None:
             self._writer.close()
 
     def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
-        """Write the report's numbers under the name of its part, and what is to be seen."""
+        """Write the report's numbers under the name of its part, and the glimpse if there is one."""
         part = training.progress(report)
         if self._writer is None:
             # What a crash lost was written before and is done again: the newer points count.
@@ -63,7 +60,7 @@ class EventFiles(AbstractWatcher):
 
 
 def _picture(glimpse: Glimpse) -> np.ndarray:
-    """Samples side by side, 8 bits a value."""
+    """Draw samples side by side, 8 bits a value."""
     x = glimpse.x
     if not isinstance(glimpse.spec, ImageSpec):
         x = np.stack([1.0 - outline(one, *_SERIES_SIZE)[None] for one in x])

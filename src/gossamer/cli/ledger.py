@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import tyro
 from rich.console import Console
 from rich.table import Table
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.job import TrainingJob, end_step, slots_kept
+from gossamer.cli.options import Mark
 from gossamer.cli.priceable import price
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
@@ -38,7 +38,7 @@ class ShowLedger:
         json: print JSON
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, Mark.POSITIONAL]
     json: bool = False
 
 

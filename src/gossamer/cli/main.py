@@ -1,4 +1,4 @@
-"""The command `gossamer`: finds the verb, turns errors into one line and an exit code."""
+"""The command `gossamer`: finds the verb, and turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -15,29 +15,32 @@ from typing import Any
 from gossamer.cli.outputs import outlive_readers
 from gossamer.errors import GossamerError, is_lack_of_memory
 
-VERBS = {
-    "demo": "a whole run on digits that ship with scikit-learn, in two minutes",
-    "doctor": "whether everything needed is there: versions, data, disk, a small self test",
-    "completion": "what bash, zsh or fish needs to complete commands by the tab key",
-    "data": "list data sets, and describe what is understood of your own",
-    "account": "what settings cost, or what noise a budget asks for, without any data",
-    "train": "learn a generator from private records, within a privacy budget",
-    "resume": "go on with an interrupted training",
-    "ledger": "what a run has paid for, and what was lost of it",
-    "verify": "whether a run, or a release alone, is what its statement says",
-    "audit": "what an adversary finds out: of the mechanism, of whole trainings, of members",
-    "evaluate": "how good synthetic images are: every score with its interval, over epsilon too",
-    "compare": "several runs and files side by side",
-    "encoder": "train the classifier in whose features images are scored",
-    "report": "one HTML page about a release, to hand over; or a private one with scores and audits",
-    "sample": "draw synthetic images or series from a released generator",
-}
 GROUPS = {
-    "start": ("demo", "data", "doctor", "completion"),
-    "learn": ("account", "train", "resume", "ledger"),
-    "judge": ("evaluate", "compare", "encoder", "audit"),
-    "share": ("sample", "report", "verify"),
+    "start": {
+        "demo": "a whole run on digits that ship with scikit-learn, in two minutes",
+        "data": "list data sets, and describe your own as it is understood",
+        "doctor": "a look at everything that is needed: versions, data, disk, a small self test",
+        "completion": "a script with which bash, zsh or fish completes commands by the tab key",
+    },
+    "learn": {
+        "account": "the epsilon of settings, or the noise that a budget asks for, without any data",
+        "train": "learn a generator from private records, within a privacy budget",
+        "resume": "go on with an interrupted training",
+        "ledger": "the steps that a run has paid for, and those that were lost",
+    },
+    "judge": {
+        "evaluate": "how good synthetic images are: every score with its interval, over epsilon too",
+        "compare": "several runs and files side by side",
+        "encoder": "train the classifier in whose features images are scored",
+        "audit": "the success of an adversary: at the mechanism, at whole trainings, at members",
+    },
+    "share": {
+        "sample": "draw synthetic images or series from a released generator",
+        "report": "one HTML page about a release, to hand over; or a private one with scores and audits",
+        "verify": "compare a run, or a release alone, with its statement",
+    },
 }
+VERBS = {verb: summary for verbs in GROUPS.values() for verb, summary in verbs.items()}
 _MEANT = {
     "check": "verify", "describe": "data describe", "epsilon": "account", "fit": "train", "generate": "sample",
     "list": "data list", "score": "evaluate", "status": "ledger", "test": "evaluate",
@@ -79,15 +82,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _guarded(verb: str, arguments: list[str]) -> int:
     try:
         with _terminated_as_interrupted():
-            code = importlib.import_module(f"gossamer.cli.{verb}").run(arguments)
-            sys.stdout.flush()  # where what was asked for cannot be written, the exit code must say so
+            code = _run(verb, arguments)
+            sys.stdout.flush()  # an answer that cannot be written must end with another exit code
             return code
     except GossamerError as error:
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has left; nothing more can be said to them.
+        # The reader of our output has left, and nothing more can be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -96,8 +99,18 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         if not is_lack_of_memory(error):
             raise
         return _complain(NO_MEMORY, 4)
+
+
+def _run(verb: str, arguments: list[str]) -> int:
+    try:
+        return importlib.import_module(f"gossamer.cli.{verb}").run(arguments)
     except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else 2
+        from gossamer.cli.help_page import HelpAsked  # not at the beginning: most of the time of `gossamer --help`
+
+        if not isinstance(leaving, HelpAsked):
+            raise
+        print(leaving.text)
+        return 0
 
 
 @contextlib.contextmanager
@@ -111,7 +124,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
         raise KeyboardInterrupt
 
     before: dict[int, Any] = {}
-    with contextlib.suppress(ValueError):  # not the main thread: whoever called us decides
+    with contextlib.suppress(ValueError):  # not the main thread: the caller decides
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, interrupt)
@@ -128,7 +141,7 @@ def _complain(message: str, code: int) -> int:
 
 
 def _unknown(verb: str) -> str:
-    """What is said of a word that is no command: the nearest one, if any is near."""
+    """Answer a word that is no command with the nearest one, if any is near."""
     near = _MEANT.get(verb) or next(iter(difflib.get_close_matches(verb.lower(), VERBS, n=1)), None)
     meant = "" if near is None else f"perhaps you meant `gossamer {near}`; "
     return f"no command {verb!r}; {meant}`gossamer --help` lists all"
@@ -145,7 +158,7 @@ def _overview() -> str:
     lines = ["gossamer: learn from private images and time series, and release a generator in their place,"]
     lines += ["under a differential privacy guarantee that is true.", "", "usage: gossamer COMMAND ..."]
     for group, verbs in GROUPS.items():
-        lines += ["", f"{group}:", *(f"  {verb:<{width}}  {VERBS[verb]}" for verb in verbs if verb in VERBS)]
+        lines += ["", f"{group}:", *(f"  {verb:<{width}}  {summary}" for verb, summary in verbs.items())]
     return "\n".join(
         [*lines, "", "`gossamer COMMAND --help` has its options and an example, `gossamer` alone says what to do next."]
     )

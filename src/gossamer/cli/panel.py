@@ -1,10 +1,9 @@
-"""The live panel of a training: how far, what it has cost, curves of losses, and samples as terminal pictures."""
+"""The live panel of a training: its progress, its price, curves of losses, and samples as terminal pictures."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -37,12 +36,12 @@ _ENOUGH, _SMALL, _LARGE = 5, 8, 28
 
 
 class Panel(AbstractWatcher):
-    """Draws itself anew every second in place, as wide and high as the terminal is at that moment.
+    """A panel that draws itself anew every second in place, as wide and high as the terminal then is.
 
     Args:
         title: method and run.
         console: the terminal.
-        is_stopping: whether a stop was asked for.
+        is_stopping: says if a stop was asked for.
     """
 
     def __init__(self, title: str, console: Console, is_stopping: Callable[[], bool]) -> None:
@@ -55,19 +54,17 @@ class Panel(AbstractWatcher):
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         # The cursor is shown again and the last state stays, whatever ended the training.
         self._live.stop()
 
     def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
-        """Take in a report; what is seen follows by itself."""
+        """Take in a report; the picture follows by itself."""
         self._view.take_in(training, report, glimpse)
 
 
 class _SteadyLive(Live):
-    """Begins on an empty screen after the terminal has changed its size: what was drawn before no longer fits."""
+    """A live display that begins on an empty screen after the terminal has changed its size."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -91,7 +88,7 @@ class History:
         self._each, self._sum, self._num = 1, 0.0, 0
 
     def add(self, value: float) -> None:
-        """The next value."""
+        """Add the next value."""
         self.last = value
         self._sum, self._num = self._sum + value, self._num + 1
         if self._num < self._each:
@@ -104,11 +101,11 @@ class History:
 
 
 class View:
-    """What the panel shows, laid out for the room that there is.
+    """The content of the panel, laid out for the room that there is.
 
     Args:
         title: of the frame.
-        is_stopping: whether a stop was asked for.
+        is_stopping: says if a stop was asked for.
     """
 
     def __init__(self, title: str, is_stopping: Callable[[], bool]) -> None:
@@ -148,7 +145,7 @@ class View:
             yield Frame(Group(*lines), title=Text(self._title), title_align="left", box=box.ROUNDED, width=width)
 
     def _lines(self, console: Console, width: int, room: int) -> list[Text]:
-        """What fits, the most important first to be kept; in the order in which it is read."""
+        """Lay out the lines that fit, in the order of reading. The most important are kept first."""
         assert self._part is not None
         lines = [_bar(self._part, self._seconds_left(self._part), width), self._spent(width)]
         footer = _wrapped(STOPPING if self._is_stopping() else PRIVATE, width, console)
@@ -161,7 +158,7 @@ class View:
         return [*done, *lines, *curves, *pictures, *(footer if room >= 0 else [])]
 
     def _spent(self, width: int) -> Text:
-        """Epsilon so far, as it was last computed, of the budget."""
+        """Set the last epsilon that was computed beside the budget."""
         if self._glimpse is None:
             so_far = "nothing spent yet" if not self._paid else f"{self._paid:,} steps paid for"
             return _line(f"{'epsilon':<{_LABEL}}{self._budget} is the budget, {so_far}")
@@ -194,7 +191,7 @@ def _pictures_of(glimpse: Glimpse, width: int, rows: int, is_coloured: bool) -> 
 
 
 def _image_pictures(x: np.ndarray, width: int, rows: int, is_coloured: bool) -> list[Sequence[Text]]:
-    """As many images as fit: small ones enlarged while five fit, large ones shrunk until four do."""
+    """Draw as many images as fit: small ones enlarged while five fit, large ones shrunk until four do."""
     side_rows, columns = (2, 1) if is_coloured else (4, 2)
     _, _, image_height, image_width = x.shape
 
@@ -226,7 +223,7 @@ def _bar(part: Progress, seconds: float, width: int) -> Text:
 
 
 def _with_bar(label: str, share: float, text: str, width: int, colour: str) -> Text:
-    """A name, what is to be said, and how much of the whole that is, where there is room for it."""
+    """Set a name, a text, and a bar for its share of the whole if there is room for one."""
     line = _line(f"{label:<{_LABEL}}" if len(label) < _LABEL else f"{label} ")
     line.append(text)
     length = min(30, width - len(line) - 1)
@@ -251,7 +248,7 @@ def _wrapped(text: str, width: int, console: Console) -> list[Text]:
 
 
 def _clock(seconds: float) -> str:
-    """Minutes and seconds, and hours where there are any.
+    """Write minutes and seconds, and hours if there are any.
 
     >>> _clock(59.6), _clock(3700)
     ('1:00', '1:01:40')

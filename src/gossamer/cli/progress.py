@@ -1,4 +1,4 @@
-"""How a long training shows that it lives: bars on a terminal, a line now and then anywhere else."""
+"""Signs of life of a long training: bars on a terminal, a line now and then anywhere else."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import abc
 import sys
 import time
 from contextlib import AbstractContextManager
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
@@ -25,15 +24,15 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 class AbstractProgress(AbstractContextManager["AbstractProgress"], abc.ABC):
-    """Shows how far a long work is."""
+    """A display of the progress of a long work."""
 
     def show(self, progress: Progress) -> None:
-        """Bring what is seen up to date."""
+        """Bring the display up to date."""
         self.count(progress.part, progress.num_done, progress.num_all)
 
     @abc.abstractmethod
     def count(self, what: str, num_done: int, num_all: int) -> None:
-        """Say how far a part has come."""
+        """Show the progress of a part."""
 
 
 class Bars(AbstractProgress):
@@ -55,9 +54,7 @@ class Bars(AbstractProgress):
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         self._progress.stop()
 
     def count(self, what: str, num_done: int, num_all: int) -> None:
@@ -74,12 +71,7 @@ class Lines(AbstractProgress):
         self._what = ""
         self._begin, self._num_before, self._said = 0.0, 0, 0.0
 
-    def __enter__(self) -> Lines:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         pass
 
     def count(self, what: str, num_done: int, num_all: int) -> None:
@@ -94,5 +86,5 @@ class Lines(AbstractProgress):
 
 
 def progress() -> AbstractProgress:
-    """Bars if a person is watching, else lines."""
+    """Choose bars if a person is watching, else lines."""
     return Bars() if sys.stderr.isatty() else Lines()

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import torch
-import tyro
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.branches import joint_prices
 from gossamer.cli.job import TrainingJob
 from gossamer.cli.ledger import account
+from gossamer.cli.options import Mark
 from gossamer.cli.verify import examine
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError, one_line
@@ -62,7 +62,7 @@ class Report:
         data_dir: where published data sets lie
     """
 
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    runs: Annotated[tuple[Path, ...], Mark.POSITIONAL]
     out: Path | None = None
     title: str | None = None
     with_private: bool = False
@@ -90,8 +90,6 @@ def run(arguments: Sequence[str]) -> int:
     asked = read_arguments(Report, arguments, program="report")
     need("report", "gossamer report")
     targets = [find_release(path) for path in asked.runs]
-    if not targets:
-        raise InputError("report: name a run folder or a release; see gossamer report --help")
     if not asked.with_private and (asked.data is not None or asked.data_dir is not None):
         raise InputError("--data shows real records, so it goes with --with-private: give both or neither")
     out = _place(asked, targets)

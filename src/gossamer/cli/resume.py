@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import tyro
-
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.driving import drive
 from gossamer.cli.job import TrainingJob, check_same_start
+from gossamer.cli.options import Mark
 from gossamer.cli.processes import process_number
 from gossamer.cli.releasing import say
 from gossamer.cli.watching import Watching
@@ -36,7 +35,7 @@ class Resume:
         tensorboard: write event files into private/tensorboard; a run begun so goes on so by itself
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, Mark.POSITIONAL]
     only_copy: bool = False
     plain: bool = False
     tensorboard: bool = False

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-import tyro
 
 from gossamer.cli.arguments import Names, read_arguments
 from gossamer.cli.handing_over import write_folder_cards, write_records
+from gossamer.cli.options import Mark
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
 
@@ -33,7 +33,7 @@ class Sample:
         seed: the same seed gives the same samples
     """
 
-    source: Annotated[Path, tyro.conf.Positional]
+    source: Annotated[Path, Mark.POSITIONAL]
     num_samples: int
     out: Path
     labels: Names = ()

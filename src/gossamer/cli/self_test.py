@@ -1,4 +1,4 @@
-"""What `gossamer doctor` tries out: known figures, and a tiny training whose generator is saved and loaded again."""
+"""The self test of `gossamer doctor`: known figures, and a tiny training with a generator saved and loaded again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ was computed where Gossamer is made."""
 
 
 def account_for_known_events() -> str:
-    """The accountant against known figures.
+    """Compare the accountant with known figures.
 
     Raises:
         RuntimeError: a figure is another one.
@@ -53,7 +53,7 @@ def account_for_known_events() -> str:
 
 
 def sanitize_once() -> str:
-    """A sanitizer step on answers far beyond the clip: what is added is known noise, what is left of them is clipped.
+    """Take a sanitizer step on answers far beyond the clip. The known noise is added, and the rest is clipped.
 
     Raises:
         RuntimeError: another result.
@@ -80,7 +80,7 @@ def sanitize_once() -> str:
 
 
 def train_save_load() -> str:
-    """A tiny training on random images; its generator, saved and loaded, draws the same samples.
+    """Train on a few random images. The generator, saved and loaded, draws the same samples.
 
     Raises:
         RuntimeError: other samples.
@@ -101,4 +101,4 @@ def train_save_load() -> str:
 
 
 TESTS: Final[tuple[Callable[[], str], ...]] = (account_for_known_events, sanitize_once, train_save_load)
-"""In the order in which they are run."""
+"""Tests in their order."""

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tyro
-
 from gossamer.cli.arguments import Names, Numbers
+from gossamer.cli.options import Mark
 from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
 from gossamer.data.catalogue import SeriesReading, load_records, usual_split
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
@@ -148,7 +147,7 @@ class SeriesChoice:
                 return usual_split(source, unit)
 
 
-SeriesOptions = Annotated[SeriesChoice, tyro.conf.arg(name="")]
+SeriesOptions = Annotated[SeriesChoice, Mark.TAKEN_OVER]
 """A field of a verb's options that adds these to them."""
 NOTHING_SAID = SeriesChoice()
 """No option of series."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -31,6 +30,7 @@ from gossamer.cli.driving import drive
 from gossamer.cli.estimate import estimate_cost
 from gossamer.cli.job import TrainingJob, check_same_start, remember_start
 from gossamer.cli.milestones import Milestone, find_milestones, round_up, show_milestones
+from gossamer.cli.options import Mark
 from gossamer.cli.processes import num_processes, process_number, wait_for_folder
 from gossamer.cli.protection import describe_prospect, describe_unit, protect
 from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
@@ -124,7 +124,7 @@ class Train(Generic[C]):
         method: settings of the method
     """
 
-    choice: Annotated[DataChoice, tyro.conf.arg(name="")]
+    choice: Annotated[DataChoice, Mark.TAKEN_OVER]
     out: Path | None = None
     key_of: Path | None = None
     epsilon: float | None = None
@@ -137,7 +137,7 @@ class Train(Generic[C]):
     plain: bool = False
     tensorboard: bool = False
     dry_run: bool = False
-    method: Annotated[C, tyro.conf.arg(name="")]
+    method: Annotated[C, Mark.TAKEN_OVER]
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -145,17 +145,11 @@ def run(arguments: Sequence[str]) -> int:
     name, rest = choose(arguments, METHODS, program="train", what="method")
     book, program = find_book(name), f"train {name}"
     if {"-h", "--help"} & set(rest):
-        choice, loaded = _choice_for_help(rest, program), None
-        config = _named_recipe(book, choice, None) or book.find_for("mnist").config
-        choice = dataclasses.replace(choice, data=tyro.MISSING)
-    else:
-        choice = read_known_arguments(DataChoice, rest, program=program)
-        loaded = _load(choice, _find_key(read_known_arguments(Begun, rest, program=program)))
-        config = _settings(book, choice, loaded)
-    asked = read_arguments(
-        Train[book.method.config], rest, program=program, default=Train(choice=choice, method=config)
-    )
-    assert loaded is not None
+        read_arguments(Train[book.method.config], rest, program=program, **_recipe_for_help(book, rest, program))
+    choice = read_known_arguments(DataChoice, rest, program=program)
+    loaded = _load(choice, _find_key(read_known_arguments(Begun, rest, program=program)))
+    config = _settings(book, choice, loaded)
+    asked = read_arguments(Train[book.method.config], rest, program=program, method=config)
     return _train(asked, book.method, loaded)
 
 
@@ -224,11 +218,14 @@ def _settings_of(method: Method[C], file: Path) -> C:
     return dataclasses.replace(settings, noise_multiplier=None)
 
 
-def _choice_for_help(rest: Sequence[str], program: str) -> DataChoice:
-    """The help shows the settings of the recipe that was named, if one was."""
+def _recipe_for_help(book: RecipeBook[C], rest: Sequence[str], program: str) -> dict[str, object]:
+    """Settings that the help shows: those of the recipe that was named, else of MNIST's, if the method has one."""
     known = [word for word in rest if word not in ("-h", "--help")]
-    known += [] if any(word.partition("=")[0] == "--data" for word in known) else ["--data", "mnist"]
-    return read_known_arguments(DataChoice, known, program=program)
+    choice = read_known_arguments(DataChoice, ["--data=mnist", *known], program=program)
+    config = _named_recipe(book, choice, None)
+    if config is None and book.has_for("mnist"):
+        config = book.find_for("mnist").config
+    return {} if config is None else {"method": config}
 
 
 def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import tyro
-
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.claims import TOLERANCE, Known, check_claim
 from gossamer.cli.handing_over import card_facts
 from gossamer.cli.job import TrainingJob, settings_digest, slots_kept
+from gossamer.cli.options import Mark
 from gossamer.cli.priceable import price
 from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, find_named
 from gossamer.errors import InputError, PrivacyError
@@ -65,7 +64,7 @@ class Verify:
         json: print JSON
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, Mark.POSITIONAL]
     json: bool = False
 
 

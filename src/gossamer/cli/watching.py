@@ -1,4 +1,4 @@
-"""How a training is watched: a panel, bars or lines for a person, event files for TensorBoard; the work knows none."""
+"""Watchers of a training: a panel, bars or lines for a person, event files for TensorBoard. The work knows none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -29,10 +28,10 @@ FIRST_GLIMPSE_AFTER = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Watching:
-    """How somebody wants to watch a training.
+    """The wishes of a person who watches a training.
 
     Attributes:
-        plain: lines in place of what moves.
+        plain: lines in place of moving pictures.
         tensorboard: event files, too.
     """
 
@@ -42,11 +41,11 @@ class Watching:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Glimpse:
-    """What a training would release if it ended now; nothing but the released side of it.
+    """The release of a training if it ended now; nothing but the released side of it.
 
     Attributes:
         step: steps paid for.
-        epsilon: what they cost.
+        epsilon: their price.
         x: samples (num, *shape) in [0, 1].
         spec: of the samples.
     """
@@ -58,9 +57,9 @@ class Glimpse:
 
 
 class Glimpses:
-    """Takes a glimpse now and then: at most every ten seconds, and for at most 1.5 % of the processor's time.
+    """A source of glimpses: at most every ten seconds, and for at most 1.5 % of the processor's time.
 
-    Guarantee: it asks for what is priced and could be released at that step, as a generator saved on the way is, and
+    Guarantee: it asks for a release that is priced at that step, as a generator saved on the way is, and
     changes nothing in the training: latents come from a stream of their own.
     """
 
@@ -69,7 +68,7 @@ class Glimpses:
         self._due, self._due_on_processor = time.monotonic() + FIRST_GLIMPSE_AFTER, 0.0
 
     def take(self, training: AbstractTraining, report: Any) -> Glimpse | None:
-        """One if it is time for one, and there is something to be seen."""
+        """Take one if it is time for one, and there is something to be seen."""
         is_step = isinstance(report, AbstractStepReport)
         begin = time.thread_time()
         is_due = time.monotonic() >= self._due and begin >= self._due_on_processor
@@ -83,7 +82,7 @@ class Glimpses:
 
 
 def _glimpse(training: AbstractTraining) -> Glimpse | None:
-    """None while there is no generator, or one that draws no numbers: the training itself will say so."""
+    """Draw from the generator so far, None if there is none or it fails: the training itself will say so."""
     try:
         trained = training.trained_so_far()
         x, _ = trained.sample(NUM_GLIMPSED)
@@ -95,20 +94,15 @@ def _glimpse(training: AbstractTraining) -> Glimpse | None:
 
 
 class AbstractWatcher(AbstractContextManager["AbstractWatcher"], abc.ABC):
-    """Is shown every report of a training.
+    """A watcher, which is shown every report of a training.
 
     Attributes:
-        wants_glimpses: whether it has a use for what the training would release.
+        wants_glimpses: it has a use for glimpses.
     """
 
     wants_glimpses: bool = True
 
-    def __enter__(self) -> AbstractWatcher:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         pass
 
     @abc.abstractmethod
@@ -117,7 +111,7 @@ class AbstractWatcher(AbstractContextManager["AbstractWatcher"], abc.ABC):
 
 
 class Plain(AbstractWatcher):
-    """Bars or lines: how far each part is.
+    """Bars or lines for the progress of each part.
 
     Args:
         progress: shows it.
@@ -132,13 +126,11 @@ class Plain(AbstractWatcher):
         self._progress.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.__exit__(kind, error, trace)
+    def __exit__(self, *ended: Any) -> None:
+        self._progress.__exit__(*ended)
 
     def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
-        """Say how far it is."""
+        """Say the progress."""
         self._progress.show(training.progress(report))
 
 
@@ -169,7 +161,7 @@ class Watch:
 
 
 def figures_of(report: Any) -> dict[str, float]:
-    """What of a report can be drawn as a curve: its finite numbers, losses first, by name."""
+    """Pick the finite numbers of a report, which can be drawn as curves, losses first, by name."""
     if not isinstance(report, AbstractStepReport):
         return {}
     found = {field.name: getattr(report, field.name) for field in fields(report)}
@@ -178,7 +170,7 @@ def figures_of(report: Any) -> dict[str, float]:
 
 
 def can_show_panel(console: Console) -> bool:
-    """Whether a terminal is one on which lines can be drawn over, with characters beyond ASCII, and large enough."""
+    """Ask for a terminal that is large enough, takes characters beyond ASCII, and lets lines be drawn over."""
     is_wide_enough = console.size.width >= 40 and console.size.height >= 6
     return (
         console.is_terminal

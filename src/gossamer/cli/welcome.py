@@ -1,4 +1,4 @@
-"""`gossamer` without a word: what it is, which runs are here, and what to do next; nothing heavy is imported."""
+"""`gossamer` without a word: its purpose, the runs that are here, and next steps. Nothing heavy is imported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMED: Final = ("digits", "beats", "mnist", "fashion-mnist", "mitdb", "ptbdb", 
 
 
 class State(enum.Enum):
-    """How far a run has come, in the words that are shown."""
+    """The progress of a run, in the words that are shown."""
 
     AT_WORK = "at work"
     INTERRUPTED = "interrupted"
@@ -34,14 +34,14 @@ class State(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunHere:
-    """A run folder as it looks from outside.
+    """A run folder seen from outside.
 
     Attributes:
         path: the folder.
-        state: how far it has come.
-        data: name or path of what it learns from.
+        state: its progress.
+        data: name or path of its records.
         reading: options that name and read that data again.
-        epsilon: of its statement, where there is one.
+        epsilon: of its statement, if there is one.
         age_key: rises with the time of the last change.
     """
 
@@ -59,7 +59,7 @@ class RunHere:
 
     @property
     def next_steps(self) -> list[tuple[str, str]]:
-        """What would bring it further, each with its command."""
+        """Steps that would bring it further, each with its command."""
         path = shlex.quote(str(self.path))
         match self.state:
             case State.AT_WORK:
@@ -96,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def next_steps(runs: Sequence[RunHere]) -> list[tuple[str, str]]:
-    """What may be done, with a command for each that may be pasted; the first run of each state is taken up."""
+    """List next steps, each with a command that may be pasted; the first run of each state is taken up."""
     firsts = [next((one for one in runs if one.state is state), None) for state in State]
     steps = [step for one in firsts if one is not None for step in one.next_steps]
     if not runs:
@@ -106,7 +106,7 @@ def next_steps(runs: Sequence[RunHere]) -> list[tuple[str, str]]:
 
 
 def find_runs(folder: Path) -> list[RunHere]:
-    """The runs in a folder, the newest first. What cannot be read is passed over."""
+    """Find the runs in a folder, the newest first, and pass over all that cannot be read."""
     found = []
     with contextlib.suppress(OSError):
         for number, path in enumerate(sorted(folder.iterdir())):
@@ -132,7 +132,7 @@ def _look_at(path: Path) -> Iterator[RunHere]:
 
 
 def _reading(settings: dict[str, Any]) -> str:
-    """The options of a training that an evaluation needs again."""
+    """Write the options of a training that an evaluation needs again."""
     data, series = settings["data"], settings.get("series")
     told = {"data": data} if data in _NAMED else {"data": data, "test_data": "HELD-OUT"}
     told |= {name: settings.get(name) for name in ("data_dir", "num_classes")}
@@ -156,7 +156,7 @@ def _state(path: Path) -> State:
 
 
 def _is_held(lock: Path) -> bool:
-    """Whether a process works on the run; asked by a shared lock, which is given back at once."""
+    """Ask by a shared lock, given back at once, if a process works on the run."""
     try:
         descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -173,7 +173,7 @@ def _is_held(lock: Path) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A small JSON object; an empty one in place of what is absent, too large or none."""
+    """Read a small JSON object; an empty one if it is absent, too large or none."""
     try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             return {}

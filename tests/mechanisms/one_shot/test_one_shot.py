@@ -122,12 +122,6 @@ def test_the_statement_is_built_from_the_plan() -> None:
     assert "1 of the 2 sums" in part.covered[0]
 
 
-@pytest.mark.parametrize("delta", [1 / 500, 0.1, 0.0])
-def test_a_delta_of_one_over_the_slots_is_refused(delta: float) -> None:
-    with pytest.raises(PrivacyError, match="delta"):
-        PLAN.budget_at(delta)
-
-
 def test_a_plan_without_noise_without_releases_or_not_yet_calibrated_is_refused() -> None:
     with pytest.raises(PrivacyError, match="noise_multiplier"):
         replace(PLAN, noise_multiplier=0.0)
@@ -293,7 +287,7 @@ def test_each_release_is_made_once_in_order_and_none_after_the_last() -> None:
     with pytest.raises(PrivacyError, match="no noise is used twice"):
         door.release(0, nothing())
     door.release(1, nothing())
-    with pytest.raises(PrivacyError, match="2 releases and all are spent"):
+    with pytest.raises(PrivacyError, match="2 steps and all are spent"):
         door.release(2, nothing())
     lost = OneShotReleaser(PLAN, DeterministicNoise(0), gate=StepGate(PLAN, next_step=1, lost_steps=(1,)))
     with pytest.raises(PrivacyError, match="all are spent"):
@@ -311,7 +305,7 @@ def test_releases_lost_in_crashes_and_those_still_made_never_cost_more_than_the_
     def costs(step: int, spent: float, lost: tuple[int, ...]) -> None:
         assert spent <= sum(shares) * (1 + 1e-9)
         if step or lost:
-            covering = plan.covering(step, lost)
+            covering = plan.paid_for(step, lost)
             assert sum(release.share for release in covering.releases) == pytest.approx(spent)
             alone = gaussian_event(noise_multiplier=plan.noise_multiplier * math.sqrt(sum(shares) / spent))
             assert covering.budget_at(1e-5).epsilon == pytest.approx(epsilon_by_pld(alone, 1e-5).epsilon, rel=1e-6)
@@ -328,7 +322,7 @@ def test_releases_lost_in_crashes_and_those_still_made_never_cost_more_than_the_
     assert plan.end_step(0) == plan.end_step(0, ()) == 4
     assert plan.end_step(2, (2,)) <= 3
     with pytest.raises(InputError, match="nothing to price"):
-        plan.covering(0)
+        plan.paid_for(0)
 
 
 def test_the_ledger_is_charged_before_a_slot_is_read() -> None:

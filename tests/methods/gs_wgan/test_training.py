@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +24,7 @@ from gossamer.methods.gs_wgan.training import (
     calibrate,
     plan,
 )
-from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator, WarmStartChunk
+from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.method import RunContext
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
@@ -117,18 +116,6 @@ def same(first: GSWGANTraining, second: GSWGANTraining) -> bool:
 
 
 @pytest.mark.parametrize("stages", [ONE, TWO, TWINS])
-@pytest.mark.parametrize("step", [1, 2, 3])
-def test_a_run_taken_up_again_equals_the_unbroken_one_bit_for_bit(stages: tuple[Stage, ...], step: int) -> None:
-    """Step 2 is where the second stage begins."""
-    file = io.BytesIO()
-    torch.save(advanced(training(config(stages)), step).state_dict(), file)
-    file.seek(0)
-    resumed = training(config(stages), state=torch.load(file, weights_only=True))
-    assert resumed.step == step
-    assert same(finished(resumed), finished(training(config(stages))))
-
-
-@pytest.mark.parametrize("stages", [ONE, TWO, TWINS])
 @pytest.mark.parametrize("step", [1, 2])
 def test_a_caller_may_leave_the_loop_and_come_back(stages: tuple[Stage, ...], step: int) -> None:
     broken = advanced(training(config(stages)), step)
@@ -202,15 +189,15 @@ class Shelf:
     """A store in memory that remembers what was asked of it."""
 
     def __init__(self) -> None:
-        self.kept: dict[WarmStartChunk, dict[str, Tensor]] = {}
-        self.saved: list[WarmStartChunk] = []
+        self.kept: dict[str, dict[str, Tensor]] = {}
+        self.saved: list[str] = []
 
-    def load(self, chunk: WarmStartChunk) -> dict[str, Tensor] | None:
-        return self.kept.get(chunk)
+    def load(self, name: str) -> dict[str, Tensor] | None:
+        return self.kept.get(name)
 
-    def save(self, chunk: WarmStartChunk, critics: dict[str, Tensor]) -> None:
-        self.saved.append(chunk)
-        self.kept[chunk] = {name: tensor.clone() for name, tensor in critics.items()}
+    def save(self, name: str, critics: dict[str, Tensor]) -> None:
+        self.saved.append(name)
+        self.kept[name] = {weight: tensor.clone() for weight, tensor in critics.items()}
 
 
 @pytest.mark.parametrize("stages", [ONE, TWO, TWO[1:]])
@@ -220,9 +207,9 @@ def test_warm_starts_do_not_depend_on_who_computes_them_or_in_which_order(stages
     for rank in (1, 0):
         reports = list(training(config(stages), store=shelf).warm_start_part(rank, 2))
         assert all(isinstance(report, WarmStartReport) for report in reports)
-    assert [(chunk.first, chunk.last) for chunk in shelf.saved] == [(3, 6), (0, 3), (6, 7)]
+    assert shelf.saved == [f"stage-0-critics-{first:06d}-{last:06d}" for first, last in ((3, 6), (0, 3), (6, 7))]
     shared = finished(training(config(stages), store=shelf))
-    assert len([chunk for chunk in shelf.saved if chunk.stage == 0]) == 3
+    assert len([name for name in shelf.saved if name.startswith("stage-0-")]) == 3
     assert same(shared, alone)
 
 
@@ -354,14 +341,6 @@ def test_calibrated_settings_keep_within_their_budget() -> None:
     settings = calibrate(config(noise_multiplier=None), PublicSlots(20), budget)
     assert 2.9 < plan(settings, PublicSlots(20)).budget_at(1e-3).epsilon <= 3.0
     assert replace(settings, noise_multiplier=None) == config(noise_multiplier=None)
-
-
-def test_settings_without_a_guarantee_are_refused_before_anything_is_trained() -> None:
-    for settings, delta in ((config(), 1 / 20), (config(noise_multiplier=0.0), 1e-3), (config(), 0.0)):
-        with pytest.raises(PrivacyError):
-            GSWGANTraining(settings, images(), DeterministicNoise(0), RunContext(delta=delta))
-    with pytest.raises(InputError, match="calibrate"):
-        training(config(noise_multiplier=None))
 
 
 def test_slots_that_stand_empty_change_no_more_than_the_price() -> None:

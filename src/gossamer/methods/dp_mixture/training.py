@@ -369,10 +369,11 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         self._records = records
         self._device = context.device
         self._fit = MixtureFit(config, self.plan)
-        self._released: list[Tensor] = [] if context.state is None else list(context.state["released"])
         self._known = self._fit.start()
-        for step, released in enumerate(self._released):
-            self._known = self._fit.learn(step, self._known, released)
+        self._released: list[Tensor] = []
+        self.step = 0
+        for released in [] if context.state is None else context.state["released"]:
+            self._take_up(released)
         sizes = slot_sizes_of(records, self.plan)
         self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate)
 
@@ -380,10 +381,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         """The releases to the end of the plan, a report after each."""
         while self.step < self.end_step:
             step = self.step
-            self._released.append(self.releaser.release(step, self._slots(step)))
-            # Privacy: what is known is computed from what was released, and from nothing else.
-            self._known = self._fit.learn(step, self._known, self._released[-1])
-            self.step += 1
+            self._take_up(self.releaser.release(step, self._slots(step)))
             yield DPMixtureReport(step=step, release=self.plan.releases[step].name)
 
     def progress(self, report: DPMixtureReport) -> Progress:
@@ -420,6 +418,12 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
 
         groups = torch.zeros(records.num_records, dtype=torch.int64) if records.y is None else records.y
         return described(describe, records, self.plan.unit), groups
+
+    def _take_up(self, released: Tensor) -> None:
+        # Privacy: what is known is computed from what was released, and from nothing else.
+        self._known = self._fit.learn(self.step, self._known, released)
+        self._released.append(released)
+        self.step += 1
 
     def state_dict(self) -> dict[str, Any]:
         """What was released so far, which is all there is to know."""
