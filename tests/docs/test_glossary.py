@@ -66,6 +66,13 @@ def is_linked_first(text: str, entry: Entry) -> bool:
     return first is None or any(link.start() <= first.start() < link.end() for link in LINK.finditer(prose))
 
 
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/index.md"])
+def test_glossary_and_walk_are_linked_from_the_front_pages(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert re.search(r"\]\((docs/)?glossary\.md\)", text)
+    assert re.search(r"\]\((docs/)?audit-walk\.md\)", text)
+
+
 def test_every_word_is_defined_once() -> None:
     words = [entry.word.lower() for entry in ENTRIES]
     assert len(words) >= 40
