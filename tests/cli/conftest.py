@@ -14,12 +14,12 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
-from gossamer.cli import encoder
 from gossamer.cli.progress import AbstractProgress
 from gossamer.data.catalogue import load_records
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.encoder import EncoderSettings
 from gossamer.methods.method import Progress
+from gossamer.scoring import encoder
 
 TINY = shlex.split(
     "--num-critics 30 --num-steps 12 --batch-size 20 --draws-per-step 4 --renewals-per-step 5 --noise-multiplier 1.2 "

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from gossamer.cli import audit
+from gossamer.driving import audited
 from gossamer.mechanisms.noise import KeyedNoise
 
 KEYS = {
@@ -37,7 +37,7 @@ def kept(run: Path) -> dict[str, Any]:
 def test_the_mechanism_of_a_run_is_audited_without_its_records(
     gossamer: Callable[..., Any], run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gossamer.cli.job.TrainingJob.load", lambda job: pytest.fail("a record was read"))
+    monkeypatch.setattr("gossamer.driving.job.TrainingJob.load", lambda job: pytest.fail("a record was read"))
     said = gossamer("audit", "mechanism", run, *FEW)
     assert said.code == 0, said.err
     assert "mechanism: one answer" in said.out
@@ -81,7 +81,7 @@ def test_a_bound_above_the_claim_is_written_and_refused_and_fails_verify(
 def test_whole_trainings_are_audited_on_random_records(
     gossamer: Callable[..., Any], run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gossamer.cli.job.TrainingJob.load", lambda job: pytest.fail("a record was read"))
+    monkeypatch.setattr("gossamer.driving.job.TrainingJob.load", lambda job: pytest.fail("a record was read"))
     said = gossamer("audit", "training", run, "--num-bits", 40)
     assert said.code == 0, said.err
     assert "2 trainings with 30 canaries each" in said.err
@@ -162,4 +162,4 @@ def test_every_plan_that_can_be_run_can_be_audited() -> None:
         recipe = next(recipe for recipe in book.recipes if recipe.name.startswith("digits"))
         plan = book.method.plan(recipe.config, PublicSlots(1437))
         with pytest.raises(InputError, match="noise_multiplier"):
-            audit._audit_plan(plan, 1e-5, effort, lambda done, all: None)
+            audited.audit_plan(plan, 1e-5, effort, lambda done, all: None)

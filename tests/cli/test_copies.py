@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from gossamer.cli import branches, resume
-from gossamer.cli.branches import joint_event
-from gossamer.cli.job import TrainingJob, slots_kept
+from gossamer.driving import branches
+from gossamer.driving import run as taking_up
+from gossamer.driving.job import TrainingJob
+from gossamer.driving.run import slots_kept
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.privacy import tradeoff
 from gossamer.privacy.accounting import epsilon_by_pld
@@ -164,7 +165,7 @@ def test_without_the_list_the_second_branch_would_be_released_at_the_price_of_on
 ) -> None:
     """The counter-test: what happened before there were lists and places."""
     files_put_back_alone(gone_on)
-    monkeypatch.setattr(resume, "refuse_unlisted", lambda folder: None)
+    monkeypatch.setattr(taking_up, "refuse_unlisted", lambda folder: None)
     assert gossamer("resume", gone_on).code == 0
     said = gossamer("verify", gone_on)
     assert said.code == 3
@@ -280,7 +281,7 @@ def test_a_crash_between_the_declaration_and_the_move_has_it_declared_again(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(resume, "moved_here", crash)
+        patch.setattr(taking_up, "moved_here", crash)
         with pytest.raises(ZeroDivisionError):
             gossamer("resume", run, "--only-copy")
     assert gossamer("resume", run).code == 3
@@ -368,7 +369,7 @@ def test_blocks_without_a_tag_would_be_counted_once_where_two_took_them(two: tup
     assert len(steps) == 10 + 2 * 15
     without = [Ledger(entries=tuple(replace(entry, tag=7) for entry in one.entries)) for one in (ledger, twin)]
     assert len(branches.steps_of_branches(without)) == 25
-    assert joint_event(plan, steps) == replace(plan, num_steps=40).event
+    assert plan.paid_for(0, steps).event == replace(plan, num_steps=40).event
     old = [Ledger(entries=tuple(replace(entry, tag=None) for entry in one.entries)) for one in (ledger, twin)]
     assert len(branches.steps_of_branches(old)) == 50
 
@@ -405,8 +406,8 @@ def test_joint_events_of_one_shot_plans_and_of_draws(gossamer: Any, tmp_path: Pa
     )
     start = OneShotPlan(unit=Unit.RECORD, num_slots=100, releases=sums, noise_multiplier=3.0)
     once = epsilon_by_pld(start.event, 1e-4).epsilon
-    assert epsilon_by_pld(joint_event(start, (0, 1)), 1e-4).epsilon == pytest.approx(once)
-    branched = epsilon_by_pld(joint_event(start, (0, 1, 1)), 1e-4).epsilon
+    assert epsilon_by_pld(start.paid_for(0, (0, 1)).event, 1e-4).epsilon == pytest.approx(once)
+    branched = epsilon_by_pld(start.paid_for(0, (0, 1, 1)).event, 1e-4).epsilon
     blocks = (LedgerEntry(first_step=step, num_steps=1, process_index=0) for step in (0, 1))
     spent = [start.spent_by(Ledger(entries=(block,))) for block in blocks]
     assert branched == pytest.approx(epsilon_by_pld(compose_events(spent[0], spent[1], spent[1]), 1e-4).epsilon)
@@ -414,8 +415,8 @@ def test_joint_events_of_one_shot_plans_and_of_draws(gossamer: Any, tmp_path: Pa
         unit=Unit.RECORD, num_slots=100, num_critics=5, num_steps=8, batch_size=4, draws_per_step=2, clip_norm=1.0,
         noise_multiplier=2.0,
     )  # fmt: skip
-    assert joint_event(rest, tuple(range(8))) == rest.event
-    together = joint_event(rest, (*range(8), *range(3, 8)))
+    assert rest.paid_for(0, tuple(range(8))).event == rest.event
+    together = rest.paid_for(0, (*range(8), *range(3, 8))).event
     alone = replace(rest, num_steps=13).event
     assert epsilon_by_pld(together, 1e-4).epsilon == pytest.approx(epsilon_by_pld(alone, 1e-4).epsilon)
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gossamer.cli import encoder as verb
-from gossamer.cli.encoder import encoder_file, find_encoder, hold_out, load_encoder
 from gossamer.data.catalogue import load_records
 from gossamer.errors import InputError, ResourceError
 from gossamer.evaluation.encoder import EncoderSettings
 from gossamer.runs.cache import CacheFolder
+from gossamer.scoring import encoder
+from gossamer.scoring.encoder import encoder_file, find_encoder, hold_out, load_encoder
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def cache(tmp_path: Path, monkeypatch: Any) -> CacheFolder:
     """A cache of the test's own, and a training of seconds."""
     monkeypatch.setenv("GOSSAMER_CACHE", str(tmp_path / "cache"))
     quick = functools.partial(EncoderSettings, num_epochs=1, min_updates=60, width=8, num_features=16)
-    monkeypatch.setattr(verb, "EncoderSettings", quick)
+    monkeypatch.setattr(encoder, "EncoderSettings", quick)
     return CacheFolder(tmp_path / "cache" / "private")
 
 

@@ -13,14 +13,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gossamer.cli.bench import Bench
+from gossamer.evaluation.listed import Suite, names_of, needing
 from gossamer.evaluation.record import Evaluation
-from gossamer.evaluation.suite import FULL, QUICK, downstream_names, score_names
+from gossamer.evaluation.suite import FULL, QUICK, SCORES
+from gossamer.evaluation.use import ImageAnswers
+from gossamer.scoring.images import ImageBench
 
 QUICKLY = ("--data", "digits", "--quick", "--num-samples", 256, "--num-workers", 1)
 QUICK_HEADLINE = {
     "inception_score", "frechet_distance", "precision", "recall", "density", "coverage", "cnn_accuracy", "mlp_accuracy",
 }  # fmt: skip
+
+
+def score_names(suite: Suite) -> set[str]:
+    """All but the one that wants a file of weights."""
+    return {*names_of(suite.of(SCORES))} - {"fid_inception"}
 
 
 @pytest.fixture(autouse=True)
@@ -56,11 +63,11 @@ def test_a_run_is_scored_once_and_kept_in_private(gossamer: Any, run: Path, monk
     released = contents(run / "release")
     tree = found(gossamer("evaluate", run, *QUICKLY, "--json"))
     assert tree["covered_by_guarantee"] is False
-    assert set(tree["scores"]) == set(score_names(QUICK)) >= QUICK_HEADLINE
+    assert set(tree["scores"]) == score_names(QUICK) >= QUICK_HEADLINE
     for score in tree["scores"].values():
         assert score["low"] <= score["value"] <= score["high"]
         assert isinstance(score["higher_is_better"], bool)
-    assert set(score_names(FULL)) - set(score_names(QUICK)) == set(tree["skipped"]) - {"fid_inception"}
+    assert score_names(FULL) - score_names(QUICK) == set(tree["skipped"]) - {"fid_inception"}
     assert set(tree["skipped"].values()) == {"left out by --quick", "no --inception-weights given"}
     # Real digits teach a classifier; twelve steps of a tiny GAN do not.
     assert tree["scores"]["mlp_accuracy_real"]["value"] > 0.8
@@ -79,7 +86,7 @@ def test_a_run_is_scored_once_and_kept_in_private(gossamer: Any, run: Path, monk
     def never(*arguments: Any) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(Bench, "prepare", never)
+    monkeypatch.setattr(ImageBench, "score", never)
     assert found(gossamer("evaluate", run, *QUICKLY, "--json")) == tree
     with pytest.raises(AssertionError, match="computed again"):
         gossamer("evaluate", run, *QUICKLY, "--seed", 1)
@@ -137,8 +144,9 @@ def test_images_without_labels_get_the_scores_that_need_none(gossamer: Any, tmp_
     np.savez(tmp_path / "a.npz", x=random_images()["x"])
     tree = found(gossamer("evaluate", tmp_path / "a.npz", *QUICKLY, "--json"))
     assert "recall" in tree["scores"]
-    assert not set(tree["scores"]) & set(downstream_names(FULL))
-    assert all(tree["skipped"][name] == "the images have no labels" for name in downstream_names(FULL))
+    needy = names_of(needing(SCORES, ImageAnswers))
+    assert not set(tree["scores"]) & set(needy)
+    assert all(tree["skipped"][name] == "the images have no labels" for name in needy)
 
 
 def test_checkpoints_become_rows_and_curves(
@@ -189,7 +197,7 @@ def test_every_score_of_the_study_is_there(gossamer: Any, real_digits: Path, tmp
     said = gossamer(*words, "--out", out)
     assert said.code == 0, said.err
     tree = json.loads((out / "evaluation.json").read_text())
-    assert set(tree["scores"]) == set(score_names(FULL))
+    assert set(tree["scores"]) == score_names(FULL)
     assert set(tree["skipped"]) == {"fid_inception"}
     # They are training images: as good as real ones, and copies.
     assert tree["scores"]["avg12"]["value"] > 0.75
@@ -209,7 +217,7 @@ def test_few_samples_are_scored_on_demand(gossamer: Any, tmp_path: Path) -> None
     assert "--allow-few-samples" in said.err
     assert set(
         found(gossamer("evaluate", tmp_path / "a.npz", *QUICKLY, "--allow-few-samples", "--json"))["scores"]
-    ) == {*score_names(QUICK)}
+    ) == score_names(QUICK)
     np.savez(tmp_path / "b.npz", x=made["x"][:12], y=made["y"][:12])
     assert gossamer("evaluate", tmp_path / "b.npz", *QUICKLY, "--allow-few-samples").code == 0
     np.savez(tmp_path / "c.npz", x=made["x"][:11], y=made["y"][:11])
@@ -265,7 +273,7 @@ def test_own_images_need_test_images_of_the_same_classes(gossamer: Any, tmp_path
     said = gossamer(*words)
     assert is_refused(said)
     assert "--test-data" in said.err
-    assert set(found(gossamer(*words, "--test-data", data))["scores"]) == set(score_names(QUICK))
+    assert set(found(gossamer(*words, "--test-data", data))["scores"]) == score_names(QUICK)
     with np.load(data) as file:
         np.savez(tmp_path / "other.npz", x=file["x"], y=file["y"], class_names=np.array(["a", "b"]))
         np.savez(tmp_path / "unlabelled.npz", x=file["x"])

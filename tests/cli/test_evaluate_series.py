@@ -14,21 +14,29 @@ import numpy as np
 import pytest
 
 from gossamer.cli import scoring
-from gossamer.cli.bench import RealRecords
-from gossamer.cli.job import data_digest
-from gossamer.cli.kinds import ImageKind, SeriesKind, kind_of
 from gossamer.cli.scoring import ScoringChoice, load_real
-from gossamer.cli.series_choice import SeriesChoice
 from gossamer.data.catalogue import load_records
 from gossamer.data.identities import digests_of_names
 from gossamer.data.made_beats import NAMES
 from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.series_choice import SeriesChoice
+from gossamer.driving.job import data_digest
+from gossamer.evaluation.listed import Suite, names_of, needing
 from gossamer.evaluation.record import Evaluation
 from gossamer.evaluation.series import networks
-from gossamer.evaluation.series.suite import FULL, QUICK, downstream_names, people_names, score_names
+from gossamer.evaluation.series.suite import FULL, QUICK, SCORES
+from gossamer.evaluation.series.use import SeriesAnswers
 from gossamer.privacy.adjacency import Unit
+from gossamer.scoring.evaluations import bench_for
+from gossamer.scoring.findings import RealRecords
+from gossamer.scoring.images import ImageBench
+from gossamer.scoring.series import SeriesBench
 
 QUICKLY = ("--data", "beats", "--quick", "--num-samples", 300, "--num-workers", 1)
+
+
+def score_names(suite: Suite) -> set[str]:
+    return set(names_of(suite.of(SCORES)))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -64,8 +72,8 @@ def test_series_get_the_scores_of_series_and_pictures_that_stay_private(
 ) -> None:
     out = tmp_path / "out"
     tree = found(gossamer("evaluate", theirs / "noised.npz", *QUICKLY, "--json", "--out", out))
-    assert set(tree["scores"]) == set(score_names(QUICK))
-    assert set(tree["skipped"]) == set(score_names(FULL)) - set(score_names(QUICK))
+    assert set(tree["scores"]) == score_names(QUICK)
+    assert set(tree["skipped"]) == score_names(FULL) - score_names(QUICK)
     assert set(tree["skipped"].values()) == {"left out by --quick"}
     Evaluation.from_json(tree)
     scores = {name: score["value"] for name, score in tree["scores"].items()}
@@ -85,7 +93,7 @@ def test_series_get_the_scores_of_series_and_pictures_that_stay_private(
     def never(*arguments: Any) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(SeriesKind, "prepare", never)
+    monkeypatch.setattr(SeriesBench, "score", never)
     monkeypatch.setenv("COLUMNS", "80")
     said = gossamer("evaluate", theirs / "noised.npz", *QUICKLY, "--out", out)
     assert said.code == 0
@@ -104,7 +112,7 @@ def test_targets_stand_side_by_side_and_the_spoilt_one_is_never_best(gossamer: A
 
 def test_series_without_labels_get_the_scores_that_need_none(gossamer: Any, theirs: Path) -> None:
     tree = found(gossamer("evaluate", theirs / "unlabelled.npz", *QUICKLY, "--json"))
-    needy = {*downstream_names(FULL), *people_names(FULL)}
+    needy = set(names_of(needing(SCORES, SeriesAnswers)))
     assert not needy & set(tree["scores"])
     assert {tree["skipped"][name] for name in needy} == {"the series have no labels"}
     assert "mmd" in tree["scores"]
@@ -120,8 +128,8 @@ def test_a_target_of_another_shape_or_kind_is_refused_in_one_line(gossamer: Any,
 
 
 def test_the_kind_of_the_real_records_decides_alone() -> None:
-    assert isinstance(kind_of(load_records("beats").train.spec), SeriesKind)
-    assert isinstance(kind_of(load_records("digits").train.spec), ImageKind)
+    assert bench_for(load_records("beats").train.spec) is SeriesBench
+    assert bench_for(load_records("digits").train.spec) is ImageBench
 
 
 def test_people_have_one_number_in_both_sets() -> None:

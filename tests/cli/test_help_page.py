@@ -102,7 +102,7 @@ def test_a_brief_page_leaves_parts_out_and_says_so() -> None:
 def test_options_of_a_part_without_a_name_get_its_heading() -> None:
     found = {option.flag: one.title for one in sections_of(Setting(hint=Evaluate, value={})) for option in one.options}
     assert found["--data"] == "against which real images"
-    assert found["--layout"] == "how series are read"
+    assert found["--layout"] == "the way in which series are read"
     assert found["--out"] == "options"
 
 

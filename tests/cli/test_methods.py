@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from dp_accounting import pld, rdp
 
-from gossamer.cli import releasing
 from gossamer.cli.account import ACCOUNTS
+from gossamer.driving import releasing
 from gossamer.estimators import load_generator
 from gossamer.methods.catalogue import BOOKS
 from gossamer.runs.ledger_file import read_ledger

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import dp_accounting
 import numpy as np
@@ -14,9 +14,9 @@ import pytest
 import torch
 from dp_accounting import rdp
 
-from gossamer.cli import driving
-from gossamer.cli.milestones import find_milestones
-from gossamer.errors import InputError
+from gossamer.driving import driver, releasing
+from gossamer.driving.milestones import find_milestones
+from gossamer.errors import InputError, PrivacyError
 from gossamer.estimators import load, load_generator
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
@@ -66,7 +66,7 @@ def contents(run: Path) -> dict[str, bytes]:
 @pytest.fixture
 def deterministic(monkeypatch: Any) -> None:
     """Noise that a resumed run draws again, so that two runs can be compared."""
-    monkeypatch.setattr(driving, "KeyedNoise", lambda: DeterministicNoise(5))
+    monkeypatch.setattr(driver, "KeyedNoise", lambda: DeterministicNoise(5))
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +284,7 @@ def test_a_crash_before_the_write_is_mended_by_resume_at_the_price_that_was_paid
     at_step.interrupt(0)
     assert train_tiny("digits", run, "--num-steps", 20, "--save-at-step", "13,20").code == 130
     with monkeypatch.context() as patch:
-        patch.setattr(driving.MilestoneReleases, "release_due", lambda self, training, ledger: None)
+        patch.setattr(driver.Releases, "release_due", lambda self, training: None)
         at_step.crash(12)
         with pytest.raises(ZeroDivisionError):
             gossamer("resume", run)
@@ -312,7 +312,7 @@ def test_a_generator_that_learnt_nothing_is_not_saved(
 
 
 def test_nothing_is_written_that_the_ledger_has_not_charged(train_tiny: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(driving, "LedgerFile", functools.partial(_forgetful, driving.LedgerFile))
+    monkeypatch.setattr(driver, "LedgerFile", functools.partial(_forgetful, driver.LedgerFile))
     said = train_tiny("digits", tmp_path / "run", "--save-at-step", "4")
     assert said.code == 3
     assert "steps are charged" in said.err
@@ -371,3 +371,19 @@ def test_a_run_from_before_there_were_milestones_goes_on(
     (run / "config.json").write_text(json.dumps(tree))
     assert gossamer("resume", run).code == 0
     assert steps_saved(run) == []
+
+
+def test_nothing_is_saved_on_the_way_that_costs_more_than_it_says(
+    train_tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[float] = []
+
+    def refuse(plan: Any, ledger: Any, statement: Any) -> NoReturn:
+        seen.append(statement.epsilon)
+        raise PrivacyError("it costs more")
+
+    monkeypatch.setattr(releasing, "check_price", refuse)
+    said = train_tiny("digits", tmp_path / "run", "--save-at-step", "3")
+    assert said.code == 3
+    assert len(seen) == 1
+    assert list((tmp_path / "run" / "release").iterdir()) == []

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from gossamer.cli import driving, processes
-from gossamer.cli.driving import FolderStore
-from gossamer.cli.job import TrainingJob, origin_of
+from gossamer.driving import driver, processes
+from gossamer.driving.driver import FolderStore
+from gossamer.driving.job import TrainingJob
+from gossamer.driving.run import Run, load_again
 from gossamer.errors import InputError, ResourceError
 from gossamer.runs.checkpoint import load_tensors
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
-from gossamer.runs.key_file import read_key
 
 
 @pytest.fixture
@@ -33,9 +33,8 @@ def as_process(monkeypatch: Any) -> Any:
 def tensors_of(run: Path, name: str) -> dict[str, torch.Tensor]:
     """What a run keeps of one chunk of its critics, by its own settings, records and key."""
     folder = RunFolder.open(run)
-    job, key = TrainingJob.read(folder), read_key(folder)
-    data, _ = job.load(key)
-    return load_tensors(folder.warm_start / name, origin_of(job, data.train, key))
+    job = TrainingJob.read(folder)
+    return load_tensors(folder.warm_start / name, Run(folder=folder, job=job, loaded=load_again(folder, job)).origin)
 
 
 def test_two_processes_share_the_warm_start_and_it_comes_out_as_with_one(
@@ -57,7 +56,7 @@ def test_two_processes_share_the_warm_start_and_it_comes_out_as_with_one(
             as_process(0, 2)
 
     monkeypatch.setattr(FolderStore, "save", spy)
-    monkeypatch.setattr(driving, "wait_for_all", others_come)
+    monkeypatch.setattr(driver, "wait_for_all", others_come)
     as_process(0, 2)
     assert train_tiny("digits", run, "--key-of", finished).code == 0
     assert saved == [(0, 0), (0, 20), (1, 10)]

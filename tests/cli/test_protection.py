@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gossamer.cli.protection import describe_prospect
 from gossamer.data.identities import digests_of_names
 from gossamer.data.splits import RandomSplit
+from gossamer.driving.protection import describe_prospect
 from gossamer.mechanisms.prospect import Prospect
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import Dealt, Identities
@@ -171,7 +171,7 @@ def test_a_later_run_holds_out_whom_an_earlier_one_did(gossamer: Any, series_of_
     ("more", "word"),
     [
         (("--unit", "person", "--num-people", "52"), "holds more people"),
-        (("--num-people", "60"), "--num-people goes with --unit person"),
+        (("--num-people", "60"), "num_people goes with unit person"),
         (("--unit", "person", "--delta", "0.02"), "1/53"),
     ],
 )

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from gossamer.auditing.result import AuditResult
-from gossamer.cli import account, audit, claims, train
-from gossamer.cli.milestones import Milestone, show_milestones
-from gossamer.cli.protection import describe_prospect
-from gossamer.cli.releasing import _announce_release
+from gossamer.cli import account, audit, train
+from gossamer.cli.following import _announce_release
 from gossamer.cli.welcome import RunHere, State
+from gossamer.driving import claims
+from gossamer.driving.milestones import Milestone
+from gossamer.driving.protection import describe_prospect
 from gossamer.mechanisms.prospect import Prospect
 from gossamer.privacy import Adjacency, PrivacyStatement, Unit
 from gossamer.reports.page import kept
@@ -59,7 +60,7 @@ def places(tmp_path: Path) -> dict[str, str]:
     return {
         "before a training": said(train._announce, STATEMENT, NoNotes()),
         "after a training": said(_announce_release, STATEMENT, folder),
-        "on the way": said(show_milestones, (milestone,)),
+        "on the way": said(train._show_milestones, (milestone,)),
         "gossamer": str(here),
         "account": said(account._show, found),
         "audit": said(audit._show, (AUDIT,)),

@@ -9,14 +9,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gossamer.cli.compare import named_apart
-from gossamer.cli.targets import Target, find_checkpoints, find_target
 from gossamer.data.digits import DIGITS_SPEC
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
-from gossamer.evaluation.suite import SyntheticRecords
+from gossamer.estimators import load_generator
+from gossamer.evaluation.listed import SyntheticRecords
+from gossamer.scoring.targets import Target, TargetFinder, named_apart
 
 ANIMALS = ImageSpec(channels=1, height=8, width=8, class_names=("cat", "dog", "owl"))
+
+
+def find_target(path: Path, real: ImageSpec, evenness: float | None = None) -> Target:
+    return TargetFinder(real=real, load=load_generator, evenness=evenness).find(path)
+
+
+def find_checkpoints(path: Path, real: ImageSpec) -> tuple[Target, ...]:
+    return TargetFinder(real=real, load=load_generator).find_saved(path)
 
 
 def save(path: Path, **arrays: Any) -> Path:

@@ -18,15 +18,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gossamer.cli import driving, releasing
-from gossamer.cli.job import TrainingJob, remember_start
+from gossamer.cli.following import follow
 from gossamer.cli.watching import Watching
+from gossamer.driving import releasing
+from gossamer.driving.job import TrainingJob
+from gossamer.driving.run import begin_run
 from gossamer.methods.gs_wgan.recipes import find_recipe
 from gossamer.methods.gs_wgan.training import Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.nn.views import Pooled
 from gossamer.privacy.dealing import UnitKey
-from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import read_ledger
 from gossamer.runs.release import read_generator
 
@@ -176,13 +177,11 @@ def test_interrupted_at_the_end_of_a_stage_every_stage_gets_its_steps(
     job = TrainingJob(
         data="digits", data_dir=None, num_classes=None, delta=1e-5, device="cpu", precision="fp32", method=method
     )
-    folder, key = RunFolder.create(tmp_path / "run"), UnitKey.drawn()
-    data, slots = job.load(key)
-    remember_start(folder, job, data.train, slots, key)
-    job.write(folder)
+    begun = begin_run(tmp_path / "run", job, job.load(UnitKey.drawn()))
+    folder = begun.folder
     at_step.interrupt(6)
     with contextlib.redirect_stderr(io.StringIO()):
-        assert driving.drive(job, folder, data, slots, key, Watching(plain=True)) == 130
+        assert follow(begun, Watching(plain=True)) == 130
     assert last_checkpoint(folder.path) == "step-00000007.pt"
     assert gossamer("resume", folder.path).code == 0
     assert steps_in(folder.path) == list(range(21))

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import torch
 
-from gossamer.cli import priceable
-from gossamer.cli.handing_over import card_facts
 from gossamer.data.catalogue import find_named
+from gossamer.driving.handing_over import card_facts
 from gossamer.estimators import load_generator
 from gossamer.mechanisms import plan as priced_plan
 from gossamer.mechanisms.one_of_many import plan
+from gossamer.privacy import priceable
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.cards import model_card
 from gossamer.runs.config_io import to_json_tree
@@ -404,7 +404,7 @@ BREAKS: list[tuple[Callable[[Path], None], str]] = [
     (insecure, "release/privacy.json: stamped insecure"),
     (checkpoint_of_other_records, "step-00000012.pt: of a run on other records"),
     (checkpoint_of_other_settings, "step-00000012.pt: of a run with other settings than config.json"),
-    (another_key, "step-00000012.pt: of a run whose units another key dealt than private/units.key"),
+    (another_key, "step-00000012.pt: of a run with another key than private/units.key"),
     (audit_above_the_claim, "private/audit/mechanism.json: epsilon is above 9.3 with confidence 0.95"),
     (audit_above_the_claim_in_mu, "private/audit/mechanism.json: mu is above 1.5"),
     (digest_of_records_missing, "private/settings.sha256: missing, or data.sha256 beside it"),

@@ -17,21 +17,24 @@ import pytest
 import torch
 from rich.console import Console
 
-from gossamer.cli import driving, watching
+from gossamer.cli import following, watching
 from gossamer.cli.block_pictures import braille, half_blocks, outline, shrunk, sparkline
 from gossamer.cli.event_files import EventFiles
 from gossamer.cli.panel import PRIVATE, REFRESHES_PER_SECOND, STOPPING, History, Panel, View
 from gossamer.cli.watching import Glimpses, Plain, Watch, Watching, can_show_panel
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
+from gossamer.driving.job import TrainingJob
+from gossamer.driving.run import Run
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.gs_wgan.private_critics import WarmStartReport
-from gossamer.methods.gs_wgan.training import StepReport
+from gossamer.methods.gs_wgan.training import GSWGANConfig, StepReport
 from gossamer.methods.method import Progress
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.statement import shown_epsilon
+from gossamer.runs.folder import RunFolder
 
 IMAGES = ImageSpec(channels=1, height=28, width=28, class_names=("a", "b"))
 SERIES = SeriesSpec(channels=1, length=60, low=(0.0,), high=(1.0,))
@@ -293,6 +296,19 @@ def test_after_a_change_of_size_it_is_drawn_on_an_empty_screen() -> None:
         assert console.file.getvalue().count("\x1b[2J") == 1
 
 
+def a_run(path: Path) -> Run:
+    job = TrainingJob(
+        data="digits",
+        data_dir=None,
+        num_classes=None,
+        delta=1e-5,
+        device="cpu",
+        precision="fp32",
+        method=GSWGANConfig(),
+    )
+    return Run(folder=RunFolder(path), job=job, loaded=None)  # type: ignore[arg-type]
+
+
 def test_plain_is_plain_on_a_terminal_too(monkeypatch: Any, tmp_path: Any) -> None:
     master, slave = pty.openpty()
     with os.fdopen(master, "rb"), os.fdopen(slave, "w") as err:
@@ -300,10 +316,8 @@ def test_plain_is_plain_on_a_terminal_too(monkeypatch: Any, tmp_path: Any) -> No
         monkeypatch.setenv("TERM", "xterm-256color")
         monkeypatch.setenv("LINES", "30")
         monkeypatch.setenv("COLUMNS", "90")
-        folder, job = Any, type("Job", (), {"method": driving.GSWGANConfig()})
-        folder = driving.RunFolder(tmp_path)
         kinds = {
-            plain: [type(one) for one in driving._watch(job, folder, Watching(plain=plain), None)._watchers]  # type: ignore[arg-type]
+            plain: [type(one) for one in following._watch(a_run(tmp_path), Watching(plain=plain), bool)._watchers]
             for plain in (False, True)
         }
     assert kinds == {False: [Panel], True: [Plain]}
@@ -313,8 +327,7 @@ def test_a_log_is_no_terminal_whatever_colours_are_forced(monkeypatch: Any, tmp_
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "90")
     monkeypatch.setenv("LINES", "30")
-    job = type("Job", (), {"method": driving.GSWGANConfig()})
-    (watcher,) = driving._watch(job, driving.RunFolder(tmp_path), Watching(), None)._watchers  # type: ignore[arg-type]
+    (watcher,) = following._watch(a_run(tmp_path), Watching(), bool)._watchers
     assert type(watcher) is Plain
 
 

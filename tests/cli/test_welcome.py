@@ -14,9 +14,9 @@ import pytest
 
 from gossamer.cli import welcome
 from gossamer.cli.main import VERBS
-from gossamer.cli.series_choice import SeriesChoice
 from gossamer.cli.welcome import RunHere, State, find_runs
 from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES
+from gossamer.data.series_choice import SeriesChoice
 
 
 def make_run(folder: Path, *, settings: Any = None, is_finished: bool = False, is_evaluated: bool = False) -> Path:

@@ -11,10 +11,11 @@ import pytest
 
 import gossamer
 from gossamer.cli.main import VERBS
+from gossamer.evaluation.listed import names_of, needing
 from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.evaluation.score import Score
 from gossamer.evaluation.series import suite as series
-from gossamer.evaluation.suite import FEATURE_SCORES, FULL, score_names
+from gossamer.evaluation.suite import FULL, SCORES, ImageFeatures
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -88,11 +89,12 @@ def test_the_reference_of_evaluations_names_no_score_that_is_not_there() -> None
     scores, _, rest = text.partition("## Names of scores\n")[2].partition("| classifier | what |")
     classifiers = names_in_first_column(rest.partition("## ")[0])
     patterns = names_in_first_column(scores)
+    features = [one.name for one in needing(SCORES, ImageFeatures)]
     named = {
         pattern.replace("CLASSIFIER", classifier).replace("FEATURE", feature)
-        for pattern, classifier, feature in itertools.product(patterns, classifiers, FEATURE_SCORES)
+        for pattern, classifier, feature in itertools.product(patterns, classifiers, features)
     }
-    assert named == {*score_names(FULL), "fid_inception"}
+    assert named == set(names_of(SCORES))
     assert classifiers == {one.name for one in FULL.classifiers}
 
 
@@ -101,7 +103,7 @@ def test_the_reference_of_evaluations_names_every_score_of_series_and_no_other()
     _, _, rest = text.partition("| name of a series score |")
     patterns, _, judges = rest.partition("## ")[0].partition("| judge | what |")
     words = {
-        "LOOK": series.look_names(series.FULL),
+        "LOOK": tuple(one.name for one in needing(series.SCORES, series.Look)),
         "JUDGE": tuple(names_in_first_column(judges)),
         "KIND": ("accuracy", "macro_f1", "auroc"),
         "RATE": ("accuracy", "macro_f1"),
@@ -109,7 +111,7 @@ def test_the_reference_of_evaluations_names_every_score_of_series_and_no_other()
     named = names_in_first_column(patterns)
     for word, values in words.items():
         named = {pattern.replace(word, value) for pattern in named for value in values}
-    assert named == set(series.score_names(series.FULL))
+    assert named == set(names_of(series.SCORES))
     assert set(words["JUDGE"]) == {one.name for one in series.FULL.classifiers}
 
 

@@ -17,8 +17,8 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from gossamer.cli import driving
 from gossamer.cli.main import main
+from gossamer.driving import driver
 from gossamer.errors import ResourceError
 from gossamer.mechanisms import noise
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
@@ -117,7 +117,7 @@ def test_a_training_that_crashes_leaves_no_core(
         raise ZeroDivisionError("the power went")
 
     before = resource.getrlimit(resource.RLIMIT_CORE)
-    monkeypatch.setattr(driving, "KeyedNoise", fail)
+    monkeypatch.setattr(driver, "KeyedNoise", fail)
     try:
         with pytest.raises(ZeroDivisionError):
             train(tmp_path, flags)

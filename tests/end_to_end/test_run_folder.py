@@ -21,10 +21,11 @@ from dp_accounting import rdp
 from PIL import Image
 from safetensors import safe_open
 
-from gossamer.cli.driving import drive
-from gossamer.cli.job import TrainingJob, data_digest, remember_start
+from gossamer.cli.following import follow
 from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import load_records
+from gossamer.driving.job import TrainingJob, data_digest
+from gossamer.driving.run import begin_run, load_again
 from gossamer.privacy.accounting import fixed_pair_epsilon
 from gossamer.privacy.events import one_of_many_event
 from gossamer.privacy.keystream import KEY_BYTES
@@ -212,12 +213,10 @@ def test_the_ledger_paid_for_every_step(run: Any) -> None:
 
 def test_the_settings_on_disk_run_again_to_the_same_claim_with_other_noise(run: Any, tmp_path: Path) -> None:
     job = TrainingJob.read(RunFolder(run.path))
-    folder, key = RunFolder.create(tmp_path / "again"), read_key(RunFolder(run.path))
-    data, slots = job.load(key)
-    remember_start(folder, job, data.train, slots, key)
-    job.write(folder)
+    anew = begin_run(tmp_path / "again", job, load_again(RunFolder(run.path), job))
+    folder = anew.folder
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        assert drive(job, folder, data, slots, key, Watching(plain=True)) == 0
+        assert follow(anew, Watching(plain=True)) == 0
     assert json.loads((folder.path / "config.json").read_text()) == json.loads((run.path / "config.json").read_text())
     first, again = run.path / "release", folder.release
     claims = [json.loads((release / "privacy.json").read_text()) for release in (first, again)]

@@ -12,7 +12,7 @@ import torch
 from pyarrow import csv
 from torch.utils.data import DataLoader
 
-from gossamer.cli.handing_over import write_records
+from gossamer.driving.handing_over import write_records
 from gossamer.errors import InputError
 from gossamer.estimators import GSWGAN, DPMixture
 

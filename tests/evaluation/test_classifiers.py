@@ -15,7 +15,8 @@ from gossamer.data.catalogue import load_records
 from gossamer.errors import InputError
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE, Classifier, SmallCNN
-from gossamer.evaluation.downstream import fit_and_predict
+from gossamer.evaluation.downstream import LabelledImages, Predictions, predict_all
+from gossamer.evaluation.workers import Task
 
 THIRTEEN = (*TWELVE, SMALL_CNN)
 each_classifier = pytest.mark.parametrize("classifier", THIRTEEN, ids=lambda one: one.name)
@@ -34,8 +35,16 @@ def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classifiers, "_MIN_UPDATES", 100)
 
 
+def fit_and_predict(classifier: Classifier, x: NDArray, y: NDArray, tested: NDArray, seed: int = 0) -> Predictions:
+    train = LabelledImages(name="training images", images=x, labels=y)
+    test = LabelledImages(name="test", images=tested, labels=np.zeros(len(tested), dtype=int))
+    task = Task(classifier=classifier, train="train", tests=("test",), seed=seed)
+    (found,) = predict_all([task], {"train": train, "test": test}, num_workers=1)
+    return found
+
+
 def predict(classifier: Classifier, x: NDArray, y: NDArray, tested: NDArray, seed: int = 0) -> NDArray:
-    found = fit_and_predict(classifier, x, y, {"test": tested}, seed=seed)
+    found = fit_and_predict(classifier, x, y, tested, seed)
     assert found.note == ""
     return found.labels["test"]
 
@@ -147,7 +156,7 @@ def test_any_shape_and_any_integers_as_labels(
 @each_classifier
 def test_one_image_for_everything_counts_as_a_constant_guess_with_the_reason(classifier: Classifier) -> None:
     x, y = np.full((9, 1, 8, 8), 0.5), np.array([3, 7, 7, 3, 3, 7, 7, 5, 5])
-    found = fit_and_predict(classifier, x, y, {"test": two_classes(10)[0]}, seed=0)
+    found = fit_and_predict(classifier, x, y, two_classes(10)[0])
     assert (found.labels["test"] == 7).all()
     assert classifier.name in found.note
     assert "all images are the same" in found.note
@@ -157,7 +166,7 @@ def test_one_image_for_everything_counts_as_a_constant_guess_with_the_reason(cla
 def test_one_image_a_class_gives_an_answer(classifier: Classifier, digits: Images, short_training: None) -> None:
     x, y = digits
     classes, first = np.unique(y, return_index=True)
-    found = fit_and_predict(classifier, np.repeat(x[first], 12, axis=0), np.repeat(classes, 12), {"test": x}, seed=0)
+    found = fit_and_predict(classifier, np.repeat(x[first], 12, axis=0), np.repeat(classes, 12), x)
     assert set(found.labels["test"]) <= set(classes)
     assert bool(found.note) == (classifier.name == "lda")
     assert bool(found.note) == (len(set(found.labels["test"])) == 1)
@@ -178,7 +187,7 @@ def test_xgboost_takes_the_published_objective_by_itself(digits: Images) -> None
 @each_classifier
 @pytest.mark.parametrize("num_images", [2, 5])
 def test_a_handful_of_images_gives_an_answer(classifier: Classifier, num_images: int, short_training: None) -> None:
-    found = fit_and_predict(classifier, *two_classes(num_images), {"test": two_classes(10)[0]}, seed=0)
+    found = fit_and_predict(classifier, *two_classes(num_images), two_classes(10)[0])
     assert set(found.labels["test"]) <= {3, 7}
     assert "\n" not in found.note
 
@@ -194,7 +203,7 @@ def test_classes_missing_in_training_are_never_predicted(
 
 def test_images_too_small_for_the_cnn_are_refused() -> None:
     with pytest.raises(InputError, match="sides must be at least 4"):
-        fit_and_predict(SMALL_CNN, *two_classes(10, (1, 3, 8)), {"test": two_classes(10, (1, 3, 8))[0]}, seed=0)
+        fit_and_predict(SMALL_CNN, *two_classes(10, (1, 3, 8)), two_classes(10, (1, 3, 8))[0])
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("", 1.0), ("a", 0.0), ("a", -1.0), ("a", float("nan"))])

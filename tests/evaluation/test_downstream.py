@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import subprocess
@@ -20,13 +19,8 @@ from sklearn.datasets import load_digits
 
 from gossamer.errors import InputError
 from gossamer.evaluation.classifiers import TWELVE, Classifier
-from gossamer.evaluation.downstream import (
-    LabelledImages,
-    Task,
-    fit_and_predict,
-    predict_all,
-    seconds_left,
-)
+from gossamer.evaluation.downstream import LabelledImages, predict_all
+from gossamer.evaluation.workers import Task
 
 CLASSIFIERS: dict[str, Classifier] = {one.name: one for one in TWELVE}
 QUICK = tuple(CLASSIFIERS[name] for name in ("gaussian_nb", "decision_tree", "bagging"))
@@ -138,16 +132,6 @@ def gone(group: int) -> bool:
     return not members(group)
 
 
-def test_time_left_is_the_share_not_done(sets: dict[str, LabelledImages]) -> None:
-    asked = tasks()
-    assert math.isnan(seconds_left(asked, [], sets, elapsed=3.0))
-    found = list(predict_all(asked, sets, num_workers=1))
-    assert seconds_left(asked, found, sets, elapsed=3.0) == pytest.approx(0.0, abs=1e-9)
-    cost = sum(task.classifier.typical_seconds for task in asked)
-    left = seconds_left(asked, found[:1], sets, elapsed=3.0)
-    assert left == pytest.approx(3.0 * (cost / found[0].task.classifier.typical_seconds - 1))
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -189,6 +173,13 @@ def with_value(value: float) -> Spoil:
     return change
 
 
+def predicted(x: NDArray, y: NDArray, tested: NDArray) -> None:
+    train = LabelledImages(name="training images", images=x, labels=y)
+    test = LabelledImages(name="test", images=tested, labels=np.zeros(len(tested), dtype=int))
+    task = Task(classifier=QUICK[0], train="train", tests=("test",), seed=0)
+    list(predict_all([task], {"train": train, "test": test}, num_workers=1))
+
+
 @pytest.mark.parametrize(
     ("place", "change", "says"),
     [
@@ -211,7 +202,7 @@ def test_bad_input_is_refused_in_one_line(
     arrays = [sets["one"].images.copy(), sets["one"].labels.copy(), sets["test"].images.copy()]
     arrays[place] = change(arrays[place])
     with pytest.raises(InputError) as error:
-        fit_and_predict(QUICK[0], arrays[0], arrays[1], {"test": arrays[2]}, seed=0)
+        predicted(*arrays)
     assert says in str(error.value)
     assert "\n" not in str(error.value)
 

@@ -15,10 +15,17 @@ from numpy.typing import NDArray
 
 from gossamer.data.catalogue import load_records
 from gossamer.errors import InputError
-from gossamer.evaluation.encoder import Encoder, EncoderSettings, EncoderTraining, train_encoder
+from gossamer.evaluation.encoder import Encoder, EncoderSettings, EncoderTraining
 from gossamer.evaluation.inception_score import inception_score
 
 QUICK = EncoderSettings(num_epochs=1, min_updates=30, batch_size=32, width=4, num_features=8)
+
+
+def train_encoder(x: NDArray, y: NDArray, num_classes: int, settings: EncoderSettings | None = None) -> Encoder:
+    training = EncoderTraining(x, y, num_classes, settings)
+    for _ in training:
+        pass
+    return training.encoder()
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation import inception
-from gossamer.evaluation.inception import InceptionEncoder, find_inception_weights, inception_frechet_distance
+from gossamer.evaluation.inception import InceptionEncoder, find_inception_weights
+from gossamer.evaluation.suite import InceptionFeatures, fid_inception
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +109,12 @@ def test_batches_do_not_change_features(encoder: InceptionEncoder, received: lis
 
 def test_distance_goes_by_its_own_name(encoder: InceptionEncoder) -> None:
     features = np.random.default_rng(2).normal(size=(2, 60, 24))
-    score = inception_frechet_distance(*features, seed=3, features=encoder.description)
+    terms = {"seed": 3, "words": encoder.description, "permit_few_samples": False}
+    score = fid_inception(InceptionFeatures(draw=features[0], real=features[1], **terms))
     assert (score.name, score.seeds, score.num_synthetic) == ("fid_inception", (3,), 60)
     assert encoder.description in score.source
     with pytest.raises(InputError, match="allow-few-samples"):
-        inception_frechet_distance(features[0][:20], features[1], seed=3, features=encoder.description)
+        fid_inception(InceptionFeatures(draw=features[0][:20], real=features[1], **terms))
 
 
 def test_weights_that_were_not_published_are_named_so(

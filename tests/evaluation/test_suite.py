@@ -16,33 +16,54 @@ from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
-from gossamer.evaluation.comparison import HEADLINE
+from gossamer.evaluation.comparison import headline
 from gossamer.evaluation.downstream import LabelledImages, predict_all
-from gossamer.evaluation.encoder import Encoder, EncoderSettings, train_encoder
-from gossamer.evaluation.score import Score
-from gossamer.evaluation.suite import (
-    FULL,
-    QUICK,
-    REAL,
-    TEST,
+from gossamer.evaluation.encoder import Encoded, Encoder, EncoderSettings, EncoderTraining
+from gossamer.evaluation.listed import (
     Suite,
     SyntheticRecords,
     as_reference,
     average_over_seeds,
-    check_images,
-    check_number,
-    downstream_names,
-    downstream_tasks,
-    score_downstream,
-    score_features,
-    score_names,
+    names_of,
+    needing,
+    scores_of,
     set_name,
 )
+from gossamer.evaluation.score import Score
+from gossamer.evaluation.suite import FULL, QUICK, SCORES, ImageFeatures, check_images, check_number
+from gossamer.evaluation.use import REAL, TEST, ImageAnswers, Verdicts
+from gossamer.evaluation.workers import Task, tasks_of
 
 REQUIRED = (
     "inception_score", "frechet_distance", "precision", "recall", "density", "coverage", "cnn_accuracy",
     "mlp_accuracy", "avg12", "avg12_calibrated",
 )  # fmt: skip
+
+
+def train_encoder(x: NDArray, y: NDArray, num_classes: int, settings: EncoderSettings | None = None) -> Encoder:
+    training = EncoderTraining(x, y, num_classes, settings)
+    for _ in training:
+        pass
+    return training.encoder()
+
+
+def score_names(suite: Suite) -> tuple[str, ...]:
+    return names_of(suite.of(SCORES))
+
+
+def downstream_tasks(suite: Suite, targets: tuple[str, ...], seeds: tuple[int, ...]) -> list[Task]:
+    return tasks_of(suite, targets, seeds, train=REAL, test=TEST)
+
+
+def score_features(draw: Encoded, real: Encoded, *, permit_few_samples: bool = False) -> dict[str, Score]:
+    seen = ImageFeatures(draw=draw, real=real, seed=0, permit_few_samples=permit_few_samples)
+    return scores_of(SCORES, [seen])
+
+
+def score_downstream(
+    suite: Suite, target: str, seeds: tuple[int, ...], sets: Mapping[str, LabelledImages], verdicts: Verdicts
+) -> dict[str, Score]:
+    return scores_of(suite.of(SCORES), [ImageAnswers.of(suite, target, seeds, sets, verdicts)])
 
 
 def score(value: float, low: float, high: float, seed: int = 0) -> Score:
@@ -55,10 +76,10 @@ def score(value: float, low: float, high: float, seed: int = 0) -> Score:
 def test_the_ten_promised_scores_are_there_and_nothing_is_named_twice() -> None:
     names = score_names(FULL)
     assert set(REQUIRED) <= set(names)
-    assert set(HEADLINE) == set(REQUIRED)
+    assert headline(SCORES) == REQUIRED
     assert len(names) == len(set(names))
-    # Seven of features and the same of real images, memorisation, four for each classifier, four means.
-    assert len(names) == 2 * 7 + 1 + 13 * 4 + 4
+    # Seven of features and the same of real images, the FID, memorisation, four for each classifier, four means.
+    assert len(names) == 2 * 7 + 1 + 1 + 13 * 4 + 4
 
 
 def test_a_quick_evaluation_leaves_out_the_costly_scores_alone() -> None:
@@ -145,7 +166,8 @@ def hand_made() -> tuple[dict[str, LabelledImages], dict[tuple[str, str, int], d
 def test_verdicts_become_accuracies_and_their_means() -> None:
     sets, verdicts = hand_made()
     scores = score_downstream(FULL, "t", (7, 8), sets, verdicts)
-    assert set(scores) == set(downstream_names(FULL)) == set(score_names(FULL)) - set(score_names(FULL)[:15])
+    assert tuple(scores) == names_of(needing(SCORES, ImageAnswers))
+    assert len(scores) == 13 * 4 + 4
     assert scores["logistic_regression_accuracy"].value == pytest.approx(0.41)
     assert scores["cnn_accuracy"].value == pytest.approx(0.53)
     assert scores["cnn_accuracy_real"].value == pytest.approx(0.92)
@@ -216,11 +238,11 @@ def test_too_few_images_are_refused_before_anything_is_computed_and_just_enough_
     for permit, least in ((False, 32), (True, 12)):
         check_number("mine", least, num_features=8, num_classes=3, permit_few_samples=permit)
         encoded = encoder.encode(x[:least])
-        assert score_features([encoded], encoder.encode(x), seeds=(0,), permit_few_samples=permit)
+        assert score_features(encoded, encoder.encode(x), permit_few_samples=permit)
         with pytest.raises(InputError, match=f"mine: {least - 1} images"):
             check_number("mine", least - 1, num_features=8, num_classes=3, permit_few_samples=permit)
         with pytest.raises(InputError):
-            score_features([encoder.encode(x[: least - 1])], encoder.encode(x), seeds=(0,), permit_few_samples=permit)
+            score_features(encoder.encode(x[: least - 1]), encoder.encode(x), permit_few_samples=permit)
 
 
 def corrupted(x: NDArray[np.float32], y: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
@@ -257,7 +279,7 @@ def scored(
     # The first copy is the real images themselves.
     said |= {(REAL, one.name, 0): said[set_name("as they are", 0), one.name, 0] for one in suite.classifiers}
     return {
-        name: score_features([encoder.encode(copy)], real, seeds=(0,)) | score_downstream(suite, name, (0,), sets, said)
+        name: score_features(encoder.encode(copy), real) | score_downstream(suite, name, (0,), sets, said)
         for name, copy in copies.items()
     }
 
@@ -289,7 +311,8 @@ def test_every_score_moves_the_right_way_on_digits() -> None:
     encoder = train_encoder(data.train.x.numpy(), data.train.y.numpy(), 10, settings)
     found = scored(data.train, data.test, encoder, QUICK, 700, 360)
     real = found["as they are"]
-    assert set(score_names(QUICK)) == set(real) | set(as_reference({name: real[name] for name in FEATURE}))
+    references = as_reference({name: real[name] for name in FEATURE}, "")
+    assert set(score_names(QUICK)) == set(real) | set(references) | {"fid_inception"}
     assert real["inception_score"].value > 8
     assert real["frechet_distance"].value < 1
     assert real["frechet_distance_extrapolated"].low < 0 < real["frechet_distance_extrapolated"].high

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from gossamer.cli.tables import show_comparison
-from gossamer.cli.targets import find_target
 from gossamer.data.images import ImageSpec
 from gossamer.errors import GossamerError, InputError, one_line
+from gossamer.estimators import load_generator
 from gossamer.evaluation.comparison import compare
 from gossamer.evaluation.score import Score
+from gossamer.scoring.targets import TargetFinder
 
 NAMES = ("[red]a", "a[red", "[link=localhost]a", "a\x1b[2J\x1b]0;x\x07b", "a\u202eb", "a\rb", "%s{x}", "$a$_")
 
@@ -32,7 +33,8 @@ def score() -> Score:
 def test_a_file_s_name_is_shown_and_not_obeyed(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"{name}.npz"
     np.savez(path, x=np.zeros((5, 8, 8)), y=np.zeros(5, int))
-    target = find_target(path, ImageSpec(channels=1, height=8, width=8, class_names=tuple("0123456789")))
+    real = ImageSpec(channels=1, height=8, width=8, class_names=tuple("0123456789"))
+    target = TargetFinder(real=real, load=load_generator).find(path)
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         show_comparison(compare({target.name: {"avg12": score()}, "other": {"avg12": score()}}))

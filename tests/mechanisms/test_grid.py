@@ -186,7 +186,7 @@ class RoundsTheFloatSum(OneOfManyReleaser):
 
 def lattice(kind: type[OneOfManyReleaser], answer: float) -> float:
     """The coarsest power of two, 2^-60 at least, that all released numbers are multiples of; infinite for zeros."""
-    door = kind(PLAN, NearlyCancels(answer))
+    door = kind(PLAN, NearlyCancels(answer), gate=StepGate(PLAN))
     released = door.release(0, lambda coins: torch.full((1, 1, WIDTH), answer, dtype=torch.float64)).double()
     if not released.any():
         return math.inf
@@ -207,7 +207,7 @@ def is_on_grid(kind: type[OneOfManyReleaser]) -> bool:
     """Whether whatever is released is a multiple of the public spacing, for answers of every size."""
     rng = torch.Generator().manual_seed(1)
     answers = torch.randn(1, 1, WIDTH, generator=rng, dtype=torch.float64) * torch.logspace(-12, 0, WIDTH)
-    released = kind(PLAN, DeterministicNoise(2)).release(0, lambda coins: answers).double()
+    released = kind(PLAN, DeterministicNoise(2), gate=StepGate(PLAN)).release(0, lambda coins: answers).double()
     return torch.equal(released / SPACING, (released / SPACING).round())
 
 

@@ -11,7 +11,6 @@ from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.poisson.plan import PoissonPlan
-from gossamer.mechanisms.prospect import prospect
 from gossamer.privacy import PrivacyBudget, Unit
 
 TEN = PrivacyBudget(epsilon=10.0, delta=1e-3)
@@ -48,7 +47,7 @@ def priced(plan: OneShotPlan, budget: PrivacyBudget) -> OneShotPlan:
 @pytest.mark.parametrize("plan", [SUMS, CRITICS, SAMPLES])
 @pytest.mark.parametrize("budget", [TEN, ONE])
 def test_at_forty_seven_people_there_is_no_hope(plan: OneShotPlan, budget: PrivacyBudget) -> None:
-    found = prospect(priced(plan, budget), budget, 10_000 if isinstance(plan, PoissonPlan) else 187)
+    found = priced(plan, budget).prospect(budget, 10_000 if isinstance(plan, PoissonPlan) else 187)
     assert found.is_hopeless
     assert found.num_slots == 47
     assert found.num_slots_needed > 47
@@ -56,14 +55,14 @@ def test_at_forty_seven_people_there_is_no_hope(plan: OneShotPlan, budget: Priva
 
 @pytest.mark.parametrize("plan", [SUMS, CRITICS, SAMPLES])
 def test_a_smaller_budget_wants_more_people(plan: OneShotPlan) -> None:
-    few, many = (prospect(priced(plan, budget), budget, 187) for budget in (TEN, ONE))
+    few, many = (priced(plan, budget).prospect(budget, 187) for budget in (TEN, ONE))
     assert few.num_slots_needed < many.num_slots_needed
     assert few.ratio > many.ratio
 
 
 def test_sums_over_the_people_that_are_needed_are_as_long_as_their_noise() -> None:
-    needed = prospect(SUMS.calibrated(TEN), TEN, 187).num_slots_needed
-    found = prospect(replace(SUMS, num_slots=needed).calibrated(TEN), TEN, 187)
+    needed = SUMS.calibrated(TEN).prospect(TEN, 187).num_slots_needed
+    found = replace(SUMS, num_slots=needed).calibrated(TEN).prospect(TEN, 187)
     assert found.ratio == pytest.approx(1.0, rel=0.02)
     assert found.num_slots_needed in (needed, needed + 1)
 
@@ -71,27 +70,27 @@ def test_sums_over_the_people_that_are_needed_are_as_long_as_their_noise() -> No
 def test_signal_and_noise_of_sums_are_those_of_the_definition() -> None:
     plan = replace(SUMS, num_slots=5000, noise_multiplier=0.5)
     # A thousand people a class, each of norm sqrt 2; noise of deviation 2 x 0.5 on 501 numbers.
-    assert prospect(plan, TEN, 187).ratio == pytest.approx(1000 * 2**0.5 / 501**0.5)
+    assert plan.prospect(TEN, 187).ratio == pytest.approx(1000 * 2**0.5 / 501**0.5)
 
 
 def test_critics_with_the_people_that_are_needed_are_about_as_loud_as_their_noise() -> None:
     """The central limit theorem is off by a third at most here."""
-    needed = prospect(CRITICS.calibrated(TEN), TEN, 187).num_slots_needed
+    needed = CRITICS.calibrated(TEN).prospect(TEN, 187).num_slots_needed
     plan = replace(CRITICS, num_slots=needed, num_critics=needed // 3).calibrated(TEN)
-    assert 0.75 < prospect(plan, TEN, 187).ratio < 1.35
+    assert 0.75 < plan.prospect(TEN, 187).ratio < 1.35
 
 
 def test_samples_of_the_people_that_are_needed_are_about_as_loud_as_their_noise() -> None:
     """The central limit theorem is off by a third at most here."""
     few = replace(SAMPLES, num_steps=100)
-    needed = prospect(priced(few, TEN), TEN, 10_000).num_slots_needed
+    needed = priced(few, TEN).prospect(TEN, 10_000).num_slots_needed
     plan = replace(few, num_slots=needed, sample_rate=47 / needed).calibrated(TEN)
-    assert 0.75 < prospect(plan, TEN, 10_000).ratio < 1.35
+    assert 0.75 < plan.prospect(TEN, 10_000).ratio < 1.35
 
 
 def test_one_person_a_critic_is_hopeless_however_loud() -> None:
     loud = replace(CRITICS, num_critics=47, noise_multiplier=0.01)
-    found = prospect(loud, TEN, 187)
+    found = loud.prospect(TEN, 187)
     assert found.ratio > 1
     assert found.is_hopeless
 

@@ -57,7 +57,7 @@ def test_a_folder_that_was_renamed_is_the_same_and_one_that_was_copied_is_not(
     renamed = RunFolder(tmp_path / "renamed")
     check_goes_on_here(renamed, read_identity(renamed))
     copied = RunFolder(shutil.copytree(renamed.path, tmp_path / "copied"))
-    with pytest.raises(PrivacyError, match=r"is a copy of the run's, or was moved .* --only-copy`") as caught:
+    with pytest.raises(PrivacyError, match=r"is a copy of the run's folder, or was moved .* --only-copy`") as caught:
         check_goes_on_here(copied, read_identity(copied))
     assert caught.value.exit_code == 3
     assert str(caught.value).isprintable()

@@ -455,7 +455,7 @@ def test_a_sensitivity_without_the_factor_two_is_caught() -> None:
 def draws_stay_in_their_ball(kind: type[OneOfManyReleaser]) -> bool:
     """Whether what is released, less its noise, has norm ``C sqrt(B/c)`` at most in every draw, at huge answers."""
     gradients = 1e6 * torch.randn(PLAN.batch_size, *VIEW, generator=torch.Generator().manual_seed(0))
-    released = kind(PLAN, DeterministicNoise(3)).release(0, Spy(PLAN, gradients))
+    released = kind(PLAN, DeterministicNoise(3), gate=StepGate(PLAN)).release(0, Spy(PLAN, gradients))
     signal = released.double() - PLAN.noise_std * DeterministicNoise(3).gaussian(0, tuple(gradients.shape))
     norms = signal.unflatten(0, (PLAN.draws_per_step, -1)).flatten(start_dim=1).norm(dim=1)
     return bool((norms <= PLAN.clip_norm * math.sqrt(2) * (1 + 1e-5)).all())
@@ -478,7 +478,7 @@ def test_noise_repeated_at_every_step_is_caught() -> None:
 
 def test_an_answer_that_is_not_finite_and_gets_no_noise_is_caught() -> None:
     honest, _ = released_noise(OneOfManyReleaser(PLAN, DeterministicNoise(11), gate=StepGate(PLAN)), known_gradients())
-    broken, _ = released_noise(SkipsNonFinite(PLAN, DeterministicNoise(11)), known_gradients())
+    broken, _ = released_noise(SkipsNonFinite(PLAN, DeterministicNoise(11), gate=StepGate(PLAN)), known_gradients())
     assert p_scale(honest[:, 2:4]) > LEVEL
     assert p_scale(broken[:, 2:4]) < LEVEL
 

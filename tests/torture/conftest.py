@@ -299,7 +299,7 @@ def priced() -> Callable[[Run, int], float]:
     """Epsilon of the first steps of a run's plan."""
 
     def price(run: Run, num_steps: int) -> float:
-        from gossamer.cli.job import TrainingJob
+        from gossamer.driving.job import TrainingJob
 
         job = TrainingJob.read(RunFolder(run.path))
         statement = json.loads((run.path / "release" / "privacy.json").read_text())

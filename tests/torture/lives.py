@@ -136,25 +136,25 @@ def _opened(path: str | None) -> int:
 
 def _spy(life: dict[str, Any]) -> None:
     """The noise, the ledger and the clock of checkpoints as the test wants them."""
-    from gossamer.cli import driving, releasing
+    from gossamer.driving import driver, releasing
     from gossamer.privacy.dealing import UnitKey
 
     if life.get("noise") == "deterministic":
         # So that two runs deal the same shards, and can be compared.
         UnitKey.drawn = classmethod(lambda kind: kind(b"u" * 32))  # type: ignore[method-assign, assignment]
     if life.get("often"):
-        driving.SECONDS_BETWEEN_CHECKPOINTS = -1.0
+        driver.SECONDS_BETWEEN_CHECKPOINTS = -1.0
     journal = Path(life["journal"]).open("a", buffering=1) if "journal" in life else None  # noqa: SIM115
     noise = _watched_noise(journal)
-    driving.KeyedNoise = noise[life.get("noise", "keyed")]  # type: ignore[assignment]
-    charge = driving.LedgerFile.charge
+    driver.KeyedNoise = noise[life.get("noise", "keyed")]  # type: ignore[assignment]
+    charge = driver.LedgerFile.charge
 
     def watched(self: Any, step: int) -> None:
         charge(self, step)
         if journal:
             journal.write(json.dumps({"life": os.getpid(), "charged": step, "process": self._process_index}) + "\n")
 
-    driving.LedgerFile.charge = watched  # type: ignore[method-assign]
+    driver.LedgerFile.charge = watched  # type: ignore[method-assign]
     save = releasing.write_saved_generator
 
     def watched_save(folder: Any, step: int, **released: Any) -> Any:
@@ -166,7 +166,7 @@ def _spy(life: dict[str, Any]) -> None:
     if life.get("is_forgetful"):
         _forget_an_optimiser()
     if "signals" in life:
-        driving.json_lines = _signalling(driving.json_lines, **life["signals"])
+        driver.json_lines = _signalling(driver.json_lines, **life["signals"])
 
 
 def _forget_an_optimiser() -> None:
@@ -204,7 +204,7 @@ def _signalling(json_lines: Callable[..., Any], after: int, numbers: list[int]) 
 
 def _price_once(folder: Path) -> None:
     """Accountants whose answers are kept: every life asks the same, and it is not their sums that are tested here."""
-    from gossamer.cli import releasing
+    from gossamer.driving import releasing
     from gossamer.mechanisms import plan as priced_plan
 
     def kept(price: Callable[..., Any]) -> Callable[..., Any]:
@@ -292,7 +292,7 @@ def _half_unflushed(path: Path) -> int:
 
 def _tell_reference(run: Path, result: Path) -> int:
     """Train unbroken, and keep the digests of the state at each step, and of what is released at the end."""
-    from gossamer.cli.job import TrainingJob
+    from gossamer.driving.job import TrainingJob
     from gossamer.mechanisms.noise import DeterministicNoise
     from gossamer.methods.catalogue import book_of
     from gossamer.methods.method import RunContext
@@ -301,9 +301,9 @@ def _tell_reference(run: Path, result: Path) -> int:
 
     job = TrainingJob.read(RunFolder(run))
     key = read_key(RunFolder(run))
-    data, slots = job.load(key)
-    circumstances = RunContext(delta=job.delta, slots=slots, key=key)
-    training = book_of(job.method).method.start(job.method, data.train, DeterministicNoise(SEED), circumstances)
+    loaded = job.load(key)
+    context = RunContext(delta=job.delta, slots=loaded.slots, key=key)
+    training = book_of(job.method).method.start(job.method, loaded.data.train, DeterministicNoise(SEED), context)
     states: dict[int, list[str]] = {0: [digest(training.state_dict())]}
     for _ in training:
         states.setdefault(training.step, []).append(digest(training.state_dict()))

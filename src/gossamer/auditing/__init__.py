@@ -1,1 +1,1 @@
-"""Audits: games that an adversary plays against a mechanism, and lower bounds on epsilon from how often it wins."""
+"""Audits: games of an adversary against a mechanism, and lower bounds on epsilon from the share of games won."""

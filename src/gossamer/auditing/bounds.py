@@ -1,4 +1,4 @@
-"""Lower bounds on epsilon, and on mu of Gaussian differential privacy, from how often an adversary guesses right."""
+"""Lower bounds on epsilon, and on mu of Gaussian differential privacy, from an adversary's share of right guesses."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Games:
     """Statistics of independent games against a mechanism, played on two neighbouring data sets.
 
     Attributes:
-        first: (n,), what the adversary computed where the mechanism ran on the one data set; large speaks for it.
-        second: (n,), where it ran on the other.
+        first: (n,), the adversary's statistic on the first data set. A large value speaks for that data set.
+        second: (n,), the same statistic on the second data set.
     """
 
     first: Floats
@@ -39,7 +39,7 @@ class Games:
             raise InputError(f"an audit needs at least 2 games on either side, got {len(self.first)}; play more")
 
     def parted(self) -> tuple[Games, Games]:
-        """The first quarter of the games, to choose a threshold by, and the others, to count with it."""
+        """Split the games: the first quarter chooses a threshold, and the others count with it."""
         end = len(self.first) // 4
         return (
             Games(first=self.first[:end], second=self.second[:end]),
@@ -48,7 +48,7 @@ class Games:
 
 
 def proportion_bounds(num_hits: Counts, num_all: int, error: float) -> tuple[Floats, Floats]:
-    """Bounds on probabilities, each of which holds but for a probability of ``error`` (Clopper and Pearson 1934).
+    """Bound probabilities. Each bound holds but for a probability of ``error`` (Clopper and Pearson 1934).
 
     Args:
         num_hits: a count, or an array of counts, of ``num_all`` trials each.
@@ -70,7 +70,7 @@ def proportion_bounds(num_hits: Counts, num_all: int, error: float) -> tuple[Flo
 
 
 def epsilon_bound(games: Games, delta: float, confidence: float) -> float:
-    r"""A lower bound on epsilon at delta, from independent games.
+    r"""Compute a lower bound on epsilon at delta, from independent games.
 
     For an event E, :math:`P(E) \le e^\varepsilon Q(E) + \delta` in both orders of the neighbours, so
 
@@ -82,10 +82,10 @@ def epsilon_bound(games: Games, delta: float, confidence: float) -> float:
     Args:
         games: independent.
         delta: in (0, 1).
-        confidence: probability with which the bound holds, whatever the mechanism.
+        confidence: probability with which the bound holds, for any mechanism.
 
     Returns:
-        epsilon >= 0; 0 where nothing was shown.
+        epsilon >= 0, and 0 if nothing was shown.
 
     References: Jagielski, Ullman, Oprea 2020, "Auditing differentially private machine learning".
     """
@@ -97,17 +97,17 @@ def epsilon_bound(games: Games, delta: float, confidence: float) -> float:
 
 
 def mu_bound(games: Games, confidence: float) -> float:
-    r"""A lower bound on mu of Gaussian differential privacy, from independent games.
+    r"""Compute a lower bound on mu of Gaussian differential privacy, from independent games.
 
-    Whoever is mu-GDP has :math:`\Phi^{-1}(P(E)) - \Phi^{-1}(Q(E)) \le \mu` for every event E. All events near the
-    middle of the laws show mu, so few games are enough where epsilon would need the far tail: a factor of two that is
-    missing in the noise doubles mu, and is seen at once.
+    A mu-GDP mechanism has :math:`\Phi^{-1}(P(E)) - \Phi^{-1}(Q(E)) \le \mu` for every event E. All events near the
+    middle of the laws show mu, so few games are enough. A bound on epsilon would need the far tail. A factor of two
+    that is missing in the noise doubles mu, and is seen at once.
 
     Args:
         games: independent.
-        confidence: probability with which the bound holds, whatever the mechanism.
+        confidence: probability with which the bound holds, for any mechanism.
 
-    References: Dong, Roth, Su 2022, "Gaussian differential privacy"; Nasr et al. 2023, "Tight auditing of
+    References: Dong, Roth, Su 2022, "Gaussian differential privacy". Nasr et al. 2023, "Tight auditing of
         differentially private machine learning".
     """
 
@@ -118,7 +118,7 @@ def mu_bound(games: Games, confidence: float) -> float:
 
 
 def _bound(games: Games, value: Callable[[Floats, Floats], Floats], confidence: float) -> float:
-    """The value at an event that a quarter of the games chooses and the others count."""
+    """Compute the value at an event that a quarter of the games chooses and the others count."""
     error = (1 - confidence) / 2
     chosen, counted = games.parted()
     levels = np.linspace(0, 1, _NUM_THRESHOLDS + 2)[1:-1]
@@ -129,7 +129,7 @@ def _bound(games: Games, value: Callable[[Floats, Floats], Floats], confidence: 
 
 
 def _values_at(games: Games, thresholds: Floats, value: Callable[[Floats, Floats], Floats], error: float) -> Floats:
-    """The value at the events above each threshold, then at those not above it: (2 thresholds,)."""
+    """Compute the value at the events above each threshold, then at those not above it: (2 thresholds,)."""
     num_all = len(games.first)
     first, second = (
         num_all - np.searchsorted(np.sort(side), thresholds, "right") for side in (games.first, games.second)
@@ -144,12 +144,12 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
 
 
 def epsilon_of_mu(mu: float, delta: float) -> float:
-    """Epsilon at delta of a Gaussian mechanism whose sensitivity is mu standard deviations of its noise."""
+    """Compute epsilon at delta of a Gaussian mechanism with a sensitivity of mu standard deviations of its noise."""
     return float(gaussian_mechanism.get_epsilon_gaussian(1 / mu, delta)) if mu > 1e-9 else 0.0
 
 
 def mu_of_epsilon(epsilon: float, delta: float) -> float:
-    """mu of the Gaussian mechanism that has this epsilon at delta.
+    """Compute mu of the Gaussian mechanism that has this epsilon at delta.
 
     >>> round(1 / mu_of_epsilon(1.0, 1e-5), 2)
     3.73
@@ -162,7 +162,7 @@ def mu_of_epsilon(epsilon: float, delta: float) -> float:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Guesses:
-    """What was found out about secret bits, several of them in each run of a mechanism.
+    """The evidence on secret bits, several of them in each run of a mechanism.
 
     Attributes:
         evidence: (m,), large speaks for +1.
@@ -173,32 +173,32 @@ class Guesses:
     bits: NDArray[np.int64]
 
     def num_right(self, num_guesses: int) -> int:
-        """Right guesses, where only the clearest are made: half of them +1, the others -1."""
+        """Count the right guesses, if only the clearest are made: half of them +1, the others -1."""
         order = np.argsort(self.evidence, kind="stable")
         half = num_guesses // 2
         return int((self.bits[order[:half]] < 0).sum() + (self.bits[order[len(order) - half :]] > 0).sum())
 
 
 def epsilon_bound_of_guesses(num_right: int, num_guesses: int, num_bits: int, delta: float, confidence: float) -> float:
-    r"""A lower bound on epsilon at delta, from guesses of secret bits that one mechanism saw together.
+    r"""Compute a lower bound on epsilon at delta, from guesses of secret bits that one mechanism saw together.
 
     A mechanism that is epsilon-delta-private for a change of each bit lets nobody guess more of them right than
 
     .. math:: P(\text{right} \ge v) \le f(v) + 2 m \delta \max_{1 \le i \le m} \frac{f(v - i) - f(v)}{i}, \qquad
         f(v) = P\bigl(\mathrm{Bin}(r, e^\varepsilon / (1 + e^\varepsilon)) \ge v\bigr),
 
-    with r guesses of m bits. Neither bits' effects nor guesses need be independent: the bits alone are. Several runs
-    are one mechanism on all their bits.
+    with r guesses of m bits. Neither the bits' effects nor the guesses need be independent: the bits alone are. Several
+    runs are one mechanism on all their bits.
 
     Args:
         num_right: v.
-        num_guesses: r; chosen without a look at the evidence.
+        num_guesses: r, chosen without a look at the evidence.
         num_bits: m.
         delta: in [0, 1).
         confidence: probability with which the bound holds.
 
     Returns:
-        The largest epsilon that is refuted, 0 where none is.
+        The largest epsilon that is refuted, 0 if none is.
 
     References: Steinke, Nasr, Jagielski 2023, "Privacy auditing with one (1) training run", theorem 5.2.
 
@@ -215,7 +215,7 @@ def epsilon_bound_of_guesses(num_right: int, num_guesses: int, num_bits: int, de
 
 
 def _chance(num_right: int, num_guesses: int, num_bits: int, epsilon: float, delta: float) -> float:
-    """Probability of so many right guesses, at most, under epsilon and delta."""
+    """Bound the probability of so many right guesses under epsilon and delta."""
     tail = stats.binom.sf(np.arange(num_right, -1, -1) - 1, num_guesses, 1 / (1 + math.exp(-epsilon)))
     steps = np.arange(1, num_right + 1)
     steepest = float(((tail[1:] - tail[0]) / steps).max()) if num_right else 0.0
@@ -223,7 +223,7 @@ def _chance(num_right: int, num_guesses: int, num_bits: int, epsilon: float, del
 
 
 def choose_num_guesses(epsilon: float, num_bits: int, delta: float, confidence: float) -> int:
-    """How many guesses to make of so many bits, so that a mechanism with just this epsilon shows the most of it.
+    """Choose the number of guesses of so many bits by which a mechanism with just this epsilon shows the most of it.
 
     Public: it is a function of the claim, and of no evidence. The mechanism is taken for a Gaussian.
 
@@ -238,7 +238,7 @@ def choose_num_guesses(epsilon: float, num_bits: int, delta: float, confidence: 
     def promise(num_guesses: int) -> tuple[float, float]:
         share = _share_right(mu, num_guesses / num_bits)
         bound = epsilon_bound_of_guesses(round(num_guesses * share), num_guesses, num_bits, delta, confidence)
-        # Where nothing can be promised, the number that tells right from wrong best.
+        # If no bound can be promised, the number of guesses that tells right from wrong best is taken.
         return bound, (share - 0.5) * math.sqrt(num_guesses)
 
     options = sorted({max(2, 2 * round(share * num_bits / 2)) for share in (*_SHARES, 1.0)})
@@ -246,7 +246,10 @@ def choose_num_guesses(epsilon: float, num_bits: int, delta: float, confidence: 
 
 
 def _share_right(mu: float, share: float) -> float:
-    """Right guesses among the clearest of a Gaussian mechanism: evidence is N(+-mu/2, 1), a bit of either sign."""
+    """Compute the share of right guesses among the clearest of a Gaussian mechanism.
+
+    Evidence is N(+-mu/2, 1), with the sign of the bit.
+    """
 
     def is_beyond(threshold: float) -> float:
         return float(stats.norm.sf(threshold - mu / 2) + stats.norm.sf(threshold + mu / 2)) / 2 - share / 2

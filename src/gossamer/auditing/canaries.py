@@ -1,4 +1,4 @@
-"""Canaries: secret bits that units of protection carry through a door, and what its releases tell of them.
+"""Canaries: secret bits that units of protection carry through a door, and the evidence on them in its releases.
 
 A canary is the worst that a unit may do: it pushes as hard as the clip permits, in a direction of its own, one way or
 the other as its bit says. Doors are wrapped, not replaced, so a broken door stays broken.
@@ -21,25 +21,25 @@ from gossamer.mechanisms.poisson.door import RecordLosses, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 
 _TOO_LONG = 10.0
-"""How far beyond the clip a canary reaches, so that the clip is audited too."""
+"""The reach of a canary beyond the clip, so that the clip is audited too."""
 
 HONEST, ABSENT = -1, -2
-"""Tags of records: one that is no canary, and a canary whose bit says that it is not there."""
+"""Tags of records: one that is no canary, and a canary that is not there, as its bit says."""
 
 
 class AnsweringDoor(Protocol):
-    """`OneOfManyReleaser`, or what stands in its place."""
+    """`OneOfManyReleaser`, or a door in its place."""
 
     def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
-        """Sanitized gradients of one step."""
+        """Release the sanitized gradients of one step."""
         ...
 
 
 class GradientDoor(Protocol):
-    """`PoissonReleaser`, or what stands in its place."""
+    """`PoissonReleaser`, or a door in its place."""
 
     def release(self, step: int, parameters: Tensors, losses: RecordLosses) -> Tensors:
-        """The sanitized gradient of one step."""
+        """Release the sanitized gradient of one step."""
         ...
 
 
@@ -55,12 +55,12 @@ class Canaries:
 
     @property
     def num(self) -> int:
-        """How many."""
+        """The number of canaries."""
         return self.bits.shape[0]
 
 
 def toss_canaries(num_canaries: int, rng: np.random.Generator) -> Canaries:
-    """Fair and independent bits.
+    """Toss fair and independent bits.
 
     Raises:
         InputError: none asked for.
@@ -71,18 +71,18 @@ def toss_canaries(num_canaries: int, rng: np.random.Generator) -> Canaries:
 
 
 class CanarySanitizer:
-    r"""A door of one-of-many draws; critics 0 .. m - 1 are canaries, critic j answers ``bit_j C`` along u_j.
+    r"""A door of one-of-many draws. Critics 0 .. m - 1 are canaries: critic j answers ``bit_j C`` along u_j.
 
-    Directions u are coordinates as long as there are enough, and public random ones where there are more canaries. All
-    other critics answer as they are. With y the mean of a group's releases along u_j over ``2 C``, whose noise has
-    standard deviation :math:`s = \sigma / \sqrt{r}`, r = B/c, the likelihood ratio of the two bits gains
+    Directions u are coordinates as long as there are enough, and public random directions if there are more canaries.
+    All other critics answer as they are. y is the mean of a group's releases along u_j over ``2 C``. Its noise has
+    standard deviation :math:`s = \sigma / \sqrt{r}`, r = B/c. The likelihood ratio of the two bits gains
 
     .. math:: \log \frac{1 - \gamma + \gamma e^{(y/2 - 1/8) / s^2}}{1 - \gamma + \gamma e^{(-y/2 - 1/8) / s^2}},
         \qquad \gamma = 1/K.
 
     Args:
-        door: what is audited.
-        plan: what is claimed of it.
+        door: the audited door.
+        plan: the plan with the claim on it.
         canaries: at most as many as critics.
     """
 
@@ -96,20 +96,20 @@ class CanarySanitizer:
         self._known: dict[int, Tensor] = {}
 
     def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
-        """As the door that is audited; the evidence grows by what is released."""
+        """Release as the audited door does, and add the release to the evidence."""
         released = self._door.release(step, lambda coins: self._planted(coins, ask(coins)))
         groups = released.detach().cpu().double().unflatten(0, (self.plan.draws_per_step, -1)).flatten(start_dim=2)
         self.evidence += self._likelihood_ratio(self._along(groups.mean(dim=1)))
         return released
 
     def _along(self, vectors: Tensor) -> Tensor:
-        """Coordinates (c, m) of vectors (c, width) along the directions."""
+        """Compute the coordinates (c, m) of vectors (c, width) along the directions."""
         if self._canaries.num <= vectors.shape[1]:
             return vectors[:, : self._canaries.num]
         return vectors @ self._directions(vectors.shape[1]).T
 
     def _directions(self, width: int) -> Tensor:
-        """Unit vectors (m, width): public."""
+        """Return public unit vectors (m, width)."""
         if width not in self._known:
             if self._canaries.num <= width:
                 drawn = torch.eye(self._canaries.num, width, dtype=torch.float64)
@@ -120,7 +120,7 @@ class CanarySanitizer:
         return self._known[width]
 
     def _planted(self, coins: Tensor, answers: Tensor) -> Tensor:
-        """Answers with those of canaries in the place of their critics'."""
+        """Put the answers of canaries in the place of their critics' answers."""
         planted = answers.clone().flatten(start_dim=2)
         directions = self._directions(planted.shape[2]).to(planted)
         for group, critic in enumerate(coins.tolist()):
@@ -130,7 +130,7 @@ class CanarySanitizer:
         return planted.view(answers.shape)
 
     def _likelihood_ratio(self, mean: Tensor) -> Tensor:
-        """Summed over the groups: (c, m) -> (m,)."""
+        """Compute the log likelihood ratio, summed over the groups: (c, m) -> (m,)."""
         plan = self.plan
         variance = plan.noise_std**2 / (2 * plan.clip_norm) ** 2 / (plan.batch_size // plan.draws_per_step)
         y = mean / (2 * plan.clip_norm)
@@ -140,15 +140,15 @@ class CanarySanitizer:
 
 
 class CanaryGradient:
-    r"""A door of DP-SGD whose records carry tags: a canary's gradient is ``C`` along its own coordinate, or nothing.
+    r"""A door of DP-SGD with tags on its records: a canary's gradient is ``C`` along its own coordinate, or nothing.
 
-    The tag is the last tensor of the door's records: `HONEST`, `ABSENT`, or the number of a canary whose bit is +1.
-    With y the released sum along coordinate j over C, whose noise has standard deviation :math:`\sigma`, the likelihood
-    ratio of being there gains :math:`\log(1 - q + q e^{(y - 1/2) / \sigma^2})`.
+    The tag is the last tensor of the door's records: `HONEST`, `ABSENT`, or the number of a canary with bit +1. y is
+    the released sum along coordinate j over C, with noise of standard deviation :math:`\sigma`. The likelihood ratio of
+    being there gains :math:`\log(1 - q + q e^{(y - 1/2) / \sigma^2})`.
 
     Args:
-        door: what is audited.
-        plan: what is claimed of it.
+        door: the audited door.
+        plan: the plan with the claim on it.
         canaries: at most as many as parameters.
     """
 
@@ -159,7 +159,7 @@ class CanaryGradient:
         self._num = canaries.num
 
     def release(self, step: int, parameters: Tensors, losses: RecordLosses) -> Tensors:
-        """As the door that is audited; the evidence grows by what is released."""
+        """Release as the audited door does, and add the release to the evidence."""
         if sum(map(torch.numel, parameters.values())) < self._num:
             raise InputError(f"{self._num} canaries, but the discriminator has fewer parameters")
 
@@ -176,12 +176,12 @@ class CanaryGradient:
         return released
 
     def _first(self, tensors: Tensors) -> Tensor:
-        """The first m coordinates."""
+        """Return the first m coordinates."""
         return torch.cat([tensor.flatten() for tensor in tensors.values()])[: self._num]
 
 
 def tags_of(canaries: Canaries, num_records: int) -> Tensor:
-    """Tags of records of which the first are canaries, one record a unit: int64 (num_records,).
+    """Tag records of which the first are canaries, one record a unit: int64 (num_records,).
 
     Raises:
         InputError: more canaries than records.
@@ -194,7 +194,7 @@ def tags_of(canaries: Canaries, num_records: int) -> Tensor:
 
 
 def _log_mixture(share: float, exponent: Tensor) -> Tensor:
-    """``log(1 - share + share exp(exponent))``."""
+    """Compute ``log(1 - share + share exp(exponent))``."""
     if share == 1:
         return exponent
     return torch.logaddexp(torch.full_like(exponent, math.log1p(-share)), exponent + math.log(share))

@@ -1,7 +1,7 @@
 """A simulation of the accounting: whole runs on the fixed pair of data sets, told apart by the likelihood ratio.
 
-The pair is the one below whose epsilon no accountant comes (docs/concepts/one-of-many.md): all critics but one answer
-alike, that one alike too or the opposite. The games are independent, so the bound is the plainest that there is.
+No accountant can come below the epsilon of this pair (docs/concepts/one-of-many.md). All critics but one answer alike,
+that one alike too or the opposite. The games are independent, so the bound is the plainest that there is.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ NOTE = "Whole runs on one fixed pair of data sets; the adversary knows all but c
 
 
 def audit_fixed_pair(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeSanitizer = guard) -> AuditResult:
-    r"""All T c draws of a run on either data set of the fixed pair; ``num_games`` runs on each.
+    r"""Audit all T c draws of a run on either data set of the fixed pair, by ``num_games`` runs on each.
 
-    With y the place of a draw's release on the line between the two answers, 0 at the common one and 1 at the other,
-    the statistic is :math:`\sum \log(1 - \gamma + \gamma e^{(y - 1/2) / s^2})`, :math:`\gamma = 1/K`,
-    :math:`s = \sigma / \sqrt{B/c}`.
+    y is the place of a draw's release on the line between the two answers, 0 at the common one and 1 at the other.
 
-    Guarantee: with a true claim the bound exceeds it with a probability of at most one minus the confidence.
+    .. math:: \sum \log(1 - \gamma + \gamma e^{(y - 1/2) / s^2}), \quad \gamma = 1/K, \quad s = \sigma / \sqrt{B/c}
+
+    is the statistic.
+
+    Guarantee: with a true claim the bound exceeds the claim with a probability of at most one minus the confidence.
 
     Args:
-        plan: what is claimed.
+        plan: the plan with the claim.
         delta: of the claim.
         effort: games and confidence.
         make: the door for a plan, which is asked all draws of a run in one step.
@@ -49,7 +51,7 @@ def audit_fixed_pair(plan: OneOfManyPlan, delta: float, effort: Effort, make: Ma
 
 
 def _statistic(plan: OneOfManyPlan, make: MakeSanitizer, *, is_different: bool) -> float:
-    """Of one run. Critic 0 is the one that may answer otherwise."""
+    """Compute the statistic of one run. Critic 0 is the one that may answer otherwise."""
     folded = replace(
         plan,
         num_steps=1,

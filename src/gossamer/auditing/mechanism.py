@@ -1,8 +1,9 @@
 """Audits of the doors alone, at the settings of a plan, with the worst that neighbouring data sets can be.
 
-Two kinds of game. *One answer*: the unit that differs is known to be drawn, so that all that protects it is noise;
-this shows mu, and sees a wrong sensitivity. *Composition*: all draws of a run with their secret coins, many canaries at
-once, and the likelihood ratio of all that was released; this shows epsilon, and sees a wrong price of the sampling.
+There are two kinds of game. *One answer*: the unit that differs is known to be drawn, so that only noise protects it.
+This game shows mu, and sees a wrong sensitivity. *Composition*: all draws of a run with their secret coins, many
+canaries at once, and the likelihood ratio of all releases. This game shows epsilon, and sees a wrong price of the
+sampling.
 """
 
 from __future__ import annotations
@@ -63,13 +64,13 @@ _MOST_CANARIES = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How much an audit does, and how sure its bounds are.
+    """The size of an audit, and the confidence of its bounds.
 
     Attributes:
         num_games: of one answer.
-        num_bits: secret bits of the composition, at least; runs are played until there are so many.
+        num_bits: least number of secret bits of the composition. Runs are played until there are so many.
         confidence: of each bound.
-        seed: of bits and directions; noise and coins are those of the mechanism, and secret.
+        seed: of bits and directions. Noise and coins are drawn by the mechanism, and secret.
 
     Raises:
         InputError: a number out of range.
@@ -89,16 +90,16 @@ class Effort:
 
 
 Watch = Callable[[int, int], None]
-"""Told how many bits were played, of how many."""
+"""A listener that is told the number of bits played, and the number of all bits."""
 
 
 def guard(plan: OneOfManyPlan) -> OneOfManyReleaser:
-    """The door of the library, with a key of its own."""
+    """Make the door of the library, with a key of its own."""
     return OneOfManyReleaser(plan, KeyedNoise(), gate=StepGate(plan))
 
 
 def guard_gradient(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...]) -> PoissonReleaser:
-    """The door of the library, with a key of its own."""
+    """Make the door of the library, with a key of its own."""
     return PoissonReleaser(plan, units, records, KeyedNoise(), chunk_size=_AT_ONCE, gate=StepGate(plan))
 
 
@@ -106,13 +107,15 @@ def guard_gradient(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...])
 
 
 def audit_answers(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeSanitizer = guard) -> AuditResult:
-    """The noise on the answers of one draw, the critic that differs being drawn: it answers one way, or the opposite.
+    """Audit the noise on the answers of one draw. The critic that differs is drawn.
+
+    That critic answers one way, or the opposite.
 
     Guarantee: with a true claim the bound on mu exceeds ``sqrt(B/c) / noise_multiplier`` with a probability of at most
     one minus the confidence.
 
     Args:
-        plan: what is claimed.
+        plan: the plan with the claim.
         delta: of the claim.
         effort: games and confidence.
         make: the door for a plan.
@@ -141,14 +144,15 @@ def audit_answers(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeS
 def audit_gradients(
     plan: PoissonPlan, delta: float, effort: Effort, make: MakeGradient = guard_gradient
 ) -> AuditResult:
-    """The noise on a sum of gradients, the unit that differs being drawn: it is there with all that the clip permits,
-    or it is not there.
+    """Audit the noise on a sum of gradients. The unit that differs is drawn.
+
+    The unit contributes all that the clip permits, or it is not there.
 
     Guarantee: with a true claim the bound on mu exceeds ``1 / noise_multiplier`` with a probability of at most one
     minus the confidence.
 
     Args:
-        plan: what is claimed.
+        plan: the plan with the claim.
         delta: of the claim.
         effort: games and confidence.
         make: the door for a plan, units and records.
@@ -178,7 +182,7 @@ def _sorted_by_sign(evidence: np.ndarray, signs: np.ndarray) -> Games:
 def of_games(
     kind: str, games: Games, claimed_mu: float, delta: float, confidence: float, note: str = ANSWER_NOTE
 ) -> AuditResult:
-    """What independent games against Gaussian noise show, beside the claim."""
+    """Compare the bound from independent games against Gaussian noise with the claim."""
     mu = mu_bound(games, confidence)
     return AuditResult(
         kind=kind,
@@ -204,12 +208,12 @@ def audit_draws(
     make: MakeSanitizer = guard,
     watch: Watch = lambda done, all: None,
 ) -> AuditResult:
-    """All T c draws of a run, many canaries at once: how well coins and noise together hide what a critic answers.
+    """Audit all T c draws of a run, many canaries at once: coins and noise together must hide a critic's answers.
 
-    Guarantee: with a true claim the bound exceeds it with a probability of at most one minus the confidence.
+    Guarantee: with a true claim the bound exceeds the claim with a probability of at most one minus the confidence.
 
     Args:
-        plan: what is claimed.
+        plan: the plan with the claim.
         delta: of the claim.
         effort: bits and confidence.
         make: the door for a plan.
@@ -235,12 +239,12 @@ def audit_samples(
     make: MakeGradient = guard_gradient,
     watch: Watch = lambda done, all: None,
 ) -> AuditResult:
-    """All T Poisson samples of a run, many canaries at once, each of them there or not.
+    """Audit all T Poisson samples of a run, many canaries at once, each of them there or not.
 
     Guarantee: as `audit_draws`.
 
     Args:
-        plan: what is claimed.
+        plan: the plan with the claim.
         delta: of the claim.
         effort: bits and confidence.
         make: the door for a plan, units and records.
@@ -257,7 +261,7 @@ def audit_samples(
 
 
 def _only_canaries(plan: PoissonPlan, num_canaries: int) -> Units:
-    """Slots of a plan of which the first hold a canary each, all its records alike, and the others nothing."""
+    """Fill the first slots of a plan with a canary each, all its records alike, and leave the other slots empty."""
     m = plan.records_per_unit
     counts = torch.zeros(plan.num_slots, dtype=torch.int64)
     counts[:num_canaries] = m
@@ -276,7 +280,7 @@ def _play_gradient(plan: PoissonPlan, canaries: Canaries, door: GradientDoor) ->
 
 
 def _rounds(num: int, effort: Effort, play: Callable[[Canaries], np.ndarray], watch: Watch) -> Guesses:
-    """Runs with fresh bits until there are enough."""
+    """Play runs with fresh bits until there are enough bits."""
     rng = np.random.default_rng(effort.seed)
 
     def played() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -291,7 +295,7 @@ def _rounds(num: int, effort: Effort, play: Callable[[Canaries], np.ndarray], wa
 
 
 def of_guesses(kind: str, rounds: Guesses, claimed_epsilon: float, delta: float, confidence: float) -> AuditResult:
-    """What guesses of canaries' bits show, beside the claim; how many are made follows from the claim alone."""
+    """Compare the bound from guesses of canaries' bits with the claim, which alone decides the number of guesses."""
     num_bits = len(rounds.bits)
     num_guesses = choose_num_guesses(claimed_epsilon, num_bits, delta, confidence)
     num_right = rounds.num_right(num_guesses)

@@ -1,4 +1,4 @@
-"""Membership inference: whether training records lie closer to what a generator makes than records it never saw."""
+"""Membership inference: do training records lie closer to a generator's records than records that it never saw?"""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _FALSE_ALARMS = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class AttackScore:
-    """How well one attack tells members from others.
+    """The success of one attack at telling members from others.
 
     Attributes:
         name: of the attack.
-        auc: probability that a member scores above another record; 0.5 is chance.
+        auc: probability that a member scores above another record. 0.5 is chance.
         low: lower end of the interval of `auc`.
         high: upper end.
-        caught: members recognised where one in a hundred of the others is taken for a member.
-        caught_low: lower end of the interval of `caught`; the threshold counts as given.
+        caught: share of members recognised while one in a hundred of the others is taken for a member.
+        caught_low: lower end of the interval of `caught`. The threshold counts as given.
         caught_high: upper end.
     """
 
@@ -50,9 +50,9 @@ class AttackScore:
 
 
 def attack_by_distance(records: Floats, synthetic: Floats, reference: Floats) -> Floats:
-    """The nearer the nearest synthetic record, the more like a member, beside the nearest of the reference records.
+    """Score records by their distance to the nearest synthetic record, beside the nearest reference record.
 
-    ``log d(x, reference) - log d(x, synthetic)``: records that are near to everything are no sign.
+    The score is ``log d(x, reference) - log d(x, synthetic)``: records that are near to everything are no sign.
 
     Args:
         records: (n, d), to be scored.
@@ -68,7 +68,7 @@ def attack_by_distance(records: Floats, synthetic: Floats, reference: Floats) ->
 
 
 def attack_by_density_ratio(records: Floats, synthetic: Floats, reference: Floats) -> Floats:
-    """Density of the synthetic records over that of the reference records, by distances to fifth neighbours.
+    """Score records by the synthetic records' density over the reference records', by distances to fifth neighbours.
 
     Both densities are estimated in the first principal directions of the synthetic records.
 
@@ -101,7 +101,7 @@ ATTACKS: tuple[tuple[str, Callable[[Floats, Floats, Floats], Floats]], ...] = (
 def infer_membership(
     members: Floats, held_out: Floats, synthetic: Floats, confidence: float, seed: int = 0
 ) -> tuple[AttackScore, ...]:
-    """Both attacks, on as many members as held-out records; the other half of those is the reference.
+    """Run both attacks on equal numbers of members and held-out records. The other held-out ones are the reference.
 
     Args:
         members: (n, ...), training records.
@@ -131,7 +131,7 @@ def infer_membership(
 
 
 def score_attack(name: str, members: Floats, others: Floats, confidence: float) -> AttackScore:
-    """Area under the curve with the interval of DeLong, and members caught at one false alarm in a hundred.
+    """Compute the area under the curve with DeLong's interval, and members caught at one false alarm in a hundred.
 
     Args:
         name: of the attack.
@@ -157,7 +157,7 @@ def score_attack(name: str, members: Floats, others: Floats, confidence: float) 
 
 
 def _area(members: Floats, others: Floats) -> tuple[float, float]:
-    """Area under the curve and its standard error, ties counted half."""
+    """Compute the area under the curve and its standard error, ties counted half."""
     ranks = stats.rankdata(np.concatenate([members, others]))
     n, m = len(members), len(others)
     above = (ranks[:n] - stats.rankdata(members)) / m
@@ -167,7 +167,7 @@ def _area(members: Floats, others: Floats) -> tuple[float, float]:
 
 
 def _log_distance(records: Floats, to: Floats, neighbour: int) -> Floats:
-    """Logarithm of the distance to a nearest neighbour; a copy counts as very near, not as infinitely so."""
+    """Compute the log distance to a nearest neighbour. A copy counts as very near, not as infinitely near."""
     with from_extra("evaluate", "an attack on members"):
         from sklearn.neighbors import NearestNeighbors
 

@@ -1,4 +1,4 @@
-"""Audits of one-shot sums: the two contents of a slot that are farthest apart, told apart by what a plan releases."""
+"""Audits of one-shot sums: the two contents of a slot that are farthest apart, told apart by a plan's releases."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ _TOO_LONG = 10.0
 _MOST_AT_ONCE = 32
 
 _GRID = 2.0**-8
-"""Pairs of contents are equally far apart where their distances differ by no more than the grid of the door moves them.
-"""
+"""Pairs of contents count as equally far apart if their distances differ by no more than the door's grid moves them."""
 
 
 class SummingDoor(Protocol):
-    """`OneShotReleaser`, or what stands in its place."""
+    """`OneShotReleaser`, or a door in its place."""
 
     def release(self, step: int, chunks: Iterable[Slots]) -> Tensor:
-        """One noisy sum."""
+        """Release one noisy sum."""
         ...
 
 
@@ -46,24 +45,24 @@ MakeReleaser = Callable[[OneShotPlan], SummingDoor]
 
 
 def guard_sums(plan: OneShotPlan) -> OneShotReleaser:
-    """The door of the library, with a key of its own."""
+    """Make the door of the library, with a key of its own."""
     return OneShotReleaser(plan, KeyedNoise(), gate=StepGate(plan))
 
 
 def audit_sums(
     plan: OneShotPlan, delta: float, effort: Effort, make: MakeReleaser = guard_sums
 ) -> tuple[AuditResult, ...]:
-    r"""How far releases tell two contents of a slot apart, by the likelihood ratio of Gaussians: all, and each.
+    r"""Audit how far releases tell two contents of a slot apart, by the likelihood ratio of Gaussians: all, and each.
 
-    With :math:`a_i, b_i` what the two contents add to release i and :math:`\tau_i` the standard deviation of its noise
-    as claimed, the statistic is :math:`\sum_i \langle x_i, a_i - b_i \rangle / \tau_i^2`, and each of its terms where
-    there are several. Several slots play at once, each in coordinates that the others leave alone.
+    The two contents add :math:`a_i` and :math:`b_i` to release i, and :math:`\tau_i` is the standard deviation of its
+    noise as claimed. The statistic is :math:`\sum_i \langle x_i, a_i - b_i \rangle / \tau_i^2`, and each of its terms
+    if there are several. Several slots play at once, each in coordinates that the others leave alone.
 
     Guarantee: with a true claim and noise that is independent over coordinates, some bound exceeds its own claim with
     a probability of at most one minus the confidence.
 
     Args:
-        plan: what is claimed; people's slots cost what records' do, so one record a slot is played.
+        plan: the plan with the claim. People's slots have the price of records' slots: each slot plays one record.
         delta: of the claim.
         effort: games and confidence.
         make: the door for a plan.
@@ -98,9 +97,9 @@ class _Board:
     """Games that are played at once.
 
     Attributes:
-        plan: the plan with vectors just wide enough; its noise is that of the plan that is audited.
+        plan: the plan with vectors just wide enough, and the noise of the audited plan.
         contents: for each release, the second and the first content of every slot that plays.
-        directions: for each release, how the sum moves when a slot changes from second to first: (slots, size).
+        directions: for each release, the move of the sum when a slot changes from second to first: (slots, size).
     """
 
     plan: OneShotPlan
@@ -113,7 +112,7 @@ class _Board:
         return len(self.contents[0][0].groups)
 
     def play(self, door: SummingDoor, sides: np.ndarray) -> np.ndarray:
-        """One run of the plan, slot s holding its first content where ``sides[s]`` is 1: (slots, releases)."""
+        """Run the plan once, slot s with its first content if ``sides[s]`` is 1: (slots, releases)."""
         return np.stack([self._score(step, door, sides) for step in range(len(self.contents))], axis=1)
 
     def _score(self, step: int, door: SummingDoor, sides: np.ndarray) -> np.ndarray:
@@ -128,7 +127,7 @@ class _Board:
 
 
 def _board_of(plan: OneShotPlan) -> _Board:
-    """As many slots as may play without meeting: one where the worst pair lies in two groups."""
+    """Lay out as many slots as may play without meeting: one slot if the worst pair lies in two groups."""
     small = [_small(release.contribution) for release in plan.releases]
     pairs = [worst_pair(contribution) for contribution in small]
     is_apart = all(torch.equal(first.groups, second.groups) for first, second in pairs)
@@ -147,31 +146,31 @@ def _board_of(plan: OneShotPlan) -> _Board:
 
 
 def _small(contribution: Contribution) -> Contribution:
-    """The same bound and sensitivity in two coordinates and two groups at most."""
+    """Shrink a plan to two coordinates and two groups at most, with the same bound and sensitivity."""
     return replace(contribution, dim=min(contribution.dim, 2), num_groups=min(contribution.num_groups, 2))
 
 
 def _totals(contribution: Contribution, slots: Slots) -> Tensor:
-    """What each row adds by itself, (rows, size)."""
+    """Compute the contribution of each row by itself, (rows, size)."""
     rows = zip(slots.vectors, slots.groups, strict=True)
     return torch.stack([contribution.total(Slots(vectors=row[None], groups=group[None])) for row, group in rows])
 
 
 def _spread(content: Slots, num: int) -> Slots:
-    """The content for so many slots, each in coordinates of its own."""
+    """Spread the content over so many slots, each in coordinates of its own."""
     return Slots(vectors=torch.block_diag(*[content.vectors] * num), groups=content.groups.repeat(num))
 
 
 def worst_pair(contribution: Contribution) -> tuple[Slots, Slots]:
-    """Two contents of one slot that move the sum the farthest, found by trying: the claimed sensitivity is not asked.
+    """Find two contents of one slot that move the sum the farthest, by trying: the claimed sensitivity is not used.
 
-    Opposite vectors, vectors at every angle, of one group or of two, all longer than the radius; and an empty slot,
-    which is a row that is not finite.
+    Opposite vectors are tried, and vectors at every angle, of one group or of two, all longer than the radius. So is an
+    empty slot: a row that is not finite.
     """
     candidates = [(_distance(contribution, pair), pair) for pair in _candidates(contribution)]
     best = max(distance for distance, _ in candidates)
     far = [found for found in candidates if found[0] >= (1 - _GRID) * best]
-    # Of pairs that are equally far apart one of a single group is taken: then many slots can play at once.
+    # Among equally distant pairs, a pair of a single group is taken: then many slots can play at once.
     of_one_group = [found for found in far if torch.equal(found[1][0].groups, found[1][1].groups)]
     return max(of_one_group or far, key=lambda found: found[0])[1]
 

@@ -1,4 +1,4 @@
-"""What an audit found, beside what is claimed."""
+"""The finding of an audit, beside the claim."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class AuditResult:
     """A lower bound that holds with some confidence, beside the claim that it must not exceed.
 
     Attributes:
-        kind: which audit.
-        lower_bound_epsilon: at `delta`; 0 where nothing was shown.
+        kind: name of the audit.
+        lower_bound_epsilon: at `delta`, 0 if nothing was shown.
         claimed_epsilon: at `delta`.
         delta: of both.
-        confidence: probability with which the lower bound holds, whatever the mechanism.
-        num_games: games, or secret bits, that it rests on.
-        lower_bound_mu: in terms of Gaussian differential privacy, where the audit gives one.
+        confidence: probability with which the lower bound holds, for any mechanism.
+        num_games: games, or secret bits, that the bound rests on.
+        lower_bound_mu: in terms of Gaussian differential privacy, if the audit gives one.
         claimed_mu: the same of the claim.
         details: further numbers by name.
-        note: what the figures mean, a sentence or two.
+        note: the meaning of the figures, a sentence or two.
 
     Raises:
         InputError: a number out of range.
@@ -52,10 +52,10 @@ class AuditResult:
 
     @property
     def is_within_claim(self) -> bool:
-        """Whether no lower bound exceeds its claim."""
+        """True if no lower bound exceeds its claim."""
         is_mu_within = self.lower_bound_mu is None or self.claimed_mu is None or self.lower_bound_mu <= self.claimed_mu
         return self.lower_bound_epsilon <= self.claimed_epsilon and is_mu_within
 
     def to_json(self) -> dict[str, object]:
-        """Plain types, one key for each attribute, and the verdict."""
+        """Convert to plain types, one key for each attribute, and the verdict."""
         return asdict(self) | {"details": dict(self.details), "is_within_claim": self.is_within_claim}

@@ -15,7 +15,7 @@ from dp_accounting import DpEvent
 from rich.console import Console
 from rich.table import Table
 
-from gossamer.cli.arguments import Numbers, accountable, check_accountable, choose, read_arguments
+from gossamer.cli.arguments import Numbers, choose, read_arguments
 from gossamer.errors import InputError
 from gossamer.privacy.accounting import (
     calibrate_noise_multiplier,
@@ -36,6 +36,7 @@ from gossamer.privacy.events import (
     under_replacement,
 )
 from gossamer.privacy.gaussian_dp import mu_of
+from gossamer.privacy.priceable import accountable, check_accountable
 from gossamer.privacy.published import (
     PUBLISHED_CAVEAT,
     PUBLISHED_DP_CGAN_CAVEAT,

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import difflib
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from gossamer.cli.help_page import choice_asked, help_asked
 from gossamer.cli.options import Setting
 from gossamer.errors import InputError
 
-if TYPE_CHECKING:  # a second or two, which accounting does without
-    import torch
-
 T = TypeVar("T")
 
-DeviceName = Literal["auto", "cpu", "cuda"]
-PrecisionName = Literal["fp32", "bf16"]
-UnitName = Literal["record", "person"]
 Numbers = tuple[float, ...]
 Counts = tuple[int, ...]
 Names = tuple[str, ...]
@@ -152,64 +144,3 @@ def choose(words: Sequence[str], choices: Mapping[str, str], *, program: str, wh
     way_out = f"perhaps you meant `gossamer {program} {near[0]}`" if near else f"`gossamer {program} --help` has them"
     said = f", not {words[0]!r}" if words else ""
     raise InputError(f"{program}: name the {what} first ({', '.join(choices)}){said}; {way_out}")
-
-
-def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float | None, epsilon: float | None) -> None:
-    """Refuse numbers that no accountant here can compute with. Settings without a guarantee are refused elsewhere.
-
-    Args:
-        num_critics: K, at most a thousand million.
-        answers: T B, at most 1e11.
-        noise_multiplier: between 0.001 and 1e6 if it is above 0, or None.
-        epsilon: at most 1e5, or None.
-
-    Raises:
-        InputError: a number is beyond its limit.
-    """
-    noise, budget = 1.0 if noise_multiplier is None else noise_multiplier, 0.0 if epsilon is None else epsilon
-    for name, value, least, most in (
-        ("--num-critics", num_critics, -math.inf, 1e9),
-        ("--num-steps times --batch-size", answers, -math.inf, 1e11),
-        ("--noise-multiplier", noise, 1e-3 if noise > 0 else -math.inf, 1e6),
-        ("--epsilon", budget, -math.inf, 1e5 if budget < math.inf else math.inf),
-    ):
-        if value < least or value > most:
-            raise InputError(
-                f"{name} is {value:g}: too {'small' if value < least else 'large'} to account for; give a "
-                f"{'larger' if value < least else 'smaller'} one"
-            )
-
-
-@contextlib.contextmanager
-def accountable() -> Iterator[None]:
-    """Refuse, in one line, numbers that only together are beyond an accountant.
-
-    Raises:
-        InputError: in place of an overflow or a division by zero.
-    """
-    try:
-        yield
-    except ArithmeticError:
-        raise InputError("these numbers together are too large or too small to account for; change one") from None
-
-
-def find_device(name: DeviceName) -> torch.device:
-    """Find the device to compute on; ``auto`` takes a GPU if there is one.
-
-    Raises:
-        InputError: cuda was asked for and there is none.
-    """
-    import torch
-
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("--device cuda: this machine has no usable GPU; use --device cpu or auto")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
-def find_precision(name: PrecisionName) -> torch.dtype:
-    """Find the precision for training critics and generator; critics answer in float32 with either."""
-    import torch
-
-    return torch.bfloat16 if name == "bf16" else torch.float32

@@ -18,40 +18,28 @@ from rich.table import Table
 
 from gossamer.auditing.bounds import Guesses
 from gossamer.auditing.canaries import toss_canaries
-from gossamer.auditing.mechanism import (
-    Effort,
-    Watch,
-    audit_answers,
-    audit_draws,
-    audit_gradients,
-    audit_samples,
-    of_guesses,
-)
+from gossamer.auditing.mechanism import Effort, of_guesses
 from gossamer.auditing.membership import WARNING, AttackScore, infer_membership
-from gossamer.auditing.one_shot import audit_sums
 from gossamer.auditing.result import AuditResult
-from gossamer.cli.arguments import choose, find_device, read_arguments
-from gossamer.cli.audited import num_canaries_for, play_training
-from gossamer.cli.estimate import estimate_cost
-from gossamer.cli.job import TrainingJob, check_held_out, slots_kept
+from gossamer.cli.arguments import choose, read_arguments
 from gossamer.cli.options import Mark
-from gossamer.cli.priceable import check_priceable
+from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
-from gossamer.cli.releasing import say
-from gossamer.cli.series_choice import load_chosen
 from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.data.series_choice import load_chosen
+from gossamer.driving.audited import audit_plan, num_canaries_for, play_training
+from gossamer.driving.estimate import estimate_cost
+from gossamer.driving.job import TrainingJob
+from gossamer.driving.run import check_held_out, load_again, slots_kept
 from gossamer.errors import InputError, PrivacyError, ResourceError
 from gossamer.estimators import load_generator
 from gossamer.extras import need
-from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
-from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.plan import AbstractPlan
-from gossamer.mechanisms.poisson.plan import PoissonPlan
-from gossamer.methods.catalogue import book_of
+from gossamer.nn.devices import find_device
+from gossamer.privacy.priceable import check_priceable
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
-from gossamer.runs.key_file import read_key
 
 KINDS = {
     "mechanism": "lower bounds on epsilon, from games against the doors of the run's method; seconds to minutes",
@@ -156,20 +144,8 @@ def _mechanism(asked: AuditMechanism) -> int:
     folder = RunFolder.open(asked.run)
     job, plan = _planned(folder)
     with progress() as watched:
-        results = _audit_plan(plan, job.delta, effort, lambda done, all: watched.count("bits", done, all))
+        results = audit_plan(plan, job.delta, effort, lambda done, all: watched.count("bits", done, all))
     return _conclude(folder, results, asked.json)
-
-
-def _audit_plan(plan: Any, delta: float, effort: Effort, watch: Watch) -> list[AuditResult]:
-    """Every audit that suits a plan."""
-    match plan:
-        case OneOfManyPlan():
-            return [audit_answers(plan, delta, effort), audit_draws(plan, delta, effort, watch=watch)]
-        case PoissonPlan():
-            return [audit_gradients(plan, delta, effort), audit_samples(plan, delta, effort, watch=watch)]
-        case OneShotPlan():
-            return [*audit_sums(plan, delta, effort)]
-    raise InputError(f"no audit is known for a {type(plan).__name__}; use a run of another method")
 
 
 # ---- whole trainings ------------------------------------------------------------------------------------------------
@@ -180,9 +156,9 @@ def _training(asked: AuditTraining) -> int:
     folder = RunFolder.open(asked.run)
     job, plan = _planned(folder)
     spec = _spec(folder, job)
-    num_canaries = num_canaries_for(job.method, spec, max(1, math.floor(slots_kept(folder).expected_training)))
+    num_canaries = num_canaries_for(job.method, spec, slots_kept(folder).to_learn_from)
     num_runs = -(-asked.num_bits // num_canaries)
-    cost = estimate_cost(book_of(job.method).method, job.method, spec, slots_kept(folder), find_device("cpu"))
+    cost = estimate_cost(job.of_method, job.method, spec, slots_kept(folder), find_device("cpu"))
     say(
         f"{num_runs} trainings with {num_canaries} canaries each, on random records: about "
         f"{num_runs * cost.seconds / 60:.1f} min"
@@ -201,7 +177,7 @@ def _training(asked: AuditTraining) -> int:
 
 
 def _planned(folder: RunFolder) -> tuple[TrainingJob, AbstractPlan]:
-    """Settings of a run, and what they cost; numbers that no small machine can price are refused here."""
+    """Read the settings of a run and their plan. Numbers that no small machine can price are refused here."""
     job = TrainingJob.read(folder)
     plan = job.plan(slots_kept(folder))
     check_priceable(plan.event, job.delta)
@@ -209,10 +185,10 @@ def _planned(folder: RunFolder) -> tuple[TrainingJob, AbstractPlan]:
 
 
 def _spec(folder: RunFolder, job: TrainingJob) -> AbstractSpec:
-    """Shape and classes of the records, from the release where there is one: they are public."""
+    """Find shape and classes of the records, from the release if there is one: they are public."""
     if folder.generator_file.is_file():
         return load_generator(folder.path).recipe.spec
-    return job.load(read_key(folder))[0].train.spec
+    return load_again(folder, job).data.train.spec
 
 
 # ---- members --------------------------------------------------------------------------------------------------------
@@ -256,13 +232,13 @@ def _membership(asked: AuditMembership) -> int:
 
 def _members(job: TrainingJob, asked: AuditMembership) -> tuple[RecordSet, RecordSet]:
     folder = RunFolder.open(asked.run)
-    key = read_key(folder)
-    data, _ = job.load(key)
+    loaded = load_again(folder, job)
+    data = loaded.data
     check_held_out(folder, data.train)
     held_out = data.test
     if asked.held_out is not None:
         data_dir = None if job.data_dir is None else Path(job.data_dir)
-        held_out = load_chosen(asked.held_out, data_dir, job.num_classes, job.series, key).train
+        held_out = load_chosen(asked.held_out, data_dir, job.num_classes, job.series, loaded.key).train
     if held_out is None:
         raise InputError(f"{data.train.name}: has no test records; name records that no training saw with --held-out")
     if held_out.spec.shape != data.train.spec.shape:

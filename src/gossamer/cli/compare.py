@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +10,14 @@ from typing import Annotated, Any
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
-from gossamer.cli.scoring import Scored, ScoringChoice, load_real, score_targets
+from gossamer.cli.scoring import ScoringChoice, load_real, score_targets
 from gossamer.cli.tables import show_comparison
-from gossamer.cli.targets import Target, find_checkpoints, find_target
-from gossamer.cli.write_up import check_place, write_up
-from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.evaluation.comparison import Comparison, compare
 from gossamer.evaluation.record import NOT_COVERED
+from gossamer.scoring.findings import Scored
+from gossamer.scoring.targets import named_apart
+from gossamer.scoring.write_up import check_place, write_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +47,13 @@ def run(arguments: Sequence[str]) -> int:
     if asked.out is not None:
         check_place(asked.out)
     real = load_real(asked.choice, asked.targets)
-    targets = named_apart([_found(asked, path, real.train.spec) for path in asked.targets])
+    finder = asked.choice.finder(real.train.spec)
+    have_saved = [asked.checkpoints and (path / "release" / "checkpoints").is_dir() for path in asked.targets]
+    groups = [
+        finder.find_saved(path) if has_saved else (finder.find(path),)
+        for path, has_saved in zip(asked.targets, have_saved)
+    ]
+    targets = named_apart(groups)
     if len(targets) < 2:
         raise InputError("name two targets or more, or use gossamer evaluate")
     scored = score_targets(asked.choice, targets, real)
@@ -68,36 +72,8 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _found(asked: Compare, path: Path, real: AbstractSpec) -> tuple[Target, ...]:
-    if asked.checkpoints and (path / "release" / "checkpoints").is_dir():
-        return find_checkpoints(path, real, asked.choice.evenness)
-    return (find_target(path, real, asked.choice.series.columns(), asked.choice.evenness),)
-
-
-def named_apart(groups: Sequence[Sequence[Target]]) -> list[Target]:
-    """All targets; those of a name that an earlier group has taken get a number behind it.
-
-    Args:
-        groups: what was found at each path: one target, or all the saved generators of a run.
-    """
-    apart: dict[str, Target] = {}
-    for group in groups:
-        numbered = (_numbered(group, number) for number in itertools.count(1))
-        free = next(targets for targets in numbered if not any(target.name in apart for target in targets))
-        apart |= {target.name: target for target in free}
-    return list(apart.values())
-
-
-def _numbered(group: Sequence[Target], number: int) -> list[Target]:
-    if number == 1:
-        return list(group)
-    named = [dataclasses.replace(target, name=f"{target.name} ({number})") for target in group]
-    # Saved generators are a line of their own in a picture; single ones share that of their mechanism.
-    return [dataclasses.replace(one, series=f"{one.series} ({number})") if len(group) > 1 else one for one in named]
-
-
 def as_json(scored: Sequence[Scored], comparison: Comparison) -> dict[str, Any]:
-    """Every target's record, and for each score the target that is best beyond doubt, or null."""
+    """Return every target's record, and for each score the target that is best beyond doubt, or null."""
     best = {row.name: None if row.best is None else comparison.targets[row.best] for row in comparison.rows}
     return {
         "format": "gossamer-comparison-1",

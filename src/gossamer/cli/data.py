@@ -15,7 +15,7 @@ from rich.table import Table
 
 from gossamer.cli.arguments import choose, read_arguments
 from gossamer.cli.options import Mark
-from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions
+from gossamer.cli.series_options import NOTHING_SAID, SeriesOptions
 from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, describe, load_records
 from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE

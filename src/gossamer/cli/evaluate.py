@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
-from gossamer.cli.scoring import Scored, ScoringChoice, load_real, score_targets
+from gossamer.cli.scoring import ScoringChoice, load_real, score_targets
 from gossamer.cli.tables import show_checkpoints, show_evaluation
-from gossamer.cli.targets import Target, find_checkpoints, find_target
-from gossamer.cli.write_up import check_place, write_up
 from gossamer.errors import InputError
 from gossamer.evaluation.record import NOT_COVERED
+from gossamer.scoring.findings import Scored
+from gossamer.scoring.targets import Target
+from gossamer.scoring.write_up import check_place, write_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,8 @@ def run(arguments: Sequence[str]) -> int:
     """Score one target, or every generator of a run."""
     asked = read_arguments(Evaluate, arguments, program="evaluate")
     real = load_real(asked.choice, (asked.target,))
-    targets = _targets(asked, real.train.spec)
+    finder = asked.choice.finder(real.train.spec)
+    targets = finder.find_saved(asked.target) if asked.checkpoints else (finder.find(asked.target),)
     place = _place(asked, targets[-1])
     scored = score_targets(asked.choice, targets, real)
     tree = as_json(scored)
@@ -59,14 +61,8 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _targets(asked: Evaluate, real: Any) -> tuple[Target, ...]:
-    if asked.checkpoints:
-        return find_checkpoints(asked.target, real, asked.choice.evenness)
-    return (find_target(asked.target, real, asked.choice.series.columns(), asked.choice.evenness),)
-
-
 def _place(asked: Evaluate, target: Target) -> Path | None:
-    """Where to write, checked before anything is computed."""
+    """Return the folder to write, checked before anything is computed."""
     place = asked.out
     if place is None and target.run is not None:
         place = target.run.private / "evaluation"
@@ -76,7 +72,7 @@ def _place(asked: Evaluate, target: Target) -> Path | None:
 
 
 def as_json(scored: Sequence[Scored]) -> dict[str, Any]:
-    """The record of the last target; where there are several, theirs under ``checkpoints``."""
+    """Return the record of the last target; of several, theirs under ``checkpoints``."""
     if not scored:
         raise InputError("nothing was scored")
     trees = [one.evaluation.to_json() for one in scored]

@@ -31,6 +31,11 @@ def outlive_readers() -> None:
         sys.stderr = _stream(_Aside(2), sys.stderr)
 
 
+def say(line: str) -> None:
+    """Print a line about progress, on standard error."""
+    print(f"gossamer: {line}", file=sys.stderr)
+
+
 class _Output(io.FileIO):
     """A descriptor that swallows what nobody reads, and says once that it cannot be written for another reason."""
 

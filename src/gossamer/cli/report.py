@@ -12,12 +12,12 @@ from typing import Annotated, TypeVar
 import torch
 
 from gossamer.cli.arguments import read_arguments
-from gossamer.cli.branches import joint_prices
-from gossamer.cli.job import TrainingJob
-from gossamer.cli.ledger import account
 from gossamer.cli.options import Mark
-from gossamer.cli.verify import examine
 from gossamer.data.records import RecordSet
+from gossamer.driving.branches import joint_prices
+from gossamer.driving.examination import examine
+from gossamer.driving.job import TrainingJob
+from gossamer.driving.spending import account
 from gossamer.errors import InputError, PrivacyError, one_line
 from gossamer.estimators import load_generator
 from gossamer.extras import need
@@ -269,7 +269,7 @@ def _real(asked: Report, data: str, folder: RunFolder, spec: Spec) -> tuple[Exhi
     """Real records for the classes that are shown: held-out ones where there are any."""
     job = TrainingJob.read(folder)
     data_dir = job.data_dir if asked.data_dir is None else str(asked.data_dir)
-    found, _ = dataclasses.replace(job, data=data, data_dir=data_dir).load(read_key(folder))
+    found = dataclasses.replace(job, data=data, data_dir=data_dir).load(read_key(folder)).data
     records = found.train if found.test is None else found.test
     if records.spec.shape != spec.shape or records.spec.num_classes != spec.num_classes:
         raise InputError(f"--data {data}: records of another shape or of other classes than the run learnt from")

@@ -10,8 +10,8 @@ from typing import Annotated
 import torch
 
 from gossamer.cli.arguments import Names, read_arguments
-from gossamer.cli.handing_over import write_folder_cards, write_records
 from gossamer.cli.options import Mark
+from gossamer.driving.handing_over import write_folder_cards, write_records
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
 

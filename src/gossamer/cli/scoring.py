@@ -1,40 +1,36 @@
-"""Scores targets against real data: what `gossamer evaluate` and `gossamer compare` share."""
+"""The options and the real data that `gossamer evaluate` and `gossamer compare` share."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from gossamer.cli.bench import Findings, RealRecords, Terms, versions
-from gossamer.cli.job import TrainingJob, check_held_out
-from gossamer.cli.kinds import AbstractKind, kind_of
+from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
-from gossamer.cli.releasing import say
-from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
-from gossamer.cli.targets import Target
+from gossamer.cli.series_options import NOTHING_SAID, SeriesOptions
 from gossamer.data.catalogue import is_named
+from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
+from gossamer.data.series_choice import load_chosen
+from gossamer.driving.job import TrainingJob
+from gossamer.driving.run import check_held_out
 from gossamer.errors import InputError
+from gossamer.estimators import load_generator
 from gossamer.evaluation.inception import WEIGHTS_NAME, WEIGHTS_VARIABLE, find_inception_weights
-from gossamer.evaluation.record import Claim, Evaluation
-from gossamer.evaluation.suite import SyntheticRecords
 from gossamer.extras import need
 from gossamer.privacy.adjacency import Unit
-from gossamer.runs.cache import CacheFolder, content_key
+from gossamer.runs.cache import CacheFolder
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
+from gossamer.scoring.evaluations import Scoring, bench_for
+from gossamer.scoring.findings import RealRecords, Scored, Terms
+from gossamer.scoring.targets import Target, TargetFinder
 
-SCORING_FORMAT = 1
-"""Part of every key of a kept evaluation: changes when equal images no longer mean equal scores."""
 FULL_NUM_SEEDS = 3
 QUICK_NUM_SEEDS = 1
 _MOST_SEEDS = 1000
-_KIND = "evaluation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +73,15 @@ class ScoringChoice:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """One a repetition."""
+        """Seeds, one a repetition."""
         default = QUICK_NUM_SEEDS if self.quick else FULL_NUM_SEEDS
         number = default if self.num_seeds is None else self.num_seeds
         return tuple(range(self.seed, self.seed + number))
+
+    def finder(self, real: AbstractSpec) -> TargetFinder:
+        """Return what finds targets to score against real records."""
+        columns, evenness = self.series.columns(), self.evenness
+        return TargetFinder(real=real, load=load_generator, columns=columns, evenness=evenness)
 
     def check(self) -> None:
         """Refuse numbers that ask for nothing.
@@ -103,29 +104,12 @@ class ScoringChoice:
             raise InputError("--evenness must be between 0, the released shares, and 1, all classes alike")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Scored:
-    """A target with its scores.
-
-    Attributes:
-        target: what was scored.
-        evaluation: the record.
-        images: the first seed's draw, images or series.
-        findings: what the bench found out, with what only pictures show.
-    """
-
-    target: Target
-    evaluation: Evaluation
-    images: SyntheticRecords
-    findings: Findings
-
-
 def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
-    """Training and test images, those held out by the key of the first target that is a run.
+    """Read training and test records, those held out by the key of the first target that is a run.
 
     Args:
-        choice: what was asked for.
-        targets: paths of what is scored.
+        choice: the options.
+        targets: paths of the targets.
 
     Raises:
         InputError: an option that asks for nothing; no test images, no labels, or test images of another shape or of
@@ -155,19 +139,19 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
             f"{choice.test_data}: other classes than --data; where one has no image, make it an empty sub-folder"
         )
     real = RealRecords(train=data.train, test=test)
-    kind_of(real.train.spec).check_real(choice.data, real)
+    bench_for(real.train.spec).check_real(choice.data, real)
     return real
 
 
 def _held_out_by(choice: ScoringChoice, targets: Sequence[Path]) -> RunFolder | None:
-    """The run that was named, or the first target that is one: its key says who was held out. None without any."""
+    """Return the run that was named, or the first target that is one: its key says who was held out."""
     if choice.key_of is not None:
         return RunFolder.open(choice.key_of)
     return next((run for run in map(RunFolder, targets) if run.key_file.is_file()), None)
 
 
 def _unit_of(run: RunFolder, choice: ScoringChoice) -> Unit:
-    """Whom the run protects, on which the usual split depends; says so where it learnt from another division."""
+    """Return the unit that the run protects, for the usual split; say so if the run learnt from another division."""
     job = TrainingJob.read(run)
     unit = Unit(job.unit)
     if job.series.reading(job.data, unit=unit).split != choice.series.reading(choice.data, unit=unit).split:
@@ -176,7 +160,7 @@ def _unit_of(run: RunFolder, choice: ScoringChoice) -> Unit:
 
 
 def _is_data_of(run: RunFolder, choice: ScoringChoice) -> bool:
-    """Whether a run learnt from this data, read and divided alike: its training side is known by its digest then."""
+    """Tell if a run learnt from this data, read and divided alike: its training side is known by its digest then."""
     job = TrainingJob.read(run)
     unit, source = Unit(job.unit), choice.data if is_named(choice.data) else str(Path(choice.data).resolve())
     is_same_source = (source, choice.num_classes) == (job.data, job.num_classes)
@@ -184,50 +168,29 @@ def _is_data_of(run: RunFolder, choice: ScoringChoice) -> bool:
 
 
 def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRecords) -> list[Scored]:
-    """Score all targets. What depends on real images alone is computed once; what is in the cache is not again.
+    """Score all targets, and say how far that is. What is in the cache is not computed again.
 
     Raises:
-        InputError: images that cannot be scored.
+        InputError: records that cannot be scored.
     """
     cache = CacheFolder.default()
-    kind = kind_of(real.train.spec)
-    terms = _terms(choice, kind, targets, cache)
-    kind.check_number(f"{real.test.name} (the real test records)", real.test.num_records, terms, real)
-    draws = {target.name: _draws(terms, kind, target, real) for target in targets}
-    num_beside = min(real.train.num_records, terms.num_samples)
-    kind.check_number(f"{real.train.name} (the real training records)", num_beside, terms, real)
-    keys = _keys(terms, draws, real)
-    kept = {name: _kept(cache, key) for name, key in keys.items()}
-    found = {name: findings for name, findings in kept.items() if findings is not None}
-    missing = {name: images for name, images in draws.items() if name not in found}
-    if missing:
-        say(f"{terms.suite} scores of {', '.join(missing)}; what depends on {real.train.name} alone comes first")
+    scoring = Scoring.begin(_terms(choice, targets, cache), targets, real, cache)
+    if scoring.lacking:
+        first = f"what depends on {real.train.name} alone comes first"
+        say(f"{scoring.bench.suite.name} scores of {', '.join(scoring.lacking)}; {first}")
         with progress() as watched:
-            fresh = kind.prepare(terms, real, cache, watched.count).score(missing, watched.count)
-        for name, findings in fresh.items():
-            cache.save_json(_KIND, keys[name], findings.to_json())
-        found |= fresh
-    return [_scored(terms, kind, target, draws[target.name][0], found[target.name], real) for target in targets]
+            scoring = scoring.completed(watched.count)
+    return scoring.scored()
 
 
-def _draws(terms: Terms, kind: AbstractKind, target: Target, real: RealRecords) -> list[SyntheticRecords]:
-    draws = []
-    for seed in terms.seeds:
-        draw = target.draw(terms.num_samples, seed)
-        kind.check_draw(target.name, draw, real)
-        kind.check_number(target.name, len(draw.x), terms, real)
-        draws.append(draw)
-    return draws
-
-
-def _terms(choice: ScoringChoice, kind: AbstractKind, targets: Sequence[Target], cache: CacheFolder) -> Terms:
+def _terms(choice: ScoringChoice, targets: Sequence[Target], cache: CacheFolder) -> Terms:
     num_workers = os.cpu_count() or 1 if choice.num_workers is None else choice.num_workers
     if num_workers < 1:
         raise InputError("--num-workers must be at least 1; leave it out for one a core")
     # As many of every target, and of real images beside them: scores of unequal numbers do not compare.
     sizes = [target.num_images for target in targets if target.num_images is not None]
     return Terms(
-        suite=kind.suite_name(quick=choice.quick),
+        is_quick=choice.quick,
         seeds=choice.seeds,
         num_samples=min([choice.num_samples, *sizes]),
         permit_few_samples=choice.allow_few_samples,
@@ -237,65 +200,8 @@ def _terms(choice: ScoringChoice, kind: AbstractKind, targets: Sequence[Target],
 
 
 def _weights(choice: ScoringChoice, cache: CacheFolder) -> Path | None:
-    """The Inception network's file if one is named, or lies where it is looked for."""
+    """Return the Inception network's file if one is named, or lies where it is looked for."""
     is_named = choice.inception_weights is not None or bool(os.environ.get(WEIGHTS_VARIABLE))
     if not is_named and not (cache.path / WEIGHTS_NAME).is_file():
         return None
     return find_inception_weights(choice.inception_weights, cache.path)
-
-
-def _keys(terms: Terms, draws: dict[str, list[SyntheticRecords]], real: RealRecords) -> dict[str, str]:
-    """A digest of all that the scores of a target depend on, for each target."""
-    records = {"train": real.train, "test": real.test}
-    parts = {f"{name}_{part}": getattr(one, part) for name, one in records.items() for part in ("x", "y", "people")}
-    arrays = {name: part.numpy() for name, part in parts.items() if part is not None}
-    settings = {
-        "format": SCORING_FORMAT,
-        "real": content_key(arrays, None),
-        "suite": terms.suite,
-        "seeds": list(terms.seeds),
-        "num_samples": terms.num_samples,
-        "permit_few_samples": terms.permit_few_samples,
-        "inception_weights": None if terms.inception_weights is None else _file_digest(terms.inception_weights),
-        "versions": versions(),
-    }
-    return {name: content_key(_arrays(images), settings) for name, images in draws.items()}
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _arrays(images: Sequence[SyntheticRecords]) -> dict[str, np.ndarray]:
-    arrays = {f"x{number}": draw.x for number, draw in enumerate(images)}
-    return arrays | {f"y{number}": draw.y for number, draw in enumerate(images) if draw.y is not None}
-
-
-def _kept(cache: CacheFolder, key: str) -> Findings | None:
-    tree = cache.load_json(_KIND, key)
-    try:
-        return None if tree is None else Findings.from_json(tree)
-    except InputError:
-        return None
-
-
-def _scored(
-    terms: Terms, kind: AbstractKind, target: Target, images: SyntheticRecords, findings: Findings, real: RealRecords
-) -> Scored:
-    statement = target.statement
-    claim = None
-    if statement is not None:
-        claim = Claim(mechanism=statement.mechanism, epsilon=statement.epsilon, delta=statement.delta, step=target.step)
-    evaluation = Evaluation(
-        target=target.name,
-        claim=claim,
-        data=real.train.name,
-        suite=terms.suite,
-        num_samples=len(images.x),
-        seeds=terms.seeds,
-        scores=findings.scores,
-        skipped=kind.skipped(terms, images, findings),
-        notes=findings.notes + target.notes,
-    )
-    return Scored(target=target, evaluation=evaluation, images=images, findings=findings)

@@ -10,9 +10,9 @@ from typing import Final
 
 import torch
 
-from gossamer.cli.estimate import random_records
 from gossamer.data.images import ImageSpec
-from gossamer.estimators.generator_file import load_generator, write_generator_file
+from gossamer.driving.estimate import random_records
+from gossamer.driving.generator_file import load_generator, write_generator_file
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser

@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gossamer.cli.scoring import Scored
 from gossamer.evaluation.classifiers import SMALL_CNN, TWELVE
-from gossamer.evaluation.comparison import HEADLINE, SHOWN_FIRST, Comparison, in_order, reference_of
+from gossamer.evaluation.comparison import Comparison, headline, in_order, reference_of
 from gossamer.evaluation.score import Score
-from gossamer.evaluation.series.suite import FULL, names_of_direction
+from gossamer.evaluation.series.suite import FULL, WAYS, rates_of
+from gossamer.evaluation.suite import SCORES
 from gossamer.privacy.statement import shown_epsilon
+from gossamer.scoring.findings import Scored
 
 _NUM_NAMED = 6
 _NAME_WIDTH = 30
@@ -24,13 +25,12 @@ _OF_IMAGES = {
     for one in (*TWELVE, SMALL_CNN)
 }
 _OF_SERIES = {
-    one.name: (*(f"{way}_{one.name}_accuracy" for way in ("tstr", "trtr", "trts")), f"tstr_{one.name}_macro_f1")
-    for one in FULL.classifiers
+    one.name: (*(f"{way}_{one.name}_accuracy" for way in WAYS), f"tstr_{one.name}_macro_f1") for one in FULL.classifiers
 }
 
 
 def show_evaluation(one: Scored) -> None:
-    """All scores of one target."""
+    """Show all scores of one target."""
     evaluation, console = one.evaluation, Console()
     heading = f"{evaluation.target} against {evaluation.data}{_price(one)}, {_repetitions(one)}"
     # A file's name is no markup.
@@ -54,8 +54,8 @@ def show_evaluation(one: Scored) -> None:
 
 
 def show_checkpoints(scored: Sequence[Scored]) -> None:
-    """A row for each saved generator: epsilon, step, headline scores; as many tables as the width asks for."""
-    names = [name for name in SHOWN_FIRST if all(name in one.evaluation.scores for one in scored)]
+    """Show a row for each saved generator: epsilon, step, headline scores; as many tables as the width asks for."""
+    names = [name for name in headline() if all(name in one.evaluation.scores for one in scored)]
     console = Console()
     per_table = max(1, (console.width - _NAME_WIDTH // 2) // _CELL_WIDTH)
     for start in range(0, len(names), per_table):
@@ -70,14 +70,14 @@ def show_checkpoints(scored: Sequence[Scored]) -> None:
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """Targets side by side; a star where one is best and no other's interval reaches it."""
+    """Show targets side by side; a star where one is best and no other's interval reaches it."""
     console = Console()
     per_table = max(1, (console.width - _NAME_WIDTH) // _CELL_WIDTH)
     for start in range(0, len(comparison.targets), per_table):
         shown = range(start, min(start + per_table, len(comparison.targets)))
         table = _table(("score", "better"), tuple(escape(comparison.targets[place]) for place in shown))
         for row in comparison.rows:
-            if row.name in SHOWN_FIRST:
+            if row.name in headline():
                 cells = ((row.cells[place], " *" if row.best == place else "") for place in shown)
                 shown_cells = ("" if cell is None else _above_interval(cell, star) for cell, star in cells)
                 name = row.name if row.is_like_with_like else f"{row.name} ~"
@@ -98,11 +98,11 @@ def _table(words: Sequence[str], numbers: Sequence[str]) -> Table:
 
 
 def _show_classifiers(console: Console, scores: Mapping[str, Score]) -> None:
-    """Every classifier, unless all of them stand among the headline scores."""
+    """Show every classifier, unless all of them stand among the headline scores."""
     found = {
         name: sides for all_sides in (_OF_IMAGES, _OF_SERIES) for name, sides in all_sides.items() if sides[0] in scores
     }
-    if {sides[0] for sides in found.values()} <= set(HEADLINE):
+    if {sides[0] for sides in found.values()} <= set(headline(SCORES)):
         return
     table = _table(
         ("accuracy",), ("synthetic\nto real", "real\nto real", "real\nto synthetic", "macro-F1,\nsynthetic to real")
@@ -114,11 +114,10 @@ def _show_classifiers(console: Console, scores: Mapping[str, Score]) -> None:
 
 
 def _classifier_scores() -> set[str]:
-    """What is in the table of classifiers, or left to the files."""
+    """Name the scores that stand in the table of classifiers, or are left to the files."""
     of_images = {name for sides in _OF_IMAGES.values() for name in sides}
-    of_series = {name for way in ("tstr", "trtr", "trts") for name in names_of_direction(FULL, way)}
-    of_series -= {f"{way}_{kind}" for way in ("tstr", "trtr", "trts") for kind in ("accuracy", "macro_f1", "auroc")}
-    return (of_images | of_series | {f"{name}_people" for name in of_series}) - set(HEADLINE)
+    of_series = {name for way in WAYS for one in FULL.classifiers for name in rates_of(way, one.name)}
+    return (of_images | of_series | {f"{name}_people" for name in of_series}) - set(headline(SCORES))
 
 
 def _price(one: Scored) -> str:

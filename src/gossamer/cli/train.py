@@ -3,55 +3,44 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
-from gossamer.cli.arguments import (
-    Counts,
-    DeviceName,
-    Numbers,
-    PrecisionName,
-    UnitName,
-    accountable,
-    check_accountable,
-    choose,
-    find_device,
-    find_precision,
-    read_arguments,
-    read_known_arguments,
-)
-from gossamer.cli.driving import drive
-from gossamer.cli.estimate import estimate_cost
-from gossamer.cli.job import TrainingJob, check_same_start, remember_start
-from gossamer.cli.milestones import Milestone, find_milestones, round_up, show_milestones
+from gossamer.cli.arguments import Counts, Numbers, choose, read_arguments, read_known_arguments
+from gossamer.cli.following import follow
 from gossamer.cli.options import Mark
-from gossamer.cli.processes import num_processes, process_number, wait_for_folder
-from gossamer.cli.protection import describe_prospect, describe_unit, protect
-from gossamer.cli.series_choice import NOTHING_SAID, SeriesOptions, load_chosen
+from gossamer.cli.series_options import NOTHING_SAID, SeriesOptions
 from gossamer.cli.watching import Watching
-from gossamer.data.catalogue import is_named
 from gossamer.data.records import RecordData
+from gossamer.data.series_choice import load_chosen
+from gossamer.driving.estimate import estimate_cost
+from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
+from gossamer.driving.kinds_of_plans import check_shares_work, critics_and_answers
+from gossamer.driving.milestones import Milestone, find_milestones
+from gossamer.driving.processes import num_processes, process_number, wait_for_folder
+from gossamer.driving.protection import describe_prospect, describe_unit, protect
+from gossamer.driving.run import begin_run
 from gossamer.errors import InputError
 from gossamer.extras import need
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.catalogue import BOOKS, find_book
-from gossamer.methods.gs_wgan.training import GSWGANConfig
 from gossamer.methods.method import AbstractTraining, Method, RunContext
 from gossamer.methods.recipe import RecipeBook
-from gossamer.privacy.adjacency import Unit
-from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
+from gossamer.nn.devices import DeviceName, PrecisionName, find_device, find_precision
+from gossamer.privacy.adjacency import Unit, UnitName
+from gossamer.privacy.budget import PrivacyBudget, chosen_delta
 from gossamer.privacy.dealing import UnitKey
+from gossamer.privacy.priceable import accountable, check_accountable
 from gossamer.privacy.slots import PublicSlots
-from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
+from gossamer.privacy.statement import PrivacyStatement, round_up, shown_epsilon
 from gossamer.runs.config_io import from_json_tree
 from gossamer.runs.files import read_json
 from gossamer.runs.folder import RunFolder
@@ -60,6 +49,10 @@ from gossamer.runs.key_file import read_key
 C = TypeVar("C")
 
 DEFAULT_EPSILON = 10.0
+TUNING_NOTE = (
+    "Each may be shared, and all of them with the final one, at the final epsilon. Choosing among them by a score on "
+    "private data is tuning: no statement covers it."
+)
 _SUMMARIES = {
     "dp-mixture": "Gaussians drawn from a few noisy moments: seconds, and the best scores here; begin with it",
     "dp-merf": "a generator fitted to one noisy mean of random features: a minute or two",
@@ -166,23 +159,8 @@ class Begun:
     key_of: Path | None = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Loaded:
-    """The records of a run, divided by its key; private, but for the number of slots.
-
-    Attributes:
-        data: training records, and those held out.
-        slots: how many units there are, in public.
-        key: secret.
-    """
-
-    data: RecordData
-    slots: PublicSlots
-    key: UnitKey
-
-
 def _find_key(begun: Begun) -> UnitKey:
-    """The key of the run: new, or that of an earlier one; processes that torchrun started share the first one's."""
+    """Find the key of the run: new, that of an earlier one, or for torchrun's processes that of the first one."""
     # Privacy: a rank that dealt by another key would put a person into two shards.
     if process_number() > 0 and begun.out is not None:
         return read_key(wait_for_folder(begun.out))
@@ -197,32 +175,29 @@ def _load(choice: DataChoice, key: UnitKey) -> Loaded:
 
 def _settings(book: RecipeBook[C], choice: DataChoice, loaded: Loaded) -> C:
     # Privacy: sizes follow from the public number of slots, never from how many there are.
-    spec, most = loaded.data.train.spec, max(1, math.floor(loaded.slots.expected_training))
-    return _named_recipe(book, choice, spec.shape) or book.for_own(spec, most).config
+    spec = loaded.data.train.spec
+    return _named_settings(book, choice, spec.shape) or book.for_own(spec, loaded.slots.to_learn_from).config
 
 
-def _named_recipe(book: RecipeBook[C], choice: DataChoice, shape: tuple[int, ...] | None) -> C | None:
+def _named_settings(book: RecipeBook[C], choice: DataChoice, shape: tuple[int, ...] | None) -> C | None:
     if choice.recipe is not None and choice.recipe.endswith(".json"):
         return _settings_of(book.method, Path(choice.recipe))
-    if choice.recipe is not None:
-        return book.find(choice.recipe).config
-    if is_named(choice.data) and book.has_for(choice.data, shape):
-        return book.find_for(choice.data, shape).config
-    return None
+    recipe = book.named(choice.recipe, choice.data, shape)
+    return None if recipe is None else recipe.config
 
 
 def _settings_of(method: Method[C], file: Path) -> C:
-    """The method's settings in a run's `config.json`, without the noise: that follows from the budget."""
+    """Read the method's settings in a run's `config.json`, without the noise: that follows from the budget."""
     tree = read_json(file)
     settings: Any = from_json_tree(method.config, tree.get("method") if isinstance(tree, dict) else None, str(file))
     return dataclasses.replace(settings, noise_multiplier=None)
 
 
 def _recipe_for_help(book: RecipeBook[C], rest: Sequence[str], program: str) -> dict[str, object]:
-    """Settings that the help shows: those of the recipe that was named, else of MNIST's, if the method has one."""
+    """Find the settings that the help shows: of the recipe that was named, else of MNIST's, if there is one."""
     known = [word for word in rest if word not in ("-h", "--help")]
     choice = read_known_arguments(DataChoice, ["--data=mnist", *known], program=program)
-    config = _named_recipe(book, choice, None)
+    config = _named_settings(book, choice, None)
     if config is None and book.has_for("mnist"):
         config = book.find_for("mnist").config
     return {} if config is None else {"method": config}
@@ -234,8 +209,7 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:
     if asked.tensorboard:
         need("tensorboard", "--tensorboard")
     data, slots = loaded.data, loaded.slots
-    delta = default_delta(slots.number) if asked.delta is None else asked.delta
-    check_delta(delta, slots.number)
+    delta = chosen_delta(asked.delta, slots.number)
     device = find_device(asked.device)
     with accountable():
         config = _with_noise(asked, method, slots, delta)
@@ -245,62 +219,48 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:
         _announce(training.statement, data)
         _advise(training, data)
         if milestones:
-            show_milestones(milestones)
+            _show_milestones(milestones)
     if asked.dry_run or asked.out is None:
         print(estimate_cost(method, config, data.train.spec, slots, device))
         return 0
-    if num_processes() > 1 and not isinstance(config, GSWGANConfig):
-        raise InputError(f"{method.name} works in one process: start it without torchrun")
-    job = TrainingJob(
-        data=_whole_path(asked.choice.data),
-        data_dir=None if asked.choice.data_dir is None else str(asked.choice.data_dir.resolve()),
-        num_classes=asked.choice.num_classes,
-        series=asked.choice.series,
+    if num_processes() > 1:
+        check_shares_work(config)
+    job = _job(asked, config, delta, device, milestones)
+    return follow(begin_run(asked.out, job, loaded), Watching(plain=asked.plain, tensorboard=asked.tensorboard))
+
+
+def _job(
+    asked: Train[Any], config: Any, delta: float, device: torch.device, milestones: Sequence[Milestone]
+) -> TrainingJob:
+    choice = asked.choice
+    return TrainingJob(
+        data=whole_path(choice.data),
+        data_dir=None if choice.data_dir is None else str(choice.data_dir.resolve()),
+        num_classes=choice.num_classes,
+        series=choice.series,
         delta=delta,
         device="cuda" if device.type == "cuda" else "cpu",
         precision=asked.precision,
         method=config,
-        unit=asked.choice.unit,
-        num_people=asked.choice.num_people,
-        num_records=asked.choice.num_records,
+        unit=choice.unit,
+        num_people=choice.num_people,
+        num_records=choice.num_records,
         num_tuning_runs=asked.num_tuning_runs,
         save_at_steps=tuple(milestone.step for milestone in milestones),
     )
-    folder = _claim(asked.out, job, loaded)
-    watching = Watching(plain=asked.plain, tensorboard=asked.tensorboard)
-    return drive(job, folder, data, slots, loaded.key, watching)
-
-
-def _claim(path: Path, job: TrainingJob, loaded: Loaded) -> RunFolder:
-    """A new run folder with its settings in it. Processes that torchrun started beside share the first one's."""
-    if process_number() > 0:
-        folder = wait_for_folder(path)
-        check_same_start(folder, job, loaded.data.train, loaded.slots)
-        return folder
-    folder = RunFolder.create(path)
-    with folder.locked():
-        if folder.config_file.exists():
-            raise InputError(f"{path}: another process has just begun a run here; name another --out")
-        remember_start(folder, job, loaded.data.train, loaded.slots, loaded.key)
-        job.write(folder)
-    return folder
 
 
 def _with_noise(asked: Train[C], method: Method[C], slots: PublicSlots, delta: float) -> C:
-    """The settings with the noise multiplier that was given, or that the budget asks for."""
+    """Return the settings with the noise multiplier that was given, or that the budget asks for."""
     config: Any = asked.method
-    is_gs_wgan = isinstance(config, GSWGANConfig)
-    check_accountable(
-        num_critics=config.num_critics if is_gs_wgan else 1,
-        answers=config.num_steps * config.batch_size if is_gs_wgan else method.plan(config, slots).num_steps,
-        noise_multiplier=config.noise_multiplier,
-        epsilon=asked.epsilon,
-    )
-    if config.noise_multiplier is not None:
-        if asked.epsilon is not None:
-            raise InputError("--epsilon and --noise-multiplier exclude each other: give one")
-        return config
-    return method.calibrate(config, slots, PrivacyBudget(epsilon=_target(asked), delta=delta))
+    num_critics, answers = critics_and_answers(method.plan(config, slots))
+    noise = config.noise_multiplier
+    check_accountable(num_critics=num_critics, answers=answers, noise_multiplier=noise, epsilon=asked.epsilon)
+    if noise is None:
+        return method.calibrate(config, slots, PrivacyBudget(epsilon=_target(asked), delta=delta))
+    if asked.epsilon is not None:
+        raise InputError("--epsilon and --noise-multiplier exclude each other: give one")
+    return config
 
 
 def _target(asked: Train[Any]) -> float:
@@ -322,8 +282,17 @@ def _milestones(asked: Train[Any], method: Method[Any], plan: AbstractPlan, delt
     )
 
 
+def _show_milestones(milestones: Sequence[Milestone]) -> None:
+    """Print a table of the milestones asked for, their steps, and the epsilon that is really spent there."""
+    table = Table("generator saved at", "after step", "epsilon spent", box=None, pad_edge=False)
+    for milestone in milestones:
+        table.add_row(", ".join(milestone.asked), str(milestone.step), shown_epsilon(milestone.epsilon))
+    Console().print(table)
+    print(TUNING_NOTE)
+
+
 def _announce(statement: PrivacyStatement, data: RecordData) -> None:
-    """What will be claimed, before anything is spent: the figures of the statement itself."""
+    """Print the claim before anything is spent: the figures of the statement itself."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("epsilon by PLD (claimed)", shown_epsilon(statement.epsilon))
     if statement.epsilon_rdp is not None:
@@ -343,34 +312,25 @@ def _announce(statement: PrivacyStatement, data: RecordData) -> None:
 
 
 def _advise(training: AbstractTraining, data: RecordData) -> None:
-    """Whom the guarantee is for, and what it can buy at this number of slots; a public computation."""
+    """Say whom the guarantee is for, and how much it can buy at this number of slots. All of it is public."""
     plan = training.plan
     said = describe_unit(data, plan.unit.value)
     if said is not None:
         print(said)
     # For trainings on records the bound says too little to be worth a line.
-    if plan.unit is Unit.PERSON or isinstance(plan, OneShotPlan):
+    if plan.unit is Unit.PERSON or plan.step_names:
         prospect = training.prospect()
         if plan.unit is Unit.PERSON or prospect.ratio < CLEAR_RATIO:
             print(describe_prospect(prospect, round_up(training.statement.epsilon), plan.unit))
 
 
 def _rehearse(asked: Train[C], method: Method[C], config: C, loaded: Loaded, delta: float) -> AbstractTraining:
-    """Refuse now what would be refused later. Nothing is trained and nothing is written."""
-    circumstances = RunContext(
+    """Refuse now all that would be refused later. Nothing is trained and nothing is written."""
+    context = RunContext(
         delta=delta,
         slots=loaded.slots,
         key=loaded.key,
         precision=find_precision(asked.precision),
         num_tuning_runs=asked.num_tuning_runs,
     )
-    try:
-        return method.start(config, loaded.data.train, DeterministicNoise(0), circumstances)
-    except ValueError as error:  # torch's own word for a learning rate that is none
-        raise InputError(str(error)) from None
-
-
-def _whole_path(source: str) -> str:
-    if is_named(source):
-        return source
-    return str(Path(source).resolve())
+    return start_training(method, config, loaded.data.train, DeterministicNoise(0), context)

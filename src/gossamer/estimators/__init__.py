@@ -1,7 +1,7 @@
 """Fit and sample, for people in a hurry: every method after the habit of scikit-learn, in numpy's terms."""
 
+from gossamer.driving.generator_file import load_generator, write_generator_file
 from gossamer.estimators.estimator import AbstractEstimator
-from gossamer.estimators.generator_file import load_generator, write_generator_file
 from gossamer.estimators.methods import DPCGAN, DPMERF, GSWGAN, DPMixture
 from gossamer.estimators.records import as_images, as_series, load_series
 from gossamer.estimators.released import ReleasedGenerator, load

@@ -1,35 +1,45 @@
-"""What all estimators do: settings, calibration, a training driven to its end, and the generator that it leaves."""
+"""The common part of all estimators: settings, calibration, a training driven to its end, and its generator."""
 
 from __future__ import annotations
 
 import abc
-import math
+import logging
 from collections.abc import Callable
 from dataclasses import fields, replace
 from numbers import Real
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import torch
 
-from gossamer.data.catalogue import is_named
-from gossamer.data.records import RecordData, RecordSet, check_num_classes
-from gossamer.errors import GossamerError, InputError
+from gossamer.data.records import AbstractSpec, check_num_classes
+from gossamer.driving.driver import Ending, drive
+from gossamer.driving.generator_file import load_generator
+from gossamer.driving.job import IN_MEMORY, Loaded, TrainingJob, start_training, whole_path
+from gossamer.driving.listener import AbstractListener
+from gossamer.driving.processes import num_processes
+from gossamer.driving.protection import check_unit, protect
+from gossamer.driving.run import begin_run, take_up_run
+from gossamer.errors import InputError
 from gossamer.estimators.records import Array, Source, read_source, whole
 from gossamer.estimators.released import ReleasedGenerator
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.method import AbstractTraining, Progress, RunContext
-from gossamer.methods.protected import public_slots
 from gossamer.methods.recipe import RecipeBook
-from gossamer.privacy.adjacency import Unit
-from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
-from gossamer.privacy.slots import PublicSlots
+from gossamer.methods.trained import TrainedGenerator
+from gossamer.nn.devices import DeviceName, find_device
+from gossamer.privacy.adjacency import Unit, UnitName
+from gossamer.privacy.budget import PrivacyBudget, chosen_delta
+from gossamer.privacy.dealing import UnitKey
+from gossamer.privacy.priceable import accountable
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.config_io import from_json_tree, to_json_tree
+from gossamer.runs.folder import RunFolder
+from gossamer.runs.identity import read_identity
+from gossamer.runs.key_file import read_key
 
-DeviceName = Literal["auto", "cpu", "cuda"]
-UnitName = Literal["record", "person"]
+_LOG: Final = logging.getLogger("gossamer")
 
 
 class AbstractEstimator(abc.ABC):
@@ -62,6 +72,9 @@ class AbstractEstimator(abc.ABC):
         InputError: an unknown recipe or setting, or a number out of range.
         PrivacyError: a delta outside (0, 1).
     """
+
+    book: ClassVar[RecipeBook[Any]]
+    """The method with its recipes, which ``model.book.recipes`` lists."""
 
     def __init__(
         self,
@@ -98,16 +111,13 @@ class AbstractEstimator(abc.ABC):
         self.epsilon = float(epsilon)
         self.delta = None if delta is None else float(delta)
         self.recipe = recipe
-        self.unit = _find_unit(unit, num_people, num_records)
-        self.device: torch.device = _find_device(device)
+        check_unit(unit, num_people, num_records)
+        self.unit = Unit(unit)
+        self.device: torch.device = find_device(device)
         self.settings = settings
         self._released: ReleasedGenerator | None = None
         self._num_started = 0
-
-    @property
-    @abc.abstractmethod
-    def book(self) -> RecipeBook[Any]:
-        """The method with its recipes; ``model.book.recipes`` lists them."""
+        self._run_ids: set[str] = set()
 
     def fit(
         self,
@@ -115,11 +125,15 @@ class AbstractEstimator(abc.ABC):
         y: Array | None = None,
         people: Array | None = None,
         *,
+        run: str | Path | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Self:
         """Learn a generator from private records.
 
-        It takes as many threads as torch is set to (`torch.set_num_threads`), and writes nothing to the disk.
+        It takes as many threads as torch is set to (`torch.set_num_threads`). Without ``run`` it writes nothing to the
+        disk. With it a run folder is written as ``gossamer train`` writes one, with key, ledger, checkpoints and
+        release. Called again with the same folder, settings and records, it goes on where it was interrupted. Steps
+        lost in a crash stay paid for. A run that has ended gives its generator again, and nothing is spent.
 
         Args:
             x: images (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8; or
@@ -127,6 +141,7 @@ class AbstractEstimator(abc.ABC):
                 name or path that `load_records` knows.
             y: integer labels (records,) beside an array; None for images without classes.
             people: numbers or text (records,) beside an array: any name of whom a record is of.
+            run: folder to write the run into, or to go on in. It holds private things.
             progress: called with how far the training is, now and then; it is told nothing private.
 
         Returns:
@@ -134,24 +149,27 @@ class AbstractEstimator(abc.ABC):
 
         Raises:
             InputError: records or labels that break a rule, people that nobody names, fewer of them than the settings
-                need, settings that do not fit, or a training that diverged.
-            PrivacyError: delta is one over the number of records or people, or more.
+                need, settings that do not fit, or a training that diverged. Or a run began with other settings or
+                other records.
+            PrivacyError: delta is one over the number of records or people, or more. Or the run is a copy, or was
+                changed.
+            ResourceError: the run cannot be written, or another process works on it.
+            KeyboardInterrupt: interrupted. A run has kept the steps that were paid for.
         """
-        training = self.start(x, y, people)
-        for report in training:
-            if progress is not None:
-                progress(training.progress(report))
-        trained = training.trained()
-        if not trained.is_finite:
-            raise InputError(
-                "the training diverged: a weight of the generator is no number; fit again with a smaller learning rate "
-                "(its epsilon adds to this one's)"
-            )
+        if run is not None:
+            trained = self._fit_in(RunFolder(Path(run)), x, y, people, progress)
+        else:
+            training = self.start(x, y, people)
+            for report in training:
+                if progress is not None:
+                    progress(training.progress(report))
+            trained = training.trained()
+            trained.check_finite()
         self._released = ReleasedGenerator(trained=trained)
         return self
 
     def start(self, x: Source, y: Array | None = None, people: Array | None = None) -> AbstractTraining:
-        """A training for a loop of your own, in place of `fit`; the estimator itself learns nothing by it.
+        """Start a training for a loop of your own, in place of `fit`; the estimator itself learns nothing by it.
 
         Its `statement` is priced already, while nothing is spent before the first step of the loop. Iterate over it to
         the end, and make ``ReleasedGenerator(trained=training.trained())``.
@@ -168,44 +186,83 @@ class AbstractEstimator(abc.ABC):
             InputError: as `fit`.
             PrivacyError: as `fit`.
         """
-        data = read_source(x, y, people, self.num_classes, self.unit)
-        number = self.num_people if self.unit is Unit.PERSON else self.num_records
-        slots, note = public_slots(data, self.unit, number)
-        data = replace(data, public_notes=(*data.public_notes, note))
-        delta = default_delta(slots.number) if self.delta is None else self.delta
-        check_delta(delta, slots.number)
-        config = self._config(x, data.train, max(1, math.floor(slots.expected_training)))
-        try:
-            budget = PrivacyBudget(epsilon=self.epsilon, delta=delta)
-            return self._begun(self.book.method.calibrate(config, slots, budget), data, slots, delta)
-        except GossamerError:
-            raise
-        except ArithmeticError:
-            raise InputError("these numbers together are too large or too small to account for; change one") from None
-        except ValueError as error:  # torch's own word for a learning rate that is none
-            raise InputError(str(error)) from None
-
-    def _begun(self, config: Any, data: RecordData, slots: PublicSlots, delta: float) -> AbstractTraining:
-        circumstances = RunContext(
+        loaded = self._load(x, y, people, UnitKey.drawn())
+        config, delta = self._calibrated(x, loaded)
+        context = RunContext(
             delta=delta,
-            slots=slots,
+            slots=loaded.slots,
+            key=loaded.key,
             device=self.device,
-            public_notes=data.public_notes,
+            public_notes=loaded.data.public_notes,
             # Privacy: whatever this object has learnt from before may have been the same records.
             num_tuning_runs=self.num_tuning_runs + self._num_started,
         )
-        training = self.book.method.start(config, data.train, KeyedNoise(), circumstances)
+        training = start_training(self.book.method, config, loaded.data.train, KeyedNoise(), context)
         self._num_started += 1
         return training
 
-    def _config(self, x: Source, records: RecordSet, num_slots: int) -> Any:
-        """The recipe with the settings in place, every one of its own type."""
-        if self.recipe is not None:
-            recipe = self.book.find(self.recipe)
-        elif isinstance(x, str) and is_named(x) and self.book.has_for(x, records.spec.shape):
-            recipe = self.book.find_for(x, records.spec.shape)
+    def _fit_in(
+        self,
+        folder: RunFolder,
+        x: Source,
+        y: Array | None,
+        people: Array | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> TrainedGenerator:
+        """Begin a run, or go on with it, to its release."""
+        if num_processes() > 1:
+            # Privacy: each process would deal by a key of its own, and a person would lie in several shards.
+            raise InputError("fit works in one process: start it without torchrun, or share the work by gossamer train")
+        is_begun = folder.config_file.is_file()
+        loaded = self._load(x, y, people, read_key(folder) if is_begun else UnitKey.drawn())
+        # Privacy: whatever this object has learnt from before may have been the same records.
+        num_tuning_runs = self.num_tuning_runs + (0 if is_begun else self._num_started)
+        job = self._job(x, loaded, num_tuning_runs)
+        if is_begun:
+            run = take_up_run(folder, _LOG.warning, lambda _: loaded)
+            run.check_asked(job)
         else:
-            recipe = self.book.for_own(records.spec, num_slots)
+            run = begin_run(folder.path, job, loaded)
+        run_id = read_identity(folder).run_id
+        self._num_started += run_id not in self._run_ids
+        self._run_ids.add(run_id)
+        if not folder.generator_file.is_file() and drive(run, _Caller(progress)) is not Ending.RELEASED:
+            raise KeyboardInterrupt
+        return load_generator(folder.path)
+
+    def _job(self, x: Source, loaded: Loaded, num_tuning_runs: int) -> TrainingJob:
+        config, delta = self._calibrated(x, loaded)
+        return TrainingJob(
+            data=whole_path(str(x)) if isinstance(x, str | Path) else IN_MEMORY,
+            data_dir=None,
+            num_classes=self.num_classes,
+            delta=delta,
+            device="cuda" if self.device.type == "cuda" else "cpu",
+            precision="fp32",
+            method=config,
+            unit=self.unit.value,
+            num_people=self.num_people,
+            num_records=self.num_records,
+            num_tuning_runs=num_tuning_runs,
+        )
+
+    def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey) -> Loaded:
+        data = read_source(x, y, people, self.num_classes, self.unit, key)
+        data, slots = protect(data, self.unit.value, self.num_people, self.num_records)
+        return Loaded(data=data, slots=slots, key=key)
+
+    def _calibrated(self, x: Source, loaded: Loaded) -> tuple[Any, float]:
+        """Return the settings with their noise, and delta. All of it follows from public things."""
+        slots = loaded.slots
+        delta = chosen_delta(self.delta, slots.number)
+        config = self._config(x, loaded.data.train.spec, slots.to_learn_from)
+        with accountable():
+            return self.book.method.calibrate(config, slots, PrivacyBudget(epsilon=self.epsilon, delta=delta)), delta
+
+    def _config(self, x: Source, spec: AbstractSpec, num_slots: int) -> Any:
+        """Return the recipe with the settings in place, every one of its own type."""
+        named = self.book.named(self.recipe, x if isinstance(x, str) else "", spec.shape)
+        recipe = named or self.book.for_own(spec, num_slots)
         changes = {"seed": self.seed} | self.settings
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in changes.items()}
         try:
@@ -250,24 +307,22 @@ class AbstractEstimator(abc.ABC):
         return self.released.save(path)
 
     def __repr__(self) -> str:
-        """The method with its budget, and what it has learnt."""
+        """Name the method with its budget, and the claim if something was learnt."""
         learnt = "has learnt nothing yet" if self._released is None else f"fitted: {self.statement.claim}"
         return f"{type(self).__name__}(epsilon={self.epsilon:g}), {learnt}"
 
 
-def _find_unit(unit: UnitName, num_people: int | None, num_records: int | None) -> Unit:
-    if unit not in ("record", "person"):
-        raise InputError(f"unit must be record or person, not {unit!r}")
-    if num_people is not None and unit == "record":
-        raise InputError("num_people goes with unit person: give both, or neither")
-    if num_records is not None and unit == "person":
-        raise InputError("num_records goes with unit record: give both, or neither")
-    return Unit(unit)
+class _Caller(AbstractListener):
+    """The caller of `fit`, told how far it is, and notes by logging."""
 
+    def __init__(self, progress: Callable[[Progress], None] | None) -> None:
+        self._progress = progress
 
-def _find_device(name: DeviceName) -> torch.device:
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError(f"device must be auto, cpu or cuda, not {name!r}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device cuda: this machine has no usable GPU; use cpu or auto")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    def note(self, line: str) -> None:
+        """Log it."""
+        _LOG.warning(line)
+
+    def hear(self, training: AbstractTraining, report: Any) -> None:
+        """Tell how far it is."""
+        if self._progress is not None:
+            self._progress(training.progress(report))

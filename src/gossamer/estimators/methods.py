@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gossamer.estimators.estimator import AbstractEstimator
 from gossamer.methods.dp_cgan.recipes import DP_CGAN_BOOK
 from gossamer.methods.dp_merf.recipes import DP_MERF_BOOK
 from gossamer.methods.dp_mixture.recipes import DP_MIXTURE_BOOK
 from gossamer.methods.gs_wgan.recipes import GS_WGAN_BOOK
-from gossamer.methods.recipe import RecipeBook
 
 
 class GSWGAN(AbstractEstimator):
@@ -31,10 +28,7 @@ class GSWGAN(AbstractEstimator):
         ((5, 1, 8, 8), [0, 1, 2, 3, 4], True)
     """
 
-    @property
-    def book(self) -> RecipeBook[Any]:
-        """GS-WGAN with its recipes."""
-        return GS_WGAN_BOOK
+    book = GS_WGAN_BOOK
 
 
 class DPCGAN(AbstractEstimator):
@@ -54,10 +48,7 @@ class DPCGAN(AbstractEstimator):
         DPCGAN(epsilon=1), has learnt nothing yet
     """
 
-    @property
-    def book(self) -> RecipeBook[Any]:
-        """DP-CGAN with its recipes."""
-        return DP_CGAN_BOOK
+    book = DP_CGAN_BOOK
 
 
 class DPMERF(AbstractEstimator):
@@ -76,10 +67,7 @@ class DPMERF(AbstractEstimator):
         DPMERF(epsilon=1), has learnt nothing yet
     """
 
-    @property
-    def book(self) -> RecipeBook[Any]:
-        """DP-MERF with its recipes."""
-        return DP_MERF_BOOK
+    book = DP_MERF_BOOK
 
 
 class DPMixture(AbstractEstimator):
@@ -98,7 +86,4 @@ class DPMixture(AbstractEstimator):
         ((6, 1, 96), [0, 1, 2, 0, 1, 2], True)
     """
 
-    @property
-    def book(self) -> RecipeBook[Any]:
-        """DP-mixture with its recipes."""
-        return DP_MIXTURE_BOOK
+    book = DP_MIXTURE_BOOK

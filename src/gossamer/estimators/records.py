@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from gossamer.data.identities import NamedPeople
 from gossamer.data.images import ImageSpec, check_sides
 from gossamer.data.names import names_of_array
 from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet, check_num_classes, check_num_values
+from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit
-from gossamer.data.tables import LongColumns, WideColumns
 from gossamer.errors import InputError
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
@@ -175,36 +176,34 @@ def load_series(
     Raises:
         InputError: naming file, column and row of what breaks a rule; never a value.
     """
-    columns: WideColumns | LongColumns = WideColumns(
-        values=_names(value_columns, "value_columns"), label=class_column, person=person_column
-    )
-    if series_column is not None or time_column is not None:
-        if series_column is None or time_column is None:
-            raise InputError("series_column and time_column belong together: a long table needs both")
-        columns = LongColumns(
-            series=series_column,
-            time=time_column,
-            values=_names(value_columns, "value_columns"),
-            label=class_column,
-            person=person_column,
-        )
-    facts = SeriesFacts(
+    choice = SeriesChoice(
+        series_column=series_column,
+        time_column=time_column,
+        value_columns=_names(value_columns, "value_columns"),
+        class_column=class_column,
+        person_column=person_column,
+        channel_names=_names(channel_names, "channel_names"),
+        class_names=_names(class_names, "class_names"),
         low=_bounds(low, "low"),
         high=_bounds(high, "high"),
         length=length,
         sample_rate=_rate(sample_rate),
-        channel_names=_names(channel_names, "channel_names"),
-        class_names=_names(class_names, "class_names"),
-        num_classes=num_classes,
-        permit_shorter=pad_shorter,
+        pad_shorter=pad_shorter,
     )
-    return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns, split=split), key=key)
+    reading = choice.reading(str(path), key)
+    facts = replace(reading.facts, num_classes=num_classes)
+    return load_records(str(path), reading=replace(reading, facts=facts, split=split))
 
 
 def read_source(
-    x: Source, y: Array | None, people: Array | None, num_classes: int | None, unit: Unit = Unit.RECORD
+    x: Source,
+    y: Array | None,
+    people: Array | None,
+    num_classes: int | None,
+    unit: Unit = Unit.RECORD,
+    key: UnitKey | None = None,
 ) -> RecordData:
-    """What `fit` was given, as records, divided as suits the unit of protection where a name leaves that open.
+    """Read what `fit` was given as records, divided as suits the unit of protection if a name leaves that open.
 
     Raises:
         InputError: of no kind that is known, or something beside it that it brings itself.
@@ -214,7 +213,7 @@ def read_source(
     if y is not None or people is not None:
         raise InputError("y and people go with an array x alone: a RecordSet, a name or a path brings its own")
     if isinstance(x, str | Path):
-        return load_records(str(x), None, num_classes, SeriesReading(split=usual_split(str(x), unit)))
+        return load_records(str(x), None, num_classes, SeriesReading(split=usual_split(str(x), unit), key=key))
     if not isinstance(x, RecordSet | RecordData):
         raise InputError(f"x must be a numpy array, a RecordSet, a name or a path, not {type(x).__name__}")
     data = x if isinstance(x, RecordData) else RecordData(train=x)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from gossamer.data.series import SeriesSpec
-from gossamer.estimators.generator_file import load_generator, write_generator_file
+from gossamer.driving.generator_file import load_generator, write_generator_file
 from gossamer.estimators.records import integers, whole
 from gossamer.estimators.views import SyntheticDataset, dataset_of, frame_of, hugging_face_of
 from gossamer.extras import from_extra

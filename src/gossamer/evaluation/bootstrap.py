@@ -16,18 +16,18 @@ _VALUES_AT_ONCE = 2**22
 
 
 def mean_interval(values: NDArray[np.floating], rng: np.random.Generator) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of a mean over seeds and images.
+    """Compute the 95 % percentile bootstrap interval of a mean over seeds and images.
 
-    Each of 1,000 resamples draws n images with replacement, and, independently, as many seeds as there are; its mean is
+    Each of 1,000 resamples draws n images with replacement, and, independently, as many seeds as there are. Its mean is
     that of the drawn rows and columns. With one seed it covers the choice of images alone.
 
     Args:
-        values: (num_images,) or (num_seeds, num_images): what each image contributes, 1.0 for right and 0.0 for wrong,
+        values: (num_images,) or (num_seeds, num_images): the share of each image, 1.0 for right and 0.0 for wrong,
             for example.
         rng: draws the resamples.
 
     Returns:
-        Low and high end; the mean of `values` lies between them.
+        Low and high end. The mean of `values` lies between them.
 
     Raises:
         InputError: no value, or one that is not finite.
@@ -48,7 +48,7 @@ def mean_interval(values: NDArray[np.floating], rng: np.random.Generator) -> tup
 
 
 def _parts(num_images: int) -> list[int]:
-    """The resamples in parts that fit in memory."""
+    """Divide the resamples into parts that fit in memory."""
     size = max(1, min(NUM_RESAMPLES, _VALUES_AT_ONCE // num_images))
     whole, rest = divmod(NUM_RESAMPLES, size)
     return [size] * whole + ([rest] if rest else [])
@@ -69,7 +69,7 @@ def normal_interval(
     num_resamples: int,
     lowest: float = -math.inf,
 ) -> tuple[float, float]:
-    """95 % normal bootstrap interval: value -+ 1.96 times the standard deviation of the resampled statistic.
+    """Compute the 95 % normal interval: value -+ 1.96 times the standard deviation of the resampled statistic.
 
     For statistics that are biased upwards in small samples (a distance): resampling adds the bias once more, so that a
     percentile interval may miss the value itself. The bias is not covered.

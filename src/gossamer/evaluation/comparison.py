@@ -2,58 +2,45 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gossamer.errors import InputError
+from gossamer.evaluation import suite as images
+from gossamer.evaluation.listed import Listed
 from gossamer.evaluation.score import Score
+from gossamer.evaluation.series import suite as series
 
-HEADLINE = (
-    "inception_score",
-    "frechet_distance",
-    "precision",
-    "recall",
-    "density",
-    "coverage",
-    "cnn_accuracy",
-    "mlp_accuracy",
-    "avg12",
-    "avg12_calibrated",
-)
-"""What stands first of images."""
 
-SERIES_HEADLINE = (
-    "acf_distance",
-    "psd_distance",
-    "histogram_distance",
-    "mmd",
-    "frechet_distance",
-    "precision",
-    "recall",
-    "density",
-    "coverage",
-    "discriminative_score",
-    "predictive_score",
-    "dtw_distance",
-    "tstr_accuracy",
-    "tstr_macro_f1",
-    "tstr_auroc",
-    "tstr_macro_f1_people",
-)
-"""What stands first of time series."""
+def headline(*lists: Listed) -> tuple[str, ...]:
+    """Name the scores that stand first, in the order of their lists. Without a list, those of images and of series.
 
-SHOWN_FIRST = tuple(dict.fromkeys((*HEADLINE, *SERIES_HEADLINE)))
-"""What stands first of either, in this order; no evaluation has all of it."""
+    No evaluation has all of them.
+    """
+    listed = itertools.chain(*(lists or (images.SCORES, series.SCORES)))
+    return tuple(dict.fromkeys(one.name for one in listed if one.is_headline))
+
+
+def title_and_unit(name: str) -> tuple[str, str]:
+    """Return the title of a score, as a person calls it, and the unit of its axis.
+
+    >>> title_and_unit("recall"), title_and_unit("mmd")
+    (('Recall', 'share of real images'), ('mmd', 'value'))
+    """
+    words = name.replace("_", " ")
+    found = (one for one in (*images.SCORES, *series.SCORES) if one.name == name)
+    return next(((one.title or words, one.unit) for one in found), (words, "value"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedScore:
-    """One row of a comparison: what every target reached in one score.
+    """One row of a comparison: one score of every target.
 
     Args:
         name: the score.
         higher_is_better: its direction.
-        cells: one for each target, in their order; None where a target lacks the score.
+        cells: one for each target, in their order. None if a target lacks the score.
         best: index of the target that is best beyond doubt, or None (see `compare`).
     """
 
@@ -64,9 +51,9 @@ class ComparedScore:
 
     @property
     def is_like_with_like(self) -> bool:
-        """Whether all values have one source and equal numbers of images.
+        """True if all values have one source and equal numbers of images.
 
-        Where they have not, the row shows them but they answer different questions: a Frechet distance, for one,
+        If they have not, the row shows them but they answer different questions: a Frechet distance, for one, grows
         grows as the sample shrinks and means nothing across encoders.
         """
         return len({(cell.source, cell.num_synthetic, cell.num_real) for cell in self.cells if cell is not None}) <= 1
@@ -86,14 +73,14 @@ class Comparison:
 
 
 def compare(named: Mapping[str, Mapping[str, Score]]) -> Comparison:
-    """Lay scores side by side; mark the best target of a row only where the intervals leave no doubt.
+    """Lay scores side by side. Mark the best target of a row only if the intervals leave no doubt.
 
     A target is marked when its whole interval lies on the better side of the interval of *every* other target that has
-    the score: low_i > high_j for all j where higher is better, high_i < low_j otherwise. Touching ends are an overlap;
-    a row with fewer than two values has no mark. Marks of several rows are not corrected for multiplicity.
+    the score: low_i > high_j for all j where higher is better, high_i < low_j otherwise. Touching ends are an overlap.
+    A row with fewer than two values has no mark. Marks of several rows are not corrected for multiplicity.
 
     Args:
-        named: for each target its scores by name; a target may lack any of them.
+        named: for each target its scores by name. A target may lack any of them.
 
     Raises:
         InputError: if there is no target, a score stands under another's name, or targets disagree on a direction.
@@ -120,17 +107,17 @@ def compare(named: Mapping[str, Mapping[str, Score]]) -> Comparison:
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Score names as tables and pictures show them: look of the images, spread, use; all others after, by alphabet.
+    """Sort score names as tables and pictures show them, in the order of the lists. All others follow by alphabet.
 
     >>> in_order(["mine", "avg12", "inception_score"])
     ('inception_score', 'avg12', 'mine')
     """
-    asked = set(names)
-    return tuple(name for name in SHOWN_FIRST if name in asked) + tuple(sorted(asked - set(SHOWN_FIRST)))
+    asked, first = set(names), headline()
+    return tuple(name for name in first if name in asked) + tuple(sorted(asked.difference(first)))
 
 
 def reference_of(name: str) -> str:
-    """The same score of real training records in the place of synthetic ones.
+    """Return the name of the same score of real training records in the place of synthetic ones.
 
     >>> reference_of("mmd"), reference_of("tstr_macro_f1")
     ('mmd_real', 'trtr_macro_f1')

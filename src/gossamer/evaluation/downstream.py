@@ -3,13 +3,12 @@
 Classifiers are fixed in advance and nothing in them is tuned on the test set. Predicted labels are themselves private
 where the data are: choosing a model by them voids a guarantee.
 
-This is the costly part of downstream scores; `verdicts` turns the labels into scores, so that they may be kept and
+This is the costly part of downstream scores. `verdicts` turns the labels into scores, so that they may be kept and
 scored again.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,12 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
-from gossamer.evaluation.classifiers import Classifier, Estimator
-from gossamer.evaluation.workers import in_processes, one_thread
+from gossamer.evaluation.classifiers import Estimator
+from gossamer.evaluation.workers import Task, one_thread, perform_all
 
 # Images that differ by less than rounding are the same image: a variance of it would only be divided by.
 _LEAST_RANGE = 1e-6
-_MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +29,7 @@ class LabelledImages:
     """Images with a label each, checked.
 
     Args:
-        name: what messages call them.
+        name: of the images, for messages.
         images: (batch, channels, height, width) floats in [0, 1], at least one.
         labels: (batch,) integers, not necessarily dense.
 
@@ -48,41 +46,18 @@ class LabelledImages:
         _check_labels(self.name, self.labels, len(self.images))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """One classifier to fit once.
-
-    Args:
-        classifier: what is fitted.
-        train: name of the set that it learns from.
-        tests: names of the sets whose labels it then predicts, at least one.
-        seed: 0 .. 2^32 - 1.
-
-    Raises:
-        InputError: no test set, or a seed out of range.
-    """
-
-    classifier: Classifier
-    train: str
-    tests: tuple[str, ...]
-    seed: int
-
-    def __post_init__(self) -> None:
-        if not self.tests:
-            raise InputError(f"{self.classifier.name}: name at least one set to test on")
-        if not 0 <= self.seed <= _MAX_SEED:
-            raise InputError(f"seed must lie in 0 .. 2^32 - 1, not {self.seed}")
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions:
-    """What one fitted classifier says of its test sets.
+    """The answers of one fitted classifier on its test sets.
+
+    A classifier may have no answer for its images: all are the same, or a class has no spread. It then counts as its
+    best constant guess, and says so in `note`. A collapsed generator so earns a score, and not an empty cell.
 
     Args:
-        task: what was asked for.
+        task: the task.
         labels: name of test set -> (batch,) predicted labels, int64.
         fit_seconds: time that fitting took, measured, so never twice the same.
-        note: empty, or why the classifier could not be fitted; its labels are then all the training set's commonest
+        note: empty, or the reason why it could not be fitted. Its labels are then all the training set's commonest
             (the smallest of several).
     """
 
@@ -92,51 +67,19 @@ class Predictions:
     note: str
 
 
-def fit_and_predict(
-    classifier: Classifier,
-    train_x: NDArray[np.floating],
-    train_y: NDArray[np.integer],
-    tests: Mapping[str, NDArray[np.floating]],
-    *,
-    seed: int,
-) -> Predictions:
-    """Fit one classifier to a set and predict the labels of others, on one thread, whatever was set before.
-
-    A classifier that has no answer for these images (all the same; no spread within a class) counts as its best
-    constant guess, and says so in `note`: a collapsed generator earns what it teaches, not an empty cell.
-
-    Args:
-        classifier: what to fit.
-        train_x: (batch, channels, height, width) in [0, 1].
-        train_y: (batch,) integers, at least two different ones; one that is absent is never predicted.
-        tests: name -> (batch, channels, height, width) in [0, 1].
-        seed: 0 .. 2^32 - 1; the same seed and images give the same labels.
-
-    Raises:
-        InputError: if images or labels are empty, not finite, out of range, of unequal shape, or of one class only.
-    """
-    train = LabelledImages(name="training images", images=train_x, labels=train_y)
-    _check_classes(train)
-    for name, images in tests.items():
-        _check_images(name, images)
-        _check_shapes(train, name, images)
-    task = Task(classifier=classifier, train=train.name, tests=tuple(tests), seed=seed)
-    return _perform(task, train, tests)
-
-
 def predict_all(
     tasks: Iterable[Task], sets: Mapping[str, LabelledImages], *, num_workers: int
 ) -> Iterator[Predictions]:
     """Fit and predict many tasks, the slowest first, on several processes with a thread each.
 
-    Labels do not depend on `num_workers`; the order of results does. With one worker everything happens in this
+    Labels do not depend on `num_workers`. The order of results does. With one worker everything happens in this
     process. Images travel to the workers through pipes and never touch the disk. If the iterator is closed, an error
     is raised or Ctrl-C is pressed, the workers end at once.
 
     Args:
-        tasks: what to fit; `train` and `tests` are keys of `sets`.
+        tasks: to perform. `train` and `tests` are keys of `sets`.
         sets: name -> labelled images, all of one shape.
-        num_workers: processes, at least 1. Each holds a training set twice (8 bytes a pixel) and what it fits.
+        num_workers: processes, at least 1. Each holds a training set twice (8 bytes a pixel) and its classifier.
 
     Yields:
         Predictions as they are completed.
@@ -151,50 +94,26 @@ def predict_all(
         raise InputError(f"num_workers must be at least 1, not {num_workers}")
     for task in ordered:
         _check_task(task, sets)
-    if min(num_workers, len(ordered)) <= 1:
-        return (_perform_in(task, sets) for task in ordered)
-    arguments = ((task, {name: sets[name] for name in (task.train, *task.tests)}) for task in ordered)
-    return in_processes(_perform_in, arguments, min(num_workers, len(ordered)))
-
-
-def seconds_left(
-    tasks: Iterable[Task], done: Iterable[Predictions], sets: Mapping[str, LabelledImages], *, elapsed: float
-) -> float:
-    """Time that the remaining tasks will take, if they go on as fast as those done; NaN before the first is done.
-
-    Args:
-        tasks: all of them.
-        done: those completed.
-        sets: as given to `predict_all`.
-        elapsed: seconds since the start.
-
-    References:
-        The share done is measured in `Classifier.typical_seconds` times training images.
-    """
-    share_done = sum(_cost(each.task, sets) for each in done) / max(sum(_cost(task, sets) for task in tasks), 1e-9)
-    return elapsed * (1 / share_done - 1) if share_done > 0 else math.nan
+    return perform_all(_perform, ordered, sets, num_workers)
 
 
 def _cost(task: Task, sets: Mapping[str, LabelledImages]) -> float:
     return task.classifier.typical_seconds * len(_set(task.train, sets).labels)
 
 
-def _perform_in(task: Task, sets: Mapping[str, LabelledImages]) -> Predictions:
-    return _perform(task, sets[task.train], {name: sets[name].images for name in task.tests})
-
-
-def _perform(task: Task, train: LabelledImages, tests: Mapping[str, NDArray[np.floating]]) -> Predictions:
+def _perform(task: Task, sets: Mapping[str, LabelledImages]) -> Predictions:
+    train = sets[task.train]
     classes, targets = np.unique(train.labels, return_inverse=True)
     with one_thread():
         start = time.perf_counter()
         estimator, note = _fitted(task, train, targets)
         seconds = time.perf_counter() - start
-        labels = {name: classes[estimator.predict(images)].astype(np.int64) for name, images in tests.items()}
+        labels = {name: classes[estimator.predict(sets[name].images)].astype(np.int64) for name in task.tests}
     return Predictions(task=task, labels=labels, fit_seconds=seconds, note=note)
 
 
 def _fitted(task: Task, train: LabelledImages, targets: NDArray[np.integer]) -> tuple[Estimator, str]:
-    """The fitted estimator and an empty note, or the best constant guess and the reason."""
+    """Return the fitted estimator and an empty note, or the best constant guess and the reason."""
     reason = "all images are the same"
     if np.ptp(train.images, axis=0).max() >= _LEAST_RANGE:
         try:

@@ -1,4 +1,4 @@
-"""The encoder: a small classifier of the real images, whose features and class probabilities the scores are made of.
+"""The encoder: a small classifier of the real images. Scores are made of its features and class probabilities.
 
 Frechet distance, precision, recall, density and coverage are computed in its last features, the inception score from
 its class probabilities. It is not the Inception network: its numbers compare with each other, never with a published
@@ -30,15 +30,15 @@ _POOLED_SIDE: Final = 4
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderSettings:
-    """How an encoder is built and trained. The default is one for MNIST, Fashion-MNIST and the 8x8 digits alike.
+    """Settings of an encoder and its training. The default is one for MNIST, Fashion-MNIST and the 8x8 digits alike.
 
     Args:
         num_features: units of the last layer before the classes, the *encoder features*.
-        width: channels of the first convolution; the second has twice, the third four times as many.
+        width: channels of the first convolution. The second has twice, the third four times as many.
         num_epochs: passes over the images.
         min_updates: updates at least, for small sets.
         batch_size: images in an update, at most all of them.
-        peak_learning_rate: of Adam, reached after three tenths of the updates; one cycle.
+        peak_learning_rate: of Adam, reached after three tenths of the updates. One cycle.
         max_shift: training images are shifted at random by up to this fraction of their sides, rounded to pixels.
         seed: of initial weights, batches and shifts.
 
@@ -71,7 +71,7 @@ class EncoderSettings:
             raise InputError(f"max_shift of the encoder must be from 0 to below 0.5, not {self.max_shift}")
 
     def num_updates(self, num_images: int) -> int:
-        """Updates in all for so many training images.
+        """Count the updates in all for so many training images.
 
         >>> EncoderSettings(num_epochs=2, min_updates=10, batch_size=50).num_updates(1000)
         40
@@ -84,7 +84,7 @@ class Encoded:
     """Images as an encoder sees them.
 
     Attributes:
-        features: float64 (num_images, num_features), the layer before the classes; neither scaled nor centred.
+        features: float64 (num_images, num_features), the layer before the classes. Neither scaled nor centred.
         probabilities: float64 (num_images, num_classes), each row a law over the classes.
     """
 
@@ -96,12 +96,12 @@ class Encoded:
 class Encoder:
     """A trained encoder.
 
-    A 5x5 convolution of stride 2 with batch norm and ReLU; twice a 3x3 convolution with batch norm, 2x2 max pooling and
-    ReLU; average pooling to at most 4 x 4; a dense layer of `num_features`, batch norm, GELU: the features; a dense
+    A 5x5 convolution of stride 2 with batch norm and ReLU. Twice a 3x3 convolution with batch norm, 2x2 max pooling and
+    ReLU. Average pooling to at most 4 x 4. A dense layer of `num_features`, batch norm, GELU: the features. A dense
     layer to the classes, softmax: the probabilities.
 
     Guarantee:
-        None: it was trained on real images without noise. Keep it, and what it says, as private as they are.
+        None: it was trained on real images without noise. Keep it, and all that it says, as private as they are.
 
     Args:
         settings: how it was trained.
@@ -145,7 +145,7 @@ class Encoder:
         return Encoded(features=features.double().numpy(), probabilities=probabilities.numpy())
 
     def accuracy(self, x: NDArray[np.floating], y: NDArray[np.integer]) -> float:
-        """Fraction of images whose most probable class is their label.
+        """Fraction of images of which the most probable class is the label.
 
         Args:
             x: (num_images, *image_shape) in [0, 1].
@@ -158,7 +158,7 @@ class Encoder:
         return float(np.mean(self.encode(x).probabilities.argmax(axis=1) == y))
 
     def state_tree(self) -> dict[str, Any]:
-        """All but the weights, as plain JSON; with `weights` it is all that `from_state` needs."""
+        """Return all but the weights, as plain JSON. With `weights` it is all that `from_state` needs."""
         return {
             "format": ENCODER_FORMAT,
             "settings": asdict(self.settings),
@@ -168,7 +168,7 @@ class Encoder:
 
     @classmethod
     def from_state(cls, weights: Mapping[str, Tensor], tree: Any) -> Encoder:
-        """The encoder whose `weights` and `state_tree` these are.
+        """Return the encoder of which these are `weights` and `state_tree`.
 
         Raises:
             InputError: they are of no encoder, or of another version.
@@ -218,7 +218,7 @@ class EncoderTraining:
 
     Args:
         x: (num_images, channels, height, width) in [0, 1], sides at least 4, at least two images.
-        y: (num_images,) integers in 0 .. num_classes - 1; some class may be absent, but not all but one.
+        y: (num_images,) integers in 0 .. num_classes - 1. Some class may be absent, but not all but one.
         num_classes: at least 2.
         settings: see `EncoderSettings`.
 
@@ -262,7 +262,7 @@ class EncoderTraining:
             yield EncoderReport(num_done=num_done, num_updates=self.num_updates)
 
     def encoder(self) -> Encoder:
-        """The encoder as it is now; take it when the iteration has ended.
+        """Return the encoder as it is now. Take it when the iteration has ended.
 
         Raises:
             InputError: the training diverged.
@@ -285,7 +285,7 @@ class EncoderTraining:
             waiting = waiting[size:]
 
     def _shifted(self, images: Tensor) -> Tensor:
-        """Each image moved on its own; what comes in at an edge repeats the edge."""
+        """Move each image on its own. The pixels that come in at an edge repeat the edge."""
         num_images, _, height, width = images.shape
         down, right = (round(side * self.settings.max_shift) for side in (height, width))
         if down == right == 0:
@@ -296,16 +296,6 @@ class EncoderTraining:
         moved = padded[torch.arange(num_images)[:, None, None], :, rows[:, :, None], columns[:, None, :]]
         # Indices beside a slice come first: (batch, height, width, channels), which is channels last already.
         return moved.permute(0, 3, 1, 2)
-
-
-def train_encoder(
-    x: NDArray[np.floating], y: NDArray[np.integer], num_classes: int, settings: EncoderSettings | None = None
-) -> Encoder:
-    """Train to the end; see `EncoderTraining`, which shows how far it is."""
-    training = EncoderTraining(x, y, num_classes, settings)
-    for _ in training:
-        pass
-    return training.encoder()
 
 
 class _Network(nn.Module):

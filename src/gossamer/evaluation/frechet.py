@@ -23,7 +23,7 @@ def frechet(
     second_mean: NDArray[np.floating],
     second_covariance: NDArray[np.floating],
 ) -> float:
-    """Squared Frechet (2-Wasserstein) distance between two Gaussians.
+    """Compute the squared Frechet (2-Wasserstein) distance between two Gaussians.
 
     ::
 
@@ -34,7 +34,7 @@ def frechet(
 
     Args:
         first_mean: (num_features,).
-        first_covariance: (num_features, num_features), symmetric; eigenvalues that rounding made negative count as 0.
+        first_covariance: (num_features, num_features), symmetric. Eigenvalues that rounding made negative count as 0.
         second_mean: (num_features,).
         second_covariance: (num_features, num_features).
 
@@ -67,7 +67,7 @@ def frechet_distance(
     permit_few_samples: bool = False,
     num_resamples: int = NUM_RESAMPLES,
 ) -> Score:
-    """Frechet distance between Gaussians fitted to two sets of features; lower is better, 0 is best.
+    """Score the Frechet distance between Gaussians fitted to two sets of features. Lower is better, 0 is best.
 
     Covariances are unbiased (n - 1). The distance itself is biased upwards, the more the fewer samples there are:
     compare values only at equal numbers, or use `extrapolated_frechet_distance`. It is an "FID" in the features of
@@ -85,12 +85,12 @@ def frechet_distance(
         The score ``frechet_distance`` with a normal bootstrap interval over the images of both sets, not below 0.
 
     Raises:
-        InputError: fewer than 2 samples; fewer than features without permission; values that are not finite; sets of
+        InputError: fewer than 2 samples, fewer than features without permission, values that are not finite, sets of
             unequal dimension.
 
     References:
         Heusel et al., "GANs trained by a two time-scale update rule converge to a local Nash equilibrium", NeurIPS
-        2017; Dowson, Landau 1982.
+        2017. Dowson, Landau 1982.
     """
     clouds = _clouds(synthetic, real, 1, permit_few_samples)
     value = _between(*map(_moments, clouds))
@@ -102,17 +102,11 @@ def frechet_distance(
         lowest=0.0,
     )
     return Score(
-        name="frechet_distance",
-        value=value,
-        low=low,
-        high=high,
-        higher_is_better=False,
-        num_synthetic=len(synthetic),
-        num_real=len(real),
-        seeds=(seed,),
+        name="frechet_distance", value=value, low=low, high=high, higher_is_better=False,
+        num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,),
         source=f"Frechet distance between Gaussians (Dowson, Landau 1982) fitted to {features}; biased upwards, the "
         "more the fewer samples there are, which the interval, over the choice of the samples of both sets, omits.",
-    )
+    )  # fmt: skip
 
 
 def extrapolated_frechet_distance(
@@ -124,11 +118,11 @@ def extrapolated_frechet_distance(
     permit_few_samples: bool = False,
     num_resamples: int = NUM_RESAMPLES,
 ) -> Score:
-    """Frechet distance extrapolated to infinitely many samples; lower is better.
+    """Score the Frechet distance extrapolated to infinitely many samples. Lower is better.
 
-    With n samples the distance is about d + b/n. For p = 1, 2, 3, 4 both sets are cut at random into p equal parts; the
+    With n samples the distance is about d + b/n. For p = 1, 2, 3, 4 both sets are cut at random into p equal parts. The
     distance, averaged over the parts, is regressed on p, and the value is the line's intercept at p = 0. Chong and
-    Forsyth shrink the synthetic set alone; both are shrunk here, because a finite real set adds a bias of its own.
+    Forsyth shrink the synthetic set alone. Both are shrunk here, because a finite real set adds a bias of its own.
 
     Args:
         synthetic: (num_synthetic, num_features), finite.
@@ -139,12 +133,12 @@ def extrapolated_frechet_distance(
         num_resamples: bootstrap resamples of both sets, at least 2.
 
     Returns:
-        The score ``frechet_distance_extrapolated`` with a normal bootstrap interval; where the two sets hardly differ
+        The score ``frechet_distance_extrapolated`` with a normal bootstrap interval. Where the two sets hardly differ
         it may lie a little below 0, and is left there.
 
     Raises:
-        InputError: fewer than 12 samples; fewer than four times the features without permission; values that are not
-            finite; sets of unequal dimension.
+        InputError: fewer than 12 samples, fewer than four times the features without permission, values that are not
+            finite, sets of unequal dimension.
 
     References:
         Chong, Forsyth, "Effectively unbiased FID and inception score and where to find them", CVPR 2020, section 4.
@@ -160,17 +154,11 @@ def extrapolated_frechet_distance(
         num_resamples=num_resamples,
     )
     return Score(
-        name="frechet_distance_extrapolated",
-        value=value,
-        low=low,
-        high=high,
-        higher_is_better=False,
-        num_synthetic=len(synthetic),
-        num_real=len(real),
-        seeds=(seed,),
+        name="frechet_distance_extrapolated", value=value, low=low, high=high, higher_is_better=False,
+        num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,),
         source=f"Frechet distance in {features}, extrapolated to infinitely many samples (Chong, Forsyth 2020, both "
         "sets shrunk alike); it may lie a little below 0; interval over the choice of the samples of both sets.",
-    )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +205,7 @@ def _between(first: _Moments, second: _Moments) -> float:
 
 
 def _intercept(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """The distance at p = 0 parts; rows must be in random order."""
+    """Return the distance at p = 0 parts. Rows must be in random order."""
     blocks = [[_moments(block) for block in np.array_split(cloud, _NUM_BLOCKS)] for cloud in (first, second)]
     counts = range(1, _MOST_PARTS + 1)
     distances = [np.mean([_between(*pair) for pair in zip(*(_parts(own, p) for own in blocks))]) for p in counts]
@@ -238,7 +226,7 @@ def _sum(blocks: list[_Moments]) -> _Moments:
 
 
 def fewest_samples(num_features: int, *, permit_few_samples: bool) -> int:
-    """Samples that each set must have for both distances to be computed.
+    """Return the number of samples that each set must have for both distances.
 
     >>> fewest_samples(64, permit_few_samples=False), fewest_samples(64, permit_few_samples=True)
     (256, 12)

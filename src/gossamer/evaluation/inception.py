@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import os
@@ -16,8 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gossamer.errors import InputError
-from gossamer.evaluation.frechet import frechet_distance
-from gossamer.evaluation.score import Score
 
 WEIGHTS_VARIABLE = "GOSSAMER_INCEPTION_WEIGHTS"
 NUM_FEATURES = 2048
@@ -26,18 +23,18 @@ _WEIGHTS_HOME = "https://github.com/toshas/torch-fidelity/releases"
 _WEIGHTS_DIGEST = "6726825d"
 _BATCH_SIZE = 32
 # Each resample needs roots of 2,048 x 2,048 matrices, seconds on a core.
-_NUM_RESAMPLES = 10
+NUM_RESAMPLES = 10
 
 
 def find_inception_weights(given: Path | None, cache: Path) -> Path:
-    """The weights file: the one given, else that of $GOSSAMER_INCEPTION_WEIGHTS, else the one in the cache folder.
+    """Find the weights file: the one given, else that of $GOSSAMER_INCEPTION_WEIGHTS, else the one in the cache folder.
 
     Args:
         given: the user's own choice, or None.
         cache: folder that may hold ``weights-inception-2015-12-05-6726825d.pth``.
 
     Raises:
-        InputError: there is no such file; the message says where it was looked for and where it can be had.
+        InputError: there is no such file. The message says where it was looked for and where it can be had.
     """
     named = os.environ.get(WEIGHTS_VARIABLE)
     path = given or (Path(named) if named else cache / WEIGHTS_NAME)
@@ -55,7 +52,7 @@ class InceptionEncoder:
     """InceptionV3 as the FID uses it, through torch-fidelity.
 
     Args:
-        network: takes uint8 images (batch, 3, height, width) and resizes and scales them itself; gives a tuple of one
+        network: takes uint8 images (batch, 3, height, width) and resizes and scales them itself. Gives a tuple of one
             tensor (batch, 2048).
         description: names the features in a score's source, and says so if the weights are not the published ones.
     """
@@ -71,7 +68,7 @@ class InceptionEncoder:
             weights_file: torch-fidelity's ``weights-inception-2015-12-05-6726825d.pth``.
 
         Raises:
-            InputError: torch-fidelity or torchvision cannot be imported; the file cannot be read, is not a plain
+            InputError: torch-fidelity or torchvision cannot be imported, the file cannot be read, is not a plain
                 dictionary of tensors, or holds the weights of another network.
         """
         try:
@@ -87,11 +84,11 @@ class InceptionEncoder:
     def features(self, images: NDArray[np.floating], *, batch_size: int = _BATCH_SIZE) -> NDArray[np.float32]:
         """Features of the last pooling layer.
 
-        Gray images are repeated to three channels; values become uint8 once, rint(255 x), as the network expects.
+        Gray images are repeated to three channels. Values become uint8 once, rint(255 x), as the network expects.
 
         Args:
             images: (num_images, channels, height, width) in [0, 1], 1 or 3 channels.
-            batch_size: images at a time; about 0.1 to 0.3 s each on a core.
+            batch_size: images at a time. About 0.1 to 0.3 s each on a core.
 
         Returns:
             Shape (num_images, 2048).
@@ -108,40 +105,6 @@ class InceptionEncoder:
         colour = np.repeat(levels, 3 // levels.shape[1], axis=1)
         with torch.no_grad():
             return self.network(torch.from_numpy(colour))[0].numpy()
-
-
-def inception_frechet_distance(
-    synthetic_features: NDArray[np.floating],
-    real_features: NDArray[np.floating],
-    *,
-    seed: int,
-    features: str,
-    permit_few_samples: bool = False,
-) -> Score:
-    """The FID: `frechet_distance` in the features of Inception, under the name ``fid_inception``.
-
-    Args:
-        synthetic_features: (num_synthetic, 2048), from `InceptionEncoder.features`.
-        real_features: (num_real, 2048).
-        seed: draws the resamples of the interval.
-        features: the encoder's `description`.
-        permit_few_samples: allow fewer than 2,048 images.
-
-    Raises:
-        InputError: as `frechet_distance`.
-
-    References:
-        Heusel et al. 2017; Obukhov et al., "High-fidelity performance metrics for generative models in PyTorch", 2020.
-    """
-    score = frechet_distance(
-        synthetic_features,
-        real_features,
-        seed=seed,
-        features=features,
-        permit_few_samples=permit_few_samples,
-        num_resamples=_NUM_RESAMPLES,
-    )
-    return dataclasses.replace(score, name="fid_inception")
 
 
 def _checked_weights(weights_file: Path, content: bytes) -> dict[str, Tensor]:

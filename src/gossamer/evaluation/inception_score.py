@@ -24,13 +24,13 @@ def inception_score(probabilities: NDArray[np.floating], *, num_splits: int = NU
     is certainly of one class and all classes are equally frequent. It sees no difference between many images of a class
     and one: read it beside recall and coverage.
 
-    The images are shuffled, then divided into splits whose sizes differ by one at most. A split of n images scores
+    The images are shuffled, then divided into splits of sizes that differ by one at most. A split of n images scores
     lower than an infinite one, by a factor of about exp(-(num_classes - 1) / (2 n)) where the encoder is certain:
     compare only scores of equally many images.
 
     Args:
         probabilities: (num_images, num_classes), each row at least 0 and with sum 1.
-        num_splits: at least 1; the paper has 10. There must be at least as many images in a split as classes.
+        num_splits: at least 1. The paper has 10. There must be at least as many images in a split as classes.
         seed: of the shuffle and of the bootstrap.
 
     Returns:
@@ -70,19 +70,13 @@ def inception_score(probabilities: NDArray[np.floating], *, num_splits: int = NU
         lowest=1.0,
     )
     return Score(
-        name="inception_score",
-        value=value,
-        low=low,
-        high=max(value, min(high, float(num_classes))),
-        higher_is_better=True,
-        num_synthetic=num_images,
-        num_real=0,
-        seeds=(seed,),
+        name="inception_score", value=value, low=low, high=max(value, min(high, float(num_classes))),
+        higher_is_better=True, num_synthetic=num_images, num_real=0, seeds=(seed,),
         source=(
             f"Salimans et al. 2016, mean over {num_splits} splits, with the class probabilities of an encoder trained "
             "on the real training images; the interval covers the choice of synthetic images, not the encoder."
         ),
-    )
+    )  # fmt: skip
 
 
 def _information(split: NDArray[np.float64], negative_entropies: NDArray[np.float64]) -> float:

@@ -22,11 +22,11 @@ class ManifoldScores:
     """The four scores of one comparison.
 
     Args:
-        precision: share of synthetic samples in the neighbourhood of a real one; in [0, 1], higher is better.
-        recall: share of real samples in the neighbourhood of a synthetic one; in [0, 1], higher is better.
-        density: real neighbourhoods around a synthetic sample, over their number of neighbours; about 1 for real
-            samples, and above 1 for ones that keep to the dense regions; higher is better.
-        coverage: share of real samples with a synthetic one in their neighbourhood; in [0, 1], higher is better.
+        precision: share of synthetic samples in the neighbourhood of a real one. In [0, 1], higher is better.
+        recall: share of real samples in the neighbourhood of a synthetic one. In [0, 1], higher is better.
+        density: real neighbourhoods around a synthetic sample, over their number of neighbours. About 1 for real
+            samples, and above 1 for ones that keep to the dense regions. Higher is better.
+        coverage: share of real samples with a synthetic one in their neighbourhood. In [0, 1], higher is better.
     """
 
     precision: Score
@@ -43,7 +43,7 @@ def manifold_scores(
     seed: int,
     features: str,
 ) -> ManifoldScores:
-    """Precision, recall, density and coverage in one pass over the distances.
+    """Compute precision, recall, density and coverage in one pass over the distances.
 
     A sample's neighbourhood is the closed ball around it that reaches to its k-th nearest neighbour in its own set,
     B(x). With n synthetic samples s and m real ones r::
@@ -62,15 +62,15 @@ def manifold_scores(
         features: names the space, "64 features of the encoder trained on mnist".
 
     Returns:
-        The four scores; each interval is over the samples that are averaged, with all neighbourhoods held fixed.
+        The four scores. Each interval is over the samples that are averaged, with all neighbourhoods held fixed.
 
     Raises:
-        InputError: fewer than num_neighbours + 1 samples in a set; values that are not finite; sets of unequal
+        InputError: fewer than num_neighbours + 1 samples in a set, values that are not finite, sets of unequal
             dimension.
 
     References:
         Kynkaanniemi et al., "Improved precision and recall metric for assessing generative models", NeurIPS 2019,
-        section 2; Naeem et al., "Reliable fidelity and diversity metrics for generative models", ICML 2020, section 3.
+        section 2. Naeem et al., "Reliable fidelity and diversity metrics for generative models", ICML 2020, section 3.
     """
     _check(synthetic, real, num_neighbours)
     centre = real.mean(axis=0, dtype=np.float64)
@@ -81,17 +81,11 @@ def manifold_scores(
     def score(name: str, values: NDArray[np.float64], reference: str) -> Score:
         low, high = mean_interval(values, rng)
         return Score(
-            name=name,
-            value=float(values.mean()),
-            low=low,
-            high=high,
-            higher_is_better=True,
-            num_synthetic=len(synthetic),
-            num_real=len(real),
-            seeds=(seed,),
+            name=name, value=float(values.mean()), low=low, high=high, higher_is_better=True,
+            num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,),
             source=f"{name.capitalize()} of {reference} with {num_neighbours} neighbours in {features}; interval over "
             "the samples that are averaged, with the neighbourhoods held fixed.",
-        )
+        )  # fmt: skip
 
     return ManifoldScores(
         precision=score("precision", (counts.real_balls > 0).astype(np.float64), "Kynkaanniemi et al. 2019"),
@@ -103,12 +97,12 @@ def manifold_scores(
 
 @dataclass(frozen=True, kw_only=True)
 class _Counts:
-    """What each sample meets.
+    """Encounters of each sample.
 
     Args:
         real_balls: (num_synthetic,), real neighbourhoods that hold the synthetic sample.
-        is_recalled: (num_real,), whether some synthetic neighbourhood holds the real sample.
-        is_covered: (num_real,), whether the real sample's neighbourhood holds some synthetic one.
+        is_recalled: (num_real,), true if some synthetic neighbourhood holds the real sample.
+        is_covered: (num_real,), true if the real sample's neighbourhood holds some synthetic one.
     """
 
     real_balls: NDArray[np.int64]
@@ -130,7 +124,7 @@ def _count(synthetic: NDArray[np.float64], real: NDArray[np.float64], num_neighb
 
 
 def _squared_radii(points: NDArray[np.float64], num_neighbours: int) -> NDArray[np.float64]:
-    """Squared distance of each point to its k-th nearest other point, shape (num_points,)."""
+    """Return the squared distance of each point to its k-th nearest other point, shape (num_points,)."""
     radii = np.empty(len(points))
     for rows, squared in _squared_distances(points, points, slack=0.0):
         squared[np.arange(len(squared)), np.arange(len(points))[rows]] = np.inf
@@ -141,7 +135,7 @@ def _squared_radii(points: NDArray[np.float64], num_neighbours: int) -> NDArray[
 def _squared_distances(
     first: NDArray[np.float64], second: NDArray[np.float64], *, slack: float
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Squared distances from some rows of `first` to all of `second`, less `slack` times the squared norms."""
+    """Yield squared distances from some rows of `first` to all of `second`, less `slack` times the squared norms."""
     second_norms = np.einsum("ij,ij->i", second, second)
     size = max(1, _DISTANCES_AT_ONCE // len(second))
     for start in range(0, len(first), size):

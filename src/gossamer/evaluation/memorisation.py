@@ -6,6 +6,7 @@ proof in the statement.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
+from gossamer.evaluation.listed import AbstractEvidence, ListedScore
 from gossamer.evaluation.score import Score
 
 NUM_PAIRS = 16
@@ -27,7 +29,7 @@ class NearestPair:
     Args:
         synthetic_index: row of the synthetic set.
         train_index: row of the training set.
-        distance: Euclidean, in the units of what was compared.
+        distance: Euclidean, in the units of the samples.
     """
 
     synthetic_index: int
@@ -37,7 +39,7 @@ class NearestPair:
 
 @dataclass(frozen=True, kw_only=True)
 class Memorisation:
-    """How much a generator copies.
+    """The extent to which a generator copies.
 
     Args:
         score: ``memorisation``, 0.5 where nothing is copied, lower is better.
@@ -56,7 +58,7 @@ def memorisation(
     seed: int,
     num_pairs: int = NUM_PAIRS,
 ) -> Memorisation:
-    """Share of synthetic samples whose nearest record is a training one rather than a held-out one.
+    """Compute the share of synthetic samples that are nearest to a training record rather than a held-out one.
 
     m training and m held-out records are drawn, m the size of the smaller set. With d the Euclidean distance and ties
     counted half, the value is the mean over synthetic samples s of ::
@@ -64,13 +66,13 @@ def memorisation(
         1[min over train d(s, t) < min over held-out d(s, h)]
 
     If training and held-out records come from one law and nothing is memorised, they can be exchanged, and the value
-    is 0.5 up to chance; copies raise it to 1, and held-out records of another law (other people, later years) tilt it
+    is 0.5 up to chance. Copies raise it to 1, and held-out records of another law (other people, later years) tilt it
     without any copying. A copy shows only if its original is among the m: from a training set
     c times as large as the held-out one, a generator that does nothing but copy scores 1/2 + 1/(2 c). `pairs` looks at
     all training records. A value of 0.5 does not show that a generator is private.
 
     The interval is the value -+ 1.96 (sum over records of a^2)^(1/2) / (2 n), where a is the number of the n synthetic
-    samples whose nearest record it is: the standard deviation when every record is a training one by a fair coin. It
+    samples to which it is nearest: the standard deviation when every record is a training one by a fair coin. It
     holds 0.5 with about 95 % where nothing is memorised, also for a collapsed generator whose samples all fall to one
     record, and is wider than needed for values far from 0.5.
 
@@ -85,7 +87,7 @@ def memorisation(
         InputError: an empty set, values that are not finite, or samples of unequal shape.
 
     References:
-        Meehan, Chaudhuri, Dasgupta, "A non-parametric test to detect data-copying in generative models", AISTATS 2020;
+        Meehan, Chaudhuri, Dasgupta, "A non-parametric test to detect data-copying in generative models", AISTATS 2020.
         Alaa et al., "How faithful is your synthetic data?", ICML 2022 (authenticity).
     """
     _check(synthetic, train, held_out)
@@ -101,6 +103,32 @@ def memorisation(
     return Memorisation(
         score=_score(from_train, from_others, num_drawn, seed), pairs=_pairs(nearest, min(num_pairs, len(points)))
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Neighbours(AbstractEvidence):
+    """The records among which the nearest neighbours of synthetic ones are looked for.
+
+    Args:
+        synthetic: (num_synthetic, ...), a draw.
+        train: (num_train, ...), the records that the generator was trained on.
+        held_out: (num_held_out, ...), records that it never saw.
+        seed: as for `memorisation`.
+    """
+
+    synthetic: NDArray[np.floating]
+    train: NDArray[np.floating]
+    held_out: NDArray[np.floating]
+    seed: int
+
+    @functools.cached_property
+    def found(self) -> Memorisation:
+        """The score, and the nearest pairs."""
+        return memorisation(self.synthetic, self.train, self.held_out, seed=self.seed)
+
+
+MEMORISATION = ListedScore(name="memorisation", needs=Neighbours, compute=lambda seen: seen.found.score, is_quick=False)
+"""The entry of the lists of images and of series."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,18 +167,12 @@ def _score(from_train: _Nearest, from_others: _Nearest, num_drawn: int, seed: in
     _, attracted = np.unique(np.where(is_nearer, from_train.index, ~from_others.index), return_counts=True)
     half_width = _NORMAL_QUANTILE_975 * math.sqrt(float(np.sum(attracted**2))) / (2 * len(is_tie))
     return Score(
-        name="memorisation",
-        value=value,
-        low=max(0.0, value - half_width),
-        high=min(1.0, value + half_width),
-        higher_is_better=False,
-        num_synthetic=len(is_tie),
-        num_real=2 * num_drawn,
-        seeds=(seed,),
+        name="memorisation", value=value, low=max(0.0, value - half_width), high=min(1.0, value + half_width),
+        higher_is_better=False, num_synthetic=len(is_tie), num_real=2 * num_drawn, seeds=(seed,),
         source=f"Share of synthetic samples nearer to one of {num_drawn} training records than to one of {num_drawn} "
         "held-out ones (after Meehan et al. 2020): 0.5 where nothing is copied; finds copying and proves no privacy; "
         "interval over which records were trained on.",
-    )
+    )  # fmt: skip
 
 
 def _pairs(nearest: _Nearest, num_pairs: int) -> tuple[NearestPair, ...]:

@@ -1,4 +1,4 @@
-"""Scores that the literature reports, as data, each with the epsilon claimed and what that run really costs."""
+"""Scores that the literature reports, as data, each with the epsilon claimed and the real cost of that run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class PublishedScores:
 
     Args:
         data: which data set, by the name that ``--data`` takes.
-        method: what was trained.
+        method: its name.
         claimed: epsilon as published.
-        really: what such a run costs, in words.
+        really: the real cost of such a run, in words.
         scores: name of a score -> figure as published.
         source: who published it.
     """
@@ -59,7 +59,7 @@ PUBLISHED_SCORES = (
 
 
 def published_scores(data: str) -> tuple[PublishedScores, ...]:
-    """Rows of one data set, none where nothing was published.
+    """Rows of one data set, none if nothing was published.
 
     >>> [one.method for one in published_scores("mnist")]
     ['GS-WGAN', 'GS-WGAN', 'DP-CGAN', 'DP-CGAN', 'DP-MERF']

@@ -1,4 +1,4 @@
-"""The record of an evaluation: what was scored against what, with which figures; as data, to be kept and compared."""
+"""The record of an evaluation: target, real data and figures, as data to be kept and compared."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NOT_COVERED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What is claimed for the generator behind synthetic images; public.
+    """The claim for the generator behind synthetic images. It is public.
 
     Args:
-        mechanism: name of what was run.
+        mechanism: its name.
         epsilon: of the statement.
         delta: of the statement.
         step: updates of the generator until it was saved, or None for the final one.
@@ -37,20 +37,20 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Scores of one target, and what is needed to read and repeat them.
+    """Scores of one target, and all that is needed to read and repeat them.
 
     Guarantee: none. Every figure depends on real images.
 
     Args:
         target: its name.
-        claim: what is claimed for it, None for images of unknown origin.
+        claim: for its generator, None for images of unknown origin.
         data: name of the real data.
         suite: which scores were asked for.
         num_samples: synthetic images a seed, and real images that classifiers learn from.
         seeds: one a repetition.
         scores: name -> score.
         skipped: name -> why it was left out.
-        notes: sentences on what a reader should know.
+        notes: sentences for the reader.
     """
 
     target: str
@@ -64,7 +64,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The record as plain JSON: the content of ``evaluation.json``."""
+        """Return the record as plain JSON: the content of ``evaluation.json``."""
         tree = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return (
             {"format": FORMAT, "covered_by_guarantee": False, "warning": NOT_COVERED}
@@ -80,7 +80,7 @@ class Evaluation:
 
     @classmethod
     def from_json(cls, tree: Any) -> Evaluation:
-        """Read what `to_json` gave.
+        """Read the result of `to_json`.
 
         Raises:
             InputError: it is something else, or damaged.
@@ -99,13 +99,13 @@ class Evaluation:
 
 
 def score_to_json(score: Score) -> dict[str, Any]:
-    """A score as plain JSON, without its name."""
+    """Return a score as plain JSON, without its name."""
     tree = dataclasses.asdict(score)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in tree.items() if name != "name"}
 
 
 def score_from_json(name: str, tree: Mapping[str, Any]) -> Score:
-    """Read what `score_to_json` gave.
+    """Read the result of `score_to_json`.
 
     Raises:
         ValueError, KeyError, TypeError: it is something else.

@@ -1,4 +1,4 @@
-"""A score: one number, its interval, and what is needed to read it."""
+"""A score: one number, its interval, and all that is needed to read it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class Score:
     """A measured quality with a 95 % interval.
 
     Args:
-        name: what was measured, a word that JSON and tables use (``inception_score``).
+        name: of the measure, a word that JSON and tables use (``inception_score``).
         value: the measurement, between `low` and `high`.
         low: lower end of the interval.
         high: upper end of the interval.
         higher_is_better: the direction of improvement.
         num_synthetic: synthetic images behind the value, 0 if it tells of real ones alone.
         num_real: real images behind the value.
-        seeds: one for each repetition, at least one; a repetition draws new synthetic images and trains anew.
-        source: one sentence: where the definition comes from, in what features or with which classifier, and what the
+        seeds: one for each repetition, at least one. A repetition draws new synthetic images and trains anew.
+        source: one sentence: origin of the definition, the features or the classifier, and the choices that the
             interval covers.
 
     Raises:
@@ -51,5 +51,5 @@ class Score:
             raise InputError(f"{self.name}: a score needs the seed of its randomness")
 
     def __str__(self) -> str:
-        """The value and its interval in one line."""
+        """Show the value and its interval in one line."""
         return f"{self.name} {self.value:.3f} (95 % interval {self.low:.3f} to {self.high:.3f})"

@@ -18,7 +18,7 @@ from gossamer.evaluation.score import Score
 
 @dataclass(frozen=True, kw_only=True)
 class Basis:
-    """What stands behind a score; it goes into the score as it is.
+    """Counts, seeds and source of a score. They go into the score as they are.
 
     Args:
         num_synthetic: synthetic records behind the value, 0 if it tells of real ones alone.
@@ -33,19 +33,13 @@ class Basis:
     source: str
 
     def score(self, name: str, interval: tuple[float, float, float]) -> Score:
-        """The score of that name, given its value and the ends of its interval; more is better."""
+        """Return the score of that name, given its value and the ends of its interval. More is better."""
         value, low, high = interval
         return Score(
-            name=name,
-            value=value,
-            low=low,
-            high=high,
-            higher_is_better=True,
-            num_synthetic=self.num_synthetic,
-            num_real=self.num_real,
-            seeds=self.seeds,
+            name=name, value=value, low=low, high=high, higher_is_better=True, num_synthetic=self.num_synthetic,
+            num_real=self.num_real, seeds=self.seeds,
             source=self.source,
-        )
+        )  # fmt: skip
 
 
 def mean_accuracy(
@@ -55,16 +49,16 @@ def mean_accuracy(
     basis: Basis,
     rng: np.random.Generator,
 ) -> Score:
-    """Accuracy averaged over classifiers (avg12: over twelve) and seeds.
+    """Score the accuracy averaged over classifiers (avg12: over twelve) and seeds.
 
-    Classifiers err on the same images, so an image is resampled together with the verdicts of all of them; the
+    Classifiers err on the same images, so an image is resampled together with the verdicts of all of them. The
     classifiers themselves are fixed.
 
     Args:
         name: of the score.
-        predicted: (num_classifiers, num_seeds, num_images) labels; for one alone (1, num_seeds, num_images).
+        predicted: (num_classifiers, num_seeds, num_images) labels. For one alone (1, num_seeds, num_images).
         true: (num_images,) labels, or (num_seeds, num_images) if each seed has test images of its own.
-        basis: what stands behind the score.
+        basis: counts, seeds and source of the score.
         rng: draws the resamples of the interval, which covers the choice of images and of seeds (`mean_interval`).
 
     Raises:
@@ -87,7 +81,7 @@ def mean_macro_f1(
     basis: Basis,
     rng: np.random.Generator,
 ) -> Score:
-    """F1 averaged over the classes that occur in `true`, then over classifiers and seeds::
+    """Score the F1 averaged over the classes that occur in `true`, then over classifiers and seeds::
 
         F1(class) = 2 (rightly predicted) / (predicted + true), and 0 where a class is neither
 
@@ -95,9 +89,9 @@ def mean_macro_f1(
 
     Args:
         name: of the score.
-        predicted: (num_classifiers, num_seeds, num_images) labels; for one alone (1, num_seeds, num_images).
+        predicted: (num_classifiers, num_seeds, num_images) labels. For one alone (1, num_seeds, num_images).
         true: (num_images,) labels, or (num_seeds, num_images) if each seed has test images of its own.
-        basis: what stands behind the score.
+        basis: counts, seeds and source of the score.
         rng: draws the resamples of the interval, a percentile bootstrap over images and seeds.
 
     Raises:
@@ -129,7 +123,7 @@ def calibrated_accuracy(
     basis: Basis,
     rng: np.random.Generator,
 ) -> Score:
-    """Accuracy after training on synthetic images over that after training on real ones, averaged over classifiers::
+    """Score the accuracy after training on synthetic images over that on real ones, averaged over classifiers::
 
         mean over classifiers of  accuracy(trained on synthetic) / accuracy(trained on real)
 
@@ -138,12 +132,12 @@ def calibrated_accuracy(
 
     Args:
         name: of the score.
-        predicted_synthetic: (num_classifiers, num_seeds, num_images) labels after training on synthetic images; for
+        predicted_synthetic: (num_classifiers, num_seeds, num_images) labels after training on synthetic images. For
             one classifier alone (1, num_seeds, num_images).
         predicted_real: (num_classifiers, num_real_seeds, num_images) labels after training on real images, in the same
             order of classifiers.
         true: (num_images,) labels.
-        basis: what stands behind the score.
+        basis: counts, seeds and source of the score.
         rng: draws the resamples of the interval, a percentile bootstrap over images and, independently, the seeds of
             either training.
 
@@ -164,7 +158,7 @@ def calibrated_accuracy(
 
 
 def _right(name: str, predicted: NDArray[np.integer], true: NDArray[np.integer], num_seeds: int) -> NDArray[np.bool_]:
-    """Which labels are right, (num_classifiers, num_seeds, num_images), after a look at the shapes."""
+    """Mark the labels that are right, (num_classifiers, num_seeds, num_images), after a look at the shapes."""
     predicted, true = np.asarray(predicted), np.asarray(true)
     if predicted.ndim != 3 or predicted.shape[1] != num_seeds or predicted.size == 0:
         raise InputError(f"{name}: predicted labels of shape {predicted.shape} for {num_seeds} seeds; check the axes")
@@ -176,10 +170,10 @@ def _right(name: str, predicted: NDArray[np.integer], true: NDArray[np.integer],
 def _resampled(
     tables: tuple[NDArray, ...], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], tuple[NDArray, ...]]:
-    """Bootstrap weights of images, and the tables with equal columns (images) made one.
+    """Draw bootstrap weights of images, and the tables with equal columns (images) made one.
 
     Returns:
-        (1 + resamples, patterns) shares that sum to one, the first row those of the images themselves; and the tables,
+        (1 + resamples, patterns) shares that sum to one, the first row those of the images themselves, and the tables,
         (..., patterns).
     """
     num_images = tables[0].shape[-1]
@@ -192,7 +186,7 @@ def _resampled(
 
 
 def _drawn_seeds(num_seeds: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Weights (1 + resamples, seeds) of seeds drawn with replacement; in the first row all are equal."""
+    """Draw weights (1 + resamples, seeds) of seeds drawn with replacement. In the first row all are equal."""
     drawn = rng.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), size=NUM_RESAMPLES)
     return np.concatenate([np.ones((1, num_seeds)), drawn]) / num_seeds
 
@@ -200,7 +194,7 @@ def _drawn_seeds(num_seeds: int, rng: np.random.Generator) -> NDArray[np.float64
 def _accuracies(
     weights: NDArray[np.float64], right: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Accuracy (1 + resamples, classifiers) of `right` (classifiers, seeds, patterns)."""
+    """Return the accuracy (1 + resamples, classifiers) of `right` (classifiers, seeds, patterns)."""
     num_classifiers, num_seeds, num_patterns = right.shape
     each = weights @ right.reshape(-1, num_patterns).T.astype(np.float64)
     return np.einsum("rcs,rs->rc", each.reshape(-1, num_classifiers, num_seeds), _drawn_seeds(num_seeds, rng))
@@ -209,7 +203,7 @@ def _accuracies(
 def _mean_f1(
     weights: NDArray[np.float64], predicted: NDArray[np.integer], true: NDArray[np.integer], classes: NDArray
 ) -> NDArray[np.float64]:
-    """Macro F1 of every row of weights (rows, patterns) over labels (patterns,)."""
+    """Return the macro F1 of every row of weights (rows, patterns) over labels (patterns,)."""
     is_predicted, is_true = (np.equal.outer(labels, classes).astype(np.float64) for labels in (predicted, true))
     right = weights @ (is_predicted * is_true)
     either = weights @ (is_predicted + is_true)
@@ -217,7 +211,7 @@ def _mean_f1(
 
 
 def _percentiles(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    """The first value, and the 2.5 and 97.5 % points of the others, moved so that the first lies between them."""
+    """Return the first value, and the 2.5 and 97.5 % points of the others, moved so that it lies between them."""
     value = float(values[0])
     low, high = np.quantile(values[1:], [0.025, 0.975])
     return value, min(float(low), value), max(float(high), value)

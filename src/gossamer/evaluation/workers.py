@@ -1,23 +1,105 @@
-"""Work for several processes, with a thread each: what they compute does not depend on how many there are."""
+"""Work of classifiers for several processes, with a thread each: results do not depend on how many there are."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import torch
 
-from gossamer.errors import ResourceError
+from gossamer.errors import InputError, ResourceError
+from gossamer.evaluation.listed import Judge, Suite, set_name
 
 Result = TypeVar("Result")
+TaskKey = tuple[str, str, int]
+"""The set that a classifier was trained on, its name, its seed."""
+_MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Generic[Judge]):
+    """One classifier to fit once.
+
+    Args:
+        classifier: to be fitted.
+        train: name of the set that it learns from.
+        tests: names of the sets that it then judges, at least one.
+        seed: 0 .. 2^32 - 1. The same seed and records give the same answers.
+
+    Raises:
+        InputError: no test set, or a seed out of range.
+    """
+
+    classifier: Judge
+    train: str
+    tests: tuple[str, ...]
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not self.tests:
+            raise InputError(f"{self.train}: name at least one set to test on")
+        if not 0 <= self.seed <= _MAX_SEED:
+            raise InputError(f"seed must lie in 0 .. 2^32 - 1, not {self.seed}")
+
+    @property
+    def key(self) -> TaskKey:
+        """The task among those of other sets, classifiers and seeds."""
+        return self.train, self.classifier.name, self.seed
+
+
+def tasks_of(
+    suite: Suite[Judge], targets: Sequence[str], seeds: Sequence[int], *, train: str, test: str
+) -> list[Task[Judge]]:
+    """List the fits: every classifier, once a seed, to the real training records and to each target's.
+
+    Tasks that are trained and tested on real records alone are the same for every target, and can be kept. Synthetic
+    records are shown to the classifiers of the first seed alone, which must be fitted anew.
+
+    Args:
+        suite: the classifiers. In a full one, those trained on real records are tested on synthetic ones, too.
+        targets: names.
+        seeds: one a repetition.
+        train: name of the set of real training records.
+        test: name of the set of real test records.
+    """
+    backwards = tuple(set_name(target, seeds[0]) for target in targets) if suite.is_full else ()
+    each = [(one, seed) for one in suite.classifiers for seed in seeds]
+    on_real = [
+        Task(classifier=one, train=train, tests=(test, *backwards) if seed == seeds[0] else (test,), seed=seed)
+        for one, seed in each
+    ]
+    return on_real + [
+        Task(classifier=one, train=set_name(target, seed), tests=(test,), seed=seed)
+        for target in targets
+        for one, seed in each
+    ]
+
+
+def perform_all(
+    perform: Callable[..., Result], tasks: Sequence[Task[Any]], sets: Mapping[str, Any], num_workers: int, *more: Any
+) -> Iterator[Result]:
+    """Perform tasks, with one worker in this process, else as `in_processes` does.
+
+    Args:
+        perform: a function of a module: task, its sets by name, and more, to a result.
+        tasks: taken in this order.
+        sets: all sets by name.
+        num_workers: processes, at least 1.
+        more: further arguments.
+    """
+    arguments = ((task, {name: sets[name] for name in (task.train, *task.tests)}, *more) for task in tasks)
+    if min(num_workers, len(tasks)) <= 1:
+        return (perform(*each) for each in arguments)
+    return in_processes(perform, arguments, min(num_workers, len(tasks)))
 
 
 def in_processes(
     perform: Callable[..., Result], arguments: Iterable[tuple[Any, ...]], num_workers: int
 ) -> Iterator[Result]:
-    """Call a function on many tuples of arguments, in several processes with a thread each; results as they come.
+    """Call a function on many tuples of arguments, in several processes with a thread each, results as they come.
 
     Arguments travel through pipes and never touch the disk. If the iterator is closed, an error is raised or Ctrl-C is
     pressed, the workers end at once.
@@ -60,7 +142,7 @@ def _leave_interrupts_to_the_parent() -> None:
 
 @contextmanager
 def one_thread() -> Generator[None]:
-    """One thread for torch and for the linear algebra of numpy, whatever was set before."""
+    """Give one thread to torch and to the linear algebra of numpy, whatever was set before."""
     from threadpoolctl import threadpool_limits
 
     # Sums depend on the number of threads in their last digits, and trees on those.

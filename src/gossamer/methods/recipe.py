@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from gossamer.data.catalogue import is_named
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.methods.method import Method
@@ -51,7 +52,7 @@ class RecipeBook(Generic[C]):
     for_own: Callable[[AbstractSpec, int], Recipe[C]]
 
     def find(self, name: str) -> Recipe[C]:
-        """The recipe of that name.
+        """Find the recipe of that name.
 
         Raises:
             InputError: there is none.
@@ -62,12 +63,27 @@ class RecipeBook(Generic[C]):
         names = ", ".join(recipe.name for recipe in self.recipes)
         raise InputError(f"no recipe {name!r} of {self.method.name}; the recipes are {names}")
 
+    def named(self, recipe: str | None, data: str, shape: tuple[int, ...] | None) -> Recipe[C] | None:
+        """Return the recipe that was named, or the first for a published data set, or None.
+
+        Args:
+            recipe: name of the recipe, None if none was named.
+            data: name of a data set, or anything else.
+            shape: of its records, None if it is not known.
+
+        Raises:
+            InputError: no recipe of that name.
+        """
+        if recipe is not None:
+            return self.find(recipe)
+        return self.find_for(data, shape) if is_named(data) and self.has_for(data, shape) else None
+
     def has_for(self, data: str, shape: tuple[int, ...] | None = None) -> bool:
         """Whether there is a recipe for a published data set, in the layout with records of this shape."""
         return any(recipe.suits(data, shape) for recipe in self.recipes)
 
     def find_for(self, data: str, shape: tuple[int, ...] | None = None) -> Recipe[C]:
-        """The first recipe for a published data set, in the layout with records of this shape.
+        """Find the first recipe for a published data set, in the layout with records of this shape.
 
         Raises:
             InputError: there is none.

@@ -93,10 +93,17 @@ class TrainedGenerator:
     weights: dict[str, Tensor]
     statement: PrivacyStatement
 
-    @property
-    def is_finite(self) -> bool:
-        """Whether every weight is a number: a training that diverged leaves some that are none."""
-        return all(bool(weight.isfinite().all()) for weight in self.weights.values())
+    def check_finite(self) -> None:
+        """Refuse weights that are no numbers, as a training leaves them that diverged.
+
+        Raises:
+            InputError: there is one.
+        """
+        if not all(bool(weight.isfinite().all()) for weight in self.weights.values()):
+            raise InputError(
+                "the training diverged: a weight of the generator is no number; train anew with a smaller "
+                "learning rate (its epsilon adds to this one's)"
+            )
 
     def sample(self, num_samples: int, *, labels: Tensor | None = None, seed: int = 0) -> tuple[Tensor, Tensor | None]:
         """Draw synthetic records.

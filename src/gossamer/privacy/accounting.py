@@ -1,7 +1,7 @@
 """Epsilon of an event by PLD and by RDP, and the ways back: noise multiplier or number of steps from a budget.
 
-The figure that a statement claims is the one by PLD. RDP is shown beside it as a second, independent upper bound; the
-fixed pair is a figure below which no valid accountant can come.
+A statement claims the figure by PLD. RDP is shown beside it as a second, independent upper bound. No valid accountant
+can come below the figure of the fixed pair.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RDP_ACCOUNTANT = "RDP (dp-accounting)"
 RDP_OF_REPLACED = "RDP (quadrature, dp-accounting)"
 FIXED_PAIR = "one fixed pair of data sets (lower)"
 
-# For one-of-K sampling integers suffice (the bound is interpolated between them); Gaussians gain from the others.
+# For one-of-K sampling integer orders suffice: the bound is interpolated between them. Gaussians gain from the others.
 _SPARSE_ORDERS = (1.1, 1.5, *map(float, (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 512, 1024, 4096)))
 _ORDERS = tuple(
     sorted({1.02, 1.05, *rdp.rdp_privacy_accountant.DEFAULT_RDP_ORDERS, *_SPARSE_ORDERS, 80.0, 96.0, 2048.0})
@@ -46,12 +46,12 @@ _EPSILON_TOLERANCE = 1e-4
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EpsilonBound:
-    """What an accountant says of an event.
+    """An epsilon of an event, with its delta, its adjacency and the accountant that computed it.
 
     Args:
-        epsilon: in nats, at least 0; an upper bound except from ``fixed_pair_epsilon``.
-        delta: the delta that it holds for.
-        adjacency: None where only Gaussians were released, whose multiplier was derived for one.
+        epsilon: in nats, at least 0. It is an upper bound, except from ``fixed_pair_epsilon``.
+        delta: the delta for which epsilon holds.
+        adjacency: None if only Gaussians were released. Their multipliers were each derived for one adjacency.
         accountant: the accountant's name.
     """
 
@@ -63,23 +63,23 @@ class EpsilonBound:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """A noise multiplier and the bound that holds with it; ``bound.epsilon`` is at most what was asked for."""
+    """A noise multiplier and the bound that holds with it. ``bound.epsilon`` is at most the epsilon asked for."""
 
     noise_multiplier: float
     bound: EpsilonBound
 
 
 def describe_accountants() -> tuple[tuple[str, str], ...]:
-    """Names and versions of what computes epsilon, for the statement."""
+    """Return the names and versions of the libraries that compute epsilon, for the statement."""
     return tuple((name, importlib.metadata.version(name)) for name in ("dp-accounting", "scipy", "numpy"))
 
 
 def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
-    """Epsilon by privacy loss distributions: tight, and always rounded up.
+    """Compute epsilon by privacy loss distributions: tight, and always rounded up.
 
-    One-of-K draws and Gaussians, however many stages of them, are composed on one grid, and so are Poisson samples
-    priced for a replacement; Gaussians alone are priced exactly by their closed form; Poisson samples priced for a
-    unit added or removed by dp-accounting.
+    One-of-K draws and Gaussians, in any number of stages, are composed on one grid. So are Poisson samples priced for
+    a replacement. Gaussians alone are priced exactly, by their closed form. Poisson samples priced for a unit added or
+    removed are priced by dp-accounting.
 
     Guarantee:
         An upper bound for the adjacency that the result names, on the conditions of each event's function.
@@ -103,10 +103,10 @@ def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
 
 
 def profile_by_pld(event: dp_accounting.DpEvent, deltas: Sequence[float]) -> tuple[EpsilonBound, ...]:
-    """Epsilons at several deltas, from one composition on a grid between fine and coarse.
+    """Compute epsilons at several deltas, from one composition on a grid between fine and coarse.
 
     Guarantee:
-        As ``epsilon_by_pld``, of each; and all of them hold at once, since they are of one mechanism.
+        Each is a bound as from ``epsilon_by_pld``. All of them hold at once, since they are of one mechanism.
 
     Args:
         event: made by the functions of ``events``.
@@ -130,10 +130,10 @@ def profile_by_pld(event: dp_accounting.DpEvent, deltas: Sequence[float]) -> tup
 
 
 def epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
-    """Epsilon by Rényi differential privacy; looser than the PLD, computed independently of it.
+    """Compute epsilon by Rényi differential privacy, which is looser than the PLD and independent of it.
 
-    By dp-accounting, except for Poisson samples priced for a replacement, which it has no formula for: the Rényi
-    divergence of their pair is integrated here, and dp-accounting converts it.
+    dp-accounting computes it, except for Poisson samples priced for a replacement: dp-accounting has no formula for
+    them. Their pair's Rényi divergence is integrated here, and dp-accounting converts it.
 
     Guarantee:
         As ``epsilon_by_pld``.
@@ -149,11 +149,11 @@ def epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
 
 
 def fixed_pair_epsilon(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
-    """Epsilon of one fixed pair of data sets: no valid accountant can claim less for this event.
+    """Compute the epsilon of one fixed pair of data sets: no valid accountant can claim less for this event.
 
-    The pair: every critic but one answers alike, that one the opposite (``MixtureFirstPair``); the larger of the two
-    orders. A grid of half the resolution shows how much the grid adds, and twice that much is taken off, so that the
-    figure errs below.
+    In this pair every critic but one answers alike, and that one answers the opposite (``MixtureFirstPair``). The
+    larger epsilon of the two orders counts. A grid of half the resolution shows how much the grid adds. Twice that much
+    is taken off, so that the figure errs below.
 
     Args:
         event: one-of-K draws and Gaussians, made by the functions of ``events``.
@@ -175,14 +175,14 @@ def fixed_pair_epsilon(event: dp_accounting.DpEvent, delta: float) -> EpsilonBou
 
 
 def calibrate_noise_multiplier(event_of_noise: EventOfNoise, budget: PrivacyBudget) -> Calibration:
-    """The smallest noise multiplier, to one part in ten thousand of epsilon, whose epsilon by PLD fits the budget.
+    """Find the smallest noise multiplier with an epsilon by PLD within the budget, to one part in ten thousand of it.
 
     Guarantee:
         The bound returned is that of ``epsilon_by_pld`` at the multiplier returned, and at most ``budget.epsilon``.
 
     Args:
         event_of_noise: the event as a function of its noise multiplier.
-        budget: what may be spent.
+        budget: the epsilon and delta that may be spent.
 
     Raises:
         PrivacyError: no noise multiplier up to 1e8 is enough.
@@ -203,7 +203,7 @@ def calibrate_noise_multiplier(event_of_noise: EventOfNoise, budget: PrivacyBudg
 
 
 def calibrate_noise_multiplier_by_rdp(event_of_noise: EventOfNoise, budget: PrivacyBudget) -> Calibration:
-    """As ``calibrate_noise_multiplier``, with epsilon by RDP."""
+    """Find a multiplier as ``calibrate_noise_multiplier`` does, with epsilon by RDP."""
     return _calibrate(
         lambda noise: epsilon_by_rdp(event_of_noise(noise), budget.delta),
         lambda noise: _bound_by_rdp(event_of_noise(noise), budget.delta, _SPARSE_ORDERS).epsilon,
@@ -212,7 +212,7 @@ def calibrate_noise_multiplier_by_rdp(event_of_noise: EventOfNoise, budget: Priv
 
 
 def calibrate_noise_multiplier_by_fixed_pair(event_of_noise: EventOfNoise, budget: PrivacyBudget) -> Calibration:
-    """The noise multiplier at which the fixed pair alone spends the budget.
+    """Find the noise multiplier at which the fixed pair alone spends the budget.
 
     Guarantee:
         None: it shows how much a better accountant could still save, and is no noise to train with.
@@ -225,11 +225,11 @@ def calibrate_noise_multiplier_by_fixed_pair(event_of_noise: EventOfNoise, budge
 
 
 def num_steps_for_budget(event_of_steps: EventOfSteps, budget: PrivacyBudget) -> int:
-    """The largest number of steps whose epsilon by PLD fits the budget; 0 when not even one does.
+    """Find the largest number of steps with an epsilon by PLD within the budget, 0 if not even one step fits.
 
     Args:
         event_of_steps: the event as a function of its number of steps.
-        budget: what may be spent.
+        budget: the epsilon and delta that may be spent.
 
     Raises:
         InputError: more than a thousand million steps would fit.
@@ -246,7 +246,7 @@ def num_steps_for_budget(event_of_steps: EventOfSteps, budget: PrivacyBudget) ->
 
 
 def _last_that_fits(fits: Callable[[int], bool], low: int, high: int) -> int:
-    """The last integer from ``low`` on that fits, by growing strides and halving; ``low`` where no later one does."""
+    """Find the last integer from ``low`` on that fits, by growing strides and halving: ``low`` if no later one fits."""
     while fits(high):
         if high > _MAX_STEPS:
             raise InputError(f"the budget buys more than {_MAX_STEPS} steps: ask for a smaller epsilon or less noise")
@@ -294,10 +294,11 @@ def _epsilon_by_rdp_accountant(
 
 @contextlib.contextmanager
 def _orders_left_out_in_silence() -> Iterator[None]:
-    """Without dp-accounting's line for each order whose series does not converge; it says all else that it has to say.
+    """Silence dp-accounting's line for each order with a series that does not converge, and no other line.
 
-    Privacy: for such an order `_compute_log_a_frac` returns infinity. Every order gives an upper bound, that one an
-    infinite one, and epsilon is the least of them: without it epsilon can only be larger, and remains an upper bound.
+    Privacy: for such an order `_compute_log_a_frac` returns infinity. Every order gives an upper bound, that order an
+    infinite one. Epsilon is the least of the bounds. Without that order epsilon can only be larger, and remains an
+    upper bound.
     """
     logger = logging.getLogger("absl")
     logger.addFilter(_says_more_than_an_order_left_out)
@@ -318,7 +319,7 @@ def _replaced_epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float, orders:
 
 
 def _renyi_divergence(part: Part, order: float) -> float:
-    """Of all repetitions of a part of an event that is priced for a replacement."""
+    """Compute the Rényi divergence of all repetitions of one part of an event that is priced for a replacement."""
     match part:
         case ReplacedPoissonPart():
             pair = ReplacedPoissonPair(probability=part.sample_rate, noise_multiplier=part.noise_multiplier)
@@ -353,7 +354,7 @@ def _calibrate(exact: Callable[[float], EpsilonBound], coarse: Callable[[float],
 
 
 def _bracket(log_excess: Callable[[float], float]) -> tuple[float, float]:
-    """Two log noise multipliers, the first with too much epsilon and the second with too little."""
+    """Find two log noise multipliers, the first with too much epsilon and the second with too little."""
     stride, log_low, log_high = math.log(4.0), math.log(_NOISE_LIMITS[0]), math.log(_NOISE_LIMITS[1])
     point = 0.0
     if log_excess(point) > 0.0:

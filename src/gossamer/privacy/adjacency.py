@@ -1,14 +1,18 @@
-"""Who is protected, and against which change of the data: the adjacency and the unit of protection."""
+"""The unit of protection and the adjacency: who is protected, and against which change of the data."""
 
 from __future__ import annotations
 
 import enum
+from typing import Literal
+
+UnitName = Literal["record", "person"]
+"""The values of `Unit`, as options and files have them."""
 
 
 class Unit(enum.Enum):
-    """What one public slot holds.
+    """The content of one public slot.
 
-    ``RECORD``: one record (an image, a beat, a row). ``PERSON``: all records of one person; their number is private.
+    ``RECORD``: one record (an image, a beat, a row). ``PERSON``: all records of one person, in a private number.
     """
 
     RECORD = "record"
@@ -16,35 +20,35 @@ class Unit(enum.Enum):
 
     @property
     def protected(self) -> str:
-        """What is protected, in words."""
+        """The protected content, in words."""
         return "one record" if self is Unit.RECORD else "all records of one person"
 
     @property
     def plural(self) -> str:
-        """Several of them, in words."""
+        """Several units, in words."""
         return "records" if self is Unit.RECORD else "people"
 
     @property
     def overlap(self) -> str:
-        """What no price of one unit covers: somebody who is in several slots."""
+        """The case that no price of one unit covers: somebody who is in several slots."""
         whose = "slots that belong to one person" if self is Unit.RECORD else "names of one person, a slot each"
         return f"several {whose}, beyond what their number multiplies epsilon to"
 
 
 class Adjacency(enum.Enum):
-    """Which data sets count as neighbours. The price of a mechanism holds for one adjacency only.
+    """The relation by which two data sets count as neighbours. The price of a mechanism holds for one adjacency only.
 
-    ``SLOT``: two data sets are neighbours when they differ in the content of one public slot, which may be filled,
-    emptied or replaced. The number of slots is public without the data; who is in which is not. Methods with shards and
-    critics, and one-shot sums, use it.
+    ``SLOT``: two data sets are neighbours when they differ in the content of one public slot. The slot may be filled,
+    emptied or replaced. The number of slots is public without the data. Who is in which slot is not public. Methods
+    with shards and critics, and one-shot sums, use this adjacency.
 
     ``ADD_OR_REMOVE_ONE``: two data sets are neighbours when one is the other with one unit added. Methods that draw
-    units by Poisson sampling use it where the number of slots is public without the data.
+    units by Poisson sampling use this adjacency if the number of slots is public without the data.
 
-    ``REPLACE_ONE``: two data sets are neighbours when one unit of the one is replaced by any other; how many there are
-    is public. Every method claims it where the number was counted in the data.
+    ``REPLACE_ONE``: two data sets are neighbours when one unit of the one is replaced by any other. The number of
+    units is public. Every method claims this adjacency if the number was counted in the data.
 
-    Prices under two of them never share a budget, unless one part is priced anew.
+    Prices under two adjacencies never share a budget, unless one part is priced anew.
     """
 
     SLOT = "slot"
@@ -52,7 +56,7 @@ class Adjacency(enum.Enum):
     REPLACE_ONE = "replace-one"
 
     def describe(self, unit: Unit) -> str:
-        """One sentence for a person.
+        """Return one sentence that says the adjacency to a reader.
 
         Example:
             >>> Adjacency.ADD_OR_REMOVE_ONE.describe(Unit.RECORD)

@@ -1,4 +1,4 @@
-"""The privacy budget (epsilon, delta), and which deltas are honest."""
+"""The privacy budget (epsilon, delta), and the rule for honest deltas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gossamer.errors import InputError, PrivacyError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrivacyBudget:
-    """What may be spent: epsilon > 0, finite, and delta in (0, 1).
+    """The epsilon and delta that may be spent: epsilon > 0, finite, and delta in (0, 1).
 
     Args:
         epsilon: largest privacy loss allowed, in nats.
@@ -35,10 +35,10 @@ class PrivacyBudget:
 
 
 def check_delta_range(delta: float) -> None:
-    """Refuse a delta outside (0, 1); NaN included.
+    """Refuse a delta outside (0, 1), NaN included.
 
     Raises:
-        PrivacyError: always then, because delta = 0 is unreachable with Gaussian noise and delta >= 1 promises nothing.
+        PrivacyError: delta is outside (0, 1). Gaussian noise cannot reach delta = 0, and delta >= 1 promises nothing.
     """
     if not 0.0 < delta < 1.0:
         raise PrivacyError(f"delta must lie strictly between 0 and 1, not {delta}: give for example 1e-5")
@@ -62,9 +62,9 @@ def check_delta(delta: float, num_slots: int) -> None:
 
 
 def default_delta(num_slots: int) -> float:
-    """The largest power of ten that is at most 1 / (10 num_slots).
+    """Return the largest power of ten that is at most 1 / (10 num_slots).
 
-    A power of ten, and not 1 / (10 num_slots) itself, so that the figure in a statement is one that people compare.
+    It is a power of ten, and not 1 / (10 num_slots) itself, so that people can compare the figures of statements.
 
     Example:
         >>> default_delta(60_000), default_delta(10)
@@ -73,6 +73,17 @@ def default_delta(num_slots: int) -> float:
     _check_num_slots(num_slots)
     num_digits = len(str(10 * num_slots - 1))
     return float(f"1e-{num_digits}")
+
+
+def chosen_delta(delta: float | None, num_slots: int) -> float:
+    """Return a delta that may be claimed: the one given, or the usual one of so many slots.
+
+    Raises:
+        PrivacyError: one over the number of slots, or more.
+    """
+    chosen = default_delta(num_slots) if delta is None else delta
+    check_delta(chosen, num_slots)
+    return chosen
 
 
 def _check_num_slots(num_slots: int) -> None:

@@ -1,6 +1,6 @@
-"""What an event composes to: its epsilon and its whole privacy profile, on our grid or by dp-accounting's PLD.
+"""The composition of an event: its epsilon and its whole privacy profile, on our grid or by dp-accounting's PLD.
 
-Everything here takes an event whose adjacency was found before, and prices it for that adjacency.
+Every function here takes an event after its adjacency was found, and prices the event for that adjacency.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NUM_EPSILONS = 1024
 
 
 def composed_epsilon(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
-    """Epsilon at delta, from above; Gaussians alone by their closed form.
+    """Compute epsilon at delta, from above. Gaussians alone have a closed form.
 
     Raises:
         PrivacyError: a mechanism without a price.
@@ -51,7 +51,7 @@ def composed_epsilon(event: dp_accounting.DpEvent, delta: float, precision: Grid
 
 
 def composed_profile(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> PrivacyProfile:
-    """The profile from epsilon 0 to the epsilon at delta, from above, by one composition.
+    """Compute the profile from epsilon 0 to the epsilon at delta, from above, by one composition.
 
     Raises:
         PrivacyError: a mechanism without a price.
@@ -59,7 +59,7 @@ def composed_profile(event: dp_accounting.DpEvent, delta: float, precision: Grid
     if not _is_poisson(event):
         return find_profile(_steps(event), delta, precision)
     accountant = _poisson_accountant(event, precision)
-    # No epsilon is finite at a delta below what its tails were cut at; the table ends above that.
+    # No epsilon is finite at a delta below the mass at which its tails were cut: the table ends above that mass.
     reachable = max(delta, 2.0 * accountant.get_delta(math.inf))
     # A little beyond, so that the last delta is at most the one asked for.
     epsilons = np.linspace(0.0, max(1e-6, accountant.get_epsilon(reachable) * (1.0 + 1e-9)), _NUM_EPSILONS)
@@ -68,7 +68,7 @@ def composed_profile(event: dp_accounting.DpEvent, delta: float, precision: Grid
 
 
 def fixed_pair_epsilon_on(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
-    """Epsilon of the fixed pair of data sets on a grid; the larger of the two orders.
+    """Compute the epsilon of the fixed pair of data sets on a grid: the larger of the two orders.
 
     Raises:
         PrivacyError: the event is Poisson-sampled.
@@ -91,15 +91,15 @@ def fixed_pair_epsilon_on(event: dp_accounting.DpEvent, delta: float, precision:
 
 
 def lone_gaussian(event: dp_accounting.DpEvent) -> float | None:
-    """The multiplier of the one Gaussian that an event is worth exactly; None where something is sampled.
+    """Return the multiplier of the one Gaussian that an event equals exactly, None if the event samples.
 
-    One critic of one, and a Poisson sample that every unit is in, are Gaussians too.
+    One critic of one, and a Poisson sample that holds every unit, are Gaussians too.
     """
     return None if any(map(_is_sampled, flatten(event))) else gaussian_without_sampling(event)
 
 
 def gaussian_without_sampling(event: dp_accounting.DpEvent) -> float:
-    """The multiplier of one Gaussian that dominates an event: every part as if nothing of it were sampled."""
+    """Return the multiplier of one Gaussian that dominates an event: every part is taken as if it did not sample."""
     return merge_gaussians(tuple(map(_as_gaussian, flatten(event))))
 
 
@@ -114,13 +114,13 @@ def _is_sampled(part: Part) -> bool:
 
 
 def _as_gaussian(part: Part) -> GaussianPart:
-    # Privacy: a unit that is replaced moves a sum by two contributions.
+    # Privacy: the replacement of a unit moves a sum by two contributions.
     divisor = 2.0 if isinstance(part, ReplacedPoissonPart) else 1.0
     return GaussianPart(noise_multiplier=part.noise_multiplier / divisor, count=part.count)
 
 
 def _steps(event: dp_accounting.DpEvent) -> list[Repeated]:
-    """The dominating pair of every part; what is a Gaussian is merged into one."""
+    """Return the dominating pair of every part, with all Gaussians merged into one."""
     parts = tuple(flatten(event))
     steps = [Repeated(pair=_sampled_pair(part), count=part.count) for part in parts if _is_sampled(part)]
     gaussians = tuple(_as_gaussian(part) for part in parts if not _is_sampled(part))
@@ -140,7 +140,7 @@ def _sampled_pair(part: Part) -> AbstractDominatingPair:
 
 
 def _is_poisson(event: dp_accounting.DpEvent) -> bool:
-    """Whether dp-accounting prices it: Poisson samples under add or remove one, which need a pair for each order."""
+    """Tell if dp-accounting prices the event: Poisson samples under add or remove one need a pair for each order."""
     return any(isinstance(part, PoissonPart) for part in flatten(event))
 
 
@@ -154,7 +154,7 @@ def _poisson_accountant(event: dp_accounting.DpEvent, precision: GridPrecision) 
 
 
 def _poisson_interval(event: dp_accounting.DpEvent, largest: float) -> float:
-    """A grid interval well below the spread of one batch's loss, about rate / multiplier, yet not below 1e-6."""
+    """Return a grid interval well below the spread of one batch's loss (about rate / multiplier), at least 1e-6."""
     spreads = [
         part.sample_rate / part.noise_multiplier if isinstance(part, PoissonPart) else 1.0 / part.noise_multiplier
         for part in flatten(event)

@@ -1,9 +1,9 @@
-r"""Who belongs to which shard and side: each unit by itself, by a secret key and its own identity alone.
+r"""The deal of units to shards and sides: each unit by itself, by a secret key and its own identity alone.
 
-A label is a pseudorandom function of the identity. So if one unit comes, leaves, changes under its name or is replaced,
-no other unit's label moves; and before the key is known all labels are independent and alike, which is what the lemma
-of docs/concepts/dealing.md asks for. Labels by rank, place or count would move those of others, and a public map would
-let a unit that is replaced by another change two shards.
+A label is a pseudorandom function of the identity. If one unit comes, leaves, changes under its name or is replaced, no
+other unit's label moves. Before the key is known all labels are independent and alike, as the lemma of
+docs/concepts/dealing.md demands. Labels by rank, place or count would move the labels of others. With a public map, a
+unit that is replaced by another could change two shards.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _AT_ONCE: Final = 2**16
 
 
 class Dealt(enum.Enum):
-    """What a label says; each has numbers of its own, so that one tells nothing of the other."""
+    """The meaning of a label. Each meaning has numbers of its own, so that one tells nothing of the other."""
 
     SIDE = "side of a split"
     SHARD = "shard"
@@ -33,11 +33,11 @@ class Dealt(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Identities:
-    """Who is who: a digest for each unit, and which copy it is where several have one digest. Private.
+    """A digest for each unit, and the number of its copy among units with one digest. Private.
 
     Attributes:
         digests: uint8 (units, 32), of the name of a person or of the content of a record.
-        copies: int64 (units,), 0, 1, ... among the units of one digest, in any order: they cannot be told apart.
+        copies: int64 (units,), 0, 1, ... among the units of one digest, in any order. Such units cannot be told apart.
 
     Raises:
         ValueError: arrays of other shapes.
@@ -53,12 +53,12 @@ class Identities:
             raise ValueError("every unit needs the number of its copy")
 
     def __len__(self) -> int:
-        """Number of units that are there; private where the number of slots was given."""
+        """Return the number of units present. It is private if the number of slots was given."""
         return len(self.copies)
 
     @classmethod
     def of_digests(cls, digests: np.ndarray) -> Identities:
-        """The units of these digests, copies numbered within each digest."""
+        """Return the units of these digests, copies numbered within each digest."""
         return cls(digests=digests, copies=_copies(digests))
 
 
@@ -66,7 +66,7 @@ class UnitKey:
     """The secret key that deals the units of a run. It is drawn once a run, kept in `private/`, and never released.
 
     Guarantee:
-        Labels of different identities are independent and uniform, if AES-256 is a pseudorandom function; two domains
+        Labels of different identities are independent and uniform, if AES-256 is a pseudorandom function. Two domains
         (`Dealt`) share no number. A label depends on the unit's own identity and the key, on nothing else.
 
     Args:
@@ -85,30 +85,30 @@ class UnitKey:
 
     @classmethod
     def drawn(cls) -> UnitKey:
-        """A new key from the operating system."""
+        """Draw a new key from the operating system."""
         return cls(os.urandom(KEY_BYTES))
 
     @property
     def digest(self) -> str:
-        """SHA-256 that checkpoints are bound by. Private, as the key."""
+        """SHA-256 that binds checkpoints to this key. Private, as the key."""
         return hashlib.sha256(b"gossamer unit key " + self._secret).hexdigest()
 
     def to_hex(self) -> str:
-        """The key itself, for the file in `private/` alone."""
+        """Return the key itself, for the file in `private/` alone."""
         return self._secret.hex()
 
     def uniform(self, what: Dealt, units: Identities) -> np.ndarray:
-        """A number in [0, 1) for each unit, float64 (units,): from the first word of its tag."""
+        """Return a number in [0, 1) for each unit, float64 (units,), from the first word of its tag."""
         return unit_interval(self._tags(what, units)[:, 0])
 
     def deal(self, what: Dealt, units: Identities, num_labels: int) -> tuple[np.ndarray, np.ndarray]:
-        """A label for each unit, and an order of all of them that no file decides.
+        """Return a label for each unit, and an order of all units that no file decides.
 
-        That some labels are more likely by one part in 2^20 or less does no harm: the lemma needs labels that are
-        independent and of one law, whatever the law.
+        Some labels are more likely by one part in 2^20 or less. This does no harm: the lemma needs labels that are
+        independent and of one law, and any law will do.
 
-        Privacy: within a shard all units stand in this order, never in that of the file, in which one that leaves would
-        move those behind it. Which of several equal units stands first makes no difference: they are alike.
+        Privacy: within a shard all units stand in this order, never in the order of the file. In the file, a unit that
+        leaves would move the units behind it. Equal units are alike, so that their order makes no difference.
 
         Returns:
             int64 (units,) in 0 .. num_labels - 1, and int64 (units,), places of units in rising order.
@@ -123,7 +123,7 @@ class UnitKey:
         return labels, np.argsort(tags[:, 1], kind="stable")
 
     def _tags(self, what: Dealt, units: Identities) -> np.ndarray:
-        """Two 64-bit words for each unit: CBC-MAC over its 48 bytes, a pseudorandom function at this fixed length."""
+        """Compute two 64-bit words a unit: CBC-MAC over its 48 bytes, a pseudorandom function at this fixed length."""
         stream = Keystream(hashlib.sha256(f"gossamer deals: {what.value} ".encode() + self._secret).digest())
         tags = np.empty((len(units), 2), dtype=np.uint64)
         for first in range(0, len(units), _AT_ONCE):
@@ -142,12 +142,12 @@ class UnitKey:
         return "UnitKey(hidden)"
 
     def __reduce__(self) -> tuple[()]:
-        # Privacy: a pickle would carry the key to wherever it is read.
+        # Privacy: a pickle would carry the key to every reader of the pickle.
         raise TypeError("the key that deals units cannot be pickled or copied: it stays in private/")
 
 
 def _copies(digests: np.ndarray) -> np.ndarray:
-    """The number of each unit among those of its digest."""
+    """Assign each unit its number among the units of its digest."""
     words = np.ascontiguousarray(digests).view("<u8").reshape(len(digests), 4)
     copies = np.zeros(len(digests), dtype=np.int64)
     # Few units share even their first word: only those are compared in full.

@@ -28,20 +28,21 @@ _TOLERANCE = 1e-6
 
 
 def mu_of(event: DpEvent, delta: float) -> float:
-    r"""mu such that a Gaussian of sensitivity mu and noise 1 bounds what a mechanism reveals, from delta up.
+    r"""Compute mu such that a Gaussian of sensitivity mu and noise 1 bounds a mechanism's leak, from delta up.
 
-    For Gaussians alone exactly :math:`1 / \sigma`, and then for every delta. For all others the smallest mu, to about
-    one part in a thousand and never below it, whose Gaussian has at every epsilon from 0 to the mechanism's epsilon at
-    ``delta`` a delta at least the mechanism's own, in both orders of the neighbours.
+    For Gaussians alone mu is exactly :math:`1 / \sigma`, and holds for every delta. For all other mechanisms mu is the
+    smallest that passes a test, to about one part in a thousand and never below it. The test compares the Gaussian's
+    delta with the mechanism's own, in both orders of the neighbours. At every epsilon from 0 to the mechanism's epsilon
+    at ``delta``, the Gaussian's must be at least as large.
 
     Guarantee:
-        Of the deltas from ``delta`` up to 1 alone. Below ``delta`` NOTHING is said: a sampled mechanism has a heavier
-        tail than any Gaussian of a useful mu, so that an epsilon at a smaller delta must never be computed from this
-        figure, nor two such figures be composed as if they were those of Gaussians.
+        It speaks of the deltas from ``delta`` up to 1 alone. Below ``delta`` NOTHING is said: a sampled mechanism has a
+        heavier tail than any Gaussian of a useful mu. So an epsilon at a smaller delta must never be computed from this
+        figure. Nor may two such figures be composed as if they were figures of Gaussians.
 
     Args:
         event: made by the functions of ``events``.
-        delta: in (0, 1): that of the statement.
+        delta: in (0, 1), the delta of the statement.
 
     Returns:
         mu > 0, rounded up.
@@ -59,17 +60,18 @@ def mu_of(event: DpEvent, delta: float) -> float:
     gaussian = lone_gaussian(event)
     if gaussian is not None:
         return 1.0 / gaussian
-    # Sampling never costs, so what it is worth without is a bound too, if a far one; finite where numbers run out.
+    # Sampling never costs, so the price without sampling is a bound too, if a loose one. It stays finite if the numbers
+    # of the profile run out.
     without_sampling = 1.0 / gaussian_without_sampling(event)
     profile = composed_profile(event, delta, MIDDLE)
-    # Privacy: a table that ends above delta says nothing of what lies below its end.
+    # Privacy: a table that ends above delta says nothing of the deltas below its end.
     if profile.deltas[-1] > delta:
         return without_sampling
     return _smallest_mu(_thinned(profile, delta), without_sampling)
 
 
 def rho_of(event: DpEvent) -> float | None:
-    r"""rho of zero-concentrated privacy, :math:`1 / (2 \sigma^2)`, for Gaussians alone; None for all others.
+    r"""Compute rho of zero-concentrated privacy, :math:`1 / (2 \sigma^2)`, for Gaussians alone, None for all others.
 
     Guarantee:
         Under the adjacency for which the multiplier's sensitivity was derived, at every order.
@@ -91,7 +93,7 @@ def rho_of(event: DpEvent) -> float | None:
 
 
 def _smallest_mu(profile: PrivacyProfile, largest: float) -> float:
-    """The smallest mu whose Gaussian dominates a profile, by halving; its upper end, at most ``largest``."""
+    """Find the smallest mu of a Gaussian that dominates a profile, by halving: the upper end, at most ``largest``."""
     if profile.deltas[0] >= 1.0:
         return largest
     low, high = 0.0, min(largest, 1.0)
@@ -104,11 +106,11 @@ def _smallest_mu(profile: PrivacyProfile, largest: float) -> float:
 
 
 def _is_dominated(profile: PrivacyProfile, mu: float) -> bool:
-    r"""Whether the Gaussian's delta is at least the profile's at every epsilon of the table and between any two.
+    r"""Tell if the Gaussian's delta is at least the profile's, at every epsilon of the table and between any two.
 
-    Both are convex in :math:`x = e^\epsilon`. Between two points the profile lies below its chord and the Gaussian's
-    above its tangent at the left one, of slope :math:`-\Phi(-\mu/2 - \epsilon/\mu)`; and a line that is below another
-    at both ends is below it between them.
+    Both curves are convex in :math:`x = e^\epsilon`. Between two points the profile lies below its chord. The
+    Gaussian's curve lies above its tangent at the left point, of slope :math:`-\Phi(-\mu/2 - \epsilon/\mu)`. A line
+    that is below another at both ends is below it between them.
     """
     epsilons = profile.epsilons
     gaussian = np.exp(gaussian_log_profile(epsilons, 1.0 / mu))
@@ -116,12 +118,12 @@ def _is_dominated(profile: PrivacyProfile, mu: float) -> bool:
         return False
     start, stride = epsilons[:-1], np.diff(epsilons)
     log_fall = start + special.log_ndtr(-0.5 * mu - start / mu) + stride + np.log(-np.expm1(-stride))
-    # Privacy: both ends of the chord, since points that are dominated say nothing of what lies between them.
+    # Privacy: both ends of the chord are compared, since two dominated points say nothing of the curve between them.
     return bool(np.all(gaussian[:-1] - np.exp(np.minimum(log_fall, 700.0)) >= profile.deltas[1:]))
 
 
 def _thinned(profile: PrivacyProfile, delta: float) -> PrivacyProfile:
-    """Some of the points above a delta, and the one at it: above the truth as well, on longer chords."""
+    """Keep some of the points above a delta, and the one at it: above the truth as well, on longer chords."""
     num_above = int(np.count_nonzero(profile.deltas > delta))
     if num_above == 0:
         return PrivacyProfile(epsilons=profile.epsilons[:1], deltas=profile.deltas[:1])

@@ -15,8 +15,8 @@ KEY_BYTES = 32
 class Keystream:
     """A pseudorandom function from block numbers to 128-bit words, as in AES counter mode.
 
-    A block is a pair of unsigned 64-bit numbers ``(high, low)``; what they count is the caller's affair. Equal blocks
-    give equal words, so whoever uses the stream for secrets must never ask for a block twice.
+    A block is a pair of unsigned 64-bit numbers ``(high, low)``. The caller decides their meaning. Equal blocks give
+    equal words, so a caller that uses the stream for secrets must never ask for a block twice.
 
     Args:
         key: 32 bytes. It is handed to the cipher and kept nowhere else.
@@ -31,15 +31,17 @@ class Keystream:
             cipher = Cipher(algorithms.AES(key), modes.ECB())
         except Exception as error:
             failure = type(error).__name__
-        # Privacy: from here on no frame holds the key: what is raised below shows no local of it, and is raised
-        # outside the handler, so that the cipher's own frames do not hang on it as its context.
+        # Privacy: from here on no frame holds the key. The error below shows no local of it. It is raised outside the
+        # handler, so that the cipher's own frames do not hang on it as its context.
         del key
         if cipher is None:
-            raise ResourceError(f"AES-256 cannot be set up here ({failure}): no noise can be drawn; mend cryptography")
+            raise ResourceError(
+                f"AES-256 cannot be set up here ({failure}), so no noise can be drawn: install cryptography again"
+            )
         self._cipher = cipher
 
     def words(self, high: np.ndarray | np.uint64, low: np.ndarray) -> np.ndarray:
-        """Two uniform 64-bit words for every block.
+        """Return two uniform 64-bit words for every block.
 
         Args:
             high: unsigned 64-bit block numbers, any shape that broadcasts with ``low``.
@@ -62,12 +64,12 @@ class Keystream:
 
 
 def key_from_seed(seed: int, purpose: str) -> bytes:
-    """A key that anyone can recompute from a public seed: for tapes and tests, never for secrets."""
+    """Return a key that anyone can recompute from a public seed: for tapes and tests, never for secrets."""
     return hashlib.sha256(f"gossamer public seed {seed} for {purpose}".encode()).digest()
 
 
 def unit_interval(words: np.ndarray) -> np.ndarray:
-    """Uniform float64 numbers in [0, 1) from the upper 53 bits of 64-bit words.
+    """Convert 64-bit words to uniform float64 numbers in [0, 1), by their upper 53 bits.
 
     >>> unit_interval(np.array([0, 2**63], dtype=np.uint64)).tolist()
     [0.0, 0.5]

@@ -1,7 +1,7 @@
-"""What a run has spent, as data. Reading and writing it belongs to the run folder.
+"""The spending of a run, as data. Reading and writing it belongs to the run folder.
 
 A block of steps is charged before it runs and never refunded. After a crash the steps since the last checkpoint run
-again under a new key and are charged again: the noise of the lost ones may have been seen.
+again under a new key and are charged again: somebody may have seen the noise of the lost steps.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ class LedgerEntry:
     Args:
         first_step: index of the first step of the block, from 0.
         num_steps: length of the block, at least 1.
-        process_index: which process charged it, from 0; every process that trains has a noise key of its own.
+        process_index: number of the process that charged it, from 0. Every process that trains has its own noise key.
         tag: a number that the process drew when it began, at random and at least 0. Two ledgers that share a block
-            with its tag share the noise that it paid for; blocks that are equal but for their tags were taken twice,
-            by branches of one run. None where nobody drew one.
+            with its tag share the noise that the block paid for. Blocks that are equal but for their tags were taken
+            twice, by branches of one run. None if the process drew no number.
 
     Raises:
         InputError: a number is out of range.
@@ -53,7 +53,7 @@ class Ledger:
 
     Args:
         entries: the blocks.
-        num_only_copies: how often the owner of the run folder, which was moved, copied or restored, declared that no
+        num_only_copies: number of times that the owner of a moved, copied or restored run folder declared that no
             other copy of it goes on.
 
     Raises:
@@ -92,7 +92,7 @@ class Ledger:
         return self.entries[-1].process_index + 1 if self.entries else 0
 
     def lost_steps(self, num_done: int) -> tuple[int, ...]:
-        """The steps that were charged beside the first ``num_done``, which are done: each as often as it was.
+        """List the steps that were charged in vain: all charges but one for each of the first ``num_done`` steps.
 
         Raises:
             PrivacyError: one of the steps done was never charged.
@@ -114,14 +114,14 @@ class Ledger:
         return tuple(sorted(charged.elements()))
 
     def remaining_steps(self, num_planned_steps: int) -> int:
-        """How many steps of the plan are not paid for yet, at least 0."""
+        """Count the steps of the plan that are not paid for yet, at least 0."""
         return max(0, num_planned_steps - self.num_charged_steps)
 
     def find_gap(self, num_done_steps: int) -> str | None:
-        """Where a block is missing that a run of so many steps must have charged; None where none is.
+        """Find the place of a missing block that a run of so many steps must have charged, None if no block is missing.
 
-        Processes are numbered from 0 without a gap, each charges block after block from where it took the run up, and
-        it takes it up at a step that an earlier one had come to.
+        Processes are numbered from 0 without a gap. Each takes the run up at a step that an earlier process had
+        reached, and charges block after block from there.
 
         Example:
             >>> blocks = [LedgerEntry(first_step=first, num_steps=10, process_index=0) for first in (0, 20)]
@@ -139,7 +139,7 @@ class Ledger:
         return None if num_done_steps <= charged_until else f"no block charges step {charged_until}"
 
     def charge(self, entry: LedgerEntry, *, num_planned_steps: int) -> Ledger:
-        """A new ledger with one more block.
+        """Return a new ledger with one more block.
 
         Raises:
             PrivacyError: the block would exceed the plan, or repeats a step under the same key.
@@ -155,11 +155,12 @@ class Ledger:
 
 
 def steps_of_branches(ledgers: Sequence[Ledger]) -> tuple[int, ...]:
-    """The steps that branches of one run paid for together, in rising order, each as often as it was.
+    """List the steps that branches of one run paid for together, in rising order, each as often as it was paid for.
 
-    Guarantee: branches that go on from one state are one adaptive mechanism, whose steps are those that they share and
-    those of each. A block counts once for all ledgers that begin alike until it, tag by tag; without a tag it may
-    have been taken twice, and counts for each.
+    Guarantee:
+        Branches that go on from one state are one adaptive mechanism. Its steps are the shared steps and the steps of
+        each branch. A block counts once for all ledgers that begin alike until it, tag by tag. Without a tag a block
+        may have been taken twice, and counts for each ledger.
 
     Args:
         ledgers: of copies of one run's folder.
@@ -177,6 +178,6 @@ def steps_of_branches(ledgers: Sequence[Ledger]) -> tuple[int, ...]:
         for entry in ledger.entries:
             if entry.tag is None or entry not in alike:
                 steps += range(entry.first_step, entry.end_step)
-            # Privacy: what was charged without a tag is shared with nothing, nor is what follows it.
+            # Privacy: a block charged without a tag is shared with no ledger, nor are the blocks after it.
             alike = {} if entry.tag is None else alike.setdefault(entry, {})
     return tuple(sorted(steps))

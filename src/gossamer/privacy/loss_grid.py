@@ -1,11 +1,11 @@
 r"""Privacy loss distributions on a grid: connect-the-dots from a privacy profile, and composition by FFT.
 
-Notation: P, Q are a dominating pair of output laws, L = log dP/dQ under P the privacy loss, and the privacy profile is
-the hockey-stick divergence :math:`H(\epsilon) = \sup_S P(S) - e^\epsilon Q(S) = E_P[(1 - e^{\epsilon - L})_+]`. The
-smallest epsilon with H(epsilon) <= delta is what a mechanism with this pair guarantees at delta.
+Notation: P, Q are a dominating pair of output laws, and L = log dP/dQ under P is the privacy loss. The privacy profile
+is the hockey-stick divergence :math:`H(\epsilon) = \sup_S P(S) - e^\epsilon Q(S) = E_P[(1 - e^{\epsilon - L})_+]`. A
+mechanism with this pair guarantees at delta the smallest epsilon with H(epsilon) <= delta.
 
 Every rounding here goes up: the grid, the tails cut from it and the window of the FFT may raise epsilon, never lower
-it. How and why: docs/concepts/accounting.md.
+it. The reasons stand in docs/concepts/accounting.md.
 
 References:
     Doroshenko, Ghazi, Kamath, Kumar, Manurangsi 2022, "Connect the dots", algorithm 1 (discretisation).
@@ -39,18 +39,20 @@ class AbstractDominatingPair(abc.ABC):
 
     @abc.abstractmethod
     def log_profile(self, epsilon: Array) -> Array:
-        """log H(epsilon) of (P, Q) for epsilon >= 0, shape (n,) to (n,); decreasing."""
+        """Return log H(epsilon) of (P, Q) for epsilon >= 0, decreasing, shape (n,) to (n,)."""
 
     @abc.abstractmethod
     def log_dual_profile(self, epsilon: Array) -> Array:
-        """log H(epsilon) of (Q, P) for epsilon >= 0, shape (n,) to (n,); decreasing."""
+        """Return log H(epsilon) of (Q, P) for epsilon >= 0, decreasing, shape (n,) to (n,)."""
 
     @abc.abstractmethod
     def integrate_losses(self, half_width: float) -> tuple[Array, Array]:
-        """Quadrature of the law of L under P: losses and log weights, both (n,). It places grids and proves nothing.
+        """Return a quadrature of the law of L under P: losses and log weights, both (n,).
+
+        The quadrature places grids and proves nothing.
 
         Args:
-            half_width: how far into the Gaussian tails to go, in standard deviations.
+            half_width: reach into the Gaussian tails, in standard deviations.
         """
 
 
@@ -64,14 +66,14 @@ class Repeated:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GridPrecision:
-    """How fine the grid is; the interval is the smallest wish, unless that makes more than ``max_points`` points.
+    """The fineness of a grid. Its interval is the smallest one wished for, with at most ``max_points`` points.
 
     Args:
         max_interval: largest interval between losses, in nats.
-        spread_fraction: interval / standard deviation of one step's loss; the variance added by the grid is about a
-            sixth of this fraction's square, relative to the true one.
-        max_points: where the range of losses needs more points than this, the interval grows (epsilon is then
-            hundreds and the interval still a small part of the spread).
+        spread_fraction: interval / standard deviation of one step's loss. The grid adds about a sixth of this
+            fraction's square to the variance, relative to the true one.
+        max_points: largest number of points. If the range of losses needs more, the interval grows. Epsilon is then
+            hundreds, and the interval still a small part of the spread.
     """
 
     max_interval: float
@@ -94,7 +96,7 @@ class LossGrid:
     infinity_mass: float
 
     def log_moment(self, order: float) -> float:
-        r"""log E[exp(order L)] over the finite losses."""
+        r"""Compute log E[exp(order L)] over the finite losses."""
         (index,) = np.nonzero(self.probabilities)
         exponents = order * self.interval * (index + self.first)
         shift = float(np.max(exponents))
@@ -102,12 +104,12 @@ class LossGrid:
 
 
 def discretise(pair: AbstractDominatingPair, interval: float, num_upper: int, num_lower: int) -> LossGrid:
-    r"""Connect-the-dots: the loss law whose profile is the polygon through the true profile at the grid points.
+    r"""Connect the dots: return the loss law with the polygon through the true profile's grid points as its profile.
 
-    With H_i the profile at :math:`\epsilon_i = i h`, the polygon in :math:`e^\epsilon` has at :math:`\epsilon_i`,
-    i >= 1, the mass :math:`p_i = (H_{i-1} - H_i) / (1 - e^{-h}) - (H_i - H_{i+1}) / (e^h - 1)`. Losses below zero are
-    those of the exchanged pair, :math:`p_{-i} = e^{-ih} p'_i`: their own formula would subtract numbers near one. What
-    is left lies at zero.
+    H_i is the profile at :math:`\epsilon_i = i h`. At :math:`\epsilon_i`, i >= 1, the polygon in :math:`e^\epsilon` has
+    the mass :math:`p_i = (H_{i-1} - H_i) / (1 - e^{-h}) - (H_i - H_{i+1}) / (e^h - 1)`. Losses below zero are losses of
+    the exchanged pair, :math:`p_{-i} = e^{-ih} p'_i`: their own formula would subtract numbers near one. The rest of
+    the mass lies at zero.
 
     Guarantee:
         The polygon lies above the convex profile, so this law dominates the pair.
@@ -115,7 +117,7 @@ def discretise(pair: AbstractDominatingPair, interval: float, num_upper: int, nu
     Args:
         pair: the pair of one step.
         interval: h, above 0.
-        num_upper: grid points above zero; the profile at the last one becomes mass at infinity.
+        num_upper: grid points above zero. The profile at the last one becomes mass at infinity.
         num_lower: grid points below zero.
 
     Returns:
@@ -131,7 +133,7 @@ def discretise(pair: AbstractDominatingPair, interval: float, num_upper: int, nu
 
 
 def _half_masses(log_profile: Callable[[Array], Array], interval: float, num_points: int) -> tuple[Array, float]:
-    """Masses at the grid points 1..n of a polygon, (n,), and the mass at infinity."""
+    """Compute the masses at the grid points 1..n of a polygon, (n,), and the mass at infinity."""
     profile = np.exp(log_profile(interval * np.arange(num_points + 1, dtype=np.float64)))
     drops = np.maximum(0.0, -np.diff(profile))
     masses = drops / -math.expm1(-interval)
@@ -140,14 +142,14 @@ def _half_masses(log_profile: Callable[[Array], Array], interval: float, num_poi
 
 
 def find_epsilon(steps: Sequence[Repeated], delta: float, precision: GridPrecision = FINE) -> float:
-    r"""The epsilon that a composition guarantees at delta, from above.
+    r"""Find the epsilon that a composition guarantees at delta, from above.
 
-    The law of the sum is computed after an exponential tilt, :math:`\tilde p(l) \propto p(l) e^{\lambda l}`, whose
-    order is the one that the Chernoff bound likes best at this delta: the sum then has its bulk where epsilon is, and
-    the FFT's rounding error is relative to delta instead of to one.
+    The law of the sum is computed after an exponential tilt, :math:`\tilde p(l) \propto p(l) e^{\lambda l}`. Its order
+    is the best one for the Chernoff bound at this delta. The sum then has its bulk at epsilon, and the FFT's rounding
+    error is relative to delta instead of to one.
 
     Args:
-        steps: pairs and how often each is composed; order does not matter.
+        steps: pairs and the number of times that each is composed, in any order.
         delta: in (0, 1).
         precision: the grid.
 
@@ -157,7 +159,7 @@ def find_epsilon(steps: Sequence[Repeated], delta: float, precision: GridPrecisi
     plan = _plan_window(steps, delta, precision, _order_for_delta, math.inf)
     grids, counts = _discretised(steps, plan), tuple(step.count for step in steps)
     bottom, top = _window(grids, counts, plan, delta)
-    # Privacy: what the tails and the window cut off is charged to delta as if it revealed everything.
+    # Privacy: the mass cut off by the tails and the window is charged to delta as if it revealed everything.
     allowed = delta * (1.0 - _WINDOW_SHARE - _ROUNDING_SHARE) - _cut_off(grids, counts)
     lowest = _lowest(grids, counts)
     for _ in range(_MAX_WINDOW_GROWTHS):
@@ -172,19 +174,19 @@ def find_epsilon(steps: Sequence[Repeated], delta: float, precision: GridPrecisi
 
 
 def find_profile(steps: Sequence[Repeated], delta: float, precision: GridPrecision = MIDDLE) -> PrivacyProfile:
-    r"""The privacy profile of a composition from epsilon 0 to the one at delta, from above, by a single FFT.
+    r"""Find the privacy profile of a composition from epsilon 0 to the one at delta, from above, by a single FFT.
 
-    The window of the sum reaches down to loss 0, and the tilt lies half-way between the two ends' own, so that the
-    rounding error is small beside delta at the one and beside what is left to 1 at the other.
+    The window of the sum reaches down to loss 0. The tilt lies half-way between the tilts of the window's two ends. So
+    the rounding error is small beside delta at the one end, and beside the rest up to 1 at the other.
 
     Guarantee:
-        Every delta is at least the true one. Mass folded into the window from outside only adds to it; mass above it,
-        and the tails cut from each step, are charged in full; and every entry of the law is raised by a bound on its
-        rounding error.
+        Every delta is at least the true one. Mass folded into the window from outside only adds to it. Mass above the
+        window, and the tails cut from each step, are charged in full. Every entry of the law is raised by a bound on
+        its rounding error.
 
     Args:
         steps: as in ``find_epsilon``.
-        delta: in (0, 1), where the profile ends.
+        delta: in (0, 1), the end of the profile.
         precision: the grid.
     """
     plan = _plan_window(steps, delta, precision, _order_between_ends, 0.0)
@@ -195,7 +197,7 @@ def find_profile(steps: Sequence[Repeated], delta: float, precision: GridPrecisi
     losses, above, weighted = _tails(law + rounding, log_moment, plan, bottom)
     cut_off = _cut_off(grids, counts) + (_WINDOW_SHARE + _ROUNDING_SHARE) * delta
     deltas = np.minimum(1.0, (above - weighted + cut_off)[-bottom:])
-    # Above the top nothing is left but what was cut off.
+    # Above the top nothing is left but the mass that was cut off.
     num_points = 1 + max(1, int(np.count_nonzero(deltas > delta)))
     return PrivacyProfile(epsilons=losses[-bottom:][:num_points], deltas=deltas[:num_points])
 
@@ -208,25 +210,25 @@ def _discretised(steps: Sequence[Repeated], plan: _WindowPlan) -> tuple[LossGrid
 
 
 def _window(grids: Sequence[LossGrid], counts: Sequence[int], plan: _WindowPlan, delta: float) -> tuple[int, int]:
-    """Indices of the lowest and the highest loss; above it the sum comes with a tiny share of delta at most."""
+    """Return the indices of the lowest and the highest loss. The sum exceeds the highest with a tiny share of delta."""
     top = max(math.ceil(plan.top / plan.interval), _find_top(grids, counts, plan.top_order, _WINDOW_SHARE * delta))
     bottom = max(_lowest(grids, counts), math.floor(plan.bottom / plan.interval))
     return bottom, max(top, bottom + 1)
 
 
 def _cut_off(grids: Sequence[LossGrid], counts: Sequence[int]) -> float:
-    """Probability that the tail of some step was cut from its grid, at most."""
+    """Bound the probability that the tail of some step was cut from its grid."""
     return sum(count * grid.infinity_mass for grid, count in zip(grids, counts, strict=True))
 
 
 def _lowest(grids: Sequence[LossGrid], counts: Sequence[int]) -> int:
-    """Index of the smallest loss that the sum can have."""
+    """Return the index of the smallest loss that the sum can have."""
     return sum(count * grid.first for grid, count in zip(grids, counts, strict=True))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _WindowPlan:
-    """Where the sum is computed: orders of tilts, lowest and highest loss, interval, and points per step."""
+    """The place of the sum: orders of tilts, lowest and highest loss, interval, and points per step."""
 
     order: float
     top_order: float
@@ -237,12 +239,12 @@ class _WindowPlan:
 
 
 def _order_for_delta(order: float) -> float:
-    """The Chernoff bound's own."""
+    """Return the Chernoff bound's own order."""
     return order
 
 
 def _order_between_ends(order: float) -> float:
-    """Half-way to the order -1/2, at which the bulk of the sum would be at loss 0; not below none at all."""
+    """Return the order half-way to -1/2, at which the bulk of the sum would be at loss 0, but no order below 0."""
     return max(0.0, 0.5 * (order - 0.5))
 
 
@@ -267,7 +269,7 @@ def _plan_window(
     limits = (min(1e-3 / spread, 1e-3 * steepest), steepest)
     order = order_from(_chernoff(laws, counts, delta, limits)[0])
     top_order, top = _chernoff(laws, counts, _WINDOW_SHARE * delta, limits)
-    # What lies outside the window is folded into it, so the tilted law must hardly reach beyond either end.
+    # Mass outside the window is folded into it, so the tilted law must hardly reach beyond either end.
     tilted = tuple(_tilt(law, order) for law in laws)
     _, tilted_top = _chernoff(tilted, counts, _FOLDED_MASS, limits)
     top = max(top, tilted_top)
@@ -281,14 +283,14 @@ def _plan_window(
 
 
 def _tilt(law: tuple[Array, Array], order: float) -> tuple[Array, Array]:
-    """The law with weights multiplied by exp(order L) and normalised."""
+    """Return the law with weights multiplied by exp(order L) and normalised."""
     losses, log_weights = law
     exponents = order * losses + log_weights
     return losses, exponents - special.logsumexp(exponents)
 
 
 def _variance(law: tuple[Array, Array]) -> float:
-    """Variance of a quadrature."""
+    """Compute the variance of a quadrature."""
     losses, log_weights = law
     weights = np.exp(log_weights)
     mean = float(np.dot(weights, losses))
@@ -298,7 +300,7 @@ def _variance(law: tuple[Array, Array]) -> float:
 def _chernoff(
     laws: Sequence[tuple[Array, Array]], counts: Array, delta: float, limits: tuple[float, float]
 ) -> tuple[float, float]:
-    """The order that minimises the Chernoff bound on the loss exceeded with probability delta, and that bound."""
+    """Find the order that minimises the Chernoff bound on the loss exceeded with probability delta, and that bound."""
 
     def bound(log_order: float) -> float:
         order = math.exp(log_order)
@@ -311,7 +313,7 @@ def _chernoff(
 
 
 def _reach(log_profile: Callable[[Array], Array], log_mass: float) -> float:
-    """A loss at which a decreasing log profile has fallen to ``log_mass``, found by doubling and halving."""
+    """Find a loss at which a decreasing log profile has fallen to ``log_mass``, by doubling and halving."""
     low, high = 0.0, 1e-7
     while log_profile(np.array([high]))[0] > log_mass:
         low, high = high, 2.0 * high
@@ -322,7 +324,10 @@ def _reach(log_profile: Callable[[Array], Array], log_mass: float) -> float:
 
 
 def _find_top(grids: Sequence[LossGrid], counts: Sequence[int], order: float, mass: float) -> int:
-    """Index of a loss that the sum exceeds with probability at most ``mass``: Chernoff, or the sum of all maxima."""
+    """Find the index of a loss that the sum exceeds with probability at most ``mass``.
+
+    It comes from the Chernoff bound, or from the sum of all maxima.
+    """
     log_moments = sum(count * grid.log_moment(order) for grid, count in zip(grids, counts, strict=True))
     bound = (log_moments - math.log(mass)) / order
     highest = sum(count * (grid.first + grid.probabilities.size - 1) for grid, count in zip(grids, counts, strict=True))
@@ -332,7 +337,7 @@ def _find_top(grids: Sequence[LossGrid], counts: Sequence[int], order: float, ma
 def _epsilon_in_window(
     grids: Sequence[LossGrid], counts: Sequence[int], plan: _WindowPlan, bottom: int, top: int, allowed: float
 ) -> float | None:
-    """Smallest epsilon in [bottom, top] whose divergence is at most ``allowed``; None where it lies lower."""
+    """Find the smallest epsilon in [bottom, top] with divergence at most ``allowed``, None if it lies lower."""
     law, log_moment, _ = _convolve_tilted(grids, counts, plan.order, bottom, top)
     losses, above, weighted = _tails(law, log_moment, plan, bottom)
     exceeding = np.flatnonzero(above - weighted > allowed)
@@ -344,7 +349,10 @@ def _epsilon_in_window(
 
 
 def _tails(law: Array, log_moment: float, plan: _WindowPlan, bottom: int) -> tuple[Array, Array, Array]:
-    """Losses l_j of the window, P(L > l_j), and E[exp(l_j - L); L > l_j]: H(l_j) is the second less the third."""
+    """Return the window's losses l_j, P(L > l_j), and exp(l_j - L) integrated over L > l_j.
+
+    H(l_j) is the second less the third.
+    """
     losses = plan.interval * np.arange(bottom, bottom + law.size, dtype=np.float64)
     # Exponents of losses far below epsilon may overflow and do not matter.
     probabilities = law * np.exp(np.minimum(log_moment - plan.order * losses, 600.0))
@@ -357,10 +365,10 @@ def _tails(law: Array, log_moment: float, plan: _WindowPlan, bottom: int) -> tup
 def _convolve_tilted(
     grids: Sequence[LossGrid], counts: Sequence[int], order: float, bottom: int, top: int
 ) -> tuple[Array, float, float]:
-    """The tilted law of the sum on [bottom, bottom + n), log E[exp(order L)] of the sum, and a bound on rounding.
+    """Compute the tilted law of the sum on [bottom, bottom + n), its log E[exp(order L)], and a bound on rounding.
 
-    The transform is periodic: mass from outside the window is folded into it. That only adds to losses in the window;
-    what it takes from losses above the window has been charged to delta.
+    The transform is periodic: mass from outside the window is folded into it. That only adds to losses in the window.
+    The mass that it takes from losses above the window has been charged to delta.
     """
     size = fft.next_fast_len(top - bottom + 1, real=True)
     transform = np.ones(size // 2 + 1, dtype=np.complex128)
@@ -373,13 +381,14 @@ def _convolve_tilted(
         transform *= np.power(fft.rfft(_fold(tilted, grid.first, size)), count)
         total += count * log_moment
     law = np.maximum(0.0, fft.irfft(transform, size))
-    # Every entry is a mean over the transform, whose relative error a power multiplies; half of it is stored.
+    # Every entry is a mean over the transform. A power multiplies the transform's relative error. Half of the transform
+    # is stored.
     rounding = _FACTOR_ROUNDING * (sum(counts) + 64) * 2.0 * float(np.abs(transform).sum()) / size
     return np.roll(law, -(bottom % size)), total, rounding
 
 
 def _fold(values: Array, first: int, size: int) -> Array:
-    """Values at indices first, first + 1, ... added up modulo ``size``."""
+    """Add up the values at indices first, first + 1, ... modulo ``size``."""
     offset = first % size
     padded = np.zeros(-(-(offset + values.size) // size) * size)
     padded[offset : offset + values.size] = values

@@ -1,7 +1,7 @@
 r"""The privacy loss of one-of-K sampling, and of the fixed pair of data sets that no accountant can go below.
 
-Notation: a draw is a Gaussian of multiplier s (all answers of the draw together) behind a uniform choice of one of K;
-mu = 1 / s, gamma = 1 / K. Theorem, proof and conditions: docs/concepts/one-of-many.md.
+Notation: a draw is a Gaussian of multiplier s (all answers of the draw together) behind a uniform choice of one of K.
+mu = 1 / s and gamma = 1 / K. Theorem, proof and conditions: docs/concepts/one-of-many.md.
 
 References:
     Balle, Barthe, Gaboardi 2018, "Privacy amplification by subsampling", theorem 2 (advanced joint convexity).
@@ -23,12 +23,12 @@ _NUM_NODES = 4001
 
 
 def gaussian_log_profile(epsilon: Array, noise_multiplier: float) -> Array:
-    r"""log of the privacy profile of the Gaussian mechanism, for any epsilon.
+    r"""Compute the log of the privacy profile of the Gaussian mechanism, for any epsilon.
 
     .. math:: H(\epsilon) = \Phi(\mu/2 - \epsilon/\mu) - e^\epsilon \Phi(-\mu/2 - \epsilon/\mu), \quad \mu = 1/s
 
-    The second term over the first is a quotient of scaled complementary error functions in the tail, where the two
-    agree to many digits.
+    In the tail the two terms agree to many digits. Their ratio, the second over the first, is computed there as a
+    quotient of scaled complementary error functions.
 
     Args:
         epsilon: (n,), in nats, of any sign.
@@ -58,13 +58,13 @@ class OneOfManyPair(AbstractDominatingPair):
 
     .. math:: H'(\epsilon') = \gamma H(\epsilon), \quad e^{\epsilon'} = 1 + \gamma (e^\epsilon - 1) \ge 1
 
-    and for losses below zero the same curve exchanged: the pair is self-dual.
+    For losses below zero it is the same curve exchanged: the pair is self-dual.
 
     Guarantee:
         Dominates one draw under ``Adjacency.SLOT``, in both orders of the neighbours (theorem 1).
 
     Args:
-        num_critics: K, at least 1; with 1 this is the plain Gaussian.
+        num_critics: K, at least 1. With 1 this is the plain Gaussian.
         noise_multiplier: s = sigma / sqrt(B / c), of all answers of a draw together.
     """
 
@@ -72,16 +72,16 @@ class OneOfManyPair(AbstractDominatingPair):
     noise_multiplier: float
 
     def log_profile(self, epsilon: Array) -> Array:
-        """gamma H of the Gaussian at the base epsilon; (n,) to (n,)."""
+        """Return the log of gamma H of the Gaussian at the base epsilon, (n,) to (n,)."""
         base = _unsample(epsilon, 1.0 / self.num_critics)
         return gaussian_log_profile(base, self.noise_multiplier) - math.log(self.num_critics)
 
     def log_dual_profile(self, epsilon: Array) -> Array:
-        """The same curve: the pair is self-dual."""
+        """Return the same curve: the pair is self-dual."""
         return self.log_profile(epsilon)
 
     def integrate_losses(self, half_width: float) -> tuple[Array, Array]:
-        """Losses and log weights under P on nodes of the underlying normal variable."""
+        """Return losses and log weights under P on nodes of the underlying normal variable."""
         # Above zero the law of the loss under Q is that of the Gaussian with its losses moved; the rest is at zero.
         mu = 1.0 / self.noise_multiplier
         nodes = np.linspace(mu / 2.0, mu + half_width, _NUM_NODES)
@@ -99,9 +99,9 @@ class OneOfManyPair(AbstractDominatingPair):
 class AbstractFixedPair(AbstractDominatingPair):
     r"""The laws (1 - gamma) N(0, s^2) + gamma N(1, s^2) and N(0, s^2), in one of the two orders.
 
-    All other critics answer alike, and the differing one answers the opposite: a pair of data sets that occurs, so its
-    exact epsilon is one that no valid accountant goes below. It is also the exact pair of a Poisson-sampled Gaussian
-    of rate gamma under ``Adjacency.ADD_OR_REMOVE_ONE``.
+    All other critics answer alike, and the differing one answers the opposite. Such data sets occur, so no valid
+    accountant can go below the exact epsilon of this pair. It is also the exact pair of a Poisson-sampled Gaussian of
+    rate gamma under ``Adjacency.ADD_OR_REMOVE_ONE``.
 
     Args:
         probability: gamma in (0, 1]: 1 / K, or the sampling rate.
@@ -112,12 +112,15 @@ class AbstractFixedPair(AbstractDominatingPair):
     noise_multiplier: float
 
     def _log_mixture_first(self, epsilon: Array) -> Array:
-        """log profile of (mixture, N(0)): gamma H(base epsilon)."""
+        """Compute the log profile of (mixture, N(0)): gamma H(base epsilon)."""
         base = _unsample(epsilon, self.probability)
         return gaussian_log_profile(base, self.noise_multiplier) + math.log(self.probability)
 
     def _log_gaussian_first(self, epsilon: Array) -> Array:
-        """log profile of (N(0), mixture): gamma e^(epsilon + base) H(-base), base = unsample(-epsilon) < 0."""
+        """Compute the log profile of (N(0), mixture): gamma e^(epsilon + base) H(-base).
+
+        Here base = unsample(-epsilon) < 0.
+        """
         log_profile = np.full(epsilon.shape, -np.inf)
         # The mixture is at least (1 - gamma) N(0), so no loss in this order exceeds -log(1 - gamma).
         inside = np.exp(-epsilon) > 1.0 - self.probability
@@ -127,7 +130,7 @@ class AbstractFixedPair(AbstractDominatingPair):
         return log_profile
 
     def _nodes(self, half_width: float) -> tuple[Array, Array]:
-        """Nodes x and the losses of (mixture, N(0)) there."""
+        """Return nodes x and the losses of (mixture, N(0)) at them."""
         mu = 1.0 / self.noise_multiplier
         nodes = np.linspace(-half_width, mu + half_width, _NUM_NODES)
         return nodes, sampled_loss(mu * nodes - mu * mu / 2.0, self.probability)
@@ -138,15 +141,15 @@ class MixtureFirstPair(AbstractFixedPair):
     """The fixed pair with P the mixture."""
 
     def log_profile(self, epsilon: Array) -> Array:
-        """log H of (mixture, N(0)); (n,) to (n,)."""
+        """Compute log H of (mixture, N(0)), (n,) to (n,)."""
         return self._log_mixture_first(epsilon)
 
     def log_dual_profile(self, epsilon: Array) -> Array:
-        """log H of (N(0), mixture); (n,) to (n,)."""
+        """Compute log H of (N(0), mixture), (n,) to (n,)."""
         return self._log_gaussian_first(epsilon)
 
     def integrate_losses(self, half_width: float) -> tuple[Array, Array]:
-        """Losses and log weights under P on nodes of the underlying normal variable."""
+        """Return losses and log weights under P on nodes of the underlying normal variable."""
         nodes, losses = self._nodes(half_width)
         return losses, losses + log_trapezoid(nodes) + log_density(nodes)
 
@@ -156,21 +159,21 @@ class GaussianFirstPair(AbstractFixedPair):
     """The fixed pair with Q the mixture."""
 
     def log_profile(self, epsilon: Array) -> Array:
-        """log H of (N(0), mixture); (n,) to (n,)."""
+        """Compute log H of (N(0), mixture), (n,) to (n,)."""
         return self._log_gaussian_first(epsilon)
 
     def log_dual_profile(self, epsilon: Array) -> Array:
-        """log H of (mixture, N(0)); (n,) to (n,)."""
+        """Compute log H of (mixture, N(0)), (n,) to (n,)."""
         return self._log_mixture_first(epsilon)
 
     def integrate_losses(self, half_width: float) -> tuple[Array, Array]:
-        """Losses and log weights under P on nodes of the underlying normal variable."""
+        """Return losses and log weights under P on nodes of the underlying normal variable."""
         nodes, losses = self._nodes(half_width)
         return -losses, log_trapezoid(nodes) + log_density(nodes)
 
 
 def sampled_loss(epsilon: Array, probability: float) -> Array:
-    r"""log(1 + gamma (e^epsilon - 1)), without overflow and exact near zero."""
+    r"""Compute log(1 + gamma (e^epsilon - 1)), without overflow and exact near zero."""
     if probability == 1.0:
         return epsilon
     small = np.log1p(probability * np.expm1(np.minimum(epsilon, 1.0)))
@@ -178,7 +181,7 @@ def sampled_loss(epsilon: Array, probability: float) -> Array:
 
 
 def _unsample(epsilon: Array, probability: float) -> Array:
-    r"""The inverse of ``sampled_loss``: log(1 + (e^epsilon - 1) / gamma), for epsilon > log(1 - gamma)."""
+    r"""Invert ``sampled_loss``: log(1 + (e^epsilon - 1) / gamma), for epsilon > log(1 - gamma)."""
     if probability == 1.0:
         return epsilon
     small = np.log1p(np.maximum(np.expm1(np.minimum(epsilon, 1.0)) / probability, -1.0 + 1e-300))
@@ -187,12 +190,12 @@ def _unsample(epsilon: Array, probability: float) -> Array:
 
 
 def log_density(nodes: Array) -> Array:
-    """log density of the standard normal."""
+    """Compute the log density of the standard normal."""
     return -0.5 * nodes**2 - 0.5 * math.log(2.0 * math.pi)
 
 
 def log_trapezoid(nodes: Array) -> Array:
-    """log weights of the trapezoid rule on equidistant nodes."""
+    """Compute the log weights of the trapezoid rule on equidistant nodes."""
     weights = np.full(nodes.shape, nodes[1] - nodes[0])
     weights[[0, -1]] /= 2.0
     return np.log(weights)

@@ -16,8 +16,8 @@ class PrivacyProfile:
     """Epsilons and deltas that hold at once.
 
     Guarantee:
-        At every epsilon of the table the mechanism's true delta is at most the one beside it; and so it is between
-        two of them on the chord over e^epsilon, since a profile is convex there.
+        At every epsilon of the table the mechanism's true delta is at most the one beside it. Between two epsilons the
+        true delta is at most the chord over e^epsilon, since a profile is convex there.
 
     Args:
         epsilons: (n,), n at least 1, rising from 0.
@@ -28,7 +28,7 @@ class PrivacyProfile:
     deltas: Array
 
     def epsilon_at(self, delta: float) -> float:
-        """The smallest epsilon that the table gives at a delta; infinite where the table ends above it.
+        """Return the smallest epsilon that the table gives at a delta, infinite if the table ends above it.
 
         Example:
             >>> table = PrivacyProfile(epsilons=np.array([0.0, 1.0, 2.0]), deltas=np.array([0.4, 0.1, 0.01]))

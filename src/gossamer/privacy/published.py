@@ -1,4 +1,4 @@
-"""The privacy figures that the published GS-WGAN and DP-CGAN compute, shown beside ours; they do not hold.
+"""The privacy figures that the published GS-WGAN and DP-CGAN compute, shown beside ours. They do not hold.
 
 References:
     Chen, Orekondy, Fritz 2020, "GS-WGAN", NeurIPS (the figure). Wang, Balle, Kasiviswanathan 2019, "Subsampled Rényi
@@ -37,11 +37,11 @@ _DP_CGAN_ORDERS = (*(1 + tenth / 10 for tenth in range(1, 100)), *map(float, ran
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedFigure:
-    """How a published system prices a Poisson-sampled run.
+    """The price that a published system computes for a Poisson-sampled run.
 
     Attributes:
         epsilon: its own computation, from sample_rate, noise_multiplier, clip_norm, num_steps and delta.
-        caveat: why that figure does not hold.
+        caveat: the reason why that figure does not hold.
     """
 
     epsilon: Callable[..., float]
@@ -51,14 +51,14 @@ class PublishedFigure:
 def published_gs_wgan_epsilon(
     *, num_critics: int, noise_multiplier: float, num_steps: int, batch_size: int, delta: float
 ) -> float:
-    r"""Epsilon as the published system computes it: 1-of-K sampling composed T B times, by Rényi divergence.
+    r"""Compute epsilon as the published system does: 1-of-K sampling composed T B times, by Rényi divergence.
 
     .. math:: \epsilon = \min_\alpha T B \frac{\log A_\alpha}{\alpha - 1} + \frac{\log(1/\delta)}{\alpha - 1}
 
     with A the bound of theorem 9 of Wang et al. for a Gaussian, :math:`\epsilon(j) = j / (2 \sigma^2)`.
 
     Guarantee:
-        None for the published system; see ``PUBLISHED_CAVEAT``.
+        None for the published system: see ``PUBLISHED_CAVEAT``.
 
     Args:
         num_critics: K.
@@ -89,7 +89,7 @@ def published_gs_wgan_epsilon(
 
 
 def _log_bound(order: int, num_critics: int, noise_multiplier: float) -> float:
-    """log A of theorem 9 at an integer order of at least 2."""
+    """Compute log A of theorem 9 at an integer order of at least 2."""
     index = np.arange(2, order + 1)
     log_binomials = special.gammaln(order + 1) - special.gammaln(index + 1) - special.gammaln(order - index + 1)
     divergences = index / (2.0 * noise_multiplier**2)
@@ -104,7 +104,7 @@ def _log_bound(order: int, num_critics: int, noise_multiplier: float) -> float:
 def published_dp_cgan_epsilon(
     *, sample_rate: float, noise_multiplier: float, clip_norm: float, num_steps: int, delta: float
 ) -> float:
-    r"""Epsilon as the published DP-CGAN computes it: with :math:`s = \sigma C` where its accountant asks for sigma.
+    r"""Compute epsilon as the published DP-CGAN does: with :math:`s = \sigma C` in place of its accountant's sigma.
 
     .. math:: \epsilon = \min_\alpha \frac{T \log E_{z \sim N(0, s^2)} \bigl[ \bigl(1 - q
         + q e^{(2 z - 1) / (2 s^2)} \bigr)^\alpha \bigr] + \log(1/\delta)}{\alpha - 1}
@@ -112,7 +112,7 @@ def published_dp_cgan_epsilon(
     over the orders of its code, 1.1 to 10.9 by tenths and 12 to 63.
 
     Guarantee:
-        None for the published system; see ``PUBLISHED_DP_CGAN_CAVEAT``.
+        None for the published system: see ``PUBLISHED_DP_CGAN_CAVEAT``.
 
     Args:
         sample_rate: q, batch size over the number of records.
@@ -141,7 +141,7 @@ def published_dp_cgan_epsilon(
 
 
 def _log_moment(order: float, sample_rate: float, noise_multiplier: float) -> float:
-    """The logarithm of the expectation above, by the trapezoidal rule, which is exact to rounding for such integrands.
+    """Compute the logarithm of the expectation above by the trapezoidal rule, exact to rounding for such integrands.
 
     The integrand is at most a sum of bells of width s, centred between 0 and the order.
     """
@@ -156,4 +156,4 @@ def _log_moment(order: float, sample_rate: float, noise_multiplier: float) -> fl
 
 
 PUBLISHED_DP_CGAN = PublishedFigure(epsilon=published_dp_cgan_epsilon, caveat=PUBLISHED_DP_CGAN_CAVEAT)
-"""What DP-CGAN's reference code would have claimed."""
+"""The figure that DP-CGAN's reference code would have claimed."""

@@ -24,13 +24,13 @@ from gossamer.privacy.profile import Array
 _NUM_NODES = 4001
 _MOST_NODES = 200_000
 _HALF_WIDTH = 12.0
-# What float arithmetic may take from the logarithm of one moment.
+# The most that float arithmetic may take from the logarithm of one moment.
 _MOMENT_ROUNDING = 1e-13
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReplacedPoissonPair(AbstractDominatingPair):
-    r"""The dominating pair of one Poisson-sampled sum under replacement; it is its own mirror image.
+    r"""The dominating pair of one Poisson-sampled sum under replacement. The pair is its own mirror image.
 
     .. math:: P = (1 - q) N(0, s^2) + q N(1, s^2), \quad Q = (1 - q) N(0, s^2) + q N(-1, s^2)
 
@@ -51,7 +51,7 @@ class ReplacedPoissonPair(AbstractDominatingPair):
     noise_multiplier: float
 
     def log_profile(self, epsilon: Array) -> Array:
-        """log H for epsilon >= 0; (n,) to (n,)."""
+        """Compute log H for epsilon >= 0, (n,) to (n,)."""
         mu = 1.0 / self.noise_multiplier
         lower, upper = self._crossing(epsilon) + np.array([[-0.5], [0.5]]) * mu * mu
         added = np.logaddexp(
@@ -61,20 +61,20 @@ class ReplacedPoissonPair(AbstractDominatingPair):
         return math.log(self.probability) + added
 
     def log_dual_profile(self, epsilon: Array) -> Array:
-        """The same curve: the pair is its own mirror image."""
+        """Return the same curve: the pair is its own mirror image."""
         return self.log_profile(epsilon)
 
     def integrate_losses(self, half_width: float) -> tuple[Array, Array]:
-        """Losses and log weights under P on nodes of the underlying normal variable."""
+        """Return losses and log weights under P on nodes of the underlying normal variable."""
         nodes = np.linspace(-half_width, 1.0 / self.noise_multiplier + half_width, _NUM_NODES)
         first, second = self._log_ratios(nodes)
         return first - second, first + log_trapezoid(nodes) + log_density(nodes)
 
     def log_moment(self, order: float) -> float:
-        r"""log E_Q[(P/Q)^order], from above: (order - 1) times the Rényi divergence.
+        r"""Compute log E_Q[(P/Q)^order], from above: (order - 1) times the Rényi divergence.
 
-        By the trapezoid rule, whose error falls exponentially with the distance of nodes for so smooth a function; a
-        bound without sampling where that would need too many nodes.
+        The trapezoid rule computes it. For so smooth a function its error falls exponentially as the nodes draw
+        nearer. If it would need too many nodes, a bound without sampling is returned.
 
         Args:
             order: above 1.
@@ -92,16 +92,17 @@ class ReplacedPoissonPair(AbstractDominatingPair):
         return min(without_sampling, moment * (1.0 + 1e-9) + _MOMENT_ROUNDING)
 
     def _log_ratios(self, nodes: Array) -> tuple[Array, Array]:
-        """log P / N(0) and log Q / N(0) at x standard deviations."""
+        """Compute log P / N(0) and log Q / N(0) at x standard deviations."""
         mu = 1.0 / self.noise_multiplier
         first = sampled_loss(mu * nodes - 0.5 * mu * mu, self.probability)
         return first, sampled_loss(-mu * nodes - 0.5 * mu * mu, self.probability)
 
     def _crossing(self, epsilon: Array) -> Array:
-        r"""mu x at which the loss is epsilon.
+        r"""Compute mu x at which the loss is epsilon.
 
-        :math:`\mu x = \epsilon / 2 + \mathrm{arsinh}((1 - q) / q \cdot e^{\mu^2/2} \sinh(\epsilon / 2))`, since the
-        loss is epsilon where :math:`a z^2 - (1 - q) (e^\epsilon - 1) z - a e^\epsilon = 0`, with
+        .. math:: \mu x = \epsilon / 2 + \mathrm{arsinh}((1 - q) / q \cdot e^{\mu^2/2} \sinh(\epsilon / 2))
+
+        For the loss is epsilon where :math:`a z^2 - (1 - q) (e^\epsilon - 1) z - a e^\epsilon = 0`. Here
         :math:`z = e^{\mu x}` and :math:`a = q e^{-\mu^2/2}`.
         """
         with np.errstate(divide="ignore"):  # no loss, or every unit in every sample: log 0

@@ -1,8 +1,9 @@
-"""The public number of units: who says it, and which change of the data may therefore be claimed to cost so much."""
+"""The public number of units: its source, and the change of the data that a price may therefore be claimed for."""
 
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 
 from gossamer.errors import InputError
@@ -10,12 +11,12 @@ from gossamer.privacy.adjacency import Adjacency, Unit
 
 
 class CountSource(enum.Enum):
-    """Where the number of slots comes from.
+    """The source of the number of slots.
 
-    ``GIVEN``: from the user or from the format of a published set, whatever the data hold; slots may then stand empty.
-    ``READ``: counted in the data. Who knows the number then knows whether somebody is among them, so that no guarantee
-    may speak of anybody who comes or leaves: the number is said to be public, and one unit replaced by another is
-    what is covered.
+    ``GIVEN``: from the user or from the format of a published set, independent of the data. Slots may then stand empty.
+    ``READ``: counted in the data. A reader of the number may then learn from it that somebody is among the units. So no
+    guarantee may speak of anybody who comes or leaves. The number is said to be public, and the guarantee covers one
+    unit replaced by another.
     """
 
     GIVEN = "given"
@@ -23,27 +24,27 @@ class CountSource(enum.Enum):
 
     @property
     def of_slots(self) -> Adjacency:
-        """What a mechanism may claim that is priced for any change of one slot."""
+        """The adjacency that a mechanism may claim if it is priced for any change of one slot."""
         return Adjacency.SLOT if self is CountSource.GIVEN else Adjacency.REPLACE_ONE
 
     @property
     def of_samples(self) -> Adjacency:
-        """What a mechanism may claim that draws units by Poisson sampling."""
+        """The adjacency that a mechanism may claim if it draws units by Poisson sampling."""
         return Adjacency.ADD_OR_REMOVE_ONE if self is CountSource.GIVEN else Adjacency.REPLACE_ONE
 
 
 @dataclass(frozen=True)
 class PublicSlots:
-    """How many units there are at most, what a unit is, and what share of them is learnt from. All of it is public.
+    """The largest number of units, the unit of protection, and the share of the units learnt from. All of it is public.
 
     Guarantee:
-        Settings, rates and deltas may follow from these numbers without paying for it. How many units are really there,
-        and how many fell on the training side of a split, stays private where the number was given.
+        Settings, rates and deltas may follow from these numbers without a price. If the number was given, two numbers
+        stay private: the units really present, and the units on the training side of a split.
 
     Args:
-        number: N, slots of the whole data, a part held out included; at least 1.
-        unit: what a slot holds.
-        source: who says the number.
+        number: N, slots of the whole data, a part held out included, at least 1.
+        unit: the content of a slot.
+        source: the source of the number.
         training_share: expected share of the units that is learnt from, in (0, 1]: 1 without a part held out by a key.
 
     Raises:
@@ -59,9 +60,14 @@ class PublicSlots:
         if isinstance(self.number, bool) or not isinstance(self.number, int) or self.number < 1:
             raise InputError(f"the number of slots must be a positive integer, not {self.number!r}: give 1 or more")
         if not 0.0 < self.training_share <= 1.0:
-            raise InputError(f"training_share must lie in (0, 1], not {self.training_share}")
+            raise InputError(f"training_share must lie in (0, 1], not {self.training_share}: give 1 to learn from all")
 
     @property
     def expected_training(self) -> float:
-        """Expected number of units that are learnt from, ``N training_share``: public, however many there are."""
+        """Expected number of units learnt from, ``N training_share``: public, and no function of the units present."""
         return self.number * self.training_share
+
+    @property
+    def to_learn_from(self) -> int:
+        """The same as a whole number, rounded down and at least 1. Sizes of settings may follow from it."""
+        return max(1, math.floor(self.expected_training))

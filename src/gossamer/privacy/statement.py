@@ -340,8 +340,13 @@ def _check_number(name: str, value: float, *, is_zero_allowed: bool = False) -> 
 
 def shown_epsilon(epsilon: float) -> str:
     """Epsilon to three decimals, never rounded down."""
+    return f"{round_up(epsilon):.3f}"
+
+
+def round_up(epsilon: float) -> float:
+    """Return an epsilon to three decimals, never rounded down."""
     # Privacy: a printed figure below the proved one would be a false claim.
-    return f"{math.ceil(epsilon * 1000.0) / 1000.0:.3f}"
+    return math.ceil(epsilon * 1000.0) / 1000.0
 
 
 def _is_text(value: object) -> bool:

@@ -1,8 +1,9 @@
-r"""What an attacker can gain: how often a record is caught at most, for each rate of false alarms.
+r"""The gain of an attacker: the largest rate at which a record is caught, for each rate of false alarms.
 
-Somebody looks at what was released and wants to tell whether one record was among those that were learnt from. Every
-way to decide that has two rates: of false alarms, alpha (the record was not there, and is accused), and of misses, beta
-(it was there, and is not). A guarantee is a curve f: no way at all has a rate of misses below f(alpha).
+An attacker looks at a release and wants to decide if one record was among the records learnt from. Every way to decide
+has two rates. The rate of false alarms is alpha: the record was not there, and is accused. The rate of misses is beta:
+the record was there, and is not accused. A guarantee is a curve f: no way to decide has a rate of misses below
+f(alpha).
 
 References:
     Wasserman, Zhou 2010, "A statistical framework for differential privacy", theorem 2.4 (one epsilon and delta).
@@ -43,17 +44,17 @@ _DELTAS = (*np.geomspace(1e-5, 0.1, 21), *np.linspace(0.13, 0.93, 24), 0.96, 0.9
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TradeOff:
-    r"""What several epsilons and deltas that hold at once leave to an attacker.
+    r"""The curve that several epsilons and deltas, which hold at once, leave to an attacker.
 
     .. math:: f(\alpha) = \max_i \max(0, 1 - \delta_i - e^{\epsilon_i} \alpha, e^{-\epsilon_i} (1 - \delta_i - \alpha))
 
     Guarantee:
-        No test of one neighbouring data set against another, whatever it computes from what was released, has misses
-        below f at its rate of false alarms; if every pair holds in both directions. More pairs only bring f closer to
-        the truth from below: a bound that leaves the attacker more, never less, than there is.
+        If every pair holds in both directions, no test of one neighbouring data set against another has misses below f
+        at its rate of false alarms. The test may compute anything from the release. More pairs only bring f closer to
+        the truth from below. The bound leaves the attacker at least the true gain, never less.
 
     Args:
-        points: (epsilon, delta), at least one; epsilon at least 0, delta in [0, 1].
+        points: (epsilon, delta), at least one pair, with epsilon at least 0 and delta in [0, 1].
 
     Raises:
         InputError: no point, or one out of range.
@@ -68,13 +69,15 @@ class TradeOff:
 
     def __post_init__(self) -> None:
         if not self.points:
-            raise InputError("a trade-off needs at least one epsilon with its delta")
+            raise InputError("a trade-off needs at least one epsilon with its delta: give one point or more")
         for epsilon, delta in self.points:
             if not (math.isfinite(epsilon) and epsilon >= 0 and 0 <= delta <= 1):
-                raise InputError(f"epsilon {epsilon} and delta {delta} are no guarantee: at least 0, and in [0, 1]")
+                raise InputError(
+                    f"epsilon must be finite and at least 0, and delta must lie in [0, 1], not {epsilon} and {delta}"
+                )
 
     def smallest_miss_rate(self, false_alarm_rate: float) -> float:
-        """f: below this rate of misses no attack comes.
+        """Return f: no attack has a rate of misses below it.
 
         Args:
             false_alarm_rate: alpha, in [0, 1].
@@ -84,7 +87,7 @@ class TradeOff:
         """
         alpha = float(false_alarm_rate)
         if not 0 <= alpha <= 1:
-            raise InputError(f"a rate of false alarms lies in [0, 1], not {false_alarm_rate}")
+            raise InputError(f"a rate of false alarms must lie in [0, 1], not {false_alarm_rate}")
         epsilon, delta = np.array(self.points, dtype=np.float64).T
         # An exponent beyond these changes nothing: the branch is far below 0, or 0.
         steep = 1 - delta - np.exp(np.minimum(epsilon, 700.0)) * alpha
@@ -93,7 +96,7 @@ class TradeOff:
         return max(0.0, float(np.max(np.maximum(steep, flat))) - _ROUNDING)
 
     def largest_catch_rate(self, false_alarm_rate: float) -> float:
-        """1 - f: of records that were there, the largest share that is recognised at this rate of false alarms.
+        """Return 1 - f: the largest share of present records that is recognised at this rate of false alarms.
 
         Example:
             >>> TradeOff(points=((0.0, 0.0),)).largest_catch_rate(0.25) < 0.2500001
@@ -103,7 +106,7 @@ class TradeOff:
 
 
 def trade_off(event: DpEvent) -> TradeOff:
-    """The curve of a mechanism, from its whole profile of epsilons over deltas.
+    """Compute the curve of a mechanism, from its whole profile of epsilons over deltas.
 
     Guarantee:
         As ``TradeOff``, under the adjacency of the event: both accountants bound both directions.
@@ -120,7 +123,7 @@ def trade_off(event: DpEvent) -> TradeOff:
 
 
 def trade_off_of(statement: PrivacyStatement) -> TradeOff:
-    """The curve of what a statement states: of its mechanism's whole profile, and of the pair that it claims.
+    """Compute the curve of a statement: of its mechanism's whole profile, and of the pair that it claims.
 
     Guarantee:
         As ``trade_off``, if the statement is true.

@@ -8,13 +8,13 @@ _ELLIPSIS = "..."
 
 
 def caption(name: str, fits: Callable[[str], bool]) -> str:
-    """One line that fits: what cannot be printed becomes "?", what is too long loses its middle.
+    """Shorten a name to one line that fits: unprintable characters become "?", a long name loses its middle.
 
     Beginning and end stay longest, since file names differ there.
 
     Args:
         name: as the user gave it.
-        fits: whether a text has room; if even the shortest has none, that one comes back.
+        fits: True for a text that has room. If even the shortest text has none, that one comes back.
 
     >>> caption("runs/mnist/final.npz", lambda text: len(text) <= 12)
     'runs/....npz'

@@ -19,7 +19,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLoc
 from PIL import Image
 
 from gossamer.errors import InputError
-from gossamer.evaluation.comparison import in_order
+from gossamer.evaluation.comparison import in_order, title_and_unit
 from gossamer.evaluation.score import Score
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.reports.captions import caption
@@ -37,18 +37,6 @@ _PANELS_PER_ROW = 3
 _LEAST_TICK_DISTANCE = 0.11
 _STEPS = (1, 2, 2.5, 5, 10)
 
-_TITLES = {
-    "inception_score": ("Inception score", "effective number of classes"),
-    "frechet_distance": ("Frechet distance", "squared distance of features"),
-    "precision": ("Precision", "share of synthetic images"),
-    "recall": ("Recall", "share of real images"),
-    "density": ("Density", "neighbourhoods met"),
-    "coverage": ("Coverage", "share of real images"),
-    "cnn_accuracy": ("CNN accuracy", "share of test images"),
-    "mlp_accuracy": ("MLP accuracy", "share of test images"),
-    "avg12": ("Mean of twelve classifiers", "share of test images"),
-    "avg12_calibrated": ("Mean of twelve, calibrated", "ratio to training on real data"),
-}
 _CLASSIFIERS = {
     "logistic_regression": "logistic regression",
     "gaussian_nb": "Gaussian naive Bayes",
@@ -98,7 +86,7 @@ class Curve:
 
     @property
     def score(self) -> str:
-        """What is shown."""
+        """The name of the score shown."""
         return self.scores[0].name
 
 
@@ -118,18 +106,18 @@ class Bar:
 
 
 def curves(shown: Sequence[Curve], *, delta: float | None) -> Figure:
-    """Scores over epsilon: a panel for each score, a line for each run, its 95 % intervals as a band and whiskers.
+    """Draw scores over epsilon: a panel for each score, a line for each run, its 95 % intervals as band and whiskers.
 
-    Epsilon runs on a logarithmic axis whose ticks are the epsilons measured. A dashed grey line shows real data in
+    Epsilon runs on a logarithmic axis with a tick at each epsilon measured. A dashed grey line shows real data in
     place of synthetic. Runs differ in colour (safe for the colour-blind), marker and dash, so that they can be told
     apart in grey as well.
 
-    **Guarantee.** None: scores are computed on private data, and choosing a checkpoint by such a picture is tuning on
+    **Guarantee.** None: scores are computed on private data. To choose a checkpoint by such a picture is tuning on
     private data that no epsilon in it covers.
 
     Args:
         shown: curves of any scores and runs, at most one for each pair of them.
-        delta: of every epsilon, written on the axis; None if the runs differ in it.
+        delta: of every epsilon, written on the axis, None if the runs differ in it.
 
     Returns:
         A figure for `save_figure`.
@@ -160,9 +148,9 @@ def curves(shown: Sequence[Curve], *, delta: float | None) -> Figure:
 
 
 def bars(classifiers: Sequence[Bar], headline: Sequence[Bar]) -> Figure:
-    """One evaluation: every classifier's accuracy, synthetic beside real, and the headline scores, with intervals.
+    """Draw one evaluation: every classifier's accuracy, synthetic beside real, and the headline scores, with intervals.
 
-    A filled circle is the synthetic data, an open square real data in their place; lines are the 95 % intervals.
+    A filled circle is the synthetic data, an open square real data in their place. Lines are the 95 % intervals.
 
     **Guarantee.** None: scores are computed on private data.
 
@@ -177,7 +165,7 @@ def bars(classifiers: Sequence[Bar], headline: Sequence[Bar]) -> Figure:
         InputError: if there is nothing to draw.
     """
     if not classifiers and not headline:
-        raise InputError("no score to draw")
+        raise InputError("no score to draw: give at least one")
     parts = bool(classifiers) + bool(headline)
     with styled():
         figure = new_figure(5.2 * parts, max(0.34 * len(classifiers) + 1.1, 0.78 * len(headline) + 0.5))
@@ -192,11 +180,11 @@ def bars(classifiers: Sequence[Bar], headline: Sequence[Bar]) -> Figure:
 
 
 def save_figure(figure: Figure, stem: Path | str) -> tuple[Path, Path]:
-    """Write `stem`.png (150 dots per inch) and `stem`.svg, each whole or not at all; equal figures give equal bytes.
+    """Write `stem`.png (150 dots per inch) and `stem`.svg, each whole or not at all. Equal figures give equal bytes.
 
     Args:
         figure: of `curves` or `bars`.
-        stem: path without its ending; its folder must exist.
+        stem: path without its ending, in a folder that exists.
 
     Returns:
         The two paths.
@@ -213,17 +201,17 @@ def save_figure(figure: Figure, stem: Path | str) -> tuple[Path, Path]:
 
 
 def save_png_of(figure: Figure, path: Path) -> None:
-    """Write a figure as one PNG, 150 dots per inch, whole or not at all; equal figures give equal bytes.
+    """Write a figure as one PNG, 150 dots per inch, whole or not at all. Equal figures give equal bytes.
 
     Raises:
-        ResourceError: it cannot be written.
+        ResourceError: the picture cannot be written.
     """
     with styled(), whole_file(path) as file:
         figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
 
 
 def picture_of(figure: Figure) -> Image.Image:
-    """A figure as a picture in memory, 150 dots per inch."""
+    """Return a figure as a picture in memory, 150 dots per inch."""
     held = io.BytesIO()
     with styled():
         figure.savefig(held, format="png", dpi=_DPI)
@@ -234,7 +222,7 @@ def picture_of(figure: Figure) -> Image.Image:
 
 @contextlib.contextmanager
 def styled() -> Iterator[None]:
-    """Matplotlib's own defaults and ours, whatever the user's matplotlibrc says, and no longer than we draw."""
+    """Set Matplotlib's own defaults and ours, in place of the user's matplotlibrc, for as long as we draw."""
     ours: dict[str, Any] = {
         "axes.spines.right": False,
         "axes.spines.top": False,
@@ -244,7 +232,7 @@ def styled() -> Iterator[None]:
         "svg.fonttype": "none",
         # Ids in the SVG are drawn at random otherwise.
         "svg.hashsalt": "gossamer",
-        # Names of runs are no formulas, whatever dollar signs they carry.
+        # Names of runs are no formulas, even with dollar signs in them.
         "text.parse_math": False,
     }
     with style.context(["default", ours]):
@@ -252,20 +240,20 @@ def styled() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, its sides in inches."""
+    """Return an empty figure, its sides in inches."""
     figure = Figure(figsize=(width, height), dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.08))
     FigureCanvasAgg(figure)
     return figure
 
 
 def arranged(figure: Figure) -> None:
-    """Find every part its place, once: done anew at each saving, the parts would move a little every time."""
+    """Place every part once: placed anew at each saving, the parts would move a little every time."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
 
 def legible(name: str, length: int) -> str:
-    """A name in glyphs that the font has, no longer than there is room."""
+    """Return a name in glyphs that the font has, no longer than there is room."""
     font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
     shown = "".join(character if font.get_char_index(ord(character)) else "?" for character in name)
     return caption(shown, lambda text: len(text) <= length)
@@ -273,7 +261,7 @@ def legible(name: str, length: int) -> str:
 
 def _check(shown: Sequence[Curve]) -> None:
     if not shown:
-        raise InputError("no curve to draw")
+        raise InputError("no curve to draw: give at least one")
     directions: dict[str, bool] = {}
     for curve in shown:
         higher = curve.scores[0].higher_is_better
@@ -312,7 +300,7 @@ def _draw_references(axes: Axes, shown: Sequence[Curve]) -> None:
 
 def _label_panel(axes: Axes, shown: Sequence[Curve], delta: float | None) -> None:
     score = shown[0].scores[0]
-    title, unit = _title(score.name)
+    title, unit = title_and_unit(score.name)
     axes.set_title(legible(title, _LONGEST_LABEL + 8))
     axes.set_ylabel(f"{unit}\n{_direction(score)}")
     axes.set_xlabel("epsilon" if delta is None else f"epsilon (delta = {_short(delta)})")
@@ -323,7 +311,7 @@ def _label_panel(axes: Axes, shown: Sequence[Curve], delta: float | None) -> Non
 
 
 def _epsilon_axis(axes: Axes, epsilons: Sequence[float]) -> None:
-    """Base-2 logarithm, a tick at each epsilon; of ticks too close to be read the larger keeps its number."""
+    """Set a base-2 logarithmic axis, a tick at each epsilon. If ticks are too close, the larger keeps its number."""
     axes.set_xscale("log", base=2)
     axes.set_xlim(epsilons[0] / 1.2, epsilons[-1] * 1.2)
     span = math.log(epsilons[-1] / epsilons[0] * 1.2**2)
@@ -340,7 +328,7 @@ def _epsilon_axis(axes: Axes, epsilons: Sequence[float]) -> None:
 
 
 def _legend(figure: Figure, names: dict[str, str], columns: int) -> None:
-    """One for all panels, below them."""
+    """Draw one legend for all panels, below them."""
     lines = {gid: line for axes in figure.axes for line in axes.lines if (gid := _run_of(line.get_gid())) is not None}
     handles = [lines[run] for run in sorted(lines)]
     labels = list(names.values())
@@ -380,9 +368,8 @@ def _draw_headline(figure: SubFigure, headline: Sequence[Bar]) -> None:
         axes.set_ylim(1, -1)
         axes.spines["left"].set_visible(False)
         score = bar.score
-        axes.set_title(
-            f"{legible(_title(bar.name)[0], _LONGEST_LABEL + 4)} ({_direction(score)})", loc="left", fontsize=8.5
-        )
+        title = legible(title_and_unit(bar.name)[0], _LONGEST_LABEL + 4)
+        axes.set_title(f"{title} ({_direction(score)})", loc="left", fontsize=8.5)
         axes.set_title(_with_interval(score), loc="right", fontsize=8.5)
 
 
@@ -406,11 +393,6 @@ def _legend_of_bars(figure: Figure, drawn: Sequence[Bar]) -> None:
     )
 
 
-def _title(name: str) -> tuple[str, str]:
-    """What a person calls the score, and its unit."""
-    return _TITLES.get(name, (name.replace("_", " "), "value"))
-
-
 def _classifier(name: str) -> str:
     return legible(_CLASSIFIERS.get(name, name.replace("_", " ")), _LONGEST_LABEL)
 
@@ -420,12 +402,12 @@ def _direction(score: Score) -> str:
 
 
 def _with_interval(score: Score) -> str:
-    """Value and interval with as many decimals as the size of the value asks for."""
+    """Write value and interval with as many decimals as the size of the value asks for."""
     decimals = 3 if abs(score.value) < 2 else 2 if abs(score.value) < 20 else 1
     return f"{score.value:.{decimals}f} ({score.low:.{decimals}f} to {score.high:.{decimals}f})"
 
 
 def _short(number: float) -> str:
-    """1e-5, not 1e-05."""
+    """Write 1e-5, not 1e-05."""
     mantissa, _, exponent = f"{number:.3g}".partition("e")
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa

@@ -26,7 +26,7 @@ def sample_grid(images: NDArray[np.floating], columns: int, scale: int) -> Image
     Places that are left over in the last row stay grey.
 
     Args:
-        images: (batch, channels, height, width) in [0, 1]; 1 channel (grey) or 3 (red, green, blue).
+        images: (batch, channels, height, width) in [0, 1], with 1 channel (grey) or 3 (red, green, blue).
         columns: images per row, at least 1.
         scale: integer enlargement, at least 1.
 
@@ -49,7 +49,7 @@ def class_grid(images: NDArray[np.floating], labels: NDArray[np.integer], column
     Where a class has fewer images its row ends in grey.
 
     Args:
-        images: (batch, channels, height, width) in [0, 1]; 1 channel (grey) or 3 (red, green, blue).
+        images: (batch, channels, height, width) in [0, 1], with 1 channel (grey) or 3 (red, green, blue).
         labels: (batch,) integers.
         columns: images per class, at least 1.
         scale: integer enlargement, at least 1.
@@ -69,7 +69,7 @@ def class_grid(images: NDArray[np.floating], labels: NDArray[np.integer], column
 
 
 def image_grid(images: NDArray[np.floating], labels: NDArray[np.integer] | None) -> Image.Image:
-    """Ten columns of samples, a row for each class where there are classes, small images enlarged.
+    """Draw ten columns of samples, a row for each class if there are classes, small images enlarged.
 
     Args:
         images: (batch, channels, height, width) in [0, 1].
@@ -85,14 +85,14 @@ def image_grid(images: NDArray[np.floating], labels: NDArray[np.integer] | None)
 def comparison_grid(
     named: Sequence[tuple[str, NDArray[np.floating], NDArray[np.integer] | None]], columns: int, scale: int
 ) -> Image.Image:
-    """Grids of several targets in one picture, each under its name, in the order given.
+    """Draw grids of several targets in one picture, each under its name, in the order given.
 
-    Grids stand side by side as far as a width of 1,800 pixels goes, then below. With labels a grid is a `class_grid`;
-    without, a `sample_grid` of at most `columns` rows. A name that is wider than its grid loses its middle.
+    Grids stand side by side up to a width of 1,800 pixels, then below. With labels a grid is a `class_grid`. Without
+    labels it is a `sample_grid` of at most `columns` rows. A name that is wider than its grid loses its middle.
 
     Args:
-        named: for each target its name, images (batch, channels, height, width) in [0, 1] and labels (batch,) or None;
-            one channel, height and width for all.
+        named: for each target its name, images (batch, channels, height, width) in [0, 1] and labels (batch,) or None.
+            Channels, height and width are the same for all.
         columns: images per row of a grid, at least 1.
         scale: integer enlargement, at least 1.
 
@@ -122,11 +122,11 @@ def save_png(path: Path | str, image: Image.Image) -> None:
     """Write a picture as PNG: a reader sees the old file or the whole new one, never a part.
 
     Args:
-        path: where to; its folder must exist.
+        path: of the new file, in a folder that exists.
         image: the picture.
 
     Raises:
-        ResourceError: if the folder is absent or cannot be written; nothing is left behind.
+        ResourceError: if the folder is absent or cannot be written. Nothing is left behind.
     """
     with whole_file(Path(path)) as file:
         image.save(file, format="PNG")
@@ -139,7 +139,7 @@ def _grid(images: NDArray[np.floating], labels: NDArray[np.integer] | None, colu
 
 
 def _side_by_side(named: Sequence[tuple[str, Image.Image]]) -> Image.Image:
-    """Pictures of one mode and width, each below its name, on white; each row as high as its highest picture."""
+    """Lay pictures of one mode and width below their names, on white. Each row is as high as its highest picture."""
     width = named[0][1].width + _MARGIN
     per_row = min(len(named), max(1, (_WIDEST - _MARGIN) // width))
     rows = [named[start : start + per_row] for start in range(0, len(named), per_row)]
@@ -157,7 +157,7 @@ def _side_by_side(named: Sequence[tuple[str, Image.Image]]) -> Image.Image:
 
 
 def _picture(images: NDArray[np.floating], places: NDArray[np.integer], columns: int, scale: int) -> Image.Image:
-    """One image per place, row by row; a place of -1 stays empty."""
+    """Lay out one image per place, row by row. A place of -1 stays empty."""
     _, channels, height, width = images.shape
     gutter = max(1, scale // 2)
     cell_height, cell_width = height * scale + gutter, width * scale + gutter
@@ -182,6 +182,6 @@ def _check(images: NDArray[np.floating], columns: int, scale: int) -> None:
         )
     wrong = np.flatnonzero(~((images >= 0) & (images <= 1)).all(axis=(1, 2, 3)))
     if wrong.size:
-        raise InputError(f"images: image {wrong[0]} has a value that is NaN or outside [0, 1]")
+        raise InputError(f"images: image {wrong[0]} has a value that is NaN or outside [0, 1]; mend or remove it")
     if columns < 1 or scale < 1:
         raise InputError(f"columns {columns} and scale {scale} must be at least 1")

@@ -23,14 +23,14 @@ def pairs_picture(
     columns: int = 5,
     scale: int = 2,
 ) -> Image.Image:
-    """Rows of pairs, the closest pair first: synthetic image left, real record right, their distance below.
+    """Draw rows of pairs, the closest pair first: synthetic image left, real record right, their distance below.
 
-    **Guarantee.** None. The picture shows records of the data as they are: whoever saves it saves it in `private/`,
-    and nothing drawn from it may be released.
+    **Guarantee.** None. The picture shows records of the data as they are. It may be saved in `private/` only, and
+    nothing drawn from it may be released.
 
     Args:
-        synthetic: (num_pairs, channels, height, width) in [0, 1]; 1 channel (grey) or 3 (red, green, blue).
-        real: the same shape; record i is the partner of synthetic image i.
+        synthetic: (num_pairs, channels, height, width) in [0, 1], with 1 channel (grey) or 3 (red, green, blue).
+        real: the same shape. Record i is the partner of synthetic image i.
         distances: (num_pairs,) not negative, in the unit of the caller.
         columns: pairs per row, at least 1.
         scale: integer enlargement, at least 1.

@@ -38,21 +38,21 @@ class SeriesView:
     y: NDArray[np.integer] | None
 
     def of(self, label: int | None) -> NDArray[np.floating]:
-        """Series of one class, in their order; all of them for None or without labels."""
+        """Return the series of one class, in their order. For None or without labels, return all of them."""
         return self.x if label is None or self.y is None else self.x[self.y == label]
 
 
 def overlaid(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str]) -> Figure:
-    """For each class: some series laid over each other, then mean and band of all; synthetic left, real right.
+    """Draw, for each class, some series laid over each other, then mean and band of all: synthetic left, real right.
 
     The band holds the middle eight tenths of the values at each time. Channels differ in colour.
 
-    **Guarantee.** None. It shows real series as they are: whoever saves it saves it in `private/`.
+    **Guarantee.** None. The figure shows real series as they are: it may be saved in `private/` only.
 
     Args:
         synthetic: series that are judged.
-        real: what they are compared with.
-        class_names: in the order of the labels; the first ten are shown, and none where either has no labels.
+        real: series for comparison.
+        class_names: in the order of the labels. The first ten are shown, and none if either set has no labels.
 
     Returns:
         A figure for `save_figure`.
@@ -80,14 +80,14 @@ def overlaid(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str]
 
 
 def spectra(synthetic: SeriesView, real: SeriesView, *, sample_rate: float | None) -> Figure:
-    """Mean power spectrum of all series, synthetic over real, a panel for each of the first four channels.
+    """Draw the mean power spectrum of all series, synthetic over real, a panel for each of the first four channels.
 
     **Guarantee.** None: the real spectrum was computed from private data.
 
     Args:
         synthetic: series that are judged.
-        real: what they are compared with.
-        sample_rate: Hz; None for frequencies in cycles per value.
+        real: series for comparison.
+        sample_rate: in Hz, or None for frequencies in cycles per value.
 
     Returns:
         A figure for `save_figure`.
@@ -117,14 +117,14 @@ def spectra(synthetic: SeriesView, real: SeriesView, *, sample_rate: float | Non
 
 
 def embedding(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str]) -> Figure:
-    """Both sets in the plane of the two main directions of the real series, by class.
+    """Draw both sets in the plane of the two main directions of the real series, by class.
 
     **Guarantee.** None: every point of the right half is a real series.
 
     Args:
-        synthetic: series that are judged; the first 600 are shown.
-        real: what they are compared with, likewise, at least two; the directions are those of the first 2,000.
-        class_names: in the order of the labels; ten at most have a colour of their own.
+        synthetic: series that are judged. The first 600 are shown.
+        real: series for comparison, at least two. The first 600 are shown, and the first 2,000 give the directions.
+        class_names: in the order of the labels. Ten at most have a colour of their own.
 
     Returns:
         A figure for `save_figure`.
@@ -161,7 +161,7 @@ def embedding(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str
 
 
 def confusions(counts: Mapping[str, NDArray[np.integer]], class_names: Sequence[str]) -> Figure:
-    """A matrix for each direction: of each true class, the share that classifiers called which.
+    """Draw a matrix for each direction: for each true class, the shares of the classes that classifiers named.
 
     **Guarantee.** None: counts of private test series.
 
@@ -201,13 +201,13 @@ def confusions(counts: Mapping[str, NDArray[np.integer]], class_names: Sequence[
 def pairs_of_series(
     synthetic: NDArray[np.floating], real: NDArray[np.floating], distances: NDArray[np.floating]
 ) -> Figure:
-    """Pairs, the closest first: a synthetic series over the real record nearest to it, and their distance.
+    """Draw pairs, the closest first: a synthetic series over the real record nearest to it, and their distance.
 
-    **Guarantee.** None. It shows records as they are: whoever saves it saves it in `private/`.
+    **Guarantee.** None. The figure shows records as they are: it may be saved in `private/` only.
 
     Args:
         synthetic: (num_pairs, channels, time).
-        real: the same shape; record i is the partner of synthetic series i.
+        real: the same shape. Record i is the partner of synthetic series i.
         distances: (num_pairs,), not negative.
 
     Returns:
@@ -217,7 +217,10 @@ def pairs_of_series(
         InputError: no pair, or shapes that do not fit.
     """
     if not len(synthetic) or synthetic.shape != real.shape or distances.shape != synthetic.shape[:1]:
-        raise InputError(f"pairs: {synthetic.shape} synthetic, {real.shape} real, {distances.shape} distances; check")
+        raise InputError(
+            f"pairs: shapes {synthetic.shape} synthetic, {real.shape} real, {distances.shape} distances; give one real "
+            "series and one distance for each synthetic series"
+        )
     columns = min(4, len(synthetic))
     rows = math.ceil(len(synthetic) / columns)
     with styled():
@@ -245,7 +248,7 @@ def _check(synthetic: SeriesView, real: SeriesView) -> None:
 
 
 def _classes(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str]) -> list[tuple[int | None, str]]:
-    """Labels and names of the rows of a picture."""
+    """Return the labels and names of the rows of a picture."""
     if synthetic.y is None or real.y is None or not class_names:
         return [(None, "all")]
     return list(enumerate(class_names[:_MOST_CLASSES]))

@@ -16,7 +16,7 @@ _MOST_CHANNELS = 4
 
 
 def series_grid(x: NDArray[np.floating], y: NDArray[np.integer] | None, class_names: Sequence[str]) -> Figure:
-    """The first eight series of each of the first ten classes, or of all; channels differ in colour.
+    """Draw the first eight series of each of the first ten classes, or of all series. Channels differ in colour.
 
     Args:
         x: (num_series, channels, time) in [0, 1].

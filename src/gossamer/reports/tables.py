@@ -25,10 +25,10 @@ class ScoreRow:
     """One line of the table.
 
     Args:
-        target: what was evaluated, a run or a file.
-        epsilon: spent when the generator was saved; None if unknown, as for a file of another program.
+        target: the evaluated run or file.
+        epsilon: spent when the generator was saved, None if unknown, as for a file of another program.
         step: updates of the generator by then, or None.
-        score: what was measured.
+        score: the measured score.
 
     Raises:
         InputError: if epsilon or step is negative or epsilon is no number.
@@ -50,17 +50,17 @@ def write_scores_csv(path: Path | str, rows: Sequence[ScoreRow]) -> None:
     """Write a CSV (RFC 4180, UTF-8): one line for each target, epsilon and score.
 
     Columns: target, epsilon, step, score, value, low, high, higher_is_better (true or false), num_synthetic, num_real,
-    seeds (separated by spaces), source. What is unknown is empty; numbers keep every digit. A text that a spreadsheet
+    seeds (separated by spaces), source. Unknown values are empty. Numbers keep every digit. A text that a spreadsheet
     would run as a formula (it begins with = + - @ or a control character) gets a leading apostrophe.
 
     **Guarantee.** None: scores are computed on private data.
 
     Args:
-        path: where to; its folder must exist.
-        rows: in the order of the file; with none, the header stands alone.
+        path: of the new file, in a folder that exists.
+        rows: in the order of the file. Without rows, the header stands alone.
 
     Raises:
-        ResourceError: if it cannot be written; the old file, if any, is kept.
+        ResourceError: if it cannot be written. The old file, if any, is kept.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -81,5 +81,5 @@ def _line(row: ScoreRow) -> list[str | int | float | None]:
 
 
 def _plain(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
+    """Return the text in a form that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -1,4 +1,4 @@
-"""Curves of one training: losses and norms over its steps, and what it had cost by then."""
+"""Curves of one training: losses and norms over its steps, and the epsilon spent by then."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gossamer.errors import ResourceError
 from gossamer.reports.curves import COLOURS, arranged, legible, new_figure, styled
 
 LEAST_POINTS: Final = 20
-"""Shorter curves are not drawn: they are read faster in `metrics.jsonl`."""
+"""The least number of points of a drawn curve. Shorter curves are read faster in `metrics.jsonl`."""
 _MOST_CURVES = 5
 _NOTE = "Private: what a training says of itself may tell of real records. No statement covers this picture."
 
@@ -31,7 +31,7 @@ class Track:
 
     Attributes:
         name: of the number.
-        axis: what it is over: "step" or "update".
+        axis: the axis under the number: "step" or "update".
         points: (step, value), steps rising, values finite.
     """
 
@@ -41,10 +41,10 @@ class Track:
 
 
 def read_tracks(metrics: Path) -> tuple[Track, ...]:
-    """The numbers of `metrics.jsonl` that are long enough to be drawn, losses first.
+    """Read the numbers of `metrics.jsonl` that are long enough to be drawn, losses first.
 
     Steps that were lost in a crash and done again count as they were done last. A line that cannot be read is left
-    out: the picture waits for none.
+    out: the picture waits for no line.
 
     Raises:
         ResourceError: the file cannot be read.
@@ -70,13 +70,13 @@ def read_tracks(metrics: Path) -> tuple[Track, ...]:
 
 
 def training_curves(tracks: Sequence[Track], spent: Sequence[tuple[int, float]], *, delta: float) -> Figure:
-    """A panel for each number and, where it is known, one for epsilon over the steps paid for.
+    """Draw a panel for each number and, if epsilon is known, one for epsilon over the steps paid for.
 
     **Guarantee.** None: losses come from real records, and the picture belongs into `private/`.
 
     Args:
         tracks: at least one.
-        spent: (steps paid for, epsilon), rising; empty where that was not computed.
+        spent: (steps paid for, epsilon), rising, empty if epsilon was not computed.
         delta: of every epsilon.
 
     Returns:
@@ -115,7 +115,7 @@ def _draw(axes: Axes, track: Track) -> None:
 
 
 def _smoothed(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """Means over so many neighbours on either side, fewer at the ends."""
+    """Compute means over so many neighbours on either side, fewer at the ends."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     places = np.arange(len(values))
     first, last = np.maximum(0, places - window), np.minimum(len(values), places + window + 1)

@@ -1,1 +1,1 @@
-"""What is on disk: run folders, checkpoints, the ledger, configurations, released generators. Nothing else writes."""
+"""Files on disk: run folders, checkpoints, the ledger, configurations, released generators. Nothing else writes."""

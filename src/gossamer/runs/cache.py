@@ -1,4 +1,4 @@
-"""A private cache: what was computed from real data once, found again by a digest of everything it came from."""
+"""A private cache: results computed from real data once, found again by a digest of everything they came from."""
 
 from __future__ import annotations
 
@@ -33,40 +33,40 @@ It may be deleted at any time: what is missing is computed again.
 
 @dataclass(frozen=True)
 class CacheFolder:
-    """Results kept between commands, each a file named by its kind and by a digest of what it was computed from.
+    """Results kept between commands, each a file named by its kind and by a digest of its sources.
 
     Guarantee:
-        None. Everything in it was computed from real, maybe private, data; even a file's name is a digest with which a
-        candidate data set could be confirmed. The folder is open to its owner alone, and nothing in it may be released.
+        None. Everything in it was computed from real, maybe private, data. Even a file's name is a digest: it could
+        confirm a candidate data set. The folder is open to its owner alone, and nothing in it may be released.
 
     A file that is damaged, or that another program or version wrote, counts as absent: it is computed again, never
     trusted. No code is run by reading.
 
     Attributes:
-        path: the folder; made when something is saved.
+        path: the folder, made when something is saved.
     """
 
     path: Path
 
     @classmethod
     def default(cls) -> CacheFolder:
-        """The folder ``private`` in $GOSSAMER_CACHE, else in $XDG_CACHE_HOME/gossamer, else in ~/.cache/gossamer.
+        """Choose the folder ``private`` in $GOSSAMER_CACHE, else $XDG_CACHE_HOME/gossamer, else ~/.cache/gossamer.
 
-        A folder of its own, since public downloads may be kept beside it.
+        It is a folder of its own, since public downloads may be kept beside it.
         """
         given, shared = os.environ.get("GOSSAMER_CACHE"), os.environ.get("XDG_CACHE_HOME")
         home = Path(given) if given else Path(shared or "~/.cache") / "gossamer"
         return cls(home.expanduser() / "private")
 
     def prepare(self) -> None:
-        """Make the folder, closed to others, with a word on what it is; to be called before a long computation, too.
+        """Make the folder, closed to others, with a note on its purpose. Call this before a long computation, too.
 
         Raises:
-            ResourceError: it cannot be made or written.
+            ResourceError: the folder cannot be made or written.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Privacy: also if it was there before, or if the umask was in the way.
+            # Privacy: the mode is set even if the folder was there before, or if the umask was in the way.
             self.path.chmod(0o700)
             if not (self.path / "README").is_file():
                 (self.path / "README").write_text(_README, encoding="utf-8")
@@ -74,11 +74,11 @@ class CacheFolder:
             raise self._unwritable(error.strerror or type(error).__name__) from None
 
     def file(self, kind: str, key: str, suffix: str) -> Path:
-        """Where an entry is kept, whether or not it is there.
+        """Return the path of an entry, present or not.
 
         Args:
-            kind: what it is, in small letters and hyphens.
-            key: what `content_key` returned.
+            kind: name of the kind of result, in small letters and hyphens.
+            key: digest from `content_key`.
             suffix: ``.json`` or ``.safetensors``.
 
         Raises:
@@ -102,7 +102,7 @@ class CacheFolder:
         return self._write(self.file(kind, key, ".json"), json.dumps(envelope).encode())
 
     def load_json(self, kind: str, key: str) -> Any | None:
-        """What `save_json` kept, or None where there is nothing whole."""
+        """Load the tree that `save_json` kept, None if there is nothing whole."""
         try:
             envelope = json.loads(self.file(kind, key, ".json").read_bytes())
             text = envelope.pop("tree")
@@ -124,7 +124,7 @@ class CacheFolder:
         return self._write(self.file(kind, key, ".safetensors"), safetensors.torch.save(whole, metadata=header))
 
     def load_tensors(self, kind: str, key: str) -> tuple[dict[str, Tensor], Any] | None:
-        """What `save_tensors` kept, tensors and tree, or None where there is nothing whole."""
+        """Load tensors and tree that `save_tensors` kept, None if there is nothing whole."""
         path = self.file(kind, key, ".safetensors")
         try:
             with safetensors.safe_open(path, framework="pt") as file:
@@ -138,7 +138,7 @@ class CacheFolder:
 
     def _write(self, path: Path, content: bytes) -> Path:
         self.prepare()
-        # A name of its own until it is whole: two commands may compute the same thing at the same time.
+        # The file has a name of its own until it is whole: two commands may compute the same result at the same time.
         own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         try:
             with whole_file(own) as file:
@@ -156,13 +156,13 @@ class CacheFolder:
 
 
 def content_key(arrays: Mapping[str, NDArray[Any]], tree: Any) -> str:
-    """SHA-256 of records and settings, and of the versions of gossamer and torch that compute with them.
+    """Compute SHA-256 of records and settings, and of the versions of gossamer and torch that compute with them.
 
     Guarantee:
-        None: whoever has a candidate data set could confirm it. Keep it as private as the records.
+        None: it could confirm a candidate data set. Keep it as private as the records.
 
     Args:
-        arrays: records by name (``{"x": ..., "y": ...}``), of numbers; names, types, shapes and bytes count.
+        arrays: records by name (``{"x": ..., "y": ...}``), of numbers. Names, types, shapes and bytes count.
         tree: settings as plain JSON.
 
     Returns:

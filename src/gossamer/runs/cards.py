@@ -1,4 +1,4 @@
-"""Model card and data card: what a release and drawn records are, in the manner of Hugging Face; nobody writes them."""
+"""Model card and data card of a release and of drawn records, in the manner of Hugging Face, written by the machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gossamer.runs.config_io import from_json_tree
 CARD: Final = "README.md"
 """The card's name in a release and in a folder of samples."""
 NO_LICENSE: Final = "license: other\n"
-"""What a card says of its license until whoever publishes it has chosen one."""
+"""The license line of a card, until its publisher has chosen a license."""
 MAX_CARD_BYTES: Final = 2**20
 """Longest card that is read."""
 _MOST_NAMES = 30
@@ -47,16 +47,16 @@ _UNFIT: Final = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CardFacts:
-    """All that cards are written from: what is released already, and the name of a published data set.
+    """All facts that cards are written from: facts released already, and the name of a published data set.
 
     Guarantee: no path, no count and no score of private data is among them, so none can stand in a card.
 
     Attributes:
         statement: the claim.
-        spec: shape and classes of what is made.
+        spec: shape and classes of the synthetic records.
         network: kind of the generator.
         num_weights: of the generator.
-        source: the published set that was learnt from; None for records of the user's own, which stay unnamed.
+        source: the published set that was learnt from, None for records of the user's own, which stay unnamed.
     """
 
     statement: PrivacyStatement
@@ -69,10 +69,10 @@ class CardFacts:
     def of(
         cls, recipe: Mapping[str, Any], num_weights: int, statement: PrivacyStatement, source: NamedData | None
     ) -> CardFacts:
-        """Those of a generator whose recipe is at hand as the JSON of its file.
+        """Return the facts of a generator, from its recipe as the JSON of its file.
 
         Raises:
-            InputError: the recipe is none.
+            InputError: the JSON is no recipe.
         """
         spec = from_json_tree(_Shape, {"type": "_Shape", "spec": recipe.get("spec")}, "recipe").spec
         network = recipe.get("network")
@@ -87,7 +87,7 @@ class CardFacts:
 
     @property
     def method(self) -> str:
-        """What trained the generator: "gs-wgan"."""
+        """The method that trained the generator, as in "gs-wgan"."""
         return self.statement.mechanism.partition(":")[0]
 
     @property
@@ -109,7 +109,7 @@ class DrawnFile:
 
     Attributes:
         name: within its folder.
-        what: a sentence on what it holds.
+        what: a sentence on its content.
         sha256: in hexadecimal.
         num_bytes: its length.
     """
@@ -121,9 +121,9 @@ class DrawnFile:
 
 
 def model_card(facts: CardFacts) -> str:
-    """The card of a released generator, as Markdown behind a head of YAML that `huggingface_hub.ModelCard` reads.
+    """Write the card of a released generator: Markdown behind a head of YAML that `huggingface_hub.ModelCard` reads.
 
-    The same facts give the same card, so that one that was changed by hand is found.
+    The same facts give the same card, so that a card changed by hand is found.
     """
     sections = (
         _head(_model_head(facts)),
@@ -145,12 +145,12 @@ def model_card(facts: CardFacts) -> str:
 
 
 def data_card(facts: CardFacts, num_samples: int, files: Sequence[DrawnFile]) -> str:
-    """The card of a set of drawn records, as Markdown behind a head of YAML that `huggingface_hub.DatasetCard` reads.
+    """Write the card of drawn records: Markdown behind a head of YAML that `huggingface_hub.DatasetCard` reads.
 
     Args:
         facts: of the generator.
-        num_samples: how many were drawn.
-        files: what they stand in; empty for a folder of pictures.
+        num_samples: number of records drawn.
+        files: files that hold them, empty for a folder of pictures.
     """
     sections = (
         _head(_data_head(facts, num_samples, files)),
@@ -174,7 +174,7 @@ def data_card(facts: CardFacts, num_samples: int, files: Sequence[DrawnFile]) ->
 
 
 def without_license(card: bytes) -> bytes:
-    """A card as it was written, whatever license whoever publishes it has filled in; a bytewise equal one otherwise.
+    """Return a card as it was written, without a license that its publisher filled in. Nothing else is changed.
 
     >>> without_license(b"---\\nlicense: cc-by-4.0\\ntags:\\n")
     b'---\\nlicense: other\\ntags:\\n'
@@ -183,7 +183,7 @@ def without_license(card: bytes) -> bytes:
 
 
 def _head(fields: Mapping[str, str | bool | Sequence[str]]) -> list[str]:
-    """YAML of words that need no quotes: ours, never a user's."""
+    """Write YAML of words that need no quotes: our words, never a user's."""
     lines = []
     for name, value in fields.items():
         match value:
@@ -222,7 +222,7 @@ def _tag(method: str) -> str:
 
 
 def _size_category(num_samples: int) -> str:
-    """As Hugging Face counts.
+    """Return the size category of Hugging Face.
 
     >>> _size_category(999), _size_category(1000)
     ('n<1K', '1K<n<10K')
@@ -255,7 +255,7 @@ def _describe_records(spec: ImageSpec | SeriesSpec) -> str:
 
 
 def _code(name: str) -> str:
-    """A user's word, so that it is no markup."""
+    """Quote a user's word, so that it is no markup."""
     return f"`{name.replace('`', chr(39))}`"
 
 
@@ -291,7 +291,7 @@ def _drawing(facts: CardFacts) -> list[str]:
 
 
 def _guarantee(statement: PrivacyStatement) -> list[str]:
-    """The claim, and the numbers that a reader compares first."""
+    """Write the claim, and the numbers that a reader compares first."""
     rdp = "not computed" if statement.epsilon_rdp is None else shown_epsilon(statement.epsilon_rdp)
     rows: list[tuple[str, object]] = [
         ("epsilon (upper bound, by privacy loss distributions)", shown_epsilon(statement.epsilon)),

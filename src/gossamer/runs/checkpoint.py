@@ -18,7 +18,7 @@ from gossamer.errors import InputError, PrivacyError, is_lack_of_memory
 from gossamer.runs.files import read_json, whole_file, write_json
 from gossamer.runs.ledger_file import LedgerPosition
 
-# What torch's reader of tensors alone says of a file that is cut or changed.
+# The words of torch's reader of tensors for a file that is cut or changed.
 _DAMAGE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError, TypeError, AttributeError, OSError)
 
 KEPT = 2
@@ -29,7 +29,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What a checkpoint was computed with: it is of use to a run with the same, and to no other. Private.
+    """The origin of a checkpoint. A run with the same origin can use it, and no other run. Private.
 
     Attributes:
         settings_sha256: digest of the settings that a statement depends on.
@@ -52,16 +52,16 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is known of a checkpoint before it is read.
+    """The facts known of a checkpoint before it is read.
 
     Attributes:
         step: private steps done.
         sha256: of the file.
-        replaces: digest of the file that it was written over, which a crash may have left in its place; None where
-            there was none.
-        origin: of the run; None where nobody said.
-        ledger: how far the ledger had come; None where nobody said.
-        versions: of what wrote it, by name.
+        replaces: digest of the file that it was written over, which a crash may have left in its place. None if there
+            was no such file.
+        origin: of the run, None if not recorded.
+        ledger: position of the ledger then, None if not recorded.
+        versions: of the software that wrote it, by name.
     """
 
     step: int
@@ -72,15 +72,15 @@ class Manifest:
     versions: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain types, as they are written beside the checkpoint."""
+        """Convert to plain types, as they are written beside the checkpoint."""
         return {"schema": SCHEMA} | dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, tree: Any) -> Manifest:
-        """What `to_json` gave.
+        """Read the tree that `to_json` gave.
 
         Raises:
-            ValueError, TypeError, LookupError, AttributeError: anything else.
+            ValueError, TypeError, LookupError, AttributeError: any other tree.
         """
         origin, ledger = tree["origin"], tree["ledger"]
         manifest = cls(
@@ -106,13 +106,13 @@ def save_checkpoint(
         step: number of steps done.
         state: plain dictionaries, tensors and numbers.
         origin: settings and records of the run, so that no other run goes on from it.
-        ledger: how far the ledger has come, so that no older one is put in its place.
+        ledger: position of the ledger, so that no older one is put in its place.
 
     Returns:
         The file.
 
     Raises:
-        ResourceError: it cannot be written; the last one is still there.
+        ResourceError: the checkpoint cannot be written. The last one is still there.
     """
     content = _packed({"schema": SCHEMA, "state": state})
     path = folder / f"step-{step:08d}.pt"
@@ -124,7 +124,7 @@ def save_checkpoint(
         ledger=ledger,
         versions=_versions(),
     )
-    # First: at any moment of a crash the file that is there is one that the manifest beside it names.
+    # The manifest comes first: whenever a crash comes, the manifest names the file that lies beside it.
     write_json(path.with_suffix(".json"), manifest.to_json())
     with whole_file(path) as file:
         file.write(content)
@@ -136,7 +136,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(folder: Path, origin: Origin | None = None, ledger: Path | None = None) -> dict[str, Any] | None:
-    """The newest state that is whole, or None when there is none at all.
+    """Load the newest state that is whole, None if there is no checkpoint at all.
 
     Args:
         folder: the run's checkpoint folder.
@@ -144,7 +144,7 @@ def load_checkpoint(folder: Path, origin: Origin | None = None, ledger: Path | N
         ledger: file of the run's ledger.
 
     Raises:
-        InputError: checkpoints are there but none is whole; or the newest is of other settings, records or versions.
+        InputError: there are checkpoints but none is whole, or the newest is of other settings, records or versions.
         PrivacyError: the ledger was changed since.
     """
     found = find_checkpoints(folder)
@@ -153,7 +153,7 @@ def load_checkpoint(folder: Path, origin: Origin | None = None, ledger: Path | N
         if manifest is not None and is_as_written(path, manifest):
             _check(path, manifest, origin, ledger)
             return _state(path)
-    # One without any manifest is where a crash came in between: nobody was told of it, and its steps stay paid.
+    # A file without a manifest was cut off by a crash: nobody was told of it, and its steps stay paid.
     if any(_is_finished(path) for path in found):
         raise InputError(f"{folder}: no checkpoint is whole; start the run anew in another folder")
     return None
@@ -164,13 +164,13 @@ def _is_finished(path: Path) -> bool:
 
 
 def find_checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints in rising order of steps, whole or not."""
+    """List checkpoints in rising order of steps, whole or not."""
     named = [path for path in folder.glob("step-*.pt") if re.fullmatch(r"step-[0-9]{8,18}\.pt", path.name)]
     return sorted(named, key=lambda path: int(path.stem.removeprefix("step-")))
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """What is known of a checkpoint; None where nothing, or nothing whole, was written beside it.
+    """Read the manifest of a checkpoint, None if no manifest, or no whole one, was written beside it.
 
     Raises:
         InputError: another version wrote it.
@@ -182,7 +182,7 @@ def read_manifest(path: Path) -> Manifest | None:
 
 
 def is_as_written(path: Path, manifest: Manifest) -> bool:
-    """Whether a checkpoint is byte by byte what its manifest is of."""
+    """Tell if a checkpoint is byte by byte the file of its manifest."""
     try:
         return path.is_file() and _digest(path) in (manifest.sha256, manifest.replaces)
     except OSError:
@@ -190,29 +190,29 @@ def is_as_written(path: Path, manifest: Manifest) -> bool:
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], origin: Origin) -> None:
-    """Write tensors that stay private, bound to what they were computed with."""
+    """Write tensors that stay private, bound to their origin."""
     content = _packed({"origin": dataclasses.asdict(origin), "tensors": tensors})
     with whole_file(path) as file:
         file.write(content)
 
 
 def _packed(tree: Any) -> memoryview:
-    """As torch writes it, in memory: on a full disk it would say so in words of its own."""
+    """Pack a state as torch writes it, in memory: on a full disk torch would say so in words of its own."""
     buffer = io.BytesIO()
     try:
         torch.save(tree, buffer)
     except RuntimeError as error:
-        # Closing what is half written, torch hides why it is: no memory, or an interrupt.
+        # As torch closes a half-written file, it hides the cause: no memory, or an interrupt.
         raise error.__context__ or error from None
     return buffer.getbuffer()
 
 
 def load_tensors(path: Path, origin: Origin) -> dict[str, torch.Tensor]:
-    """Read what `save_tensors` wrote; no code is run.
+    """Read tensors that `save_tensors` wrote. No code is run.
 
     Raises:
         InputError: the file is damaged.
-        PrivacyError: it was computed with other settings, other records, or shards that another key dealt.
+        PrivacyError: the tensors were computed with other settings, other records, or shards that another key dealt.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -221,7 +221,7 @@ def load_tensors(path: Path, origin: Origin) -> dict[str, torch.Tensor]:
         if is_lack_of_memory(error):
             raise
         raise InputError(f"{path}: damaged; delete it and resume, and it is computed anew") from None
-    # Privacy: of shards that another key dealt, a person would lie in two over the run.
+    # Privacy: with shards dealt by another key, a person would lie in two shards over the run.
     if found != dataclasses.asdict(origin):
         raise PrivacyError(
             f"{path}: of critics with other settings, records or shards than this run's; delete it and resume, and it "
@@ -231,7 +231,7 @@ def load_tensors(path: Path, origin: Origin) -> dict[str, torch.Tensor]:
 
 
 def _check(path: Path, manifest: Manifest, origin: Origin | None, ledger: Path | None) -> None:
-    """Refuse a checkpoint of another run, named by what differs."""
+    """Refuse a checkpoint of another run, and name the difference."""
     if origin is not None and manifest.origin is not None:
         # Privacy: noise, number of critics or batch changed in mid-run would make the statement false.
         if manifest.origin.settings_sha256 != origin.settings_sha256:
@@ -243,8 +243,7 @@ def _check(path: Path, manifest: Manifest, origin: Origin | None, ledger: Path |
         # Privacy: dealt by another key, a person would lie in two shards over the run.
         if manifest.origin.key_sha256 != origin.key_sha256:
             raise PrivacyError(
-                f"{path}: of a run whose units another key dealt than private/units.key; put the key back, or start a "
-                "new run"
+                f"{path}: of a run with another key than private/units.key; put the key back, or start a new run"
             )
     for name, version in _versions().items():
         written = manifest.versions.get(name)
@@ -270,7 +269,7 @@ def _state(path: Path) -> dict[str, Any]:
 
 
 def _whole_digest(path: Path) -> str | None:
-    """Digest of a file that is there and is as it was written."""
+    """Return the digest of a file that is there and is as it was written."""
     manifest = _described(path)
     if not isinstance(manifest, Manifest) or not path.is_file():
         return None
@@ -279,7 +278,7 @@ def _whole_digest(path: Path) -> str | None:
 
 
 def _described(path: Path) -> Manifest | Literal["foreign"] | None:
-    """The manifest beside a file, a word where another version wrote it, None where nothing can be read."""
+    """Read the manifest beside a file: a word if another version wrote it, None if nothing can be read."""
     beside = path.with_suffix(".json")
     if not beside.is_file():  # nor a pipe, at which reading would wait for ever
         return None
@@ -296,5 +295,5 @@ def _digest(path: Path) -> str:
 
 
 def _versions() -> dict[str, str]:
-    # What stands behind a plus says for which machine it was built, and machines may change.
+    # The part behind a plus names the machine it was built for, and machines may change.
     return {name: importlib.metadata.version(name).partition("+")[0] for name in _VERSIONED}

@@ -19,7 +19,7 @@ TAG = "type"
 
 
 def to_json_tree(config: object) -> dict[str, Any]:
-    """A dataclass as plain dictionaries, lists, numbers and strings; every dataclass carries its name as ``type``.
+    """Convert a dataclass to plain dictionaries, lists, numbers and strings, every dataclass with its name as ``type``.
 
     >>> @dataclasses.dataclass(frozen=True)
     ... class Point:
@@ -31,11 +31,11 @@ def to_json_tree(config: object) -> dict[str, Any]:
 
 
 def from_json_tree(kind: type[T], tree: object, where: str) -> T:
-    """The dataclass that `to_json_tree` wrote.
+    """Build the dataclass that `to_json_tree` wrote.
 
     Args:
         kind: dataclass to build.
-        tree: what was read; not trusted.
+        tree: JSON that was read, not trusted.
         where: file, for the message.
 
     Raises:
@@ -71,7 +71,7 @@ def _first_line(reason: str) -> str:
 
 
 def _variants(kind: Any) -> dict[str, type] | None:
-    """The dataclasses of a union by name, None for any other type."""
+    """Return the dataclasses of a union by name, None for any other type."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         members = typing.get_args(kind)
         if all(dataclasses.is_dataclass(member) for member in members):
@@ -109,7 +109,7 @@ def _number(tree: Any, kind: type) -> Any:
 
 
 def _flag(tree: Any, _: type) -> bool:
-    # Of its own: for int's hook a bool is an int that must be refused.
+    # A bool has a hook of its own: for int's hook a bool is an int, and must be refused.
     if not isinstance(tree, bool):
         raise InputError(f"expected bool, got {type(tree).__name__}")
     return tree

@@ -33,15 +33,15 @@ _CONTEXT: Final[Mapping[str, Any]] = {
 
 
 def croissant(facts: CardFacts, num_samples: int, files: Sequence[DrawnFile]) -> str:
-    """What `croissant.json` holds. It is written from the same facts as the data card, and from nothing else.
+    """Return the content of `croissant.json`. It is written from the facts of the data card, and from nothing else.
 
     Args:
         facts: of the generator.
-        num_samples: how many were drawn.
-        files: what they stand in; empty for a folder of PNG files.
+        num_samples: number of records drawn.
+        files: files that hold them, empty for a folder of PNG files.
 
     References:
-        Akhtar and others, "Croissant: a metadata format for ML-ready datasets", 2024; http://mlcommons.org/croissant/1.1
+        Akhtar and others, "Croissant: a metadata format for ML-ready datasets", 2024, http://mlcommons.org/croissant/1.1
     """
     statement = facts.statement
     claim = f"epsilon {shown_epsilon(statement.epsilon)}, delta {statement.delta:g}, for {statement.unit.protected}"
@@ -101,7 +101,7 @@ def _member(archive: str, name: str) -> dict[str, Any]:
 
 
 def _classes(facts: CardFacts) -> list[dict[str, Any]]:
-    """Numbers and names of the classes, as a table of its own."""
+    """Describe numbers and names of the classes, as a table of its own."""
     names = facts.spec.class_names
     if not names:
         return []
@@ -134,7 +134,7 @@ def _record_set(name: str, fields: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _array_fields(facts: CardFacts, num_samples: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """All samples as one array, and all labels: of one record set each, since nothing joins two arrays."""
+    """Describe all samples as one array, and all labels: one record set each, since nothing joins two arrays."""
     shape, what = facts.spec.shape, "channels, height, width" if isinstance(facts.spec, ImageSpec) else "channels, time"
     content = {"extract": {"fileProperty": "content"}}
     x = _field("samples/x", "cr:Float32") | {
@@ -154,7 +154,7 @@ def _array_fields(facts: CardFacts, num_samples: int) -> tuple[dict[str, Any], d
 
 
 def _picture_fields(facts: CardFacts) -> list[dict[str, Any]]:
-    """A picture a sample; its class is the name of its folder."""
+    """Describe a picture for each sample. The class of a sample is the name of its folder."""
     pictures = {"fileSet": {"@id": "pictures"}}
     image = _field("samples/image", "sc:ImageObject") | {"source": pictures | {"extract": {"fileProperty": "content"}}}
     label = _field("samples/class", "sc:Text") | {

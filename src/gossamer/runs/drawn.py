@@ -1,4 +1,4 @@
-"""Cards beside drawn records: the data card and Croissant metadata, written from what lies there."""
+"""Cards beside drawn records: the data card and Croissant metadata, written from the files there."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _WFDB_PARTS = {".hea": "header of the recording", ".dat": "its signals", ".atr":
 
 @dataclass(frozen=True, kw_only=True)
 class _Samples:
-    """What is read of `samples.npz`: the header of its array, its length and its digest."""
+    """The facts read of `samples.npz`: the header of its array, its length and its digest."""
 
     num: int
     num_bytes: int
     sha256: str
 
     def files(self, facts: CardFacts) -> tuple[DrawnFile, ...]:
-        """The file as the cards describe it."""
+        """Return the file as the cards describe it."""
         what = _describe_arrays(facts)
         return (DrawnFile(name=SAMPLES_FILE, what=what, sha256=self.sha256, num_bytes=self.num_bytes),)
 
@@ -39,14 +39,14 @@ def write_sample_cards(folder: Path, facts: CardFacts) -> tuple[Path, Path]:
 
     Raises:
         InputError: the samples are absent or damaged.
-        ResourceError: one cannot be written.
+        ResourceError: a card cannot be written.
     """
     samples = _read(folder / SAMPLES_FILE)
     return write_cards(folder, facts, samples.num, samples.files(facts))
 
 
 def sample_cards(folder: Path, several: Sequence[CardFacts]) -> list[tuple[str, str]]:
-    """What the two cards beside `samples.npz` must say, for each of the facts that they may have been written from.
+    """Return the right texts of the two cards beside `samples.npz`, for each of the possible sources of their facts.
 
     Raises:
         InputError: the samples are absent or damaged.
@@ -62,11 +62,11 @@ def write_cards(folder: Path, facts: CardFacts, num_samples: int, files: Sequenc
     Args:
         folder: with the records in it.
         facts: of the generator.
-        num_samples: how many were drawn.
-        files: what they stand in; empty for pictures.
+        num_samples: number of records drawn.
+        files: files that hold them, empty for pictures.
 
     Raises:
-        ResourceError: one cannot be written.
+        ResourceError: a card cannot be written.
     """
     card, metadata = data_card(facts, num_samples, files), croissant(facts, num_samples, files)
     for path, text in ((folder / CARD, card), (folder / CROISSANT, metadata)):
@@ -76,7 +76,7 @@ def write_cards(folder: Path, facts: CardFacts, num_samples: int, files: Sequenc
 
 
 def recording_files(folder: Path) -> tuple[DrawnFile, ...]:
-    """The files of a recording of drawn series."""
+    """List the files of a recording of drawn series."""
     return tuple(
         _drawn_file(path, _WFDB_PARTS[path.suffix]) for path in sorted(folder.iterdir()) if path.suffix in _WFDB_PARTS
     )

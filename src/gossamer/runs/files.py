@@ -16,7 +16,7 @@ from gossamer.errors import InputError, ResourceError
 MAX_JSON_BYTES = 2**24
 """Longest JSON file that is read."""
 LINE_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
-"""What reading a line that was cut off or changed may raise; `InputError` is a `ValueError`."""
+"""The errors that reading a line that was cut off or changed may raise. `InputError` is a `ValueError`."""
 
 
 @contextlib.contextmanager
@@ -44,7 +44,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Fill a new folder that appears under its name only when it is complete; what a crash left of it is cleared away.
+    """Fill a new folder that appears under its name only when it is complete. Remains of a crash are cleared away.
 
     Raises:
         ResourceError: disk full, no permission, read-only, or something else has taken the name.
@@ -65,7 +65,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def clear_partial_files(*folders: Path) -> None:
-    """Remove what crashes left of files that were being written, in folders and below. Nobody may be writing there."""
+    """Remove the remains of files being written in a crash, in folders and below. Nobody may be writing there."""
     for partial in (path for folder in folders for path in folder.rglob(".*.partial")):
         if partial.is_file():
             with contextlib.suppress(OSError):
@@ -89,7 +89,7 @@ def write_json(path: Path, tree: Any) -> None:
 
 @contextlib.contextmanager
 def json_lines(path: Path) -> Iterator[Callable[[Any], None]]:
-    """Append JSON, an object a line, each to be seen by whoever follows the file as soon as it is written.
+    """Append JSON, an object a line. A reader who follows the file sees each line as soon as it is written.
 
     Raises:
         ResourceError: disk full, no permission, read-only.
@@ -113,13 +113,13 @@ def json_lines(path: Path) -> Iterator[Callable[[Any], None]]:
 
 
 def append_durably(path: Path, line: bytes, read: Callable[[bytes], object], *, is_first: bool) -> None:
-    """Append a line that is on the disk when this returns; what a crash cut off at the end of the file is mended first.
+    """Append a line that is on the disk when this returns. A last line that a crash cut off is mended first.
 
     Args:
-        path: the file, made where it is not there.
+        path: the file, made if it is absent.
         line: without its end.
-        read: reads a line. A last line without an end that it reads is kept, one that it refuses is dropped.
-        is_first: whether the file's name may not have outlasted a power cut yet.
+        read: reads a line. If the last line has no end, it is kept if `read` accepts it, and dropped if `read` refuses.
+        is_first: True if the file's name may not outlast a power cut yet.
 
     Raises:
         ResourceError: disk full, no permission, read-only.
@@ -174,11 +174,11 @@ def read_json(path: Path) -> Any:
 
 
 def read_bounded(path: Path, max_bytes: int) -> bytes:
-    """The content of a regular file of bounded length: a sparse one may claim any, a pipe never ends.
+    """Read a regular file of bounded length: a sparse file may claim any length, a pipe never ends.
 
     Raises:
-        InputError: it is longer, or no regular file.
-        OSError: absent, or it cannot be read.
+        InputError: the file is longer, or no regular file.
+        OSError: the file is absent, or cannot be read.
     """
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: not a regular file; put the file itself there")
@@ -188,10 +188,10 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
 
 
 def strict_json(text: str | bytes) -> Any:
-    """JSON as the standard has it: every number finite, where Python's own reader takes NaN, Infinity and 1e999 too.
+    """Read JSON as the standard has it, every number finite. Python's own reader takes NaN, Infinity and 1e999 too.
 
     Raises:
-        ValueError, RecursionError: it is none.
+        ValueError, RecursionError: the text is no such JSON.
 
     >>> strict_json("[1, 2.5]")
     [1, 2.5]

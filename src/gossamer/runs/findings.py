@@ -1,4 +1,4 @@
-"""What a check of a run or a release found: a line each, with a verdict."""
+"""The findings of a check of a run or a release: a line each, with a verdict."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from gossamer.errors import InputError, PrivacyError, one_line
 
 
 class Verdict(enum.Enum):
-    """How a check came out.
+    """The outcome of a check.
 
-    ``BROKEN``: what is claimed does not hold, or does not fit what is there. ``UNREADABLE``: a file that is needed
-    cannot be read. ``UNCHECKED``: what would be needed is not here, and need not be.
+    ``BROKEN``: a claim does not hold, or does not fit the files. ``UNREADABLE``: a file that is needed cannot be read.
+    ``UNCHECKED``: the check needs something that is not here, and need not be.
     """
 
     HOLDS = "holds"
@@ -27,8 +27,8 @@ class Finding:
     """One check.
 
     Attributes:
-        verdict: how it came out.
-        where: file or folder, within what was checked.
+        verdict: the outcome.
+        where: file or folder, within the checked one.
         what: a sentence.
     """
 
@@ -37,35 +37,35 @@ class Finding:
     what: str
 
     def to_json(self) -> dict[str, str]:
-        """Plain types; what a file's name or a text out of a file might do to a terminal is taken away."""
+        """Convert to plain types. Characters of names and file texts that could act on a terminal are removed."""
         return {"verdict": self.verdict.value, "where": one_line(self.where), "what": one_line(self.what)}
 
 
 def holds(where: str, what: str) -> Finding:
-    """A check that came out well."""
+    """Report a check that came out well."""
     return Finding(Verdict.HOLDS, where, what)
 
 
 def broken(where: str, what: str) -> Finding:
-    """A check that failed."""
+    """Report a check that failed."""
     return Finding(Verdict.BROKEN, where, what)
 
 
 def unreadable(where: str, what: str) -> Finding:
-    """A check for which a file could not be read."""
+    """Report a check for which a file could not be read."""
     return Finding(Verdict.UNREADABLE, where, what)
 
 
 def unchecked(where: str, what: str) -> Finding:
-    """A check that could not be made here."""
+    """Report a check that could not be made here."""
     return Finding(Verdict.UNCHECKED, where, what)
 
 
 def refused(where: str, checks: Iterable[Finding]) -> Iterator[Finding]:
-    """The findings of some checks; an error that ends them is a finding, too.
+    """Collect the findings of some checks. An error that ends them is a finding, too.
 
     Args:
-        where: what was being checked.
+        where: the file or folder being checked.
         checks: made one after the other.
     """
     try:
@@ -75,7 +75,7 @@ def refused(where: str, checks: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def of_error(where: str, error: PrivacyError | InputError) -> Finding:
-    """What an error says, without a path that says again where."""
+    """Return the text of an error, without a path that says again where."""
     path, colon, said = str(error).partition(": ")
     what = said if colon and path.endswith(where) else str(error)
     return broken(where, what) if isinstance(error, PrivacyError) else unreadable(where, what)

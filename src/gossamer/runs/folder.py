@@ -1,4 +1,4 @@
-"""The run folder: `release/` holds what the guarantee covers, `private/` everything else that saw data."""
+"""The run folder: `release/` holds the files that the guarantee covers, `private/` everything else that saw data."""
 
 from __future__ import annotations
 
@@ -30,17 +30,19 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path) -> RunFolder:
-        """A new run folder; one that exists must be empty, or hold what a crash left before its settings were written.
+        """Make a new run folder.
+
+        A folder that exists must be empty, or hold only the remains of a crash before its settings were written.
 
         Raises:
             InputError: something is there already.
-            ResourceError: it cannot be made.
+            ResourceError: the folder cannot be made.
         """
         if path.exists() and (not path.is_dir() or any(path.iterdir())) and not _is_unbegun(path):
             raise InputError(f"{path}: exists and is not empty; name another --out, or `gossamer resume {path}`")
         folder = cls(path)
         try:
-            # First of all: by it a folder that a crash left behind is told from one that is somebody else's.
+            # `release/` comes first: it tells a folder that a crash left behind from a folder of somebody else.
             folder.release.mkdir(parents=True, exist_ok=True)
             folder.private.mkdir(exist_ok=True)
             folder._make_parts()
@@ -53,7 +55,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """An existing run folder.
+        """Open an existing run folder.
 
         Raises:
             InputError: there is none.
@@ -64,10 +66,10 @@ class RunFolder:
         return folder
 
     def complete(self) -> None:
-        """Make the folders of a run that are missing: some programs that copy leave out those with nothing in them.
+        """Make the missing folders of a run: some programs that copy leave out empty folders.
 
         Raises:
-            ResourceError: one cannot be made.
+            ResourceError: a folder cannot be made.
         """
         try:
             self._make_parts()
@@ -92,7 +94,7 @@ class RunFolder:
 
     @property
     def release(self) -> Path:
-        """What may leave."""
+        """The folder of files that may leave."""
         return self.path / "release"
 
     @property
@@ -102,12 +104,12 @@ class RunFolder:
 
     @property
     def saved(self) -> Path:
-        """Generators released as they were on the way, a folder each."""
+        """Generators released during the training, a folder each."""
         return self.release / "checkpoints"
 
     @property
     def private(self) -> Path:
-        """What must stay."""
+        """The folder of files that must stay."""
         return self.path / "private"
 
     @property
@@ -122,7 +124,7 @@ class RunFolder:
 
     @property
     def ledger_file(self) -> Path:
-        """What was charged."""
+        """The file of the charges."""
         return self.private / "ledger.jsonl"
 
     @property
@@ -137,32 +139,32 @@ class RunFolder:
 
     @property
     def identity_file(self) -> Path:
-        """Id of the run, and where its folder lay when that was remembered."""
+        """Id of the run, and the remembered place of its folder."""
         return self.private / "run.json"
 
     @property
     def released_file(self) -> Path:
-        """What was released, a line before each."""
+        """The list of releases, each written down before it appears."""
         return self.private / "released.jsonl"
 
     @property
     def num_released_file(self) -> Path:
-        """How long `released_file` is, kept outside `private/`: an older one that was put back is shorter."""
+        """The file with the length of `released_file`, outside `private/`: an older list put back is shorter."""
         return self.path / "released.json"
 
     @property
     def release_digest_file(self) -> Path:
-        """Digest of what was released, so that another release in its place is told."""
+        """The file with the digest of the release, which reveals another release in its place."""
         return self.private / "release.sha256"
 
     @property
     def audits(self) -> Path:
-        """What audits of this run found."""
+        """The folder of this run's audits."""
         return self.private / "audit"
 
     @property
     def tensorboard(self) -> Path:
-        """Event files, where they were asked for."""
+        """Event files, if they were asked for."""
         return self.private / "tensorboard"
 
     @property
@@ -180,14 +182,14 @@ class RunFolder:
         """Hold the run: a second process is refused.
 
         Raises:
-            InputError: private/ is gone, and with it all that is needed to go on; or it holds links or pipes.
-            ResourceError: another process holds it.
+            InputError: private/ is gone, and with it all that is needed to go on, or private/ holds links or pipes.
+            ResourceError: another process holds the run.
         """
         if not self.private.is_dir():
-            raise InputError(f"{self.private}: missing; without it a run cannot go on, start a new one")
+            raise InputError(f"{self.private}: missing; a run cannot go on without this folder, so start a new run")
         with contextlib.ExitStack() as held:
             try:
-                # Neither through a link, which could lead to any file, nor waiting on a pipe.
+                # No link is followed, which could lead to any file, and no pipe is waited for.
                 flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
                 file = held.enter_context(os.fdopen(os.open(self.private / "lock", flags, 0o600), "w"))
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -196,14 +198,14 @@ class RunFolder:
             except OSError as error:
                 reason = error.strerror or type(error).__name__
                 raise ResourceError(
-                    f"{self.path}: cannot be held ({reason}); a run needs a folder that it may write and lock"
+                    f"{self.path}: cannot be held ({reason}); a run needs a folder with the right to write and to lock"
                 ) from None
             _check_plain(self.private)
             yield
 
 
 def _check_plain(folder: Path) -> None:
-    """Refuse links and pipes: what is written must not go through the one, nor wait for the other end of the other."""
+    """Refuse links and pipes: a write must not go through a link, nor wait for the other end of a pipe."""
     for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError):  # others who share the work may just have renamed it
             if not (stat.S_ISREG(path.lstat().st_mode) or path.is_dir()):
@@ -211,7 +213,7 @@ def _check_plain(folder: Path) -> None:
 
 
 def _is_unbegun(path: Path) -> bool:
-    """Whether a folder holds the beginnings of a run without `config.json`, which comes last: nothing was spent."""
+    """Tell if a folder holds the beginnings of a run without `config.json`, which comes last: nothing was spent."""
     folder, beginnings = RunFolder(path), ("environment.json", "released.json", "release", "private")
     if not folder.release.is_dir() or any(
         one.name not in beginnings and one.suffix != ".partial" for one in path.iterdir()
@@ -223,7 +225,7 @@ def _is_unbegun(path: Path) -> bool:
 
 
 def environment() -> dict[str, str]:
-    """Versions of what a result depends on, and the kind of machine: no host name, no path."""
+    """Return the versions that a result depends on, and the kind of machine: no host name, no path."""
     versions = {}
     for name in _VERSIONED:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # scikit-learn is of an extra

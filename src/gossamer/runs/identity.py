@@ -1,10 +1,10 @@
-"""Which run a folder is of, and which folder the run goes on in: a copy or a restored backup is told from it."""
+"""The run of a folder, and the folder in which the run goes on: both reveal a copy or a restored backup."""
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,15 @@ from gossamer.runs.folder import RunFolder
 
 SCHEMA = 1
 OLDER = (
-    "begun by an older version of gossamer, whose runs this one cannot go on with; finish it with the version that "
-    "began it, or start a new run; CHANGELOG under Privacy says which releases are affected"
+    "begun by an older version of gossamer, so that this version cannot go on; finish it with the version that began "
+    "it, or start a new run; CHANGELOG under Privacy says which releases are affected"
 )
-"""What is said of a run from before there were ids and keys."""
+"""The remark on a run from before there were ids and keys."""
 COPY = (
-    "this folder is a copy of the run's, or was moved to another file system or restored from a backup; two copies "
-    "that go on would each spend the budget"
+    "this folder is a copy of the run's folder, or was moved to another file system or restored from a backup; two "
+    "copies that go on would each spend the budget"
 )
-"""What is said of a folder that is not the one remembered."""
+"""The remark on a folder that is not the one remembered."""
 _MAX_BYTES = 10_000
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OSError)
@@ -31,7 +31,7 @@ _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError, O
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a folder lies: renaming it within its file system keeps both numbers, copying it does not.
+    """The place of a folder: renaming it within its file system keeps both numbers, copying it does not.
 
     Attributes:
         device: number of the file system.
@@ -50,30 +50,28 @@ class Place:
 
     @classmethod
     def of(cls, folder: Path) -> Place:
-        """Where a folder lies now.
+        """Return the present place of a folder.
 
         Raises:
-            InputError: it is not there.
+            InputError: the folder is not there.
         """
         try:
             found = folder.stat()
         except OSError:
-            raise InputError(
-                f"{folder}: missing; a run whose folder is not whole cannot go on, start a new one"
-            ) from None
+            raise InputError(f"{folder}: missing; a run cannot go on without this folder, so start a new run") from None
         return cls(device=found.st_dev, inode=found.st_ino)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
-    """What `private/run.json` keeps of a run.
+    """The identity of a run, kept in `private/run.json`.
 
     Attributes:
         run_id: 32 hexadecimal digits from the operating system. No secret: it stands in every statement of the run, and
             nothing of key or data is in it.
-        gossamer_version: what began the run.
-        folder: where the run folder lies.
-        private: where its `private/` lies.
+        gossamer_version: version that began the run.
+        folder: place of the run folder.
+        private: place of its `private/`.
 
     Raises:
         InputError: no such id or version.
@@ -91,7 +89,7 @@ class RunIdentity:
             raise InputError("the version that began a run is a text")
 
     def is_of(self, folder: RunFolder) -> bool:
-        """Whether the run folder and its `private/` are those that were remembered."""
+        """Tell if the run folder and its `private/` are the ones remembered."""
         return (self.folder, self.private) == (Place.of(folder.path), Place.of(folder.private))
 
     def write(self, folder: RunFolder) -> None:
@@ -100,7 +98,7 @@ class RunIdentity:
 
 
 def new_identity(folder: RunFolder) -> RunIdentity:
-    """Give a run that begins its id, and remember where its folder lies."""
+    """Give a new run its id, and remember the place of its folder."""
     identity = RunIdentity(
         run_id=os.urandom(16).hex(),
         gossamer_version=own_version(),
@@ -112,23 +110,18 @@ def new_identity(folder: RunFolder) -> RunIdentity:
 
 
 def moved_here(folder: RunFolder) -> RunIdentity:
-    """Remember that the run goes on where its folder lies now."""
+    """Remember that the run goes on in the present place of its folder."""
     before = read_identity(folder)
-    identity = RunIdentity(
-        run_id=before.run_id,
-        gossamer_version=before.gossamer_version,
-        folder=Place.of(folder.path),
-        private=Place.of(folder.private),
-    )
+    identity = replace(before, folder=Place.of(folder.path), private=Place.of(folder.private))
     identity.write(folder)
     return identity
 
 
 def read_identity(folder: RunFolder) -> RunIdentity:
-    """What was remembered of a run.
+    """Read the identity of a run.
 
     Raises:
-        InputError: it is gone or damaged, or an older version began the run.
+        InputError: the identity is gone or damaged, or an older version began the run.
     """
     path = folder.identity_file
     if is_older(folder):
@@ -145,12 +138,12 @@ def read_identity(folder: RunFolder) -> RunIdentity:
 
 
 def is_older(folder: RunFolder) -> bool:
-    """Whether a version began the run that gave it neither an id nor a key."""
+    """Tell if the run began under a version that gave it neither an id nor a key."""
     return folder.private.is_dir() and not folder.identity_file.exists() and not folder.key_file.exists()
 
 
 def check_goes_on_here(folder: RunFolder, identity: RunIdentity) -> None:
-    """Refuse a copy.
+    """Refuse a copy of the run's folder.
 
     Raises:
         PrivacyError: the folder, or its `private/`, is not the one that was remembered.
@@ -158,8 +151,8 @@ def check_goes_on_here(folder: RunFolder, identity: RunIdentity) -> None:
     if not identity.is_of(folder):
         # Privacy: noise is never used twice, so each branch is true; but both together cost more than either says.
         raise PrivacyError(
-            f"{folder.path}: {COPY}; go on in one copy only, with `gossamer resume {folder.path} --only-copy`, which "
-            "every later statement then says"
+            f"{folder.path}: {COPY}; go on in one copy only, with `gossamer resume {folder.path} --only-copy`: every "
+            "later statement then says so"
         )
 
 

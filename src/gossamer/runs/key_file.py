@@ -21,16 +21,16 @@ def write_key(folder: RunFolder, key: UnitKey) -> None:
 
 
 def read_key(folder: RunFolder) -> UnitKey:
-    """The key that a run began with.
+    """Read the key that a run began with.
 
     Raises:
-        InputError: it is gone or damaged, so that units would be dealt anew; or an older version began the run.
+        InputError: the key is gone or damaged, so that units would be dealt anew, or an older version began the run.
     """
     path = folder.key_file
     if not path.is_file():
         raise InputError(
-            f"{path}: missing; without the key that it began with a run cannot go on, and nobody knows whom it held "
-            "out: put the file back, or start a new run"
+            f"{path}: missing; without the key that it began with a run cannot go on, and its held-out records are "
+            "unknown: put the file back, or start a new run"
         )
     try:
         return UnitKey(bytes.fromhex(read_bounded(path, _MAX_BYTES).decode("ascii").strip()))

@@ -17,7 +17,7 @@ MAX_LEDGER_BYTES = 2**26
 """Longest ledger that is read: a million blocks."""
 _MAX_LINE_BYTES = 1000
 _TAG_BITS = 62
-# What reading a line that is no entry may raise.
+# The errors that reading a line that is no entry may raise.
 
 BLOCK = 10
 """Steps charged at once: an orderly stop comes at the end of a block, a crash loses at most this many unused steps."""
@@ -25,7 +25,7 @@ BLOCK = 10
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LedgerPosition:
-    """How far a ledger had come at some moment: the file only grows, so its beginning never changes.
+    """The length of a ledger at some moment: the file only grows, so its beginning never changes.
 
     Attributes:
         num_charged_steps: in all blocks until then, at least 0.
@@ -46,10 +46,10 @@ class LedgerPosition:
 
     @classmethod
     def from_json(cls, tree: Any) -> LedgerPosition:
-        """What `dataclasses.asdict` gave.
+        """Read the tree that `dataclasses.asdict` gave.
 
         Raises:
-            InputError, ValueError, TypeError, LookupError: anything else.
+            InputError, ValueError, TypeError, LookupError: any other tree.
         """
         position = cls(**tree)
         if any(type(number) is not int for number in (position.num_charged_steps, position.num_bytes)):
@@ -63,10 +63,10 @@ class LedgerPosition:
 
         Args:
             path: of the ledger.
-            then: what happened then, as a clause.
+            then: the event at that moment, as a clause.
 
         Raises:
-            PrivacyError: it is shorter, or another one.
+            PrivacyError: the ledger is shorter, or another one.
         """
         content = read_bounded(path, MAX_LEDGER_BYTES) if path.is_file() else b""
         # Privacy: with an older or absent ledger the same steps would be paid once and taken twice.
@@ -83,14 +83,14 @@ class LedgerPosition:
 
 
 class LedgerFile:
-    """Appends to the ledger of a run. One instance a process, and a new key of the noise with it.
+    """The writer of a run's ledger. Each process has one instance, and a new key of the noise with it.
 
-    Guarantee: when `charge` returns, the step and the rest of its block are on the disk as spent; nothing is ever taken
-    back. A process that dies has therefore spent at most what the file says.
+    Guarantee: when `charge` returns, the step and the rest of its block are on the disk as spent. Nothing is ever taken
+    back. A process that dies has therefore spent at most the steps in the file.
 
     Args:
         path: the file, made when the first block is charged.
-        num_planned_steps: what the budget pays for in all.
+        num_planned_steps: number of steps that the budget pays for in all.
         stops: steps that no block crosses, because a run may be interrupted there.
         marks: numbers of charged steps, lost ones included, that no block crosses, because a generator is released
             there at the price of exactly so many.
@@ -111,11 +111,11 @@ class LedgerFile:
         self._end_step = num_planned_steps
 
     def end_at(self, end_step: int) -> None:
-        """Let no block reach beyond the step that the training ends before: what is never taken is not charged."""
+        """Let no block reach beyond the step that the training ends before: steps never taken are not charged."""
         self._end_step = end_step
 
     def position(self) -> LedgerPosition:
-        """How far the file has come, whole lines alone: what a crash left of the last one may yet be dropped."""
+        """Return the position of the file, whole lines alone: a last line that a crash cut off may yet be dropped."""
         content = self.path.read_bytes() if self.path.is_file() else b""
         content = content[: content.rfind(b"\n") + 1]
         return LedgerPosition(
@@ -129,7 +129,7 @@ class LedgerFile:
 
         Raises:
             PrivacyError: the budget is spent.
-            ResourceError: the ledger cannot be written; the step must not be taken.
+            ResourceError: the ledger cannot be written, so that the step must not be taken.
         """
         if step < self._charged_until:
             return
@@ -140,13 +140,13 @@ class LedgerFile:
         size = max(1, min(BLOCK, to_stop, to_mark, to_end))
         entry = LedgerEntry(first_step=step, num_steps=size, process_index=self._process_index, tag=self._tag)
         ledger = self.ledger.charge(entry, num_planned_steps=self._num_planned)
-        # Privacy: a file whose name does not outlast a power cut has charged nothing.
+        # Privacy: a file has charged nothing if its name does not outlast a power cut.
         _append(self.path, dataclasses.asdict(entry), is_first=not self._charged_until)
         self.ledger = ledger
         self._charged_until = entry.end_step
 
     def is_block_end(self, num_steps_done: int) -> bool:
-        """Whether every charged step is done, so that stopping here loses nothing."""
+        """Tell if every charged step is done, so that stopping here loses nothing."""
         return num_steps_done >= self._charged_until
 
 
@@ -154,13 +154,13 @@ def declare_only_copy(path: Path) -> None:
     """Write into a ledger that its run goes on in this folder alone, which was moved, copied or restored.
 
     Raises:
-        ResourceError: it cannot be written.
+        ResourceError: the ledger cannot be written.
     """
     _append(path, {"only_copy": 1, "process_index": read_ledger(path).next_process_index}, is_first=True)
 
 
 def read_ledger(path: Path) -> Ledger:
-    """The ledger of a run, empty when nothing was charged yet.
+    """Read the ledger of a run, empty if nothing was charged yet.
 
     A last line cut off by a crash was never relied on: its steps had not begun.
 
@@ -177,8 +177,8 @@ def read_ledger(path: Path) -> Ledger:
             except LINE_DAMAGE:
                 if number < len(lines) - 1:
                     raise InputError(
-                        f"{path}: line {number + 1} is no ledger entry; the run cannot go on, start a new one, whose "
-                        "epsilon adds to this one's"
+                        f"{path}: line {number + 1} is no ledger entry; the run cannot go on, so start a new run: its "
+                        "epsilon adds to the epsilon of this run"
                     ) from None
             else:
                 num_only_copies += entry is None
@@ -187,7 +187,7 @@ def read_ledger(path: Path) -> Ledger:
 
 
 def _entry(line: bytes) -> LedgerEntry | None:
-    """The block that a line charges; None for one that declares this folder to be the only copy."""
+    """Read the block that a line charges, None for a line that declares this folder to be the only copy."""
     if len(line) > _MAX_LINE_BYTES:
         raise ValueError("too long for a ledger entry")
     values = strict_json(line)

@@ -1,4 +1,4 @@
-"""Which files a release consists of, each with its SHA-256; and whether a folder still holds those and no others."""
+"""The files of a release, each with its SHA-256, to check that a folder still holds these files and no others."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from gossamer.runs.files import read_json
 FORMAT: Final = "gossamer-release-1"
 MANIFEST: Final = "manifest.json"
 MAX_FILES: Final = 100_000
-"""Files that a release is looked through for; a hostile folder may hold more."""
+"""The largest number of files that is looked through in a release. A hostile folder may hold more."""
 
 
 def manifest_tree(digests: Mapping[str, str]) -> dict[str, Any]:
-    """What `manifest.json` holds.
+    """Return the content of `manifest.json`.
 
     Args:
         digests: SHA-256 of each file in hexadecimal, by its path within the folder.
@@ -29,10 +29,10 @@ def manifest_tree(digests: Mapping[str, str]) -> dict[str, Any]:
 
 
 def read_manifest(folder: Path) -> dict[str, str]:
-    """The digests that a release was written with, by path within the folder.
+    """Read the digests that a release was written with, by path within the folder.
 
     Raises:
-        InputError: there is no manifest, or it is none of gossamer's.
+        InputError: there is no manifest, or the manifest is none of gossamer's.
     """
     path = folder / MANIFEST
     tree = read_json(path)
@@ -45,10 +45,10 @@ def read_manifest(folder: Path) -> dict[str, str]:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal.
+    """Compute SHA-256 of a file, in hexadecimal.
 
     Raises:
-        InputError: it cannot be read, or is a link, a folder or a device.
+        InputError: the file cannot be read, or is a link, a folder or a device.
     """
     try:
         # Opened without following a link and without waiting for the other end of a pipe.
@@ -62,7 +62,7 @@ def file_digest(path: Path) -> str:
 
 
 def files_in(folder: Path) -> Iterator[str]:
-    """Paths within a folder of everything in it that is no folder; links are not followed.
+    """List the paths, within a folder, of everything in it that is no folder. Links are not followed.
 
     Raises:
         InputError: there are more than `MAX_FILES`.

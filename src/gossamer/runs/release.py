@@ -1,4 +1,4 @@
-"""What leaves: a generator file with its recipe and statement in its header, and the statement beside it."""
+"""The release: a generator file with its recipe and statement in its header, and the statement beside it."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ PARTS = (STATEMENT, TEXT, CARD, GENERATOR, MANIFEST)
 
 @dataclass(frozen=True, kw_only=True)
 class SavedGenerator:
-    """A generator that was released as it was on the way.
+    """A generator that was released during the training, as it was then.
 
     Attributes:
-        step: steps of the plan that were paid for by then; its statement prices so many.
+        step: steps of the plan that were paid for by then. Its statement prices this number of steps.
         path: its folder, `release/checkpoints/step-000500`: a release of its own.
     """
 
@@ -66,8 +66,8 @@ def write_release(
     Args:
         folder: the run.
         weights: tensors of the released generator.
-        recipe: how to build it, as JSON.
-        statement: what is claimed, as JSON.
+        recipe: settings to build it, as JSON.
+        statement: the privacy statement, as JSON.
         text: the same in plain words.
         card: the model card.
         samples: files that were put into `release/` before and belong to it, as the generators saved on the way do.
@@ -107,30 +107,30 @@ def write_saved_generator(
 
 
 def clear_unfinished(folder: RunFolder) -> None:
-    """Remove what a crash left of a generator that was being saved."""
+    """Remove the remains of a generator that was being saved in a crash."""
     for partial in folder.saved.glob(".step-*.partial"):
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def saved_path(folder: RunFolder, step: int) -> Path:
-    """Where the generator after so many paid steps stands, if it was saved."""
+    """Return the path that the generator after so many paid steps has, if it was saved."""
     return folder.saved / f"step-{step:06d}"
 
 
 def saved_generators(folder: RunFolder) -> tuple[SavedGenerator, ...]:
-    """Generators that a run saved on the way, in rising order of steps; empty where it was not asked to."""
+    """List the generators that a run saved on the way, in rising order of steps, empty if it saved none."""
     return tuple(saved for saved in saved_folders(folder) if (saved.path / GENERATOR).is_file())
 
 
 def saved_folders(folder: RunFolder) -> tuple[SavedGenerator, ...]:
-    """As `saved_generators`, with those whose generator somebody took away."""
+    """List as `saved_generators`, with folders from which somebody took the generator away."""
     named = {path: re.fullmatch(r"step-(\d{6,18})", path.name) for path in folder.saved.glob("step-*")}
     found = [SavedGenerator(step=int(name[1]), path=path) for path, name in named.items() if name is not None]
     return tuple(sorted(found, key=lambda saved: saved.step))
 
 
 def find_generator(path: Path) -> Path:
-    """The generator's file in a run folder, a release, a saved generator's folder, or the file itself."""
+    """Find the generator's file in a run folder, a release or a saved generator's folder, or take the file itself."""
     if not path.is_dir():
         return path
     beside = path / GENERATOR
@@ -173,7 +173,7 @@ def write_generator(
 
 
 def generator_digest(weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]) -> str:
-    """SHA-256 of what a generator's file says: its bytes may differ, since names in its header come in any order."""
+    """Compute SHA-256 of a generator file's content: its bytes may differ, since its header's names have no order."""
     digest = hashlib.sha256(json.dumps([recipe, statement], sort_keys=True).encode())
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
@@ -188,7 +188,7 @@ def _generator_bytes(weights: dict[str, Tensor], recipe: dict[str, Any], stateme
 
 
 def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]:
-    """Weights, recipe and statement of a generator file. No code is run.
+    """Read weights, recipe and statement of a generator file. No code is run.
 
     Raises:
         InputError: no such file, or not one that gossamer wrote.
@@ -213,7 +213,7 @@ def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        # All of them: the package's own error is no ancestor of what it raises for a type or a size it does not know.
+        # All errors: the package's own error is no ancestor of the ones it raises for an unknown type or size.
         raise InputError(
             f"{path}: not a generator of gossamer ({type(error).__name__}); name a generator.safetensors that a "
             "training wrote"

@@ -1,8 +1,8 @@
-"""`private/released.jsonl`: what a run has released, written before it appears, and how far the ledger was then.
+"""`private/released.jsonl`: the releases of a run, each written down before it appears, with the ledger's length then.
 
-With it a `private/` that was put back from a backup is told: what lies in `release/` is then later than its list says,
-or than its ledger charges. What was released may have left the folder since, so `released.json`, outside `private/`,
-keeps how long the list is.
+The list reveals a `private/` that was put back from a backup: the files in `release/` are then later than the list
+says, or than the ledger charges. Released files may have left the folder since. So `released.json`, outside `private/`,
+keeps the length of the list.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _PUT_BACK = "private/ was put back from a backup, or changed; put back the priva
 
 @dataclass(frozen=True, kw_only=True)
 class ReleasedEntry:
-    """A generator that was released, or was about to be when a crash came.
+    """A generator that was released, or was about to be released when a crash came.
 
     Attributes:
         generator: its file within `release/`.
-        content_sha256: of what that file says (`generator_digest`).
-        ledger: how far the ledger was.
+        content_sha256: of the content of that file (`generator_digest`).
+        ledger: position of the ledger then.
 
     Raises:
         InputError: no path within a release, or no digest.
@@ -59,44 +59,45 @@ class ReleasedEntry:
 
     def __post_init__(self) -> None:
         if not isinstance(self.generator, str) or not _PLACE.fullmatch(self.generator):
-            raise InputError("what is listed as released is a generator's file within the release")
+            raise InputError("an entry of the released list must name a generator's file within the release")
         if not isinstance(self.content_sha256, str) or not _DIGEST.fullmatch(self.content_sha256):
-            raise InputError("what is listed as released has a digest of 64 hexadecimal digits")
+            raise InputError("an entry of the released list must have a digest of 64 hexadecimal digits")
 
     @classmethod
     def from_json(cls, tree: Any) -> ReleasedEntry:
-        """What `asdict` gave.
+        """Read the tree that `asdict` gave.
 
         Raises:
-            InputError, ValueError, TypeError, LookupError, AttributeError: anything else.
+            InputError, ValueError, TypeError, LookupError, AttributeError: any other tree.
         """
         return cls(**tree | {"ledger": LedgerPosition.from_json(tree["ledger"])})
 
 
 def list_release(folder: RunFolder, path: Path, content_sha256: str, ledger: LedgerPosition) -> None:
-    """Write down, to the disk, what is released next.
+    """Write the next release down, to the disk.
 
-    Guarantee: called before anything of the generator appears in `release/`, so whatever is there is listed; a crash in
-    between leaves an entry without a release, which does no harm.
+    Guarantee: the entry is written before anything of the generator appears in `release/`, so every file there is
+    listed. A crash in between leaves an entry without a release, which does no harm.
 
     Args:
         folder: the run.
-        path: where the generator's file will stand.
-        content_sha256: of what that file will say.
-        ledger: how far the ledger is.
+        path: future path of the generator's file.
+        content_sha256: of the content of that file.
+        ledger: position of the ledger.
 
     Raises:
-        ResourceError: it cannot be written, and nothing may be released.
+        ResourceError: the entry cannot be written, and nothing may be released.
     """
     name = path.relative_to(folder.release).as_posix()
     entry = ReleasedEntry(generator=name, content_sha256=content_sha256, ledger=ledger)
     append_durably(folder.released_file, json.dumps(asdict(entry)).encode(), _entry, is_first=True)
-    # Privacy: after the list and before the release: a crash in between leaves a list that is longer, and no release.
+    # Privacy: the number is written after the list and before the release. A crash in between leaves a longer list and
+    # no release.
     write_json(folder.num_released_file, {"num_released": len(read_released(folder))})
 
 
 def read_released(folder: RunFolder) -> tuple[ReleasedEntry, ...]:
-    """All entries, oldest first; none where nothing was released yet. A last line that a crash cut off counts for none.
+    """Read all entries, oldest first, none if nothing was released yet. A last line that a crash cut off is no entry.
 
     Raises:
         InputError: a line before the last cannot be read.
@@ -112,16 +113,16 @@ def read_released(folder: RunFolder) -> tuple[ReleasedEntry, ...]:
                 if number < len(lines) - 1:
                     raise InputError(
                         f"{path}: line {number + 1} is none that gossamer wrote; put the file back as it was, or start "
-                        "a new run, whose epsilon adds to this one's"
+                        "a new run: its epsilon adds to the epsilon of this run"
                     ) from None
     return tuple(entries)
 
 
 def check_released(folder: RunFolder) -> Iterator[Finding]:
-    """Whatever lies in `release/` is listed, at a ledger that the present one goes on from, and is charged there.
+    """Check that every generator in `release/` is listed, at a ledger that the present one goes on from, and charged.
 
     Args:
-        folder: whose private side is there.
+        folder: a run folder with its private side.
 
     Raises:
         InputError: list or ledger cannot be read.
@@ -137,15 +138,15 @@ def check_released(folder: RunFolder) -> Iterator[Finding]:
     if folder.generator_file in beside:
         yield from refused(_within(folder, folder.generator_file), _listed(folder, folder.generator_file, entries))
     elif beside and not any(entry.generator == GENERATOR for entry in entries):
-        # Privacy: samples and statement of a final release, whose generator somebody took away to go on once more.
+        # Privacy: samples and statement of a final release, after somebody took its generator away to go on once more.
         yield broken(_within(folder, beside[0]), f"not in private/released.jsonl, though it is released: {_PUT_BACK}")
 
 
 def refuse_unlisted(folder: RunFolder) -> None:
-    """Refuse to go on where `check_released` finds something broken.
+    """Refuse to go on if `check_released` finds something broken.
 
     Raises:
-        PrivacyError: it does.
+        PrivacyError: `check_released` finds something broken.
         InputError: list, ledger or a statement cannot be read.
     """
     findings = list(check_released(folder))
@@ -156,11 +157,11 @@ def refuse_unlisted(folder: RunFolder) -> None:
 
 
 def _as_many(folder: RunFolder, num_listed: int) -> Iterator[Finding]:
-    """The list names as many as were ever released, those included that have left the folder since."""
+    """Check that the list names every generator ever released, also those that have left the folder since."""
     where, path = "private/released.jsonl", folder.num_released_file
     if not path.is_file():
         raise InputError(
-            f"{path}: missing; without it nobody can tell whether private/ was put back: put the file back, or start a "
+            f"{path}: missing; without it nobody can tell if private/ was put back: put the file back, or start a "
             "new run"
         )
     tree = read_json(path)
@@ -190,7 +191,7 @@ def _listed(folder: RunFolder, generator: Path, entries: tuple[ReleasedEntry, ..
 
 
 def _charged(folder: RunFolder, saved: SavedGenerator, ledger: Ledger) -> Iterator[Finding]:
-    """The steps that a saved generator's statement prices are charged."""
+    """Check that the steps priced by a saved generator's statement are charged."""
     num_priced = max(saved.step, num_steps_priced(read_statement(saved.path)))
     if num_priced > ledger.num_charged_steps:
         yield broken(
@@ -203,8 +204,10 @@ def _charged(folder: RunFolder, saved: SavedGenerator, ledger: Ledger) -> Iterat
 
 
 def num_steps_priced(statement: PrivacyStatement) -> int:
-    """Steps that the statement of a saved generator prices, each time that a first one was lost included; 0 where it
-    names none."""
+    """Count the steps that the statement of a saved generator prices, 0 if it names none.
+
+    Every time that a first step was lost counts.
+    """
     said = dict(statement.parameters)
     num_steps, num_starts = said.get("num_steps", 0), said.get("times step 1 is paid for", 1)
     if not isinstance(num_steps, int) or not isinstance(num_starts, int):
@@ -213,7 +216,7 @@ def num_steps_priced(statement: PrivacyStatement) -> int:
 
 
 def _files_beside_saved(folder: RunFolder) -> list[Path]:
-    """Files of the final release."""
+    """List the files of the final release."""
     samples = (path for path in (folder.release / SAMPLES).glob("*") if not path.name.endswith(".partial"))
     return [path for path in (*(folder.release / name for name in PARTS), *sorted(samples)) if path.is_file()]
 

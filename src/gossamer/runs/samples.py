@@ -12,7 +12,7 @@ from gossamer.runs.files import whole_file
 
 
 def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None) -> None:
-    """Write ``x`` and, if there are labels, ``y``; readable without pickle.
+    """Write ``x`` and, if there are labels, ``y``, readable without pickle.
 
     Args:
         path: file ending in .npz.
@@ -27,11 +27,11 @@ def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None) -> None:
 
 
 def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
-    """Write ``CLASS/00000.png`` and so on; without labels the files lie in the folder itself.
+    """Write ``CLASS/00000.png`` and so on. Without labels the files lie in the folder itself.
 
     Raises:
         InputError: the folder holds something already, or a class name is no name for a folder.
-        ResourceError: it cannot be written.
+        ResourceError: the folder cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists and is not empty; name another --out")
@@ -49,6 +49,6 @@ def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_na
 
 
 def as_picture(image: np.ndarray) -> Image.Image:
-    """An image (channels, height, width) in [0, 1] as 8-bit gray or colour."""
+    """Convert an image (channels, height, width) in [0, 1] to 8-bit gray or colour."""
     pixels = np.rint(image * 255).astype(np.uint8)
     return Image.fromarray(pixels[0] if pixels.shape[0] == 1 else np.moveaxis(pixels, 0, -1))

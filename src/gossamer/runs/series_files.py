@@ -20,13 +20,13 @@ _WFDB_DIGITS = 30_000
 
 
 def in_own_units(x: np.ndarray, spec: SeriesSpec) -> np.ndarray:
-    """Values between the public bounds of their channel, float32 (batch, channels, time), from those in [0, 1]."""
+    """Map values in [0, 1] to the public bounds of their channel, float32 (batch, channels, time)."""
     low, high = (np.array(bounds, dtype=np.float64)[:, None] for bounds in (spec.low, spec.high))
     return (low + x * (high - low)).astype(np.float32)
 
 
 def write_series_npz(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
-    """Write ``x`` (batch, channels, time) in its own units, ``y`` if there are labels, and what is public of them.
+    """Write ``x`` (batch, channels, time) in its own units, ``y`` if there are labels, and the public facts of them.
 
     Args:
         path: file ending in .npz.
@@ -48,7 +48,7 @@ def write_series_npz(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Seri
 def write_series_table(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
     """Write a row for each series: its values channel after channel in their own units, and the name of its class.
 
-    Columns are ``t0, t1, ...`` for one channel, else ``CHANNEL_t0, ...``; the last one is ``class``, if there are any.
+    Columns are ``t0, t1, ...`` for one channel, else ``CHANNEL_t0, ...``. The last is ``class``, if there are classes.
 
     Args:
         path: file ending in .csv or .parquet.
@@ -71,7 +71,7 @@ def write_series_table(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Se
 
 
 def column_names(spec: SeriesSpec) -> list[str]:
-    """Names of the value columns of a wide table: ``t0, t1, ...`` for one channel, else ``CHANNEL_t0, ...``."""
+    """List the value columns of a wide table: ``t0, t1, ...`` for one channel, else ``CHANNEL_t0, ...``."""
     times = [f"t{time}" for time in range(spec.length)]
     if spec.channels == 1:
         return times
@@ -82,7 +82,7 @@ def column_names(spec: SeriesSpec) -> list[str]:
 def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
     """Write all series one after the other as the recording ``synthetic``, with a mark in the middle of each.
 
-    A mark is the beat symbol of its class where the classes are N, S, V, F and Q, else a note that names the class. No
+    If the classes are N, S, V, F and Q, a mark is the beat symbol of its class, else a note that names the class. No
     heart beat so: neighbours in the recording have nothing to do with each other.
 
     Args:
@@ -93,7 +93,7 @@ def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSp
 
     Raises:
         InputError: no sample rate, or a folder that holds something.
-        ResourceError: it cannot be written.
+        ResourceError: the recording cannot be written.
     """
     if spec.sample_rate is None:
         raise InputError("a WFDB recording needs a sample rate and these series have none: choose .npz or .csv")
@@ -114,7 +114,7 @@ def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSp
 
 
 def _write_recording(folder: Path, signal: np.ndarray, spec: SeriesSpec) -> None:
-    """Header and signal, 16 bits a value, the scale such that the public bounds fit."""
+    """Write header and signal, 16 bits a value, at a scale that fits the public bounds."""
     wfdb_package().wrsamp(
         WFDB_NAME,
         fs=spec.sample_rate,
@@ -130,7 +130,7 @@ def _write_recording(folder: Path, signal: np.ndarray, spec: SeriesSpec) -> None
 
 
 def _write_marks(folder: Path, names: list[str], spec: SeriesSpec) -> None:
-    """A mark in the middle of each series; the package loses a note at the very first sample."""
+    """Write a mark in the middle of each series. The package loses a note at the very first sample."""
     is_beat = set(names) <= set(_BEAT_SYMBOLS)
     wfdb_package().wrann(
         WFDB_NAME,

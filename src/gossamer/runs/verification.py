@@ -1,4 +1,4 @@
-"""Does what lies on the disk fit together: release, statement, manifest, checkpoints, ledger, audits."""
+"""Checks that the files on the disk fit together: release, statement, manifest, checkpoints, ledger, audits."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from gossamer.runs.release import STATEMENT, TEXT
 MAX_TEXT_BYTES = 10_000_000
 """Longest statement that is read."""
 FIRST_FORMAT = "an older version released this, whose statements say less and in other words"
-"""What is said of a release whose text cannot be compared."""
+"""The remark on a release with a text that cannot be compared."""
 
 
 def read_statement(folder: Path) -> PrivacyStatement:
-    """The statement of a release, checked as it is read.
+    """Read the statement of a release, and check it.
 
     Raises:
-        InputError: it is absent or damaged.
+        InputError: the statement is absent or damaged.
         PrivacyError: its delta is none that may be claimed.
     """
     path = folder / STATEMENT
@@ -48,12 +48,12 @@ def read_statement(folder: Path) -> PrivacyStatement:
 
 
 def check_manifest(folder: Path, run: RunFolder | None) -> Iterator[Finding]:
-    """Every file of a release has the digest that it was written with, and there is no other file.
+    """Check that every file of a release has the digest that it was written with, and that there is no other file.
 
     Args:
         folder: with the manifest in it.
-        run: whose final release it is, to compare the manifest's digest with the one kept in `private/`; None where
-            that is not known.
+        run: the run with this final release, to compare the manifest's digest with the one kept in `private/`. None if
+            the run is not known.
 
     Raises:
         InputError: no manifest, or one that cannot be read.
@@ -65,13 +65,13 @@ def check_manifest(folder: Path, run: RunFolder | None) -> Iterator[Finding]:
     licensed = [name for name in wrong if _is_licensed(folder / name, digests[name])]
     wrong = [name for name in wrong if name not in licensed]
     for name in licensed:
-        yield holds(name, "whoever published this has filled in a license; the rest is as it was released")
+        yield holds(name, "its publisher has filled in a license; the rest is as it was released")
     for name in wrong:
         yield broken(name, f"not the file that was released: its SHA-256 is not that of {MANIFEST}")
     for name in sorted(set(digests) - found):
         yield broken(name, f"missing, though {MANIFEST} names it")
     for name in sorted(found - set(digests)):
-        # Privacy: whatever else lies in a release would be taken for covered.
+        # Privacy: any other file in a release would be taken for covered.
         yield broken(name, f"not of this release, so that no guarantee covers it ({MANIFEST} does not name it)")
     if not wrong and found == set(digests):
         yield holds(MANIFEST, f"{len(found)} files have the SHA-256 that they were written with, and there is no other")
@@ -83,14 +83,14 @@ def check_manifest(folder: Path, run: RunFolder | None) -> Iterator[Finding]:
 
 
 def _is_licensed(path: Path, digest: str) -> bool:
-    """Whether a file is a card that differs from what was released by its license alone."""
+    """Tell if a file is a card that differs from the released one by its license alone."""
     if path.name != CARD or path.stat().st_size > MAX_CARD_BYTES:
         return False
     return hashlib.sha256(without_license(path.read_bytes())).hexdigest() == digest
 
 
 def check_statement(folder: Path, statement: PrivacyStatement) -> Iterator[Finding]:
-    """The text says what the numbers say, and the noise was secret."""
+    """Check that the text agrees with the numbers, and that the noise was secret."""
     path = folder / TEXT
     _check_size(path)
     if statement.is_secure:
@@ -110,11 +110,11 @@ def check_statement(folder: Path, statement: PrivacyStatement) -> Iterator[Findi
 
 
 def check_cards(folder: Path, facts: Sequence[CardFacts]) -> Iterator[Finding]:
-    """The cards say what the statement says, but for a license that whoever publishes the release has filled in.
+    """Check that the cards agree with the statement, but for a license that the publisher has filled in.
 
     Args:
         folder: with the release in it.
-        facts: what they may have been written from: of the data set that is known, or of each that has a name.
+        facts: the facts that the cards may have been written from: of the known data set, or of each with a name.
 
     Raises:
         InputError: a card, or the samples beside one, cannot be read.
@@ -144,16 +144,16 @@ def _card(path: Path, where: str, wanted: Sequence[str]) -> Finding:
 def check_checkpoints(
     run: RunFolder, settings_sha256: str | None, data_sha256: str | None, key_sha256: str | None
 ) -> Iterator[Finding]:
-    """Each checkpoint is whole, of these settings, records and key, and the ledger begins as it did then.
+    """Check that each checkpoint is whole, of these settings, records and key, and fits the ledger's beginning.
 
     Args:
-        run: whose private side is there.
-        settings_sha256: digest of the settings as they are now; None where they cannot be read.
-        data_sha256: digest of the records that the run began with, as kept; None where it is gone.
-        key_sha256: digest of the key that lies there; None where it is gone or damaged.
+        run: a run folder with its private side.
+        settings_sha256: digest of the settings as they are now, None if they cannot be read.
+        data_sha256: digest of the records that the run began with, as kept, None if it is gone.
+        key_sha256: digest of the key that lies there, None if the key is gone or damaged.
 
     Raises:
-        InputError: another version wrote one.
+        InputError: another version wrote a checkpoint.
     """
     for path in find_checkpoints(run.checkpoints):
         where, manifest = f"private/checkpoints/{path.name}", read_manifest(path)
@@ -177,9 +177,9 @@ def _origin(
         yield broken(where, "of a run with other settings than config.json")
     if data_sha256 not in (None, origin.data_sha256):
         yield broken(where, "of a run on other records than private/data.sha256 names")
-    # Privacy: by another key records that were learnt from pass for held out, and units change their shards.
+    # Privacy: under another key training records pass for held-out records, and units change their shards.
     if key_sha256 not in (None, origin.key_sha256):
-        yield broken(where, "of a run whose units another key dealt than private/units.key; put that key back")
+        yield broken(where, "of a run with another key than private/units.key; put that key back")
 
 
 def _position(position: LedgerPosition, run: RunFolder) -> Iterator[Finding]:
@@ -188,7 +188,7 @@ def _position(position: LedgerPosition, run: RunFolder) -> Iterator[Finding]:
 
 
 def num_done_steps(run: RunFolder) -> int:
-    """Private steps that the newest whole checkpoint has; 0 where there is none."""
+    """Return the number of private steps of the newest whole checkpoint, 0 if there is none."""
     for path in reversed(find_checkpoints(run.checkpoints)):
         manifest = read_manifest(path)
         if manifest is not None and is_as_written(path, manifest):
@@ -197,13 +197,13 @@ def num_done_steps(run: RunFolder) -> int:
 
 
 def check_ledger(ledger: Ledger, num_done: int, num_planned: int | None, *, is_released: bool) -> Iterator[Finding]:
-    """Every step that was taken is charged, no block is missing, and no more is charged than planned.
+    """Check that every step taken is charged, that no block is missing, and that no more is charged than planned.
 
     Args:
         ledger: as read.
         num_done: steps that were taken for certain.
-        num_planned: steps of the plan; None where that is not known.
-        is_released: whether the run has ended.
+        num_planned: steps of the plan, None if the plan is not known.
+        is_released: True if the run has ended.
     """
     where, charged = "private/ledger.jsonl", ledger.num_charged_steps
     gap = ledger.find_gap(num_done)
@@ -222,10 +222,10 @@ def check_ledger(ledger: Ledger, num_done: int, num_planned: int | None, *, is_r
 
 
 def check_audits(folder: Path) -> Iterator[Finding]:
-    """No audit found a larger epsilon, or a larger mu of Gaussian differential privacy, than is claimed.
+    """Check that no audit found a larger epsilon, or a larger mu of Gaussian differential privacy, than is claimed.
 
     Args:
-        folder: with a JSON file for each audit; it may be absent.
+        folder: with a JSON file for each audit. It may be absent.
     """
     found = sorted(folder.glob("*.json")) if folder.is_dir() else []
     if not found:
@@ -256,7 +256,7 @@ _AUDITED = ("epsilon", "mu")
 
 
 def _bound(tree: Any, name: str) -> float | None:
-    """A figure of an audit, None where it gives none."""
+    """Read a figure of an audit, None if the audit gives none."""
     if not isinstance(tree, dict):
         raise InputError("not the result of an audit")
     value = tree.get(name)
@@ -268,7 +268,7 @@ def _bound(tree: Any, name: str) -> float | None:
 
 
 def _check_size(path: Path) -> None:
-    """Refuse what is no plain file, or far longer than what belongs there."""
+    """Refuse a path that is no plain file, and a file far longer than the one that belongs there."""
     try:
         is_plain, size = path.is_file(), path.stat().st_size
     except FileNotFoundError:

@@ -11,8 +11,10 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from gossamer.errors import InputError
 from gossamer.evaluation.series import networks
 from gossamer.evaluation.series.classifiers import LOGISTIC_REGRESSION, RANDOM_FOREST, SERIES_CNN
-from gossamer.evaluation.series.downstream import Fit, Verdict, auroc_score, downstream_scores, judge_all
+from gossamer.evaluation.series.downstream import Verdict, auroc_score, downstream_scores, judge_all
 from gossamer.evaluation.series.matching import SeriesSet
+from gossamer.evaluation.verdicts import Basis
+from gossamer.evaluation.workers import Task
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -24,7 +26,7 @@ def few_updates() -> Iterator[None]:
 
 
 def area(probabilities: np.ndarray, true: np.ndarray, seed: int = 0) -> object:
-    return auroc_score("auroc", probabilities, true, num_synthetic=1, num_real=1, seed=seed, source="a")
+    return auroc_score("auroc", probabilities, true, Basis(num_synthetic=1, num_real=1, seeds=(seed,), source="a"))
 
 
 def drawn(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +72,9 @@ def test_scores_are_means_over_classifiers_and_agree_with_scikit_learn() -> None
         pairs = [drawn(200, 10 * seed + place) for place in range(2)]
         labels.append(pairs[0][1])
         verdicts.append([Verdict(classifier=n, seed=seed, probabilities=p) for n, (p, _) in zip("ab", pairs)])
-    found = downstream_scores("tstr", "", verdicts, labels, num_synthetic=7, num_real=200, what="way")
+    seeds = tuple(row[0].seed for row in verdicts)
+    basis = Basis(num_synthetic=7, num_real=200, seeds=seeds, source="way")
+    found = downstream_scores("tstr", "", verdicts, labels, basis)
     assert set(found) == {
         "tstr_accuracy", "tstr_macro_f1", "tstr_auroc",
         "tstr_a_accuracy", "tstr_a_macro_f1", "tstr_b_accuracy", "tstr_b_macro_f1",
@@ -92,7 +96,7 @@ def test_every_classifier_learns_and_knows_which_classes_it_never_saw(one: objec
     train, test = pulses(400, 0), pulses(200, 1)
     assert train.y is not None
     moved = SeriesSet(name="moved", x=train.x, y=train.y + 1)
-    (_, found), = judge_all([Fit(classifier=one, train="a", tests=("b",), seed=0)], {"a": moved, "b": test},
+    (_, found), = judge_all([Task(classifier=one, train="a", tests=("b",), seed=0)], {"a": moved, "b": test},
                             num_classes=5, num_workers=1)  # fmt: skip
     verdict = found["b"]
     assert verdict.probabilities.shape == (200, 5)
@@ -103,7 +107,7 @@ def test_every_classifier_learns_and_knows_which_classes_it_never_saw(one: objec
 
 def test_verdicts_do_not_depend_on_the_number_of_processes(pulses: Callable) -> None:
     sets = {"a": pulses(60, 0), "b": pulses(30, 1)}
-    fits = [Fit(classifier=RANDOM_FOREST, train="a", tests=("b",), seed=seed) for seed in (0, 1)]
+    fits = [Task(classifier=RANDOM_FOREST, train="a", tests=("b",), seed=seed) for seed in (0, 1)]
     tables = [
         {fit.seed: by["b"].probabilities for fit, by in judge_all(fits, sets, num_classes=3, num_workers=number)}
         for number in (1, 2)
@@ -114,7 +118,7 @@ def test_verdicts_do_not_depend_on_the_number_of_processes(pulses: Callable) -> 
 
 def test_constant_series_teach_the_shares_of_their_labels_and_it_is_said(pulses: Callable) -> None:
     flat = SeriesSet(name="flat", x=np.full((10, 1, 48), 0.5), y=np.repeat([0, 2], [7, 3]))
-    fits = [Fit(classifier=SERIES_CNN, train="flat", tests=("b",), seed=0)]
+    fits = [Task(classifier=SERIES_CNN, train="flat", tests=("b",), seed=0)]
     (_, found), = judge_all(fits, {"flat": flat, "b": pulses(20, 1)}, num_classes=3, num_workers=1)  # fmt: skip
     assert found["b"].probabilities == pytest.approx(np.tile([0.7, 0, 0.3], (20, 1)))
     assert "can learn nothing from flat" in found["b"].note
@@ -122,6 +126,6 @@ def test_constant_series_teach_the_shares_of_their_labels_and_it_is_said(pulses:
 
 def test_one_class_alone_teaches_nothing_and_is_refused(pulses: Callable) -> None:
     one = SeriesSet(name="one", x=pulses(9, 0).x, y=np.zeros(9, dtype=int))
-    fits = [Fit(classifier=RANDOM_FOREST, train="one", tests=("one",), seed=0)]
+    fits = [Task(classifier=RANDOM_FOREST, train="one", tests=("one",), seed=0)]
     with pytest.raises(InputError, match="labels of at least two classes"):
         list(judge_all(fits, {"one": one}, num_classes=3, num_workers=1))

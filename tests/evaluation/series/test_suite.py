@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
 from gossamer.errors import InputError
-from gossamer.evaluation.comparison import SERIES_HEADLINE
+from gossamer.evaluation.comparison import headline
+from gossamer.evaluation.listed import (
+    Suite,
+    SyntheticRecords,
+    as_reference,
+    check_labels,
+    names_of,
+    needing,
+    scores_of,
+    set_name,
+)
+from gossamer.evaluation.score import Score
 from gossamer.evaluation.series import networks
 from gossamer.evaluation.series.downstream import Verdict
-from gossamer.evaluation.series.matching import SeriesSet, drawn_like, match
+from gossamer.evaluation.series.matching import MatchedPair, SeriesSet, drawn_like, match
 from gossamer.evaluation.series.profiles import acf_distance
-from gossamer.evaluation.series.suite import (
-    FULL,
-    QUICK,
-    as_reference,
-    check_number,
-    check_series,
-    downstream_names,
-    look_names,
-    people_names,
-    score_look,
-    score_names,
-)
-from gossamer.evaluation.series.use import HALVES, REAL, TEST, all_fits, confusion_counts, halves_by_person, score_use
-from gossamer.evaluation.suite import set_name
+from gossamer.evaluation.series.suite import FULL, QUICK, SCORES, Look, check_number
+from gossamer.evaluation.series.use import HALVES, REAL, TEST, SeriesAnswers, all_fits, halves_by_person
 
 REQUIRED = (
     "tstr_accuracy", "tstr_macro_f1", "tstr_auroc", "trtr_accuracy", "trtr_macro_f1", "trtr_auroc", "trts_macro_f1",
@@ -35,6 +33,18 @@ REQUIRED = (
     "dtw_distance", "frechet_distance", "padded_length_distance", "memorisation", "tstr_macro_f1_people",
     "trtr_macro_f1_people",
 )  # fmt: skip
+
+
+def score_names(suite: Suite) -> tuple[str, ...]:
+    return names_of(suite.of(SCORES))
+
+
+def look_names(suite: Suite) -> tuple[str, ...]:
+    return tuple(one.name for one in needing(suite.of(SCORES), Look))
+
+
+def score_look(suite: Suite, pair: MatchedPair, *, seed: int) -> dict[str, Score]:
+    return scores_of(suite.of(SCORES), [Look(pair=pair, seed=seed)])
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -48,7 +58,11 @@ def few_updates() -> Iterator[None]:
 def test_the_promised_scores_are_there_and_nothing_is_named_twice() -> None:
     names = score_names(FULL)
     assert set(REQUIRED) <= set(names)
-    assert set(SERIES_HEADLINE) <= set(names)
+    assert headline(SCORES) == (
+        "acf_distance", "psd_distance", "histogram_distance", "mmd", "frechet_distance", "precision", "recall",
+        "density", "coverage", "discriminative_score", "predictive_score", "dtw_distance", "tstr_accuracy",
+        "tstr_macro_f1", "tstr_auroc", "tstr_macro_f1_people",
+    )  # fmt: skip
     assert len(names) == len(set(names))
     assert set(score_names(QUICK)) < set(names)
     left_out = set(names) - set(score_names(QUICK))
@@ -66,10 +80,9 @@ def test_every_score_of_looks_is_there_for_any_number_of_channels(channels: int,
 
 def test_real_series_score_best_and_every_spoiling_is_seen_by_several_scores(pulses: Callable, spoil: Callable) -> None:
     real, other = pulses(400, 0), pulses(400, 1)
-    quick = dataclasses.replace(FULL, has_warping=False)
-    best = score_look(quick, match(other, real, seed=0), seed=0)
+    best = score_look(QUICK, match(other, real, seed=0), seed=0)
     for how, least in (("noised", 7), ("reversed", 5), ("collapsed", 7), ("shuffled", 7)):
-        found = score_look(quick, match(spoil(other, how), real, seed=0), seed=0)
+        found = score_look(QUICK, match(spoil(other, how), real, seed=0), seed=0)
         worse = {
             name
             for name, score in found.items()
@@ -94,7 +107,7 @@ def test_references_have_names_of_their_own(pulses: Callable) -> None:
     real = pulses(90, 0)
     pair = match(pulses(80, 1), real, seed=0)
     beside = match(drawn_like(pair, pulses(300, 2), seed=0), real, seed=0)
-    found = as_reference(score_look(QUICK, beside, seed=0))
+    found = as_reference(score_look(QUICK, beside, seed=0), Look.reference)
     assert set(found) == {f"{name}_real" for name in look_names(QUICK)}
     assert found["mmd_real"].num_synthetic == 0
 
@@ -107,13 +120,13 @@ def test_what_cannot_be_scored_is_refused(pulses: Callable) -> None:
         check_number("mine", 30, permit_few_samples=False)
     with pytest.raises(InputError, match=r"want 40: give more$"):
         check_number("mine", 30, permit_few_samples=True)
-    same = SeriesSet(name="a", x=np.tile(few.x[:1], (4, 1, 1)), y=np.arange(4) % 2)
+    same = SyntheticRecords(x=np.tile(few.x[:1], (4, 1, 1)), y=np.arange(4) % 2)
     with pytest.raises(InputError, match="all 4 series are the same"):
-        check_series("mine", same, 3)
+        check_labels("mine", "series", same, 3)
     with pytest.raises(InputError, match="all labels are of one class"):
-        check_series("mine", SeriesSet(name="a", x=few.x, y=np.zeros(30, dtype=int)), 3)
+        check_labels("mine", "series", SyntheticRecords(x=few.x, y=np.zeros(30, dtype=int)), 3)
     with pytest.raises(InputError, match=r"is outside 0 \.\. 1"):
-        check_series("mine", few, 2)
+        check_labels("mine", "series", SyntheticRecords(x=few.x, y=few.y), 2)
 
 
 def judged(train: SeriesSet, sets: dict[str, SeriesSet], name: str, seed: int, right: float) -> dict[str, Verdict]:
@@ -144,11 +157,16 @@ def test_between_people_scores_are_of_people_nobody_learnt_from(new: str, pulses
         )
         for fit in fits
     }  # fmt: skip
-    found = score_use(FULL, "t", (0,), sets, verdicts, is_new=is_new, num_classes=3)
-    expected = {*downstream_names(FULL)}
-    expected |= {"all": {*people_names(FULL)}, "some": {*people_names(FULL)}, "unsaid": set()}.get(
-        new, {name for name in people_names(FULL) if name.startswith("trtr")}
+    answers = SeriesAnswers(
+        suite=FULL, target="t", seeds=(0,), sets=sets, verdicts=verdicts, is_new=is_new, num_classes=3
     )
+    found = scores_of(SCORES, [answers])
+    every = names_of(needing(SCORES, SeriesAnswers))
+    people = {name for name in every if name.endswith("_people")}
+    assert len(people) == 2 * (3 + 3 * 2)
+    expected = {"all": people, "some": people, "unsaid": set()}.get(
+        new, {name for name in people if name.startswith("trtr")}
+    ) | (set(every) - people)
     assert set(found) == expected
     assert found["tstr_accuracy"].value == pytest.approx(0.6, abs=0.08)
     assert found["trtr_accuracy"].value == pytest.approx(0.9, abs=0.05)
@@ -158,7 +176,7 @@ def test_between_people_scores_are_of_people_nobody_learnt_from(new: str, pulses
         assert found["tstr_accuracy_people"].value == found["tstr_accuracy"].value
     if new == "none":
         assert found["trtr_accuracy_people"].value == pytest.approx(0.7, abs=0.08)
-    counts = confusion_counts(FULL, "t", (0,), sets, verdicts, num_classes=3)
+    counts = answers.confusions()
     assert {name: matrix.sum() for name, matrix in counts.items()} == {"tstr": 1200, "trtr": 1200}
     assert np.trace(counts["trtr"]) == pytest.approx(0.9 * 1200, rel=0.05)
 

@@ -382,7 +382,8 @@ WIDE = OneShotPlan(
 
 def standardised_noise(kind: type[OneShotReleaser], plan: OneShotPlan, seed: int | None) -> list[np.ndarray]:
     """The noise of each release over its promised standard deviation: released sums of empty slots."""
-    door = kind(plan, KeyedNoise() if seed is None else DeterministicNoise(seed))
+    noise = KeyedNoise() if seed is None else DeterministicNoise(seed)
+    door = kind(plan, noise, gate=StepGate(plan))
     return [
         door.release(step, [slots(torch.zeros(1, release.contribution.dim), [0])]).double().numpy()
         / WIDE.release_noise_std(step)

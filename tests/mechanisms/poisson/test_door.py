@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -74,14 +75,16 @@ def door(
     plan: PoissonPlan = PLAN,
     units: Units | None = None,
     private: tuple[Tensor, ...] | None = None,
-    **options: object,
+    chunk_size: int = 32,
+    **gate: Any,
 ) -> PoissonReleaser:
     return kind(
         plan,
         units or units_of_records(plan.num_slots),
         private or records(),
         DeterministicNoise(0),
-        **options,  # type: ignore[arg-type]
+        chunk_size=chunk_size,
+        gate=StepGate(plan, **gate),
     )
 
 
@@ -468,7 +471,9 @@ def test_noise_on_one_tensor_only_or_too_little_of_it_is_caught_by_its_variance(
 def sampled(kind: type[PoissonReleaser], plan: PoissonPlan) -> Tensor:
     """Who was in the batch of every step, read from the releases themselves: bool (steps, units)."""
     every = torch.arange(plan.num_slots)
-    made = kind(plan, units_of_records(plan.num_slots), (every,), DeterministicNoise(0), chunk_size=50)
+    made = kind(
+        plan, units_of_records(plan.num_slots), (every,), DeterministicNoise(0), chunk_size=50, gate=StepGate(plan)
+    )
     weights = {"w": torch.zeros(plan.num_slots)}
 
     def own_weight(parameters: Tensors, number: Tensor) -> Tensor:
@@ -526,7 +531,7 @@ def test_a_step_out_of_order_is_refused(step: int) -> None:
 
 
 def test_a_step_asked_twice_or_beyond_the_plan_is_refused() -> None:
-    made = door(num_lost_steps=4)
+    made = door(lost_steps=(0,) * 4)
     made.release(0, parameters(), classification)
     with pytest.raises(PrivacyError, match="no noise is used twice"):
         made.release(0, parameters(), classification)

@@ -258,7 +258,7 @@ def test_every_release_is_charged_before_it_is_made_and_lost_ones_shorten_the_ru
 
 def test_a_generator_of_some_releases_costs_less_and_none_comes_of_fewer_than_two() -> None:
     run = training()
-    with pytest.raises(PrivacyError, match="nothing was released"):
+    with pytest.raises(InputError, match="not learnt anything"):
         run.trained_so_far()
     epsilons = []
     for report in run:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gossamer.evaluation.classifiers import OnValues
 from gossamer.evaluation.series.networks import SeriesCNN
 
 
 class SeriesEstimator(Protocol):
-    """What learns classes from series and then says how probable each is."""
+    """An estimator that learns classes from series and then says how probable each is."""
 
-    def fit(self, x: NDArray[np.floating], y: NDArray[np.integer]) -> None:
+    def fit(self, x: NDArray[np.floating], y: NDArray[np.integer], /) -> None:
         """Learn from series (batch, channels, time) in [0, 1] and labels (batch,), all of 0 .. classes - 1."""
         ...
 
-    def probabilities(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Class probabilities (batch, classes)."""
+    def probabilities(self, x: NDArray[np.floating], /) -> NDArray[np.float64]:
+        """Return class probabilities (batch, classes)."""
         ...
 
 
@@ -38,34 +38,16 @@ class SeriesClassifier:
     build: Callable[[int], SeriesEstimator]
 
 
-@dataclass(frozen=True)
-class _OnValues:
-    """An estimator of scikit-learn's interface on flattened series."""
-
-    estimator: Any
-
-    def fit(self, x: NDArray[np.floating], y: NDArray[np.integer]) -> None:
-        from sklearn.exceptions import ConvergenceWarning
-
-        with warnings.catch_warnings():
-            # It stops after a number of rounds; that it does is no news to the user.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            self.estimator.fit(x.reshape(len(x), -1), y)
-
-    def probabilities(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.asarray(self.estimator.predict_proba(x.reshape(len(x), -1)), dtype=np.float64)
-
-
 def _random_forest(seed: int) -> SeriesEstimator:
     from sklearn.ensemble import RandomForestClassifier
 
-    return _OnValues(RandomForestClassifier(n_estimators=100, n_jobs=1, random_state=seed))
+    return OnValues(RandomForestClassifier(n_estimators=100, n_jobs=1, random_state=seed))
 
 
 def _logistic_regression(seed: int) -> SeriesEstimator:
     from sklearn.linear_model import LogisticRegression
 
-    return _OnValues(LogisticRegression(solver="lbfgs", max_iter=300, random_state=seed))
+    return OnValues(LogisticRegression(solver="lbfgs", max_iter=300, random_state=seed))
 
 
 RANDOM_FOREST = SeriesClassifier(name="random_forest", build=_random_forest)

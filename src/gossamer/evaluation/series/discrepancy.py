@@ -17,14 +17,14 @@ NUM_BLOCKS = 20
 
 
 def mmd(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
-    """Squared maximum mean discrepancy, unbiased; 0 is best, chance may take it a little below 0.
+    """Score the squared maximum mean discrepancy, unbiased. 0 is best, chance may take it a little below 0.
 
     With d(x, y)^2 the mean over channels and time of (x - y)^2, and h the public bandwidths::
 
         k(x, y) = mean over h of exp(-d(x, y)^2 / (2 h^2))
         MMD^2   = mean over i != j of k(s_i, s_j) + mean over i != j of k(r_i, r_j) - 2 mean over i, j of k(s_i, r_j)
 
-    Both sets are cut at random into 20 blocks; the value is the mean over the blocks of this estimate, unbiased as each
+    Both sets are cut at random into 20 blocks. The value is the mean over the blocks of this estimate, unbiased as each
     of them is, and the interval is Student's of the blocks' values, which are independent. The kernel is
     characteristic: two laws have discrepancy 0 only if they are one law. At most 1 + 1 = 2.
 
@@ -37,7 +37,7 @@ def mmd(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
         InputError: fewer than two series for each block.
 
     References:
-        Gretton et al., "A kernel two-sample test", JMLR 2012, lemma 6; Zaremba, Gretton, Blaschko, "B-tests: low
+        Gretton et al., "A kernel two-sample test", JMLR 2012, lemma 6. Zaremba, Gretton, Blaschko, "B-tests: low
         variance kernel two-sample tests", NeurIPS 2013 (blocks).
     """
     least = min(len(synthetic), len(real))
@@ -48,22 +48,16 @@ def mmd(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
     values = np.array([_squared_discrepancy(*pair) for pair in zip(*blocks)])
     value, low, high = _student_interval(values)
     return Score(
-        name="mmd",
-        value=value,
-        low=low,
-        high=high,
-        higher_is_better=False,
-        num_synthetic=len(synthetic),
-        num_real=len(real),
-        seeds=(seed,),
+        name="mmd", value=value, low=low, high=high, higher_is_better=False, num_synthetic=len(synthetic),
+        num_real=len(real), seeds=(seed,),
         source=f"Squared maximum mean discrepancy (Gretton et al. 2012), unbiased, mean of {NUM_BLOCKS} blocks, "
         f"Gaussian kernels of widths {', '.join(map(str, BANDWIDTHS))} in root mean square difference per value; "
         "interval over the choice of the series of both sets.",
-    )
+    )  # fmt: skip
 
 
 def _flat(x: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Series as rows whose squared distance is the mean squared difference per value."""
+    """Return series as rows. Their squared distance is the mean squared difference per value."""
     rows = np.asarray(x, dtype=np.float64).reshape(len(x), -1)
     return rows / math.sqrt(rows.shape[1])
 

@@ -14,23 +14,23 @@ _TEST_SHARE = 0.3
 
 
 def discriminative_score(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
-    """Distance of a discriminator's accuracy from a coin's; in [0, 0.5], 0 is best.
+    """Score the distance of a discriminator's accuracy from a coin's. In [0, 0.5], 0 is best.
 
     ::
 
         |accuracy on held-out series - 1/2|
 
-    A `SeriesCNN` of fixed size, not one whose width is a fraction of the number of channels, learns from seven tenths
+    A `SeriesCNN` of fixed size, not of a width that is a fraction of the number of channels, learns from seven tenths
     of either set, equally many, and is tested on the other three. It finds any flaw that a small network can learn, a
     trace of noise as readily as a wrong rhythm: 0.5 says that series can be told, not that they are of no use.
 
     Args:
         synthetic: series that are judged.
-        real: series they are compared with; as many of either are used, at most 4,000.
+        real: series they are compared with. As many of either are used, at most 4,000.
         seed: parts the sets, and is the network's.
 
     Returns:
-        The score; the interval is over the tested series, and ends at 0 where a coin lies within it.
+        The score. The interval is over the tested series, and ends at 0 where a coin lies within it.
 
     References:
         Yoon, Jarrett, van der Schaar, "Time-series generative adversarial networks", NeurIPS 2019, section 5.
@@ -53,14 +53,9 @@ def discriminative_score(synthetic: SeriesSet, real: SeriesSet, *, seed: int) ->
 def _score(is_right: np.ndarray, number: int, seed: int) -> Score:
     low, high = (end - 0.5 for end in mean_interval(is_right, np.random.default_rng(seed)))
     return Score(
-        name="discriminative_score",
-        value=abs(float(is_right.mean()) - 0.5),
-        low=0.0 if low <= 0 <= high else min(abs(low), abs(high)),
-        high=max(abs(low), abs(high)),
-        higher_is_better=False,
-        num_synthetic=number,
-        num_real=number,
-        seeds=(seed,),
+        name="discriminative_score", value=abs(float(is_right.mean()) - 0.5), low=0.0 if low <= 0 <= high else
+        min(abs(low), abs(high)), high=max(abs(low), abs(high)), higher_is_better=False, num_synthetic=number,
+        num_real=number, seeds=(seed,),
         source="Discriminative score (Yoon et al. 2019) by a convolutional network of fixed size: |accuracy - 1/2| on "
         f"{len(is_right)} held-out series, as many synthetic as real; interval over those.",
-    )
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
+from gossamer.evaluation.listed import average_over_seeds
 from gossamer.evaluation.score import Score
 from gossamer.evaluation.series.classifiers import SeriesClassifier
 from gossamer.evaluation.series.matching import SeriesSet
-from gossamer.evaluation.suite import average_over_seeds
 from gossamer.evaluation.verdicts import Basis, mean_accuracy, mean_macro_f1
-from gossamer.evaluation.workers import in_processes, one_thread
+from gossamer.evaluation.workers import Task, one_thread, perform_all
 
 _NORMAL_QUANTILE_975 = 1.959963984540054
 _LEAST_RANGE = 1e-6
@@ -23,13 +24,13 @@ _LEAST_RANGE = 1e-6
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Verdict:
-    """What one fitted classifier says of a test set.
+    """The verdict of one fitted classifier on a test set.
 
     Attributes:
         classifier: its name.
         seed: its seed.
-        probabilities: (num_tested, num_classes); a class that it never saw has 0.
-        note: empty, or why it could learn nothing; it then gives the shares of the training labels.
+        probabilities: (num_tested, num_classes). A class that it never saw has 0.
+        note: empty, or the reason why it could learn nothing. It then gives the shares of the training labels.
     """
 
     classifier: str
@@ -43,33 +44,16 @@ class Verdict:
         return self.probabilities.argmax(axis=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fit:
-    """One classifier to fit once.
-
-    Args:
-        classifier: what is fitted.
-        train: name of the set that it learns from.
-        tests: names of the sets that it then judges, at least one.
-        seed: 0 .. 2^32 - 1; the same seed and series give the same verdicts.
-    """
-
-    classifier: SeriesClassifier
-    train: str
-    tests: tuple[str, ...]
-    seed: int
-
-
 def judge_all(
-    fits: Sequence[Fit], sets: Mapping[str, SeriesSet], *, num_classes: int, num_workers: int
-) -> Iterator[tuple[Fit, dict[str, Verdict]]]:
-    """Fit and judge, on several processes with a thread each; what comes out does not depend on their number.
+    fits: Sequence[Task[SeriesClassifier]], sets: Mapping[str, SeriesSet], *, num_classes: int, num_workers: int
+) -> Iterator[tuple[Task[SeriesClassifier], dict[str, Verdict]]]:
+    """Fit and judge, on several processes with a thread each. The verdicts do not depend on their number.
 
     Args:
-        fits: what to fit; `train` and `tests` are keys of `sets`.
+        fits: to perform. `train` and `tests` are keys of `sets`.
         sets: name -> labelled series, all of one shape.
         num_classes: of the real data.
-        num_workers: processes, at least 1; with one everything happens in this process.
+        num_workers: processes, at least 1. With one everything happens in this process.
 
     Yields:
         A fit and its verdicts by the name of each test set, as they are completed.
@@ -82,13 +66,12 @@ def judge_all(
         labels = sets[fit.train].y
         if labels is None or len(np.unique(labels)) < 2:
             raise InputError(f"{fit.train}: a classifier needs labels of at least two classes; give more series")
-    arguments = ((fit, {name: sets[name] for name in (fit.train, *fit.tests)}, num_classes) for fit in fits)
-    if min(num_workers, len(fits)) <= 1:
-        return (_judge(*each) for each in arguments)
-    return in_processes(_judge, arguments, min(num_workers, len(fits)))
+    return perform_all(_judge, fits, sets, num_workers, num_classes)
 
 
-def _judge(fit: Fit, sets: Mapping[str, SeriesSet], num_classes: int) -> tuple[Fit, dict[str, Verdict]]:
+def _judge(
+    fit: Task[SeriesClassifier], sets: Mapping[str, SeriesSet], num_classes: int
+) -> tuple[Task[SeriesClassifier], dict[str, Verdict]]:
     train = sets[fit.train]
     assert train.y is not None
     classes, targets = np.unique(train.y, return_inverse=True)
@@ -107,7 +90,7 @@ def _judge(fit: Fit, sets: Mapping[str, SeriesSet], num_classes: int) -> tuple[F
 
 
 class _Shares:
-    """Says of everything how frequent each class was in training."""
+    """A judge that gives every series the shares of the classes in training."""
 
     def __init__(self) -> None:
         self._shares = np.ones(1)
@@ -124,32 +107,26 @@ def downstream_scores(
     suffix: str,
     verdicts: Sequence[Sequence[Verdict]],
     true: Sequence[NDArray[np.integer]],
-    *,
-    num_synthetic: int,
-    num_real: int,
-    what: str,
+    basis: Basis,
 ) -> dict[str, Score]:
-    """Accuracy, macro-F1 and AUROC, mean over the classifiers, and the first two of each classifier.
+    """Score accuracy, macro-F1 and AUROC, mean over the classifiers, and the first two of each classifier.
 
     Args:
         prefix: first word of the names, ``tstr``, ``trtr`` or ``trts``.
         suffix: end of the names, empty or ``_people``.
         verdicts: for each seed, those of all classifiers, in one order.
         true: for each seed, the labels of the series that were tested.
-        num_synthetic: series behind the scores.
-        num_real: likewise.
-        what: the direction in words.
+        basis: counts, seeds, and as its source the direction in words.
 
     Returns:
-        ``tstr_accuracy``, ``tstr_macro_f1``, ``tstr_auroc``, and ``tstr_CLASSIFIER_accuracy`` and so on; the last for
+        ``tstr_accuracy``, ``tstr_macro_f1``, ``tstr_auroc``, and ``tstr_CLASSIFIER_accuracy`` and so on. The last for
         test sets of two classes at least.
 
     References:
         Esteban, Hyland, Rätsch, "Real-valued (medical) time series generation with recurrent conditional GANs", 2017
-        (train on synthetic, test on real, and the reverse); Hand, Till, Machine Learning 45, 2001 (AUROC, several
-        classes); here one class against all others.
+        (train on synthetic, test on real, and the reverse). Hand, Till, Machine Learning 45, 2001 (AUROC, several
+        classes). Here one class against all others.
     """
-    seeds = tuple(row[0].seed for row in verdicts)
     names = [one.classifier for one in verdicts[0]]
     labels = np.stack([np.stack([row[place].labels for row in verdicts]) for place in range(len(names))])
     truth = np.stack(list(true))
@@ -159,22 +136,19 @@ def downstream_scores(
         for kind, measure in (("accuracy", mean_accuracy), ("macro_f1", mean_macro_f1)):
             name = f"{prefix}_{group}{kind}{suffix}"
             who = group.rstrip("_") or f"mean of {_listed(names)}"
-            basis = Basis(
-                num_synthetic=num_synthetic,
-                num_real=num_real,
-                seeds=seeds,
-                source=f"{who}, {what}; interval: bootstrap over tested series and seeds",
-            )
-            rng = np.random.default_rng([zlib.crc32(name.encode()), *seeds])
-            scores[name] = measure(name, said, truth, basis, rng)
+            source = f"{who}, {basis.source}; interval: bootstrap over tested series and seeds"
+            rng = np.random.default_rng([zlib.crc32(name.encode()), *basis.seeds])
+            scores[name] = measure(name, said, truth, dataclasses.replace(basis, source=source), rng)
     if all(len(np.unique(row)) > 1 for row in truth):
         name = f"{prefix}_auroc{suffix}"
         table = [np.stack([one.probabilities for one in row]) for row in verdicts]
-        counts = {"num_synthetic": num_synthetic, "num_real": num_real}
-        source = f"mean of {_listed(names)}, {what}; one class against all others, mean over classes; interval: DeLong "
+        source = (
+            f"mean of {_listed(names)}, {basis.source}; one class against all others, mean over classes; interval: "
+            "DeLong over tested series, and seeds"
+        )
         each = [
-            auroc_score(name, said, row, seed=seed, source=f"{source}over tested series, and seeds", **counts)
-            for said, row, seed in zip(table, truth, seeds)
+            auroc_score(name, said, row, dataclasses.replace(basis, seeds=(seed,), source=source))
+            for said, row, seed in zip(table, truth, basis.seeds)
         ]
         scores[name] = average_over_seeds(each)
     return scores
@@ -184,19 +158,15 @@ def auroc_score(
     name: str,
     probabilities: NDArray[np.floating],
     true: NDArray[np.integer],
-    *,
-    num_synthetic: int,
-    num_real: int,
-    seed: int,
-    source: str,
+    basis: Basis,
 ) -> Score:
-    """Area under the ROC curve of each class against all others, mean over classes that occur, and over classifiers.
+    """Score the area under the ROC curve of each class against all others, mean over occurring classes and classifiers.
 
     For a class with P series of it and N others, an area is the share of pairs that are in the right order, ties half::
 
         A = 1 / (P N) sum over i of it, j of others of  1[p_i > p_j] + 1/2 1[p_i = p_j]
 
-    In [0, 1]; 0.5 is chance, and 1 best. It asks for the right order of the series alone and so forgives wrong shares
+    In [0, 1]. 0.5 is chance, and 1 best. It asks for the right order of the series alone and so forgives wrong shares
     of the classes in training, which accuracy does not.
 
     The interval is value -+ 1.96 standard deviations, from each series' part in all the areas (DeLong): areas of
@@ -206,10 +176,7 @@ def auroc_score(
         name: of the score.
         probabilities: (num_classifiers, num_tested, num_classes).
         true: (num_tested,) labels, of at least two classes.
-        num_synthetic: series behind the score.
-        num_real: likewise.
-        seed: of the classifiers.
-        source: in which direction, by which classifiers.
+        basis: counts, seed and source of the score.
 
     Raises:
         InputError: one class only.
@@ -227,21 +194,11 @@ def auroc_score(
         areas.append(area)
         parts += part / len(tables)
     value, half = float(np.mean(areas)), _NORMAL_QUANTILE_975 * float(np.sqrt(np.sum(parts**2)))
-    return Score(
-        name=name,
-        value=value,
-        low=max(0.0, value - half),
-        high=min(1.0, value + half),
-        higher_is_better=True,
-        num_synthetic=num_synthetic,
-        num_real=num_real,
-        seeds=(seed,),
-        source=source,
-    )
+    return basis.score(name, (value, max(0.0, value - half), min(1.0, value + half)))
 
 
 def _area(values: NDArray[np.floating], is_it: NDArray[np.bool_]) -> tuple[float, NDArray[np.float64]]:
-    """The area, and each series' deviation from it over the number of its side: their squares sum to the variance."""
+    """Return the area, and each series' deviation over the number of its side: their squares sum to the variance."""
     from scipy.stats import rankdata
 
     ranks = rankdata(values)

@@ -1,4 +1,4 @@
-"""The encoder of series: a fixed network with public random weights, in whose features clouds are compared."""
+"""The encoder of series: a fixed network with public random weights. Clouds are compared in its features."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SCALE = 10.0
 
 
 def encode(x: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Features of series, each independent of the others: (num_series, 64).
+    """Compute features of series, each independent of the others: (num_series, 64).
 
     Two convolutions of 7 values with GELU, pooling to eight places in time, a random projection to 64, times 10. The
     weights are drawn from a fixed seed and never trained: every figure in these features compares with every other for
     series of one number of channels, also between data sets and users, and nothing of the data is in them. They know
-    no classes: what matters to a cardiologist, and is small, they may weigh little.
+    no classes: small things that matter to a cardiologist they may weigh little.
 
     Args:
         x: (num_series, channels, time) in [0, 1], time at least 4.
@@ -34,5 +34,5 @@ def encode(x: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def description() -> str:
-    """The space of the features in words, for sources of scores."""
+    """Describe the space of the features in words, for sources of scores."""
     return f"{NUM_FEATURES} features of an untrained convolutional network with public weights"

@@ -1,4 +1,4 @@
-"""Which synthetic and which real series are laid side by side: as many of either side, class by class."""
+"""Matching of synthetic and real series: as many of either side, class by class."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SeriesSet:
     """Series to be compared, with labels if they have any.
 
     Args:
-        name: what messages call them.
+        name: of the series, for messages.
         x: float (num_series, channels, time) in [0, 1], at least two series and four values in time.
         y: int64 (num_series,), or None.
 
@@ -47,7 +47,7 @@ class SeriesSet:
         return len(self.x)
 
     def chosen(self, rows: NDArray[np.integer]) -> SeriesSet:
-        """Some of them, by row."""
+        """Return some of them, by row."""
         return SeriesSet(name=self.name, x=self.x[rows], y=None if self.y is None else self.y[rows])
 
 
@@ -57,8 +57,8 @@ class MatchedPair:
 
     Args:
         synthetic: the series that are judged.
-        real: what they are compared with.
-        class_counts: class -> number of series of it in either set; empty where labels are missing.
+        real: the series that they are compared with.
+        class_counts: class -> number of series of it in either set. Empty if labels are missing.
     """
 
     synthetic: SeriesSet
@@ -69,13 +69,13 @@ class MatchedPair:
 def match(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> MatchedPair:
     """Draw as many of either set, of every class as many as the poorer side has.
 
-    A generator whose labels follow a public law, and not the shares of the real classes, shall not be punished for
-    them by every score of how series look: that it has the right series within a class, and that it has the right
-    shares, are two questions. The second has a score of its own, `class_distance`.
+    A generator with labels of a public law, and not of the shares of the real classes, shall not be punished for
+    them by every score of looks. That it has the right series within a class, and that it has the right shares, are two
+    questions. The second has a score of its own, `class_distance`.
 
     Args:
         synthetic: the series that are judged.
-        real: what they are compared with.
+        real: the series that they are compared with.
         seed: draws them.
 
     Raises:
@@ -107,11 +107,11 @@ def match(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> MatchedPair:
 
 
 def drawn_like(pair: MatchedPair, series: SeriesSet, *, seed: int) -> SeriesSet:
-    """As many series of each class as a pair has on either side, or as there are; to stand in its first place.
+    """Draw as many series of each class as a pair has on either side, or as there are, to stand in its first place.
 
     Args:
         pair: of which the numbers are taken.
-        series: drawn from; labelled if the pair is.
+        series: drawn from. Labelled if the pair is.
         seed: draws them.
     """
     if series.y is None or not pair.class_counts:
@@ -123,13 +123,13 @@ def drawn_like(pair: MatchedPair, series: SeriesSet, *, seed: int) -> SeriesSet:
 def _drawn(
     labels: NDArray[np.integer], counts: tuple[tuple[int, int], ...], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Rows with so many of each class, in random order."""
+    """Draw rows with so many of each class, in random order."""
     rows = [rng.permutation(np.flatnonzero(labels == label))[:count] for label, count in counts]
     return rng.permutation(np.concatenate(rows))
 
 
 def at_most(series: SeriesSet, number: int, *, seed: int) -> SeriesSet:
-    """A random part of a set, or all of it where it is no larger."""
+    """Draw a random part of a set, or return all of it if it is no larger."""
     if len(series) <= number:
         return series
     return series.chosen(np.random.default_rng(seed).permutation(len(series))[:number])

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
+from gossamer.evaluation.classifiers import Dropout, learn
+
 HIDDEN = 24
 """Channels of the predictor: fixed, whatever the series. The published score takes half the number of channels, which
 is none for a single one."""
@@ -23,9 +25,7 @@ _BATCH_SIZE = 128
 _NUM_EPOCHS = 8
 _MIN_UPDATES = 600
 _MAX_UPDATES = 1500
-_PEAK_LEARNING_RATE = 3e-3
 _POOLED_LENGTH = 8
-_DROPOUT = 0.25
 _KERNEL_SIZE = 7
 _AT_ONCE = 1000
 
@@ -33,13 +33,13 @@ _AT_ONCE = 1000
 class SeriesCNN:
     """A small convolutional classifier of series, with probabilities.
 
-    Two convolutions in time (7 values, 32 and 64 channels), each with ReLU and max pooling by two, average pooling to
+    Two convolutions in time (7 values, 32 and 64 channels), each with ReLU and max pooling by two. Average pooling to
     eight places, dropout of a quarter, a dense layer of 64, ReLU, a dense layer to the classes. Adam on cross-entropy
     in batches of 128, one cycle of the learning rate up to 3e-3, for 8 epochs, but 600 to 1,500 updates. Inputs are
     centred by 0.5: nothing is fitted to them.
 
     Args:
-        seed: of initial weights, batches and dropout; nothing is drawn from torch's global stream.
+        seed: of initial weights, batches and dropout. Nothing is drawn from torch's global stream.
     """
 
     def __init__(self, seed: int) -> None:
@@ -55,17 +55,17 @@ class SeriesCNN:
         _train(self._network, len(x), rng, lambda batch: F.cross_entropy(self._network(series[batch]), targets[batch]))
 
     def probabilities(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Class probabilities (batch, classes) of series (batch, channels, time)."""
+        """Return class probabilities (batch, classes) of series (batch, channels, time)."""
         with torch.no_grad():
             parts = [self._network(part).double().softmax(dim=1) for part in _tensor(x).split(_AT_ONCE)]
         return torch.cat(parts).numpy()
 
 
 class NextValue:
-    """Predicts each value of a series from the 31 before it.
+    """A predictor of each value of a series from the 31 before it.
 
     Four causal convolutions of width 24, with ReLU, of 3 values that lie 1, 2, 4 and 8 apart, and so with 31 values in
-    view; what they say is added to the value before: an untrained predictor repeats it. Adam on the mean absolute
+    view. Their output is added to the value before: an untrained predictor repeats it. Adam on the mean absolute
     error, otherwise as `SeriesCNN`.
 
     Args:
@@ -84,7 +84,7 @@ class NextValue:
         _train(self._network, len(x), rng, lambda batch: _errors(self._network, series[batch]).mean())
 
     def errors(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Mean absolute error (batch,) over channels and time of series (batch, channels, time)."""
+        """Return the mean absolute error (batch,) over channels and time of series (batch, channels, time)."""
         with torch.no_grad():
             parts = [_errors(self._network, part).double().mean(dim=(1, 2)) for part in _tensor(x).split(_AT_ONCE)]
         return torch.cat(parts).numpy()
@@ -113,23 +113,9 @@ class RandomConvolutions:
         _initialise(self._network, torch.Generator().manual_seed(seed))
 
     def features(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Features (batch, num_features) of series (batch, channels, time)."""
+        """Compute features (batch, num_features) of series (batch, channels, time)."""
         with torch.no_grad():
             return torch.cat([self._network(part) for part in _tensor(x).split(_AT_ONCE)]).double().numpy()
-
-
-class _Dropout(nn.Module):
-    """Dropout with a stream of its own: torch's layer draws from the global one."""
-
-    def __init__(self, rng: torch.Generator) -> None:
-        super().__init__()
-        self._rng = rng
-
-    def forward(self, features: Tensor) -> Tensor:
-        if not torch.is_grad_enabled():
-            return features
-        kept = torch.rand(features.shape, generator=self._rng) >= _DROPOUT
-        return features * kept / (1 - _DROPOUT)
 
 
 def _classifier(channels: int, num_classes: int, rng: torch.Generator) -> nn.Sequential:
@@ -142,7 +128,7 @@ def _classifier(channels: int, num_classes: int, rng: torch.Generator) -> nn.Seq
         nn.MaxPool1d(2, ceil_mode=True),
         nn.AdaptiveAvgPool1d(_POOLED_LENGTH),
         nn.Flatten(),
-        _Dropout(rng),
+        Dropout(rng),
         skip_init(nn.Linear, 64 * _POOLED_LENGTH, 64),
         nn.ReLU(),
         skip_init(nn.Linear, 64, num_classes),
@@ -171,7 +157,7 @@ def _predictor(channels: int, rng: torch.Generator) -> nn.Sequential:
 
 
 def _errors(network: nn.Sequential, series: Tensor) -> Tensor:
-    """Absolute errors (batch, channels, time - 1) of predictions from all but the last value."""
+    """Return absolute errors (batch, channels, time - 1) of predictions from all but the last value."""
     seen = series[:, :, :-1]
     return (seen + network(seen) - series[:, :, 1:]).abs()
 
@@ -186,13 +172,7 @@ def _initialise(network: nn.Module, rng: torch.Generator) -> None:
 
 def _train(network: nn.Module, number: int, rng: torch.Generator, loss: Callable[[Tensor], Tensor]) -> None:
     num_updates = min(_MAX_UPDATES, max(_MIN_UPDATES, math.ceil(_NUM_EPOCHS * number / _BATCH_SIZE)))
-    optimizer = torch.optim.Adam(network.parameters(), lr=_PEAK_LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=_PEAK_LEARNING_RATE, total_steps=num_updates)
-    for batch in _batches(number, num_updates, rng):
-        optimizer.zero_grad()
-        loss(batch).backward()
-        optimizer.step()
-        schedule.step()
+    learn(network, _batches(number, num_updates, rng), num_updates, loss)
 
 
 def _batches(number: int, num_updates: int, rng: torch.Generator) -> Iterator[Tensor]:

@@ -13,19 +13,21 @@ MOST_SERIES = 4000
 
 
 def predictive_score(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
-    """Mean absolute error of the next value on real series, after training on synthetic ones; in [0, 1], 0 is best.
+    """Score the mean absolute error of the next value on real series, after training on synthetic ones.
+
+    In [0, 1], 0 is best.
 
     `NextValue`, of fixed width 24, sees the 31 values before, of all channels. Compare with ``predictive_score_real``,
     the same after training on real series. It sees the short-term course alone, and is forgiving: repeating the last
     value scores well on slow series.
 
     Args:
-        synthetic: series to learn from; the first 4,000 are used.
+        synthetic: series to learn from. The first 4,000 are used.
         real: series to be tested on.
         seed: of the predictor and of the resamples.
 
     Returns:
-        The score; the interval is over the real series, the predictor held fixed.
+        The score. The interval is over the real series, the predictor held fixed.
 
     References:
         Yoon, Jarrett, van der Schaar, "Time-series generative adversarial networks", NeurIPS 2019, section 5.
@@ -36,14 +38,8 @@ def predictive_score(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Sco
     errors = predictor.errors(real.x)
     low, high = mean_interval(errors, np.random.default_rng(seed))
     return Score(
-        name="predictive_score",
-        value=float(errors.mean()),
-        low=low,
-        high=high,
-        higher_is_better=False,
-        num_synthetic=len(learnt),
-        num_real=len(real),
-        seeds=(seed,),
+        name="predictive_score", value=float(errors.mean()), low=low, high=high, higher_is_better=False,
+        num_synthetic=len(learnt), num_real=len(real), seeds=(seed,),
         source=f"Predictive score (Yoon et al. 2019) by a causal convolutional network of width {HIDDEN} that sees "
         f"{CONTEXT} values: mean absolute error on real series; interval over those.",
-    )
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """Distances between mean profiles: autocorrelation, power spectrum, marginal histogram, padding, shares of classes.
 
-Every series is turned into a vector, its profile; two sets are compared by the means of their profiles.
+Every series is turned into a vector, its profile. Two sets are compared by the means of their profiles.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Measure = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
 
 
 def autocorrelations(x: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Autocorrelation of every channel at lags 1 .. time // 2.
+    """Compute the autocorrelation of every channel at lags 1 .. time // 2.
 
     With m the mean of a channel over time::
 
@@ -60,7 +60,7 @@ def autocorrelations(x: NDArray[np.floating]) -> NDArray[np.float64]:
 def power_spectra(x: NDArray[np.floating]) -> NDArray[np.float64]:
     """Power spectral density of every channel by Welch's method, its mean taken off.
 
-    Hann windows of min(256, max(4, time // 2)) values that overlap by half; frequencies from 0 to one half per value.
+    Hann windows of min(256, max(4, time // 2)) values that overlap by half. Frequencies from 0 to one half per value.
 
     Args:
         x: (num_series, channels, time).
@@ -97,7 +97,7 @@ def unpadded_lengths(x: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def acf_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
-    """Distance between mean autocorrelations; in [0, 2], 0 is best.
+    """Score the distance between mean autocorrelations. In [0, 2], 0 is best.
 
     ::
 
@@ -123,7 +123,7 @@ def acf_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
 
 
 def psd_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
-    """Distance between mean power spectra; in [0, 1], 0 is best.
+    """Score the distance between mean power spectra. In [0, 1], 0 is best.
 
     With P the mean of `power_spectra` over the series, by channel, averaged over channels::
 
@@ -138,7 +138,7 @@ def psd_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
         seed: draws the resamples of the interval.
 
     References:
-        Bray, Curtis, "An ordination of the upland forest communities", 1957 (the dissimilarity); Welch 1967.
+        Bray, Curtis, "An ordination of the upland forest communities", 1957 (the dissimilarity). Welch 1967.
     """
     return _compared(
         "psd_distance",
@@ -150,7 +150,9 @@ def psd_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
 
 
 def histogram_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
-    """Total variation between the histograms of all values, 50 bins, averaged over channels; in [0, 1], 0 is best.
+    """Score the total variation between the histograms of all values, 50 bins, averaged over channels.
+
+    In [0, 1], 0 is best.
 
     It sees offset, scale and noise, and nothing of the order in time.
 
@@ -169,10 +171,10 @@ def histogram_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> S
 
 
 def padded_length_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
-    """Wasserstein-1 distance between the laws of `unpadded_lengths` over the length; in [0, 1], 0 is best.
+    """Score the Wasserstein-1 distance between the laws of `unpadded_lengths` over the length. In [0, 1], 0 is best.
 
     With F(t) the share of series that are at most t long, the mean over t of |F_synthetic(t) - F_real(t)|. It tells
-    where series are padded with zeros whether the padding is right, and means little where none is.
+    where series are padded with zeros if the padding is right, and means little where none is.
 
     Args:
         synthetic: series that are judged.
@@ -191,9 +193,9 @@ def padded_length_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) 
 
 
 def class_distance(synthetic: NDArray[np.integer], real: NDArray[np.integer], *, num_classes: int, seed: int) -> Score:
-    """Total variation between the shares of the classes; in [0, 1], 0 is best.
+    """Score the total variation between the shares of the classes. In [0, 1], 0 is best.
 
-    A generator whose labels follow a public law that is not the data's has a distance by design.
+    A generator with labels of a public law that is not the data's has a distance by design.
 
     Args:
         synthetic: (num_synthetic,) labels in 0 .. num_classes - 1.
@@ -238,17 +240,11 @@ def _compared(
         lowest=0.0,
     )
     return Score(
-        name=name,
-        value=value,
-        low=low,
-        high=high,
-        higher_is_better=False,
-        num_synthetic=len(profiles[0]),
-        num_real=len(profiles[1]),
-        seeds=(seed,),
+        name=name, value=value, low=low, high=high, higher_is_better=False, num_synthetic=len(profiles[0]),
+        num_real=len(profiles[1]), seeds=(seed,),
         source=f"{source}; biased upwards, the more the fewer series there are; interval over the choice of the series "
         "of both sets.",
-    )
+    )  # fmt: skip
 
 
 def _mean_drawn_again(profiles: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ _BAND = 0.1
 
 
 def warping_distances(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Warped distance of every series of one set to every series of another.
+    """Compute the warped distance of every series of one set to every series of another.
 
     ::
 
@@ -53,20 +53,20 @@ def warping_distances(first: NDArray[np.floating], second: NDArray[np.floating])
 
 
 def dtw_distances(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> tuple[Score, Score]:
-    """Mean warped distance to the nearest series of the other side, both ways; at least 0, lower is better.
+    """Score the mean warped distance to the nearest series of the other side, both ways. At least 0, lower is better.
 
     ``dtw_distance`` goes from each synthetic series to the nearest real one: how much a synthetic series looks like
-    some real one, shifts in time forgiven. It does not see that all look like the same one; ``dtw_distance_real``, of
-    real training series, tells what is to be reached. ``dtw_distance_to_synthetic`` goes from each real series to the
-    nearest synthetic one, and sees what is missing.
+    some real one, shifts in time forgiven. It does not see that all look like the same one. ``dtw_distance_real``, of
+    real training series, tells the value to be reached. ``dtw_distance_to_synthetic`` goes from each real series to the
+    nearest synthetic one, and sees which are missing.
 
     Args:
-        synthetic: series that are judged; at most 400, drawn at random, are used.
+        synthetic: series that are judged. At most 400, drawn at random, are used.
         real: series they are compared with, likewise.
         seed: draws them and the resamples of the intervals.
 
     Returns:
-        The two scores; intervals over the series that are averaged, with the other side held fixed.
+        The two scores. Intervals over the series that are averaged, with the other side held fixed.
     """
     made, kept = (at_most(side, MOST_SERIES, seed=seed) for side in (synthetic, real))
     distances = warping_distances(made.x, kept.x)
@@ -79,18 +79,10 @@ def dtw_distances(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> tuple[
     for axis, (name, way) in zip((1, 0), ways.items()):
         nearest = distances.min(axis=axis)
         low, high = mean_interval(nearest, rng)
-        scores.append(
-            Score(
-                name=name,
-                value=float(nearest.mean()),
-                low=low,
-                high=high,
-                higher_is_better=False,
-                num_synthetic=len(made),
-                num_real=len(kept),
-                seeds=(seed,),
-                source=f"Dynamic time warping (Sakoe, Chiba 1978; band of a tenth), root mean square per value, from "
-                f"each {way} series; interval over the series that are averaged, the others held fixed.",
-            )
-        )
+        scores.append(Score(
+            name=name, value=float(nearest.mean()), low=low, high=high, higher_is_better=False,
+            num_synthetic=len(made), num_real=len(kept), seeds=(seed,),
+            source=f"Dynamic time warping (Sakoe, Chiba 1978; band of a tenth), root mean square per value, from "
+            f"each {way} series; interval over the series that are averaged, the others held fixed.",
+        ))  # fmt: skip
     return scores[0], scores[1]

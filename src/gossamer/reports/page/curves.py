@@ -19,9 +19,9 @@ class IntervalBar:
     """A score on the way from 0 to 1, in a box of 100 by 12.
 
     Attributes:
-        low: where its interval begins.
+        low: lower end of its interval.
         at: the score.
-        high: where its interval ends.
+        high: upper end of its interval.
         real: the reference, or None.
     """
 
@@ -53,14 +53,14 @@ class CurvePicture:
 
 
 def interval_bar(line: ScoreLine) -> IntervalBar:
-    """A score that is a share as a place between 0 and 1."""
+    """Draw a score that is a share as a place between 0 and 1."""
     score = line.score
     low, at, high = (100.0 * share for share in (score.low, score.value, score.high))
     return IntervalBar(low=low, at=at, high=high, real=None if line.real is None else 100.0 * line.real.value)
 
 
 def curve_picture(curve: ScoreCurve) -> CurvePicture:
-    """A score over epsilon, whose axis is logarithmic."""
+    """Draw a score over epsilon, on a logarithmic axis."""
     epsilons = [epsilon for epsilon, _ in curve.points]
     scores = [score for _, score in curve.points]
     lowest, highest = min(score.low for score in scores), max(score.high for score in scores)
@@ -90,12 +90,12 @@ def curve_picture(curve: ScoreCurve) -> CurvePicture:
 
 
 def _short(epsilon: float) -> str:
-    """Rounded up, without zeros at its end."""
+    """Round up, and drop zeros at the end."""
     return shown_epsilon(epsilon).rstrip("0").rstrip(".")
 
 
 def _apart(x: list[float], epsilons: list[float]) -> list[tuple[float, float]]:
-    """Ticks that do not run into each other, the last one among them."""
+    """Keep ticks that do not run into each other, the last one among them."""
     kept = [(x[-1], epsilons[-1])]
     for place, epsilon in zip(reversed(x[:-1]), reversed(epsilons[:-1]), strict=True):
         if kept[-1][0] - place >= 24.0:

@@ -1,4 +1,4 @@
-"""Pictures of a report as numbers and data: strips of images, panels of series, curves; templates draw them."""
+"""Pictures of a report as numbers and data: strips of images, panels of series, curves. Templates draw them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PER_CLASS = {ImageSpec: 8, SeriesSpec: 6}
 MOST_CLASSES = 20
 """Classes that are shown."""
 ALARM_RATES = (0.001, 0.01, 0.1)
-"""Rates of false alarms at which a report says what an attacker gains."""
+"""Rates of false alarms at which a report states the gain of an attacker."""
 _LARGEST_SIDE = 96
 _MOST_VALUES = 2**25
 _MOST_POINTS = 240
@@ -63,8 +63,8 @@ class Exhibit:
     """Some records of one class.
 
     Attributes:
-        name: of the class; empty where there is none.
-        alt: what is seen, for those who do not.
+        name: of the class, empty if there is none.
+        alt: the picture in words, for readers who do not see it.
         picture: the records.
     """
 
@@ -74,13 +74,13 @@ class Exhibit:
 
     @property
     def is_image(self) -> bool:
-        """Whether it is a strip of images; panels of series otherwise."""
+        """True for a strip of images, False for panels of series."""
         return isinstance(self.picture, ImageStrip)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A place on a curve, or a tick of an axis, with what is written there."""
+    """A place on a curve, or a tick of an axis, with its label."""
 
     x: float
     y: float
@@ -89,12 +89,12 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class TradeOffPicture:
-    """The largest share that is caught over the rate of false alarms, beside guessing; in a box of 360 by 250.
+    """The largest share that is caught over the rate of false alarms, beside guessing, in a box of 360 by 250.
 
     Attributes:
         curve: points of the guarantee.
-        guessing: points of who knows nothing.
-        area: points around what the guarantee leaves beyond guessing.
+        guessing: points of a guess without knowledge.
+        area: points around the gain that the guarantee leaves beyond guessing.
         marks: on the curve.
         x_ticks: of the axis of false alarms.
         y_ticks: of the axis of catches.
@@ -109,7 +109,7 @@ class TradeOffPicture:
 
 
 def num_per_class(spec: Spec) -> int:
-    """Records of each class that `exhibits` shows; fewer where a record is so large that memory would be short.
+    """Return the number of records of each class in `exhibits`, fewer if records are so large that memory runs short.
 
     >>> num_per_class(ImageSpec(channels=1, height=28, width=28))
     8
@@ -118,7 +118,7 @@ def num_per_class(spec: Spec) -> int:
 
 
 def exhibits(x: NDArray[np.floating], y: NDArray[np.integer] | None, spec: Spec, kind: str) -> tuple[Exhibit, ...]:
-    """The first records of each class.
+    """Show the first records of each class.
 
     Args:
         x: (num_records, *spec.shape) in [0, 1].
@@ -127,7 +127,7 @@ def exhibits(x: NDArray[np.floating], y: NDArray[np.integer] | None, spec: Spec,
         kind: "synthetic" or "real", for the words beside a picture.
 
     Returns:
-        One for each of the first classes that occur; one alone without labels.
+        One for each of the first classes that occur, one alone without labels.
     """
     noun = "image" if isinstance(spec, ImageSpec) else "series"
     if y is None:
@@ -143,7 +143,7 @@ def _exhibit(name: str, x: NDArray[np.floating], kind: str, noun: str) -> Exhibi
 
 
 def image_strip(x: NDArray[np.floating]) -> ImageStrip:
-    """Images (n, channels, height, width) in [0, 1] side by side, nothing between them but what shines through."""
+    """Lay images (n, channels, height, width) in [0, 1] side by side, with transparent gaps between them."""
     images = [_as_picture(one) for one in x]
     width, height = images[0].size
     gap = max(1, width // 10)
@@ -164,7 +164,7 @@ def _as_picture(one: NDArray[np.floating]) -> Image.Image:
 
 
 def series_panels(x: NDArray[np.floating]) -> SeriesPanels:
-    """Series (n, channels, time) in [0, 1], each in a panel; of long ones every so manieth value."""
+    """Draw series (n, channels, time) in [0, 1], each in a panel. Long series are thinned at equal steps."""
     stride = -(-x.shape[2] // _MOST_POINTS)
     times = 100.0 * np.arange(x.shape[2])[::stride] / (x.shape[2] - 1)
     panels = [tuple(_points(times, 58.0 - 56.0 * channel[::stride]) for channel in one[:_MOST_CHANNELS]) for one in x]
@@ -172,7 +172,7 @@ def series_panels(x: NDArray[np.floating]) -> SeriesPanels:
 
 
 def trade_off_picture(trade_off: TradeOff) -> TradeOffPicture:
-    """What an attacker can gain, for all rates of false alarms from 0.05 % on."""
+    """Draw the gain of an attacker, for all rates of false alarms from 0.05 % on."""
     rates = np.geomspace(_LEAST_RATE, 1.0, 81)
     x = [_x_of(rate) for rate in rates]
     caught = [_y_of(trade_off.largest_catch_rate(rate)) for rate in rates]
@@ -197,5 +197,5 @@ def _y_of(share: float) -> float:
 
 
 def _points(x: Sequence[float] | NDArray[np.floating], y: Sequence[float] | NDArray[np.floating]) -> str:
-    """The attribute of an SVG line."""
+    """Write points as the attribute of an SVG line."""
     return " ".join(f"{one:.4g},{other:.4g}" for one, other in zip(x, y, strict=True))

@@ -1,4 +1,4 @@
-"""What the private report adds to a release: scores, audits, ledger and real records, all of which stay."""
+"""The private report's additions to a release: scores, audits, ledger and real records. All of them stay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gossamer.errors import InputError
-from gossamer.evaluation.comparison import SHOWN_FIRST, in_order, reference_of
+from gossamer.evaluation.comparison import headline, in_order, reference_of
 from gossamer.evaluation.published_scores import PublishedScores, published_scores
 from gossamer.evaluation.record import Evaluation
 from gossamer.evaluation.score import Score
@@ -29,12 +29,12 @@ class AuditRow:
     """One bound of an audit beside its claim.
 
     Attributes:
-        audit: which.
-        figure: what is bounded.
-        found: what was found, with its interval or as "at least".
-        claimed: what is claimed for it.
+        audit: name of the audit.
+        figure: the bounded figure.
+        found: the value found, with its interval or as "at least".
+        claimed: the value claimed for it.
         confidence: with which it holds, a share.
-        is_within: whether it is no more than what is claimed; None where nothing is claimed.
+        is_within: True if the value found is at most the value claimed, None if nothing is claimed.
     """
 
     audit: str
@@ -59,7 +59,7 @@ class ScoreLine:
 
     @property
     def is_share(self) -> bool:
-        """Whether all of it lies in [0, 1], so that a bar can show it."""
+        """True if the whole interval lies in [0, 1], so that a bar can show it."""
         shown = [self.score] if self.real is None else [self.score, self.real]
         return self.score.higher_is_better and all(one.low >= 0 and one.high <= 1 for one in shown)
 
@@ -79,19 +79,19 @@ class ScoreCurve:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KeptRun:
-    """All that a private report says of one run, beside what its release says.
+    """All that a private report says of one run, beside its release.
 
     Guarantee:
-        None. Every field here was computed from private records; nothing of a release report is made from this type.
+        None. Every field here was computed from private records. Nothing of a release report is made from this type.
 
     Attributes:
         released: the public part.
-        evaluation: what `gossamer evaluate` wrote, or None.
-        checkpoints: the same of the generators saved on the way.
-        audits: what `gossamer audit` wrote.
-        ledger: what was charged, as `gossamer ledger` says it, or None.
-        real: real records of the classes that the release's exhibits show; empty where they were not handed over.
-        lacks: sentences on what is not there or could not be read.
+        evaluation: the evaluation that `gossamer evaluate` wrote, or None.
+        checkpoints: the evaluations of the generators saved on the way.
+        audits: the audits that `gossamer audit` wrote.
+        ledger: the charges, as `gossamer ledger` states them, or None.
+        real: real records of the classes that the release's exhibits show, empty if they were not handed over.
+        lacks: sentences on parts that are absent or could not be read.
     """
 
     released: ReleasedRun
@@ -106,7 +106,7 @@ class KeptRun:
     def scores(self) -> tuple[ScoreLine, ...]:
         """The scores that stand first, each beside its reference."""
         scores = {} if self.evaluation is None else self.evaluation.scores
-        names = (name for name in in_order(scores) if name in SHOWN_FIRST)
+        names = (name for name in in_order(scores) if name in headline())
         return tuple(ScoreLine(score=scores[name], real=scores.get(reference_of(name))) for name in names)
 
     @property
@@ -114,12 +114,12 @@ class KeptRun:
         """All further scores, references aside."""
         scores = {} if self.evaluation is None else self.evaluation.scores
         references = {reference_of(name) for name in scores}
-        names = (name for name in in_order(scores) if name not in SHOWN_FIRST and name not in references)
+        names = (name for name in in_order(scores) if name not in headline() and name not in references)
         return tuple(ScoreLine(score=scores[name], real=scores.get(reference_of(name))) for name in names)
 
     @property
     def published(self) -> tuple[PublishedScores, ...]:
-        """What the literature reports for the data that was scored against."""
+        """Scores that the literature reports for the real data of the evaluation."""
         return () if self.evaluation is None else published_scores(self.evaluation.data)
 
     @property
@@ -129,7 +129,7 @@ class KeptRun:
         if len({epsilon for epsilon, _ in points}) < _LEAST_CURVE:
             return ()
         points.sort(key=lambda point: point[0])
-        names = [name for name in SHOWN_FIRST if all(name in scores for _, scores in points)]
+        names = [name for name in headline() if all(name in scores for _, scores in points)]
         return tuple(
             ScoreCurve(name=name, points=tuple((epsilon, scores[name]) for epsilon, scores in points)) for name in names
         )
@@ -142,10 +142,10 @@ class KeptRun:
 
 
 def read_evaluations(run: RunFolder) -> tuple[Evaluation, tuple[Evaluation, ...]]:
-    """The evaluation of a run, and those of its saved generators; none of those where there is one alone.
+    """Read the evaluation of a run and of its saved generators. A lone evaluation has none of the latter.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: there is no evaluation, or it is damaged.
     """
     path = run.private / "evaluation" / EVALUATION
     if not path.is_file():
@@ -161,14 +161,14 @@ def read_evaluations(run: RunFolder) -> tuple[Evaluation, tuple[Evaluation, ...]
 
 
 def read_audits(run: RunFolder, trade_off: TradeOff) -> tuple[AuditRow, ...]:
-    """What audits of a run found.
+    """Read the findings of a run's audits.
 
     Args:
-        run: whose private side is there.
-        trade_off: what its guarantee leaves to an attacker, beside which attacks on members stand.
+        run: a run folder with its private side.
+        trade_off: the attacker's gain under its guarantee, beside which attacks on members stand.
 
     Raises:
-        InputError: there are none, or one is damaged.
+        InputError: there are no audits, or one is damaged.
     """
     files = sorted(run.audits.glob("*.json")) if run.audits.is_dir() else []
     if not files:

@@ -1,4 +1,4 @@
-"""What a release report is written from: a release, and nothing else."""
+"""The source of a release report: a release, and nothing else."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ class ReleasedRun:
     """All that a release report says of one release.
 
     Guarantee:
-        Every field is computed from files of the release, and no field is a path: what is written from this object is
-        post-processing of what may be shared, and costs nothing more.
+        Every field is computed from files of the release, and no field is a path. A page written from this object is
+        post-processing of files that may be shared, and costs nothing more.
 
     Attributes:
         name: as the report calls it.
-        statement: what is claimed.
+        statement: the privacy statement of the release.
         recipe: shape, classes and network.
         num_weights: of the generator.
         exhibits: synthetic records, some of each class, drawn with the class's number as seed.
-        trade_off: what the guarantee leaves to an attacker.
-        files: of the release, with digests, the manifest first where there is one.
-        findings: what a check of the release found.
+        trade_off: the attacker's gain under the guarantee.
+        files: of the release, with digests. The manifest comes first, if there is one.
+        findings: results of a check of the release.
     """
 
     name: str
@@ -67,7 +67,7 @@ class ReleasedRun:
 
     @classmethod
     def read(cls, name: str, folder: Path, trained: TrainedGenerator, findings: Sequence[Finding]) -> ReleasedRun:
-        """What a release says.
+        """Read a release.
 
         Args:
             name: as the report shall call it.
@@ -77,7 +77,7 @@ class ReleasedRun:
 
         Raises:
             PrivacyError: the noise was no secret, so that nothing is guaranteed.
-            InputError: a number of the statement is missing, or beyond what can be computed.
+            InputError: a number of the statement is missing, or too large or too small to compute with.
         """
         statement = trained.statement
         if not statement.is_secure:
@@ -88,7 +88,10 @@ class ReleasedRun:
         try:
             trade_off = trade_off_of(statement)
         except ArithmeticError:
-            raise InputError(f"{folder}: the numbers of its statement are beyond what can be computed") from None
+            raise InputError(
+                f"{folder}: a number of its statement is too large or too small to compute with; use the release as it "
+                "was written"
+            ) from None
         return cls(
             name=name,
             statement=statement,
@@ -103,12 +106,12 @@ class ReleasedRun:
 
 @dataclass(frozen=True, kw_only=True)
 class JointPrice:
-    """What several branches of one run cost together, by their ledgers: what they share is counted once.
+    """The joint price of several branches of one run, by their ledgers: shared steps are counted once.
 
     Attributes:
-        epsilon: of all that they released.
-        delta: at which.
-        num_branches: how many were priced.
+        epsilon: of all their releases.
+        delta: the delta for which epsilon holds.
+        num_branches: number of branches priced.
     """
 
     epsilon: float
@@ -126,7 +129,7 @@ class Together:
         unit: one record, unless all protect a person.
         adjacency: the change of the data that all of them hold for.
         branches: names of the releases of each run that has more than one here.
-        is_priced_once: whether what branches share was counted once, for each run that has several.
+        is_priced_once: True if the shared steps of branches were counted once, for each run with several branches.
     """
 
     epsilon: float
@@ -138,18 +141,18 @@ class Together:
 
     @classmethod
     def of(cls, runs: Sequence[ReleasedRun], joint: Mapping[str, JointPrice] | None = None) -> Together | None:
-        """Basic composition of their claims; None where they protect things that do not compare.
+        """Compose the claims by basic composition, None if the claims protect things that do not compare.
 
         Guarantee:
-            What holds for any change of a slot holds for adding and removing, and for replacing. What holds for any
-            change of a person's slot, or for a person replaced by any other, holds for one record of that person that
-            is replaced, so the sum holds for the weaker ones. Taking a person out says nothing of taking out one of
-            that person's records, so such claims are not added up. The branches of one run are one mechanism, whose
-            price takes the place of their sum where it is known.
+            A claim for any change of a slot holds for adding and removing, and for replacing. A claim for any change of
+            a person's slot, or for a person replaced by any other, holds for one replaced record of that person. So
+            the sum holds for the weaker claims. A claim on taking out a person says nothing of taking out one of that
+            person's records, so such claims are not added up. The branches of one run are one mechanism. Its price
+            takes the place of their sum, if the price is known.
 
         Args:
             runs: with their claims.
-            joint: what branches cost together, by run id, where that is known.
+            joint: joint price of the branches of a run, by run id, if it is known.
         """
         claims = [one.statement for one in runs]
         units, adjacency = {claim.unit for claim in claims}, _common(claims)
@@ -171,7 +174,7 @@ class Together:
 
 
 def _common(claims: Sequence[PrivacyStatement]) -> Adjacency | None:
-    """The change of the data that all claims hold for; None where there is none."""
+    """Return the change of the data that all claims hold for, None if there is none."""
     special = {claim.adjacency for claim in claims} - {Adjacency.SLOT}
     if len(special) > 1:
         return None
@@ -179,7 +182,7 @@ def _common(claims: Sequence[PrivacyStatement]) -> Adjacency | None:
 
 
 def _groups(runs: Sequence[ReleasedRun]) -> list[list[ReleasedRun]]:
-    """Releases by the run that they say they are of; each alone that says none."""
+    """Group releases by the run that they name. A release that names none stands alone."""
     groups: dict[object, list[ReleasedRun]] = {}
     for number, one in enumerate(runs):
         groups.setdefault(one.statement.run_id or number, []).append(one)
@@ -195,14 +198,14 @@ def _together(group: Sequence[ReleasedRun], joint: Mapping[str, JointPrice]) -> 
     claims = [one.statement for one in group]
     if len(group) > 1 and _is_known(group, joint):
         known = joint[claims[0].run_id or ""]
-        # Never less than one of them claims by itself.
+        # The joint price is never below the price that one of the branches claims by itself.
         return replace(known, epsilon=max(known.epsilon, *(claim.epsilon for claim in claims)))
     epsilon, delta = sum(claim.epsilon for claim in claims), sum(claim.delta for claim in claims)
     return JointPrice(epsilon=epsilon, delta=delta, num_branches=len(group))
 
 
 def _drawn(trained: TrainedGenerator) -> tuple[Exhibit, ...]:
-    """Some of each class, a class after the other, since a record may be large."""
+    """Draw some records of each class, a class after the other, since a record may be large."""
     spec = trained.recipe.spec
     number = num_per_class(spec)
     if not spec.num_classes:
@@ -216,7 +219,7 @@ def _drawn(trained: TrainedGenerator) -> tuple[Exhibit, ...]:
 
 
 def _files(folder: Path) -> tuple[ReleasedFile, ...]:
-    """Digests by the manifest; of a release from before there was one, of the parts that are there."""
+    """Return digests by the manifest. For a release older than the manifest, return digests of the parts present."""
     if not (folder / MANIFEST).is_file():
         found = (name for name in PARTS if (folder / name).is_file())
         return tuple(ReleasedFile(path=name, sha256=file_digest(folder / name)) for name in found)

@@ -1,4 +1,4 @@
-"""A report as HTML: two pages from two types, by templates that escape whatever they are given."""
+"""A report as HTML: two pages from two types, by templates that escape every value."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 GENERATOR_MARK = "gossamer report"
-"""What the head of every report says it was made by; a file with it may be written over."""
+"""The maker named in the head of every report. A file with this mark may be written over."""
 PRIVATE_WORD = "PRIVATE"
-"""Stands in the file name, the heading and on every printed sheet of a private report."""
+"""The word in the file name, in the heading and on every printed sheet of a private report."""
 
 
 def release_page(runs: Sequence[ReleasedRun], title: str, joint: Mapping[str, JointPrice] | None = None) -> str:
-    """The report that may be handed over.
+    """Write the report that may be handed over.
 
     Guarantee:
-        Post-processing: it is a function of releases, which ``ReleasedRun`` cannot reach beyond, and of what branches
-        of one run cost together, which no record has a part in.
+        Post-processing: the page is a function of releases and of the joint price of one run's branches.
+        ``ReleasedRun`` cannot reach beyond a release, and no record has a part in the joint price.
 
     Args:
         runs: at least one.
         title: heading.
-        joint: what branches cost together, by run id, where that is known.
+        joint: joint price of the branches of a run, by run id, if it is known.
 
     Returns:
-        One HTML document that loads nothing; equal releases give equal documents.
+        One HTML document that loads nothing. Equal releases give equal documents.
 
     Raises:
         InputError: no run, or jinja2 is not installed.
@@ -55,10 +55,10 @@ def release_page(runs: Sequence[ReleasedRun], title: str, joint: Mapping[str, Jo
 
 
 def private_page(runs: Sequence[KeptRun], title: str, joint: Mapping[str, JointPrice] | None = None) -> str:
-    """The report for those who may see the records; it says so everywhere.
+    """Write the report for those who may see the records. The page says so everywhere.
 
     Guarantee:
-        None: it holds figures and, where they were handed over, pictures of private records.
+        None: the page holds figures and, if they were handed over, pictures of private records.
 
     Args:
         runs: at least one.
@@ -90,7 +90,7 @@ def _check(runs: Sequence[object]) -> None:
 
 
 def _context() -> dict[str, Any]:
-    """What every template knows; with the one style sheet, and the digest by which the page's own policy admits it."""
+    """Return the values of every template, with the style sheet and the digest by which the page's policy admits it."""
     css = importlib.resources.files("gossamer.reports.page").joinpath("page.css").read_text(encoding="utf-8")
     return {
         "css": css,

@@ -35,16 +35,16 @@ _NAMES |= {"dp-merf": "DP-MERF", "dp-mixture": "DP-mixture"}
 
 
 def method_name(statement: PrivacyStatement) -> str:
-    """What trained the generator, as a person calls it.
+    """Name the method that trained the generator, as a person calls it.
 
-    The first word of the mechanism is the method's own name; whatever else stands there is shown as it is.
+    The first word of the mechanism is the method's own name. An unknown name is shown as it is.
     """
     name = statement.mechanism.partition(":")[0]
     return _NAMES.get(name, name)
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, small ones in words.
+    """Write a number with its noun, small numbers in words.
 
     >>> counted(1, "class"), counted(8, "image"), counted(6000, "critic")
     ('one class', 'eight images', '6,000 critics')
@@ -54,12 +54,12 @@ def counted(number: int, noun: str) -> str:
 
 
 def kind_of(spec: Spec) -> str:
-    """What is made, in two words."""
+    """Name the kind of records made, in two words."""
     return "images" if isinstance(spec, ImageSpec) else "time series"
 
 
 def shape_of(spec: Spec) -> str:
-    """Size and nature of one record.
+    """Describe the size and nature of one record.
 
     >>> shape_of(ImageSpec(channels=1, height=28, width=28))
     '28 x 28 pixels, grey'
@@ -73,7 +73,7 @@ def shape_of(spec: Spec) -> str:
 
 
 def classes_of(spec: Spec) -> str:
-    """Number and names of the classes."""
+    """Write number and names of the classes."""
     names = spec.class_names
     if not names:
         return "none"
@@ -82,7 +82,7 @@ def classes_of(spec: Spec) -> str:
 
 
 def axes_of(spec: Spec) -> str:
-    """What the axes of a panel are, beginning with a space; nothing for images."""
+    """Describe the axes of a panel, beginning with a space, empty for images."""
     if isinstance(spec, ImageSpec):
         return ""
     time = f"{spec.length} samples" if spec.sample_rate is None else f"{spec.length / spec.sample_rate:.3g} s"
@@ -94,17 +94,17 @@ def axes_of(spec: Spec) -> str:
 
 
 def person_or_record(unit: Unit) -> str:
-    """Who is protected, as the subject of a sentence."""
+    """Name the protected person or record, as the subject of a sentence."""
     return "record" if unit is Unit.RECORD else "person"
 
 
 def learnt_from(statement: PrivacyStatement) -> str:
-    """The public number of slots, in the unit of protection."""
+    """Write the public number of slots, in the unit of protection."""
     return f"{statement.num_slots:,} {statement.unit.plural}"
 
 
 def change_in_words(statement: PrivacyStatement) -> str:
-    """What may differ between two data sets that nobody shall be able to tell apart."""
+    """Describe the difference between two data sets that nobody shall be able to tell apart."""
     who = f"{statement.unit.protected} {'is' if statement.unit is Unit.RECORD else 'are'}"
     match statement.adjacency:
         case Adjacency.SLOT:
@@ -116,7 +116,7 @@ def change_in_words(statement: PrivacyStatement) -> str:
 
 
 def changed_in_a_word(adjacency: Adjacency) -> str:
-    """What may have been done to what is protected: "added or removed"."""
+    """Name the change that the guarantee covers, as in "added or removed"."""
     match adjacency:
         case Adjacency.SLOT:
             return "added, removed or replaced"
@@ -127,7 +127,7 @@ def changed_in_a_word(adjacency: Adjacency) -> str:
 
 
 def factor(epsilon: float) -> str:
-    """e to the epsilon, rounded up to three digits.
+    """Write e to the epsilon, rounded up to three digits.
 
     >>> factor(1.0), factor(9.9998), factor(40)
     ('2.72', '22,100', 'more than a thousand million')
@@ -141,7 +141,7 @@ def factor(epsilon: float) -> str:
 
 
 def chance(delta: float) -> str:
-    """A small probability as one in so many, rounded to the side that is more probable.
+    """Write a small probability as one in so many, rounded to the side that is more probable.
 
     >>> chance(1e-5), chance(0.001), chance(3e-7)
     ('1 in 100,000', '1 in 1,000', '1 in 3,330,000')
@@ -152,7 +152,7 @@ def chance(delta: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in percent, rounded up.
+    """Write a share in percent, rounded up.
 
     >>> percent(0.29817), percent(0.0024), percent(0.001), percent(1.0)
     ('29.9 %', '0.24 %', '0.1 %', '100 %')
@@ -163,12 +163,12 @@ def percent(share: float) -> str:
 
 
 def number(value: float) -> str:
-    """A score with as many decimals as its size asks for."""
+    """Write a score with as many decimals as its size asks for."""
     return f"{value:.{3 if abs(value) < 2 else 2 if abs(value) < 20 else 1}f}"
 
 
 def value(entry: str | int | float) -> str:
-    """A parameter of a statement.
+    """Write a parameter of a statement.
 
     >>> value(6000), value(1e-5), value("as it is")
     ('6,000', '1e-5', 'as it is')
@@ -180,7 +180,7 @@ def value(entry: str | int | float) -> str:
 
 
 def score_title(name: str) -> str:
-    """A score as a person calls it.
+    """Name a score as a person calls it.
 
     >>> score_title("tstr_macro_f1"), score_title("cnn_accuracy")
     ('TSTR macro F1', 'CNN accuracy')
@@ -190,7 +190,7 @@ def score_title(name: str) -> str:
 
 
 def title_of(name: str) -> str:
-    """A name in code as words.
+    """Write a name in code as words.
 
     >>> title_of("draws_per_step")
     'draws per step'

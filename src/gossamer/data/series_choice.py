@@ -1,0 +1,173 @@
+"""The way in which series are read, as a user says it: by options, or in the settings of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
+from gossamer.data.catalogue import SeriesReading, load_records, usual_split
+from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
+from gossamer.data.records import RecordData
+from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.splits import WHOLE, AbstractSplit, PeopleSplit, RandomSplit
+from gossamer.data.tables import LongColumns, WideColumns
+from gossamer.data.wfdb_records import NamedLeads
+from gossamer.errors import InputError
+from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.dealing import UnitKey
+
+LayoutName = Literal["kaggle", "window"]
+SplitName = Literal["random", "people", "de-chazal", "none"]
+_BEFORE_SHARE = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesChoice:
+    """The way in which series are read. Everything here is public. Leave it all out for images.
+
+    Args:
+        layout: of beats cut from recordings: from the R peak on and padded, or a window around it
+        split: hold out about a fifth: of the records, of the people, or (mitdb) the lists of de Chazal as published,
+            none to hold nobody out
+        series_column: of a long table: which series a row belongs to
+        time_column: of a long table: numbers or dates, rising within a series
+        value_columns: columns of the values, by default all without another meaning
+        class_column: column of the class
+        person_column: column that names the person
+        channel_names: signals of recordings, or names for the channels of a table or an array
+        class_names: names of the classes, in the order of the labels 0, 1, ...
+        low: public lower bound of the values, one for all channels or one each. Below it they are clipped
+        high: public upper bound of the values
+        length: public number of samples of a series
+        sample_rate: samples a second, Hz
+        pad_shorter: of a long table: pad shorter series at their end instead of refusing them
+    """
+
+    layout: LayoutName | None = None
+    split: SplitName | None = None
+    series_column: str | None = None
+    time_column: str | None = None
+    value_columns: tuple[str, ...] = ()
+    class_column: str | None = None
+    person_column: str | None = None
+    channel_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    length: int | None = None
+    sample_rate: float | None = None
+    pad_shorter: bool = False
+
+    def reading(self, source: str, key: UnitKey | None = None, unit: Unit = Unit.RECORD) -> SeriesReading:
+        """Return the reading of a data set that this asks for.
+
+        Args:
+            source: Its name or path.
+            key: Secret, of the run: who is held out follows from it. None for a new one.
+            unit: Whom the guarantee is for. People are never split record by record unless that is asked for.
+
+        Raises:
+            InputError: Two options contradict each other.
+        """
+        is_named_recording = source in ("mitdb", "ptbdb")
+        return SeriesReading(
+            facts=self._facts(is_named_recording),
+            columns=self.columns(),
+            layout=self._layout(),
+            split=self._split(source, unit),
+            key=key,
+            leads=NamedLeads(names=self.channel_names) if is_named_recording and self.channel_names else None,
+        )
+
+    def _facts(self, is_named_recording: bool) -> SeriesFacts:
+        is_cut = self.layout is not None
+        return SeriesFacts(
+            low=() if is_cut else self.low,
+            high=() if is_cut else self.high,
+            length=None if is_cut else self.length,
+            sample_rate=None if is_cut else self.sample_rate,
+            channel_names=() if is_named_recording else self.channel_names,
+            class_names=self.class_names,
+            permit_shorter=self.pad_shorter,
+        )
+
+    def columns(self) -> WideColumns | LongColumns:
+        """Return the meaning of the columns of a table.
+
+        Raises:
+            InputError: one of two options that belong together.
+        """
+        if self.series_column is None and self.time_column is None:
+            return WideColumns(values=self.value_columns, label=self.class_column, person=self.person_column)
+        if self.series_column is None or self.time_column is None:
+            raise InputError("series_column and time_column belong together: a long table needs both")
+        return LongColumns(
+            series=self.series_column,
+            time=self.time_column,
+            values=self.value_columns,
+            label=self.class_column,
+            person=self.person_column,
+        )
+
+    def _layout(self) -> AbstractBeatLayout | None:
+        if self.layout is None:
+            return None
+        if self.layout == "kaggle":
+            if self.low or self.high:
+                raise InputError("--layout kaggle scales every beat by itself: leave --low and --high out")
+            usual = KaggleLayout()
+            return KaggleLayout(length=self.length or usual.length, sample_rate=self.sample_rate or usual.sample_rate)
+        window = WindowLayout()
+        length = self.length or window.length
+        if len(self.low) > 1 or len(self.high) > 1 or len(self.low) != len(self.high):
+            raise InputError("--layout window takes one --low and one --high for all channels: give both, or neither")
+        return WindowLayout(
+            length=length,
+            sample_rate=self.sample_rate or window.sample_rate,
+            before=int(_BEFORE_SHARE * length),
+            low=self.low[0] if self.low else window.low,
+            high=self.high[0] if self.high else window.high,
+        )
+
+    def _split(self, source: str, unit: Unit) -> AbstractSplit | None:
+        match self.split:
+            case "random":
+                return RandomSplit()
+            case "people":
+                return BETWEEN_PEOPLE if source == "mitdb" else PeopleSplit()
+            case "de-chazal":
+                return DE_CHAZAL
+            case "none":
+                return WHOLE
+            case None:
+                return usual_split(source, unit)
+
+
+NOTHING_SAID = SeriesChoice()
+"""The choice of a user who said nothing of series."""
+
+
+def load_chosen(
+    data: str,
+    data_dir: Path | None,
+    num_classes: int | None,
+    series: SeriesChoice,
+    key: UnitKey | None = None,
+    unit: Unit = Unit.RECORD,
+) -> RecordData:
+    """Load the records that a user names.
+
+    Args:
+        data: Name or path.
+        data_dir: Folder of published sets.
+        num_classes: Public number of classes of a user's own.
+        series: The way in which series are read.
+        key: Secret, of the run: who is held out follows from it. None for a new one.
+        unit: Whom the guarantee is for.
+
+    Raises:
+        InputError: they are not there, damaged, or do not fit the options.
+    """
+    return load_records(data, data_dir, num_classes, series.reading(data, key, unit))

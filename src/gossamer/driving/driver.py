@@ -1,0 +1,217 @@
+"""A driver from settings to a release: ledger, checkpoints, orderly interrupts, and the statement at the end."""
+
+from __future__ import annotations
+
+import enum
+import resource
+import time
+from dataclasses import asdict
+from typing import Any
+
+from gossamer.driving.interruption import Interruption
+from gossamer.driving.job import IN_MEMORY
+from gossamer.driving.kinds_of_plans import check_shares_work, share_of_work, stops_of
+from gossamer.driving.listener import AbstractListener
+from gossamer.driving.milestones import describe_milestones
+from gossamer.driving.processes import num_processes, process_number, wait_for_all
+from gossamer.driving.releasing import Releases
+from gossamer.driving.run import Run
+from gossamer.driving.training_plot import plot_if_possible
+from gossamer.errors import PrivacyError
+from gossamer.mechanisms.noise import KeyedNoise
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, RunContext
+from gossamer.nn.devices import find_device, find_precision
+from gossamer.nn.ensemble import Tensors
+from gossamer.runs.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
+from gossamer.runs.files import clear_partial_files, json_lines
+from gossamer.runs.identity import read_identity
+from gossamer.runs.ledger_file import LedgerFile
+
+SECONDS_BETWEEN_CHECKPOINTS = 600.0
+
+
+class Ending(enum.Enum):
+    """The end of driving a run.
+
+    ``RELEASED``: the release is written. ``INTERRUPTED``: in good order, and the run can go on. ``SHARED``: this
+    process has done its part of the work of another one.
+    """
+
+    RELEASED = "released"
+    INTERRUPTED = "interrupted"
+    SHARED = "shared"
+
+
+class FolderStore:
+    """A store of pieces of a warm start in `private/warm_start/`, a file each, bound to the key of the run.
+
+    Args:
+        run: which.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def load(self, name: str) -> Tensors | None:
+        """Return a piece, or None if it was not finished."""
+        path = self._run.folder.warm_start / f"{name}.pt"
+        return load_tensors(path, self._run.origin) if path.is_file() else None
+
+    def save(self, name: str, tensors: Tensors) -> None:
+        """Keep a finished piece."""
+        save_tensors(self._run.folder.warm_start / f"{name}.pt", tensors, self._run.origin)
+
+
+def drive(run: Run, listener: AbstractListener) -> Ending:
+    """Train from the newest checkpoint, or from the start, to the release.
+
+    Raises:
+        InputError: the training diverged, or the folder holds files of another run.
+        PrivacyError: ledger, checkpoints and statement do not fit together, or nothing is left to spend.
+        ResourceError: the folder cannot be written, or another process works on it.
+    """
+    _forbid_core_dumps()
+    if process_number() > 0:
+        run.folder.complete()
+        _share_warm_start(run, _training(run, None, {}), listener)
+        return Ending.SHARED
+    with run.folder.locked(), Interruption() as interruption:
+        return _Drive(run, listener, interruption).to_the_end()
+
+
+class _Drive:
+    """The driving of a run by its leading process, which holds the folder.
+
+    Args:
+        run: to be driven.
+        listener: called back.
+        interruption: a wish to stop.
+    """
+
+    def __init__(self, run: Run, listener: AbstractListener, interruption: Interruption) -> None:
+        self._run, self._listener, self._interruption = run, listener, interruption
+        folder, job = run.folder, run.job
+        # Privacy: before the first charge; steps that cannot be kept afterwards would be paid for and lost.
+        folder.complete()
+        clear_partial_files(folder.checkpoints, folder.release, *([] if num_processes() > 1 else [folder.warm_start]))
+        state = load_checkpoint(folder.checkpoints, run.origin, folder.ledger_file)
+        self._ledger = LedgerFile(
+            folder.ledger_file,
+            num_planned_steps=job.num_steps(run.loaded.slots),
+            stops=stops_of(job.method, run.plan),
+            marks=job.save_at_steps,
+        )
+        lost = self._lost_steps(0 if state is None else int(state["step"]))
+        spending = {
+            "lost_steps": lost,
+            "charge": self._ledger.charge,
+            "num_only_copies": self._ledger.ledger.num_only_copies,
+        }
+        self._training = _training(run, state, spending)
+        if num_processes() > 1:
+            _share_warm_start(run, self._training, listener)
+        self._releases = Releases(run, self._ledger, listener.note)
+        self._ledger.end_at(self._training.end_step)
+
+    def to_the_end(self) -> Ending:
+        """Train and release, or stop in good order."""
+        begin = time.monotonic()
+        folder, training = self._run.folder, self._training
+        if not self._train():
+            in_python = self._run.job.data == IN_MEMORY
+            way = "fit(..., run=...) and the same records" if in_python else f"gossamer resume {folder.path}"
+            self._listener.note(f"interrupted at step {training.step}; go on with: {way}")
+            return Ending.INTERRUPTED
+        seconds = time.monotonic() - begin
+        self._releases.release(training.trained())
+        hindrance = plot_if_possible(folder, training.plan, self._run.job.delta, seconds)
+        if hindrance is not None:
+            self._listener.note(f"no plot in {folder.plots}: {hindrance}")
+        return Ending.RELEASED
+
+    def _lost_steps(self, step: int) -> tuple[int, ...]:
+        """Return the steps that a crash lost after the checkpoint at ``step`` was kept. They stay paid.
+
+        Raises:
+            PrivacyError: the ledger knows of fewer steps than the checkpoint, or everything was lost.
+        """
+        ledger = self._ledger
+        try:
+            lost = ledger.ledger.lost_steps(step)
+        except PrivacyError as error:
+            raise PrivacyError(f"{ledger.path}: {error}") from None
+        left = self._run.plan.end_step(step, lost) - step
+        if lost and not step and left <= 0:
+            raise PrivacyError(
+                f"{ledger.path}: all {len(lost)} steps were paid for and lost in crashes, so none are left to train "
+                "with; start a new run, whose epsilon adds to this one's"
+            )
+        if lost:
+            self._listener.note(f"{len(lost)} steps were paid for and lost in a crash; {left} are left")
+        return lost
+
+    def _train(self) -> bool:
+        """Go to the end of the plan, or to the first safe place after an interruption (then False)."""
+        training, listener, interruption = self._training, self._listener, self._interruption
+        saved, was_spent, kept_step = time.monotonic(), training.step >= training.end_step, training.step
+        # One that a crash left unwritten is due at once.
+        self._releases.release_due(training)
+        with listener.listening(lambda: interruption.is_asked), json_lines(self._run.folder.metrics_file) as note:
+            for report in training:
+                listener.hear(training, report)
+                if isinstance(report, AbstractStepReport):
+                    note(asdict(report))
+                    self._releases.release_due(training)
+                is_late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
+                # Paid steps are kept at once if the rest costs time alone, or if each is dear.
+                is_spent = training.step >= training.end_step
+                is_dear = bool(training.plan.step_names) and training.step > kept_step
+                is_wanted = interruption.is_asked or is_late or is_dear or (is_spent and not was_spent)
+                if is_wanted and not training.is_over and (is_spent or self._ledger.is_block_end(training.step)):
+                    self._save()
+                    saved, kept_step = time.monotonic(), training.step
+                    if interruption.is_asked:
+                        return False
+                was_spent = is_spent
+        self._save()
+        return True
+
+    def _save(self) -> None:
+        training, run = self._training, self._run
+        state, position = training.state_dict(), self._ledger.position()
+        save_checkpoint(run.folder.checkpoints, training.step, state, run.origin, position)
+
+
+def _forbid_core_dumps() -> None:
+    # Privacy: the core of a process that crashed would hold the key of its noise, and records.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _training(run: Run, state: dict[str, Any] | None, spending: dict[str, Any]) -> AbstractTraining:
+    job, loaded = run.job, run.loaded
+    context = RunContext(
+        delta=job.delta,
+        slots=loaded.slots,
+        key=loaded.key,
+        device=find_device(job.device),
+        precision=find_precision(job.precision),
+        store=FolderStore(run),
+        public_notes=(*loaded.data.public_notes, *describe_milestones(job.save_at_steps, run.plan.num_steps)),
+        num_tuning_runs=job.num_tuning_runs,
+        run_id=read_identity(run.folder).run_id,
+        state=state,
+        **spending,
+    )
+    return job.of_method.start(job.method, loaded.data.train, KeyedNoise(), context)
+
+
+def _share_warm_start(run: Run, training: AbstractTraining, listener: AbstractListener) -> None:
+    """Do this process's part of the chunks, then wait until every process has done its own.
+
+    Raises:
+        InputError: a method that has nothing to share out.
+    """
+    check_shares_work(run.job.method)
+    for report in share_of_work(training, process_number(), num_processes()):
+        listener.note(f"process {process_number()}: critics up to {report.num_ready} of {report.num_critics} ready")
+    wait_for_all()

@@ -1,0 +1,90 @@
+"""Synthetic records as files and pictures. Here alone the kind of the records decides which."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from gossamer.data.catalogue import NamedData
+from gossamer.data.records import AbstractSpec
+from gossamer.data.series import SeriesSpec
+from gossamer.errors import InputError
+from gossamer.extras import from_extra
+from gossamer.methods.trained import TrainedGenerator
+from gossamer.reports.grid import image_grid, save_png
+from gossamer.runs.cards import CardFacts
+from gossamer.runs.config_io import to_json_tree
+from gossamer.runs.drawn import recording_files, write_cards
+from gossamer.runs.samples import write_npz, write_png_folder
+from gossamer.runs.series_files import write_series_npz, write_series_table, write_wfdb
+
+WFDB_ENDING = ".wfdb"
+
+
+def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts:
+    """Gather the facts for the cards of a generator, and of the records drawn from it."""
+    num_weights = sum(weight.numel() for weight in trained.weights.values())
+    return CardFacts.of(to_json_tree(trained.recipe), num_weights, trained.statement, source)
+
+
+def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int) -> None:
+    """Write the data card and Croissant metadata into a folder of drawn records. A file alone gets none."""
+    if folder.is_dir():
+        files = recording_files(folder) if folder.suffix.lower() == WFDB_ENDING else ()
+        write_cards(folder, card_facts(trained, None), num_samples, files)
+
+
+def write_records(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:
+    """Write synthetic records as the ending of the path says.
+
+    Args:
+        path: X.npz, or X.png for a picture. For images also a folder, for series X.csv, X.parquet or X.wfdb.
+        x: float32 (num_samples, *spec.shape) in [0, 1].
+        y: int64 (num_samples,), or None.
+        spec: of the records.
+
+    Raises:
+        InputError: an ending that records of this kind are not written as.
+    """
+    suffix = path.suffix.lower()
+    match suffix, isinstance(spec, SeriesSpec):
+        case ".png", _:
+            write_picture(path, x, y, spec)
+        case ".npz", False:
+            write_npz(path, x, y)
+        case "", False:
+            write_png_folder(path, x, y, spec.class_names)
+        case _, False:
+            raise InputError(f"--out {path}: cannot write {suffix} of images; name X.npz, X.png or a folder")
+        case _:
+            assert isinstance(spec, SeriesSpec)
+            _write_series(path, x, y, spec)
+
+
+def _write_series(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
+    match path.suffix.lower():
+        case ".npz":
+            write_series_npz(path, x, y, spec)
+        case ".csv" | ".parquet":
+            write_series_table(path, x, y, spec)
+        case suffix if suffix == WFDB_ENDING:
+            write_wfdb(path, x, y, spec)
+        case suffix:
+            what = f"{suffix} of series" if suffix else "series as a folder"
+            raise InputError(f"--out {path}: cannot write {what}; name X.npz, X.csv, X.parquet, X.wfdb or X.png")
+
+
+def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:
+    """Write some of the records as one PNG.
+
+    Raises:
+        MissingExtra: they are time series, and the package that draws those is not installed.
+    """
+    if isinstance(spec, SeriesSpec):
+        with from_extra("series", "a picture of time series"):
+            from gossamer.reports.curves import save_png_of
+            from gossamer.reports.series_grid import series_grid
+        save_png_of(series_grid(x, y, spec.class_names), path)
+    else:
+        save_png(path, image_grid(x, y))

@@ -1,0 +1,183 @@
+"""A training as the run folder remembers it: data, method, delta and machine settings."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from gossamer.data.catalogue import is_named
+from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
+from gossamer.driving.protection import protect
+from gossamer.errors import InputError
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.plan import AbstractPlan
+from gossamer.methods.catalogue import MethodConfig, book_of
+from gossamer.methods.method import AbstractTraining, Method, RunContext
+from gossamer.nn.devices import DeviceName, PrecisionName
+from gossamer.privacy.adjacency import Unit, UnitName
+from gossamer.privacy.dealing import UnitKey
+from gossamer.privacy.priceable import accountable
+from gossamer.privacy.slots import PublicSlots
+from gossamer.runs.config_io import from_json_tree, to_json_tree
+from gossamer.runs.files import read_json, write_json
+from gossamer.runs.folder import RunFolder
+
+C = TypeVar("C")
+
+IN_MEMORY = "records handed over in Python"
+"""The name of data that no name or path leads to."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Loaded:
+    """The records of a run, divided by its key. Private, but for the number of slots.
+
+    Attributes:
+        data: training records, and those held out.
+        slots: how many units there are, in public.
+        key: deals units to sides and shards. Secret.
+    """
+
+    data: RecordData
+    slots: PublicSlots
+    key: UnitKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """The settings of a training, complete, as `gossamer train` or `fit` was asked for them.
+
+    Attributes:
+        data: name, or absolute path of the user's own, or `IN_MEMORY`.
+        data_dir: folder of published sets, or None.
+        num_classes: public number of classes of the user's own data, or None.
+        delta: of the statement.
+        device: where to compute.
+        precision: of the training of critics and generator.
+        unit: whom the guarantee is for.
+        num_people: public number of people if they are protected, as the user gave it, or None.
+        num_records: public number of records if they are protected, likewise.
+        series: how series are read, as was asked for.
+        num_tuning_runs: earlier runs on the same records, as declared.
+        method: settings with a noise multiplier.
+        save_at_steps: steps after which the generator is released as it is, in rising order.
+    """
+
+    data: str
+    data_dir: str | None
+    num_classes: int | None
+    delta: float
+    device: DeviceName
+    precision: PrecisionName
+    method: MethodConfig
+    unit: UnitName = "record"
+    num_people: int | None = None
+    num_records: int | None = None
+    series: SeriesChoice = NOTHING_SAID
+    num_tuning_runs: int = 0
+    save_at_steps: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, kind in (("device", DeviceName), ("precision", PrecisionName), ("unit", UnitName)):
+            if getattr(self, name) not in get_args(kind):
+                raise InputError(f"{name} must be one of {', '.join(get_args(kind))}")
+        if not all(before < after for before, after in itertools.pairwise((0, *self.save_at_steps))):
+            raise InputError("save_at_steps must rise from 1 on; put config.json back as it was")
+
+    def load(self, key: UnitKey) -> Loaded:
+        """Read the data again, and divide them by the key of the run.
+
+        Raises:
+            InputError: they are not there, do not fit the settings, or were handed over in Python.
+            PrivacyError: people are protected, and their records were split one by one.
+        """
+        if self.data == IN_MEMORY:
+            raise InputError(
+                "the records of this run were handed over in Python: go on with fit(..., run=...) and the same records"
+            )
+        data_dir = None if self.data_dir is None else Path(self.data_dir)
+        data = load_chosen(self.data, data_dir, self.num_classes, self.series, key, Unit(self.unit))
+        data, slots = protect(data, self.unit, self.num_people, self.num_records)
+        return Loaded(data=data, slots=slots, key=key)
+
+    @property
+    def of_method(self) -> Method[Any]:
+        """The method that the settings are of."""
+        return book_of(self.method).method
+
+    def plan(self, slots: PublicSlots) -> AbstractPlan:
+        """Return sampling, noise and price of the run, for its public number of slots."""
+        return self.of_method.plan(self.method, slots)
+
+    def num_steps(self, slots: PublicSlots) -> int:
+        """Return the number of private steps of the whole run.
+
+        Raises:
+            InputError: a generator was to be saved after more of them.
+        """
+        num_steps = self.plan(slots).num_steps
+        if max(self.save_at_steps, default=0) > num_steps:
+            raise InputError(
+                f"save_at_steps must lie within the {num_steps} steps of the run; put config.json back as it was"
+            )
+        return num_steps
+
+    def write(self, folder: RunFolder) -> None:
+        """Write `config.json`."""
+        write_json(folder.config_file, to_json_tree(self))
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> TrainingJob:
+        """Read `config.json`.
+
+        Raises:
+            InputError: not one that gossamer wrote.
+        """
+        return from_json_tree(cls, read_json(folder.config_file), str(folder.config_file))
+
+
+def settings_digest(job: TrainingJob) -> str:
+    """Return the SHA-256 of all that the statement depends on: settings, delta, and the steps fixed for saving."""
+    # Read back once, so that a 6 that becomes 6.0 on its way through the file is no change.
+    method = from_json_tree(MethodConfig, to_json_tree(job.method), "settings")
+    tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
+    # Privacy: steps chosen in mid-run may have been chosen by looking. Absent where none is, as runs began before.
+    tree |= {"save_at_steps": list(job.save_at_steps)} if job.save_at_steps else {}
+    tree |= {"unit": job.unit, "num_people": job.num_people, "num_records": job.num_records}
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+
+
+def data_digest(images: RecordSet) -> str:
+    """Return the SHA-256 of all records. Private: it would confirm a data set that somebody guessed."""
+    digest = hashlib.sha256(images.x.numpy().tobytes())
+    if images.y is not None:
+        digest.update(images.y.numpy().tobytes())
+    if images.people is not None and images.person_digests is not None:
+        digest.update(images.person_digests[images.people.numpy()].tobytes())
+    return digest.hexdigest()
+
+
+def whole_path(source: str) -> str:
+    """Return the name of a published data set as it is, and any path from the root on."""
+    return source if is_named(source) else str(Path(source).resolve())
+
+
+def start_training(
+    method: Method[C], config: C, records: RecordSet, noise: AbstractNoise, context: RunContext
+) -> AbstractTraining:
+    """Start a training, and say refusals of torch and of accountants in the words of this library.
+
+    Raises:
+        InputError: settings that do not fit, or that nothing can be computed with.
+        PrivacyError: settings without an honest guarantee.
+    """
+    try:
+        with accountable():
+            return method.start(config, records, noise, context)
+    except ValueError as error:  # torch's own word for a learning rate that is none
+        raise InputError(str(error)) from None

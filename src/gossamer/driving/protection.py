@@ -1,0 +1,86 @@
+"""The unit of protection, records or people, and the prospects at their number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gossamer.data.records import RecordData
+from gossamer.errors import InputError
+from gossamer.mechanisms.prospect import Prospect
+from gossamer.methods.protected import public_slots
+from gossamer.privacy.adjacency import Unit, UnitName
+from gossamer.privacy.slots import PublicSlots
+
+
+def protect(
+    data: RecordData, unit: UnitName, num_people: int | None, num_records: int | None
+) -> tuple[RecordData, PublicSlots]:
+    """Add to the data a sentence on the public number of slots, and return them with that number.
+
+    Args:
+        data: as read.
+        unit: of protection.
+        num_people: public number of people, a part held out included. None for the published one, or those in the data.
+        num_records: public number of records, likewise.
+
+    Raises:
+        InputError: people are to be protected and the data names none, or more than there are slots for. Or the number
+            is given of the other unit.
+        PrivacyError: people are to be protected and their records were split at random.
+    """
+    check_unit(unit, num_people, num_records)
+    slots, note = public_slots(data, Unit(unit), num_people if unit == "person" else num_records)
+    return replace(data, public_notes=(*data.public_notes, note)), slots
+
+
+def check_unit(unit: str, num_people: int | None, num_records: int | None) -> None:
+    """Refuse an unknown unit of protection, and a number of the other unit.
+
+    Raises:
+        InputError: always then.
+    """
+    if unit not in ("record", "person"):
+        raise InputError(f"unit must be record or person, not {unit!r}")
+    if num_people is not None and unit == "record":
+        raise InputError("num_people goes with unit person: give both, or neither")
+    if num_records is not None and unit == "person":
+        raise InputError("num_records goes with unit record: give both, or neither")
+
+
+def describe_unit(data: RecordData, unit: UnitName) -> str | None:
+    """Return a warning in a line if records are protected although the data names people, else None."""
+    if unit == "person" or data.train.people is None:
+        return None
+    return (
+        "protected: one record. The data names people, and what the records of one person tell together is not "
+        "covered: --unit person covers it"
+    )
+
+
+def describe_prospect(prospect: Prospect, epsilon: float, unit: Unit) -> str:
+    """Say in a line how much the chosen epsilon can buy at this number of people or records.
+
+    >>> print(describe_prospect(Prospect(ratio=0.2, num_slots=47, num_slots_needed=235), 10.0, Unit.PERSON))
+    advice: 47 people are too few for a useful guarantee by person at epsilon 10 with these settings: the longest \
+possible signal is 0.20 times the noise. It would take about 235 people or more. What is released will hold its \
+promise, look like noise and teach little.
+    """
+    who = unit.plural
+    beside = f"the longest possible signal is {prospect.ratio:.2g} times the noise"
+    if prospect.ratio < 0.995:
+        beside = f"the longest possible signal is {prospect.ratio:.2f} times the noise"
+    if not prospect.is_hopeless:
+        return (
+            f"advice: at epsilon {epsilon:.10g} and {prospect.num_slots} {who} {beside} (at least 1 from about "
+            f"{prospect.num_slots_needed} {who} on): something can be learnt; that is a bound and no forecast"
+        )
+    if prospect.num_slots >= prospect.num_slots_needed:
+        return (
+            f"advice: {beside}, so nothing useful can be learnt with these settings; {prospect.num_slots} {who} would "
+            f"do with more critics, each with a few {who}"
+        )
+    return (
+        f"advice: {prospect.num_slots} {who} are too few for a useful guarantee by {unit.value} at epsilon "
+        f"{epsilon:.10g} with these settings: {beside}. It would take about {prospect.num_slots_needed} {who} or more. "
+        "What is released will hold its promise, look like noise and teach little."
+    )

@@ -1,0 +1,30 @@
+"""Where a network computes, and with which precision."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from gossamer.errors import InputError
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+PrecisionName = Literal["fp32", "bf16"]
+
+
+def find_device(name: DeviceName) -> torch.device:
+    """Return the device to compute on, a GPU for ``auto`` if there is one.
+
+    Raises:
+        InputError: another name, or a GPU that this machine has not.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device must be auto, cpu or cuda, not {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device cuda: this machine has no usable GPU; use cpu or auto")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def find_precision(name: PrecisionName) -> torch.dtype:
+    """Return the precision for training critics and generator. Critics answer in float32 always."""
+    return torch.bfloat16 if name == "bf16" else torch.float32

@@ -1,0 +1,99 @@
+"""Limits of prices: a mechanism from a file or an option must be priced with the memory of a small machine."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+
+from dp_accounting import DpEvent
+
+from gossamer.errors import InputError
+from gossamer.privacy.accounting import epsilon_by_pld, epsilon_by_rdp
+from gossamer.privacy.events import OneOfManyPart, PoissonPart, flatten
+
+MAX_EPSILON = 1e4
+MAX_GRID = 3e6
+"""Points of the loss of one Poisson sample. A million takes about a minute."""
+
+
+def price(event: DpEvent, delta: float) -> tuple[float, float]:
+    """Compute epsilon by PLD and by RDP of a mechanism that a file describes.
+
+    Raises:
+        InputError: its numbers are beyond the limits, in one line and before memory is taken.
+        PrivacyError: it has no price.
+    """
+    by_rdp = check_priceable(event, delta)
+    with accountable():
+        return epsilon_by_pld(event, delta).epsilon, by_rdp
+
+
+def check_priceable(event: DpEvent, delta: float) -> float:
+    """Refuse a mechanism that takes too much memory or time to price, and return its epsilon by RDP.
+
+    Raises:
+        InputError: its numbers are beyond the limits.
+        PrivacyError: it has no price.
+    """
+    for part in flatten(event):
+        num_critics = part.num_critics if isinstance(part, OneOfManyPart) else 1
+        check_accountable(
+            num_critics=num_critics, answers=part.count, noise_multiplier=part.noise_multiplier, epsilon=None
+        )
+        if isinstance(part, PoissonPart) and _num_points(part) > MAX_GRID:
+            raise InputError(
+                f"noise multiplier {part.noise_multiplier:g} at rate {part.sample_rate:g}: too little noise to "
+                "compute the price again"
+            )
+    with accountable():
+        by_rdp = epsilon_by_rdp(event, delta).epsilon
+    if not by_rdp <= MAX_EPSILON:
+        raise InputError(f"epsilon is above {MAX_EPSILON:g} by RDP: too large to compute again; do not rely on it")
+    return by_rdp
+
+
+def _num_points(part: PoissonPart) -> float:
+    """Compute the reach of the loss of one sample over the interval that the accountant takes."""
+    noise = part.noise_multiplier
+    interval = min(1e-4, max(1e-6, 0.1 * part.sample_rate / noise))
+    return (0.5 / noise**2 + 10 / noise) / interval
+
+
+def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float | None, epsilon: float | None) -> None:
+    """Refuse numbers that no accountant here can compute with. Settings without a guarantee are refused elsewhere.
+
+    Args:
+        num_critics: K, at most a thousand million.
+        answers: T B, at most 1e11.
+        noise_multiplier: between 0.001 and 1e6 if it is above 0, or None.
+        epsilon: at most 1e5, or None.
+
+    Raises:
+        InputError: a number is beyond its limit.
+    """
+    noise, budget = 1.0 if noise_multiplier is None else noise_multiplier, 0.0 if epsilon is None else epsilon
+    for name, value, least, most in (
+        ("--num-critics", num_critics, -math.inf, 1e9),
+        ("--num-steps times --batch-size", answers, -math.inf, 1e11),
+        ("--noise-multiplier", noise, 1e-3 if noise > 0 else -math.inf, 1e6),
+        ("--epsilon", budget, -math.inf, 1e5 if budget < math.inf else math.inf),
+    ):
+        if value < least or value > most:
+            raise InputError(
+                f"{name} is {value:g}: too {'small' if value < least else 'large'} to account for; give a "
+                f"{'larger' if value < least else 'smaller'} one"
+            )
+
+
+@contextlib.contextmanager
+def accountable() -> Iterator[None]:
+    """Refuse in one line the numbers that an accountant cannot compute with, though each alone is in range.
+
+    Raises:
+        InputError: in place of an overflow or a division by zero.
+    """
+    try:
+        yield
+    except ArithmeticError:
+        raise InputError("these numbers together are too large or too small to account for; change one") from None

@@ -1,0 +1,1 @@
+"""Evaluations: targets, the loop over draws, seeds and scores, and the folder of results. Nothing here prints."""

@@ -1,0 +1,247 @@
+"""Targets: a run, one of its saved generators, a generator's file, or records that another program made."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.folder import load_png_folder
+from gossamer.data.npz import has_unnamed_classes, load_npz
+from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.data.series import SeriesSpec
+from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.tables import LongColumns, WideColumns
+from gossamer.errors import InputError, one_line
+from gossamer.evaluation.listed import SyntheticRecords
+from gossamer.methods.trained import TrainedGenerator
+from gossamer.privacy.statement import PrivacyStatement
+from gossamer.runs.folder import RunFolder
+from gossamer.runs.release import saved_generators
+
+_OF_SERIES = (".npz", ".csv", ".parquet")
+_NO_COLUMNS = WideColumns()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Target:
+    """Synthetic records, drawn anew for each seed if there is a generator.
+
+    Attributes:
+        name: as tables and pictures call it.
+        draw: (number of records, seed) -> records. A file gives all it has, in an order that the seed decides.
+        num_images: number of records, None for a generator, which has no end.
+        statement: the claim for the generator, None for foreign records.
+        step: of a saved generator, None for a final one and for files.
+        run: the run folder, None for single files.
+        series: the line that it is a point of in a picture over epsilon: a run's name for its saved generators, else
+            the mechanism. Empty for records of unknown origin.
+        notes: sentences on how the records were drawn, for readers of the scores.
+    """
+
+    name: str
+    draw: Callable[[int, int], SyntheticRecords]
+    num_images: int | None = None
+    statement: PrivacyStatement | None = None
+    step: int | None = None
+    run: RunFolder | None = None
+    series: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetFinder:
+    """Finds targets at paths.
+
+    Args:
+        real: shape and classes of the data that they will be scored against. Bounds and length of series, too.
+        load: reads a released generator, of which only public parts are read.
+        columns: of tables of series.
+        evenness: of the classes that a generator draws, from its released shares (0) to all alike (1). None for
+            classes in turn, as if no shares were released.
+    """
+
+    real: AbstractSpec
+    load: Callable[[Path], TrainedGenerator]
+    columns: WideColumns | LongColumns = _NO_COLUMNS
+    evenness: float | None = None
+
+    def find(self, path: Path) -> Target:
+        """Return the target at a path.
+
+        Args:
+            path: run folder, folder or file of a released generator, NPZ, folder of PNGs, or table of series.
+
+        Raises:
+            InputError: nothing there, or records of another shape or of other classes.
+        """
+        if (path / "config.json").is_file():
+            return self._generator(path, _plain_name(path), run=RunFolder(path))
+        if isinstance(self.real, SeriesSpec) and path.suffix.lower() in _OF_SERIES:
+            return _of_records(path, _load_series(path, self.real, self.columns), self.real)
+        if path.suffix.lower() == ".npz":
+            num_classes = self.real.num_classes if has_unnamed_classes(path) else None
+            return _of_records(path, load_npz(path, num_classes=num_classes).train, self.real)
+        if path.is_dir() and not _holds_generator(path):
+            return _of_records(path, load_png_folder(path).train, self.real)
+        return self._generator(path, _plain_name(path))
+
+    def find_saved(self, path: Path) -> tuple[Target, ...]:
+        """Return the generators that a run saved on its way, in the order of their steps, and the final one if any.
+
+        Raises:
+            InputError: not a run, or one that saved none.
+        """
+        run, name = RunFolder(path), _plain_name(path)
+        saved = saved_generators(run)
+        if not saved:
+            raise InputError(
+                f"{path}: no saved generators; train with --save-at-epsilon 1,2,5,10 or --save-at-step, or leave "
+                "--checkpoints out"
+            )
+        found = [
+            self._generator(one.path, f"{name} step {one.step}", run=run, step=one.step, series=name) for one in saved
+        ]
+        if run.generator_file.is_file():
+            final = self._generator(path, name, run=run, series=name)
+            # The last saved one is often the final one, under another name.
+            if _epsilon(final) > _epsilon(found[-1]):
+                found.append(final)
+        return tuple(found)
+
+    def _generator(
+        self, path: Path, name: str, *, run: RunFolder | None = None, step: int | None = None, series: str | None = None
+    ) -> Target:
+        trained = self.load(path)
+        spec, shares = trained.recipe.spec, trained.recipe.class_shares
+        _check_shape(path, spec, self.real)
+        relabel = _relabelling(path, spec, self.real)
+        asked = self.evenness if shares else None
+
+        def draw(num_images: int, seed: int) -> SyntheticRecords:
+            labels = None if asked is None else trained.uneven_labels(num_images, evenness=asked, seed=seed)
+            x, y = trained.sample(num_images, labels=labels, seed=seed)
+            return SyntheticRecords(x=x.numpy(), y=None if y is None else relabel(y.numpy()))
+
+        return Target(
+            name=name,
+            draw=draw,
+            statement=trained.statement,
+            step=step,
+            run=run,
+            series=trained.statement.mechanism if series is None else series,
+            notes=_notes(self.evenness, shares),
+        )
+
+
+def named_apart(groups: Sequence[Sequence[Target]]) -> list[Target]:
+    """Return all targets. Those of a name that an earlier group has taken get a number behind it.
+
+    Args:
+        groups: targets found at each path: one, or all the saved generators of a run.
+    """
+    apart: dict[str, Target] = {}
+    for group in groups:
+        numbered = (_numbered(group, number) for number in itertools.count(1))
+        free = next(targets for targets in numbered if not any(target.name in apart for target in targets))
+        apart |= {target.name: target for target in free}
+    return list(apart.values())
+
+
+def _numbered(group: Sequence[Target], number: int) -> list[Target]:
+    if number == 1:
+        return list(group)
+    named = [dataclasses.replace(target, name=f"{target.name} ({number})") for target in group]
+    # Saved generators are a line of their own in a picture; single ones share that of their mechanism.
+    return [dataclasses.replace(one, series=f"{one.series} ({number})") if len(group) > 1 else one for one in named]
+
+
+def _epsilon(target: Target) -> float:
+    return 0.0 if target.statement is None else target.statement.epsilon
+
+
+def _plain_name(path: Path) -> str:
+    resolved = path.resolve()
+    inside = {"generator.safetensors": resolved.parent, "release": resolved}.get(resolved.name)
+    if inside is not None:
+        return _plain_name(inside.parent) if inside.name == "release" else inside.name
+    # A name may come with a file from elsewhere, and is written to terminals.
+    return one_line(resolved.stem if resolved.is_file() else resolved.name)
+
+
+def _holds_generator(path: Path) -> bool:
+    return (path / "generator.safetensors").is_file() or (path / "release").is_dir()
+
+
+def _notes(evenness: float | None, class_shares: tuple[float, ...]) -> tuple[str, ...]:
+    if evenness is None:
+        return ()
+    if not class_shares:
+        return ("classes drawn in turn: the release carries no shares of them, and --evenness does nothing",)
+    return (f"classes drawn between the released shares (0) and all alike (1), at evenness {evenness:g}",)
+
+
+def _of_records(path: Path, images: RecordSet, real: AbstractSpec) -> Target:
+    _check_shape(path, images.spec, real)
+    x = images.x.numpy()
+    y = None if images.y is None else _relabelling(path, images.spec, real)(images.y.numpy())
+
+    def draw(num_images: int, seed: int) -> SyntheticRecords:
+        # A folder is sorted by class: its first images would be of one.
+        chosen = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:num_images].numpy()
+        return SyntheticRecords(x=x[chosen], y=None if y is None else y[chosen])
+
+    return Target(name=_plain_name(path), draw=draw, num_images=len(x))
+
+
+def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumns) -> RecordSet:
+    """Read series in the unit of the real ones: bounds, length and classes are known, whatever else the file says."""
+    is_archive = path.suffix.lower() == ".npz"
+    is_labelled = has_unnamed_classes(path) if is_archive else columns.label is not None
+    facts = SeriesFacts(
+        low=real.low,
+        high=real.high,
+        length=real.length,
+        sample_rate=real.sample_rate,
+        channel_names=real.channel_names,
+        class_names=real.class_names if is_labelled else (),
+    )
+    columns = _NO_COLUMNS if is_archive else columns
+    return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns)).train
+
+
+def _check_shape(path: Path, found: AbstractSpec, real: AbstractSpec) -> None:
+    if found.shape != real.shape:
+        raise InputError(
+            f"{path}: {_words(found)} of shape {found.shape} ({_axes(found)}), the real ones have {real.shape} "
+            f"({_axes(real)}); resize one, or name other --data"
+        )
+
+
+def _words(spec: AbstractSpec) -> str:
+    return "series" if isinstance(spec, SeriesSpec) else "images"
+
+
+def _axes(spec: AbstractSpec) -> str:
+    return "channels, time" if isinstance(spec, SeriesSpec) else "channels, height, width"
+
+
+def _relabelling(path: Path, found: AbstractSpec, real: AbstractSpec) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the map from the target's classes to the real ones: by name if the names are known, else by order."""
+    numbers = {name: number for number, name in enumerate(real.class_names)}
+    if all(name in numbers for name in found.class_names):
+        table = np.array([numbers[name] for name in found.class_names], dtype=np.int64)
+    elif found.num_classes == real.num_classes:
+        table = np.arange(real.num_classes)
+    else:
+        raise InputError(
+            f"{path}: {found.num_classes} classes, the real data have {real.num_classes}, and their names do not "
+            "match; give it as many classes"
+        )
+    return lambda labels: table[labels]
