@@ -91,9 +91,12 @@ def test_whole_trainings_are_audited_on_random_records(
     assert tree["lower_bound_epsilon"] <= tree["claimed_epsilon"]
 
 
-def test_one_shot_methods_are_audited_by_their_releases(gossamer: Callable[..., Any], uneven: Path) -> None:
-    assert gossamer("audit", "training", uneven).code == 2
-    said = gossamer("audit", "mechanism", uneven, "--num-games", 100)
+def test_one_shot_methods_are_audited_by_their_releases(
+    gossamer: Callable[..., Any], uneven: Path, copy_run: Any, tmp_path: Path
+) -> None:
+    own = copy_run(uneven, tmp_path / "own")
+    assert gossamer("audit", "training", own).code == 2
+    said = gossamer("audit", "mechanism", own, "--num-games", 100)
     assert said.code == 0, said.err
     assert "mechanism: one-shot sums" in said.out
     assert "mechanism: sum" in said.out

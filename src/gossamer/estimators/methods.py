@@ -1,4 +1,4 @@
-"""The methods as estimators: one class each, and nothing in it but the book of its method."""
+"""The methods as estimators: one class each, with nothing in the class but the recipe book of its method."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class GSWGAN(AbstractEstimator):
     Minutes on two cores. Settings are the fields of `GSWGANConfig`. All other arguments are
     those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
-    also added or removed.
+    Guarantee: as `AbstractEstimator`, for one record (or person) replaced. If their number was given or published, also
+    for one added or removed.
 
     References: Chen, Orekondy, Fritz, "GS-WGAN", NeurIPS 2020.
 
@@ -37,9 +37,9 @@ class DPCGAN(AbstractEstimator):
     Minutes on two cores. Settings are the fields of `DPCGANConfig`. All other arguments are
     those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) added or removed where their number was given or
-    published, one replaced where it was counted. In the first case its epsilon does not compare one to one with that of
-    the other methods, which bear a replacement too.
+    Guarantee: as `AbstractEstimator`. It covers one record (or person) added or removed if their number was given or
+    published, and one replaced if it was counted. In the first case the epsilon does not compare one to one with that
+    of the other methods, which also cover a replacement.
 
     References: Torkzadehmahani, Kairouz, Paten, "DP-CGAN", CVPR workshops 2019.
 
@@ -57,8 +57,8 @@ class DPMERF(AbstractEstimator):
     A minute or two on one core. Settings are the fields of `DPMERFConfig`. All other arguments are
     those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
-    also added or removed.
+    Guarantee: as `AbstractEstimator`, for one record (or person) replaced. If their number was given or published, also
+    for one added or removed.
 
     References: Harder, Adamczewski, Park, "DP-MERF", AISTATS 2021.
 
@@ -76,8 +76,8 @@ class DPMixture(AbstractEstimator):
     Seconds on one core. Settings are the fields of `DPMixtureConfig`. All other arguments are
     those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
-    also added or removed.
+    Guarantee: as `AbstractEstimator`, for one record (or person) replaced. If their number was given or published, also
+    for one added or removed.
 
     Example:
         >>> model = DPMixture(epsilon=1.0).fit("beats")

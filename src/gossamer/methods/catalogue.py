@@ -1,4 +1,4 @@
-"""The methods that can be asked for by name, each with its recipes."""
+"""The methods that a user can name, each with its recipes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from gossamer.methods.gs_wgan.training import GSWGANConfig
 from gossamer.methods.recipe import RecipeBook
 
 MethodConfig = GSWGANConfig | DPCGANConfig | DPMERFConfig | DPMixtureConfig
-"""Settings of any of them."""
+"""Settings of any method."""
 
 BOOKS: tuple[RecipeBook[Any], ...] = (GS_WGAN_BOOK, DP_CGAN_BOOK, DP_MERF_BOOK, DP_MIXTURE_BOOK)
-"""In the order in which they are listed."""
+"""Recipes of all methods, in the order in which methods are listed."""
 
 
 def find_book(name: str) -> RecipeBook[Any]:
-    """The recipes of a method.
+    """Return the recipes of a method.
 
     Raises:
         InputError: no method of that name.
@@ -35,7 +35,7 @@ def find_book(name: str) -> RecipeBook[Any]:
 
 
 def book_of(config: Any) -> RecipeBook[Any]:
-    """The recipes of the method that settings belong to.
+    """Return the recipes of the method that settings belong to.
 
     Raises:
         InputError: settings of no method.

@@ -1,4 +1,4 @@
-"""A recipe, settings with a name; and a book, the recipes of one method."""
+"""A recipe, settings with a name, and a book, the recipes of one method."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Recipe(Generic[C]):
     """Settings with a name.
 
     Attributes:
-        name: what to type after --recipe.
+        name: as typed after --recipe.
         summary: one line.
-        config: settings, without a noise multiplier: that follows from the budget.
-        shape: of the records that it is for, where a data set comes in several layouts; None for any.
+        config: settings, without a noise multiplier: the multiplier follows from the budget.
+        shape: of the records that the recipe is for, if a data set comes in several layouts. None for any.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Recipe(Generic[C]):
     shape: tuple[int, ...] | None = None
 
     def suits(self, data: str, shape: tuple[int, ...] | None) -> bool:
-        """Whether it is for a published data set, and for records of this shape where one is given."""
+        """Tell if the recipe is for a published data set, and for records of a shape if one is given."""
         is_named = self.name == data or self.name.startswith(f"{data}-")
         return is_named and (shape is None or self.shape in (None, shape))
 
@@ -41,9 +41,9 @@ class RecipeBook(Generic[C]):
     """All recipes of a method.
 
     Attributes:
-        method: what they are settings of.
-        recipes: the published data sets'; of those for one data set, whose name they begin with, the first is taken
-            where none is named.
+        method: owner of the settings.
+        recipes: for published data sets. A recipe's name begins with that of its data set. Of several for one data set
+            the first is taken if none is named.
         for_own: shape and number of slots -> settings for a user's own records.
     """
 
@@ -52,7 +52,7 @@ class RecipeBook(Generic[C]):
     for_own: Callable[[AbstractSpec, int], Recipe[C]]
 
     def find(self, name: str) -> Recipe[C]:
-        """Find the recipe of that name.
+        """Return the recipe of that name.
 
         Raises:
             InputError: there is none.
@@ -79,11 +79,11 @@ class RecipeBook(Generic[C]):
         return self.find_for(data, shape) if is_named(data) and self.has_for(data, shape) else None
 
     def has_for(self, data: str, shape: tuple[int, ...] | None = None) -> bool:
-        """Whether there is a recipe for a published data set, in the layout with records of this shape."""
+        """Tell if there is a recipe for a published data set, in the layout with records of this shape."""
         return any(recipe.suits(data, shape) for recipe in self.recipes)
 
     def find_for(self, data: str, shape: tuple[int, ...] | None = None) -> Recipe[C]:
-        """Find the first recipe for a published data set, in the layout with records of this shape.
+        """Return the first recipe for a published data set, in the layout with records of this shape.
 
         Raises:
             InputError: there is none.

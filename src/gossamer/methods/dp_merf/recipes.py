@@ -14,7 +14,7 @@ from gossamer.nn.latents import NormalLatent
 from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
 
 MNIST = DPMERFConfig(squared_bandwidth=105.0)
-"""The published kernel and generator; steps and averaging were chosen on the public test accuracy of MNIST."""
+"""The published kernel and generator. Steps and averaging were chosen on the public test accuracy of MNIST."""
 
 FASHION_MNIST = replace(MNIST, squared_bandwidth=127.0)
 """As for MNIST, with the published kernel for clothes."""
@@ -23,7 +23,7 @@ SERIES = replace(MNIST, generator=SeriesMERFGeneratorConfig(), latent=NormalLate
 """The published method with its generator in one dimension."""
 
 MITDB = replace(SERIES, records=RecordsExpected(shape=(1, 187), num_classes=5), squared_bandwidth=105.0 * 187 / 784)
-"""The published squared bandwidth per value: 25, where two beats of a class are about 12 apart."""
+"""The published squared bandwidth per value: 25. Two beats of a class are about 12 apart."""
 
 RECIPES = (
     Recipe(
@@ -49,9 +49,9 @@ RECIPES = (
 
 
 def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMERFConfig]:
-    """Settings for a user's own records: the published squared bandwidth per pixel value, ``105 values / 784``.
+    """Return settings for a user's own records: the published squared bandwidth per pixel value, ``105 values / 784``.
 
-    Squared distances of records grow with the number of their values, and so does the bandwidth; both are public.
+    Squared distances of records grow with the number of their values, and so does the bandwidth. Both are public.
     """
     config = replace(
         SERIES if isinstance(spec, SeriesSpec) else MNIST,

@@ -19,13 +19,13 @@ from gossamer.nn.views import View
 class PublicGenerator:
     """The generator in training, and the moving average that is released.
 
-    Guarantee: it is built from public settings, and changed by `improve` alone; whoever hands the one
-    what is public or was released, and the other nothing but sanitized vectors, has a generator with their privacy.
+    Guarantee: the generator is built from public settings, and changed by `improve` alone. If settings are public and
+    `improve` gets only released vectors and public things, the generator has the privacy of the released vectors.
 
     Args:
         config: settings.
         spec: shape and classes of the images.
-        device: where to compute.
+        device: to compute on.
         precision: of the network.
     """
 
@@ -43,7 +43,7 @@ class PublicGenerator:
         )
 
     def pool(self, view: View, step: int, times: int = 1) -> Tensor:
-        """Samples without gradients in the view, (classes, times pool_per_class, *shape)."""
+        """Draw samples without gradients in the view, (classes, times pool_per_class, *shape)."""
         classes = max(self._num_classes, 1)
         labels = torch.arange(classes).repeat_interleave(times * self._config.pool_per_class).to(self._device)
         latent = self._config.latent.draw(len(labels), public_stream(self._config.seed, "pool", step)).to(self._device)
@@ -52,7 +52,7 @@ class PublicGenerator:
         return view.apply(images.float()).unflatten(0, (classes, -1))
 
     def samples(self, step: int) -> tuple[Tensor, Tensor | None]:
-        """The samples that are answered at a step, with gradients, and their classes: all public ones in turn."""
+        """Draw the samples that critics answer at a step, with gradients, and their classes: all in turn, public."""
         config, rng = self._config, public_stream(self._config.seed, "samples", step)
         latent = config.latent.draw(config.batch_size, rng).to(self._device)
         labels = None
@@ -64,11 +64,11 @@ class PublicGenerator:
         return images.float(), labels
 
     def improve(self, looked: Tensor, direction: Tensor, step: int) -> None:
-        """``theta <- Adam(theta, -1/B sum_i J_i^T g_i)``, g the direction, and the moving average after it.
+        """Update by ``theta <- Adam(theta, -1/B sum_i J_i^T g_i)``, g the direction, and then the moving average.
 
         Args:
             looked: the samples in the view, with gradients.
-            direction: where each of them should move, same shape: public.
+            direction: that each of them should move in, same shape, public.
             step: number of the step.
         """
         config = self._config
@@ -83,11 +83,11 @@ class PublicGenerator:
             self._average[name].lerp_(tensor, 1 - weight)
 
     def released_weights(self) -> dict[str, Tensor]:
-        """A copy of the moving average, on the CPU."""
+        """Return a copy of the moving average, on the CPU."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self._average.items()}
 
     def state_dict(self) -> dict:
-        """Network, average and optimiser, the tensors in use."""
+        """Return network, average and optimiser, the tensors in use."""
         return {
             "network": self._network.state_dict(),
             "average": self._average,
@@ -95,14 +95,14 @@ class PublicGenerator:
         }
 
     def restore(self, state: dict) -> None:
-        """Take up a copy of what `state_dict` returned."""
+        """Take up a copy of a state that `state_dict` returned."""
         self._network.load_state_dict(state["network"])
         self._average = {name: tensor.to(self._device, copy=True) for name, tensor in state["average"].items()}
         self._optimiser.load_state_dict(state["optimiser"])
 
 
 def apart(looked: Tensor, labels: Tensor | None, pool: Tensor) -> Tensor:
-    """Mean unit vector from other samples of the class to each sample: the gradient of their mean distance. Public.
+    """Average unit vectors from other samples of the class to each sample: the gradient of their mean distance. Public.
 
     Args:
         looked: samples in the view, (B, *shape).
