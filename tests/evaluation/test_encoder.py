@@ -141,9 +141,8 @@ def test_progress_comes_to_its_end_whatever_the_number_of_images(num_images: int
     x, y = halves()
     x, y = x[:num_images], np.arange(num_images) % 2
     training = EncoderTraining(x, y, 2, QUICK)
-    reports = list(training)
-    assert [report.num_done for report in reports] == list(range(1, 31))
-    assert {report.num_updates for report in reports} == {training.num_updates} == {30}
+    assert list(training) == list(range(1, 31))
+    assert training.num_updates == 30
     assert np.isfinite(training.encoder().encode(x).features).all()
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import normal_interval
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 
 NUM_RESAMPLES = 40
 _MOST_PARTS = 4
@@ -101,12 +101,12 @@ def frechet_distance(
         num_resamples=num_resamples,
         lowest=0.0,
     )
-    return Score(
-        name="frechet_distance", value=value, low=low, high=high, higher_is_better=False,
-        num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,),
-        source=f"Frechet distance between Gaussians (Dowson, Landau 1982) fitted to {features}; biased upwards, the "
-        "more the fewer samples there are, which the interval, over the choice of the samples of both sets, omits.",
-    )  # fmt: skip
+    source = (
+        f"Frechet distance between Gaussians (Dowson, Landau 1982) fitted to {features}; biased upwards, the more the "
+        "fewer samples there are, which the interval, over the choice of the samples of both sets, omits."
+    )
+    basis = Basis(num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,), source=source)
+    return basis.distance("frechet_distance", (value, low, high))
 
 
 def extrapolated_frechet_distance(
@@ -124,13 +124,8 @@ def extrapolated_frechet_distance(
     distance, averaged over the parts, is regressed on p, and the value is the line's intercept at p = 0. Chong and
     Forsyth shrink the synthetic set alone. Both are shrunk here, because a finite real set adds a bias of its own.
 
-    Args:
-        synthetic: (num_synthetic, num_features), finite.
-        real: (num_real, num_features), finite.
-        seed: draws the parts and the resamples of the interval.
-        features: names the space, "64 features of the encoder trained on mnist".
-        permit_few_samples: allow fewer than four times as many samples as features, where the bias is no longer b/n.
-        num_resamples: bootstrap resamples of both sets, at least 2.
+    Args: as of `frechet_distance`. The seed draws the parts, too, and `permit_few_samples` allows fewer than four times
+    as many samples as features, where the bias is no longer b/n.
 
     Returns:
         The score ``frechet_distance_extrapolated`` with a normal bootstrap interval. Where the two sets hardly differ
@@ -149,16 +144,16 @@ def extrapolated_frechet_distance(
     value = _intercept(*shuffled)
     low, high = normal_interval(
         value,
-        lambda stream: _intercept(*(_rows_drawn_again(cloud, stream) for cloud in clouds)),
+        lambda stream: _intercept(*(cloud[stream.integers(len(cloud), size=len(cloud))] for cloud in clouds)),
         rng,
         num_resamples=num_resamples,
     )
-    return Score(
-        name="frechet_distance_extrapolated", value=value, low=low, high=high, higher_is_better=False,
-        num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,),
-        source=f"Frechet distance in {features}, extrapolated to infinitely many samples (Chong, Forsyth 2020, both "
-        "sets shrunk alike); it may lie a little below 0; interval over the choice of the samples of both sets.",
-    )  # fmt: skip
+    source = (
+        f"Frechet distance in {features}, extrapolated to infinitely many samples (Chong, Forsyth 2020, both sets "
+        "shrunk alike); it may lie a little below 0; interval over the choice of the samples of both sets."
+    )
+    basis = Basis(num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,), source=source)
+    return basis.distance("frechet_distance_extrapolated", (value, low, high))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,10 +189,6 @@ def _drawn_again(cloud: NDArray[np.float64], rng: np.random.Generator) -> _Momen
     drawn = np.flatnonzero(times)
     weighed = cloud[drawn] * np.sqrt(times[drawn])[:, None]
     return _Moments(count=len(cloud), total=times @ cloud, outer=weighed.T @ weighed)
-
-
-def _rows_drawn_again(cloud: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    return cloud[rng.integers(len(cloud), size=len(cloud))]
 
 
 def _between(first: _Moments, second: _Moments) -> float:

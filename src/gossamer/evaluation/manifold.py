@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import mean_interval
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 
 _DISTANCES_AT_ONCE = 2**22
 # Squared distances come from |x|^2 + |y|^2 - 2 x.y, which rounds by about 1e-14 of |x|^2 + |y|^2; a tie must stay one.
@@ -79,13 +79,12 @@ def manifold_scores(
     rng = np.random.default_rng(seed)
 
     def score(name: str, values: NDArray[np.float64], reference: str) -> Score:
-        low, high = mean_interval(values, rng)
-        return Score(
-            name=name, value=float(values.mean()), low=low, high=high, higher_is_better=True,
-            num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,),
-            source=f"{name.capitalize()} of {reference} with {num_neighbours} neighbours in {features}; interval over "
-            "the samples that are averaged, with the neighbourhoods held fixed.",
-        )  # fmt: skip
+        source = (
+            f"{name.capitalize()} of {reference} with {num_neighbours} neighbours in {features}; interval over the "
+            "samples that are averaged, with the neighbourhoods held fixed."
+        )
+        basis = Basis(num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,), source=source)
+        return basis.score(name, (float(values.mean()), *mean_interval(values, rng)))
 
     return ManifoldScores(
         precision=score("precision", (counts.real_balls > 0).astype(np.float64), "Kynkaanniemi et al. 2019"),

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from gossamer.evaluation.classifiers import TWELVE, Classifier
 from gossamer.evaluation.downstream import LabelledImages
 from gossamer.evaluation.listed import AbstractEvidence, Suite, set_name
-from gossamer.evaluation.score import Score
-from gossamer.evaluation.verdicts import Basis, calibrated_accuracy, mean_accuracy, mean_macro_f1
+from gossamer.evaluation.score import Basis, Score
+from gossamer.evaluation.verdicts import calibrated_accuracy, mean_accuracy, mean_macro_f1
 from gossamer.evaluation.workers import TaskKey
 
 REAL = "real training images"

@@ -6,40 +6,13 @@ Scores on private data are themselves private: choosing a model by them voids a 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import NUM_RESAMPLES, mean_interval
-from gossamer.evaluation.score import Score
-
-
-@dataclass(frozen=True, kw_only=True)
-class Basis:
-    """Counts, seeds and source of a score. They go into the score as they are.
-
-    Args:
-        num_synthetic: synthetic records behind the value, 0 if it tells of real ones alone.
-        num_real: real records behind the value.
-        seeds: one for each repetition.
-        source: where the definition comes from and with which classifier.
-    """
-
-    num_synthetic: int
-    num_real: int
-    seeds: tuple[int, ...]
-    source: str
-
-    def score(self, name: str, interval: tuple[float, float, float]) -> Score:
-        """Return the score of that name, given its value and the ends of its interval. More is better."""
-        value, low, high = interval
-        return Score(
-            name=name, value=value, low=low, high=high, higher_is_better=True, num_synthetic=self.num_synthetic,
-            num_real=self.num_real, seeds=self.seeds,
-            source=self.source,
-        )  # fmt: skip
+from gossamer.evaluation.score import Basis, Score
 
 
 def mean_accuracy(

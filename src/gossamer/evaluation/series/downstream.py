@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation.listed import average_over_seeds
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 from gossamer.evaluation.series.classifiers import SeriesClassifier
 from gossamer.evaluation.series.matching import SeriesSet
-from gossamer.evaluation.verdicts import Basis, mean_accuracy, mean_macro_f1
+from gossamer.evaluation.verdicts import mean_accuracy, mean_macro_f1
 from gossamer.evaluation.workers import Task, one_thread, perform_all
 
 _NORMAL_QUANTILE_975 = 1.959963984540054

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
-from gossamer.evaluation.classifiers import Dropout, learn
+from gossamer.evaluation.classifiers import PEAK_LEARNING_RATE, Dropout, equal_batches, updates
 
 HIDDEN = 24
 """Channels of the predictor: fixed, whatever the series. The published score takes half the number of channels, which
@@ -172,17 +172,9 @@ def _initialise(network: nn.Module, rng: torch.Generator) -> None:
 
 def _train(network: nn.Module, number: int, rng: torch.Generator, loss: Callable[[Tensor], Tensor]) -> None:
     num_updates = min(_MAX_UPDATES, max(_MIN_UPDATES, math.ceil(_NUM_EPOCHS * number / _BATCH_SIZE)))
-    learn(network, _batches(number, num_updates, rng), num_updates, loss)
-
-
-def _batches(number: int, num_updates: int, rng: torch.Generator) -> Iterator[Tensor]:
-    waiting = torch.empty(0, dtype=torch.int64)
-    size = min(_BATCH_SIZE, number)
-    for _ in range(num_updates):
-        if len(waiting) < size:
-            waiting = torch.cat([waiting, torch.randperm(number, generator=rng)])
-        yield waiting[:size]
-        waiting = waiting[size:]
+    batches = equal_batches(number, _BATCH_SIZE, num_updates, rng)
+    for _ in updates(network, batches, num_updates, loss, PEAK_LEARNING_RATE):
+        pass
 
 
 def _tensor(x: NDArray[np.floating]) -> Tensor:

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation.listed import AbstractEvidence, Suite, average_over_seeds, set_name
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 from gossamer.evaluation.series.classifiers import SeriesClassifier
 from gossamer.evaluation.series.downstream import Verdict, downstream_scores
 from gossamer.evaluation.series.matching import SeriesSet
 from gossamer.evaluation.series.profiles import class_distance
-from gossamer.evaluation.verdicts import Basis
 from gossamer.evaluation.workers import Task, TaskKey, tasks_of
 
 REAL = "real training series"
