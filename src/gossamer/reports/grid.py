@@ -48,14 +48,7 @@ def class_grid(images: NDArray[np.floating], labels: NDArray[np.integer], column
 
     Where a class has fewer images its row ends in grey.
 
-    Args:
-        images: (batch, channels, height, width) in [0, 1], with 1 channel (grey) or 3 (red, green, blue).
-        labels: (batch,) integers.
-        columns: images per class, at least 1.
-        scale: integer enlargement, at least 1.
-
-    Returns:
-        A picture of mode "L" or "RGB".
+    Args: as of `sample_grid`, with the labels (batch,) as integers. Columns are images per class.
 
     Raises:
         InputError: as `sample_grid`, or if there is not one label per image.
@@ -78,8 +71,7 @@ def image_grid(images: NDArray[np.floating], labels: NDArray[np.integer] | None)
     Raises:
         InputError: as `class_grid`.
     """
-    scale = max(1, 64 // images.shape[-1])
-    return sample_grid(images[:100], 10, scale) if labels is None else class_grid(images, labels, 10, scale)
+    return _grid(images, labels, 10, max(1, 64 // images.shape[-1]))
 
 
 def comparison_grid(
