@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -225,31 +226,42 @@ def fewest_samples(num_features: int, *, permit_few_samples: bool) -> int:
     return _NUM_BLOCKS if permit_few_samples else max(_NUM_BLOCKS, _MOST_PARTS * num_features)
 
 
-def _clouds(
-    synthetic: NDArray[np.floating], real: NDArray[np.floating], most_parts: int, permit_few_samples: bool
+def centred(
+    synthetic: NDArray[np.floating], real: NDArray[np.floating], check_number: Callable[[str, int, int], None]
 ) -> list[NDArray[np.float64]]:
-    """Both sets in float64 about one centre, which keeps sums of squares small."""
+    """Return both sets of features in float64 about one centre, which keeps sums of squares small.
+
+    `check_number` refuses too few: it is given the name of a set, its samples and its features.
+
+    Raises:
+        InputError: another shape, values that are not finite, or sets of unequal dimension.
+    """
     sets = {"synthetic": synthetic, "real": real}
     for name, cloud in sets.items():
-        _check_cloud(name, cloud, most_parts, permit_few_samples)
+        if cloud.ndim != 2 or cloud.shape[1] == 0:
+            raise InputError(f"{name} features: shape {cloud.shape}; give (samples, features)")
+        check_number(name, *cloud.shape)
+        wrong = np.flatnonzero(~np.isfinite(cloud).all(axis=1))
+        if wrong.size:
+            raise InputError(f"{name}: the features of sample {wrong[0]} are not finite; mend or remove it")
     if synthetic.shape[1] != real.shape[1]:
         raise InputError(f"{synthetic.shape[1]} synthetic and {real.shape[1]} real features; use one encoder for both")
     centre = real.mean(axis=0, dtype=np.float64)
     return [np.asarray(cloud, dtype=np.float64) - centre for cloud in sets.values()]
 
 
-def _check_cloud(name: str, cloud: NDArray[np.floating], most_parts: int, permit_few_samples: bool) -> None:
-    if cloud.ndim != 2 or cloud.shape[1] == 0:
-        raise InputError(f"{name} features: shape {cloud.shape}; give (samples, features)")
-    num_samples, num_features = cloud.shape
+def _clouds(
+    synthetic: NDArray[np.floating], real: NDArray[np.floating], most_parts: int, permit_few_samples: bool
+) -> list[NDArray[np.float64]]:
     least = 2 if most_parts == 1 else _NUM_BLOCKS
-    if num_samples < least:
-        raise InputError(f"{name}: {num_samples} samples; a Frechet distance needs at least {least}")
-    if num_samples < most_parts * num_features and not permit_few_samples:
-        raise InputError(
-            f"{name}: {num_samples} samples for {num_features} features; a Frechet distance wants at least "
-            f"{most_parts * num_features}: give more samples, or --allow-few-samples"
-        )
-    wrong = np.flatnonzero(~np.isfinite(cloud).all(axis=1))
-    if wrong.size:
-        raise InputError(f"{name}: the features of sample {wrong[0]} are not finite; mend or remove it")
+
+    def check_number(name: str, num_samples: int, num_features: int) -> None:
+        if num_samples < least:
+            raise InputError(f"{name}: {num_samples} samples; a Frechet distance needs at least {least}")
+        if num_samples < most_parts * num_features and not permit_few_samples:
+            raise InputError(
+                f"{name}: {num_samples} samples for {num_features} features; a Frechet distance wants at least "
+                f"{most_parts * num_features}: give more samples, or --allow-few-samples"
+            )
+
+    return centred(synthetic, real, check_number)

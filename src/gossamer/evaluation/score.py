@@ -56,7 +56,7 @@ class Score:
         return f"{self.name} {self.value:.3f} (95 % interval {self.low:.3f} to {self.high:.3f})"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Basis:
     """Counts, seeds and source of a score. They go into the score as they are.
 

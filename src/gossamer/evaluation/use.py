@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,27 +85,29 @@ class ImageAnswers(AbstractEvidence):
             sets: real training and test images, and the target's, by the names that `tasks_of` uses.
             verdicts: predictions of all those tasks.
         """
-        names = [one.name for one in suite.classifiers]
-        draws = [set_name(target, seed) for seed in seeds]
-        num_synthetic, num_real, num_test = (len(sets[name].labels) for name in (draws[0], REAL, TEST))
-        forwards = Side(
-            suffix=FORWARDS, words="trained on synthetic images, tested on real ones", true=sets[TEST].labels,
-            labels={n: np.stack([verdicts[d, n, s][TEST] for d, s in zip(draws, seeds)]) for n in names},
-            num_synthetic=num_synthetic, num_real=num_test, seeds=seeds,
-        )  # fmt: skip
-        real = Side(
-            suffix=ON_REAL, words="trained on real images, tested on real ones", true=sets[TEST].labels,
-            labels={n: np.stack([verdicts[REAL, n, s][TEST] for s in seeds]) for n in names},
-            num_synthetic=0, num_real=num_real + num_test, seeds=seeds,
-        )  # fmt: skip
-        if not suite.is_full:
-            return cls(sides={side.suffix: side for side in (forwards, real)})
-        backwards = Side(
-            suffix=BACKWARDS, words="trained on real images, tested on synthetic ones", true=sets[draws[0]].labels,
-            labels={n: verdicts[REAL, n, seeds[0]][draws[0]][None] for n in names},
-            num_synthetic=num_synthetic, num_real=num_real, seeds=seeds[:1],
-        )  # fmt: skip
-        return cls(sides={side.suffix: side for side in (forwards, real, backwards)})
+        real, drawn = [(REAL, seed) for seed in seeds], [(set_name(target, seed), seed) for seed in seeds]
+
+        def side(suffix: str, fits: Sequence[tuple[str, int]], test: str) -> Side:
+            counts = {"real": 0, "synthetic": 0}
+            kinds = {name: "real" if name in (REAL, TEST) else "synthetic" for name in (fits[0][0], test)}
+            for name, kind in kinds.items():
+                counts[kind] += len(sets[name].labels)
+            learnt, tested = kinds.values()
+            names = (one.name for one in suite.classifiers)
+            return Side(
+                suffix=suffix,
+                words=f"trained on {learnt} images, tested on {tested} ones",
+                labels={name: np.stack([verdicts[train, name, seed][test] for train, seed in fits]) for name in names},
+                true=sets[test].labels,
+                num_synthetic=counts["synthetic"],
+                num_real=counts["real"],
+                seeds=tuple(seed for _, seed in fits),
+            )
+
+        sides = [side(FORWARDS, drawn, TEST), side(ON_REAL, real, TEST)]
+        if suite.is_full:
+            sides.append(side(BACKWARDS, real[:1], drawn[0][0]))
+        return cls(sides={one.suffix: one for one in sides})
 
 
 def rate(side: Side, classifier: str, kind: str) -> Score:

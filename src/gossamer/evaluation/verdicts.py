@@ -58,17 +58,8 @@ def mean_macro_f1(
 
         F1(class) = 2 (rightly predicted) / (predicted + true), and 0 where a class is neither
 
-    As in `mean_accuracy` an image is resampled together with the verdicts of all classifiers.
-
-    Args:
-        name: of the score.
-        predicted: (num_classifiers, num_seeds, num_images) labels. For one alone (1, num_seeds, num_images).
-        true: (num_images,) labels, or (num_seeds, num_images) if each seed has test images of its own.
-        basis: counts, seeds and source of the score.
-        rng: draws the resamples of the interval, a percentile bootstrap over images and seeds.
-
-    Raises:
-        InputError: if the shapes do not fit.
+    As in `mean_accuracy` an image is resampled together with the verdicts of all classifiers, and arguments and errors
+    are as there. The interval is a percentile bootstrap over images and seeds.
 
     References:
         Opitz, Burst, "Macro F1 and Macro F1", 2019: this is the mean of F1, not the F1 of means.

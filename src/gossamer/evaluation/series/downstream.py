@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
+from gossamer.evaluation.bootstrap import NORMAL_QUANTILE_975
 from gossamer.evaluation.listed import average_over_seeds
 from gossamer.evaluation.score import Basis, Score
 from gossamer.evaluation.series.classifiers import SeriesClassifier
@@ -18,7 +19,6 @@ from gossamer.evaluation.series.matching import SeriesSet
 from gossamer.evaluation.verdicts import mean_accuracy, mean_macro_f1
 from gossamer.evaluation.workers import Task, one_thread, perform_all
 
-_NORMAL_QUANTILE_975 = 1.959963984540054
 _LEAST_RANGE = 1e-6
 
 
@@ -193,7 +193,7 @@ def auroc_score(
         area, part = _area(values, is_it)
         areas.append(area)
         parts += part / len(tables)
-    value, half = float(np.mean(areas)), _NORMAL_QUANTILE_975 * float(np.sqrt(np.sum(parts**2)))
+    value, half = float(np.mean(areas)), NORMAL_QUANTILE_975 * float(np.sqrt(np.sum(parts**2)))
     return basis.score(name, (value, max(0.0, value - half), min(1.0, value + half)))
 
 
