@@ -98,6 +98,22 @@ class OnValues:
         return np.ascontiguousarray(images.reshape(len(images), -1), dtype=self.dtype)
 
 
+class Shares:
+    """A classifier that learns the shares of the classes alone. It names the commonest, the smallest of several."""
+
+    def fit(self, records: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
+        """Learn from labels (batch,) in 0 .. classes - 1."""
+        self._shares = np.bincount(labels) / len(labels)
+
+    def predict(self, records: NDArray[np.floating]) -> NDArray[np.integer]:
+        """Return labels (batch,)."""
+        return np.full(len(records), self._shares.argmax())
+
+    def probabilities(self, records: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return class probabilities (batch, classes)."""
+        return np.tile(self._shares, (len(records), 1))
+
+
 def on_values(
     name: str, typical_seconds: float, place: str, dtype: type[np.floating] = np.float32, **settings: Any
 ) -> Classifier[Any]:

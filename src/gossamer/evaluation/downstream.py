@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
-from gossamer.evaluation.classifiers import Estimator
+from gossamer.evaluation.classifiers import Estimator, Shares
 from gossamer.evaluation.workers import Task, one_thread, perform_all
 
 # Images that differ by less than rounding are the same image: a variance of it would only be divided by.
@@ -121,19 +121,9 @@ def _fitted(task: Task, train: LabelledImages, targets: NDArray[np.integer]) -> 
             raise
         except ValueError as error:
             reason = str(error).split("\n")[0].rstrip(".")
-    guess = _ConstantGuess(int(np.bincount(targets).argmax()))
+    guess = Shares()
+    guess.fit(train.images, targets)
     return guess, f"{task.classifier.name} cannot learn from {train.name}: {reason}; its best constant guess counts"
-
-
-@dataclass(frozen=True)
-class _ConstantGuess:
-    target: int
-
-    def fit(self, images: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
-        """There is nothing to learn."""
-
-    def predict(self, images: NDArray[np.floating]) -> NDArray[np.integer]:
-        return np.full(len(images), self.target)
 
 
 def _check_task(task: Task, sets: Mapping[str, LabelledImages]) -> None:

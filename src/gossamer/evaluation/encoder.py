@@ -141,19 +141,6 @@ class Encoder:
             probabilities = network.head(features).double().softmax(dim=1)
         return Encoded(features=features.double().numpy(), probabilities=probabilities.numpy())
 
-    def accuracy(self, x: NDArray[np.floating], y: NDArray[np.integer]) -> float:
-        """Fraction of images of which the most probable class is the label.
-
-        Args:
-            x: (num_images, *image_shape) in [0, 1].
-            y: (num_images,) integers in 0 .. num_classes - 1.
-
-        Raises:
-            InputError: images or labels break a rule.
-        """
-        _check_labels(y, len(x), self.num_classes)
-        return float(np.mean(self.encode(x).probabilities.argmax(axis=1) == y))
-
     def state_tree(self) -> dict[str, Any]:
         """Return all but the weights, as plain JSON. With `weights` it is all that `from_state` needs."""
         return {

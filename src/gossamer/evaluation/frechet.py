@@ -228,7 +228,7 @@ def fewest_samples(num_features: int, *, permit_few_samples: bool) -> int:
 
 def centred(
     synthetic: NDArray[np.floating], real: NDArray[np.floating], check_number: Callable[[str, int, int], None]
-) -> list[NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return both sets of features in float64 about one centre, which keeps sums of squares small.
 
     `check_number` refuses too few: it is given the name of a set, its samples and its features.
@@ -247,12 +247,12 @@ def centred(
     if synthetic.shape[1] != real.shape[1]:
         raise InputError(f"{synthetic.shape[1]} synthetic and {real.shape[1]} real features; use one encoder for both")
     centre = real.mean(axis=0, dtype=np.float64)
-    return [np.asarray(cloud, dtype=np.float64) - centre for cloud in sets.values()]
+    return synthetic.astype(np.float64) - centre, real.astype(np.float64) - centre
 
 
 def _clouds(
     synthetic: NDArray[np.floating], real: NDArray[np.floating], most_parts: int, permit_few_samples: bool
-) -> list[NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     least = 2 if most_parts == 1 else _NUM_BLOCKS
 
     def check_number(name: str, num_samples: int, num_features: int) -> None:

@@ -1,4 +1,4 @@
-"""Curves and bars: scores over epsilon, and the scores of one evaluation, with their intervals."""
+"""Curves and bars for `save_figure`: scores over epsilon, and those of one evaluation, with their intervals."""
 
 from __future__ import annotations
 
@@ -119,9 +119,6 @@ def curves(shown: Sequence[Curve], *, delta: float | None) -> Figure:
         shown: curves of any scores and runs, at most one for each pair of them.
         delta: of every epsilon, written on the axis, None if the runs differ in it.
 
-    Returns:
-        A figure for `save_figure`.
-
     Raises:
         InputError: if there is no curve, two are of one run and score, or directions differ in a panel.
     """
@@ -156,9 +153,6 @@ def bars(classifiers: Sequence[Bar], headline: Sequence[Bar]) -> Figure:
     Args:
         classifiers: accuracies in [0, 1], drawn on one axis, in the order given.
         headline: scores of any range, each on an axis of its own, in the order given.
-
-    Returns:
-        A figure for `save_figure`.
 
     Raises:
         InputError: if there is nothing to draw.

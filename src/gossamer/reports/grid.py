@@ -1,4 +1,4 @@
-"""Sample grids: many small images in one picture."""
+"""Sample grids: many small images in one picture, of mode "L" or "RGB"."""
 
 from __future__ import annotations
 
@@ -29,9 +29,6 @@ def sample_grid(images: NDArray[np.floating], columns: int, scale: int) -> Image
         images: (batch, channels, height, width) in [0, 1], with 1 channel (grey) or 3 (red, green, blue).
         columns: images per row, at least 1.
         scale: integer enlargement, at least 1.
-
-    Returns:
-        A picture of mode "L" or "RGB".
 
     Raises:
         InputError: if there is no image, or a shape, a value or a number is out of range.
@@ -87,9 +84,6 @@ def comparison_grid(
             Channels, height and width are the same for all.
         columns: images per row of a grid, at least 1.
         scale: integer enlargement, at least 1.
-
-    Returns:
-        A picture of mode "L" or "RGB".
 
     Raises:
         InputError: as `class_grid`, or if there is no target, or images of several shapes.

@@ -1,4 +1,4 @@
-"""Curves of one training: losses and norms over its steps, and the epsilon spent by then."""
+"""Curves of one training for `save_figure`: losses and norms over its steps, and the epsilon spent by then."""
 
 from __future__ import annotations
 
@@ -78,9 +78,6 @@ def training_curves(tracks: Sequence[Track], spent: Sequence[tuple[int, float]],
         tracks: at least one.
         spent: (steps paid for, epsilon), rising, empty if epsilon was not computed.
         delta: of every epsilon.
-
-    Returns:
-        A figure for `save_figure`.
     """
     num = len(tracks) + bool(spent)
     per_row = min(3, num)

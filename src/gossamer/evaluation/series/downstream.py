@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import NORMAL_QUANTILE_975
+from gossamer.evaluation.classifiers import Shares
 from gossamer.evaluation.listed import average_over_seeds
 from gossamer.evaluation.score import Basis, Score
 from gossamer.evaluation.series.classifiers import SeriesClassifier
@@ -80,26 +81,13 @@ def _judge(
     note = f"{fit.classifier.name} can learn nothing from {fit.train}: all series are the same" if is_constant else ""
     found = {}
     with one_thread():
-        estimator = _Shares() if is_constant else fit.classifier.build(fit.seed)
+        estimator = Shares() if is_constant else fit.classifier.build(fit.seed)
         estimator.fit(train.x, targets)
         for name in fit.tests:
             probabilities = np.zeros((len(sets[name]), num_classes))
             probabilities[:, classes] = estimator.probabilities(sets[name].x)
             found[name] = Verdict(classifier=fit.classifier.name, seed=fit.seed, probabilities=probabilities, note=note)
     return fit, found
-
-
-class _Shares:
-    """A judge that gives every series the shares of the classes in training."""
-
-    def __init__(self) -> None:
-        self._shares = np.ones(1)
-
-    def fit(self, x: NDArray[np.floating], y: NDArray[np.integer]) -> None:
-        self._shares = np.bincount(y) / len(y)
-
-    def probabilities(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.tile(self._shares, (len(x), 1))
 
 
 def downstream_scores(

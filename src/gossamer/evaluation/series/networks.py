@@ -90,32 +90,24 @@ class NextValue:
         return torch.cat(parts).numpy()
 
 
-class RandomConvolutions:
-    """An untrained convolutional network: two convolutions with GELU, pooled to eight places, and a dense layer.
+def random_features(x: NDArray[np.floating], num_features: int, seed: int) -> NDArray[np.float64]:
+    """Compute features (batch, num_features) of series (batch, channels, time) by an untrained network.
 
-    Args:
-        num_features: that come out.
-        channels: of the series.
-        seed: of the weights.
+    Two convolutions with GELU, pooled to eight places, and a dense layer. The seed draws the weights.
     """
-
-    def __init__(self, num_features: int, channels: int, seed: int) -> None:
-        self._network = nn.Sequential(
-            _convolution(channels, 32),
-            nn.GELU(),
-            nn.AvgPool1d(2, ceil_mode=True),
-            _convolution(32, 64),
-            nn.GELU(),
-            nn.AdaptiveAvgPool1d(_POOLED_LENGTH),
-            nn.Flatten(),
-            skip_init(nn.Linear, 64 * _POOLED_LENGTH, num_features, bias=False),
-        )
-        _initialise(self._network, torch.Generator().manual_seed(seed))
-
-    def features(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Compute features (batch, num_features) of series (batch, channels, time)."""
-        with torch.no_grad():
-            return torch.cat([self._network(part) for part in _tensor(x).split(_AT_ONCE)]).double().numpy()
+    network = nn.Sequential(
+        _convolution(x.shape[1], 32),
+        nn.GELU(),
+        nn.AvgPool1d(2, ceil_mode=True),
+        _convolution(32, 64),
+        nn.GELU(),
+        nn.AdaptiveAvgPool1d(_POOLED_LENGTH),
+        nn.Flatten(),
+        skip_init(nn.Linear, 64 * _POOLED_LENGTH, num_features, bias=False),
+    )
+    _initialise(network, torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        return torch.cat([network(part) for part in _tensor(x).split(_AT_ONCE)]).double().numpy()
 
 
 def _classifier(channels: int, num_classes: int, rng: torch.Generator) -> nn.Sequential:

@@ -15,23 +15,6 @@ _ROOM = 0.06
 
 
 @dataclass(frozen=True, kw_only=True)
-class IntervalBar:
-    """A score on the way from 0 to 1, in a box of 100 by 12.
-
-    Attributes:
-        low: lower end of its interval.
-        at: the score.
-        high: upper end of its interval.
-        real: the reference, or None.
-    """
-
-    low: float
-    at: float
-    high: float
-    real: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class CurvePicture:
     """A score over epsilon in a box of 240 by 132.
 
@@ -52,11 +35,11 @@ class CurvePicture:
     alt: str
 
 
-def interval_bar(line: ScoreLine) -> IntervalBar:
-    """Draw a score that is a share as a place between 0 and 1."""
+def interval_bar(line: ScoreLine) -> dict[str, float | None]:
+    """Draw a score that is a share on the way from 0 to 1, in a box of 100 by 12: its place, interval and reference."""
     score = line.score
     low, at, high = (100.0 * share for share in (score.low, score.value, score.high))
-    return IntervalBar(low=low, at=at, high=high, real=None if line.real is None else 100.0 * line.real.value)
+    return {"low": low, "at": at, "high": high, "real": None if line.real is None else 100.0 * line.real.value}
 
 
 def curve_picture(curve: ScoreCurve) -> CurvePicture:
