@@ -26,15 +26,7 @@ from gossamer.auditing.bounds import (
     epsilon_of_mu,
     mu_bound,
 )
-from gossamer.auditing.canaries import (
-    AnsweringDoor,
-    Canaries,
-    CanaryGradient,
-    CanarySanitizer,
-    GradientDoor,
-    tags_of,
-    toss_canaries,
-)
+from gossamer.auditing.canaries import Canaries, CanaryGradient, CanarySanitizer, tags_of, toss_canaries
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
 from gossamer.mechanisms.gate import StepGate
@@ -47,8 +39,8 @@ from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import Units, units_of_records
 from gossamer.privacy.adjacency import Unit
 
-MakeSanitizer = Callable[[OneOfManyPlan], AnsweringDoor]
-MakeGradient = Callable[[PoissonPlan, Units, tuple[Tensor, ...]], GradientDoor]
+MakeSanitizer = Callable[[OneOfManyPlan], OneOfManyReleaser]
+MakeGradient = Callable[[PoissonPlan, Units, tuple[Tensor, ...]], PoissonReleaser]
 
 ANSWER_NOTE = (
     "The unit that differs is taken to be in the draw, so that noise alone protects it. Epsilon is that of Gaussian "
@@ -281,7 +273,7 @@ def _only_canaries(plan: PoissonPlan, num_canaries: int) -> Units:
     return Units(unit=plan.unit, order=order, starts=starts, counts=counts, records_per_unit=m, marks=marks, seed=0)
 
 
-def _play_gradient(plan: PoissonPlan, canaries: Canaries, door: GradientDoor) -> np.ndarray:
+def _play_gradient(plan: PoissonPlan, canaries: Canaries, door: PoissonReleaser) -> np.ndarray:
     watched = CanaryGradient(door, plan, canaries)
     parameters = {"weights": torch.zeros(canaries.num)}
     for step in range(plan.num_steps):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -32,15 +31,7 @@ _GRID = 2.0**-8
 """Pairs of contents count as equally far apart if their distances differ by no more than the door's grid moves them."""
 
 
-class SummingDoor(Protocol):
-    """`OneShotReleaser`, or a door in its place."""
-
-    def release(self, step: int, chunks: Iterable[Slots]) -> Tensor:
-        """Release one noisy sum."""
-        ...
-
-
-MakeReleaser = Callable[[OneShotPlan], SummingDoor]
+MakeReleaser = Callable[[OneShotPlan], OneShotReleaser]
 
 
 def guard_sums(plan: OneShotPlan) -> OneShotReleaser:
@@ -110,11 +101,11 @@ class _Board:
         """Slots that play."""
         return len(self.contents[0][0].groups)
 
-    def play(self, door: SummingDoor, sides: np.ndarray) -> np.ndarray:
+    def play(self, door: OneShotReleaser, sides: np.ndarray) -> np.ndarray:
         """Run the plan once, slot s with its first content if ``sides[s]`` is 1: (slots, releases)."""
         return np.stack([self._score(step, door, sides) for step in range(len(self.contents))], axis=1)
 
-    def _score(self, step: int, door: SummingDoor, sides: np.ndarray) -> np.ndarray:
+    def _score(self, step: int, door: OneShotReleaser, sides: np.ndarray) -> np.ndarray:
         second, first = self.contents[step]
         is_first = torch.from_numpy(sides > 0)
         chosen = Slots(

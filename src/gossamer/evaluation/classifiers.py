@@ -31,11 +31,11 @@ _LEAST_SIDE = 4
 class Estimator(Protocol):
     """An estimator that learns classes from images and then names them."""
 
-    def fit(self, images: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
+    def fit(self, images: NDArray[np.floating], labels: NDArray[np.integer], /) -> None:
         """Learn from images (batch, channels, height, width) in [0, 1] and labels (batch,) in 0 .. classes - 1."""
         ...
 
-    def predict(self, images: NDArray[np.floating]) -> NDArray[np.integer]:
+    def predict(self, images: NDArray[np.floating], /) -> NDArray[np.integer]:
         """Return labels (batch,) of images (batch, channels, height, width)."""
         ...
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from gossamer.privacy.statement import shown_epsilon
-from gossamer.reports.page.figures import Mark
+from gossamer.reports.page.figures import Mark, points
 from gossamer.reports.page.kept import ScoreCurve, ScoreLine
 from gossamer.reports.page.wording import number
 
@@ -63,8 +63,8 @@ def curve_picture(curve: ScoreCurve) -> CurvePicture:
     shown = [min(scores, key=lambda score: score.value).value, max(scores, key=lambda score: score.value).value]
     words = [f"{number(score.value)} at epsilon {_short(epsilon)}" for epsilon, score in curve.points]
     return CurvePicture(
-        line=_points(x, at),
-        band=_points([*x, *reversed(x)], [*low, *reversed(high)]),
+        line=points(x, at, 6),
+        band=points([*x, *reversed(x)], [*low, *reversed(high)], 6),
         dots=tuple(Mark(x=one, y=other, text=text) for one, other, text in zip(x, at, words, strict=True)),
         x_ticks=tuple(Mark(x=place, y=0.0, text=_short(epsilon)) for place, epsilon in _apart(x, epsilons)),
         y_ticks=tuple(Mark(x=0.0, y=y_of(value), text=number(value)) for value in dict.fromkeys(shown)),
@@ -84,7 +84,3 @@ def _apart(x: list[float], epsilons: list[float]) -> list[tuple[float, float]]:
         if kept[-1][0] - place >= 24.0:
             kept.append((place, epsilon))
     return kept
-
-
-def _points(x: list[float], y: list[float]) -> str:
-    return " ".join(f"{one:g},{other:g}" for one, other in zip(x, y, strict=True))
