@@ -198,11 +198,7 @@ class EncoderTraining:
     """
 
     def __init__(
-        self,
-        x: NDArray[np.floating],
-        y: NDArray[np.integer],
-        num_classes: int,
-        settings: EncoderSettings | None = None,
+        self, x: NDArray[np.floating], y: NDArray[np.integer], num_classes: int, settings: EncoderSettings | None = None
     ) -> None:
         _check_images(x, x.shape[1:])
         image_shape = x.shape[1], x.shape[2], x.shape[3]

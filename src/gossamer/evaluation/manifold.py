@@ -37,12 +37,7 @@ class ManifoldScores:
 
 
 def manifold_scores(
-    synthetic: NDArray[np.floating],
-    real: NDArray[np.floating],
-    *,
-    num_neighbours: int = 5,
-    seed: int,
-    features: str,
+    synthetic: NDArray[np.floating], real: NDArray[np.floating], *, num_neighbours: int = 5, seed: int, features: str
 ) -> ManifoldScores:
     """Compute precision, recall, density and coverage in one pass over the distances.
 

@@ -16,11 +16,7 @@ from gossamer.evaluation.score import Basis, Score
 
 
 def mean_accuracy(
-    name: str,
-    predicted: NDArray[np.integer],
-    true: NDArray[np.integer],
-    basis: Basis,
-    rng: np.random.Generator,
+    name: str, predicted: NDArray[np.integer], true: NDArray[np.integer], basis: Basis, rng: np.random.Generator
 ) -> Score:
     """Score the accuracy averaged over classifiers (avg12: over twelve) and seeds.
 
@@ -48,11 +44,7 @@ def mean_accuracy(
 
 
 def mean_macro_f1(
-    name: str,
-    predicted: NDArray[np.integer],
-    true: NDArray[np.integer],
-    basis: Basis,
-    rng: np.random.Generator,
+    name: str, predicted: NDArray[np.integer], true: NDArray[np.integer], basis: Basis, rng: np.random.Generator
 ) -> Score:
     """Score the F1 averaged over the classes that occur in `true`, then over classifiers and seeds::
 

@@ -91,11 +91,7 @@ def _judge(
 
 
 def downstream_scores(
-    prefix: str,
-    suffix: str,
-    verdicts: Sequence[Sequence[Verdict]],
-    true: Sequence[NDArray[np.integer]],
-    basis: Basis,
+    prefix: str, suffix: str, verdicts: Sequence[Sequence[Verdict]], true: Sequence[NDArray[np.integer]], basis: Basis
 ) -> dict[str, Score]:
     """Score accuracy, macro-F1 and AUROC, mean over the classifiers, and the first two of each classifier.
 
@@ -142,12 +138,7 @@ def downstream_scores(
     return scores
 
 
-def auroc_score(
-    name: str,
-    probabilities: NDArray[np.floating],
-    true: NDArray[np.integer],
-    basis: Basis,
-) -> Score:
+def auroc_score(name: str, probabilities: NDArray[np.floating], true: NDArray[np.integer], basis: Basis) -> Score:
     """Score the area under the ROC curve of each class against all others, mean over occurring classes and classifiers.
 
     For a class with P series of it and N others, an area is the share of pairs that are in the right order, ties half::

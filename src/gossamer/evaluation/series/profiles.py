@@ -204,11 +204,7 @@ def _dissimilarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> f
 
 
 def _compared(
-    name: str,
-    profiles: tuple[NDArray[np.float64], NDArray[np.float64]],
-    measure: Measure,
-    seed: int,
-    source: str,
+    name: str, profiles: tuple[NDArray[np.float64], NDArray[np.float64]], measure: Measure, seed: int, source: str
 ) -> Score:
     if profiles[0].shape[1:] != profiles[1].shape[1:]:
         raise InputError(f"{name}: profiles of shape {profiles[0].shape[1:]} and {profiles[1].shape[1:]}; cut one")
