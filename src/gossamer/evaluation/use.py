@@ -88,19 +88,17 @@ class ImageAnswers(AbstractEvidence):
         real, drawn = [(REAL, seed) for seed in seeds], [(set_name(target, seed), seed) for seed in seeds]
 
         def side(suffix: str, fits: Sequence[tuple[str, int]], test: str) -> Side:
-            counts = {"real": 0, "synthetic": 0}
-            kinds = {name: "real" if name in (REAL, TEST) else "synthetic" for name in (fits[0][0], test)}
-            for name, kind in kinds.items():
-                counts[kind] += len(sets[name].labels)
-            learnt, tested = kinds.values()
+            numbers = {name: len(sets[name].labels) for name in (fits[0][0], test)}
+            num_real = sum(number for name, number in numbers.items() if name in (REAL, TEST))
+            learnt, tested = ("real" if name in (REAL, TEST) else "synthetic" for name in numbers)
             names = (one.name for one in suite.classifiers)
             return Side(
                 suffix=suffix,
                 words=f"trained on {learnt} images, tested on {tested} ones",
                 labels={name: np.stack([verdicts[train, name, seed][test] for train, seed in fits]) for name in names},
                 true=sets[test].labels,
-                num_synthetic=counts["synthetic"],
-                num_real=counts["real"],
+                num_synthetic=sum(numbers.values()) - num_real,
+                num_real=num_real,
                 seeds=tuple(seed for _, seed in fits),
             )
 

@@ -116,11 +116,10 @@ class SeriesAnswers(AbstractEvidence):
         found = {}
         for suffix, chosen, words in parts:
             number, tested = int(chosen.sum()), [true[chosen]] * len(self.seeds)
-            for way, trained, counts in (
-                ("tstr", self._drawn, (num_made, number)), ("trtr", self._real, (0, num_learnt + number)),
-            ):  # fmt: skip
+            ways = (("tstr", self._drawn, num_made, number), ("trtr", self._real, 0, num_learnt + number))
+            for way, trained, num_synthetic, num_real in ways:
                 learnt = "synthetic" if way == "tstr" else "real"
-                basis = Basis(*counts, self.seeds, f"trained on {learnt}, tested on {words}")
+                basis = Basis(num_synthetic, num_real, self.seeds, f"trained on {learnt}, tested on {words}")
                 rows = [
                     [dataclasses.replace(one, probabilities=one.probabilities[chosen]) for one in row]
                     for row in self._rows(trained, TEST)
