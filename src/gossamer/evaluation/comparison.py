@@ -53,7 +53,7 @@ class ComparedScore:
     def is_like_with_like(self) -> bool:
         """True if all values have one source and equal numbers of images.
 
-        If they have not, the row shows them but they answer different questions: a Frechet distance, for one,
+        If they have not, the row shows them but they answer different questions: a Frechet distance, for one, grows
         grows as the sample shrinks and means nothing across encoders.
         """
         return len({(cell.source, cell.num_synthetic, cell.num_real) for cell in self.cells if cell is not None}) <= 1
