@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from gossamer.auditing.composition import audit_fixed_pair
 from gossamer.auditing.mechanism import (
     Effort,
     MakeGradient,
@@ -19,6 +18,7 @@ from gossamer.auditing.mechanism import (
     audit_draws,
     audit_gradients,
     audit_samples,
+    audits_of,
 )
 from gossamer.auditing.one_shot import MakeReleaser, audit_sums, worst_pair
 from gossamer.auditing.result import AuditResult
@@ -34,6 +34,8 @@ from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import Units
 from gossamer.privacy.adjacency import Unit
+
+from .fixed_pair import audit_fixed_pair
 
 DELTA = 1e-5
 EFFORT = Effort(num_games=4000, num_bits=1000, confidence=0.99)
@@ -154,6 +156,20 @@ def test_progress_is_told_to_the_end() -> None:
     seen: list[tuple[int, int]] = []
     audit_draws(PLAN, DELTA, replace(EFFORT, num_bits=50), sanitizer(), lambda *done: seen.append(done))
     assert seen == [(20, 60), (40, 60), (60, 60)]
+
+
+def test_a_plan_registers_the_audits_of_its_mechanism_and_others_are_refused() -> None:
+    effort = replace(EFFORT, num_games=100, num_bits=20)
+    kinds = [[one.kind for one in audits_of(plan, DELTA, effort, lambda *_: None)] for plan in (PLAN, POISSON, SUMS)]
+    assert [len(found) for found in kinds] == [2, 2, 3]
+
+    class NewPlan:
+        """A mechanism that is not there yet."""
+
+    with pytest.raises(InputError, match="no audit is known for a NewPlan"):
+        audits_of(NewPlan(), DELTA, effort, lambda *_: None)  # type: ignore[arg-type]
+    audits_of.register(NewPlan, lambda plan, delta, effort, watch: ["its own"])
+    assert audits_of(NewPlan(), DELTA, effort, lambda *_: None) == ["its own"]  # type: ignore[arg-type]
 
 
 # ---- planted breaks -------------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from gossamer.driving import audited
 from gossamer.mechanisms.noise import KeyedNoise
 
 KEYS = {
@@ -155,7 +154,7 @@ def test_an_audit_leaves_no_trace_in_the_release_and_takes_no_step(gossamer: Cal
 
 
 def test_every_plan_that_can_be_run_can_be_audited() -> None:
-    from gossamer.auditing.mechanism import Effort
+    from gossamer.auditing.mechanism import Effort, audits_of
     from gossamer.errors import InputError
     from gossamer.methods.catalogue import METHODS
     from gossamer.privacy.slots import PublicSlots
@@ -165,4 +164,4 @@ def test_every_plan_that_can_be_run_can_be_audited() -> None:
         recipe = next(recipe for recipe in method.recipes if recipe.name.startswith("digits"))
         plan = method.plan(recipe.config, PublicSlots(1437))
         with pytest.raises(InputError, match="noise_multiplier"):
-            audited.audit_plan(plan, 1e-5, effort, lambda done, all: None)
+            audits_of(plan, 1e-5, effort, lambda done, all: None)

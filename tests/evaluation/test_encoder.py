@@ -53,15 +53,19 @@ def halves(channels: int = 1, height: int = 8, width: int = 8, seed: int = 0) ->
     return x, y
 
 
+def accuracy(encoder: Encoder, x: NDArray, y: NDArray) -> float:
+    return float(np.mean(encoder.encode(x).probabilities.argmax(axis=1) == y))
+
+
 def test_real_digits_are_learnt(encoder: Encoder, digits: tuple[NDArray, ...]) -> None:
-    assert encoder.accuracy(*digits[2:]) > 0.95
+    assert accuracy(encoder, *digits[2:]) > 0.95
 
 
 def test_shuffled_labels_teach_nothing(digits: tuple[NDArray, ...]) -> None:
     # 360 test images at chance 0.1: accuracy above 0.2 has probability below 1e-8.
     x, y, test_x, test_y = digits
     taught = train_encoder(x, np.random.default_rng(1).permutation(y), 10, QUICK)
-    assert taught.accuracy(test_x, test_y) < 0.2
+    assert accuracy(taught, test_x, test_y) < 0.2
 
 
 def test_features_span_all_their_dimensions(encoder: Encoder, digits: tuple[NDArray, ...]) -> None:
@@ -120,7 +124,7 @@ def test_equal_seeds_give_equal_weights_and_nothing_global_is_drawn() -> None:
 @pytest.mark.parametrize("max_shift", [0.0, 0.1])
 def test_any_shape_is_learnt(shape: tuple[int, int, int], max_shift: float) -> None:
     taught = train_encoder(*halves(*shape), 2, replace(QUICK, max_shift=max_shift))
-    assert taught.accuracy(*halves(*shape, seed=1)) > 0.9
+    assert accuracy(taught, *halves(*shape, seed=1)) > 0.9
     assert taught.encode(halves(*shape)[0]).features.shape == (60, 8)
 
 
@@ -141,9 +145,8 @@ def test_progress_comes_to_its_end_whatever_the_number_of_images(num_images: int
     x, y = halves()
     x, y = x[:num_images], np.arange(num_images) % 2
     training = EncoderTraining(x, y, 2, QUICK)
-    reports = list(training)
-    assert [report.num_done for report in reports] == list(range(1, 31))
-    assert {report.num_updates for report in reports} == {training.num_updates} == {30}
+    assert list(training) == list(range(1, 31))
+    assert training.num_updates == 30
     assert np.isfinite(training.encoder().encode(x).features).all()
 
 
@@ -267,7 +270,7 @@ def test_a_few_thousand_mnist_images_teach_what_they_should(data_dir: Path) -> N
     settings = EncoderSettings(num_epochs=1, min_updates=200, batch_size=64)
     taught = train_encoder(data.train.x[:6000].numpy(), data.train.y[:6000].numpy(), 10, settings)
     test_x, test_y = data.test.x[:2000].numpy(), data.test.y[:2000].numpy()
-    assert taught.accuracy(test_x, test_y) > 0.95
+    assert accuracy(taught, test_x, test_y) > 0.95
     real, inverted = (inception_score(taught.encode(x).probabilities, seed=0) for x in (test_x, 1 - test_x))
     assert real.value > 7.5
     assert inverted.high < real.low

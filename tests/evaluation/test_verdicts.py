@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from gossamer.errors import InputError
-from gossamer.evaluation.verdicts import Basis, calibrated_accuracy, mean_accuracy, mean_macro_f1
+from gossamer.evaluation.score import Basis
+from gossamer.evaluation.verdicts import calibrated_accuracy, mean_accuracy, mean_macro_f1
 
 TRUE = np.random.default_rng(0).integers(10, size=400)
 

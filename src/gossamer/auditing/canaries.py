@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
+from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
-from gossamer.mechanisms.poisson.door import RecordLosses, Tensors
+from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 
 _TOO_LONG = 10.0
@@ -25,22 +25,6 @@ _TOO_LONG = 10.0
 
 HONEST, ABSENT = -1, -2
 """Tags of records: one that is no canary, and a canary that is not there, as its bit says."""
-
-
-class AnsweringDoor(Protocol):
-    """`OneOfManyReleaser`, or a door in its place."""
-
-    def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
-        """Release the sanitized gradients of one step."""
-        ...
-
-
-class GradientDoor(Protocol):
-    """`PoissonReleaser`, or a door in its place."""
-
-    def release(self, step: int, parameters: Tensors, losses: RecordLosses) -> Tensors:
-        """Release the sanitized gradient of one step."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,7 +70,7 @@ class CanarySanitizer:
         canaries: at most as many as critics.
     """
 
-    def __init__(self, door: AnsweringDoor, plan: OneOfManyPlan, canaries: Canaries) -> None:
+    def __init__(self, door: OneOfManyReleaser, plan: OneOfManyPlan, canaries: Canaries) -> None:
         if canaries.num > plan.num_critics:
             raise InputError(f"{canaries.num} canaries but {plan.num_critics} critics: one critic is one canary")
         self.plan = plan
@@ -152,7 +136,7 @@ class CanaryGradient:
         canaries: at most as many as parameters.
     """
 
-    def __init__(self, door: GradientDoor, plan: PoissonPlan, canaries: Canaries) -> None:
+    def __init__(self, door: PoissonReleaser, plan: PoissonPlan, canaries: Canaries) -> None:
         self.plan = plan
         self.evidence = torch.zeros(canaries.num, dtype=torch.float64)
         self._door = door

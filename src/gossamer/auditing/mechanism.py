@@ -8,8 +8,9 @@ sampling.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,28 +26,21 @@ from gossamer.auditing.bounds import (
     epsilon_of_mu,
     mu_bound,
 )
-from gossamer.auditing.canaries import (
-    AnsweringDoor,
-    Canaries,
-    CanaryGradient,
-    CanarySanitizer,
-    GradientDoor,
-    tags_of,
-    toss_canaries,
-)
+from gossamer.auditing.canaries import Canaries, CanaryGradient, CanarySanitizer, tags_of, toss_canaries
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import Units, units_of_records
 from gossamer.privacy.adjacency import Unit
 
-MakeSanitizer = Callable[[OneOfManyPlan], AnsweringDoor]
-MakeGradient = Callable[[PoissonPlan, Units, tuple[Tensor, ...]], GradientDoor]
+MakeSanitizer = Callable[[OneOfManyPlan], OneOfManyReleaser]
+MakeGradient = Callable[[PoissonPlan, Units, tuple[Tensor, ...]], PoissonReleaser]
 
 ANSWER_NOTE = (
     "The unit that differs is taken to be in the draw, so that noise alone protects it. Epsilon is that of Gaussian "
@@ -93,6 +87,32 @@ Watch = Callable[[int, int], None]
 """A listener that is told the number of bits played, and the number of all bits."""
 
 
+@functools.singledispatch
+def audits_of(plan: AbstractPlan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
+    """Play every game that suits a plan. Each mechanism registers its own, beside its audits.
+
+    Args:
+        plan: the plan with the claim.
+        delta: of the claim.
+        effort: games, bits and confidence.
+        watch: told of the progress.
+
+    Raises:
+        InputError: no audit is known for it.
+    """
+    raise InputError(f"no audit is known for a {type(plan).__name__}; use a run of another method")
+
+
+@audits_of.register
+def _audits_of_draws(plan: OneOfManyPlan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
+    return [audit_answers(plan, delta, effort), audit_draws(plan, delta, effort, watch=watch)]
+
+
+@audits_of.register
+def _audits_of_samples(plan: PoissonPlan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
+    return [audit_gradients(plan, delta, effort), audit_samples(plan, delta, effort, watch=watch)]
+
+
 def guard(plan: OneOfManyPlan) -> OneOfManyReleaser:
     """Make the door of the library, with a key of its own."""
     return OneOfManyReleaser(plan, KeyedNoise(), gate=StepGate(plan))
@@ -132,13 +152,9 @@ def audit_answers(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeS
         answer = 2 * plan.group_clip_norm * sign[:, None, None] * direction
         released = door.release(step, lambda coins, answer=answer: answer)
         found.append((released.double().unflatten(0, (num_groups, per_group)) * direction).sum(dim=(1, 2)))
-    return of_games(
-        "mechanism: one answer",
-        _sorted_by_sign(torch.stack(found).flatten().numpy(), signs.flatten().numpy()),
-        math.sqrt(per_group) * plan.sensitivity / plan.noise_std,
-        delta,
-        effort.confidence,
-    )
+    games = games_by_side(torch.stack(found).flatten().numpy(), signs.flatten().numpy() > 0)
+    claimed_mu = math.sqrt(per_group) * plan.sensitivity / plan.noise_std
+    return of_games("mechanism: one answer", games, claimed_mu, delta, effort.confidence)
 
 
 def audit_gradients(
@@ -151,11 +167,7 @@ def audit_gradients(
     Guarantee: with a true claim the bound on mu exceeds ``1 / noise_multiplier`` with a probability of at most one
     minus the confidence.
 
-    Args:
-        plan: the plan with the claim.
-        delta: of the claim.
-        effort: games and confidence.
-        make: the door for a plan, units and records.
+    Args: as of `audit_answers`, but that `make` gives the door for a plan, units and records.
     """
     rng, width = np.random.default_rng(effort.seed), min(_AT_ONCE, effort.num_games)
     num_steps = -(-effort.num_games // width)
@@ -168,15 +180,15 @@ def audit_gradients(
         one = replace(everyone, num_steps=1)
         evidence.append(_play_gradient(one, canaries, make(one, units_of_records(width), (tags_of(canaries, width),))))
         bits.append(canaries.bits.numpy())
-    games = _sorted_by_sign(np.concatenate(evidence), np.concatenate(bits))
+    games = games_by_side(np.concatenate(evidence), np.concatenate(bits) > 0)
     claimed_mu = plan.sensitivity / plan.noise_std
     return of_games("mechanism: one gradient", games, claimed_mu, delta, effort.confidence)
 
 
-def _sorted_by_sign(evidence: np.ndarray, signs: np.ndarray) -> Games:
-    first, second = evidence[signs > 0], evidence[signs < 0]
-    num = min(len(first), len(second))
-    return Games(first=first[:num], second=second[:num])
+def games_by_side(evidence: np.ndarray, is_first: np.ndarray) -> Games:
+    """Sort the statistics of games by the data set that each was played on, as many of either side."""
+    num = min(int(is_first.sum()), int((~is_first).sum()))
+    return Games(first=evidence[is_first][:num], second=evidence[~is_first][:num])
 
 
 def of_games(
@@ -212,12 +224,7 @@ def audit_draws(
 
     Guarantee: with a true claim the bound exceeds the claim with a probability of at most one minus the confidence.
 
-    Args:
-        plan: the plan with the claim.
-        delta: of the claim.
-        effort: bits and confidence.
-        make: the door for a plan.
-        watch: told of the progress.
+    Args: as of `audit_answers`. `watch` is told of the progress.
     """
     num = min(plan.num_critics, _MOST_CANARIES, max(16, 200_000_000 // (plan.num_steps * plan.batch_size)))
 
@@ -243,12 +250,7 @@ def audit_samples(
 
     Guarantee: as `audit_draws`.
 
-    Args:
-        plan: the plan with the claim.
-        delta: of the claim.
-        effort: bits and confidence.
-        make: the door for a plan, units and records.
-        watch: told of the progress.
+    Args: as of `audit_gradients`. `watch` is told of the progress.
     """
     num = min(plan.num_slots, _MOST_CANARIES)
 
@@ -271,7 +273,7 @@ def _only_canaries(plan: PoissonPlan, num_canaries: int) -> Units:
     return Units(unit=plan.unit, order=order, starts=starts, counts=counts, records_per_unit=m, marks=marks, seed=0)
 
 
-def _play_gradient(plan: PoissonPlan, canaries: Canaries, door: GradientDoor) -> np.ndarray:
+def _play_gradient(plan: PoissonPlan, canaries: Canaries, door: PoissonReleaser) -> np.ndarray:
     watched = CanaryGradient(door, plan, canaries)
     parameters = {"weights": torch.zeros(canaries.num)}
     for step in range(plan.num_steps):

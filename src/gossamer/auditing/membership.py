@@ -70,15 +70,8 @@ def attack_by_distance(records: Floats, synthetic: Floats, reference: Floats) ->
 def attack_by_density_ratio(records: Floats, synthetic: Floats, reference: Floats) -> Floats:
     """Score records by the synthetic records' density over the reference records', by distances to fifth neighbours.
 
-    Both densities are estimated in the first principal directions of the synthetic records.
-
-    Args:
-        records: (n, d), to be scored.
-        synthetic: (m, d).
-        reference: (r, d), real records that are neither members nor scored.
-
-    Returns:
-        (n,), large speaks for a member.
+    Both densities are estimated in the first principal directions of the synthetic records. Arguments and result are as
+    of `attack_by_distance`.
 
     References: van Breugel, Sun, Qian, van der Schaar 2023, "Membership inference attacks against synthetic data
         through overfitting detection".

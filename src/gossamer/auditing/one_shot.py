@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gossamer.auditing.bounds import Games
-from gossamer.auditing.mechanism import Effort, of_games
+from gossamer.auditing.mechanism import Effort, Watch, audits_of, games_by_side, of_games
 from gossamer.auditing.result import AuditResult
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import KeyedNoise
@@ -33,20 +31,17 @@ _GRID = 2.0**-8
 """Pairs of contents count as equally far apart if their distances differ by no more than the door's grid moves them."""
 
 
-class SummingDoor(Protocol):
-    """`OneShotReleaser`, or a door in its place."""
-
-    def release(self, step: int, chunks: Iterable[Slots]) -> Tensor:
-        """Release one noisy sum."""
-        ...
-
-
-MakeReleaser = Callable[[OneShotPlan], SummingDoor]
+MakeReleaser = Callable[[OneShotPlan], OneShotReleaser]
 
 
 def guard_sums(plan: OneShotPlan) -> OneShotReleaser:
     """Make the door of the library, with a key of its own."""
     return OneShotReleaser(plan, KeyedNoise(), gate=StepGate(plan))
+
+
+@audits_of.register
+def _audits_of_sums(plan: OneShotPlan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
+    return audit_sums(plan, delta, effort)
 
 
 def audit_sums(
@@ -82,14 +77,9 @@ def audit_sums(
         ]
     confidence = 1 - (1 - effort.confidence) / len(claims)
     return tuple(
-        of_games(kind, _games(score, is_first), claimed_mu, delta, confidence, NOTE)
+        of_games(kind, games_by_side(score, is_first), claimed_mu, delta, confidence, NOTE)
         for kind, score, claimed_mu in claims
     )
-
-
-def _games(scores: np.ndarray, is_first: np.ndarray) -> Games:
-    num = min(int(is_first.sum()), int((~is_first).sum()))
-    return Games(first=scores[is_first][:num], second=scores[~is_first][:num])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,11 +101,11 @@ class _Board:
         """Slots that play."""
         return len(self.contents[0][0].groups)
 
-    def play(self, door: SummingDoor, sides: np.ndarray) -> np.ndarray:
+    def play(self, door: OneShotReleaser, sides: np.ndarray) -> np.ndarray:
         """Run the plan once, slot s with its first content if ``sides[s]`` is 1: (slots, releases)."""
         return np.stack([self._score(step, door, sides) for step in range(len(self.contents))], axis=1)
 
-    def _score(self, step: int, door: SummingDoor, sides: np.ndarray) -> np.ndarray:
+    def _score(self, step: int, door: OneShotReleaser, sides: np.ndarray) -> np.ndarray:
         second, first = self.contents[step]
         is_first = torch.from_numpy(sides > 0)
         chosen = Slots(
@@ -128,7 +118,9 @@ class _Board:
 
 def _board_of(plan: OneShotPlan) -> _Board:
     """Lay out as many slots as may play without meeting: one slot if the worst pair lies in two groups."""
-    small = [_small(release.contribution) for release in plan.releases]
+    whole = (release.contribution for release in plan.releases)
+    # Two coordinates and two groups at most have the same bound and sensitivity.
+    small = [replace(one, dim=min(one.dim, 2), num_groups=min(one.num_groups, 2)) for one in whole]
     pairs = [worst_pair(contribution) for contribution in small]
     is_apart = all(torch.equal(first.groups, second.groups) for first, second in pairs)
     num = min(_MOST_AT_ONCE, plan.num_slots) if is_apart else 1
@@ -143,11 +135,6 @@ def _board_of(plan: OneShotPlan) -> _Board:
     )
     narrow = replace(plan, unit=Unit.RECORD, releases=wide)
     return _Board(plan=narrow, contents=contents, directions=directions)
-
-
-def _small(contribution: Contribution) -> Contribution:
-    """Shrink a plan to two coordinates and two groups at most, with the same bound and sensitivity."""
-    return replace(contribution, dim=min(contribution.dim, 2), num_groups=min(contribution.num_groups, 2))
 
 
 def _totals(contribution: Contribution, slots: Slots) -> Tensor:

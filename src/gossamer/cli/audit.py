@@ -18,7 +18,7 @@ from rich.table import Table
 
 from gossamer.auditing.bounds import Guesses
 from gossamer.auditing.canaries import toss_canaries
-from gossamer.auditing.mechanism import Effort, of_guesses
+from gossamer.auditing.mechanism import Effort, audits_of, of_guesses
 from gossamer.auditing.membership import WARNING, AttackScore, infer_membership
 from gossamer.auditing.result import AuditResult
 from gossamer.cli.arguments import choose, read_arguments
@@ -27,7 +27,12 @@ from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series_choice import load_chosen
+<<<<<<< HEAD
 from gossamer.driving.audited import audit_plan, num_canaries_for, play_training
+=======
+from gossamer.driving.audited import num_canaries_for, play_training
+from gossamer.driving.estimate import estimate_cost
+>>>>>>> shrinkB
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import check_held_out, load_again, slots_kept
 from gossamer.errors import InputError, PrivacyError, ResourceError
@@ -143,7 +148,7 @@ def _mechanism(asked: AuditMechanism) -> int:
     folder = RunFolder.open(asked.run)
     job, plan = _planned(folder)
     with progress() as watched:
-        results = audit_plan(plan, job.delta, effort, lambda done, all: watched.count("bits", done, all))
+        results = audits_of(plan, job.delta, effort, lambda done, all: watched.count("bits", done, all))
     return _conclude(folder, results, asked.json)
 
 

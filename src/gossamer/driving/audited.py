@@ -1,13 +1,13 @@
-"""Audits of a run: games against the doors of its plan, and whole trainings with canaries on random records."""
+"""Audits of a run: whole trainings with canaries on random records."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+<<<<<<< HEAD
 from gossamer.auditing.canaries import (
     Canaries,
     CanaryGradient,
@@ -18,71 +18,32 @@ from gossamer.auditing.mechanism import Effort, Watch, audit_answers, audit_draw
 from gossamer.auditing.one_shot import audit_sums
 from gossamer.auditing.result import AuditResult
 from gossamer.data.records import AbstractSpec, RecordSet
+=======
+from gossamer.auditing.canaries import Canaries, CanaryGradient, CanarySanitizer, tags_of
+from gossamer.data.records import AbstractSpec
+from gossamer.driving.estimate import random_records
+from gossamer.driving.kinds_of_plans import training_share
+>>>>>>> shrinkB
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
-from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
-from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.plan import AbstractPlan
+<<<<<<< HEAD
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.methods.catalogue import method_of
 from gossamer.methods.cost import random_records
 from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
+=======
+from gossamer.mechanisms.poisson.door import PoissonReleaser
+from gossamer.methods.catalogue import book_of
+from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.gs_wgan.training import GSWGANConfig
+>>>>>>> shrinkB
 from gossamer.methods.method import AbstractTraining, RunContext
 from gossamer.privacy.slots import PublicSlots
 
 MOST_CANARIES = 1000
-
-
-def audit_plan(plan: AbstractPlan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
-    """Play every game that suits a plan.
-
-    Raises:
-        InputError: no audit is known for it.
-    """
-    match plan:
-        case OneOfManyPlan():
-            return [audit_answers(plan, delta, effort), audit_draws(plan, delta, effort, watch=watch)]
-        case PoissonPlan():
-            return [audit_gradients(plan, delta, effort), audit_samples(plan, delta, effort, watch=watch)]
-        case OneShotPlan():
-            return [*audit_sums(plan, delta, effort)]
-    raise InputError(f"no audit is known for a {type(plan).__name__}; use a run of another method")
-
-
-class CanaryGSWGAN(GSWGANTraining):
-    """GS-WGAN with some critics that answer with their canary in place of a learnt gradient."""
-
-    releaser: Any  # type: ignore[assignment]
-
-    def __init__(
-        self,
-        config: GSWGANConfig,
-        records: RecordSet,
-        canaries: Canaries,
-        noise: AbstractNoise,
-        context: RunContext,
-    ) -> None:
-        super().__init__(config, records, noise, context)
-        self.releaser = self.watched = CanarySanitizer(self.releaser, self.plan, canaries)
-
-
-class CanaryDPCGAN(DPCGANTraining):
-    """DP-CGAN with some records that have their canary for a gradient, or are not there."""
-
-    releaser: Any  # type: ignore[assignment]
-
-    def __init__(
-        self,
-        config: DPCGANConfig,
-        records: RecordSet,
-        canaries: Canaries,
-        noise: AbstractNoise,
-        context: RunContext,
-    ) -> None:
-        super().__init__(config, records, noise, context)
-        tagged = self.releaser.also_reading(tags_of(canaries, records.num_records))
-        self.releaser = self.watched = CanaryGradient(tagged, self.plan, canaries)
 
 
 def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
@@ -126,16 +87,24 @@ def play_training(
     records = random_records(spec, max(canaries.num, slots.to_learn_from))
     # The generator is thrown away: the statement, and so delta, says nothing.
     context, noise = RunContext(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
-    training: CanaryGSWGAN | CanaryDPCGAN
-    match config:
-        case GSWGANConfig():
-            training = CanaryGSWGAN(config, records, canaries, noise, context)
-        case DPCGANConfig():
-            training = CanaryDPCGAN(config, records, canaries, noise, context)
+    training = book_of(config).method.start(config, records, noise, context)
+    watched = _planted(training, canaries, records.num_records)
+    _finish(training)
+    return watched.evidence.numpy()
+
+
+def _planted(training: Any, canaries: Canaries, num_records: int) -> CanarySanitizer | CanaryGradient:
+    """Put canaries in the place of some critics or records of a training that has not begun, and listen."""
+    match training.releaser:
+        case OneOfManyReleaser():
+            watched = CanarySanitizer(training.releaser, training.plan, canaries)
+        case PoissonReleaser():
+            tagged = training.releaser.also_reading(tags_of(canaries, num_records))
+            watched = CanaryGradient(tagged, training.plan, canaries)
         case _:
             raise InputError("canaries are planted into gs-wgan and dp-cgan alone; use `gossamer audit mechanism`")
-    _finish(training)
-    return training.watched.evidence.numpy()
+    training.releaser = watched
+    return watched
 
 
 def _finish(training: AbstractTraining) -> None:

@@ -117,7 +117,7 @@ class ReleasedGenerator:
             return image_grid(x, y)
         with from_extra("series", "a picture of time series"):
             from gossamer.reports.curves import picture_of
-            from gossamer.reports.series_grid import series_grid
+            from gossamer.reports.series import series_grid
         return picture_of(series_grid(x, y, self.spec.class_names))
 
     def save(self, path: str | Path) -> Path:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gossamer.errors import InputError
 
 NUM_RESAMPLES = 1000
-_NORMAL_QUANTILE_975 = 1.959963984540054
+NORMAL_QUANTILE_975 = 1.959963984540054
 _VALUES_AT_ONCE = 2**22
 
 
@@ -86,5 +86,5 @@ def normal_interval(
     """
     if num_resamples < 2:
         raise InputError(f"num_resamples must be at least 2, not {num_resamples}")
-    half_width = _NORMAL_QUANTILE_975 * float(np.std([resampled(rng) for _ in range(num_resamples)], ddof=1))
+    half_width = NORMAL_QUANTILE_975 * float(np.std([resampled(rng) for _ in range(num_resamples)], ddof=1))
     return max(lowest, value - half_width), value + half_width

@@ -9,7 +9,6 @@ scored again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
-from gossamer.evaluation.classifiers import Estimator
+from gossamer.evaluation.classifiers import Estimator, Shares
 from gossamer.evaluation.workers import Task, one_thread, perform_all
 
 # Images that differ by less than rounding are the same image: a variance of it would only be divided by.
@@ -43,7 +42,13 @@ class LabelledImages:
 
     def __post_init__(self) -> None:
         _check_images(self.name, self.images)
-        _check_labels(self.name, self.labels, len(self.images))
+        if self.labels.shape != (len(self.images),):
+            raise InputError(
+                f"{self.name}: labels of shape {self.labels.shape} for {len(self.images)} images; give one label for "
+                "each"
+            )
+        if not np.issubdtype(self.labels.dtype, np.integer):
+            raise InputError(f"{self.name}: labels of type {self.labels.dtype}; give integers")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,14 +61,12 @@ class Predictions:
     Args:
         task: the task.
         labels: name of test set -> (batch,) predicted labels, int64.
-        fit_seconds: time that fitting took, measured, so never twice the same.
         note: empty, or the reason why it could not be fitted. Its labels are then all the training set's commonest
             (the smallest of several).
     """
 
     task: Task
     labels: Mapping[str, NDArray[np.int64]]
-    fit_seconds: float
     note: str
 
 
@@ -89,7 +92,7 @@ def predict_all(
             checked before anything is fitted.
         ResourceError: a worker died, most likely for want of memory.
     """
-    ordered = sorted(tasks, key=lambda task: -_cost(task, sets))
+    ordered = sorted(tasks, key=lambda task: -task.classifier.typical_seconds * len(_set(task.train, sets).labels))
     if num_workers < 1:
         raise InputError(f"num_workers must be at least 1, not {num_workers}")
     for task in ordered:
@@ -97,19 +100,13 @@ def predict_all(
     return perform_all(_perform, ordered, sets, num_workers)
 
 
-def _cost(task: Task, sets: Mapping[str, LabelledImages]) -> float:
-    return task.classifier.typical_seconds * len(_set(task.train, sets).labels)
-
-
 def _perform(task: Task, sets: Mapping[str, LabelledImages]) -> Predictions:
     train = sets[task.train]
     classes, targets = np.unique(train.labels, return_inverse=True)
     with one_thread():
-        start = time.perf_counter()
         estimator, note = _fitted(task, train, targets)
-        seconds = time.perf_counter() - start
         labels = {name: classes[estimator.predict(sets[name].images)].astype(np.int64) for name in task.tests}
-    return Predictions(task=task, labels=labels, fit_seconds=seconds, note=note)
+    return Predictions(task=task, labels=labels, note=note)
 
 
 def _fitted(task: Task, train: LabelledImages, targets: NDArray[np.integer]) -> tuple[Estimator, str]:
@@ -124,45 +121,25 @@ def _fitted(task: Task, train: LabelledImages, targets: NDArray[np.integer]) -> 
             raise
         except ValueError as error:
             reason = str(error).split("\n")[0].rstrip(".")
-    guess = _ConstantGuess(int(np.bincount(targets).argmax()))
+    guess = Shares()
+    guess.fit(train.images, targets)
     return guess, f"{task.classifier.name} cannot learn from {train.name}: {reason}; its best constant guess counts"
-
-
-@dataclass(frozen=True)
-class _ConstantGuess:
-    target: int
-
-    def fit(self, images: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
-        """There is nothing to learn."""
-
-    def predict(self, images: NDArray[np.floating]) -> NDArray[np.integer]:
-        return np.full(len(images), self.target)
 
 
 def _check_task(task: Task, sets: Mapping[str, LabelledImages]) -> None:
     train = _set(task.train, sets)
-    _check_classes(train)
-    for name in task.tests:
-        tested = _set(name, sets)
-        _check_shapes(train, tested.name, tested.images)
+    if len(np.unique(train.labels)) < 2:
+        raise InputError(f"{train.name}: one class only; a classifier needs at least two, so train on more samples")
+    for tested in (_set(name, sets) for name in task.tests):
+        own, its = train.images.shape[1:], tested.images.shape[1:]
+        if own != its:
+            raise InputError(f"{tested.name}: images of shape {its}, but {train.name} has {own}; resize one")
 
 
 def _set(name: str, sets: Mapping[str, LabelledImages]) -> LabelledImages:
     if name not in sets:
         raise InputError(f"there is no set {name!r}; the sets are {', '.join(sets)}")
     return sets[name]
-
-
-def _check_classes(train: LabelledImages) -> None:
-    if len(np.unique(train.labels)) < 2:
-        raise InputError(f"{train.name}: one class only; a classifier needs at least two, so train on more samples")
-
-
-def _check_shapes(train: LabelledImages, name: str, images: NDArray[np.floating]) -> None:
-    if train.images.shape[1:] != images.shape[1:]:
-        raise InputError(
-            f"{name}: images of shape {images.shape[1:]}, but {train.name} has {train.images.shape[1:]}; resize one"
-        )
 
 
 def _check_images(name: str, images: NDArray[np.floating]) -> None:
@@ -173,10 +150,3 @@ def _check_images(name: str, images: NDArray[np.floating]) -> None:
     wrong = np.flatnonzero(~((images >= 0) & (images <= 1)).all(axis=(1, 2, 3)))
     if wrong.size:
         raise InputError(f"{name}: image {wrong[0]} has a value that is NaN or outside [0, 1]; mend or remove it")
-
-
-def _check_labels(name: str, labels: NDArray[np.integer], num_images: int) -> None:
-    if labels.shape != (num_images,):
-        raise InputError(f"{name}: labels of shape {labels.shape} for {num_images} images; give one label for each")
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"{name}: labels of type {labels.dtype}; give integers")

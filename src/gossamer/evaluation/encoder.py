@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
 from gossamer.errors import InputError
+from gossamer.evaluation.classifiers import channels_last, equal_batches, updates
 
 ENCODER_FORMAT: Final = 1
 """Part of every cache key and state: changes when equal settings no longer mean an equal encoder."""
@@ -56,13 +57,8 @@ class EncoderSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("num_features", 2),
-            ("width", 1),
-            ("num_epochs", 1),
-            ("min_updates", 1),
-            ("batch_size", 2),
-        ):
+        least_of = {"num_features": 2, "width": 1, "num_epochs": 1, "min_updates": 1, "batch_size": 2}
+        for name, least in least_of.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} of the encoder must be at least {least}, not {getattr(self, name)}")
         if not (self.peak_learning_rate > 0 and math.isfinite(self.peak_learning_rate)):
@@ -139,23 +135,11 @@ class Encoder:
         _check_images(x, self.image_shape)
         network = self._network()
         with torch.no_grad():
-            parts = [network.features(_tensor(part)) for part in np.array_split(x, _num_parts(len(x)))]
+            num_parts = math.ceil(len(x) / _ENCODING_BATCH_SIZE)
+            parts = [network.features(channels_last(part)) for part in np.array_split(x, num_parts)]
             features = torch.cat(parts)
             probabilities = network.head(features).double().softmax(dim=1)
         return Encoded(features=features.double().numpy(), probabilities=probabilities.numpy())
-
-    def accuracy(self, x: NDArray[np.floating], y: NDArray[np.integer]) -> float:
-        """Fraction of images of which the most probable class is the label.
-
-        Args:
-            x: (num_images, *image_shape) in [0, 1].
-            y: (num_images,) integers in 0 .. num_classes - 1.
-
-        Raises:
-            InputError: images or labels break a rule.
-        """
-        _check_labels(y, len(x), self.num_classes)
-        return float(np.mean(self.encode(x).probabilities.argmax(axis=1) == y))
 
     def state_tree(self) -> dict[str, Any]:
         """Return all but the weights, as plain JSON. With `weights` it is all that `from_state` needs."""
@@ -194,19 +178,6 @@ class Encoder:
         return network.eval()
 
 
-@dataclass(frozen=True, kw_only=True)
-class EncoderReport:
-    """One update is done.
-
-    Attributes:
-        num_done: updates done.
-        num_updates: updates in all.
-    """
-
-    num_done: int
-    num_updates: int
-
-
 class EncoderTraining:
     """A training that the caller drives: iterate over it, and take the encoder at the end.
 
@@ -227,11 +198,7 @@ class EncoderTraining:
     """
 
     def __init__(
-        self,
-        x: NDArray[np.floating],
-        y: NDArray[np.integer],
-        num_classes: int,
-        settings: EncoderSettings | None = None,
+        self, x: NDArray[np.floating], y: NDArray[np.integer], num_classes: int, settings: EncoderSettings | None = None
     ) -> None:
         _check_images(x, x.shape[1:])
         image_shape = x.shape[1], x.shape[2], x.shape[3]
@@ -242,24 +209,19 @@ class EncoderTraining:
         self.settings = settings or EncoderSettings()
         self.num_updates = self.settings.num_updates(len(x))
         self._image_shape, self._num_classes = image_shape, num_classes
-        self._images, self._targets = _tensor(x), torch.from_numpy(np.array(y, dtype=np.int64))
+        self._images, self._targets = channels_last(x), torch.from_numpy(np.array(y, dtype=np.int64))
         self._rng = torch.Generator().manual_seed(self.settings.seed)
         self._network = _Network(self.settings, image_shape, num_classes)
         self._network.initialise(self._rng)
 
-    def __iter__(self) -> Iterator[EncoderReport]:
-        """All updates, a report after each."""
-        rate = self.settings.peak_learning_rate
-        optimizer = torch.optim.Adam(self._network.parameters(), lr=rate)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=rate, total_steps=self.num_updates)
+    def __iter__(self) -> Iterator[int]:
+        """Do all updates. The number done is told after each."""
         self._network.train()
-        for num_done, batch in enumerate(self._batches(), start=1):
-            optimizer.zero_grad()
-            logits = self._network(self._shifted(self._images[batch]))
-            F.cross_entropy(logits, self._targets[batch]).backward()
-            optimizer.step()
-            schedule.step()
-            yield EncoderReport(num_done=num_done, num_updates=self.num_updates)
+
+        def loss(batch: Tensor) -> Tensor:
+            return F.cross_entropy(self._network(self._shifted(self._images[batch])), self._targets[batch])
+
+        yield from updates(self._network, self._batches(), self.num_updates, loss, self.settings.peak_learning_rate)
 
     def encoder(self) -> Encoder:
         """Return the encoder as it is now. Take it when the iteration has ended.
@@ -275,14 +237,8 @@ class EncoderTraining:
         )
 
     def _batches(self) -> Iterator[Tensor]:
-        """Batches of one size, cut from one permutation after the other: batch norm cannot do with a single image."""
-        size = min(self.settings.batch_size, len(self._images))
-        waiting = torch.empty(0, dtype=torch.int64)
-        for _ in range(self.num_updates):
-            if len(waiting) < size:
-                waiting = torch.cat([waiting, torch.randperm(len(self._images), generator=self._rng)])
-            yield waiting[:size]
-            waiting = waiting[size:]
+        # Of one size: batch norm cannot do with a single image.
+        return equal_batches(len(self._images), self.settings.batch_size, self.num_updates, self._rng)
 
     def _shifted(self, images: Tensor) -> Tensor:
         """Move each image on its own. The pixels that come in at an edge repeat the edge."""
@@ -339,15 +295,6 @@ def _pooled_block(num_in: int, num_out: int) -> list[nn.Module]:
         nn.MaxPool2d(2, ceil_mode=True),
         nn.ReLU(),
     ]
-
-
-def _num_parts(num_images: int) -> int:
-    return math.ceil(num_images / _ENCODING_BATCH_SIZE)
-
-
-def _tensor(images: NDArray[np.floating]) -> Tensor:
-    # Channels last is a third faster on a CPU.
-    return torch.from_numpy(np.array(images, dtype=np.float32)).contiguous(memory_format=torch.channels_last)
 
 
 def _check_shape(image_shape: tuple[int, int, int], num_classes: int) -> None:

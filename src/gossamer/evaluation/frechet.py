@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import normal_interval
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 
 NUM_RESAMPLES = 40
 _MOST_PARTS = 4
@@ -101,12 +102,12 @@ def frechet_distance(
         num_resamples=num_resamples,
         lowest=0.0,
     )
-    return Score(
-        name="frechet_distance", value=value, low=low, high=high, higher_is_better=False,
-        num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,),
-        source=f"Frechet distance between Gaussians (Dowson, Landau 1982) fitted to {features}; biased upwards, the "
-        "more the fewer samples there are, which the interval, over the choice of the samples of both sets, omits.",
-    )  # fmt: skip
+    source = (
+        f"Frechet distance between Gaussians (Dowson, Landau 1982) fitted to {features}; biased upwards, the more the "
+        "fewer samples there are, which the interval, over the choice of the samples of both sets, omits."
+    )
+    basis = Basis(num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,), source=source)
+    return basis.distance("frechet_distance", (value, low, high))
 
 
 def extrapolated_frechet_distance(
@@ -124,13 +125,8 @@ def extrapolated_frechet_distance(
     distance, averaged over the parts, is regressed on p, and the value is the line's intercept at p = 0. Chong and
     Forsyth shrink the synthetic set alone. Both are shrunk here, because a finite real set adds a bias of its own.
 
-    Args:
-        synthetic: (num_synthetic, num_features), finite.
-        real: (num_real, num_features), finite.
-        seed: draws the parts and the resamples of the interval.
-        features: names the space, "64 features of the encoder trained on mnist".
-        permit_few_samples: allow fewer than four times as many samples as features, where the bias is no longer b/n.
-        num_resamples: bootstrap resamples of both sets, at least 2.
+    Args: as of `frechet_distance`. The seed draws the parts, too, and `permit_few_samples` allows fewer than four times
+    as many samples as features, where the bias is no longer b/n.
 
     Returns:
         The score ``frechet_distance_extrapolated`` with a normal bootstrap interval. Where the two sets hardly differ
@@ -149,16 +145,16 @@ def extrapolated_frechet_distance(
     value = _intercept(*shuffled)
     low, high = normal_interval(
         value,
-        lambda stream: _intercept(*(_rows_drawn_again(cloud, stream) for cloud in clouds)),
+        lambda stream: _intercept(*(cloud[stream.integers(len(cloud), size=len(cloud))] for cloud in clouds)),
         rng,
         num_resamples=num_resamples,
     )
-    return Score(
-        name="frechet_distance_extrapolated", value=value, low=low, high=high, higher_is_better=False,
-        num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,),
-        source=f"Frechet distance in {features}, extrapolated to infinitely many samples (Chong, Forsyth 2020, both "
-        "sets shrunk alike); it may lie a little below 0; interval over the choice of the samples of both sets.",
-    )  # fmt: skip
+    source = (
+        f"Frechet distance in {features}, extrapolated to infinitely many samples (Chong, Forsyth 2020, both sets "
+        "shrunk alike); it may lie a little below 0; interval over the choice of the samples of both sets."
+    )
+    basis = Basis(num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,), source=source)
+    return basis.distance("frechet_distance_extrapolated", (value, low, high))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,10 +192,6 @@ def _drawn_again(cloud: NDArray[np.float64], rng: np.random.Generator) -> _Momen
     return _Moments(count=len(cloud), total=times @ cloud, outer=weighed.T @ weighed)
 
 
-def _rows_drawn_again(cloud: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    return cloud[rng.integers(len(cloud), size=len(cloud))]
-
-
 def _between(first: _Moments, second: _Moments) -> float:
     return frechet(first.mean, first.covariance, second.mean, second.covariance)
 
@@ -234,31 +226,42 @@ def fewest_samples(num_features: int, *, permit_few_samples: bool) -> int:
     return _NUM_BLOCKS if permit_few_samples else max(_NUM_BLOCKS, _MOST_PARTS * num_features)
 
 
-def _clouds(
-    synthetic: NDArray[np.floating], real: NDArray[np.floating], most_parts: int, permit_few_samples: bool
-) -> list[NDArray[np.float64]]:
-    """Both sets in float64 about one centre, which keeps sums of squares small."""
+def centred(
+    synthetic: NDArray[np.floating], real: NDArray[np.floating], check_number: Callable[[str, int, int], None]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return both sets of features in float64 about one centre, which keeps sums of squares small.
+
+    `check_number` refuses too few: it is given the name of a set, its samples and its features.
+
+    Raises:
+        InputError: another shape, values that are not finite, or sets of unequal dimension.
+    """
     sets = {"synthetic": synthetic, "real": real}
     for name, cloud in sets.items():
-        _check_cloud(name, cloud, most_parts, permit_few_samples)
+        if cloud.ndim != 2 or cloud.shape[1] == 0:
+            raise InputError(f"{name} features: shape {cloud.shape}; give (samples, features)")
+        check_number(name, *cloud.shape)
+        wrong = np.flatnonzero(~np.isfinite(cloud).all(axis=1))
+        if wrong.size:
+            raise InputError(f"{name}: the features of sample {wrong[0]} are not finite; mend or remove it")
     if synthetic.shape[1] != real.shape[1]:
         raise InputError(f"{synthetic.shape[1]} synthetic and {real.shape[1]} real features; use one encoder for both")
     centre = real.mean(axis=0, dtype=np.float64)
-    return [np.asarray(cloud, dtype=np.float64) - centre for cloud in sets.values()]
+    return synthetic.astype(np.float64) - centre, real.astype(np.float64) - centre
 
 
-def _check_cloud(name: str, cloud: NDArray[np.floating], most_parts: int, permit_few_samples: bool) -> None:
-    if cloud.ndim != 2 or cloud.shape[1] == 0:
-        raise InputError(f"{name} features: shape {cloud.shape}; give (samples, features)")
-    num_samples, num_features = cloud.shape
+def _clouds(
+    synthetic: NDArray[np.floating], real: NDArray[np.floating], most_parts: int, permit_few_samples: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     least = 2 if most_parts == 1 else _NUM_BLOCKS
-    if num_samples < least:
-        raise InputError(f"{name}: {num_samples} samples; a Frechet distance needs at least {least}")
-    if num_samples < most_parts * num_features and not permit_few_samples:
-        raise InputError(
-            f"{name}: {num_samples} samples for {num_features} features; a Frechet distance wants at least "
-            f"{most_parts * num_features}: give more samples, or --allow-few-samples"
-        )
-    wrong = np.flatnonzero(~np.isfinite(cloud).all(axis=1))
-    if wrong.size:
-        raise InputError(f"{name}: the features of sample {wrong[0]} are not finite; mend or remove it")
+
+    def check_number(name: str, num_samples: int, num_features: int) -> None:
+        if num_samples < least:
+            raise InputError(f"{name}: {num_samples} samples; a Frechet distance needs at least {least}")
+        if num_samples < most_parts * num_features and not permit_few_samples:
+            raise InputError(
+                f"{name}: {num_samples} samples for {num_features} features; a Frechet distance wants at least "
+                f"{most_parts * num_features}: give more samples, or --allow-few-samples"
+            )
+
+    return centred(synthetic, real, check_number)

@@ -21,6 +21,7 @@ NUM_FEATURES = 2048
 WEIGHTS_NAME = "weights-inception-2015-12-05-6726825d.pth"
 _WEIGHTS_HOME = "https://github.com/toshas/torch-fidelity/releases"
 _WEIGHTS_DIGEST = "6726825d"
+_WAY_OUT = f"give {WEIGHTS_NAME} from {_WEIGHTS_HOME}"
 _BATCH_SIZE = 32
 # Each resample needs roots of 2,048 x 2,048 matrices, seconds on a core.
 NUM_RESAMPLES = 10
@@ -113,12 +114,9 @@ def _checked_weights(weights_file: Path, content: bytes) -> dict[str, Tensor]:
         weights: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:
         # What a broken or hostile file raises is not bounded by any documentation.
-        raise InputError(
-            f"{weights_file}: not a file of plain tensors, so it was not opened; give {WEIGHTS_NAME} from "
-            f"{_WEIGHTS_HOME}"
-        ) from None
+        raise InputError(f"{weights_file}: not a file of plain tensors, so it was not opened; {_WAY_OUT}") from None
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise InputError(f"{weights_file}: not a dictionary of tensors; give {WEIGHTS_NAME} from {_WEIGHTS_HOME}")
+        raise InputError(f"{weights_file}: not a dictionary of tensors; {_WAY_OUT}")
     return weights
 
 
@@ -138,9 +136,7 @@ def _network(weights_file: Path, weights: dict[str, Tensor]) -> nn.Module:
     try:
         return FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=path)
     except (RuntimeError, KeyError, AttributeError, TypeError):
-        raise InputError(
-            f"{weights_file}: the weights of another network; give {WEIGHTS_NAME} from {_WEIGHTS_HOME}"
-        ) from None
+        raise InputError(f"{weights_file}: the weights of another network; {_WAY_OUT}") from None
 
 
 def _check_images(images: NDArray[np.floating]) -> None:

@@ -8,7 +8,7 @@ from scipy.special import xlogy
 
 from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import normal_interval
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 
 NUM_SPLITS = 10
 NUM_RESAMPLES = 100
@@ -69,14 +69,12 @@ def inception_score(probabilities: NDArray[np.floating], *, num_splits: int = NU
         num_resamples=NUM_RESAMPLES,
         lowest=1.0,
     )
-    return Score(
-        name="inception_score", value=value, low=low, high=max(value, min(high, float(num_classes))),
-        higher_is_better=True, num_synthetic=num_images, num_real=0, seeds=(seed,),
-        source=(
-            f"Salimans et al. 2016, mean over {num_splits} splits, with the class probabilities of an encoder trained "
-            "on the real training images; the interval covers the choice of synthetic images, not the encoder."
-        ),
-    )  # fmt: skip
+    source = (
+        f"Salimans et al. 2016, mean over {num_splits} splits, with the class probabilities of an encoder trained on "
+        "the real training images; the interval covers the choice of synthetic images, not the encoder."
+    )
+    basis = Basis(num_synthetic=num_images, num_real=0, seeds=(seed,), source=source)
+    return basis.score("inception_score", (value, low, max(value, min(high, float(num_classes)))))
 
 
 def _information(split: NDArray[np.float64], negative_entropies: NDArray[np.float64]) -> float:

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
+from gossamer.evaluation.bootstrap import NORMAL_QUANTILE_975
 from gossamer.evaluation.score import Score
-
-_NORMAL_QUANTILE_975 = 1.959963984540054
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -159,7 +158,7 @@ def average_over_seeds(scores: Sequence[Score]) -> Score:
     if len(scores) == 1:
         return scores[0]
     values = np.array([score.value for score in scores])
-    between = _NORMAL_QUANTILE_975**2 * values.var(ddof=1) / len(scores)
+    between = NORMAL_QUANTILE_975**2 * values.var(ddof=1) / len(scores)
     value = float(values.mean())
     below = math.sqrt(np.mean([(score.value - score.low) ** 2 for score in scores]) + between)
     above = math.sqrt(np.mean([(score.high - score.value) ** 2 for score in scores]) + between)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import mean_interval
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.frechet import centred
+from gossamer.evaluation.score import Basis, Score
 
 _DISTANCES_AT_ONCE = 2**22
 # Squared distances come from |x|^2 + |y|^2 - 2 x.y, which rounds by about 1e-14 of |x|^2 + |y|^2; a tie must stay one.
@@ -36,12 +37,7 @@ class ManifoldScores:
 
 
 def manifold_scores(
-    synthetic: NDArray[np.floating],
-    real: NDArray[np.floating],
-    *,
-    num_neighbours: int = 5,
-    seed: int,
-    features: str,
+    synthetic: NDArray[np.floating], real: NDArray[np.floating], *, num_neighbours: int = 5, seed: int, features: str
 ) -> ManifoldScores:
     """Compute precision, recall, density and coverage in one pass over the distances.
 
@@ -72,20 +68,26 @@ def manifold_scores(
         Kynkaanniemi et al., "Improved precision and recall metric for assessing generative models", NeurIPS 2019,
         section 2. Naeem et al., "Reliable fidelity and diversity metrics for generative models", ICML 2020, section 3.
     """
-    _check(synthetic, real, num_neighbours)
-    centre = real.mean(axis=0, dtype=np.float64)
-    synthetic_points, real_points = (np.asarray(cloud, dtype=np.float64) - centre for cloud in (synthetic, real))
-    counts = _count(synthetic_points, real_points, num_neighbours)
+    if num_neighbours < 1:
+        raise InputError(f"num_neighbours must be at least 1, not {num_neighbours}")
+
+    def check_number(name: str, num_samples: int, num_features: int) -> None:
+        if num_samples <= num_neighbours:
+            least = num_neighbours + 1
+            raise InputError(
+                f"{name}: {num_samples} samples; {num_neighbours} neighbours of each need at least {least}"
+            )
+
+    counts = _count(*centred(synthetic, real, check_number), num_neighbours)
     rng = np.random.default_rng(seed)
 
     def score(name: str, values: NDArray[np.float64], reference: str) -> Score:
-        low, high = mean_interval(values, rng)
-        return Score(
-            name=name, value=float(values.mean()), low=low, high=high, higher_is_better=True,
-            num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,),
-            source=f"{name.capitalize()} of {reference} with {num_neighbours} neighbours in {features}; interval over "
-            "the samples that are averaged, with the neighbourhoods held fixed.",
-        )  # fmt: skip
+        source = (
+            f"{name.capitalize()} of {reference} with {num_neighbours} neighbours in {features}; interval over the "
+            "samples that are averaged, with the neighbourhoods held fixed."
+        )
+        basis = Basis(num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,), source=source)
+        return basis.score(name, (float(values.mean()), *mean_interval(values, rng)))
 
     return ManifoldScores(
         precision=score("precision", (counts.real_balls > 0).astype(np.float64), "Kynkaanniemi et al. 2019"),
@@ -146,20 +148,3 @@ def _squared_distances(
         squared += (1 - slack) * norms[:, None]
         squared += (1 - slack) * second_norms
         yield rows, squared
-
-
-def _check(synthetic: NDArray[np.floating], real: NDArray[np.floating], num_neighbours: int) -> None:
-    if num_neighbours < 1:
-        raise InputError(f"num_neighbours must be at least 1, not {num_neighbours}")
-    for name, cloud in (("synthetic", synthetic), ("real", real)):
-        if cloud.ndim != 2 or cloud.shape[1] == 0:
-            raise InputError(f"{name} features: shape {cloud.shape}; give (samples, features)")
-        if len(cloud) <= num_neighbours:
-            raise InputError(
-                f"{name}: {len(cloud)} samples; {num_neighbours} neighbours of each need at least {num_neighbours + 1}"
-            )
-        wrong = np.flatnonzero(~np.isfinite(cloud).all(axis=1))
-        if wrong.size:
-            raise InputError(f"{name}: the features of sample {wrong[0]} are not finite; mend or remove it")
-    if synthetic.shape[1] != real.shape[1]:
-        raise InputError(f"{synthetic.shape[1]} synthetic and {real.shape[1]} real features; use one encoder for both")

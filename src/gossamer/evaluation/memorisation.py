@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
+from gossamer.evaluation.bootstrap import NORMAL_QUANTILE_975
 from gossamer.evaluation.listed import AbstractEvidence, ListedScore
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 
 NUM_PAIRS = 16
-_NORMAL_QUANTILE_975 = 1.959963984540054
 _ROWS_AT_ONCE = 512
 
 
@@ -165,14 +165,14 @@ def _score(from_train: _Nearest, from_others: _Nearest, num_drawn: int, seed: in
     value = float(np.mean(is_nearer + 0.5 * is_tie))
     # Held-out records get indices of their own, below zero.
     _, attracted = np.unique(np.where(is_nearer, from_train.index, ~from_others.index), return_counts=True)
-    half_width = _NORMAL_QUANTILE_975 * math.sqrt(float(np.sum(attracted**2))) / (2 * len(is_tie))
-    return Score(
-        name="memorisation", value=value, low=max(0.0, value - half_width), high=min(1.0, value + half_width),
-        higher_is_better=False, num_synthetic=len(is_tie), num_real=2 * num_drawn, seeds=(seed,),
-        source=f"Share of synthetic samples nearer to one of {num_drawn} training records than to one of {num_drawn} "
-        "held-out ones (after Meehan et al. 2020): 0.5 where nothing is copied; finds copying and proves no privacy; "
-        "interval over which records were trained on.",
-    )  # fmt: skip
+    half_width = NORMAL_QUANTILE_975 * math.sqrt(float(np.sum(attracted**2))) / (2 * len(is_tie))
+    source = (
+        f"Share of synthetic samples nearer to one of {num_drawn} training records than to one of {num_drawn} held-out "
+        "ones (after Meehan et al. 2020): 0.5 where nothing is copied; finds copying and proves no privacy; interval "
+        "over which records were trained on."
+    )
+    basis = Basis(num_synthetic=len(is_tie), num_real=2 * num_drawn, seeds=(seed,), source=source)
+    return basis.distance("memorisation", (value, max(0.0, value - half_width), min(1.0, value + half_width)))
 
 
 def _pairs(nearest: _Nearest, num_pairs: int) -> tuple[NearestPair, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -53,3 +54,29 @@ class Score:
     def __str__(self) -> str:
         """Show the value and its interval in one line."""
         return f"{self.name} {self.value:.3f} (95 % interval {self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Counts, seeds and source of a score. They go into the score as they are.
+
+    Args:
+        num_synthetic: synthetic records behind the value, 0 if it tells of real ones alone.
+        num_real: real records behind the value.
+        seeds: one for each repetition.
+        source: where the definition comes from and with which classifier.
+    """
+
+    num_synthetic: int
+    num_real: int
+    seeds: tuple[int, ...]
+    source: str
+
+    def score(self, name: str, interval: tuple[float, float, float]) -> Score:
+        """Return the score of that name, given its value and the ends of its interval. More is better."""
+        value, low, high = interval
+        return Score(name=name, value=value, low=low, high=high, higher_is_better=True, **vars(self))
+
+    def distance(self, name: str, interval: tuple[float, float, float]) -> Score:
+        """Return a score of which less is better, as `score` does."""
+        return dataclasses.replace(self.score(name, interval), higher_is_better=False)

@@ -22,6 +22,7 @@ from gossamer.evaluation.inception import NUM_RESAMPLES
 from gossamer.evaluation.inception_score import NUM_SPLITS, inception_score
 from gossamer.evaluation.listed import (
     AbstractEvidence,
+    Evidence,
     Listed,
     ListedScore,
     Suite,
@@ -130,66 +131,53 @@ def _on_side(measure: Callable[..., Score], side: str, *of: str) -> Callable[[Im
     return lambda answers: measure(answers.sides[side], *of)
 
 
+def _entry(
+    needs: type[Evidence],
+    name: str,
+    compute: Callable[[Evidence], Score],
+    title: str = "",
+    unit: str = "value",
+    *,
+    is_quick: bool = True,
+) -> ListedScore[Evidence]:
+    """Return an entry of the list, a headline if it has a title."""
+    titles = {"title": title, "unit": unit, "is_headline": bool(title)}
+    return ListedScore(name=name, needs=needs, compute=compute, is_quick=is_quick, **titles)
+
+
+_of_features = functools.partial(_entry, ImageFeatures)
+_of_twelve = functools.partial(_entry, ImageAnswers, is_quick=False)
+
+
 def _of_classifiers() -> Iterator[ListedScore[ImageAnswers]]:
     for kind, side in (("accuracy", FORWARDS), ("accuracy", ON_REAL), ("accuracy", BACKWARDS), ("macro_f1", FORWARDS)):
         for name in (one.name for one in _CLASSIFIERS):
             is_headline = name in _QUICK and (kind, side) == ("accuracy", FORWARDS)
-            yield ListedScore(
-                name=f"{name}_{kind}{side}",
-                needs=ImageAnswers,
-                compute=_on_side(rate, side, name, kind),
-                title=f"{name.upper()} accuracy" if is_headline else "",
-                unit=_OF_TESTS if is_headline else "value",
-                is_headline=is_headline,
-                is_quick=name in _QUICK and side != BACKWARDS,
-            )
+            titles = (f"{name.upper()} accuracy", _OF_TESTS) if is_headline else ()
+            compute, is_quick = _on_side(rate, side, name, kind), name in _QUICK and side != BACKWARDS
+            yield _entry(ImageAnswers, f"{name}_{kind}{side}", compute, *titles, is_quick=is_quick)
 
 
 SCORES: Listed = (
-    ListedScore(
-        name="inception_score", needs=ImageFeatures, compute=_inception_score,
-        title="Inception score", unit="effective number of classes", is_headline=True,
+    _of_features("inception_score", _inception_score, "Inception score", "effective number of classes"),
+    _of_features(
+        "frechet_distance", _between_clouds(frechet_distance), "Frechet distance", "squared distance of features"
     ),
-    ListedScore(
-        name="frechet_distance", needs=ImageFeatures, compute=_between_clouds(frechet_distance),
-        title="Frechet distance", unit="squared distance of features", is_headline=True,
-    ),
-    ListedScore(
-        name="frechet_distance_extrapolated", needs=ImageFeatures,
-        compute=_between_clouds(extrapolated_frechet_distance),
-    ),
-    ListedScore(
-        name="precision", needs=ImageFeatures, compute=lambda seen: seen.manifold.precision,
-        title="Precision", unit="share of synthetic images", is_headline=True,
-    ),
-    ListedScore(
-        name="recall", needs=ImageFeatures, compute=lambda seen: seen.manifold.recall,
-        title="Recall", unit="share of real images", is_headline=True,
-    ),
-    ListedScore(
-        name="density", needs=ImageFeatures, compute=lambda seen: seen.manifold.density,
-        title="Density", unit="neighbourhoods met", is_headline=True,
-    ),
-    ListedScore(
-        name="coverage", needs=ImageFeatures, compute=lambda seen: seen.manifold.coverage,
-        title="Coverage", unit="share of real images", is_headline=True,
-    ),
+    _of_features("frechet_distance_extrapolated", _between_clouds(extrapolated_frechet_distance)),
+    _of_features("precision", lambda seen: seen.manifold.precision, "Precision", "share of synthetic images"),
+    _of_features("recall", lambda seen: seen.manifold.recall, "Recall", "share of real images"),
+    _of_features("density", lambda seen: seen.manifold.density, "Density", "neighbourhoods met"),
+    _of_features("coverage", lambda seen: seen.manifold.coverage, "Coverage", "share of real images"),
     ListedScore(name="fid_inception", needs=InceptionFeatures, compute=fid_inception),
     MEMORISATION,
     *_of_classifiers(),
-    ListedScore(
-        name="avg12", needs=ImageAnswers, compute=_on_side(mean_of_twelve, FORWARDS),
-        title="Mean of twelve classifiers", unit=_OF_TESTS, is_headline=True, is_quick=False,
+    _of_twelve("avg12", _on_side(mean_of_twelve, FORWARDS), "Mean of twelve classifiers", _OF_TESTS),
+    _of_twelve("avg12_real", _on_side(mean_of_twelve, ON_REAL)),
+    _of_twelve("avg12_real_to_synthetic", _on_side(mean_of_twelve, BACKWARDS)),
+    _of_twelve(
+        "avg12_calibrated", calibrated_mean_of_twelve, "Mean of twelve, calibrated", "ratio to training on real data"
     ),
-    ListedScore(name="avg12_real", needs=ImageAnswers, compute=_on_side(mean_of_twelve, ON_REAL), is_quick=False),
-    ListedScore(
-        name="avg12_real_to_synthetic", needs=ImageAnswers, compute=_on_side(mean_of_twelve, BACKWARDS), is_quick=False
-    ),
-    ListedScore(
-        name="avg12_calibrated", needs=ImageAnswers, compute=calibrated_mean_of_twelve,
-        title="Mean of twelve, calibrated", unit="ratio to training on real data", is_headline=True, is_quick=False,
-    ),
-)  # fmt: skip
+)
 """All scores of images, in the order of tables. A new score is one line here."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from gossamer.evaluation.classifiers import TWELVE, Classifier
 from gossamer.evaluation.downstream import LabelledImages
 from gossamer.evaluation.listed import AbstractEvidence, Suite, set_name
-from gossamer.evaluation.score import Score
-from gossamer.evaluation.verdicts import Basis, calibrated_accuracy, mean_accuracy, mean_macro_f1
+from gossamer.evaluation.score import Basis, Score
+from gossamer.evaluation.verdicts import calibrated_accuracy, mean_accuracy, mean_macro_f1
 from gossamer.evaluation.workers import TaskKey
 
 REAL = "real training images"
@@ -85,27 +85,27 @@ class ImageAnswers(AbstractEvidence):
             sets: real training and test images, and the target's, by the names that `tasks_of` uses.
             verdicts: predictions of all those tasks.
         """
-        names = [one.name for one in suite.classifiers]
-        draws = [set_name(target, seed) for seed in seeds]
-        num_synthetic, num_real, num_test = (len(sets[name].labels) for name in (draws[0], REAL, TEST))
-        forwards = Side(
-            suffix=FORWARDS, words="trained on synthetic images, tested on real ones", true=sets[TEST].labels,
-            labels={n: np.stack([verdicts[d, n, s][TEST] for d, s in zip(draws, seeds)]) for n in names},
-            num_synthetic=num_synthetic, num_real=num_test, seeds=seeds,
-        )  # fmt: skip
-        real = Side(
-            suffix=ON_REAL, words="trained on real images, tested on real ones", true=sets[TEST].labels,
-            labels={n: np.stack([verdicts[REAL, n, s][TEST] for s in seeds]) for n in names},
-            num_synthetic=0, num_real=num_real + num_test, seeds=seeds,
-        )  # fmt: skip
-        if not suite.is_full:
-            return cls(sides={side.suffix: side for side in (forwards, real)})
-        backwards = Side(
-            suffix=BACKWARDS, words="trained on real images, tested on synthetic ones", true=sets[draws[0]].labels,
-            labels={n: verdicts[REAL, n, seeds[0]][draws[0]][None] for n in names},
-            num_synthetic=num_synthetic, num_real=num_real, seeds=seeds[:1],
-        )  # fmt: skip
-        return cls(sides={side.suffix: side for side in (forwards, real, backwards)})
+        real, drawn = [(REAL, seed) for seed in seeds], [(set_name(target, seed), seed) for seed in seeds]
+
+        def side(suffix: str, fits: Sequence[tuple[str, int]], test: str) -> Side:
+            numbers = {name: len(sets[name].labels) for name in (fits[0][0], test)}
+            num_real = sum(number for name, number in numbers.items() if name in (REAL, TEST))
+            learnt, tested = ("real" if name in (REAL, TEST) else "synthetic" for name in numbers)
+            names = (one.name for one in suite.classifiers)
+            return Side(
+                suffix=suffix,
+                words=f"trained on {learnt} images, tested on {tested} ones",
+                labels={name: np.stack([verdicts[train, name, seed][test] for train, seed in fits]) for name in names},
+                true=sets[test].labels,
+                num_synthetic=sum(numbers.values()) - num_real,
+                num_real=num_real,
+                seeds=tuple(seed for _, seed in fits),
+            )
+
+        sides = [side(FORWARDS, drawn, TEST), side(ON_REAL, real, TEST)]
+        if suite.is_full:
+            sides.append(side(BACKWARDS, real[:1], drawn[0][0]))
+        return cls(sides={one.suffix: one for one in sides})
 
 
 def rate(side: Side, classifier: str, kind: str) -> Score:

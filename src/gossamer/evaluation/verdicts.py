@@ -6,48 +6,17 @@ Scores on private data are themselves private: choosing a model by them voids a 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import NUM_RESAMPLES, mean_interval
-from gossamer.evaluation.score import Score
-
-
-@dataclass(frozen=True, kw_only=True)
-class Basis:
-    """Counts, seeds and source of a score. They go into the score as they are.
-
-    Args:
-        num_synthetic: synthetic records behind the value, 0 if it tells of real ones alone.
-        num_real: real records behind the value.
-        seeds: one for each repetition.
-        source: where the definition comes from and with which classifier.
-    """
-
-    num_synthetic: int
-    num_real: int
-    seeds: tuple[int, ...]
-    source: str
-
-    def score(self, name: str, interval: tuple[float, float, float]) -> Score:
-        """Return the score of that name, given its value and the ends of its interval. More is better."""
-        value, low, high = interval
-        return Score(
-            name=name, value=value, low=low, high=high, higher_is_better=True, num_synthetic=self.num_synthetic,
-            num_real=self.num_real, seeds=self.seeds,
-            source=self.source,
-        )  # fmt: skip
+from gossamer.evaluation.score import Basis, Score
 
 
 def mean_accuracy(
-    name: str,
-    predicted: NDArray[np.integer],
-    true: NDArray[np.integer],
-    basis: Basis,
-    rng: np.random.Generator,
+    name: str, predicted: NDArray[np.integer], true: NDArray[np.integer], basis: Basis, rng: np.random.Generator
 ) -> Score:
     """Score the accuracy averaged over classifiers (avg12: over twelve) and seeds.
 
@@ -75,27 +44,14 @@ def mean_accuracy(
 
 
 def mean_macro_f1(
-    name: str,
-    predicted: NDArray[np.integer],
-    true: NDArray[np.integer],
-    basis: Basis,
-    rng: np.random.Generator,
+    name: str, predicted: NDArray[np.integer], true: NDArray[np.integer], basis: Basis, rng: np.random.Generator
 ) -> Score:
     """Score the F1 averaged over the classes that occur in `true`, then over classifiers and seeds::
 
         F1(class) = 2 (rightly predicted) / (predicted + true), and 0 where a class is neither
 
-    As in `mean_accuracy` an image is resampled together with the verdicts of all classifiers.
-
-    Args:
-        name: of the score.
-        predicted: (num_classifiers, num_seeds, num_images) labels. For one alone (1, num_seeds, num_images).
-        true: (num_images,) labels, or (num_seeds, num_images) if each seed has test images of its own.
-        basis: counts, seeds and source of the score.
-        rng: draws the resamples of the interval, a percentile bootstrap over images and seeds.
-
-    Raises:
-        InputError: if the shapes do not fit.
+    As in `mean_accuracy` an image is resampled together with the verdicts of all classifiers, and arguments and errors
+    are as there. The interval is a percentile bootstrap over images and seeds.
 
     References:
         Opitz, Burst, "Macro F1 and Macro F1", 2019: this is the mean of F1, not the F1 of means.

@@ -81,37 +81,30 @@ def tasks_of(
 def perform_all(
     perform: Callable[..., Result], tasks: Sequence[Task[Any]], sets: Mapping[str, Any], num_workers: int, *more: Any
 ) -> Iterator[Result]:
-    """Perform tasks, with one worker in this process, else as `in_processes` does.
-
-    Args:
-        perform: a function of a module: task, its sets by name, and more, to a result.
-        tasks: taken in this order.
-        sets: all sets by name.
-        num_workers: processes, at least 1.
-        more: further arguments.
-    """
-    arguments = ((task, {name: sets[name] for name in (task.train, *task.tests)}, *more) for task in tasks)
-    if min(num_workers, len(tasks)) <= 1:
-        return (perform(*each) for each in arguments)
-    return in_processes(perform, arguments, min(num_workers, len(tasks)))
-
-
-def in_processes(
-    perform: Callable[..., Result], arguments: Iterable[tuple[Any, ...]], num_workers: int
-) -> Iterator[Result]:
-    """Call a function on many tuples of arguments, in several processes with a thread each, results as they come.
+    """Perform tasks, results as they come, with one worker in this process, else in several with a thread each.
 
     Arguments travel through pipes and never touch the disk. If the iterator is closed, an error is raised or Ctrl-C is
     pressed, the workers end at once.
 
     Args:
-        perform: a function of a module.
-        arguments: taken one by one, as a worker becomes free.
-        num_workers: processes, at least 2.
+        perform: a function of a module: task, its sets by name, and more, to a result.
+        tasks: taken in this order, one by one, as a worker becomes free.
+        sets: all sets by name.
+        num_workers: processes, at least 1.
+        more: further arguments.
 
     Raises:
         ResourceError: a worker died, most likely for want of memory.
     """
+    arguments = ((task, {name: sets[name] for name in (task.train, *task.tests)}, *more) for task in tasks)
+    if min(num_workers, len(tasks)) <= 1:
+        return (perform(*each) for each in arguments)
+    return _in_processes(perform, arguments, min(num_workers, len(tasks)))
+
+
+def _in_processes(
+    perform: Callable[..., Result], arguments: Iterable[tuple[Any, ...]], num_workers: int
+) -> Iterator[Result]:
     from joblib import Parallel, delayed
     from joblib.externals.loky.process_executor import BrokenProcessPool
 

@@ -1,4 +1,4 @@
-"""Curves and bars: scores over epsilon, and the scores of one evaluation, with their intervals."""
+"""Curves and bars for `save_figure`: scores over epsilon, and those of one evaluation, with their intervals."""
 
 from __future__ import annotations
 
@@ -119,9 +119,6 @@ def curves(shown: Sequence[Curve], *, delta: float | None) -> Figure:
         shown: curves of any scores and runs, at most one for each pair of them.
         delta: of every epsilon, written on the axis, None if the runs differ in it.
 
-    Returns:
-        A figure for `save_figure`.
-
     Raises:
         InputError: if there is no curve, two are of one run and score, or directions differ in a panel.
     """
@@ -132,9 +129,9 @@ def curves(shown: Sequence[Curve], *, delta: float | None) -> Figure:
     rows = -(-len(panels) // per_row)
     with styled():
         names = [legible(name, _LONGEST_NAME) for name in runs]
-        legend_columns = max(1, int(3.6 * per_row / (0.085 * max(map(len, names)) + 0.7)))
-        legend_rows = -(-(len(runs) + 1) // legend_columns)
-        figure = new_figure(max(4.4, 3.6 * per_row), 2.9 * rows + 0.2 * legend_rows + 0.2)
+    legend_columns = max(1, int(3.6 * per_row / (0.085 * max(map(len, names)) + 0.7)))
+    legend_rows = -(-(len(runs) + 1) // legend_columns)
+    with drawing(max(4.4, 3.6 * per_row), 2.9 * rows + 0.2 * legend_rows + 0.2) as figure:
         for number, panel in enumerate(panels):
             axes = figure.add_subplot(rows, per_row, number + 1)
             in_panel = [curve for curve in shown if curve.score == panel]
@@ -143,7 +140,6 @@ def curves(shown: Sequence[Curve], *, delta: float | None) -> Figure:
             _draw_references(axes, in_panel)
             _label_panel(axes, in_panel, delta)
         _legend(figure, dict(zip(runs, names, strict=True)), legend_columns)
-        arranged(figure)
     return figure
 
 
@@ -158,24 +154,19 @@ def bars(classifiers: Sequence[Bar], headline: Sequence[Bar]) -> Figure:
         classifiers: accuracies in [0, 1], drawn on one axis, in the order given.
         headline: scores of any range, each on an axis of its own, in the order given.
 
-    Returns:
-        A figure for `save_figure`.
-
     Raises:
         InputError: if there is nothing to draw.
     """
     if not classifiers and not headline:
         raise InputError("no score to draw: give at least one")
     parts = bool(classifiers) + bool(headline)
-    with styled():
-        figure = new_figure(5.2 * parts, max(0.34 * len(classifiers) + 1.1, 0.78 * len(headline) + 0.5))
+    with drawing(5.2 * parts, max(0.34 * len(classifiers) + 1.1, 0.78 * len(headline) + 0.5)) as figure:
         halves = figure.subfigures(1, parts, squeeze=False)[0]
         if classifiers:
             _draw_classifiers(halves[0], classifiers)
         if headline:
             _draw_headline(halves[-1], headline)
         _legend_of_bars(figure, [*classifiers, *headline])
-        arranged(figure)
     return figure
 
 
@@ -239,17 +230,18 @@ def styled() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, its sides in inches."""
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.08))
-    FigureCanvasAgg(figure)
-    return figure
+@contextlib.contextmanager
+def drawing(width: float, height: float) -> Iterator[Figure]:
+    """Give an empty figure, its sides in inches, and place every part once at the end.
 
-
-def arranged(figure: Figure) -> None:
-    """Place every part once: placed anew at each saving, the parts would move a little every time."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    Placed anew at each saving, the parts would move a little every time.
+    """
+    with styled():
+        figure = Figure(figsize=(width, height), dpi=_DPI, layout=ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.08))
+        FigureCanvasAgg(figure)
+        yield figure
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
 
 
 def legible(name: str, length: int) -> str:

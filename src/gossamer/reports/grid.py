@@ -1,4 +1,4 @@
-"""Sample grids: many small images in one picture."""
+"""Sample grids: many small images in one picture, of mode "L" or "RGB"."""
 
 from __future__ import annotations
 
@@ -30,9 +30,6 @@ def sample_grid(images: NDArray[np.floating], columns: int, scale: int) -> Image
         columns: images per row, at least 1.
         scale: integer enlargement, at least 1.
 
-    Returns:
-        A picture of mode "L" or "RGB".
-
     Raises:
         InputError: if there is no image, or a shape, a value or a number is out of range.
 
@@ -48,14 +45,7 @@ def class_grid(images: NDArray[np.floating], labels: NDArray[np.integer], column
 
     Where a class has fewer images its row ends in grey.
 
-    Args:
-        images: (batch, channels, height, width) in [0, 1], with 1 channel (grey) or 3 (red, green, blue).
-        labels: (batch,) integers.
-        columns: images per class, at least 1.
-        scale: integer enlargement, at least 1.
-
-    Returns:
-        A picture of mode "L" or "RGB".
+    Args: as of `sample_grid`, with the labels (batch,) as integers. Columns are images per class.
 
     Raises:
         InputError: as `sample_grid`, or if there is not one label per image.
@@ -78,8 +68,7 @@ def image_grid(images: NDArray[np.floating], labels: NDArray[np.integer] | None)
     Raises:
         InputError: as `class_grid`.
     """
-    scale = max(1, 64 // images.shape[-1])
-    return sample_grid(images[:100], 10, scale) if labels is None else class_grid(images, labels, 10, scale)
+    return _grid(images, labels, 10, max(1, 64 // images.shape[-1]))
 
 
 def comparison_grid(
@@ -95,9 +84,6 @@ def comparison_grid(
             Channels, height and width are the same for all.
         columns: images per row of a grid, at least 1.
         scale: integer enlargement, at least 1.
-
-    Returns:
-        A picture of mode "L" or "RGB".
 
     Raises:
         InputError: as `class_grid`, or if there is no target, or images of several shapes.

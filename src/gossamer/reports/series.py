@@ -1,4 +1,7 @@
-"""Pictures of time series: synthetic beside real, per class, in frequency, in two dimensions, and as classified."""
+"""Pictures of time series: synthetic ones alone or beside real, in frequency, in two dimensions, and as classified.
+
+Each picture is a figure for `save_figure`.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
-from gossamer.reports.curves import COLOURS, arranged, legible, new_figure, styled
+from gossamer.reports.curves import COLOURS, drawing, legible
 
+NUM_COLUMNS = 8
 NUM_OVERLAID = 12
 NUM_EMBEDDED = 600
 _MOST_DECOMPOSED = 2000
@@ -42,6 +46,30 @@ class SeriesView:
         return self.x if label is None or self.y is None else self.x[self.y == label]
 
 
+def series_grid(x: NDArray[np.floating], y: NDArray[np.integer] | None, class_names: Sequence[str]) -> Figure:
+    """Draw the first eight series of each of the first ten classes, or of all series. Channels differ in colour.
+
+    Args:
+        x: (num_series, channels, time) in [0, 1].
+        y: (num_series,), or None.
+        class_names: in the order of the labels.
+    """
+    named = list(enumerate(class_names[:_MOST_CLASSES]))
+    rows = [("all", x)] if y is None else [(name, x[y == label]) for label, name in named]
+    with drawing(11.0, 1.3 * len(rows) + 0.3) as figure:
+        for row, (name, series) in enumerate(rows):
+            for column, one in enumerate(series[:NUM_COLUMNS]):
+                axes = figure.add_subplot(len(rows), NUM_COLUMNS, row * NUM_COLUMNS + column + 1)
+                for channel, values in enumerate(one[:_MOST_CHANNELS]):
+                    axes.plot(values, color=COLOURS[channel], linewidth=0.8)
+                axes.set_ylim(-0.03, 1.03)
+                axes.set_xticks([])
+                axes.set_yticks([])
+                if column == 0:
+                    axes.set_ylabel(legible(name, 14), fontsize=8)
+    return figure
+
+
 def overlaid(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str]) -> Figure:
     """Draw, for each class, some series laid over each other, then mean and band of all: synthetic left, real right.
 
@@ -54,16 +82,12 @@ def overlaid(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str]
         real: series for comparison.
         class_names: in the order of the labels. The first ten are shown, and none if either set has no labels.
 
-    Returns:
-        A figure for `save_figure`.
-
     Raises:
         InputError: sets of unequal shape, or an empty one.
     """
     _check(synthetic, real)
     rows = _classes(synthetic, real, class_names)
-    with styled():
-        figure = new_figure(10.0, 1.75 * len(rows) + 0.8)
+    with drawing(10.0, 1.75 * len(rows) + 0.8) as figure:
         for row, (label, name) in enumerate(rows):
             for side, view in enumerate((synthetic, real)):
                 chosen = view.of(label)
@@ -75,7 +99,6 @@ def overlaid(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str]
                     axes.set_title(title if column == 0 else "mean, 10 to 90 %", fontsize=8)
                     if side == column == 0:
                         axes.set_ylabel(legible(name, 16))
-        arranged(figure)
     return figure
 
 
@@ -89,9 +112,6 @@ def spectra(synthetic: SeriesView, real: SeriesView, *, sample_rate: float | Non
         real: series for comparison.
         sample_rate: in Hz, or None for frequencies in cycles per value.
 
-    Returns:
-        A figure for `save_figure`.
-
     Raises:
         InputError: sets of unequal shape, or an empty one.
     """
@@ -100,8 +120,7 @@ def spectra(synthetic: SeriesView, real: SeriesView, *, sample_rate: float | Non
     _check(synthetic, real)
     channels = min(_MOST_CHANNELS, real.x.shape[1])
     segment = min(256, max(4, real.x.shape[2] // 2))
-    with styled():
-        figure = new_figure(4.2 * channels, 3.2)
+    with drawing(4.2 * channels, 3.2) as figure:
         for channel in range(channels):
             axes = figure.add_subplot(1, channels, channel + 1)
             for view, look in ((real, _REAL_LOOK), (synthetic, _MADE_LOOK)):
@@ -112,7 +131,6 @@ def spectra(synthetic: SeriesView, real: SeriesView, *, sample_rate: float | Non
             axes.set_xlabel("frequency, Hz" if sample_rate else "frequency, cycles per value")
             axes.set_ylabel("power density")
             axes.legend(frameon=False)
-        arranged(figure)
     return figure
 
 
@@ -126,9 +144,6 @@ def embedding(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str
         real: series for comparison, at least two. The first 600 are shown, and the first 2,000 give the directions.
         class_names: in the order of the labels. Ten at most have a colour of their own.
 
-    Returns:
-        A figure for `save_figure`.
-
     Raises:
         InputError: sets of unequal shape, or an empty one.
 
@@ -140,8 +155,7 @@ def embedding(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str
     centre = flat.mean(axis=0)
     directions = np.linalg.svd(flat - centre, full_matrices=False)[2][:2].T
     rows = _classes(synthetic, real, class_names)
-    with styled():
-        figure = new_figure(8.6, 4.2)
+    with drawing(8.6, 4.2) as figure:
         for place, view in enumerate((synthetic, real)):
             axes = figure.add_subplot(1, 2, place + 1, sharex=figure.axes[0] if place else None)
             axes.set_title(legible(view.name, 40))
@@ -156,7 +170,6 @@ def embedding(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str
             figure.axes[1].legend(frameon=False, markerscale=2.5, fontsize=7)
         figure.axes[0].set_ylim(*_shared_limits(figure.axes))
         figure.axes[1].set_ylim(*_shared_limits(figure.axes))
-        arranged(figure)
     return figure
 
 
@@ -169,18 +182,14 @@ def confusions(counts: Mapping[str, NDArray[np.integer]], class_names: Sequence[
         counts: direction, ``tstr`` and the like -> (classes, classes), true class by predicted.
         class_names: in the order of the labels.
 
-    Returns:
-        A figure for `save_figure`.
-
     Raises:
         InputError: no matrix, or one that does not fit the classes.
     """
     if not counts or any(matrix.shape != (len(class_names),) * 2 for matrix in counts.values()):
         raise InputError(f"confusions: give at least one matrix of {len(class_names)} by {len(class_names)}")
     names = [legible(name, 12) for name in class_names]
-    with styled():
-        side = 1.6 + 0.45 * len(names)
-        figure = new_figure(side * len(counts), side)
+    side = 1.6 + 0.45 * len(names)
+    with drawing(side * len(counts), side) as figure:
         for place, (direction, matrix) in enumerate(counts.items()):
             axes = figure.add_subplot(1, len(counts), place + 1)
             total = matrix.sum(axis=1, keepdims=True)
@@ -194,7 +203,6 @@ def confusions(counts: Mapping[str, NDArray[np.integer]], class_names: Sequence[
             axes.set_xlabel("called")
             axes.set_ylabel("true class, real test series")
             axes.set_title(_DIRECTIONS.get(direction, direction))
-        arranged(figure)
     return figure
 
 
@@ -210,9 +218,6 @@ def pairs_of_series(
         real: the same shape. Record i is the partner of synthetic series i.
         distances: (num_pairs,), not negative.
 
-    Returns:
-        A figure for `save_figure`.
-
     Raises:
         InputError: no pair, or shapes that do not fit.
     """
@@ -223,8 +228,7 @@ def pairs_of_series(
         )
     columns = min(4, len(synthetic))
     rows = math.ceil(len(synthetic) / columns)
-    with styled():
-        figure = new_figure(2.6 * columns, 1.5 * rows + 0.4)
+    with drawing(2.6 * columns, 1.5 * rows + 0.4) as figure:
         for place, index in enumerate(np.argsort(distances, kind="stable")):
             axes = figure.add_subplot(rows, columns, place + 1)
             for channel in range(min(_MOST_CHANNELS, synthetic.shape[1])):
@@ -232,7 +236,6 @@ def pairs_of_series(
                 axes.plot(synthetic[index, channel], **_MADE_LOOK)
             axes.set_title(f"distance {distances[index]:.4g}", fontsize=8)
         figure.legend(["real record", "synthetic"], loc="outside lower center", ncols=2)
-        arranged(figure)
     return figure
 
 

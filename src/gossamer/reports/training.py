@@ -1,4 +1,4 @@
-"""Curves of one training: losses and norms over its steps, and the epsilon spent by then."""
+"""Curves of one training for `save_figure`: losses and norms over its steps, and the epsilon spent by then."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from gossamer.errors import ResourceError
-from gossamer.reports.curves import COLOURS, arranged, legible, new_figure, styled
+from gossamer.reports.curves import COLOURS, drawing, legible
 
 LEAST_POINTS: Final = 20
 """The least number of points of a drawn curve. Shorter curves are read faster in `metrics.jsonl`."""
@@ -78,21 +78,16 @@ def training_curves(tracks: Sequence[Track], spent: Sequence[tuple[int, float]],
         tracks: at least one.
         spent: (steps paid for, epsilon), rising, empty if epsilon was not computed.
         delta: of every epsilon.
-
-    Returns:
-        A figure for `save_figure`.
     """
     num = len(tracks) + bool(spent)
     per_row = min(3, num)
     rows = -(-num // per_row)
-    with styled():
-        figure = new_figure(3.8 * per_row, 2.7 * rows + 0.3)
+    with drawing(3.8 * per_row, 2.7 * rows + 0.3) as figure:
         for place, track in enumerate(tracks):
             _draw(figure.add_subplot(rows, per_row, place + 1), track)
         if spent:
             _draw_spent(figure.add_subplot(rows, per_row, num), spent, delta)
         figure.supxlabel(_NOTE, fontsize=7, color="#555555")
-        arranged(figure)
     return figure
 
 

@@ -16,7 +16,7 @@ from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import mean_interval
 from gossamer.evaluation.encoder import ENCODER_FORMAT, Encoder, EncoderSettings, EncoderTraining
 from gossamer.evaluation.inception_score import inception_score
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 from gossamer.runs.cache import CacheFolder, content_key
 from gossamer.scoring.findings import Count
 
@@ -45,8 +45,8 @@ def find_encoder(real: RecordSet, cache: CacheFolder, *, seed: int, count: Count
         return kept
     training = EncoderTraining(*_arrays(real), real.spec.num_classes, EncoderSettings(seed=seed))
     cache.prepare()
-    for report in training:
-        count("encoder", report.num_done, report.num_updates)
+    for num_done in training:
+        count("encoder", num_done, training.num_updates)
     encoder = training.encoder()
     cache.save_tensors(_KIND, _key(real, seed), encoder.weights, encoder.state_tree())
     return encoder
@@ -103,12 +103,10 @@ def score_real(encoder: Encoder, test: RecordSet, *, seed: int, say: Callable[[s
     x, y = _arrays(test)
     encoded = encoder.encode(x)
     is_right = (encoded.probabilities.argmax(axis=1) == y).astype(np.float64)
-    low, high = mean_interval(is_right, np.random.default_rng(seed))
-    accuracy = Score(
-        name="encoder_accuracy", value=float(is_right.mean()), low=low, high=high, higher_is_better=True,
-        num_synthetic=0, num_real=len(y), seeds=(seed,),
-        source="Accuracy of the encoder on real test images; the interval covers their choice, not its training.",
-    )  # fmt: skip
+    source = "Accuracy of the encoder on real test images; the interval covers their choice, not its training."
+    basis = Basis(num_synthetic=0, num_real=len(y), seeds=(seed,), source=source)
+    interval = float(is_right.mean()), *mean_interval(is_right, np.random.default_rng(seed))
+    accuracy = basis.score("encoder_accuracy", interval)
     try:
         score = inception_score(encoded.probabilities, seed=seed)
     except InputError as error:

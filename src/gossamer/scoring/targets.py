@@ -218,18 +218,16 @@ def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumn
 
 def _check_shape(path: Path, found: AbstractSpec, real: AbstractSpec) -> None:
     if found.shape != real.shape:
+        (kind, axes), (_, axes_of_real) = _words(found), _words(real)
         raise InputError(
-            f"{path}: {_words(found)} of shape {found.shape} ({_axes(found)}), the real ones have {real.shape} "
-            f"({_axes(real)}); resize one, or name other --data"
+            f"{path}: {kind} of shape {found.shape} ({axes}), the real ones have {real.shape} ({axes_of_real}); resize "
+            "one, or name other --data"
         )
 
 
-def _words(spec: AbstractSpec) -> str:
-    return "series" if isinstance(spec, SeriesSpec) else "images"
-
-
-def _axes(spec: AbstractSpec) -> str:
-    return "channels, time" if isinstance(spec, SeriesSpec) else "channels, height, width"
+def _words(spec: AbstractSpec) -> tuple[str, str]:
+    is_series = isinstance(spec, SeriesSpec)
+    return ("series", "channels, time") if is_series else ("images", "channels, height, width")
 
 
 def _relabelling(path: Path, found: AbstractSpec, real: AbstractSpec) -> Callable[[np.ndarray], np.ndarray]:

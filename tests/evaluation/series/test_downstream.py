@@ -9,11 +9,11 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from gossamer.errors import InputError
+from gossamer.evaluation.score import Basis
 from gossamer.evaluation.series import networks
 from gossamer.evaluation.series.classifiers import LOGISTIC_REGRESSION, RANDOM_FOREST, SERIES_CNN
 from gossamer.evaluation.series.downstream import Verdict, auroc_score, downstream_scores, judge_all
 from gossamer.evaluation.series.matching import SeriesSet
-from gossamer.evaluation.verdicts import Basis
 from gossamer.evaluation.workers import Task
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gossamer.evaluation.classifiers import OnValues
+from gossamer.evaluation.classifiers import Classifier, on_values
 from gossamer.evaluation.series.networks import SeriesCNN
 
 
@@ -25,34 +23,16 @@ class SeriesEstimator(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class SeriesClassifier:
-    """A classifier that is fixed in advance.
+SeriesClassifier = Classifier[SeriesEstimator]
+"""A classifier of series, fixed in advance."""
 
-    Args:
-        name: a word for tables and JSON.
-        build: a seed, 0 .. 2^32 - 1, to an untrained estimator.
-    """
-
-    name: str
-    build: Callable[[int], SeriesEstimator]
-
-
-def _random_forest(seed: int) -> SeriesEstimator:
-    from sklearn.ensemble import RandomForestClassifier
-
-    return OnValues(RandomForestClassifier(n_estimators=100, n_jobs=1, random_state=seed))
-
-
-def _logistic_regression(seed: int) -> SeriesEstimator:
-    from sklearn.linear_model import LogisticRegression
-
-    return OnValues(LogisticRegression(solver="lbfgs", max_iter=300, random_state=seed))
-
-
-RANDOM_FOREST = SeriesClassifier(name="random_forest", build=_random_forest)
+RANDOM_FOREST: SeriesClassifier = on_values(
+    "random_forest", 1, "sklearn.ensemble.RandomForestClassifier", n_estimators=100, n_jobs=1
+)
 """100 trees on the values as they stand."""
-LOGISTIC_REGRESSION = SeriesClassifier(name="logistic_regression", build=_logistic_regression)
+LOGISTIC_REGRESSION: SeriesClassifier = on_values(
+    "logistic_regression", 1, "sklearn.linear_model.LogisticRegression", solver="lbfgs", max_iter=300
+)
 """Linear in the values."""
-SERIES_CNN = SeriesClassifier(name="cnn", build=SeriesCNN)
+SERIES_CNN: SeriesClassifier = Classifier(name="cnn", build=SeriesCNN)
 """Convolutions in time."""

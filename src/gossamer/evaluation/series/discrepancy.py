@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 from gossamer.evaluation.series.matching import SeriesSet
 
 BANDWIDTHS = (0.05, 0.1, 0.2, 0.4)
@@ -46,14 +46,13 @@ def mmd(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
     rng = np.random.default_rng(seed)
     blocks = [np.array_split(_flat(side.x)[rng.permutation(len(side))], NUM_BLOCKS) for side in (synthetic, real)]
     values = np.array([_squared_discrepancy(*pair) for pair in zip(*blocks)])
-    value, low, high = _student_interval(values)
-    return Score(
-        name="mmd", value=value, low=low, high=high, higher_is_better=False, num_synthetic=len(synthetic),
-        num_real=len(real), seeds=(seed,),
-        source=f"Squared maximum mean discrepancy (Gretton et al. 2012), unbiased, mean of {NUM_BLOCKS} blocks, "
-        f"Gaussian kernels of widths {', '.join(map(str, BANDWIDTHS))} in root mean square difference per value; "
-        "interval over the choice of the series of both sets.",
-    )  # fmt: skip
+    source = (
+        f"Squared maximum mean discrepancy (Gretton et al. 2012), unbiased, mean of {NUM_BLOCKS} blocks, Gaussian "
+        f"kernels of widths {', '.join(map(str, BANDWIDTHS))} in root mean square difference per value; interval over "
+        "the choice of the series of both sets."
+    )
+    basis = Basis(num_synthetic=len(synthetic), num_real=len(real), seeds=(seed,), source=source)
+    return basis.distance("mmd", _student_interval(values))
 
 
 def _flat(x: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gossamer.evaluation.bootstrap import mean_interval
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 from gossamer.evaluation.series.matching import SeriesSet, at_most
 from gossamer.evaluation.series.networks import SeriesCNN
 
@@ -48,15 +48,12 @@ def discriminative_score(synthetic: SeriesSet, real: SeriesSet, *, seed: int) ->
     network.fit(learnt, np.repeat([0, 1], len(learnt) // 2))
     says_real = network.probabilities(tested).argmax(axis=1)
     is_right = (says_real == np.repeat([0, 1], num_test)).astype(np.float64)
-    return _score(is_right, number, seed)
-
-
-def _score(is_right: np.ndarray, number: int, seed: int) -> Score:
     low, high = (end - 0.5 for end in mean_interval(is_right, np.random.default_rng(seed)))
-    return Score(
-        name="discriminative_score", value=abs(float(is_right.mean()) - 0.5), low=0.0 if low <= 0 <= high else
-        min(abs(low), abs(high)), high=max(abs(low), abs(high)), higher_is_better=False, num_synthetic=number,
-        num_real=number, seeds=(seed,),
-        source="Discriminative score (Yoon et al. 2019) by a convolutional network of fixed size: |accuracy - 1/2| on "
-        f"{len(is_right)} held-out series, as many synthetic as real; interval over those.",
-    )  # fmt: skip
+    source = (
+        "Discriminative score (Yoon et al. 2019) by a convolutional network of fixed size: |accuracy - 1/2| on "
+        f"{len(is_right)} held-out series, as many synthetic as real; interval over those."
+    )
+    basis = Basis(num_synthetic=number, num_real=number, seeds=(seed,), source=source)
+    lowest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+    value = abs(float(is_right.mean()) - 0.5)
+    return basis.distance("discriminative_score", (value, lowest, max(abs(low), abs(high))))

@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import InputError
+from gossamer.evaluation.bootstrap import NORMAL_QUANTILE_975
+from gossamer.evaluation.classifiers import Shares
 from gossamer.evaluation.listed import average_over_seeds
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 from gossamer.evaluation.series.classifiers import SeriesClassifier
 from gossamer.evaluation.series.matching import SeriesSet
-from gossamer.evaluation.verdicts import Basis, mean_accuracy, mean_macro_f1
+from gossamer.evaluation.verdicts import mean_accuracy, mean_macro_f1
 from gossamer.evaluation.workers import Task, one_thread, perform_all
 
-_NORMAL_QUANTILE_975 = 1.959963984540054
 _LEAST_RANGE = 1e-6
 
 
@@ -80,7 +81,7 @@ def _judge(
     note = f"{fit.classifier.name} can learn nothing from {fit.train}: all series are the same" if is_constant else ""
     found = {}
     with one_thread():
-        estimator = _Shares() if is_constant else fit.classifier.build(fit.seed)
+        estimator = Shares() if is_constant else fit.classifier.build(fit.seed)
         estimator.fit(train.x, targets)
         for name in fit.tests:
             probabilities = np.zeros((len(sets[name]), num_classes))
@@ -89,25 +90,8 @@ def _judge(
     return fit, found
 
 
-class _Shares:
-    """A judge that gives every series the shares of the classes in training."""
-
-    def __init__(self) -> None:
-        self._shares = np.ones(1)
-
-    def fit(self, x: NDArray[np.floating], y: NDArray[np.integer]) -> None:
-        self._shares = np.bincount(y) / len(y)
-
-    def probabilities(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.tile(self._shares, (len(x), 1))
-
-
 def downstream_scores(
-    prefix: str,
-    suffix: str,
-    verdicts: Sequence[Sequence[Verdict]],
-    true: Sequence[NDArray[np.integer]],
-    basis: Basis,
+    prefix: str, suffix: str, verdicts: Sequence[Sequence[Verdict]], true: Sequence[NDArray[np.integer]], basis: Basis
 ) -> dict[str, Score]:
     """Score accuracy, macro-F1 and AUROC, mean over the classifiers, and the first two of each classifier.
 
@@ -154,12 +138,7 @@ def downstream_scores(
     return scores
 
 
-def auroc_score(
-    name: str,
-    probabilities: NDArray[np.floating],
-    true: NDArray[np.integer],
-    basis: Basis,
-) -> Score:
+def auroc_score(name: str, probabilities: NDArray[np.floating], true: NDArray[np.integer], basis: Basis) -> Score:
     """Score the area under the ROC curve of each class against all others, mean over occurring classes and classifiers.
 
     Let a class have P series and let there be N others. An area is the share of pairs in the right order, with ties
@@ -194,7 +173,7 @@ def auroc_score(
         area, part = _area(values, is_it)
         areas.append(area)
         parts += part / len(tables)
-    value, half = float(np.mean(areas)), _NORMAL_QUANTILE_975 * float(np.sqrt(np.sum(parts**2)))
+    value, half = float(np.mean(areas)), NORMAL_QUANTILE_975 * float(np.sqrt(np.sum(parts**2)))
     return basis.score(name, (value, max(0.0, value - half), min(1.0, value + half)))
 
 

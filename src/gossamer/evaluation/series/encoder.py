@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gossamer.evaluation.series.networks import RandomConvolutions
+from gossamer.evaluation.series.networks import random_features
 
 NUM_FEATURES = 64
 SEED = 20_240_607
+DESCRIPTION = f"{NUM_FEATURES} features of an untrained convolutional network with public weights"
+"""The space of the features in words, for sources of scores."""
 _SCALE = 10.0
 
 
@@ -30,9 +32,4 @@ def encode(x: NDArray[np.floating]) -> NDArray[np.float64]:
     >>> encode(np.zeros((3, 1, 20))).shape
     (3, 64)
     """
-    return _SCALE * RandomConvolutions(NUM_FEATURES, x.shape[1], SEED).features(x)
-
-
-def description() -> str:
-    """Describe the space of the features in words, for sources of scores."""
-    return f"{NUM_FEATURES} features of an untrained convolutional network with public weights"
+    return _SCALE * random_features(x, NUM_FEATURES, SEED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
-from gossamer.evaluation.classifiers import Dropout, learn
+from gossamer.evaluation.classifiers import PEAK_LEARNING_RATE, Dropout, equal_batches, updates
 
 HIDDEN = 24
 """Channels of the predictor: fixed, whatever the series. The published score takes half the number of channels, which
@@ -90,32 +90,24 @@ class NextValue:
         return torch.cat(parts).numpy()
 
 
-class RandomConvolutions:
-    """An untrained convolutional network: two convolutions with GELU, pooled to eight places, and a dense layer.
+def random_features(x: NDArray[np.floating], num_features: int, seed: int) -> NDArray[np.float64]:
+    """Compute features (batch, num_features) of series (batch, channels, time) by an untrained network.
 
-    Args:
-        num_features: that come out.
-        channels: of the series.
-        seed: of the weights.
+    Two convolutions with GELU, pooled to eight places, and a dense layer. The seed draws the weights.
     """
-
-    def __init__(self, num_features: int, channels: int, seed: int) -> None:
-        self._network = nn.Sequential(
-            _convolution(channels, 32),
-            nn.GELU(),
-            nn.AvgPool1d(2, ceil_mode=True),
-            _convolution(32, 64),
-            nn.GELU(),
-            nn.AdaptiveAvgPool1d(_POOLED_LENGTH),
-            nn.Flatten(),
-            skip_init(nn.Linear, 64 * _POOLED_LENGTH, num_features, bias=False),
-        )
-        _initialise(self._network, torch.Generator().manual_seed(seed))
-
-    def features(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Compute features (batch, num_features) of series (batch, channels, time)."""
-        with torch.no_grad():
-            return torch.cat([self._network(part) for part in _tensor(x).split(_AT_ONCE)]).double().numpy()
+    network = nn.Sequential(
+        _convolution(x.shape[1], 32),
+        nn.GELU(),
+        nn.AvgPool1d(2, ceil_mode=True),
+        _convolution(32, 64),
+        nn.GELU(),
+        nn.AdaptiveAvgPool1d(_POOLED_LENGTH),
+        nn.Flatten(),
+        skip_init(nn.Linear, 64 * _POOLED_LENGTH, num_features, bias=False),
+    )
+    _initialise(network, torch.Generator().manual_seed(seed))
+    with torch.no_grad():
+        return torch.cat([network(part) for part in _tensor(x).split(_AT_ONCE)]).double().numpy()
 
 
 def _classifier(channels: int, num_classes: int, rng: torch.Generator) -> nn.Sequential:
@@ -172,17 +164,9 @@ def _initialise(network: nn.Module, rng: torch.Generator) -> None:
 
 def _train(network: nn.Module, number: int, rng: torch.Generator, loss: Callable[[Tensor], Tensor]) -> None:
     num_updates = min(_MAX_UPDATES, max(_MIN_UPDATES, math.ceil(_NUM_EPOCHS * number / _BATCH_SIZE)))
-    learn(network, _batches(number, num_updates, rng), num_updates, loss)
-
-
-def _batches(number: int, num_updates: int, rng: torch.Generator) -> Iterator[Tensor]:
-    waiting = torch.empty(0, dtype=torch.int64)
-    size = min(_BATCH_SIZE, number)
-    for _ in range(num_updates):
-        if len(waiting) < size:
-            waiting = torch.cat([waiting, torch.randperm(number, generator=rng)])
-        yield waiting[:size]
-        waiting = waiting[size:]
+    batches = equal_batches(number, _BATCH_SIZE, num_updates, rng)
+    for _ in updates(network, batches, num_updates, loss, PEAK_LEARNING_RATE):
+        pass
 
 
 def _tensor(x: NDArray[np.floating]) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gossamer.evaluation.bootstrap import mean_interval
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 from gossamer.evaluation.series.matching import SeriesSet
 from gossamer.evaluation.series.networks import CONTEXT, HIDDEN, NextValue
 
@@ -36,10 +36,10 @@ def predictive_score(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Sco
     learnt = synthetic.x[:MOST_SERIES]
     predictor.fit(learnt)
     errors = predictor.errors(real.x)
-    low, high = mean_interval(errors, np.random.default_rng(seed))
-    return Score(
-        name="predictive_score", value=float(errors.mean()), low=low, high=high, higher_is_better=False,
-        num_synthetic=len(learnt), num_real=len(real), seeds=(seed,),
-        source=f"Predictive score (Yoon et al. 2019) by a causal convolutional network of width {HIDDEN} that sees "
-        f"{CONTEXT} values: mean absolute error on real series; interval over those.",
-    )  # fmt: skip
+    source = (
+        f"Predictive score (Yoon et al. 2019) by a causal convolutional network of width {HIDDEN} that sees {CONTEXT} "
+        "values: mean absolute error on real series; interval over those."
+    )
+    basis = Basis(num_synthetic=len(learnt), num_real=len(real), seeds=(seed,), source=source)
+    interval = float(errors.mean()), *mean_interval(errors, np.random.default_rng(seed))
+    return basis.distance("predictive_score", interval)

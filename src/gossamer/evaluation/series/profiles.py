@@ -1,6 +1,7 @@
 """Distances between mean profiles: autocorrelation, power spectrum, marginal histogram, padding, shares of classes.
 
-Every series is turned into a vector, its profile. Two sets are compared by the means of their profiles.
+Every series is turned into a vector, its profile. Two sets are compared by the means of their profiles: synthetic
+series that are judged, and real series of the same shape. A seed draws the resamples of the interval.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import normal_interval
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 from gossamer.evaluation.series.matching import SeriesSet
 
 NUM_RESAMPLES = 200
@@ -105,11 +106,6 @@ def acf_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
 
     It sees a wrong rhythm and a wrong smoothness, and neither scale nor direction of time.
 
-    Args:
-        synthetic: series that are judged.
-        real: series they are compared with, of the same shape.
-        seed: draws the resamples of the interval.
-
     References:
         Ni et al., "Conditional Sig-Wasserstein GANs for time series generation", 2020, section 6 (ACF score).
     """
@@ -132,11 +128,6 @@ def psd_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
     and 0 where neither has any power. It sees missing and added frequencies, in the measure of their power, and no
     phase: a series reversed in time has the same spectrum.
 
-    Args:
-        synthetic: series that are judged.
-        real: series they are compared with, of the same shape.
-        seed: draws the resamples of the interval.
-
     References:
         Bray, Curtis, "An ordination of the upland forest communities", 1957 (the dissimilarity). Welch 1967.
     """
@@ -155,11 +146,6 @@ def histogram_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> S
     In [0, 1], 0 is best.
 
     It sees offset, scale and noise, and nothing of the order in time.
-
-    Args:
-        synthetic: series that are judged.
-        real: series they are compared with, of the same shape.
-        seed: draws the resamples of the interval.
     """
     return _compared(
         "histogram_distance",
@@ -175,11 +161,6 @@ def padded_length_distance(synthetic: SeriesSet, real: SeriesSet, *, seed: int) 
 
     With F(t) the share of series that are at most t long, the mean over t of |F_synthetic(t) - F_real(t)|. It tells
     where series are padded with zeros if the padding is right, and means little where none is.
-
-    Args:
-        synthetic: series that are judged.
-        real: series they are compared with, of the same shape.
-        seed: draws the resamples of the interval.
     """
     steps = np.arange(real.x.shape[2])
     reached = [(unpadded_lengths(side.x)[:, None] <= steps).astype(np.float64) for side in (synthetic, real)]
@@ -223,11 +204,7 @@ def _dissimilarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> f
 
 
 def _compared(
-    name: str,
-    profiles: tuple[NDArray[np.float64], NDArray[np.float64]],
-    measure: Measure,
-    seed: int,
-    source: str,
+    name: str, profiles: tuple[NDArray[np.float64], NDArray[np.float64]], measure: Measure, seed: int, source: str
 ) -> Score:
     if profiles[0].shape[1:] != profiles[1].shape[1:]:
         raise InputError(f"{name}: profiles of shape {profiles[0].shape[1:]} and {profiles[1].shape[1:]}; cut one")
@@ -239,12 +216,12 @@ def _compared(
         num_resamples=NUM_RESAMPLES,
         lowest=0.0,
     )
-    return Score(
-        name=name, value=value, low=low, high=high, higher_is_better=False, num_synthetic=len(profiles[0]),
-        num_real=len(profiles[1]), seeds=(seed,),
-        source=f"{source}; biased upwards, the more the fewer series there are; interval over the choice of the series "
-        "of both sets.",
-    )  # fmt: skip
+    source = (
+        f"{source}; biased upwards, the more the fewer series there are; interval over the choice of the series of "
+        "both sets."
+    )
+    basis = Basis(num_synthetic=len(profiles[0]), num_real=len(profiles[1]), seeds=(seed,), source=source)
+    return basis.distance(name, (value, low, high))
 
 
 def _mean_drawn_again(profiles: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ from gossamer.evaluation.score import Score
 from gossamer.evaluation.series.classifiers import LOGISTIC_REGRESSION, RANDOM_FOREST, SERIES_CNN
 from gossamer.evaluation.series.discrepancy import NUM_BLOCKS, mmd
 from gossamer.evaluation.series.discriminative import discriminative_score
-from gossamer.evaluation.series.encoder import NUM_FEATURES, description, encode
+from gossamer.evaluation.series.encoder import DESCRIPTION, NUM_FEATURES, encode
 from gossamer.evaluation.series.matching import MatchedPair
 from gossamer.evaluation.series.predictive import predictive_score
 from gossamer.evaluation.series.profiles import (
@@ -81,7 +81,7 @@ class Look(AbstractEvidence):
     @functools.cached_property
     def manifold(self) -> ManifoldScores:
         """Four scores of one pass over the distances."""
-        return manifold_scores(*self.clouds, seed=self.seed, features=description())
+        return manifold_scores(*self.clouds, seed=self.seed, features=DESCRIPTION)
 
     @functools.cached_property
     def warped(self) -> tuple[Score, Score]:
@@ -95,7 +95,7 @@ def _beside(measure: Callable[..., Score]) -> Callable[[Look], Score]:
 
 def _frechet_distance(look: Look) -> Score:
     # How many there are was checked before classes were matched.
-    return frechet_distance(*look.clouds, seed=look.seed, features=description(), permit_few_samples=True)
+    return frechet_distance(*look.clouds, seed=look.seed, features=DESCRIPTION, permit_few_samples=True)
 
 
 def rates_of(way: str, classifier: str) -> tuple[str, ...]:

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from gossamer.errors import InputError
 from gossamer.evaluation.listed import AbstractEvidence, Suite, average_over_seeds, set_name
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 from gossamer.evaluation.series.classifiers import SeriesClassifier
 from gossamer.evaluation.series.downstream import Verdict, downstream_scores
 from gossamer.evaluation.series.matching import SeriesSet
 from gossamer.evaluation.series.profiles import class_distance
-from gossamer.evaluation.verdicts import Basis
 from gossamer.evaluation.workers import Task, TaskKey, tasks_of
 
 REAL = "real training series"
@@ -117,15 +116,17 @@ class SeriesAnswers(AbstractEvidence):
         found = {}
         for suffix, chosen, words in parts:
             number, tested = int(chosen.sum()), [true[chosen]] * len(self.seeds)
-            for way, trained, counts in (
-                ("tstr", self._drawn, (num_made, number)), ("trtr", self._real, (0, num_learnt + number)),
-            ):  # fmt: skip
+            ways = (("tstr", self._drawn, num_made, number), ("trtr", self._real, 0, num_learnt + number))
+            for way, trained, num_synthetic, num_real in ways:
                 learnt = "synthetic" if way == "tstr" else "real"
-                basis = _basis(*counts, self.seeds, f"trained on {learnt}, tested on {words}")
-                rows = _part(self._rows(trained, TEST), chosen)
+                basis = Basis(num_synthetic, num_real, self.seeds, f"trained on {learnt}, tested on {words}")
+                rows = [
+                    [dataclasses.replace(one, probabilities=one.probabilities[chosen]) for one in row]
+                    for row in self._rows(trained, TEST)
+                ]
                 found |= downstream_scores(way, suffix, rows, tested, basis)
         if self.suite.is_full:
-            basis = _basis(num_made, num_learnt, self.seeds[:1], "trained on real, tested on synthetic")
+            basis = Basis(num_made, num_learnt, self.seeds[:1], "trained on real, tested on synthetic")
             rows = self._rows(self._real[:1], drawn)
             found |= downstream_scores("trts", "", rows, [_labels(self.sets[drawn])], basis)
         return found | (self._of_halves() if HALVES[0][0] in self.sets else {})
@@ -180,17 +181,9 @@ class SeriesAnswers(AbstractEvidence):
         ]
         number = sum(len(self.sets[name]) for pair in HALVES for name in pair)
         words = "trained on real series of half of the people, tested on real ones of the other half, both ways"
-        basis = _basis(0, number, self.seeds[:1], words)
+        basis = Basis(0, number, self.seeds[:1], words)
         true = np.concatenate([_labels(self.sets[test]) for _, test in HALVES])
         return downstream_scores("trtr", "_people", [joined], [true], basis)
-
-
-def _part(rows: Sequence[Sequence[Verdict]], chosen: NDArray[np.bool_]) -> list[list[Verdict]]:
-    return [[dataclasses.replace(one, probabilities=one.probabilities[chosen]) for one in row] for row in rows]
-
-
-def _basis(num_synthetic: int, num_real: int, seeds: tuple[int, ...], source: str) -> Basis:
-    return Basis(num_synthetic=num_synthetic, num_real=num_real, seeds=seeds, source=source)
 
 
 def _labels(series: SeriesSet) -> NDArray[np.integer]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.evaluation.bootstrap import mean_interval
-from gossamer.evaluation.score import Score
+from gossamer.evaluation.score import Basis, Score
 from gossamer.evaluation.series.matching import SeriesSet, at_most
 from gossamer.extras import from_extra
 
@@ -78,11 +78,10 @@ def dtw_distances(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> tuple[
     scores = []
     for axis, (name, way) in zip((1, 0), ways.items()):
         nearest = distances.min(axis=axis)
-        low, high = mean_interval(nearest, rng)
-        scores.append(Score(
-            name=name, value=float(nearest.mean()), low=low, high=high, higher_is_better=False,
-            num_synthetic=len(made), num_real=len(kept), seeds=(seed,),
-            source=f"Dynamic time warping (Sakoe, Chiba 1978; band of a tenth), root mean square per value, from "
-            f"each {way} series; interval over the series that are averaged, the others held fixed.",
-        ))  # fmt: skip
+        source = (
+            "Dynamic time warping (Sakoe, Chiba 1978; band of a tenth), root mean square per value, from each "
+            f"{way} series; interval over the series that are averaged, the others held fixed."
+        )
+        basis = Basis(num_synthetic=len(made), num_real=len(kept), seeds=(seed,), source=source)
+        scores.append(basis.distance(name, (float(nearest.mean()), *mean_interval(nearest, rng))))
     return scores[0], scores[1]

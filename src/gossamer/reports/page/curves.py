@@ -6,29 +6,12 @@ import math
 from dataclasses import dataclass
 
 from gossamer.privacy.statement import shown_epsilon
-from gossamer.reports.page.figures import Mark
+from gossamer.reports.page.figures import Mark, points
 from gossamer.reports.page.kept import ScoreCurve, ScoreLine
 from gossamer.reports.page.wording import number
 
 _WIDTH, _HEIGHT, _LEFT, _TOP = 190.0, 96.0, 40.0, 10.0
 _ROOM = 0.06
-
-
-@dataclass(frozen=True, kw_only=True)
-class IntervalBar:
-    """A score on the way from 0 to 1, in a box of 100 by 12.
-
-    Attributes:
-        low: lower end of its interval.
-        at: the score.
-        high: upper end of its interval.
-        real: the reference, or None.
-    """
-
-    low: float
-    at: float
-    high: float
-    real: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +35,11 @@ class CurvePicture:
     alt: str
 
 
-def interval_bar(line: ScoreLine) -> IntervalBar:
-    """Draw a score that is a share as a place between 0 and 1."""
+def interval_bar(line: ScoreLine) -> dict[str, float | None]:
+    """Draw a score that is a share on the way from 0 to 1, in a box of 100 by 12: its place, interval and reference."""
     score = line.score
     low, at, high = (100.0 * share for share in (score.low, score.value, score.high))
-    return IntervalBar(low=low, at=at, high=high, real=None if line.real is None else 100.0 * line.real.value)
+    return {"low": low, "at": at, "high": high, "real": None if line.real is None else 100.0 * line.real.value}
 
 
 def curve_picture(curve: ScoreCurve) -> CurvePicture:
@@ -80,8 +63,8 @@ def curve_picture(curve: ScoreCurve) -> CurvePicture:
     shown = [min(scores, key=lambda score: score.value).value, max(scores, key=lambda score: score.value).value]
     words = [f"{number(score.value)} at epsilon {_short(epsilon)}" for epsilon, score in curve.points]
     return CurvePicture(
-        line=_points(x, at),
-        band=_points([*x, *reversed(x)], [*low, *reversed(high)]),
+        line=points(x, at, 6),
+        band=points([*x, *reversed(x)], [*low, *reversed(high)], 6),
         dots=tuple(Mark(x=one, y=other, text=text) for one, other, text in zip(x, at, words, strict=True)),
         x_ticks=tuple(Mark(x=place, y=0.0, text=_short(epsilon)) for place, epsilon in _apart(x, epsilons)),
         y_ticks=tuple(Mark(x=0.0, y=y_of(value), text=number(value)) for value in dict.fromkeys(shown)),
@@ -101,7 +84,3 @@ def _apart(x: list[float], epsilons: list[float]) -> list[tuple[float, float]]:
         if kept[-1][0] - place >= 24.0:
             kept.append((place, epsilon))
     return kept
-
-
-def _points(x: list[float], y: list[float]) -> str:
-    return " ".join(f"{one:g},{other:g}" for one, other in zip(x, y, strict=True))

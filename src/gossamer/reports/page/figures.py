@@ -167,7 +167,7 @@ def series_panels(x: NDArray[np.floating]) -> SeriesPanels:
     """Draw series (n, channels, time) in [0, 1], each in a panel. Long series are thinned at equal steps."""
     stride = -(-x.shape[2] // _MOST_POINTS)
     times = 100.0 * np.arange(x.shape[2])[::stride] / (x.shape[2] - 1)
-    panels = [tuple(_points(times, 58.0 - 56.0 * channel[::stride]) for channel in one[:_MOST_CHANNELS]) for one in x]
+    panels = [tuple(points(times, 58.0 - 56.0 * channel[::stride]) for channel in one[:_MOST_CHANNELS]) for one in x]
     return SeriesPanels(panels=tuple(panels))
 
 
@@ -179,9 +179,9 @@ def trade_off_picture(trade_off: TradeOff) -> TradeOffPicture:
     guessed = [_y_of(rate) for rate in rates]
     marks = [(rate, trade_off.largest_catch_rate(rate)) for rate in ALARM_RATES]
     return TradeOffPicture(
-        curve=_points(x, caught),
-        guessing=_points(x, guessed),
-        area=_points([*x, *reversed(x)], [*caught, *reversed(guessed)]),
+        curve=points(x, caught),
+        guessing=points(x, guessed),
+        area=points([*x, *reversed(x)], [*caught, *reversed(guessed)]),
         marks=tuple(Mark(x=_x_of(rate), y=_y_of(share), text=percent(share)) for rate, share in marks),
         x_ticks=tuple(Mark(x=_x_of(rate), y=0.0, text=percent(rate)) for rate in (*ALARM_RATES, 1.0)),
         y_ticks=tuple(Mark(x=0.0, y=_y_of(share), text=percent(share)) for share in (0.0, 0.25, 0.5, 0.75, 1.0)),
@@ -196,6 +196,8 @@ def _y_of(share: float) -> float:
     return round(_TOP + _CURVE_HEIGHT * (1 - share), 2)
 
 
-def _points(x: Sequence[float] | NDArray[np.floating], y: Sequence[float] | NDArray[np.floating]) -> str:
-    """Write points as the attribute of an SVG line."""
-    return " ".join(f"{one:.4g},{other:.4g}" for one, other in zip(x, y, strict=True))
+def points(
+    x: Sequence[float] | NDArray[np.floating], y: Sequence[float] | NDArray[np.floating], digits: int = 4
+) -> str:
+    """Write points as the attribute of an SVG line, with so many digits."""
+    return " ".join(f"{one:.{digits}g},{other:.{digits}g}" for one, other in zip(x, y, strict=True))

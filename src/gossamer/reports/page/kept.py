@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,16 +106,17 @@ class KeptRun:
     @property
     def scores(self) -> tuple[ScoreLine, ...]:
         """The scores that stand first, each beside its reference."""
-        scores = {} if self.evaluation is None else self.evaluation.scores
-        names = (name for name in in_order(scores) if name in headline())
-        return tuple(ScoreLine(score=scores[name], real=scores.get(reference_of(name))) for name in names)
+        return self._lines(lambda name: name in headline())
 
     @property
     def others(self) -> tuple[ScoreLine, ...]:
         """All further scores, references aside."""
+        references = set() if self.evaluation is None else set(map(reference_of, self.evaluation.scores))
+        return self._lines(lambda name: name not in headline() and name not in references)
+
+    def _lines(self, is_shown: Callable[[str], bool]) -> tuple[ScoreLine, ...]:
         scores = {} if self.evaluation is None else self.evaluation.scores
-        references = {reference_of(name) for name in scores}
-        names = (name for name in in_order(scores) if name not in headline() and name not in references)
+        names = filter(is_shown, in_order(scores))
         return tuple(ScoreLine(score=scores[name], real=scores.get(reference_of(name))) for name in names)
 
     @property
@@ -209,19 +211,11 @@ def _attack(audit: str, tree: Mapping[str, Any], confidence: float, most_caught:
         f"{_finite(tree[name]):.3f} ({_finite(tree[low]):.3f} to {_finite(tree[high]):.3f})"
         for name, low, high in (("auc", "low", "high"), ("caught", "caught_low", "caught_high"))
     )
-    is_within = _finite(tree["caught_low"]) <= most_caught
+    row = functools.partial(AuditRow, audit=audit, confidence=confidence)
+    most, is_within = f"at most {most_caught:.3f}", _finite(tree["caught_low"]) <= most_caught
     return [
-        AuditRow(
-            audit=audit, figure="area under its curve", found=area, claimed="", confidence=confidence, is_within=None
-        ),
-        AuditRow(
-            audit=audit,
-            figure="caught at 1 % false alarms",
-            found=caught,
-            claimed=f"at most {most_caught:.3f}",
-            confidence=confidence,
-            is_within=is_within,
-        ),
+        row(figure="area under its curve", found=area, claimed="", is_within=None),
+        row(figure="caught at 1 % false alarms", found=caught, claimed=most, is_within=is_within),
     ]
 
 

@@ -19,19 +19,6 @@ from gossamer.runs.manifest import MANIFEST, file_digest, read_manifest
 from gossamer.runs.release import PARTS
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReleasedFile:
-    """A file of a release, by its path within it.
-
-    Attributes:
-        path: within the release.
-        sha256: in hexadecimal.
-    """
-
-    path: str
-    sha256: str
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReleasedRun:
     """All that a release report says of one release.
@@ -47,7 +34,7 @@ class ReleasedRun:
         num_weights: of the generator.
         exhibits: synthetic records, some of each class, drawn with the class's number as seed.
         trade_off: the attacker's gain under the guarantee.
-        files: of the release, with digests. The manifest comes first, if there is one.
+        files: path within the release -> SHA-256 in hexadecimal. The manifest comes first, if there is one.
         findings: results of a check of the release.
     """
 
@@ -57,7 +44,7 @@ class ReleasedRun:
     num_weights: int
     exhibits: tuple[Exhibit, ...]
     trade_off: TradeOff
-    files: tuple[ReleasedFile, ...]
+    files: Mapping[str, str]
     findings: tuple[Finding, ...]
 
     @property
@@ -218,10 +205,8 @@ def _drawn(trained: TrainedGenerator) -> tuple[Exhibit, ...]:
     return tuple(found)
 
 
-def _files(folder: Path) -> tuple[ReleasedFile, ...]:
+def _files(folder: Path) -> dict[str, str]:
     """Return digests by the manifest. For a release older than the manifest, return digests of the parts present."""
     if not (folder / MANIFEST).is_file():
-        found = (name for name in PARTS if (folder / name).is_file())
-        return tuple(ReleasedFile(path=name, sha256=file_digest(folder / name)) for name in found)
-    named = {MANIFEST: file_digest(folder / MANIFEST)} | read_manifest(folder)
-    return tuple(ReleasedFile(path=path, sha256=digest) for path, digest in named.items())
+        return {name: file_digest(folder / name) for name in PARTS if (folder / name).is_file()}
+    return {MANIFEST: file_digest(folder / MANIFEST)} | read_manifest(folder)

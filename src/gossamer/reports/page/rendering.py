@@ -46,12 +46,7 @@ def release_page(runs: Sequence[ReleasedRun], title: str, joint: Mapping[str, Jo
     Raises:
         InputError: no run, or jinja2 is not installed.
     """
-    _check(runs)
-    return (
-        _environment()
-        .get_template("release.html.j2")
-        .render(runs=runs, title=title, together=Together.of(runs, joint), **_context())
-    )
+    return _rendered("release.html.j2", runs, title, joint)
 
 
 def private_page(runs: Sequence[KeptRun], title: str, joint: Mapping[str, JointPrice] | None = None) -> str:
@@ -68,25 +63,17 @@ def private_page(runs: Sequence[KeptRun], title: str, joint: Mapping[str, JointP
     Raises:
         InputError: no run, or jinja2 is not installed.
     """
-    _check(runs)
     released = [one.released for one in runs]
-    return (
-        _environment()
-        .get_template("private.html.j2")
-        .render(
-            kept=runs,
-            runs=released,
-            title=title,
-            together=Together.of(released, joint),
-            word=PRIVATE_WORD,
-            **_context(),
-        )
-    )
+    return _rendered("private.html.j2", released, title, joint, kept=runs, word=PRIVATE_WORD)
 
 
-def _check(runs: Sequence[object]) -> None:
+def _rendered(
+    template: str, runs: Sequence[ReleasedRun], title: str, joint: Mapping[str, JointPrice] | None, **more: Any
+) -> str:
     if not runs:
         raise InputError("nothing to report on: name at least one run")
+    values = {"runs": runs, "title": title, "together": Together.of(runs, joint)} | more | _context()
+    return _environment().get_template(template).render(values)
 
 
 def _context() -> dict[str, Any]:
