@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gossamer.errors import InputError
-from gossamer.nn.network import Shape, initialise
+from gossamer.nn.network import Shape, initialised
 
 MIN_SIDE = 4
 MAX_SIDE = 128
@@ -38,11 +38,8 @@ def conv_transpose(
 
     An output pixel has (kernel / stride)^2 inputs for each input channel.
     """
-    layer = nn.ConvTranspose2d(
-        in_channels, out_channels, kernel_size, stride=stride, padding=padding, device="meta"
-    ).to_empty(device="cpu")
-    initialise(layer.parameters(), gain * stride / (kernel_size * math.sqrt(in_channels)), rng)
-    return layer
+    layer = nn.ConvTranspose2d(in_channels, out_channels, kernel_size, stride, padding, device="meta")
+    return initialised(layer, gain * stride / (kernel_size * math.sqrt(in_channels)), rng)
 
 
 def pixel_norm(features: Tensor) -> Tensor:

@@ -15,9 +15,11 @@ from gossamer.nn.network import (
     AbstractGeneratorConfig,
     Shape,
     checked_count,
+    convolution,
     linear,
+    resized,
 )
-from gossamer.nn.series.network import channel_norm, checked_series_shape, convolution, halved_lengths, resized
+from gossamer.nn.series.network import channel_norm, checked_series_shape, halved_lengths
 
 _KERNEL = 5
 _SHORTEST = 8
@@ -92,7 +94,7 @@ class SeriesConvGenerator(AbstractGenerator):
         self.dense = linear(self.input_features, depths[0] * first, gain=RELU_GAIN, rng=rng)
         gains = [RELU_GAIN] * (num_layers - 1) + [1.0]
         self.layers = nn.ModuleList(
-            convolution(before, after, _KERNEL, gain=gain, rng=rng)
+            convolution(nn.Conv1d, before, after, _KERNEL, gain=gain, rng=rng)
             for (before, after), gain in zip(pairwise(depths), gains, strict=True)
         )
 
@@ -100,5 +102,5 @@ class SeriesConvGenerator(AbstractGenerator):
         """Draw series (batch, channels, length) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.start)
         for layer, length in zip(self.layers, self.lengths, strict=True):
-            features = layer(resized(channel_norm(F.relu(features)), length))
+            features = layer(resized(channel_norm(F.relu(features)), (length,)))
         return torch.sigmoid(features + self.brightness)
