@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from gossamer.errors import InputError
+from gossamer.nn.network import check_positive
 
 Tensors = dict[str, Tensor]
 
@@ -24,12 +25,10 @@ class Adam:
     stabiliser: float = 1e-8
 
     def __post_init__(self) -> None:
-        if not 0 < self.learning_rate < float("inf"):
-            raise InputError(f"learning_rate must be a positive number, got {self.learning_rate}")
+        check_positive(self, "learning_rate")
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
             raise InputError(f"beta1 and beta2 must lie between 0 and 1, got {self.beta1} and {self.beta2}")
-        if not 0 < self.stabiliser < float("inf"):
-            raise InputError(f"stabiliser must be a positive number, got {self.stabiliser}")
+        check_positive(self, "stabiliser")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

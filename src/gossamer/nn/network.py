@@ -155,6 +155,20 @@ def checked_sizes(name: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(checked_count(name, size) for size in sizes)
 
 
+def check_positive(settings: object, *names: str) -> None:
+    """Refuse a setting that is no finite number above 0, with an InputError that names it."""
+    for name in names:
+        if not 0 < getattr(settings, name) < math.inf:
+            raise InputError(f"{name} must be a positive number, got {getattr(settings, name)}")
+
+
+def check_fractions(settings: object, *names: str) -> None:
+    """Refuse a setting outside [0, 1), with an InputError that names it."""
+    for name in names:
+        if not 0 <= getattr(settings, name) < 1:
+            raise InputError(f"{name} must lie between 0 and 1, got {getattr(settings, name)}")
+
+
 def encoded_label(label: Tensor | None, num_classes: int, dtype: torch.dtype) -> Tensor | None:
     """Return one-hot rows (batch, num_classes), or None for an unconditional network.
 
