@@ -56,12 +56,7 @@ class AbstractMERFGenerator(AbstractGenerator):
     that this network ever sees is synthetic. The statistics used when drawing are buffers, which `settle` sets from
     public latents.
 
-    Args:
-        config: sizes.
-        shape: of a sample.
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent.
-        rng: the stream of initial weights.
+    The arguments are those of `AbstractGeneratorConfig.build`, and the settings.
 
     References:
         Harder, Adamczewski, Park 2021, "DP-MERF: differentially private mean embeddings with random features for

@@ -100,11 +100,8 @@ class AbstractMixtureGenerator(AbstractGenerator):
     - `shares` (classes, components).
     - `directions` (d, features), with d = `AbstractMixtureGeneratorConfig.num_kept`.
 
-    Args:
-        config: settings.
-        shape: of a sample.
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent: `AbstractMixtureGeneratorConfig.latent_dim`.
+    The length of a latent is `AbstractMixtureGeneratorConfig.latent_dim`, and the other arguments are those of its
+    `build`, and the settings.
     """
 
     centres: Tensor

@@ -94,24 +94,13 @@ class CosineGenerator(AbstractGenerator):
 
     Hidden weights start He-uniform, the last layer at a tenth of that, the table near zero.
 
-    Args:
-        config: sizes and gains.
-        shape: of a sample, (channels, height, width) or (channels, length).
-        num_classes: 0 for an unconditional network: the table then has one row.
-        latent_dim: length of a latent.
-        rng: the stream of initial weights.
+    Without classes the table has one row. The arguments are those of `AbstractGeneratorConfig.build`, and the settings.
     """
 
     basis: Tensor
 
     def __init__(
-        self,
-        config: CosineGeneratorConfig,
-        *,
-        shape: Shape,
-        num_classes: int,
-        latent_dim: int,
-        rng: torch.Generator,
+        self, config: CosineGeneratorConfig, *, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator
     ) -> None:
         super().__init__(shape=shape, num_classes=num_classes, latent_dim=latent_dim)
         if config.motions.are_any and len(self.shape) != 3:

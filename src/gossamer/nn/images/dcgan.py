@@ -54,12 +54,8 @@ class DCGANGenerator(AbstractGenerator):
 
     Weights start uniform with the scale kept through every ReLU (He), biases at zero.
 
-    Args:
-        shape: (channels, height, width).
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent, published 10.
-        width: channels before the last layer, published 64.
-        rng: the stream of initial weights.
+    It draws images (channels, height, width). The published length of a latent is 10.
+    The arguments are those of `AbstractGeneratorConfig.build`, and the settings.
 
     References:
         Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix, generator "DCGAN".

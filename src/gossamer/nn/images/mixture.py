@@ -149,11 +149,7 @@ class MixtureGenerator(AbstractMixtureGenerator):
 
     The image is then given back its slant, and moved if motions are asked for, both in one interpolation.
 
-    Args:
-        config: settings.
-        shape: (channels, height, width).
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent: `MixtureGeneratorConfig.latent_dim`.
+    It draws images (channels, height, width). The arguments are those of `AbstractMixtureGenerator`.
     """
 
     def __init__(self, config: MixtureGeneratorConfig, *, shape: Shape, num_classes: int, latent_dim: int) -> None:

@@ -47,12 +47,8 @@ class ResNetGenerator(AbstractGenerator):
     Every layer has spectral norm, and its power iteration does not run in `forward`. Call
     `gossamer.nn.spectral_norm.advance` after each update of the weights. Weights start Xavier-uniform, biases at zero.
 
-    Args:
-        shape: (channels, height, width).
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent, published 10.
-        width: channels of every block, published 256.
-        rng: the stream of initial weights.
+    It draws images (channels, height, width). The published length of a latent is 10.
+    The arguments are those of `AbstractGeneratorConfig.build`, and the settings.
 
     References:
         Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix, generator "ResNet".

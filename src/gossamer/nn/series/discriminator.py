@@ -43,11 +43,8 @@ class SeriesConvDiscriminator(AbstractDiscriminator):
 
     Weights start uniform with the scale kept through every ReLU (He), biases at zero.
 
-    Args:
-        shape: (channels, length), length from 2.
-        num_classes: 0 for an unconditional network.
-        width: channels of every layer.
-        rng: the stream of initial weights.
+    It judges series (channels, length), length from 2. The arguments are those of `AbstractCriticConfig.build`, and the
+    settings.
     """
 
     def __init__(self, *, shape: Shape, num_classes: int, width: int, rng: torch.Generator) -> None:

@@ -153,11 +153,7 @@ class SeriesMixtureGenerator(AbstractMixtureGenerator):
     If series have lengths of their own, the series is then squeezed to the length that was drawn with it, with zeros
     behind.
 
-    Args:
-        config: settings.
-        shape: (channels, length), length from 2.
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent: `SeriesMixtureGeneratorConfig.latent_dim`.
+    It draws series (channels, length), length from 2. The arguments are those of `AbstractMixtureGenerator`.
     """
 
     def __init__(
