@@ -65,11 +65,11 @@ class Ensemble:
 
     def update(self, networks: Tensor, changed: Ensemble) -> Ensemble:
         """Return the ensemble with the chosen distinct networks replaced."""
-        return self._combine(changed, lambda old, new: old.index_copy(0, networks, new))
+        return self._map(lambda old, new: old.index_copy(0, networks, new), changed)
 
     def update_(self, networks: Tensor, changed: Ensemble) -> None:
         """Update the present tensors in place, since a thousand critics are too many to copy at every step."""
-        self._combine(changed, lambda old, new: old.index_copy_(0, networks, new))
+        self._map(lambda old, new: old.index_copy_(0, networks, new), changed)
 
     def to(self, device: torch.device) -> Ensemble:
         """Return the ensemble on a device."""
@@ -90,16 +90,10 @@ class Ensemble:
                 groups[group][name] = tensor
         return replace(self, **groups, num_updates=state["num_updates"])
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> Ensemble:
-        groups = {name: {key: change(value) for key, value in getattr(self, name).items()} for name in _GROUPS}
-        return replace(self, **groups, num_updates=change(self.num_updates))
-
-    def _combine(self, other: Ensemble, join: Callable[[Tensor, Tensor], Tensor]) -> Ensemble:
-        groups = {
-            name: {key: join(value, getattr(other, name)[key]) for key, value in getattr(self, name).items()}
-            for name in _GROUPS
-        }
-        return replace(self, **groups, num_updates=join(self.num_updates, other.num_updates))
+    def _map(self, change: Callable[..., Tensor], *others: Ensemble) -> Ensemble:
+        """Return the ensemble with each tensor changed, beside those of the same name in other ensembles."""
+        states = [ensemble.state_dict() for ensemble in (self, *others)]
+        return self.with_state({key: change(*(state[key] for state in states)) for key in states[0]})
 
 
 _GROUPS = ("parameters", "buffers", "first_moment", "second_moment")
