@@ -235,6 +235,15 @@ def initialised(layer: Layer, deviation: float, rng: torch.Generator) -> Layer:
     return layer
 
 
+def channel_norm(features: Tensor) -> Tensor:
+    """Compute features / sqrt(mean over channels of features^2 + 1e-8), at each place, (batch, channels, *sides).
+
+    References:
+        Karras, Aila, Laine, Lehtinen 2018, "Progressive growing of GANs", section 4.2, there for pixels.
+    """
+    return features * torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-8)
+
+
 def resized(features: Tensor, size: Shape) -> Tensor:
     """Stretch features (batch, channels, *sides) to other sides, linear between samples or pixels."""
     mode = "linear" if features.dim() == 3 else "bilinear"

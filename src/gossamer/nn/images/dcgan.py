@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.images.network import checked_image_shape, conv_transpose, cropped, pixel_norm
+from gossamer.nn.images.network import checked_image_shape, conv_transpose, cropped
 from gossamer.nn.network import (
     RELU_GAIN,
     AbstractGenerator,
     AbstractGeneratorConfig,
     Shape,
+    channel_norm,
     checked_count,
     linear,
 )
@@ -79,7 +80,7 @@ class DCGANGenerator(AbstractGenerator):
         """Draw images (batch, channels, height, width) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.start)
         for layer, grid in zip(self.layers, self.grids, strict=True):
-            features = cropped(layer(pixel_norm(F.relu(features))), grid)
+            features = cropped(layer(channel_norm(F.relu(features))), grid)
         return torch.sigmoid(features)
 
 

@@ -1,4 +1,4 @@
-"""The common parts of networks of images: the check of a shape, transposed convolutions, norms and crops."""
+"""The common parts of networks of images: the check of a shape, transposed convolutions and crops."""
 
 from __future__ import annotations
 
@@ -40,15 +40,6 @@ def conv_transpose(
     """
     layer = nn.ConvTranspose2d(in_channels, out_channels, kernel_size, stride, padding, device="meta")
     return initialised(layer, gain * stride / (kernel_size * math.sqrt(in_channels)), rng)
-
-
-def pixel_norm(features: Tensor) -> Tensor:
-    """Compute features / sqrt(mean over channels of features^2 + 1e-8), per pixel, (batch, channels, height, width).
-
-    References:
-        Karras, Aila, Laine, Lehtinen 2018, "Progressive growing of GANs", section 4.2.
-    """
-    return features * torch.rsqrt(features.square().mean(dim=-3, keepdim=True) + 1e-8)
 
 
 def cropped(features: Tensor, size: Shape) -> Tensor:

@@ -14,12 +14,13 @@ from gossamer.nn.network import (
     AbstractGenerator,
     AbstractGeneratorConfig,
     Shape,
+    channel_norm,
     checked_count,
     convolution,
     linear,
     resized,
 )
-from gossamer.nn.series.network import channel_norm, checked_series_shape, halved_lengths
+from gossamer.nn.series.network import checked_series_shape, halved_lengths
 
 _KERNEL = 5
 _SHORTEST = 8

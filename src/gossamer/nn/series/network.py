@@ -1,9 +1,6 @@
-"""The common parts of networks of series: the check of a shape, lengths by halving, and a norm."""
+"""The common parts of networks of series: the check of a shape, and lengths by halving."""
 
 from __future__ import annotations
-
-import torch
-from torch import Tensor
 
 from gossamer.errors import InputError
 from gossamer.nn.network import Shape
@@ -36,12 +33,3 @@ def halved_lengths(length: int, last: int) -> tuple[int, ...]:
     while lengths[-1] > last:
         lengths.append(-(-lengths[-1] // 2))
     return tuple(lengths)
-
-
-def channel_norm(features: Tensor) -> Tensor:
-    """Compute features / sqrt(mean over channels of features^2 + 1e-8), at each time, (batch, channels, time).
-
-    References:
-        Karras, Aila, Laine, Lehtinen 2018, "Progressive growing of GANs", section 4.2, there for pixels.
-    """
-    return features * torch.rsqrt(features.square().mean(dim=-2, keepdim=True) + 1e-8)
