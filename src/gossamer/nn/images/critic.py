@@ -8,7 +8,7 @@ import torch
 
 from gossamer.nn.conv_critic import AbstractConvCritic
 from gossamer.nn.images.network import checked_image_shape, num_halvings
-from gossamer.nn.network import AbstractCriticConfig, Shape, checked_count
+from gossamer.nn.network import AbstractCriticConfig, Shape, checked_count, checked_shape
 from gossamer.nn.spectral_norm import SpectralNormConv2d
 
 
@@ -27,10 +27,9 @@ class ConvCriticConfig(AbstractCriticConfig):
 
     def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> ConvCritic:
         """Build a new critic, its weights drawn from `rng`."""
-        _, *sides = shape = checked_image_shape(shape)
-        return ConvCritic(
-            shape=shape, num_classes=num_classes, width=self.width, num_layers=num_halvings(*sides), rng=rng
-        )
+        shape = checked_image_shape(checked_shape(shape))
+        num_layers = num_halvings(*shape[1:])
+        return ConvCritic(shape=shape, num_classes=num_classes, width=self.width, num_layers=num_layers, rng=rng)
 
 
 class ConvCritic(AbstractConvCritic):

@@ -29,8 +29,8 @@ class SeriesConvCriticConfig(AbstractCriticConfig):
 
     def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> SeriesConvCritic:
         """Build a new critic, its weights drawn from `rng`."""
-        _, length = shape = checked_series_shape(shape)
-        num_layers = len(halved_lengths(length, _SHORTEST)) - 1
+        shape = checked_series_shape(shape)
+        num_layers = len(halved_lengths(shape[1], _SHORTEST)) - 1
         return SeriesConvCritic(shape=shape, num_classes=num_classes, width=self.width, num_layers=num_layers, rng=rng)
 
 
