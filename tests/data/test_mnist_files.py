@@ -70,15 +70,15 @@ def home(tmp_path):
 
 
 def published_at(home: str, folder: Path) -> IdxImages:
-    files = {
-        field: PublishedFile(
+    files = [
+        PublishedFile(
             name=name,
             num_bytes=len((folder / name).read_bytes()),
             sha256=hashlib.sha256((folder / name).read_bytes()).hexdigest(),
         )
-        for field, name in zip(("train_images", "train_labels", "test_images", "test_labels"), CONTENT, strict=True)
-    }
-    return dataclasses.replace(MNIST, home=home, **files)
+        for name in CONTENT
+    ]
+    return dataclasses.replace(MNIST, home=home, files=tuple(files))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_without_a_data_folder_a_download_goes_to_the_cache(tmp_path, home) -> N
 def test_an_interrupted_download_is_completed(tmp_path, home) -> None:
     write_files(tmp_path / "home")
     source = published_at(home, tmp_path / "home")
-    first = tmp_path / "home" / source.train_images.name
+    first = tmp_path / "home" / source.files[0].name
     (tmp_path / "data/mnist").mkdir(parents=True)
     first.rename(tmp_path / "data/mnist" / first.name)
     assert load_idx_images(source, tmp_path / "data").train.num_records == 3
@@ -193,7 +193,7 @@ def test_an_interrupted_download_is_completed(tmp_path, home) -> None:
 def test_another_content_than_the_published_one_is_never_kept(tmp_path, home, refusal, change) -> None:
     write_files(tmp_path / "home")
     source = published_at(home, tmp_path / "home")
-    served = tmp_path / "home" / source.train_images.name
+    served = tmp_path / "home" / source.files[0].name
     content = served.read_bytes()
     served.write_bytes({b"": content[:-1], b"\x00": content + b"\x00", None: b"\x00" + content[1:]}[change])
     (tmp_path / "data").mkdir()

@@ -27,12 +27,7 @@ from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series_choice import load_chosen
-<<<<<<< HEAD
-from gossamer.driving.audited import audit_plan, num_canaries_for, play_training
-=======
 from gossamer.driving.audited import num_canaries_for, play_training
-from gossamer.driving.estimate import estimate_cost
->>>>>>> shrinkB
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import check_held_out, load_again, slots_kept
 from gossamer.errors import InputError, PrivacyError, ResourceError

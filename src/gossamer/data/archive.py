@@ -37,17 +37,30 @@ _PERSON_KINDS: Final = re.compile(r"[<>|=]?(?:[iu][1248]|f[248]|b1|[US][0-9]{1,4
 
 
 @contextlib.contextmanager
-def open_archive(path: Path, where: str) -> Iterator[zipfile.ZipFile]:
+def open_archive(path: Path, where: str) -> Iterator[Archive]:
     """Open an NPZ file, and turn any error of a decoder on a damaged file into one line.
 
     Raises:
-        InputError: The file is absent, no NPZ file, or damaged.
+        InputError: The file is absent, no NPZ file, or damaged, or it holds too many arrays, or two of one name.
     """
     with open_regular(path) as file, damage_refused(where):
         if not zipfile.is_zipfile(file):
             raise InputError(f"{where} is not an NPZ file: make one with numpy.savez_compressed(path, x=images)")
-        with zipfile.ZipFile(cast("BinaryIO", _SparingReader(file, where))) as archive:
-            yield archive
+        with zipfile.ZipFile(cast("BinaryIO", _SparingReader(file, where))) as unpacker:
+            yield Archive(where=where, members=_members(unpacker, where), unpacker=unpacker)
+
+
+def _members(unpacker: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
+    infos = unpacker.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise InputError(f"{where} holds {len(infos)} arrays, at most {MAX_MEMBERS} are read: save x and y alone")
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in infos:
+        key = info.filename.removesuffix(".npy")
+        if key in members:
+            raise InputError(f"{where} holds the key {shown(key)} twice: save the file again with every key once")
+        members[key] = info
+    return members
 
 
 class _SparingReader(io.BufferedIOBase):
@@ -110,87 +123,66 @@ class ArrayHeader:
         return math.prod(self.shape)
 
 
-def archive_members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
-    """Return the members of the archive by key.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Archive:
+    """An open NPZ file.
 
-    Raises:
-        InputError: There are too many members, or two of one name.
+    Attributes:
+        where: Beginning of a message, the file.
+        members: Its arrays by key, packed.
+        unpacker: The file itself.
     """
-    infos = archive.infolist()
-    if len(infos) > MAX_MEMBERS:
-        raise InputError(f"{where} holds {len(infos)} arrays, at most {MAX_MEMBERS} are read: save x and y alone")
-    members: dict[str, zipfile.ZipInfo] = {}
-    for info in infos:
-        key = info.filename.removesuffix(".npy")
-        if key in members:
-            raise InputError(f"{where} holds the key {shown(key)} twice: save the file again with every key once")
-        members[key] = info
-    return members
 
+    where: str
+    members: dict[str, zipfile.ZipInfo]
+    unpacker: zipfile.ZipFile
 
-def read_names(archive: zipfile.ZipFile, info: zipfile.ZipInfo, key: str, where: str) -> tuple[str, ...]:
-    """Read the public names of classes or channels.
+    def at(self, key: str) -> str:
+        """Return the beginning of a message on an array."""
+        return f"{self.where}: {key}"
 
-    Args:
-        archive: The open file.
-        info: The member.
-        key: Its key.
-        where: Beginning of the message, the file.
+    def header(self, key: str) -> ArrayHeader:
+        """Read the header of an array.
 
-    Raises:
-        InputError: The names are not text, or a name breaks a rule.
-    """
-    at = f"{where}: {key}"
-    with open_member(archive, info, at) as stream:
-        header = read_array_header(stream, at)
-        if not _NAME_KINDS.fullmatch(header.kind) or len(header.shape) != 1:
-            raise InputError(f"{at} must be a 1-D array of text: save numpy.array(['cat', 'dog'])")
-        if not 1 <= header.num_values <= MAX_CLASSES or header.dtype.itemsize > 4 * MAX_NAME_LENGTH:
+        Raises:
+            InputError: The array is encrypted, packed in another way than numpy's, or no plain array.
+        """
+        with self._opened(key) as stream:
+            return _read_header(stream, self.at(key))
+
+    def values(self, key: str) -> np.ndarray:
+        """Read an array, and no more of it than its header promises.
+
+        Raises:
+            InputError: As `header`. Or the sizes disagree, or would unpack to an absurd multiple.
+        """
+        at, info = self.at(key), self.members[key]
+        with self._opened(key) as stream:
+            header = _read_header(stream, at)
+            promised = header.num_values * header.dtype.itemsize
+            if header.num_bytes + promised != info.file_size:
+                raise InputError(
+                    f"{at}: the header promises {promised} bytes of values, the archive lists "
+                    f"{max(0, info.file_size - header.num_bytes)}: save the file again"
+                )
+            check_expansion(at, promised, info.compress_size)
+            content = read_promised(stream, promised, at)
+        order = "F" if header.fortran_order else "C"
+        return np.ndarray(header.shape, header.dtype, buffer=content, order=order)
+
+    def _opened(self, key: str) -> BinaryIO:
+        """Open a member, if numpy can have written it."""
+        info = self.members[key]
+        if info.flag_bits & 0x1:
+            raise InputError(f"{self.at(key)} is encrypted: save it with numpy.savez_compressed")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError(
-                f"{at} must hold 1 to {MAX_CLASSES} names of at most {MAX_NAME_LENGTH} characters: shorten or merge "
-                "them"
+                f"{self.at(key)} is packed in a way numpy does not use: save it with numpy.savez_compressed"
             )
-        names = tuple(str(name) for name in read_values(stream, info, header, at).tolist())
-    try:
-        check_names(key, names)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-    return names
+        return cast("BinaryIO", self.unpacker.open(info))
 
 
-def read_numbers(archive: zipfile.ZipFile, info: zipfile.ZipInfo, at: str) -> tuple[float, ...]:
-    """Read a few public numbers: one, or a 1-D array of them.
-
-    Raises:
-        InputError: They are not numbers, or more than 1,000.
-    """
-    with open_member(archive, info, at) as stream:
-        header = read_array_header(stream, at)
-        is_number = _NUMBER_KINDS.fullmatch(header.kind) or _LABEL_KINDS.fullmatch(header.kind)
-        if not is_number or len(header.shape) > 1 or not 1 <= header.num_values <= MAX_CLASSES:
-            raise InputError(f"{at} must be a number, or a 1-D array with one per channel")
-        return tuple(float(value) for value in read_values(stream, info, header, at).ravel())
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """Return a shape as it may stand in a message."""
-    return f"({', '.join(str(size) for size in shape[:8])}{', ...' if len(shape) > 8 else ''})"
-
-
-def open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, at: str) -> BinaryIO:
-    """Open a member, if numpy can have written it.
-
-    Raises:
-        InputError: The member is encrypted, or packed in another way than numpy's.
-    """
-    if info.flag_bits & 0x1:
-        raise InputError(f"{at} is encrypted: save it with numpy.savez_compressed")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise InputError(f"{at} is packed in a way numpy does not use: save it with numpy.savez_compressed")
-    return cast("BinaryIO", archive.open(info))
-
-
-def read_array_header(stream: BinaryIO, at: str) -> ArrayHeader:
+def _read_header(stream: BinaryIO, at: str) -> ArrayHeader:
     """Parse the header of a .npy member by pattern: nothing in the file is evaluated or unpickled."""
     start = stream.read(8)
     if len(start) < 8 or start[:6] != b"\x93NUMPY" or start[6] not in (1, 2, 3):
@@ -221,35 +213,55 @@ def _taken(pattern: str, text: str, at: str) -> tuple[str, str]:
     return match[1], text[: match.start()] + text[match.end() :]
 
 
-def read_values(stream: BinaryIO, info: zipfile.ZipInfo, header: ArrayHeader, at: str) -> np.ndarray:
-    """Read the values behind a header, and no more of them than the header promises.
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Return a shape as it may stand in a message."""
+    return f"({', '.join(str(size) for size in shape[:8])}{', ...' if len(shape) > 8 else ''})"
+
+
+def read_names(archive: Archive, key: str) -> tuple[str, ...]:
+    """Read the public names of classes or channels.
 
     Raises:
-        InputError: The sizes disagree, or would unpack to an absurd multiple.
+        InputError: The names are not text, or a name breaks a rule.
     """
-    promised = header.num_values * header.dtype.itemsize
-    if header.num_bytes + promised != info.file_size:
+    at, header = archive.at(key), archive.header(key)
+    if not _NAME_KINDS.fullmatch(header.kind) or len(header.shape) != 1:
+        raise InputError(f"{at} must be a 1-D array of text: save numpy.array(['cat', 'dog'])")
+    if not 1 <= header.num_values <= MAX_CLASSES or header.dtype.itemsize > 4 * MAX_NAME_LENGTH:
         raise InputError(
-            f"{at}: the header promises {promised} bytes of values, the archive lists "
-            f"{max(0, info.file_size - header.num_bytes)}: save the file again"
+            f"{at} must hold 1 to {MAX_CLASSES} names of at most {MAX_NAME_LENGTH} characters: shorten or merge them"
         )
-    check_expansion(at, promised, info.compress_size)
-    content = read_promised(stream, promised, at)
-    order = "F" if header.fortran_order else "C"
-    return np.ndarray(header.shape, header.dtype, buffer=content, order=order)
+    names = tuple(str(name) for name in archive.values(key).tolist())
+    try:
+        check_names(key, names)
+    except InputError as error:
+        raise InputError(f"{archive.where}: {error}") from None
+    return names
 
 
-def class_names_of(
-    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], y_key: str, num_classes: int | None, where: str
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def read_numbers(archive: Archive, key: str) -> tuple[float, ...]:
+    """Read a few public numbers: one, or a 1-D array of them.
+
+    Raises:
+        InputError: They are not numbers, or more than 1,000.
+    """
+    header = archive.header(key)
+    is_number = _NUMBER_KINDS.fullmatch(header.kind) or _LABEL_KINDS.fullmatch(header.kind)
+    if not is_number or len(header.shape) > 1 or not 1 <= header.num_values <= MAX_CLASSES:
+        raise InputError(f"{archive.at(key)} must be a number, or a 1-D array with one per channel")
+    return tuple(float(value) for value in archive.values(key).ravel())
+
+
+def class_names_of(archive: Archive, y_key: str, num_classes: int | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the class names, and the sentences on the inputs taken for public, from public inputs alone."""
+    where, members = archive.where, archive.members
     shape = "The shape and whether there are labels were read from the file's format and are taken as public."
     if y_key not in members:
         if num_classes is not None or "class_names" in members:
             raise InputError(f"{where} has no labels {y_key}, but classes were given: add them, or drop the classes")
         return (), (shape,)
     if "class_names" in members:
-        names = read_names(archive, members["class_names"], "class_names", where)
+        names = read_names(archive, "class_names")
         if num_classes is not None and num_classes != len(names):
             raise InputError(
                 f"{where}: class_names has {len(names)} names, --num-classes says {num_classes}: make them agree"
@@ -269,20 +281,13 @@ def _numbered(num_classes: int) -> tuple[str, ...]:
     return tuple(str(label) for label in range(num_classes))
 
 
-def read_labels(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, num_records: int, num_classes: int, at: str
-) -> np.ndarray:
+def read_labels(archive: Archive, key: str, num_records: int, num_classes: int) -> np.ndarray:
     """Read the labels as int64 (num_records,) in 0 .. num_classes - 1."""
-    with open_member(archive, info, at) as stream:
-        header = read_array_header(stream, at)
-        if not _LABEL_KINDS.fullmatch(header.kind):
-            raise InputError(f"{at} has dtype {shown(header.kind[:20])}: labels must be integers: y.astype('int64')")
-        if header.shape != (num_records,):
-            raise InputError(
-                f"{at} has shape {shape_text(header.shape)}: one label for each of the {num_records} records, "
-                f"shape ({num_records},), is needed"
-            )
-        raw = read_values(stream, info, header, at)
+    at, header = archive.at(key), archive.header(key)
+    if not _LABEL_KINDS.fullmatch(header.kind):
+        raise InputError(f"{at} has dtype {shown(header.kind[:20])}: labels must be integers: y.astype('int64')")
+    _check_one_each("label", header, num_records, at)
+    raw = archive.values(key)
     outside = np.flatnonzero((raw < 0) | (raw >= num_classes))
     if outside.size:
         raise InputError(
@@ -292,16 +297,8 @@ def read_labels(
     return raw.astype(np.int64)
 
 
-def people_of(
-    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], num_records: int, where: str
-) -> np.ndarray | None:
+def people_of(archive: Archive, num_records: int) -> np.ndarray | None:
     """Read the person of each record from the key `person`: a name, by the rule of `names`.
-
-    Args:
-        archive: The open file.
-        members: Its members.
-        num_records: Records in the file.
-        where: Beginning of the message, the file.
 
     Returns:
         Text (num_records,), private. None if the file names nobody.
@@ -309,19 +306,22 @@ def people_of(
     Raises:
         InputError: Two keys could be meant, a record has no name, or there is not one name for each record.
     """
-    if "people" in members:
-        raise InputError(f"{where} has the key 'people': who a record is of stands under 'person', and there alone")
-    if "person" not in members:
+    if "people" in archive.members:
+        raise InputError(
+            f"{archive.where} has the key 'people': who a record is of stands under 'person', and there alone"
+        )
+    if "person" not in archive.members:
         return None
-    at = f"{where}: person"
-    with open_member(archive, members["person"], at) as stream:
-        header = read_array_header(stream, at)
-        if not _PERSON_KINDS.fullmatch(header.kind):
-            raise InputError(f"{at} has dtype {shown(header.kind[:20])}: name people by numbers or text")
-        if header.shape != (num_records,):
-            raise InputError(
-                f"{at} has shape {shape_text(header.shape)}: one person for each of the {num_records} records, "
-                f"shape ({num_records},), is needed"
-            )
-        names = read_values(stream, members["person"], header, at)
-        return names_of_array(names, lambda record: f"{at}[{record}]")
+    at, header = archive.at("person"), archive.header("person")
+    if not _PERSON_KINDS.fullmatch(header.kind):
+        raise InputError(f"{at} has dtype {shown(header.kind[:20])}: name people by numbers or text")
+    _check_one_each("person", header, num_records, at)
+    return names_of_array(archive.values("person"), lambda record: f"{at}[{record}]")
+
+
+def _check_one_each(what: str, header: ArrayHeader, num_records: int, at: str) -> None:
+    if header.shape != (num_records,):
+        raise InputError(
+            f"{at} has shape {shape_text(header.shape)}: one {what} for each of the {num_records} records, "
+            f"shape ({num_records},), is needed"
+        )

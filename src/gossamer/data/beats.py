@@ -60,9 +60,23 @@ class AbstractBeatLayout(abc.ABC):
     length: int
     sample_rate: float
 
+    @property
     @abc.abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """Public lower and upper bound of the values of every channel."""
+
     def spec(self, channel_names: tuple[str, ...], class_names: tuple[str, ...]) -> SeriesSpec:
         """Return the public specification of such beats."""
+        low, high = self.bounds
+        return SeriesSpec(
+            channels=len(channel_names),
+            length=self.length,
+            low=(low,) * len(channel_names),
+            high=(high,) * len(channel_names),
+            sample_rate=self.sample_rate,
+            channel_names=channel_names,
+            class_names=class_names,
+        )
 
     @abc.abstractmethod
     def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
@@ -102,17 +116,10 @@ class KaggleLayout(AbstractBeatLayout):
     length: int = 187
     sample_rate: float = 125.0
 
-    def spec(self, channel_names: tuple[str, ...], class_names: tuple[str, ...]) -> SeriesSpec:
-        """Return the public specification, without a unit, since each beat is scaled by itself."""
-        return SeriesSpec(
-            channels=len(channel_names),
-            length=self.length,
-            low=(0.0,) * len(channel_names),
-            high=(1.0,) * len(channel_names),
-            sample_rate=self.sample_rate,
-            channel_names=channel_names,
-            class_names=class_names,
-        )
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Bounds without a unit, 0 and 1, since each beat is scaled by itself."""
+        return 0.0, 1.0
 
     def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         """Cut all beats of one recording but its last."""
@@ -164,17 +171,10 @@ class WindowLayout(AbstractBeatLayout):
         if not 0 <= self.before < self.length:
             raise InputError(f"before must be between 0 and length - 1 = {self.length - 1} samples, not {self.before}")
 
-    def spec(self, channel_names: tuple[str, ...], class_names: tuple[str, ...]) -> SeriesSpec:
-        """Return the public specification, in the unit of the signal around the baseline."""
-        return SeriesSpec(
-            channels=len(channel_names),
-            length=self.length,
-            low=(self.low,) * len(channel_names),
-            high=(self.high,) * len(channel_names),
-            sample_rate=self.sample_rate,
-            channel_names=channel_names,
-            class_names=class_names,
-        )
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Bounds in the unit of the signal around the baseline."""
+        return self.low, self.high
 
     def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         """Cut all beats of one recording."""

@@ -102,6 +102,9 @@ AS_USUAL: Final = SeriesReading()
 """A reading in which the user said nothing."""
 
 
+_IDX_IMAGES: Final = {source.name: source for source in (MNIST, FASHION_MNIST)}
+
+
 def _published(source: IdxImages, summary: str, licence: str) -> NamedData:
     return NamedData(
         name=source.name,
@@ -208,7 +211,7 @@ def check_on_disk(name: str, data_dir: Path | None = None) -> None:
     """
     match name:
         case "mnist" | "fashion-mnist":
-            source, roots = MNIST if name == "mnist" else FASHION_MNIST, published_roots(data_dir)
+            source, roots = _IDX_IMAGES[name], published_roots(data_dir)
             if find_idx_images(source, roots) is None:
                 raise InputError(
                     f"{name} is not in {shown(roots[0] / source.folders[0])}: it is downloaded when needed"
@@ -268,19 +271,9 @@ def load_records(
             f"{named.name} has {named.spec.num_classes} classes, --num-classes says {num_classes}: leave it out"
         )
     if named in NAMED_DATA:
-        _refuse_for_images(named.name, reading)
-        return _load_named_images(named.name, data_dir)
+        _refuse(source, reading != AS_USUAL, "it holds images")
+        return load_digits() if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir)
     return _load_named_series(named.name, data_dir, reading)
-
-
-def _load_named_images(name: str, data_dir: Path | None) -> RecordData:
-    match name:
-        case "mnist":
-            return load_idx_images(MNIST, data_dir)
-        case "fashion-mnist":
-            return load_idx_images(FASHION_MNIST, data_dir)
-        case _:
-            return load_digits()
 
 
 def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading) -> RecordData:
@@ -295,10 +288,6 @@ def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading)
         return load_kaggle_ptb(data_dir, split=reading.split, key=reading.key)
     _refuse(name, reading.split is not None, "it comes with its own split")
     return load_made_beats() if name == "beats" else load_kaggle_mitbih(data_dir)
-
-
-def _refuse_for_images(name: str, reading: SeriesReading) -> None:
-    _refuse(name, reading != AS_USUAL, "it holds images")
 
 
 def _refuse(name: str, is_wrong: bool, reason: str) -> None:
@@ -333,7 +322,7 @@ def _load_own(source: str, num_classes: int | None, reading: SeriesReading) -> R
 
 def _load_folder(path: Path, num_classes: int | None, reading: SeriesReading) -> RecordData:
     if not is_wfdb_folder(path):
-        _refuse_for_images(shown(path), reading)
+        _refuse(shown(path), reading != AS_USUAL, "it holds images")
         return load_png_folder(path, num_classes=num_classes)
     if num_classes is not None:
         raise InputError(f"{shown(path)} holds recordings, whose classes are those of AAMI: leave --num-classes out")

@@ -29,6 +29,10 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES
 
 
+def _is_csv(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TableFile:
     """A table on disk, each column with a name of its own.
@@ -53,7 +57,7 @@ class TableFile:
             if file.seek(0, 2) == 0:
                 raise InputError(f"{where} is empty: a head line and at least one row are needed")
             file.seek(0)
-            names = tuple(_first_cells(file, where)) if path.suffix.lower() == ".csv" else parquet_names(file)
+            names = tuple(_first_cells(file, where)) if _is_csv(path) else parquet_names(file)
         _check_head(names, where)
         return cls(path=path, names=names)
 
@@ -88,7 +92,8 @@ class TableFile:
         need("series", "a table")
         where = shown(self.path)
         with damage_refused(where):
-            found = self._read_csv(numbers, words, times) if self._is_csv else self._read_parquet(numbers, words, times)
+            read = self._read_csv if _is_csv(self.path) else self._read_parquet
+            found = read(numbers, (*words, *times))
             if found.num_rows == 0:
                 raise InputError(f"{where} has no row under its head line: at least 1 is needed")
             check_num_values(where, found.num_rows * len(numbers))
@@ -99,18 +104,14 @@ class TableFile:
                 times={name: _as_times(found.column(name), name, where) for name in times},
             )
 
-    @property
-    def _is_csv(self) -> bool:
-        return self.path.suffix.lower() == ".csv"
-
-    def _read_parquet(self, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...]) -> Any:
+    def _read_parquet(self, numbers: tuple[str, ...], texts: tuple[str, ...]) -> Any:
         with open_regular(self.path) as file:
-            return read_parquet(file, [*numbers, *words, *times], shown(self.path))
+            return read_parquet(file, [*numbers, *texts], shown(self.path))
 
-    def _read_csv(self, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...]) -> Any:
+    def _read_csv(self, numbers: tuple[str, ...], texts: tuple[str, ...]) -> Any:
         import pyarrow
 
-        kinds = {name: pyarrow.float64() for name in numbers} | {name: pyarrow.string() for name in (*words, *times)}
+        kinds = dict.fromkeys(numbers, pyarrow.float64()) | dict.fromkeys(texts, pyarrow.string())
         try:
             return read_csv(self.path, kinds, column_names=None)
         except pyarrow.ArrowInvalid:
@@ -319,7 +320,8 @@ def _as_times(column: Any, name: str, where: str) -> np.ndarray:
             return _seconds(_dates(cells, name, where), name, where)
     else:
         values = _as_numbers(column, name, where)
-    return _all_finite(values, name, where)
+    _refuse_empty(~np.isfinite(values), name, where)
+    return values
 
 
 def _plain(column: Any, name: str, where: str) -> Any:
@@ -341,17 +343,12 @@ def _dates(cells: list[str | None], name: str, where: str) -> np.ndarray:
 
 
 def _seconds(dates: np.ndarray, name: str, where: str) -> np.ndarray:
-    if np.isnat(dates).any():
-        row = int(np.flatnonzero(np.isnat(dates))[0])
-        raise InputError(f"{where}: column {shown(name[:40])}, row {row + 1} is empty: every row needs a time")
+    _refuse_empty(np.isnat(dates), name, where)
     # Seconds since the first date, because nanoseconds since 1970 have more digits than a float.
     return (dates - dates.min()).astype(np.int64) / 1e9
 
 
-def _all_finite(values: np.ndarray, name: str, where: str) -> np.ndarray:
-    wrong = np.flatnonzero(~np.isfinite(values))
-    if wrong.size:
-        raise InputError(
-            f"{where}: column {shown(name[:40])}, row {int(wrong[0]) + 1} is empty: every row needs a time"
-        )
-    return values
+def _refuse_empty(is_empty: np.ndarray, name: str, where: str) -> None:
+    if is_empty.any():
+        row = int(np.argmax(is_empty)) + 1
+        raise InputError(f"{where}: column {shown(name[:40])}, row {row} is empty: every row needs a time")

@@ -76,13 +76,7 @@ def check_link(path: Path, root: Path) -> None:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading.
-
-    Args:
-        path: The file.
-
-    Returns:
-        The open file, for the caller to close.
+    """Open a regular file for reading. The caller closes it.
 
     Raises:
         InputError: The file is absent, a folder, a pipe or device, or may not be read.
@@ -106,10 +100,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 @contextmanager
 def damage_refused(where: str) -> Iterator[None]:
-    """Turn any error that a decoder raises on a damaged file into one line.
-
-    Args:
-        where: Beginning of the message, the file.
+    """Turn any error that a decoder raises on a damaged file into one line, which begins with `where`.
 
     Raises:
         InputError: The decoder gave up. Its own words are dropped, since they may quote private bytes.

@@ -48,13 +48,15 @@ def load_png_folder(path: Path, *, num_classes: int | None = None) -> RecordData
         check_num_classes(num_classes)
     root = _resolved(path)
     class_folders, files = _layout(path, root)
-    labelled = [(file, label) for label, folder in enumerate(class_folders) for file in _pngs(folder, root)]
+    labelled = [
+        (file, label) for label, folder in enumerate(class_folders) for file in _checked(_visible(folder, root))
+    ]
     if num_classes is not None and num_classes != len(class_folders):
         raise InputError(
             f"{shown(path)} has {len(class_folders)} sub-folders, one per class, --num-classes says {num_classes}: "
             "make an empty sub-folder for a class without images, or correct the number"
         )
-    pngs = [file for file, _ in labelled] if class_folders else [_checked_png(file) for file in files]
+    pngs = [file for file, _ in labelled] if class_folders else _checked(files)
     if not pngs:
         raise InputError(
             f"{shown(path)} holds no PNG file; put at least 1 there, or one sub-folder of them for each class"
@@ -93,10 +95,6 @@ def _layout(path: Path, root: Path) -> tuple[list[Path], list[Path]]:
     return folders, files
 
 
-def _pngs(folder: Path, root: Path) -> list[Path]:
-    return [_checked_png(file) for file in _visible(folder, root)]
-
-
 def _visible(folder: Path, root: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
@@ -112,12 +110,13 @@ def _visible(folder: Path, root: Path) -> list[Path]:
     return paths
 
 
-def _checked_png(path: Path) -> Path:
-    if is_folder(path):
-        raise InputError(f"{shown(path)} is a folder inside a class: only one level of sub-folders is read")
-    if path.suffix.lower() != ".png":
-        raise InputError(f"{shown(path)} is not a PNG file: convert it to PNG or move it away")
-    return path
+def _checked(paths: list[Path]) -> list[Path]:
+    for path in paths:
+        if is_folder(path):
+            raise InputError(f"{shown(path)} is a folder inside a class: only one level of sub-folders is read")
+        if path.suffix.lower() != ".png":
+            raise InputError(f"{shown(path)} is not a PNG file: convert it to PNG or move it away")
+    return paths
 
 
 def _read_all(paths: list[Path]) -> np.ndarray:

@@ -71,11 +71,6 @@ class ImageSpec(AbstractSpec):
 def check_sides(where: str, height: int, width: int) -> None:
     """Refuse images that no network here can make.
 
-    Args:
-        where: Beginning of the message, a file and a key.
-        height: Pixels.
-        width: Pixels.
-
     Raises:
         InputError: A side is below 4 or above 1024 pixels.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -30,35 +29,16 @@ _SEED: Final = 2003
 _PEAK_SECONDS: Final = 0.4
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wave:
-    """One hump of an electrocardiogram: a Gaussian over time.
-
-    Args:
-        height: Millivolts.
-        time: Seconds after the R peak.
-        width: Standard deviation, seconds.
-    """
-
-    height: float
-    time: float
-    width: float
-
-
+# A wave is a Gaussian over time: its height in millivolts, seconds after the R peak, standard deviation in seconds.
 NORMAL: Final = (
-    Wave(height=0.15, time=-0.17, width=0.025),  # P
-    Wave(height=-0.12, time=-0.030, width=0.010),  # Q
-    Wave(height=1.10, time=0.0, width=0.011),  # R
-    Wave(height=-0.25, time=0.030, width=0.010),  # S
-    Wave(height=0.30, time=0.27, width=0.045),  # T
+    (0.15, -0.17, 0.025),  # P
+    (-0.12, -0.030, 0.010),  # Q
+    (1.10, 0.0, 0.011),  # R
+    (-0.25, 0.030, 0.010),  # S
+    (0.30, 0.27, 0.045),  # T
 )
 """A beat of the sinus rhythm."""
-WIDE: Final = (
-    Wave(height=-0.15, time=-0.080, width=0.030),
-    Wave(height=1.25, time=0.0, width=0.040),
-    Wave(height=-0.45, time=0.11, width=0.040),
-    Wave(height=-0.35, time=0.30, width=0.060),
-)
+WIDE: Final = ((-0.15, -0.080, 0.030), (1.25, 0.0, 0.040), (-0.45, 0.11, 0.040), (-0.35, 0.30, 0.060))
 """A beat that begins in a ventricle: no P wave, a broad R, a T wave turned over."""
 
 
@@ -107,7 +87,7 @@ def _sides() -> RecordingLists:
 
 def _person(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw the beats of one person in millivolts, (BEATS_PER_PERSON, length), and their classes."""
-    normal, wide = _varied(_numbers(NORMAL), rng, 0.15), _varied(_numbers(WIDE), rng, 0.15)
+    normal, wide = _varied(np.array(NORMAL), rng, 0.15), _varied(np.array(WIDE), rng, 0.15)
     labels = rng.choice(3, size=(BEATS_PER_PERSON, 1), p=_SHARES)
     gap = rng.uniform(0.7, 1.0) * np.where(labels == 0, 1.0, 0.66) * rng.normal(1, 0.03, labels.shape)
     times = np.arange(BEATS_SPEC.length) / (BEATS_SPEC.sample_rate or 1) - _PEAK_SECONDS
@@ -127,7 +107,3 @@ def _signal(waves: np.ndarray, times: np.ndarray, rng: np.random.Generator) -> n
 def _varied(waves: np.ndarray, rng: np.random.Generator, spread: float) -> np.ndarray:
     # Times vary less than heights, because waves would otherwise change places.
     return waves * np.exp(rng.normal(0, spread, waves.shape)) ** np.array([1, 1 / 3, 1 / 2])
-
-
-def _numbers(waves: tuple[Wave, ...]) -> np.ndarray:
-    return np.array([(wave.height, wave.time, wave.width) for wave in waves])

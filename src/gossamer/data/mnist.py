@@ -30,10 +30,7 @@ class IdxImages:
         class_names: One per label.
         num_train: Published number of training images.
         num_test: Published number of test images.
-        train_images: The four files, as gzipped by their publishers.
-        train_labels: See `train_images`.
-        test_images: See `train_images`.
-        test_labels: See `train_images`.
+        files: The four files, as gzipped by their publishers: training images and labels, test images and labels.
     """
 
     name: str
@@ -43,15 +40,16 @@ class IdxImages:
     class_names: tuple[str, ...]
     num_train: int
     num_test: int
-    train_images: PublishedFile
-    train_labels: PublishedFile
-    test_images: PublishedFile
-    test_labels: PublishedFile
+    files: tuple[PublishedFile, ...]
 
-    @property
-    def files(self) -> tuple[PublishedFile, PublishedFile, PublishedFile, PublishedFile]:
-        """The four files: training images and labels, test images and labels."""
-        return self.train_images, self.train_labels, self.test_images, self.test_labels
+
+def _files(*facts: tuple[int, str]) -> tuple[PublishedFile, ...]:
+    """Return the four files of a set from their sizes and digests. Every publisher names them alike."""
+    names = (f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
+    return tuple(
+        PublishedFile(name=name, num_bytes=num_bytes, sha256=sha256)
+        for name, (num_bytes, sha256) in zip(names, facts, strict=True)
+    )
 
 
 MNIST: Final = IdxImages(
@@ -62,25 +60,11 @@ MNIST: Final = IdxImages(
     class_names=tuple("0123456789"),
     num_train=60_000,
     num_test=10_000,
-    train_images=PublishedFile(
-        name="train-images-idx3-ubyte.gz",
-        num_bytes=9_912_422,
-        sha256="440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    ),
-    train_labels=PublishedFile(
-        name="train-labels-idx1-ubyte.gz",
-        num_bytes=28_881,
-        sha256="3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    ),
-    test_images=PublishedFile(
-        name="t10k-images-idx3-ubyte.gz",
-        num_bytes=1_648_877,
-        sha256="8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    ),
-    test_labels=PublishedFile(
-        name="t10k-labels-idx1-ubyte.gz",
-        num_bytes=4_542,
-        sha256="f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    files=_files(
+        (9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+        (28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+        (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+        (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
     ),
 )
 """Handwritten digits (LeCun, Cortes, Burges 1998)."""
@@ -104,25 +88,11 @@ FASHION_MNIST: Final = IdxImages(
     ),
     num_train=60_000,
     num_test=10_000,
-    train_images=PublishedFile(
-        name="train-images-idx3-ubyte.gz",
-        num_bytes=26_421_880,
-        sha256="3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-    ),
-    train_labels=PublishedFile(
-        name="train-labels-idx1-ubyte.gz",
-        num_bytes=29_515,
-        sha256="a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-    ),
-    test_images=PublishedFile(
-        name="t10k-images-idx3-ubyte.gz",
-        num_bytes=4_422_102,
-        sha256="346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-    ),
-    test_labels=PublishedFile(
-        name="t10k-labels-idx1-ubyte.gz",
-        num_bytes=5_148,
-        sha256="67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    files=_files(
+        (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+        (29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+        (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+        (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
     ),
 )
 """Articles of clothing (Xiao, Rasul, Vollgraf 2017)."""

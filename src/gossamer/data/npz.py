@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,18 +11,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from gossamer.data.archive import (
-    ArrayHeader,
-    archive_members,
-    class_names_of,
-    open_archive,
-    open_member,
-    people_of,
-    read_array_header,
-    read_labels,
-    read_values,
-    shape_text,
-)
+from gossamer.data.archive import Archive, ArrayHeader, class_names_of, open_archive, people_of, read_labels, shape_text
 from gossamer.data.files import shown
 from gossamer.data.identities import NamedPeople
 from gossamer.data.images import ImageSpec, check_sides
@@ -60,16 +48,14 @@ def load_npz(path: Path, *, num_classes: int | None = None) -> RecordData:
     Raises:
         InputError: Naming file, key and the first index that breaks a rule, and never a value.
     """
-    where = shown(path)
     if num_classes is not None:
         check_num_classes(num_classes)
-    with open_archive(path, where) as archive:
-        members = archive_members(archive, where)
-        keys = _keys(members, where)
-        names, notes = class_names_of(archive, members, keys.y, num_classes, where)
-        x = _pixels(archive, members[keys.x], keys, where)
-        y = _labels(archive, members, keys, len(x), len(names), where)
-        people = people_of(archive, members, len(x), where)
+    with open_archive(path, shown(path)) as archive:
+        keys = _keys(archive)
+        names, notes = class_names_of(archive, keys.y, num_classes)
+        x = _pixels(archive, keys)
+        y = read_labels(archive, keys.y, len(x), len(names)) if keys.y in archive.members else None
+        people = people_of(archive, len(x))
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
     name = path.stem if path.stem.isprintable() else "images"
     train = RecordSet(
@@ -88,10 +74,8 @@ def has_unnamed_classes(path: Path) -> bool:
     Raises:
         InputError: The file is absent, is no NPZ file, or holds no images.
     """
-    where = shown(path)
-    with open_archive(path, where) as archive:
-        members = archive_members(archive, where)
-        return _keys(members, where).y in members and "class_names" not in members
+    with open_archive(path, shown(path)) as archive:
+        return _keys(archive).y in archive.members and "class_names" not in archive.members
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,21 +92,19 @@ _GS_WGAN: Final = _Keys(
 )
 
 
-def _keys(members: dict[str, zipfile.ZipInfo], where: str) -> _Keys:
+def _keys(archive: Archive) -> _Keys:
     for keys in (_OURS, _GS_WGAN):
-        if keys.x in members:
+        if keys.x in archive.members:
             return keys
-    found = ", ".join(shown(key[:40]) for key in sorted(members)[:5]) or "none"
-    raise InputError(f"{where} has no key 'x' for the images (keys found: {found}): save them as x")
+    found = ", ".join(shown(key[:40]) for key in sorted(archive.members)[:5]) or "none"
+    raise InputError(f"{archive.where} has no key 'x' for the images (keys found: {found}): save them as x")
 
 
-def _pixels(archive: zipfile.ZipFile, info: zipfile.ZipInfo, keys: _Keys, where: str) -> np.ndarray:
+def _pixels(archive: Archive, keys: _Keys) -> np.ndarray:
     """Read the images as float32 (num_records, channels, height, width) in [0, 1]."""
-    at = f"{where}: {keys.x}"
-    with open_member(archive, info, at) as stream:
-        header = read_array_header(stream, at)
-        _check_pixel_header(header, keys, at)
-        images = _to_unit_range(read_values(stream, info, header, at), keys, at)
+    at = archive.at(keys.x)
+    _check_pixel_header(archive.header(keys.x), keys, at)
+    images = _to_unit_range(archive.values(keys.x), keys, at)
     return np.ascontiguousarray(np.moveaxis(images, keys.channel_axis, 1))
 
 
@@ -172,16 +154,3 @@ def _refuse_pixel(raw: np.ndarray, start: int, first: np.ndarray, at: str) -> No
     if not np.isfinite(raw[index]):
         raise InputError(f"{place} is NaN or infinite: every pixel must be a number in [0, 1]")
     raise InputError(f"{place} is out of [0, 1]: divide by 255, or save 0 .. 255 as uint8")
-
-
-def _labels(
-    archive: zipfile.ZipFile,
-    members: dict[str, zipfile.ZipInfo],
-    keys: _Keys,
-    num_records: int,
-    num_classes: int,
-    where: str,
-) -> np.ndarray | None:
-    if keys.y not in members:
-        return None
-    return read_labels(archive, members[keys.y], num_records, num_classes, f"{where}: {keys.y}")

@@ -59,10 +59,7 @@ class AbstractSpec(abc.ABC):
 
 
 def check_class_names(names: tuple[str, ...]) -> None:
-    """Refuse names that could not stand in a table, a file name or one line of a statement.
-
-    Args:
-        names: Class names, public.
+    """Refuse public names of classes that could not stand in a table, a file name or one line of a statement.
 
     Raises:
         InputError: Naming the index of the first name that breaks a rule.
@@ -235,10 +232,7 @@ class RecordData:
 
 
 def check_num_classes(num_classes: int) -> None:
-    """Refuse a number of classes that no data set here can have.
-
-    Args:
-        num_classes: The public number of classes as the user gave it.
+    """Refuse a public number of classes, given by the user, that no data set here can have.
 
     Raises:
         InputError: The number is below 1 or above 1000.
@@ -248,11 +242,7 @@ def check_num_classes(num_classes: int) -> None:
 
 
 def check_num_values(where: str, num_values: int) -> None:
-    """Refuse a set that would not fit a usual machine's memory.
-
-    Args:
-        where: Beginning of the message.
-        num_values: Records times values of a record.
+    """Refuse a set of so many values, records times values of a record, that do not fit a usual machine's memory.
 
     Raises:
         InputError: There are more than 2**31 values.

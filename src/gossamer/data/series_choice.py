@@ -157,17 +157,5 @@ def load_chosen(
     key: UnitKey | None = None,
     unit: Unit = Unit.RECORD,
 ) -> RecordData:
-    """Load the records that a user names.
-
-    Args:
-        data: Name or path.
-        data_dir: Folder of published sets.
-        num_classes: Public number of classes of a user's own.
-        series: The way in which series are read.
-        key: Secret, of the run: who is held out follows from it. None for a new one.
-        unit: Whom the guarantee is for.
-
-    Raises:
-        InputError: they are not there, damaged, or do not fit the options.
-    """
+    """Load the records that a user names. See `load_records` and `SeriesChoice.reading`."""
     return load_records(data, data_dir, num_classes, series.reading(data, key, unit))

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import zipfile
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from gossamer.data.archive import (
-    archive_members,
-    open_archive,
-    open_member,
-    people_of,
-    read_array_header,
-    read_labels,
-    read_names,
-    read_numbers,
-    read_values,
-    shape_text,
-)
+from gossamer.data.archive import Archive, open_archive, people_of, read_labels, read_names, read_numbers, shape_text
 from gossamer.data.files import shown
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
@@ -39,10 +27,8 @@ def is_series_npz(path: Path) -> bool:
     Raises:
         InputError: The file is absent or no NPZ file.
     """
-    where = shown(path)
-    with open_archive(path, where) as archive:
-        members = archive_members(archive, where)
-        return any(key in members for key in _FACTS)
+    with open_archive(path, shown(path)) as archive:
+        return any(key in archive.members for key in _FACTS)
 
 
 def load_series_npz(
@@ -73,16 +59,13 @@ def load_series_npz(
     """
     where = shown(path)
     with open_archive(path, where) as archive:
-        members = archive_members(archive, where)
-        if "x" not in members:
+        if "x" not in archive.members:
             raise InputError(f"{where} has no key 'x' for the series: save them as x, (batch, channels, time)")
-        facts = _completed(archive, members, facts, where)
-        values = _values(archive, members["x"], f"{where}: x")
-        class_names = facts.classes("y" in members, where)
-        labels = None
-        if "y" in members:
-            labels = read_labels(archive, members["y"], len(values), len(class_names), f"{where}: y")
-        people = people_of(archive, members, len(values), where)
+        facts = _completed(archive, facts)
+        values = _values(archive)
+        class_names = facts.classes("y" in archive.members, where)
+        labels = read_labels(archive, "y", len(values), len(class_names)) if "y" in archive.members else None
+        people = people_of(archive, len(values))
     if facts.length not in (None, values.shape[2]):
         raise InputError(f"{where}: x has {values.shape[2]} samples in time, --length says {facts.length}: correct one")
     spec = facts.spec(values.shape[1], values.shape[2], class_names)
@@ -96,39 +79,37 @@ def load_series_npz(
     return divide(rows, split, facts.notes(labels is not None), key)
 
 
-def _completed(
-    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], facts: SeriesFacts, where: str
-) -> SeriesFacts:
+def _completed(archive: Archive, facts: SeriesFacts) -> SeriesFacts:
     """Complete the user's facts by those in the file."""
+    where, members = archive.where, archive.members
     found: dict[str, Any] = {}
     for key in ("low", "high"):
         if key in members and not facts.has_bounds:
-            found[key] = read_numbers(archive, members[key], f"{where}: {key}")
+            found[key] = read_numbers(archive, key)
     if "sample_rate" in members and facts.sample_rate is None:
-        rates = read_numbers(archive, members["sample_rate"], f"{where}: sample_rate")
+        rates = read_numbers(archive, "sample_rate")
         if len(rates) != 1:
             raise InputError(f"{where}: sample_rate must be one number, in Hz")
         found["sample_rate"] = rates[0]
     for key in ("class_names", "channel_names"):
         given = facts.class_names or facts.num_classes if key == "class_names" else facts.channel_names
         if key in members and not given:
-            found[key] = read_names(archive, members[key], key, where)
+            found[key] = read_names(archive, key)
     if len({"low", "high"} & found.keys()) == 1:
         raise InputError(f"{where}: low and high belong together: save both")
     return dataclasses.replace(facts, **found)
 
 
-def _values(archive: zipfile.ZipFile, info: zipfile.ZipInfo, at: str) -> np.ndarray:
+def _values(archive: Archive) -> np.ndarray:
     """Read the series as (batch, channels, time), in their own units."""
-    with open_member(archive, info, at) as stream:
-        header = read_array_header(stream, at)
-        if not _VALUE_KINDS.fullmatch(header.kind):
-            raise InputError(f"{at} has dtype {shown(header.kind[:20])}: series must be numbers: x.astype('float32')")
-        if len(header.shape) not in (2, 3) or 0 in header.shape:
-            raise InputError(
-                f"{at} has shape {shape_text(header.shape)}: it must be (batch, channels, time) or (batch, time), "
-                "with at least 1 of each"
-            )
-        check_num_values(at, header.num_values)
-        values = read_values(stream, info, header, at)
+    at, header = archive.at("x"), archive.header("x")
+    if not _VALUE_KINDS.fullmatch(header.kind):
+        raise InputError(f"{at} has dtype {shown(header.kind[:20])}: series must be numbers: x.astype('float32')")
+    if len(header.shape) not in (2, 3) or 0 in header.shape:
+        raise InputError(
+            f"{at} has shape {shape_text(header.shape)}: it must be (batch, channels, time) or (batch, time), "
+            "with at least 1 of each"
+        )
+    check_num_values(at, header.num_values)
+    values = archive.values("x")
     return values if values.ndim == 3 else values[:, None]

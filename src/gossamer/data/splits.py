@@ -107,13 +107,13 @@ WHOLE: Final = Whole()
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomSplit(AbstractSplit):
-    """A split of each record by itself, by a secret key and its content: a person's records stand on both sides.
+class AbstractDrawnSplit(AbstractSplit):
+    """A split of each unit by itself, by a secret key.
 
-    A share of about `test_share` is held out. The number of held-out records is itself drawn.
+    A share of about `test_share` is held out. The number of held-out units is itself drawn.
 
     Args:
-        test_share: Probability with which a record is for testing, above 0 and below 1.
+        test_share: Probability with which a unit is for testing, above 0 and below 1.
 
     Raises:
         InputError: A number is out of range.
@@ -122,18 +122,27 @@ class RandomSplit(AbstractSplit):
     test_share: float = 0.2
 
     def __post_init__(self) -> None:
-        _check(self.test_share)
+        if not 0 < self.test_share < 1:
+            raise InputError(f"test_share must be above 0 and below 1, not {self.test_share}")
+
+    @property
+    def training_share(self) -> float:
+        """Share of the units that are not for testing."""
+        return 1 - self.test_share
+
+    def _drawn(self, digests: np.ndarray, key: UnitKey) -> np.ndarray:
+        """Draw the side of each unit by its digest."""
+        return np.where(key.uniform(Dealt.SIDE, Identities.of_digests(digests)) < self.test_share, TEST, TRAIN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomSplit(AbstractDrawnSplit):
+    """A split of each record by itself, by a secret key and its content: a person's records stand on both sides."""
 
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Draw the side of each record."""
         y = None if rows.y is None else torch.from_numpy(rows.y)
-        units = Identities.of_digests(digests_of_contents(torch.from_numpy(rows.x), y))
-        return _checked(_drawn(units, self.test_share, key), rows, "record")
-
-    @property
-    def training_share(self) -> float:
-        """Share of the records that are not for testing."""
-        return 1 - self.test_share
+        return _checked(self._drawn(digests_of_contents(torch.from_numpy(rows.x), y), key), rows, "record")
 
     @property
     def is_by_record(self) -> bool:
@@ -147,33 +156,15 @@ class RandomSplit(AbstractSplit):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PeopleSplit(AbstractSplit):
-    """A split of each person, by a secret key and the person's name: no person stands on both sides.
-
-    Args:
-        test_share: Probability with which a person is for testing, above 0 and below 1.
-
-    Raises:
-        InputError: A number is out of range.
-    """
-
-    test_share: float = 0.2
-
-    def __post_init__(self) -> None:
-        _check(self.test_share)
+class PeopleSplit(AbstractDrawnSplit):
+    """A split of each person, by a secret key and the person's name: no person stands on both sides."""
 
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Draw the side of each person, and return that of each record."""
         if rows.people is None:
             raise InputError(f"{rows.name}: nobody says who a record is of: name a --person-column, or split at random")
         people = NamedPeople.of(rows.people)
-        units = Identities.of_digests(people.digests)
-        return _checked(_drawn(units, self.test_share, key)[people.numbers], rows, "person")
-
-    @property
-    def training_share(self) -> float:
-        """Share of the people who are not for testing."""
-        return 1 - self.test_share
+        return _checked(self._drawn(people.digests, key)[people.numbers], rows, "person")
 
     @property
     def note(self) -> str:
@@ -272,10 +263,6 @@ def _side(rows: Rows, name: str, kept: np.ndarray, people: NamedPeople | None) -
     )
 
 
-def _drawn(units: Identities, test_share: float, key: UnitKey) -> np.ndarray:
-    return np.where(key.uniform(Dealt.SIDE, units) < test_share, TEST, TRAIN)
-
-
 def _checked(sides: np.ndarray, rows: Rows, unit: str) -> np.ndarray:
     """Return the sides, if each has at least one record on it."""
     for side, name in ((TRAIN, "training"), (TEST, "testing")):
@@ -285,8 +272,3 @@ def _checked(sides: np.ndarray, rows: Rows, unit: str) -> np.ndarray:
                 "key; with so few, hold nobody out (--split none)"
             )
     return sides
-
-
-def _check(test_share: float) -> None:
-    if not 0 < test_share < 1:
-        raise InputError(f"test_share must be above 0 and below 1, not {test_share}")

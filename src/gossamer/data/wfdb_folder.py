@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from pathlib import Path
 from typing import Final
@@ -84,15 +85,7 @@ def _check_links(path: Path) -> None:
 
 def _named(root: Path, folder: Path, name: str, leads: AbstractLeads, annotator: str) -> Recording:
     found = read_annotated(folder, name, leads, annotator)
-    if folder == root:
-        return found
-    return Recording(
-        name=f"{folder.name}/{name}",
-        signal=found.signal,
-        sample_rate=found.sample_rate,
-        peaks=found.peaks,
-        labels=found.labels,
-    )
+    return found if folder == root else dataclasses.replace(found, name=f"{folder.name}/{name}")
 
 
 def _people(folder: Path, recordings: list[str]) -> dict[str, str] | None:

@@ -7,39 +7,18 @@ from typing import Any
 import numpy as np
 import torch
 
-<<<<<<< HEAD
-from gossamer.auditing.canaries import (
-    Canaries,
-    CanaryGradient,
-    CanarySanitizer,
-    tags_of,
-)
-from gossamer.auditing.mechanism import Effort, Watch, audit_answers, audit_draws, audit_gradients, audit_samples
-from gossamer.auditing.one_shot import audit_sums
-from gossamer.auditing.result import AuditResult
-from gossamer.data.records import AbstractSpec, RecordSet
-=======
 from gossamer.auditing.canaries import Canaries, CanaryGradient, CanarySanitizer, tags_of
 from gossamer.data.records import AbstractSpec
-from gossamer.driving.estimate import random_records
-from gossamer.driving.kinds_of_plans import training_share
->>>>>>> shrinkB
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.plan import AbstractPlan
-<<<<<<< HEAD
+from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.methods.catalogue import method_of
 from gossamer.methods.cost import random_records
-from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
-=======
-from gossamer.mechanisms.poisson.door import PoissonReleaser
-from gossamer.methods.catalogue import book_of
 from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig
->>>>>>> shrinkB
 from gossamer.methods.method import AbstractTraining, RunContext
 from gossamer.privacy.slots import PublicSlots
 
@@ -87,7 +66,7 @@ def play_training(
     records = random_records(spec, max(canaries.num, slots.to_learn_from))
     # The generator is thrown away: the statement, and so delta, says nothing.
     context, noise = RunContext(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
-    training = book_of(config).method.start(config, records, noise, context)
+    training = method_of(config).start(config, records, noise, context)
     watched = _planted(training, canaries, records.num_records)
     _finish(training)
     return watched.evidence.numpy()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from gossamer.errors import InputError
+from gossamer.nn.network import check_positive
 
 Tensors = dict[str, Tensor]
 
@@ -24,12 +25,10 @@ class Adam:
     stabiliser: float = 1e-8
 
     def __post_init__(self) -> None:
-        if not 0 < self.learning_rate < float("inf"):
-            raise InputError(f"learning_rate must be a positive number, got {self.learning_rate}")
+        check_positive(self, "learning_rate")
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
             raise InputError(f"beta1 and beta2 must lie between 0 and 1, got {self.beta1} and {self.beta2}")
-        if not 0 < self.stabiliser < float("inf"):
-            raise InputError(f"stabiliser must be a positive number, got {self.stabiliser}")
+        check_positive(self, "stabiliser")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,11 +65,11 @@ class Ensemble:
 
     def update(self, networks: Tensor, changed: Ensemble) -> Ensemble:
         """Return the ensemble with the chosen distinct networks replaced."""
-        return self._combine(changed, lambda old, new: old.index_copy(0, networks, new))
+        return self._map(lambda old, new: old.index_copy(0, networks, new), changed)
 
     def update_(self, networks: Tensor, changed: Ensemble) -> None:
         """Update the present tensors in place, since a thousand critics are too many to copy at every step."""
-        self._combine(changed, lambda old, new: old.index_copy_(0, networks, new))
+        self._map(lambda old, new: old.index_copy_(0, networks, new), changed)
 
     def to(self, device: torch.device) -> Ensemble:
         """Return the ensemble on a device."""
@@ -91,16 +90,10 @@ class Ensemble:
                 groups[group][name] = tensor
         return replace(self, **groups, num_updates=state["num_updates"])
 
-    def _map(self, change: Callable[[Tensor], Tensor]) -> Ensemble:
-        groups = {name: {key: change(value) for key, value in getattr(self, name).items()} for name in _GROUPS}
-        return replace(self, **groups, num_updates=change(self.num_updates))
-
-    def _combine(self, other: Ensemble, join: Callable[[Tensor, Tensor], Tensor]) -> Ensemble:
-        groups = {
-            name: {key: join(value, getattr(other, name)[key]) for key, value in getattr(self, name).items()}
-            for name in _GROUPS
-        }
-        return replace(self, **groups, num_updates=join(self.num_updates, other.num_updates))
+    def _map(self, change: Callable[..., Tensor], *others: Ensemble) -> Ensemble:
+        """Return the ensemble with each tensor changed, beside those of the same name in other ensembles."""
+        states = [ensemble.state_dict() for ensemble in (self, *others)]
+        return self.with_state({key: change(*(state[key] for state in states)) for key in states[0]})
 
 
 _GROUPS = ("parameters", "buffers", "first_moment", "second_moment")

@@ -1,53 +1,96 @@
-"""The common part of DP-MERF's generators: two dense layers with batch norm, its statistics set in public."""
+"""The common part of DP-MERF's generators: two dense layers with batch norm, then two smooth doublings."""
 
 from __future__ import annotations
 
-import abc
 import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.network import RELU_GAIN, AbstractGenerator, Shape, linear
+from gossamer.nn.network import (
+    RELU_GAIN,
+    AbstractGenerator,
+    AbstractGeneratorConfig,
+    Shape,
+    checked_count,
+    convolution,
+    linear,
+    resized,
+)
+
+_KERNEL = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractMERFGeneratorConfig(AbstractGeneratorConfig):
+    """Settings of a generator of DP-MERF.
+
+    Args:
+        hidden_size: units of the first dense layer.
+        width: channels of the small drawing that the second dense layer makes. The first doubling leaves half as many.
+    """
+
+    hidden_size: int = 200
+    width: int = 16
+
+    def __post_init__(self) -> None:
+        checked_count("hidden_size", self.hidden_size)
+        checked_count("width", self.width)
 
 
 class AbstractMERFGenerator(AbstractGenerator):
-    """A generator of a small drawing, which is then made larger.
+    """A generator of a small drawing of many channels, which is then made larger in two doublings.
 
-    The layers are: latent and one-hot class -> dense, batch norm, ReLU -> dense, batch norm -> small drawing.
+    The layers are::
+
+        latent and one-hot class -> dense, batch norm, ReLU -> dense, batch norm -> small drawing of channels
+        -> linear x2, kernel 5, ReLU -> linear x2, kernel 5, sigmoid
+
+    The small drawing has a quarter of the sides, rounded up. The first doubling goes to half the sides, rounded up, and
+    the second to the sides.
 
     Batch norm shares statistics among the samples of a batch. That is harmless here and only here, because every batch
     that this network ever sees is synthetic. The statistics used when drawing are buffers, which `settle` sets from
     public latents.
 
-    Args:
-        shape: of a sample.
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent.
-        hidden_size: units of the first dense layer.
-        small: shape of the small drawing.
-        rng: the stream of initial weights.
+    The arguments are those of `AbstractGeneratorConfig.build`, and the settings.
+
+    References:
+        Harder, Adamczewski, Park 2021, "DP-MERF: differentially private mean embeddings with random features for
+        practical privacy-preserving data generation", AISTATS, appendix on images.
     """
 
+    _kind: ClassVar[type[nn.Conv1d | nn.Conv2d]]
+
     def __init__(
-        self, *, shape: Shape, num_classes: int, latent_dim: int, hidden_size: int, small: Shape, rng: torch.Generator
+        self,
+        config: AbstractMERFGeneratorConfig,
+        *,
+        shape: Shape,
+        num_classes: int,
+        latent_dim: int,
+        rng: torch.Generator,
     ) -> None:
         super().__init__(shape=shape, num_classes=num_classes, latent_dim=latent_dim)
-        self.small = small
-        self.hidden = linear(self.input_features, hidden_size, gain=RELU_GAIN, rng=rng)
-        self.hidden_norm = nn.BatchNorm1d(hidden_size, momentum=None)
-        self.draw = linear(hidden_size, math.prod(small), gain=1.0, rng=rng)
-        self.draw_norm = nn.BatchNorm1d(math.prod(small), momentum=None)
+        self.small = (config.width, *(-(-side // 4) for side in shape[1:]))
+        self.middle = tuple(-(-side // 2) for side in shape[1:])
+        self.hidden = linear(self.input_features, config.hidden_size, gain=RELU_GAIN, rng=rng)
+        self.hidden_norm = nn.BatchNorm1d(config.hidden_size, momentum=None)
+        self.draw = linear(config.hidden_size, math.prod(self.small), gain=1.0, rng=rng)
+        self.draw_norm = nn.BatchNorm1d(math.prod(self.small), momentum=None)
+        half = max(1, config.width // 2)
+        self.refine = convolution(self._kind, config.width, half, _KERNEL, gain=RELU_GAIN, rng=rng)
+        self.finish = convolution(self._kind, half, shape[0], _KERNEL, gain=1.0, rng=rng)
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw samples (batch, *shape) in [0, 1]. See `AbstractGenerator.forward`."""
         features = F.relu(self.hidden_norm(self.hidden(self.joined(latent, label))))
-        return torch.sigmoid(self.enlarged(self.draw_norm(self.draw(features)).unflatten(-1, self.small)))
-
-    @abc.abstractmethod
-    def enlarged(self, drawing: Tensor) -> Tensor:
-        """Enlarge small drawings (batch, *small) to logits (batch, *shape)."""
+        drawing = self.draw_norm(self.draw(features)).unflatten(-1, self.small)
+        drawing = F.relu(self.refine(resized(drawing, self.middle)))
+        return torch.sigmoid(self.finish(resized(drawing, self.shape[1:])))
 
     @torch.no_grad()
     def settle(self, latent: Tensor, label: Tensor | None) -> None:

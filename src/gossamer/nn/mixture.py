@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import math
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from gossamer.errors import InputError
 from gossamer.nn.exact import matmul_of_rows
-from gossamer.nn.network import AbstractGenerator, AbstractGeneratorConfig, Shape, checked_count
+from gossamer.nn.network import AbstractGenerator, AbstractGeneratorConfig, Shape, check_positive, checked_count
 from gossamer.nn.views import cosine_basis, plane
 
 
@@ -35,9 +34,7 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
     def __post_init__(self) -> None:
         for name in ("num_directions", "num_components"):
             checked_count(name, getattr(self, name))
-        for name in ("radius", "scatter"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} must be a positive number, got {getattr(self, name)}")
+        check_positive(self, "radius", "scatter")
 
     @property
     @abc.abstractmethod
@@ -103,11 +100,8 @@ class AbstractMixtureGenerator(AbstractGenerator):
     - `shares` (classes, components).
     - `directions` (d, features), with d = `AbstractMixtureGeneratorConfig.num_kept`.
 
-    Args:
-        config: settings.
-        shape: of a sample.
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent: `AbstractMixtureGeneratorConfig.latent_dim`.
+    The length of a latent is `AbstractMixtureGeneratorConfig.latent_dim`, and the other arguments are those of its
+    `build`, and the settings.
     """
 
     centres: Tensor

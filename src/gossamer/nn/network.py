@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from gossamer.errors import InputError
 
@@ -15,6 +16,8 @@ RELU_GAIN = math.sqrt(2.0)
 
 Shape = tuple[int, ...]
 """Shape of a sample: (channels, height, width) of an image, (channels, length) of a series."""
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 class AbstractGenerator(nn.Module, abc.ABC):
@@ -152,6 +155,20 @@ def checked_sizes(name: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(checked_count(name, size) for size in sizes)
 
 
+def check_positive(settings: object, *names: str) -> None:
+    """Refuse a setting that is no finite number above 0, with an InputError that names it."""
+    for name in names:
+        if not 0 < getattr(settings, name) < math.inf:
+            raise InputError(f"{name} must be a positive number, got {getattr(settings, name)}")
+
+
+def check_fractions(settings: object, *names: str) -> None:
+    """Refuse a setting outside [0, 1), with an InputError that names it."""
+    for name in names:
+        if not 0 <= getattr(settings, name) < 1:
+            raise InputError(f"{name} must lie between 0 and 1, got {getattr(settings, name)}")
+
+
 def encoded_label(label: Tensor | None, num_classes: int, dtype: torch.dtype) -> Tensor | None:
     """Return one-hot rows (batch, num_classes), or None for an unconditional network.
 
@@ -179,16 +196,55 @@ def linear(in_features: int, out_features: int, *, gain: float, rng: torch.Gener
 
     With gain sqrt(2) before a ReLU the scale of the signal is kept (He, Zhang, Ren, Sun 2015).
     """
-    layer = nn.Linear(in_features, out_features, device="meta").to_empty(device="cpu")
-    initialise(layer.parameters(), gain / math.sqrt(in_features), rng)
-    return layer
+    return initialised(nn.Linear(in_features, out_features, device="meta"), gain / math.sqrt(in_features), rng)
 
 
-def initialise(parameters: Iterable[nn.Parameter], deviation: float, rng: torch.Generator) -> None:
-    """Set weights uniform with the given standard deviation, and biases (the vectors) to zero."""
+def convolution(
+    kind: type[nn.Conv1d | nn.Conv2d],
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    gain: float,
+    rng: torch.Generator,
+) -> nn.Conv1d | nn.Conv2d:
+    """Build a convolution that keeps the size at stride 1, initialised as `linear` is.
+
+    Args:
+        kind: of images or of series.
+        in_channels: channels of an input.
+        out_channels: channels of an output.
+        kernel_size: side of the kernel, an odd number.
+        stride: distance between two positions of the kernel.
+        gain: scale, for example the root of 2 before a ReLU.
+        rng: the stream of initial weights.
+    """
+    layer = kind(in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2, device="meta")
+    return initialised(layer, gain / math.sqrt(layer.weight[0].numel()), rng)
+
+
+def initialised(layer: Layer, deviation: float, rng: torch.Generator) -> Layer:
+    """Give a layer on the device "meta" its memory, uniform weights of this deviation, and biases (vectors) of zero."""
     bound = deviation * math.sqrt(3.0)
-    for parameter in parameters:
+    for parameter in layer.to_empty(device="cpu").parameters():
         if parameter.dim() == 1:
             nn.init.zeros_(parameter)
         else:
             nn.init.uniform_(parameter, -bound, bound, generator=rng)
+    return layer
+
+
+def channel_norm(features: Tensor) -> Tensor:
+    """Compute features / sqrt(mean over channels of features^2 + 1e-8), at each place, (batch, channels, *sides).
+
+    References:
+        Karras, Aila, Laine, Lehtinen 2018, "Progressive growing of GANs", section 4.2, there for pixels.
+    """
+    return features * torch.rsqrt(features.square().mean(dim=1, keepdim=True) + 1e-8)
+
+
+def resized(features: Tensor, size: Shape) -> Tensor:
+    """Stretch features (batch, channels, *sides) to other sides, linear between samples or pixels."""
+    mode = "linear" if features.dim() == 3 else "bilinear"
+    return F.interpolate(features, size=list(size), mode=mode, align_corners=False)

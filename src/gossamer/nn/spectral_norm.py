@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -85,19 +86,21 @@ class SpectralNormLinear(AbstractSpectralNorm):
         return F.linear(x, self.effective_weight(), self.bias)
 
 
-class SpectralNormConv2d(AbstractSpectralNorm):
-    """A convolution with kernel W / sigma(W), W flattened to (out_channels, in_channels x kernel x kernel).
+class AbstractSpectralNormConv(AbstractSpectralNorm):
+    """A convolution with kernel W / sigma(W), W flattened to (out_channels, in_channels x kernel).
 
     The value sigma is the norm of that flattened matrix, as published, and not that of the convolution as an operator.
 
     Args:
         in_channels: channels of an input.
         out_channels: channels of an output.
-        kernel_size: side of the square kernel, in pixels.
-        stride: pixels between two positions of the kernel.
-        padding: zeros added on every side, in pixels.
+        kernel_size: side of the kernel, in pixels or samples.
+        stride: pixels or samples between two positions of the kernel.
+        padding: zeros added on every side, in pixels or samples.
         rng: the stream of initial weights.
     """
+
+    _num_axes: ClassVar[int]
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, padding: int = 0,
@@ -106,45 +109,28 @@ class SpectralNormConv2d(AbstractSpectralNorm):
         super().__init__()
         self.stride = stride
         self.padding = padding
-        self._start(torch.empty(out_channels, in_channels, kernel_size, kernel_size), rng)
+        self._start(torch.empty(out_channels, in_channels, *(kernel_size,) * self._num_axes), rng)
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
     def as_matrix(self, weight: Tensor) -> Tensor:
-        """Flatten (..., out, in, kernel, kernel) to (..., out, in x kernel x kernel)."""
-        return weight.flatten(start_dim=-3)
+        """Flatten (..., out, in, *kernel) to (..., out, in x kernel)."""
+        return weight.flatten(start_dim=-1 - self._num_axes)
+
+
+class SpectralNormConv2d(AbstractSpectralNormConv):
+    """A convolution of images with a square kernel."""
+
+    _num_axes = 2
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (batch, in_channels, height, width) to (batch, out_channels, height', width')."""
         return F.conv2d(x, self.effective_weight(), self.bias, stride=self.stride, padding=self.padding)
 
 
-class SpectralNormConv1d(AbstractSpectralNorm):
-    """A convolution in time with kernel W / sigma(W), W flattened to (out_channels, in_channels x kernel).
+class SpectralNormConv1d(AbstractSpectralNormConv):
+    """A convolution of series, in time."""
 
-    The value sigma is the norm of that flattened matrix, as for images, and not that of the convolution as an operator.
-
-    Args:
-        in_channels: channels of an input.
-        out_channels: channels of an output.
-        kernel_size: length of the kernel, in samples.
-        stride: samples between two positions of the kernel.
-        padding: zeros added at both ends, in samples.
-        rng: the stream of initial weights.
-    """
-
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int, *, stride: int = 1, padding: int = 0,
-        rng: torch.Generator,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.stride = stride
-        self.padding = padding
-        self._start(torch.empty(out_channels, in_channels, kernel_size), rng)
-        self.bias = nn.Parameter(torch.zeros(out_channels))
-
-    def as_matrix(self, weight: Tensor) -> Tensor:
-        """Flatten (..., out, in, kernel) to (..., out, in x kernel)."""
-        return weight.flatten(start_dim=-2)
+    _num_axes = 1
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (batch, in_channels, length) to (batch, out_channels, length')."""

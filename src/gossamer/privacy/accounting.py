@@ -74,7 +74,7 @@ def describe_accountants() -> tuple[tuple[str, str], ...]:
     return tuple((name, importlib.metadata.version(name)) for name in ("dp-accounting", "scipy", "numpy"))
 
 
-def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
+def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision = FINE) -> EpsilonBound:
     """Compute epsilon by privacy loss distributions: tight, and always rounded up.
 
     One-of-K draws and Gaussians, in any number of stages, are composed on one grid. So are Poisson samples priced for
@@ -87,6 +87,7 @@ def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
     Args:
         event: made by the functions of ``events``.
         delta: in (0, 1).
+        precision: the grid. A coarse one is faster and looser.
 
     Raises:
         PrivacyError: delta outside (0, 1), adjacencies mixed, or a mechanism without a price.
@@ -99,7 +100,9 @@ def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
         >>> round(epsilon_by_pld(event, 1e-5).epsilon, 2)
         5.51
     """
-    return _bound_by_pld(event, delta, FINE)
+    adjacency = _check(event, delta)
+    epsilon = composed_epsilon(event, delta, precision)
+    return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=PLD_ACCOUNTANT)
 
 
 def profile_by_pld(event: dp_accounting.DpEvent, deltas: Sequence[float]) -> tuple[EpsilonBound, ...]:
@@ -129,7 +132,7 @@ def profile_by_pld(event: dp_accounting.DpEvent, deltas: Sequence[float]) -> tup
     )
 
 
-def epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
+def epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float, orders: tuple[float, ...] = _ORDERS) -> EpsilonBound:
     """Compute epsilon by Rényi differential privacy, which is looser than the PLD and independent of it.
 
     dp-accounting computes it, except for Poisson samples priced for a replacement: dp-accounting has no formula for
@@ -141,11 +144,17 @@ def epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
     Args:
         event: made by the functions of ``events``.
         delta: in (0, 1).
+        orders: of the divergences, above 1. Fewer are faster and looser.
 
     Raises:
         PrivacyError: delta outside (0, 1), adjacencies mixed, or a mechanism without a price.
     """
-    return _bound_by_rdp(event, delta, _ORDERS)
+    adjacency = _check(event, delta)
+    if adjacency is Adjacency.REPLACE_ONE:
+        epsilon, accountant = _replaced_epsilon_by_rdp(event, delta, orders), RDP_OF_REPLACED
+    else:
+        epsilon, accountant = _epsilon_by_rdp_accountant(event, delta, orders, adjacency), RDP_ACCOUNTANT
+    return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=accountant)
 
 
 def fixed_pair_epsilon(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
@@ -196,18 +205,17 @@ def calibrate_noise_multiplier(event_of_noise: EventOfNoise, budget: PrivacyBudg
         3.73
     """
     return _calibrate(
-        lambda noise: epsilon_by_pld(event_of_noise(noise), budget.delta),
-        lambda noise: _bound_by_pld(event_of_noise(noise), budget.delta, COARSE).epsilon,
-        budget.epsilon,
+        event_of_noise, budget, epsilon_by_pld, lambda event, delta: epsilon_by_pld(event, delta, COARSE).epsilon
     )
 
 
 def calibrate_noise_multiplier_by_rdp(event_of_noise: EventOfNoise, budget: PrivacyBudget) -> Calibration:
     """Find a multiplier as ``calibrate_noise_multiplier`` does, with epsilon by RDP."""
     return _calibrate(
-        lambda noise: epsilon_by_rdp(event_of_noise(noise), budget.delta),
-        lambda noise: _bound_by_rdp(event_of_noise(noise), budget.delta, _SPARSE_ORDERS).epsilon,
-        budget.epsilon,
+        event_of_noise,
+        budget,
+        epsilon_by_rdp,
+        lambda event, delta: epsilon_by_rdp(event, delta, _SPARSE_ORDERS).epsilon,
     )
 
 
@@ -218,9 +226,7 @@ def calibrate_noise_multiplier_by_fixed_pair(event_of_noise: EventOfNoise, budge
         None: it shows how much a better accountant could still save, and is no noise to train with.
     """
     return _calibrate(
-        lambda noise: fixed_pair_epsilon(event_of_noise(noise), budget.delta),
-        lambda noise: fixed_pair_epsilon_on(event_of_noise(noise), budget.delta, COARSE),
-        budget.epsilon,
+        event_of_noise, budget, fixed_pair_epsilon, lambda event, delta: fixed_pair_epsilon_on(event, delta, COARSE)
     )
 
 
@@ -236,7 +242,7 @@ def num_steps_for_budget(event_of_steps: EventOfSteps, budget: PrivacyBudget) ->
     """
 
     def fits(num_steps: int, precision: GridPrecision) -> bool:
-        return _bound_by_pld(event_of_steps(num_steps), budget.delta, precision).epsilon <= budget.epsilon
+        return epsilon_by_pld(event_of_steps(num_steps), budget.delta, precision).epsilon <= budget.epsilon
 
     if not fits(1, FINE):
         return 0
@@ -260,21 +266,6 @@ def _last_that_fits(fits: Callable[[int], bool], low: int, high: int) -> int:
 def _check(event: dp_accounting.DpEvent, delta: float) -> Adjacency | None:
     check_delta_range(delta)
     return find_adjacency(event)
-
-
-def _bound_by_pld(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> EpsilonBound:
-    adjacency = _check(event, delta)
-    epsilon = composed_epsilon(event, delta, precision)
-    return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=PLD_ACCOUNTANT)
-
-
-def _bound_by_rdp(event: dp_accounting.DpEvent, delta: float, orders: tuple[float, ...]) -> EpsilonBound:
-    adjacency = _check(event, delta)
-    if adjacency is Adjacency.REPLACE_ONE:
-        epsilon, accountant = _replaced_epsilon_by_rdp(event, delta, orders), RDP_OF_REPLACED
-    else:
-        epsilon, accountant = _epsilon_by_rdp_accountant(event, delta, orders, adjacency), RDP_ACCOUNTANT
-    return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=accountant)
 
 
 def _epsilon_by_rdp_accountant(
@@ -330,18 +321,24 @@ def _renyi_divergence(part: Part, order: float) -> float:
             raise PrivacyError(f"a {type(part).__name__} is not priced for the replacement of one unit")
 
 
-def _calibrate(exact: Callable[[float], EpsilonBound], coarse: Callable[[float], float], target: float) -> Calibration:
+def _calibrate(
+    event_of_noise: EventOfNoise,
+    budget: PrivacyBudget,
+    exact: Callable[[dp_accounting.DpEvent, float], EpsilonBound],
+    coarse: Callable[[dp_accounting.DpEvent, float], float],
+) -> Calibration:
     """Solve on the coarse function, then approach on the exact one until it is just below the target."""
+    delta, target = budget.delta, budget.epsilon
 
     def log_excess(log_noise: float) -> float:
-        return math.log(min(max(coarse(math.exp(log_noise)), 1e-30), 1e30) / target)
+        return math.log(min(max(coarse(event_of_noise(math.exp(log_noise)), delta), 1e-30), 1e30) / target)
 
     low, high = _bracket(log_excess)
     log_noise = float(optimize.root_scalar(log_excess, bracket=(low, high), xtol=1e-4).root)
     slope = min(-0.1, (log_excess(log_noise + 0.02) - log_excess(log_noise)) / 0.02)
     best: Calibration | None = None
     for _ in range(12):
-        bound = exact(math.exp(log_noise))
+        bound = exact(event_of_noise(math.exp(log_noise)), delta)
         gap = math.log(max(bound.epsilon, 1e-30) / target)
         if gap <= 0.0 and (best is None or log_noise < math.log(best.noise_multiplier)):
             best = Calibration(noise_multiplier=math.exp(log_noise), bound=bound)

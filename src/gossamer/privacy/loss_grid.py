@@ -156,7 +156,7 @@ def find_epsilon(steps: Sequence[Repeated], delta: float, precision: GridPrecisi
     Returns:
         epsilon >= 0, in nats.
     """
-    plan = _plan_window(steps, delta, precision, _order_for_delta, math.inf)
+    plan = _plan_window(steps, delta, precision, lambda chernoff: chernoff, math.inf)
     grids, counts = _discretised(steps, plan), tuple(step.count for step in steps)
     bottom, top = _window(grids, counts, plan, delta)
     # Privacy: the mass cut off by the tails and the window is charged to delta as if it revealed everything.
@@ -236,11 +236,6 @@ class _WindowPlan:
     top: float
     interval: float
     num_points: tuple[tuple[int, int], ...]
-
-
-def _order_for_delta(order: float) -> float:
-    """Return the Chernoff bound's own order."""
-    return order
 
 
 def _order_between_ends(order: float) -> float:

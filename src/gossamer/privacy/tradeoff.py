@@ -20,19 +20,8 @@ from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.privacy.accounting import profile_by_pld
-from gossamer.privacy.events import (
-    GaussianPart,
-    OneOfManyPart,
-    Part,
-    PoissonPart,
-    ReplacedPoissonPart,
-    compose_events,
-    flatten,
-    gaussian_event,
-    one_of_many_event,
-    poisson_event,
-    replaced_poisson_event,
-)
+from gossamer.privacy.event_data import event_of_part
+from gossamer.privacy.events import Part, compose_events, flatten
 from gossamer.privacy.restated import event_of
 from gossamer.privacy.statement import PrivacyStatement
 
@@ -142,19 +131,4 @@ def trade_off_of(statement: PrivacyStatement) -> TradeOff:
 
 
 def _with_less_noise(part: Part) -> DpEvent:
-    noise = part.noise_multiplier * (1 - _LESS_NOISE)
-    match part:
-        case GaussianPart():
-            return gaussian_event(noise_multiplier=noise, num_releases=part.count)
-        case OneOfManyPart():
-            return one_of_many_event(
-                num_critics=part.num_critics,
-                noise_multiplier=noise,
-                num_steps=part.count,
-                batch_size=1,
-                draws_per_step=1,
-            )
-        case PoissonPart():
-            return poisson_event(sample_rate=part.sample_rate, noise_multiplier=noise, num_steps=part.count)
-        case ReplacedPoissonPart():
-            return replaced_poisson_event(sample_rate=part.sample_rate, noise_multiplier=noise, num_steps=part.count)
+    return event_of_part(dataclasses.replace(part, noise_multiplier=part.noise_multiplier * (1 - _LESS_NOISE)))

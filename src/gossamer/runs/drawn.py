@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gossamer.data.archive import archive_members, open_archive, open_member, read_array_header
+from gossamer.data.archive import open_archive
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
 from gossamer.runs.cards import CARD, CardFacts, DrawnFile, data_card
@@ -87,11 +87,9 @@ def _read(path: Path) -> _Samples:
     if not path.is_file():
         raise InputError(f"{where}: no such file: `gossamer sample` draws samples again")
     with open_archive(path, where) as archive:
-        member = archive_members(archive, where).get("x")
-        if member is None:
+        if "x" not in archive.members:
             raise InputError(f"{where} has no array x: use the file as it was written")
-        with open_member(archive, member, f"{where}: x") as stream:
-            shape = read_array_header(stream, f"{where}: x").shape
+        shape = archive.header("x").shape
     if not shape:
         raise InputError(f"{where}: x holds no samples: use the file as it was written")
     return _Samples(num=shape[0], num_bytes=path.stat().st_size, sha256=file_digest(path))

@@ -10,19 +10,18 @@ from torch.nn import functional as F
 
 from gossamer.errors import InputError
 from gossamer.nn.images.mlp import trunk
+from gossamer.nn.images.motions import NUM_MOTIONS, Motions, warped
 from gossamer.nn.network import (
     AbstractGenerator,
     AbstractGeneratorConfig,
     Shape,
+    check_fractions,
     checked_count,
     checked_sizes,
     encoded_label,
     linear,
 )
 from gossamer.nn.views import cosine_basis, plane
-
-NUM_MOTIONS = 5
-"""Number of latents that move a drawn image: rotation, shear, size, and two for the shift."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +65,13 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
         for name in ("radius", "smoothness", "gain"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("black", "rotation", "shear", "zoom", "shift"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        check_fractions(self, "black")
+        self.motions.check()
 
     @property
-    def is_moving(self) -> bool:
-        """True if drawn images are moved at random."""
-        return max(self.rotation, self.shear, self.zoom, self.shift) > 0
+    def motions(self) -> Motions:
+        """Random motions of drawn images."""
+        return Motions(rotation=self.rotation, shear=self.shear, zoom=self.zoom, shift=self.shift)
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> CosineGenerator:
         """Build a new generator, its weights drawn from `rng`."""
@@ -91,34 +89,23 @@ class CosineGenerator(AbstractGenerator):
 
     The noise in a gradient that passes a critic's view can only bend such a sample smoothly. The table learns the look
     of a class's style many times faster than a network could. Under noise, the little signal tells the look of a style
-    first. If motions are asked for, the last five latents move the image (`_moved`). Things are seen a little turned,
+    first. If motions are asked for, the last five latents move the image (`Motions`). Things are seen a little turned,
     slanted, larger or aside: that is knowledge about the world, and needs no private signal.
 
     Hidden weights start He-uniform, the last layer at a tenth of that, the table near zero.
 
-    Args:
-        config: sizes and gains.
-        shape: of a sample, (channels, height, width) or (channels, length).
-        num_classes: 0 for an unconditional network: the table then has one row.
-        latent_dim: length of a latent.
-        rng: the stream of initial weights.
+    Without classes the table has one row. The arguments are those of `AbstractGeneratorConfig.build`, and the settings.
     """
 
     basis: Tensor
 
     def __init__(
-        self,
-        config: CosineGeneratorConfig,
-        *,
-        shape: Shape,
-        num_classes: int,
-        latent_dim: int,
-        rng: torch.Generator,
+        self, config: CosineGeneratorConfig, *, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator
     ) -> None:
         super().__init__(shape=shape, num_classes=num_classes, latent_dim=latent_dim)
-        if config.is_moving and len(self.shape) != 3:
+        if config.motions.are_any and len(self.shape) != 3:
             raise InputError("rotation, shear, zoom and shift move images: leave them at 0 for series")
-        if config.is_moving and latent_dim <= NUM_MOTIONS:
+        if config.motions.are_any and latent_dim <= NUM_MOTIONS:
             raise InputError(
                 f"latent dim must exceed {NUM_MOTIONS} for a generator that moves its images: {latent_dim}"
             )
@@ -142,8 +129,8 @@ class CosineGenerator(AbstractGenerator):
         coefficients = config.table_gain * row + config.gain * drawn
         drawing = coefficients.unflatten(-1, (self.shape[0], -1)) @ self.basis
         logits = drawing.unflatten(-1, self.shape[1:])
-        if config.is_moving:
-            logits = _moved(logits, latent[:, -NUM_MOTIONS:], config)
+        if config.motions.are_any:
+            logits = warped(logits, config.motions.maps(latent[:, -NUM_MOTIONS:]))
         sample = torch.sigmoid(logits + config.brightness)
         return sample if self.training else (sample - config.black).clamp_min(0) / (1 - config.black)
 
@@ -155,18 +142,3 @@ class CosineGenerator(AbstractGenerator):
         if classes is None:
             return styles.to(latent.dtype)
         return (classes[:, :, None] * styles[:, None, :]).flatten(start_dim=1)
-
-
-def _moved(logits: Tensor, normal: Tensor, config: CosineGeneratorConfig) -> Tensor:
-    """Turn, shear, resize and shift images by affine maps of their planes, the border continued outwards.
-
-    Args:
-        logits: (batch, channels, height, width).
-        normal: (batch, 5) standard normal: rotation, shear, size, and two for the shift.
-        config: standard deviations.
-    """
-    angle, shear, size = config.rotation * normal[:, 0], config.shear * normal[:, 1], 1 + config.zoom * normal[:, 2]
-    rows = torch.stack([size * angle.cos(), shear - angle.sin(), 2 * config.shift * normal[:, 3]], dim=1)
-    columns = torch.stack([angle.sin(), size * angle.cos(), 2 * config.shift * normal[:, 4]], dim=1)
-    grid = F.affine_grid(torch.stack([rows, columns], dim=1), list(logits.shape), align_corners=False)
-    return F.grid_sample(logits, grid, padding_mode="border", align_corners=False)

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.images.network import checked_image_shape, conv_transpose, cropped, pixel_norm
+from gossamer.nn.images.network import checked_image_shape, conv_transpose, cropped
 from gossamer.nn.network import (
     RELU_GAIN,
     AbstractGenerator,
     AbstractGeneratorConfig,
     Shape,
+    channel_norm,
     checked_count,
     linear,
 )
@@ -54,12 +55,8 @@ class DCGANGenerator(AbstractGenerator):
 
     Weights start uniform with the scale kept through every ReLU (He), biases at zero.
 
-    Args:
-        shape: (channels, height, width).
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent, published 10.
-        width: channels before the last layer, published 64.
-        rng: the stream of initial weights.
+    It draws images (channels, height, width). The published length of a latent is 10.
+    The arguments are those of `AbstractGeneratorConfig.build`, and the settings.
 
     References:
         Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix, generator "DCGAN".
@@ -83,7 +80,7 @@ class DCGANGenerator(AbstractGenerator):
         """Draw images (batch, channels, height, width) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.start)
         for layer, grid in zip(self.layers, self.grids, strict=True):
-            features = cropped(layer(pixel_norm(F.relu(features))), grid)
+            features = cropped(layer(channel_norm(F.relu(features))), grid)
         return torch.sigmoid(features)
 
 

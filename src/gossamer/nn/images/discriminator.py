@@ -65,13 +65,7 @@ class MLPDiscriminatorConfig:
 
     def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> MLPDiscriminator:
         """Build a new discriminator, its weights drawn from `rng`."""
-        return MLPDiscriminator(
-            shape=shape,
-            num_classes=num_classes,
-            hidden_sizes=self.hidden_sizes,
-            label_gain=self.label_gain,
-            rng=rng,
-        )
+        return MLPDiscriminator(self, shape=shape, num_classes=num_classes, rng=rng)
 
 
 class MLPDiscriminator(AbstractDiscriminator):
@@ -82,30 +76,17 @@ class MLPDiscriminator(AbstractDiscriminator):
 
     Weights start uniform with the scale kept through every ReLU (He), biases at zero.
 
-    Args:
-        shape: of a sample or a view.
-        num_classes: 0 for an unconditional network.
-        hidden_sizes: units of each hidden layer, first to last.
-        label_gain: factor on the one-hot class.
-        rng: the stream of initial weights.
+    The arguments are those of `AbstractCriticConfig.build`, and the settings.
 
     References:
         Torkzadehmahani, Kairouz, Paten 2019, "DP-CGAN".
     """
 
-    def __init__(
-        self,
-        *,
-        shape: Shape,
-        num_classes: int,
-        hidden_sizes: tuple[int, ...],
-        label_gain: float,
-        rng: torch.Generator,
-    ) -> None:
+    def __init__(self, config: MLPDiscriminatorConfig, *, shape: Shape, num_classes: int, rng: torch.Generator) -> None:
         super().__init__(shape=shape, num_classes=num_classes)
-        self.label_gain = label_gain
-        self.trunk = trunk((math.prod(self.shape) + num_classes, *hidden_sizes), rng)
-        self.log_odds = linear(hidden_sizes[-1], 1, gain=1.0, rng=rng)
+        self.label_gain = config.label_gain
+        self.trunk = trunk((math.prod(self.shape) + num_classes, *config.hidden_sizes), rng)
+        self.log_odds = linear(config.hidden_sizes[-1], 1, gain=1.0, rng=rng)
 
     def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
         """Judge samples, (batch,). See `AbstractDiscriminator.forward`."""

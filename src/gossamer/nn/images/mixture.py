@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from gossamer.errors import InputError
+from gossamer.nn.images.motions import NUM_MOTIONS, Motions, warped
 from gossamer.nn.images.network import checked_image_shape
 from gossamer.nn.mixture import AbstractMixtureGenerator, AbstractMixtureGeneratorConfig
-from gossamer.nn.network import Shape
-
-NUM_MOTIONS = 5
-"""Number of latents that move a drawn image: rotation, shear, size, and two for the shift."""
+from gossamer.nn.network import Shape, check_positive
 
 
 class AbstractPosture(abc.ABC):
@@ -69,7 +66,7 @@ class Upright(AbstractPosture):
     def set_upright(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Shear images upright, and return their slants too."""
         slants = _slants(images)
-        return _warped(images, _shears(slants)), slants[:, None]
+        return warped(images, _shears(slants)), slants[:, None]
 
 
 Posture = AsItStands | Upright
@@ -80,9 +77,6 @@ class MixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
     """Settings of `MixtureGenerator`, and of the features that its Gaussians describe.
 
     Args:
-        num_directions: dimension of the space of the Gaussians, or the number of features if that is smaller.
-        num_components: Gaussians of each class.
-        radius: frequencies below it are kept, as in `LowFrequencies`.
         posture: posture in which images are described, upright or as they stand.
         slant_weight: weight of the slant beside the pixels, times the root of their number: 1/7 makes it 4 at 28x28.
         brightness: brightness of the image with all features 0. Public.
@@ -105,19 +99,15 @@ class MixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("slant_weight", "contrast"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} must be a positive number, got {getattr(self, name)}")
+        check_positive(self, "slant_weight", "contrast")
         if not 0 <= self.brightness <= 1:
             raise InputError(f"brightness must lie between 0 and 1, got {self.brightness}")
-        for name in ("rotation", "shear", "zoom", "shift"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        self.motions.check()
 
     @property
-    def is_moving(self) -> bool:
-        """True if drawn images are moved at random."""
-        return max(self.rotation, self.shear, self.zoom, self.shift) > 0
+    def motions(self) -> Motions:
+        """Random motions of drawn images."""
+        return Motions(rotation=self.rotation, shear=self.shear, zoom=self.zoom, shift=self.shift)
 
     @property
     def ground(self) -> float:
@@ -132,7 +122,7 @@ class MixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
     @property
     def num_motions(self) -> int:
         """Number of latents of the motions, if there are any."""
-        return NUM_MOTIONS if self.is_moving else 0
+        return NUM_MOTIONS if self.motions.are_any else 0
 
     def described(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """Set images (batch, channels, height, width) upright, and return their weighted slants too."""
@@ -159,11 +149,7 @@ class MixtureGenerator(AbstractMixtureGenerator):
 
     The image is then given back its slant, and moved if motions are asked for, both in one interpolation.
 
-    Args:
-        config: settings.
-        shape: (channels, height, width).
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent: `MixtureGeneratorConfig.latent_dim`.
+    It draws images (channels, height, width). The arguments are those of `AbstractMixtureGenerator`.
     """
 
     def __init__(self, config: MixtureGeneratorConfig, *, shape: Shape, num_classes: int, latent_dim: int) -> None:
@@ -175,13 +161,13 @@ class MixtureGenerator(AbstractMixtureGenerator):
         config = self.config
         drawing, slants = self.drawn(latent, label)
         images = (0.5 + config.contrast * (drawing - 0.5)).clamp(0, 1)
-        if not (config.is_moving or config.posture.num_slants):
+        if not (config.motions.are_any or config.posture.num_slants):
             return images
         slant = (slants.sum(dim=1) / config.slant_scale(self.shape)).clamp(-1, 1)
         maps = _shears(-slant)
-        if config.is_moving:
-            maps = _composed(maps, _motions(latent[:, -NUM_MOTIONS:], config))
-        return _warped(images, maps).clamp(0, 1)
+        if config.motions.are_any:
+            maps = _composed(maps, config.motions.maps(latent[:, -NUM_MOTIONS:]))
+        return warped(images, maps).clamp(0, 1)
 
 
 def _slants(images: Tensor) -> Tensor:
@@ -206,22 +192,8 @@ def _shears(slants: Tensor) -> Tensor:
     return maps
 
 
-def _motions(normal: Tensor, config: MixtureGeneratorConfig) -> Tensor:
-    """Return affine maps (batch, 2, 3) of small random motions, from standard normal numbers (batch, 5)."""
-    angle, shear, size = config.rotation * normal[:, 0], config.shear * normal[:, 1], 1 + config.zoom * normal[:, 2]
-    rows = torch.stack([size * angle.cos(), shear - angle.sin(), 2 * config.shift * normal[:, 3]], dim=1)
-    columns = torch.stack([angle.sin(), size * angle.cos(), 2 * config.shift * normal[:, 4]], dim=1)
-    return torch.stack([rows, columns], dim=1)
-
-
 def _composed(first: Tensor, second: Tensor) -> Tensor:
     """Compose affine maps (batch, 2, 3) to the maps ``p -> first(second(p))``."""
     linear = first[:, :, :2] @ second
     linear[:, :, 2] += first[:, :, 2]
     return linear
-
-
-def _warped(images: Tensor, maps: Tensor) -> Tensor:
-    """Look images up at affine maps of their places, the border continued outwards."""
-    grid = F.affine_grid(maps, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

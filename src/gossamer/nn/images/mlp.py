@@ -41,13 +41,7 @@ class MLPGeneratorConfig(AbstractGeneratorConfig):
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> MLPGenerator:
         """Build a new generator, its weights drawn from `rng`."""
-        return MLPGenerator(
-            shape=shape,
-            num_classes=num_classes,
-            latent_dim=latent_dim,
-            hidden_sizes=self.hidden_sizes,
-            rng=rng,
-        )
+        return MLPGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
 class MLPGenerator(AbstractGenerator):
@@ -57,26 +51,15 @@ class MLPGenerator(AbstractGenerator):
 
     Weights start uniform with the scale kept through every ReLU (He), biases at zero.
 
-    Args:
-        shape: of a sample, (channels, height, width) or (channels, length).
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent.
-        hidden_sizes: units of each hidden layer, first to last.
-        rng: the stream of initial weights.
+    The arguments are those of `AbstractGeneratorConfig.build`, and the settings.
     """
 
     def __init__(
-        self,
-        *,
-        shape: Shape,
-        num_classes: int,
-        latent_dim: int,
-        hidden_sizes: tuple[int, ...],
-        rng: torch.Generator,
+        self, config: MLPGeneratorConfig, *, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator
     ) -> None:
         super().__init__(shape=shape, num_classes=num_classes, latent_dim=latent_dim)
-        self.trunk = trunk((self.input_features, *hidden_sizes), rng)
-        self.to_image = linear(hidden_sizes[-1], math.prod(self.shape), gain=1.0, rng=rng)
+        self.trunk = trunk((self.input_features, *config.hidden_sizes), rng)
+        self.to_image = linear(config.hidden_sizes[-1], math.prod(self.shape), gain=1.0, rng=rng)
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw samples (batch, *shape) in [0, 1]. See `AbstractGenerator.forward`."""
@@ -99,7 +82,7 @@ class MLPCriticConfig(AbstractCriticConfig):
 
     def build(self, shape: Shape, num_classes: int, rng: torch.Generator) -> MLPCritic:
         """Build a new critic, its weights drawn from `rng`."""
-        return MLPCritic(shape=shape, num_classes=num_classes, hidden_sizes=self.hidden_sizes, rng=rng)
+        return MLPCritic(self, shape=shape, num_classes=num_classes, rng=rng)
 
 
 class MLPCritic(AbstractCritic):
@@ -114,19 +97,15 @@ class MLPCritic(AbstractCritic):
     scale kept through every leaky ReLU (He). Each class vector starts with standard deviation 1 / sqrt(features),
     biases at zero.
 
-    Args:
-        shape: of a sample, (channels, height, width) or (channels, length).
-        num_classes: 0 for an unconditional network.
-        hidden_sizes: units of each hidden layer, first to last.
-        rng: the stream of initial weights.
+    The arguments are those of `AbstractCriticConfig.build`, and the settings.
 
     References:
         Miyato, Koyama 2018, "cGANs with projection discriminator".
     """
 
-    def __init__(self, *, shape: Shape, num_classes: int, hidden_sizes: tuple[int, ...], rng: torch.Generator) -> None:
+    def __init__(self, config: MLPCriticConfig, *, shape: Shape, num_classes: int, rng: torch.Generator) -> None:
         super().__init__(shape=shape, num_classes=num_classes)
-        sizes = (math.prod(self.shape), *hidden_sizes)
+        sizes = (math.prod(self.shape), *config.hidden_sizes)
         self.hidden = nn.ModuleList(
             linear(before, after, gain=_LEAKY_GAIN, rng=rng) for before, after in pairwise(sizes)
         )

@@ -1,4 +1,4 @@
-"""The common parts of networks of images: the check of a shape, transposed convolutions, norms and crops."""
+"""The common parts of networks of images: the check of a shape, transposed convolutions and crops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gossamer.errors import InputError
-from gossamer.nn.network import Shape, initialise
+from gossamer.nn.network import Shape, initialised
 
 MIN_SIDE = 4
 MAX_SIDE = 128
@@ -38,20 +38,8 @@ def conv_transpose(
 
     An output pixel has (kernel / stride)^2 inputs for each input channel.
     """
-    layer = nn.ConvTranspose2d(
-        in_channels, out_channels, kernel_size, stride=stride, padding=padding, device="meta"
-    ).to_empty(device="cpu")
-    initialise(layer.parameters(), gain * stride / (kernel_size * math.sqrt(in_channels)), rng)
-    return layer
-
-
-def pixel_norm(features: Tensor) -> Tensor:
-    """Compute features / sqrt(mean over channels of features^2 + 1e-8), per pixel, (batch, channels, height, width).
-
-    References:
-        Karras, Aila, Laine, Lehtinen 2018, "Progressive growing of GANs", section 4.2.
-    """
-    return features * torch.rsqrt(features.square().mean(dim=-3, keepdim=True) + 1e-8)
+    layer = nn.ConvTranspose2d(in_channels, out_channels, kernel_size, stride, padding, device="meta")
+    return initialised(layer, gain * stride / (kernel_size * math.sqrt(in_channels)), rng)
 
 
 def cropped(features: Tensor, size: Shape) -> Tensor:

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.images.network import checked_image_shape, cropped, num_halvings, pixel_norm
+from gossamer.nn.images.network import checked_image_shape, cropped, num_halvings
 from gossamer.nn.network import (
     AbstractGenerator,
     AbstractGeneratorConfig,
     Shape,
+    channel_norm,
     checked_count,
 )
 from gossamer.nn.spectral_norm import SpectralNormConv2d, SpectralNormLinear
@@ -47,12 +48,8 @@ class ResNetGenerator(AbstractGenerator):
     Every layer has spectral norm, and its power iteration does not run in `forward`. Call
     `gossamer.nn.spectral_norm.advance` after each update of the weights. Weights start Xavier-uniform, biases at zero.
 
-    Args:
-        shape: (channels, height, width).
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent, published 10.
-        width: channels of every block, published 256.
-        rng: the stream of initial weights.
+    It draws images (channels, height, width). The published length of a latent is 10.
+    The arguments are those of `AbstractGeneratorConfig.build`, and the settings.
 
     References:
         Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix, generator "ResNet".
@@ -70,7 +67,7 @@ class ResNetGenerator(AbstractGenerator):
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw images (batch, channels, height, width) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.grid)
-        features = self.blocks(pixel_norm(F.relu(features)))
+        features = self.blocks(channel_norm(F.relu(features)))
         return torch.sigmoid(cropped(self.to_image(features), self.shape[1:]))
 
 
@@ -87,8 +84,8 @@ class _UpsamplingBlock(nn.Module):
         self.shortcut = SpectralNormConv2d(width, width, 1, rng=rng)
 
     def forward(self, features: Tensor) -> Tensor:
-        main = self.first(_doubled(pixel_norm(features)))
-        main = self.second(F.relu(pixel_norm(main)))
+        main = self.first(_doubled(channel_norm(features)))
+        main = self.second(F.relu(channel_norm(main)))
         return main + self.shortcut(_doubled(features))
 
 

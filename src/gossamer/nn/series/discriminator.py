@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gossamer.nn.images.discriminator import AbstractDiscriminator
-from gossamer.nn.network import RELU_GAIN, Shape, checked_count, encoded_label, initialise, linear
+from gossamer.nn.network import RELU_GAIN, Shape, checked_count, convolution, encoded_label, linear
 from gossamer.nn.series.network import checked_series_shape, halved_lengths
 
 _KERNEL = 5
@@ -43,11 +43,8 @@ class SeriesConvDiscriminator(AbstractDiscriminator):
 
     Weights start uniform with the scale kept through every ReLU (He), biases at zero.
 
-    Args:
-        shape: (channels, length), length from 2.
-        num_classes: 0 for an unconditional network.
-        width: channels of every layer.
-        rng: the stream of initial weights.
+    It judges series (channels, length), length from 2. The arguments are those of `AbstractCriticConfig.build`, and the
+    settings.
     """
 
     def __init__(self, *, shape: Shape, num_classes: int, width: int, rng: torch.Generator) -> None:
@@ -55,7 +52,10 @@ class SeriesConvDiscriminator(AbstractDiscriminator):
         super().__init__(shape=(channels, length), num_classes=num_classes)
         lengths = halved_lengths(length, _SHORTEST)
         depths = [channels + num_classes] + [width] * (len(lengths) - 1)
-        self.convs = nn.ModuleList(_strided(before, after, rng) for before, after in pairwise(depths))
+        self.convs = nn.ModuleList(
+            convolution(nn.Conv1d, before, after, _KERNEL, stride=2, gain=RELU_GAIN, rng=rng)
+            for before, after in pairwise(depths)
+        )
         self.log_odds = linear(width * lengths[-1], 1, gain=1.0, rng=rng)
 
     def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
@@ -68,10 +68,3 @@ class SeriesConvDiscriminator(AbstractDiscriminator):
         for conv in self.convs:
             features = F.relu(conv(features))
         return self.log_odds(features.flatten(start_dim=-2)).squeeze(-1)
-
-
-def _strided(in_channels: int, out_channels: int, rng: torch.Generator) -> nn.Conv1d:
-    layer = nn.Conv1d(in_channels, out_channels, _KERNEL, stride=2, padding=_KERNEL // 2, device="meta")
-    layer = layer.to_empty(device="cpu")
-    initialise(layer.parameters(), RELU_GAIN / (in_channels * _KERNEL) ** 0.5, rng)
-    return layer

@@ -14,10 +14,13 @@ from gossamer.nn.network import (
     AbstractGenerator,
     AbstractGeneratorConfig,
     Shape,
+    channel_norm,
     checked_count,
+    convolution,
     linear,
+    resized,
 )
-from gossamer.nn.series.network import channel_norm, checked_series_shape, convolution, halved_lengths, resized
+from gossamer.nn.series.network import checked_series_shape, halved_lengths
 
 _KERNEL = 5
 _SHORTEST = 8
@@ -41,14 +44,7 @@ class SeriesConvGeneratorConfig(AbstractGeneratorConfig):
 
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> SeriesConvGenerator:
         """Build a new generator, its weights drawn from `rng`."""
-        return SeriesConvGenerator(
-            shape=shape,
-            num_classes=num_classes,
-            latent_dim=latent_dim,
-            width=self.width,
-            brightness=self.brightness,
-            rng=rng,
-        )
+        return SeriesConvGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
 class SeriesConvGenerator(AbstractGenerator):
@@ -63,36 +59,30 @@ class SeriesConvGenerator(AbstractGenerator):
     Nothing is shared between the samples of a batch. Weights start uniform with the scale kept through every ReLU (He),
     biases at zero.
 
-    Args:
-        shape: (channels, length), length from 2.
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent.
-        width: channels before the last layer.
-        brightness: added to every logit.
-        rng: the stream of initial weights.
+    It draws series (channels, length), length from 2. The arguments are those of `AbstractGeneratorConfig.build`, and
+    the settings.
     """
 
     def __init__(
         self,
+        config: SeriesConvGeneratorConfig,
         *,
         shape: Shape,
         num_classes: int,
         latent_dim: int,
-        width: int,
-        brightness: float = 0.0,
         rng: torch.Generator,
     ) -> None:
         channels, length = checked_series_shape(shape)
         super().__init__(shape=(channels, length), num_classes=num_classes, latent_dim=latent_dim)
         first, *self.lengths = reversed(halved_lengths(length, _SHORTEST))
         num_layers = len(self.lengths)
-        depths = [*(width * 2 ** min(num_layers - 1 - layer, 2) for layer in range(num_layers)), channels]
-        self.brightness = brightness
+        depths = [*(config.width * 2 ** min(num_layers - 1 - layer, 2) for layer in range(num_layers)), channels]
+        self.brightness = config.brightness
         self.start = (depths[0], first)
         self.dense = linear(self.input_features, depths[0] * first, gain=RELU_GAIN, rng=rng)
         gains = [RELU_GAIN] * (num_layers - 1) + [1.0]
         self.layers = nn.ModuleList(
-            convolution(before, after, _KERNEL, gain=gain, rng=rng)
+            convolution(nn.Conv1d, before, after, _KERNEL, gain=gain, rng=rng)
             for (before, after), gain in zip(pairwise(depths), gains, strict=True)
         )
 
@@ -100,5 +90,5 @@ class SeriesConvGenerator(AbstractGenerator):
         """Draw series (batch, channels, length) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.start)
         for layer, length in zip(self.layers, self.lengths, strict=True):
-            features = layer(resized(channel_norm(F.relu(features)), length))
+            features = layer(resized(channel_norm(F.relu(features)), (length,)))
         return torch.sigmoid(features + self.brightness)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gossamer.errors import InputError
 from gossamer.nn.mixture import AbstractMixtureGenerator, AbstractMixtureGeneratorConfig
-from gossamer.nn.network import Shape
+from gossamer.nn.network import Shape, check_positive
 from gossamer.nn.series.network import MIN_LENGTH, checked_series_shape
 
 
@@ -97,8 +97,6 @@ class SeriesMixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
     """Settings of `SeriesMixtureGenerator`, and of the features that its Gaussians describe.
 
     Args:
-        num_directions: dimension of the space of the Gaussians, or the number of features if that is smaller.
-        num_components: Gaussians of each class.
         radius: frequencies below it are kept, as in `LowFrequencies`: r keeps r of each channel.
         ending: the rule for the end of a series.
         length_weight: weight of the length beside the values, times the root of their number in time.
@@ -112,8 +110,7 @@ class SeriesMixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.length_weight < math.inf:
-            raise InputError(f"length_weight must be a positive number, got {self.length_weight}")
+        check_positive(self, "length_weight")
         if not 0 <= self.level <= 1:
             raise InputError(f"level must lie between 0 and 1, got {self.level}")
 
@@ -156,11 +153,7 @@ class SeriesMixtureGenerator(AbstractMixtureGenerator):
     If series have lengths of their own, the series is then squeezed to the length that was drawn with it, with zeros
     behind.
 
-    Args:
-        config: settings.
-        shape: (channels, length), length from 2.
-        num_classes: 0 for an unconditional network.
-        latent_dim: length of a latent: `SeriesMixtureGeneratorConfig.latent_dim`.
+    It draws series (channels, length), length from 2. The arguments are those of `AbstractMixtureGenerator`.
     """
 
     def __init__(

@@ -1,15 +1,9 @@
-"""The common parts of networks of series: the check of a shape, convolutions in time, resizing and a norm."""
+"""The common parts of networks of series: the check of a shape, and lengths by halving."""
 
 from __future__ import annotations
 
-import math
-
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from gossamer.errors import InputError
-from gossamer.nn.network import Shape, initialise
+from gossamer.nn.network import Shape
 
 MIN_LENGTH = 2
 MAX_LENGTH = 2**16
@@ -39,35 +33,3 @@ def halved_lengths(length: int, last: int) -> tuple[int, ...]:
     while lengths[-1] > last:
         lengths.append(-(-lengths[-1] // 2))
     return tuple(lengths)
-
-
-def convolution(
-    in_channels: int, out_channels: int, kernel_size: int, *, gain: float, rng: torch.Generator
-) -> nn.Conv1d:
-    """Build a convolution in time that keeps the length, weights uniform with the scale of the signal kept, bias zero.
-
-    Args:
-        in_channels: channels of an input.
-        out_channels: channels of an output.
-        kernel_size: samples in time, an odd number.
-        gain: scale, for example the root of 2 before a ReLU.
-        rng: the stream of initial weights.
-    """
-    layer = nn.Conv1d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, device="meta")
-    layer = layer.to_empty(device="cpu")
-    initialise(layer.parameters(), gain / math.sqrt(in_channels * kernel_size), rng)
-    return layer
-
-
-def resized(features: Tensor, length: int) -> Tensor:
-    """Stretch features (batch, channels, time) to another length, linear between samples."""
-    return F.interpolate(features, size=length, mode="linear", align_corners=False)
-
-
-def channel_norm(features: Tensor) -> Tensor:
-    """Compute features / sqrt(mean over channels of features^2 + 1e-8), at each time, (batch, channels, time).
-
-    References:
-        Karras, Aila, Laine, Lehtinen 2018, "Progressive growing of GANs", section 4.2, there for pixels.
-    """
-    return features * torch.rsqrt(features.square().mean(dim=-2, keepdim=True) + 1e-8)

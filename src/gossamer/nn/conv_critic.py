@@ -1,0 +1,64 @@
+"""The common part of convolutional critics, of images and of series."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gossamer.nn.network import AbstractCritic, Shape, encoded_label
+from gossamer.nn.spectral_norm import AbstractSpectralNormConv, SpectralNormEmbedding, SpectralNormLinear
+
+
+class AbstractConvCritic(AbstractCritic):
+    """A critic of strided convolutions with spectral norm, with a linear score plus a projection on the class.
+
+    With h(x) the flattened last features, w and b a dense layer, e a class embedding::
+
+        score(x, y) = w . h(x) + b + e_y . h(x)
+
+    Every layer has spectral norm, and every convolution kernel 5, stride 2, padding 2 and ReLU. Channels double up to
+    four times `width` and stay there.
+
+    Weights start Xavier-uniform, biases at zero. `forward` never runs the power iteration. Advance it by
+    `gossamer.nn.spectral_norm.advanced_buffers` when the weights are updated.
+
+    Args:
+        shape: of a sample or of a view of one.
+        num_classes: 0 for an unconditional network.
+        width: channels of the first layer.
+        num_layers: number of convolutions, each of which halves the sides, rounded up.
+        rng: the stream of initial weights.
+
+    References:
+        Chen, Orekondy, Fritz 2020, "GS-WGAN", appendix.
+        Miyato, Koyama 2018, "cGANs with projection discriminator".
+    """
+
+    _kind: ClassVar[type[AbstractSpectralNormConv]]
+
+    def __init__(self, *, shape: Shape, num_classes: int, width: int, num_layers: int, rng: torch.Generator) -> None:
+        super().__init__(shape=shape, num_classes=num_classes)
+        depths = [shape[0], *(width * 2 ** min(layer, 2) for layer in range(num_layers))]
+        self.convs = nn.ModuleList(
+            self._kind(before, after, 5, stride=2, padding=2, rng=rng) for before, after in pairwise(depths)
+        )
+        features = depths[-1] * math.prod(-(-side // 2**num_layers) for side in shape[1:])
+        self.score = SpectralNormLinear(features, 1, rng=rng)
+        self.embedding = SpectralNormEmbedding(num_classes, features, rng=rng) if num_classes else None
+
+    def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        """Score samples, (batch,). See `AbstractCritic.forward`."""
+        features = sample
+        for conv in self.convs:
+            features = F.relu(conv(features))
+        features = features.flatten(start_dim=-len(self.shape))
+        score = self.score(features).squeeze(-1)
+        one_hot = encoded_label(label, self.num_classes, features.dtype)
+        if one_hot is None or self.embedding is None:
+            return score
+        return score + (self.embedding(one_hot) * features).sum(dim=-1)

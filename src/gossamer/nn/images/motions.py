@@ -1,0 +1,53 @@
+"""Small random motions of drawn images: affine maps of their planes, and the images looked up at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gossamer.nn.network import check_fractions
+
+NUM_MOTIONS = 5
+"""Number of latents that move a drawn image: rotation, shear, size, and two for the shift."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Motions:
+    """Small random motions of drawn images.
+
+    Args:
+        rotation: standard deviation of a random rotation of the drawn image, in radians.
+        shear: standard deviation of a random shear.
+        zoom: standard deviation of a random change of size.
+        shift: standard deviation of a random shift, as a fraction of the side.
+    """
+
+    rotation: float
+    shear: float
+    zoom: float
+    shift: float
+
+    def check(self) -> None:
+        """Refuse a deviation outside [0, 1)."""
+        check_fractions(self, "rotation", "shear", "zoom", "shift")
+
+    @property
+    def are_any(self) -> bool:
+        """True if images are moved at all."""
+        return max(self.rotation, self.shear, self.zoom, self.shift) > 0
+
+    def maps(self, normal: Tensor) -> Tensor:
+        """Return affine maps (batch, 2, 3) of random motions, from standard normal numbers (batch, 5)."""
+        angle, shear, size = self.rotation * normal[:, 0], self.shear * normal[:, 1], 1 + self.zoom * normal[:, 2]
+        rows = torch.stack([size * angle.cos(), shear - angle.sin(), 2 * self.shift * normal[:, 3]], dim=1)
+        columns = torch.stack([angle.sin(), size * angle.cos(), 2 * self.shift * normal[:, 4]], dim=1)
+        return torch.stack([rows, columns], dim=1)
+
+
+def warped(images: Tensor, maps: Tensor) -> Tensor:
+    """Look images (batch, channels, height, width) up at affine maps of their places, the border continued outwards."""
+    grid = F.affine_grid(maps, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
