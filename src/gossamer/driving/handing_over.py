@@ -14,7 +14,6 @@ from gossamer.extras import from_extra
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.reports.grid import image_grid, save_png
 from gossamer.runs.cards import CardFacts
-from gossamer.runs.config_io import to_json_tree
 from gossamer.runs.drawn import recording_files, write_cards
 from gossamer.runs.samples import write_npz, write_png_folder
 from gossamer.runs.series_files import write_series_npz, write_series_table, write_wfdb
@@ -24,8 +23,13 @@ WFDB_ENDING = ".wfdb"
 
 def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts:
     """Gather the facts for the cards of a generator, and of the records drawn from it."""
-    num_weights = sum(weight.numel() for weight in trained.weights.values())
-    return CardFacts.of(to_json_tree(trained.recipe), num_weights, trained.statement, source)
+    return CardFacts(
+        statement=trained.statement,
+        spec=trained.recipe.spec,
+        network=type(trained.recipe.network).__name__.removesuffix("Config"),
+        num_weights=sum(weight.numel() for weight in trained.weights.values()),
+        source=source,
+    )
 
 
 def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from gossamer.data.catalogue import NamedData
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.privacy.statement import INSECURE_LINE, PrivacyStatement, shown_epsilon
-from gossamer.runs.config_io import from_json_tree
 
 CARD: Final = "README.md"
 """The card's name in a release and in a folder of samples."""
@@ -65,26 +64,6 @@ class CardFacts:
     num_weights: int
     source: NamedData | None = None
 
-    @classmethod
-    def of(
-        cls, recipe: Mapping[str, Any], num_weights: int, statement: PrivacyStatement, source: NamedData | None
-    ) -> CardFacts:
-        """Return the facts of a generator, from its recipe as the JSON of its file.
-
-        Raises:
-            InputError: the JSON is no recipe.
-        """
-        spec = from_json_tree(_Shape, {"type": "_Shape", "spec": recipe.get("spec")}, "recipe").spec
-        network = recipe.get("network")
-        kind = str(network.get("type")) if isinstance(network, dict) else "unknown"
-        return cls(
-            statement=statement,
-            spec=spec,
-            network=kind.removesuffix("Config"),
-            num_weights=num_weights,
-            source=source,
-        )
-
     @property
     def method(self) -> str:
         """The method that trained the generator, as in "gs-wgan"."""
@@ -94,13 +73,6 @@ class CardFacts:
     def kind(self) -> str:
         """Images or time series."""
         return "images" if isinstance(self.spec, ImageSpec) else "time series"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Shape:
-    """The part of a recipe that cards need."""
-
-    spec: ImageSpec | SeriesSpec
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -293,7 +293,7 @@ class LabelsOfTheRecords(PublicNetworks):
         if purpose == self.purpose:
             labels = self.labels[:num_samples]
             latent = self._config.latent.draw(num_samples, public_stream(self._config.seed, purpose, step))
-            looked = self._config.view.apply(self._generator(latent, labels))
+            looked = self._config.view.apply(self._generator.network(latent, labels))
         return looked, labels
 
 

@@ -286,7 +286,7 @@ def test_the_learning_rate_falls_along_a_cosine_to_its_final_fraction() -> None:
     made, rates = training(config(final_learning_rate=0.1)), []
     for report in made:
         if isinstance(report, StepReport):
-            rates.append(made._public._optimiser.param_groups[0]["lr"] / made.config.generator_adam.learning_rate)
+            rates.append(made._public.optimiser.param_groups[0]["lr"] / made.config.generator_adam.learning_rate)
     assert rates == pytest.approx([0.1 + 0.45 * (1 + math.cos(math.pi * step / 4)) for step in range(4)])
 
 

@@ -22,6 +22,7 @@ from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.streams import public_stream
+from gossamer.methods.averaged import AveragedGenerator
 from gossamer.methods.method import (
     AbstractStepReport,
     AbstractTraining,
@@ -218,7 +219,7 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         num_all = self.config.num_fit_steps
         while self._fit.num_done < num_all:
             num_updates = min(_STEPS_A_REPORT, num_all - self._fit.num_done)
-            loss = [self._fit.update(target) for _ in range(num_updates)][-1]
+            loss = [self._fit.learn(target) for _ in range(num_updates)][-1]
             yield DPMERFReport(step=1, num_updates=self._fit.num_done, loss=loss)
 
     def progress(self, report: DPMERFReport) -> Progress:
@@ -272,7 +273,7 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         return self.trained()
 
 
-class EmbeddingFit:
+class EmbeddingFit(AveragedGenerator):
     """The generator while it is fitted to mean features, and the moving average that is released. All public.
 
     Args:
@@ -285,39 +286,31 @@ class EmbeddingFit:
     def __init__(
         self, config: DPMERFConfig, spec: AbstractSpec, features: RandomFeatures, device: torch.device
     ) -> None:
-        self._config, self._device = config, device
+        recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
+        super().__init__(recipe, config.adam, config.seed, device)
+        self.network.train()
+        self._config = config
         self._features = RandomFeatures(frequencies=features.frequencies.to(device))
-        self.recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
-        self._network = self.recipe.build(public_stream(config.seed, "generator weights")).to(device).train()
-        self._average = {name: weight.detach().clone() for name, weight in self._network.named_parameters()}
-        adam = config.adam
-        self._optimiser = torch.optim.Adam(
-            self._network.parameters(), lr=adam.learning_rate, betas=(adam.beta1, adam.beta2), eps=adam.stabiliser
-        )
         self.num_done = 0
 
-    def update(self, target: Tensor) -> float:
+    def learn(self, target: Tensor) -> float:
         """One update of the generator towards the mean features of each class, (classes, d); its loss."""
         config, b = self._config, self._config.samples_per_class
-        progress = self.num_done / config.num_fit_steps
-        decay = config.final_learning_rate + (1 - config.final_learning_rate) * 0.5 * (1 + math.cos(math.pi * progress))
-        self._optimiser.param_groups[0]["lr"] = config.adam.learning_rate * decay
-        images = self._network(*self._inputs(b, "fit", self.num_done))
+        images = self.network(*self._inputs(b, "fit", self.num_done))
         means = self._features(images).unflatten(0, (-1, b)).mean(dim=1)
         loss = b / (b - 1) * means.square().sum() - 2 * (means * target.to(means)).sum()
-        self._optimiser.zero_grad()
+        self.optimiser.zero_grad()
         loss.backward()
-        self._optimiser.step()
+        progress = self.num_done / config.num_fit_steps
+        self.update(math.pi * progress, config.final_learning_rate)
         self.num_done += 1
-        weight = min(config.moving_average, 1 - 1 / self.num_done)
-        for name, parameter in self._network.named_parameters():
-            self._average[name].lerp_(parameter.detach(), 1 - weight)
+        self.move_average(config.moving_average, self.num_done)
         return float(loss.detach())
 
     def released_weights(self) -> dict[str, Tensor]:
         """A copy of the moving average on the CPU, with the statistics of batch norm that belong to it."""
         network = self.recipe.build(public_stream(self._config.seed, "generator weights"))
-        network.load_state_dict({name: weight.cpu() for name, weight in self._average.items()}, strict=False)
+        network.load_state_dict(super().released_weights(), strict=False)
         assert isinstance(network, AbstractMERFGenerator)
         latent, labels = self._inputs(_SETTLE_PER_CLASS, "statistics", 0)
         network.settle(latent.cpu(), None if labels is None else labels.cpu())
@@ -332,19 +325,12 @@ class EmbeddingFit:
 
     def state_dict(self) -> dict[str, Any]:
         """Network, average, optimiser and how far it is, the tensors in use."""
-        return {
-            "num_done": self.num_done,
-            "network": self._network.state_dict(),
-            "average": self._average,
-            "optimiser": self._optimiser.state_dict(),
-        }
+        return {"num_done": self.num_done} | super().state_dict()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a copy of what `state_dict` returned."""
         self.num_done = state["num_done"]
-        self._network.load_state_dict(state["network"])
-        self._average = {name: tensor.to(self._device, copy=True) for name, tensor in state["average"].items()}
-        self._optimiser.load_state_dict(state["optimiser"])
+        super().restore(state)
 
 
 DP_MERF = Method(
