@@ -23,7 +23,7 @@ from gossamer.estimators import (
     records,
 )
 from gossamer.methods.catalogue import BOOKS
-from gossamer.methods.gs_wgan.recipes import find_recipe
+from gossamer.methods.gs_wgan.recipes import GS_WGAN_BOOK
 from gossamer.methods.method import Progress
 from gossamer.nn.ensemble import Adam
 from gossamer.privacy.adjacency import Adjacency
@@ -197,7 +197,7 @@ def test_colour_images_and_an_image_set_are_taken() -> None:
 
 def test_the_name_of_a_published_set_brings_its_recipe() -> None:
     model = GSWGAN(**TINY).fit("digits")
-    assert model.released.trained.recipe.network == find_recipe("digits-cpu").config.generator
+    assert model.released.trained.recipe.network == GS_WGAN_BOOK.find("digits-cpu").config.generator
     assert model.statement.num_slots == 1437
 
 

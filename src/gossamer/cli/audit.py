@@ -30,7 +30,7 @@ from gossamer.data.series_choice import load_chosen
 from gossamer.driving.audited import audit_plan, num_canaries_for, play_training
 from gossamer.driving.estimate import estimate_cost
 from gossamer.driving.job import TrainingJob
-from gossamer.driving.run import check_held_out, load_again, slots_kept
+from gossamer.driving.run import check_held_out, slots_kept
 from gossamer.errors import InputError, PrivacyError, ResourceError
 from gossamer.estimators import load_generator
 from gossamer.extras import need
@@ -40,6 +40,7 @@ from gossamer.privacy.priceable import check_priceable
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import read_key
 
 KINDS = {
     "mechanism": "lower bounds on epsilon, from games against the doors of the run's method; seconds to minutes",
@@ -188,7 +189,7 @@ def _spec(folder: RunFolder, job: TrainingJob) -> AbstractSpec:
     """Find shape and classes of the records, from the release if there is one: they are public."""
     if folder.generator_file.is_file():
         return load_generator(folder.path).recipe.spec
-    return load_again(folder, job).data.train.spec
+    return job.load(read_key(folder)).data.train.spec
 
 
 # ---- members --------------------------------------------------------------------------------------------------------
@@ -232,13 +233,13 @@ def _membership(asked: AuditMembership) -> int:
 
 def _members(job: TrainingJob, asked: AuditMembership) -> tuple[RecordSet, RecordSet]:
     folder = RunFolder.open(asked.run)
-    loaded = load_again(folder, job)
-    data = loaded.data
+    key = read_key(folder)
+    data = job.load(key).data
     check_held_out(folder, data.train)
     held_out = data.test
     if asked.held_out is not None:
         data_dir = None if job.data_dir is None else Path(job.data_dir)
-        held_out = load_chosen(asked.held_out, data_dir, job.num_classes, job.series, loaded.key).train
+        held_out = load_chosen(asked.held_out, data_dir, job.num_classes, job.series, key).train
     if held_out is None:
         raise InputError(f"{data.train.name}: has no test records; name records that no training saw with --held-out")
     if held_out.spec.shape != data.train.spec.shape:

@@ -35,34 +35,6 @@ _SERIES_WIDTH = 22
 _ENOUGH, _SMALL, _LARGE = 5, 8, 28
 
 
-class Panel(AbstractWatcher):
-    """A panel that draws itself anew every second in place, as wide and high as the terminal then is.
-
-    Args:
-        title: method and run.
-        console: the terminal.
-        is_stopping: says if a stop was asked for.
-    """
-
-    def __init__(self, title: str, console: Console, is_stopping: Callable[[], bool]) -> None:
-        self._view = View(title, is_stopping)
-        self._live = _SteadyLive(
-            self._view, console=console, refresh_per_second=REFRESHES_PER_SECOND, vertical_overflow="crop"
-        )
-
-    def __enter__(self) -> Panel:
-        self._live.start()
-        return self
-
-    def __exit__(self, *ended: object) -> None:
-        # The cursor is shown again and the last state stays, whatever ended the training.
-        self._live.stop()
-
-    def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
-        """Take in a report; the picture follows by itself."""
-        self._view.take_in(training, report, glimpse)
-
-
 class _SteadyLive(Live):
     """A live display that begins on an empty screen after the terminal has changed its size."""
 
@@ -100,16 +72,20 @@ class History:
             self._each *= 2
 
 
-class View:
-    """The content of the panel, laid out for the room that there is.
+class Panel(AbstractWatcher):
+    """A panel that draws itself anew every second in place, as wide and high as the terminal then is.
 
     Args:
-        title: of the frame.
+        title: method and run.
+        console: the terminal.
         is_stopping: says if a stop was asked for.
     """
 
-    def __init__(self, title: str, is_stopping: Callable[[], bool]) -> None:
+    def __init__(self, title: str, console: Console, is_stopping: Callable[[], bool]) -> None:
         self._title, self._is_stopping = title, is_stopping
+        self._live = _SteadyLive(
+            self, console=console, refresh_per_second=REFRESHES_PER_SECOND, vertical_overflow="crop"
+        )
         self._part: Progress | None = None
         self._began, self._num_before = time.monotonic(), 0
         self._finished: list[str] = []
@@ -118,8 +94,16 @@ class View:
         self._paid, self._budget = 0, ""
         self._drawn: tuple[tuple[int, int, int, bool], list[Text]] | None = None
 
-    def take_in(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
-        """Take in a report."""
+    def __enter__(self) -> Panel:
+        self._live.start()
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        # The cursor is shown again and the last state stays, whatever ended the training.
+        self._live.stop()
+
+    def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
+        """Take in a report; the picture follows by itself."""
         part, now = training.progress(report), time.monotonic()
         if self._part is None or part.part != self._part.part:
             if self._part is not None:

@@ -18,17 +18,11 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-from gossamer.methods.method import Progress
-
 SECONDS_BETWEEN_LINES = 30.0
 
 
 class AbstractProgress(AbstractContextManager["AbstractProgress"], abc.ABC):
     """A display of the progress of a long work."""
-
-    def show(self, progress: Progress) -> None:
-        """Bring the display up to date."""
-        self.count(progress.part, progress.num_done, progress.num_all)
 
     @abc.abstractmethod
     def count(self, what: str, num_done: int, num_all: int) -> None:

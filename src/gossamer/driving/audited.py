@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from gossamer.auditing.canaries import (
 from gossamer.auditing.mechanism import Effort, Watch, audit_answers, audit_draws, audit_gradients, audit_samples
 from gossamer.auditing.one_shot import audit_sums
 from gossamer.auditing.result import AuditResult
-from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.data.records import AbstractSpec
 from gossamer.driving.estimate import random_records
 from gossamer.driving.kinds_of_plans import training_share
 from gossamer.errors import InputError
@@ -49,41 +48,6 @@ def audit_plan(plan: AbstractPlan, delta: float, effort: Effort, watch: Watch) -
         case OneShotPlan():
             return [*audit_sums(plan, delta, effort)]
     raise InputError(f"no audit is known for a {type(plan).__name__}; use a run of another method")
-
-
-class CanaryGSWGAN(GSWGANTraining):
-    """GS-WGAN with some critics that answer with their canary in place of a learnt gradient."""
-
-    releaser: Any  # type: ignore[assignment]
-
-    def __init__(
-        self,
-        config: GSWGANConfig,
-        records: RecordSet,
-        canaries: Canaries,
-        noise: AbstractNoise,
-        context: RunContext,
-    ) -> None:
-        super().__init__(config, records, noise, context)
-        self.releaser = self.watched = CanarySanitizer(self.releaser, self.plan, canaries)
-
-
-class CanaryDPCGAN(DPCGANTraining):
-    """DP-CGAN with some records that have their canary for a gradient, or are not there."""
-
-    releaser: Any  # type: ignore[assignment]
-
-    def __init__(
-        self,
-        config: DPCGANConfig,
-        records: RecordSet,
-        canaries: Canaries,
-        noise: AbstractNoise,
-        context: RunContext,
-    ) -> None:
-        super().__init__(config, records, noise, context)
-        tagged = self.releaser.also_reading(tags_of(canaries, records.num_records))
-        self.releaser = self.watched = CanaryGradient(tagged, self.plan, canaries)
 
 
 def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
@@ -125,16 +89,21 @@ def play_training(
     records = random_records(spec, max(canaries.num, slots.to_learn_from))
     # The generator is thrown away: the statement, and so delta, says nothing.
     context, noise = RunContext(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
-    training: CanaryGSWGAN | CanaryDPCGAN
+    training: GSWGANTraining | DPCGANTraining
+    watched: CanarySanitizer | CanaryGradient
     match config:
-        case GSWGANConfig():
-            training = CanaryGSWGAN(config, records, canaries, noise, context)
-        case DPCGANConfig():
-            training = CanaryDPCGAN(config, records, canaries, noise, context)
+        case GSWGANConfig():  # some critics answer with their canary in place of a learnt gradient
+            training = GSWGANTraining(config, records, noise, context)
+            watched = CanarySanitizer(training.releaser, training.plan, canaries)
+        case DPCGANConfig():  # some records have their canary for a gradient, or are not there
+            training = DPCGANTraining(config, records, noise, context)
+            tagged = training.releaser.also_reading(tags_of(canaries, records.num_records))
+            watched = CanaryGradient(tagged, training.plan, canaries)
         case _:
             raise InputError("canaries are planted into gs-wgan and dp-cgan alone; use `gossamer audit mechanism`")
+    training.releaser = watched  # type: ignore[assignment]
     _finish(training)
-    return training.watched.evidence.numpy()
+    return watched.evidence.numpy()
 
 
 def _finish(training: AbstractTraining) -> None:

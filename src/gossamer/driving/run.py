@@ -18,7 +18,7 @@ from gossamer.runs.checkpoint import Origin
 from gossamer.runs.files import read_json, write_json, write_whole
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.identity import check_goes_on_here, moved_here, new_identity, read_identity
-from gossamer.runs.key_file import read_key, write_key
+from gossamer.runs.key_file import write_key
 from gossamer.runs.ledger_file import declare_only_copy
 from gossamer.runs.released_list import refuse_unlisted
 
@@ -166,11 +166,6 @@ def take_up_run(
     run = Run(folder=folder, job=job, loaded=load(job))
     run.check_same_start()
     return run
-
-
-def load_again(folder: RunFolder, job: TrainingJob) -> Loaded:
-    """Read the records of a run again, divided by the key that it keeps."""
-    return job.load(read_key(folder))
 
 
 def check_held_out(folder: RunFolder, train: RecordSet) -> None:

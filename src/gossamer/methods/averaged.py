@@ -29,7 +29,7 @@ class AveragedGenerator:
     """
 
     def __init__(self, recipe: GeneratorRecipe, adam: Adam, seed: int, device: torch.device) -> None:
-        self.recipe, self._adam, self._device = recipe, adam, device
+        self.recipe, self._adam, self._seed, self._device = recipe, adam, seed, device
         self.network = recipe.build(public_stream(seed, "generator weights")).to(device)
         self.optimiser = optimiser_of(adam, self.network)
         self.average = {name: tensor.clone() for name, tensor in self._averaged().items()}
@@ -37,6 +37,26 @@ class AveragedGenerator:
     def _averaged(self) -> dict[str, Tensor]:
         state = self.network.state_dict()
         return {name: tensor for name, tensor in state.items() if name.rpartition(".")[2] not in _STATISTICS}
+
+    def inputs_in_turn(self, purpose: str, num: int, step: int) -> tuple[Tensor, Tensor | None]:
+        """Draw latents, with all classes in turn from a place that moves on with the step. Public.
+
+        Returns:
+            (num, latent dim), and int64 (num,) or None for a generator without classes.
+        """
+        return self._inputs(purpose, (step + torch.arange(num)) % self._num_groups, step)
+
+    def inputs_by_class(self, purpose: str, num_per_class: int, step: int) -> tuple[Tensor, Tensor | None]:
+        """Draw latents as `inputs_in_turn` does, class after class, so many of each."""
+        return self._inputs(purpose, torch.arange(self._num_groups).repeat_interleave(num_per_class), step)
+
+    @property
+    def _num_groups(self) -> int:
+        return max(self.recipe.spec.num_classes, 1)
+
+    def _inputs(self, purpose: str, labels: Tensor, step: int) -> tuple[Tensor, Tensor | None]:
+        latent = self.recipe.latent.draw(len(labels), public_stream(self._seed, purpose, step)).to(self._device)
+        return latent, labels.to(self._device) if self.recipe.spec.num_classes else None
 
     def update(self, angle: float, final: float) -> None:
         """Update the weights by their gradients, at the learning rate of `cosine_decay`."""

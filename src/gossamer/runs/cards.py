@@ -241,9 +241,8 @@ def _describe_source(source: NamedData | None) -> str:
 def _drawing(facts: CardFacts) -> list[str]:
     shape = " x ".join(map(str, facts.spec.shape))
     labels = ", labels the numbers of their classes" if facts.spec.class_names else ", labels None: it has no classes"
-    return [
-        "## How to draw from it",
-        "",
+    return _section(
+        "How to draw from it",
         "```console",
         "$ gossamer sample generator.safetensors --num-samples 1000 --out synthetic.npz",
         "```",
@@ -258,8 +257,7 @@ def _drawing(facts: CardFacts) -> list[str]:
         f"Records are float32 in [0, 1], each {shape}{labels}. Draw as many as you like: samples cost no privacy. The "
         "file holds numbers and text, and no code is run when it is read. Synthetic samples that stand beside it, in "
         "`samples/`, have a card of their own.",
-        "",
-    ]
+    )
 
 
 def _guarantee(statement: PrivacyStatement) -> list[str]:
@@ -274,24 +272,21 @@ def _guarantee(statement: PrivacyStatement) -> list[str]:
         ("slots", statement.num_slots),
         ("tuning runs declared, not included", statement.num_tuning_runs),
     ]
-    return [
-        "## The guarantee",
-        "",
+    return _section(
+        "The guarantee",
         *statement.describe_claim(),
         *_table(rows),
         "The whole statement, with what is assumed, stands beside the generator: `PRIVACY.md`, and `privacy.json` for "
         "programs. `gossamer verify` computes epsilon again from them.",
-        "",
-    ]
+    )
 
 
 def _not_covered(statement: PrivacyStatement) -> list[str]:
-    return ["## What is not covered", "", *(f"- {sentence}" for sentence in statement.not_covered or ("nothing",)), ""]
+    return _section("What is not covered", *_items(statement.not_covered or ("nothing",)))
 
 
 def _uses() -> list[str]:
-    fit, unfit = ([f"- {sentence}" for sentence in sentences] for sentences in (_FIT, _UNFIT))
-    return ["## What it is fit for", "", *fit, "", "## What it is not fit for", "", *unfit, ""]
+    return [*_section("What it is fit for", *_items(_FIT)), *_section("What it is not fit for", *_items(_UNFIT))]
 
 
 def _training(facts: CardFacts) -> list[str]:
@@ -304,51 +299,54 @@ def _training(facts: CardFacts) -> list[str]:
         ("generator", f"{facts.network}, {facts.num_weights:,} numbers"),
         ("computed with", ", ".join(f"{name} {version}" for name, version in statement.accountants)),
     ]
-    notes = [f"- {sentence}" for sentence in statement.public_inputs]
-    return [
-        "## Training, in public numbers", "", *_table(rows), "Taken as public:", "", *notes, "",
-        "Losses and scores on real data are private and stand in no card.", "",
-    ]  # fmt: skip
+    notes = ("Taken as public:", "", *_items(statement.public_inputs), "")
+    last = "Losses and scores on real data are private and stand in no card."
+    return _section("Training, in public numbers", *_table(rows), *notes, last)
 
 
 def _files(facts: CardFacts, files: Sequence[DrawnFile]) -> list[str]:
     if not files:
         where = "a sub-folder for each class" if facts.spec.class_names else "one folder"
-        return ["## Files", "", f"PNG files in {where}, and `croissant.json`, which describes them to programs.", ""]
+        return _section("Files", f"PNG files in {where}, and `croissant.json`, which describes them to programs.")
     rows = [f"| `{file.name}` | {file.what} | {file.num_bytes:,} | `{file.sha256}` |" for file in files]
-    lines = ["## Files", "", "| file | what | bytes | SHA-256 |", "|---|---|---|---|", *rows, ""]
+    lines = ["| file | what | bytes | SHA-256 |", "|---|---|---|---|", *rows, ""]
     if any(file.name.endswith(".npz") for file in files):
         read = ["import numpy", "", f'drawn = numpy.load("{files[0].name}")', 'x = drawn["x"]']
         read += ['y = drawn["y"]'] if facts.spec.class_names else []
         lines += ["```python", *read, "```", ""]
     if isinstance(facts.spec, SeriesSpec):
         lines += ["Each series stands for itself: those that follow each other have nothing to do with each other.", ""]
-    return [*lines, "`croissant.json` says the same to programs.", ""]
+    return _section("Files", *lines, "`croissant.json` says the same to programs.")
 
 
 def _license() -> list[str]:
-    return [
-        "## License",
-        "",
+    return _section(
+        "License",
         "Whoever publishes this chooses the license and names it in the second line of this file, where `other` means "
         "that nobody has yet. `gossamer verify` lets that line be changed, and `license_name` and `license_link` be "
         "put behind it, and nothing else.",
-        "",
-    ]
+    )
 
 
 def _citing(facts: CardFacts) -> list[str]:
     method = _PAPERS_OF_ANOTHER.get(facts.method, facts.method)
     paper = [f"- the method: {_PAPERS[method]}"] if method in _PAPERS else []
-    return [
-        "## How to cite",
-        "",
+    return _section(
+        "How to cite",
         "- the program: The Gossamer contributors: Gossamer, synthetic images and time series from private ones, with "
         "a privacy guarantee that is true.",
         *paper,
         "",
         "Written by Gossamer from the privacy statement.",
-    ]
+    )
+
+
+def _section(title: str, *lines: str) -> list[str]:
+    return [f"## {title}", "", *lines, ""]
+
+
+def _items(sentences: Sequence[str]) -> list[str]:
+    return [f"- {sentence}" for sentence in sentences]
 
 
 def _table(rows: Sequence[tuple[str, object]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,8 +20,9 @@ def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None) -> None:
         x: float32 (num_samples, channels, height, width) in [0, 1].
         y: int64 (num_samples,), or None.
     """
+    arrays: dict[str, Any] = {"x": x} if y is None else {"x": x, "y": y}
     with whole_file(path) as file:
-        np.savez_compressed(file, **({"x": x} if y is None else {"x": x, "y": y}))
+        np.savez_compressed(file, **arrays)
 
 
 def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:

@@ -282,7 +282,6 @@ class PublicNetworks:
         self._config = config
         self._device = device
         self._precision = precision
-        self._num_classes = spec.num_classes
         recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
         self._generator = AveragedGenerator(recipe, config.generator_adam, config.seed, device)
         self._discriminator = config.discriminator.build(
@@ -333,12 +332,8 @@ class PublicNetworks:
 
     def _synthetic(self, purpose: str, num_samples: int, step: int) -> tuple[Tensor, Tensor | None]:
         """Samples in the view, and their classes: all in turn, from a place that moves on with the step."""
-        config = self._config
-        latent = config.latent.draw(num_samples, public_stream(config.seed, purpose, step)).to(self._device)
-        labels = None
-        if self._num_classes:
-            labels = ((step + torch.arange(num_samples)) % self._num_classes).to(self._device)
-        return config.view.apply(self._generator.network(latent, labels).float()), labels
+        latent, labels = self._generator.inputs_in_turn(purpose, num_samples, step)
+        return self._config.view.apply(self._generator.network(latent, labels).float()), labels
 
     def released(self, statement: PrivacyStatement) -> TrainedGenerator:
         """The moving average with its statement: a copy, on the CPU."""

@@ -296,7 +296,7 @@ class EmbeddingFit(AveragedGenerator):
     def learn(self, target: Tensor) -> float:
         """One update of the generator towards the mean features of each class, (classes, d); its loss."""
         config, b = self._config, self._config.samples_per_class
-        images = self.network(*self._inputs(b, "fit", self.num_done))
+        images = self.network(*self.inputs_by_class("fit", b, self.num_done))
         means = self._features(images).unflatten(0, (-1, b)).mean(dim=1)
         loss = b / (b - 1) * means.square().sum() - 2 * (means * target.to(means)).sum()
         self.optimiser.zero_grad()
@@ -312,16 +312,9 @@ class EmbeddingFit(AveragedGenerator):
         network = self.recipe.build(public_stream(self._config.seed, "generator weights"))
         network.load_state_dict(super().released_weights(), strict=False)
         assert isinstance(network, AbstractMERFGenerator)
-        latent, labels = self._inputs(_SETTLE_PER_CLASS, "statistics", 0)
+        latent, labels = self.inputs_by_class("statistics", _SETTLE_PER_CLASS, 0)
         network.settle(latent.cpu(), None if labels is None else labels.cpu())
         return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-    def _inputs(self, num_per_class: int, purpose: str, step: int) -> tuple[Tensor, Tensor | None]:
-        """Latents and labels, class after class, from a public stream."""
-        config = self._config
-        labels = torch.arange(config.records.num_groups).repeat_interleave(num_per_class)
-        latent = config.latent.draw(len(labels), public_stream(config.seed, purpose, step)).to(self._device)
-        return latent, labels.to(self._device) if config.records.num_classes else None
 
     def state_dict(self) -> dict[str, Any]:
         """Network, average, optimiser and how far it is, the tensors in use."""

@@ -199,10 +199,6 @@ class Mixture:
             component[rows] = used[_distances(places[rows], self.centres[group, used]).argmin(dim=1)]
         return groups * num_components + component
 
-    def flat_centres(self) -> Tensor:
-        """Centres of all components, (classes x components, d)."""
-        return self.centres.flatten(end_dim=1)
-
 
 class MixtureFit:
     """What each release is asked, and what it teaches.
@@ -220,11 +216,8 @@ class MixtureFit:
     def start(self) -> Mixture:
         """What is known before the first release: nothing."""
         config, nothing = self._config, functools.partial(torch.zeros, dtype=torch.float64)
-        features, kept = (
-            config.generator.num_features(config.records.shape),
-            config.generator.num_kept(config.records.shape),
-        )
-        classes, components = config.records.num_groups, config.generator.num_components
+        shape, classes, components = config.records.shape, config.records.num_groups, config.generator.num_components
+        features, kept = config.generator.num_features(shape), config.generator.num_kept(shape)
         return Mixture(
             counts=nothing(classes),
             means=nothing(classes, features),
@@ -244,7 +237,7 @@ class MixtureFit:
         # Privacy: an ordinary product would round one record's place by the others, and so its nearest centre.
         places = matmul_of_rows(features, known.directions.T)
         component = known.nearest(places, groups)
-        from_centre = places - known.flat_centres()[component]
+        from_centre = places - known.centres.flatten(end_dim=1)[component]
         is_last = step == self._plan.num_steps - 1
         return Slots(
             vectors=from_centre, groups=self._config.covariances.group(groups, component) if is_last else component

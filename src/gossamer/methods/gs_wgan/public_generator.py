@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import AbstractSpec
-from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.averaged import AveragedGenerator
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.trained import GeneratorRecipe
@@ -35,24 +34,17 @@ class PublicGenerator(AveragedGenerator):
         super().__init__(recipe, config.generator_adam, config.seed, device)
         self._config = config
         self._precision = precision
-        self._num_classes = spec.num_classes
 
     def pool(self, view: View, step: int, times: int = 1) -> Tensor:
         """Samples without gradients in the view, (classes, times pool_per_class, *shape)."""
-        classes = max(self._num_classes, 1)
-        labels = torch.arange(classes).repeat_interleave(times * self._config.pool_per_class).to(self._device)
-        latent = self._config.latent.draw(len(labels), public_stream(self._config.seed, "pool", step)).to(self._device)
+        per_class = times * self._config.pool_per_class
         with torch.no_grad(), mixed_precision(self._device, self._precision):
-            images = self.network(latent, labels if self._num_classes else None)
-        return view.apply(images.float()).unflatten(0, (classes, -1))
+            images = self.network(*self.inputs_by_class("pool", per_class, step))
+        return view.apply(images.float()).unflatten(0, (-1, per_class))
 
     def samples(self, step: int) -> tuple[Tensor, Tensor | None]:
         """The samples that are answered at a step, with gradients, and their classes: all public ones in turn."""
-        config, rng = self._config, public_stream(self._config.seed, "samples", step)
-        latent = config.latent.draw(config.batch_size, rng).to(self._device)
-        labels = None
-        if self._num_classes:
-            labels = ((step + torch.arange(config.batch_size)) % self._num_classes).to(self._device)
+        latent, labels = self.inputs_in_turn("samples", self._config.batch_size, step)
         advance(self.network)
         with mixed_precision(self._device, self._precision):
             images = self.network(latent, labels)

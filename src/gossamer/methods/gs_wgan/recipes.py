@@ -217,15 +217,6 @@ RECIPES = (
 )
 
 
-def find_recipe(name: str) -> Recipe[GSWGANConfig]:
-    """The recipe of that name.
-
-    Raises:
-        InputError: there is none.
-    """
-    return GS_WGAN_BOOK.find(name)
-
-
 def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[GSWGANConfig]:
     """Settings for a user's own records on a CPU: sizes follow from the shape and the number of slots, both public."""
     side = max(spec.shape[1:])
