@@ -204,7 +204,7 @@ def _membership(asked: AuditMembership) -> int:
         raise InputError(f"--confidence must lie between 0.5 and 1, got {asked.confidence}")
     folder = RunFolder.open(asked.run)
     trained = load_generator(folder.path)
-    members, held_out = _members(TrainingJob.read(folder), asked)
+    members, held_out = _members(folder, asked.held_out)
     synthetic, _ = trained.sample(asked.num_samples, seed=asked.seed)
     scores = infer_membership(
         _some(members, asked.num_records, asked.seed),
@@ -231,15 +231,14 @@ def _membership(asked: AuditMembership) -> int:
     return 0
 
 
-def _members(job: TrainingJob, asked: AuditMembership) -> tuple[RecordSet, RecordSet]:
-    folder = RunFolder.open(asked.run)
-    key = read_key(folder)
+def _members(folder: RunFolder, others: str | None) -> tuple[RecordSet, RecordSet]:
+    job, key = TrainingJob.read(folder), read_key(folder)
     data = job.load(key).data
     check_held_out(folder, data.train)
     held_out = data.test
-    if asked.held_out is not None:
+    if others is not None:
         data_dir = None if job.data_dir is None else Path(job.data_dir)
-        held_out = load_chosen(asked.held_out, data_dir, job.num_classes, job.series, key).train
+        held_out = load_chosen(others, data_dir, job.num_classes, job.series, key).train
     if held_out is None:
         raise InputError(f"{data.train.name}: has no test records; name records that no training saw with --held-out")
     if held_out.spec.shape != data.train.spec.shape:
@@ -271,7 +270,6 @@ def _show_attacks(scores: Iterable[AttackScore], confidence: float) -> None:
 
 
 def _keep(folder: RunFolder, kind: str, tree: dict[str, Any]) -> None:
-    """Write what an audit found into the run's private side."""
     try:
         folder.audits.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -282,7 +280,6 @@ def _keep(folder: RunFolder, kind: str, tree: dict[str, Any]) -> None:
 
 
 def _conclude(folder: RunFolder, results: Sequence[AuditResult], is_json: bool) -> int:
-    """Write, show, and refuse what is above its claim."""
     for result in results:
         _keep(folder, result.kind, result.to_json())
     if is_json:

@@ -109,12 +109,10 @@ def _well(what: str) -> Check:
 
 
 def _needed(is_well: bool, what: str, otherwise: str) -> Check:
-    """Report a problem, with the way out added, unless all is well."""
     return _well(what) if is_well else Check(Verdict.PROBLEM, f"{what}{otherwise}")
 
 
 def _had(what: str, look: Callable[[], object]) -> Check:
-    """Report a thing as missing if the look at it is refused."""
     try:
         look()
     except InputError as error:

@@ -111,7 +111,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _tell_branches(released: Sequence[ReleasedRun], joint: Mapping[str, JointPrice]) -> None:
-    """A line on releases of one run, and what they cost together."""
     together = Together.of(released, joint)
     if together is not None and together.branches:
         how = "what they share counted once" if together.is_priced_once else "added up: what they share is unknown"
@@ -168,7 +167,6 @@ def _without_manifest(finding: Finding, release: Path) -> Finding:
 
 
 def _name(path: Path) -> str:
-    """The name of the run, whose release or whose saved generator this may be."""
     resolved = path.resolve()
     if resolved.name == "release":
         return one_line(resolved.parent.name)
@@ -181,7 +179,6 @@ def _name(path: Path) -> str:
 
 
 def _place(asked: Report, targets: Sequence[Target]) -> Path:
-    """Where to write, checked before anything is computed."""
     out = asked.out or _default_place(asked, targets)
     if out.is_dir():
         raise InputError(f"--out {out}: is a folder; name a file, {out / REPORT} for instance")

@@ -185,8 +185,6 @@ def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRe
 
 def _terms(choice: ScoringChoice, targets: Sequence[Target], cache: CacheFolder) -> Terms:
     num_workers = os.cpu_count() or 1 if choice.num_workers is None else choice.num_workers
-    if num_workers < 1:
-        raise InputError("--num-workers must be at least 1; leave it out for one a core")
     # As many of every target, and of real images beside them: scores of unequal numbers do not compare.
     sizes = [target.num_images for target in targets if target.num_images is not None]
     return Terms(

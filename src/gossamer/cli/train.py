@@ -251,7 +251,6 @@ def _job(
 
 
 def _with_noise(asked: Train[C], method: Method[C], slots: PublicSlots, delta: float) -> C:
-    """Return the settings with the noise multiplier that was given, or that the budget asks for."""
     config: Any = asked.method
     num_critics, answers = critics_and_answers(method.plan(config, slots))
     noise = config.noise_multiplier

@@ -7,12 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from gossamer.auditing.canaries import (
-    Canaries,
-    CanaryGradient,
-    CanarySanitizer,
-    tags_of,
-)
+from gossamer.auditing.canaries import Canaries, CanaryGradient, CanarySanitizer, tags_of
 from gossamer.auditing.mechanism import Effort, Watch, audit_answers, audit_draws, audit_gradients, audit_samples
 from gossamer.auditing.one_shot import audit_sums
 from gossamer.auditing.result import AuditResult

@@ -51,32 +51,24 @@ def write_records(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Abstrac
     Raises:
         InputError: an ending that records of this kind are not written as.
     """
-    suffix = path.suffix.lower()
-    match suffix, isinstance(spec, SeriesSpec):
+    match path.suffix.lower(), spec:
         case ".png", _:
             write_picture(path, x, y, spec)
-        case ".npz", False:
-            write_npz(path, x, y)
-        case "", False:
-            write_png_folder(path, x, y, spec.class_names)
-        case _, False:
-            raise InputError(f"--out {path}: cannot write {suffix} of images; name X.npz, X.png or a folder")
-        case _:
-            assert isinstance(spec, SeriesSpec)
-            _write_series(path, x, y, spec)
-
-
-def _write_series(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
-    match path.suffix.lower():
-        case ".npz":
-            write_series_npz(path, x, y, spec)
-        case ".csv" | ".parquet":
-            write_series_table(path, x, y, spec)
-        case suffix if suffix == WFDB_ENDING:
-            write_wfdb(path, x, y, spec)
-        case suffix:
+        case ".npz", SeriesSpec() as series:
+            write_series_npz(path, x, y, series)
+        case ((".csv" | ".parquet"), SeriesSpec() as series):
+            write_series_table(path, x, y, series)
+        case suffix, SeriesSpec() as series if suffix == WFDB_ENDING:
+            write_wfdb(path, x, y, series)
+        case suffix, SeriesSpec():
             what = f"{suffix} of series" if suffix else "series as a folder"
             raise InputError(f"--out {path}: cannot write {what}; name X.npz, X.csv, X.parquet, X.wfdb or X.png")
+        case ".npz", _:
+            write_npz(path, x, y)
+        case "", _:
+            write_png_folder(path, x, y, spec.class_names)
+        case suffix, _:
+            raise InputError(f"--out {path}: cannot write {suffix} of images; name X.npz, X.png or a folder")
 
 
 def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:

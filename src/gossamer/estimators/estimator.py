@@ -206,7 +206,6 @@ class AbstractEstimator(abc.ABC):
         people: Array | None,
         progress: Callable[[Progress], None] | None,
     ) -> TrainedGenerator:
-        """Begin a run, or go on with it, to its release."""
         if num_processes() > 1:
             # Privacy: each process would deal by a key of its own, and a person would lie in several shards.
             raise InputError("fit works in one process: start it without torchrun, or share the work by gossamer train")

@@ -137,7 +137,6 @@ class ReleasedGenerator:
         return f"ReleasedGenerator of {kind} {self.spec.shape}{classes}, {self.statement.claim}"
 
     def _drawn(self, num_samples: int, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Records in [0, 1], and their labels."""
         chosen = None if labels is None else torch.from_numpy(integers(labels, "labels"))
         num_samples, seed = whole("num_samples", num_samples), whole("seed", seed)
         x, y = self.trained.sample(num_samples, labels=chosen, seed=seed)

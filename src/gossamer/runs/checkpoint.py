@@ -261,7 +261,6 @@ def _state(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _reading(refusal: str) -> Iterator[None]:
-    """Refuse a file that torch cannot read, in our words."""
     try:
         yield
     except _DAMAGE as error:

@@ -95,7 +95,6 @@ def _member(archive: str, name: str) -> dict[str, Any]:
 
 
 def _classes(facts: CardFacts) -> list[dict[str, Any]]:
-    """Describe numbers and names of the classes, as a table of its own."""
     names = facts.spec.class_names
     if not names:
         return []

@@ -22,14 +22,7 @@ from gossamer.runs.files import append_durably, read_bounded, read_json, read_li
 from gossamer.runs.findings import Finding, Verdict, broken, holds, refused
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import LedgerPosition, read_ledger
-from gossamer.runs.release import (
-    GENERATOR,
-    PARTS,
-    SavedGenerator,
-    generator_digest,
-    read_generator,
-    saved_folders,
-)
+from gossamer.runs.release import GENERATOR, PARTS, SavedGenerator, generator_digest, read_generator, saved_folders
 from gossamer.runs.verification import read_statement
 
 MAX_LIST_BYTES = 2**24
@@ -181,7 +174,6 @@ def _listed(folder: RunFolder, generator: Path, entries: tuple[ReleasedEntry, ..
 
 
 def _charged(folder: RunFolder, saved: SavedGenerator, ledger: Ledger) -> Iterator[Finding]:
-    """Check that the steps priced by a saved generator's statement are charged."""
     num_priced = max(saved.step, num_steps_priced(read_statement(saved.path)))
     if num_priced > ledger.num_charged_steps:
         yield broken(
@@ -206,7 +198,6 @@ def num_steps_priced(statement: PrivacyStatement) -> int:
 
 
 def _files_beside_saved(folder: RunFolder) -> list[Path]:
-    """List the files of the final release."""
     samples = (path for path in (folder.release / SAMPLES).glob("*") if not path.name.endswith(".partial"))
     return [path for path in (*(folder.release / name for name in PARTS), *sorted(samples)) if path.is_file()]
 

@@ -23,14 +23,7 @@ from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.averaged import AveragedGenerator
-from gossamer.methods.method import (
-    AbstractStepReport,
-    AbstractTraining,
-    Method,
-    Progress,
-    RecordsExpected,
-    RunContext,
-)
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Method, Progress, RecordsExpected, RunContext
 from gossamer.methods.protected import bundles, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import EmbeddingGeneratorConfig
@@ -243,12 +236,15 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
 
     def _target(self, released: Tensor) -> Tensor:
         """Noisy mean features of each class, (classes, d): noisy sums over noisy counts."""
-        (release,) = self.plan.releases
-        sums = release.contribution
-        assert isinstance(sums, GroupedMoments)
         # A count that noise has eaten says nothing; a mean of n features has norm 1 at most.
-        counts = sums.counts(released).clamp_min(4 * self.plan.release_noise_std(0))
-        return sums.sums(released) / counts[:, None]
+        counts = self._sums.counts(released).clamp_min(4 * self.plan.release_noise_std(0))
+        return self._sums.sums(released) / counts[:, None]
+
+    @property
+    def _sums(self) -> GroupedMoments:
+        (release,) = self.plan.releases
+        assert isinstance(release.contribution, GroupedMoments)
+        return release.contribution
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on, but the key of the noise."""
@@ -258,13 +254,11 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         """Return the moving average of the generator's weights."""
         if self._released is None:
             raise PrivacyError("nothing was released yet, or it was paid for and lost: start another run")
-        (release,) = self.plan.releases
-        assert isinstance(release.contribution, GroupedMoments)
         recipe = GeneratorRecipe.of(
             self._records.spec,
             network=self.config.generator,
             latent=self.config.latent,
-            noisy_counts=release.contribution.counts(self._released),
+            noisy_counts=self._sums.counts(self._released),
         )
         return TrainedGenerator(recipe=recipe, weights=self._fit.released_weights(), statement=statement)
 

@@ -30,14 +30,7 @@ from gossamer.methods.dp_mixture.components import (
     semi_definite,
     with_idle_moved,
 )
-from gossamer.methods.method import (
-    AbstractStepReport,
-    AbstractTraining,
-    Method,
-    Progress,
-    RecordsExpected,
-    RunContext,
-)
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Method, Progress, RecordsExpected, RunContext
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import AnyMixtureGeneratorConfig
@@ -196,7 +189,10 @@ class Mixture:
         for group in range(num_classes if num_components > 1 else 0):
             rows = (groups == group).nonzero()[:, 0]
             used = self.shares[group].nonzero()[:, 0]
-            component[rows] = used[_distances(places[rows], self.centres[group, used]).argmin(dim=1)]
+            # Privacy: a matrix product would round by the number of rows, which other records decide.
+            exactly = "donot_use_mm_for_euclid_dist"
+            distances = torch.cdist(places[rows], self.centres[group, used], compute_mode=exactly)
+            component[rows] = used[distances.argmin(dim=1)]
         return groups * num_components + component
 
 
@@ -449,12 +445,6 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             weights={name: tensor.to(torch.float32) for name, tensor in weights.items()},
             statement=statement,
         )
-
-
-def _distances(places: Tensor, centres: Tensor) -> Tensor:
-    """Distances (batch, components), each computed by itself."""
-    # Privacy: a matrix product would round by the number of rows, which other records decide.
-    return torch.cdist(places, centres, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _factor(matrices: Tensor) -> Tensor:
