@@ -46,8 +46,8 @@ def need(extra: Extra, purpose: str) -> None:
 class from_extra:
     """A block of imports that need an extra of the package. If one is missing, the error says which extra brings it.
 
-    The bare install trains, samples, accounts and verifies. Modules of an extra are imported where they are used, in a
-    block of this kind, and never when a file of the package is loaded.
+    The bare install trains, samples, accounts and verifies. Modules of an extra are imported at their place of use, in
+    such a block. They are never imported when a file of the package is loaded.
 
     Args:
         extra: The name in ``pip install 'gossamer[NAME]'``.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import shlex
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from tiny import tiny_of
 
 from gossamer.cli.watching import Glimpse, Plain
 from gossamer.data.catalogue import load_records
@@ -21,11 +21,7 @@ from gossamer.evaluation.encoder import EncoderSettings
 from gossamer.methods.method import AbstractTraining
 from gossamer.scoring import encoder
 
-TINY = shlex.split(
-    "--num-critics 30 --num-steps 12 --batch-size 20 --draws-per-step 4 --renewals-per-step 5 --noise-multiplier 1.2 "
-    "--critic-batch-size 4 --pool-per-class 4 --fork-steps 1 --critics-at-once 10 --generator.hidden-sizes 16 "
-    "--stages.0.critic.hidden-sizes 8 --stages.0.warm-start.num-updates 2 --device cpu"
-)
+TINY = (*tiny_of("gs-wgan").words, "--device", "cpu")
 
 
 @pytest.fixture(scope="session")

@@ -91,9 +91,12 @@ def test_whole_trainings_are_audited_on_random_records(
     assert tree["lower_bound_epsilon"] <= tree["claimed_epsilon"]
 
 
-def test_one_shot_methods_are_audited_by_their_releases(gossamer: Callable[..., Any], uneven: Path) -> None:
-    assert gossamer("audit", "training", uneven).code == 2
-    said = gossamer("audit", "mechanism", uneven, "--num-games", 100)
+def test_one_shot_methods_are_audited_by_their_releases(
+    gossamer: Callable[..., Any], uneven: Path, copy_run: Any, tmp_path: Path
+) -> None:
+    own = copy_run(uneven, tmp_path / "own")
+    assert gossamer("audit", "training", own).code == 2
+    said = gossamer("audit", "mechanism", own, "--num-games", 100)
     assert said.code == 0, said.err
     assert "mechanism: one-shot sums" in said.out
     assert "mechanism: sum" in said.out
@@ -154,12 +157,12 @@ def test_an_audit_leaves_no_trace_in_the_release_and_takes_no_step(gossamer: Cal
 def test_every_plan_that_can_be_run_can_be_audited() -> None:
     from gossamer.auditing.mechanism import Effort
     from gossamer.errors import InputError
-    from gossamer.methods.catalogue import BOOKS
+    from gossamer.methods.catalogue import METHODS
     from gossamer.privacy.slots import PublicSlots
 
     effort = Effort(num_games=8, num_bits=1)
-    for book in BOOKS:
-        recipe = next(recipe for recipe in book.recipes if recipe.name.startswith("digits"))
-        plan = book.method.plan(recipe.config, PublicSlots(1437))
+    for method in METHODS:
+        recipe = next(recipe for recipe in method.recipes if recipe.name.startswith("digits"))
+        plan = method.plan(recipe.config, PublicSlots(1437))
         with pytest.raises(InputError, match="noise_multiplier"):
             audited.audit_plan(plan, 1e-5, effort, lambda done, all: None)

@@ -11,7 +11,7 @@ import pytest
 
 from gossamer.cli.completion import SHELLS, read_calls, script
 from gossamer.cli.main import VERBS
-from gossamer.methods.catalogue import BOOKS
+from gossamer.methods.catalogue import METHODS
 
 CASES = [
     ("tr", ["train"]),
@@ -98,9 +98,9 @@ def test_every_command_and_every_recipe_is_in_the_script(scripts: dict[str, Path
         for call in calls
         if call.words[0] != "completion" and call.name != "data list"
     )
-    for book in BOOKS:
-        assert f"'train {book.method.name} --recipe'" in text
-        assert all(recipe.name in text for recipe in book.recipes)
+    for method in METHODS:
+        assert f"'train {method.name} --recipe'" in text
+        assert all(recipe.name in text for recipe in method.recipes)
 
 
 def test_a_word_that_is_not_offered_would_be_noticed(scripts: dict[str, Path]) -> None:

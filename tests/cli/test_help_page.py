@@ -16,7 +16,7 @@ from gossamer.cli.evaluate import Evaluate
 from gossamer.cli.help_page import help_asked, sections_of
 from gossamer.cli.main import VERBS
 from gossamer.cli.options import Mark, Setting
-from gossamer.methods.catalogue import BOOKS
+from gossamer.methods.catalogue import METHODS, find_method
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,25 +130,26 @@ def test_a_lost_option_would_be_noticed(gossamer: Any) -> None:
     assert all(f"--{name.replace('_', '-')}" in said for name in hints)
 
 
-@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.method.name)
-def test_help_never_needs_a_recipe(gossamer: Callable[..., Any], monkeypatch: Any, book: Any) -> None:
-    bare = dataclasses.replace(book, recipes=())
-    monkeypatch.setattr(train, "find_book", lambda name: bare)
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_help_never_needs_a_recipe(gossamer: Callable[..., Any], monkeypatch: Any, method: Any) -> None:
+    work = dataclasses.replace(method.working(), recipes=())
+    bare = dataclasses.replace(method, working=lambda: work)
+    monkeypatch.setattr(train, "find_method", lambda name: bare)
     for words in ("--help", "-h", "--data own.npz --help"):
-        said = gossamer("train", book.method.name, *words.split())
+        said = gossamer("train", method.name, *words.split())
         assert (said.code, said.err) == (0, "")
         assert "--data STR" in said.out
-    settings = {field.name for field in dataclasses.fields(book.method.config)}
-    numbers = {one.path[-1] for one in Setting(hint=book.method.config, value={}).members() if one.is_option}
+    settings = {field.name for field in dataclasses.fields(method.config)}
+    numbers = {one.path[-1] for one in Setting(hint=method.config, value={}).members() if one.is_option}
     assert numbers <= settings
-    assert all(f"--{name.replace('_', '-')}" in gossamer("train", book.method.name, "--help").out for name in numbers)
+    assert all(f"--{name.replace('_', '-')}" in gossamer("train", method.name, "--help").out for name in numbers)
 
 
 def test_the_help_shows_the_settings_of_the_recipe_that_is_named(gossamer: Any) -> None:
     first, other = (gossamer("train", "gs-wgan", "--data", name, "--help").out for name in ("mnist", "digits"))
     shown = [re.search(r"--num-critics INT .*\(default: (\d+)\)", text) for text in (first, other)]
     for one, data in zip(shown, ("mnist", "digits")):
-        book = next(book for book in BOOKS if book.method.name == "gs-wgan")
+        method = find_method("gs-wgan")
         assert one is not None
-        assert int(one[1]) == book.find_for(data).config.num_critics
+        assert int(one[1]) == method.find_for(data).config.num_critics
     assert next(option for option in THING.options() if option.name == "").value is MISSING

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gossamer.cli.arguments import Names, Numbers, read_arguments, read_known_arguments
 from gossamer.cli.options import Mark, Setting, described, value_of
 from gossamer.errors import InputError, PrivacyError
-from gossamer.methods.catalogue import BOOKS
+from gossamer.methods.catalogue import METHODS
+from gossamer.methods.offered import Method
 
 C = TypeVar("C")
 
@@ -99,9 +100,9 @@ def test_a_reader_that_forgets_the_recipe_would_be_noticed(monkeypatch: pytest.M
         test_what_is_not_given_stays_as_it_was()
 
 
-@pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.method.name)
-def test_every_setting_of_every_recipe_can_be_typed_and_changes_nothing_else(book: object) -> None:
-    for recipe in book.recipes:  # type: ignore[attr-defined]
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_every_setting_of_every_recipe_can_be_typed_and_changes_nothing_else(method: Method[Any]) -> None:
+    for recipe in method.recipes:
         setting = Setting(hint=type(recipe.config), value=recipe.config)
         options = list(setting.options())
         assert len({option.flag for option in options}) == len(options)

@@ -23,7 +23,7 @@ from gossamer.cli.watching import Watching
 from gossamer.driving import releasing
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import begin_run
-from gossamer.methods.gs_wgan.recipes import GS_WGAN_BOOK
+from gossamer.methods.gs_wgan import GS_WGAN
 from gossamer.methods.gs_wgan.training import Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.nn.views import Pooled
@@ -170,7 +170,7 @@ def test_interrupted_at_the_end_of_a_stage_every_stage_gets_its_steps(
     stages = (Stage(view=Pooled(factor=4)), Stage(view=Pooled(factor=2), share=2.0))
     stages = tuple(replace(stage, warm_start=AgainstPresentGenerator(num_updates=1)) for stage in stages)
     method = replace(
-        GS_WGAN_BOOK.find("digits-cpu").config,
+        GS_WGAN.find("digits-cpu").config,
         **{"num_critics": 20, "num_steps": 21, "batch_size": 4, "draws_per_step": 4, "renewals_per_step": 2},
         **{"noise_multiplier": 2.0, "fork_steps": 1, "stages": stages},
     )

@@ -1,7 +1,7 @@
 """One suite for all methods: whatever can be asked for by name runs, resumes, pays and releases as the others do.
 
-A new method adds one line to `TINY`. Every comparison is exact but where a figure of another accountant is compared;
-nothing here has a false alarm.
+Its tiny settings are in tests/shared/tiny, a file for each method. Every comparison is exact but where a figure of
+another accountant is compared; nothing here has a false alarm.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import dp_accounting
 import pytest
 import torch
 from dp_accounting import pld, rdp
+from tiny import every
 from torch import Tensor
 
 from gossamer.data.images import ImageSpec
@@ -28,20 +29,18 @@ from gossamer.mechanisms import plan as priced_plan
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
-from gossamer.methods.catalogue import BOOKS, book_of, find_book
+from gossamer.methods.catalogue import METHODS, find_method, method_of
 from gossamer.methods.dp_cgan.training import DPCGANConfig, PublicNetworks
-from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.dp_mixture.training import DPMixtureConfig
-from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.training import Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Method, RecordsExpected, RunContext
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, RunContext
+from gossamer.methods.offered import Method
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig, Upright
+from gossamer.nn.images.mixture import Upright
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.latents import NormalLatent, UniformLatent
+from gossamer.nn.latents import UniformLatent
 from gossamer.nn.views import LowFrequencies, Pooled
 from gossamer.privacy import Adjacency, PrivacyBudget
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld, epsilon_by_rdp
@@ -52,39 +51,17 @@ from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 RECORDS, DELTA, SEED = 60, 1e-3, 3
 SLOTS, KEY = PublicSlots(RECORDS), UnitKey(bytes(32))
-EXPECTED = RecordsExpected(shape=(1, 8, 8), num_classes=3)
-SMALL = MLPGeneratorConfig(hidden_sizes=(6,))
-SMALL_MIXTURE = MixtureGeneratorConfig(num_directions=5, radius=4)
-SMALL_GS_WGAN = GSWGANConfig(
-    num_critics=6, num_steps=3, batch_size=8, draws_per_step=4, generator=SMALL,
-    stages=(Stage(critic=MLPCriticConfig(hidden_sizes=(6,)), warm_start=AgainstPresentGenerator(num_updates=2)),),
-    critic_batch_size=3, pool_per_class=3, fork_steps=2, renewals_per_step=2, critics_at_once=4,
-)  # fmt: skip
-
-TINY: dict[str, Any] = {
-    "gs-wgan": replace(SMALL_GS_WGAN, noise_multiplier=1.0),
-    "dp-cgan": DPCGANConfig(
-        num_steps=3, expected_batch_size=15, noise_multiplier=1.0, generator=SMALL, latent=NormalLatent(dim=4),
-        discriminator=MLPDiscriminatorConfig(hidden_sizes=(5,)), synthetic_batch_size=7, generator_batch_size=6,
-    ),
-    "dp-merf": DPMERFConfig(
-        records=EXPECTED, num_features=40, squared_bandwidth=8.0, noise_multiplier=0.7,
-        generator=MERFGeneratorConfig(hidden_size=12, width=4), num_fit_steps=60, samples_per_class=4,
-    ),
-    "dp-mixture": DPMixtureConfig(
-        records=EXPECTED, generator=SMALL_MIXTURE, noise_multiplier=0.7,
-    ),
-}  # fmt: skip
-"""Settings of a few private steps for 8x8 images of three classes."""
+TINY = every(lambda tiny: tiny.images)
 
 
 SMALL_STAGE = Stage(critic=MLPCriticConfig(hidden_sizes=(5,)), warm_start=AgainstPresentGenerator(num_updates=1))
 FOUR_STEPS = replace(
-    SMALL_GS_WGAN, num_critics=7, num_steps=4, batch_size=6, draws_per_step=3, noise_multiplier=1.0, fork_steps=1,
+    TINY["gs-wgan"], num_critics=7, num_steps=4, batch_size=6, draws_per_step=3, noise_multiplier=1.0, fork_steps=1,
     pool_per_class=2, critics_at_once=3, seed=1,
 )  # fmt: skip
 DP_CGAN = DPCGANConfig(
-    num_steps=4, expected_batch_size=8, noise_multiplier=1.0, generator=SMALL, latent=UniformLatent(dim=4),
+    num_steps=4, expected_batch_size=8, noise_multiplier=1.0, generator=MLPGeneratorConfig(hidden_sizes=(6,)),
+    latent=UniformLatent(dim=4),
     discriminator=MLPDiscriminatorConfig(hidden_sizes=(5,)), synthetic_batch_size=7, generator_batch_size=6,
     chunk_size=3, seed=1,
 )  # fmt: skip
@@ -106,7 +83,7 @@ VARIANTS: dict[str, tuple[str, Any]] = {
     )),
     "dp-mixture, five sums": ("dp-mixture", replace(
         TINY["dp-mixture"], num_rounds=2, noise_multiplier=0.5,
-        generator=replace(SMALL_MIXTURE, num_components=2, posture=Upright()),
+        generator=replace(TINY["dp-mixture"].generator, num_components=2, posture=Upright()),
     )),
 }  # fmt: skip
 """Settings that are resumed: those above, and others whose states hold more."""
@@ -138,10 +115,10 @@ def price_by_rdp(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
     return PRICES[key]
 
 
-@pytest.fixture(params=[book.method.name for book in BOOKS])
+@pytest.fixture(params=[one.name for one in METHODS])
 def method(request: Any) -> Method[Any]:
     """Each method that can be asked for by name."""
-    return find_book(request.param).method
+    return find_method(request.param)
 
 
 def images(seed: int = 0) -> RecordSet:
@@ -185,12 +162,12 @@ def num_steps(method: Method[Any]) -> int:
 
 
 def test_every_method_that_can_be_asked_for_has_tiny_settings_of_its_own_here() -> None:
-    assert [book.method.name for book in BOOKS] == list(TINY)
-    for book in BOOKS:
-        settings = TINY[book.method.name]
-        assert type(settings) is book.method.config
-        assert book_of(settings) is book
-        assert 1 <= num_steps(book.method) <= 3
+    assert [one.name for one in METHODS] == list(TINY)
+    for one in METHODS:
+        settings = TINY[one.name]
+        assert type(settings) is one.config
+        assert method_of(settings) is one
+        assert 1 <= num_steps(one) <= 3
 
 
 def test_settings_are_read_back_as_they_were_written(method: Method[Any]) -> None:
@@ -240,7 +217,7 @@ def test_a_training_is_a_function_of_its_streams_and_moves_none_but_them(method:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_interrupted_after_any_report_and_resumed_equals_uninterrupted(name: str, check_resumed: Any) -> None:
     method, settings = VARIANTS[name]
-    check_resumed(functools.partial(start, find_book(method).method, settings=settings))
+    check_resumed(functools.partial(start, find_method(method), settings=settings))
 
 
 def test_a_resumed_run_that_forgets_an_optimiser_is_caught(monkeypatch: pytest.MonkeyPatch, check_resumed: Any) -> None:
@@ -251,7 +228,7 @@ def test_a_resumed_run_that_forgets_an_optimiser_is_caught(monkeypatch: pytest.M
 
     monkeypatch.setattr(PublicNetworks, "restore", forgetful)
     with pytest.raises(AssertionError, match="interrupted after report 1"):
-        check_resumed(functools.partial(start, find_book("dp-cgan").method))
+        check_resumed(functools.partial(start, find_method("dp-cgan")))
 
 
 def test_secret_noise_of_one_run_is_refused_in_another(method: Method[Any]) -> None:
@@ -330,7 +307,7 @@ def test_noise_drawn_before_the_ledger_is_written_is_caught(monkeypatch: pytest.
 
     monkeypatch.setattr(OneShotReleaser, "release", rash)
     journal = Journal()
-    finished(start(find_book("dp-merf").method, noise=WatchedNoise(journal), charge=journal.charge))
+    finished(start(find_method("dp-merf"), noise=WatchedNoise(journal), charge=journal.charge))
     assert journal.drawn_unpaid() == [0]
 
 
@@ -443,7 +420,7 @@ def test_the_statement_is_made_of_its_circumstances(method: Method[Any]) -> None
 @pytest.mark.parametrize("name", ["dp-cgan", "dp-merf", "dp-mixture"])
 def test_the_claim_is_that_of_another_accountant_by_loss_distributions(name: str) -> None:
     """One-of-K draws are beyond it; tests of the accountants hold those to golden figures."""
-    chosen = find_book(name).method
+    chosen = find_method(name)
     priced = chosen.plan(TINY[name], SLOTS)
     # Gaussians have one price under every adjacency, once their multiplier is derived for it.
     other = pld.PLDAccountant().compose(priced.event).get_epsilon(DELTA)
@@ -513,7 +490,7 @@ def test_what_is_released_holds_nothing_private(method: Method[Any], private_par
 
 def test_a_record_or_a_way_to_one_in_what_is_released_is_caught(private_parts: Any) -> None:
     private = images()
-    trained = finished(start(find_book("dp-merf").method, private)).trained()
+    trained = finished(start(find_method("dp-merf"), private)).trained()
     leak = {**trained.weights, "hidden": torch.cat([torch.zeros(5), private.x[17].flatten()])}
     assert records_in(leak, private) == [17]
     assert private_parts(replace(trained, weights={**trained.weights, "way": private.x[:0]})) == ["tensor"]

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from dp_accounting import rdp
+from tiny import every
 from torch import Tensor
 
 from gossamer.data.identities import digests_of_names
@@ -31,20 +32,12 @@ from gossamer.mechanisms.one_of_many.partition import Partition, deal
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
-from gossamer.methods.catalogue import BOOKS, find_book
-from gossamer.methods.dp_cgan.training import DPCGANConfig
+from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.dp_mixture.training import DPMixtureConfig
-from gossamer.methods.gs_wgan.augmentation import SmallMotions
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
-from gossamer.methods.method import AbstractTraining, Method, RecordsExpected, RunContext
+from gossamer.methods.gs_wgan.training import GSWGANTraining
+from gossamer.methods.method import AbstractTraining, RunContext
+from gossamer.methods.offered import Method
 from gossamer.methods.protected import identities_of
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.latents import NormalLatent
 from gossamer.privacy import Adjacency, Unit
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld
 from gossamer.privacy.dealing import Dealt, Identities, UnitKey
@@ -52,31 +45,8 @@ from gossamer.privacy.slots import CountSource, PublicSlots
 
 RECORDS, PEOPLE, K, DELTA, SEED = 61, 20, 6, 1e-3, 3
 SLOTS, KEY = PublicSlots(PEOPLE, Unit.PERSON), UnitKey(bytes(32))
-EXPECTED = RecordsExpected(shape=(1, 8, 8), num_classes=3)
-SMALL = MLPGeneratorConfig(hidden_sizes=(6,))
-MIXTURE = DPMixtureConfig(
-    records=EXPECTED, generator=MixtureGeneratorConfig(num_directions=5, radius=4), noise_multiplier=0.7
-)
-CRITICS = GSWGANConfig(
-    num_critics=K, num_steps=3, batch_size=8, draws_per_step=4, noise_multiplier=1.0, generator=SMALL,
-    stages=(Stage(critic=MLPCriticConfig(hidden_sizes=(6,)), warm_start=AgainstPresentGenerator(num_updates=2)),),
-    critic_batch_size=3, pool_per_class=3, fork_steps=2, renewals_per_step=2, critics_at_once=4,
-    augmentation=SmallMotions(count=3),
-)  # fmt: skip
-TINY: dict[str, Any] = {
-    "gs-wgan": CRITICS,
-    "dp-cgan": DPCGANConfig(
-        num_steps=3, expected_batch_size=8, noise_multiplier=1.0, generator=SMALL, latent=NormalLatent(dim=4),
-        discriminator=MLPDiscriminatorConfig(hidden_sizes=(5,)), synthetic_batch_size=7, generator_batch_size=6,
-        records_per_person=3,
-    ),
-    "dp-merf": DPMERFConfig(
-        records=EXPECTED, num_features=40, squared_bandwidth=8.0, noise_multiplier=0.7,
-        generator=MERFGeneratorConfig(hidden_size=12, width=4), num_fit_steps=30, samples_per_class=4,
-    ),
-    "dp-mixture": MIXTURE,
-}  # fmt: skip
-"""Settings of a few private steps for 8x8 images of three classes."""
+TINY = every(lambda tiny: tiny.people)
+CRITICS = TINY["gs-wgan"]
 
 PRICES: dict[tuple[str, float], EpsilonBound] = {}
 
@@ -96,10 +66,10 @@ def priced_once() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=[book.method.name for book in BOOKS])
+@pytest.fixture(params=[one.name for one in METHODS])
 def method(request: Any) -> Method[Any]:
     """Each method that can be asked for by name."""
-    return find_book(request.param).method
+    return find_method(request.param)
 
 
 def records(people: Tensor | None = None, seed: int = 0) -> RecordSet:
@@ -163,7 +133,7 @@ def equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 
 
 def test_every_method_that_can_be_asked_for_has_settings_for_people_here() -> None:
-    assert [book.method.name for book in BOOKS] == list(TINY)
+    assert [one.name for one in METHODS] == list(TINY)
 
 
 def test_a_training_for_people_is_a_function_of_its_streams(method: Method[Any]) -> None:
@@ -361,13 +331,13 @@ def test_numbers_in_place_of_names_are_caught(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_critics_of_people_are_not_taken_up_under_another_key() -> None:
-    training = start(find_book("gs-wgan").method)
+    training = start(find_method("gs-wgan"))
     reports = iter(training)
     while training.step < 1:
         next(reports)
     state = copy.deepcopy(training.state_dict())
     with pytest.raises(PrivacyError, match="the key that the run began with"):
-        start(find_book("gs-wgan").method, state=state, key=UnitKey(bytes(31) + b"\1"))
+        start(find_method("gs-wgan"), state=state, key=UnitKey(bytes(31) + b"\1"))
 
 
 def test_records_dealt_to_shards_and_claimed_as_people_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -397,7 +367,7 @@ def test_motions_numbered_by_record_in_place_of_person_are_caught(monkeypatch: p
 
 def largest_move(name: str, first: RecordSet, second: RecordSet) -> float:
     """How far the releases of two data sets are apart, given the same earlier releases, over their sensitivities."""
-    trainings = [start(find_book(name).method, private) for private in (first, second)]
+    trainings = [start(find_method(name), private) for private in (first, second)]
     plan = trainings[0].plan
     assert isinstance(plan, OneShotPlan)
     ratios = []
@@ -445,7 +415,7 @@ def test_records_of_a_person_that_count_in_full_are_caught(name: str, monkeypatc
 
 @pytest.mark.parametrize("name", ONE_SHOT)
 def test_the_door_refuses_people_whose_sizes_it_does_not_know(name: str) -> None:
-    plan = start(find_book(name).method).plan
+    plan = start(find_method(name)).plan
     with pytest.raises(PrivacyError, match="sizes"):
         OneShotReleaser(plan, DeterministicNoise(0), gate=StepGate(plan))
     with pytest.raises(PrivacyError, match="sizes"):
@@ -463,7 +433,7 @@ def test_the_door_refuses_people_whose_sizes_it_does_not_know(name: str) -> None
 
 
 def test_a_person_with_more_rows_than_the_door_knows_of_is_refused() -> None:
-    training = start(find_book("dp-merf").method)
+    training = start(find_method("dp-merf"))
     sizes = torch.bincount(records().people, minlength=PEOPLE)  # type: ignore[arg-type]
     sizes[SLOT] -= 1
     door = OneShotReleaser(training.plan, DeterministicNoise(0), slot_sizes=sizes, gate=StepGate(training.plan))
@@ -472,7 +442,7 @@ def test_a_person_with_more_rows_than_the_door_knows_of_is_refused() -> None:
 
 
 def test_rows_of_a_person_in_several_pieces_are_refused() -> None:
-    training = start(find_book("dp-merf").method)
+    training = start(find_method("dp-merf"))
     sizes = torch.bincount(records().people, minlength=PEOPLE)  # type: ignore[arg-type]
     (whole,) = slots_of(training, 0)
     assert whole.owners is not None
@@ -500,7 +470,7 @@ def test_an_average_of_a_persons_records_is_what_a_person_adds() -> None:
 def first_gradient(private: RecordSet) -> Tensor:
     """The released gradient of the first step, of everybody: the rate is 1."""
     config = replace(TINY["dp-cgan"], expected_batch_size=PEOPLE, clip_norm=0.05)
-    method = find_book("dp-cgan").method
+    method = find_method("dp-cgan")
     training: Any = method.start(config, private, DeterministicNoise(SEED), RunContext(delta=DELTA, slots=SLOTS))
     networks = training._networks
     released = training.releaser.release(0, networks.parameters(), networks.losses_of_records)

@@ -14,71 +14,29 @@ from typing import Any
 
 import pytest
 import torch
+from tiny import every
 
 from gossamer import methods
 from gossamer.data.records import RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.catalogue import BOOKS, find_book
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.dp_mixture.components import ComponentCovariances
-from gossamer.methods.dp_mixture.training import DPMixtureConfig
+from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
-from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
-from gossamer.methods.method import AbstractTraining, Method, RecordsExpected, RunContext
-from gossamer.nn.images.mlp import MLPCriticConfig
-from gossamer.nn.latents import NormalLatent
-from gossamer.nn.series.critic import SeriesConvCriticConfig
-from gossamer.nn.series.discriminator import SeriesConvDiscriminatorConfig
-from gossamer.nn.series.generator import SeriesConvGeneratorConfig
-from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
-from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig
-from gossamer.nn.views import LowFrequencies, Pooled
+from gossamer.methods.method import AbstractTraining, RunContext
+from gossamer.methods.offered import Method
 from gossamer.privacy.dealing import UnitKey
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 RECORDS, DELTA, KEY = 60, 1e-3, UnitKey(bytes(32))
 SPEC = SeriesSpec(channels=2, length=24, low=(0.0, 0.0), high=(1.0, 1.0), class_names=("a", "b", "c"))
-EXPECTED = RecordsExpected(shape=(2, 24), num_classes=3)
-MIXTURE = SeriesMixtureGeneratorConfig(num_directions=5, radius=9, ending=BeforeZeros())
-GS_WGAN = GSWGANConfig(
-    num_critics=6, num_steps=4, batch_size=8, draws_per_step=4, noise_multiplier=1.0, variety=0.1,
-    generator=SeriesConvGeneratorConfig(width=2),
-    stages=(
-        Stage(view=Pooled(factor=2), critic=SeriesConvCriticConfig(width=2),
-              warm_start=AgainstOwnGenerator(num_updates=2, hidden=4)),
-        Stage(view=LowFrequencies(radius=6), critic=MLPCriticConfig(hidden_sizes=(5,)),
-              warm_start=AgainstPresentGenerator(num_updates=2)),
-    ),
-    critic_batch_size=3, pool_per_class=3, fork_steps=2, renewals_per_step=2, critics_at_once=4,
-)  # fmt: skip
-
-TINY: dict[str, Any] = {
-    "gs-wgan": GS_WGAN,
-    "dp-cgan": DPCGANConfig(
-        num_steps=3, expected_batch_size=15, noise_multiplier=1.0, generator=SeriesConvGeneratorConfig(width=2),
-        latent=NormalLatent(dim=4), discriminator=SeriesConvDiscriminatorConfig(width=3), synthetic_batch_size=7,
-        generator_batch_size=6,
-    ),
-    "dp-merf": DPMERFConfig(
-        records=EXPECTED, num_features=40, squared_bandwidth=8.0, noise_multiplier=0.7,
-        generator=SeriesMERFGeneratorConfig(hidden_size=12, width=4), num_fit_steps=30, samples_per_class=4,
-    ),
-    "dp-mixture": DPMixtureConfig(
-        records=EXPECTED, generator=replace(MIXTURE, num_components=2), num_rounds=2, noise_multiplier=0.7,
-        covariances=ComponentCovariances(),
-    ),
-}  # fmt: skip
-"""Settings of a few private steps for series of two channels, 24 samples and three classes."""
+TINY = every(lambda tiny: tiny.series)
 
 
-@pytest.fixture(params=[book.method.name for book in BOOKS])
+@pytest.fixture(params=[one.name for one in METHODS])
 def method(request: Any) -> Method[Any]:
     """Each method that can be asked for by name."""
-    return find_book(request.param).method
+    return find_method(request.param)
 
 
 def series(seed: int = 0) -> RecordSet:
@@ -100,7 +58,7 @@ def finished(training: AbstractTraining) -> AbstractTraining:
 
 
 def test_every_method_has_settings_for_series_here() -> None:
-    assert [book.method.name for book in BOOKS] == list(TINY)
+    assert [one.name for one in METHODS] == list(TINY)
 
 
 def test_settings_for_series_are_read_back_as_they_were_written(method: Method[Any]) -> None:
@@ -138,11 +96,11 @@ def test_motions_of_images_are_refused_for_series() -> None:
 
 
 def test_no_method_asks_whether_its_records_are_series() -> None:
-    """`trained.py` alone knows both specifications, because a file has to name one; and augmentation refuses series."""
+    """A file has to name one (`trained.py`), augmentation refuses series, and recipes differ; no other file asks."""
     folder = Path(inspect.getfile(methods)).parent
     asking = {
         path.name
-        for path in folder.glob("*.py")
+        for path in folder.rglob("*.py")
         if re.search(r"SeriesSpec|nn\.series|\.dim\(\) [!=]= \d|len\([^)]*shape[^)]*\) [!=]= \d", path.read_text())
     }
-    assert asking <= {"trained.py", "augmentation.py"}
+    assert asking <= {"trained.py", "augmentation.py", "recipes.py"}

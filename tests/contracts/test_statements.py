@@ -6,23 +6,24 @@ import re
 from typing import Any
 
 import pytest
+from tiny import every
 
 from gossamer.mechanisms.plan import TUNING, AbstractPlan
+from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.restated import event_of, is_in_keeping, is_same_event
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
-from .test_methods import BOOKS, TINY
-
-NAMES = [book.method.name for book in BOOKS]
+TINY = every(lambda tiny: tiny.images)
+NAMES = [one.name for one in METHODS]
 every_method = pytest.mark.parametrize("name", NAMES)
 both_sources = pytest.mark.parametrize("source", CountSource)
 
 
 def plan_of(name: str, source: CountSource, unit: Unit = Unit.RECORD) -> AbstractPlan:
-    method = next(book.method for book in BOOKS if book.method.name == name)
+    method = find_method(name)
     return method.plan(TINY[name], PublicSlots(90, unit, source))
 
 

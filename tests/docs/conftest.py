@@ -18,7 +18,7 @@ from gossamer.cli import demo
 from gossamer.cli.main import main
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.encoder import EncoderSettings
-from gossamer.methods.catalogue import BOOKS
+from gossamer.methods.catalogue import METHODS
 from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig
@@ -57,20 +57,20 @@ def shortened(config: Any) -> Any:
 @pytest.fixture(scope="module")
 def short_recipes() -> Iterator[None]:
     """Every recipe, named or made for somebody's own records, at a size of seconds."""
-    before = [(book, book.recipes, book.for_own) for book in BOOKS]
+    before = [(work, work.recipes, work.for_own) for work in (method.working() for method in METHODS)]
 
     def own(for_own: Callable[..., Any], *arguments: Any) -> Any:
         recipe = for_own(*arguments)
         return dataclasses.replace(recipe, config=shortened(recipe.config))
 
-    for book, recipes, for_own in before:
+    for work, recipes, for_own in before:
         short = tuple(dataclasses.replace(recipe, config=shortened(recipe.config)) for recipe in recipes)
-        object.__setattr__(book, "recipes", short)
-        object.__setattr__(book, "for_own", functools.partial(own, for_own))
+        object.__setattr__(work, "recipes", short)
+        object.__setattr__(work, "for_own", functools.partial(own, for_own))
     yield
-    for book, recipes, for_own in before:
-        object.__setattr__(book, "recipes", recipes)
-        object.__setattr__(book, "for_own", for_own)
+    for work, recipes, for_own in before:
+        object.__setattr__(work, "recipes", recipes)
+        object.__setattr__(work, "for_own", for_own)
 
 
 @pytest.fixture(scope="module")

@@ -16,15 +16,14 @@ from typing import Any
 
 import pytest
 
-from gossamer.cli.account import ACCOUNTS
 from gossamer.cli.main import VERBS, main
-from gossamer.methods.catalogue import BOOKS
+from gossamer.methods import catalogue
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 METHODS = {
-    "train": tuple(book.method.name for book in BOOKS),
-    "account": tuple(ACCOUNTS),
+    "train": tuple(method.name for method in catalogue.METHODS),
+    "account": tuple(method.name for method in catalogue.METHODS),
     "data": ("list", "describe"),
     "encoder": ("train",),
     "audit": ("mechanism", "training", "membership"),

@@ -15,7 +15,7 @@ import pytest
 
 from gossamer.cli.main import main
 from gossamer.evaluation import classifiers
-from gossamer.methods.catalogue import find_book
+from gossamer.methods.catalogue import find_method
 
 ROOT = Path(__file__).parents[2]
 
@@ -96,7 +96,7 @@ def test_the_study_trains_scores_and_tabulates_and_a_second_start_trains_nothing
 def test_the_study_s_sizes_name_methods_and_recipes_that_exist() -> None:
     for size in load_study().SIZES.values():
         for contender in size.contenders:
-            recipes = {recipe.name for recipe in find_book(contender.method).recipes}
+            recipes = {recipe.name for recipe in find_method(contender.method).recipes}
             for data in size.data:
                 options = [option.format(data=data) for option in contender.options]
                 if "--recipe" in options:
@@ -151,7 +151,7 @@ def test_all_heartbeats_hold_out_the_same_beats_as_the_first_and_people_are_spli
 def test_the_heartbeats_name_methods_and_recipes_that_exist() -> None:
     for part in (part for parts in load_heartbeats().SIZES.values() for part in parts):
         for contender in part.contenders:
-            recipes = {recipe.name for recipe in find_book(contender.method).recipes}
+            recipes = {recipe.name for recipe in find_method(contender.method).recipes}
             if "--recipe" in contender.options:
                 assert contender.options[contender.options.index("--recipe") + 1] in recipes
 

@@ -17,7 +17,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.driving.audited import num_canaries_for, play_training
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
-from gossamer.methods.catalogue import book_of
+from gossamer.methods.catalogue import method_of
 from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
@@ -55,7 +55,7 @@ class HardlyAny(DeterministicNoise):
 
 
 def audited(config: GSWGANConfig | DPCGANConfig, noise: type[AbstractNoise], num_runs: int) -> AuditResult:
-    plan = book_of(config).method.plan(config, PublicSlots(SLOTS))
+    plan = method_of(config).plan(config, PublicSlots(SLOTS))
     num, rng = num_canaries_for(config, SPEC, SLOTS), np.random.default_rng(0)
     evidence, bits = [], []
     for seed in range(num_runs):
@@ -84,7 +84,7 @@ def test_a_training_has_room_for_a_canary_in_every_critic_and_in_half_of_the_slo
 
 def test_people_are_canaries_too() -> None:
     config = replace(DP_CGAN, records_per_person=2)
-    plan = book_of(config).method.plan(config, PublicSlots(SLOTS, Unit.PERSON))
+    plan = method_of(config).plan(config, PublicSlots(SLOTS, Unit.PERSON))
     canaries = toss_canaries(20, np.random.default_rng(1))
     evidence = play_training(config, plan, SPEC, canaries, HardlyAny(0))
     order = np.argsort(evidence)
@@ -94,7 +94,7 @@ def test_people_are_canaries_too() -> None:
 
 def test_canaries_pass_the_clip_at_its_bound_and_others_answer_as_they_are() -> None:
     """With next to no noise, what is released of a canary has the norm of the clip, and of others what they said."""
-    plan = book_of(GS_WGAN).method.plan(replace(GS_WGAN, noise_multiplier=1e-9), PublicSlots(SLOTS))
+    plan = method_of(GS_WGAN).plan(replace(GS_WGAN, noise_multiplier=1e-9), PublicSlots(SLOTS))
     seen: list[Tensor] = []
 
     class Door:
@@ -110,7 +110,7 @@ def test_canaries_pass_the_clip_at_its_bound_and_others_answer_as_they_are() -> 
 
 
 def test_too_many_canaries_and_none_are_refused() -> None:
-    plan = book_of(GS_WGAN).method.plan(GS_WGAN, PublicSlots(SLOTS))
+    plan = method_of(GS_WGAN).plan(GS_WGAN, PublicSlots(SLOTS))
     many = toss_canaries(41, np.random.default_rng(0))
     with pytest.raises(InputError, match="40 critics"):
         CanarySanitizer(CanarySanitizer, plan, many)  # type: ignore[arg-type]
@@ -122,7 +122,7 @@ def test_too_many_canaries_and_none_are_refused() -> None:
 
 def test_a_training_is_played_with_the_plan_that_its_claim_is_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part held out belongs to the rate: without it the training would draw fewer units than the claim is of."""
-    plan, played = book_of(DP_CGAN).method.plan(DP_CGAN, PublicSlots(SLOTS, training_share=0.75)), []
+    plan, played = method_of(DP_CGAN).plan(DP_CGAN, PublicSlots(SLOTS, training_share=0.75)), []
     monkeypatch.setattr("gossamer.driving.audited._finish", lambda training: played.append(training.plan))
     monkeypatch.setattr("gossamer.driving.audited.CanaryGradient.evidence", torch.zeros(5), raising=False)
     play_training(DP_CGAN, plan, SPEC, toss_canaries(5, np.random.default_rng(0)), DeterministicNoise(0))

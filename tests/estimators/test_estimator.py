@@ -22,8 +22,8 @@ from gossamer.estimators import (
     ReleasedGenerator,
     records,
 )
-from gossamer.methods.catalogue import BOOKS
-from gossamer.methods.gs_wgan.recipes import GS_WGAN_BOOK
+from gossamer.methods.catalogue import METHODS
+from gossamer.methods.gs_wgan import GS_WGAN
 from gossamer.methods.method import Progress
 from gossamer.nn.ensemble import Adam
 from gossamer.privacy.adjacency import Adjacency
@@ -35,7 +35,7 @@ Settings = dict[type[AbstractEstimator], dict[str, Any]]
 
 
 def test_there_is_an_estimator_for_every_method() -> None:
-    assert {kind().book.method.name for kind in KINDS} == {book.method.name for book in BOOKS}
+    assert {kind().method.name for kind in KINDS} == {method.name for method in METHODS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -197,7 +197,7 @@ def test_colour_images_and_an_image_set_are_taken() -> None:
 
 def test_the_name_of_a_published_set_brings_its_recipe() -> None:
     model = GSWGAN(**TINY).fit("digits")
-    assert model.released.trained.recipe.network == GS_WGAN_BOOK.find("digits-cpu").config.generator
+    assert model.released.trained.recipe.network == GS_WGAN.find("digits-cpu").config.generator
     assert model.statement.num_slots == 1437
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 
@@ -10,22 +13,16 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.dp_merf import recipes as dp_merf
-from gossamer.methods.dp_merf.training import DP_MERF
-from gossamer.methods.dp_mixture import recipes as dp_mixture
-from gossamer.methods.dp_mixture.training import DP_MIXTURE
-from gossamer.methods.method import Method, RunContext
-from gossamer.methods.recipe import RecipeBook
+from gossamer.methods.dp_merf import DP_MERF
+from gossamer.methods.dp_mixture import DP_MIXTURE
+from gossamer.methods.method import RunContext
+from gossamer.methods.offered import Method
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
-BOTH: dict[str, tuple[RecipeBook, Method]] = {
-    "dp-merf": (dp_merf.DP_MERF_BOOK, DP_MERF),
-    "dp-mixture": (dp_mixture.DP_MIXTURE_BOOK, DP_MIXTURE),
-}
-both = pytest.mark.parametrize("name", BOTH)
+both = pytest.mark.parametrize("method", [DP_MERF, DP_MIXTURE], ids=lambda method: method.name)
 SPECS = [
     ImageSpec(channels=3, height=20, width=31, class_names=("a", "b")),
     ImageSpec(channels=1, height=4, width=4),
@@ -34,32 +31,29 @@ SPECS = [
 
 
 @both
-def test_there_is_a_recipe_for_every_published_set_that_spends_its_budget(name: str) -> None:
-    book, method = BOTH[name]
+def test_there_is_a_recipe_for_every_published_set_that_spends_its_budget(method: Method[Any]) -> None:
     for data in NAMED_DATA:
-        config = book.find(data.name).config
+        config = method.find(data.name).config
         budget = PrivacyBudget(epsilon=1.0, delta=1e-5)
         calibrated = method.calibrate(config, PublicSlots(data.num_train), budget)
         assert calibrated.noise_multiplier == pytest.approx(3.73, rel=0.005)
         assert 0.99 < method.plan(calibrated, PublicSlots(data.num_train)).budget_at(1e-5).epsilon <= 1.0
     with pytest.raises(InputError, match="no such"):
-        book.find("no such")
+        method.find("no such")
 
 
 @both
-def test_settings_go_to_disk_and_back(name: str) -> None:
-    book, method = BOTH[name]
-    for recipe in book.recipes:
+def test_settings_go_to_disk_and_back(method: Method[Any]) -> None:
+    for recipe in method.recipes:
         assert from_json_tree(method.config, to_json_tree(recipe.config), "file") == recipe.config
 
 
 @both
-def test_digits_are_learnt_in_seconds_and_the_generators_recipe_goes_to_disk_and_back(name: str) -> None:
+def test_digits_are_learnt_in_seconds_and_the_generators_recipe_goes_to_disk_and_back(method: Method[Any]) -> None:
     """Deterministic noise at epsilon 10: the same at every run. Mean images of classes are told apart."""
-    book, method = BOTH[name]
     data = load_records("digits")
     config = method.calibrate(
-        book.find("digits").config, PublicSlots(data.train.num_records), PrivacyBudget(epsilon=10.0, delta=1e-5)
+        method.find("digits").config, PublicSlots(data.train.num_records), PrivacyBudget(epsilon=10.0, delta=1e-5)
     )
     run = method.start(config, data.train, DeterministicNoise(0), RunContext(delta=1e-5))
     for _ in run:
@@ -77,11 +71,10 @@ def test_digits_are_learnt_in_seconds_and_the_generators_recipe_goes_to_disk_and
 
 @both
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: str(spec.shape))
-def test_own_images_of_any_shape_are_drawn(name: str, spec: ImageSpec) -> None:
-    book, method = BOTH[name]
-    config = book.for_own(spec, 50).config
-    if name == "dp-merf":
-        config = dp_merf.replace(config, num_fit_steps=2, num_features=20)
+def test_own_images_of_any_shape_are_drawn(method: Method[Any], spec: ImageSpec) -> None:
+    config = method.settings_for(spec, 50)
+    if method is DP_MERF:
+        config = replace(config, num_fit_steps=2, num_features=20)
     rng = torch.Generator().manual_seed(0)
     private = RecordSet(
         name="own",

@@ -11,12 +11,12 @@ import torch
 from gossamer.data.records import RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.catalogue import BOOKS, find_book
+from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig
 from gossamer.methods.method import RunContext
-from gossamer.methods.recipe import RecipeBook
+from gossamer.methods.offered import Method
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
@@ -35,7 +35,7 @@ def spec(channels: int, length: int, classes: int) -> SeriesSpec:
 
 
 SPECS = [spec(1, 187, 5), spec(2, 24, 3), spec(12, 100, 0), spec(1, 8, 2), spec(40, 9, 2), spec(1, 2, 0)]
-each_book = pytest.mark.parametrize("book", BOOKS, ids=lambda book: book.method.name)
+each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 
 
 def short(config: Any) -> Any:
@@ -59,9 +59,9 @@ def short(config: Any) -> Any:
     return config
 
 
-def drawn_from(book: RecipeBook[Any], own: SeriesSpec) -> None:
+def drawn_from(method: Method[Any], own: SeriesSpec) -> None:
     """Train by the recipe for own series, shortened, and look at what comes out."""
-    config = short(book.for_own(own, RECORDS).config)
+    config = short(method.settings_for(own, RECORDS))
     rng = torch.Generator().manual_seed(0)
     private = RecordSet(
         name="own",
@@ -70,7 +70,7 @@ def drawn_from(book: RecipeBook[Any], own: SeriesSpec) -> None:
         y=torch.randint(0, own.num_classes, (RECORDS,), generator=rng) if own.num_classes else None,
     )
     config = replace(config, noise_multiplier=2.0)
-    run = book.method.start(config, private, DeterministicNoise(0), RunContext(delta=1e-3))
+    run = method.start(config, private, DeterministicNoise(0), RunContext(delta=1e-3))
     for _ in run:
         pass
     trained = run.trained()
@@ -78,22 +78,22 @@ def drawn_from(book: RecipeBook[Any], own: SeriesSpec) -> None:
     assert from_json_tree(GeneratorRecipe, to_json_tree(trained.recipe), "file") == trained.recipe
 
 
-@each_book
-def test_own_series_are_drawn_by_every_method(book: RecipeBook[Any]) -> None:
-    drawn_from(book, SPECS[1])
+@each_method
+def test_own_series_are_drawn_by_every_method(method: Method[Any]) -> None:
+    drawn_from(method, SPECS[1])
 
 
 @pytest.mark.parametrize("name", ["dp-merf", "dp-mixture"])
 @pytest.mark.parametrize("own", SPECS, ids=lambda own: str(own.shape))
 def test_own_series_of_any_shape_are_drawn(name: str, own: SeriesSpec) -> None:
-    drawn_from(find_book(name), own)
+    drawn_from(find_method(name), own)
 
 
 @pytest.mark.parametrize("own", SPECS, ids=lambda own: str(own.shape))
 def test_networks_for_own_series_fit_any_shape(own: SeriesSpec) -> None:
     rng = torch.Generator().manual_seed(0)
     label = torch.tensor([0, 1]) if own.num_classes else None
-    for config in (find_book(name).for_own(own, RECORDS).config for name in ("gs-wgan", "dp-cgan")):
+    for config in (find_method(name).settings_for(own, RECORDS) for name in ("gs-wgan", "dp-cgan")):
         generator = config.generator.build(own.shape, own.num_classes, config.latent.dim, rng)
         samples = generator(config.latent.draw(2, rng), label)
         assert samples.shape == (2, *own.shape)
@@ -105,25 +105,25 @@ def test_networks_for_own_series_fit_any_shape(own: SeriesSpec) -> None:
             assert network.build(view.shape(own.shape), own.num_classes, rng)(looked, label).shape == (2,)
 
 
-@each_book
-def test_settings_for_beats_go_to_disk_and_back_and_leave_the_noise_to_the_budget(book: RecipeBook[Any]) -> None:
-    for recipe in book.recipes:
+@each_method
+def test_settings_for_beats_go_to_disk_and_back_and_leave_the_noise_to_the_budget(method: Method[Any]) -> None:
+    for recipe in method.recipes:
         if recipe.name.startswith("mitdb"):
             assert recipe.shape == KAGGLE
             assert recipe.config.noise_multiplier is None
-            assert from_json_tree(book.method.config, to_json_tree(recipe.config), "file") == recipe.config
+            assert from_json_tree(method.config, to_json_tree(recipe.config), "file") == recipe.config
 
 
-@each_book
-def test_beats_in_another_layout_do_not_get_the_recipe_of_the_kaggle_layout(book: RecipeBook[Any]) -> None:
-    assert not book.has_for("mitdb", (1, 192))
-    named = [recipe for recipe in book.recipes if recipe.name.startswith("mitdb")]
-    assert book.has_for("mitdb", KAGGLE) == bool(named)
+@each_method
+def test_beats_in_another_layout_do_not_get_the_recipe_of_the_kaggle_layout(method: Method[Any]) -> None:
+    assert method.find_for("mitdb", (1, 192)) is None
+    named = [recipe for recipe in method.recipes if recipe.name.startswith("mitdb")]
+    assert (method.find_for("mitdb", KAGGLE) is not None) == bool(named)
     if named:
-        assert book.find_for("mitdb", KAGGLE) == named[0]
-        assert book.find_for("mitdb") == named[0]
+        assert method.find_for("mitdb", KAGGLE) == named[0]
+        assert method.find_for("mitdb") == named[0]
 
 
 def test_every_method_of_its_own_has_a_recipe_for_beats() -> None:
-    have = {book.method.name for book in BOOKS if book.has_for("mitdb", KAGGLE)}
+    have = {method.name for method in METHODS if method.find_for("mitdb", KAGGLE)}
     assert {"gs-wgan", "dp-cgan", "dp-merf", "dp-mixture"} <= have

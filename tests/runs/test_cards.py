@@ -21,6 +21,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.methods.gs_wgan import GS_WGAN
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
@@ -45,7 +46,7 @@ def statement() -> PrivacyStatement:
 
 @pytest.fixture
 def facts(statement: PrivacyStatement) -> CardFacts:
-    return CardFacts(statement=statement, spec=IMAGES, network="MLPGenerator", num_weights=1234)
+    return CardFacts(statement=statement, spec=IMAGES, network="MLPGenerator", num_weights=1234, paper=GS_WGAN.paper)
 
 
 def drawn_records(spec: Any, num: int = 6) -> tuple[np.ndarray, np.ndarray]:

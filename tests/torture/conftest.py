@@ -20,20 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny import every
 
-from gossamer.methods.catalogue import book_of
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.dp_mixture.training import DPMixtureConfig
-from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
-from gossamer.methods.method import RecordsExpected
-from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
-from gossamer.nn.images.merf import MERFGeneratorConfig
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
-from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
-from gossamer.nn.latents import NormalLatent
-from gossamer.nn.views import Pooled, WholeImage
+from gossamer.methods.catalogue import method_of
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.restated import slots_of
 from gossamer.privacy.statement import PrivacyStatement
@@ -45,32 +34,7 @@ from gossamer.runs.release import read_generator
 
 LIVES = Path(__file__).with_name("lives.py")
 RECORDS, DELTA, PATIENCE_S = 60, 1e-3, 120.0
-EXPECTED = RecordsExpected(shape=(1, 8, 8), num_classes=3)
-SMALL = MLPGeneratorConfig(hidden_sizes=(6,))
-SMALL_CRITIC = MLPCriticConfig(hidden_sizes=(4,))
-SMALL_GS_WGAN = GSWGANConfig(
-    num_critics=6, num_steps=13, batch_size=8, draws_per_step=4, generator=SMALL, noise_multiplier=4.0,
-    stages=tuple(
-        Stage(view=view, critic=SMALL_CRITIC, warm_start=AgainstPresentGenerator(num_updates=1))
-        for view in (Pooled(factor=2), WholeImage())
-    ),
-    critic_batch_size=3, pool_per_class=3, fork_steps=1, renewals_per_step=2, critics_at_once=4,
-)  # fmt: skip
-SMALL_MIXTURE = MixtureGeneratorConfig(num_directions=5, radius=4)
-
-TINY: dict[str, Any] = {
-    "gs-wgan": SMALL_GS_WGAN,
-    "dp-cgan": DPCGANConfig(
-        num_steps=13, expected_batch_size=6, noise_multiplier=4.0, generator=SMALL, latent=NormalLatent(dim=4),
-        discriminator=MLPDiscriminatorConfig(hidden_sizes=(5,)), synthetic_batch_size=7, generator_batch_size=6,
-    ),
-    "dp-merf": DPMERFConfig(
-        records=EXPECTED, num_features=40, squared_bandwidth=8.0, noise_multiplier=4.0,
-        generator=MERFGeneratorConfig(hidden_size=12, width=4), num_fit_steps=60, samples_per_class=4,
-    ),
-    "dp-mixture": DPMixtureConfig(records=EXPECTED, generator=SMALL_MIXTURE, noise_multiplier=4.0),
-}  # fmt: skip
-"""Settings of a few private steps for 8x8 images of three classes; stages, chunks and blocks where there are any."""
+TINY = every(lambda tiny: tiny.crashes)
 
 
 @dataclass(frozen=True)
@@ -303,7 +267,7 @@ def priced() -> Callable[[Run, int], float]:
 
         job = TrainingJob.read(RunFolder(run.path))
         statement = json.loads((run.path / "release" / "privacy.json").read_text())
-        plan = book_of(job.method).method.plan(job.method, slots_of(PrivacyStatement.from_json(statement)))
+        plan = method_of(job.method).plan(job.method, slots_of(PrivacyStatement.from_json(statement)))
         return plan.first_steps(num_steps).budget_at(job.delta).epsilon
 
     return price

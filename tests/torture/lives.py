@@ -294,7 +294,7 @@ def _tell_reference(run: Path, result: Path) -> int:
     """Train unbroken, and keep the digests of the state at each step, and of what is released at the end."""
     from gossamer.driving.job import TrainingJob
     from gossamer.mechanisms.noise import DeterministicNoise
-    from gossamer.methods.catalogue import book_of
+    from gossamer.methods.catalogue import method_of
     from gossamer.methods.method import RunContext
     from gossamer.runs.folder import RunFolder
     from gossamer.runs.key_file import read_key
@@ -303,7 +303,7 @@ def _tell_reference(run: Path, result: Path) -> int:
     key = read_key(RunFolder(run))
     loaded = job.load(key)
     context = RunContext(delta=job.delta, slots=loaded.slots, key=key)
-    training = book_of(job.method).method.start(job.method, loaded.data.train, DeterministicNoise(SEED), context)
+    training = method_of(job.method).start(job.method, loaded.data.train, DeterministicNoise(SEED), context)
     states: dict[int, list[str]] = {0: [digest(training.state_dict())]}
     for _ in training:
         states.setdefault(training.step, []).append(digest(training.state_dict()))

@@ -1,7 +1,7 @@
 """Canaries: secret bits that units of protection carry through a door, and the evidence on them in its releases.
 
-A canary is the worst that a unit may do: it pushes as hard as the clip permits, in a direction of its own, one way or
-the other as its bit says. Doors are wrapped, not replaced, so a broken door stays broken.
+A canary is the worst that a unit may do. It pushes as hard as the clip permits, in a direction of its own, with the
+sign of its bit. Doors are wrapped, not replaced, so a broken door stays broken.
 """
 
 from __future__ import annotations
@@ -142,9 +142,9 @@ class CanarySanitizer:
 class CanaryGradient:
     r"""A door of DP-SGD with tags on its records: a canary's gradient is ``C`` along its own coordinate, or nothing.
 
-    The tag is the last tensor of the door's records: `HONEST`, `ABSENT`, or the number of a canary with bit +1. y is
-    the released sum along coordinate j over C, with noise of standard deviation :math:`\sigma`. The likelihood ratio of
-    being there gains :math:`\log(1 - q + q e^{(y - 1/2) / \sigma^2})`.
+    The tag is the last tensor of the door's records: `HONEST`, `ABSENT`, or the number of a canary with bit +1. Let y
+    be the released sum along coordinate j over C, with noise of standard deviation :math:`\sigma`. The likelihood ratio
+    of being there gains :math:`\log(1 - q + q e^{(y - 1/2) / \sigma^2})`.
 
     Args:
         door: the audited door.

@@ -58,8 +58,8 @@ def audit_sums(
     noise as claimed. The statistic is :math:`\sum_i \langle x_i, a_i - b_i \rangle / \tau_i^2`, and each of its terms
     if there are several. Several slots play at once, each in coordinates that the others leave alone.
 
-    Guarantee: with a true claim and noise that is independent over coordinates, some bound exceeds its own claim with
-    a probability of at most one minus the confidence.
+    Guarantee: let the claim be true and the noise independent over coordinates. Then some bound exceeds its own claim
+    with a probability of at most one minus the confidence.
 
     Args:
         plan: the plan with the claim. People's slots have the price of records' slots: each slot plays one record.

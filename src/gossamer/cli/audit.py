@@ -28,7 +28,6 @@ from gossamer.cli.progress import progress
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.audited import audit_plan, num_canaries_for, play_training
-from gossamer.driving.estimate import estimate_cost
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import check_held_out, slots_kept
 from gossamer.errors import InputError, PrivacyError, ResourceError
@@ -159,7 +158,7 @@ def _training(asked: AuditTraining) -> int:
     spec = _spec(folder, job)
     num_canaries = num_canaries_for(job.method, spec, slots_kept(folder).to_learn_from)
     num_runs = -(-asked.num_bits // num_canaries)
-    cost = estimate_cost(job.of_method, job.method, spec, slots_kept(folder), find_device("cpu"))
+    cost = job.of_method.cost(job.method, spec, slots_kept(folder), find_device("cpu"))
     say(
         f"{num_runs} trainings with {num_canaries} canaries each, on random records: about "
         f"{num_runs * cost.seconds / 60:.1f} min"

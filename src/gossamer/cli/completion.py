@@ -47,9 +47,9 @@ class Call:
         if option.flag == "--data":
             return named_data()
         if option.flag == "--recipe" and self.words[0] == "train":
-            from gossamer.methods.catalogue import find_book
+            from gossamer.methods.catalogue import find_method
 
-            return tuple(recipe.name for recipe in find_book(self.words[1]).recipes)
+            return tuple(recipe.name for recipe in find_method(self.words[1]).recipes)
         return option.takes.words
 
 

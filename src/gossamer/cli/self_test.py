@@ -11,13 +11,13 @@ from typing import Final
 import torch
 
 from gossamer.data.images import ImageSpec
-from gossamer.driving.estimate import random_records
 from gossamer.driving.generator_file import load_generator, write_generator_file
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
-from gossamer.methods.dp_mixture.recipes import DP_MIXTURE_BOOK
+from gossamer.methods.cost import random_records
+from gossamer.methods.dp_mixture import DP_MIXTURE
 from gossamer.methods.method import RunContext
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.adjacency import Unit
@@ -86,7 +86,7 @@ def train_save_load() -> str:
         RuntimeError: other samples.
     """
     spec = ImageSpec(channels=1, height=8, width=8, class_names=("0", "1"))
-    method, config = DP_MIXTURE_BOOK.method, DP_MIXTURE_BOOK.for_own(spec, NUM_RECORDS).config
+    method, config = DP_MIXTURE, DP_MIXTURE.settings_for(spec, NUM_RECORDS)
     config = method.calibrate(config, PublicSlots(NUM_RECORDS), PrivacyBudget(epsilon=10.0, delta=1e-3))
     # These records are random, so the noise need not be secret.
     training = method.start(config, random_records(spec, NUM_RECORDS), DeterministicNoise(0), RunContext(delta=1e-3))

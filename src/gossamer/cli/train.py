@@ -19,9 +19,7 @@ from gossamer.cli.series_options import NOTHING_SAID, SeriesOptions
 from gossamer.cli.watching import Watching
 from gossamer.data.records import RecordData
 from gossamer.data.series_choice import load_chosen
-from gossamer.driving.estimate import estimate_cost
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
-from gossamer.driving.kinds_of_plans import check_shares_work, critics_and_answers
 from gossamer.driving.milestones import Milestone, find_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_folder
 from gossamer.driving.protection import describe_prospect, describe_unit, protect
@@ -31,14 +29,14 @@ from gossamer.extras import need
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
-from gossamer.methods.catalogue import BOOKS, find_book
-from gossamer.methods.method import AbstractTraining, Method, RunContext
-from gossamer.methods.recipe import RecipeBook
+from gossamer.methods.catalogue import METHODS, find_method
+from gossamer.methods.method import AbstractTraining, RunContext
+from gossamer.methods.offered import Method
 from gossamer.nn.devices import DeviceName, PrecisionName, find_device, find_precision
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.budget import PrivacyBudget, chosen_delta
 from gossamer.privacy.dealing import UnitKey
-from gossamer.privacy.priceable import accountable, check_accountable
+from gossamer.privacy.priceable import accountable, check_numbers
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement, round_up, shown_epsilon
 from gossamer.runs.config_io import from_json_tree
@@ -53,13 +51,6 @@ TUNING_NOTE = (
     "Each may be shared, and all of them with the final one, at the final epsilon. Choosing among them by a score on "
     "private data is tuning: no statement covers it."
 )
-_SUMMARIES = {
-    "dp-mixture": "Gaussians drawn from a few noisy moments: seconds, and the best scores here; begin with it",
-    "dp-merf": "a generator fitted to one noisy mean of random features: a minute or two",
-    "gs-wgan": "a GAN: many critics on disjoint shards teach one generator; minutes to hours",
-    "dp-cgan": "a GAN: one discriminator trained by DP-SGD on random samples of the records; minutes",
-}
-METHODS = {book.method.name: _SUMMARIES.get(book.method.name, "") for book in BOOKS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,15 +126,16 @@ class Train(Generic[C]):
 
 def run(arguments: Sequence[str]) -> int:
     """Train by a method."""
-    name, rest = choose(arguments, METHODS, program="train", what="method")
-    book, program = find_book(name), f"train {name}"
+    summaries = {method.name: method.summary for method in METHODS}
+    name, rest = choose(arguments, summaries, program="train", what="method")
+    method, program = find_method(name), f"train {name}"
     if {"-h", "--help"} & set(rest):
-        read_arguments(Train[book.method.config], rest, program=program, **_recipe_for_help(book, rest, program))
+        read_arguments(Train[method.config], rest, program=program, **_recipe_for_help(method, rest, program))
     choice = read_known_arguments(DataChoice, rest, program=program)
     loaded = _load(choice, _find_key(read_known_arguments(Begun, rest, program=program)))
-    config = _settings(book, choice, loaded)
-    asked = read_arguments(Train[book.method.config], rest, program=program, method=config)
-    return _train(asked, book.method, loaded)
+    config = _settings(method, choice, loaded)
+    asked = read_arguments(Train[method.config], rest, program=program, method=config)
+    return _train(asked, method, loaded)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,16 +165,16 @@ def _load(choice: DataChoice, key: UnitKey) -> Loaded:
     return Loaded(data=data, slots=slots, key=key)
 
 
-def _settings(book: RecipeBook[C], choice: DataChoice, loaded: Loaded) -> C:
+def _settings(method: Method[C], choice: DataChoice, loaded: Loaded) -> C:
     # Privacy: sizes follow from the public number of slots, never from how many there are.
     spec = loaded.data.train.spec
-    return _named_settings(book, choice, spec.shape) or book.for_own(spec, loaded.slots.to_learn_from).config
+    return _named_settings(method, choice, spec.shape) or method.settings_for(spec, loaded.slots.to_learn_from)
 
 
-def _named_settings(book: RecipeBook[C], choice: DataChoice, shape: tuple[int, ...] | None) -> C | None:
+def _named_settings(method: Method[C], choice: DataChoice, shape: tuple[int, ...] | None) -> C | None:
     if choice.recipe is not None and choice.recipe.endswith(".json"):
-        return _settings_of(book.method, Path(choice.recipe))
-    recipe = book.named(choice.recipe, choice.data, shape)
+        return _settings_of(method, Path(choice.recipe))
+    recipe = method.named(choice.recipe, choice.data, shape)
     return None if recipe is None else recipe.config
 
 
@@ -193,13 +185,13 @@ def _settings_of(method: Method[C], file: Path) -> C:
     return dataclasses.replace(settings, noise_multiplier=None)
 
 
-def _recipe_for_help(book: RecipeBook[C], rest: Sequence[str], program: str) -> dict[str, object]:
-    """Find the settings that the help shows: of the recipe that was named, else of MNIST's, if there is one."""
+def _recipe_for_help(method: Method[C], rest: Sequence[str], program: str) -> dict[str, object]:
+    """Find the settings that the help shows: of the recipe that was named, of MNIST's or of any, if there is one."""
     known = [word for word in rest if word not in ("-h", "--help")]
     choice = read_known_arguments(DataChoice, ["--data=mnist", *known], program=program)
-    config = _named_settings(book, choice, None)
-    if config is None and book.has_for("mnist"):
-        config = book.find_for("mnist").config
+    config = _named_settings(method, choice, None)
+    if config is None and method.recipes:
+        config = (method.find_for("mnist") or method.recipes[0]).config
     return {} if config is None else {"method": config}
 
 
@@ -221,10 +213,10 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:
         if milestones:
             _show_milestones(milestones)
     if asked.dry_run or asked.out is None:
-        print(estimate_cost(method, config, data.train.spec, slots, device))
+        print(method.cost(config, data.train.spec, slots, device))
         return 0
     if num_processes() > 1:
-        check_shares_work(config)
+        method.check_shares_work()
     job = _job(asked, config, delta, device, milestones)
     return follow(begin_run(asked.out, job, loaded), Watching(plain=asked.plain, tensorboard=asked.tensorboard))
 
@@ -252,9 +244,10 @@ def _job(
 
 def _with_noise(asked: Train[C], method: Method[C], slots: PublicSlots, delta: float) -> C:
     config: Any = asked.method
-    num_critics, answers = critics_and_answers(method.plan(config, slots))
     noise = config.noise_multiplier
-    check_accountable(num_critics=num_critics, answers=answers, noise_multiplier=noise, epsilon=asked.epsilon)
+    # Counts are checked whatever the noise is.
+    noisy = method.plan(dataclasses.replace(config, noise_multiplier=1.0), slots)
+    check_numbers(noisy.event, noise, asked.epsilon)
     if noise is None:
         return method.calibrate(config, slots, PrivacyBudget(epsilon=_target(asked), delta=delta))
     if asked.epsilon is not None:

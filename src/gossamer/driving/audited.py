@@ -12,15 +12,14 @@ from gossamer.auditing.mechanism import Effort, Watch, audit_answers, audit_draw
 from gossamer.auditing.one_shot import audit_sums
 from gossamer.auditing.result import AuditResult
 from gossamer.data.records import AbstractSpec
-from gossamer.driving.estimate import random_records
-from gossamer.driving.kinds_of_plans import training_share
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.plan import PoissonPlan
-from gossamer.methods.catalogue import book_of
+from gossamer.methods.catalogue import method_of
+from gossamer.methods.cost import random_records
 from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
 from gossamer.methods.method import AbstractTraining, RunContext
@@ -60,7 +59,7 @@ def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
             return min((num_slots + 1) // 2, width, MOST_CANARIES)
         case _:
             raise InputError(
-                f"{book_of(config).method.name} reads the records in releases alone (and what it trains after them "
+                f"{method_of(config).name} reads the records in releases alone (and what it trains after them "
                 "sees no record): `gossamer audit mechanism` plays all of those"
             )
 
@@ -80,7 +79,9 @@ def play_training(
     Returns:
         (m,), large speaks for +1.
     """
-    slots = PublicSlots(plan.num_slots, plan.unit, plan.source, training_share(plan))
+    slots = PublicSlots(
+        plan.num_slots, plan.unit, plan.source, plan.training_share if isinstance(plan, PoissonPlan) else 1.0
+    )
     records = random_records(spec, max(canaries.num, slots.to_learn_from))
     # The generator is thrown away: the statement, and so delta, says nothing.
     context, noise = RunContext(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()

@@ -10,7 +10,6 @@ from typing import Any
 
 from gossamer.driving.interruption import Interruption
 from gossamer.driving.job import IN_MEMORY
-from gossamer.driving.kinds_of_plans import check_shares_work, share_of_work, stops_of
 from gossamer.driving.listener import AbstractListener
 from gossamer.driving.milestones import describe_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_all
@@ -99,7 +98,7 @@ class _Drive:
         self._ledger = LedgerFile(
             folder.ledger_file,
             num_planned_steps=job.num_steps(run.loaded.slots),
-            stops=stops_of(job.method, run.plan),
+            stops=job.of_method.stops(job.method, run.loaded.slots),
             marks=job.save_at_steps,
         )
         lost = self._lost_steps(0 if state is None else int(state["step"]))
@@ -204,7 +203,6 @@ def _share_warm_start(run: Run, training: AbstractTraining, listener: AbstractLi
     Raises:
         InputError: a method that has nothing to share out.
     """
-    check_shares_work(run.job.method)
-    for report in share_of_work(training, process_number(), num_processes()):
-        listener.note(f"process {process_number()}: critics up to {report.num_ready} of {report.num_critics} ready")
+    for done in run.job.of_method.share(training, process_number(), num_processes()):
+        listener.note(f"process {process_number()}: {done.part} up to {done.num_done} of {done.num_all} ready")
     wait_for_all()

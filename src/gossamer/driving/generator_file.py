@@ -1,4 +1,4 @@
-"""A generator as one file that may be shared: written, and read back with every suspicion."""
+"""A generator as one file that may be shared: written, and read back with checks against damage and malice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load_generator(path: Path) -> TrainedGenerator:
         path: as for `load`.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: there is no file, or it is damaged.
     """
     file = find_generator(path)
     weights, recipe, statement = read_generator(file)
@@ -57,7 +57,7 @@ def _check_weights(file: Path, weights: dict[str, torch.Tensor]) -> None:
     for weight in weights.values():
         if weight.dtype not in _WEIGHT_TYPES:
             raise InputError(f"{file}: a weight is of type {weight.dtype}; fetch the file again")
-        # A part at a time: a file may be mapped into memory that is less than it claims.
+        # A part at a time: a mapped file may be larger than the memory.
         if not all(bool(part.isfinite().all()) for part in weight.flatten().split(2**22)):
             raise InputError(f"{file}: a weight is not a finite number; fetch the file again")
 

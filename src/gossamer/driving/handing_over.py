@@ -11,6 +11,7 @@ from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.extras import from_extra
+from gossamer.methods.catalogue import names_of
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.reports.grid import image_grid, save_png
 from gossamer.runs.cards import CardFacts
@@ -23,13 +24,14 @@ WFDB_ENDING = ".wfdb"
 
 def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts:
     """Gather the facts for the cards of a generator, and of the records drawn from it."""
-    return CardFacts(
+    facts = CardFacts(
         statement=trained.statement,
         spec=trained.recipe.spec,
         network=type(trained.recipe.network).__name__.removesuffix("Config"),
         num_weights=sum(weight.numel() for weight in trained.weights.values()),
         source=source,
     )
+    return dataclasses.replace(facts, paper=names_of(facts.method).paper)
 
 
 def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int) -> None:

@@ -7,7 +7,7 @@ import itertools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 from gossamer.data.catalogue import is_named
 from gossamer.data.records import RecordData, RecordSet
@@ -16,14 +16,15 @@ from gossamer.driving.protection import protect
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.plan import AbstractPlan
-from gossamer.methods.catalogue import MethodConfig, book_of
-from gossamer.methods.method import AbstractTraining, Method, RunContext
+from gossamer.methods.catalogue import method_of, settings_types
+from gossamer.methods.method import AbstractTraining, RunContext
+from gossamer.methods.offered import Method
 from gossamer.nn.devices import DeviceName, PrecisionName
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.priceable import accountable
 from gossamer.privacy.slots import PublicSlots
-from gossamer.runs.config_io import from_json_tree, to_json_tree
+from gossamer.runs.config_io import OneOf, from_json_tree, to_json_tree
 from gossamer.runs.files import read_json, write_json
 from gossamer.runs.folder import RunFolder
 
@@ -74,7 +75,7 @@ class TrainingJob:
     delta: float
     device: DeviceName
     precision: PrecisionName
-    method: MethodConfig
+    method: Annotated[Any, OneOf(settings_types)]
     unit: UnitName = "record"
     num_people: int | None = None
     num_records: int | None = None
@@ -108,7 +109,7 @@ class TrainingJob:
     @property
     def of_method(self) -> Method[Any]:
         """The method that the settings are of."""
-        return book_of(self.method).method
+        return method_of(self.method)
 
     def plan(self, slots: PublicSlots) -> AbstractPlan:
         """Return sampling, noise and price of the run, for its public number of slots."""
@@ -144,7 +145,7 @@ class TrainingJob:
 def settings_digest(job: TrainingJob) -> str:
     """Return the SHA-256 of all that the statement depends on: settings, delta, and the steps fixed for saving."""
     # Read back once, so that a 6 that becomes 6.0 on its way through the file is no change.
-    method = from_json_tree(MethodConfig, to_json_tree(job.method), "settings")
+    method = from_json_tree(type(job.method), to_json_tree(job.method), "settings")
     tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
     # Privacy: steps chosen in mid-run may have been chosen by looking. Absent where none is, as runs began before.
     tree |= {"save_at_steps": list(job.save_at_steps)} if job.save_at_steps else {}

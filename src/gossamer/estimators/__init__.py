@@ -1,4 +1,4 @@
-"""Fit and sample, for people in a hurry: every method after the habit of scikit-learn, in numpy's terms."""
+"""Fit and sample in few lines: every method after the habit of scikit-learn, in numpy's terms."""
 
 from gossamer.driving.generator_file import load_generator, write_generator_file
 from gossamer.estimators.estimator import AbstractEstimator

@@ -26,7 +26,7 @@ from gossamer.estimators.records import Array, Source, read_source, whole
 from gossamer.estimators.released import ReleasedGenerator
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.method import AbstractTraining, Progress, RunContext
-from gossamer.methods.recipe import RecipeBook
+from gossamer.methods.offered import Method
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.nn.devices import DeviceName, find_device
 from gossamer.privacy.adjacency import Unit, UnitName
@@ -46,26 +46,27 @@ class AbstractEstimator(abc.ABC):
     """A method by fit and sample: a generator of images or time series within a privacy budget.
 
     Guarantee:
-        What `sample`, `statement`, `released` and `save` give is (epsilon, delta)-differentially private, in the sense
-        and on the assumptions that `statement` writes out. Each further `fit` or `start` on the same records is a
-        release of its own: epsilons and deltas add up. Those of this object are declared as earlier runs by itself,
-        whatever they learnt from; `num_tuning_runs` declares those of others.
+        The results of `sample`, `statement`, `released` and `save` are (epsilon, delta)-differentially private, in the
+        sense and on the assumptions that `statement` writes out. Each further `fit` or `start` on the same records is a
+        release of its own: epsilons and deltas add up. The object declares its own earlier runs by itself, on any
+        records. `num_tuning_runs` declares those of others.
 
     Args:
-        epsilon: privacy budget, above 0; the noise follows from it.
-        delta: below one over the number of slots; default: the largest power of ten at or below 1/(10 N).
-        recipe: name of the settings to start from, ``mnist-cpu`` for instance; default: by name or size of the data.
-        unit: whom to protect: "record", or "person" with all records of that person; `fit` is then told whose they are.
-        num_people: public number of people, at most, a part held out included; default: the published one, or as many
-            as the data names, and then one replaced by another is what is covered, not one who comes or leaves.
-        num_records: public number of records, at most; default: likewise. Say a number that you would know without
-            the data, and what is covered is wider.
-        device: where to compute; auto takes a GPU when there is one.
-        seed: public; initial weights and latents follow from it, the noise and who is in which shard never: two fits
-            differ.
-        num_classes: public number of classes of your own labelled data; 10 is assumed when it is left out, since
-            reading it from private labels would give something away.
-        num_tuning_runs: earlier runs on the same records, to declare in the statement; their epsilon adds to this one.
+        epsilon: privacy budget, above 0. The noise follows from it.
+        delta: below one over the number of slots. Default: the largest power of ten at or below 1/(10 N).
+        recipe: name of the settings to start from, ``mnist-cpu`` for instance. Default: by name or size of the data.
+        unit: of protection: "record", or "person" with all records of that person. `fit` then needs the person of each
+            record.
+        num_people: public upper bound on the number of people, a part held out included. Default: the published number,
+            or else the number of people in the data. A number from the data covers one person replaced by another, and
+            not one who comes or leaves.
+        num_records: public upper bound on the number of records. Default: likewise. A number that you would know
+            without the data makes the claim wider.
+        device: to compute on. auto takes a GPU if there is one.
+        seed: public. Initial weights and latents follow from it, noise and shards never: two fits differ.
+        num_classes: public number of classes of your own labelled data. 10 is assumed if it is left out, since reading
+            it from private labels would reveal something.
+        num_tuning_runs: earlier runs on the same records, to declare in the statement. Their epsilons add to this one.
         settings: fields of the method's configuration in place of the recipe's, ``num_steps=2000`` for instance.
 
     Raises:
@@ -73,8 +74,8 @@ class AbstractEstimator(abc.ABC):
         PrivacyError: a delta outside (0, 1).
     """
 
-    book: ClassVar[RecipeBook[Any]]
-    """The method with its recipes, which ``model.book.recipes`` lists."""
+    method: ClassVar[Method[Any]]
+    """The method. ``model.method.recipes`` lists its recipes."""
 
     def __init__(
         self,
@@ -96,11 +97,11 @@ class AbstractEstimator(abc.ABC):
             None if value is None else whole(name, value) for name, value in numbers.items()
         )
         self.num_tuning_runs = whole("num_tuning_runs", settings.pop("num_tuning_runs", 0))
-        # A budget that no delta spoils, so that epsilon is refused here and not after the data were read.
+        # A budget with a delta that is always valid, so that epsilon is refused here and not after the data were read.
         PrivacyBudget(epsilon=epsilon, delta=0.5 if delta is None else delta)
         self._check_settings(settings)
         if recipe is not None:
-            self.book.find(recipe)
+            self.method.find(recipe)
         if self.num_classes is not None:
             check_num_classes(self.num_classes)
         if self.num_tuning_runs < 0:
@@ -127,31 +128,32 @@ class AbstractEstimator(abc.ABC):
     ) -> Self:
         """Learn a generator from private records.
 
-        It takes as many threads as torch is set to (`torch.set_num_threads`). Without ``run`` it writes nothing to the
-        disk. With it a run folder is written as ``gossamer train`` writes one, with key, ledger, checkpoints and
-        release. Called again with the same folder, settings and records, it goes on where it was interrupted. Steps
-        lost in a crash stay paid for. A run that has ended gives its generator again, and nothing is spent.
+        The training takes as many threads as torch is set to (`torch.set_num_threads`). Without ``run`` nothing is
+        written to the disk. With ``run`` a run folder is written as ``gossamer train`` writes one, with key, ledger,
+        checkpoints and release. Called again with the same folder, settings and records, the run goes on from its
+        interruption. Steps lost in a crash stay paid for. A run that has ended gives its generator again, and nothing
+        is spent.
 
         Args:
-            x: images (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8; or
-                what `as_images`, `as_series`, `load_series` or `load_records` returned, time series among them; or a
+            x: images (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8. Or
+                records from `as_images`, `as_series`, `load_series` or `load_records`, time series among them. Or a
                 name or path that `load_records` knows.
-            y: integer labels (records,) beside an array; None for images without classes.
-            people: numbers or text (records,) beside an array: any name of whom a record is of.
+            y: integer labels (records,) beside an array. None for images without classes.
+            people: numbers or text (records,) beside an array: any name of the person of a record.
             run: folder to write the run into, or to go on in. It holds private things.
-            progress: called with how far the training is, now and then; it is told nothing private.
+            progress: called now and then with the progress of the training, and told nothing private.
 
         Returns:
             The estimator itself.
 
         Raises:
-            InputError: records or labels that break a rule, people that nobody names, fewer of them than the settings
-                need, settings that do not fit, or a training that diverged. Or a run began with other settings or
-                other records.
+            InputError: records or labels that break a rule, or too few for the settings. Or records without people
+                though people are to be protected. Or settings that do not fit, or a training that diverged. Or a run
+                began with other settings or other records.
             PrivacyError: delta is one over the number of records or people, or more. Or the run is a copy, or was
                 changed.
             ResourceError: the run cannot be written, or another process works on it.
-            KeyboardInterrupt: interrupted. A run has kept the steps that were paid for.
+            KeyboardInterrupt: the training was interrupted. A run has kept the steps that were paid for.
         """
         if run is not None:
             trained = self._fit_in(RunFolder(Path(run)), x, y, people, progress)
@@ -166,13 +168,13 @@ class AbstractEstimator(abc.ABC):
         return self
 
     def start(self, x: Source, y: Array | None = None, people: Array | None = None) -> AbstractTraining:
-        """Start a training for a loop of your own, in place of `fit`; the estimator itself learns nothing by it.
+        """Start a training for a loop of your own, in place of `fit`. The estimator itself learns nothing by it.
 
-        Its `statement` is priced already, while nothing is spent before the first step of the loop. Iterate over it to
-        the end, and make ``ReleasedGenerator(trained=training.trained())``.
+        The training's `statement` is priced already, while nothing is spent before the first step of the loop. Iterate
+        over the training to the end, and make ``ReleasedGenerator(trained=training.trained())``.
 
-        Guarantee: what `trained` returns has the privacy that `statement` says. The training itself is private, and
-        so may be the reports that it yields: they can hold losses on private records.
+        Guarantee: the generator that `trained` returns has the privacy that `statement` says. The training itself is
+        private, and so may be the reports that it yields: they can hold losses on private records.
 
         Args:
             x: as for `fit`.
@@ -191,10 +193,10 @@ class AbstractEstimator(abc.ABC):
             key=loaded.key,
             device=self.device,
             public_notes=loaded.data.public_notes,
-            # Privacy: whatever this object has learnt from before may have been the same records.
+            # Privacy: earlier runs of this object may have learnt from the same records.
             num_tuning_runs=self.num_tuning_runs + self._num_started,
         )
-        training = start_training(self.book.method, config, loaded.data.train, KeyedNoise(), context)
+        training = start_training(self.method, config, loaded.data.train, KeyedNoise(), context)
         self._num_started += 1
         return training
 
@@ -211,7 +213,7 @@ class AbstractEstimator(abc.ABC):
             raise InputError("fit works in one process: start it without torchrun, or share the work by gossamer train")
         is_begun = folder.config_file.is_file()
         loaded = self._load(x, y, people, read_key(folder) if is_begun else UnitKey.drawn())
-        # Privacy: whatever this object has learnt from before may have been the same records.
+        # Privacy: earlier runs of this object may have learnt from the same records.
         num_tuning_runs = self.num_tuning_runs + (0 if is_begun else self._num_started)
         job = self._job(x, loaded, num_tuning_runs)
         if is_begun:
@@ -253,32 +255,32 @@ class AbstractEstimator(abc.ABC):
         delta = chosen_delta(self.delta, slots.number)
         config = self._config(x, loaded.data.train.spec, slots.to_learn_from)
         with accountable():
-            return self.book.method.calibrate(config, slots, PrivacyBudget(epsilon=self.epsilon, delta=delta)), delta
+            return self.method.calibrate(config, slots, PrivacyBudget(epsilon=self.epsilon, delta=delta)), delta
 
     def _config(self, x: Source, spec: AbstractSpec, num_slots: int) -> Any:
         """Return the recipe with the settings in place, every one of its own type."""
-        named = self.book.named(self.recipe, x if isinstance(x, str) else "", spec.shape)
-        recipe = named or self.book.for_own(spec, num_slots)
+        named = self.method.named(self.recipe, x if isinstance(x, str) else "", spec.shape)
+        usual = self.method.settings_for(spec, num_slots) if named is None else named.config
         changes = {"seed": self.seed} | self.settings
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in changes.items()}
         try:
-            config = replace(recipe.config, **plain)
+            config = replace(usual, **plain)
         except TypeError as error:
             raise InputError(f"{type(self).__name__}: a setting is of the wrong type ({error})") from None
-        return from_json_tree(self.book.method.config, to_json_tree(config), type(self).__name__)
+        return from_json_tree(self.method.config, to_json_tree(config), type(self).__name__)
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
         name = type(self).__name__
         if "noise_multiplier" in settings:
             raise InputError("noise_multiplier follows from epsilon here: leave it out")
-        known = {field.name for field in fields(self.book.method.config)} - {"noise_multiplier", "seed"}
+        known = {field.name for field in fields(self.method.config)} - {"noise_multiplier", "seed"}
         for setting in settings:
             if setting not in known:
                 raise InputError(f"{name} has no setting {setting!r}; the settings are {', '.join(sorted(known))}")
 
     @property
     def released(self) -> ReleasedGenerator:
-        """The generator alone: the only thing here that may be shared.
+        """Generator alone, the only part of this object that may be shared.
 
         Raises:
             InputError: nothing was fitted yet.
@@ -289,17 +291,17 @@ class AbstractEstimator(abc.ABC):
 
     @property
     def statement(self) -> PrivacyStatement:
-        """As `ReleasedGenerator.statement`."""
+        """Statement of the generator, as `ReleasedGenerator.statement`."""
         return self.released.statement
 
     def sample(
         self, num_samples: int, labels: np.ndarray | None = None, *, seed: int = 0
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """As `ReleasedGenerator.sample`."""
+        """Draw synthetic records, as `ReleasedGenerator.sample`."""
         return self.released.sample(num_samples, labels, seed=seed)
 
     def save(self, path: str | Path) -> Path:
-        """As `ReleasedGenerator.save`."""
+        """Write the generator to a file, as `ReleasedGenerator.save`."""
         return self.released.save(path)
 
     def __repr__(self) -> str:
@@ -309,16 +311,16 @@ class AbstractEstimator(abc.ABC):
 
 
 class _Caller(AbstractListener):
-    """The caller of `fit`, told how far it is, and notes by logging."""
+    """Listener that tells the caller of `fit` the progress, and logs notes."""
 
     def __init__(self, progress: Callable[[Progress], None] | None) -> None:
         self._progress = progress
 
     def note(self, line: str) -> None:
-        """Log it."""
+        """Log the line."""
         _LOG.warning(line)
 
     def hear(self, training: AbstractTraining, report: Any) -> None:
-        """Tell how far it is."""
+        """Tell the caller the progress."""
         if self._progress is not None:
             self._progress(training.progress(report))

@@ -1,12 +1,12 @@
-"""The methods as estimators: one class each, and nothing in it but the book of its method."""
+"""The methods as estimators: a class each, with nothing in it but its method."""
 
 from __future__ import annotations
 
 from gossamer.estimators.estimator import AbstractEstimator
-from gossamer.methods.dp_cgan.recipes import DP_CGAN_BOOK
-from gossamer.methods.dp_merf.recipes import DP_MERF_BOOK
-from gossamer.methods.dp_mixture.recipes import DP_MIXTURE_BOOK
-from gossamer.methods.gs_wgan.recipes import GS_WGAN_BOOK
+from gossamer.methods.dp_cgan import DP_CGAN
+from gossamer.methods.dp_merf import DP_MERF
+from gossamer.methods.dp_mixture import DP_MIXTURE
+from gossamer.methods.gs_wgan import GS_WGAN
 
 
 class GSWGAN(AbstractEstimator):
@@ -15,8 +15,8 @@ class GSWGAN(AbstractEstimator):
     Minutes on two cores. Settings are the fields of `GSWGANConfig`. All other arguments are
     those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
-    also added or removed.
+    Guarantee: as `AbstractEstimator`, for one record (or person) replaced. If their number was given or published, also
+    for one added or removed.
 
     References: Chen, Orekondy, Fritz, "GS-WGAN", NeurIPS 2020.
 
@@ -28,7 +28,7 @@ class GSWGAN(AbstractEstimator):
         ((5, 1, 8, 8), [0, 1, 2, 3, 4], True)
     """
 
-    book = GS_WGAN_BOOK
+    method = GS_WGAN
 
 
 class DPCGAN(AbstractEstimator):
@@ -37,9 +37,9 @@ class DPCGAN(AbstractEstimator):
     Minutes on two cores. Settings are the fields of `DPCGANConfig`. All other arguments are
     those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) added or removed where their number was given or
-    published, one replaced where it was counted. In the first case its epsilon does not compare one to one with that of
-    the other methods, which bear a replacement too.
+    Guarantee: as `AbstractEstimator`. It covers one record (or person) added or removed if their number was given or
+    published, and one replaced if it was counted. In the first case the epsilon does not compare one to one with that
+    of the other methods, which also cover a replacement.
 
     References: Torkzadehmahani, Kairouz, Paten, "DP-CGAN", CVPR workshops 2019.
 
@@ -48,7 +48,7 @@ class DPCGAN(AbstractEstimator):
         DPCGAN(epsilon=1), has learnt nothing yet
     """
 
-    book = DP_CGAN_BOOK
+    method = DP_CGAN
 
 
 class DPMERF(AbstractEstimator):
@@ -57,8 +57,8 @@ class DPMERF(AbstractEstimator):
     A minute or two on one core. Settings are the fields of `DPMERFConfig`. All other arguments are
     those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
-    also added or removed.
+    Guarantee: as `AbstractEstimator`, for one record (or person) replaced. If their number was given or published, also
+    for one added or removed.
 
     References: Harder, Adamczewski, Park, "DP-MERF", AISTATS 2021.
 
@@ -67,7 +67,7 @@ class DPMERF(AbstractEstimator):
         DPMERF(epsilon=1), has learnt nothing yet
     """
 
-    book = DP_MERF_BOOK
+    method = DP_MERF
 
 
 class DPMixture(AbstractEstimator):
@@ -76,8 +76,8 @@ class DPMixture(AbstractEstimator):
     Seconds on one core. Settings are the fields of `DPMixtureConfig`. All other arguments are
     those of `AbstractEstimator`.
 
-    Guarantee: as `AbstractEstimator`; one record (or person) replaced, and where their number was given or published
-    also added or removed.
+    Guarantee: as `AbstractEstimator`, for one record (or person) replaced. If their number was given or published, also
+    for one added or removed.
 
     Example:
         >>> model = DPMixture(epsilon=1.0).fit("beats")
@@ -86,4 +86,4 @@ class DPMixture(AbstractEstimator):
         ((6, 1, 96), [0, 1, 2, 0, 1, 2], True)
     """
 
-    book = DP_MIXTURE_BOOK
+    method = DP_MIXTURE

@@ -1,4 +1,4 @@
-"""Records from what people have in Python: arrays of images or of series, tables, paths and names."""
+"""Records from objects in Python: arrays of images or of series, tables, paths and names."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from gossamer.privacy.dealing import UnitKey
 Array = np.ndarray | torch.Tensor
 """Values, labels or names of people, a row each."""
 Source = Array | RecordSet | RecordData | str | Path
-"""What can be learnt from."""
+"""Sources of records that `fit` takes."""
 Bounds = float | Sequence[float] | None
-"""A public bound of the values: one for all channels, one each, or nothing said."""
+"""A public bound of the values: one for all channels, one each, or None if there is none."""
 
 _PLAIN = "save or convert them as plain numbers first"
 
@@ -42,16 +42,16 @@ def as_images(
     num_classes: int | None = None,
     class_names: Sequence[str] = (),
 ) -> RecordData:
-    """Images in memory as records. `fit` does this by itself with an array.
+    """Return images in memory as records. `fit` does this by itself with an array.
 
-    Guarantee: shape, classes, and whether there are labels, are public; the number of classes is never read from the
-    labels. The arrays are copied: what happens to them later reaches no record.
+    Guarantee: shape, classes, and the presence of labels are public. The number of classes is never read from the
+    labels. The arrays are copied: later changes to them reach no record.
 
     Args:
         x: (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8.
-        y: integer labels (records,); None for images without classes.
-        people: numbers or text (records,): any name of whom a record is of.
-        num_classes: public number of classes; 10 is assumed for labels without number or names.
+        y: integer labels (records,). None for images without classes.
+        people: numbers or text (records,): any name of the person of a record.
+        num_classes: public number of classes. 10 is assumed for labels without number or names.
         class_names: public names of the classes, in the order of the labels.
 
     Returns:
@@ -85,28 +85,28 @@ def as_series(
     num_classes: int | None = None,
     class_names: Sequence[str] = (),
 ) -> RecordData:
-    """Time series in memory as records, for `fit`, which would take a bare array for images.
+    """Return time series in memory as records for `fit`, which would take a bare array for images.
 
     Guarantee: shape, classes, bounds, rate and names are public, and none is computed from the values. Take the bounds
-    from the device, or from what is possible: the smallest and largest value in the data are somebody's.
+    from the device, or from possible values: the smallest and largest value in the data belong to a person.
 
     Args:
-        x: (records, channels, time) or (records, time), numbers in their own units; what lies outside the bounds is
+        x: (records, channels, time) or (records, time), numbers in their own units. Values outside the bounds are
             clipped.
-        y: integer labels (records,); None for series without classes.
-        people: numbers or text (records,): any name of whom a record is of.
-        low: public lower bound of the values; without bounds they must lie in [0, 1].
+        y: integer labels (records,). None for series without classes.
+        people: numbers or text (records,): any name of the person of a record.
+        low: public lower bound of the values. Without bounds the values must lie in [0, 1].
         high: public upper bound.
         sample_rate: samples a second, Hz.
         channel_names: public names of the channels.
-        num_classes: public number of classes; 10 is assumed for labels without number or names.
+        num_classes: public number of classes. 10 is assumed for labels without number or names.
         class_names: public names of the classes, in the order of the labels.
 
     Returns:
         The records, without a test set.
 
     Raises:
-        InputError: naming the place of what breaks a rule, never the value.
+        InputError: naming the place of the value that breaks a rule, never the value.
 
     Example:
         >>> beats = as_series(np.zeros((30, 2, 50)), low=-2.0, high=3.0, sample_rate=125.0)
@@ -149,32 +149,32 @@ def load_series(
 ) -> RecordData:
     """Read a user's own time series from a CSV, Parquet or NPZ file, with the words of ``gossamer train``.
 
-    A row of a wide table is a series; of a long one, with a series and a time column, one time of one series. WFDB
-    recordings and published sets are read by `load_records`.
+    A row of a wide table is a series. A row of a long table, with a series and a time column, is one time of one
+    series. WFDB recordings and published sets are read by `load_records`.
 
-    Guarantee: all of these are public, and none is computed from the records.
+    Guarantee: all arguments but the key are public, and none is computed from the records.
 
     Args:
         path: the file.
-        low: lower bound of the values, one for all channels or one each; without bounds they must lie in [0, 1].
+        low: lower bound of the values, one for all channels or one each. Without bounds the values must lie in [0, 1].
         high: upper bound.
-        length: samples of a series; a long table needs it.
+        length: samples of a series. A long table needs it.
         sample_rate: samples a second, Hz.
         class_column: column of the class.
         person_column: column that names the person.
-        series_column: of a long table: which series a row belongs to.
-        time_column: of a long table: rising within a series.
-        value_columns: columns of the values; default: all without another meaning.
+        series_column: of a long table, the series of a row.
+        time_column: of a long table, rising within a series.
+        value_columns: columns of the values. Default: all without another meaning.
         channel_names: names of the channels.
         class_names: names of the classes, in the order of the labels.
-        num_classes: number of classes without names; 10 is assumed where nothing is said.
+        num_classes: number of classes without names. 10 is assumed if none is given.
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them.
-        split: which series are held out for testing: `RandomSplit` or `PeopleSplit` of `gossamer.data.splits`, each
+        split: rule for the series held out for testing: `RandomSplit` or `PeopleSplit` of `gossamer.data.splits`, each
             record or person by itself.
-        key: secret, by which a split holds some out: the same ones with the same key; None for a new one.
+        key: secret, and decides which series a split holds out: the same ones with the same key. None for a new key.
 
     Raises:
-        InputError: naming file, column and row of what breaks a rule; never a value.
+        InputError: naming file, column and row of the cell that breaks a rule, never a value.
     """
     choice = SeriesChoice(
         series_column=series_column,
@@ -203,10 +203,10 @@ def read_source(
     unit: Unit = Unit.RECORD,
     key: UnitKey | None = None,
 ) -> RecordData:
-    """Read what `fit` was given as records, divided as suits the unit of protection if a name leaves that open.
+    """Return the source of `fit` as records, divided as suits the unit of protection if a name leaves that open.
 
     Raises:
-        InputError: of no kind that is known, or something beside it that it brings itself.
+        InputError: a source of no known kind, or arguments beside it that the source brings itself.
     """
     if isinstance(x, np.ndarray | torch.Tensor):
         return as_images(x, y, people, num_classes=num_classes)
@@ -225,10 +225,10 @@ def read_source(
 
 
 def whole(name: str, value: int) -> int:
-    """A whole number of Python, from one of Python or numpy.
+    """Return a whole number of Python, from one of Python or numpy.
 
     Raises:
-        InputError: it is none.
+        InputError: the value is none.
     """
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
         raise InputError(f"{name} must be a whole number, not {type(value).__name__}")
@@ -236,7 +236,7 @@ def whole(name: str, value: int) -> int:
 
 
 def integers(values: Array, name: str) -> np.ndarray:
-    """Whole numbers (records,) as an int64 copy.
+    """Return whole numbers (records,) as an int64 copy.
 
     Raises:
         InputError: of another kind or shape.
@@ -258,7 +258,7 @@ def _labels(y: Array | None) -> torch.Tensor | None:
 def _classes(
     has_labels: bool, num_classes: int | None, names: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the classes of images, and a sentence on where their number comes from."""
+    """Return names of the classes of images, and a sentence on the origin of their number."""
     if not has_labels:
         if names or num_classes is not None:
             raise InputError("num_classes or class_names were given but no labels y: hand over y, or leave them out")
@@ -271,7 +271,7 @@ def _classes(
         check_num_classes(num_classes)
         note = f"The number of classes, {num_classes}, was given by the user."
         return tuple(map(str, range(num_classes))), (note,)
-    # Privacy: a constant; the largest private label must not decide a public shape.
+    # Privacy: a constant, since the largest private label must not decide a public shape.
     note = (
         f"The number of classes was not given: the public default of {DEFAULT_NUM_CLASSES} (labels 0 to "
         f"{DEFAULT_NUM_CLASSES - 1}) was assumed, whatever the labels are; num_classes changes it."
@@ -280,7 +280,7 @@ def _classes(
 
 
 def _pixels(x: np.ndarray) -> torch.Tensor:
-    """Images as float32 (records, channels, height, width); the range is checked by `RecordSet`."""
+    """Return images as float32 (records, channels, height, width). `RecordSet` checks the range."""
     if x.dtype != np.uint8 and x.dtype not in (np.float16, np.float32, np.float64):
         raise InputError(f"x has dtype {x.dtype}: it must be float16, float32 or float64 in [0, 1], or uint8")
     if x.ndim not in (3, 4):
@@ -295,12 +295,12 @@ def _pixels(x: np.ndarray) -> torch.Tensor:
     check_sides("x (are these time series? hand over as_series(x, ...))", images.shape[2], images.shape[3])
     check_num_values("x", math.prod(images.shape))
     scale = 255 if x.dtype == np.uint8 else 1
-    # A copy: what the caller does to the array later must not reach the records.
+    # A copy: later changes of the caller's array must not reach the records.
     return torch.from_numpy(np.divide(images, scale, dtype=np.float32))
 
 
 def _values(x: np.ndarray) -> np.ndarray:
-    """Series as (records, channels, time), in their own units."""
+    """Return series as (records, channels, time), in their own units."""
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiu":
         kind = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
         raise InputError(f"x is {kind}: series are a numpy array of numbers; {_PLAIN}")
@@ -334,7 +334,7 @@ def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
 
 
 def _of_whom(people: Array | None) -> dict[str, Any]:
-    """Which person a record is of, as a `RecordSet` takes it: names by the rule of all readers."""
+    """Return the people of records, as a `RecordSet` takes them, with names by the rule of all readers."""
     if people is None:
         return {}
     names = np.asarray(_numpy(people))

@@ -1,4 +1,4 @@
-"""A generator that may be shared, in numpy's terms: what `fit` leaves behind and `load` reads."""
+"""A generator that may be shared, in numpy's terms: the result of `fit`, and of `load` from a file."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReleasedGenerator:
-    """A generator that may be shared, with its statement: what `fit` leaves behind and `load` reads.
+    """A generator that may be shared, with its statement: the result of `fit`, and of `load` from a file.
 
-    Guarantee: it holds no record, no critic and no path to one. Sampling is post-processing and costs nothing more,
-    whatever is drawn, however often, and whatever it is made into.
+    Guarantee: the object holds no record, no critic and no path to one. Sampling is post-processing: any number of
+    samples, and anything made of them, costs nothing more.
 
-    Every way to draw takes a number, labels or None for all classes in turn, and a seed; the same three give the same
-    records, on the same machine with the same number of threads to the last bit.
+    Every way to draw takes a number, labels or None for all classes in turn, and a seed. The same three give the same
+    records. On the same machine with the same number of threads records are equal to the last bit.
 
     Args:
-        trained: generator and statement, in torch's terms; a training's own `trained()`.
+        trained: generator and statement, in torch's terms, such as a training's own `trained()`.
     """
 
     trained: TrainedGenerator
 
     @property
     def statement(self) -> PrivacyStatement:
-        """What is claimed, for whom, and under which assumptions."""
+        """Privacy statement: the claim, its unit of protection, and its assumptions."""
         return self.trained.statement
 
     @property
@@ -57,13 +57,13 @@ class ReleasedGenerator:
         """Draw synthetic records.
 
         Args:
-            num_samples: how many, at least 1.
+            num_samples: number of records, at least 1.
             labels: integers (num_samples,), or None for all classes in turn.
             seed: the same seed gives the same records.
 
         Returns:
             Images float32 (num_samples, channels, height, width) in [0, 1], or series float32 (num_samples, channels,
-            time) in their own units; and labels int64 (num_samples,), None for a generator without classes.
+            time) in their own units. Labels are int64 (num_samples,), None for a generator without classes.
 
         Raises:
             InputError: a number below 1, or labels of another length, of another kind or outside the classes.
@@ -72,47 +72,47 @@ class ReleasedGenerator:
         return in_own_units(x, self.spec) if isinstance(self.spec, SeriesSpec) else x, y
 
     def uneven_labels(self, num_samples: int, *, evenness: float = 0.5, seed: int = 0) -> np.ndarray:
-        """Labels to draw, between the released shares of the classes (evenness 0) and all classes alike (1).
+        """Choose labels to draw, between the released shares of the classes (evenness 0) and equal shares (1).
 
         Raises:
-            InputError: a number out of range, or a generator whose method released no shares.
+            InputError: a number out of range, or a generator of a method that released no shares.
         """
         return self.trained.uneven_labels(num_samples, evenness=evenness, seed=seed).numpy()
 
     def to_dataset(self, num_samples: int, labels: np.ndarray | None = None, *, seed: int = 0) -> SyntheticDataset:
-        """Records drawn as `sample` draws them, as a data set for `torch.utils.data.DataLoader`."""
+        """Draw records as `sample` does, as a data set for `torch.utils.data.DataLoader`."""
         x, y = self.sample(num_samples, labels, seed=seed)
         drawn = None if y is None else torch.from_numpy(y)
         return SyntheticDataset(x=torch.from_numpy(x), y=drawn, class_names=self.spec.class_names)
 
     def to_frame(self, num_samples: int, labels: np.ndarray | None = None, *, seed: int = 0) -> pandas.DataFrame:
-        """Records drawn as `sample` draws them, as a table of pandas: a row each, its values side by side.
+        """Draw records as `sample` does, as a table of pandas: a row for each record, with its values side by side.
 
         Columns are ``pixel_ROW_COLUMN``, of colour images ``red_0_0`` and so on, of series ``t0`` or ``CHANNEL_t0``,
-        as in the tables of ``gossamer sample``; the last is ``class``, by name, where there are classes.
+        as in the tables of ``gossamer sample``. The last is ``class``, by name, if there are classes.
 
         Raises:
-            InputError: as `sample`; or pandas is not installed.
+            InputError: as `sample`, or pandas is not installed.
         """
         return frame_of(*self.sample(num_samples, labels, seed=seed), self.spec)
 
     def to_hugging_face(self, num_samples: int, labels: np.ndarray | None = None, *, seed: int = 0) -> datasets.Dataset:
-        """Records drawn as `sample` draws them, as a data set of Hugging Face's library, in memory.
+        """Draw records as `sample` does, as a data set of Hugging Face's library, in memory.
 
         Columns are ``image`` (pictures, PNG inside) or ``series`` (channels x time), and ``label`` with the names of
-        the classes. Its description says what guarantee it has.
+        the classes. The description of the data set has its guarantee.
 
         Raises:
-            InputError: as `sample`; or datasets is not installed.
+            InputError: as `sample`, or datasets is not installed.
         """
         said = f"Synthetic records of a generator that is {self.statement.claim}."
         return hugging_face_of(*self.sample(num_samples, labels, seed=seed), self.spec, said)
 
     def picture(self, num_samples: int = 100, labels: np.ndarray | None = None, *, seed: int = 0) -> Image.Image:
-        """Some samples as one picture: images ten to a row, series in panels, by class where there are classes.
+        """Draw samples as one picture: images ten to a row, series in panels, by class if there are classes.
 
         Raises:
-            InputError: as `sample`; or they are series, and what draws those is not installed.
+            InputError: as `sample`, or the samples are series and the extra that draws them is not installed.
         """
         x, y = self._drawn(num_samples, labels, seed)
         if not isinstance(self.spec, SeriesSpec):
@@ -123,20 +123,21 @@ class ReleasedGenerator:
         return picture_of(series_grid(x, y, self.spec.class_names))
 
     def save(self, path: str | Path) -> Path:
-        """Write one safetensors file that holds weights, recipe and statement; `load` and `gossamer sample` read it.
+        """Write one safetensors file with weights, recipe and statement, which `load` and `gossamer sample` read.
 
         Raises:
-            ResourceError: it cannot be written.
+            ResourceError: the file cannot be written.
         """
         return write_generator_file(self.trained, Path(path))
 
     def __repr__(self) -> str:
-        """What it draws, and what is claimed."""
+        """Tell the kind, shape and claim of the samples."""
         kind = "series" if isinstance(self.spec, SeriesSpec) else "images"
         classes = f" in {self.spec.num_classes} classes" if self.spec.num_classes else ""
         return f"ReleasedGenerator of {kind} {self.spec.shape}{classes}, {self.statement.claim}"
 
     def _drawn(self, num_samples: int, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Draw records in [0, 1], and their labels."""
         chosen = None if labels is None else torch.from_numpy(integers(labels, "labels"))
         num_samples, seed = whole("num_samples", num_samples), whole("seed", seed)
         x, y = self.trained.sample(num_samples, labels=chosen, seed=seed)
@@ -147,10 +148,10 @@ def load(path: str | Path) -> ReleasedGenerator:
     """Read a generator that `save` or `gossamer train` wrote. No code in the file is run.
 
     Args:
-        path: the safetensors file; or a run folder, of which only ``release/`` is read; or the folder of a generator
-            that it saved on the way, ``release/checkpoints/step-000500``.
+        path: the safetensors file, or a run folder, of which only ``release/`` is read. Or the folder of a generator
+            that a run saved on the way, ``release/checkpoints/step-000500``.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: there is no generator, or it is damaged.
     """
     return ReleasedGenerator(trained=load_generator(Path(path)))

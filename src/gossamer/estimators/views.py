@@ -1,4 +1,4 @@
-"""Synthetic records as others like them: a data set of torch, a table of pandas, a data set of Hugging Face."""
+"""Synthetic records for other libraries: a data set of torch, a table of pandas, a data set of Hugging Face."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _COLOURS = ("red", "green", "blue")
 class SyntheticDataset(Dataset[Any]):
     """Synthetic records for a `torch.utils.data.DataLoader`, with any number of workers. `to_dataset` makes it.
 
-    They were drawn once and lie in memory, so that every epoch sees the same and an index always means the same.
-    An item is (record, label), a float32 tensor and an int; without classes it is the record alone.
+    The records were drawn once and lie in memory, so every epoch sees the same records, and an index always means the
+    same record. An item is (record, label), a float32 tensor and an int. Without classes it is the record alone.
 
     Attributes:
         x: float32 (num_samples, ...), images in [0, 1], series in their own units.
@@ -40,20 +40,20 @@ class SyntheticDataset(Dataset[Any]):
     class_names: tuple[str, ...]
 
     def __len__(self) -> int:
-        """How many were drawn."""
+        """Count the records."""
         return len(self.x)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int] | Tensor:
-        """A record, with its label where there are classes."""
+        """Return a record, with its label if there are classes."""
         return self.x[index] if self.y is None else (self.x[index], int(self.y[index]))
 
     def __repr__(self) -> str:
-        """How many of which shape."""
+        """Tell the number of records and their shape."""
         return f"SyntheticDataset of {len(self.x)} records of shape {tuple(self.x.shape[1:])}"
 
 
 def frame_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> pandas.DataFrame:
-    """Drawn records as a wide table, a row each; the last column is ``class``, by name, where there are classes.
+    """Return drawn records as a wide table, a row each. The last column is ``class``, by name, if there are classes.
 
     Raises:
         InputError: pandas is not installed.
@@ -68,7 +68,7 @@ def frame_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> pandas.
 
 
 def hugging_face_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec, description: str) -> datasets.Dataset:
-    """Drawn records as a data set of Hugging Face, in memory: ``image`` or ``series``, and ``label``.
+    """Return drawn records as a data set of Hugging Face, in memory: ``image`` or ``series``, and ``label``.
 
     Raises:
         InputError: datasets is not installed.
@@ -90,7 +90,7 @@ def hugging_face_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec, des
 
 
 def _columns(spec: AbstractSpec) -> list[str]:
-    """A name for each value of a record: of series as in the tables that are written of them."""
+    """Name each value of a record: for series as in the tables that are written of them."""
     if isinstance(spec, SeriesSpec):
         return column_names(spec)
     channels, height, width = spec.shape

@@ -71,8 +71,8 @@ def normal_interval(
 ) -> tuple[float, float]:
     """Compute the 95 % normal interval: value -+ 1.96 times the standard deviation of the resampled statistic.
 
-    For statistics that are biased upwards in small samples (a distance): resampling adds the bias once more, so that a
-    percentile interval may miss the value itself. The bias is not covered.
+    The interval is for statistics that are biased upwards in small samples (a distance). Resampling adds the bias once
+    more, so a percentile interval may miss the value itself. The bias is not covered.
 
     Args:
         value: the statistic of all images.

@@ -203,8 +203,8 @@ class SmallCNN:
     """A small convolutional network.
 
     Two convolutions (3x3, 16 and 32 channels), each with ReLU and 2x2 max pooling. Dropout of a quarter, a dense layer
-    of 64, ReLU, a dense layer to the classes. Adam on cross-entropy in batches of 128, learning rate up to 3e-3 and
-    down again in one cycle, for 6 epochs or 1,200 updates, whichever is more.
+    of 64, ReLU, a dense layer to the classes. Adam on cross-entropy in batches of 128, with a learning rate up to 3e-3
+    and down again in one cycle. Training takes 6 epochs or 1,200 updates, whichever is more.
 
     Args:
         seed: of initial weights, batches and dropout. Nothing is drawn from torch's global stream.

@@ -53,8 +53,8 @@ class ComparedScore:
     def is_like_with_like(self) -> bool:
         """True if all values have one source and equal numbers of images.
 
-        If they have not, the row shows them but they answer different questions: a Frechet distance, for one, grows
-        grows as the sample shrinks and means nothing across encoders.
+        If they have not, the row shows them but they answer different questions. A Frechet distance, for one, grows as
+        the sample shrinks and means nothing across encoders.
         """
         return len({(cell.source, cell.num_synthetic, cell.num_real) for cell in self.cells if cell is not None}) <= 1
 
@@ -75,9 +75,9 @@ class Comparison:
 def compare(named: Mapping[str, Mapping[str, Score]]) -> Comparison:
     """Lay scores side by side. Mark the best target of a row only if the intervals leave no doubt.
 
-    A target is marked when its whole interval lies on the better side of the interval of *every* other target that has
-    the score: low_i > high_j for all j where higher is better, high_i < low_j otherwise. Touching ends are an overlap.
-    A row with fewer than two values has no mark. Marks of several rows are not corrected for multiplicity.
+    A target is marked if its whole interval lies on the better side of the interval of *every* other target that has
+    the score. That is low_i > high_j for all j if higher is better, and high_i < low_j otherwise. Touching ends are an
+    overlap. A row with fewer than two values has no mark. Marks of several rows are not corrected for multiplicity.
 
     Args:
         named: for each target its scores by name. A target may lack any of them.

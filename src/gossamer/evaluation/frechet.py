@@ -29,8 +29,8 @@ def frechet(
 
         |mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))
 
-    With S = F F^T, the trace of the root is the sum of the singular values of F1^T F2: stable when covariances are
-    singular, where a root of the product loses half of the digits.
+    With S = F F^T, the trace of the root is the sum of the singular values of F1^T F2. This is stable for singular
+    covariances, while a root of the product loses half of the digits.
 
     Args:
         first_mean: (num_features,).

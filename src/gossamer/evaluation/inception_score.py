@@ -25,8 +25,8 @@ def inception_score(probabilities: NDArray[np.floating], *, num_splits: int = NU
     and one: read it beside recall and coverage.
 
     The images are shuffled, then divided into splits of sizes that differ by one at most. A split of n images scores
-    lower than an infinite one, by a factor of about exp(-(num_classes - 1) / (2 n)) where the encoder is certain:
-    compare only scores of equally many images.
+    lower than an infinite one, by a factor of about ``exp(-(num_classes - 1) / (2 n))`` if the encoder is certain.
+    Compare only scores of equally many images.
 
     Args:
         probabilities: (num_images, num_classes), each row at least 0 and with sum 1.
@@ -34,9 +34,9 @@ def inception_score(probabilities: NDArray[np.floating], *, num_splits: int = NU
         seed: of the shuffle and of the bootstrap.
 
     Returns:
-        The score, between 1 and `num_classes`, with a 95 % normal bootstrap interval (1.96 standard deviations of the
-        score of 100 resamples of the images, cut at 1 and `num_classes`). It covers the choice of images, neither the
-        bias of small splits nor another encoder.
+        The score, between 1 and `num_classes`, with a 95 % normal bootstrap interval. That is 1.96 standard deviations
+        of the score of 100 resamples of the images, cut at 1 and `num_classes`. It covers the choice of images, neither
+        the bias of small splits nor another encoder.
 
     Raises:
         InputError: the probabilities are none, or there are too few.

@@ -67,14 +67,14 @@ def memorisation(
 
     If training and held-out records come from one law and nothing is memorised, they can be exchanged, and the value
     is 0.5 up to chance. Copies raise it to 1, and held-out records of another law (other people, later years) tilt it
-    without any copying. A copy shows only if its original is among the m: from a training set
-    c times as large as the held-out one, a generator that does nothing but copy scores 1/2 + 1/(2 c). `pairs` looks at
-    all training records. A value of 0.5 does not show that a generator is private.
+    without any copying. A copy shows only if its original is among the m. A generator that only copies from a training
+    set c times as large as the held-out one scores ``1/2 + 1/(2 c)``. `pairs` looks at all training records. A value of
+    0.5 does not show that a generator is private.
 
-    The interval is the value -+ 1.96 (sum over records of a^2)^(1/2) / (2 n), where a is the number of the n synthetic
-    samples to which it is nearest: the standard deviation when every record is a training one by a fair coin. It
-    holds 0.5 with about 95 % where nothing is memorised, also for a collapsed generator whose samples all fall to one
-    record, and is wider than needed for values far from 0.5.
+    The interval is the value ``-+ 1.96 (sum over records of a^2)^(1/2) / (2 n)``. Here a is the number of the n
+    synthetic samples that a record is nearest to. The root over 2 n is the standard deviation if every record is a
+    training one by a fair coin. The interval holds 0.5 with about 95 % if nothing is memorised, also for a collapsed
+    generator with all samples at one record. For values far from 0.5 it is wider than needed.
 
     Args:
         synthetic: (num_synthetic, ...), images or features, finite.

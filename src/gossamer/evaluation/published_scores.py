@@ -55,7 +55,7 @@ PUBLISHED_SCORES = (
     _row("fashion-mnist", "DP-MERF", "1", "1", _HARDER, avg12=0.620, mlp_accuracy=0.739),
 )
 # fmt: on
-"""All that the study compares itself with; inception scores are of other encoders than ours and do not compare."""
+"""All figures that the study compares itself with. Inception scores are of other encoders and do not compare."""
 
 
 def published_scores(data: str) -> tuple[PublishedScores, ...]:

@@ -127,8 +127,8 @@ def calibrated_accuracy(
 
         mean over classifiers of  accuracy(trained on synthetic) / accuracy(trained on real)
 
-    Both are tested on the same real images, and a resample of these serves both, so that images which are hard after
-    either training do not widen the interval. Above 1 where synthetic images teach more.
+    Both are tested on the same real images, and a resample of these serves both. So images that are hard after either
+    training do not widen the interval. Above 1 where synthetic images teach more.
 
     Args:
         name: of the score.

@@ -1,1 +1,1 @@
-"""The only code that touches a private gradient; each part states its guarantee."""
+"""The only code that touches a private gradient or sum. Each part states its guarantee."""

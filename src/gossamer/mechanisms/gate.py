@@ -17,7 +17,7 @@ class PaysForSteps(Protocol):
         ...
 
     def end_step(self, next_step: int, lost_steps: tuple[int, ...] = ()) -> int:
-        """Step to which a run may go that has done some steps and lost others."""
+        """Compute the end step of a run that has done some steps and lost others."""
         ...
 
 
@@ -34,7 +34,7 @@ class StepGate:
 
     Args:
         plan: pays for the steps.
-        next_step: first step to take. It is above 0 when a run is taken up again, which it is with a new key.
+        next_step: first step to take. It is above 0 if a run is taken up again, always with a new key.
         lost_steps: steps that were paid for and lost in a crash, each as often as it was. They leave fewer steps.
         charge: writes a step to the ledger, or raises.
     """
@@ -62,6 +62,6 @@ class StepGate:
             raise PrivacyError(f"step {step} was asked but step {self.next_step} is next: no noise is used twice")
         if step >= self.end_step:
             raise PrivacyError(f"the plan pays for {self._num_planned_steps} steps and all are spent")
-        # Privacy: on the ledger first, then drawn.
+        # Privacy: the step is on the ledger first, and is drawn only then.
         self._charge(step)
         self.next_step += 1

@@ -12,16 +12,16 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import TAIL_BITS
 
 GRID_SHARE = 2.0**-10
-"""What part of a bound is left to rounding: contributions are shrunk by it, and rounding takes no more than it."""
+"""Part of a bound that is left to rounding. Contributions are shrunk by it, and rounding takes no more than it."""
 
 _HAIR = 2.0**-10
-"""What part of that share float64 gets: clips, scales and means round by far less than ``2^-20`` of the bound."""
+"""Part of that share that float64 gets. Clips, scales and means round by far less than ``2^-20`` of the bound."""
 
 _MOST_EXACT = 2.0**53
-"""Integers up to here are float64 numbers, and so is every sum of them that stays here, in whatever order."""
+"""Bound up to which integers, and sums of them in any order, are float64 numbers."""
 
 _MOST_SUMMED = 2.0**62
-"""Sums of int64 stay below; noise, below ``2^53``, then fits beside them."""
+"""Bound that sums of int64 stay below. Noise, below ``2^53``, then fits beside them."""
 
 _BELOW_HALF = math.nextafter(0.5, 0.0)
 
@@ -36,17 +36,19 @@ class PublicGrid:
 
     .. math:: \sqrt d\, g / 2 \le \eta R (1 - 2^{-10}).
 
-    A vector that was shrunk into `inner_radius` :math:`= (1 - \eta) R`, up to one part in :math:`2^{20}`, moves by
-    :math:`\sqrt d\, g / 2` at most when it is rounded, so it still lies in the ball of radius R, and is priced as it.
+    A vector is first shrunk into `inner_radius` :math:`= (1 - \eta) R`, up to one part in :math:`2^{20}`. Rounding
+    moves it by :math:`\sqrt d\, g / 2` at most. So the vector still lies in the ball of radius R, and is priced as one
+    of that ball.
 
-    Guarantee: g is a function of R and d alone, both public. A sum of rounded vectors is a sum of integers, exact in
-    whatever order and however it is cut, so that what one unit adds changes nothing in what others add. With noise that
-    is rounded to the same grid, what is released is a multiple of g whatever was summed: the sum of the two roundings
-    is the rounding of the sum of the ideal noise and the rounded vectors, which is post-processing of the Gaussian
-    mechanism. Rounded is to the nearest, a half away from zero. Ties have probability zero in the noise.
+    Guarantee: g is a function of R and d alone, both public. A sum of rounded vectors is a sum of integers. The sum is
+    exact in any order and however it is cut, so one unit changes nothing in the contributions of others. Noise is
+    rounded to the same grid, so the released sum is a multiple of g whatever was summed. The sum of the two roundings
+    is the rounding of the sum of the ideal noise and the rounded vectors. That is post-processing of the Gaussian
+    mechanism. Numbers are rounded to the nearest integer, a half away from zero. Ties have probability zero in the
+    noise.
 
     Args:
-        radius: bound R on the norm of what one unit adds, > 0, public.
+        radius: bound R on the norm of one unit's contribution, > 0, public.
         num_coordinates: d, of the whole vector that is bounded, public.
 
     Raises:
@@ -64,42 +66,42 @@ class PublicGrid:
     def __post_init__(self) -> None:
         if self.num_coordinates < 1:
             raise InputError(f"a grid needs at least one coordinate, got {self.num_coordinates}")
-        # Far from where powers of two, or squares of them, stop being float64 numbers.
+        # Within these limits powers of two, and squares of them, are float64 numbers.
         if not 1e-100 <= self.radius <= 1e100:
-            raise InputError(f"a bound on what one unit adds must lie in 1e-100 .. 1e100, got {self.radius}")
+            raise InputError(f"a bound on one unit's contribution must lie in 1e-100 .. 1e100, got {self.radius}")
 
     @property
     def exponent(self) -> int:
-        """Of the spacing."""
+        """Exponent of the spacing."""
         widest = 2 * GRID_SHARE * (1 - _HAIR) * self.radius / math.sqrt(self.num_coordinates)
-        # frexp gives a mantissa in [1/2, 1): exact, where a logarithm might round up.
+        # frexp gives a mantissa in [1/2, 1) exactly, while a logarithm might round up.
         return math.frexp(widest)[1] - 1
 
     @property
     def spacing(self) -> float:
-        """g, a power of two."""
+        """Spacing g, a power of two."""
         return 2.0**self.exponent
 
     @property
     def slack(self) -> float:
-        """How far rounding moves a vector at most, ``sqrt(d) g / 2``."""
+        """Largest distance that rounding moves a vector, ``sqrt(d) g / 2``."""
         return math.sqrt(self.num_coordinates) * self.spacing / 2
 
     @property
     def inner_radius(self) -> float:
-        """What vectors are to be shrunk to before they are rounded."""
+        """Radius that vectors are to be shrunk to before they are rounded."""
         return (1 - GRID_SHARE) * self.radius
 
     @property
     def largest(self) -> int:
-        """No coordinate of a rounded vector is larger: ``floor(R / g)``, about ``2^10 sqrt(d)`` at most."""
+        """Largest coordinate of a rounded vector, ``floor(R / g)``, about ``2^10 sqrt(d)`` at most."""
         return math.floor(self.radius / self.spacing)
 
     def rounded(self, values: Tensor) -> Tensor:
-        """Each number over g, rounded to the nearest integer, a half away from zero: by at most ``g / 2``.
+        """Round each number over g to the nearest integer, a half away from zero: by at most ``g / 2``.
 
         Args:
-            values: float64, any shape; in the ball of `inner_radius` where they are vectors of units.
+            values: float64, any shape. Vectors of units must lie in the ball of `inner_radius`.
 
         Returns:
             float64 of that shape, integers exactly.
@@ -110,12 +112,12 @@ class PublicGrid:
         """
         # Multiplying by a power of two rounds nothing.
         scaled = values * (1 / self.spacing)
-        # Half away from zero. To add 0.5 would lift the largest number below a half to 1; the one below 0.5 does not,
-        # and lifts a half all the same, since the sum rounds to even.
+        # Half away from zero. Adding 0.5 would lift the largest number below a half to 1. Adding the largest number
+        # below 0.5 does not, and it still lifts a half, since the sum rounds to even.
         return torch.copysign(scaled.new_tensor(_BELOW_HALF), scaled).add_(scaled).trunc_()
 
     def num_exact(self, power: int = 1) -> int:
-        """How many units' integers float64 adds exactly, in any order: k with ``k largest^power <= 2^53``.
+        """Compute how many units' integers float64 adds exactly, in any order: k with ``k largest^power <= 2^53``.
 
         Args:
             power: 1 for vectors, 2 for products of two coordinates.
@@ -129,7 +131,7 @@ class PublicGrid:
         return number
 
     def check_sum(self, num_units: int, power: int = 1) -> None:
-        """Refuse what int64 cannot add exactly.
+        """Refuse a sum that int64 cannot hold exactly.
 
         Raises:
             InputError: the sum over so many units may reach ``2^62``.
@@ -142,17 +144,17 @@ class PublicGrid:
 
 
 def noisy_sum(total: Tensor, noise_std: float, normals: Tensor, step: float | Tensor) -> Tensor:
-    r"""What is released of a sum of integers: ``(total + round(noise_std * normals / step)) * step``.
+    r"""Release a sum of integers with noise: ``(total + round(noise_std * normals / step)) * step``.
 
-    All that reaches the result of the sum is an integer; the noise is one too before they meet, exactly: sums of int64
-    below ``2^62`` in size and noise below ``2^53``. What follows is post-processing, the rounding of large sums to
-    float64 included.
+    Only the integers of the sum reach the result, and the noise is rounded to integers before the two are added. Both
+    are exact: sums of int64 below ``2^62`` in size, and noise below ``2^53``. All later steps are post-processing, the
+    rounding of large sums to float64 included.
 
     Args:
-        total: int64, the sum of what units add. Private.
+        total: int64, the sum of the units' contributions. Private.
         noise_std: standard deviation of the noise in the units of the result, > 0.
         normals: float64 in the shape of ``total``, standard normal.
-        step: what one is worth in the result, public: a number, or one for each coordinate.
+        step: value of the integer 1 in the result, public: a number, or one for each coordinate.
 
     Returns:
         float64.

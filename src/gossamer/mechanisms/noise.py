@@ -13,7 +13,7 @@ from torch import Tensor
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.keystream import KEY_BYTES, Keystream, key_from_seed, unit_interval
 
-# One domain per kind of secret, so that a coin never shares a block with noise.
+# One domain for each kind of secret, so that a coin never shares a block with noise.
 COIN_DOMAIN = 1
 NOISE_DOMAIN = 2
 INCLUSION_DOMAIN = 3
@@ -37,23 +37,23 @@ class AbstractNoise(abc.ABC):
     @property
     @abc.abstractmethod
     def is_secure(self) -> bool:
-        """Whether the numbers are secret, so that a guarantee may be stated."""
+        """True if the numbers are secret, so that a guarantee may be stated."""
 
     def gaussian(self, step: int, shape: tuple[int, ...]) -> Tensor:
-        """Standard normal numbers by Box and Muller, in float64.
+        """Draw standard normal numbers by Box and Muller, in float64.
 
-        ``r = sqrt(-2 ln u)``, ``(r cos 2 pi v, r sin 2 pi v)`` with 128 random bits in u and 53 in v, so that the
-        radius reaches 13.3: a 24-bit u, as in float32, would stop at 5.77 and break delta = 1e-5 by itself.
+        ``r = sqrt(-2 ln u)``, ``(r cos 2 pi v, r sin 2 pi v)`` with 128 random bits in u and 53 in v. So the radius
+        reaches 13.3. A 24-bit u, as in float32, would stop at 5.77 and break delta = 1e-5 by itself.
 
         Args:
             step: number of the step, 0 to 2^48 - 1.
-            shape: (samples, ...). Sample i gets the same numbers whatever the number of samples.
+            shape: (samples, ...). Sample i gets the same numbers for any number of samples.
 
         Returns:
             float64 tensor of that shape.
 
         Raises:
-            PrivacyError: in a forked process; or secure noise for a step that is not after the last one.
+            PrivacyError: in a forked process, or if secure noise is asked for a step that is not after the last one.
         """
         self._enter(NOISE_DOMAIN, step)
         num_samples, size = shape[0], math.prod(shape[1:])
@@ -67,7 +67,7 @@ class AbstractNoise(abc.ABC):
         return torch.from_numpy(np.ascontiguousarray(normals[:, :size])).reshape(shape)
 
     def coins(self, step: int, num_draws: int, num_critics: int) -> Tensor:
-        """Independent uniform draws of critics, with replacement, by rejection (no modulo bias).
+        """Draw critics independently and uniformly, with replacement, by rejection (no modulo bias).
 
         Returns:
             int64 tensor (num_draws,) with values in [0, num_critics). Secret: never to be stored or released.
@@ -86,19 +86,19 @@ class AbstractNoise(abc.ABC):
         return torch.tensor(accepted[:num_draws], dtype=torch.int64)
 
     def inclusions(self, step: int, num_units: int, sample_rate: float) -> Tensor:
-        """A Poisson sample: each unit is in it with probability q, whatever the others do.
+        """Draw a Poisson sample: each unit is in it with probability q, whatever the others do.
 
         Unit i is in when its own 64-bit word is below ``floor(q 2^64)``. The probability is rounded down, by less than
-        2^-64, so that the stated rate is an upper bound: a sample of a lower rate is one of the stated rate from units
-        that coins of their own kept in the data at all, so it costs no more.
+        2^-64, so the stated rate is an upper bound. A sample of a lower rate costs no more. It is a sample of the
+        stated rate from those units that coins of their own kept in the data.
 
         Args:
             step: number of the step, 0 to 2^48 - 1.
-            num_units: public number N of slots; unit i has the same coin whatever the number.
+            num_units: public number N of slots. Unit i has the same coin for any number.
             sample_rate: q, in (0, 1], public.
 
         Returns:
-            bool tensor (num_units,). Secret, its sum too: never to be stored or released.
+            bool tensor (num_units,). Secret, and so is its sum: never to be stored or released.
 
         Raises:
             InputError: a rate out of range.
@@ -134,7 +134,7 @@ class AbstractNoise(abc.ABC):
 
 
 class KeyedNoise(AbstractNoise):
-    """Noise whose key the operating system draws for this process; it is written nowhere.
+    """Noise by a key that the operating system draws for this process. The key is written nowhere.
 
     Guarantee: under the assumption that AES-256 in counter mode is indistinguishable from random, coins and noise are
     independent of everything else and of each other.
@@ -155,7 +155,7 @@ class KeyedNoise(AbstractNoise):
 class DeterministicNoise(AbstractNoise):
     """Noise that anyone can recompute from a seed: for tests alone.
 
-    Guarantee: none. Whatever is made with it is stamped insecure.
+    Guarantee: none. Everything made with it is stamped insecure.
     """
 
     def __init__(self, seed: int) -> None:
@@ -168,11 +168,11 @@ class DeterministicNoise(AbstractNoise):
 
 
 def truncation_delta(num_samples: int, sample_size: int, noise_multiplier: float) -> float:
-    """What the bounded radius of `AbstractNoise.gaussian` adds to delta at most, over all released vectors.
+    """Bound the part of delta that the bounded radius of `AbstractNoise.gaussian` adds, over all released vectors.
 
-    The drawn noise is the ideal one conditioned on no pair beyond the radius R, ``exp(-R^2/2) = 2^-128``. The drawn law
-    of one neighbour then exceeds the bound only where the other neighbour's noise would have been cut: where some pair,
-    shifted by s_i, lies beyond R. For a vector of n pairs with ``sum s_i^2 <= s^2``, ``s = 1/noise_multiplier``,
+    The drawn noise is the ideal noise conditioned on no pair beyond the radius R, ``exp(-R^2/2) = 2^-128``. The drawn
+    law of one neighbour then exceeds the bound only where the other neighbour's noise would have been cut. There some
+    pair, shifted by s_i, lies beyond R. For a vector of n pairs with ``sum s_i^2 <= s^2``, ``s = 1/noise_multiplier``,
 
         sum exp(-(R - s_i)^2/2) <= 2^-128 (n + R s sqrt(n) + exp(R s)),
 

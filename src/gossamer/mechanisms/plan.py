@@ -1,4 +1,4 @@
-"""What every plan does with its price: noise for a budget, epsilon of the run, steps within a budget."""
+"""The base of all plans: noise for a budget, epsilon of the run, steps within a budget, and the statement."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TUNING = (
     "a choice among several generators of the run by scores on private data: that is tuning, and what is chosen so is "
     "not protected as this statement says"
 )
-"""What no statement of a generator that was saved on the way covers."""
+"""A choice that no statement of a generator saved on the way covers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,8 @@ class PlanDescription:
         kept_private: the files in `private/`, in words.
         secret_draws: random draws that stay secret, in words.
         released: plural noun for the released vectors of a step.
-        part: clause on the part of a run that an early generator is of; `{}` stands for the planned number of steps.
-        clip_norm: L2 bound of one answer or gradient; None if the mechanism has none.
+        part: clause on the part of a run that an early generator is of. `{}` stands for the planned number of steps.
+        clip_norm: L2 bound of one answer or gradient. None if the mechanism has none.
     """
 
     mechanism: str
@@ -58,7 +58,7 @@ class PlanDescription:
     clip_norm: float | None = None
 
     def after(self, num_planned_steps: int) -> str:
-        """Say which part of a run of so many steps an early generator is of."""
+        """Describe the part of a planned run that an early generator is of."""
         return self.part.format(num_planned_steps)
 
 
@@ -72,21 +72,21 @@ class PublishedClaim:
 
 @dataclass(frozen=True, kw_only=True)
 class AbstractPlan(abc.ABC):
-    """A frozen dataclass that knows its event for any noise multiplier; everything else about its price follows.
+    """A frozen dataclass that knows its event for any noise multiplier. Everything else about its price follows.
 
     Attributes:
-        unit: what a slot holds.
+        unit: content of a slot, a record or a person.
         num_slots: public number of slots.
-        source: who says that number.
+        source: origin of that number.
         num_steps: private steps of the whole run.
-        noise_multiplier: noise standard deviation over `sensitivity`; None while it is still to be calibrated.
+        noise_multiplier: noise standard deviation over `sensitivity`. None while it is still to be calibrated.
     """
 
     if TYPE_CHECKING:  # each is a field of some plans, a property of others
 
         @property
         def unit(self) -> Unit:
-            """What a slot holds."""
+            """Content of a slot, a record or a person."""
             ...
 
         @property
@@ -96,12 +96,12 @@ class AbstractPlan(abc.ABC):
 
         @property
         def source(self) -> CountSource:
-            """Who says how many slots there are."""
+            """Origin of the number of slots."""
             ...
 
         @property
         def noise_multiplier(self) -> float | None:
-            """Noise standard deviation over `sensitivity`; None while it is still to be calibrated."""
+            """Noise standard deviation over `sensitivity`, None while it is still to be calibrated."""
             ...
 
         @property
@@ -111,13 +111,13 @@ class AbstractPlan(abc.ABC):
 
     @property
     def adjacency(self) -> Adjacency:
-        """Any change of one slot; or one unit replaced, where the number of slots was counted in the data."""
+        """Any change of one slot, or one unit replaced if the number of slots was counted in the data."""
         return self.source.of_slots
 
     @property
     @abc.abstractmethod
     def sensitivity(self) -> float:
-        """What the noise is measured by."""
+        """Distance that is the unit of `noise_multiplier`."""
 
     @abc.abstractmethod
     def _event_with(self, noise_multiplier: float) -> DpEvent: ...
@@ -129,16 +129,16 @@ class AbstractPlan(abc.ABC):
 
     @property
     def event(self) -> DpEvent:
-        """What the whole run does to privacy."""
+        """Event of the whole run, as accountants read it."""
         return self._event_with(self._chosen_multiplier())
 
     def calibrated(self, budget: PrivacyBudget) -> Self:
-        """The plan with the smallest noise multiplier whose epsilon by PLD keeps within the budget."""
+        """Return the plan with the smallest noise multiplier that keeps its epsilon by PLD within the budget."""
         check_delta(budget.delta, self.num_slots)
         return self._with(noise_multiplier=calibrate_noise_multiplier(self._event_with, budget).noise_multiplier)
 
     def budget_at(self, delta: float) -> PrivacyBudget:
-        """What the whole run costs at ``delta``.
+        """Compute the price of the whole run at ``delta``.
 
         Raises:
             PrivacyError: delta is not below one over the number of slots.
@@ -162,7 +162,7 @@ class AbstractPlan(abc.ABC):
         return self._with(num_steps=num_steps)
 
     def first_steps(self, num_steps: int) -> Self:
-        """Return the plan of the first steps of this one alone, the price of a release after so many.
+        """Return the plan of this plan's first steps alone, which prices a release after them.
 
         Raises:
             InputError: fewer than one step, or more than the plan has.
@@ -172,9 +172,9 @@ class AbstractPlan(abc.ABC):
         return self.paid_for(num_steps)
 
     def end_step(self, next_step: int, lost_steps: tuple[int, ...] = ()) -> int:
-        """Compute the step to which a run may go that has done some steps and lost others.
+        """Compute the end step of a run that has done some steps and lost others.
 
-        Steps done and lost cost no more together than the plan, and are no more than it has.
+        Steps done and lost together cost no more than the plan, and are no more than the plan has.
 
         Args:
             next_step: steps done.
@@ -202,7 +202,7 @@ class AbstractPlan(abc.ABC):
         """
 
     def spent_by(self, ledger: Ledger) -> DpEvent | None:
-        """Return the event that a ledger pays for, lost steps included; None if nothing is charged.
+        """Return the event that a ledger pays for, lost steps included, or None if nothing is charged.
 
         Raises:
             PrivacyError: the ledger charges steps that this plan does not have.
@@ -221,7 +221,7 @@ class AbstractPlan(abc.ABC):
             )
 
     def num_steps_within(self, budget: PrivacyBudget) -> int:
-        """The largest number of first steps that keeps within the budget by PLD; 0 when not even one does."""
+        """Compute the largest number of first steps that keeps within the budget by PLD, 0 if not even one does."""
         if self.budget_at(budget.delta).epsilon <= budget.epsilon:
             return self.num_steps
         found = num_steps_for_budget(lambda num_steps: self._with(num_steps=num_steps).event, budget)
@@ -269,7 +269,7 @@ class AbstractPlan(abc.ABC):
 
     @abc.abstractmethod
     def truncation_delta(self, sample_size: int) -> float:
-        """Bound what the finite range of the noise adds to delta.
+        """Bound the part of delta that the finite range of the noise adds.
 
         Args:
             sample_size: coordinates of the largest vector that a step releases.
@@ -320,7 +320,7 @@ class AbstractPlan(abc.ABC):
         )
 
     def _other_changes(self) -> tuple[str, ...]:
-        """Name the changes of the data that the claim is not of, in sentences."""
+        """Return sentences on the changes of the data that the claim does not cover."""
         if self.source is CountSource.READ:
             return (
                 f"how many {self.unit.plural} there are, which is public here: nobody is promised that it stays "

@@ -1,4 +1,4 @@
-"""What a price can buy at a number of slots: the longest possible signal beside the noise. All of it is public."""
+"""The longest possible signal beside the noise: the gain that a price can buy at a number of slots. All is public."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from gossamer.privacy.events import gaussian_event
 WINDOW_STEPS = 100
 """Steps over which noise may average out while the signal still points the same way: the memory of an optimiser."""
 CLEAR_RATIO = 10.0
-"""Below it what DP-mixture drew looked like noise in the cases that were tried (docs/experiments.md, few records)."""
+"""Ratio below which samples of DP-mixture looked like noise in the cases tried (docs/experiments.md, few records)."""
 LEAST_SLOTS_A_CRITIC = 3
 """Slots of the smallest shards with which any recipe here learns: a critic of one slot knows nothing but that slot."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prospect:
-    """What can be hoped for. A function of public settings: no record is looked at.
+    """The best result that settings allow. It is a function of public settings: no record is looked at.
 
     Attributes:
-        ratio: length of the longest possible signal over the length of the noise. Below 1 the noise is the longer,
-            whatever the data: little can be learnt, since only a part of long noise lies along the signal. Above 1
-            something may be: it is a bound and no forecast.
+        ratio: length of the longest possible signal over the length of the noise. Below 1 the noise is longer for any
+            data: little can be learnt, since only a part of long noise lies along the signal. Above 1 something may be
+            learnt: the ratio is a bound and no forecast.
         num_slots: public number of slots.
-        num_slots_needed: from about how many slots on, with these settings and this budget, the ratio is 1 and every
-            critic has slots enough.
+        num_slots_needed: rough number of slots from which, with these settings and this budget, the ratio is 1 and
+            every critic has slots enough.
     """
 
     ratio: float
@@ -38,7 +38,7 @@ class Prospect:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether these settings can teach little at best at this number of slots."""
+        """True if these settings can teach little at best at this number of slots."""
         return self.ratio < 1 or self.num_slots < self.num_slots_needed
 
 

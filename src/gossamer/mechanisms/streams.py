@@ -8,10 +8,10 @@ import torch
 
 
 def public_stream(seed: int, purpose: str, step: int = 0) -> torch.Generator:
-    """A stream of public randomness for one purpose at one step.
+    """Return a stream of public randomness for one purpose at one step.
 
-    A stream a step, and none that runs on: so a run that is taken up again needs no state of any stream, and no private
-    draw can ever shift a public one.
+    Each step has a stream of its own. So a run that is taken up again needs no state of any stream. No private draw can
+    ever shift a public one.
 
     >>> a, b = public_stream(1, "latents", 3), public_stream(1, "latents", 4)
     >>> bool(torch.rand(1, generator=a) == torch.rand(1, generator=b))

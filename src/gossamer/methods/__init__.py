@@ -1,1 +1,1 @@
-"""Published methods: one file each, from settings to a trained generator."""
+"""Methods: a folder each, from settings to a trained generator."""

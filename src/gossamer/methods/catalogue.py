@@ -1,46 +1,58 @@
-"""The methods that can be asked for by name, each with its recipes."""
+"""The methods: the only list of them, from which choices, settings in JSON, accounts, cards and reports follow."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from gossamer.errors import InputError
-from gossamer.methods.dp_cgan.recipes import DP_CGAN_BOOK
-from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.dp_merf.recipes import DP_MERF_BOOK
-from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.dp_mixture.recipes import DP_MIXTURE_BOOK
-from gossamer.methods.dp_mixture.training import DPMixtureConfig
-from gossamer.methods.gs_wgan.recipes import GS_WGAN_BOOK
-from gossamer.methods.gs_wgan.training import GSWGANConfig
-from gossamer.methods.recipe import RecipeBook
+from gossamer.methods.dp_cgan import DP_CGAN
+from gossamer.methods.dp_merf import DP_MERF
+from gossamer.methods.dp_mixture import DP_MIXTURE
+from gossamer.methods.gs_wgan import GS_WGAN
+from gossamer.methods.offered import Method, Named
 
-MethodConfig = GSWGANConfig | DPCGANConfig | DPMERFConfig | DPMixtureConfig
-"""Settings of any of them."""
-
-BOOKS: tuple[RecipeBook[Any], ...] = (GS_WGAN_BOOK, DP_CGAN_BOOK, DP_MERF_BOOK, DP_MIXTURE_BOOK)
+METHODS: tuple[Method[Any], ...] = (
+    GS_WGAN,
+    DP_CGAN,
+    DP_MERF,
+    DP_MIXTURE,
+)
 """In the order in which they are listed."""
 
+RETIRED: Final = (Named(name="gs-wgan-started", title="GS-WGAN, started from DP-mixture", paper=GS_WGAN.paper),)
+"""Methods that nobody can train by any more. Their releases are still shown and verified."""
 
-def find_book(name: str) -> RecipeBook[Any]:
-    """The recipes of a method.
+
+def find_method(name: str) -> Method[Any]:
+    """Return the method of a name.
 
     Raises:
-        InputError: no method of that name.
+        InputError: there is none.
     """
-    for book in BOOKS:
-        if book.method.name == name:
-            return book
-    raise InputError(f"no method {name!r}; the methods are {', '.join(book.method.name for book in BOOKS)}")
+    for method in METHODS:
+        if method.name == name:
+            return method
+    raise InputError(f"no method {name!r}; the methods are {', '.join(method.name for method in METHODS)}")
 
 
-def book_of(config: Any) -> RecipeBook[Any]:
-    """The recipes of the method that settings belong to.
+def method_of(config: object) -> Method[Any]:
+    """Return the method that settings belong to.
 
     Raises:
         InputError: settings of no method.
     """
-    for book in BOOKS:
-        if isinstance(config, book.method.config):
-            return book
+    for method in METHODS:
+        if isinstance(config, method.config):
+            return method
     raise InputError(f"{type(config).__name__} are settings of no method; use those of a recipe")
+
+
+def settings_types() -> tuple[type, ...]:
+    """Return the types of settings that a file may hold."""
+    return tuple(method.config for method in METHODS)
+
+
+def names_of(name: str) -> Named:
+    """Return title and paper of a method, present or retired. An unknown one is called by its name."""
+    known = (one for one in (*METHODS, *RETIRED) if one.name == name)
+    return next(known, Named(name=name, title=name, paper=None))

@@ -1,4 +1,4 @@
-"""What every method offers: a plan that prices it, a calibration, and a training that the caller drives."""
+"""The parts of every method: a plan that prices it, a calibration, and a training that the caller drives."""
 
 from __future__ import annotations
 
@@ -26,14 +26,12 @@ from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
-C = TypeVar("C")
-C_in = TypeVar("C_in", contravariant=True)
 P = TypeVar("P", bound=AbstractPlan)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordsExpected:
-    """Shape and classes of the records that settings are for, where what is released depends on them. Public.
+    """Shape and classes of the records that settings are for, if released sums depend on them. Public.
 
     Attributes:
         shape: of one record, channels first: (channels, height, width) or (channels, length).
@@ -51,12 +49,12 @@ class RecordsExpected:
 
     @classmethod
     def of(cls, spec: AbstractSpec) -> RecordsExpected:
-        """Those of a data set."""
+        """Return shape and classes of a data set."""
         return cls(shape=spec.shape, num_classes=spec.num_classes)
 
     @property
     def num_groups(self) -> int:
-        """Classes, or 1 for records without labels."""
+        """Number of classes, or 1 for records without labels."""
         return max(self.num_classes, 1)
 
     def check(self, spec: AbstractSpec) -> None:
@@ -74,7 +72,7 @@ class RecordsExpected:
 
 @dataclass(frozen=True, kw_only=True)
 class AbstractStepReport(abc.ABC):
-    """A private step is done, or something that follows from it; kept line by line in a run's metrics.
+    """Report of a private step, or of something that follows from it. A run's metrics keep it as a line.
 
     Attributes:
         step: private steps done before it.
@@ -85,12 +83,12 @@ class AbstractStepReport(abc.ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a part of a training is.
+    """Progress of a part of a training.
 
     Attributes:
-        part: what is worked at: "generator".
-        num_done: updates, or whatever is counted.
-        num_all: how many there will be.
+        part: name of the part, such as "generator".
+        num_done: updates or other units of work done.
+        num_all: number of them in all.
     """
 
     part: str
@@ -102,7 +100,7 @@ class PieceStore(Protocol):
     """A store of finished pieces of long work before the first step. It is private, because the work sees records."""
 
     def load(self, name: str) -> dict[str, Tensor] | None:
-        """Return a piece; None if it was not finished."""
+        """Return a piece, or None if it was not finished."""
         ...
 
     def save(self, name: str, tensors: dict[str, Tensor]) -> None:
@@ -130,17 +128,18 @@ class RunContext:
         slots: the public number of units, and the unit of protection. None for as many slots as there are records, a
             number that is then public.
         key: deals units to shards, the same for the whole run. Secret.
-        device: where to compute.
+        device: to compute on.
         precision: torch.float32, or torch.bfloat16 if the method allows it.
         public_notes: sentences on public inputs, for the statement.
         num_tuning_runs: earlier runs on the same records, declared in the statement.
-        run_id: of the run folder, for the statement; None if there is none.
-        num_only_copies: how often a moved or restored run folder was declared the only copy, for the statement.
+        run_id: of the run folder, for the statement. None if there is none.
+        num_only_copies: number of times that a moved or restored run folder was declared the only copy, for the
+            statement.
         date: day of the statement, UTC.
         version: of this library, for the statement.
-        state: returned by `state_dict`, to go on from there; None for a run from its beginning.
-        lost_steps: steps that were paid for and lost in a crash, each as often as it was paid for beside the one that
-            `state` holds. The run ends as much earlier as they cost.
+        state: returned by `state_dict`, to go on from there. None for a run from its beginning.
+        lost_steps: steps that were paid for and lost in a crash, each once for every payment beside that of the steps
+            in `state`. The run ends earlier by as much as they cost.
         charge: called before every private step, to write the ledger.
         store: keeps finished pieces of the work before the first step.
     """
@@ -209,7 +208,7 @@ class AbstractTraining(abc.ABC, Generic[P]):
     Attributes:
         name: of the method, as in statements.
         public_inputs: sentences on public inputs of the method's own.
-        allows_bfloat16: whether bfloat16 is a precision of the method.
+        allows_bfloat16: true if bfloat16 is a precision of the method.
         plan: sampling, noise and price of the whole run.
         sample_size: coordinates of the largest vector that a step releases or is priced for.
         step: private steps done.
@@ -243,11 +242,11 @@ class AbstractTraining(abc.ABC, Generic[P]):
 
     @abc.abstractmethod
     def __iter__(self) -> Iterator[Any]:
-        """Work to the end, a report after each part; it may be left and taken up again between two reports."""
+        """Work to the end, a report after each part. The loop may be left and taken up again between two reports."""
 
     @abc.abstractmethod
     def progress(self, report: Any) -> Progress:
-        """Tell how far the training is after one of its reports."""
+        """Tell the progress of the training after one of its reports."""
 
     @abc.abstractmethod
     def state_dict(self) -> dict[str, Any]:
@@ -262,12 +261,12 @@ class AbstractTraining(abc.ABC, Generic[P]):
 
     @property
     def end_step(self) -> int:
-        """Private steps to come to."""
+        """Private steps at the end of the run."""
         return max(self.step, self.gate.end_step)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to do. A method that works on after its last private step says so itself."""
+        """True if nothing is left to do. A method that works on after its last private step overrides this."""
         return self.step >= self.end_step
 
     @property
@@ -277,7 +276,7 @@ class AbstractTraining(abc.ABC, Generic[P]):
 
     @property
     def statement(self) -> PrivacyStatement:
-        """The claim of the whole run, priced as planned whatever the step."""
+        """Claim of the whole run, priced as planned whatever the step."""
         return self._statement
 
     def prospect(self) -> Prospect:
@@ -289,16 +288,17 @@ class AbstractTraining(abc.ABC, Generic[P]):
         """Return the generator with its statement, priced as planned whatever the step.
 
         Raises:
-            PrivacyError: a one-shot method has not released all that a generator is made of.
+            PrivacyError: a one-shot method has not yet released all sums that a generator is made of.
         """
         return self._generator(self._statement)
 
     def trained_so_far(self) -> TrainedGenerator:
         """Return the generator as it is now, priced for the steps paid for until now.
 
-        Guarantee: it is computed from what these steps released, so it has the privacy that its statement says, on the
-        condition that the steps after which it is taken were fixed before the training. All generators of one run are
-        computed from the same releases: together they have the privacy of the latest, and their epsilons do not add up.
+        Guarantee: the generator is computed from the releases of these steps, so it has the privacy that its statement
+        says. The condition is that the steps after which generators are taken were fixed before the training. All
+        generators of one run are computed from the same releases. Together they have the privacy of the latest, and
+        their epsilons do not add up.
 
         Raises:
             InputError: no step was done yet.
@@ -308,42 +308,3 @@ class AbstractTraining(abc.ABC, Generic[P]):
             raise InputError("the generator has not learnt anything yet: take at least one step first")
         so_far = self.plan.paid_for(self.step, self._lost_steps)
         return self._generator(so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)))
-
-
-class PlanOf(Protocol[C_in]):
-    """What settings cost, for a public number of slots."""
-
-    def __call__(self, config: C_in, slots: PublicSlots) -> AbstractPlan:
-        """The object that the run is then made from."""
-        ...
-
-
-class CalibrateFor(Protocol[C]):
-    """Settings for a budget."""
-
-    def __call__(self, config: C, slots: PublicSlots, budget: PrivacyBudget) -> C:
-        """The same settings with the smallest noise that keeps within the budget."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Method(Generic[C]):
-    """A method under its name, for whoever offers several.
-
-    Attributes:
-        name: as typed and written: "gs-wgan".
-        summary: one line.
-        config: type of its settings.
-        plan: (settings, slots) -> what they cost.
-        calibrate: (settings, slots, budget) -> settings with the smallest noise that keeps within it.
-        start: (settings, records, noise, context) -> a training.
-        saves_on_the_way: whether there is a generator to release before all private steps are done.
-    """
-
-    name: str
-    summary: str
-    config: type[C]
-    plan: PlanOf[C]
-    calibrate: CalibrateFor[C]
-    start: Callable[[C, RecordSet, AbstractNoise, RunContext], AbstractTraining[Any]]
-    saves_on_the_way: bool

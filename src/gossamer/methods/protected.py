@@ -1,4 +1,4 @@
-"""Records by units: whose they are under the unit of protection, and what is computed of each unit by itself."""
+"""Records by units: their owners under the unit of protection, and functions of each unit by itself."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ from gossamer.privacy.dealing import Identities
 from gossamer.privacy.slots import CountSource, PublicSlots
 
 _AT_ONCE: Final = 1024
-# An odd number without pattern, so that the marks of one unit's records do not meet those of another's.
+# An odd number without pattern, so that marks of one unit's records do not meet the marks of another unit's.
 _STRIDE: Final = 0x9E3779B97F4A7C15
 
 
-# ---- how many there are, in public ----------------------------------------------------------------------------------
+# ---- the public number of units --------------------------------------------------------------------------------------
 
 
 def public_slots(data: RecordData, unit: Unit, number: int | None = None) -> tuple[PublicSlots, str]:
-    """The public number of units of a data set, and a sentence on where it comes from, for the statement.
+    """Return the public number of units of a data set, and a sentence on its origin, for the statement.
 
-    The number is that of the user, else that of the published format, else it is counted; who counts makes it public,
-    and then a replacement is all that can be covered (`CountSource`).
+    The number is the user's, or else that of the published format, or else it is counted. A counted number becomes
+    public, and then only a replacement can be covered (`CountSource`).
 
     Args:
         data: as read.
-        unit: whom the guarantee is for.
-        number: as the user gave it, a part held out included; None where nothing was said.
+        unit: of protection.
+        number: as the user gave it, a part held out included. None if the user gave none.
 
     Raises:
-        InputError: nobody says who a record is of, or there are more units than the number says.
+        InputError: the records name no people though people are to be protected, or there are more units than the
+            number.
         PrivacyError: people are to be protected and a key has dealt their records to both sides.
     """
     found = num_present(data, unit)
     if unit is Unit.PERSON and data.is_split_by_record:
-        # Privacy: how many of a person's records are learnt from would follow from a draw for each of them.
+        # Privacy: a draw for each record would decide how many of a person's records are learnt from.
         raise PrivacyError(
             f"{data.train.name}: records were split at random, one by one, but people are to be protected: split "
             "between people (--split people), or leave --split out"
@@ -71,10 +72,10 @@ def public_slots(data: RecordData, unit: Unit, number: int | None = None) -> tup
 
 
 def num_present(data: RecordData, unit: Unit) -> int:
-    """How many units are in the data, those held out included. Private where their number is not said to be public.
+    """Count the units in the data, those held out included. Private unless their number is said to be public.
 
     Raises:
-        InputError: people are to be protected and nobody says whose a record is.
+        InputError: people are to be protected and the records name none.
     """
     if unit is Unit.PERSON:
         check_named(data.train)
@@ -84,24 +85,24 @@ def num_present(data: RecordData, unit: Unit) -> int:
 
 
 def check_named(records: RecordSet) -> None:
-    """Refuse records of which nobody says who they are of.
+    """Refuse records that name no people.
 
     Raises:
-        InputError: always then.
+        InputError: the records name none.
     """
     if records.people is None:
         raise InputError(
-            f"{records.name}: names no people, so that no person can be protected: say whose each record is (the key "
+            f"{records.name}: names no people, so no person can be protected: name the person of each record (the key "
             "person of an NPZ file, --person-column of a table, people beside an array), or protect records (--unit "
             "record)"
         )
 
 
 def check_fits(records: RecordSet, slots: PublicSlots) -> None:
-    """Refuse more units than there are slots for.
+    """Refuse more units than there are slots.
 
     Raises:
-        InputError: there are; or people are to be protected and nobody says whose a record is.
+        InputError: there are more, or people are to be protected and the records name none.
     """
     if slots.unit is Unit.PERSON:
         check_named(records)
@@ -117,11 +118,11 @@ def _option(unit: Unit) -> str:
     return "--num-records (num_records)" if unit is Unit.RECORD else "--num-people (num_people)"
 
 
-# ---- whose a record is ----------------------------------------------------------------------------------------------
+# ---- owners of records -----------------------------------------------------------------------------------------------
 
 
 def owners_of(records: RecordSet, unit: Unit) -> Tensor | None:
-    """The slot of every record, int64 (num_records,), private; None where every record is a slot of its own."""
+    """Return the slot of every record, int64 (num_records,), private, or None if every record is a slot of its own."""
     if unit is Unit.RECORD:
         return None
     check_named(records)
@@ -129,7 +130,7 @@ def owners_of(records: RecordSet, unit: Unit) -> Tensor | None:
 
 
 def identities_of(records: RecordSet, unit: Unit) -> Identities:
-    """Who the units are, in the order of `owners_of` or of the records: people by name, records by content and copy."""
+    """Identify units, in the order of `owners_of` or of the records: people by name, records by content and copy."""
     if unit is Unit.RECORD:
         return Identities.of_digests(digests_of_contents(records.x, records.y))
     check_named(records)
@@ -138,18 +139,18 @@ def identities_of(records: RecordSet, unit: Unit) -> Identities:
 
 
 def slot_sizes_of(records: RecordSet, plan: AbstractPlan) -> Tensor | None:
-    """How many records each slot holds, int64 (num_slots,), private; None where every record is a slot of its own."""
+    """Count the records of each slot, int64 (num_slots,), private. None if every record is a slot of its own."""
     owners = owners_of(records, plan.unit)
     return None if owners is None else torch.bincount(owners, minlength=plan.num_slots)
 
 
 def units_of(records: RecordSet, slots: PublicSlots, *, records_per_person: int, seed: int) -> Units:
-    """The units of Poisson sampling.
+    """Return the units of Poisson sampling.
 
     Args:
         records: private.
-        slots: how many there are, and what they hold.
-        records_per_person: how many records of a drawn person are read; public.
+        slots: their public number, and the unit of protection.
+        records_per_person: number of records of a drawn person that are read, public.
         seed: public.
     """
     owners, marks = owners_of(records, slots.unit), _marks(identities_of(records, slots.unit))
@@ -158,16 +159,16 @@ def units_of(records: RecordSet, slots: PublicSlots, *, records_per_person: int,
     return units_of_persons(owners, slots.number, records_per_unit=records_per_person, seed=seed, marks=marks)
 
 
-# ---- what is computed of each ---------------------------------------------------------------------------------------
+# ---- functions of each unit ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bundle:
-    """Records that are worked at together, in pieces none of which knows the others. Private.
+    """Records that are worked at together, in pieces that are computed apart. Private.
 
     Attributes:
-        pieces: int64 (n,) each, record numbers: those of one person, or so many records as `height` says.
-        height: rows at which pieces of records are computed, filled up by the first; None where pieces are people.
+        pieces: int64 (n,) each, record numbers: those of one person, or as many records as `height` says.
+        height: rows at which pieces of records are computed, filled up by the first record. None if pieces are people.
     """
 
     pieces: list[Tensor]
@@ -175,15 +176,15 @@ class Bundle:
 
     @property
     def rows(self) -> Tensor:
-        """All record numbers."""
+        """Numbers of all records."""
         return torch.cat(self.pieces)
 
     def compute(self, function: Callable[..., Tensor], *values: Tensor) -> Tensor:
-        """A function of the records' rows, row by row, in the order of `rows`.
+        """Compute a function of the records' rows, row by row, in the order of `rows`.
 
-        Guarantee: down to the last bit, what comes of a person's rows depends on that person's rows alone, and what
-        comes of a record on the record alone: all are computed at one shape, since a kernel may round by the shape, and
-        how many others there are would decide it.
+        Guarantee: down to the last bit, a person's results depend on that person's rows alone, and those of a record on
+        the record alone. All records are computed at one shape. A kernel may round by the shape, and otherwise the
+        number of other records would decide the shape.
 
         Args:
             function: (values (n, ...) of the given ones, in turn) -> (n, ...).
@@ -199,11 +200,11 @@ class Bundle:
 
 
 def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
-    """All records in bundles of about ``size``, for memory; every record in one of them, all of a person in one.
+    """Yield all records in bundles of about ``size``, for memory. Each record is in one, all of a person in the same.
 
     Args:
         records: private.
-        unit: what a slot holds.
+        unit: content of a slot, a record or a person.
         size: rows, public.
     """
     owners = owners_of(records, unit)
@@ -222,16 +223,16 @@ def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
 
 
 def described(describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, unit: Unit) -> Tensor:
-    """A description of every record: a row for each, in their order.
+    """Compute a description of every record: a row for each, in their order.
 
-    Guarantee: the rows of a unit are a function of the content of that unit, of its identity and of public things, down
-    to the last bit (`Bundle.compute`), random motions included: a mark stands for each record, which follows from its
-    own content and copy, or from its person's name and its place among that person's own records.
+    Guarantee: down to the last bit, the rows of a unit are a function of its content, its identity and public things
+    (`Bundle.compute`). Random motions are included: they follow from the mark of each record. The mark follows from the
+    record's own content and copy, or from its person's name and its place among that person's own records.
 
     Args:
         describe: (values (n, ...), marks int64 (n,)) -> (n, ...), row by row.
         records: private.
-        unit: what a slot holds.
+        unit: content of a slot, a record or a person.
     """
     marks = record_marks(records, unit)
     parts, rows = [], []
@@ -242,7 +243,7 @@ def described(describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, 
 
 
 def record_marks(records: RecordSet, unit: Unit) -> Tensor:
-    """A number for each record that no other unit moves, int64 (num_records,). Private."""
+    """Return a number for each record that no other unit changes, int64 (num_records,). Private."""
     marks, owners = _marks(identities_of(records, unit)), owners_of(records, unit)
     if owners is None:
         return marks
@@ -253,7 +254,7 @@ def record_marks(records: RecordSet, unit: Unit) -> Tensor:
 
 
 def _marks(units: Identities) -> Tensor:
-    """A number for each unit from its digest and copy, int64 (units,)."""
+    """Return a number for each unit from its digest and copy, int64 (units,)."""
     words = np.ascontiguousarray(units.digests).view("<u8").reshape(len(units), 4)[:, 0]
     return _strided(torch.from_numpy(words.astype(np.uint64).view(np.int64).copy()), torch.from_numpy(units.copies))
 

@@ -1,4 +1,4 @@
-"""The only object that leaves a training: a generator, what it was told in public, and its privacy statement."""
+"""The only object that leaves a training: a generator, its public recipe, and its privacy statement."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from gossamer.privacy.statement import PrivacyStatement
 
 BATCH = 500
 MAX_BATCH_VALUES = 2**24
-"""Most values of a batch of samples or latents that is drawn at once; 500 samples of 33,554 values have as many."""
+"""Most values of a batch of samples or latents that is drawn at once. 500 samples of 33,554 values have as many."""
 _ROUNDING = 1e-5
 
 Spec = ImageSpec | SeriesSpec
-"""What can be made; a file tells them apart by their type's name."""
+"""Specifications of samples. A file tells them apart by their type's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +35,8 @@ class GeneratorRecipe:
     Attributes:
         network: architecture.
         latent: law of its input.
-        spec: shape and classes of what it makes.
-        class_shares: shares of the classes among the records, as released under noise; empty where a method releases
-            none.
+        spec: shape and classes of its samples.
+        class_shares: shares of the classes among the records, as released under noise. Empty if a method releases none.
     """
 
     network: GeneratorConfig
@@ -54,13 +53,13 @@ class GeneratorRecipe:
     def of(
         cls, spec: AbstractSpec, *, network: GeneratorConfig, latent: Latent, noisy_counts: Tensor | None = None
     ) -> GeneratorRecipe:
-        """That of a network for records of a specification.
+        """Return the recipe of a network for records of a specification.
 
         Args:
             spec: of the records.
             network: architecture.
             latent: law of its input.
-            noisy_counts: released counts of classes, (classes,); None for a method that releases none.
+            noisy_counts: released counts of classes, (classes,). None for a method that releases none.
 
         Raises:
             InputError: a specification that a file could not hold.
@@ -71,13 +70,13 @@ class GeneratorRecipe:
             )
         shares: tuple[float, ...] = ()
         if noisy_counts is not None and spec.num_classes:
-            # Privacy: counts are released sums, noise included; what noise made negative is no record.
+            # Privacy: counts are released sums, noise included. A count that noise made negative becomes 0.
             kept = noisy_counts.double().clamp_min(0) + 1e-9
             shares = tuple((kept / kept.sum()).tolist())
         return cls(network=network, latent=latent, spec=spec, class_shares=shares)
 
     def build(self, rng: torch.Generator) -> nn.Module:
-        """A fresh network with weights drawn from ``rng``."""
+        """Build a fresh network with weights drawn from ``rng``."""
         return self.network.build(self.spec.shape, self.spec.num_classes, self.latent.dim, rng)
 
 
@@ -85,8 +84,8 @@ class GeneratorRecipe:
 class TrainedGenerator:
     """A released generator. It holds no critic, no optimiser, no record and no path to any of them.
 
-    Guarantee: its weights were computed from sanitized gradients and public randomness alone; `statement` says at what
-    price. Samples are post-processing and cost nothing more.
+    Guarantee: its weights were computed from released vectors and public randomness alone. `statement` has the price.
+    Samples are post-processing and cost nothing more.
     """
 
     recipe: GeneratorRecipe
@@ -94,10 +93,10 @@ class TrainedGenerator:
     statement: PrivacyStatement
 
     def check_finite(self) -> None:
-        """Refuse weights that are no numbers, as a training leaves them that diverged.
+        """Refuse weights that are no numbers, which a training that diverged leaves.
 
         Raises:
-            InputError: there is one.
+            InputError: a weight is no number.
         """
         if not all(bool(weight.isfinite().all()) for weight in self.weights.values()):
             raise InputError(
@@ -109,7 +108,7 @@ class TrainedGenerator:
         """Draw synthetic records.
 
         Args:
-            num_samples: how many, >= 1.
+            num_samples: number of samples, >= 1.
             labels: int64 (num_samples,), or None for classes in turn: as balanced as the number allows.
             seed: the same seed gives the same samples.
 
@@ -133,21 +132,22 @@ class TrainedGenerator:
         return self.recipe.spec.as_written(records), labels
 
     def uneven_labels(self, num_samples: int, *, evenness: float = 0.5, seed: int = 0) -> Tensor:
-        r"""Classes in the released shares p, or between those and all alike: in numbers as :math:`p^{1 - e}`.
+        r"""Draw classes in the released shares p, or between those and equal shares: in numbers as :math:`p^{1 - e}`.
 
-        Where one class outnumbers another a hundred times, records of the rare one teach a classifier nothing if they
-        are as rare among the samples, and too much if they are as frequent; between the two it learns both.
+        Suppose that one class outnumbers another a hundred times. Records of the rare class teach a classifier nothing
+        if they are as rare among the samples, and too much if they are as frequent. Between the two a classifier learns
+        both.
 
         Args:
-            num_samples: how many, >= 1.
-            evenness: e from 0, the released shares, to 1, all classes alike.
+            num_samples: number of samples, >= 1.
+            evenness: e from 0, the released shares, to 1, equal shares.
             seed: of their order.
 
         Returns:
             int64 (num_samples,).
 
         Raises:
-            InputError: a number out of range, or a generator whose method released no shares.
+            InputError: a number out of range, or a generator of a method that released no shares.
         """
         if num_samples < 1:
             raise InputError(f"num_samples must be at least 1, got {num_samples}")
@@ -161,10 +161,10 @@ class TrainedGenerator:
         return labels[torch.randperm(num_samples, generator=public_stream(seed, "labels"))]
 
     def network(self) -> nn.Module:
-        """The generator as a module in evaluation mode, without gradients."""
+        """Return the generator as a module in evaluation mode, without gradients."""
         network = self.recipe.build(torch.Generator().manual_seed(0))
         network.load_state_dict(self.weights)
-        # The moving average of unit vectors is a little short of unit length: spectral norms want them renewed.
+        # The moving average of unit vectors is a little short of unit length, so spectral norms need them renewed.
         advance(network, num_iterations=10)
         return network.requires_grad_(False).eval()
 

@@ -1,4 +1,4 @@
-"""What a claim says beside the numbers of its plan: one object from the training to the statement."""
+"""The terms of a claim beside the numbers of its plan: one object from the training to the statement."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 
 def today() -> str:
-    """The day in UTC, as ``2026-11-28``."""
+    """Return the day in UTC, as ``2026-11-28``."""
     return datetime.now(UTC).date().isoformat()
 
 
 def own_version() -> str:
-    """The version of this library, as installed."""
+    """Return the version of this library, as installed."""
     return importlib.metadata.version("gossamer")
 
 
@@ -24,16 +24,17 @@ class ClaimTerms:
     Args:
         delta: of the claim, below one over the number of slots.
         method: name of the method that ran.
-        is_secure: whether the noise was secret.
+        is_secure: true if the noise was secret.
         sample_size: coordinates of the largest vector that a step releases.
-        public_inputs: sentences on what was taken as public.
+        public_inputs: sentences on the inputs taken as public.
         num_tuning_runs: earlier runs on the same records, as their owner declares.
-        num_planned_steps: of the whole run, where the claim is of what was released after the first steps; None where
-            it is of the whole.
-        run_id: of the run, the same in everything that it releases; None where no run folder was kept.
-        num_only_copies: how often its owner declared a moved or restored run folder to be the only copy that goes on.
+        num_planned_steps: of the whole run, if the claim is of the releases of the first steps. None if the claim is of
+            the whole run.
+        run_id: of the run, the same in everything that the run releases. None if no run folder was kept.
+        num_only_copies: number of times that the owner declared a moved or restored run folder the only copy that goes
+            on.
         date: day of the claim, UTC.
-        gossamer_version: what computed it.
+        gossamer_version: that computed the claim.
     """
 
     delta: float

@@ -93,7 +93,7 @@ def event_of_part(part: Part) -> dp_accounting.DpEvent:
 
 
 def event_of_parts(parts: tuple[Part, ...]) -> dp_accounting.DpEvent:
-    """Return the one event that all parts are, one after the other.
+    """Return the one event of all parts, run one after the other.
 
     Raises:
         InputError: no part.

@@ -1,4 +1,4 @@
-"""One function per mechanism that the library runs, giving its DpEvent; and how such events are read back.
+"""Events of the mechanisms that the library runs: a function for each, and the reading of events as parts.
 
 The noise multiplier means one thing everywhere: standard deviation of the noise / L2 sensitivity of the released vector
 under the stated adjacency.
@@ -19,23 +19,25 @@ from gossamer.privacy.adjacency import Adjacency
 def one_of_many_event(
     *, num_critics: int, noise_multiplier: float, num_steps: int, batch_size: int, draws_per_step: int
 ) -> dp_accounting.DpEvent:
-    r"""The event of one-of-K sampling: T steps, B answers a step, c secret draws a step.
+    r"""Return the event of one-of-K sampling: T steps, B answers a step, c secret draws a step.
 
-    A draw names one of K critics, uniformly and with replacement; it answers B / c samples, each clipped and noised, so
-    that one draw is a Gaussian of multiplier :math:`\sigma / \sqrt{B/c}` behind a 1-of-K choice:
+    A draw names one of K critics, uniformly and with replacement. The critic answers B / c samples, each clipped and
+    noised. So one draw is a Gaussian of multiplier :math:`\sigma / \sqrt{B/c}` behind a 1-of-K choice:
 
     SelfComposed(SampledWithoutReplacement(K, 1, SelfComposed(Gaussian(sigma), B / c)), T c)
 
     Guarantee:
-        Valid under ``Adjacency.SLOT``, provided that every critic's state is a function of its own shard, its own
-        random tape and the public transcript, whichever critics were drawn (docs/concepts/one-of-many.md, theorem 1).
+        Valid under ``Adjacency.SLOT`` on one condition (docs/concepts/one-of-many.md, theorem 1). Every critic's state
+        must be a function of its own shard, its own random tape and the public transcript, whichever critics were
+        drawn.
 
     Args:
         num_critics: K, number of critics and of disjoint shards, at least 1.
         noise_multiplier: sigma, noise of one answer / (2 clip_norm), above 0.
         num_steps: T, updates of the released generator, at least 1.
         batch_size: B, answers per step, at least 1.
-        draws_per_step: c, a divisor of B; B is one coin per sample, 1 the published one per batch.
+        draws_per_step: c, a divisor of B. With B there is one coin for each sample, and with 1 the published one for
+            each batch.
 
     Raises:
         InputError: a count is no positive integer, c does not divide B, or the noise multiplier is negative or NaN.
@@ -67,7 +69,7 @@ def one_of_many_event(
 
 
 def poisson_event(*, sample_rate: float, noise_multiplier: float, num_steps: int) -> dp_accounting.DpEvent:
-    """The event of T noisy sums over Poisson samples of units (DP-SGD).
+    """Return the event of T noisy sums over Poisson samples of units (DP-SGD).
 
     Guarantee:
         Valid under ``Adjacency.ADD_OR_REMOVE_ONE`` when every unit is drawn independently with a public rate and sums
@@ -90,24 +92,24 @@ def poisson_event(*, sample_rate: float, noise_multiplier: float, num_steps: int
 class ReplacedPoissonDpEvent(dp_accounting.DpEvent):
     """One noisy sum over a Poisson sample, priced for a unit that is replaced by another.
 
-    dp-accounting's events name no adjacency, its accountants do; this one carries it, so that no accountant prices it
-    for another, and none of dp-accounting's takes it at all.
+    In dp-accounting the accountants name an adjacency, and events do not. This event carries its own, so that no
+    accountant prices it for another. No accountant of dp-accounting takes it at all.
     """
 
     sample: dp_accounting.PoissonSampledDpEvent
 
 
 def replaced_poisson_event(*, sample_rate: float, noise_multiplier: float, num_steps: int) -> dp_accounting.DpEvent:
-    """The event of T noisy sums over Poisson samples of units (DP-SGD), priced for the replacement of one unit.
+    """Return the event of T noisy sums over Poisson samples of units (DP-SGD), priced for replacing one unit.
 
     Guarantee:
-        Valid under ``Adjacency.REPLACE_ONE``, and for a public slot that is filled, emptied or replaced too, on the
-        conditions of ``poisson_event`` (docs/concepts/poisson.md, theorem 2).
+        On the conditions of ``poisson_event``, valid under ``Adjacency.REPLACE_ONE`` (docs/concepts/poisson.md, theorem
+        2). On the same conditions, valid for a public slot that is filled, emptied or replaced, too.
 
     Args:
         sample_rate: probability with which a unit is in a batch, in (0, 1].
-        noise_multiplier: noise / L2 bound of one unit's contribution, as in ``poisson_event``: a unit that is replaced
-            moves a sum by twice that bound, and this is part of the price and not of the multiplier.
+        noise_multiplier: noise / L2 bound of one unit's contribution, as in ``poisson_event``. A unit that is replaced
+            moves a sum by twice that bound. The price has that factor, and the multiplier does not.
         num_steps: number of batches, at least 1.
 
     Raises:
@@ -125,14 +127,14 @@ def replaced_poisson_event(*, sample_rate: float, noise_multiplier: float, num_s
 
 
 def under_replacement(event: dp_accounting.DpEvent) -> dp_accounting.DpEvent:
-    """The same mechanism, priced for one unit that is replaced by another.
+    """Return the same mechanism, priced for one unit that is replaced by another.
 
-    Poisson samples become replaced ones. One-of-K draws, and Gaussians that stand without Poisson samples, are priced
-    under ``Adjacency.SLOT``, which covers a replacement: they stay. A Gaussian in the company of Poisson samples was
-    priced for a unit added or removed; a replacement moves it by up to twice as much, so its multiplier is halved.
+    Poisson samples become replaced ones. One-of-K draws, and Gaussians without Poisson samples beside them, are priced
+    under ``Adjacency.SLOT``, which covers a replacement: they stay. A Gaussian beside Poisson samples was priced for a
+    unit added or removed. A replacement moves it by up to twice as much, so its multiplier is halved.
 
     Guarantee:
-        A price of the event returned holds for what ``event`` describes, when a unit is replaced.
+        A price of the event returned holds for the mechanism of ``event``, when a unit is replaced.
 
     Args:
         event: made by the functions of this module.
@@ -158,7 +160,7 @@ def _replaced(part: Part) -> dp_accounting.DpEvent:
                 sample_rate=part.sample_rate, noise_multiplier=part.noise_multiplier, num_steps=part.count
             )
         case _:
-            # Privacy: two units, one removed and one added, each of them as far as the multiplier allows.
+            # Privacy: one unit is removed and one is added, and each moves the sum as far as the multiplier allows.
             return gaussian_event(noise_multiplier=part.noise_multiplier / 2.0, num_releases=part.count)
 
 
@@ -171,14 +173,14 @@ def _poisson_sample(sample_rate: float, noise_multiplier: float) -> dp_accountin
 
 
 def gaussian_event(*, noise_multiplier: float, num_releases: int = 1) -> dp_accounting.DpEvent:
-    """The event of Gaussian releases without sampling.
+    """Return the event of Gaussian releases without sampling.
 
     Guarantee:
         Valid under the adjacency for which the multiplier's sensitivity was derived.
 
     Args:
         noise_multiplier: noise / L2 sensitivity, above 0.
-        num_releases: how many releases, at least 1.
+        num_releases: number of releases, at least 1.
 
     Raises:
         InputError: a parameter is out of range.
@@ -190,7 +192,7 @@ def gaussian_event(*, noise_multiplier: float, num_releases: int = 1) -> dp_acco
 
 
 def compose_events(*events: dp_accounting.DpEvent) -> dp_accounting.DpEvent:
-    """One event for several mechanisms run on the same data, adaptively, one after the other.
+    """Compose several mechanisms run on the same data, adaptively, one after the other, into one event.
 
     Raises:
         InputError: no event was given.
@@ -205,7 +207,7 @@ def compose_events(*events: dp_accounting.DpEvent) -> dp_accounting.DpEvent:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GaussianPart:
-    """Gaussian releases: multiplier and how often."""
+    """Gaussian releases: multiplier and number."""
 
     noise_multiplier: float
     count: int
@@ -213,7 +215,7 @@ class GaussianPart:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OneOfManyPart:
-    """Draws of one of K: K, the multiplier of one draw (all its answers together), and how often."""
+    """Draws of one of K: K, the multiplier of one draw (all its answers together), and number of draws."""
 
     num_critics: int
     noise_multiplier: float
@@ -222,7 +224,7 @@ class OneOfManyPart:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PoissonPart:
-    """Poisson-sampled Gaussian releases: rate, multiplier and how often."""
+    """Poisson-sampled Gaussian releases: rate, multiplier and number."""
 
     sample_rate: float
     noise_multiplier: float
@@ -231,7 +233,7 @@ class PoissonPart:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReplacedPoissonPart:
-    """As ``PoissonPart``, priced for a unit that is replaced; the multiplier is still of one unit's contribution."""
+    """As ``PoissonPart``, priced for a unit that is replaced. The multiplier is still of one unit's contribution."""
 
     sample_rate: float
     noise_multiplier: float
@@ -249,7 +251,7 @@ _ADJACENCIES = (
 
 
 def flatten(event: dp_accounting.DpEvent, count: int = 1) -> Iterator[Part]:
-    """The elementary mechanisms of an event, each with the number of its repetitions.
+    """Yield the elementary mechanisms of an event, each with the number of its repetitions.
 
     Raises:
         PrivacyError: the event holds a mechanism that this library cannot price.
@@ -277,7 +279,7 @@ def flatten(event: dp_accounting.DpEvent, count: int = 1) -> Iterator[Part]:
 
 
 def find_adjacency(event: dp_accounting.DpEvent) -> Adjacency | None:
-    """The adjacency under which an event is priced; None for Gaussians alone, whose multiplier carries it.
+    """Return the adjacency that an event is priced under, or None for Gaussians alone: their multiplier carries it.
 
     Raises:
         PrivacyError: mechanisms that are priced under different adjacencies are mixed.
@@ -294,10 +296,10 @@ def find_adjacency(event: dp_accounting.DpEvent) -> Adjacency | None:
 
 
 def check_count(name: str, value: int) -> None:
-    """Refuse what is not a positive integer.
+    """Refuse a count that is not a positive integer.
 
     Raises:
-        InputError: always then, naming the parameter.
+        InputError: it is none. The error names the parameter.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InputError(f"{name} must be a positive integer, not {value!r}: give 1 or more")
@@ -317,7 +319,7 @@ def check_noise_multiplier(noise_multiplier: float) -> None:
 
 
 def _merged_gaussian(event: dp_accounting.DpEvent) -> float:
-    """The multiplier of one Gaussian that is worth all Gaussians of an event together."""
+    """Return the multiplier of one Gaussian that is worth all Gaussians of an event together."""
     parts = tuple(flatten(event))
     if not all(isinstance(part, GaussianPart) for part in parts):
         raise PrivacyError("only Gaussian answers can be priced behind sampling: do not nest samplings")
@@ -325,7 +327,7 @@ def _merged_gaussian(event: dp_accounting.DpEvent) -> float:
 
 
 def merge_gaussians(parts: tuple[Part, ...]) -> float:
-    r"""Multiplier of the one Gaussian equal to several, :math:`(\sum_i n_i \sigma_i^{-2})^{-1/2}`."""
+    r"""Compute the multiplier of the one Gaussian equal to several, :math:`(\sum_i n_i \sigma_i^{-2})^{-1/2}`."""
     # Scaled by the smallest multiplier, so that the squares neither overflow nor vanish.
     smallest = min(part.noise_multiplier for part in parts)
     return smallest / math.sqrt(sum(part.count * (smallest / part.noise_multiplier) ** 2 for part in parts))

@@ -1,7 +1,8 @@
 r"""mu of Gaussian differential privacy and rho of zero-concentrated differential privacy: one number for a whole curve.
 
-A mechanism is mu-GDP when nobody tells its neighbouring data sets apart better than N(0, 1) from N(mu, 1), at any rate
-of false alarms. In terms of the privacy profile: its delta is at most that of this Gaussian, at every epsilon.
+A mechanism is mu-GDP on one condition. Telling its neighbouring data sets apart is at least as hard as telling ``N(0,
+1)`` from ``N(mu, 1)``, at any rate of false alarms. In terms of the privacy profile: its delta is at most that of this
+Gaussian, at every epsilon.
 
 References:
     Dong, Roth, Su 2022, "Gaussian differential privacy", definition 4 and corollary 1.

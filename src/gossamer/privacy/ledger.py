@@ -1,7 +1,7 @@
 """The spending of a run, as data. Reading and writing it belongs to the run folder.
 
 A block of steps is charged before it runs and never refunded. After a crash the steps since the last checkpoint run
-again under a new key and are charged again: somebody may have seen the noise of the lost steps.
+again under a new key. They are charged again, since somebody may have seen the noise of the lost steps.
 """
 
 from __future__ import annotations

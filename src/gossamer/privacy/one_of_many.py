@@ -1,7 +1,7 @@
 r"""The privacy loss of one-of-K sampling, and of the fixed pair of data sets that no accountant can go below.
 
 Notation: a draw is a Gaussian of multiplier s (all answers of the draw together) behind a uniform choice of one of K.
-mu = 1 / s and gamma = 1 / K. Theorem, proof and conditions: docs/concepts/one-of-many.md.
+Also, mu = 1 / s and gamma = 1 / K. Theorem, proof and conditions: docs/concepts/one-of-many.md.
 
 References:
     Balle, Barthe, Gaboardi 2018, "Privacy amplification by subsampling", theorem 2 (advanced joint convexity).

@@ -10,7 +10,7 @@ from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.privacy.accounting import epsilon_by_pld, epsilon_by_rdp
-from gossamer.privacy.events import OneOfManyPart, PoissonPart, flatten
+from gossamer.privacy.events import OneOfManyPart, Part, PoissonPart, flatten
 
 MAX_EPSILON = 1e4
 MAX_GRID = 3e6
@@ -37,10 +37,7 @@ def check_priceable(event: DpEvent, delta: float) -> float:
         PrivacyError: it has no price.
     """
     for part in flatten(event):
-        num_critics = part.num_critics if isinstance(part, OneOfManyPart) else 1
-        check_accountable(
-            num_critics=num_critics, answers=part.count, noise_multiplier=part.noise_multiplier, epsilon=None
-        )
+        _check_part(part, part.noise_multiplier)
         if isinstance(part, PoissonPart) and _num_points(part) > MAX_GRID:
             raise InputError(
                 f"noise multiplier {part.noise_multiplier:g} at rate {part.sample_rate:g}: too little noise to "
@@ -60,30 +57,35 @@ def _num_points(part: PoissonPart) -> float:
     return (0.5 / noise**2 + 10 / noise) / interval
 
 
-def check_accountable(*, num_critics: int, answers: int, noise_multiplier: float | None, epsilon: float | None) -> None:
+def check_numbers(event: DpEvent, noise_multiplier: float | None, epsilon: float | None) -> None:
     """Refuse numbers that no accountant here can compute with. Settings without a guarantee are refused elsewhere.
 
     Args:
-        num_critics: K, at most a thousand million.
-        answers: T B, at most 1e11.
+        event: of the settings with any noise, with 1e9 critics and 1e11 draws or releases at most.
         noise_multiplier: between 0.001 and 1e6 if it is above 0, or None.
         epsilon: at most 1e5, or None.
 
     Raises:
         InputError: a number is beyond its limit.
     """
-    noise, budget = 1.0 if noise_multiplier is None else noise_multiplier, 0.0 if epsilon is None else epsilon
-    for name, value, least, most in (
-        ("--num-critics", num_critics, -math.inf, 1e9),
-        ("--num-steps times --batch-size", answers, -math.inf, 1e11),
-        ("--noise-multiplier", noise, 1e-3 if noise > 0 else -math.inf, 1e6),
-        ("--epsilon", budget, -math.inf, 1e5 if budget < math.inf else math.inf),
-    ):
-        if value < least or value > most:
-            raise InputError(
-                f"{name} is {value:g}: too {'small' if value < least else 'large'} to account for; give a "
-                f"{'larger' if value < least else 'smaller'} one"
-            )
+    for part in flatten(event):
+        _check_part(part, 1.0 if noise_multiplier is None else noise_multiplier)
+    budget = 0.0 if epsilon is None else epsilon
+    _check_range("--epsilon", budget, -math.inf, 1e5 if budget < math.inf else math.inf)
+
+
+def _check_part(part: Part, noise: float) -> None:
+    _check_range("--num-critics", part.num_critics if isinstance(part, OneOfManyPart) else 1, -math.inf, 1e9)
+    _check_range("--num-steps times --batch-size", part.count, -math.inf, 1e11)
+    _check_range("--noise-multiplier", noise, 1e-3 if noise > 0 else -math.inf, 1e6)
+
+
+def _check_range(name: str, value: float, least: float, most: float) -> None:
+    if value < least or value > most:
+        raise InputError(
+            f"{name} is {value:g}: too {'small' if value < least else 'large'} to account for; give a "
+            f"{'larger' if value < least else 'smaller'} one"
+        )
 
 
 @contextlib.contextmanager

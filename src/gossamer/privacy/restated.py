@@ -1,4 +1,4 @@
-"""What a statement's own numbers cost: the event read back from a statement alone, for whoever has nothing else."""
+"""The event read back from a statement alone, for a reader without the run, so that it can be priced again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PRINTED_TOLERANCE = 1e-4
 def event_of(statement: PrivacyStatement) -> DpEvent:
     """Return the mechanism that a statement describes, as an event that an accountant can price.
 
-    Only the statement is read. Nothing says here that the run followed it.
+    Only the statement is read. Nothing here shows that the run followed it.
 
     Args:
         statement: of any method of this library.
@@ -59,7 +59,7 @@ def event_of(statement: PrivacyStatement) -> DpEvent:
 
 
 def is_in_keeping(statement: PrivacyStatement) -> bool:
-    """Tell whether the numbers that a statement prints describe the event that it carries.
+    """Tell if the numbers that a statement prints describe the event that it carries.
 
     The reader of older formats knows the printed numbers of three mechanisms. A mechanism that it does not know is in
     keeping.
@@ -102,7 +102,7 @@ def event_before_format_3(statement: PrivacyStatement) -> DpEvent:
 
 
 def slots_of(statement: PrivacyStatement) -> PublicSlots:
-    """The public number of slots that a statement is of."""
+    """Return the public number of slots that a statement is of."""
     source = CountSource.READ if statement.adjacency is Adjacency.REPLACE_ONE else CountSource.GIVEN
     share, said = 1.0, dict(statement.parameters)
     if "sample_rate" in said:
@@ -111,9 +111,9 @@ def slots_of(statement: PrivacyStatement) -> PublicSlots:
 
 
 def is_same_event(one: DpEvent, other: DpEvent) -> bool:
-    """Whether two events have one price: the same samplings, and Gaussians that are worth the same together.
+    """Tell if two events have one price: the same samplings, and Gaussians that are worth the same together.
 
-    Multipliers may differ by as much as six printed digits leave.
+    Multipliers may differ by the error that six printed digits leave.
 
     Example:
         >>> is_same_event(
@@ -126,7 +126,7 @@ def is_same_event(one: DpEvent, other: DpEvent) -> bool:
 
 
 def describe_event(event: DpEvent) -> str:
-    """An event in words.
+    """Describe an event in words.
 
     Example:
         >>> describe_event(poisson_event(sample_rate=0.01, noise_multiplier=1.0, num_steps=300))
@@ -136,7 +136,7 @@ def describe_event(event: DpEvent) -> str:
 
 
 def _merged(event: DpEvent) -> list[Part]:
-    """Samplings in their order, then the one Gaussian that is worth all of them."""
+    """Return samplings in their order, then the one Gaussian that is worth all Gaussians."""
     parts = tuple(flatten(event))
     sampled: list[Part] = [part for part in parts if not isinstance(part, GaussianPart)]
     gaussians = tuple(part for part in parts if isinstance(part, GaussianPart))

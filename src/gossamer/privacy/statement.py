@@ -1,4 +1,4 @@
-"""PrivacyStatement: what is claimed of a released generator, for whom, and under which assumptions."""
+"""The statement of a released generator: its claim, the units that it protects, and its assumptions."""
 
 from __future__ import annotations
 
@@ -36,44 +36,45 @@ class PrivacyStatement:
     """One claim of differential privacy, complete enough to be checked by somebody else.
 
     Guarantee:
-        It states one and proves none: build it from the plan that the run follows, never by hand.
+        The object states a guarantee and proves none: build it from the plan that the run follows, never by hand.
 
     Args:
-        mechanism: what was run, as a name: "one-of-K subsampled Gaussian", ...
-        adjacency: which data sets are neighbours.
-        unit: what one slot holds. Under ``PERSON`` no number of records may stand in the parameters.
+        mechanism: name of the mechanism that was run: "one-of-K subsampled Gaussian", ...
+        adjacency: relation that makes data sets neighbours.
+        unit: content of one slot. Under ``PERSON`` no number of records may stand in the parameters.
         num_slots: public number of slots.
         epsilon: the figure claimed, an upper bound, at least 0.
         delta: in (0, 1 / num_slots).
-        epsilon_rdp: the second upper bound, by RDP, where it was computed.
+        epsilon_rdp: the second upper bound, by RDP, if it was computed.
         noise_multiplier: noise / L2 sensitivity.
         clip_norm: L2 bound of one answer.
         parameters: the mechanism's other public numbers, as (name, value): num_critics, num_steps, batch_size, ...
-        accountants: (name, version) of what computed epsilon.
+        accountants: (name, version) of the software that computed epsilon.
         num_tuning_runs: runs on the same private data before this one, as declared by the user.
-        public_inputs: sentences: what was taken as public.
-        covered: sentences: what the guarantee covers and may be shared.
-        not_covered: sentences: what it does not cover.
-        truncation_delta: bound on what the noise's finite range adds to delta.
-        is_secure: False where the noise was deterministic; the text then says so in its first line.
-        published_epsilon: what the published system would have printed, where there is one.
-        published_caveat: why that figure does not hold; required beside it.
-        gossamer_version: what computed the claim; None where it was made before versions were written down.
+        public_inputs: sentences on the inputs taken as public.
+        covered: sentences on the things that the guarantee covers and that may be shared.
+        not_covered: sentences on the things that the guarantee does not cover.
+        truncation_delta: bound on the part of delta that the noise's finite range adds.
+        is_secure: False if the noise was deterministic. The text then says so in its first line.
+        published_epsilon: figure that the published system would have printed, if there is one.
+        published_caveat: reason why that figure does not hold, required beside it.
+        gossamer_version: that computed the claim. None if the claim was made before versions were written down.
         date: day of the claim in UTC, ``2026-11-28``.
-        run_id: the same in everything that one run releases, so that branches of a copied run are known for what they
-            are; None where no run folder was kept.
-        num_only_copies: how often its owner declared a moved or restored run folder to be the only copy that goes on.
-        mu: of Gaussian differential privacy: exact for one-shot sums; for all others the smallest whose curve bounds
-            the mechanism's at every delta from the stated one up.
-        rho: of zero-concentrated differential privacy, where it is known.
-        epsilon_replaced: what one unit replaced by another costs at the same delta, where the claim is of one that
-            comes or leaves.
-        event: the elementary mechanisms of the run as data, which an accountant can price; None for a statement of an
+        run_id: the same in everything that one run releases, so that branches of a copied run can be recognised. None
+            if no run folder was kept.
+        num_only_copies: number of times that the owner declared a moved or restored run folder the only copy that goes
+            on.
+        mu: of Gaussian differential privacy, exact for one-shot sums. For all other mechanisms it is the smallest mu
+            with a curve that bounds the mechanism's at every delta from the stated one up.
+        rho: of zero-concentrated differential privacy, if it is known.
+        epsilon_replaced: price of one unit replaced by another at the same delta, if the claim is of a unit that comes
+            or leaves.
+        event: the elementary mechanisms of the run as data, which an accountant can price. None for a statement of an
             older format.
 
     Raises:
         InputError: a number is out of range or not finite, or the published figure stands without its caveat.
-        PrivacyError: delta is not below 1 / num_slots, or the truncation eats delta.
+        PrivacyError: delta is not below 1 / num_slots, or not above the truncation's part of it.
     """
 
     mechanism: str
@@ -120,7 +121,7 @@ class PrivacyStatement:
                 f"the noise's finite range costs {self.truncation_delta:g}, not below delta {self.delta:g}: "
                 "raise delta or draw noise of wider range"
             )
-        # Privacy: where a slot is a person, how many records there are depends on private data.
+        # Privacy: if a slot is a person, the number of records depends on private data.
         if self.unit is Unit.PERSON and any(name == "num_records" for name, _ in self.parameters):
             raise PrivacyError("a statement about persons must print no number of records: state slots alone")
         for name in ("num_tuning_runs", "num_only_copies"):
@@ -130,7 +131,7 @@ class PrivacyStatement:
             raise InputError("published_epsilon and published_caveat go together: give both or neither")
 
     def to_json(self) -> dict[str, JsonValue]:
-        """Plain types only: what ``privacy.json`` holds, and ``from_json`` reads back."""
+        """Return the content of ``privacy.json`` in plain types, which ``from_json`` reads back."""
         return {
             "format_version": FORMAT_VERSION,
             "mechanism": self.mechanism,
@@ -164,7 +165,7 @@ class PrivacyStatement:
 
     @classmethod
     def from_json(cls, document: Mapping[str, object]) -> PrivacyStatement:
-        """Read what ``to_json`` wrote, in this format or an older one: values that an older one lacks are None.
+        """Read a document of ``to_json``, in this format or an older one. Values that an older one lacks are None.
 
         Raises:
             InputError: a key is missing or unknown, or a value is not of the right kind.
@@ -194,7 +195,7 @@ class PrivacyStatement:
             raise InputError(f"the privacy statement is damaged ({error}): use the file as it was written") from None
 
     def to_markdown(self) -> str:
-        """The statement in plain words: the text of ``PRIVACY.md``."""
+        """Write the statement in plain words: the text of ``PRIVACY.md``."""
         sections = (
             [] if self.is_secure else [INSECURE_LINE, ""],
             ["# Privacy statement", ""],
@@ -210,7 +211,7 @@ class PrivacyStatement:
         return "\n".join(line for section in sections for line in section).rstrip() + "\n"
 
     def describe_claim(self) -> list[str]:
-        """The claim itself in plain words, as lines of Markdown."""
+        """Describe the claim itself in plain words, as lines of Markdown."""
         verdict = "is" if self.is_secure else "would be"
         epsilon = shown_epsilon(self.epsilon)
         return [
@@ -224,7 +225,7 @@ class PrivacyStatement:
 
     @property
     def claim(self) -> str:
-        """The claim in one clause, to follow "it is"; its epsilon is rounded up."""
+        """The claim in one clause, to follow "it is". Its epsilon is rounded up."""
         return self._figures if self.is_secure else "not private, because its noise was not secret"
 
     @property
@@ -233,7 +234,7 @@ class PrivacyStatement:
         return f"({shown_epsilon(self.epsilon)}, {self.delta:g})-differentially private for {protected}"
 
     def voids(self) -> tuple[str, ...]:
-        """Sentences: what makes the guarantee void."""
+        """Return sentences on the acts that make the guarantee void."""
         tuning = "none" if self.num_tuning_runs == 0 else str(self.num_tuning_runs)
         return (
             HUMAN_VOIDS_IT + f" (earlier runs on the same data declared here: {tuning}; their cost is not included)",
@@ -244,7 +245,7 @@ class PrivacyStatement:
         )
 
     def _voided_by_copies(self) -> tuple[str, ...]:
-        """That a run folder was moved or restored, in words; nothing where it was not."""
+        """Return a sentence on a run folder that was moved or restored, or none if it was not."""
         if not self.num_only_copies:
             return ()
         return (
@@ -253,7 +254,7 @@ class PrivacyStatement:
         )
 
     def assumptions(self) -> tuple[str, ...]:
-        """Sentences: what the proof takes for given."""
+        """Return sentences on the assumptions of the proof."""
         return (
             "the guarantee is proved for real arithmetic",
             f"the finite range of the noise adds at most {self.truncation_delta:.2g} to delta",
@@ -265,7 +266,7 @@ class PrivacyStatement:
 
     @property
     def is_of_first_format(self) -> bool:
-        """Whether an older version made it, which wrote neither its version nor the day."""
+        """True if an older version made the statement, which wrote neither its version nor the day."""
         return self.gossamer_version is None
 
     def _describe_numbers(self) -> list[str]:
@@ -292,7 +293,7 @@ class PrivacyStatement:
         return ["## Numbers", "", "| what | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows), ""]
 
     def _other_prices(self) -> list[tuple[str, object]]:
-        """The same guarantee in other currencies, and for another change of the data."""
+        """Return rows of the same guarantee in other currencies, and for another change of the data."""
         rows: list[tuple[str, object]] = []
         if self.epsilon_replaced is not None:
             replaced = f"epsilon for {self.unit.protected} replaced by any other, at the same delta"
@@ -306,7 +307,7 @@ class PrivacyStatement:
         return rows
 
     def _origin(self) -> list[tuple[str, object]]:
-        """Which run, day and version the claim is of."""
+        """Return rows of the claim's run, day and version."""
         rows: list[tuple[str, object]] = [
             ("run", self.run_id),
             ("day (UTC)", self.date),
@@ -339,18 +340,18 @@ def _check_number(name: str, value: float, *, is_zero_allowed: bool = False) -> 
 
 
 def shown_epsilon(epsilon: float) -> str:
-    """Epsilon to three decimals, never rounded down."""
+    """Return epsilon to three decimals as text, never rounded down."""
     return f"{round_up(epsilon):.3f}"
 
 
 def round_up(epsilon: float) -> float:
-    """Return an epsilon to three decimals, never rounded down."""
+    """Return epsilon to three decimals as a number, never rounded down."""
     # Privacy: a printed figure below the proved one would be a false claim.
     return math.ceil(epsilon * 1000.0) / 1000.0
 
 
 def _is_text(value: object) -> bool:
-    # It is printed on terminals and in pages: no line break, nothing that a terminal would obey.
+    # The text is printed on terminals and in pages: no line break, nothing that a terminal would obey.
     return isinstance(value, str) and value.isprintable() and len(value) <= _LONGEST_TEXT
 
 
@@ -413,7 +414,7 @@ _KINDS: Mapping[str, Callable[[object], bool]] = {
 
 
 def _restore(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Enums and tuples in place of the plain types of JSON."""
+    """Put enums and tuples in place of the plain types of JSON."""
     restored = dict(values)
     restored["adjacency"] = Adjacency(values["adjacency"])
     restored["unit"] = Unit(values["unit"])

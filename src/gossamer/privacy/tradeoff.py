@@ -49,9 +49,9 @@ class TradeOff:
     .. math:: f(\alpha) = \max_i \max(0, 1 - \delta_i - e^{\epsilon_i} \alpha, e^{-\epsilon_i} (1 - \delta_i - \alpha))
 
     Guarantee:
-        If every pair holds in both directions, no test of one neighbouring data set against another has misses below f
-        at its rate of false alarms. The test may compute anything from the release. More pairs only bring f closer to
-        the truth from below. The bound leaves the attacker at least the true gain, never less.
+        Suppose that every pair holds in both directions. Then no test between two neighbouring data sets has misses
+        below f at its rate of false alarms. The test may compute anything from the release. More pairs only bring f
+        closer to the truth from below. The bound leaves the attacker at least the true gain, never less.
 
     Args:
         points: (epsilon, delta), at least one pair, with epsilon at least 0 and delta in [0, 1].

@@ -23,15 +23,6 @@ _LICENSED = re.compile(
     rb"\A---\nlicense: [\w.+-]{1,60}\n(license_name: [\w .+-]{1,100}\n)?(license_link: [\w:/.#?=&+-]{1,300}\n)?"
 )
 _HUB_IDS: Final = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist"}
-_PAPERS: Final = {
-    "gs-wgan": "Chen, Orekondy, Fritz: GS-WGAN, a gradient-sanitized approach for learning differentially private "
-    "generators. NeurIPS 2020.",
-    "dp-cgan": "Torkzadehmahani, Kairouz, Paten: DP-CGAN, differentially private synthetic data and label generation. "
-    "CVPR workshops 2019.",
-    "dp-merf": "Harder, Adamczewski, Park: DP-MERF, differentially private mean embeddings with random features for "
-    "practical privacy-preserving data generation. AISTATS 2021.",
-}
-_PAPERS_OF_ANOTHER: Final = {"gs-wgan-started": "gs-wgan"}
 _FIT: Final = (
     "building and testing software, teaching, and trying an analysis out before asking for the real data",
     "training a model that is then measured on real data by somebody who may see them",
@@ -56,6 +47,7 @@ class CardFacts:
         network: kind of the generator.
         num_weights: of the generator.
         source: the published set that was learnt from, None for records of the user's own, which stay unnamed.
+        paper: on the method, as it is cited. None if there is none.
     """
 
     statement: PrivacyStatement
@@ -63,6 +55,7 @@ class CardFacts:
     network: str
     num_weights: int
     source: NamedData | None = None
+    paper: str | None = None
 
     @property
     def method(self) -> str:
@@ -329,8 +322,7 @@ def _license() -> list[str]:
 
 
 def _citing(facts: CardFacts) -> list[str]:
-    method = _PAPERS_OF_ANOTHER.get(facts.method, facts.method)
-    paper = [f"- the method: {_PAPERS[method]}"] if method in _PAPERS else []
+    paper = [] if facts.paper is None else [f"- the method: {facts.paper}"]
     return _section(
         "How to cite",
         "- the program: The Gossamer contributors: Gossamer, synthetic images and time series from private ones, with "

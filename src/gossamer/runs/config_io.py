@@ -6,16 +6,31 @@ import dataclasses
 import math
 import types
 import typing
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 import cattrs
-from cattrs.gen import make_dict_structure_fn
+from cattrs.gen import make_dict_structure_fn, override
 from cattrs.v import format_exception
 
 from gossamer.errors import InputError
 
 T = TypeVar("T")
 TAG = "type"
+
+
+@dataclasses.dataclass(frozen=True)
+class OneOf:
+    """A mark of a field that holds one of several dataclasses, asked for anew whenever a file is read.
+
+    Attributes:
+        members: returns them.
+
+    Example:
+        >>> Settings = Annotated[Any, OneOf(lambda: (int, float))]
+    """
+
+    members: Callable[[], tuple[type, ...]]
 
 
 def to_json_tree(config: object) -> dict[str, Any]:
@@ -70,8 +85,14 @@ def _first_line(reason: str) -> str:
     return reason.splitlines()[0] if reason.strip() else "not a configuration"
 
 
+def _is_marked(kind: Any) -> bool:
+    return typing.get_origin(kind) is Annotated and isinstance(kind.__metadata__[0], OneOf)
+
+
 def _variants(kind: Any) -> dict[str, type] | None:
     """Return the dataclasses of a union by name, None for any other type."""
+    if _is_marked(kind):
+        return {member.__name__: member for member in kind.__metadata__[0].members()}
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         members = typing.get_args(kind)
         if all(dataclasses.is_dataclass(member) for member in members):
@@ -88,8 +109,16 @@ def _structure_union(tree: Any, kind: Any) -> Any:
     return _CONVERTER.structure(tree, variants[name])
 
 
+def _structure_as(kind: Any) -> Callable[[Any, Any], Any]:
+    return lambda tree, _: _structure_union(tree, kind)
+
+
 def _structure_tagged(kind: type) -> Any:
-    build = make_dict_structure_fn(kind, _CONVERTER, _cattrs_forbid_extra_keys=True)
+    hints = typing.get_type_hints(kind, include_extras=True)  # cattrs loses marks of hints that are text
+    marked: dict[str, Any] = {
+        name: override(struct_hook=_structure_as(hint)) for name, hint in hints.items() if _is_marked(hint)
+    }
+    build = make_dict_structure_fn(kind, _CONVERTER, _cattrs_forbid_extra_keys=True, **marked)
 
     def structure(tree: Any, _: type) -> Any:
         if not isinstance(tree, dict) or tree.get(TAG) != kind.__name__:

@@ -1,6 +1,6 @@
 """`private/released.jsonl`: the releases of a run, each written down before it appears, with the ledger's length then.
 
-The list reveals a `private/` that was put back from a backup: the files in `release/` are then later than the list
+The list reveals a `private/` that was put back from a backup. The files in `release/` are then later than the list
 says, or than the ledger charges. Released files may have left the folder since. So `released.json`, outside `private/`,
 keeps the length of the list.
 """

@@ -82,8 +82,8 @@ def column_names(spec: SeriesSpec) -> list[str]:
 def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
     """Write all series one after the other as the recording ``synthetic``, with a mark in the middle of each.
 
-    If the classes are N, S, V, F and Q, a mark is the beat symbol of its class, else a note that names the class. No
-    heart beat so: neighbours in the recording have nothing to do with each other.
+    A mark is the beat symbol of its class if the classes are N, S, V, F and Q. Otherwise it is a note that names the
+    class. No heart beat so: neighbours in the recording have nothing to do with each other.
 
     Args:
         folder: empty, or to be made.

@@ -8,7 +8,8 @@ import torch
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
-from gossamer.methods.dp_cgan.recipes import DP_CGAN_BOOK, PUBLISHED, RECIPES, recipe_for
+from gossamer.methods.dp_cgan import DP_CGAN
+from gossamer.methods.dp_cgan.recipes import PUBLISHED, RECIPES, recipe_for
 from gossamer.methods.dp_cgan.training import GradientDescent, PublicNetworks, plan
 from gossamer.nn.ensemble import Adam
 from gossamer.privacy.slots import PublicSlots
@@ -69,7 +70,7 @@ def test_own_images_get_settings_that_fit_them(side: int, num_records: int, clas
 
 
 def test_recipes_are_found_by_name() -> None:
-    assert DP_CGAN_BOOK.find("mnist-published").config is PUBLISHED
-    assert DP_CGAN_BOOK.find_for("mnist").name == "mnist-revisited"
+    assert DP_CGAN.find("mnist-published").config is PUBLISHED
+    assert DP_CGAN.find_for("mnist").name == "mnist-revisited"
     with pytest.raises(InputError, match="mnist-revisited"):
-        DP_CGAN_BOOK.find("nothing")
+        DP_CGAN.find("nothing")

@@ -8,7 +8,8 @@ import torch
 from gossamer.data.catalogue import NAMED_DATA, NamedData
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
-from gossamer.methods.gs_wgan.recipes import GS_WGAN_BOOK, RECIPES, recipe_for
+from gossamer.methods.gs_wgan import GS_WGAN
+from gossamer.methods.gs_wgan.recipes import RECIPES, recipe_for
 from gossamer.methods.gs_wgan.training import plan
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.budget import PrivacyBudget
@@ -29,7 +30,7 @@ def test_no_recipe_decides_the_noise() -> None:
 @pytest.mark.parametrize("size", ["cpu", "paper"])
 @pytest.mark.parametrize("data", NAMED_DATA, ids=lambda data: data.name)
 def test_every_named_data_set_has_a_recipe_of_either_size_that_fits_it(data: NamedData, size: str) -> None:
-    config = GS_WGAN_BOOK.find(f"{data.name}-{size}").config
+    config = GS_WGAN.find(f"{data.name}-{size}").config
     assert plan(config, PublicSlots(data.num_train)).num_critics <= data.num_train
     rng = torch.Generator().manual_seed(0)
     generator = config.generator.build(data.spec.shape, data.spec.num_classes, config.latent.dim, rng)
@@ -44,14 +45,14 @@ def test_every_named_data_set_has_a_recipe_of_either_size_that_fits_it(data: Nam
 @pytest.mark.parametrize("name", ["digits-cpu", "mnist-cpu"])
 def test_a_recipe_keeps_within_a_budget_of_ten(name: str) -> None:
     data = next(data for data in NAMED_DATA if name.startswith(data.name))
-    settled = plan(GS_WGAN_BOOK.find(name).config, PublicSlots(data.num_train)).calibrated(
+    settled = plan(GS_WGAN.find(name).config, PublicSlots(data.num_train)).calibrated(
         PrivacyBudget(epsilon=10.0, delta=1e-5)
     )
     assert 9.99 < epsilon_by_pld(settled.event, 1e-5).epsilon <= 10.0
 
 
 def test_the_paper_recipe_is_the_published_one_but_for_coins_and_forks() -> None:
-    config = GS_WGAN_BOOK.find("mnist-paper").config
+    config = GS_WGAN.find("mnist-paper").config
     assert (config.num_critics, config.num_steps, config.batch_size, config.clip_norm) == (1000, 20_000, 32, 1.0)
     assert config.draws_per_step == 32
     assert config.critic_adam.learning_rate == config.generator_adam.learning_rate == 1e-4
@@ -60,7 +61,7 @@ def test_the_paper_recipe_is_the_published_one_but_for_coins_and_forks() -> None
 
 def test_an_unknown_recipe_is_refused_with_the_names_of_the_known() -> None:
     with pytest.raises(InputError, match="mnist-cpu"):
-        GS_WGAN_BOOK.find("nonsense")
+        GS_WGAN.find("nonsense")
 
 
 @pytest.mark.parametrize("side", [4, 8, 16, 17, 28, 64, 128])

@@ -24,8 +24,8 @@ def mmd(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> Score:
         k(x, y) = mean over h of exp(-d(x, y)^2 / (2 h^2))
         MMD^2   = mean over i != j of k(s_i, s_j) + mean over i != j of k(r_i, r_j) - 2 mean over i, j of k(s_i, r_j)
 
-    Both sets are cut at random into 20 blocks. The value is the mean over the blocks of this estimate, unbiased as each
-    of them is, and the interval is Student's of the blocks' values, which are independent. The kernel is
+    Both sets are cut at random into 20 blocks. The value is the mean of this estimate over the blocks, and as unbiased
+    as each of them. The interval is Student's of the blocks' values, which are independent. The kernel is
     characteristic: two laws have discrepancy 0 only if they are one law. At most 1 + 1 = 2.
 
     Args:

@@ -20,9 +20,10 @@ def discriminative_score(synthetic: SeriesSet, real: SeriesSet, *, seed: int) ->
 
         |accuracy on held-out series - 1/2|
 
-    A `SeriesCNN` of fixed size, not of a width that is a fraction of the number of channels, learns from seven tenths
-    of either set, equally many, and is tested on the other three. It finds any flaw that a small network can learn, a
-    trace of noise as readily as a wrong rhythm: 0.5 says that series can be told, not that they are of no use.
+    A `SeriesCNN` learns from seven tenths of either set, equally many, and is tested on the other three tenths. Its
+    size is fixed, and its width is no fraction of the number of channels. The network finds any flaw that a small
+    network can learn, a trace of noise as readily as a wrong rhythm. So 0.5 says that series can be told, not that they
+    are of no use.
 
     Args:
         synthetic: series that are judged.

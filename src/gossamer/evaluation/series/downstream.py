@@ -162,14 +162,15 @@ def auroc_score(
 ) -> Score:
     """Score the area under the ROC curve of each class against all others, mean over occurring classes and classifiers.
 
-    For a class with P series of it and N others, an area is the share of pairs that are in the right order, ties half::
+    Let a class have P series and let there be N others. An area is the share of pairs in the right order, with ties
+    counted half::
 
         A = 1 / (P N) sum over i of it, j of others of  1[p_i > p_j] + 1/2 1[p_i = p_j]
 
     In [0, 1]. 0.5 is chance, and 1 best. It asks for the right order of the series alone and so forgives wrong shares
     of the classes in training, which accuracy does not.
 
-    The interval is value -+ 1.96 standard deviations, from each series' part in all the areas (DeLong): areas of
+    The interval is the value -+ 1.96 standard deviations, from each series' part in all the areas (DeLong). Areas of
     several classes and classifiers on the same series are not independent, and are not taken to be.
 
     Args:

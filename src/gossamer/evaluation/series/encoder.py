@@ -16,8 +16,8 @@ def encode(x: NDArray[np.floating]) -> NDArray[np.float64]:
     """Compute features of series, each independent of the others: (num_series, 64).
 
     Two convolutions of 7 values with GELU, pooling to eight places in time, a random projection to 64, times 10. The
-    weights are drawn from a fixed seed and never trained: every figure in these features compares with every other for
-    series of one number of channels, also between data sets and users, and nothing of the data is in them. They know
+    weights are drawn from a fixed seed and never trained, and hold nothing of the data. So all figures in these
+    features compare with each other for series of one number of channels, also between data sets and users. They know
     no classes: small things that matter to a cardiologist they may weigh little.
 
     Args:

@@ -69,8 +69,8 @@ class MatchedPair:
 def match(synthetic: SeriesSet, real: SeriesSet, *, seed: int) -> MatchedPair:
     """Draw as many of either set, of every class as many as the poorer side has.
 
-    A generator with labels of a public law, and not of the shares of the real classes, shall not be punished for
-    them by every score of looks. That it has the right series within a class, and that it has the right shares, are two
+    A generator may have labels of a public law, and not of the shares of the real classes. Not every score of looks
+    shall punish it for them. That it has the right series within a class, and that it has the right shares, are two
     questions. The second has a score of its own, `class_distance`.
 
     Args:

@@ -64,9 +64,9 @@ class SeriesCNN:
 class NextValue:
     """A predictor of each value of a series from the 31 before it.
 
-    Four causal convolutions of width 24, with ReLU, of 3 values that lie 1, 2, 4 and 8 apart, and so with 31 values in
-    view. Their output is added to the value before: an untrained predictor repeats it. Adam on the mean absolute
-    error, otherwise as `SeriesCNN`.
+    Four causal convolutions of width 24, with ReLU, of 3 values that lie 1, 2, 4 and 8 apart. So 31 values are in view.
+    Their output is added to the value before: an untrained predictor repeats it. Adam on the mean absolute error,
+    otherwise as `SeriesCNN`.
 
     Args:
         seed: of initial weights and batches.

@@ -23,7 +23,7 @@ from gossamer.evaluation.workers import Task, TaskKey, tasks_of
 REAL = "real training series"
 TEST = "real test series"
 HALVES = (("half of the people", "the other half"), ("the other people", "the first half"))
-"""Real training series of some people, and real test series of the others; both ways."""
+"""Real training series of some people, and real test series of the others, both ways."""
 
 Verdicts = Mapping[TaskKey, Mapping[str, Verdict]]
 """A fit -> verdicts by the name of a test set."""

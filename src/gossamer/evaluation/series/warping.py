@@ -23,7 +23,7 @@ def warping_distances(first: NDArray[np.floating], second: NDArray[np.floating])
 
         DTW(x, y) = min over paths of sqrt(sum over steps (s, t) of |x(s) - y(t)|^2 / (channels time))
 
-    A path goes from (0, 0) to the last pair by steps of one in s, in t, or in both, all channels together, and stays
+    A path goes from (0, 0) to the last pair by steps of one in s, in t, or in both, all channels together. It stays
     within a tenth of the length of the diagonal. A straight path gives the root mean square difference per value, so
     that is the most it can be.
 

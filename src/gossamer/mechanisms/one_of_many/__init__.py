@@ -1,1 +1,1 @@
-"""Secret one-of-K draws of critics: plan, door, shards and tapes."""
+"""Secret one-of-K draws of critics: plan, releaser, shards and tapes."""

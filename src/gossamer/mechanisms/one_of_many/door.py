@@ -1,4 +1,4 @@
-"""The only door between critics and generator: secret coins, clipped answers, noise."""
+"""The releaser of one-of-many draws, the only way from critics to generator: secret coins, clipped answers, noise."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 
 
 class OneOfManyReleaser:
-    """Answers one query a step as its plan says, each step once, in order, and none after the last.
+    """Releaser that answers one query a step as its plan says, each step once, in order, and none after the last.
 
-    The critic k of each group of r = B/c samples is drawn anew, uniformly and in secret; with G_k its gradients at all
-    samples of the group, as one vector,
+    The critic k of each group of r = B/c samples is drawn anew, uniformly and in secret. Let G_k be its gradients at
+    all samples of the group, as one vector. Released is
 
         ``clip(G_k, sqrt(r) C) + N(0, (2 C noise_multiplier)^2 I)``,
 
     both rounded to the public grid of the ball of radius ``sqrt(r) C`` (`PublicGrid`) and added as integers.
 
-    One clip for the group: vectors that are each clipped to C lie in the same ball, so the price is that of the event,
-    and a critic that has nothing to say about one sample may say more about another. With r = 1 it is the published
+    One clip serves the group. Vectors that are each clipped to C lie in the same ball, so the price is that of the
+    event. A critic with nothing to say about one sample may say more about another. With r = 1 it is the published
     clip.
 
-    Guarantee: with critics whose state at a step does not depend on coins or noise beyond what was released, and
-    answers that are pure, the released vectors of all steps have the privacy of ``plan.event``
-    (docs/concepts/one-of-many.md). Coins leave only to the function that asks the critics.
+    Guarantee: the released vectors of all steps have the privacy of ``plan.event`` (docs/concepts/one-of-many.md), on
+    two conditions. The state of a critic at a step depends on coins and noise through the released vectors alone, and
+    answers are pure. Coins leave only to the function that asks the critics.
 
     Args:
-        plan: sampling, clip, noise and number of steps; the statement is written from the same object.
+        plan: sampling, clip, noise and number of steps. The statement is written from the same object.
         noise: secret randomness, used by this object alone.
-        gate: of the run; it lets each step pass once, in order and charged.
+        gate: of the run. It lets each step pass once, in order and charged.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class OneOfManyReleaser:
         self._gate = gate
 
     def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
-        """Sanitized gradients of one step.
+        """Release the sanitized gradients of one step.
 
         Args:
             step: must be the step after the last one released.
@@ -69,9 +69,11 @@ class OneOfManyReleaser:
         answers = ask(coins)
         expected = (plan.draws_per_step, plan.batch_size // plan.draws_per_step)
         if answers.shape[:2] != expected:
-            raise ValueError(f"answers have shape {tuple(answers.shape)}, the plan says {expected} and then the view")
+            raise ValueError(
+                f"answers have shape {tuple(answers.shape)}: the plan says {expected}, followed by the view's shape"
+            )
         grid = PublicGrid(radius=plan.group_clip_norm, num_coordinates=answers[0].numel())
-        # Privacy: the answers are on the grid before the noise is, and within the bound that the plan prices.
+        # Privacy: the answers are put on the grid before noise is added, within the bound that the plan prices.
         clipped = grid.rounded(clip_to_ball(answers, grid.inner_radius)).to(torch.int64).flatten(end_dim=1)
         normals = self._noise.gaussian(step, tuple(clipped.shape)).to(clipped.device)
         return noisy_sum(clipped, plan.noise_std, normals, grid.spacing).to(torch.float32)

@@ -1,4 +1,4 @@
-"""Which unit is in which shard, and the records that lie in each shard."""
+"""The partition of units into shards, and the records that lie in each shard."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Partition:
     """Disjoint shards of units, each unit dealt by itself. Private: it is a function of a secret key and of identities.
 
     Guarantee: a unit that comes, leaves, changes or is replaced moves one shard at most, in the sense of the lemma of
-    docs/concepts/dealing.md: its own label and place are functions of its own identity and the key, so that nothing of
-    it moves another unit's, and one price covers all of these changes.
+    docs/concepts/dealing.md. Its own label and place are functions of its own identity and the key, so it moves no
+    other unit's label or place. One price covers all of these changes.
 
     Attributes:
         shard_of_unit: int64 (units,), values in [0, num_shards).
@@ -29,23 +29,23 @@ class Partition:
     num_shards: int
 
     def shard_table(self, labels: Tensor | None = None, unit_of_record: Tensor | None = None) -> ShardTable:
-        """The records of every shard, and how a batch draws from them.
+        """Return the records of every shard, and how a batch draws from them.
 
         A draw takes a unit of the shard, all alike, then a record of that unit, all alike. With labels it takes a class
         that the shard holds, then a unit that holds the class, then a record of that class and unit.
 
-        Guarantee: what a shard holds, in which order, and how it is drawn from depends on the units of that shard
+        Guarantee: the content of a shard, its order, and the law of draws from it depend on the units of that shard
         alone.
 
         Args:
             labels: int64 (num_records,): batches are then balanced over the classes that a shard holds.
-            unit_of_record: int64 (num_records,) in [0, units), the person of a record; None where unit i is record i
-                and nothing else (unit of protection: record).
+            unit_of_record: int64 (num_records,) in [0, units), the person of a record. None if unit i is record i and
+                nothing else (unit of protection: record).
         """
         units = torch.arange(len(self.shard_of_unit)) if unit_of_record is None else unit_of_record
         rank = torch.empty_like(self.order)
         rank[self.order] = torch.arange(len(self.order))
-        # Privacy: by shard, then by the units' own order; records of one unit stay as they stand in its own file.
+        # Privacy: by shard, then by the units' own order. Records of one unit stay as they stand in its own file.
         order = torch.argsort(rank[units], stable=True)
         order = order[torch.argsort(self.shard_of_unit[units[order]], stable=True)]
         shard = self.shard_of_unit[units[order]]
@@ -59,7 +59,7 @@ class Partition:
         return ShardTable(records=records, cumulative=torch.cumsum(weights, dim=1))
 
     def _weights(self, units: Tensor, labels: Tensor | None) -> Tensor:
-        """What each record weighs in its shard: one over the records of its unit and class times the units with it."""
+        """Weigh records in their shards: one over the records of its unit and class times the units with that class."""
         if labels is None:
             return 1 / torch.bincount(units)[units].double()
         num_classes = int(labels.max()) + 1
@@ -71,11 +71,11 @@ class Partition:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ShardTable:
-    """Which records lie in which shard, and how likely each is to be drawn. Private.
+    """The records of each shard, and how likely each is to be drawn. Private.
 
     Attributes:
-        records: int64 (K, capacity) record numbers; the capacity is private where slots hold people.
-        cumulative: float64 (K, capacity), running sums of the weights along each shard; an absent record weighs 0.
+        records: int64 (K, capacity) record numbers. The capacity is private if slots hold people.
+        cumulative: float64 (K, capacity), running sums of the weights along each shard. An absent record weighs 0.
     """
 
     records: Tensor
@@ -84,7 +84,7 @@ class ShardTable:
     def select(self, shards: Tensor, uniform: Tensor) -> Tensor:
         """Draw records with replacement, each with probability proportional to its weight.
 
-        A batch has the size of ``uniform`` whatever the shard holds: a size that followed the shard would tell it. An
+        A batch has the size of ``uniform`` whatever the shard holds: a size that followed the shard would reveal it. An
         empty shard selects record 0, and its critic's answer is replaced by zero (`is_empty`).
 
         Guarantee: row j of the result depends on shard ``shards[j]`` and on row j of ``uniform`` alone.
@@ -98,17 +98,17 @@ class ShardTable:
         """
         running = self.cumulative[shards]
         total = running[:, -1:]
-        # Privacy: a product rounded up to the whole weight would fall on an absent place, another shard's record.
+        # Privacy: a product rounded up to the whole weight would select an absent place, so another shard's record.
         below = torch.minimum(uniform * total, torch.nextafter(total, torch.zeros_like(total)))
         place = torch.searchsorted(running, below, right=True)
         return self.records[shards].gather(1, place.clamp_max(running.shape[1] - 1))
 
     def present(self, shards: Tensor) -> Tensor:
-        """Which places of the shards hold a record: bool (c, capacity)."""
+        """Mark the places of the shards that hold a record: bool (c, capacity)."""
         return self.cumulative[shards].diff(dim=1, prepend=torch.zeros(len(shards), 1, dtype=torch.float64)) > 0
 
     def is_empty(self, shards: Tensor) -> Tensor:
-        """Whether each of the shards holds no record: bool (c,)."""
+        """Mark the shards that hold no record: bool (c,)."""
         return self.cumulative[shards, -1] == 0
 
 
@@ -116,7 +116,7 @@ def deal(units: Identities, num_shards: int, key: UnitKey) -> Partition:
     """Deal units to shards, each by itself: shards hold about as many each, and some may stand empty.
 
     Args:
-        units: who they are.
+        units: their identities.
         num_shards: number K of shards, one a critic.
         key: secret, of the run.
     """

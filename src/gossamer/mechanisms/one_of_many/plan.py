@@ -1,4 +1,4 @@
-"""A privacy plan: sampling, clip, noise, adjacency and price in one object, so that claim and run cannot part."""
+"""The plan of one-of-many draws: sampling, clip, noise, adjacency and price in one object for claim and run."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from gossamer.privacy.slots import CountSource
 
 @dataclass(frozen=True, kw_only=True)
 class OneOfManyPlan(AbstractPlan):
-    """Secret one-of-K draws of critics whose clipped answers are released with Gaussian noise.
+    """Secret one-of-K draws of critics. Their clipped answers are released with Gaussian noise.
 
     Guarantee: a run through `OneOfManyReleaser` made from this plan has the privacy of `event` under `adjacency`, on
     the conditions in docs/concepts/one-of-many.md.
 
     Attributes:
-        unit: what a slot holds.
+        unit: content of a slot, a record or a person.
         num_slots: public number of slots, N.
         num_critics: K, shards of slots, at most N.
         num_steps: T.
         batch_size: B, released vectors in a step.
         draws_per_step: c, coins in a step, a divisor of B.
-        clip_norm: C, > 0; the answers of a draw have norm ``C sqrt(B/c)`` at most, taken together.
-        noise_multiplier: noise standard deviation over `sensitivity`, > 0; None while it is still to be calibrated.
-        source: who says the number of slots.
+        clip_norm: C, > 0. The answers of a draw have norm ``C sqrt(B/c)`` at most, taken together.
+        noise_multiplier: noise standard deviation over `sensitivity`, > 0. None while it is still to be calibrated.
+        source: origin of the number of slots.
 
     Raises:
         InputError: a number out of range, fewer slots than critics, or c that does not divide B.
@@ -112,9 +112,10 @@ class OneOfManyPlan(AbstractPlan):
         return PublishedClaim(epsilon=epsilon, caveat=PUBLISHED_CAVEAT)
 
     def truncation_delta(self, sample_size: int) -> float:
-        """What the finite range of the noise adds to delta at most.
+        """Bound the part of delta that the finite range of the noise adds.
 
-        The answers of one draw are one vector, clipped as a whole: its shift may lie in any of its pairs.
+        The answers of one draw are one vector, clipped as a whole. The shift of that vector may lie in any of its
+        pairs.
         """
         per_draw = self.batch_size // self.draws_per_step
         pairs = per_draw * -(-sample_size // 2)

@@ -12,7 +12,7 @@ from gossamer.privacy.keystream import Keystream, key_from_seed, unit_interval
 
 
 class TapeUse(enum.IntEnum):
-    """What a stretch of a critic's tape is for; each use has numbers of its own."""
+    """Purpose of a stretch of a critic's tape. Each use has numbers of its own."""
 
     WARM_START = 1
     FORK = 2
@@ -20,11 +20,11 @@ class TapeUse(enum.IntEnum):
 
 
 class CriticTapes:
-    """One random tape per critic, addressed by (use, critic, step).
+    """One random tape for each critic, addressed by (use, critic, step).
 
-    Guarantee: what critic j reads at step t depends on j, t and the public seed alone, not on who was drawn and not on
-    any data; the tapes are independent of coins and noise. Two groups that drew the same critic read the same tape, as
-    the theorem of the one-of-many mechanism asks.
+    Guarantee: the numbers of critic j at step t depend on j, t and the public seed alone, not on draws and not on data.
+    The tapes are independent of coins and noise. Two groups that drew the same critic read the same tape, as the
+    theorem of the one-of-many mechanism asks.
 
     Args:
         seed: public.
@@ -34,7 +34,7 @@ class CriticTapes:
         self._stream = Keystream(key_from_seed(seed, "critic tapes"))
 
     def uniform(self, use: TapeUse, critics: Tensor, step: int, count: int) -> Tensor:
-        """Uniform numbers for each of the critics.
+        """Return uniform numbers for each of the critics.
 
         Args:
             use: purpose of the numbers.

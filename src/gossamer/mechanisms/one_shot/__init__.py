@@ -1,1 +1,1 @@
-"""One or a few noisy sums over all slots: contributions, plan and door."""
+"""One or a few noisy sums over all slots: contributions, plan and releaser."""

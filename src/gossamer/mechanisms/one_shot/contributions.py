@@ -17,12 +17,12 @@ from gossamer.mechanisms.grid import GRID_SHARE, PublicGrid
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Slots:
-    """What some of the slots hold, a row for each slot or, where slots are people, for each of their records. Private.
+    """Content of some of the slots: a row for each slot or, if slots are people, for each of their records. Private.
 
     Attributes:
         vectors: (rows, dim), any floating type.
         groups: int64 (rows,), the group that the row adds to.
-        owners: int64 (rows,), the slot of each row; None where every row is a slot of its own.
+        owners: int64 (rows,), the slot of each row. None if every row is a slot of its own.
     """
 
     vectors: Tensor
@@ -32,16 +32,16 @@ class Slots:
 
 @dataclass(frozen=True, kw_only=True)
 class AbstractContribution(abc.ABC):
-    """What one slot may add to a sum, and how far the sum then moves when the content of one slot changes.
+    """Contribution of one slot to a sum, and the distance that the sum moves when the content of one slot changes.
 
-    All that is added lies on a public grid, slot by slot, as integers: `counted` where a row is a slot, `averaged`
-    where the rows of a person are one. What an integer is worth is public too: `steps`, and the spacing of
+    Each contribution lies on a public grid, slot by slot, as integers. `counted` is for rows that are slots, `averaged`
+    for the rows of one person taken together. The value of an integer is public too: `steps`, and the spacing of
     `person_grid`.
 
     Attributes:
         num_groups: G, public number of groups (classes, components), at least 1.
         dim: coordinates of a slot's vector, at least 1.
-        radius: bound on the norm of a slot's vector, > 0; longer ones are shrunk to it.
+        radius: bound on the norm of a slot's vector, > 0. Longer vectors are shrunk to it.
     """
 
     num_groups: int
@@ -63,7 +63,7 @@ class AbstractContribution(abc.ABC):
     @property
     @abc.abstractmethod
     def norm_bound(self) -> float:
-        """Largest norm of what one slot adds."""
+        """Largest norm of one slot's contribution."""
 
     @property
     @abc.abstractmethod
@@ -73,38 +73,44 @@ class AbstractContribution(abc.ABC):
     @property
     @abc.abstractmethod
     def clarity(self) -> float:
-        """Length of what one slot adds at most to a group, over the length of noise of deviation 1 on that group."""
+        """Largest length that one slot adds to a group, over the length of noise of deviation 1 on that group."""
 
     @property
     @abc.abstractmethod
     def weights(self) -> Tensor:
-        """What stands before each coordinate of the sum, float64 (size,), public."""
+        """Factor of each coordinate of the sum, float64 (size,), public."""
 
     @property
     @abc.abstractmethod
     def steps(self) -> Tensor:
-        """What an integer of `counted` is worth in the sum, float64 (size,): a weight times the spacing, public."""
+        """Value of the integer 1 of `counted` in the sum, float64 (size,): a weight times the spacing, public."""
 
     @property
     @abc.abstractmethod
     def _power(self) -> int:
-        """How many coordinates of a vector are multiplied at most for one coordinate of the sum."""
+        """Largest number of coordinates of a vector that are multiplied for one coordinate of the sum."""
 
     @abc.abstractmethod
     def _added(self, points: Tensor, one_hot: Tensor, one: float) -> Tensor:
-        """Unweighted sums over rows, float64 (size,): points (rows, dim), one_hot (rows, G), what a count counts."""
+        """Return unweighted sums over rows, float64 (size,).
+
+        Args:
+            points: (rows, dim).
+            one_hot: (rows, G).
+            one: value of a row in a count.
+        """
 
     @functools.cached_property
     def record_grid(self) -> PublicGrid:
-        """That of a slot's vector over its radius."""
+        """Grid of a slot's vector over its radius."""
         return PublicGrid(radius=1.0, num_coordinates=self.dim)
 
     @functools.cached_property
     def person_grid(self) -> PublicGrid:
-        """That of all that a person adds, of as many coordinates as the sum.
+        """Grid of a person's whole contribution, of as many coordinates as the sum.
 
-        What two people add is `sensitivity` apart at most before it is shrunk and rounded, so each of the two may move
-        by what is left to rounding in a ball of half that.
+        The contributions of two people are `sensitivity` apart at most before they are shrunk and rounded. So each of
+        the two may move by the part left to rounding in a ball of half that radius.
         """
         return PublicGrid(radius=self.sensitivity / 2, num_coordinates=self.size)
 
@@ -119,15 +125,15 @@ class AbstractContribution(abc.ABC):
         self.person_grid.check_sum(2 * num_slots)
 
     def counted(self, slots: Slots) -> Tensor:
-        """The sum over rows that are slots of their own, as integers: times `steps` it is what they add.
+        """Sum over rows that are slots of their own, as integers: times `steps` this is their contribution.
 
         ``z = clip(v, (1 - 2^-10) R) / R`` is rounded to the grid, within the unit ball. Sums and products of integers
-        are exact in float64 as long as they stay below 2^53, whatever order a matrix product takes: rows are taken as
-        many at once as cannot exceed it.
+        are exact in float64 as long as they stay below 2^53, whatever order a matrix product takes. So only as many
+        rows are taken at once as cannot exceed it.
 
-        Guarantee: it is a sum of one term for each row that depends on the row alone, exactly; times `steps` the term
-        has norm `norm_bound` at most, and lies among what `sensitivity` is the diameter of. A row that is not finite,
-        or whose group is none of 0 .. G - 1, adds nothing.
+        Guarantee: the result is a sum of one term for each row, and a term depends on its row alone, exactly. Times
+        `steps` the term has norm `norm_bound` at most, and lies in the set that has `sensitivity` as its diameter. A
+        row that is not finite, or has a group outside 0 .. G - 1, adds nothing.
 
         Returns:
             int64 (size,).
@@ -140,10 +146,11 @@ class AbstractContribution(abc.ABC):
         return torch.stack(sums).sum(dim=0)
 
     def averaged(self, slots: Slots) -> Tensor:
-        """The mean of what all rows of one person would add, as integers: times the spacing of `person_grid`.
+        """Average the contributions of all rows of one person, as integers: times the spacing of `person_grid`.
 
-        Guarantee: a function of these rows alone. What two people add, or a person and nobody, is `sensitivity` apart
-        at most: means of rows are, shrunk by 2^-10 and rounded each by itself.
+        Guarantee: a function of these rows alone. The contributions of two people, or of a person and nobody, are
+        `sensitivity` apart at most. Means of rows are that far apart at most, and they are shrunk by 2^-10 and rounded
+        each by itself.
 
         Args:
             slots: all rows of one person, and none of others, at least one.
@@ -156,15 +163,15 @@ class AbstractContribution(abc.ABC):
         return self.person_grid.rounded(mean.mul_(1 - GRID_SHARE)).to(torch.int64)
 
     def total(self, slots: Slots) -> Tensor:
-        """The sum over rows that are slots of their own, float64 (size,): `counted` times `steps`."""
+        """Sum over rows that are slots of their own, float64 (size,): `counted` times `steps`."""
         return self.counted(slots).to(torch.float64) * self.steps.to(slots.vectors.device)
 
     def _bounded(self, slots: Slots, bound: float) -> tuple[Tensor, Tensor]:
-        """Vectors over the radius in the ball of ``bound``, with groups as one-hot rows; zero for what adds nothing."""
+        """Return vectors over the radius in the ball of ``bound``, and one-hot groups, zero if a row adds nothing."""
         vectors = slots.vectors.detach().flatten(start_dim=1)
         if vectors.shape[1] != self.dim or slots.groups.shape != vectors.shape[:1]:
             raise ValueError(f"slots have shape {tuple(vectors.shape)}, the contribution takes {self.dim} numbers each")
-        # Privacy: nothing branches on a broken row; it weighs zero.
+        # Privacy: nothing branches on a broken row, and its weight is zero.
         is_whole = vectors.isfinite().all(dim=1)
         one_hot = slots.groups[:, None] == torch.arange(self.num_groups, device=vectors.device)
         counted = (one_hot & is_whole[:, None]).to(torch.float64)
@@ -175,8 +182,8 @@ class AbstractContribution(abc.ABC):
 class GroupedVectors(AbstractContribution):
     """A slot with vector v and group y adds ``onehot(y) (x) clip(v, radius)``: one sum of vectors for each group.
 
-    Guarantee: what a slot adds lies in a ball of radius R, zero included, so filling or emptying a slot moves the sum
-    by R at most, and replacing its content by 2 R: opposite vectors of one group attain it.
+    Guarantee: the contribution of a slot lies in a ball of radius R, zero included. So filling or emptying a slot moves
+    the sum by R at most, and replacing its content by 2 R. Opposite vectors of one group attain it.
 
     >>> GroupedVectors(num_groups=10, dim=1000, radius=1.0).sensitivity
     2.0
@@ -184,32 +191,32 @@ class GroupedVectors(AbstractContribution):
 
     @property
     def size(self) -> int:
-        """G dim."""
+        """Coordinates of the sum, ``G dim``."""
         return self.num_groups * self.dim
 
     @property
     def norm_bound(self) -> float:
-        """The radius."""
+        """Radius R."""
         return self.radius
 
     @property
     def sensitivity(self) -> float:
-        """``2 R``."""
+        """Diameter of the ball, ``2 R``."""
         return 2.0 * self.radius
 
     @property
     def clarity(self) -> float:
-        """``R / sqrt(dim)``."""
+        """Radius over the length of noise of deviation 1 on a group, ``R / sqrt(dim)``."""
         return self.radius / math.sqrt(self.dim)
 
     @functools.cached_property
     def weights(self) -> Tensor:
-        """The radius, everywhere."""
+        """Radius R for every coordinate."""
         return torch.full((self.size,), self.radius, dtype=torch.float64)
 
     @property
     def steps(self) -> Tensor:
-        """The radius times the spacing, everywhere."""
+        """Radius times the spacing for every coordinate."""
         return self.weights * self.record_grid.spacing
 
     @property
@@ -220,7 +227,7 @@ class GroupedVectors(AbstractContribution):
         return (one_hot.T @ points).flatten()
 
     def sums(self, released: Tensor) -> Tensor:
-        """The sum in the shape (G, dim)."""
+        """Return the sum in the shape (G, dim)."""
         return released.unflatten(0, (self.num_groups, self.dim))
 
 
@@ -228,10 +235,10 @@ class GroupedVectors(AbstractContribution):
 class GroupedMoments(AbstractContribution):
     """A slot with vector v and group y adds ``onehot(y) (x) (a, b z, c z z^T)``, ``z = clip(v, R) / R``.
 
-    The symmetric matrix is written as its upper triangle with ``sqrt 2`` before what is off the diagonal, so that norms
-    and distances are those of Frobenius, and independent noise on each coordinate is symmetric noise on the matrix.
+    The symmetric matrix is written as its upper triangle with the factor ``sqrt 2`` off the diagonal. So norms and
+    distances are those of Frobenius, and independent noise on each coordinate is symmetric noise on the matrix.
 
-    Guarantee: `sensitivity` is the square root of the largest of
+    Guarantee: `sensitivity` is the square root of the largest of::
 
         a^2 + b^2 + c^2                                         filled or emptied,
         2 (a^2 + b^2 + c^2), for two groups or more             replaced by content of another group,
@@ -245,7 +252,7 @@ class GroupedMoments(AbstractContribution):
     Attributes:
         count_weight: a, >= 0.
         mean_weight: b, >= 0.
-        square_weight: c, >= 0; not all three are zero.
+        square_weight: c, >= 0. Not all three are zero.
 
     References: Dwork, Talwar, Thakurta, Zhang 2014, "Analyze Gauss", for the matrix alone.
 
@@ -265,17 +272,17 @@ class GroupedMoments(AbstractContribution):
 
     @property
     def size(self) -> int:
-        """G times as many numbers as a group has: 1, dim and dim (dim + 1) / 2, those of weight zero left out."""
+        """Coordinates: G times those of a group, 1, dim and dim (dim + 1) / 2, without parts of weight zero."""
         return self.num_groups * sum(self._sizes)
 
     @property
     def norm_bound(self) -> float:
-        """``sqrt(a^2 + b^2 + c^2)``."""
+        """Norm of the three weights, ``sqrt(a^2 + b^2 + c^2)``."""
         return math.sqrt(self.count_weight**2 + self.mean_weight**2 + self.square_weight**2)
 
     @property
     def sensitivity(self) -> float:
-        """The largest of the three distances above."""
+        """Largest of the three distances above."""
         bound, mean, square = self.norm_bound**2, self.mean_weight**2, self.square_weight**2
         # The parabola -2 mean t - 2 square t^2 is highest at -mean / (2 square), or at the end of the interval.
         t = -1.0 if mean >= 2 * square else -mean / (2 * square)
@@ -285,8 +292,10 @@ class GroupedMoments(AbstractContribution):
 
     @property
     def clarity(self) -> float:
-        """The worse of counts and sums, by their norm, and of squares, by the spectral norm: that of noise is
-        ``sqrt(2 dim)``, as directions are read from a matrix and not entries."""
+        """Smaller of two clarities: of counts and sums by their norm, of squares by the spectral norm.
+
+        The spectral norm of the noise is ``sqrt(2 dim)``. Directions are read from a matrix, and not entries.
+        """
         count_size, mean_size, _ = self._sizes
         found = []
         if count_size + mean_size:
@@ -297,7 +306,7 @@ class GroupedMoments(AbstractContribution):
 
     @functools.cached_property
     def weights(self) -> Tensor:
-        """a, b, c, and ``sqrt 2 c`` off the diagonal, as often as a group has such numbers and there are groups."""
+        """Weights a, b, c, and ``sqrt 2 c`` off the diagonal, for each number of each group."""
         count_size, mean_size, _ = self._sizes
         groups = torch.ones(self.num_groups, 1, dtype=torch.float64)
         of_group = (
@@ -309,10 +318,10 @@ class GroupedMoments(AbstractContribution):
 
     @property
     def steps(self) -> Tensor:
-        """Each weight times the spacing, or times its square where coordinates are multiplied.
+        """Each weight times the spacing, or times its square if coordinates are multiplied.
 
-        Weights stand outside the grid: a coordinate that was priced times its weight, with noise of one deviation on
-        all, is released over its weight, with noise over it too, which is the same release written in another unit.
+        Weights stand outside the grid. A coordinate is priced times its weight, with noise of one deviation on all. The
+        coordinate is released over its weight, and so is its noise. That is the same release written in another unit.
         """
         spacing, (count_size, mean_size, _) = self.record_grid.spacing, self._sizes
         spacings = torch.full((self.size,), spacing, dtype=torch.float64)
@@ -324,7 +333,7 @@ class GroupedMoments(AbstractContribution):
         return 2 if self.square_weight else 1
 
     def _added(self, points: Tensor, one_hot: Tensor, one: float) -> Tensor:
-        """Counts, sums and sums of squares, those of all groups one after the other."""
+        """Return counts, sums and sums of squares, of all groups one after the other."""
         parts = []
         if self.count_weight:
             parts.append(one * one_hot.sum(dim=0))
@@ -336,15 +345,15 @@ class GroupedMoments(AbstractContribution):
         return torch.cat(parts)
 
     def counts(self, released: Tensor) -> Tensor:
-        """Number of slots in each group, (G,), noisy."""
+        """Return the noisy number of slots in each group, (G,)."""
         return self._parts(released)[0].flatten() / self._weight("count_weight")
 
     def sums(self, released: Tensor) -> Tensor:
-        """Sums of the clipped vectors, (G, dim), in the units of the vectors."""
+        """Return the sums of the clipped vectors, (G, dim), in the units of the vectors."""
         return self._parts(released)[1] * (self.radius / self._weight("mean_weight"))
 
     def squares(self, released: Tensor) -> Tensor:
-        """Sums of the clipped vectors' outer products, (G, dim, dim): symmetric, and with noise not semi-definite."""
+        """Return sums of clipped vectors' outer products, (G, dim, dim): symmetric, with noise not semi-definite."""
         packed = self._parts(released)[2] * (self.radius**2 / self._weight("square_weight"))
         rows, columns = self._triangle
         matrix = packed.new_zeros(self.num_groups, self.dim, self.dim)
@@ -368,7 +377,7 @@ class GroupedMoments(AbstractContribution):
     def _weight(self, name: str) -> float:
         weight = getattr(self, name)
         if weight == 0:
-            raise ValueError(f"this sum was released without what {name} weighs")
+            raise ValueError(f"this sum was released without the part of {name}")
         return weight
 
     @functools.cached_property
@@ -379,7 +388,7 @@ class GroupedMoments(AbstractContribution):
 
     @functools.cached_property
     def _scale(self) -> Tensor:
-        """What stands before the entries of the triangle; nothing where there are none."""
+        """Factor of each entry of the triangle, empty if there are no squares."""
         if not self.square_weight:
             return torch.zeros(0, dtype=torch.float64)
         rows, columns = self._triangle

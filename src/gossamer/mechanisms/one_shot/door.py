@@ -17,21 +17,21 @@ from gossamer.privacy.adjacency import Unit
 
 
 class OneShotReleaser:
-    """Adds up what slots contribute and releases each sum of a plan once, in order, with its noise.
+    """Releaser that adds up contributions of slots and releases each sum of a plan once, in order, with its noise.
 
-    What a slot adds and the noise are rounded to a public grid, each by itself, and added as integers.
+    The contribution of a slot and the noise are rounded to a public grid, each by itself, and added as integers.
 
-    Guarantee: what all releases return together has the privacy of ``plan.event``; a row may depend on the content of
-    its own slot, on public things and on earlier releases, and on nothing else. A slot adds one row, or the mean of its
-    rows where it holds a person: a mean lies in the convex hull of what single rows may add, whose diameter is the
-    sensitivity of one row (docs/concepts/one-shot.md).
+    Guarantee: the results of all releases together have the privacy of ``plan.event``, on one condition. A row may
+    depend on the content of its own slot, on public things and on earlier releases, and on nothing else. A slot adds
+    one row, or the mean of its rows if it holds a person. A mean lies in the convex hull of the contributions of single
+    rows. The diameter of that hull is the sensitivity of one row (docs/concepts/one-shot.md).
 
     Args:
-        plan: sums and noise; the statement is written from the same object.
+        plan: sums and noise. The statement is written from the same object.
         noise: secret randomness, used by this object alone.
-        slot_sizes: int64 (num_slots,), how many rows each slot has, where slots hold people; private. None where every
-            row is a slot of its own.
-        gate: of the run; it lets each step pass once, in order and charged.
+        slot_sizes: int64 (num_slots,), number of rows of each slot, if slots hold people. Private. None if every row is
+            a slot of its own.
+        gate: of the run. It lets each step pass once, in order and charged.
 
     Raises:
         PrivacyError: slots of people without their sizes, or sizes of other slots.
@@ -47,7 +47,7 @@ class OneShotReleaser:
         gate: StepGate,
     ) -> None:
         is_person = plan.unit is Unit.PERSON
-        # Privacy: rows that count for one each would be priced for a record and claimed for a person.
+        # Privacy: if every row counted as one, the price would be for a record and the claim for a person.
         if (slot_sizes is not None) != is_person or (slot_sizes is not None and len(slot_sizes) != plan.num_slots):
             raise PrivacyError(
                 f"the plan protects a {plan.unit.value}: hand over the sizes of its slots for people alone"
@@ -60,19 +60,19 @@ class OneShotReleaser:
         self._gate = gate
 
     def release(self, step: int, chunks: Iterable[Slots]) -> Tensor:
-        """One noisy sum.
+        """Release one noisy sum.
 
         Args:
             step: must be the release after the last one made.
-            chunks: all slots, in pieces as memory allows, every row once, and all rows of a person in one piece; read
-                after the ledger is charged.
+            chunks: all slots, in pieces as memory allows, every row once, and all rows of a person in one piece. They
+                are read after the ledger is charged.
 
         Returns:
             float32 (size,), on the CPU: safe to use for anything. Never the sum without its noise.
 
         Raises:
             PrivacyError: a release asked twice, out of order, or beyond the plan.
-            ValueError: more rows than the plan has slots, or than a slot has; a person's rows in several pieces.
+            ValueError: more rows than the plan has slots, or than a slot has, or a person's rows in several pieces.
         """
         self._gate.take(step)
         contribution = self.plan.releases[step].contribution
@@ -88,17 +88,17 @@ class OneShotReleaser:
         return noisy_sum(total, self.plan.release_noise_std(step), normals, self._steps(contribution)).to(torch.float32)
 
     def _owners(self, slots: Slots, num_rows: int) -> Tensor:
-        """The slot of each row: the next ones in turn, where every row is a slot."""
+        """Return the slot of each row: the next slots in turn, if every row is a slot."""
         if self._slot_sizes is None:
             return torch.arange(num_rows, num_rows + len(slots.groups)).clamp_max(self.plan.num_slots - 1)
         if slots.owners is None or slots.owners.shape != slots.groups.shape:
-            raise ValueError("rows of people must say whose they are")
+            raise ValueError("rows of people must come with owners, the slot of each row")
         return slots.owners.cpu()
 
     def _left(self, left: Tensor, owners: Tensor) -> Tensor:
-        """How many rows of each slot are still to come."""
+        """Count the rows of each slot that are still to come."""
         given = torch.bincount(owners, minlength=self.plan.num_slots)[: self.plan.num_slots]
-        # Privacy: the price is that of one row a slot, or of the mean of all its rows.
+        # Privacy: the price is that of one row for each slot, or of the mean of all its rows.
         if bool((given > left).any()):
             raise ValueError(f"more rows than the {self.plan.num_slots} slots of the plan hold: give every row once")
         if bool(((given > 0) & (given < left)).any()):
@@ -118,7 +118,7 @@ class OneShotReleaser:
 
 
 def _people(slots: Slots, owners: Tensor) -> Iterator[Slots]:
-    """The rows of each person by themselves, in their order, copied: their roundings then depend on nobody else."""
+    """Yield the rows of each person, in their order, copied: the rounding of a row then depends on nobody else."""
     order = torch.argsort(owners, stable=True)
     _, counts = torch.unique_consecutive(owners[order], return_counts=True)
     for rows in order.split(counts.tolist()):

@@ -26,8 +26,8 @@ class Release:
 
     Attributes:
         name: a word for the statement, public.
-        contribution: what a slot may add, and the sensitivity that follows.
-        share: part of the budget, > 0; shares need not add up to 1. Noise falls as ``1 / sqrt(share)``.
+        contribution: bounded contribution of a slot, and the sensitivity that follows.
+        share: part of the budget, > 0. Shares need not add up to 1. Noise falls as ``1 / sqrt(share)``.
     """
 
     name: str
@@ -43,25 +43,25 @@ class Release:
 class OneShotPlan(AbstractPlan):
     r"""A few Gaussian releases of sums over all slots, without sampling.
 
-    Release i of share :math:`w_i` has noise of standard deviation :math:`\Delta_i \sigma_i`, where :math:`\Delta_i` is
-    its sensitivity and :math:`\sigma_i = \sigma \sqrt{\sum_j w_j / w_i}`; together, also when a later sum is chosen
-    after an earlier release, they cost what one Gaussian of multiplier :math:`\sigma` costs,
-    :math:`\sigma^{-2} = \sum_i \sigma_i^{-2}`.
+    Release i of share :math:`w_i` has noise of standard deviation :math:`\Delta_i \sigma_i`. Here :math:`\Delta_i` is
+    its sensitivity and :math:`\sigma_i = \sigma \sqrt{\sum_j w_j / w_i}`. Together they cost as much as one Gaussian of
+    multiplier :math:`\sigma`, since :math:`\sigma^{-2} = \sum_i \sigma_i^{-2}`. This also holds if a later sum is
+    chosen after an earlier release.
 
     Guarantee: a run through `OneShotReleaser` made from this plan has the privacy of `event` under `adjacency`.
 
     Attributes:
-        unit: what a slot holds.
+        unit: content of a slot, a record or a person.
         num_slots: public number of slots, n.
         releases: in order, at least one, of different names.
-        noise_multiplier: :math:`\sigma`, > 0; None while it is still to be calibrated.
-        source: who says the number of slots.
+        noise_multiplier: :math:`\sigma`, > 0. None while it is still to be calibrated.
+        source: origin of the number of slots.
 
     Raises:
         InputError: no release, two of one name, or a number out of range.
         PrivacyError: no noise.
 
-    References: Balle, Wang 2018, "Improving the Gaussian mechanism", theorem 8, for the price; Dong, Roth, Su 2022,
+    References: Balle, Wang 2018, "Improving the Gaussian mechanism", theorem 8, for the price. Dong, Roth, Su 2022,
         "Gaussian differential privacy", corollary 2, for the composition.
     """
 
@@ -86,20 +86,20 @@ class OneShotPlan(AbstractPlan):
 
     @property
     def sensitivity(self) -> float:
-        """That of all releases as one vector, each over its own sensitivity and times the root of its share: 1."""
+        """Sensitivity of all releases as one vector, each over its own sensitivity times the root of its share: 1."""
         return 1.0
 
     @property
     def noise_std(self) -> float:
-        """Standard deviation of the noise on that vector; `release_noise_std` says it for a sum as it stands."""
+        """Standard deviation of the noise on that vector. `release_noise_std` is that of one sum in its own units."""
         return self.sensitivity * self._chosen_multiplier()
 
     def release_multiplier(self, step: int) -> float:
-        """Noise multiplier of one release alone."""
+        """Compute the noise multiplier of one release alone."""
         return self._chosen_multiplier() * self._dilution(step)
 
     def release_noise_std(self, step: int) -> float:
-        """Standard deviation of the noise on every coordinate of one released sum."""
+        """Compute the standard deviation of the noise on every coordinate of one released sum."""
         return self.releases[step].contribution.sensitivity * self.release_multiplier(step)
 
     def paid_for(self, num_done: int, lost_steps: tuple[int, ...] = ()) -> OneShotPlan:
@@ -133,10 +133,10 @@ class OneShotPlan(AbstractPlan):
         return tuple(release.name for release in self.releases)
 
     def end_step(self, next_step: int, lost_steps: tuple[int, ...] = ()) -> int:
-        """Compute the release to which a run may go that has made some releases and lost others.
+        """Compute the end of a run that has made some releases and lost others.
 
-        The last releases are left out until all others, each at its own share, cost no more than the plan. They are no
-        more than the plan has either, since the ledger charges no more.
+        The last releases are left out until all others, each at its own share, cost no more than the plan. Their number
+        does not exceed the plan's either, since the ledger charges no more.
 
         Args:
             next_step: releases made.
@@ -148,7 +148,7 @@ class OneShotPlan(AbstractPlan):
         return next((end for end in ends if sum(shares[:end]) + lost <= most), next_step)
 
     def num_steps_within(self, budget: PrivacyBudget) -> int:
-        """The largest number of first releases that keeps within the budget; 0 when not even one does."""
+        """Compute the largest number of first releases that keeps within the budget, 0 if not even one does."""
         fits = [
             step
             for step in range(1, self.num_steps + 1)
@@ -200,7 +200,7 @@ class OneShotPlan(AbstractPlan):
         )
 
     def truncation_delta(self, sample_size: int) -> float:
-        """What the finite range of the noise adds to delta at most."""
+        """Bound the part of delta that the finite range of the noise adds."""
         return min(
             1.0,
             sum(

@@ -1,1 +1,1 @@
-"""Sums over Poisson samples of units (DP-SGD): plan, door and units."""
+"""Sums over Poisson samples of units (DP-SGD): plan, releaser and units."""

@@ -1,7 +1,7 @@
 """DP-SGD: the noisy sum of clipped gradients of a Poisson sample of units, over a public expected number.
 
-Abadi et al. 2016, "Deep learning with differential privacy", algorithm 1; gradients of single units by vmap of grad, so
-that any loss may be used that can be differentiated, one with a gradient penalty too.
+Abadi et al. 2016, "Deep learning with differential privacy", algorithm 1. Gradients of single units come from vmap of
+grad. So any loss may be used that can be differentiated, one with a gradient penalty too.
 """
 
 from __future__ import annotations
@@ -23,42 +23,42 @@ from gossamer.mechanisms.poisson.units import Units
 Tensors = dict[str, Tensor]
 
 _NUMBERS_AT_ONCE = 2**18
-"""Numbers of all rows that are clipped and rounded at once on a processor: two megabytes of float64."""
+"""Numbers of all rows that are clipped and rounded at once on a CPU: two megabytes of float64."""
 
 RecordLosses = Callable[..., Tensor]
 """(parameters, *records of one unit, each (m, ...)) -> (m,), the whole loss of each record.
 
-Public things, synthetic samples for instance, may be closed over.
+The function may close over public things, synthetic samples for instance.
 """
 
 
 class PoissonReleaser:
-    r"""Releases the gradient of a loss on records as its plan says: each step once, in order, and none after the last.
+    r"""Releaser of gradients of a loss on records as its plan says: each step once, in order, and none after the last.
 
-    With S a Poisson sample of the slots, g_u the gradient of the mean loss of unit u's records at all parameters
-    together, C ``clip_norm`` and q N the public expected number of drawn units,
+    Let S be a Poisson sample of the slots, and g_u the gradient of the mean loss of unit u's records at all parameters
+    together. With C ``clip_norm`` and q N the public expected number of drawn units, released is
 
     .. math:: \frac{1}{q N} \Bigl( \sum_{u \in S} g_u \min(1, C / |g_u|)
         + N(0, (C \, \mathrm{noise\_multiplier})^2 I) \Bigr),
 
-    each clipped gradient and the noise rounded to the public grid of the ball of radius C (`PublicGrid`) and added as
-    integers.
+    Each clipped gradient and the noise are rounded to the public grid of the ball of radius C (`PublicGrid`) and added
+    as integers.
 
-    Guarantee: the released vectors of all steps have the privacy of ``plan.event`` when units are added or removed,
-    whatever the loss and however parameters are chosen from what was released before. A unit adds to the sum a vector
-    of norm C at most: it depends on that unit's records alone (vmap keeps units apart, and refuses a loss that draws
-    random numbers or changes buffers), one norm is taken over all parameters, and a gradient that is not finite counts
-    as zero. A sum without any unit is released like all others. What is divided by is public: the number drawn would
-    tell who was. Which units were drawn, and how many, leaves to nobody.
+    Guarantee: the released vectors of all steps have the privacy of ``plan.event`` when units are added or removed.
+    That holds for any loss, and for parameters that are chosen in any way from earlier releases. A unit adds to the sum
+    a vector of norm C at most. The vector depends on that unit's records alone: vmap keeps units apart, and refuses a
+    loss that draws random numbers or changes buffers. One norm is taken over all parameters, and a gradient that is not
+    finite counts as zero. A sum without any unit is released like all others. The divisor is public: the number of
+    drawn units would tell of their identity. The drawn units and their number are revealed to nobody.
 
     Args:
-        plan: sampling, clip, noise and number of steps; the statement is written from the same object.
+        plan: sampling, clip, noise and number of steps. The statement is written from the same object.
         units: the records of every slot.
         records: private tensors, the first axis of each counting records, on the device to compute on.
         noise: secret randomness, used by this object alone.
-        chunk_size: units whose gradients are kept at once, for memory: public. With fewer than are drawn on average,
-            by a factor of 20 or more, few places stay empty and time is saved.
-        gate: of the run; it lets each step pass once, in order and charged.
+        chunk_size: number of units that have their gradients in memory at once, public. If it is smaller than the
+            average number drawn by a factor of 20 or more, few places stay empty and time is saved.
+        gate: of the run. It lets each step pass once, in order and charged.
 
     Raises:
         InputError: units that are not those of the plan, or a chunk without units.
@@ -97,11 +97,11 @@ class PoissonReleaser:
         return other
 
     def release(self, step: int, parameters: Tensors, losses: RecordLosses) -> Tensors:
-        """The sanitized gradient of one step.
+        """Release the sanitized gradient of one step.
 
         Args:
             step: must be the step after the last one released.
-            parameters: where to differentiate; public.
+            parameters: point at which to differentiate, public.
             losses: of the records of one unit, see `RecordLosses`.
 
         Returns:
@@ -115,11 +115,11 @@ class PoissonReleaser:
         self._gate.take(step)
         total = self._sum(self._drawn(step), step, parameters, losses, grid)
         noisy = noisy_sum(total, self.plan.noise_std, self._normals(step, total), grid.spacing)
-        # Privacy: integers, and noise among them; division and rounding afterwards are post-processing.
+        # Privacy: the integers hold the noise, so division and rounding afterwards are post-processing.
         return _unflattened((noisy / self._divisor(step)).to(torch.float32), parameters)
 
     def _drawn(self, step: int) -> Tensor:
-        """The slots of a Poisson sample. Secret."""
+        """Draw the slots of a Poisson sample. Secret."""
         return self._noise.inclusions(step, self.plan.num_slots, self.plan.sample_rate).nonzero()[:, 0]
 
     def _divisor(self, step: int) -> float:
@@ -135,7 +135,7 @@ class PoissonReleaser:
         return grid
 
     def _sum(self, slots: Tensor, step: int, parameters: Tensors, losses: RecordLosses, grid: PublicGrid) -> Tensor:
-        """The sum of the clipped gradients of the units in the slots, over the spacing: int64 (num_parameters,)."""
+        """Sum the clipped gradients of the units in the slots, over the spacing: int64 (num_parameters,)."""
         device = next(iter(parameters.values())).device
         total = torch.zeros(grid.num_coordinates, dtype=torch.int64, device=device)
         for filled, is_drawn in self._chunks(self._units.present(slots)):
@@ -145,12 +145,12 @@ class PoissonReleaser:
         return total
 
     def _chunks(self, slots: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """The drawn slots at their places in chunks of one shape, and which places hold one.
+        """Yield the drawn slots at their places in chunks of one shape, with a mark for the places that hold one.
 
         How a float32 gradient is rounded may depend on its place in a chunk. A unit's place is its mark modulo the size
-        of a chunk: the same whoever else was drawn, and whoever else stands before it in the file. Others decide the
-        chunk alone, and what they hold at their places. Places without a slot are filled with one that was drawn, and
-        do not count.
+        of a chunk. The place is the same for any other units that were drawn, or that stand before the unit in the
+        file. Other units decide only the chunk and the content of the other places. Places without a slot are filled
+        with one that was drawn, and do not count.
         """
         places = self._units.marks[slots] % self._chunk_size
         order = torch.argsort(places, stable=True)
@@ -167,7 +167,7 @@ class PoissonReleaser:
 
 
 def unit_gradients(losses: RecordLosses, parameters: Tensors, records: tuple[Tensor, ...]) -> Tensors:
-    """Gradients of single units, ``d/dtheta mean_i loss(theta, record_i)``: unbounded and private.
+    """Compute gradients of single units, ``d/dtheta mean_i loss(theta, record_i)``: unbounded and private.
 
     Guarantee: row u of the result depends on row u of the records alone.
 
@@ -191,15 +191,15 @@ def unit_gradients(losses: RecordLosses, parameters: Tensors, records: tuple[Ten
 
 
 def clipped_sum(gradients: Iterable[Tensor], is_counted: Tensor, grid: PublicGrid) -> Tensor:
-    r"""``sum_u round(g_u min(1, C' / |g_u|) / spacing)`` over the rows that count, one norm over all tensors.
+    r"""Compute ``sum_u round(g_u min(1, C' / |g_u|) / spacing)`` over the rows that count, one norm over all tensors.
 
-    C' is the inner radius of the grid. It is what `clip_to_ball` and `PublicGrid.rounded` do to one vector, a piece of
-    it at a time: no clipped vector is ever kept. Squares of float32 numbers neither overflow nor vanish in float64;
-    where wider numbers overflow, the vector counts as not finite.
+    C' is the inner radius of the grid. The function does to one vector the same as `clip_to_ball` and
+    `PublicGrid.rounded`, a piece of it at a time: no clipped vector is ever kept. Squares of float32 numbers neither
+    overflow nor vanish in float64. If wider numbers overflow, the vector counts as not finite.
 
-    Guarantee: a row adds a vector of integers that depends on that row alone; times the spacing it has norm at most
-    ``grid.radius``, whatever came in, and it is zero where the row is not finite or does not count. The sum is exact:
-    bit for bit the same in any order of the rows, and the sum of two sets of rows is the sum of their sums.
+    Guarantee: a row adds a vector of integers that depends on that row alone. Times the spacing the vector has norm at
+    most ``grid.radius``, whatever came in. The vector is zero if the row is not finite or does not count. The sum is
+    exact, and bit for bit the same in any order of the rows. The sum of two sets of rows is the sum of their sums.
 
     Args:
         gradients: tensors (rows, ...), together the coordinates of each row.
@@ -210,7 +210,7 @@ def clipped_sum(gradients: Iterable[Tensor], is_counted: Tensor, grid: PublicGri
         int64 (coordinates,).
 
     Raises:
-        InputError: more rows than float64 adds exactly; some 2^42 over the root of their coordinates.
+        InputError: more rows than float64 adds exactly, some 2^42 over the root of their coordinates.
 
     >>> rows = [torch.tensor([[3.0], [0.3], [float("nan")]]), torch.tensor([[4.0], [0.4], [1.0]])]
     >>> grid = PublicGrid(radius=1.0, num_coordinates=2)
@@ -221,21 +221,22 @@ def clipped_sum(gradients: Iterable[Tensor], is_counted: Tensor, grid: PublicGri
     if len(is_counted) > grid.num_exact():
         raise InputError(f"{len(is_counted)} units at once are more than float64 adds exactly: use smaller chunks")
     norm = torch.stack([torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in blocks]).norm(dim=0)
-    # Privacy: zero before clipping, and nothing branches on it: 0 * inf would be NaN and pass the bound.
+    # Privacy: rows that are not finite become zero before the clip, without a branch. Else 0 * inf would be NaN and
+    # pass the bound.
     is_used = norm.isfinite() & is_counted
     factor = torch.where(is_used, (grid.inner_radius / norm).clamp_max(1.0), 0.0)[:, None]
     ones = torch.ones_like(norm)
 
     def added(block: Tensor) -> Tensor:
         clipped = block.to(torch.float64, copy=True).masked_fill_(~is_used[:, None], 0.0).mul_(factor)
-        # Exact: integers, as few as float64 adds without rounding.
+        # Exact: so few integers that float64 adds them without rounding.
         return ones @ grid.rounded(clipped)
 
     return torch.cat([added(block) for block in blocks]).to(torch.int64)
 
 
 def _blocks(rows: Tensor) -> tuple[Tensor, ...]:
-    """The rows cut into pieces of columns whose float64 copies stay in a processor's cache."""
+    """Cut rows into pieces of columns, small enough for float64 copies to stay in a CPU's cache."""
     return rows.split(max(1, _NUMBERS_AT_ONCE // len(rows)), dim=1) if rows.device.type == "cpu" else (rows,)
 
 

@@ -26,16 +26,16 @@ class PoissonPlan(AbstractPlan):
     (docs/concepts/poisson.md).
 
     Attributes:
-        unit: what a slot holds.
+        unit: content of a slot, a record or a person.
         num_slots: public number of slots, N.
         sample_rate: q, probability with which a unit is in a batch, public, in (0, 1].
         num_steps: T, batches.
-        clip_norm: C, > 0, bound on what one unit adds to a sum.
-        noise_multiplier: noise standard deviation over `sensitivity`, > 0; None while it is still to be calibrated.
-        records_per_unit: m, records of a drawn unit that are read; 1 where a unit is a record. It costs nothing.
-        published: how a published system prices such a plan, where there is one.
-        source: who says the number of slots.
-        training_share: expected share of the slots that is learnt from, in (0, 1]; public.
+        clip_norm: C, > 0, bound on one unit's contribution to a sum.
+        noise_multiplier: noise standard deviation over `sensitivity`, > 0. None while it is still to be calibrated.
+        records_per_unit: m, records of a drawn unit that are read, 1 if a unit is a record. More records cost nothing.
+        published: price of such a plan by a published system, if there is one.
+        source: origin of the number of slots.
+        training_share: expected share of the slots that is learnt from, in (0, 1], public.
 
     Raises:
         InputError: a number out of range.
@@ -59,14 +59,12 @@ class PoissonPlan(AbstractPlan):
         if self.num_slots < 1:
             raise InputError(f"num_slots must be at least 1, got {self.num_slots}")
         if self.records_per_unit < 1 or (self.unit is Unit.RECORD and self.records_per_unit != 1):
-            raise InputError(
-                f"records_per_unit must be 1, or more where a unit is a person; got {self.records_per_unit}"
-            )
+            raise InputError(f"records_per_unit must be 1, or more if a unit is a person, got {self.records_per_unit}")
         self._event_with(1.0 if self.noise_multiplier is None else self.noise_multiplier)
 
     @property
     def adjacency(self) -> Adjacency:
-        """One unit added or removed; or one replaced, where the number of slots was counted in the data."""
+        """One unit added or removed, or one replaced if the number of slots was counted in the data."""
         return self.source.of_samples
 
     @property
@@ -76,14 +74,14 @@ class PoissonPlan(AbstractPlan):
 
     @property
     def expected_batch_size(self) -> float:
-        """``q N`` times the share learnt from, public: what sums are divided by.
+        """Divisor of the sums, ``q N`` times the share learnt from, public.
 
-        Privacy: the number of drawn units is secret, and so is that of the units there are.
+        Privacy: the number of drawn units is secret, and so is the number of all units.
         """
         return self.sample_rate * self.num_slots * self.training_share
 
     def truncation_delta(self, sample_size: int) -> float:
-        """What the finite range of the noise adds to delta at most."""
+        """Bound the part of delta that the finite range of the noise adds."""
         return truncation_delta(self.num_steps, sample_size, self._chosen_multiplier())
 
     def prospect(self, budget: PrivacyBudget, sample_size: int) -> Prospect:
@@ -127,7 +125,7 @@ class PoissonPlan(AbstractPlan):
         return PublishedClaim(epsilon=epsilon, caveat=self.published.caveat)
 
     def _event_with(self, noise_multiplier: float) -> DpEvent:
-        # Privacy: where the number of slots was counted, one unit replaced by another is what is claimed and priced.
+        # Privacy: if the number of slots was counted, claim and price are for one unit replaced by another.
         is_replaced = self.adjacency is Adjacency.REPLACE_ONE
         event = replaced_poisson_event if is_replaced else poisson_event
         return event(sample_rate=self.sample_rate, noise_multiplier=noise_multiplier, num_steps=self.num_steps)

@@ -1,4 +1,4 @@
-"""What one unit of protection contributes to a batch: a record, or a bounded number of one person's records."""
+"""The contribution of one unit of protection to a batch: a record, or a bounded number of one person's records."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from gossamer.privacy.keystream import Keystream, key_from_seed, unit_interval
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Units:
-    """The records of every public slot. Private, but for the numbers of slots and of records asked of a unit.
+    """The records of every public slot. Private, except for the numbers of slots and of records read of a unit.
 
     Attributes:
-        unit: what a slot holds.
+        unit: content of a slot, a record or a person.
         order: int64 (num_records,), record numbers, slot after slot.
-        starts: int64 (num_slots,), where the records of a slot begin in ``order``.
-        counts: int64 (num_slots,), how many records a slot holds, 0 for an empty one.
-        records_per_unit: m, >= 1, public: how many records of a unit are read when it is drawn.
-        marks: int64 (num_slots,), a number that a unit's identity stands for and nobody else's content or place moves.
+        starts: int64 (num_slots,), place in ``order`` at which the records of a slot begin.
+        counts: int64 (num_slots,), number of records of a slot, 0 for an empty one.
+        records_per_unit: m, >= 1, public: number of records of a unit that are read when it is drawn.
+        marks: int64 (num_slots,), a number from each unit's identity alone. No other unit's content or place changes
+            it.
         seed: public.
     """
 
@@ -41,18 +42,18 @@ class Units:
         return self.counts.shape[0]
 
     def present(self, slots: Tensor) -> Tensor:
-        """Those of the slots that hold a record: int64 (at most as many,). Secret as the slots are."""
+        """Return the slots that hold a record, int64 (at most as many,), as secret as the given slots."""
         return slots[self.counts[slots] > 0]
 
     def choose(self, slots: Tensor, step: int) -> Tensor:
-        """The records with which drawn units answer at a step.
+        """Choose the records with which drawn units answer at a step.
 
-        Of a unit's n records, in the order in which they are kept, m are read at equal distances from a random start:
-        record ``floor((j + u) n / m)`` for j = 0 .. m - 1. Each is as likely as any other, no record is read twice
-        where n is at least m, and a unit with fewer records gives them all about equally often.
+        Of a unit's n records, in the order in which they are kept, m are read at equal distances from a random start.
+        These are the records ``floor((j + u) n / m)`` for j = 0 .. m - 1. Each is as likely as any other. No record is
+        read twice if n is at least m. A unit with fewer records gives them all about equally often.
 
-        Guarantee: what a unit gives depends on its own records, its identity, the step and a public seed alone, so that
-        a unit added or removed changes nothing in what others give.
+        Guarantee: the records of a unit that are read depend on its own records, its identity, the step and a public
+        seed alone. So a unit added or removed changes no other unit's answer.
 
         Args:
             slots: int64 (k,), none of them empty.
@@ -67,19 +68,20 @@ class Units:
         return self.order[self.starts[slots][:, None] + torch.minimum(place, counts.long() - 1)]
 
     def _start(self, slots: Tensor, step: int) -> Tensor:
-        """Uniform numbers in [0, 1) that the seed, a unit's own mark and the step decide, one for each slot."""
+        """Return uniform numbers in [0, 1) for each slot, from the seed, a unit's own mark and the step."""
         stream = Keystream(key_from_seed(self.seed, "records of a unit"))
         words = stream.words(np.uint64(step), self.marks[slots].numpy().view(np.uint64))
         return torch.from_numpy(unit_interval(words[:, 0]))
 
 
 def units_of_records(num_records: int, num_slots: int | None = None, *, marks: Tensor | None = None) -> Units:
-    """Every record is a unit: slot i holds record i and nothing else; slots beyond the records stand empty.
+    """Make every record a unit: slot i holds record i and nothing else, and slots beyond the records stand empty.
 
     Args:
-        num_records: private where the number of slots was given.
-        num_slots: public, at least the records; None for just those.
-        marks: int64 (num_records,), what each record stands for; None where its number is its identity.
+        num_records: private if the number of slots was given.
+        num_slots: public, at least the number of records. None for exactly that number.
+        marks: int64 (num_records,), a number for the identity of each record. None if the record's own number is its
+            identity.
     """
     slots = torch.arange(num_records if num_slots is None else num_slots)
     counts = (slots < num_records).to(torch.int64)
@@ -98,14 +100,14 @@ def units_of_records(num_records: int, num_slots: int | None = None, *, marks: T
 def units_of_persons(
     slot_of_record: Tensor, num_slots: int, *, records_per_unit: int, seed: int, marks: Tensor | None = None
 ) -> Units:
-    """Every person is a unit, with all records of that person.
+    """Make every person a unit, with all records of that person.
 
     Args:
         slot_of_record: int64 (num_records,), the person to whom a record belongs, in [0, num_slots). Private.
-        num_slots: public number of persons; a person without records leaves a slot empty.
+        num_slots: public number of persons. A person without records leaves a slot empty.
         records_per_unit: m, public.
         seed: public.
-        marks: int64, of each person that may be named, what the person's identity stands for; None where the numbers in
+        marks: int64, a number for the identity of each person that may be named. None if the numbers in
             ``slot_of_record`` are the identities.
 
     Raises:
@@ -133,5 +135,5 @@ def units_of_persons(
 
 
 def _marked(slots: Tensor, marks: Tensor | None) -> Tensor:
-    """The marks of those that have one; an empty slot, which nobody computes, keeps its number."""
+    """Return the given marks, and for empty slots beyond them, which nobody computes, their numbers."""
     return slots.clone() if marks is None else torch.cat([marks, slots[len(marks) :]])[: len(slots)]

@@ -10,13 +10,14 @@ from dataclasses import replace
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.methods.dp_cgan.training import DP_CGAN, DPCGANConfig
+from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining, calibrate, plan
 from gossamer.methods.gs_wgan.recipes import DIGITS_CPU as GS_WGAN_DIGITS
 from gossamer.methods.gs_wgan.recipes import FASHION_MNIST_CPU as GS_WGAN_FASHION_MNIST
 from gossamer.methods.gs_wgan.recipes import MITDB_CPU as GS_WGAN_MITDB
 from gossamer.methods.gs_wgan.recipes import MNIST_CPU as GS_WGAN_MNIST
 from gossamer.methods.gs_wgan.recipes import SERIES_CPU as GS_WGAN_SERIES
-from gossamer.methods.recipe import Recipe, RecipeBook
+from gossamer.methods.recipe import Recipe
+from gossamer.methods.working import Working
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.latents import NormalLatent
@@ -48,11 +49,11 @@ MNIST_REVISITED = DPCGANConfig(
     moving_average=0.99,
     chunk_size=64,
 )
-"""Larger Poisson batches, Adam, a moving average; the discriminator sees 71 cosine coefficients in place of 784 pixels.
+"""Larger Poisson batches, Adam and a moving average. The discriminator sees 71 cosine coefficients, not 784 pixels.
 
-That is a tenth of the weights, so a third of the noise's length and a tenth of the work. The generator is that of
+That means a tenth of the weights, so a third of the noise's length and a tenth of the work. The generator is that of
 GS-WGAN's recipe for a CPU. Three updates of the discriminator for one of the generator, with twice its learning rate,
-were tried once and were worse at equal numbers of releases: the noise is small here, and the generator lagged behind.
+were tried once. They were worse at equal numbers of releases: the noise is small here, and the generator lagged behind.
 """
 
 FASHION_MNIST_REVISITED = replace(MNIST_REVISITED, generator=GS_WGAN_FASHION_MNIST.generator)
@@ -69,7 +70,7 @@ DIGITS_REVISITED = replace(
     synthetic_batch_size=200,
     generator_batch_size=200,
 )
-"""For 1,437 images of 8x8: a sixth of them in a batch."""
+"""Settings for 1,437 images of 8x8: a sixth of them in a batch."""
 
 DIGITS_PUBLISHED = replace(PUBLISHED, num_steps=2_000, expected_batch_size=60, synthetic_batch_size=60)
 """The published networks at 8x8, with a batch that fits so few records."""
@@ -102,7 +103,7 @@ RECIPES = (
 
 
 def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPCGANConfig]:
-    """Settings for a user's own records on a CPU: sizes follow from the shape and the number of slots, both public."""
+    """Return settings for a user's own records on a CPU, sized by the shape and the number of slots, both public."""
     side = max(spec.shape[1:])
     tuned = DIGITS_REVISITED if side <= 16 else MNIST_REVISITED
     view = LowFrequencies(radius=min(9.0, 0.75 * side), scale=min(1.0, 7 / side))
@@ -117,4 +118,11 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPCGANConfig]:
     )
 
 
-DP_CGAN_BOOK = RecipeBook(method=DP_CGAN, recipes=RECIPES, for_own=recipe_for)
+WORKING = Working(
+    config=DPCGANConfig,
+    plan=plan,
+    calibrate=calibrate,
+    start=DPCGANTraining,
+    recipes=RECIPES,
+    for_own=recipe_for,
+)

@@ -1,9 +1,9 @@
 """DP-CGAN: one discriminator trained by DP-SGD, and a generator that learns from the discriminator alone.
 
 Torkzadehmahani, Kairouz, Paten, "DP-CGAN: differentially private synthetic data and label generation", CVPR workshops
-2019; with Poisson samples, one clip over all parameters and synthetic labels from a public law, so that the price holds
-(docs/concepts/poisson.md). Bie, Kamath, Zhang, "Private GANs, revisited", TMLR 2023: large batches, and several updates
-of the discriminator for each of the generator.
+2019. Here samples are Poisson samples, one clip is over all parameters, and synthetic labels follow a public law. So
+the price holds (docs/concepts/poisson.md). Bie, Kamath, Zhang, "Private GANs, revisited", TMLR 2023: large batches, and
+several updates of the discriminator for each of the generator.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.averaged import AveragedGenerator, cosine_decay, optimiser_of
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Method, Progress, RunContext
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.protected import described, units_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import DiscriminatorConfig, GeneratorConfig
@@ -45,12 +45,12 @@ from gossamer.privacy.statement import PrivacyStatement
 
 @dataclass(frozen=True, kw_only=True)
 class GradientDescent:
-    """Gradient descent whose learning rate falls in a straight line and then stays.
+    """Gradient descent with a learning rate that falls in a straight line and then stays.
 
     Attributes:
         learning_rate: at the first step.
         final_learning_rate: from ``num_decay_steps`` on.
-        num_decay_steps: how long it falls, >= 1.
+        num_decay_steps: steps over which the rate falls, >= 1.
     """
 
     learning_rate: float = 0.1
@@ -64,7 +64,7 @@ class GradientDescent:
             raise InputError(f"num_decay_steps must be at least 1, got {self.num_decay_steps}")
 
     def rate(self, step: int) -> float:
-        """Learning rate at a step.
+        """Compute the learning rate at a step.
 
         >>> round(GradientDescent().rate(5_000), 3), GradientDescent().rate(20_000)
         (0.076, 0.052)
@@ -81,22 +81,23 @@ class DPCGANConfig:
         num_steps: T, updates of the discriminator, each a release.
         expected_batch_size: records that a Poisson sample holds on average, q N.
         clip_norm: C, bound on the norm of one record's gradient, over all parameters.
-        noise_multiplier: standard deviation of the noise on the sum over ``clip_norm``; None until `calibrate`.
+        noise_multiplier: standard deviation of the noise on the sum over ``clip_norm``. None until `calibrate`.
         generator: architecture of the released network.
-        discriminator: architecture of the other.
+        discriminator: architecture of the discriminator, which is not released.
         latent: law of the generator's input.
-        view: public linear view through which the discriminator looks.
-        synthetic_batch_size: synthetic samples of the discriminator's loss; more cost time and no privacy.
+        view: public linear view that is applied before the discriminator.
+        synthetic_batch_size: synthetic samples of the discriminator's loss. More samples cost time and no privacy.
         generator_batch_size: samples of an update of the generator.
         discriminator_steps: updates of the discriminator before each of the generator.
         discriminator_optimiser: plain descent as published, or Adam.
         generator_adam: optimiser of the generator.
-        final_learning_rate: fraction of the learning rates of Adam that a cosine schedule ends at; 1 keeps them.
-        moving_average: decay of the average of the generator's weights, which is what is released; 0 for the last.
-        records_per_person: records of a drawn person whose mean gradient is clipped, where people are protected; more
-            cost time and no privacy.
-        chunk_size: units whose gradients are kept at once, for memory.
-        seed: public; weights and latents follow from it, samples of records and noise never.
+        final_learning_rate: fraction of the learning rates of Adam that a cosine schedule ends at. 1 keeps the rates.
+        moving_average: decay of the average of the generator's weights. The average is released, and 0 makes it the
+            last weights.
+        records_per_person: records of a drawn person that are averaged in the clipped gradient, if people are
+            protected. More records cost time and no privacy.
+        chunk_size: units that have their gradients in memory at once.
+        seed: public. Weights and latents follow from it, samples of records and noise never.
     """
 
     num_steps: int = 35_000
@@ -133,10 +134,10 @@ class DPCGANConfig:
 
 
 def plan(config: DPCGANConfig, slots: PublicSlots) -> PoissonPlan:
-    """What the settings cost, for a public number of slots: the object that the run is then made from.
+    """Return the plan of the settings for a public number of slots: their price, and the source of the run.
 
-    The rate is the expected batch over the expected number of units on the training side: both are public, and neither
-    follows how many there really are.
+    The rate is the expected batch over the expected number of units on the training side. Both are public, and neither
+    depends on the true number of units.
 
     Raises:
         InputError: a batch is expected to hold more units than there are slots.
@@ -162,13 +163,13 @@ def plan(config: DPCGANConfig, slots: PublicSlots) -> PoissonPlan:
 
 
 def calibrate(config: DPCGANConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPCGANConfig:
-    """The same settings with the smallest noise multiplier that keeps within the budget."""
+    """Return the same settings with the smallest noise multiplier that keeps within the budget."""
     return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DPCGANReport(AbstractStepReport):
-    """One step is done. Everything in it is public.
+    """Report of one step. Everything in it is public.
 
     Attributes:
         step: number of the step, from 0.
@@ -192,17 +193,18 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
 
     Guarantee: `trained` has the privacy that its statement says. Both networks start from a public seed, z and c are
     public: latents of the seed, and classes all in turn. The gradient of the first sum is released by
-    `PoissonReleaser`, which prices what a record adds to it. The gradient of the second is a function of both networks
-    as they are and of public things; by induction over the steps the networks are functions of released gradients and
-    public things; so it is post-processing, and is added as it is, neither clipped nor noised. That it holds although
-    the published system clips both parts: there the synthetic part used the labels of the drawn records, here it uses
-    nothing of theirs. Nothing is saved by counting it inside the clip, where it would only take room from the records.
+    `PoissonReleaser`, and the plan prices a record's contribution to it. The gradient of the second sum is a function
+    of both networks as they are and of public things. By induction over the steps the networks are functions of
+    released gradients and public things. So the second gradient is post-processing, and is added as it is, neither
+    clipped nor noised. The published system clips both parts. There the synthetic part used the labels of the drawn
+    records, and here it uses nothing of theirs. Nothing is saved by counting the second gradient inside the clip, where
+    it would only take room from the records.
 
     Args:
         config: settings.
         records: private.
         noise: secret randomness of this process.
-        context: of the run; bfloat16 is for the synthetic part alone, records are in float32 always.
+        context: of the run. bfloat16 is for the synthetic part alone, and records are in float32 always.
 
     Raises:
         InputError: settings that do not fit the data.
@@ -231,12 +233,12 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
         )
 
     def __iter__(self) -> Iterator[DPCGANReport]:
-        """Steps to the end of the plan, a report after each."""
+        """Take steps to the end of the plan, with a report after each."""
         while self.step < self.end_step:
             yield self._train_step()
 
     def progress(self, report: DPCGANReport) -> Progress:
-        """How many steps are done."""
+        """Tell the number of steps done."""
         return Progress(part="discriminator and generator", num_done=report.step + 1, num_all=self.end_step)
 
     def _train_step(self) -> DPCGANReport:
@@ -251,7 +253,7 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
         return DPCGANReport(step=step, gradient_norm=norm, synthetic_loss=synthetic_loss)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on, but the key of the noise. The tensors are those in use: save or copy them."""
+        """Return everything needed to go on, but the key of the noise. Tensors are those in use: save or copy them."""
         return {"step": self.step, "networks": self._networks.state_dict()}
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
@@ -260,7 +262,7 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
 
 
 def _seen(config: DPCGANConfig, records: RecordSet, unit: Unit, device: torch.device) -> tuple[Tensor, ...]:
-    """The private tensors as the discriminator sees them: images in the view, and classes where there are any."""
+    """Return the private tensors as the discriminator sees them: images in the view, and classes if there are any."""
     looked = described(lambda x, _: config.view.apply_to_records(x), records, unit).to(device)
     return (looked,) if records.y is None else (looked, records.y.to(device))
 
@@ -268,13 +270,13 @@ def _seen(config: DPCGANConfig, records: RecordSet, unit: Unit, device: torch.de
 class PublicNetworks:
     """Generator and discriminator in training, and the moving average that is released.
 
-    Guarantee: built from public settings, and changed by released gradients and public randomness alone; it never meets
-    a record but in `losses_of_records`, which changes nothing.
+    Guarantee: built from public settings, and changed by released gradients and public randomness alone. Records enter
+    only in `losses_of_records`, which changes nothing.
 
     Args:
         config: settings.
         spec: shape and classes of the images.
-        device: where to compute.
+        device: to compute on.
         precision: of the synthetic part.
     """
 
@@ -290,15 +292,15 @@ class PublicNetworks:
         self._descent = _optimiser(config.discriminator_optimiser, self._discriminator)
 
     def parameters(self) -> Tensors:
-        """The discriminator's, by name."""
+        """Return the discriminator's parameters, by name."""
         return dict(self._discriminator.named_parameters())
 
     def losses_of_records(self, parameters: Tensors, image: Tensor, label: Tensor | None = None) -> Tensor:
-        """``-log`` of the probability that the discriminator gives to "real": (m,) for m records of one unit."""
+        """Compute ``-log`` of the discriminator's probability of "real": (m,) for m records of one unit."""
         return F.softplus(-functional_call(self._discriminator, parameters, (image, label)))
 
     def improve_discriminator(self, released: Tensors, step: int) -> float:
-        """One update by the released gradient on records plus the gradient on synthetic samples.
+        """Update by the released gradient on records plus the gradient on synthetic samples.
 
         Args:
             released: sanitized gradient, by name.
@@ -320,7 +322,7 @@ class PublicNetworks:
         return float(loss.detach())
 
     def improve_generator(self, step: int) -> None:
-        """One update by the gradient that the discriminator gives, and the moving average after it."""
+        """Update the generator by the gradient that the discriminator gives, and then the moving average."""
         config = self._config
         advance(self._generator.network)
         with mixed_precision(self._device, self._precision):
@@ -331,17 +333,17 @@ class PublicNetworks:
         self._generator.move_average(config.moving_average, (step + 1) // config.discriminator_steps)
 
     def _synthetic(self, purpose: str, num_samples: int, step: int) -> tuple[Tensor, Tensor | None]:
-        """Samples in the view, and their classes: all in turn, from a place that moves on with the step."""
+        """Draw samples in the view, and their classes: all in turn, from a place that moves on with the step."""
         latent, labels = self._generator.inputs_in_turn(purpose, num_samples, step)
         return self._config.view.apply(self._generator.network(latent, labels).float()), labels
 
     def released(self, statement: PrivacyStatement) -> TrainedGenerator:
-        """The moving average with its statement: a copy, on the CPU."""
+        """Return a copy of the moving average with its statement, on the CPU."""
         made = self._generator
         return TrainedGenerator(recipe=made.recipe, weights=made.released_weights(), statement=statement)
 
     def state_dict(self) -> dict[str, Any]:
-        """Networks, average and optimisers, the tensors in use."""
+        """Return networks, average and optimisers, the tensors in use."""
         made = self._generator.state_dict()
         return {
             "generator": made["network"],
@@ -352,7 +354,7 @@ class PublicNetworks:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a copy of what `state_dict` returned."""
+        """Take up a copy of a state that `state_dict` returned."""
         made = {"network": state["generator"], "average": state["average"], "optimiser": state["adam"]}
         self._generator.restore(made)
         self._discriminator.load_state_dict(state["discriminator"])
@@ -373,14 +375,3 @@ def _learning_rate(config: DPCGANConfig, step: int) -> float:
             return descent.rate(step)
         case Adam() as adam:
             return adam.learning_rate * cosine_decay(math.pi * step / config.num_steps, config.final_learning_rate)
-
-
-DP_CGAN = Method(
-    name="dp-cgan",
-    summary="one discriminator trained by DP-SGD, and a generator that learns from it",
-    config=DPCGANConfig,
-    plan=plan,
-    calibrate=calibrate,
-    start=DPCGANTraining,
-    saves_on_the_way=True,
-)

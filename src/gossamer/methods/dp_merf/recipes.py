@@ -7,14 +7,15 @@ from dataclasses import replace
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.methods.dp_merf.training import DP_MERF, DPMERFConfig
+from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining, calibrate, plan
 from gossamer.methods.method import RecordsExpected
-from gossamer.methods.recipe import Recipe, RecipeBook
+from gossamer.methods.recipe import Recipe
+from gossamer.methods.working import Working
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
 
 MNIST = DPMERFConfig(squared_bandwidth=105.0)
-"""The published kernel and generator; steps and averaging were chosen on the public test accuracy of MNIST."""
+"""The published kernel and generator. Steps and averaging were chosen on the public test accuracy of MNIST."""
 
 FASHION_MNIST = replace(MNIST, squared_bandwidth=127.0)
 """As for MNIST, with the published kernel for clothes."""
@@ -23,7 +24,7 @@ SERIES = replace(MNIST, generator=SeriesMERFGeneratorConfig(), latent=NormalLate
 """The published method with its generator in one dimension."""
 
 MITDB = replace(SERIES, records=RecordsExpected(shape=(1, 187), num_classes=5), squared_bandwidth=105.0 * 187 / 784)
-"""The published squared bandwidth per value: 25, where two beats of a class are about 12 apart."""
+"""The published squared bandwidth per value: 25. Two beats of a class are about 12 apart."""
 
 RECIPES = (
     Recipe(
@@ -49,9 +50,9 @@ RECIPES = (
 
 
 def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMERFConfig]:
-    """Settings for a user's own records: the published squared bandwidth per pixel value, ``105 values / 784``.
+    """Return settings for a user's own records: the published squared bandwidth per pixel value, ``105 values / 784``.
 
-    Squared distances of records grow with the number of their values, and so does the bandwidth; both are public.
+    Squared distances of records grow with the number of their values, and so does the bandwidth. Both are public.
     """
     config = replace(
         SERIES if isinstance(spec, SeriesSpec) else MNIST,
@@ -61,4 +62,11 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMERFConfig]:
     return Recipe(name="own", summary=f"own records, {num_records} slots", config=config)
 
 
-DP_MERF_BOOK = RecipeBook(method=DP_MERF, recipes=RECIPES, for_own=recipe_for)
+WORKING = Working(
+    config=DPMERFConfig,
+    plan=plan,
+    calibrate=calibrate,
+    start=DPMERFTraining,
+    recipes=RECIPES,
+    for_own=recipe_for,
+)

@@ -1,8 +1,8 @@
 """DP-MERF: one noisy mean embedding of every class, and a generator fitted to it afterwards.
 
 Harder, Adamczewski, Park, "DP-MERF: differentially private mean embeddings with random features for practical
-privacy-preserving data generation", AISTATS 2021; with the class counts out of the same release, and without the bias
-that the finite batch of synthetic samples has in the published loss (docs/concepts/one-shot.md).
+privacy-preserving data generation", AISTATS 2021. Two things differ here. Class counts come from the same release. The
+published loss has a bias from the finite batch of synthetic samples, which is removed (docs/concepts/one-shot.md).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.averaged import AveragedGenerator
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Method, Progress, RecordsExpected, RunContext
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
 from gossamer.methods.protected import bundles, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import EmbeddingGeneratorConfig
@@ -48,16 +48,16 @@ class DPMERFConfig:
     Attributes:
         records: shape and classes of the data.
         num_features: d, an even number: half cosines and half sines.
-        squared_bandwidth: s of the kernel ``exp(-|x - x'|^2 / (2 s))``; a constant, never fitted on private data.
-        noise_multiplier: standard deviation of the noise over the sensitivity 2; None until `calibrate`.
+        squared_bandwidth: s of the kernel ``exp(-|x - x'|^2 / (2 s))``. A constant, never fitted on private data.
+        noise_multiplier: standard deviation of the noise over the sensitivity 2. None until `calibrate`.
         generator: architecture of the released network.
         latent: law of its input.
         num_fit_steps: updates of the generator, free of charge.
         samples_per_class: synthetic samples of each class in an update, at least 2.
         adam: optimiser of the generator.
         final_learning_rate: fraction of the learning rate that a cosine schedule ends at.
-        moving_average: decay of the average of the generator's weights, which is what is released.
-        seed: public; weights, latents and frequencies follow from it, noise never.
+        moving_average: decay of the average of the generator's weights. The average is released.
+        seed: public. Weights, latents and frequencies follow from it, noise never.
     """
 
     records: RecordsExpected = field(default_factory=RecordsExpected)
@@ -87,12 +87,12 @@ class DPMERFConfig:
 
 
 def plan(config: DPMERFConfig, slots: PublicSlots) -> OneShotPlan:
-    r"""What the settings cost, for a public number of slots: the object that the run is then made from.
+    r"""Return the plan of the settings for a public number of slots: their price, and the source of the run.
 
-    One release. A slot with image x and class y adds :math:`e_y \otimes (1, \varphi(x))`: the count of the class and
-    its summed features. Its sensitivity is 2, that of the features alone, because contents of different classes are
-    :math:`\sqrt{2 (1 + 1)} = 2` apart and contents of one class agree in the count: the class histogram is in the price
-    and adds nothing to it.
+    There is one release. A slot with image x and class y adds :math:`e_y \otimes (1, \varphi(x))`: the count of the
+    class and its summed features. The sensitivity is 2, that of the features alone. Contents of different classes are
+    :math:`\sqrt{2 (1 + 1)} = 2` apart, and contents of one class agree in the count. So the class histogram is in the
+    price and adds nothing to it.
     """
     features = GroupedMoments(
         num_groups=config.records.num_groups, dim=config.num_features, radius=1.0, count_weight=1.0, mean_weight=1.0
@@ -108,7 +108,7 @@ def plan(config: DPMERFConfig, slots: PublicSlots) -> OneShotPlan:
 
 
 def calibrate(config: DPMERFConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPMERFConfig:
-    """The same settings with the smallest noise multiplier that keeps within the budget."""
+    """Return the same settings with the smallest noise multiplier that keeps within the budget."""
     return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
 
 
@@ -127,17 +127,17 @@ class RandomFeatures:
 
     @classmethod
     def drawn(cls, config: DPMERFConfig, spec: AbstractSpec) -> RandomFeatures:
-        """The features that a seed stands for."""
+        """Draw the features that a seed stands for."""
         rng = public_stream(config.seed, "frequencies")
         normal = torch.randn(config.num_features // 2, math.prod(spec.shape), generator=rng)
         return cls(frequencies=normal / math.sqrt(config.squared_bandwidth))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Features (batch, d) of samples (batch, *shape); ``|phi| = 1`` whatever the sample."""
+        """Compute features (batch, d) of samples (batch, *shape), with ``|phi| = 1`` for any sample."""
         return self._of(images.flatten(start_dim=1) @ self.frequencies.T)
 
     def of_records(self, images: Tensor) -> Tensor:
-        """The same of private records, each row a function of its own record to the last bit (`matmul_of_rows`)."""
+        """Compute features of private records, a row from its own record alone to the last bit (`matmul_of_rows`)."""
         return self._of(matmul_of_rows(images.flatten(start_dim=1), self.frequencies.T).to(images))
 
     def _of(self, angles: Tensor) -> Tensor:
@@ -146,12 +146,12 @@ class RandomFeatures:
 
 @dataclass(frozen=True, kw_only=True)
 class DPMERFReport(AbstractStepReport):
-    """The release is made, or some updates of the generator are done. Everything in it is public.
+    """Report of the release, or of some updates of the generator. Everything in it is public.
 
     Attributes:
         step: private steps done before: 0 for the release, then 1.
         num_updates: updates of the generator done.
-        loss: squared distance of the embeddings but for a constant; NaN at the release.
+        loss: squared distance of the embeddings up to a constant. NaN at the release.
     """
 
     num_updates: int
@@ -161,21 +161,21 @@ class DPMERFReport(AbstractStepReport):
 class DPMERFTraining(AbstractTraining[OneShotPlan]):
     r"""A training that the caller drives: iterate over it, and take the generator at the end.
 
-    From the noisy count :math:`\tilde n_c` and sum :math:`\tilde S_c` of every class, the generator minimises, with b
-    samples of a class and the mean :math:`m_c` of their features,
+    Let :math:`\tilde n_c` and :math:`\tilde S_c` be the noisy count and sum of a class, and :math:`m_c` the mean
+    features of b samples of it. The generator minimises
 
     .. math:: \sum_c \frac{b}{b - 1} |m_c|^2 - 2 \langle m_c, \tilde S_c / \tilde n_c \rangle,
 
-    whose expectation is that of infinitely many samples, but for a constant, because all features have norm 1.
+    The expectation is that of infinitely many samples, up to a constant, because all features have norm 1.
 
-    Guarantee: `trained` has the privacy that its statement says. Records are read by the one release; all that follows
-    knows its noisy sum and public randomness alone, so it is post-processing, however long it takes.
+    Guarantee: `trained` has the privacy that its statement says. Records are read by the single release. All later work
+    knows its noisy sum and public randomness alone, so that work is post-processing, however long it takes.
 
     Args:
         config: settings.
         records: private.
         noise: secret randomness of this process.
-        context: of the run; float32 is the only precision.
+        context: of the run. float32 is the only precision.
 
     Raises:
         InputError: data of another number of classes, or settings that do not fit.
@@ -200,7 +200,7 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate)
 
     def __iter__(self) -> Iterator[DPMERFReport]:
-        """The release, then the fit to its end, a report after the one and now and then of the other."""
+        """Make the release, then fit to the end, with a report after the release and after every few updates."""
         if self.step < self.end_step:
             self._released = self.releaser.release(0, self._slots())
             self.step = 1
@@ -216,14 +216,14 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
             yield DPMERFReport(step=1, num_updates=self._fit.num_done, loss=loss)
 
     def progress(self, report: DPMERFReport) -> Progress:
-        """Whether the release is made, then how far the fit is."""
+        """Tell that the release is made, then the progress of the fit."""
         if report.num_updates == 0:
             return Progress(part="release", num_done=1, num_all=1)
         return Progress(part="generator", num_done=report.num_updates, num_all=self.config.num_fit_steps)
 
     @property
     def is_over(self) -> bool:
-        """Whether the fit is done, too; or there is nothing to fit to."""
+        """True if the fit is done, too, or if there is nothing to fit to."""
         is_fitted = self._released is None or self._fit.num_done >= self.config.num_fit_steps
         return self.step >= self.end_step and is_fitted
 
@@ -235,8 +235,8 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
             yield Slots(vectors=features, groups=labels[rows], owners=None if owners is None else owners[rows])
 
     def _target(self, released: Tensor) -> Tensor:
-        """Noisy mean features of each class, (classes, d): noisy sums over noisy counts."""
-        # A count that noise has eaten says nothing; a mean of n features has norm 1 at most.
+        """Return noisy mean features of each class, (classes, d): noisy sums over noisy counts."""
+        # A count below its noise says nothing, and a mean of n features has norm 1 at most.
         counts = self._sums.counts(released).clamp_min(4 * self.plan.release_noise_std(0))
         return self._sums.sums(released) / counts[:, None]
 
@@ -247,7 +247,7 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         return release.contribution
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on, but the key of the noise."""
+        """Return everything needed to go on, but the key of the noise."""
         return {"step": self.step, "released": self._released, "generator": self._fit.state_dict()}
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
@@ -263,7 +263,7 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         return TrainedGenerator(recipe=recipe, weights=self._fit.released_weights(), statement=statement)
 
     def trained_so_far(self) -> TrainedGenerator:
-        """Return the generator as `trained` does: the one release is the whole price, however far the fit has come."""
+        """Return the generator as `trained` does: the single release is the whole price, at any point of the fit."""
         return self.trained()
 
 
@@ -274,7 +274,7 @@ class EmbeddingFit(AveragedGenerator):
         config: settings.
         spec: shape and classes.
         features: of the embedding.
-        device: where to compute.
+        device: to compute on.
     """
 
     def __init__(
@@ -288,7 +288,7 @@ class EmbeddingFit(AveragedGenerator):
         self.num_done = 0
 
     def learn(self, target: Tensor) -> float:
-        """One update of the generator towards the mean features of each class, (classes, d); its loss."""
+        """Update the generator towards the mean features of each class, (classes, d), and return the loss."""
         config, b = self._config, self._config.samples_per_class
         images = self.network(*self.inputs_by_class("fit", b, self.num_done))
         means = self._features(images).unflatten(0, (-1, b)).mean(dim=1)
@@ -302,7 +302,7 @@ class EmbeddingFit(AveragedGenerator):
         return float(loss.detach())
 
     def released_weights(self) -> dict[str, Tensor]:
-        """A copy of the moving average on the CPU, with the statistics of batch norm that belong to it."""
+        """Return a copy of the moving average on the CPU, with the statistics of batch norm that belong to it."""
         network = self.recipe.build(public_stream(self._config.seed, "generator weights"))
         network.load_state_dict(super().released_weights(), strict=False)
         assert isinstance(network, AbstractMERFGenerator)
@@ -311,21 +311,10 @@ class EmbeddingFit(AveragedGenerator):
         return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Network, average, optimiser and how far it is, the tensors in use."""
+        """Return network, average, optimiser and number of updates, the tensors in use."""
         return {"num_done": self.num_done} | super().state_dict()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a copy of what `state_dict` returned."""
+        """Take up a copy of a state that `state_dict` returned."""
         self.num_done = state["num_done"]
         super().restore(state)
-
-
-DP_MERF = Method(
-    name="dp-merf",
-    summary="one noisy mean embedding of every class, and a generator fitted to it afterwards; two minutes",
-    config=DPMERFConfig,
-    plan=plan,
-    calibrate=calibrate,
-    start=DPMERFTraining,
-    saves_on_the_way=False,
-)

@@ -1,4 +1,4 @@
-"""Components of a mixture: how many a class can bear under noise, where idle ones go, what is known of their spread.
+"""Components of a mixture: their number under noise, the move of idle ones, and estimates of their spread.
 
 Everything here is computed from released sums and public settings.
 """
@@ -20,19 +20,19 @@ _STRONG = 4.0
 
 
 class AbstractCovariances(abc.ABC):
-    """What is asked of the records about the spread around centres, and what is made of the noisy answer."""
+    """Covariances about centres: the sums that records are asked for, and the estimates from the noisy answer."""
 
     @abc.abstractmethod
     def num_groups(self, num_classes: int, num_components: int) -> int:
-        """Groups whose second moments are released."""
+        """Return the number of groups with released second moments."""
 
     @abc.abstractmethod
     def group(self, classes: Tensor, components: Tensor) -> Tensor:
-        """Group of records of these classes whose nearest components are these, counted over all classes."""
+        """Group records by their classes and their nearest components, which are counted over all classes."""
 
     @abc.abstractmethod
     def learnt(self, squares: Tensor, counts: Tensor, shares: Tensor, noise_std: float) -> Tensor:
-        """Covariances (classes, components, d, d) from noisy sums of squares (groups, d, d).
+        """Estimate covariances (classes, components, d, d) from noisy sums of squares (groups, d, d).
 
         Args:
             squares: noisy.
@@ -57,15 +57,15 @@ class ClassCovariances(AbstractCovariances):
             raise InputError(f"pooling must lie between 0 and 1, got {self.pooling}")
 
     def num_groups(self, num_classes: int, num_components: int) -> int:
-        """One a class."""
+        """Return one group for each class."""
         return num_classes
 
     def group(self, classes: Tensor, components: Tensor) -> Tensor:
-        """The class."""
+        """Return the classes."""
         return classes
 
     def learnt(self, squares: Tensor, counts: Tensor, shares: Tensor, noise_std: float) -> Tensor:
-        """Sums over counts, mixed with those of all classes."""
+        """Divide sums by counts, and mix them with those of all classes."""
         own = squares / counts[:, None, None]
         pooled = squares.sum(dim=0) / counts.sum()
         mixed = semi_definite((1 - self.pooling) * own + self.pooling * pooled)
@@ -74,28 +74,28 @@ class ClassCovariances(AbstractCovariances):
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentCovariances(AbstractCovariances):
-    r"""A covariance for each component, as far as the noise lets it be known.
+    r"""A covariance for each component, as precise as the noise allows.
 
-    With S the sums of squares, n the noisy counts and :math:`\tau` the count at which the noise on a sum is as large as
-    the signal in its strong directions, a component k of class y gets
+    Let S be the sums of squares and n the noisy counts. Let :math:`\tau` be the count at which the noise on a sum is as
+    large as the signal in its strong directions. A component k of class y gets
 
     .. math:: \Sigma_{yk} = \frac{S_{yk} + \tau \Sigma_y}{n_{yk} + \tau}, \qquad
        \Sigma_y = \frac{\sum_k S_{yk} + \tau_y \Sigma}{n_y + \tau_y}, \qquad \tau_y = \tau \sqrt{\text{components}},
 
     and :math:`\Sigma` is that of all classes. The noise on a symmetric matrix of d rows has spectral norm about
-    :math:`\sqrt{2 d}` times its deviation on the diagonal; strong directions have four times the mean variance.
+    :math:`\sqrt{2 d}` times its deviation on the diagonal. Strong directions have four times the mean variance.
     """
 
     def num_groups(self, num_classes: int, num_components: int) -> int:
-        """One a component."""
+        """Return one group for each component."""
         return num_classes * num_components
 
     def group(self, classes: Tensor, components: Tensor) -> Tensor:
-        """The component."""
+        """Return the components."""
         return components
 
     def learnt(self, squares: Tensor, counts: Tensor, shares: Tensor, noise_std: float) -> Tensor:
-        """As above."""
+        """Estimate covariances by the equation above."""
         dim = squares.shape[-1]
         own = squares.unflatten(0, shares.shape)
         used = (shares > 0).to(squares)
@@ -112,11 +112,11 @@ Covariances = ClassCovariances | ComponentCovariances
 
 
 def bearable_components(counts: Tensor, num_components: int, least_count: float) -> Tensor:
-    """Which components of each class are used: as many as leave each ``least_count`` records, and one at least.
+    """Mark the components of each class in use: as many as leave each ``least_count`` records, and one at least.
 
     Args:
         counts: noisy counts of classes.
-        num_components: at most.
+        num_components: largest number of components.
         least_count: records that a centre wants.
 
     Returns:
@@ -132,15 +132,15 @@ def bearable_components(counts: Tensor, num_components: int, least_count: float)
 def with_idle_moved(
     centres: Tensor, counts: Tensor, is_used: Tensor, least_count: float, steps: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Centres of a class that hardly any record is near to are put beside those that have the most.
+    """Move centres with hardly any record near them, each to a place beside the centre of its class with the most.
 
     Args:
         centres: (classes, components, d).
         counts: noisy counts of components, (classes, components).
         is_used: boolean (classes, components).
-        least_count: records that a centre wants; below three tenths of it, it is idle, and only centres with twice
-            that are shared.
-        steps: where a moved centre lies from the one that it shares, (classes, components, d); public.
+        least_count: records that a centre needs. A centre with less than three tenths of them is idle, and only centres
+            with twice as many as needed are shared.
+        steps: offset of a moved centre from the one that it shares, (classes, components, d), public.
 
     Returns:
         Centres and expected counts.
@@ -158,12 +158,12 @@ def with_idle_moved(
 
 
 def semi_definite(matrices: Tensor) -> Tensor:
-    """The nearest symmetric matrices (..., d, d) without an eigenvalue below a tiny one."""
+    """Return the nearest symmetric matrices (..., d, d) without an eigenvalue below a tiny one."""
     values, vectors = torch.linalg.eigh(matrices)
     return (vectors * values.clamp_min(_LEAST_VARIANCE)[..., None, :]) @ vectors.mT
 
 
 def _blended(sums: Tensor, counts: Tensor, fallback: Tensor, equal: Tensor) -> Tensor:
-    """``(sums + equal fallback) / (counts + equal)``, semi-definite."""
+    """Compute ``(sums + equal fallback) / (counts + equal)``, semi-definite."""
     weight = equal[..., None, None]
     return semi_definite((sums + weight * fallback) / (counts.clamp_min(0)[..., None, None] + weight))

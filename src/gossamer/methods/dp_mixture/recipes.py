@@ -8,9 +8,10 @@ from dataclasses import replace
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.methods.dp_mixture.components import ComponentCovariances
-from gossamer.methods.dp_mixture.training import DP_MIXTURE, DPMixtureConfig
+from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining, calibrate, plan
 from gossamer.methods.method import RecordsExpected
-from gossamer.methods.recipe import Recipe, RecipeBook
+from gossamer.methods.recipe import Recipe
+from gossamer.methods.working import Working
 from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
 from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig
 
@@ -19,7 +20,7 @@ MNIST = DPMixtureConfig(
 )
 """One Gaussian for each digit, set upright. Chosen on the public test accuracy of MNIST: on other data expect less.
 
-Clipped residuals and few directions draw ink too faint and paper too grey; contrast gives that back, for nothing.
+Clipped residuals and few directions draw ink too faint and paper too grey. Contrast repairs that at no price.
 """
 
 _CLOTHES = MixtureGeneratorConfig(num_directions=40, radius=13, posture=AsItStands(), brightness=0.28, contrast=1.7)
@@ -59,11 +60,11 @@ MITDB = DPMixtureConfig(
     covariance_radius=0.16,
     spread=0.7,
 )
-"""Beats from the R peak on, stretched to their end; as many Gaussians of a class as its beats can bear under the noise.
+"""Beats from the R peak on, stretched to their end, with as many Gaussians for a class as the noise allows.
 
-Radii were chosen on MIT-BIH itself, from the norms of its training beats, and the rest on its public test beats: a
-recipe for that data, not for another hospital's. Samples lie nearer to their centres than the records do: they look
-cleaner, and classifiers learn as much from them.
+Radii were chosen on MIT-BIH itself, from the norms of its training beats, and the rest on its public test beats. So the
+recipe is for that data, and not for data of another hospital. Samples lie nearer to their centres than the records do:
+they look cleaner, and classifiers learn as much from them.
 """
 
 SERIES = DPMixtureConfig(
@@ -78,10 +79,10 @@ SERIES = DPMixtureConfig(
     round_radius=0.2,
     covariance_radius=0.2,
 )
-"""For series that nobody has looked at: values about the middle of their bounds, and filling their time."""
+"""Settings for series that nobody has seen: values about the middle of their bounds, and filling their time."""
 
 _RECORDS_A_COMPONENT = 500
-"""Of a class; with fewer, noise hides where a component lies."""
+"""Records of a class for each component. With fewer, noise hides the place of a component."""
 
 _ONE_EACH = SeriesMixtureGeneratorConfig(num_components=1, radius=32)
 
@@ -92,7 +93,7 @@ FEW_SERIES = DPMixtureConfig(
     subspace_radius=0.15,
     covariance_radius=0.15,
 )
-"""For so few series that noise would hide where several components of a class lie: one Gaussian for each."""
+"""Settings for so few series that noise would hide several components of a class: one Gaussian for each class."""
 
 BEATS = replace(
     FEW_SERIES,
@@ -102,7 +103,7 @@ BEATS = replace(
     subspace_radius=0.06,
     covariance_radius=0.06,
 )
-"""The made-up heartbeats; radii and level are theirs, which is no leak, because nobody is behind them."""
+"""The made-up heartbeats. Radii and level were taken from them, which is no leak, because nobody is behind them."""
 
 RECIPES = (
     Recipe(name="digits", summary="8x8 digits of scikit-learn, a second on one core", config=DIGITS),
@@ -116,11 +117,11 @@ RECIPES = (
 
 
 def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMixtureConfig]:
-    """Settings for a user's own records: sizes follow from the shape and the number of slots, both public.
+    """Return settings for a user's own records, with sizes from the shape and the number of slots, both public.
 
-    Radii are those of Fashion-MNIST about middle grey, which an image of any brightness is nearer to than to black, and
-    contrast is left as drawn, because nobody knows what is behind the images; fewer records get fewer directions,
-    because noise has fewer coordinates then.
+    Radii are those of Fashion-MNIST about middle grey, since an image of any brightness is nearer to middle grey than
+    to black. Contrast is left as drawn, because nothing is known of the images. Fewer records get fewer directions,
+    because the noise then has fewer coordinates.
     """
     if isinstance(spec, SeriesSpec):
         return _for_series(spec, num_records)
@@ -141,7 +142,7 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMixtureConfig]:
 
 
 def _for_series(spec: SeriesSpec, num_records: int) -> Recipe[DPMixtureConfig]:
-    """As for images; several components for each class where there are records enough."""
+    """Return settings for series, with several components for each class if there are records enough."""
     directions = max(5, min(40, round(math.sqrt(num_records / 40))))
     components = min(20, num_records // (_RECORDS_A_COMPONENT * max(spec.num_classes, 1)))
     settings = SERIES if components > 1 else FEW_SERIES
@@ -155,4 +156,11 @@ def _for_series(spec: SeriesSpec, num_records: int) -> Recipe[DPMixtureConfig]:
     return Recipe(name="own", summary="own series, a minute on one core", config=config)
 
 
-DP_MIXTURE_BOOK = RecipeBook(method=DP_MIXTURE, recipes=RECIPES, for_own=recipe_for)
+WORKING = Working(
+    config=DPMixtureConfig,
+    plan=plan,
+    calibrate=calibrate,
+    start=DPMixtureTraining,
+    recipes=RECIPES,
+    for_own=recipe_for,
+)

@@ -1,8 +1,8 @@
-"""DP-mixture: class means, a subspace, centres and covariances, each one noisy sum; samples drawn from the mixture.
+"""DP-mixture: class means, a subspace, centres and covariances, each one noisy sum. Samples come from the mixture.
 
-A method of this library: docs/concepts/dp-mixture.md states and proves it. It takes from Dwork, Talwar, Thakurta,
-Zhang, "Analyze Gauss", STOC 2014, the private subspace, and from Blum, Dwork, McSherry, Nissim, "Practical privacy: the
-SuLQ framework", PODS 2005, the noisy k-means rounds.
+A method of this library: docs/concepts/dp-mixture.md states and proves it. The private subspace is from Dwork, Talwar,
+Thakurta, Zhang, "Analyze Gauss", STOC 2014. The noisy k-means rounds are from Blum, Dwork, McSherry, Nissim, "Practical
+privacy: the SuLQ framework", PODS 2005.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gossamer.methods.dp_mixture.components import (
     semi_definite,
     with_idle_moved,
 )
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Method, Progress, RecordsExpected, RunContext
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import AnyMixtureGeneratorConfig
@@ -48,14 +48,15 @@ _CHUNK = 2000
 class DPMixtureConfig:
     """All settings of DP-mixture. Every one of them is public.
 
-    Radii are bounds on the norms of what records add, in units of the root of the number of pixel values (28 at 28x28):
-    what is longer is shrunk, what is much shorter drowns in noise. They are constants, never fitted on private data.
+    Radii are bounds on the norms of records' vectors, in units of the root of the number of pixel values (28 at 28x28).
+    Longer vectors are shrunk, and much shorter ones drown in noise. Radii are constants, never fitted on private data.
 
     Attributes:
         records: shape and classes of the data.
         generator: features, subspace, number of components, and how samples are drawn.
-        num_rounds: rounds that move the centres of components; 0 and one component for a Gaussian a class.
-        mean_share: part of the budget for class means; shares need not add up to 1.
+        num_rounds: rounds that move the centres of components. 0 rounds and one component give one Gaussian for each
+            class.
+        mean_share: part of the budget for class means. Shares need not add up to 1.
         subspace_share: part for the subspace.
         round_share: part for all rounds together.
         covariance_share: part for the covariances of classes.
@@ -64,11 +65,11 @@ class DPMixtureConfig:
         round_radius: bound on the distance to a centre, in the rounds.
         covariance_radius: bound on the distance to a centre, for the covariances.
         covariances: one for a class, or one for a component.
-        centre_noise: noise that a centre may carry in a round, as a part of the spread within classes: a class has no
-            more components than its noisy count allows.
-        spread: how far components of a class start from its mean, in standard deviations.
-        noise_multiplier: of all releases together; None until `calibrate`.
-        seed: public; where components start follows from it, noise never.
+        centre_noise: largest noise on a centre in a round, as a part of the spread within classes. A class has no more
+            components than its noisy count allows.
+        spread: distance at which components of a class start from its mean, in standard deviations.
+        noise_multiplier: of all releases together. None until `calibrate`.
+        seed: public. The starting places of components follow from it, noise never.
     """
 
     records: RecordsExpected = field(default_factory=RecordsExpected)
@@ -104,7 +105,7 @@ class DPMixtureConfig:
             raise InputError("several components need num_rounds of at least 1, and one component needs none")
 
     def radius_of(self, part: str) -> float:
-        """A radius in the units of features."""
+        """Return a radius in the units of features."""
         return getattr(self, f"{part}_radius") * math.sqrt(math.prod(self.records.shape))
 
 
@@ -112,10 +113,11 @@ _PARTS = ("mean", "subspace", "round", "covariance")
 
 
 def plan(config: DPMixtureConfig, slots: PublicSlots) -> OneShotPlan:
-    """What the settings cost, for a public number of slots: the object that the run is then made from.
+    """Return the plan of the settings for a public number of slots: their price, and the source of the run.
 
-    Releases, in order: counts and means of classes; the second moment within classes, of which the subspace is taken;
-    a round for each `num_rounds`, counts and means of components; second moments about the centres for each class.
+    The first release is counts and means of classes. The second is the second moment within classes, from which the
+    subspace is taken. Then come `num_rounds` rounds, each with counts and means of components. The last is second
+    moments about the centres for each class.
     """
     shape, classes = config.records.shape, config.records.num_groups
     kept, components = config.generator.num_kept(shape), config.generator.num_components
@@ -124,7 +126,7 @@ def plan(config: DPMixtureConfig, slots: PublicSlots) -> OneShotPlan:
         return GroupedMoments(num_groups=groups, dim=dim, radius=config.radius_of(part), **weights)
 
     features = config.generator.num_features(shape)
-    # Counts of weight 1 come free with means of weight 1: their sensitivity is 2 with and without.
+    # Counts of weight 1 come free with means of weight 1: the sensitivity is 2 with and without counts.
     means = moments("mean", classes, features, count_weight=1.0, mean_weight=1.0)
     centres = moments("round", classes * components, kept, count_weight=1.0, mean_weight=1.0)
     releases = (
@@ -156,13 +158,13 @@ def plan(config: DPMixtureConfig, slots: PublicSlots) -> OneShotPlan:
 
 
 def calibrate(config: DPMixtureConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPMixtureConfig:
-    """The same settings with the smallest noise multiplier that keeps within the budget."""
+    """Return the same settings with the smallest noise multiplier that keeps within the budget."""
     return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Mixture:
-    """What is known after some releases: a function of them and of public things, so free to use for anything.
+    """Knowledge after some releases: a function of them and of public things, so free to use for anything.
 
     Attributes:
         counts: records of each class, (classes,).
@@ -170,7 +172,7 @@ class Mixture:
         directions: orthonormal rows of the subspace, (d, features).
         within: covariance within classes, in the subspace, (d, d).
         centres: of components, in the subspace, (classes, components, d).
-        shares: of components in their class, (classes, components); 0 for those that are not used.
+        shares: of components in their class, (classes, components). 0 for those that are not used.
         covariances: about the centres, (classes, components, d, d).
     """
 
@@ -183,7 +185,7 @@ class Mixture:
     covariances: Tensor
 
     def nearest(self, places: Tensor, groups: Tensor) -> Tensor:
-        """The component of its class that each place is nearest to, int64 (batch,) in 0 .. classes x components - 1."""
+        """Return each place's nearest component of its class, int64 (batch,) in 0 .. classes x components - 1."""
         num_classes, num_components, _ = self.centres.shape
         component = torch.zeros_like(groups)
         for group in range(num_classes if num_components > 1 else 0):
@@ -197,9 +199,9 @@ class Mixture:
 
 
 class MixtureFit:
-    """What each release is asked, and what it teaches.
+    """The fit of a mixture: the rows that each release sums, and the estimates from its noisy sum.
 
-    Guarantee: nothing here but `rows` sees features of records, and that only to be summed by the releaser.
+    Guarantee: nothing here but `rows` sees features of records, and its results are for the sums of the releaser alone.
 
     Args:
         config: settings.
@@ -210,7 +212,7 @@ class MixtureFit:
         self._config, self._plan = config, plan
 
     def start(self) -> Mixture:
-        """What is known before the first release: nothing."""
+        """Return the knowledge before the first release: none."""
         config, nothing = self._config, functools.partial(torch.zeros, dtype=torch.float64)
         shape, classes, components = config.records.shape, config.records.num_groups, config.generator.num_components
         features, kept = config.generator.num_features(shape), config.generator.num_kept(shape)
@@ -225,12 +227,12 @@ class MixtureFit:
         )
 
     def rows(self, step: int, known: Mixture, features: Tensor, groups: Tensor) -> Slots:
-        """What records with these features (batch, features) and classes (batch,) add to a release."""
+        """Return the rows that records with features (batch, features) and classes (batch,) add to a release."""
         if step == 0:
             return Slots(vectors=features, groups=groups)
         if step == 1:
             return Slots(vectors=features - known.means[groups], groups=torch.zeros_like(groups))
-        # Privacy: an ordinary product would round one record's place by the others, and so its nearest centre.
+        # Privacy: in an ordinary product other records may change the rounding of a place, and so its nearest centre.
         places = matmul_of_rows(features, known.directions.T)
         component = known.nearest(places, groups)
         from_centre = places - known.centres.flatten(end_dim=1)[component]
@@ -240,7 +242,7 @@ class MixtureFit:
         )
 
     def learn(self, step: int, known: Mixture, released: Tensor) -> Mixture:
-        """What is known after a release, from what was known before it and its noisy sum. Public."""
+        """Return the knowledge after a release, from the knowledge before it and its noisy sum. Public."""
         noisy = released.double()
         if step == 0:
             return self._with_means(known, noisy)
@@ -256,7 +258,7 @@ class MixtureFit:
         return replace(known, counts=counts, means=sums.sums(noisy) / counts[:, None])
 
     def _with_subspace(self, known: Mixture, noisy: Tensor) -> Mixture:
-        """The directions of largest second moment, within classes and between their means; centres start there."""
+        """Take the directions of largest second moment, within and between classes, and start centres there."""
         weight = known.counts / known.counts.sum()
         within = self._moments(1).squares(noisy)[0] / known.counts.sum()
         apart = known.means - weight @ known.means
@@ -275,7 +277,7 @@ class MixtureFit:
         return replace(known, shares=is_used / is_used.sum(dim=1, keepdim=True, dtype=torch.float64))
 
     def _with_round(self, step: int, known: Mixture, noisy: Tensor) -> Mixture:
-        """Centres move to the means of what lies nearest to them, the less the more of that is noise."""
+        """Move centres to the means of their nearest records, by less if more of that mean is noise."""
         sums = self._moments(step)
         noisy_counts = sums.counts(noisy)
         counts = noisy_counts.clamp_min(self._least_count(step))
@@ -302,7 +304,7 @@ class MixtureFit:
         return replace(known, covariances=covariances)
 
     def _least_for_centre(self, known: Mixture) -> float:
-        """Records that bring the noise on a centre, over all directions, down to `centre_noise` of the spread."""
+        """Compute the records at which noise on a centre, over all directions, is `centre_noise` of the spread."""
         if self._config.num_rounds == 0:
             return 0.0
         noise = self._plan.release_noise_std(2) * self._moments(2).radius * math.sqrt(len(known.directions))
@@ -314,13 +316,13 @@ class MixtureFit:
         return contribution
 
     def _least_count(self, step: int) -> float:
-        """A count below two standard deviations of its noise says nothing."""
+        """Return two standard deviations of the noise on a count: a smaller count says nothing."""
         return 2 * self._plan.release_noise_std(step)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DPMixtureReport(AbstractStepReport):
-    """One release is made. Everything in it is public.
+    """Report of one release. Everything in it is public.
 
     Attributes:
         step: number of the release, from 0.
@@ -334,14 +336,14 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
     """A training that the caller drives: iterate over it, and take the generator at the end.
 
     Guarantee: `trained` has the privacy that its statement says. Records are read by the releases alone, each time as
-    rows that depend on one record, on public things and on earlier releases; the generator is computed from what was
-    released.
+    rows that depend on one record, on public things and on earlier releases. The generator is computed from the
+    released sums.
 
     Args:
         config: settings.
         records: private.
         noise: secret randomness of this process.
-        context: of the run; the device is for features, the rest is small; float32 is the only precision.
+        context: of the run. The device is for features, since the rest is small. float32 is the only precision.
 
     Raises:
         InputError: data of another shape or number of classes, or settings that do not fit.
@@ -367,14 +369,14 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate)
 
     def __iter__(self) -> Iterator[DPMixtureReport]:
-        """The releases to the end of the plan, a report after each."""
+        """Make the releases to the end of the plan, with a report after each."""
         while self.step < self.end_step:
             step = self.step
             self._take_up(self.releaser.release(step, self._slots(step)))
             yield DPMixtureReport(step=step, release=self.plan.releases[step].name)
 
     def progress(self, report: DPMixtureReport) -> Progress:
-        """How many releases are made."""
+        """Tell the number of releases made."""
         return Progress(part="releases", num_done=report.step + 1, num_all=self.end_step)
 
     def _slots(self, step: int) -> Iterator[Slots]:
@@ -385,7 +387,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             yield Slots(vectors=vectors, groups=places, owners=None if owners is None else owners[bundle.rows])
 
     def _rows(self, step: int, bundle: Bundle, features: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
-        """What the records of a bundle add to a release, and to which group of it, each unit by itself."""
+        """Compute the rows that a bundle's records add to a release, and their groups, each unit by itself."""
         found: list[Tensor] = []
 
         def vectors(features: Tensor, groups: Tensor) -> Tensor:
@@ -399,7 +401,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
 
     @functools.cached_property
     def _described(self) -> tuple[Tensor, Tensor]:
-        """Features of all records and their classes: private, each row a function of its record."""
+        """Features of all records and their classes. Private, and each row is a function of its record."""
         records = self._records
 
         def describe(x: Tensor, _: Tensor) -> Tensor:
@@ -409,13 +411,13 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         return described(describe, records, self.plan.unit), groups
 
     def _take_up(self, released: Tensor) -> None:
-        # Privacy: what is known is computed from what was released, and from nothing else.
+        # Privacy: the knowledge is computed from released sums, and from nothing else.
         self._known = self._fit.learn(self.step, self._known, released)
         self._released.append(released)
         self.step += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """What was released so far, which is all there is to know."""
+        """Return the sums released so far, which are all there is to know."""
         return {"step": self.step, "released": list(self._released)}
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
@@ -448,17 +450,6 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
 
 
 def _factor(matrices: Tensor) -> Tensor:
-    """A with ``A A^T`` equal to each of the matrices (..., d, d): their symmetric roots."""
+    """Return A with ``A A^T`` equal to each of the matrices (..., d, d): their symmetric roots."""
     values, vectors = torch.linalg.eigh(matrices)
     return (vectors * values.clamp_min(0).sqrt()[..., None, :]) @ vectors.mT
-
-
-DP_MIXTURE = Method(
-    name="dp-mixture",
-    summary="class means, a subspace and covariances as a few noisy sums; Gaussians drawn and mapped back; a minute",
-    config=DPMixtureConfig,
-    plan=plan,
-    calibrate=calibrate,
-    start=DPMixtureTraining,
-    saves_on_the_way=False,
-)

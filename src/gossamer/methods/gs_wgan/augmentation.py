@@ -17,24 +17,25 @@ from gossamer.privacy.keystream import Keystream, key_from_seed, unit_interval
 class AbstractAugmentation(abc.ABC):
     """A public random family of maps of single images.
 
-    Guarantee: variant v of a record is a function of that record, of its mark (which follows from its own unit alone),
-    of v and a public seed, so all variants of a unit stay in the unit's shard and a neighbouring data set differs in
-    them alone. By its number in the file, one that leaves would change the variants of all behind it.
+    Guarantee: variant v of a record is a function of that record, its mark, v and a public seed. The mark follows from
+    the record's own unit alone. So all variants of a unit stay in the unit's shard, and a neighbouring data set differs
+    in them alone. If variants followed from the number in the file, a record that leaves would change those of all
+    records behind it.
     """
 
     @property
     @abc.abstractmethod
     def num_variants(self) -> int:
-        """How many variants there are of each record, the record itself among them."""
+        """Number of variants of each record, the record itself among them."""
 
     @abc.abstractmethod
     def variant(self, images: Tensor, number: int, marks: Tensor, seed: int) -> Tensor:
-        """Variant ``number`` of every image, same shape; number 0 is the image itself.
+        """Return variant ``number`` of every image, in the same shape. Number 0 is the image itself.
 
         Args:
             images: (batch, channels, height, width).
             number: in 0 .. num_variants - 1.
-            marks: int64 (batch,), what stands for each record.
+            marks: int64 (batch,), a number for each record.
             seed: public.
         """
 
@@ -45,11 +46,11 @@ class NoAugmentation(AbstractAugmentation):
 
     @property
     def num_variants(self) -> int:
-        """1."""
+        """Number of variants, 1."""
         return 1
 
     def variant(self, images: Tensor, number: int, marks: Tensor, seed: int) -> Tensor:
-        """The images."""
+        """Return the images."""
         return images
 
 
@@ -80,11 +81,11 @@ class SmallMotions(AbstractAugmentation):
 
     @property
     def num_variants(self) -> int:
-        """As given."""
+        """Number of variants, as given."""
         return self.count
 
     def variant(self, images: Tensor, number: int, marks: Tensor, seed: int) -> Tensor:
-        """Moved copies; pixels that come from outside are 0."""
+        """Return moved copies. Pixels that come from outside are 0."""
         if images.dim() != 4:
             raise InputError("SmallMotions moves images: take NoAugmentation for series")
         if number == 0:
@@ -94,7 +95,7 @@ class SmallMotions(AbstractAugmentation):
         return functional.grid_sample(images, grid, align_corners=False).clamp(0, 1)
 
     def _motions(self, marks: Tensor, number: int, seed: int) -> Tensor:
-        """Affine maps (batch, 2, 3): rotation and shear times size, and a shift in units of half a side."""
+        """Draw affine maps (batch, 2, 3): rotation and shear times size, and a shift in units of half a side."""
         stream = Keystream(key_from_seed(seed, "augmentation"))
         blocks = np.uint64(number << 8) + np.arange(3, dtype=np.uint64)
         words = stream.words(blocks, marks.numpy().view(np.uint64)[:, None]).reshape(len(marks), -1)[:, :5]

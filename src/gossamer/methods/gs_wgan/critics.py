@@ -1,4 +1,4 @@
-"""How critics learn: the Wasserstein loss with gradient penalty, on shards, many critics at once."""
+"""The learning of critics: the Wasserstein loss with gradient penalty, on shards, many critics at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WassersteinLoss:
     ``L(D) = mean D(synthetic) - mean D(real) + penalty mean (|grad D(x^)| - 1)^2 + drift mean D(real)^2``,
     ``x^ = mix real + (1 - mix) synthetic`` with the label of the real sample.
 
-    References: Gulrajani et al. 2017, algorithm 1; Karras et al. 2018, appendix A.1 (drift).
+    References: Gulrajani et al. 2017, algorithm 1. Karras et al. 2018, appendix A.1 (drift).
     """
 
     gradient_penalty: float = 10.0
@@ -34,7 +34,7 @@ class WassersteinLoss:
             raise InputError("gradient_penalty and drift must be finite and 0 or more")
 
     def __call__(self, critics: Ensemble, parameters: Tensors, batch: CriticBatch) -> Tensor:
-        """Loss of every critic on its own batch: (K,)."""
+        """Compute the loss of every critic on its own batch: (K,)."""
         num_real = batch.real.shape[1]
         labels = None if batch.labels is None else batch.labels.repeat(1, 2)
         scores = outputs(critics, parameters, torch.cat([batch.real, batch.synthetic], dim=1), labels)
@@ -76,7 +76,7 @@ class Shards:
     Attributes:
         images: (records, variants, *shape), in the stage's view, on the training device.
         labels: int64 (records,), or None.
-        table: which record lies in which shard; on the CPU.
+        table: records of each shard, on the CPU.
         tapes: the critics' tapes.
     """
 
@@ -88,15 +88,15 @@ class Shards:
     def batches(
         self, critics: Tensor, pool: Tensor, use: TapeUse, step: int, *, num_batches: int, size: int
     ) -> Iterator[CriticBatch]:
-        """Batches for each critic: records of its own shard, and a synthetic sample of the same class beside each.
+        """Yield batches for each critic: records of its own shard, each with a synthetic sample of the same class.
 
         Guarantee: entry j of every batch is a function of critic j's shard, of the pool, of j, ``use`` and ``step``
-        alone; the pool must be public, or critic j's part of it its own.
+        alone. The pool must be public, or critic j's part of it its own.
 
         Args:
             critics: int64 (c,), on the CPU.
-            pool: synthetic samples in the view, (classes, p, ...) shared by all critics or (c, classes, p, ...), each
-                critic its own; one class where there are no labels.
+            pool: synthetic samples in the view, (classes, p, ...) shared by all critics. Or (c, classes, p, ...), a
+                pool for each critic. There is one class if there are no labels.
             use: purpose of the numbers on the tape.
             step: number of the step on the tape.
             num_batches: batches to draw.
@@ -121,14 +121,14 @@ class Shards:
             )
 
     def knows(self, critics: Tensor, labels: Tensor | None) -> Tensor:
-        """Whether a critic's shard holds a record of the class asked about (of anything, without classes): bool.
+        """Mark the questions about a class that the critic's shard holds (about any record, without classes): bool.
 
         Args:
             critics: int64 (c,), on the CPU.
             labels: int64 (c, n), or None.
 
         Returns:
-            (c, n), or (c, 1) without labels. Private: it goes into the answers, before they are clipped, alone.
+            (c, n), or (c, 1) without labels. Private: for use in the answers alone, before they are clipped.
         """
         if labels is None or self.labels is None:
             return ~self.table.is_empty(critics)[:, None].to(self.images.device)
@@ -139,7 +139,7 @@ class Shards:
 
 
 def train_critics(critics: Ensemble, batch: CriticBatch, loss: WassersteinLoss, adam: Adam) -> tuple[Ensemble, Tensor]:
-    """One update of every critic on its own batch.
+    """Update every critic once on its own batch.
 
     Guarantee: row j of the result depends on row j of the arguments alone: no statistic, scale, norm or decision is
     shared between critics.
@@ -155,20 +155,20 @@ def train_critics(critics: Ensemble, batch: CriticBatch, loss: WassersteinLoss, 
 
 
 def advance_norms(critics: Ensemble) -> Ensemble:
-    """The ensemble after one power iteration in every spectrally normalised layer (none: unchanged)."""
+    """Take one power iteration in every spectrally normalised layer. Without such layers nothing changes."""
     if not critics.buffers:
         return critics
     return replace(critics, buffers=advanced_buffers(critics.template, critics.parameters, critics.buffers))
 
 
 def answers(critics: Ensemble, samples: Tensor, labels: Tensor | None) -> Tensor:
-    """The critics' gradients at the generator's samples, ``dD_j/dx``: unbounded and private until sanitized.
+    """Compute the critics' gradients at the generator's samples, ``dD_j/dx``: unbounded, private until sanitized.
 
-    Answering is pure: no weight, buffer or stream changes, and every critic is asked at the same shape, in float32 with
+    Answering is pure: no weight, buffer or stream changes. Every critic is asked at the same shape, in float32 with
     deterministic kernels, so that rounding in one answer cannot depend on another.
 
     Args:
-        critics: c networks, one a group.
+        critics: c networks, one for each group.
         samples: (c, n, *shape of the view) in the stage's view.
         labels: int64 (c, n), or None.
 
@@ -184,7 +184,7 @@ def answers(critics: Ensemble, samples: Tensor, labels: Tensor | None) -> Tensor
 
 @contextlib.contextmanager
 def _exact_float32() -> Iterator[None]:
-    """Float32 without TF32, and deterministic kernels, whatever the caller's settings are."""
+    """Use float32 without TF32, and deterministic kernels, whatever the caller's settings are."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

@@ -26,7 +26,7 @@ from gossamer.privacy.adjacency import Unit
 
 @dataclass(frozen=True, kw_only=True)
 class WarmStartReport:
-    """A chunk of critics is ready: progress, nothing private."""
+    """Report of a chunk of critics that is ready: progress, nothing private."""
 
     stage: int
     num_ready: int
@@ -34,17 +34,17 @@ class WarmStartReport:
 
 
 class PrivateCritics:
-    """All that sees records: nothing of it may reach a generator but through `OneOfManyReleaser.release`.
+    """The part that sees records: nothing of it may reach a generator but through `OneOfManyReleaser.release`.
 
-    Guarantee: critic j's state at a step is a function of its own shard, of its tape at (j, step), of public things and
-    of the released vectors before; it does not depend on who was drawn. Answering changes nothing.
+    Guarantee: critic j's state at a step is a function of its own shard, its tape at (j, step), public things and
+    earlier released vectors. Beyond those vectors, draws do not enter the state. Answering changes nothing.
 
     Args:
         config: settings.
         records: private.
-        unit: what a slot holds.
-        context: the key that deals units to critics, the store of finished chunks, device and precision; answers
-            are in float32 always.
+        unit: content of a slot, a record or a person.
+        context: the key that deals units to critics, the store of finished chunks, device and precision. Answers are in
+            float32 always.
     """
 
     def __init__(self, config: GSWGANConfig, records: RecordSet, unit: Unit, context: RunContext) -> None:
@@ -65,7 +65,7 @@ class PrivateCritics:
     # ---- stages and warm start --------------------------------------------------------------------------------------
 
     def enter(self, stage: int, pool: Tensor) -> Iterator[WarmStartReport]:
-        """Look through the view of a stage, with critics that are warm-started unless they have begun it already.
+        """Enter a stage with its view. Critics are warm-started unless they have begun the stage already.
 
         Args:
             stage: number of the stage.
@@ -84,14 +84,14 @@ class PrivateCritics:
         self._stage = self._critics = self._shards = None
 
     def warm_start_part(self, pool: Tensor, rank: int, num_processes: int) -> Iterator[WarmStartReport]:
-        """This process's part of the first stage's warm start: every ``num_processes``-th chunk, kept in the store."""
+        """Run this process's part of the first warm start: every ``num_processes``-th chunk, kept in the store."""
         shards = self._seen_in(0)
         for chunk in self.chunks(0)[rank::num_processes]:
             self._warm_start(chunk, shards, pool)
             yield WarmStartReport(stage=0, num_ready=chunk.last, num_critics=self._config.num_critics)
 
     def chunks(self, stage: int) -> list[WarmStartChunk]:
-        """The public ranges of critics that are warm-started together."""
+        """Return the public ranges of critics that are warm-started together."""
         at_once, num_critics = self._config.critics_at_once, self._config.num_critics
         return [
             WarmStartChunk(stage=stage, first=first, last=min(first + at_once, num_critics))
@@ -99,7 +99,7 @@ class PrivateCritics:
         ]
 
     def _seen_in(self, stage: int) -> Shards:
-        """All variants of the records in the view of a stage."""
+        """Return all variants of the records in the view of a stage."""
         view, augmentation = self._config.stages[stage].view, self._config.augmentation
 
         def look(x: Tensor, marks: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class PrivateCritics:
         return critics
 
     def _fresh(self, chunk: WarmStartChunk) -> Ensemble:
-        """Critics with initial weights, each from a public stream of its own."""
+        """Build critics with initial weights, each from a public stream of its own."""
         stage, spec = self._config.stages[chunk.stage], self._records.spec
         shape, purpose = stage.view.shape(spec.shape), f"critic weights of stage {chunk.stage}"
         networks = [
@@ -147,10 +147,10 @@ class PrivateCritics:
     # ---- a step -----------------------------------------------------------------------------------------------------
 
     def renew(self, pool: Tensor, step: int) -> float:
-        """Round-robin renewal on a public schedule: which critics learn at a step does not depend on who was drawn.
+        """Renew critics in turn on a public schedule: the critics that learn at a step do not depend on the draws.
 
         Returns:
-            Their mean loss, private; NaN when none was renewed.
+            Their mean loss, private. NaN if none was renewed.
         """
         config, (critics, _) = self._config, self._present()
         if not (config.renewals_per_step and config.renewal_steps):
@@ -166,7 +166,7 @@ class PrivateCritics:
         return float(torch.cat(losses).mean())
 
     def answer(self, coins: Tensor, looked: Tensor, labels: Tensor | None, pool: Tensor, step: int) -> Tensor:
-        """Copies of the drawn critics, tuned on the present generator, answer and are forgotten.
+        """Ask copies of the drawn critics, tuned on the present generator, and forget the copies.
 
         The tape of a fork is indexed by critic and step: two groups that drew one critic get the same fork.
 
@@ -178,7 +178,7 @@ class PrivateCritics:
             step: number of the step.
 
         Returns:
-            Gradients (c, B/c, *shape): private, for the sanitizer alone.
+            Gradients (c, B/c, *shape): private, for the releaser alone.
         """
         critics, shards = self._present()
         points = looked.unflatten(0, (self._config.draws_per_step, -1))
@@ -188,7 +188,7 @@ class PrivateCritics:
             drawn, rows = coins[group], group.to(self._device)
             asked = None if classes is None else classes[rows]
             forks, _ = self._tuned(critics.select(drawn.to(self._device)), drawn, pool, TapeUse.FORK, step)
-            # A critic without a record of a class has nothing to say about it: a function of its own shard.
+            # A critic without a record of a class answers zero for it, which is a function of its own shard.
             knows = shards.knows(drawn, asked)
             answered = answers(forks, points[rows], asked)
             found.append(torch.where(knows.view(*knows.shape, *(1,) * (answered.dim() - 2)), answered, 0.0))
@@ -197,7 +197,7 @@ class PrivateCritics:
     def _tuned(
         self, critics: Ensemble, numbers: Tensor, pool: Tensor, use: TapeUse, step: int
     ) -> tuple[Ensemble, Tensor]:
-        """The critics with the given numbers after the updates of a fork or of a renewal, and their last losses."""
+        """Return the critics with the given numbers after a fork's or a renewal's updates, and their last losses."""
         config, (_, shards) = self._config, self._present()
         num_updates = config.fork_steps if use is TapeUse.FORK else config.renewal_steps
         losses = torch.full((len(numbers),), math.nan)
@@ -212,20 +212,20 @@ class PrivateCritics:
             raise RuntimeError("enter a stage first")
         return self._critics, self._shards
 
-    # ---- what is kept -----------------------------------------------------------------------------------------------
+    # ---- state -------------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, int | str | Tensors | None]:
-        """Stage and critics, the tensors in use, and the digest of the key that dealt units to them."""
+        """Return stage and critics, the tensors in use, and the digest of the key that dealt units to them."""
         critics = None if self._critics is None else self._critics.state_dict()
         return {"stage": self._stage, "critics": critics, "dealt_by": self._dealt_by}
 
     def restore(self, state: dict) -> None:
-        """Take up a copy of what `state_dict` returned.
+        """Take up a copy of a state that `state_dict` returned.
 
         Raises:
             PrivacyError: another key dealt units to these critics.
         """
-        # Privacy: with another key the same people would lie in other shards, and one of them in two over the run.
+        # Privacy: with another key the same people would lie in other shards, so one person in two of them over time.
         if state["dealt_by"] != self._dealt_by:
             raise PrivacyError(
                 "these critics learnt from shards that another key dealt: go on with the key that the run began with"

@@ -19,13 +19,13 @@ from gossamer.nn.views import View
 class PublicGenerator(AveragedGenerator):
     """The generator in training, and the moving average that is released.
 
-    Guarantee: it is built from public settings, and changed by `improve` alone; whoever hands the one
-    what is public or was released, and the other nothing but sanitized vectors, has a generator with their privacy.
+    Guarantee: the generator is built from public settings, and changed by `improve` alone. If settings are public and
+    `improve` gets only released vectors and public things, the generator has the privacy of the released vectors.
 
     Args:
         config: settings.
         spec: shape and classes of the images.
-        device: where to compute.
+        device: to compute on.
         precision: of the network.
     """
 
@@ -36,14 +36,14 @@ class PublicGenerator(AveragedGenerator):
         self._precision = precision
 
     def pool(self, view: View, step: int, times: int = 1) -> Tensor:
-        """Samples without gradients in the view, (classes, times pool_per_class, *shape)."""
+        """Draw samples without gradients in the view, (classes, times pool_per_class, *shape)."""
         per_class = times * self._config.pool_per_class
         with torch.no_grad(), mixed_precision(self._device, self._precision):
             images = self.network(*self.inputs_by_class("pool", per_class, step))
         return view.apply(images.float()).unflatten(0, (-1, per_class))
 
     def samples(self, step: int) -> tuple[Tensor, Tensor | None]:
-        """The samples that are answered at a step, with gradients, and their classes: all public ones in turn."""
+        """Draw the samples that critics answer at a step, with gradients, and their classes: all in turn, public."""
         latent, labels = self.inputs_in_turn("samples", self._config.batch_size, step)
         advance(self.network)
         with mixed_precision(self._device, self._precision):
@@ -51,11 +51,11 @@ class PublicGenerator(AveragedGenerator):
         return images.float(), labels
 
     def improve(self, looked: Tensor, direction: Tensor, step: int) -> None:
-        """``theta <- Adam(theta, -1/B sum_i J_i^T g_i)``, g the direction, and the moving average after it.
+        """Update by ``theta <- Adam(theta, -1/B sum_i J_i^T g_i)``, g the direction, and then the moving average.
 
         Args:
             looked: the samples in the view, with gradients.
-            direction: where each of them should move, same shape: public.
+            direction: that each of them should move in, same shape, public.
             step: number of the step.
         """
         config = self._config
@@ -66,7 +66,7 @@ class PublicGenerator(AveragedGenerator):
 
 
 def apart(looked: Tensor, labels: Tensor | None, pool: Tensor) -> Tensor:
-    """Mean unit vector from other samples of the class to each sample: the gradient of their mean distance. Public.
+    """Average unit vectors from other samples of the class to each sample: the gradient of their mean distance. Public.
 
     Args:
         looked: samples in the view, (B, *shape).

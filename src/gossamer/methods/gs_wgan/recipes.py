@@ -6,11 +6,14 @@ from dataclasses import replace
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.gs_wgan.augmentation import NoAugmentation, SmallMotions
+from gossamer.methods.gs_wgan.cost import estimate
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
-from gossamer.methods.gs_wgan.training import GS_WGAN, GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, calibrate, plan
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
-from gossamer.methods.recipe import Recipe, RecipeBook
+from gossamer.methods.recipe import Recipe
+from gossamer.methods.working import Working
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.cosine import CosineGeneratorConfig
 from gossamer.nn.images.critic import ConvCriticConfig
@@ -37,7 +40,7 @@ PAPER = GSWGANConfig(
     critic_adam=Adam(learning_rate=1e-4),
     generator_adam=Adam(learning_rate=1e-4),
 )
-"""The published networks, losses and numbers; one coin per sample, and forks in place of critics that remember."""
+"""The published networks, losses and numbers, with one coin a sample, and forks in place of critics that remember."""
 
 DIGITS_CPU = GSWGANConfig(
     num_critics=479,
@@ -66,7 +69,7 @@ DIGITS_CPU = GSWGANConfig(
     moving_average=0.997,
     critics_at_once=150,
 )
-"""Three records a critic: many critics mean little noise, and a critic may pass over the classes it does not hold."""
+"""Three records a critic: many critics mean little noise, and a critic may pass over classes that it lacks."""
 
 MNIST_GENERATOR = CosineGeneratorConfig(
     hidden_sizes=(256, 256),
@@ -118,7 +121,7 @@ FASHION_MNIST_CPU = replace(
     num_steps=16_000,
     generator=replace(MNIST_GENERATOR, gain=2, brightness=-1, rotation=0.03, shear=0.03, zoom=0.05, shift=0.02),
 )
-"""The best that was measured for clothes, which hang straighter than digits are written; it is not good yet."""
+"""The best settings measured for clothes, which hang straighter than digits are written. They are not good yet."""
 
 SERIES_GENERATOR = CosineGeneratorConfig(
     hidden_sizes=(256, 256),
@@ -157,7 +160,7 @@ MITDB_CPU = replace(
     generator=replace(SERIES_GENERATOR, radius=40, smoothness=6, gain=0.7),
     stages=(replace(SERIES_CPU.stages[0], view=LowFrequencies(radius=20, scale=0.5)),),
 )
-"""For beats whose next R peak stands anywhere: finer views and longer trainings draw ripples where it could stand.
+"""Settings for beats with the next R peak anywhere: finer views and longer trainings draw ripples at such places.
 
 The calmest of five trials on MIT-BIH by the look of its beats. Three of the others teach classifiers a little more.
 """
@@ -181,10 +184,10 @@ SERIES_CONV = replace(
     generator_adam=Adam(learning_rate=5e-4, beta1=0.5, beta2=0.99),
     loss=WassersteinLoss(),
 )
-"""Convolutions in time on both sides; critics see means of four samples.
+"""Convolutions in time on both sides. Critics see means of four samples.
 
-Stacked convolutions are slow on a CPU, so there are few answers a step. Few critics, and each drawn one tuned four
-times before it answers: with staler ones the generator runs past what they know, and draws nothing at all.
+Stacked convolutions are slow on a CPU, so there are few answers a step. There are few critics, and each drawn one is
+tuned four times before it answers. With staler critics the generator outruns their knowledge, and draws nothing at all.
 """
 
 SERIES_SQUARE = replace(
@@ -198,7 +201,7 @@ SERIES_SQUARE = replace(
         ),
     ),
 )
-"""The layout of the ECG study, beats as 14x14 images for the published networks, made narrow; to compare with."""
+"""The layout of the ECG study, to compare with: beats as 14x14 images for the published networks, made narrow."""
 
 RECIPES = (
     Recipe(name="digits-cpu", summary="8x8 digits of scikit-learn, a minute on two cores", config=DIGITS_CPU),
@@ -218,7 +221,7 @@ RECIPES = (
 
 
 def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[GSWGANConfig]:
-    """Settings for a user's own records on a CPU: sizes follow from the shape and the number of slots, both public."""
+    """Return settings for a user's own records on a CPU, sized by the shape and the number of slots, both public."""
     side = max(spec.shape[1:])
     tuned = DIGITS_CPU if side <= 16 else MNIST_CPU
     view: View = LowFrequencies(radius=min(9.0, 0.75 * side), scale=min(1.0, 7 / side))
@@ -230,7 +233,7 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[GSWGANConfig]:
     config = replace(
         tuned,
         num_critics=num_critics,
-        # One answer for each class in a draw, so that every critic can speak of what it knows.
+        # One answer for each class in a draw, so that every critic can answer for a class that it holds.
         batch_size=draws * min(max(spec.num_classes, 8), 20),
         draws_per_step=draws,
         stages=(replace(stage, view=view),),
@@ -239,10 +242,24 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[GSWGANConfig]:
 
 
 def _for_series(spec: SeriesSpec, num_records: int) -> tuple[GSWGANConfig, View]:
-    """Settings for series, and a view of 96 coefficients at most over all channels."""
+    """Return settings for series, and a view of 96 coefficients at most over all channels."""
     radius = min(48.0, 0.75 * spec.length, 96 / spec.channels)
     steps = SERIES_CPU.num_steps if num_records >= 10_000 else DIGITS_CPU.num_steps
     return replace(SERIES_CPU, num_steps=steps), LowFrequencies(radius=max(2.0, radius), scale=0.5)
 
 
-GS_WGAN_BOOK = RecipeBook(method=GS_WGAN, recipes=RECIPES, for_own=recipe_for)
+def _stage_starts(config: GSWGANConfig, plan: AbstractPlan) -> tuple[int, ...]:
+    return config.stage_starts()
+
+
+WORKING = Working(
+    config=GSWGANConfig,
+    plan=plan,
+    calibrate=calibrate,
+    start=GSWGANTraining,
+    recipes=RECIPES,
+    for_own=recipe_for,
+    stops=_stage_starts,
+    estimate=estimate,
+    share=GSWGANTraining.warm_start_part,
+)

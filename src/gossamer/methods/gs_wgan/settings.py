@@ -1,4 +1,4 @@
-"""Settings of GS-WGAN, what they cost, and the settings that a budget asks for. Everything here is public."""
+"""Settings of GS-WGAN, their price, and the settings that a budget asks for. Everything here is public."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from gossamer.privacy.slots import PublicSlots
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stretch of the training in which all critics look through one view.
+    """A stretch of the training in which all critics see one view.
 
     Attributes:
         view: public linear view in which critics learn and answer.
         critic: architecture of the critics.
-        share: part of the steps that this stage gets; shares need not add up to 1.
-        warm_start: how its critics start.
+        share: part of the steps that this stage gets. Shares need not add up to 1.
+        warm_start: of its critics.
     """
 
     view: View = field(default_factory=WholeImage)
@@ -48,26 +48,27 @@ class GSWGANConfig:
         num_critics: K, critics and shards.
         num_steps: T, updates of the generator, over all stages.
         batch_size: B, samples answered in a step.
-        draws_per_step: c, secret coins in a step, a divisor of B; each draw answers B/c samples.
-        noise_multiplier: standard deviation of the noise over the sensitivity 2 ``clip_norm``; None until `calibrate`.
+        draws_per_step: c, secret coins in a step, a divisor of B. Each draw answers B/c samples.
+        noise_multiplier: standard deviation of the noise over the sensitivity 2 ``clip_norm``. None until `calibrate`.
         clip_norm: C, bound on an answer's norm.
         generator: architecture of the released network.
         latent: law of its input.
         stages: views and critics, one stage after the other.
         critic_batch_size: pairs of real and synthetic samples in a critic's batch.
         pool_per_class: synthetic samples of each class that critics learn from, drawn anew at every step.
-        fork_steps: updates of the copy of a drawn critic before it answers; the copy is thrown away.
-        renewals_per_step: critics renewed at every step in turn, whichever were drawn; all where there are fewer.
+        fork_steps: updates of the copy of a drawn critic before it answers. The copy is thrown away.
+        renewals_per_step: critics renewed at every step in turn, independent of the draws. All critics if there are
+            fewer.
         renewal_steps: updates of a renewed critic.
         critic_adam: optimiser of every critic.
         generator_adam: optimiser of the generator.
-        final_learning_rate: fraction of the generator's learning rate that a cosine schedule ends at; 1 keeps it.
+        final_learning_rate: fraction of the generator's learning rate that a cosine schedule ends at. 1 keeps the rate.
         loss: of the critics.
         augmentation: variants of a record inside its shard.
         variety: weight of a public force that drives samples of a class apart, in units of an answer at the clip.
-        moving_average: decay of the average of the generator's weights, which is what is released.
+        moving_average: decay of the average of the generator's weights. The average is released.
         critics_at_once: critics computed together, for speed and memory.
-        seed: public; weights, latents and tapes follow from it, shards, coins and noise never.
+        seed: public. Weights, latents and tapes follow from it, shards, coins and noise never.
     """
 
     num_critics: int = 1000
@@ -112,7 +113,7 @@ class GSWGANConfig:
             raise InputError("stages must name at least one stage")
 
     def stage_starts(self) -> tuple[int, ...]:
-        """First step of every stage, and the number of steps at the end."""
+        """Return the first step of every stage, and the number of steps at the end."""
         total, starts, so_far = sum(stage.share for stage in self.stages), [], 0.0
         for stage in self.stages:
             starts.append(round(self.num_steps * so_far / total))
@@ -121,7 +122,7 @@ class GSWGANConfig:
 
 
 def plan(config: GSWGANConfig, slots: PublicSlots) -> OneOfManyPlan:
-    """What the settings cost, for a public number of slots: the object that the run is then made from."""
+    """Return the plan of the settings for a public number of slots: their price, and the source of the run."""
     return OneOfManyPlan(
         unit=slots.unit,
         num_slots=slots.number,
@@ -136,5 +137,5 @@ def plan(config: GSWGANConfig, slots: PublicSlots) -> OneOfManyPlan:
 
 
 def calibrate(config: GSWGANConfig, slots: PublicSlots, budget: PrivacyBudget) -> GSWGANConfig:
-    """The same settings with the smallest noise multiplier that keeps within the budget."""
+    """Return the same settings with the smallest noise multiplier that keeps within the budget."""
     return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)

@@ -1,7 +1,7 @@
 """GS-WGAN: many critics on disjoint shards, and a generator that sees only their sanitized gradients.
 
 Chen, Orekondy, Fritz, "GS-WGAN: a gradient-sanitized approach for learning differentially private generators", NeurIPS
-2020; with one secret coin for each group of samples, and with forks that are thrown away in place of critics that
+2020. Here there is one secret coin for each group of samples. Forks that are thrown away stand in place of critics that
 remember having been drawn (docs/concepts/one-of-many.md says why).
 """
 
@@ -21,24 +21,24 @@ from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, WarmStartReport
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, calibrate, plan
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Method, Progress, RunContext
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.statement import PrivacyStatement
 
-__all__ = ["GS_WGAN", "GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "calibrate", "plan"]
+__all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "calibrate", "plan"]
 
 _WARM_START_POOLS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport(AbstractStepReport):
-    """One step is done.
+    """Report of one step.
 
     Attributes:
         step: number of the step, from 0.
         stage: number of its stage.
         answer_norm: mean norm of the sanitized gradients, public.
-        critic_loss: mean loss of the critics renewed at this step, private; NaN when none was.
+        critic_loss: mean loss of the critics renewed at this step, private. NaN if none was.
     """
 
     stage: int
@@ -49,9 +49,9 @@ class StepReport(AbstractStepReport):
 class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
     """A training that the caller drives: iterate over it, and take the generator at the end.
 
-    Guarantee: `trained` has the privacy that its statement says. Three objects, and one door between the first two:
-    `PrivateCritics` see records, `PublicGenerator` is what leaves, and `OneOfManyReleaser` releases the answers of the
-    ones to the other, priced by the plan that the statement is written from.
+    Guarantee: `trained` has the privacy that its statement says. There are three objects. `PrivateCritics` see records,
+    and `PublicGenerator` leaves. Between them, `OneOfManyReleaser` alone releases the answers of the critics to the
+    generator. The answers are priced by the plan that the statement is written from.
 
     Args:
         config: settings.
@@ -82,7 +82,7 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
         self.releaser = OneOfManyReleaser(self.plan, noise, gate=self.gate)
 
     def __iter__(self) -> Iterator[WarmStartReport | StepReport]:
-        """Warm starts and steps to the end of the plan, a report after each."""
+        """Make warm starts and steps to the end of the plan, with a report after each."""
         for stage, stage_end in enumerate(self.config.stage_starts()[1:]):
             end = min(stage_end, self.end_step)
             if self.step < end:
@@ -91,7 +91,7 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
                     yield self._train_step(stage)
 
     def progress(self, report: WarmStartReport | StepReport) -> Progress:
-        """How far critics or generator are."""
+        """Tell the progress of critics or generator."""
         if isinstance(report, WarmStartReport):
             return Progress(
                 part=f"critics of stage {report.stage + 1}", num_done=report.num_ready, num_all=report.num_critics
@@ -99,7 +99,7 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
         return Progress(part="generator", num_done=report.step + 1, num_all=self.end_step)
 
     def warm_start_part(self, rank: int, num_processes: int) -> Iterator[WarmStartReport]:
-        """This process's part of the first stage's warm start, kept in the store."""
+        """Run this process's part of the first stage's warm start, kept in the store."""
         yield from self._critics.warm_start_part(self._warm_start_pool(0), rank, num_processes)
 
     def _train_step(self, stage: int) -> StepReport:
@@ -118,7 +118,7 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
         self._public.improve(looked, direction, step)
         self.step += 1
         if self.step in self.config.stage_starts():
-            # Also for a caller who stops here: what is kept must not carry one stage's critics into the next.
+            # Also for a caller who stops here: the state must not carry one stage's critics into the next.
             self._critics.leave()
         norm = float(sanitized.flatten(start_dim=1).norm(dim=1).mean())
         return StepReport(step=step, stage=stage, answer_norm=norm, critic_loss=critic_loss)
@@ -128,21 +128,10 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
         return self._public.pool(view, first, times=_WARM_START_POOLS)
 
     def state_dict(self) -> dict:
-        """Everything needed to go on, but the key of the noise. Private: it holds critics."""
+        """Return everything needed to go on, but the key of the noise. Private: it holds critics."""
         return {"step": self.step, "critics": self._critics.state_dict(), "generator": self._public.state_dict()}
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the moving average of the generator's weights."""
         weights = self._public.released_weights()
         return TrainedGenerator(recipe=self._public.recipe, weights=weights, statement=statement)
-
-
-GS_WGAN = Method(
-    name="gs-wgan",
-    summary="many critics on disjoint shards; only clipped, noised image gradients reach the generator",
-    config=GSWGANConfig,
-    plan=plan,
-    calibrate=calibrate,
-    start=GSWGANTraining,
-    saves_on_the_way=True,
-)

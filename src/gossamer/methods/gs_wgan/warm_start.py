@@ -1,4 +1,4 @@
-"""What critics learn before the first answer: chunk by chunk, so that it can be interrupted and shared out."""
+"""The learning of critics before the first answer, chunk by chunk, so that it can be interrupted and shared out."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class WarmStartChunk:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Opponents:
-    """What a chunk may learn from: its shards, and public random numbers.
+    """The sources that a chunk may learn from: its shards, and public random numbers.
 
     Attributes:
         shards: private records.
@@ -84,17 +84,17 @@ class AbstractWarmStart(abc.ABC):
 
     @abc.abstractmethod
     def train(self, critics: Ensemble, numbers: Tensor, opponents: Opponents) -> Ensemble:
-        """The critics with the given numbers (c,) after the warm start."""
+        """Return the critics with the given numbers (c,) after the warm start."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgainstPresentGenerator(AbstractWarmStart):
-    """Critics learn to tell their shard from the public generator as it stands when their stage begins."""
+    """Warm start against the public generator as it stands when the stage of the critics begins."""
 
     num_updates: int = 100
 
     def train(self, critics: Ensemble, numbers: Tensor, opponents: Opponents) -> Ensemble:
-        """The critics after `num_updates` updates against one public pool of samples."""
+        """Return the critics after `num_updates` updates against one public pool of samples."""
         batches = opponents.shards.batches(
             numbers,
             opponents.pool,
@@ -110,7 +110,7 @@ class AgainstPresentGenerator(AbstractWarmStart):
 
 @dataclass(frozen=True, kw_only=True)
 class AgainstOwnGenerator(AbstractWarmStart):
-    """As published: every critic with a private generator of its own, which it never leaves and which is thrown away.
+    """Warm start as published: each critic against a private generator of its own, which is thrown away.
 
     Attributes:
         hidden: width of the private generators' two layers.
@@ -122,8 +122,8 @@ class AgainstOwnGenerator(AbstractWarmStart):
     updates_per_generator_update: int = 5
 
     def train(self, critics: Ensemble, numbers: Tensor, opponents: Opponents) -> Ensemble:
-        """The critics after `num_updates` rounds against generators made here and forgotten here."""
-        # Privacy: these generators see gradients without noise; nothing of them is returned or kept.
+        """Return the critics after `num_updates` rounds against generators made here and forgotten here."""
+        # Privacy: these generators see gradients without noise, and nothing of them is returned or kept.
         generators = self._generators(numbers, opponents)
         for step in range(self.num_updates):
             latent, label = self._inputs(step, opponents)

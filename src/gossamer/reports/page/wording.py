@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from gossamer.data.images import ImageSpec
+from gossamer.methods.catalogue import names_of
 from gossamer.methods.trained import Spec
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.statement import PrivacyStatement
@@ -30,8 +31,6 @@ _SHORT = (
 )
 _LARGEST_FACTOR = 1e9
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_NAMES = {"gs-wgan": "GS-WGAN", "gs-wgan-started": "GS-WGAN, started from DP-mixture", "dp-cgan": "DP-CGAN"}
-_NAMES |= {"dp-merf": "DP-MERF", "dp-mixture": "DP-mixture"}
 
 
 def method_name(statement: PrivacyStatement) -> str:
@@ -39,8 +38,7 @@ def method_name(statement: PrivacyStatement) -> str:
 
     The first word of the mechanism is the method's own name. An unknown name is shown as it is.
     """
-    name = statement.mechanism.partition(":")[0]
-    return _NAMES.get(name, name)
+    return names_of(statement.mechanism.partition(":")[0]).title
 
 
 def counted(number: int, noun: str) -> str:

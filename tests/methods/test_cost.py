@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gossamer.driving.estimate import Cost
+from gossamer.methods.cost import Cost
 
 
 @pytest.mark.parametrize(

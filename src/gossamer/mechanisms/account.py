@@ -1,0 +1,57 @@
+"""The questions that `gossamer account` asks of the settings of a mechanism, without torch."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from dp_accounting import DpEvent
+
+from gossamer.privacy.budget import PrivacyBudget
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractAccount(abc.ABC):
+    """The options that the accounts of all methods share, and the answers that they give.
+
+    The docstring of a final class is the help text of its command. `summary` is its line in the list of methods.
+    """
+
+    summary: ClassVar[str]
+
+    delta: float = 1e-5
+    noise_multiplier: tuple[float, ...] = ()
+    num_steps: int | None = None
+    epsilon: tuple[float, ...] = ()
+    json: bool = False
+
+    @abc.abstractmethod
+    def event(self, *, noise_multiplier: float, num_steps: int) -> DpEvent:
+        """Return the event of so many steps with that noise."""
+
+    @abc.abstractmethod
+    def check(self) -> None:
+        """Refuse settings without a price, before any event is made of them.
+
+        Raises:
+            InputError: a number is out of range.
+            PrivacyError: delta is too large for the number of slots.
+        """
+
+    @abc.abstractmethod
+    def public(self) -> dict[str, Any]:
+        """Return the settings beside noise, steps and budget, and the terms of the guarantee."""
+
+    def other_epsilons(self, event: DpEvent) -> dict[str, float]:
+        """Return epsilons of other accountants, or of other adjacencies, by name."""
+        return {}
+
+    def other_multipliers(self, event_of: Callable[[float], DpEvent], budget: PrivacyBudget) -> dict[str, float]:
+        """Return noise multipliers that other accountants would ask for, by name."""
+        return {}
+
+    def published(self, noise_multiplier: float, num_steps: int) -> dict[str, Any]:
+        """Return the claim of a published system, and the reason why it does not hold, or nothing."""
+        return {}

@@ -1,0 +1,49 @@
+"""The account of one-shot sums: a few Gaussian releases without sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from dp_accounting import DpEvent
+
+from gossamer.mechanisms.account import AbstractAccount
+from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.budget import check_delta
+from gossamer.privacy.events import gaussian_event
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountOneShot(AbstractAccount):
+    """The cost of one Gaussian release: epsilon of a noise multiplier, or the noise multiplier that a budget asks for.
+
+    Several releases of one run are worth one, of multiplier (sum of 1 / multiplier^2)^(-1/2).
+
+    Example: gossamer account METHOD --epsilon 1
+
+    Args:
+        delta: of the guarantee
+        noise_multiplier: noise standard deviation over sensitivity
+        num_steps: releases with that noise
+        epsilon: budget
+        num_slots: records protected, if known: a delta of 1/N or more is then refused
+        json: print JSON
+    """
+
+    summary: ClassVar[str] = "a few noisy sums in one budget: by the noise that they are worth together"
+
+    num_steps: int | None = 1
+    num_slots: int | None = None
+
+    def event(self, *, noise_multiplier: float, num_steps: int) -> DpEvent:
+        """Return the event of Gaussian releases without sampling."""
+        return gaussian_event(noise_multiplier=noise_multiplier, num_releases=num_steps)
+
+    def check(self) -> None:
+        """Refuse a delta that is too large for the number of slots."""
+        if self.num_slots is not None:
+            check_delta(self.delta, self.num_slots)
+
+    def public(self) -> dict[str, Any]:
+        """Return the terms alone."""
+        return {"delta": self.delta, "adjacency": Adjacency.SLOT.value, "unit": Unit.RECORD.value}

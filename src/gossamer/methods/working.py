@@ -1,0 +1,70 @@
+"""The work of a method: its settings, plan, training and recipes, imported when somebody asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+
+from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
+from gossamer.mechanisms.plan import AbstractPlan
+from gossamer.methods.cost import Cost, random_records, time_of_parts
+from gossamer.methods.method import AbstractTraining, RunContext
+from gossamer.methods.recipe import Recipe
+from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.slots import PublicSlots
+
+C = TypeVar("C")
+
+
+def stops_of_plan(config: Any, plan: AbstractPlan) -> tuple[int, ...]:
+    """Return the stops that the mechanism asks for."""
+    return plan.stops
+
+
+@dataclass(frozen=True, kw_only=True)
+class Working(Generic[C]):
+    """The work of a method.
+
+    Attributes:
+        config: type of its settings, a frozen dataclass with a `seed` and a `noise_multiplier`, None until `calibrate`.
+        plan: (settings, slots) -> their price.
+        calibrate: (settings, slots, budget) -> settings with the smallest noise that keeps within it.
+        start: (settings, records, noise, context) -> a training.
+        recipes: for published data sets, which their names begin with. The first is taken if none is named.
+        for_own: (specification, number of slots) -> settings for a user's own records, None if there are none.
+        stops: (settings, plan) -> steps that no block of a ledger crosses.
+        estimate: (settings, specification, slots, device) -> cost, if the first seconds of a training tell too little.
+        share: (training, rank, number of processes) -> reports of one process's part of the work before the first
+            private step, None if it works in one process.
+    """
+
+    config: type[C]
+    plan: Callable[[C, PublicSlots], AbstractPlan]
+    calibrate: Callable[[C, PublicSlots, PrivacyBudget], C]
+    start: Callable[[C, RecordSet, AbstractNoise, RunContext], AbstractTraining]
+    recipes: tuple[Recipe[C], ...] = ()
+    for_own: Callable[[AbstractSpec, int], Recipe[C]] | None = None
+    stops: Callable[[C, AbstractPlan], tuple[int, ...]] = stops_of_plan
+    estimate: Callable[[C, AbstractSpec, PublicSlots, torch.device], Cost] | None = None
+    share: Callable[[Any, int, int], Iterator[Any]] | None = None
+
+    def cost(self, config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> Cost:
+        """Return time and memory of a training, measured on random records of the same shape.
+
+        Args:
+            config: settings with a noise multiplier.
+            spec: shape and classes.
+            slots: their public number. A person is taken to have one record, because the true number is private.
+            device: where to compute.
+        """
+        if self.estimate is not None:
+            return self.estimate(config, spec, slots, device)
+        images = random_records(spec, slots.number)
+        # These records are random, so the noise need not be secret, and delta says nothing.
+        context = RunContext(delta=0.5 / slots.number, slots=slots, device=device)
+        training = self.start(config, images, DeterministicNoise(0), context)
+        return Cost(seconds=time_of_parts(training), num_bytes=None, device=device)

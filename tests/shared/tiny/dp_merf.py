@@ -1,0 +1,36 @@
+"""Tiny settings of DP-MERF."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.method import RecordsExpected
+from gossamer.nn.images.merf import MERFGeneratorConfig
+from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
+from tiny import Tiny
+
+IMAGES = DPMERFConfig(
+    records=RecordsExpected(shape=(1, 8, 8), num_classes=3), num_features=40, squared_bandwidth=8.0,
+    noise_multiplier=0.7, generator=MERFGeneratorConfig(hidden_size=12, width=4), num_fit_steps=60,
+    samples_per_class=4,
+)  # fmt: skip
+
+TINY = Tiny(
+    images=IMAGES,
+    people=replace(IMAGES, num_fit_steps=30),
+    series=replace(
+        IMAGES,
+        records=RecordsExpected(shape=(2, 24), num_classes=3),
+        generator=SeriesMERFGeneratorConfig(hidden_size=12, width=4),
+        num_fit_steps=30,
+    ),
+    crashes=replace(IMAGES, noise_multiplier=4.0),
+    words=tuple(
+        shlex.split(
+            "--epsilon 10 --num-features 40 --num-fit-steps 60 --samples-per-class 2 --generator.hidden-size 12 "
+            "--generator.width 4"
+        )
+    ),
+)
