@@ -14,7 +14,6 @@ from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.cost import Cost, random_records, time_of_parts
 from gossamer.methods.method import AbstractTraining, RunContext
 from gossamer.methods.recipe import Recipe
-from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 
 C = TypeVar("C")
@@ -30,9 +29,9 @@ class Working(Generic[C]):
     """The work of a method.
 
     Attributes:
-        config: type of its settings, a frozen dataclass with a `seed` and a `noise_multiplier`, None until `calibrate`.
+        config: type of its settings, a frozen dataclass with a `seed` and a `noise_multiplier`. That is None until
+            `Method.calibrate`.
         plan: (settings, slots) -> their price.
-        calibrate: (settings, slots, budget) -> settings with the smallest noise that keeps within it.
         start: (settings, records, noise, context) -> a training.
         recipes: for published data sets, which their names begin with. The first is taken if none is named.
         for_own: (specification, number of slots) -> settings for a user's own records, None if there are none.
@@ -44,7 +43,6 @@ class Working(Generic[C]):
 
     config: type[C]
     plan: Callable[[C, PublicSlots], AbstractPlan]
-    calibrate: Callable[[C, PublicSlots, PrivacyBudget], C]
     start: Callable[[C, RecordSet, AbstractNoise, RunContext], AbstractTraining]
     recipes: tuple[Recipe[C], ...] = ()
     for_own: Callable[[AbstractSpec, int], Recipe[C]] | None = None

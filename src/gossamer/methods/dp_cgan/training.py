@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -37,7 +37,6 @@ from gossamer.nn.precision import mixed_precision
 from gossamer.nn.spectral_norm import advance
 from gossamer.nn.views import View, WholeImage
 from gossamer.privacy.adjacency import Unit
-from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.published import PUBLISHED_DP_CGAN
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
@@ -160,11 +159,6 @@ def plan(config: DPCGANConfig, slots: PublicSlots) -> PoissonPlan:
         records_per_unit=config.records_per_person if slots.unit is Unit.PERSON else 1,
         published=PUBLISHED_DP_CGAN,
     )
-
-
-def calibrate(config: DPCGANConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPCGANConfig:
-    """Return the same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True)

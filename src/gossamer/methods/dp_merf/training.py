@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -32,7 +32,6 @@ from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.latents import Latent, NormalLatent
 from gossamer.nn.merf import AbstractMERFGenerator
-from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
@@ -105,11 +104,6 @@ def plan(config: DPMERFConfig, slots: PublicSlots) -> OneShotPlan:
         releases=(release,),
         noise_multiplier=config.noise_multiplier,
     )
-
-
-def calibrate(config: DPMERFConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPMERFConfig:
-    """Return the same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,7 +37,6 @@ from gossamer.nn.choices import AnyMixtureGeneratorConfig
 from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.latents import NormalLatent
-from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
@@ -155,11 +154,6 @@ def plan(config: DPMixtureConfig, slots: PublicSlots) -> OneShotPlan:
         releases=releases,
         noise_multiplier=config.noise_multiplier,
     )
-
-
-def calibrate(config: DPMixtureConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPMixtureConfig:
-    """Return the same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

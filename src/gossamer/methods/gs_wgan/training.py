@@ -20,12 +20,12 @@ from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, WarmStartReport
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
-from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, calibrate, plan
+from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.statement import PrivacyStatement
 
-__all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "calibrate", "plan"]
+__all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "plan"]
 
 _WARM_START_POOLS = 8
 
