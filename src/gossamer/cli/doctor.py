@@ -180,7 +180,6 @@ def _writable(folder: Path, name: str, way_out: str) -> Check:
 
 
 def _held(folder: Path) -> str:
-    """Count the files in a folder, and their size."""
     num_files, size = 0, 0
     for place, _, names in os.walk(folder):
         for name in names:

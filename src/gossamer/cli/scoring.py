@@ -80,8 +80,7 @@ class ScoringChoice:
 
     def finder(self, real: AbstractSpec) -> TargetFinder:
         """Return what finds targets to score against real records."""
-        columns, evenness = self.series.columns(), self.evenness
-        return TargetFinder(real=real, load=load_generator, columns=columns, evenness=evenness)
+        return TargetFinder(real=real, load=load_generator, columns=self.series.columns(), evenness=self.evenness)
 
     def check(self) -> None:
         """Refuse numbers that ask for nothing.

@@ -19,23 +19,17 @@ from gossamer.privacy.slots import PublicSlots
 C = TypeVar("C")
 
 
-def stops_of_plan(config: Any, plan: AbstractPlan) -> tuple[int, ...]:
-    """Return the stops that the mechanism asks for."""
-    return plan.stops
-
-
 @dataclass(frozen=True, kw_only=True)
 class Working(Generic[C]):
     """The work of a method.
 
     Attributes:
-        config: type of its settings, a frozen dataclass with a `seed` and a `noise_multiplier`. That is None until
-            `Method.calibrate`.
+        config: type of its settings, a frozen dataclass with a `seed` and a `noise_multiplier`, None until calibrated.
         plan: (settings, slots) -> their price.
         start: (settings, records, noise, context) -> a training.
         recipes: for published data sets, which their names begin with. The first is taken if none is named.
         for_own: (specification, number of slots) -> settings for a user's own records, None if there are none.
-        stops: (settings, plan) -> steps that no block of a ledger crosses.
+        stops: (settings, plan) -> steps that no block of a ledger crosses. Default: those that the mechanism asks for.
         estimate: (settings, specification, slots, device) -> cost, if the first seconds of a training tell too little.
         share: (training, rank, number of processes) -> reports of one process's part of the work before the first
             private step, None if it works in one process.
@@ -46,7 +40,7 @@ class Working(Generic[C]):
     start: Callable[[C, RecordSet, AbstractNoise, RunContext], AbstractTraining]
     recipes: tuple[Recipe[C], ...] = ()
     for_own: Callable[[AbstractSpec, int], Recipe[C]] | None = None
-    stops: Callable[[C, AbstractPlan], tuple[int, ...]] = stops_of_plan
+    stops: Callable[[C, AbstractPlan], tuple[int, ...]] = lambda config, plan: plan.stops
     estimate: Callable[[C, AbstractSpec, PublicSlots, torch.device], Cost] | None = None
     share: Callable[[Any, int, int], Iterator[Any]] | None = None
 

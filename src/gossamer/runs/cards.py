@@ -254,7 +254,6 @@ def _drawing(facts: CardFacts) -> list[str]:
 
 
 def _guarantee(statement: PrivacyStatement) -> list[str]:
-    """Write the claim, and the numbers that a reader compares first."""
     rdp = "not computed" if statement.epsilon_rdp is None else shown_epsilon(statement.epsilon_rdp)
     rows: list[tuple[str, object]] = [
         ("epsilon (upper bound, by privacy loss distributions)", shown_epsilon(statement.epsilon)),
