@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from tiny import tiny_of
 
-from gossamer.cli.progress import AbstractProgress
+from gossamer.cli.watching import Glimpse, Plain
 from gossamer.data.catalogue import load_records
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.encoder import EncoderSettings
-from gossamer.methods.method import Progress
+from gossamer.methods.method import AbstractTraining
 from gossamer.scoring import encoder
 
 TINY = (*tiny_of("gs-wgan").words, "--device", "cpu")
@@ -81,14 +81,15 @@ class AtStep:
 
     def __call__(self, step: int, happen: Callable[[], None]) -> None:
         pending = [happen]
-        show = AbstractProgress.show
+        show = Plain.show
 
-        def spy(watched: Any, progress: Progress) -> None:
-            show(watched, progress)
+        def spy(watcher: Plain, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
+            show(watcher, training, report, glimpse)
+            progress = training.progress(report)
             if pending and (progress.num_done == step + 1 if progress.part == "generator" else step < 0):
                 pending.pop()()
 
-        self.monkeypatch.setattr(AbstractProgress, "show", spy)
+        self.monkeypatch.setattr(Plain, "show", spy)
 
     def interrupt(self, step: int) -> None:
         """As Ctrl-C does."""

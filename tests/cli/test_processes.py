@@ -12,11 +12,12 @@ import torch
 from gossamer.driving import driver, processes
 from gossamer.driving.driver import FolderStore
 from gossamer.driving.job import TrainingJob
-from gossamer.driving.run import Run, load_again
+from gossamer.driving.run import Run
 from gossamer.errors import InputError, ResourceError
 from gossamer.runs.checkpoint import load_tensors
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import read_key
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def tensors_of(run: Path, name: str) -> dict[str, torch.Tensor]:
     """What a run keeps of one chunk of its critics, by its own settings, records and key."""
     folder = RunFolder.open(run)
     job = TrainingJob.read(folder)
-    return load_tensors(folder.warm_start / name, Run(folder=folder, job=job, loaded=load_again(folder, job)).origin)
+    return load_tensors(folder.warm_start / name, Run(folder=folder, job=job, loaded=job.load(read_key(folder))).origin)
 
 
 def test_two_processes_share_the_warm_start_and_it_comes_out_as_with_one(

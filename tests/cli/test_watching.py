@@ -20,7 +20,7 @@ from rich.console import Console
 from gossamer.cli import following, watching
 from gossamer.cli.block_pictures import braille, half_blocks, outline, shrunk, sparkline
 from gossamer.cli.event_files import EventFiles
-from gossamer.cli.panel import PRIVATE, REFRESHES_PER_SECOND, STOPPING, History, Panel, View
+from gossamer.cli.panel import PRIVATE, REFRESHES_PER_SECOND, STOPPING, History, Panel
 from gossamer.cli.watching import Glimpses, Plain, Watch, Watching, can_show_panel
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
@@ -101,15 +101,15 @@ def terminal(width: int = 90, height: int = 30, **abilities: Any) -> Console:
     return Console(file=io.StringIO(), width=width, height=height, _environ={}, **abilities)
 
 
-def view_of(training: Watched, num_steps: int, *, is_stopping: bool = False) -> View:
-    view, glimpses = View("gs-wgan: runs/first", lambda: is_stopping), Glimpses()
+def view_of(training: Watched, num_steps: int, *, is_stopping: bool = False) -> Panel:
+    view, glimpses = Panel("gs-wgan: runs/first", terminal(), lambda: is_stopping), Glimpses()
     glimpses._due = 0.0
     for report in training.reports(num_steps):
-        view.take_in(training, report, glimpses.take(training, report))
+        view.show(training, report, glimpses.take(training, report))
     return view
 
 
-def drawn(view: View, console: Console) -> list[str]:
+def drawn(view: Panel, console: Console) -> list[str]:
     """What stands on the screen, without colours."""
     with console.capture() as capture:
         console.print(view)
@@ -131,10 +131,10 @@ def test_it_says_how_far_what_was_spent_of_what_and_that_losses_are_private() ->
 
 
 def test_before_anything_is_spent_it_says_so() -> None:
-    view = View("dp-cgan: x", lambda: False)
+    view = Panel("dp-cgan: x", terminal(), lambda: False)
     assert drawn(view, terminal()) == ["dp-cgan: x: beginning"]
     training = Watched()
-    view.take_in(training, training.reports(0)[0], None)
+    view.show(training, training.reports(0)[0], None)
     assert "nothing spent yet" in "\n".join(drawn(view, terminal()))
 
 

@@ -37,7 +37,7 @@ from gossamer.mechanisms.poisson.units import units_of_persons, units_of_records
 from gossamer.methods import protected
 from gossamer.methods.dp_cgan import training as dp_cgan
 from gossamer.methods.dp_cgan.training import DPCGANConfig
-from gossamer.methods.dp_merf import training as dp_merf
+from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining
 from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
@@ -600,7 +600,7 @@ def summed(path: Path, split: AbstractSplit) -> tuple[Tensor, Any]:
     config = DPMERFConfig(
         records=RecordsExpected.of(data.train.spec), num_features=200, squared_bandwidth=0.5, generator=generator
     )
-    config = dp_merf.calibrate(config, slots, PrivacyBudget(epsilon=1.0, delta=1e-3))
+    config = DP_MERF.calibrate(config, slots, PrivacyBudget(epsilon=1.0, delta=1e-3))
     training = DPMERFTraining(config, data.train, DeterministicNoise(0), RunContext(delta=1e-3, slots=slots, key=KEY))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DeterministicNoise, "gaussian", lambda self, step, shape: torch.zeros(shape, dtype=torch.float64))

@@ -224,7 +224,7 @@ def test_a_resumed_run_that_forgets_an_optimiser_is_caught(monkeypatch: pytest.M
     restore = PublicNetworks.restore
 
     def forgetful(self: PublicNetworks, state: dict[str, Any]) -> None:
-        restore(self, state | {"adam": self._adam.state_dict()})
+        restore(self, state | {"adam": self._generator.optimiser.state_dict()})
 
     monkeypatch.setattr(PublicNetworks, "restore", forgetful)
     with pytest.raises(AssertionError, match="interrupted after report 1"):

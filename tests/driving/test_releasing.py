@@ -19,7 +19,7 @@ from gossamer.errors import PrivacyError
 from gossamer.mechanisms.one_shot.contributions import GroupedVectors
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
-from gossamer.methods.dp_mixture import recipes
+from gossamer.methods.dp_mixture import DP_MIXTURE, recipes
 from gossamer.methods.dp_mixture import training as dp_mixture
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.adjacency import Unit
@@ -112,7 +112,7 @@ def mixture_plan(shares: dict[str, float]) -> OneShotPlan:
     """The recipe for MNIST with four components and twenty rounds, at epsilon 1."""
     config = replace(recipes.MNIST, generator=replace(recipes.MNIST.generator, num_components=4), num_rounds=20)
     slots = PublicSlots(60_000, Unit.RECORD, CountSource.GIVEN)
-    config = dp_mixture.calibrate(replace(config, **shares), slots, PrivacyBudget(epsilon=1.0, delta=DELTA))
+    config = DP_MIXTURE.calibrate(replace(config, **shares), slots, PrivacyBudget(epsilon=1.0, delta=DELTA))
     return dp_mixture.plan(config, slots)
 
 

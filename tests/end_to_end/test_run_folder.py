@@ -25,7 +25,7 @@ from gossamer.cli.following import follow
 from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import load_records
 from gossamer.driving.job import TrainingJob, data_digest
-from gossamer.driving.run import begin_run, load_again
+from gossamer.driving.run import begin_run
 from gossamer.privacy.accounting import fixed_pair_epsilon
 from gossamer.privacy.events import one_of_many_event
 from gossamer.privacy.keystream import KEY_BYTES
@@ -213,7 +213,7 @@ def test_the_ledger_paid_for_every_step(run: Any) -> None:
 
 def test_the_settings_on_disk_run_again_to_the_same_claim_with_other_noise(run: Any, tmp_path: Path) -> None:
     job = TrainingJob.read(RunFolder(run.path))
-    anew = begin_run(tmp_path / "again", job, load_again(RunFolder(run.path), job))
+    anew = begin_run(tmp_path / "again", job, job.load(read_key(RunFolder(run.path))))
     folder = anew.folder
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         assert follow(anew, Watching(plain=True)) == 0

@@ -114,11 +114,6 @@ def test_class_names_are_words_in_a_card_and_no_markup(facts: CardFacts) -> None
     assert "(`cat | dog`, `'b'`)" in model_card(facts)
 
 
-def test_a_card_of_a_recipe_that_is_none_is_refused(facts: CardFacts) -> None:
-    with pytest.raises(InputError, match="recipe"):
-        CardFacts.of({"spec": {"type": "ImageSpec"}}, 3, facts.statement, None)
-
-
 # ---- the license ---------------------------------------------------------------------------------------------------
 
 

@@ -176,7 +176,7 @@ def _forget_an_optimiser() -> None:
     restore = PublicNetworks.restore
 
     def forgetful(self: Any, state: dict[str, Any]) -> None:
-        restore(self, state | {"adam": self._adam.state_dict()})
+        restore(self, state | {"adam": self._generator.optimiser.state_dict()})
 
     PublicNetworks.restore = forgetful  # type: ignore[method-assign]
 

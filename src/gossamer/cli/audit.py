@@ -29,7 +29,7 @@ from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.audited import num_canaries_for, play_training
 from gossamer.driving.job import TrainingJob
-from gossamer.driving.run import check_held_out, load_again, slots_kept
+from gossamer.driving.run import check_held_out, slots_kept
 from gossamer.errors import InputError, PrivacyError, ResourceError
 from gossamer.estimators import load_generator
 from gossamer.extras import need
@@ -39,6 +39,7 @@ from gossamer.privacy.priceable import check_priceable
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import read_key
 
 KINDS = {
     "mechanism": "lower bounds on epsilon, from games against the doors of the run's method; seconds to minutes",
@@ -187,7 +188,7 @@ def _spec(folder: RunFolder, job: TrainingJob) -> AbstractSpec:
     """Find shape and classes of the records, from the release if there is one: they are public."""
     if folder.generator_file.is_file():
         return load_generator(folder.path).recipe.spec
-    return load_again(folder, job).data.train.spec
+    return job.load(read_key(folder)).data.train.spec
 
 
 # ---- members --------------------------------------------------------------------------------------------------------
@@ -202,7 +203,7 @@ def _membership(asked: AuditMembership) -> int:
         raise InputError(f"--confidence must lie between 0.5 and 1, got {asked.confidence}")
     folder = RunFolder.open(asked.run)
     trained = load_generator(folder.path)
-    members, held_out = _members(TrainingJob.read(folder), asked)
+    members, held_out = _members(folder, asked.held_out)
     synthetic, _ = trained.sample(asked.num_samples, seed=asked.seed)
     scores = infer_membership(
         _some(members, asked.num_records, asked.seed),
@@ -229,15 +230,14 @@ def _membership(asked: AuditMembership) -> int:
     return 0
 
 
-def _members(job: TrainingJob, asked: AuditMembership) -> tuple[RecordSet, RecordSet]:
-    folder = RunFolder.open(asked.run)
-    loaded = load_again(folder, job)
-    data = loaded.data
+def _members(folder: RunFolder, others: str | None) -> tuple[RecordSet, RecordSet]:
+    job, key = TrainingJob.read(folder), read_key(folder)
+    data = job.load(key).data
     check_held_out(folder, data.train)
     held_out = data.test
-    if asked.held_out is not None:
+    if others is not None:
         data_dir = None if job.data_dir is None else Path(job.data_dir)
-        held_out = load_chosen(asked.held_out, data_dir, job.num_classes, job.series, loaded.key).train
+        held_out = load_chosen(others, data_dir, job.num_classes, job.series, key).train
     if held_out is None:
         raise InputError(f"{data.train.name}: has no test records; name records that no training saw with --held-out")
     if held_out.spec.shape != data.train.spec.shape:
@@ -269,7 +269,6 @@ def _show_attacks(scores: Iterable[AttackScore], confidence: float) -> None:
 
 
 def _keep(folder: RunFolder, kind: str, tree: dict[str, Any]) -> None:
-    """Write what an audit found into the run's private side."""
     try:
         folder.audits.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -280,7 +279,6 @@ def _keep(folder: RunFolder, kind: str, tree: dict[str, Any]) -> None:
 
 
 def _conclude(folder: RunFolder, results: Sequence[AuditResult], is_json: bool) -> int:
-    """Write, show, and refuse what is above its claim."""
     for result in results:
         _keep(folder, result.kind, result.to_json())
     if is_json:

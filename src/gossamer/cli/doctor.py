@@ -109,12 +109,10 @@ def _well(what: str) -> Check:
 
 
 def _needed(is_well: bool, what: str, otherwise: str) -> Check:
-    """Report a problem, with the way out added, unless all is well."""
     return _well(what) if is_well else Check(Verdict.PROBLEM, f"{what}{otherwise}")
 
 
 def _had(what: str, look: Callable[[], object]) -> Check:
-    """Report a thing as missing if the look at it is refused."""
     try:
         look()
     except InputError as error:
@@ -182,7 +180,6 @@ def _writable(folder: Path, name: str, way_out: str) -> Check:
 
 
 def _held(folder: Path) -> str:
-    """Count the files in a folder, and their size."""
     num_files, size = 0, 0
     for place, _, names in os.walk(folder):
         for name in names:

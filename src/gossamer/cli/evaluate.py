@@ -62,7 +62,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _place(asked: Evaluate, target: Target) -> Path | None:
-    """Return the folder to write, checked before anything is computed."""
     place = asked.out
     if place is None and target.run is not None:
         place = target.run.private / "evaluation"

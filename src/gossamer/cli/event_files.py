@@ -60,7 +60,6 @@ class EventFiles(AbstractWatcher):
 
 
 def _picture(glimpse: Glimpse) -> np.ndarray:
-    """Draw samples side by side, 8 bits a value."""
     x = glimpse.x
     if not isinstance(glimpse.spec, ImageSpec):
         x = np.stack([1.0 - outline(one, *_SERIES_SIZE)[None] for one in x])

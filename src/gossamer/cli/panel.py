@@ -35,34 +35,6 @@ _SERIES_WIDTH = 22
 _ENOUGH, _SMALL, _LARGE = 5, 8, 28
 
 
-class Panel(AbstractWatcher):
-    """A panel that draws itself anew every second in place, as wide and high as the terminal then is.
-
-    Args:
-        title: method and run.
-        console: the terminal.
-        is_stopping: says if a stop was asked for.
-    """
-
-    def __init__(self, title: str, console: Console, is_stopping: Callable[[], bool]) -> None:
-        self._view = View(title, is_stopping)
-        self._live = _SteadyLive(
-            self._view, console=console, refresh_per_second=REFRESHES_PER_SECOND, vertical_overflow="crop"
-        )
-
-    def __enter__(self) -> Panel:
-        self._live.start()
-        return self
-
-    def __exit__(self, *ended: object) -> None:
-        # The cursor is shown again and the last state stays, whatever ended the training.
-        self._live.stop()
-
-    def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
-        """Take in a report; the picture follows by itself."""
-        self._view.take_in(training, report, glimpse)
-
-
 class _SteadyLive(Live):
     """A live display that begins on an empty screen after the terminal has changed its size."""
 
@@ -100,16 +72,20 @@ class History:
             self._each *= 2
 
 
-class View:
-    """The content of the panel, laid out for the room that there is.
+class Panel(AbstractWatcher):
+    """A panel that draws itself anew every second in place, as wide and high as the terminal then is.
 
     Args:
-        title: of the frame.
+        title: method and run.
+        console: the terminal.
         is_stopping: says if a stop was asked for.
     """
 
-    def __init__(self, title: str, is_stopping: Callable[[], bool]) -> None:
+    def __init__(self, title: str, console: Console, is_stopping: Callable[[], bool]) -> None:
         self._title, self._is_stopping = title, is_stopping
+        self._live = _SteadyLive(
+            self, console=console, refresh_per_second=REFRESHES_PER_SECOND, vertical_overflow="crop"
+        )
         self._part: Progress | None = None
         self._began, self._num_before = time.monotonic(), 0
         self._finished: list[str] = []
@@ -118,8 +94,16 @@ class View:
         self._paid, self._budget = 0, ""
         self._drawn: tuple[tuple[int, int, int, bool], list[Text]] | None = None
 
-    def take_in(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
-        """Take in a report."""
+    def __enter__(self) -> Panel:
+        self._live.start()
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        # The cursor is shown again and the last state stays, whatever ended the training.
+        self._live.stop()
+
+    def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
+        """Take in a report; the picture follows by itself."""
         part, now = training.progress(report), time.monotonic()
         if self._part is None or part.part != self._part.part:
             if self._part is not None:
@@ -147,8 +131,8 @@ class View:
     def _lines(self, console: Console, width: int, room: int) -> list[Text]:
         """Lay out the lines that fit, in the order of reading. The most important are kept first."""
         assert self._part is not None
-        lines = [_bar(self._part, self._seconds_left(self._part), width), self._spent(width)]
-        footer = _wrapped(STOPPING if self._is_stopping() else PRIVATE, width, console)
+        lines = [self._bar(self._part, width), self._spent(width)]
+        footer = Text(STOPPING if self._is_stopping() else PRIVATE, "dim italic").wrap(console, width)
         room -= len(lines) + len(footer)
         curves = [_curve(name, one, width) for name, one in list(self._curves.items())[: min(_MOST_CURVES, room)]]
         room -= len(curves)
@@ -166,9 +150,11 @@ class View:
         text = f"{shown_epsilon(self._glimpse.epsilon)} of {self._budget} at step {self._glimpse.step:,}"
         return _with_bar("epsilon", share, text, width, "yellow")
 
-    def _seconds_left(self, part: Progress) -> float:
+    def _bar(self, part: Progress, width: int) -> Text:
         done = max(1, part.num_done - self._num_before)
-        return (time.monotonic() - self._began) / done * (part.num_all - part.num_done)
+        seconds = (time.monotonic() - self._began) / done * (part.num_all - part.num_done)
+        text = f"{part.num_done:,} of {part.num_all:,}, {_clock(seconds)} left"
+        return _with_bar(part.part, part.num_done / max(1, part.num_all), text, width, "green")
 
     def _pictures(self, console: Console, width: int, room: int) -> list[Text]:
         rows = min(_MOST_PICTURE_ROWS, room)
@@ -182,11 +168,10 @@ class View:
 
 
 def _pictures_of(glimpse: Glimpse, width: int, rows: int, is_coloured: bool) -> list[Text]:
-    drawn = (
-        _image_pictures(glimpse.x, width, rows, is_coloured)
-        if isinstance(glimpse.spec, ImageSpec)
-        else _series_pictures(glimpse.x, width)
-    )
+    if isinstance(glimpse.spec, ImageSpec):
+        drawn = _image_pictures(glimpse.x, width, rows, is_coloured)
+    else:
+        drawn = _series_pictures(glimpse.x, width)
     return [_line(f"samples at step {glimpse.step:,}", "dim"), *beside(drawn)]
 
 
@@ -217,13 +202,7 @@ def _series_pictures(x: np.ndarray, width: int) -> list[Sequence[Text]]:
     return [[_line(text, "cyan") for text in braille(outline(one, 12, 2 * each))] for one in x[:num]]
 
 
-def _bar(part: Progress, seconds: float, width: int) -> Text:
-    text = f"{part.num_done:,} of {part.num_all:,}, {_clock(seconds)} left"
-    return _with_bar(part.part, part.num_done / max(1, part.num_all), text, width, "green")
-
-
 def _with_bar(label: str, share: float, text: str, width: int, colour: str) -> Text:
-    """Set a name, a text, and a bar for its share of the whole if there is room for one."""
     line = _line(f"{label:<{_LABEL}}" if len(label) < _LABEL else f"{label} ")
     line.append(text)
     length = min(30, width - len(line) - 1)
@@ -241,10 +220,6 @@ def _curve(name: str, history: History, width: int) -> Text:
 
 def _line(text: str, style: str = "") -> Text:
     return Text(text, style, no_wrap=True, overflow="ellipsis")
-
-
-def _wrapped(text: str, width: int, console: Console) -> list[Text]:
-    return [*Text(text, "dim italic").wrap(console, width)]
 
 
 def _clock(seconds: float) -> str:

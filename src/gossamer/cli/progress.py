@@ -8,27 +8,14 @@ import time
 from contextlib import AbstractContextManager
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
-
-from gossamer.methods.method import Progress
 
 SECONDS_BETWEEN_LINES = 30.0
 
 
 class AbstractProgress(AbstractContextManager["AbstractProgress"], abc.ABC):
     """A display of the progress of a long work."""
-
-    def show(self, progress: Progress) -> None:
-        """Bring the display up to date."""
-        self.count(progress.part, progress.num_done, progress.num_all)
 
     @abc.abstractmethod
     def count(self, what: str, num_done: int, num_all: int) -> None:

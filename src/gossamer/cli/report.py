@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -13,7 +13,6 @@ import torch
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
-from gossamer.data.records import RecordSet
 from gossamer.driving.branches import joint_prices
 from gossamer.driving.examination import examine
 from gossamer.driving.job import TrainingJob
@@ -112,7 +111,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _tell_branches(released: Sequence[ReleasedRun], joint: Mapping[str, JointPrice]) -> None:
-    """A line on releases of one run, and what they cost together."""
     together = Together.of(released, joint)
     if together is not None and together.branches:
         how = "what they share counted once" if together.is_priced_once else "added up: what they share is unknown"
@@ -169,7 +167,6 @@ def _without_manifest(finding: Finding, release: Path) -> Finding:
 
 
 def _name(path: Path) -> str:
-    """The name of the run, whose release or whose saved generator this may be."""
     resolved = path.resolve()
     if resolved.name == "release":
         return one_line(resolved.parent.name)
@@ -182,7 +179,6 @@ def _name(path: Path) -> str:
 
 
 def _place(asked: Report, targets: Sequence[Target]) -> Path:
-    """Where to write, checked before anything is computed."""
     out = asked.out or _default_place(asked, targets)
     if out.is_dir():
         raise InputError(f"--out {out}: is a folder; name a file, {out / REPORT} for instance")
@@ -273,12 +269,7 @@ def _real(asked: Report, data: str, folder: RunFolder, spec: Spec) -> tuple[Exhi
     records = found.train if found.test is None else found.test
     if records.spec.shape != spec.shape or records.spec.num_classes != spec.num_classes:
         raise InputError(f"--data {data}: records of another shape or of other classes than the run learnt from")
-    chosen = torch.tensor(list(_few_of_each(records)))
+    # In an order drawn with seed 0, so that the first of each class are no neighbours in the file.
+    chosen = torch.randperm(records.num_records, generator=torch.Generator().manual_seed(0))
     y = None if records.y is None else records.y[chosen].numpy()
     return exhibits(records.x[chosen].numpy(), y, spec, "real")
-
-
-def _few_of_each(records: RecordSet) -> Iterator[int]:
-    """Indices in an order drawn with seed 0, so that the first of each class are no neighbours in the file."""
-    order = torch.randperm(records.num_records, generator=torch.Generator().manual_seed(0))
-    yield from order.tolist()

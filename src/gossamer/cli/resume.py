@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from gossamer.cli.following import follow
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.watching import Watching
-from gossamer.driving.run import load_again, take_up_run
+from gossamer.driving.run import take_up_run
 from gossamer.runs.folder import RunFolder
+from gossamer.runs.key_file import read_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,5 +44,5 @@ def run(arguments: Sequence[str]) -> int:
     if folder.generator_file.is_file():
         say(f"{asked.run}: this run has ended; its release is in {folder.release}")
         return 0
-    run = take_up_run(folder, say, functools.partial(load_again, folder), is_only_copy=asked.only_copy)
+    run = take_up_run(folder, say, lambda job: job.load(read_key(folder)), is_only_copy=asked.only_copy)
     return follow(run, Watching(plain=asked.plain, tensorboard=asked.tensorboard))

@@ -80,8 +80,7 @@ class ScoringChoice:
 
     def finder(self, real: AbstractSpec) -> TargetFinder:
         """Return what finds targets to score against real records."""
-        columns, evenness = self.series.columns(), self.evenness
-        return TargetFinder(real=real, load=load_generator, columns=columns, evenness=evenness)
+        return TargetFinder(real=real, load=load_generator, columns=self.series.columns(), evenness=self.evenness)
 
     def check(self) -> None:
         """Refuse numbers that ask for nothing.
@@ -185,8 +184,6 @@ def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRe
 
 def _terms(choice: ScoringChoice, targets: Sequence[Target], cache: CacheFolder) -> Terms:
     num_workers = os.cpu_count() or 1 if choice.num_workers is None else choice.num_workers
-    if num_workers < 1:
-        raise InputError("--num-workers must be at least 1; leave it out for one a core")
     # As many of every target, and of real images beside them: scores of unequal numbers do not compare.
     sizes = [target.num_images for target in targets if target.num_images is not None]
     return Terms(

@@ -47,8 +47,8 @@ def show_evaluation(one: Scored) -> None:
     _show_classifiers(console, scores)
     for reason in dict.fromkeys(evaluation.skipped.values()):
         left_out = in_order(name for name, why in evaluation.skipped.items() if why == reason)
-        named = ", ".join(left_out[:_NUM_NAMED])
-        console.print(f"{reason}: {named}{_and_more(len(left_out) - _NUM_NAMED)}", highlight=False)
+        named, num_more = ", ".join(left_out[:_NUM_NAMED]), len(left_out) - _NUM_NAMED
+        console.print(f"{reason}: {named}" + (f" and {num_more} more" if num_more > 0 else ""), highlight=False)
     for note in evaluation.notes:
         console.print(note, highlight=False, markup=False)
 
@@ -114,7 +114,6 @@ def _show_classifiers(console: Console, scores: Mapping[str, Score]) -> None:
 
 
 def _classifier_scores() -> set[str]:
-    """Name the scores that stand in the table of classifiers, or are left to the files."""
     of_images = {name for sides in _OF_IMAGES.values() for name in sides}
     of_series = {name for way in WAYS for one in FULL.classifiers for name in rates_of(way, one.name)}
     return (of_images | of_series | {f"{name}_people" for name in of_series}) - set(headline(SCORES))
@@ -146,7 +145,3 @@ def _interval(score: Score) -> str:
 
 def _above_interval(score: Score, mark: str = "") -> str:
     return f"{score.value:.3f}{mark}\n{_interval(score)}"
-
-
-def _and_more(number: int) -> str:
-    return f" and {number} more" if number > 0 else ""

@@ -243,7 +243,6 @@ def _job(
 
 
 def _with_noise(asked: Train[C], method: Method[C], slots: PublicSlots, delta: float) -> C:
-    """Return the settings with the noise multiplier that was given, or that the budget asks for."""
     config: Any = asked.method
     noise = config.noise_multiplier
     # Counts are checked whatever the noise is.

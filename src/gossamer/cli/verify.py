@@ -37,16 +37,12 @@ def run(arguments: Sequence[str]) -> int:
     asked = read_arguments(Verify, arguments, program="verify")
     findings = tuple(examine(asked.run))
     if asked.json:
-        print(json.dumps({"target": str(asked.run)} | _as_json(findings), indent=2))
+        told = [finding.to_json() for finding in findings]
+        print(json.dumps({"target": str(asked.run), "verdict": _worst(findings).value, "findings": told}, indent=2))
     else:
-        for finding in findings:
-            told = finding.to_json()
-            print(f"{told['verdict']:<12}{told['where']}: {told['what']}")
+        for one in (finding.to_json() for finding in findings):
+            print(f"{one['verdict']:<12}{one['where']}: {one['what']}")
     return _conclude(asked.run, findings, quiet=asked.json)
-
-
-def _as_json(findings: Sequence[Finding]) -> dict[str, object]:
-    return {"verdict": _worst(findings).value, "findings": [finding.to_json() for finding in findings]}
 
 
 def _worst(findings: Iterable[Finding]) -> Verdict:

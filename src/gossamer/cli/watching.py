@@ -131,7 +131,8 @@ class Plain(AbstractWatcher):
 
     def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
         """Say the progress."""
-        self._progress.show(training.progress(report))
+        part = training.progress(report)
+        self._progress.count(part.part, part.num_done, part.num_all)
 
 
 class Watch:

@@ -173,7 +173,6 @@ def _is_held(lock: Path) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read a small JSON object; an empty one if it is absent, too large or none."""
     try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             return {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from gossamer.driving.job import TrainingJob, settings_digest
 from gossamer.driving.run import slots_kept
@@ -20,20 +20,11 @@ from gossamer.runs.ledger_file import read_ledger
 from gossamer.runs.released_list import refuse_unlisted
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Branch:
-    """A run folder with a private side, as far as its price goes.
-
-    Attributes:
-        run_id: of the run.
-        origin: digests of settings, records and key: branches share them all.
-        plan: sampling, noise and price.
-        delta: of its statement.
-        ledger: the steps charged.
-    """
+class _Branch(NamedTuple):
+    """A run folder with a private side, as far as its price goes."""
 
     run_id: str
-    origin: tuple[str, str, str]
+    origin: tuple[str, ...]  # digests of settings, records and key: branches share them all
     plan: AbstractPlan
     delta: float
     ledger: Ledger
@@ -48,7 +39,7 @@ def joint_prices(folders: Iterable[RunFolder]) -> dict[str, JointPrice]:
     Args:
         folders: of runs that have ended. Those with a private side that cannot be read are left out.
     """
-    branches: defaultdict[tuple[str, tuple[str, str, str]], list[Branch]] = defaultdict(list)
+    branches: defaultdict[tuple[str, tuple[str, ...]], list[_Branch]] = defaultdict(list)
     for branch in filter(None, map(_read_branch, folders)):
         branches[branch.run_id, branch.origin].append(branch)
     found: dict[str, JointPrice] = {}
@@ -58,14 +49,14 @@ def joint_prices(folders: Iterable[RunFolder]) -> dict[str, JointPrice]:
     return found
 
 
-def _joint(group: Sequence[Branch]) -> JointPrice:
+def _joint(group: Sequence[_Branch]) -> JointPrice:
     first = group[0]
     steps = steps_of_branches([branch.ledger for branch in group])
     epsilon = price(first.plan.paid_for(0, steps).event, first.delta)[0]
     return JointPrice(epsilon=epsilon, delta=first.delta, num_branches=len(group))
 
 
-def _read_branch(folder: RunFolder) -> Branch | None:
+def _read_branch(folder: RunFolder) -> _Branch | None:
     try:
         identity, job = read_identity(folder), TrainingJob.read(folder)
         ledger = read_ledger(folder.ledger_file)
@@ -74,7 +65,7 @@ def _read_branch(folder: RunFolder) -> Branch | None:
         digests = [(folder.private / name).read_bytes()[:100].decode() for name in ("settings.sha256", "data.sha256")]
         if digests[0] != settings_digest(job) or not ledger.entries:
             return None
-        return Branch(
+        return _Branch(
             run_id=identity.run_id,
             origin=(digests[0], digests[1], read_key(folder).digest),
             plan=job.plan(slots_kept(folder)),

@@ -68,7 +68,8 @@ def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> 
             "config.json", f"the settings are {describe_event(plan.event)}; {STATEMENT} states {describe_event(said)}"
         )
         yield from _epsilons(statement, price(said, statement.delta), PRINTED_TOLERANCE)
-    yield from _on_the_way(known.job, step)
+    if step is not None and step not in known.job.save_at_steps:
+        yield broken("config.json", f"nothing was to be saved after {step} steps (save_at_steps)")
     yield from _of_this_run(statement, known, step)
 
 
@@ -103,7 +104,6 @@ def _is_equal(one: object, other: object) -> bool:
 
 
 def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None], tolerance: float) -> Iterator[Finding]:
-    """Compare both figures, by both accountants, with those stated."""
     pairs = zip(("epsilon", "epsilon_rdp"), (statement.epsilon, statement.epsilon_rdp), computed, strict=True)
     others = [name for name, version in describe_accountants() if dict(statement.accountants).get(name) != version]
     hint = f" (stated with another version of {', '.join(others)})" if others else ""
@@ -135,12 +135,6 @@ def _is_near(stated: float | None, again: float | None) -> bool:
     if stated is None or again is None:
         return stated is again
     return math.isclose(stated, again, rel_tol=PRINTED_TOLERANCE, abs_tol=1e-9)
-
-
-def _on_the_way(job: TrainingJob, step: int | None) -> Iterator[Finding]:
-    """Check that a generator saved on the way stands at a step that was fixed before."""
-    if step is not None and step not in job.save_at_steps:
-        yield broken("config.json", f"nothing was to be saved after {step} steps (save_at_steps)")
 
 
 def _of_this_run(statement: PrivacyStatement, known: Known, step: int | None) -> Iterator[Finding]:

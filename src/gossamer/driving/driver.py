@@ -69,10 +69,11 @@ def drive(run: Run, listener: AbstractListener) -> Ending:
         PrivacyError: ledger, checkpoints and statement do not fit together, or nothing is left to spend.
         ResourceError: the folder cannot be written, or another process works on it.
     """
-    _forbid_core_dumps()
+    # Privacy: the core of a process that crashed would hold the key of its noise, and records.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     if process_number() > 0:
         run.folder.complete()
-        _share_warm_start(run, _training(run, None, {}), listener)
+        _share_warm_start(run, _training(run), listener)
         return Ending.SHARED
     with run.folder.locked(), Interruption() as interruption:
         return _Drive(run, listener, interruption).to_the_end()
@@ -101,12 +102,10 @@ class _Drive:
             marks=job.save_at_steps,
         )
         lost = self._lost_steps(0 if state is None else int(state["step"]))
-        spending = {
-            "lost_steps": lost,
-            "charge": self._ledger.charge,
-            "num_only_copies": self._ledger.ledger.num_only_copies,
-        }
-        self._training = _training(run, state, spending)
+        num_copies = self._ledger.ledger.num_only_copies
+        self._training = _training(
+            run, state=state, lost_steps=lost, charge=self._ledger.charge, num_only_copies=num_copies
+        )
         if num_processes() > 1:
             _share_warm_start(run, self._training, listener)
         self._releases = Releases(run, self._ledger, listener.note)
@@ -181,12 +180,7 @@ class _Drive:
         save_checkpoint(run.folder.checkpoints, training.step, state, run.origin, position)
 
 
-def _forbid_core_dumps() -> None:
-    # Privacy: the core of a process that crashed would hold the key of its noise, and records.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-
-
-def _training(run: Run, state: dict[str, Any] | None, spending: dict[str, Any]) -> AbstractTraining:
+def _training(run: Run, **spent: Any) -> AbstractTraining:
     job, loaded = run.job, run.loaded
     context = RunContext(
         delta=job.delta,
@@ -198,8 +192,7 @@ def _training(run: Run, state: dict[str, Any] | None, spending: dict[str, Any]) 
         public_notes=(*loaded.data.public_notes, *describe_milestones(job.save_at_steps, run.plan.num_steps)),
         num_tuning_runs=job.num_tuning_runs,
         run_id=read_identity(run.folder).run_id,
-        state=state,
-        **spending,
+        **spent,
     )
     return job.of_method.start(job.method, loaded.data.train, KeyedNoise(), context)
 

@@ -123,7 +123,6 @@ def _examine_older(folder: RunFolder) -> Iterator[Finding]:
 
 
 def _is_first_format(folder: RunFolder) -> bool:
-    """Tell whether an older version wrote the release here."""
     statement = _attempt(lambda: read_statement(folder.release), STATEMENT, [])
     return statement is not None and statement.is_of_first_format
 
@@ -158,7 +157,6 @@ def _find_known(folder: RunFolder, findings: list[Finding]) -> Known:
 
 
 def _attempt(read: Callable[[], T], where: str, findings: list[Finding]) -> T | None:
-    """Read something, or return None and add a finding."""
     try:
         return read()
     except (PrivacyError, InputError) as error:

@@ -54,7 +54,6 @@ def _read_statement(file: Path, document: dict[str, Any]) -> PrivacyStatement:
 
 
 def _check_weights(file: Path, weights: dict[str, torch.Tensor]) -> None:
-    """Refuse weights that are no numbers, or of a type that no generator here has."""
     for weight in weights.values():
         if weight.dtype not in _WEIGHT_TYPES:
             raise InputError(f"{file}: a weight is of type {weight.dtype}; fetch the file again")

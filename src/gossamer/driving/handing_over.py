@@ -16,7 +16,6 @@ from gossamer.methods.catalogue import names_of
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.reports.grid import image_grid, save_png
 from gossamer.runs.cards import CardFacts
-from gossamer.runs.config_io import to_json_tree
 from gossamer.runs.drawn import recording_files, write_cards
 from gossamer.runs.samples import write_npz, write_png_folder
 from gossamer.runs.series_files import write_series_npz, write_series_table, write_wfdb
@@ -26,8 +25,13 @@ WFDB_ENDING = ".wfdb"
 
 def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts:
     """Gather the facts for the cards of a generator, and of the records drawn from it."""
-    num_weights = sum(weight.numel() for weight in trained.weights.values())
-    facts = CardFacts.of(to_json_tree(trained.recipe), num_weights, trained.statement, source)
+    facts = CardFacts(
+        statement=trained.statement,
+        spec=trained.recipe.spec,
+        network=type(trained.recipe.network).__name__.removesuffix("Config"),
+        num_weights=sum(weight.numel() for weight in trained.weights.values()),
+        source=source,
+    )
     return dataclasses.replace(facts, paper=names_of(facts.method).paper)
 
 
@@ -50,32 +54,24 @@ def write_records(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Abstrac
     Raises:
         InputError: an ending that records of this kind are not written as.
     """
-    suffix = path.suffix.lower()
-    match suffix, isinstance(spec, SeriesSpec):
+    match path.suffix.lower(), spec:
         case ".png", _:
             write_picture(path, x, y, spec)
-        case ".npz", False:
-            write_npz(path, x, y)
-        case "", False:
-            write_png_folder(path, x, y, spec.class_names)
-        case _, False:
-            raise InputError(f"--out {path}: cannot write {suffix} of images; name X.npz, X.png or a folder")
-        case _:
-            assert isinstance(spec, SeriesSpec)
-            _write_series(path, x, y, spec)
-
-
-def _write_series(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
-    match path.suffix.lower():
-        case ".npz":
-            write_series_npz(path, x, y, spec)
-        case ".csv" | ".parquet":
-            write_series_table(path, x, y, spec)
-        case suffix if suffix == WFDB_ENDING:
-            write_wfdb(path, x, y, spec)
-        case suffix:
+        case ".npz", SeriesSpec() as series:
+            write_series_npz(path, x, y, series)
+        case ((".csv" | ".parquet"), SeriesSpec() as series):
+            write_series_table(path, x, y, series)
+        case suffix, SeriesSpec() as series if suffix == WFDB_ENDING:
+            write_wfdb(path, x, y, series)
+        case suffix, SeriesSpec():
             what = f"{suffix} of series" if suffix else "series as a folder"
             raise InputError(f"--out {path}: cannot write {what}; name X.npz, X.csv, X.parquet, X.wfdb or X.png")
+        case ".npz", _:
+            write_npz(path, x, y)
+        case "", _:
+            write_png_folder(path, x, y, spec.class_names)
+        case suffix, _:
+            raise InputError(f"--out {path}: cannot write {suffix} of images; name X.npz, X.png or a folder")
 
 
 def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:

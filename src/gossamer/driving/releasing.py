@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from gossamer.data.catalogue import find_named
 from gossamer.driving.handing_over import card_facts, write_picture, write_records
@@ -17,12 +16,13 @@ from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.restated import event_of, is_same_event
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
-from gossamer.runs.cards import CardFacts, model_card
+from gossamer.runs.cards import model_card
 from gossamer.runs.config_io import to_json_tree
 from gossamer.runs.drawn import SAMPLES, SAMPLES_FILE, write_sample_cards
 from gossamer.runs.ledger_file import LedgerFile
 from gossamer.runs.release import (
     GENERATOR,
+    Content,
     clear_unfinished,
     generator_digest,
     saved_path,
@@ -73,7 +73,7 @@ class Releases:
             )
         trained = training.trained_so_far()
         content = self._checked(trained, saved_path(folder, paid) / GENERATOR)
-        saved = write_saved_generator(folder, paid, card=model_card(self._facts(trained)), **content)
+        saved = write_saved_generator(folder, paid, **content)
         self._note(
             f"epsilon {shown_epsilon(trained.statement.epsilon)} at step {paid}: generator saved in {saved.path}"
         )
@@ -85,7 +85,7 @@ class Releases:
             InputError: the training diverged, so there is nothing to release.
             PrivacyError: more is charged than its statement says.
         """
-        folder, facts, spec = self._run.folder, self._facts(trained), trained.recipe.spec
+        folder, spec = self._run.folder, trained.recipe.spec
         # Privacy: samples are released as much as the generator is, so the list comes before both.
         content = self._checked(trained, folder.generator_file)
         samples = folder.release / SAMPLES
@@ -98,11 +98,11 @@ class Releases:
             write_picture(drawn[1], x, y, spec)
         except MissingExtra as missing:  # no reason to end without a release
             self._note(f"the release has no {drawn.pop().name}: {missing}")
-        cards = write_sample_cards(samples, facts)
+        cards = write_sample_cards(samples, card_facts(trained, self._source))
         # The generator comes last: where it is, the release is whole and the run has ended.
-        write_release(folder, card=model_card(facts), samples=(*drawn, *cards), **content)
+        write_release(folder, samples=(*drawn, *cards), **content)
 
-    def _checked(self, trained: TrainedGenerator, path: Path) -> dict[str, Any]:
+    def _checked(self, trained: TrainedGenerator, path: Path) -> Content:
         """Return the content of the next release, after it is written down in the list and before anything appears."""
         trained.check_finite()
         check_price(self._run.plan, self._ledger, trained.statement)
@@ -110,11 +110,13 @@ class Releases:
         list_release(
             self._run.folder, path, generator_digest(trained.weights, recipe, statement), self._ledger.position()
         )
-        text = trained.statement.to_markdown()
-        return {"weights": trained.weights, "recipe": recipe, "statement": statement, "text": text}
-
-    def _facts(self, trained: TrainedGenerator) -> CardFacts:
-        return card_facts(trained, self._source)
+        return {
+            "weights": trained.weights,
+            "recipe": recipe,
+            "statement": statement,
+            "text": trained.statement.to_markdown(),
+            "card": model_card(card_facts(trained, self._source)),
+        }
 
 
 def check_price(plan: AbstractPlan, ledger: LedgerFile, statement: PrivacyStatement) -> None:

@@ -15,10 +15,10 @@ from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.runs.checkpoint import Origin
-from gossamer.runs.files import read_json, whole_file, write_json
+from gossamer.runs.files import read_json, write_json, write_whole
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.identity import check_goes_on_here, moved_here, new_identity, read_identity
-from gossamer.runs.key_file import read_key, write_key
+from gossamer.runs.key_file import write_key
 from gossamer.runs.ledger_file import declare_only_copy
 from gossamer.runs.released_list import refuse_unlisted
 
@@ -131,8 +131,7 @@ def _remember_start(run: Run) -> None:
     tree = {"num_slots": slots.number, "unit": slots.unit.value, "source": slots.source.value}
     write_json(folder.plan_file, tree | {"training_share": slots.training_share})
     for name, digest in (("data", run.origin.data_sha256), ("settings", run.origin.settings_sha256)):
-        with whole_file(folder.private / f"{name}.sha256") as file:
-            file.write(digest.encode())
+        write_whole(folder.private / f"{name}.sha256", digest.encode())
 
 
 def take_up_run(
@@ -167,11 +166,6 @@ def take_up_run(
     run = Run(folder=folder, job=job, loaded=load(job))
     run.check_same_start()
     return run
-
-
-def load_again(folder: RunFolder, job: TrainingJob) -> Loaded:
-    """Read the records of a run again, divided by the key that it keeps."""
-    return job.load(read_key(folder))
 
 
 def check_held_out(folder: RunFolder, train: RecordSet) -> None:

@@ -84,22 +84,19 @@ class AbstractEstimator(abc.ABC):
         *,
         recipe: str | None = None,
         unit: UnitName = "record",
-        num_people: int | None = None,
-        num_records: int | None = None,
         device: DeviceName = "auto",
         seed: int = 0,
-        num_classes: int | None = None,
-        num_tuning_runs: int = 0,
         **settings: Any,
     ) -> None:
         for name, value in (("epsilon", epsilon), ("delta", delta)):
             if isinstance(value, bool) or not isinstance(value, Real | None):
                 raise InputError(f"{name} must be a number, not {type(value).__name__}")
         self.seed = whole("seed", seed)
-        self.num_people = None if num_people is None else whole("num_people", num_people)
-        self.num_records = None if num_records is None else whole("num_records", num_records)
-        self.num_classes = None if num_classes is None else whole("num_classes", num_classes)
-        self.num_tuning_runs = whole("num_tuning_runs", num_tuning_runs)
+        numbers = {name: settings.pop(name, None) for name in ("num_people", "num_records", "num_classes")}
+        self.num_people, self.num_records, self.num_classes = (
+            None if value is None else whole(name, value) for name, value in numbers.items()
+        )
+        self.num_tuning_runs = whole("num_tuning_runs", settings.pop("num_tuning_runs", 0))
         # A budget with a delta that is always valid, so that epsilon is refused here and not after the data were read.
         PrivacyBudget(epsilon=epsilon, delta=0.5 if delta is None else delta)
         self._check_settings(settings)
@@ -108,11 +105,11 @@ class AbstractEstimator(abc.ABC):
         if self.num_classes is not None:
             check_num_classes(self.num_classes)
         if self.num_tuning_runs < 0:
-            raise InputError(f"num_tuning_runs must be 0 or more, not {num_tuning_runs}")
+            raise InputError(f"num_tuning_runs must be 0 or more, not {self.num_tuning_runs}")
         self.epsilon = float(epsilon)
         self.delta = None if delta is None else float(delta)
         self.recipe = recipe
-        check_unit(unit, num_people, num_records)
+        check_unit(unit, self.num_people, self.num_records)
         self.unit = Unit(unit)
         self.device: torch.device = find_device(device)
         self.settings = settings
@@ -211,7 +208,6 @@ class AbstractEstimator(abc.ABC):
         people: Array | None,
         progress: Callable[[Progress], None] | None,
     ) -> TrainedGenerator:
-        """Begin a run, or go on with it, to its release."""
         if num_processes() > 1:
             # Privacy: each process would deal by a key of its own, and a person would lie in several shards.
             raise InputError("fit works in one process: start it without torchrun, or share the work by gossamer train")

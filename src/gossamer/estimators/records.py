@@ -334,13 +334,10 @@ def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
 
 
 def _of_whom(people: Array | None) -> dict[str, Any]:
-    """Return the people of records, as a `RecordSet` takes them."""
-    return {} if people is None else NamedPeople.of(_people(people)).of_records()
-
-
-def _people(people: Array) -> np.ndarray:
-    """Return names of people by the rule of all readers, text (records,)."""
+    """Return the people of records, as a `RecordSet` takes them, with names by the rule of all readers."""
+    if people is None:
+        return {}
     names = np.asarray(_numpy(people))
     if names.ndim != 1:
         raise InputError(f"people must be numbers or text of shape (records,), not {names.dtype} {names.shape}")
-    return names_of_array(names, lambda record: f"people[{record}]")
+    return NamedPeople.of(names_of_array(names, lambda record: f"people[{record}]")).of_records()

@@ -13,7 +13,7 @@ from PIL import Image
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.generator_file import load_generator, write_generator_file
 from gossamer.estimators.records import integers, whole
-from gossamer.estimators.views import SyntheticDataset, dataset_of, frame_of, hugging_face_of
+from gossamer.estimators.views import SyntheticDataset, frame_of, hugging_face_of
 from gossamer.extras import from_extra
 from gossamer.methods.trained import Spec, TrainedGenerator
 from gossamer.privacy.statement import PrivacyStatement
@@ -81,7 +81,9 @@ class ReleasedGenerator:
 
     def to_dataset(self, num_samples: int, labels: np.ndarray | None = None, *, seed: int = 0) -> SyntheticDataset:
         """Draw records as `sample` does, as a data set for `torch.utils.data.DataLoader`."""
-        return dataset_of(*self.sample(num_samples, labels, seed=seed), self.spec)
+        x, y = self.sample(num_samples, labels, seed=seed)
+        drawn = None if y is None else torch.from_numpy(y)
+        return SyntheticDataset(x=torch.from_numpy(x), y=drawn, class_names=self.spec.class_names)
 
     def to_frame(self, num_samples: int, labels: np.ndarray | None = None, *, seed: int = 0) -> pandas.DataFrame:
         """Draw records as `sample` does, as a table of pandas: a row for each record, with its values side by side.

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -51,12 +50,6 @@ class SyntheticDataset(Dataset[Any]):
     def __repr__(self) -> str:
         """Tell the number of records and their shape."""
         return f"SyntheticDataset of {len(self.x)} records of shape {tuple(self.x.shape[1:])}"
-
-
-def dataset_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> SyntheticDataset:
-    """Return drawn records as a data set of torch."""
-    labels = None if y is None else torch.from_numpy(y)
-    return SyntheticDataset(x=torch.from_numpy(x), y=labels, class_names=spec.class_names)
 
 
 def frame_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> pandas.DataFrame:

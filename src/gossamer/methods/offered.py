@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gossamer.errors import InputError
@@ -68,8 +68,9 @@ class Method(Named, Generic[C]):
         return self.working().plan(config, slots)
 
     def calibrate(self, config: C, slots: PublicSlots, budget: PrivacyBudget) -> C:
-        """Return the settings with the smallest noise that keeps within the budget."""
-        return self.working().calibrate(config, slots, budget)
+        """Return the settings with the smallest noise multiplier that keeps within the budget."""
+        settings: Any = config
+        return replace(settings, noise_multiplier=self.plan(config, slots).calibrated(budget).noise_multiplier)
 
     def start(self, config: C, records: RecordSet, noise: AbstractNoise, context: RunContext) -> Any:
         """Return a training of private records."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from gossamer.data.identities import digests_of_contents
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.units import Units, units_of_persons, units_of_records
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import Identities
@@ -21,20 +22,6 @@ from gossamer.privacy.slots import CountSource, PublicSlots
 _AT_ONCE: Final = 1024
 # An odd number without pattern, so that marks of one unit's records do not meet the marks of another unit's.
 _STRIDE: Final = 0x9E3779B97F4A7C15
-
-
-class HasSlots(Protocol):
-    """A plan, as far as it knows the units of protection."""
-
-    @property
-    def unit(self) -> Unit:
-        """Content of a slot, a record or a person."""
-        ...
-
-    @property
-    def num_slots(self) -> int:
-        """Public number of slots."""
-        ...
 
 
 # ---- the public number of units --------------------------------------------------------------------------------------
@@ -151,7 +138,7 @@ def identities_of(records: RecordSet, unit: Unit) -> Identities:
     return Identities(digests=records.person_digests, copies=np.zeros(records.num_people, dtype=np.int64))
 
 
-def slot_sizes_of(records: RecordSet, plan: HasSlots) -> Tensor | None:
+def slot_sizes_of(records: RecordSet, plan: AbstractPlan) -> Tensor | None:
     """Count the records of each slot, int64 (num_slots,), private. None if every record is a slot of its own."""
     owners = owners_of(records, plan.unit)
     return None if owners is None else torch.bincount(owners, minlength=plan.num_slots)

@@ -14,15 +14,9 @@ from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.cost import Cost, random_records, time_of_parts
 from gossamer.methods.method import AbstractTraining, RunContext
 from gossamer.methods.recipe import Recipe
-from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 
 C = TypeVar("C")
-
-
-def stops_of_plan(config: Any, plan: AbstractPlan) -> tuple[int, ...]:
-    """Return the stops that the mechanism asks for."""
-    return plan.stops
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +24,12 @@ class Working(Generic[C]):
     """The work of a method.
 
     Attributes:
-        config: type of its settings, a frozen dataclass with a `seed` and a `noise_multiplier`, None until `calibrate`.
+        config: type of its settings, a frozen dataclass with a `seed` and a `noise_multiplier`, None until calibrated.
         plan: (settings, slots) -> their price.
-        calibrate: (settings, slots, budget) -> settings with the smallest noise that keeps within it.
         start: (settings, records, noise, context) -> a training.
         recipes: for published data sets, which their names begin with. The first is taken if none is named.
         for_own: (specification, number of slots) -> settings for a user's own records, None if there are none.
-        stops: (settings, plan) -> steps that no block of a ledger crosses.
+        stops: (settings, plan) -> steps that no block of a ledger crosses. Default: those that the mechanism asks for.
         estimate: (settings, specification, slots, device) -> cost, if the first seconds of a training tell too little.
         share: (training, rank, number of processes) -> reports of one process's part of the work before the first
             private step, None if it works in one process.
@@ -44,11 +37,10 @@ class Working(Generic[C]):
 
     config: type[C]
     plan: Callable[[C, PublicSlots], AbstractPlan]
-    calibrate: Callable[[C, PublicSlots, PrivacyBudget], C]
     start: Callable[[C, RecordSet, AbstractNoise, RunContext], AbstractTraining]
     recipes: tuple[Recipe[C], ...] = ()
     for_own: Callable[[AbstractSpec, int], Recipe[C]] | None = None
-    stops: Callable[[C, AbstractPlan], tuple[int, ...]] = stops_of_plan
+    stops: Callable[[C, AbstractPlan], tuple[int, ...]] = lambda config, plan: plan.stops
     estimate: Callable[[C, AbstractSpec, PublicSlots, torch.device], Cost] | None = None
     share: Callable[[Any, int, int], Iterator[Any]] | None = None
 

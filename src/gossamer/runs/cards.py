@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from gossamer.data.catalogue import NamedData
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.privacy.statement import INSECURE_LINE, PrivacyStatement, shown_epsilon
-from gossamer.runs.config_io import from_json_tree
 
 CARD: Final = "README.md"
 """The card's name in a release and in a folder of samples."""
@@ -58,26 +57,6 @@ class CardFacts:
     source: NamedData | None = None
     paper: str | None = None
 
-    @classmethod
-    def of(
-        cls, recipe: Mapping[str, Any], num_weights: int, statement: PrivacyStatement, source: NamedData | None
-    ) -> CardFacts:
-        """Return the facts of a generator, from its recipe as the JSON of its file.
-
-        Raises:
-            InputError: the JSON is no recipe.
-        """
-        spec = from_json_tree(_Shape, {"type": "_Shape", "spec": recipe.get("spec")}, "recipe").spec
-        network = recipe.get("network")
-        kind = str(network.get("type")) if isinstance(network, dict) else "unknown"
-        return cls(
-            statement=statement,
-            spec=spec,
-            network=kind.removesuffix("Config"),
-            num_weights=num_weights,
-            source=source,
-        )
-
     @property
     def method(self) -> str:
         """The method that trained the generator, as in "gs-wgan"."""
@@ -87,13 +66,6 @@ class CardFacts:
     def kind(self) -> str:
         """Images or time series."""
         return "images" if isinstance(self.spec, ImageSpec) else "time series"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Shape:
-    """The part of a recipe that cards need."""
-
-    spec: ImageSpec | SeriesSpec
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -262,9 +234,8 @@ def _describe_source(source: NamedData | None) -> str:
 def _drawing(facts: CardFacts) -> list[str]:
     shape = " x ".join(map(str, facts.spec.shape))
     labels = ", labels the numbers of their classes" if facts.spec.class_names else ", labels None: it has no classes"
-    return [
-        "## How to draw from it",
-        "",
+    return _section(
+        "How to draw from it",
         "```console",
         "$ gossamer sample generator.safetensors --num-samples 1000 --out synthetic.npz",
         "```",
@@ -279,12 +250,10 @@ def _drawing(facts: CardFacts) -> list[str]:
         f"Records are float32 in [0, 1], each {shape}{labels}. Draw as many as you like: samples cost no privacy. The "
         "file holds numbers and text, and no code is run when it is read. Synthetic samples that stand beside it, in "
         "`samples/`, have a card of their own.",
-        "",
-    ]
+    )
 
 
 def _guarantee(statement: PrivacyStatement) -> list[str]:
-    """Write the claim, and the numbers that a reader compares first."""
     rdp = "not computed" if statement.epsilon_rdp is None else shown_epsilon(statement.epsilon_rdp)
     rows: list[tuple[str, object]] = [
         ("epsilon (upper bound, by privacy loss distributions)", shown_epsilon(statement.epsilon)),
@@ -295,24 +264,21 @@ def _guarantee(statement: PrivacyStatement) -> list[str]:
         ("slots", statement.num_slots),
         ("tuning runs declared, not included", statement.num_tuning_runs),
     ]
-    return [
-        "## The guarantee",
-        "",
+    return _section(
+        "The guarantee",
         *statement.describe_claim(),
         *_table(rows),
         "The whole statement, with what is assumed, stands beside the generator: `PRIVACY.md`, and `privacy.json` for "
         "programs. `gossamer verify` computes epsilon again from them.",
-        "",
-    ]
+    )
 
 
 def _not_covered(statement: PrivacyStatement) -> list[str]:
-    return ["## What is not covered", "", *(f"- {sentence}" for sentence in statement.not_covered or ("nothing",)), ""]
+    return _section("What is not covered", *_items(statement.not_covered or ("nothing",)))
 
 
 def _uses() -> list[str]:
-    fit, unfit = ([f"- {sentence}" for sentence in sentences] for sentences in (_FIT, _UNFIT))
-    return ["## What it is fit for", "", *fit, "", "## What it is not fit for", "", *unfit, ""]
+    return [*_section("What it is fit for", *_items(_FIT)), *_section("What it is not fit for", *_items(_UNFIT))]
 
 
 def _training(facts: CardFacts) -> list[str]:
@@ -325,50 +291,53 @@ def _training(facts: CardFacts) -> list[str]:
         ("generator", f"{facts.network}, {facts.num_weights:,} numbers"),
         ("computed with", ", ".join(f"{name} {version}" for name, version in statement.accountants)),
     ]
-    notes = [f"- {sentence}" for sentence in statement.public_inputs]
-    return [
-        "## Training, in public numbers", "", *_table(rows), "Taken as public:", "", *notes, "",
-        "Losses and scores on real data are private and stand in no card.", "",
-    ]  # fmt: skip
+    notes = ("Taken as public:", "", *_items(statement.public_inputs), "")
+    last = "Losses and scores on real data are private and stand in no card."
+    return _section("Training, in public numbers", *_table(rows), *notes, last)
 
 
 def _files(facts: CardFacts, files: Sequence[DrawnFile]) -> list[str]:
     if not files:
         where = "a sub-folder for each class" if facts.spec.class_names else "one folder"
-        return ["## Files", "", f"PNG files in {where}, and `croissant.json`, which describes them to programs.", ""]
+        return _section("Files", f"PNG files in {where}, and `croissant.json`, which describes them to programs.")
     rows = [f"| `{file.name}` | {file.what} | {file.num_bytes:,} | `{file.sha256}` |" for file in files]
-    lines = ["## Files", "", "| file | what | bytes | SHA-256 |", "|---|---|---|---|", *rows, ""]
+    lines = ["| file | what | bytes | SHA-256 |", "|---|---|---|---|", *rows, ""]
     if any(file.name.endswith(".npz") for file in files):
         read = ["import numpy", "", f'drawn = numpy.load("{files[0].name}")', 'x = drawn["x"]']
         read += ['y = drawn["y"]'] if facts.spec.class_names else []
         lines += ["```python", *read, "```", ""]
     if isinstance(facts.spec, SeriesSpec):
         lines += ["Each series stands for itself: those that follow each other have nothing to do with each other.", ""]
-    return [*lines, "`croissant.json` says the same to programs.", ""]
+    return _section("Files", *lines, "`croissant.json` says the same to programs.")
 
 
 def _license() -> list[str]:
-    return [
-        "## License",
-        "",
+    return _section(
+        "License",
         "Whoever publishes this chooses the license and names it in the second line of this file, where `other` means "
         "that nobody has yet. `gossamer verify` lets that line be changed, and `license_name` and `license_link` be "
         "put behind it, and nothing else.",
-        "",
-    ]
+    )
 
 
 def _citing(facts: CardFacts) -> list[str]:
     paper = [] if facts.paper is None else [f"- the method: {facts.paper}"]
-    return [
-        "## How to cite",
-        "",
+    return _section(
+        "How to cite",
         "- the program: The Gossamer contributors: Gossamer, synthetic images and time series from private ones, with "
         "a privacy guarantee that is true.",
         *paper,
         "",
         "Written by Gossamer from the privacy statement.",
-    ]
+    )
+
+
+def _section(title: str, *lines: str) -> list[str]:
+    return [f"## {title}", "", *lines, ""]
+
+
+def _items(sentences: Sequence[str]) -> list[str]:
+    return [f"- {sentence}" for sentence in sentences]
 
 
 def _table(rows: Sequence[tuple[str, object]]) -> list[str]:

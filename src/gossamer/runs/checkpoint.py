@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
 import io
 import pickle
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +17,7 @@ from typing import Any, Literal
 import torch
 
 from gossamer.errors import InputError, PrivacyError, is_lack_of_memory
-from gossamer.runs.files import read_json, whole_file, write_json
+from gossamer.runs.files import read_json, write_json, write_whole
 from gossamer.runs.ledger_file import LedgerPosition
 
 # The words of torch's reader of tensors for a file that is cut or changed.
@@ -126,8 +128,7 @@ def save_checkpoint(
     )
     # The manifest comes first: whenever a crash comes, the manifest names the file that lies beside it.
     write_json(path.with_suffix(".json"), manifest.to_json())
-    with whole_file(path) as file:
-        file.write(content)
+    write_whole(path, content)
     finished = [found for found in find_checkpoints(folder) if _is_finished(found)]
     for old in set(find_checkpoints(folder)) - set(finished[-KEPT:]):
         old.unlink()
@@ -191,9 +192,7 @@ def is_as_written(path: Path, manifest: Manifest) -> bool:
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], origin: Origin) -> None:
     """Write tensors that stay private, bound to their origin."""
-    content = _packed({"origin": dataclasses.asdict(origin), "tensors": tensors})
-    with whole_file(path) as file:
-        file.write(content)
+    write_whole(path, _packed({"origin": dataclasses.asdict(origin), "tensors": tensors}))
 
 
 def _packed(tree: Any) -> memoryview:
@@ -214,13 +213,9 @@ def load_tensors(path: Path, origin: Origin) -> dict[str, torch.Tensor]:
         InputError: the file is damaged.
         PrivacyError: the tensors were computed with other settings, other records, or shards that another key dealt.
     """
-    try:
+    with _reading(f"{path}: damaged; delete it and resume, and it is computed anew"):
         content = torch.load(path, map_location="cpu", weights_only=True)
         found, tensors = dict(content["origin"]), dict(content["tensors"])
-    except _DAMAGE as error:
-        if is_lack_of_memory(error):
-            raise
-        raise InputError(f"{path}: damaged; delete it and resume, and it is computed anew") from None
     # Privacy: with shards dealt by another key, a person would lie in two shards over the run.
     if found != dataclasses.asdict(origin):
         raise PrivacyError(
@@ -256,16 +251,22 @@ def _check(path: Path, manifest: Manifest, origin: Origin | None, ledger: Path |
 
 
 def _state(path: Path) -> dict[str, Any]:
-    try:
+    with _reading(f"{path}: not a checkpoint of gossamer; start the run anew in another folder"):
         content = torch.load(path, map_location="cpu", weights_only=True)
         schema, state = content["schema"], content["state"]
-    except _DAMAGE as error:
-        if is_lack_of_memory(error):
-            raise
-        raise InputError(f"{path}: not a checkpoint of gossamer; start the run anew in another folder") from None
     if schema != SCHEMA:
         raise InputError(f"{path}: written by another version of gossamer; resume it with that version")
     return state
+
+
+@contextlib.contextmanager
+def _reading(refusal: str) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        if is_lack_of_memory(error):
+            raise
+        raise InputError(refusal) from None
 
 
 def _whole_digest(path: Path) -> str | None:

@@ -90,33 +90,18 @@ def _file(file: DrawnFile) -> dict[str, Any]:
 
 
 def _member(archive: str, name: str) -> dict[str, Any]:
-    return {
-        "@type": "cr:FileObject",
-        "@id": f"{name}.npy",
-        "name": f"{name}.npy",
-        "contentUrl": f"{name}.npy",
-        "cr:containedIn": {"@id": archive},
-        "encodingFormat": _NPY,
-    }
+    file = {"@type": "cr:FileObject"} | dict.fromkeys(("@id", "name", "contentUrl"), f"{name}.npy")
+    return file | {"cr:containedIn": {"@id": archive}, "encodingFormat": _NPY}
 
 
 def _classes(facts: CardFacts) -> list[dict[str, Any]]:
-    """Describe numbers and names of the classes, as a table of its own."""
     names = facts.spec.class_names
     if not names:
         return []
     fields = [_field("classes/number", "sc:Integer"), _field("classes/name", "sc:Text")]
     rows = [{"classes/number": number, "classes/name": name} for number, name in enumerate(names)]
-    return [
-        {
-            "@type": "cr:RecordSet",
-            "@id": "classes",
-            "dataType": "sc:Enumeration",
-            "key": {"@id": "classes/name"},
-            "field": fields,
-            "data": rows,
-        }
-    ]
+    kind = {"dataType": "sc:Enumeration", "key": {"@id": "classes/name"}}
+    return [{"@type": "cr:RecordSet", "@id": "classes"} | kind | {"field": fields, "data": rows}]
 
 
 def _samples(facts: CardFacts, num_samples: int, files: Sequence[DrawnFile]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from gossamer.data.archive import open_archive
@@ -11,27 +11,13 @@ from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
 from gossamer.runs.cards import CARD, CardFacts, DrawnFile, data_card
 from gossamer.runs.croissant import CROISSANT, croissant
-from gossamer.runs.files import whole_file
+from gossamer.runs.files import write_whole
 from gossamer.runs.manifest import file_digest
 
 SAMPLES = "samples"
 """Folder of a release's own samples."""
 SAMPLES_FILE = "samples.npz"
 _WFDB_PARTS = {".hea": "header of the recording", ".dat": "its signals", ".atr": "a mark in the middle of each series"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Samples:
-    """The facts read of `samples.npz`: the header of its array, its length and its digest."""
-
-    num: int
-    num_bytes: int
-    sha256: str
-
-    def files(self, facts: CardFacts) -> tuple[DrawnFile, ...]:
-        """Return the file as the cards describe it."""
-        what = _describe_arrays(facts)
-        return (DrawnFile(name=SAMPLES_FILE, what=what, sha256=self.sha256, num_bytes=self.num_bytes),)
 
 
 def write_sample_cards(folder: Path, facts: CardFacts) -> tuple[Path, Path]:
@@ -41,8 +27,8 @@ def write_sample_cards(folder: Path, facts: CardFacts) -> tuple[Path, Path]:
         InputError: the samples are absent or damaged.
         ResourceError: a card cannot be written.
     """
-    samples = _read(folder / SAMPLES_FILE)
-    return write_cards(folder, facts, samples.num, samples.files(facts))
+    num, file = _read(folder / SAMPLES_FILE)
+    return write_cards(folder, facts, num, [_described(file, facts)])
 
 
 def sample_cards(folder: Path, several: Sequence[CardFacts]) -> list[tuple[str, str]]:
@@ -51,8 +37,8 @@ def sample_cards(folder: Path, several: Sequence[CardFacts]) -> list[tuple[str, 
     Raises:
         InputError: the samples are absent or damaged.
     """
-    samples = _read(folder / SAMPLES_FILE)
-    arguments = [(facts, samples.num, samples.files(facts)) for facts in several]
+    num, file = _read(folder / SAMPLES_FILE)
+    arguments = [(facts, num, [_described(file, facts)]) for facts in several]
     return [(data_card(*each), croissant(*each)) for each in arguments]
 
 
@@ -69,9 +55,8 @@ def write_cards(folder: Path, facts: CardFacts, num_samples: int, files: Sequenc
         ResourceError: a card cannot be written.
     """
     card, metadata = data_card(facts, num_samples, files), croissant(facts, num_samples, files)
-    for path, text in ((folder / CARD, card), (folder / CROISSANT, metadata)):
-        with whole_file(path) as file:
-            file.write(text.encode())
+    write_whole(folder / CARD, card.encode())
+    write_whole(folder / CROISSANT, metadata.encode())
     return folder / CARD, folder / CROISSANT
 
 
@@ -82,7 +67,7 @@ def recording_files(folder: Path) -> tuple[DrawnFile, ...]:
     )
 
 
-def _read(path: Path) -> _Samples:
+def _read(path: Path) -> tuple[int, DrawnFile]:
     where = str(path)
     if not path.is_file():
         raise InputError(f"{where}: no such file: `gossamer sample` draws samples again")
@@ -92,14 +77,14 @@ def _read(path: Path) -> _Samples:
         shape = archive.header("x").shape
     if not shape:
         raise InputError(f"{where}: x holds no samples: use the file as it was written")
-    return _Samples(num=shape[0], num_bytes=path.stat().st_size, sha256=file_digest(path))
+    return shape[0], _drawn_file(path, "")
 
 
-def _describe_arrays(facts: CardFacts) -> str:
+def _described(file: DrawnFile, facts: CardFacts) -> DrawnFile:
     sizes = ", ".join(map(str, facts.spec.shape))
     units = "in [0, 1]" if isinstance(facts.spec, ImageSpec) else "in their own units"
     labels = "; `y`, int64 (samples,), numbers of their classes" if facts.spec.class_names else ""
-    return f"`x`, float32 (samples, {sizes}), {units}{labels}"
+    return replace(file, what=f"`x`, float32 (samples, {sizes}), {units}{labels}")
 
 
 def _drawn_file(path: Path, what: str) -> DrawnFile:

@@ -9,14 +9,31 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from gossamer.errors import InputError, ResourceError
 
+T = TypeVar("T")
+
 MAX_JSON_BYTES = 2**24
 """Longest JSON file that is read."""
+_THEN_RESUME = "free space, then `gossamer resume`"
 LINE_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """The errors that reading a line that was cut off or changed may raise. `InputError` is a `ValueError`."""
+
+
+@contextlib.contextmanager
+def writing(path: Path, way_out: str) -> Iterator[None]:
+    """Put an error of the system at writing into a line of ours, with a way out.
+
+    Raises:
+        ResourceError: disk full, no permission, read-only.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ResourceError(f"{path}: cannot be written ({reason}); {way_out}") from None
 
 
 @contextlib.contextmanager
@@ -28,15 +45,13 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        flush_folder(path.parent)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ResourceError(f"{path}: cannot be written ({reason}); free space or choose another --out") from None
+        with writing(path, "free space or choose another --out"):
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+            flush_folder(path.parent)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -51,15 +66,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        if partial.exists():
-            shutil.rmtree(partial)
-        partial.mkdir(parents=True)
-        yield partial
-        partial.replace(path)
-        flush_folder(path.parent)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ResourceError(f"{path}: cannot be written ({reason}); free space or choose another --out") from None
+        with writing(path, "free space or choose another --out"):
+            if partial.exists():
+                shutil.rmtree(partial)
+            partial.mkdir(parents=True)
+            yield partial
+            partial.replace(path)
+            flush_folder(path.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -83,8 +96,13 @@ def flush_folder(folder: Path) -> None:
 
 def write_json(path: Path, tree: Any) -> None:
     """Write JSON, indented."""
+    write_whole(path, (json.dumps(tree, indent=2) + "\n").encode())
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write a file as `whole_file` does, all at once."""
     with whole_file(path) as file:
-        file.write((json.dumps(tree, indent=2) + "\n").encode())
+        file.write(content)
 
 
 @contextlib.contextmanager
@@ -94,19 +112,15 @@ def json_lines(path: Path) -> Iterator[Callable[[Any], None]]:
     Raises:
         ResourceError: disk full, no permission, read-only.
     """
-    try:
+    with writing(path, _THEN_RESUME):
         is_torn = path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n")
         file = path.open("ab", buffering=0)
-    except OSError as error:
-        raise _unappendable(path, error) from None
 
     def append(tree: Any) -> None:
         nonlocal is_torn
         line = (b"\n" if is_torn else b"") + json.dumps(tree).encode() + b"\n"
-        try:
+        with writing(path, _THEN_RESUME):
             is_torn = file.write(line) != len(line)
-        except OSError as error:
-            raise _unappendable(path, error) from None
 
     with file:
         yield append
@@ -124,7 +138,7 @@ def append_durably(path: Path, line: bytes, read: Callable[[bytes], object], *, 
     Raises:
         ResourceError: disk full, no permission, read-only.
     """
-    try:
+    with writing(path, _THEN_RESUME):
         _mend_end(path, read)
         with path.open("ab") as file:
             file.write(line + b"\n")
@@ -132,8 +146,6 @@ def append_durably(path: Path, line: bytes, read: Callable[[bytes], object], *, 
             os.fsync(file.fileno())
         if is_first:
             flush_folder(path.parent)
-    except OSError as error:
-        raise _unappendable(path, error) from None
 
 
 def _mend_end(path: Path, read: Callable[[bytes], object]) -> None:
@@ -150,9 +162,28 @@ def _mend_end(path: Path, read: Callable[[bytes], object]) -> None:
         file.write(b"\n")
 
 
-def _unappendable(path: Path, error: OSError) -> ResourceError:
-    reason = error.strerror or type(error).__name__
-    return ResourceError(f"{path}: cannot be written ({reason}); free space, then `gossamer resume`")
+def read_lines(path: Path, content: bytes, read: Callable[[bytes], T], refusal: str) -> list[T]:
+    """Read each line of a file that only grows. A last line that a crash cut off was never relied on, and is left out.
+
+    Args:
+        path: of the file, for the message.
+        content: of the file.
+        read: reads a line.
+        refusal: the words for a line that `read` refuses.
+
+    Raises:
+        InputError: a line before the last cannot be read.
+    """
+    lines, found = content.split(b"\n"), []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found += [read(line)] if line else []
+        except LINE_DAMAGE:
+            if number < len(lines):
+                raise InputError(
+                    f"{path}: line {number} {refusal} start a new run: its epsilon adds to the epsilon of this run"
+                ) from None
+    return found
 
 
 def read_json(path: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -41,24 +42,14 @@ class Finding:
         return {"verdict": self.verdict.value, "where": one_line(self.where), "what": one_line(self.what)}
 
 
-def holds(where: str, what: str) -> Finding:
-    """Report a check that came out well."""
-    return Finding(Verdict.HOLDS, where, what)
-
-
-def broken(where: str, what: str) -> Finding:
-    """Report a check that failed."""
-    return Finding(Verdict.BROKEN, where, what)
-
-
-def unreadable(where: str, what: str) -> Finding:
-    """Report a check for which a file could not be read."""
-    return Finding(Verdict.UNREADABLE, where, what)
-
-
-def unchecked(where: str, what: str) -> Finding:
-    """Report a check that could not be made here."""
-    return Finding(Verdict.UNCHECKED, where, what)
+holds = functools.partial(Finding, Verdict.HOLDS)
+"""A check that came out well, by where and what."""
+broken = functools.partial(Finding, Verdict.BROKEN)
+"""A check that failed."""
+unreadable = functools.partial(Finding, Verdict.UNREADABLE)
+"""A check for which a file could not be read."""
+unchecked = functools.partial(Finding, Verdict.UNCHECKED)
+"""A check that could not be made here."""
 
 
 def refused(where: str, checks: Iterable[Finding]) -> Iterator[Finding]:

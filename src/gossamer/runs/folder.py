@@ -18,6 +18,16 @@ from gossamer.runs.files import write_json
 _VERSIONED = ("gossamer", "torch", "numpy", "scipy", "dp-accounting", "cryptography", "safetensors", "scikit-learn")
 
 
+class _Part:
+    """A path below that of a run folder."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def __get__(self, folder: RunFolder, owner: type | None = None) -> Path:
+        return folder.path / self._place
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Paths of one run.
@@ -27,6 +37,45 @@ class RunFolder:
     """
 
     path: Path
+
+    config_file = _Part("config.json")
+    """Complete settings, public."""
+    environment_file = _Part("environment.json")
+    """Versions and machine, public."""
+    release = _Part("release")
+    """The folder of files that may leave."""
+    generator_file = _Part("release/generator.safetensors")
+    """The released generator."""
+    saved = _Part("release/checkpoints")
+    """Generators released during the training, a folder each."""
+    private = _Part("private")
+    """The folder of files that must stay."""
+    checkpoints = _Part("private/checkpoints")
+    """States to go on from."""
+    warm_start = _Part("private/warm_start")
+    """Finished chunks of warm-started critics."""
+    ledger_file = _Part("private/ledger.jsonl")
+    """The file of the charges."""
+    plan_file = _Part("private/plan.json")
+    """Public number of slots, with which the settings make a plan."""
+    key_file = _Part("private/units.key")
+    """Secret key by which units are dealt to shards and sides."""
+    identity_file = _Part("private/run.json")
+    """Id of the run, and the remembered place of its folder."""
+    released_file = _Part("private/released.jsonl")
+    """The list of releases, each written down before it appears."""
+    num_released_file = _Part("released.json")
+    """The file with the length of `released_file`, outside `private/`: an older list put back is shorter."""
+    release_digest_file = _Part("private/release.sha256")
+    """The file with the digest of the release, which reveals another release in its place."""
+    audits = _Part("private/audit")
+    """The folder of this run's audits."""
+    tensorboard = _Part("private/tensorboard")
+    """Event files, if they were asked for."""
+    plots = _Part("private/plots")
+    """Curves of the training."""
+    metrics_file = _Part("private/metrics.jsonl")
+    """Losses and speeds, one JSON object a line."""
 
     @classmethod
     def create(cls, path: Path) -> RunFolder:
@@ -81,101 +130,6 @@ class RunFolder:
     def _make_parts(self) -> None:
         for part in (self.release, self.checkpoints, self.warm_start):
             part.mkdir(exist_ok=True)
-
-    @property
-    def config_file(self) -> Path:
-        """Complete settings, public."""
-        return self.path / "config.json"
-
-    @property
-    def environment_file(self) -> Path:
-        """Versions and machine, public."""
-        return self.path / "environment.json"
-
-    @property
-    def release(self) -> Path:
-        """The folder of files that may leave."""
-        return self.path / "release"
-
-    @property
-    def generator_file(self) -> Path:
-        """The released generator."""
-        return self.release / "generator.safetensors"
-
-    @property
-    def saved(self) -> Path:
-        """Generators released during the training, a folder each."""
-        return self.release / "checkpoints"
-
-    @property
-    def private(self) -> Path:
-        """The folder of files that must stay."""
-        return self.path / "private"
-
-    @property
-    def checkpoints(self) -> Path:
-        """States to go on from."""
-        return self.private / "checkpoints"
-
-    @property
-    def warm_start(self) -> Path:
-        """Finished chunks of warm-started critics."""
-        return self.private / "warm_start"
-
-    @property
-    def ledger_file(self) -> Path:
-        """The file of the charges."""
-        return self.private / "ledger.jsonl"
-
-    @property
-    def plan_file(self) -> Path:
-        """Public number of slots, with which the settings make a plan."""
-        return self.private / "plan.json"
-
-    @property
-    def key_file(self) -> Path:
-        """Secret key by which units are dealt to shards and sides."""
-        return self.private / "units.key"
-
-    @property
-    def identity_file(self) -> Path:
-        """Id of the run, and the remembered place of its folder."""
-        return self.private / "run.json"
-
-    @property
-    def released_file(self) -> Path:
-        """The list of releases, each written down before it appears."""
-        return self.private / "released.jsonl"
-
-    @property
-    def num_released_file(self) -> Path:
-        """The file with the length of `released_file`, outside `private/`: an older list put back is shorter."""
-        return self.path / "released.json"
-
-    @property
-    def release_digest_file(self) -> Path:
-        """The file with the digest of the release, which reveals another release in its place."""
-        return self.private / "release.sha256"
-
-    @property
-    def audits(self) -> Path:
-        """The folder of this run's audits."""
-        return self.private / "audit"
-
-    @property
-    def tensorboard(self) -> Path:
-        """Event files, if they were asked for."""
-        return self.private / "tensorboard"
-
-    @property
-    def plots(self) -> Path:
-        """Curves of the training."""
-        return self.private / "plots"
-
-    @property
-    def metrics_file(self) -> Path:
-        """Losses and speeds, one JSON object a line."""
-        return self.private / "metrics.jsonl"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -11,13 +11,12 @@ from typing import Any
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.ledger import Ledger, LedgerEntry
-from gossamer.runs.files import LINE_DAMAGE, append_durably, read_bounded, strict_json
+from gossamer.runs.files import append_durably, read_bounded, read_lines, strict_json
 
 MAX_LEDGER_BYTES = 2**26
 """Longest ledger that is read: a million blocks."""
 _MAX_LINE_BYTES = 1000
 _TAG_BITS = 62
-# The errors that reading a line that is no entry may raise.
 
 BLOCK = 10
 """Steps charged at once: an orderly stop comes at the end of a block, a crash loses at most this many unused steps."""
@@ -162,28 +161,14 @@ def declare_only_copy(path: Path) -> None:
 def read_ledger(path: Path) -> Ledger:
     """Read the ledger of a run, empty if nothing was charged yet.
 
-    A last line cut off by a crash was never relied on: its steps had not begun.
+    A last line that a crash cut off is no entry: its steps had not begun.
 
     Raises:
         InputError: a line before the last cannot be read.
     """
-    lines = read_bounded(path, MAX_LEDGER_BYTES).split(b"\n") if path.is_file() else []
-    entries: list[LedgerEntry] = []
-    num_only_copies = 0
-    for number, line in enumerate(lines):
-        if line:
-            try:
-                entry = _entry(line)
-            except LINE_DAMAGE:
-                if number < len(lines) - 1:
-                    raise InputError(
-                        f"{path}: line {number + 1} is no ledger entry; the run cannot go on, so start a new run: its "
-                        "epsilon adds to the epsilon of this run"
-                    ) from None
-            else:
-                num_only_copies += entry is None
-                entries += [] if entry is None else [entry]
-    return Ledger(entries=tuple(entries), num_only_copies=num_only_copies)
+    content = read_bounded(path, MAX_LEDGER_BYTES) if path.is_file() else b""
+    lines = read_lines(path, content, _entry, "is no ledger entry; the run cannot go on, so")
+    return Ledger(entries=tuple(filter(None, lines)), num_only_copies=lines.count(None))
 
 
 def _entry(line: bytes) -> LedgerEntry | None:

@@ -20,11 +20,7 @@ MAX_FILES: Final = 100_000
 
 
 def manifest_tree(digests: Mapping[str, str]) -> dict[str, Any]:
-    """Return the content of `manifest.json`.
-
-    Args:
-        digests: SHA-256 of each file in hexadecimal, by its path within the folder.
-    """
+    """Return the content of `manifest.json` for the SHA-256 of each file, hexadecimal, by path within the folder."""
     return {"format": FORMAT, "sha256": dict(sorted(digests.items()))}
 
 

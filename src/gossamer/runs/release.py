@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import safetensors
 import safetensors.torch
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gossamer.errors import InputError
 from gossamer.runs.cards import CARD
-from gossamer.runs.files import strict_json, whole_file, whole_folder, write_json
+from gossamer.runs.files import strict_json, whole_folder, write_json, write_whole
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.manifest import MANIFEST, file_digest, manifest_tree
 
@@ -49,48 +49,43 @@ class SavedGenerator:
     path: Path
 
 
-def write_release(
-    folder: RunFolder,
-    *,
-    weights: dict[str, Tensor],
-    recipe: dict[str, Any],
-    statement: dict[str, Any],
-    text: str,
-    card: str,
-    samples: Sequence[Path] = (),
-) -> Path:
+class Content(TypedDict):
+    """The content of a release.
+
+    Attributes:
+        weights: tensors of the generator.
+        recipe: settings to build it, as JSON.
+        statement: the privacy statement, as JSON.
+        text: the same in plain words.
+        card: the model card.
+    """
+
+    weights: dict[str, Tensor]
+    recipe: dict[str, Any]
+    statement: dict[str, Any]
+    text: str
+    card: str
+
+
+def write_release(folder: RunFolder, *, samples: Sequence[Path] = (), **content: Unpack[Content]) -> Path:
     """Write `generator.safetensors`, `privacy.json`, `PRIVACY.md`, `README.md` and `manifest.json` into `release/`.
 
     A digest of the manifest is kept in `private/`, so that another release in its place can be told from it.
 
     Args:
         folder: the run.
-        weights: tensors of the released generator.
-        recipe: settings to build it, as JSON.
-        statement: the privacy statement, as JSON.
-        text: the same in plain words.
-        card: the model card.
         samples: files that were put into `release/` before and belong to it, as the generators saved on the way do.
+        content: of the release.
 
     Raises:
         ResourceError: something cannot be written.
     """
     saved = [one.path / name for one in saved_generators(folder) for name in PARTS if (one.path / name).is_file()]
     beside = {path.relative_to(folder.release).as_posix(): file_digest(path) for path in (*samples, *saved)}
-    parts = {TEXT: text, CARD: card}
-    return _write_into(folder.release, weights, recipe, statement, parts, beside, folder.release_digest_file)
+    return _write_into(folder.release, content, beside, folder.release_digest_file)
 
 
-def write_saved_generator(
-    folder: RunFolder,
-    step: int,
-    *,
-    weights: dict[str, Tensor],
-    recipe: dict[str, Any],
-    statement: dict[str, Any],
-    text: str,
-    card: str,
-) -> SavedGenerator:
+def write_saved_generator(folder: RunFolder, step: int, **content: Unpack[Content]) -> SavedGenerator:
     """Write the generator as it is after so many paid steps, with its own statement, into `release/checkpoints/`.
 
     The folder is whole or absent, and nothing is written over one that is there.
@@ -98,11 +93,11 @@ def write_saved_generator(
     Args:
         folder: the run.
         step: steps of the plan paid for so far, as in the statement.
-        weights: as in `write_release`, like all that follows.
+        content: of the release.
     """
     saved = SavedGenerator(step=step, path=saved_path(folder, step))
     with whole_folder(saved.path) as partial:
-        _write_into(partial, weights, recipe, statement, {TEXT: text, CARD: card}, {}, None)
+        _write_into(partial, content, {}, None)
     return saved
 
 
@@ -137,29 +132,18 @@ def find_generator(path: Path) -> Path:
     return beside if beside.is_file() else RunFolder(path).generator_file
 
 
-def _write_into(
-    folder: Path,
-    weights: dict[str, Tensor],
-    recipe: dict[str, Any],
-    statement: dict[str, Any],
-    texts: dict[str, str],
-    beside: dict[str, str],
-    digest_file: Path | None,
-) -> Path:
-    write_json(folder / STATEMENT, statement)
-    for name, text in texts.items():
-        with whole_file(folder / name) as file:
-            file.write(text.encode())
-    content = _generator_bytes(weights, recipe, statement)
-    written = {name: file_digest(folder / name) for name in (STATEMENT, *texts)}
-    written[GENERATOR] = hashlib.sha256(content).hexdigest()
+def _write_into(folder: Path, content: Content, beside: dict[str, str], digest_file: Path | None) -> Path:
+    write_json(folder / STATEMENT, content["statement"])
+    write_whole(folder / TEXT, content["text"].encode())
+    write_whole(folder / CARD, content["card"].encode())
+    generator = _generator_bytes(content["weights"], content["recipe"], content["statement"])
+    written = {name: file_digest(folder / name) for name in (STATEMENT, TEXT, CARD)}
+    written[GENERATOR] = hashlib.sha256(generator).hexdigest()
     write_json(folder / MANIFEST, manifest_tree(beside | written))
     if digest_file is not None:
-        with whole_file(digest_file) as file:
-            file.write(file_digest(folder / MANIFEST).encode())
+        write_whole(digest_file, file_digest(folder / MANIFEST).encode())
     # The generator comes last: where it is, its statement and its manifest stand beside it.
-    with whole_file(folder / GENERATOR) as file:
-        file.write(content)
+    write_whole(folder / GENERATOR, generator)
     return folder / GENERATOR
 
 
@@ -167,9 +151,7 @@ def write_generator(
     path: Path, *, weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]
 ) -> None:
     """Write a generator file alone."""
-    content = _generator_bytes(weights, recipe, statement)
-    with whole_file(path) as file:
-        file.write(content)
+    write_whole(path, _generator_bytes(weights, recipe, statement))
 
 
 def generator_digest(weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]) -> str:

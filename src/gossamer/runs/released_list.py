@@ -18,18 +18,11 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.drawn import SAMPLES
-from gossamer.runs.files import LINE_DAMAGE, append_durably, read_bounded, read_json, strict_json, write_json
+from gossamer.runs.files import append_durably, read_bounded, read_json, read_lines, strict_json, write_json
 from gossamer.runs.findings import Finding, Verdict, broken, holds, refused
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import LedgerPosition, read_ledger
-from gossamer.runs.release import (
-    GENERATOR,
-    PARTS,
-    SavedGenerator,
-    generator_digest,
-    read_generator,
-    saved_folders,
-)
+from gossamer.runs.release import GENERATOR, PARTS, SavedGenerator, generator_digest, read_generator, saved_folders
 from gossamer.runs.verification import read_statement
 
 MAX_LIST_BYTES = 2**24
@@ -103,19 +96,9 @@ def read_released(folder: RunFolder) -> tuple[ReleasedEntry, ...]:
         InputError: a line before the last cannot be read.
     """
     path = folder.released_file
-    lines = read_bounded(path, MAX_LIST_BYTES).split(b"\n") if path.exists() else []
-    entries = []
-    for number, line in enumerate(lines):
-        if line:
-            try:
-                entries.append(_entry(line))
-            except LINE_DAMAGE:
-                if number < len(lines) - 1:
-                    raise InputError(
-                        f"{path}: line {number + 1} is none that gossamer wrote; put the file back as it was, or start "
-                        "a new run: its epsilon adds to the epsilon of this run"
-                    ) from None
-    return tuple(entries)
+    content = read_bounded(path, MAX_LIST_BYTES) if path.exists() else b""
+    refusal = "is none that gossamer wrote; put the file back as it was, or"
+    return tuple(read_lines(path, content, _entry, refusal))
 
 
 def check_released(folder: RunFolder) -> Iterator[Finding]:
@@ -191,7 +174,6 @@ def _listed(folder: RunFolder, generator: Path, entries: tuple[ReleasedEntry, ..
 
 
 def _charged(folder: RunFolder, saved: SavedGenerator, ledger: Ledger) -> Iterator[Finding]:
-    """Check that the steps priced by a saved generator's statement are charged."""
     num_priced = max(saved.step, num_steps_priced(read_statement(saved.path)))
     if num_priced > ledger.num_charged_steps:
         yield broken(
@@ -216,7 +198,6 @@ def num_steps_priced(statement: PrivacyStatement) -> int:
 
 
 def _files_beside_saved(folder: RunFolder) -> list[Path]:
-    """List the files of the final release."""
     samples = (path for path in (folder.release / SAMPLES).glob("*") if not path.name.endswith(".partial"))
     return [path for path in (*(folder.release / name for name in PARTS), *sorted(samples)) if path.is_file()]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from gossamer.errors import InputError, ResourceError
-from gossamer.runs.files import whole_file
+from gossamer.errors import InputError
+from gossamer.runs.files import whole_file, writing
 
 
 def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None) -> None:
@@ -19,11 +20,9 @@ def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None) -> None:
         x: float32 (num_samples, channels, height, width) in [0, 1].
         y: int64 (num_samples,), or None.
     """
+    arrays: dict[str, Any] = {"x": x} if y is None else {"x": x, "y": y}
     with whole_file(path) as file:
-        if y is None:
-            np.savez_compressed(file, x=x)
-        else:
-            np.savez_compressed(file, x=x, y=y)
+        np.savez_compressed(file, **arrays)
 
 
 def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
@@ -38,14 +37,11 @@ def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_na
     for name in class_names:
         if name in (".", "..") or "/" in name or "\0" in name:
             raise InputError(f"{folder}: the class {name!r} cannot name a folder; choose --out FILE.npz instead")
-    try:
+    with writing(folder, "free space or name another --out"):
         for number, image in enumerate(x):
             place = folder if y is None else folder / class_names[int(y[number])]
             place.mkdir(parents=True, exist_ok=True)
             as_picture(image).save(place / f"{number:06d}.png")
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ResourceError(f"{folder}: cannot be written ({reason}); free space or name another --out") from None
 
 
 def as_picture(image: np.ndarray) -> Image.Image:

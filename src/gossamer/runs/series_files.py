@@ -10,9 +10,9 @@ import numpy as np
 
 from gossamer.data.series import SeriesSpec
 from gossamer.data.wfdb_records import wfdb_package
-from gossamer.errors import InputError, ResourceError
+from gossamer.errors import InputError
 from gossamer.extras import from_extra
-from gossamer.runs.files import whole_file
+from gossamer.runs.files import whole_file, writing
 
 WFDB_NAME = "synthetic"
 _BEAT_SYMBOLS = {"N": "N", "S": "S", "V": "V", "F": "F", "Q": "Q"}  # a WFDB symbol for an AAMI class
@@ -101,16 +101,12 @@ def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSp
         raise InputError(f"{folder}: exists and is not empty; name another --out")
     signal = np.moveaxis(in_own_units(x, spec), 1, 2).reshape(-1, spec.channels).astype(np.float64)
     names = [spec.class_names[label] for label in y] if y is not None else [""] * len(x)
-    try:
+    with writing(folder, "free space or name another --out"), warnings.catch_warnings():
+        # The package meets a newer pandas than it was written for.
+        warnings.simplefilter("ignore", DeprecationWarning)
         folder.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            # The package meets a newer pandas than it was written for.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            _write_recording(folder, signal, spec)
-            _write_marks(folder, names, spec)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ResourceError(f"{folder}: cannot be written ({reason}); free space or name another --out") from None
+        _write_recording(folder, signal, spec)
+        _write_marks(folder, names, spec)
 
 
 def _write_recording(folder: Path, signal: np.ndarray, spec: SeriesSpec) -> None:

@@ -22,12 +22,12 @@ from gossamer.mechanisms import plan as priced_plan
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors, unit_gradients
 from gossamer.mechanisms.streams import public_stream
+from gossamer.methods.dp_cgan import DP_CGAN
 from gossamer.methods.dp_cgan.training import (
     DPCGANConfig,
     DPCGANTraining,
     GradientDescent,
     PublicNetworks,
-    calibrate,
     plan,
 )
 from gossamer.methods.method import RunContext
@@ -293,7 +293,7 @@ class LabelsOfTheRecords(PublicNetworks):
         if purpose == self.purpose:
             labels = self.labels[:num_samples]
             latent = self._config.latent.draw(num_samples, public_stream(self._config.seed, purpose, step))
-            looked = self._config.view.apply(self._generator(latent, labels))
+            looked = self._config.view.apply(self._generator.network(latent, labels))
         return looked, labels
 
 
@@ -341,7 +341,7 @@ def test_a_branch_of_the_discriminators_gradient_without_noise_is_caught() -> No
 
 def test_settings_are_calibrated_to_a_budget_by_their_own_plan() -> None:
     budget = PrivacyBudget(epsilon=3.0, delta=1e-3)
-    config = calibrate(replace(BASE, noise_multiplier=None), PublicSlots(RECORDS), budget)
+    config = DP_CGAN.calibrate(replace(BASE, noise_multiplier=None), PublicSlots(RECORDS), budget)
     assert 2.9 < plan(config, PublicSlots(RECORDS)).budget_at(1e-3).epsilon <= 3.0
     assert replace(config, noise_multiplier=None) == replace(BASE, noise_multiplier=None)
 

@@ -16,8 +16,9 @@ from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot.contributions import Slots
+from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.dp_merf import training as dp_merf
-from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining, RandomFeatures, calibrate, plan
+from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining, RandomFeatures, plan
 from gossamer.methods.method import RecordsExpected, RunContext
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.privacy import PrivacyBudget, epsilon_by_rdp
@@ -86,7 +87,9 @@ def test_the_statement_is_the_analytic_gaussian_mechanisms_and_above_no_other_ac
 
 @pytest.mark.parametrize(("epsilon", "multiplier"), [(1.0, 3.73), (10.0, 0.50)])
 def test_settings_are_calibrated_as_the_contract_says(epsilon: float, multiplier: float) -> None:
-    found = calibrate(DPMERFConfig(), PublicSlots(60_000), PrivacyBudget(epsilon=epsilon, delta=1e-5)).noise_multiplier
+    found = DP_MERF.calibrate(
+        DPMERFConfig(), PublicSlots(60_000), PrivacyBudget(epsilon=epsilon, delta=1e-5)
+    ).noise_multiplier
     assert found == pytest.approx(multiplier, rel=0.005)
 
 

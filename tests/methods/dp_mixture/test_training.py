@@ -17,12 +17,12 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.methods.dp_mixture import DP_MIXTURE
 from gossamer.methods.dp_mixture.training import (
     DPMixtureConfig,
     DPMixtureReport,
     DPMixtureTraining,
     Mixture,
-    calibrate,
     plan,
 )
 from gossamer.methods.method import RecordsExpected, RunContext
@@ -95,7 +95,7 @@ def test_the_statement_equals_the_closed_form_of_the_merged_gaussian() -> None:
 
 @pytest.mark.parametrize(("epsilon", "multiplier"), [(1.0, 3.73), (10.0, 0.50)])
 def test_settings_are_calibrated_as_the_contract_says(epsilon: float, multiplier: float) -> None:
-    found = calibrate(
+    found = DP_MIXTURE.calibrate(
         DPMixtureConfig(), PublicSlots(60_000), PrivacyBudget(epsilon=epsilon, delta=1e-5)
     ).noise_multiplier
     assert found == pytest.approx(multiplier, rel=0.005)

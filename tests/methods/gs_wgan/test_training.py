@@ -15,13 +15,13 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
+from gossamer.methods.gs_wgan import GS_WGAN
 from gossamer.methods.gs_wgan.training import (
     GSWGANConfig,
     GSWGANTraining,
     Stage,
     StepReport,
     WarmStartReport,
-    calibrate,
     plan,
 )
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
@@ -286,7 +286,7 @@ def test_the_learning_rate_falls_along_a_cosine_to_its_final_fraction() -> None:
     made, rates = training(config(final_learning_rate=0.1)), []
     for report in made:
         if isinstance(report, StepReport):
-            rates.append(made._public._optimiser.param_groups[0]["lr"] / made.config.generator_adam.learning_rate)
+            rates.append(made._public.optimiser.param_groups[0]["lr"] / made.config.generator_adam.learning_rate)
     assert rates == pytest.approx([0.1 + 0.45 * (1 + math.cos(math.pi * step / 4)) for step in range(4)])
 
 
@@ -338,7 +338,7 @@ def test_the_statement_is_that_of_the_plan_that_ran_whatever_the_step() -> None:
 
 def test_calibrated_settings_keep_within_their_budget() -> None:
     budget = PrivacyBudget(epsilon=3.0, delta=1e-3)
-    settings = calibrate(config(noise_multiplier=None), PublicSlots(20), budget)
+    settings = GS_WGAN.calibrate(config(noise_multiplier=None), PublicSlots(20), budget)
     assert 2.9 < plan(settings, PublicSlots(20)).budget_at(1e-3).epsilon <= 3.0
     assert replace(settings, noise_multiplier=None) == config(noise_multiplier=None)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining, calibrate, plan
+from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining, plan
 from gossamer.methods.gs_wgan.recipes import DIGITS_CPU as GS_WGAN_DIGITS
 from gossamer.methods.gs_wgan.recipes import FASHION_MNIST_CPU as GS_WGAN_FASHION_MNIST
 from gossamer.methods.gs_wgan.recipes import MITDB_CPU as GS_WGAN_MITDB
@@ -121,7 +121,6 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPCGANConfig]:
 WORKING = Working(
     config=DPCGANConfig,
     plan=plan,
-    calibrate=calibrate,
     start=DPCGANTraining,
     recipes=RECIPES,
     for_own=recipe_for,

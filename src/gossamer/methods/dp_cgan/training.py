@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
+from gossamer.methods.averaged import AveragedGenerator, cosine_decay, optimiser_of
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.protected import described, units_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
@@ -36,7 +37,6 @@ from gossamer.nn.precision import mixed_precision
 from gossamer.nn.spectral_norm import advance
 from gossamer.nn.views import View, WholeImage
 from gossamer.privacy.adjacency import Unit
-from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.published import PUBLISHED_DP_CGAN
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
@@ -161,11 +161,6 @@ def plan(config: DPCGANConfig, slots: PublicSlots) -> PoissonPlan:
     )
 
 
-def calibrate(config: DPCGANConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPCGANConfig:
-    """Return the same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
-
-
 @dataclass(frozen=True, kw_only=True)
 class DPCGANReport(AbstractStepReport):
     """Report of one step. Everything in it is public.
@@ -283,15 +278,12 @@ class PublicNetworks:
         self._config = config
         self._device = device
         self._precision = precision
-        self._num_classes = spec.num_classes
-        self._recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
-        self._generator = self._recipe.build(public_stream(config.seed, "generator weights")).to(device)
+        recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
+        self._generator = AveragedGenerator(recipe, config.generator_adam, config.seed, device)
         self._discriminator = config.discriminator.build(
             config.view.shape(spec.shape), spec.num_classes, public_stream(config.seed, "discriminator weights")
         ).to(device)
-        self._average = {name: tensor.clone() for name, tensor in self._generator.state_dict().items()}
         self._descent = _optimiser(config.discriminator_optimiser, self._discriminator)
-        self._adam = _optimiser(config.generator_adam, self._generator)
 
     def parameters(self) -> Tensors:
         """Return the discriminator's parameters, by name."""
@@ -319,65 +311,48 @@ class PublicNetworks:
         for name, parameter in self.parameters().items():
             assert parameter.grad is not None
             parameter.grad += released[name]
-        self._advance(self._descent, self._config.discriminator_optimiser, step)
+        self._descent.param_groups[0]["lr"] = _learning_rate(self._config, step)
+        self._descent.step()
         return float(loss.detach())
 
     def improve_generator(self, step: int) -> None:
         """Update the generator by the gradient that the discriminator gives, and then the moving average."""
         config = self._config
-        advance(self._generator)
+        advance(self._generator.network)
         with mixed_precision(self._device, self._precision):
             looked, labels = self._synthetic("generator", config.generator_batch_size, step)
-        self._adam.zero_grad()
+        self._generator.optimiser.zero_grad()
         F.softplus(-self._discriminator(looked, labels)).mean().backward()
-        self._advance(self._adam, config.generator_adam, step)
-        num_updates = (step + 1) // config.discriminator_steps
-        weight = min(config.moving_average, 1 - 1 / num_updates)
-        for name, tensor in self._generator.state_dict().items():
-            self._average[name].lerp_(tensor, 1 - weight)
+        self._generator.update(math.pi * step / config.num_steps, config.final_learning_rate)
+        self._generator.move_average(config.moving_average, (step + 1) // config.discriminator_steps)
 
     def _synthetic(self, purpose: str, num_samples: int, step: int) -> tuple[Tensor, Tensor | None]:
         """Draw samples in the view, and their classes: all in turn, from a place that moves on with the step."""
-        config = self._config
-        latent = config.latent.draw(num_samples, public_stream(config.seed, purpose, step)).to(self._device)
-        labels = None
-        if self._num_classes:
-            labels = ((step + torch.arange(num_samples)) % self._num_classes).to(self._device)
-        return config.view.apply(self._generator(latent, labels).float()), labels
-
-    def _advance(self, optimiser: torch.optim.Optimizer, settings: GradientDescent | Adam, step: int) -> None:
-        config = self._config
-        match settings:
-            case GradientDescent():
-                rate = settings.rate(step)
-            case Adam():
-                cosine = 0.5 * (1 + math.cos(math.pi * step / config.num_steps))
-                rate = settings.learning_rate * (config.final_learning_rate + (1 - config.final_learning_rate) * cosine)
-        optimiser.param_groups[0]["lr"] = rate
-        optimiser.step()
+        latent, labels = self._generator.inputs_in_turn(purpose, num_samples, step)
+        return self._config.view.apply(self._generator.network(latent, labels).float()), labels
 
     def released(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return a copy of the moving average with its statement, on the CPU."""
-        weights = {name: tensor.detach().cpu().clone() for name, tensor in self._average.items()}
-        return TrainedGenerator(recipe=self._recipe, weights=weights, statement=statement)
+        made = self._generator
+        return TrainedGenerator(recipe=made.recipe, weights=made.released_weights(), statement=statement)
 
     def state_dict(self) -> dict[str, Any]:
         """Return networks, average and optimisers, the tensors in use."""
+        made = self._generator.state_dict()
         return {
-            "generator": self._generator.state_dict(),
-            "average": self._average,
+            "generator": made["network"],
+            "average": made["average"],
             "discriminator": self._discriminator.state_dict(),
             "descent": self._descent.state_dict(),
-            "adam": self._adam.state_dict(),
+            "adam": made["optimiser"],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a copy of a state that `state_dict` returned."""
-        self._generator.load_state_dict(state["generator"])
-        self._average = {name: tensor.to(self._device, copy=True) for name, tensor in state["average"].items()}
+        made = {"network": state["generator"], "average": state["average"], "optimiser": state["adam"]}
+        self._generator.restore(made)
         self._discriminator.load_state_dict(state["discriminator"])
         self._descent.load_state_dict(state["descent"])
-        self._adam.load_state_dict(state["adam"])
 
 
 def _optimiser(settings: GradientDescent | Adam, network: nn.Module) -> torch.optim.Optimizer:
@@ -385,9 +360,12 @@ def _optimiser(settings: GradientDescent | Adam, network: nn.Module) -> torch.op
         case GradientDescent():
             return torch.optim.SGD(network.parameters(), lr=settings.learning_rate)
         case Adam():
-            return torch.optim.Adam(
-                network.parameters(),
-                lr=settings.learning_rate,
-                betas=(settings.beta1, settings.beta2),
-                eps=settings.stabiliser,
-            )
+            return optimiser_of(settings, network)
+
+
+def _learning_rate(config: DPCGANConfig, step: int) -> float:
+    match config.discriminator_optimiser:
+        case GradientDescent() as descent:
+            return descent.rate(step)
+        case Adam() as adam:
+            return adam.learning_rate * cosine_decay(math.pi * step / config.num_steps, config.final_learning_rate)

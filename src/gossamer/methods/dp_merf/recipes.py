@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining, calibrate, plan
+from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining, plan
 from gossamer.methods.method import RecordsExpected
 from gossamer.methods.recipe import Recipe
 from gossamer.methods.working import Working
@@ -65,7 +65,6 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMERFConfig]:
 WORKING = Working(
     config=DPMERFConfig,
     plan=plan,
-    calibrate=calibrate,
     start=DPMERFTraining,
     recipes=RECIPES,
     for_own=recipe_for,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -22,13 +22,8 @@ from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.streams import public_stream
-from gossamer.methods.method import (
-    AbstractStepReport,
-    AbstractTraining,
-    Progress,
-    RecordsExpected,
-    RunContext,
-)
+from gossamer.methods.averaged import AveragedGenerator
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
 from gossamer.methods.protected import bundles, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import EmbeddingGeneratorConfig
@@ -37,7 +32,6 @@ from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.latents import Latent, NormalLatent
 from gossamer.nn.merf import AbstractMERFGenerator
-from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
@@ -110,11 +104,6 @@ def plan(config: DPMERFConfig, slots: PublicSlots) -> OneShotPlan:
         releases=(release,),
         noise_multiplier=config.noise_multiplier,
     )
-
-
-def calibrate(config: DPMERFConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPMERFConfig:
-    """Return the same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +206,7 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         num_all = self.config.num_fit_steps
         while self._fit.num_done < num_all:
             num_updates = min(_STEPS_A_REPORT, num_all - self._fit.num_done)
-            loss = [self._fit.update(target) for _ in range(num_updates)][-1]
+            loss = [self._fit.learn(target) for _ in range(num_updates)][-1]
             yield DPMERFReport(step=1, num_updates=self._fit.num_done, loss=loss)
 
     def progress(self, report: DPMERFReport) -> Progress:
@@ -241,12 +230,15 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
 
     def _target(self, released: Tensor) -> Tensor:
         """Return noisy mean features of each class, (classes, d): noisy sums over noisy counts."""
-        (release,) = self.plan.releases
-        sums = release.contribution
-        assert isinstance(sums, GroupedMoments)
         # A count below its noise says nothing, and a mean of n features has norm 1 at most.
-        counts = sums.counts(released).clamp_min(4 * self.plan.release_noise_std(0))
-        return sums.sums(released) / counts[:, None]
+        counts = self._sums.counts(released).clamp_min(4 * self.plan.release_noise_std(0))
+        return self._sums.sums(released) / counts[:, None]
+
+    @property
+    def _sums(self) -> GroupedMoments:
+        (release,) = self.plan.releases
+        assert isinstance(release.contribution, GroupedMoments)
+        return release.contribution
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on, but the key of the noise."""
@@ -256,13 +248,11 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         """Return the moving average of the generator's weights."""
         if self._released is None:
             raise PrivacyError("nothing was released yet, or it was paid for and lost: start another run")
-        (release,) = self.plan.releases
-        assert isinstance(release.contribution, GroupedMoments)
         recipe = GeneratorRecipe.of(
             self._records.spec,
             network=self.config.generator,
             latent=self.config.latent,
-            noisy_counts=release.contribution.counts(self._released),
+            noisy_counts=self._sums.counts(self._released),
         )
         return TrainedGenerator(recipe=recipe, weights=self._fit.released_weights(), statement=statement)
 
@@ -271,7 +261,7 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         return self.trained()
 
 
-class EmbeddingFit:
+class EmbeddingFit(AveragedGenerator):
     """The generator while it is fitted to mean features, and the moving average that is released. All public.
 
     Args:
@@ -284,63 +274,41 @@ class EmbeddingFit:
     def __init__(
         self, config: DPMERFConfig, spec: AbstractSpec, features: RandomFeatures, device: torch.device
     ) -> None:
-        self._config, self._device = config, device
+        recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
+        super().__init__(recipe, config.adam, config.seed, device)
+        self.network.train()
+        self._config = config
         self._features = RandomFeatures(frequencies=features.frequencies.to(device))
-        self.recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
-        self._network = self.recipe.build(public_stream(config.seed, "generator weights")).to(device).train()
-        self._average = {name: weight.detach().clone() for name, weight in self._network.named_parameters()}
-        adam = config.adam
-        self._optimiser = torch.optim.Adam(
-            self._network.parameters(), lr=adam.learning_rate, betas=(adam.beta1, adam.beta2), eps=adam.stabiliser
-        )
         self.num_done = 0
 
-    def update(self, target: Tensor) -> float:
+    def learn(self, target: Tensor) -> float:
         """Update the generator towards the mean features of each class, (classes, d), and return the loss."""
         config, b = self._config, self._config.samples_per_class
-        progress = self.num_done / config.num_fit_steps
-        decay = config.final_learning_rate + (1 - config.final_learning_rate) * 0.5 * (1 + math.cos(math.pi * progress))
-        self._optimiser.param_groups[0]["lr"] = config.adam.learning_rate * decay
-        images = self._network(*self._inputs(b, "fit", self.num_done))
+        images = self.network(*self.inputs_by_class("fit", b, self.num_done))
         means = self._features(images).unflatten(0, (-1, b)).mean(dim=1)
         loss = b / (b - 1) * means.square().sum() - 2 * (means * target.to(means)).sum()
-        self._optimiser.zero_grad()
+        self.optimiser.zero_grad()
         loss.backward()
-        self._optimiser.step()
+        progress = self.num_done / config.num_fit_steps
+        self.update(math.pi * progress, config.final_learning_rate)
         self.num_done += 1
-        weight = min(config.moving_average, 1 - 1 / self.num_done)
-        for name, parameter in self._network.named_parameters():
-            self._average[name].lerp_(parameter.detach(), 1 - weight)
+        self.move_average(config.moving_average, self.num_done)
         return float(loss.detach())
 
     def released_weights(self) -> dict[str, Tensor]:
         """Return a copy of the moving average on the CPU, with the statistics of batch norm that belong to it."""
         network = self.recipe.build(public_stream(self._config.seed, "generator weights"))
-        network.load_state_dict({name: weight.cpu() for name, weight in self._average.items()}, strict=False)
+        network.load_state_dict(super().released_weights(), strict=False)
         assert isinstance(network, AbstractMERFGenerator)
-        latent, labels = self._inputs(_SETTLE_PER_CLASS, "statistics", 0)
+        latent, labels = self.inputs_by_class("statistics", _SETTLE_PER_CLASS, 0)
         network.settle(latent.cpu(), None if labels is None else labels.cpu())
         return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
-    def _inputs(self, num_per_class: int, purpose: str, step: int) -> tuple[Tensor, Tensor | None]:
-        """Return latents and labels, class after class, from a public stream."""
-        config = self._config
-        labels = torch.arange(config.records.num_groups).repeat_interleave(num_per_class)
-        latent = config.latent.draw(len(labels), public_stream(config.seed, purpose, step)).to(self._device)
-        return latent, labels.to(self._device) if config.records.num_classes else None
-
     def state_dict(self) -> dict[str, Any]:
         """Return network, average, optimiser and number of updates, the tensors in use."""
-        return {
-            "num_done": self.num_done,
-            "network": self._network.state_dict(),
-            "average": self._average,
-            "optimiser": self._optimiser.state_dict(),
-        }
+        return {"num_done": self.num_done} | super().state_dict()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a copy of a state that `state_dict` returned."""
         self.num_done = state["num_done"]
-        self._network.load_state_dict(state["network"])
-        self._average = {name: tensor.to(self._device, copy=True) for name, tensor in state["average"].items()}
-        self._optimiser.load_state_dict(state["optimiser"])
+        super().restore(state)

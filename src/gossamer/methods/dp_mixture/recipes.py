@@ -8,7 +8,7 @@ from dataclasses import replace
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.methods.dp_mixture.components import ComponentCovariances
-from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining, calibrate, plan
+from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining, plan
 from gossamer.methods.method import RecordsExpected
 from gossamer.methods.recipe import Recipe
 from gossamer.methods.working import Working
@@ -159,7 +159,6 @@ def _for_series(spec: SeriesSpec, num_records: int) -> Recipe[DPMixtureConfig]:
 WORKING = Working(
     config=DPMixtureConfig,
     plan=plan,
-    calibrate=calibrate,
     start=DPMixtureTraining,
     recipes=RECIPES,
     for_own=recipe_for,

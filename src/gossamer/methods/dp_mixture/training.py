@@ -30,20 +30,13 @@ from gossamer.methods.dp_mixture.components import (
     semi_definite,
     with_idle_moved,
 )
-from gossamer.methods.method import (
-    AbstractStepReport,
-    AbstractTraining,
-    Progress,
-    RecordsExpected,
-    RunContext,
-)
+from gossamer.methods.method import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.choices import AnyMixtureGeneratorConfig
 from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.latents import NormalLatent
-from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
@@ -163,11 +156,6 @@ def plan(config: DPMixtureConfig, slots: PublicSlots) -> OneShotPlan:
     )
 
 
-def calibrate(config: DPMixtureConfig, slots: PublicSlots, budget: PrivacyBudget) -> DPMixtureConfig:
-    """Return the same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Mixture:
     """Knowledge after some releases: a function of them and of public things, so free to use for anything.
@@ -197,12 +185,11 @@ class Mixture:
         for group in range(num_classes if num_components > 1 else 0):
             rows = (groups == group).nonzero()[:, 0]
             used = self.shares[group].nonzero()[:, 0]
-            component[rows] = used[_distances(places[rows], self.centres[group, used]).argmin(dim=1)]
+            # Privacy: a matrix product would round by the number of rows, which other records decide.
+            exactly = "donot_use_mm_for_euclid_dist"
+            distances = torch.cdist(places[rows], self.centres[group, used], compute_mode=exactly)
+            component[rows] = used[distances.argmin(dim=1)]
         return groups * num_components + component
-
-    def flat_centres(self) -> Tensor:
-        """Return the centres of all components, (classes x components, d)."""
-        return self.centres.flatten(end_dim=1)
 
 
 class MixtureFit:
@@ -221,11 +208,8 @@ class MixtureFit:
     def start(self) -> Mixture:
         """Return the knowledge before the first release: none."""
         config, nothing = self._config, functools.partial(torch.zeros, dtype=torch.float64)
-        features, kept = (
-            config.generator.num_features(config.records.shape),
-            config.generator.num_kept(config.records.shape),
-        )
-        classes, components = config.records.num_groups, config.generator.num_components
+        shape, classes, components = config.records.shape, config.records.num_groups, config.generator.num_components
+        features, kept = config.generator.num_features(shape), config.generator.num_kept(shape)
         return Mixture(
             counts=nothing(classes),
             means=nothing(classes, features),
@@ -245,7 +229,7 @@ class MixtureFit:
         # Privacy: in an ordinary product other records may change the rounding of a place, and so its nearest centre.
         places = matmul_of_rows(features, known.directions.T)
         component = known.nearest(places, groups)
-        from_centre = places - known.flat_centres()[component]
+        from_centre = places - known.centres.flatten(end_dim=1)[component]
         is_last = step == self._plan.num_steps - 1
         return Slots(
             vectors=from_centre, groups=self._config.covariances.group(groups, component) if is_last else component
@@ -457,12 +441,6 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             weights={name: tensor.to(torch.float32) for name, tensor in weights.items()},
             statement=statement,
         )
-
-
-def _distances(places: Tensor, centres: Tensor) -> Tensor:
-    """Compute distances (batch, components), each by itself."""
-    # Privacy: the rounding of a matrix product follows the number of rows, which other records decide.
-    return torch.cdist(places, centres, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _factor(matrices: Tensor) -> Tensor:

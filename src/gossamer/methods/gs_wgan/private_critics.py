@@ -47,13 +47,7 @@ class PrivateCritics:
             float32 always.
     """
 
-    def __init__(
-        self,
-        config: GSWGANConfig,
-        records: RecordSet,
-        unit: Unit,
-        context: RunContext,
-    ) -> None:
+    def __init__(self, config: GSWGANConfig, records: RecordSet, unit: Unit, context: RunContext) -> None:
         self._config = config
         self._records = records
         self._unit = unit

@@ -10,7 +10,7 @@ from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.gs_wgan.augmentation import NoAugmentation, SmallMotions
 from gossamer.methods.gs_wgan.cost import estimate
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, calibrate, plan
+from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, plan
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.recipe import Recipe
 from gossamer.methods.working import Working
@@ -255,7 +255,6 @@ def _stage_starts(config: GSWGANConfig, plan: AbstractPlan) -> tuple[int, ...]:
 WORKING = Working(
     config=GSWGANConfig,
     plan=plan,
-    calibrate=calibrate,
     start=GSWGANTraining,
     recipes=RECIPES,
     for_own=recipe_for,

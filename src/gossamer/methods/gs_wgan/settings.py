@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
@@ -15,7 +15,6 @@ from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.latents import Latent, NormalLatent
 from gossamer.nn.views import View, WholeImage
-from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 
 
@@ -134,8 +133,3 @@ def plan(config: GSWGANConfig, slots: PublicSlots) -> OneOfManyPlan:
         clip_norm=config.clip_norm,
         noise_multiplier=config.noise_multiplier,
     )
-
-
-def calibrate(config: GSWGANConfig, slots: PublicSlots, budget: PrivacyBudget) -> GSWGANConfig:
-    """Return the same settings with the smallest noise multiplier that keeps within the budget."""
-    return replace(config, noise_multiplier=plan(config, slots).calibrated(budget).noise_multiplier)

@@ -14,18 +14,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.data.records import RecordSet
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, WarmStartReport
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
-from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, calibrate, plan
+from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
 from gossamer.methods.method import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.statement import PrivacyStatement
 
-__all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "calibrate", "plan"]
+__all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "plan"]
 
 _WARM_START_POOLS = 8
 
@@ -72,7 +72,8 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
         slots = context.slots_of(records)
         sample_size = max(math.prod(stage.view.shape(records.spec.shape)) for stage in config.stages)
         super().__init__(plan(config, slots), noise, context, sample_size)
-        _check_critics(config, records.spec)
+        for stage in config.stages:  # at once what the last stage would refuse
+            stage.critic.build(stage.view.shape(records.spec.shape), records.spec.num_classes, torch.Generator())
         self._critics = PrivateCritics(config, records, slots.unit, context)
         self._public = PublicGenerator(config, records.spec, context.device, context.precision)
         if context.state is not None:
@@ -127,23 +128,10 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
         return self._public.pool(view, first, times=_WARM_START_POOLS)
 
     def state_dict(self) -> dict:
-        """Return everything needed to go on, but the key of the noise. Private: it holds critics.
-
-        The tensors are those in use: save or copy them before the next step.
-        """
-        return {
-            "step": self.step,
-            "critics": self._critics.state_dict(),
-            "generator": self._public.state_dict(),
-        }
+        """Return everything needed to go on, but the key of the noise. Private: it holds critics."""
+        return {"step": self.step, "critics": self._critics.state_dict(), "generator": self._public.state_dict()}
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the moving average of the generator's weights."""
         weights = self._public.released_weights()
         return TrainedGenerator(recipe=self._public.recipe, weights=weights, statement=statement)
-
-
-def _check_critics(config: GSWGANConfig, spec: AbstractSpec) -> None:
-    """Refuse at once the data that a later stage would refuse."""
-    for stage in config.stages:
-        stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())

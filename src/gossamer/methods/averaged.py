@@ -1,0 +1,104 @@
+"""A generator in training: Adam on a cosine schedule, and the moving average of weights that is released."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from gossamer.mechanisms.streams import public_stream
+from gossamer.methods.trained import GeneratorRecipe
+from gossamer.nn.ensemble import Adam
+
+_STATISTICS: Final = ("running_mean", "running_var", "num_batches_tracked")
+"""Tensors of batch norm. They follow from the weights that are released, and are not averaged."""
+
+
+class AveragedGenerator:
+    """A generator in training, its optimiser, and the moving average of its weights, which is what is released.
+
+    Guarantee: built from public settings and a public stream, and changed by its user's updates alone.
+
+    Args:
+        recipe: network and latent.
+        adam: of the optimiser.
+        seed: public; the initial weights follow from it.
+        device: where to compute.
+    """
+
+    def __init__(self, recipe: GeneratorRecipe, adam: Adam, seed: int, device: torch.device) -> None:
+        self.recipe, self._adam, self._seed, self._device = recipe, adam, seed, device
+        self.network = recipe.build(public_stream(seed, "generator weights")).to(device)
+        self.optimiser = optimiser_of(adam, self.network)
+        self.average = {name: tensor.clone() for name, tensor in self._averaged().items()}
+
+    def _averaged(self) -> dict[str, Tensor]:
+        state = self.network.state_dict()
+        return {name: tensor for name, tensor in state.items() if name.rpartition(".")[2] not in _STATISTICS}
+
+    def inputs_in_turn(self, purpose: str, num: int, step: int) -> tuple[Tensor, Tensor | None]:
+        """Draw latents, with all classes in turn from a place that moves on with the step. Public.
+
+        Returns:
+            (num, latent dim), and int64 (num,) or None for a generator without classes.
+        """
+        return self._inputs(purpose, (step + torch.arange(num)) % self._num_groups, step)
+
+    def inputs_by_class(self, purpose: str, num_per_class: int, step: int) -> tuple[Tensor, Tensor | None]:
+        """Draw latents as `inputs_in_turn` does, class after class, so many of each."""
+        return self._inputs(purpose, torch.arange(self._num_groups).repeat_interleave(num_per_class), step)
+
+    @property
+    def _num_groups(self) -> int:
+        return max(self.recipe.spec.num_classes, 1)
+
+    def _inputs(self, purpose: str, labels: Tensor, step: int) -> tuple[Tensor, Tensor | None]:
+        latent = self.recipe.latent.draw(len(labels), public_stream(self._seed, purpose, step)).to(self._device)
+        return latent, labels.to(self._device) if self.recipe.spec.num_classes else None
+
+    def update(self, angle: float, final: float) -> None:
+        """Update the weights by their gradients, at the learning rate of `cosine_decay`."""
+        self.optimiser.param_groups[0]["lr"] = self._adam.learning_rate * cosine_decay(angle, final)
+        self.optimiser.step()
+
+    def move_average(self, decay: float, num_updates: int) -> None:
+        """Let the average follow the weights: their plain mean at first, until ``decay`` is longer."""
+        weight = min(decay, 1 - 1 / num_updates)
+        for name, tensor in self._averaged().items():
+            self.average[name].lerp_(tensor, 1 - weight)
+
+    def released_weights(self) -> dict[str, Tensor]:
+        """Return a copy of the moving average, on the CPU."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.average.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return network, average and optimiser, the tensors in use."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a copy of what `state_dict` returned."""
+        self.network.load_state_dict(state["network"])
+        self.average = {name: tensor.to(self._device, copy=True) for name, tensor in state["average"].items()}
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def optimiser_of(adam: Adam, network: nn.Module) -> torch.optim.Adam:
+    """Return an optimiser of all parameters of a network."""
+    return torch.optim.Adam(
+        network.parameters(), lr=adam.learning_rate, betas=(adam.beta1, adam.beta2), eps=adam.stabiliser
+    )
+
+
+def cosine_decay(angle: float, final: float) -> float:
+    """Return the fraction of the learning rate at an angle from 0, at the beginning, to pi, at the end.
+
+    >>> cosine_decay(0.0, 0.1), cosine_decay(math.pi, 0.1)
+    (1.0, 0.1)
+    """
+    return final + (1 - final) * 0.5 * (1 + math.cos(angle))
