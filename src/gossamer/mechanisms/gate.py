@@ -3,22 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from gossamer.errors import PrivacyError
-
-
-class PaysForSteps(Protocol):
-    """A plan, as far as a gate needs it."""
-
-    @property
-    def num_steps(self) -> int:
-        """Private steps that the plan pays for."""
-        ...
-
-    def end_step(self, next_step: int, lost_steps: tuple[int, ...] = ()) -> int:
-        """Compute the end step of a run that has done some steps and lost others."""
-        ...
+from gossamer.mechanisms.plan import AbstractPlan
 
 
 class StepGate:
@@ -41,7 +28,7 @@ class StepGate:
 
     def __init__(
         self,
-        plan: PaysForSteps,
+        plan: AbstractPlan,
         *,
         next_step: int = 0,
         lost_steps: tuple[int, ...] = (),
