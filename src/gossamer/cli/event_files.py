@@ -23,7 +23,7 @@ _SERIES_SIZE = (48, 160)
 class EventFiles(AbstractWatcher):
     """A writer of event files. Those of a run that was resumed go on at its checkpoint.
 
-    Guarantee: none. Losses come from real records; the files lie in `private/` and no statement covers them.
+    Guarantee: none. Losses come from real records. The files lie in `private/`, and no statement covers them.
 
     Args:
         folder: to write into, made with the first report.

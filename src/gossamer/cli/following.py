@@ -47,11 +47,11 @@ class _Terminal(AbstractListener):
         self._run, self._watching = run, watching
 
     def note(self, line: str) -> None:
-        """Say it on standard error."""
+        """Say a line on standard error."""
         say(line)
 
     def hear(self, training: AbstractTraining, report: Any) -> None:
-        """Show it."""
+        """Show a report."""
         self._watch.show(training, report)
 
     @contextlib.contextmanager

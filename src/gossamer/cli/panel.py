@@ -103,7 +103,7 @@ class Panel(AbstractWatcher):
         self._live.stop()
 
     def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
-        """Take in a report; the picture follows by itself."""
+        """Take in a report. The picture follows by itself."""
         part, now = training.progress(report), time.monotonic()
         if self._part is None or part.part != self._part.part:
             if self._part is not None:

@@ -35,8 +35,8 @@ KNOWN: Final = {
         0.0975655,
     ),
 }
-"""Events with their epsilon at a delta of 1e-5: of the first by its closed form (Balle, Wang 2018), of the second as it
-was computed where Gossamer is made."""
+"""Events with their epsilon at a delta of 1e-5. The first epsilon follows from a closed form (Balle, Wang 2018). The
+second was computed where Gossamer is made."""
 
 
 def account_for_known_events() -> str:

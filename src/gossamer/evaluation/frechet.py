@@ -125,8 +125,8 @@ def extrapolated_frechet_distance(
     distance, averaged over the parts, is regressed on p, and the value is the line's intercept at p = 0. Chong and
     Forsyth shrink the synthetic set alone. Both are shrunk here, because a finite real set adds a bias of its own.
 
-    Args: as of `frechet_distance`. The seed draws the parts, too, and `permit_few_samples` allows fewer than four times
-    as many samples as features, where the bias is no longer b/n.
+    Args: as of `frechet_distance`. The seed draws the parts, too. With `permit_few_samples` there may be fewer than
+    four times as many samples as features, where the bias is no longer b/n.
 
     Returns:
         The score ``frechet_distance_extrapolated`` with a normal bootstrap interval. Where the two sets hardly differ

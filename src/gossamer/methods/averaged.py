@@ -17,14 +17,14 @@ _STATISTICS: Final = ("running_mean", "running_var", "num_batches_tracked")
 
 
 class AveragedGenerator:
-    """A generator in training, its optimiser, and the moving average of its weights, which is what is released.
+    """A generator in training, its optimiser, and the moving average of its weights, which is released.
 
     Guarantee: built from public settings and a public stream, and changed by its user's updates alone.
 
     Args:
         recipe: network and latent.
         adam: of the optimiser.
-        seed: public; the initial weights follow from it.
+        seed: public. The initial weights follow from it.
         device: where to compute.
     """
 
@@ -82,7 +82,7 @@ class AveragedGenerator:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a copy of what `state_dict` returned."""
+        """Take up a copy of a state that `state_dict` returned."""
         self.network.load_state_dict(state["network"])
         self.average = {name: tensor.to(self._device, copy=True) for name, tensor in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])

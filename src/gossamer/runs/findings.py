@@ -43,7 +43,7 @@ class Finding:
 
 
 holds = functools.partial(Finding, Verdict.HOLDS)
-"""A check that came out well, by where and what."""
+"""A check that came out well, by its place and its finding."""
 broken = functools.partial(Finding, Verdict.BROKEN)
 """A check that failed."""
 unreadable = functools.partial(Finding, Verdict.UNREADABLE)

@@ -36,7 +36,7 @@ class CurvePicture:
 
 
 def interval_bar(line: ScoreLine) -> dict[str, float | None]:
-    """Draw a score that is a share on the way from 0 to 1, in a box of 100 by 12: its place, interval and reference."""
+    """Draw a score that is a share from 0 to 1, in a box of 100 by 12: its place, interval and reference."""
     score = line.score
     low, at, high = (100.0 * share for share in (score.low, score.value, score.high))
     return {"low": low, "at": at, "high": high, "real": None if line.real is None else 100.0 * line.real.value}
