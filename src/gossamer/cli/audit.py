@@ -53,7 +53,7 @@ class AuditMechanism:
     """Lower bounds on epsilon, and on mu of Gaussian privacy, of a run's mechanism at the run's own settings.
 
     The doors between records and generator are played with the worst neighbours, with fresh noise. No record is read.
-    Written into the run's private/audit. Exit code 3 where a bound exceeds the claim.
+    Written into the run's private/audit. Exit code 3 if a bound exceeds the claim.
 
     Example: gossamer audit mechanism runs/mnist
 
@@ -80,7 +80,7 @@ class AuditTraining:
 
     Trains anew, as often as there must be secret bits, on random records: the run's own are not read. The adversary
     sees every sanitized gradient and knows all but coins, noise and bits. For recipes that train in seconds. Written
-    into the run's private/audit. Exit code 3 where the bound exceeds the claim.
+    into the run's private/audit. Exit code 3 if the bound exceeds the claim.
 
     Example: gossamer audit training runs/small
 
@@ -101,7 +101,7 @@ class AuditTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditMembership:
-    """Measure how well two attacks by a released generator tell the run's training records from those it never saw.
+    """Measure how well two attacks by the released generator tell a run's training records from records it never saw.
 
     Passing proves nothing. Private records are read. The findings are written into the run's private/audit.
 

@@ -32,7 +32,7 @@ class TrainEncoder:
 
     Args:
         data: the real data: digits, mnist, fashion-mnist, or your own
-        test_data: your own test images, where --data has none. Without them a tenth of --data is held out
+        test_data: your own test images, if --data has none. Without them a tenth of --data is held out
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         seed: of weights and batches, and of the images that are held out

@@ -44,7 +44,7 @@ _HEAD_BYTES = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One HTML page about a release: the guarantee, an attacker's possible gain, harms not covered, samples, digests.
+    """One HTML page about a release: the guarantee, an attacker's possible gain, things not covered, samples, digests.
 
     It is made from the release alone and may be handed over with it. With --with-private it is another page, of
     scores, audits and ledger, which stays with the data.
@@ -52,8 +52,8 @@ class Report:
     Example: gossamer report runs/mnist
 
     Args:
-        runs: run folders, or releases alone. Several make one page that adds their epsilons up, and counts the steps
-            that copies of one run share once
+        runs: run folders, or releases alone. Several make one page that adds their epsilons up, and counts once
+            the steps that copies of one run share
         out: file to write. Default: RUN/report.html, with --with-private RUN/private/report-PRIVATE.html
         title: heading of the page. Default: the name of the run's folder
         with_private: add all that was computed on real data. The page and its file then say PRIVATE

@@ -39,7 +39,7 @@ class ScoringChoice:
 
     Args:
         data: the real data: digits, mnist, fashion-mnist, or your own together with --test-data
-        test_data: your own test images, where --data has none
+        test_data: your own test images, if --data has none
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         series: how series are read, as in training
