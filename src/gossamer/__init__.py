@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         load,
         load_series,
     )
-    from gossamer.methods.method import Progress
+    from gossamer.methods.training import Progress
     from gossamer.privacy.dealing import UnitKey
     from gossamer.privacy.statement import PrivacyStatement
 
@@ -63,7 +63,7 @@ _HOMES = {
     "DPMixture": "gossamer.estimators",
     "GSWGAN": "gossamer.estimators",
     "PrivacyStatement": "gossamer.privacy.statement",
-    "Progress": "gossamer.methods.method",
+    "Progress": "gossamer.methods.training",
     "RecordData": "gossamer.data.records",
     "RecordSet": "gossamer.data.records",
     "ReleasedGenerator": "gossamer.estimators",

@@ -18,7 +18,7 @@ from gossamer.cli.watching import Glimpse, Plain
 from gossamer.data.catalogue import load_records
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.encoder import EncoderSettings
-from gossamer.methods.method import AbstractTraining
+from gossamer.methods.training import AbstractTraining
 from gossamer.scoring import encoder
 
 TINY = (*tiny_of("gs-wgan").words, "--device", "cpu")

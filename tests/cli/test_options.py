@@ -14,7 +14,7 @@ from gossamer.cli.arguments import Names, Numbers, read_arguments, read_known_ar
 from gossamer.cli.options import Mark, Setting, described, value_of
 from gossamer.errors import InputError, PrivacyError
 from gossamer.methods.catalogue import METHODS
-from gossamer.methods.offered import Method
+from gossamer.methods.method import Method
 
 C = TypeVar("C")
 

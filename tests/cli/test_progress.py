@@ -8,7 +8,7 @@ from typing import Any
 
 from gossamer.cli import progress
 from gossamer.cli.progress import Bars, Lines
-from gossamer.methods.method import Progress
+from gossamer.methods.training import Progress
 
 REPORTS = [
     *(Progress(part="critics of stage 1", num_done=done, num_all=20) for done in (10, 20)),

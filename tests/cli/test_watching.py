@@ -30,7 +30,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.gs_wgan.private_critics import WarmStartReport
 from gossamer.methods.gs_wgan.training import GSWGANConfig, StepReport
-from gossamer.methods.method import Progress
+from gossamer.methods.training import Progress
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.statement import shown_epsilon

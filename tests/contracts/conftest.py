@@ -23,8 +23,8 @@ from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.methods.dp_cgan.training import PublicNetworks
 from gossamer.methods.gs_wgan.critics import Shards
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics
-from gossamer.methods.method import AbstractStepReport, AbstractTraining
 from gossamer.methods.trained import TrainedGenerator
+from gossamer.methods.training import AbstractStepReport, AbstractTraining
 from gossamer.nn.ensemble import Ensemble
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.keystream import Keystream

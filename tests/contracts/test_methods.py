@@ -33,8 +33,8 @@ from gossamer.methods.catalogue import METHODS, find_method, method_of
 from gossamer.methods.dp_cgan.training import DPCGANConfig, PublicNetworks
 from gossamer.methods.gs_wgan.training import Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, RunContext
-from gossamer.methods.offered import Method
+from gossamer.methods.method import Method
+from gossamer.methods.training import AbstractStepReport, AbstractTraining, RunContext
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.critic import ConvCriticConfig
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig

@@ -35,9 +35,9 @@ from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.gs_wgan.training import GSWGANTraining
-from gossamer.methods.method import AbstractTraining, RunContext
-from gossamer.methods.offered import Method
+from gossamer.methods.method import Method
 from gossamer.methods.protected import identities_of
+from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.privacy import Adjacency, Unit
 from gossamer.privacy.accounting import EpsilonBound, epsilon_by_pld
 from gossamer.privacy.dealing import Dealt, Identities, UnitKey

@@ -23,8 +23,8 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
-from gossamer.methods.method import AbstractTraining, RunContext
-from gossamer.methods.offered import Method
+from gossamer.methods.method import Method
+from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.privacy.dealing import UnitKey
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 

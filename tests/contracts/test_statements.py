@@ -41,7 +41,8 @@ def common(statement: PrivacyStatement, plan: AbstractPlan, *, is_early: bool) -
     says = (plan.first_steps(1) if is_early else plan)._description
     not_covered = tuple(one for one in statement.not_covered if one not in says.secret_draws)
     covered = tuple(
-        one.replace(says.after(plan.num_steps), "PART").replace(says.released, "RELEASED") for one in statement.covered
+        one.replace(says.part.format(plan.num_steps), "PART").replace(says.released, "RELEASED")
+        for one in statement.covered
     )
     return (
         covered,

@@ -21,7 +21,7 @@ from gossamer.driving.run import Run
 from gossamer.errors import InputError, PrivacyError
 from gossamer.estimators import GSWGAN, AbstractEstimator, DPMixture, as_images, load_series
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.method import Progress
+from gossamer.methods.training import Progress
 from gossamer.privacy.dealing import UnitKey
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import read_ledger

@@ -15,9 +15,9 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.dp_mixture import DP_MIXTURE
-from gossamer.methods.method import RunContext
-from gossamer.methods.offered import Method
+from gossamer.methods.method import Method
 from gossamer.methods.trained import GeneratorRecipe
+from gossamer.methods.training import RunContext
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.slots import PublicSlots
 from gossamer.runs.config_io import from_json_tree, to_json_tree

@@ -24,7 +24,6 @@ from gossamer.methods import protected
 from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining
 from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
-from gossamer.methods.method import RecordsExpected, RunContext
 from gossamer.methods.protected import (
     Bundle,
     check_fits,
@@ -34,6 +33,7 @@ from gossamer.methods.protected import (
     record_marks,
     units_of,
 )
+from gossamer.methods.training import RecordsExpected, RunContext
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig, Upright
 from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig

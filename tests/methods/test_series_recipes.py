@@ -15,9 +15,9 @@ from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig
-from gossamer.methods.method import RunContext
-from gossamer.methods.offered import Method
+from gossamer.methods.method import Method
 from gossamer.methods.trained import GeneratorRecipe
+from gossamer.methods.training import RunContext
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 
 RECORDS = 90

@@ -295,7 +295,7 @@ def _tell_reference(run: Path, result: Path) -> int:
     from gossamer.driving.job import TrainingJob
     from gossamer.mechanisms.noise import DeterministicNoise
     from gossamer.methods.catalogue import method_of
-    from gossamer.methods.method import RunContext
+    from gossamer.methods.training import RunContext
     from gossamer.runs.folder import RunFolder
     from gossamer.runs.key_file import read_key
 

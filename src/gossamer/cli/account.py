@@ -1,4 +1,4 @@
-"""`gossamer account`: epsilon from settings, or noise from a budget; touches no data."""
+"""`gossamer account`: epsilon from settings, or noise from a budget, without any data."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _account(asked: AbstractAccount) -> dict[str, Any]:
 
 
 def _steps_allowed(asked: AbstractAccount) -> list[list[int]]:
-    """A row for each noise multiplier, with a number of steps for each epsilon; 0 where not one step is within it."""
+    """Return a row for each noise multiplier, with a number of steps for each epsilon. 0: not one step is within it."""
     budgets = [PrivacyBudget(epsilon=epsilon, delta=asked.delta) for epsilon in asked.epsilon]
     of_noise = (functools.partial(_event_of_steps, asked, noise) for noise in asked.noise_multiplier)
     return [[num_steps_for_budget(of_steps, budget) for budget in budgets] for of_steps in of_noise]
@@ -147,7 +147,7 @@ def _show(found: dict[str, Any]) -> None:
 
 
 def _shown(name: str, accountant: str, figure: float) -> str:
-    """A computed figure; what a statement would claim is never rounded to the side that promises more."""
+    """Write a computed figure. A claim of a statement is never rounded to the side that promises more."""
     match name, accountant:
         case _ if not math.isfinite(figure):
             return f"{figure}"

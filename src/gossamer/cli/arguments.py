@@ -22,7 +22,7 @@ Typed = dict[tuple[str, ...], list[str]]
 
 
 def read_arguments(kind: type[T], words: Sequence[str], *, program: str, **start: object) -> T:
-    """Fill a dataclass from the command line; its docstring is the help text.
+    """Fill a dataclass from the command line. Its docstring is the help text.
 
     Args:
         kind: dataclass.
@@ -41,7 +41,7 @@ def read_arguments(kind: type[T], words: Sequence[str], *, program: str, **start
 
 
 def read_known_arguments(kind: type[T], words: Sequence[str], *, program: str) -> T:
-    """Fill a dataclass with those arguments that it knows, and leave the others for later.
+    """Fill a dataclass with the arguments that it knows, and leave the others for later.
 
     Raises:
         InputError: a known argument does not fit.

@@ -1,4 +1,4 @@
-"""`gossamer audit`: what an adversary finds out about a run's mechanism, its training, and its members."""
+"""`gossamer audit`: the knowledge that an adversary gains of a run's mechanism, its training, and its members."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ KINDS = {
 class AuditMechanism:
     """Lower bounds on epsilon, and on mu of Gaussian privacy, of a run's mechanism at the run's own settings.
 
-    The doors between records and generator are played with the worst neighbours, with fresh noise; no record is read.
-    Written into the run's private/audit. Exit code 3 where a bound exceeds the claim.
+    The doors between records and generator are played with the worst neighbours, with fresh noise. No record is read.
+    Written into the run's private/audit. Exit code 3 if a bound exceeds the claim.
 
     Example: gossamer audit mechanism runs/mnist
 
     Args:
         run: run folder
         num_games: games against the noise of one answer
-        num_bits: secret bits in the composition of all draws; more of them take longer and show more
+        num_bits: secret bits in the composition of all draws. More of them take longer and show more
         confidence: of each bound
-        seed: of the secret bits; noise and coins have none
+        seed: of the secret bits. Noise and coins have none
         json: print JSON
     """
 
@@ -80,15 +80,15 @@ class AuditTraining:
 
     Trains anew, as often as there must be secret bits, on random records: the run's own are not read. The adversary
     sees every sanitized gradient and knows all but coins, noise and bits. For recipes that train in seconds. Written
-    into the run's private/audit. Exit code 3 where the bound exceeds the claim.
+    into the run's private/audit. Exit code 3 if the bound exceeds the claim.
 
     Example: gossamer audit training runs/small
 
     Args:
         run: run folder of gs-wgan or dp-cgan
-        num_bits: secret bits; trainings are repeated until there are so many
+        num_bits: secret bits. Trainings are repeated until there are so many
         confidence: of the bound
-        seed: of the secret bits; noise and coins have none
+        seed: of the secret bits. Noise and coins have none
         json: print JSON
     """
 
@@ -101,15 +101,15 @@ class AuditTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditMembership:
-    """How well two attacks tell a run's training records from records that it never saw, by its released generator.
+    """Measure how well two attacks by the released generator tell a run's training records from records it never saw.
 
-    Passing proves nothing. Reads private records; written into the run's private/audit.
+    Passing proves nothing. Private records are read. The findings are written into the run's private/audit.
 
     Example: gossamer audit membership runs/mnist
 
     Args:
         run: run folder with a release
-        held_out: records of the same law that no training saw; default: the test records of the run's data
+        held_out: records of the same law that no training saw. Default: the test records of the run's data
         num_samples: synthetic records to attack with
         num_records: members, and as many others, to score at most
         confidence: of the intervals

@@ -19,7 +19,7 @@ _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Draw finite values as bars of eight heights, the last at the right; means if there are more than columns.
+    """Draw finite values as bars of eight heights, the last at the right. More values than columns become means.
 
     >>> sparkline([0, 1, 2, 3], 4)
     '▁▃▆█'
@@ -35,7 +35,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def half_blocks(image: NDArray[np.floating]) -> list[Text]:
-    """Draw two pixels a character, one above the other, in colours of 24 bits; rich takes the nearest that there are.
+    """Draw two pixels a character, one above the other, in colours of 24 bits. Rich takes the nearest that there are.
 
     Args:
         image: (channels, height, width) in [0, 1], one channel or three. An odd last row stands on black.

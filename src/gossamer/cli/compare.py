@@ -31,8 +31,8 @@ class Compare:
     Args:
         targets: as for `gossamer evaluate`, two or more
         checkpoints: for runs that saved generators on their way, each of them
-        out: folder for evaluation.json, scores.csv and pictures; private, as every evaluation
-        choice: against what, and which scores
+        out: folder for evaluation.json, scores.csv and pictures, private as every evaluation
+        choice: the real images to compare with, and the scores
     """
 
     targets: Annotated[tuple[Path, ...], Mark.POSITIONAL]

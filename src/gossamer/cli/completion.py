@@ -22,7 +22,7 @@ SHELLS: Final = {
     "zsh": "gossamer completion zsh > ~/.gossamer.zsh && echo 'source ~/.gossamer.zsh' >> ~/.zshrc",
     "fish": "gossamer completion fish > ~/.config/fish/completions/gossamer.fish",
 }
-"""Each with the line that installs its script for good; a new terminal then knows it."""
+"""Shells, each with the line that installs its script for good. A new terminal then knows it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Call:
 
     Attributes:
         words: ``("train", "gs-wgan")``.
-        options: those that have a name.
+        options: all that have a name.
     """
 
     words: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""`gossamer data`: what is there, and what of it will be public."""
+"""`gossamer data`: the data at hand, and the part of it that will be public."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _TIME_BASE = ("low", "high", "sample_rate", "channel_names")
 
 @dataclass(frozen=True, kw_only=True)
 class DescribeData:
-    """Read a data set as a training would, and say what it holds and what will be public.
+    """Read a data set as a training would, and describe its contents and the part that will be public.
 
     Example: gossamer data describe scans.npz --num-classes 3
 
     Args:
         source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
-        data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
+        data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
-        series: how series are read; without --split, recordings are described whole
+        series: how series are read. Without --split, recordings are described whole
         json: print JSON
     """
 

@@ -30,7 +30,7 @@ class Demo:
 
     Args:
         series: made-up heartbeats in place of digits
-        out: run folder, runs/demo or runs/demo-series; a demo that is there already is replaced
+        out: run folder, runs/demo or runs/demo-series. A demo that is there already is replaced
         epsilon: privacy budget
     """
 

@@ -38,8 +38,8 @@ _AGAIN: Final = "install again by `make install`, and tell us if it stays"
 class Doctor:
     """Look at everything that is needed: versions, device, data, cache, disk, memory, terminal, a self test.
 
-    Exit code 0, also where something is missing that only some commands need; 4 where there is a problem. Each line
-    says the way out. Nothing is changed and nothing is sent anywhere.
+    Exit code 0, also if something is missing that only some commands need. Exit code 4 if there is a problem. Each
+    line says the way out. Nothing is changed and nothing is sent anywhere.
 
     Example: gossamer doctor
 

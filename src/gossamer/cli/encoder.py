@@ -1,4 +1,4 @@
-"""`gossamer encoder`: the classifier of real images in whose features synthetic ones are scored."""
+"""`gossamer encoder`: the classifier of real images, by the features of which synthetic ones are scored."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ ACTIONS: Final = {"train": "train it on real images, and keep it in the private 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainEncoder:
-    """Train the classifier whose features and class probabilities the scores are made of, and keep it for them.
+    """Train the classifier that gives the scores their features and class probabilities, and keep it for them.
 
     Example: gossamer encoder train --data mnist
 
     Args:
-        data: the real data: digits, mnist, fashion-mnist; or your own
-        test_data: your own test images, where --data has none; without them a tenth of --data is held out
-        data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
+        data: the real data: digits, mnist, fashion-mnist, or your own
+        test_data: your own test images, if --data has none. Without them a tenth of --data is held out
+        data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         seed: of weights and batches, and of the images that are held out
         json: print JSON

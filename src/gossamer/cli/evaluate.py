@@ -21,9 +21,9 @@ from gossamer.scoring.write_up import check_place, write_up
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """How good synthetic images are, beside real ones, and how sure that is.
+    """Score synthetic images beside real ones, and say how sure each score is.
 
-    A run's evaluation is written into its private/evaluation; that of anything else where --out says, or nowhere.
+    A run's evaluation is written into its private/evaluation. That of anything else goes where --out says, or nowhere.
     All scores see real data: no guarantee covers them, and choosing a checkpoint or a setting by them is tuning.
 
     Example: gossamer evaluate runs/mnist --data mnist --quick
@@ -32,7 +32,7 @@ class Evaluate:
         target: run folder, generator.safetensors, NPZ (x and y, or data_x and data_y), or folder of PNGs
         checkpoints: every generator that the run saved on its way, and curves of the scores over epsilon
         out: folder for evaluation.json, scores.csv and pictures
-        choice: against what, and which scores
+        choice: the real images to compare with, and the scores
     """
 
     target: Annotated[Path, Mark.POSITIONAL]
@@ -71,7 +71,7 @@ def _place(asked: Evaluate, target: Target) -> Path | None:
 
 
 def as_json(scored: Sequence[Scored]) -> dict[str, Any]:
-    """Return the record of the last target; of several, theirs under ``checkpoints``."""
+    """Return the record of the last target. Records of several stand under ``checkpoints``."""
     if not scored:
         raise InputError("nothing was scored")
     trees = [one.evaluation.to_json() for one in scored]

@@ -11,7 +11,7 @@ from gossamer.cli.block_pictures import outline
 from gossamer.cli.watching import AbstractWatcher, Glimpse, figures_of
 from gossamer.data.images import ImageSpec
 from gossamer.extras import from_extra
-from gossamer.methods.method import AbstractTraining
+from gossamer.methods.training import AbstractTraining
 from gossamer.reports.grid import sample_grid
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _SERIES_SIZE = (48, 160)
 class EventFiles(AbstractWatcher):
     """A writer of event files. Those of a run that was resumed go on at its checkpoint.
 
-    Guarantee: none. Losses come from real records; the files lie in `private/` and no statement covers them.
+    Guarantee: none. Losses come from real records. The files lie in `private/`, and no statement covers them.
 
     Args:
         folder: to write into, made with the first report.

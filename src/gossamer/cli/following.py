@@ -18,7 +18,7 @@ from gossamer.cli.watching import AbstractWatcher, Plain, Watch, Watching, can_s
 from gossamer.driving.driver import Ending, drive
 from gossamer.driving.listener import AbstractListener
 from gossamer.driving.run import Run
-from gossamer.methods.method import AbstractTraining
+from gossamer.methods.training import AbstractTraining
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.statement import PrivacyStatement, round_up, shown_epsilon
 from gossamer.runs.folder import RunFolder
@@ -47,11 +47,11 @@ class _Terminal(AbstractListener):
         self._run, self._watching = run, watching
 
     def note(self, line: str) -> None:
-        """Say it on standard error."""
+        """Say a line on standard error."""
         say(line)
 
     def hear(self, training: AbstractTraining, report: Any) -> None:
-        """Show it."""
+        """Show a report."""
         self._watch.show(training, report)
 
     @contextlib.contextmanager

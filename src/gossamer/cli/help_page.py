@@ -22,7 +22,7 @@ class HelpAsked(SystemExit):
 
     Args:
         text: the answer.
-        options: those that the command takes.
+        options: all that the command takes.
         choices: words of which one must come next.
     """
 
@@ -117,7 +117,7 @@ def _lines(option: Setting, width: int) -> Iterator[str]:
 
 
 def _default(option: Setting) -> str:
-    """Write the default in brackets; one that says nothing is left out."""
+    """Write the default in brackets. One that says nothing is left out."""
     if option.value is MISSING:
         return "(required)"
     if option.value is None or option.value is False or option.value in ("", ()):

@@ -1,4 +1,4 @@
-"""`gossamer ledger`: what a run has paid for, and what was lost of it."""
+"""`gossamer ledger`: the steps that a run has paid for, and the part of them that was lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gossamer.runs.folder import RunFolder
 
 @dataclass(frozen=True, kw_only=True)
 class ShowLedger:
-    """What a run has paid for: steps planned, charged, lost in crashes and left, and the epsilon that they cost.
+    """Show the account of a run: steps planned, charged, lost in crashes and left, and the epsilon that they cost.
 
     Example: gossamer ledger runs/mnist
 

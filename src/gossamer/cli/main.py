@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb.
 
     Args:
-        arguments: without the program's name; those of the process by default.
+        arguments: without the program's name. Default: those of the process.
 
     Returns:
         Exit code: 0 done, 2 bad input, 3 refused for privacy, 4 lack of a resource, 130 interrupted.

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal
 
 
 class Mark(enum.Enum):
-    """A place on the command line for a field that is no option of its own name; stands in `Annotated`."""
+    """A place on the command line for a field that is no option of its own name. It stands in `Annotated`."""
 
     POSITIONAL = enum.auto()
     TAKEN_OVER = enum.auto()
@@ -26,10 +26,10 @@ class Value:
     """A kind of value that can be typed.
 
     Attributes:
-        metavar: name of a value in the help; empty for a switch, which takes none.
-        read: from a word; raises ValueError with a sentence for a person.
+        metavar: name of a value in the help, empty for a switch, which takes none.
+        read: from a word. It raises ValueError with a sentence for a person.
         words: all that may be typed, if they are few.
-        is_list: several values, between commas, spaces or both; paths between spaces alone.
+        is_list: several values, between commas, spaces or both. Paths stand between spaces alone.
     """
 
     metavar: str
@@ -54,7 +54,7 @@ class Setting:
         value: the value if nothing is typed, `dataclasses.MISSING` if something must be. Of the outermost dataclass
             a mapping, of values that fields have in place of their defaults.
         path: names of fields that lead to it, and numbers.
-        name: as an option without its hyphens, ``generator.radius``; empty for a setting without a name.
+        name: as an option without its hyphens, ``generator.radius``, or empty for a setting without a name.
         text: its purpose.
     """
 
@@ -66,7 +66,7 @@ class Setting:
 
     @property
     def flag(self) -> str:
-        """The word that begins an option; empty for an argument without a name."""
+        """The word that begins an option, empty for an argument without a name."""
         return f"--{self.name}" if self.name else ""
 
     @property
@@ -125,7 +125,7 @@ class Setting:
             yield from [member] if member.is_option else member.options()
 
     def filled(self, given: Mapping[tuple[str, ...], object]) -> Any:
-        """Build the value with those that were given, each by its path.
+        """Build the value with the settings that were given, each by its path.
 
         Raises:
             ValueError: a constructor refuses them.
@@ -159,7 +159,7 @@ def value_of(hint: Any) -> Value:
     """Find the kind of value that a type takes on the command line.
 
     Raises:
-        TypeError: it can not be typed; a mistake of ours.
+        TypeError: it can not be typed, by a mistake of ours.
     """
     members = tuple(member for member in typing.get_args(hint) if member is not types.NoneType)
     if typing.get_origin(hint) is Literal:
@@ -209,5 +209,5 @@ def _holds_dataclass(hint: Any) -> bool:
 
 
 def _plain(text: str) -> str:
-    """One line, with names quoted as in a terminal and not as in a docstring."""
+    """Return one line, with names quoted as in a terminal and not as in a docstring."""
     return " ".join(text.split()).replace("``", "`")

@@ -9,15 +9,15 @@ import sys
 from typing import Any, TextIO
 
 _GONE = (errno.EPIPE, errno.EIO)
-"""What a pipe says whose reader has left, and a terminal that was closed."""
+"""Errors of a pipe after its reader has left, and of a terminal that was closed."""
 
 
 def outlive_readers() -> None:
-    """Go on when nobody reads any more what is said: ``gossamer train ... | head`` trains to its end.
+    """Go on when nobody reads the output any more: ``gossamer train ... | head`` trains to its end.
 
-    On standard output a full disk is still an error, once, since what is printed there may be what was asked for. What
-    is said on standard error goes along with a work and must not end it, whatever becomes of it. An output that was
-    closed from the start is opened to nowhere, so that no file of a run takes its number and gets what is said.
+    On standard output a full disk is still an error, once, since the text there may be the one that was asked for.
+    Text on standard error goes along with a work and must not end it, even if it is lost. An output that was closed
+    from the start is opened to nowhere. Otherwise a file of a run could take its number and get the text.
     """
     for number in range(3):
         try:
@@ -37,7 +37,7 @@ def say(line: str) -> None:
 
 
 class _Output(io.FileIO):
-    """A descriptor that swallows what nobody reads, and says once that it cannot be written for another reason."""
+    """A descriptor that swallows text without a reader, and says once that it cannot be written for another reason."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "w", closefd=False)
@@ -54,7 +54,7 @@ class _Output(io.FileIO):
 
 
 class _Aside(_Output):
-    """A descriptor that swallows whatever cannot be said."""
+    """A descriptor that swallows all that cannot be said."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor)

@@ -18,7 +18,7 @@ from rich.text import Text
 from gossamer.cli.block_pictures import beside, braille, half_blocks, outline, shrunk, sparkline
 from gossamer.cli.watching import AbstractWatcher, Glimpse, figures_of
 from gossamer.data.images import ImageSpec
-from gossamer.methods.method import AbstractTraining, Progress
+from gossamer.methods.training import AbstractTraining, Progress
 from gossamer.privacy.statement import shown_epsilon
 
 REFRESHES_PER_SECOND: Final = 1.0
@@ -103,7 +103,7 @@ class Panel(AbstractWatcher):
         self._live.stop()
 
     def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
-        """Take in a report; the picture follows by itself."""
+        """Take in a report. The picture follows by itself."""
         part, now = training.progress(report), time.monotonic()
         if self._part is None or part.part != self._part.part:
             if self._part is not None:

@@ -44,7 +44,7 @@ _HEAD_BYTES = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One HTML page about a release: the guarantee, what an attacker can gain, what is not covered, samples, digests.
+    """One HTML page about a release: the guarantee, an attacker's possible gain, things not covered, samples, digests.
 
     It is made from the release alone and may be handed over with it. With --with-private it is another page, of
     scores, audits and ledger, which stays with the data.
@@ -52,11 +52,11 @@ class Report:
     Example: gossamer report runs/mnist
 
     Args:
-        runs: run folders, or releases alone; several make one page that adds their epsilons up, and counts once what
-            copies of one run share
-        out: file to write; default: RUN/report.html, with --with-private RUN/private/report-PRIVATE.html
-        title: heading of the page; default: the name of the run's folder
-        with_private: add what was computed on real data; the page and its file then say PRIVATE
+        runs: run folders, or releases alone. Several make one page that adds their epsilons up, and counts once
+            the steps that copies of one run share
+        out: file to write. Default: RUN/report.html, with --with-private RUN/private/report-PRIVATE.html
+        title: heading of the page. Default: the name of the run's folder
+        with_private: add all that was computed on real data. The page and its file then say PRIVATE
         data: with --with-private: show real records of this data beside synthetic ones (read as the run read its own)
         data_dir: where published data sets lie
     """
@@ -71,12 +71,12 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A release, and the run around it where one was named.
+    """A release, and the run around it if one was named.
 
     Attributes:
         name: as the report calls it.
         release: folder with the generator.
-        run: what was named, where it is a run's folder and not a release alone.
+        run: the named folder if it is a run's. None for a release alone.
     """
 
     name: str
@@ -122,7 +122,7 @@ def _tell_branches(released: Sequence[ReleasedRun], joint: Mapping[str, JointPri
 
 
 def find_release(path: Path) -> Target:
-    """The release at a path, by its folder alone or by the run around it.
+    """Find the release at a path, by its folder alone or by the run around it.
 
     Raises:
         InputError: nothing there, or a run that has not ended.
@@ -138,7 +138,7 @@ def find_release(path: Path) -> Target:
 
 
 def read_release(target: Target) -> ReleasedRun:
-    """What a release says, checked first as `gossamer verify` checks a release alone.
+    """Read the contents of a release, checked first as `gossamer verify` checks a release alone.
 
     Guarantee:
         Nothing but the release's own folder is read.
@@ -159,7 +159,7 @@ def read_release(target: Target) -> ReleasedRun:
 
 
 def _without_manifest(finding: Finding, release: Path) -> Finding:
-    """A release from before there were manifests can be reported on, and the page says what was not there."""
+    """Let a release from before there were manifests be reported on. The page then names the missing files."""
     is_earlier = not (release / MANIFEST).exists() and finding.where in (MANIFEST, CARD)
     if is_earlier and finding.verdict is Verdict.UNREADABLE:
         return unchecked(finding.where, "this release was written before releases had one")
@@ -217,10 +217,10 @@ def _is_report(path: Path) -> bool:
 
 
 def _run_of(target: Target) -> RunFolder:
-    """The run around a release.
+    """Return the run around a release.
 
     Raises:
-        InputError: a release alone, or a run whose private side is gone.
+        InputError: a release alone, or a run without its private side.
     """
     if target.run is None or not target.run.private.is_dir():
         raise InputError(
@@ -231,7 +231,7 @@ def _run_of(target: Target) -> RunFolder:
 
 
 def _kept(asked: Report, released: ReleasedRun, folder: RunFolder) -> KeptRun:
-    """What can be read of the private side; what cannot is said in its place."""
+    """Read as much of the private side as possible. A sentence stands in the place of a part that cannot be read."""
     lacks: list[str] = []
     found = _attempt(lambda: read_evaluations(folder), lacks)
     audits = _attempt(lambda: read_audits(folder, released.trade_off), lacks)
@@ -262,7 +262,7 @@ def _attempt(read: Callable[[], T], lacks: list[str]) -> T | None:
 
 
 def _real(asked: Report, data: str, folder: RunFolder, spec: Spec) -> tuple[Exhibit, ...]:
-    """Real records for the classes that are shown: held-out ones where there are any."""
+    """Return real records for the classes that are shown, held-out ones if there are any."""
     job = TrainingJob.read(folder)
     data_dir = job.data_dir if asked.data_dir is None else str(asked.data_dir)
     found = dataclasses.replace(job, data=data, data_dir=data_dir).load(read_key(folder)).data

@@ -25,10 +25,10 @@ class Resume:
 
     Args:
         run: run folder
-        only_copy: go on in a folder that was copied, moved to another file system or restored, and declare that no
-            other copy of it goes on; every later statement says so
+        only_copy: go on in a folder that was copied, moved to another file system or restored. You declare that no
+            other copy of it goes on. Every later statement says so
         plain: a line now and then in place of the live panel
-        tensorboard: write event files into private/tensorboard; a run begun so goes on so by itself
+        tensorboard: write event files into private/tensorboard. A run begun so goes on so by itself
     """
 
     run: Annotated[Path, Mark.POSITIONAL]

@@ -25,10 +25,10 @@ class Sample:
     Args:
         source: run folder, the folder of a generator saved on the way, or a generator.safetensors
         num_samples: how many
-        out: X.npz (keys x and y), X.png (a picture of the first of them); for images a folder (PNGs, a sub-folder a
-            class), for series X.csv, X.parquet (a row a series) or X.wfdb (a folder)
-        labels: classes to draw in turn, by number or by name; default: all classes in turn
-        evenness: draw classes between the released shares (0) and all alike (1), for methods that release shares;
+        out: X.npz (keys x and y), X.png (a picture of the first of them). For images also a folder (PNGs, a sub-folder
+            a class), for series X.csv, X.parquet (a row a series) or X.wfdb (a folder)
+        labels: classes to draw in turn, by number or by name. Default: all classes in turn
+        evenness: draw classes between the released shares (0) and all alike (1), for methods that release shares.
             0.5 suits training a classifier on data with rare classes
         seed: the same seed gives the same samples
     """
@@ -61,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _numbers_of(labels: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Classes by their numbers; a word that is both a number and a name is a number."""
+    """Return classes by their numbers. A word that is both a number and a name is a number."""
     known = {name: number for number, name in enumerate(names)} | {str(number): number for number in range(len(names))}
     unknown = [label for label in labels if label not in known]
     if unknown:

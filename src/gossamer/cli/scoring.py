@@ -38,20 +38,20 @@ class ScoringChoice:
     """Against which real images, how many times, and which scores.
 
     Args:
-        data: the real data: digits, mnist, fashion-mnist; or your own together with --test-data
-        test_data: your own test images, where --data has none
-        data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
+        data: the real data: digits, mnist, fashion-mnist, or your own together with --test-data
+        test_data: your own test images, if --data has none
+        data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         series: how series are read, as in training
-        key_of: run whose held-out records are tested on; default: the first target that is a run
+        key_of: run that held out the records to test on. Default: the first target that is a run
         num_samples: synthetic images, and real ones that classifiers learn from beside them, at most
-        num_seeds: repetitions, each with new synthetic images and classifiers; default: 3, with --quick 1
-        seed: the first of them; the same command gives the same figures
-        quick: feature scores, a CNN and an MLP alone; says what it leaves out
+        num_seeds: repetitions, each with new synthetic images and classifiers. Default: 3, with --quick 1
+        seed: the first of them. The same command gives the same figures
+        quick: feature scores, a CNN and an MLP alone. All that is left out is named
         allow_few_samples: Frechet distance also of fewer images than features, where it means little
         inception_weights: weights file of torch-fidelity's Inception network, for the usual FID
-        num_workers: classifiers at a time; default: one a core
-        evenness: draw a generator's classes between its released shares (0) and all alike (1); default: in turn
+        num_workers: classifiers at a time. Default: one a core
+        evenness: draw a generator's classes between its released shares (0) and all alike (1). Default: in turn
         json: print JSON
     """
 
@@ -79,7 +79,7 @@ class ScoringChoice:
         return tuple(range(self.seed, self.seed + number))
 
     def finder(self, real: AbstractSpec) -> TargetFinder:
-        """Return what finds targets to score against real records."""
+        """Return the finder of targets to score against real records."""
         return TargetFinder(real=real, load=load_generator, columns=self.series.columns(), evenness=self.evenness)
 
     def check(self) -> None:
@@ -111,8 +111,8 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
         targets: paths of the targets.
 
     Raises:
-        InputError: an option that asks for nothing; no test images, no labels, or test images of another shape or of
-            other classes; another key or other records than those that the run began with.
+        InputError: an option asks for nothing. Test images or labels are missing, or test images are of another shape
+            or of other classes. The run began with another key or with other records.
     """
     choice.check()
     need("evaluate", "scoring")
@@ -150,7 +150,7 @@ def _held_out_by(choice: ScoringChoice, targets: Sequence[Path]) -> RunFolder | 
 
 
 def _unit_of(run: RunFolder, choice: ScoringChoice) -> Unit:
-    """Return the unit that the run protects, for the usual split; say so if the run learnt from another division."""
+    """Return the unit that the run protects, for the usual split. Say so if the run learnt from another division."""
     job = TrainingJob.read(run)
     unit = Unit(job.unit)
     if job.series.reading(job.data, unit=unit).split != choice.series.reading(choice.data, unit=unit).split:
@@ -167,7 +167,7 @@ def _is_data_of(run: RunFolder, choice: ScoringChoice) -> bool:
 
 
 def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRecords) -> list[Scored]:
-    """Score all targets, and say how far that is. What is in the cache is not computed again.
+    """Score all targets, and say how far that is. Scores in the cache are not computed again.
 
     Raises:
         InputError: records that cannot be scored.

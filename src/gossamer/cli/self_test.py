@@ -18,7 +18,7 @@ from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.methods.cost import random_records
 from gossamer.methods.dp_mixture import DP_MIXTURE
-from gossamer.methods.method import RunContext
+from gossamer.methods.training import RunContext
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
@@ -35,8 +35,8 @@ KNOWN: Final = {
         0.0975655,
     ),
 }
-"""Events with their epsilon at a delta of 1e-5: of the first by its closed form (Balle, Wang 2018), of the second as it
-was computed where Gossamer is made."""
+"""Events with their epsilon at a delta of 1e-5. The first epsilon follows from a closed form (Balle, Wang 2018). The
+second was computed where Gossamer is made."""
 
 
 def account_for_known_events() -> str:

@@ -54,7 +54,7 @@ def show_evaluation(one: Scored) -> None:
 
 
 def show_checkpoints(scored: Sequence[Scored]) -> None:
-    """Show a row for each saved generator: epsilon, step, headline scores; as many tables as the width asks for."""
+    """Show a row for each saved generator: epsilon, step, headline scores. Use as many tables as the width needs."""
     names = [name for name in headline() if all(name in one.evaluation.scores for one in scored)]
     console = Console()
     per_table = max(1, (console.width - _NAME_WIDTH // 2) // _CELL_WIDTH)
@@ -70,7 +70,7 @@ def show_checkpoints(scored: Sequence[Scored]) -> None:
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """Show targets side by side; a star where one is best and no other's interval reaches it."""
+    """Show targets side by side, with a star where one is best and no other's interval reaches it."""
     console = Console()
     per_table = max(1, (console.width - _NAME_WIDTH) // _CELL_WIDTH)
     for start in range(0, len(comparison.targets), per_table):

@@ -30,8 +30,8 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.catalogue import METHODS, find_method
-from gossamer.methods.method import AbstractTraining, RunContext
-from gossamer.methods.offered import Method
+from gossamer.methods.method import Method
+from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.nn.devices import DeviceName, PrecisionName, find_device, find_precision
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.budget import PrivacyBudget, chosen_delta
@@ -55,18 +55,18 @@ TUNING_NOTE = (
 
 @dataclass(frozen=True, kw_only=True)
 class DataChoice:
-    """Which records to learn from.
+    """The records to learn from.
 
     Args:
         data: a name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
-        data_dir: folder of published sets; default: the environment variable GOSSAMER_DATA
+        data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         unit: whom to protect: one record, or one person with all records of that person
-        num_people: public number of people with --unit person, at most; default: the published one, or as many as the
-            data names, and then only a replacement is covered
-        num_records: public number of records, at most; default: the published one, or as many as there are, and then
-            only a replacement is covered
-        recipe: settings to start from: a name, or the config.json of a run, edited or not; default: by --data
+        num_people: public number of people with --unit person, at most. Default: the published one. Without one, as
+            many as the data names, and then only a replacement is covered
+        num_records: public number of records, at most. Default: the published one. Without one, as many as there are,
+            and then only a replacement is covered
+        recipe: settings to start from: a name, or the config.json of a run, edited or not. Default: by --data
         series: how series are read
     """
 
@@ -84,27 +84,27 @@ class DataChoice:
 class Train(Generic[C]):
     """Learn a generator within a privacy budget, and write the run folder.
 
-    The noise follows from --epsilon; every other setting comes from the recipe and can be changed below. Ctrl-C
-    stops in good order; `gossamer resume OUT` goes on.
+    The noise follows from --epsilon. Every other setting comes from the recipe and can be changed below. Ctrl-C
+    stops in good order, and `gossamer resume OUT` goes on.
 
     Example: gossamer train METHOD --data mnist --epsilon 10 --out runs/mnist
 
     Example: gossamer train METHOD --data scans.npz --num-classes 3 --epsilon 10 --dry-run
 
     Args:
-        choice: which records to learn from
-        out: run folder to make; not needed with --dry-run
+        choice: the records to learn from
+        out: run folder to make, not needed with --dry-run
         key_of: an earlier run on the same records: hold out the same ones, so that scores of both can be compared
-        epsilon: privacy budget; 10 unless --noise-multiplier is given
-        delta: of the guarantee; default: the power of ten at or below 1/(10 N)
+        epsilon: privacy budget, 10 unless --noise-multiplier is given
+        delta: of the guarantee. Default: the power of ten at or below 1/(10 N)
         device: auto takes a GPU when there is one
-        precision: bf16 for training critics and generator of gs-wgan; critics answer in fp32 always
-        num_tuning_runs: earlier runs on the same records, to declare in the statement; their epsilon adds to this one
+        precision: bf16 for training critics and generator of gs-wgan. Critics answer in fp32 always
+        num_tuning_runs: earlier runs on the same records, to declare in the statement. Their epsilon adds to this one
         save_at_epsilon: also release the generator as it is after the last step within each epsilon: 1,2,5,10
         save_at_step: also release the generator as it is after these steps: 500,1000
         plain: a line now and then in place of the live panel
         tensorboard: write losses, epsilon and samples as event files into private/tensorboard of the run
-        dry_run: say what it would cost in privacy, time and memory, and stop
+        dry_run: say the cost in privacy, time and memory, and stop
         method: settings of the method
     """
 
@@ -140,7 +140,7 @@ def run(arguments: Sequence[str]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """Where a run is, or an earlier one, of which the key is taken.
+    """The place of a run, or of an earlier one of which the key is taken.
 
     Args:
         out: run folder to make

@@ -1,4 +1,4 @@
-"""`gossamer verify`: whether a run, or a release alone, is what its statement says."""
+"""`gossamer verify`: a run, or a release alone, compared with its statement."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from gossamer.runs.findings import Finding, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Verify:
-    """Whether a run is what its statement says: epsilon, ledger, checkpoints, digests, text, audits.
+    """Compare a run with its statement: epsilon, ledger, checkpoints, digests, text, audits.
 
-    Exit code 0 and a list of what was checked; 3 where a guarantee does not hold; 2 where a file cannot be read.
+    Exit code 0 and a list of all checks. Exit code 3 if a guarantee does not hold, 2 if a file cannot be read.
 
     Example: gossamer verify runs/mnist
 
@@ -51,7 +51,7 @@ def _worst(findings: Iterable[Finding]) -> Verdict:
 
 
 def _conclude(path: Path, findings: Sequence[Finding], *, quiet: bool) -> int:
-    """Exit code 0, or the error that stands for the worst.
+    """Return exit code 0, or raise the error that stands for the worst.
 
     Raises:
         PrivacyError: something claimed does not hold.

@@ -17,7 +17,7 @@ from rich.console import Console
 from gossamer.cli.progress import AbstractProgress
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import GossamerError
-from gossamer.methods.method import AbstractStepReport, AbstractTraining
+from gossamer.methods.training import AbstractStepReport, AbstractTraining
 
 NUM_GLIMPSED = 10
 SECONDS_BETWEEN_GLIMPSES = 10.0
@@ -41,7 +41,7 @@ class Watching:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Glimpse:
-    """The release of a training if it ended now; nothing but the released side of it.
+    """The release of a training if it ended now, and nothing but the released side of it.
 
     Attributes:
         step: steps paid for.
@@ -59,8 +59,8 @@ class Glimpse:
 class Glimpses:
     """A source of glimpses: at most every ten seconds, and for at most 1.5 % of the processor's time.
 
-    Guarantee: it asks for a release that is priced at that step, as a generator saved on the way is, and
-    changes nothing in the training: latents come from a stream of their own.
+    Guarantee: it asks for a release that is priced at that step, as a generator saved on the way is. It changes
+    nothing in the training: latents come from a stream of their own.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Glimpses:
         self._due, self._due_on_processor = time.monotonic() + FIRST_GLIMPSE_AFTER, 0.0
 
     def take(self, training: AbstractTraining, report: Any) -> Glimpse | None:
-        """Take one if it is time for one, and there is something to be seen."""
+        """Take a glimpse if it is time for one and there is something to be seen."""
         is_step = isinstance(report, AbstractStepReport)
         begin = time.thread_time()
         is_due = time.monotonic() >= self._due and begin >= self._due_on_processor

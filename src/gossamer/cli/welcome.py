@@ -96,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def next_steps(runs: Sequence[RunHere]) -> list[tuple[str, str]]:
-    """List next steps, each with a command that may be pasted; the first run of each state is taken up."""
+    """List next steps, each with a command that may be pasted. The first run of each state is taken up."""
     firsts = [next((one for one in runs if one.state is state), None) for state in State]
     steps = [step for one in firsts if one is not None for step in one.next_steps]
     if not runs:

@@ -19,7 +19,7 @@ from gossamer.methods.catalogue import method_of
 from gossamer.methods.cost import random_records
 from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig
-from gossamer.methods.method import AbstractTraining, RunContext
+from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.privacy.slots import PublicSlots
 
 MOST_CANARIES = 1000

@@ -18,7 +18,7 @@ from gossamer.driving.run import Run
 from gossamer.driving.training_plot import plot_if_possible
 from gossamer.errors import PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, RunContext
+from gossamer.methods.training import AbstractStepReport, AbstractTraining, RunContext
 from gossamer.nn.devices import find_device, find_precision
 from gossamer.nn.ensemble import Tensors
 from gossamer.runs.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors

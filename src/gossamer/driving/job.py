@@ -17,8 +17,8 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.catalogue import method_of, settings_types
-from gossamer.methods.method import AbstractTraining, RunContext
-from gossamer.methods.offered import Method
+from gossamer.methods.method import Method
+from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.nn.devices import DeviceName, PrecisionName
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.dealing import UnitKey

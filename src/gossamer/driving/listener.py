@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gossamer.methods.method import AbstractTraining
+from gossamer.methods.training import AbstractTraining
 
 
 class AbstractListener(abc.ABC):

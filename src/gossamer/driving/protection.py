@@ -42,7 +42,7 @@ def check_unit(unit: str, num_people: int | None, num_records: int | None) -> No
     if unit not in ("record", "person"):
         raise InputError(f"unit must be record or person, not {unit!r}")
     if num_people is not None and unit == "record":
-        raise InputError("num_people goes with unit person: give both, or neither")
+        raise InputError("num_people goes with unit person (--unit person): give both, or neither")
     if num_records is not None and unit == "person":
         raise InputError("num_records goes with unit record: give both, or neither")
 

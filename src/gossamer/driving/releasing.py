@@ -11,8 +11,8 @@ from gossamer.driving.run import Run
 from gossamer.errors import PrivacyError
 from gossamer.extras import MissingExtra
 from gossamer.mechanisms.plan import AbstractPlan
-from gossamer.methods.method import AbstractTraining
 from gossamer.methods.trained import TrainedGenerator
+from gossamer.methods.training import AbstractTraining
 from gossamer.privacy.accounting import epsilon_by_pld
 from gossamer.privacy.restated import event_of, is_same_event
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon

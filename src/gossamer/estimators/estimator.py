@@ -25,9 +25,9 @@ from gossamer.errors import InputError
 from gossamer.estimators.records import Array, Source, read_source, whole
 from gossamer.estimators.released import ReleasedGenerator
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.methods.method import AbstractTraining, Progress, RunContext
-from gossamer.methods.offered import Method
+from gossamer.methods.method import Method
 from gossamer.methods.trained import TrainedGenerator
+from gossamer.methods.training import AbstractTraining, Progress, RunContext
 from gossamer.nn.devices import DeviceName, find_device
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.budget import PrivacyBudget, chosen_delta

@@ -57,10 +57,6 @@ class PlanDescription:
     part: str
     clip_norm: float | None = None
 
-    def after(self, num_planned_steps: int) -> str:
-        """Describe the part of a planned run that an early generator is of."""
-        return self.part.format(num_planned_steps)
-
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedClaim:
@@ -300,7 +296,7 @@ class AbstractPlan(abc.ABC):
             whole = "the generator in release/generator.safetensors, and anything that is computed from it alone"
             return whole, samples
         return (
-            f"the generator in generator.safetensors beside this statement, {says.after(num_planned_steps)}, and "
+            f"the generator in generator.safetensors beside this statement, {says.part.format(num_planned_steps)}, and "
             "anything that is computed from it alone",
             "together with other generators of the run: what all of them cost is what the statement of the latest of "
             f"them says; their epsilons do not add up, because each is computed from the {says.released} that the "

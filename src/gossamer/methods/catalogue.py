@@ -9,7 +9,7 @@ from gossamer.methods.dp_cgan import DP_CGAN
 from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.dp_mixture import DP_MIXTURE
 from gossamer.methods.gs_wgan import GS_WGAN
-from gossamer.methods.offered import Method, Named
+from gossamer.methods.method import Method, Named
 
 METHODS: tuple[Method[Any], ...] = (
     GS_WGAN,

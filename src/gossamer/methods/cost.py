@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from gossamer.data.records import AbstractSpec, RecordSet
-from gossamer.methods.method import AbstractTraining
+from gossamer.methods.training import AbstractTraining
 
 _PATIENCE_S = 10.0
 _LONG_S = 2 * 86_400.0

@@ -1,310 +1,177 @@
-"""The parts of every method: a plan that prices it, a calibration, and a training that the caller drives."""
+"""A method as it is offered: its names, its account and its recipes in one object. Its work waits to be asked for."""
 
 from __future__ import annotations
 
-import abc
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import torch
-from torch import Tensor
-
-from gossamer.data.records import MAX_VALUES, AbstractSpec, RecordSet
 from gossamer.errors import InputError
-from gossamer.mechanisms.gate import StepGate
-from gossamer.mechanisms.noise import AbstractNoise
-from gossamer.mechanisms.plan import AbstractPlan
-from gossamer.mechanisms.prospect import Prospect
-from gossamer.methods.protected import check_fits
-from gossamer.methods.trained import TrainedGenerator
-from gossamer.privacy.adjacency import Unit
-from gossamer.privacy.budget import PrivacyBudget
-from gossamer.privacy.claim import ClaimTerms, own_version, today
-from gossamer.privacy.dealing import UnitKey
-from gossamer.privacy.slots import CountSource, PublicSlots
-from gossamer.privacy.statement import PrivacyStatement
+from gossamer.mechanisms.account import AbstractAccount
 
-P = TypeVar("P", bound=AbstractPlan)
+if TYPE_CHECKING:  # seconds, which a list of the methods and an account do without
+    import torch
+
+    from gossamer.data.records import AbstractSpec, RecordSet
+    from gossamer.mechanisms.noise import AbstractNoise
+    from gossamer.mechanisms.plan import AbstractPlan
+    from gossamer.methods.cost import Cost
+    from gossamer.methods.training import AbstractTraining, Progress, RunContext
+    from gossamer.methods.working import Working
+    from gossamer.privacy.budget import PrivacyBudget
+    from gossamer.privacy.slots import PublicSlots
+
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordsExpected:
-    """Shape and classes of the records that settings are for, if released sums depend on them. Public.
+class Recipe(Generic[C]):
+    """Settings with a name.
 
     Attributes:
-        shape: of one record, channels first: (channels, height, width) or (channels, length).
-        num_classes: 0 for records without labels.
+        name: as typed after --recipe.
+        summary: one line.
+        config: settings, without a noise multiplier: the multiplier follows from the budget.
+        shape: of the records that the recipe is for, if a data set comes in several layouts. None for any.
     """
 
-    shape: tuple[int, ...] = (1, 28, 28)
-    num_classes: int = 10
+    name: str
+    summary: str
+    config: C
+    shape: tuple[int, ...] | None = None
 
-    def __post_init__(self) -> None:
-        if len(self.shape) not in (2, 3) or min(self.shape) < 1 or math.prod(self.shape) > MAX_VALUES:
-            raise InputError(f"shape must be (channels, height, width) or (channels, length), got {self.shape}")
-        if self.num_classes < 0:
-            raise InputError(f"num_classes must be at least 0, got {self.num_classes}")
+    def suits(self, data: str, shape: tuple[int, ...] | None) -> bool:
+        """Tell if the recipe is for a published data set, and for records of a shape if one is given."""
+        is_named = self.name == data or self.name.startswith(f"{data}-")
+        return is_named and (shape is None or self.shape in (None, shape))
 
-    @classmethod
-    def of(cls, spec: AbstractSpec) -> RecordsExpected:
-        """Return shape and classes of a data set."""
-        return cls(shape=spec.shape, num_classes=spec.num_classes)
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """The names of a method, present or retired.
+
+    Attributes:
+        name: as it is typed and written: "gs-wgan".
+        title: as a person says it: "GS-WGAN".
+        paper: authors, title, place and year. None if it was published here alone.
+    """
+
+    name: str
+    title: str
+    paper: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(Named, Generic[C]):
+    """A method under its name. All that is said of it elsewhere follows from here.
+
+    Attributes:
+        summary: one line, for the list of the methods.
+        account: the questions and answers of `gossamer account`.
+        working: imports and returns its work, always the same object.
+        saves_on_the_way: whether there is a generator to release before all private steps are done.
+    """
+
+    summary: str
+    account: type[AbstractAccount]
+    working: Callable[[], Working[C]]
+    saves_on_the_way: bool
+
+    # ---- price and work ---------------------------------------------------------------------------------------------
 
     @property
-    def num_groups(self) -> int:
-        """Number of classes, or 1 for records without labels."""
-        return max(self.num_classes, 1)
+    def config(self) -> type[C]:
+        """The type of its settings."""
+        return self.working().config
 
-    def check(self, spec: AbstractSpec) -> None:
-        """Refuse a data set of another shape or other classes.
+    def plan(self, config: C, slots: PublicSlots) -> AbstractPlan:
+        """Return sampling, noise and price of settings, for a public number of slots: a run is made from it."""
+        return self.working().plan(config, slots)
 
-        Raises:
-            InputError: they differ.
-        """
-        if (self.shape, self.num_classes) != (spec.shape, spec.num_classes):
-            raise InputError(
-                f"the settings are for num_classes {self.num_classes} of shape {self.shape} but the data has "
-                f"{spec.num_classes} of shape {spec.shape}: take the recipe for this data"
-            )
+    def calibrate(self, config: C, slots: PublicSlots, budget: PrivacyBudget) -> C:
+        """Return the settings with the smallest noise multiplier that keeps within the budget."""
+        settings: Any = config
+        return replace(settings, noise_multiplier=self.plan(config, slots).calibrated(budget).noise_multiplier)
 
+    def start(self, config: C, records: RecordSet, noise: AbstractNoise, context: RunContext) -> Any:
+        """Return a training of private records."""
+        return self.working().start(config, records, noise, context)
 
-@dataclass(frozen=True, kw_only=True)
-class AbstractStepReport(abc.ABC):
-    """Report of a private step, or of something that follows from it. A run's metrics keep it as a line.
+    def stops(self, config: C, slots: PublicSlots) -> tuple[int, ...]:
+        """Return the steps that no block of a ledger crosses, because a run can be kept whole there."""
+        return self.working().stops(config, self.plan(config, slots))
 
-    Attributes:
-        step: private steps done before it.
-    """
+    def cost(self, config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> Cost:
+        """Return time and memory of a training, measured on random records of the same shape."""
+        return self.working().cost(config, spec, slots, device)
 
-    step: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """Progress of a part of a training.
-
-    Attributes:
-        part: name of the part, such as "generator".
-        num_done: updates or other units of work done.
-        num_all: number of them in all.
-    """
-
-    part: str
-    num_done: int
-    num_all: int
-
-
-class PieceStore(Protocol):
-    """A store of finished pieces of long work before the first step. It is private, because the work sees records."""
-
-    def load(self, name: str) -> dict[str, Tensor] | None:
-        """Return a piece, or None if it was not finished."""
-        ...
-
-    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
-        """Keep a finished piece."""
-        ...
-
-
-class NoStore:
-    """A store that keeps nothing: every piece is computed when it is asked for."""
-
-    def load(self, name: str) -> dict[str, Tensor] | None:
-        """Return None."""
-        return None
-
-    def save(self, name: str, tensors: dict[str, Tensor]) -> None:
-        """Do nothing."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RunContext:
-    """All that a training needs beside settings, records and noise. A training takes it whole.
-
-    Attributes:
-        delta: of the statement.
-        slots: the public number of units, and the unit of protection. None for as many slots as there are records, a
-            number that is then public.
-        key: deals units to shards, the same for the whole run. Secret.
-        device: to compute on.
-        precision: torch.float32, or torch.bfloat16 if the method allows it.
-        public_notes: sentences on public inputs, for the statement.
-        num_tuning_runs: earlier runs on the same records, declared in the statement.
-        run_id: of the run folder, for the statement. None if there is none.
-        num_only_copies: number of times that a moved or restored run folder was declared the only copy, for the
-            statement.
-        date: day of the statement, UTC.
-        version: of this library, for the statement.
-        state: returned by `state_dict`, to go on from there. None for a run from its beginning.
-        lost_steps: steps that were paid for and lost in a crash, each once for every payment beside that of the steps
-            in `state`. The run ends earlier by as much as they cost.
-        charge: called before every private step, to write the ledger.
-        store: keeps finished pieces of the work before the first step.
-    """
-
-    delta: float
-    slots: PublicSlots | None = None
-    key: UnitKey = field(default_factory=UnitKey.drawn)
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    precision: torch.dtype = torch.float32
-    public_notes: tuple[str, ...] = ()
-    num_tuning_runs: int = 0
-    run_id: str | None = None
-    num_only_copies: int = 0
-    date: str = field(default_factory=today)
-    version: str = field(default_factory=own_version)
-    state: dict[str, Any] | None = None
-    lost_steps: tuple[int, ...] = ()
-    charge: Callable[[int], None] = lambda step: None
-    store: PieceStore = field(default_factory=NoStore)
-
-    def slots_of(self, records: RecordSet) -> PublicSlots:
-        """Return the public number of units of these records.
+    def check_shares_work(self) -> None:
+        """Refuse several processes for a method that has nothing to share out.
 
         Raises:
-            InputError: there are more of them than slots.
+            InputError: always then.
         """
-        if self.slots is None:
-            return PublicSlots(records.num_records, Unit.RECORD, CountSource.READ)
-        check_fits(records, self.slots)
-        return self.slots
+        if self.working().share is None:
+            raise InputError(f"{self.name} works in one process: start it without torchrun")
 
-    def terms(
-        self, method: str, noise: AbstractNoise, sample_size: int, public_inputs: tuple[str, ...] = ()
-    ) -> ClaimTerms:
-        """Return the terms of the claim of a training.
+    def share(self, training: AbstractTraining, rank: int, num_processes: int) -> Iterator[Progress]:
+        """Do one process's part of the work before the first private step.
+
+        Raises:
+            InputError: the method works in one process.
+        """
+        self.check_shares_work()
+        share = self.working().share
+        assert share is not None
+        return (training.progress(report) for report in share(training, rank, num_processes))
+
+    # ---- recipes ----------------------------------------------------------------------------------------------------
+
+    @property
+    def recipes(self) -> tuple[Recipe[C], ...]:
+        """The recipes for published data sets, in the order in which they are tried."""
+        return self.working().recipes
+
+    def find(self, name: str) -> Recipe[C]:
+        """Return the recipe of that name.
+
+        Raises:
+            InputError: there is none.
+        """
+        for recipe in self.recipes:
+            if recipe.name == name:
+                return recipe
+        names = ", ".join(recipe.name for recipe in self.recipes) or "none"
+        raise InputError(f"no recipe {name!r} of {self.name}; the recipes are {names}")
+
+    def named(self, recipe: str | None, data: str, shape: tuple[int, ...] | None) -> Recipe[C] | None:
+        """Return the recipe that was named, or the first for a published data set, or None.
 
         Args:
-            method: its name.
-            noise: secret or not.
-            sample_size: coordinates of the largest vector that a step releases.
-            public_inputs: sentences of the method's own, before those of the data.
-        """
-        return ClaimTerms(
-            delta=self.delta,
-            method=method,
-            is_secure=noise.is_secure,
-            sample_size=sample_size,
-            public_inputs=(*public_inputs, *self.public_notes),
-            num_tuning_runs=self.num_tuning_runs,
-            run_id=self.run_id,
-            num_only_copies=self.num_only_copies,
-            date=self.date,
-            gossamer_version=self.version,
-        )
-
-
-class AbstractTraining(abc.ABC, Generic[P]):
-    """A training that the caller drives: iterate over it, and take the generator at the end.
-
-    The base class holds all that trainings have in common: plan, step gate, lost steps, statement, and the generator
-    with its price. A method adds its own parts, the loop, and `_generator`.
-
-    Guarantee: `trained` and `trained_so_far` have the privacy that their statements say, if records are read through
-    releasers alone that were made from `plan` and `gate`.
-
-    Attributes:
-        name: of the method, as in statements.
-        public_inputs: sentences on public inputs of the method's own.
-        allows_bfloat16: true if bfloat16 is a precision of the method.
-        plan: sampling, noise and price of the whole run.
-        sample_size: coordinates of the largest vector that a step releases or is priced for.
-        step: private steps done.
-        gate: lets each step pass once, in order and charged.
-
-    Args:
-        plan: of the whole run.
-        noise: secret randomness of this process.
-        context: of the run.
-        sample_size: as above.
-
-    Raises:
-        InputError: a precision that the method does not have.
-        PrivacyError: settings without an honest statement. They are refused before anything is spent.
-    """
-
-    name: ClassVar[str]
-    public_inputs: ClassVar[tuple[str, ...]] = ()
-    allows_bfloat16: ClassVar[bool] = False
-
-    def __init__(self, plan: P, noise: AbstractNoise, context: RunContext, sample_size: int) -> None:
-        if context.precision is not torch.float32 and not self.allows_bfloat16:
-            raise InputError(f"{self.name} computes in float32 alone: leave the precision out")
-        self.plan = plan
-        self.sample_size = sample_size
-        self._terms = context.terms(self.name, noise, sample_size, self.public_inputs)
-        self._statement = plan.statement(self._terms)
-        self._lost_steps = context.lost_steps
-        self.step = 0 if context.state is None else int(context.state["step"])
-        self.gate = StepGate(plan, next_step=self.step, lost_steps=context.lost_steps, charge=context.charge)
-
-    @abc.abstractmethod
-    def __iter__(self) -> Iterator[Any]:
-        """Work to the end, a report after each part. The loop may be left and taken up again between two reports."""
-
-    @abc.abstractmethod
-    def progress(self, report: Any) -> Progress:
-        """Tell the progress of the training after one of its reports."""
-
-    @abc.abstractmethod
-    def state_dict(self) -> dict[str, Any]:
-        """Return everything needed to go on, but the key of the noise. Private.
-
-        The tensors are those in use: save or copy them before the next step.
-        """
-
-    @abc.abstractmethod
-    def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
-        """Return the generator as it is now, with a statement."""
-
-    @property
-    def end_step(self) -> int:
-        """Private steps at the end of the run."""
-        return max(self.step, self.gate.end_step)
-
-    @property
-    def is_over(self) -> bool:
-        """True if nothing is left to do. A method that works on after its last private step overrides this."""
-        return self.step >= self.end_step
-
-    @property
-    def num_paid_steps(self) -> int:
-        """Steps of the plan spent so far: those done, and those paid for and lost in crashes."""
-        return self.step + len(self._lost_steps)
-
-    @property
-    def statement(self) -> PrivacyStatement:
-        """Claim of the whole run, priced as planned whatever the step."""
-        return self._statement
-
-    def prospect(self) -> Prospect:
-        """Compare the longest possible signal with the noise: a function of public settings."""
-        budget = PrivacyBudget(epsilon=self._statement.epsilon, delta=self._statement.delta)
-        return self.plan.prospect(budget, self.sample_size)
-
-    def trained(self) -> TrainedGenerator:
-        """Return the generator with its statement, priced as planned whatever the step.
+            recipe: name of the recipe, None if none was named.
+            data: name of a data set, or anything else.
+            shape: of its records, None if it is not known.
 
         Raises:
-            PrivacyError: a one-shot method has not yet released all sums that a generator is made of.
+            InputError: no recipe of that name.
         """
-        return self._generator(self._statement)
+        from gossamer.data.catalogue import is_named
 
-    def trained_so_far(self) -> TrainedGenerator:
-        """Return the generator as it is now, priced for the steps paid for until now.
+        if recipe is not None:
+            return self.find(recipe)
+        return self.find_for(data, shape) if is_named(data) else None
 
-        Guarantee: the generator is computed from the releases of these steps, so it has the privacy that its statement
-        says. The condition is that the steps after which generators are taken were fixed before the training. All
-        generators of one run are computed from the same releases. Together they have the privacy of the latest, and
-        their epsilons do not add up.
+    def find_for(self, data: str, shape: tuple[int, ...] | None = None) -> Recipe[C] | None:
+        """Return the first recipe for a published data set, in the layout with records of this shape, or None."""
+        return next((recipe for recipe in self.recipes if recipe.suits(data, shape)), None)
+
+    def settings_for(self, spec: AbstractSpec, num_slots: int) -> C:
+        """Return settings for a user's own records, from shape and number of slots, which are public.
 
         Raises:
-            InputError: no step was done yet.
-            PrivacyError: as `trained`.
+            InputError: the method has none.
         """
-        if self.step == 0:
-            raise InputError("the generator has not learnt anything yet: take at least one step first")
-        so_far = self.plan.paid_for(self.step, self._lost_steps)
-        return self._generator(so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)))
+        for_own = self.working().for_own
+        if for_own is None:
+            raise InputError(f"{self.name} has no settings for such records: give a config.json by --recipe")
+        return for_own(spec, num_slots).config

@@ -12,8 +12,8 @@ from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.cost import Cost, random_records, time_of_parts
-from gossamer.methods.method import AbstractTraining, RunContext
-from gossamer.methods.recipe import Recipe
+from gossamer.methods.method import Recipe
+from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.privacy.slots import PublicSlots
 
 C = TypeVar("C")

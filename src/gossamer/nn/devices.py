@@ -28,3 +28,8 @@ def find_device(name: DeviceName) -> torch.device:
 def find_precision(name: PrecisionName) -> torch.dtype:
     """Return the precision for training critics and generator. Critics answer in float32 always."""
     return torch.bfloat16 if name == "bf16" else torch.float32
+
+
+def mixed_precision(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    """Autocast to bfloat16 if that is the precision, without a cache, so that one critic never reaches another."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == torch.bfloat16, cache_enabled=False)

@@ -30,7 +30,7 @@ from gossamer.methods.dp_cgan.training import (
     PublicNetworks,
     plan,
 )
-from gossamer.methods.method import RunContext
+from gossamer.methods.training import RunContext
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig

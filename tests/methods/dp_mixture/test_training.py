@@ -25,7 +25,7 @@ from gossamer.methods.dp_mixture.training import (
     Mixture,
     plan,
 )
-from gossamer.methods.method import RecordsExpected, RunContext
+from gossamer.methods.training import RecordsExpected, RunContext
 from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
 from gossamer.privacy import Adjacency, PrivacyBudget, epsilon_by_rdp
 from gossamer.privacy.slots import PublicSlots

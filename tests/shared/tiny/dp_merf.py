@@ -6,7 +6,7 @@ import shlex
 from dataclasses import replace
 
 from gossamer.methods.dp_merf.training import DPMERFConfig
-from gossamer.methods.method import RecordsExpected
+from gossamer.methods.training import RecordsExpected
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
 from tiny import Tiny

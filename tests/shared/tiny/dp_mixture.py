@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gossamer.methods.dp_mixture.components import ComponentCovariances
 from gossamer.methods.dp_mixture.training import DPMixtureConfig
-from gossamer.methods.method import RecordsExpected
+from gossamer.methods.training import RecordsExpected
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig
 from tiny import Tiny

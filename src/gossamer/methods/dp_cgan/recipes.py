@@ -16,7 +16,7 @@ from gossamer.methods.gs_wgan.recipes import FASHION_MNIST_CPU as GS_WGAN_FASHIO
 from gossamer.methods.gs_wgan.recipes import MITDB_CPU as GS_WGAN_MITDB
 from gossamer.methods.gs_wgan.recipes import MNIST_CPU as GS_WGAN_MNIST
 from gossamer.methods.gs_wgan.recipes import SERIES_CPU as GS_WGAN_SERIES
-from gossamer.methods.recipe import Recipe
+from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig

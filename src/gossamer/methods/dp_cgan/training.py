@@ -25,15 +25,15 @@ from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.averaged import AveragedGenerator, cosine_decay, optimiser_of
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.protected import described, units_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
+from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.nn.choices import DiscriminatorConfig, GeneratorConfig
+from gossamer.nn.devices import mixed_precision
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.mlp import MLPGeneratorConfig
 from gossamer.nn.latents import Latent, UniformLatent
-from gossamer.nn.precision import mixed_precision
 from gossamer.nn.spectral_norm import advance
 from gossamer.nn.views import View, WholeImage
 from gossamer.privacy.adjacency import Unit

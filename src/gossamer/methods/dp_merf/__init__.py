@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gossamer.mechanisms.one_shot.account import AccountOneShot
-from gossamer.methods.offered import Method
+from gossamer.methods.method import Method
 
 if TYPE_CHECKING:
     from gossamer.methods.dp_merf.training import DPMERFConfig

@@ -8,8 +8,8 @@ from dataclasses import replace
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining, plan
-from gossamer.methods.method import RecordsExpected
-from gossamer.methods.recipe import Recipe
+from gossamer.methods.method import Recipe
+from gossamer.methods.training import RecordsExpected
 from gossamer.methods.working import Working
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.series.merf import SeriesMERFGeneratorConfig

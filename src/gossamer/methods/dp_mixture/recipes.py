@@ -9,8 +9,8 @@ from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.methods.dp_mixture.components import ComponentCovariances
 from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining, plan
-from gossamer.methods.method import RecordsExpected
-from gossamer.methods.recipe import Recipe
+from gossamer.methods.method import Recipe
+from gossamer.methods.training import RecordsExpected
 from gossamer.methods.working import Working
 from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
 from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig

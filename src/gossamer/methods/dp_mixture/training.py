@@ -30,9 +30,9 @@ from gossamer.methods.dp_mixture.components import (
     semi_definite,
     with_idle_moved,
 )
-from gossamer.methods.method import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
+from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
 from gossamer.nn.choices import AnyMixtureGeneratorConfig
 from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.images.mixture import MixtureGeneratorConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gossamer.mechanisms.one_of_many.account import AccountOneOfMany
-from gossamer.methods.offered import Method
+from gossamer.methods.method import Method
 
 if TYPE_CHECKING:
     from gossamer.methods.gs_wgan.training import GSWGANConfig

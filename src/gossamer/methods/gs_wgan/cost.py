@@ -12,7 +12,7 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.cost import Cost, random_records
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.training import GSWGANTraining, StepReport
-from gossamer.methods.method import RunContext
+from gossamer.methods.training import RunContext
 from gossamer.privacy.slots import PublicSlots
 
 _TIMED_STEPS = 2

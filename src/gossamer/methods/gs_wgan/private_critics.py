@@ -17,10 +17,10 @@ from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.gs_wgan.critics import Shards, answers, train_critics
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.gs_wgan.warm_start import Opponents, WarmStartChunk
-from gossamer.methods.method import RunContext
 from gossamer.methods.protected import described, identities_of, owners_of
+from gossamer.methods.training import RunContext
+from gossamer.nn.devices import mixed_precision
 from gossamer.nn.ensemble import Ensemble, Tensors, concatenate, stack
-from gossamer.nn.precision import mixed_precision
 from gossamer.privacy.adjacency import Unit
 
 

@@ -11,7 +11,7 @@ from gossamer.data.records import AbstractSpec
 from gossamer.methods.averaged import AveragedGenerator
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.trained import GeneratorRecipe
-from gossamer.nn.precision import mixed_precision
+from gossamer.nn.devices import mixed_precision
 from gossamer.nn.spectral_norm import advance
 from gossamer.nn.views import View
 

@@ -12,7 +12,7 @@ from gossamer.methods.gs_wgan.cost import estimate
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, plan
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
-from gossamer.methods.recipe import Recipe
+from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.cosine import CosineGeneratorConfig
