@@ -77,8 +77,6 @@ class Method(Named, Generic[C]):
     working: Callable[[], Working[C]]
     saves_on_the_way: bool
 
-    # ---- price and work ---------------------------------------------------------------------------------------------
-
     @property
     def config(self) -> type[C]:
         """The type of its settings."""
@@ -124,8 +122,6 @@ class Method(Named, Generic[C]):
         share = self.working().share
         assert share is not None
         return (training.progress(report) for report in share(training, rank, num_processes))
-
-    # ---- recipes ----------------------------------------------------------------------------------------------------
 
     @property
     def recipes(self) -> tuple[Recipe[C], ...]:
