@@ -12,8 +12,8 @@ from torch import Tensor
 
 from gossamer.auditing.mechanism import (
     Effort,
-    MakeGradient,
-    MakeSanitizer,
+    MakeOneOfMany,
+    MakePoisson,
     audit_answers,
     audit_draws,
     audit_gradients,
@@ -62,7 +62,7 @@ SUMS = OneShotPlan(
 Noise = Callable[[int], AbstractNoise]
 
 
-def sanitizer(kind: type[OneOfManyPlan] = OneOfManyPlan, noise: Noise = DeterministicNoise) -> MakeSanitizer:
+def sanitizer(kind: type[OneOfManyPlan] = OneOfManyPlan, noise: Noise = DeterministicNoise) -> MakeOneOfMany:
     """Doors for plans of a kind, each with noise of its own."""
     seeds = itertools.count()
     return lambda plan: OneOfManyReleaser(
@@ -70,7 +70,7 @@ def sanitizer(kind: type[OneOfManyPlan] = OneOfManyPlan, noise: Noise = Determin
     )
 
 
-def gradient(kind: type[PoissonPlan] = PoissonPlan, noise: Noise = DeterministicNoise) -> MakeGradient:
+def gradient(kind: type[PoissonPlan] = PoissonPlan, noise: Noise = DeterministicNoise) -> MakePoisson:
     seeds = itertools.count()
 
     def make(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...]) -> PoissonReleaser:

@@ -54,7 +54,7 @@ def toss_canaries(num_canaries: int, rng: np.random.Generator) -> Canaries:
     return Canaries(bits=torch.from_numpy(2 * rng.integers(0, 2, size=num_canaries) - 1))
 
 
-class CanarySanitizer:
+class CanaryOneOfMany:
     r"""A door of one-of-many draws. Critics 0 .. m - 1 are canaries: critic j answers ``bit_j C`` along u_j.
 
     Directions u are coordinates as long as there are enough, and public random directions if there are more canaries.
@@ -123,7 +123,7 @@ class CanarySanitizer:
         return (up - down).sum(dim=0)
 
 
-class CanaryGradient:
+class CanaryPoisson:
     r"""A door of DP-SGD with tags on its records: a canary's gradient is ``C`` along its own coordinate, or nothing.
 
     The tag is the last tensor of the door's records: `HONEST`, `ABSENT`, or the number of a canary with bit +1. Let y

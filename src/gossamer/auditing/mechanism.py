@@ -26,7 +26,7 @@ from gossamer.auditing.bounds import (
     epsilon_of_mu,
     mu_bound,
 )
-from gossamer.auditing.canaries import Canaries, CanaryGradient, CanarySanitizer, tags_of, toss_canaries
+from gossamer.auditing.canaries import Canaries, CanaryOneOfMany, CanaryPoisson, tags_of, toss_canaries
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
 from gossamer.mechanisms.gate import StepGate
@@ -39,8 +39,8 @@ from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import Units, units_of_records
 from gossamer.privacy.adjacency import Unit
 
-MakeSanitizer = Callable[[OneOfManyPlan], OneOfManyReleaser]
-MakeGradient = Callable[[PoissonPlan, Units, tuple[Tensor, ...]], PoissonReleaser]
+MakeOneOfMany = Callable[[OneOfManyPlan], OneOfManyReleaser]
+MakePoisson = Callable[[PoissonPlan, Units, tuple[Tensor, ...]], PoissonReleaser]
 
 ANSWER_NOTE = (
     "The unit that differs is taken to be in the draw, so that noise alone protects it. Epsilon is that of Gaussian "
@@ -126,7 +126,7 @@ def guard_gradient(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...])
 # ---- one answer -----------------------------------------------------------------------------------------------------
 
 
-def audit_answers(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeSanitizer = guard) -> AuditResult:
+def audit_answers(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeOneOfMany = guard) -> AuditResult:
     """Audit the noise on the answers of one draw. The critic that differs is drawn.
 
     That critic answers one way, or the opposite.
@@ -157,9 +157,7 @@ def audit_answers(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeS
     return of_games("mechanism: one answer", games, claimed_mu, delta, effort.confidence)
 
 
-def audit_gradients(
-    plan: PoissonPlan, delta: float, effort: Effort, make: MakeGradient = guard_gradient
-) -> AuditResult:
+def audit_gradients(plan: PoissonPlan, delta: float, effort: Effort, make: MakePoisson = guard_gradient) -> AuditResult:
     """Audit the noise on a sum of gradients. The unit that differs is drawn.
 
     The unit contributes all that the clip permits, or it is not there.
@@ -217,7 +215,7 @@ def audit_draws(
     plan: OneOfManyPlan,
     delta: float,
     effort: Effort,
-    make: MakeSanitizer = guard,
+    make: MakeOneOfMany = guard,
     watch: Watch = lambda done, all: None,
 ) -> AuditResult:
     """Audit all T c draws of a run, many canaries at once: coins and noise together must hide a critic's answers.
@@ -229,7 +227,7 @@ def audit_draws(
     num = min(plan.num_critics, _MOST_CANARIES, max(16, 200_000_000 // (plan.num_steps * plan.batch_size)))
 
     def play(canaries: Canaries) -> np.ndarray:
-        door = CanarySanitizer(make(plan), plan, canaries)
+        door = CanaryOneOfMany(make(plan), plan, canaries)
         silence = torch.zeros(plan.draws_per_step, plan.batch_size // plan.draws_per_step, canaries.num)
         for step in range(plan.num_steps):
             door.release(step, lambda coins: silence)
@@ -243,7 +241,7 @@ def audit_samples(
     plan: PoissonPlan,
     delta: float,
     effort: Effort,
-    make: MakeGradient = guard_gradient,
+    make: MakePoisson = guard_gradient,
     watch: Watch = lambda done, all: None,
 ) -> AuditResult:
     """Audit all T Poisson samples of a run, many canaries at once, each of them there or not.
@@ -274,7 +272,7 @@ def _only_canaries(plan: PoissonPlan, num_canaries: int) -> Units:
 
 
 def _play_gradient(plan: PoissonPlan, canaries: Canaries, door: PoissonReleaser) -> np.ndarray:
-    watched = CanaryGradient(door, plan, canaries)
+    watched = CanaryPoisson(door, plan, canaries)
     parameters = {"weights": torch.zeros(canaries.num)}
     for step in range(plan.num_steps):
         watched.release(step, parameters, lambda parameters: parameters["weights"].sum())

@@ -53,7 +53,7 @@ def account_for_known_events() -> str:
 
 
 def sanitize_once() -> str:
-    """Take a sanitizer step on answers far beyond the clip. The known noise is added, and the rest is clipped.
+    """Release a step of answers far beyond the clip. The known noise is added, and the rest is clipped.
 
     Raises:
         RuntimeError: another result.

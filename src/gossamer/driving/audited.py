@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from gossamer.auditing.canaries import Canaries, CanaryGradient, CanarySanitizer, tags_of
+from gossamer.auditing.canaries import Canaries, CanaryOneOfMany, CanaryPoisson, tags_of
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.door import PoissonReleaser
-from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.methods.catalogue import method_of
 from gossamer.methods.cost import random_records
 from gossamer.methods.dp_cgan.training import DPCGANConfig
@@ -60,9 +59,7 @@ def play_training(
     Returns:
         (m,), large speaks for +1.
     """
-    slots = PublicSlots(
-        plan.num_slots, plan.unit, plan.source, plan.training_share if isinstance(plan, PoissonPlan) else 1.0
-    )
+    slots = PublicSlots(plan.num_slots, plan.unit, plan.source, plan.training_share)
     records = random_records(spec, max(canaries.num, slots.to_learn_from))
     # The generator is thrown away: the statement, and so delta, says nothing.
     context, noise = RunContext(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
@@ -72,14 +69,14 @@ def play_training(
     return watched.evidence.numpy()
 
 
-def _planted(training: Any, canaries: Canaries, num_records: int) -> CanarySanitizer | CanaryGradient:
+def _planted(training: Any, canaries: Canaries, num_records: int) -> CanaryOneOfMany | CanaryPoisson:
     """Put canaries in the place of some critics or records of a training that has not begun, and listen."""
     match training.releaser:
         case OneOfManyReleaser():
-            watched = CanarySanitizer(training.releaser, training.plan, canaries)
+            watched = CanaryOneOfMany(training.releaser, training.plan, canaries)
         case PoissonReleaser():
             tagged = training.releaser.also_reading(tags_of(canaries, num_records))
-            watched = CanaryGradient(tagged, training.plan, canaries)
+            watched = CanaryPoisson(tagged, training.plan, canaries)
         case _:
             raise InputError("canaries are planted into gs-wgan and dp-cgan alone; use `gossamer audit mechanism`")
     training.releaser = watched

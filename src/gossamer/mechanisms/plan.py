@@ -179,6 +179,11 @@ class AbstractPlan(abc.ABC):
         return max(next_step, self.num_steps - len(lost_steps))
 
     @property
+    def training_share(self) -> float:
+        """Expected share of the slots that is learnt from, as far as the price knows it."""
+        return 1.0
+
+    @property
     def stops(self) -> tuple[int, ...]:
         """Steps that no block of the ledger crosses."""
         return ()
