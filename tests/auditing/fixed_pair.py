@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from gossamer.auditing.bounds import Games, epsilon_bound
-from gossamer.auditing.mechanism import Effort, MakeSanitizer, guard
+from gossamer.auditing.mechanism import Effort, MakeDoor, guard
 from gossamer.auditing.result import AuditResult
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 
 NOTE = "Whole runs on one fixed pair of data sets; the adversary knows all but coins, noise and which of the two it is."
 
 
-def audit_fixed_pair(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeSanitizer = guard) -> AuditResult:
+def audit_fixed_pair(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeDoor = guard) -> AuditResult:
     r"""Audit all T c draws of a run on either data set of the fixed pair, by ``num_games`` runs on each.
 
     y is the place of a draw's release on the line between the two answers, 0 at the common one and 1 at the other.
@@ -50,7 +50,7 @@ def audit_fixed_pair(plan: OneOfManyPlan, delta: float, effort: Effort, make: Ma
     )
 
 
-def _statistic(plan: OneOfManyPlan, make: MakeSanitizer, *, is_different: bool) -> float:
+def _statistic(plan: OneOfManyPlan, make: MakeDoor, *, is_different: bool) -> float:
     """Compute the statistic of one run. Critic 0 is the one that may answer otherwise."""
     folded = replace(
         plan,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gossamer.auditing.bounds import Guesses
-from gossamer.auditing.canaries import Canaries, CanarySanitizer, tags_of, toss_canaries
+from gossamer.auditing.canaries import Canaries, CanaryReleaser, tags_of, toss_canaries
 from gossamer.auditing.mechanism import of_guesses
 from gossamer.auditing.result import AuditResult
 from gossamer.data.images import ImageSpec
@@ -104,7 +104,7 @@ def test_canaries_pass_the_clip_at_its_bound_and_others_answer_as_they_are() -> 
 
     canaries = Canaries(bits=torch.tensor([1, -1, 1]))
     honest = torch.randn(20, 2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
-    CanarySanitizer(Door(), plan, canaries).release(0, lambda coins: honest)
+    CanaryReleaser(Door(), plan, canaries).release(0, lambda coins: honest)
     assert torch.equal(seen[0][3:], honest[3:])
     assert seen[0][1].flatten(start_dim=1).tolist() == [[0, -10 * plan.clip_norm, *[0] * 14]] * 2
 
@@ -113,7 +113,7 @@ def test_too_many_canaries_and_none_are_refused() -> None:
     plan = method_of(GS_WGAN).plan(GS_WGAN, PublicSlots(SLOTS))
     many = toss_canaries(41, np.random.default_rng(0))
     with pytest.raises(InputError, match="40 critics"):
-        CanarySanitizer(CanarySanitizer, plan, many)  # type: ignore[arg-type]
+        CanaryReleaser(CanaryReleaser, plan, many)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="40 records"):
         tags_of(many, 40)
     with pytest.raises(InputError, match="at least one"):

@@ -54,7 +54,7 @@ def toss_canaries(num_canaries: int, rng: np.random.Generator) -> Canaries:
     return Canaries(bits=torch.from_numpy(2 * rng.integers(0, 2, size=num_canaries) - 1))
 
 
-class CanarySanitizer:
+class CanaryReleaser:
     r"""A door of one-of-many draws. Critics 0 .. m - 1 are canaries: critic j answers ``bit_j C`` along u_j.
 
     Directions u are coordinates as long as there are enough, and public random directions if there are more canaries.

@@ -26,7 +26,7 @@ from gossamer.auditing.bounds import (
     epsilon_of_mu,
     mu_bound,
 )
-from gossamer.auditing.canaries import Canaries, CanaryGradient, CanarySanitizer, tags_of, toss_canaries
+from gossamer.auditing.canaries import Canaries, CanaryGradient, CanaryReleaser, tags_of, toss_canaries
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
 from gossamer.mechanisms.gate import StepGate
@@ -39,7 +39,7 @@ from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import Units, units_of_records
 from gossamer.privacy.adjacency import Unit
 
-MakeSanitizer = Callable[[OneOfManyPlan], OneOfManyReleaser]
+MakeDoor = Callable[[OneOfManyPlan], OneOfManyReleaser]
 MakeGradient = Callable[[PoissonPlan, Units, tuple[Tensor, ...]], PoissonReleaser]
 
 ANSWER_NOTE = (
@@ -126,7 +126,7 @@ def guard_gradient(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...])
 # ---- one answer -----------------------------------------------------------------------------------------------------
 
 
-def audit_answers(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeSanitizer = guard) -> AuditResult:
+def audit_answers(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeDoor = guard) -> AuditResult:
     """Audit the noise on the answers of one draw. The critic that differs is drawn.
 
     That critic answers one way, or the opposite.
@@ -217,7 +217,7 @@ def audit_draws(
     plan: OneOfManyPlan,
     delta: float,
     effort: Effort,
-    make: MakeSanitizer = guard,
+    make: MakeDoor = guard,
     watch: Watch = lambda done, all: None,
 ) -> AuditResult:
     """Audit all T c draws of a run, many canaries at once: coins and noise together must hide a critic's answers.
@@ -229,7 +229,7 @@ def audit_draws(
     num = min(plan.num_critics, _MOST_CANARIES, max(16, 200_000_000 // (plan.num_steps * plan.batch_size)))
 
     def play(canaries: Canaries) -> np.ndarray:
-        door = CanarySanitizer(make(plan), plan, canaries)
+        door = CanaryReleaser(make(plan), plan, canaries)
         silence = torch.zeros(plan.draws_per_step, plan.batch_size // plan.draws_per_step, canaries.num)
         for step in range(plan.num_steps):
             door.release(step, lambda coins: silence)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gossamer.auditing.canaries import Canaries, CanaryGradient, CanarySanitizer, tags_of
+from gossamer.auditing.canaries import Canaries, CanaryGradient, CanaryReleaser, tags_of
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
@@ -72,11 +72,11 @@ def play_training(
     return watched.evidence.numpy()
 
 
-def _planted(training: Any, canaries: Canaries, num_records: int) -> CanarySanitizer | CanaryGradient:
+def _planted(training: Any, canaries: Canaries, num_records: int) -> CanaryReleaser | CanaryGradient:
     """Put canaries in the place of some critics or records of a training that has not begun, and listen."""
     match training.releaser:
         case OneOfManyReleaser():
-            watched = CanarySanitizer(training.releaser, training.plan, canaries)
+            watched = CanaryReleaser(training.releaser, training.plan, canaries)
         case PoissonReleaser():
             tagged = training.releaser.also_reading(tags_of(canaries, num_records))
             watched = CanaryGradient(tagged, training.plan, canaries)

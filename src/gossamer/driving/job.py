@@ -153,13 +153,13 @@ def settings_digest(job: TrainingJob) -> str:
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
-def data_digest(images: RecordSet) -> str:
+def data_digest(records: RecordSet) -> str:
     """Return the SHA-256 of all records. Private: it would confirm a data set that somebody guessed."""
-    digest = hashlib.sha256(images.x.numpy().tobytes())
-    if images.y is not None:
-        digest.update(images.y.numpy().tobytes())
-    if images.people is not None and images.person_digests is not None:
-        digest.update(images.person_digests[images.people.numpy()].tobytes())
+    digest = hashlib.sha256(records.x.numpy().tobytes())
+    if records.y is not None:
+        digest.update(records.y.numpy().tobytes())
+    if records.people is not None and records.person_digests is not None:
+        digest.update(records.person_digests[records.people.numpy()].tobytes())
     return digest.hexdigest()
 
 
