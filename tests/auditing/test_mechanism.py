@@ -103,7 +103,7 @@ def fields_of(plan: object) -> dict:
 def test_honest_doors_stay_within_their_claims_and_show_much_of_mu() -> None:
     """At confidence 0.99: secret noise would raise a false alarm in one audit of a hundred at most."""
     found = [
-        audit_answers(PLAN, DELTA, EFFORT, sanitizer()),
+        audit_answers(PLAN, DELTA, EFFORT, doors()),
         audit_gradients(POISSON, DELTA, replace(EFFORT, num_games=2000), gradient()),
         *audit_sums(SUMS, DELTA, replace(EFFORT, num_games=8000), releaser()),
     ]
@@ -116,10 +116,10 @@ def test_honest_doors_stay_within_their_claims_and_show_much_of_mu() -> None:
 
 
 def test_what_is_claimed_is_the_plans_own_price() -> None:
-    assert audit_draws(PLAN, DELTA, replace(EFFORT, num_bits=20), sanitizer()).claimed_epsilon == (
+    assert audit_draws(PLAN, DELTA, replace(EFFORT, num_bits=20), doors()).claimed_epsilon == (
         PLAN.budget_at(DELTA).epsilon
     )
-    answers = audit_answers(PLAN, DELTA, replace(EFFORT, num_games=100), sanitizer())
+    answers = audit_answers(PLAN, DELTA, replace(EFFORT, num_games=100), doors())
     assert answers.claimed_mu == pytest.approx(2**0.5 / 2.8)
     whole, *each = audit_sums(SUMS, DELTA, replace(EFFORT, num_games=100), releaser())
     assert whole.claimed_mu == pytest.approx(1 / 2.0)
@@ -130,13 +130,13 @@ def test_what_is_claimed_is_the_plans_own_price() -> None:
 
 def test_honest_draws_stay_within_their_claim() -> None:
     few = replace(PLAN, num_steps=1, num_critics=5, batch_size=20, draws_per_step=20, noise_multiplier=2.4)
-    told = audit_draws(few, DELTA, replace(EFFORT, num_bits=2000, confidence=0.95), sanitizer())
+    told = audit_draws(few, DELTA, replace(EFFORT, num_bits=2000, confidence=0.95), doors())
     assert told.claimed_epsilon / 3 < told.lower_bound_epsilon < told.claimed_epsilon
 
 
 def test_an_honest_run_on_the_fixed_pair_stays_within_its_claim() -> None:
     few = replace(PLAN, num_steps=2, num_critics=5, batch_size=40, draws_per_step=10, noise_multiplier=2.0)
-    told = audit_fixed_pair(few, 1e-2, replace(EFFORT, num_games=1000), sanitizer())
+    told = audit_fixed_pair(few, 1e-2, replace(EFFORT, num_games=1000), doors())
     assert told.claimed_epsilon / 3 < told.lower_bound_epsilon < told.claimed_epsilon
 
 
@@ -154,7 +154,7 @@ def test_people_are_played_as_wholes() -> None:
 
 def test_progress_is_told_to_the_end() -> None:
     seen: list[tuple[int, int]] = []
-    audit_draws(PLAN, DELTA, replace(EFFORT, num_bits=50), sanitizer(), lambda *done: seen.append(done))
+    audit_draws(PLAN, DELTA, replace(EFFORT, num_bits=50), doors(), lambda *done: seen.append(done))
     assert seen == [(20, 60), (40, 60), (60, 60)]
 
 
@@ -237,7 +237,7 @@ class WholeBudgetForEach(OneShotPlan):
 @pytest.mark.parametrize("kind", [NoFactorTwo, HalvedNoise, ClipsToTwice])
 def test_noise_half_as_large_as_claimed_on_answers_is_caught_by_mu(kind: type[OneOfManyPlan]) -> None:
     """The plain form of epsilon, which needs the far tail, misses all three at this number of games."""
-    told = audit_answers(PLAN, DELTA, EFFORT, sanitizer(kind))
+    told = audit_answers(PLAN, DELTA, EFFORT, doors(kind))
     assert told.lower_bound_mu > 1.5 * told.claimed_mu  # type: ignore[operator]
     assert dict(told.details)["epsilon without assuming a Gaussian"] < told.claimed_epsilon  # type: ignore[operator]
 
@@ -245,7 +245,7 @@ def test_noise_half_as_large_as_claimed_on_answers_is_caught_by_mu(kind: type[On
 def test_one_coin_a_batch_priced_as_one_a_sample_is_caught_by_the_likelihood_ratio() -> None:
     """What the published system did. On the fixed pair, by independent games."""
     one = replace(PLAN, num_steps=1, num_critics=10, batch_size=256, draws_per_step=256, noise_multiplier=2.0)
-    told = audit_fixed_pair(one, 1e-2, replace(EFFORT, num_games=1400, confidence=0.95), sanitizer(noise=OneCoin))
+    told = audit_fixed_pair(one, 1e-2, replace(EFFORT, num_games=1400, confidence=0.95), doors(noise=OneCoin))
     assert told.lower_bound_epsilon > told.claimed_epsilon, told
 
 

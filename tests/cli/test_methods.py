@@ -422,7 +422,7 @@ def test_plain_text_names_the_claim_and_the_published_figure(gossamer: Any) -> N
 @pytest.mark.parametrize(
     ("words", "code", "said_of_it"),
     [
-        ("dp-merf", 2, "exactly two"),
+        ("dp-merf", 2, "exactly two of --epsilon, --noise-multiplier and --num-steps (1 here);"),
         ("dp-merf --epsilon 1 --noise-multiplier 2", 2, "exactly two"),
         ("dp-merf --epsilon -1", 2, "epsilon"),
         ("dp-merf --noise-multiplier 0", 3, "noise_multiplier"),

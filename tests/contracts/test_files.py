@@ -329,13 +329,13 @@ def gs_wgan(is_image: bool) -> GSWGANConfig:
     )  # fmt: skip
 
 
-def circumstances(unit: Unit, key: UnitKey = KEY) -> RunContext:
+def context(unit: Unit, key: UnitKey = KEY) -> RunContext:
     return RunContext(delta=1e-4, slots=PublicSlots(SLOTS, unit, training_share=0.7), key=key)
 
 
 def answers(records: RecordSet, unit: Unit) -> list[bytes]:
     """What every critic, warm-started on its shard, answers to the same samples."""
-    config, around = gs_wgan(len(records.spec.shape) == 3), circumstances(unit)
+    config, around = gs_wgan(len(records.spec.shape) == 3), context(unit)
     view = config.stages[0].view
     critics = PrivateCritics(config, records, unit, around)
     generator = PublicGenerator(config, records.spec, around.device, around.precision)
@@ -404,12 +404,12 @@ def sums(records: RecordSet, unit: Unit, which: str) -> dict[str, Tensor]:
         config = DPMERFConfig(
             records=expected, num_features=20, squared_bandwidth=8.0, noise_multiplier=1.0, generator=merf()
         )
-        training = DPMERFTraining(config, records, DeterministicNoise(0), circumstances(unit))
+        training = DPMERFTraining(config, records, DeterministicNoise(0), context(unit))
         return in_order(records, unit, training._slots())
     is_image = len(records.spec.shape) == 3
     kind: Any = MixtureGeneratorConfig if is_image else SeriesMixtureGeneratorConfig
     mixture = DPMixtureConfig(records=expected, generator=kind(num_directions=4, radius=4), noise_multiplier=1.0)
-    training = DPMixtureTraining(mixture, records, DeterministicNoise(0), circumstances(unit))
+    training = DPMixtureTraining(mixture, records, DeterministicNoise(0), context(unit))
     found = {}
     for step in range(training.plan.num_steps):
         found |= {f"{step} {name}": rows for name, rows in in_order(records, unit, training._slots(step)).items()}
@@ -570,7 +570,7 @@ def test_settings_that_follow_the_number_read_are_caught(monkeypatch: pytest.Mon
     whole, fewer = (_read_images(rows, KEY, Unit.RECORD).train for rows in (world(), world()[9:]))
 
     def plans() -> list[PoissonPlan]:
-        around = circumstances(Unit.RECORD)
+        around = context(Unit.RECORD)
         return [dp_cgan.plan(config, around.slots_of(one)) for one in (whole, fewer)]
 
     assert plans()[0] == plans()[1]

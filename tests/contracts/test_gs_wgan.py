@@ -171,7 +171,7 @@ class Run:
         return {name: tensor.clone() for name, tensor in (state["network"] | average | optimiser).items()}
 
 
-class InjectedSanitizer:
+class InjectedReleaser:
     """Asks the critics that coins of its own name, and releases vectors that nothing private went into."""
 
     def __init__(self, run: Run, coin_seed: int, release_seed: int) -> None:
@@ -204,7 +204,7 @@ def injected(
     """A whole run of a training with given coins and given released vectors."""
     training = kind(settings, private, DeterministicNoise(0), RunContext(delta=1e-3, key=key, slots=PublicSlots(40)))
     run = Run(training=training)
-    training.releaser = InjectedSanitizer(run, coin_seed, release_seed)  # type: ignore[assignment]
+    training.releaser = InjectedReleaser(run, coin_seed, release_seed)  # type: ignore[assignment]
     for _ in training:
         pass
     return run
@@ -570,7 +570,7 @@ def test_a_fork_that_depends_on_the_group_is_caught() -> None:
 
 
 @pytest.mark.parametrize("stages", STAGES)
-def test_nothing_of_the_data_reaches_the_generator_but_through_the_sanitizer(stages: str) -> None:
+def test_nothing_of_the_data_reaches_the_generator_but_through_the_releaser(stages: str) -> None:
     assert not data_reaches_the_generator(GSWGANTraining, config(stages))
 
 

@@ -138,10 +138,8 @@ def start(
     settings: Any = None,
     **given: Any,
 ) -> AbstractTraining:
-    circumstances = RunContext(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
-    return method.start(
-        settings or TINY[method.name], private or images(), noise or DeterministicNoise(SEED), circumstances
-    )
+    context = RunContext(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
+    return method.start(settings or TINY[method.name], private or images(), noise or DeterministicNoise(SEED), context)
 
 
 def finished(training: AbstractTraining) -> AbstractTraining:

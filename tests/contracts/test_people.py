@@ -115,8 +115,8 @@ def with_person(private: RecordSet, slot: int, num_records: int, shade: float = 
 def start(
     method: Method[Any], private: RecordSet | None = None, noise: AbstractNoise | None = None, **given: Any
 ) -> AbstractTraining:
-    circumstances = RunContext(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
-    return method.start(TINY[method.name], private or records(), noise or DeterministicNoise(SEED), circumstances)
+    context = RunContext(**{"delta": DELTA, "slots": SLOTS, "key": KEY, **given})
+    return method.start(TINY[method.name], private or records(), noise or DeterministicNoise(SEED), context)
 
 
 def finished(training: AbstractTraining) -> AbstractTraining:
@@ -216,7 +216,7 @@ def test_settings_for_people_are_calibrated_for_their_slots(method: Method[Any])
 # ---- GS-WGAN: other people's critics --------------------------------------------------------------------------------
 
 
-class InjectedSanitizer:
+class InjectedReleaser:
     """Asks every critic, and releases vectors that nothing private went into."""
 
     def __init__(self) -> None:
@@ -234,7 +234,7 @@ def moved_critics(first: RecordSet, second: RecordSet, key: UnitKey = KEY) -> se
     for private, own_key in ((first, KEY), (second, key)):
         given = RunContext(delta=DELTA, slots=SLOTS, key=own_key)
         training = GSWGANTraining(CRITICS, private, DeterministicNoise(0), given)
-        door = InjectedSanitizer()
+        door = InjectedReleaser()
         training.releaser = door  # type: ignore[assignment]
         states = []
         for _ in training:

@@ -47,8 +47,8 @@ def series(seed: int = 0) -> RecordSet:
 
 
 def start(method: Method[Any], private: RecordSet | None = None, **given: Any) -> AbstractTraining:
-    circumstances = RunContext(**{"delta": DELTA, "key": KEY, **given})
-    return method.start(TINY[method.name], private or series(), DeterministicNoise(3), circumstances)
+    context = RunContext(**{"delta": DELTA, "key": KEY, **given})
+    return method.start(TINY[method.name], private or series(), DeterministicNoise(3), context)
 
 
 def finished(training: AbstractTraining) -> AbstractTraining:

@@ -16,6 +16,7 @@ from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.evaluation.score import Score
 from gossamer.evaluation.series import suite as series
 from gossamer.evaluation.suite import FULL, SCORES, ImageFeatures
+from gossamer.methods.catalogue import find_method
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -59,6 +60,15 @@ def test_the_tables_of_exit_codes_and_commands_name_every_verb() -> None:
     for page in (ROOT / "README.md", ROOT / "docs" / "reference" / "cli.md"):
         text = page.read_text(encoding="utf-8")
         assert all(f"gossamer {verb}" in text for verb in VERBS), page
+
+
+def test_the_page_of_the_commands_names_every_recipe_of_its_methods() -> None:
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    table = text.partition("| method | recipes |")[2].partition("\n\n")[0]
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| ([^|]*) \|", table, re.MULTILINE))
+    assert "gs-wgan" in rows
+    for name, recipes in rows.items():
+        assert re.findall(r"`([\w-]+)`", recipes) == [recipe.name for recipe in find_method(name).recipes]
 
 
 def test_the_reference_of_the_statement_names_every_key() -> None:

@@ -220,6 +220,7 @@ def test_nothing_is_given_before_fit(ask: Any) -> None:
         ({"epsilon": -1.0}, "epsilon must be"),
         ({"epsilon": float("nan")}, "epsilon must be"),
         ({"num_critic": 4}, "no setting 'num_critic'; the settings are"),
+        ({"num_class": 3}, "no setting 'num_class'; the settings are .*, num_classes, .*, num_tuning_runs"),
         ({"noise_multiplier": 1.0}, "follows from epsilon"),
         ({"recipe": "cifar"}, "no recipe 'cifar'"),
         ({"device": "tpu"}, "device must be"),

@@ -153,7 +153,7 @@ def test_sum_and_noise_meet_as_integers() -> None:
     assert noisy_sum(total, 1.0, noise, 1.0).tolist() == [float(2**60 + 1 - 2**50), -2.0, -1.0]
 
 
-# ---- the sanitizer: what an output tells of the answer --------------------------------------------------------------
+# ---- the releaser: what an output tells of the answer --------------------------------------------------------------
 
 PLAN = OneOfManyPlan(
     unit=Unit.RECORD, num_slots=9, num_critics=5, num_steps=1, batch_size=1, draws_per_step=1, clip_norm=1.0,

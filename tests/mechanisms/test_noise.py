@@ -44,15 +44,15 @@ def spied(noise: DeterministicNoise | KeyedNoise) -> SpyStream:
 
 
 def each_block_is_used_once(noise: DeterministicNoise | KeyedNoise, num_steps: int = 6) -> bool:
-    """Over a run of the sanitizer; exact, no false alarms."""
+    """Over a run of the releaser; exact, no false alarms."""
     plan = OneOfManyPlan(
         unit=Unit.RECORD, num_slots=9, num_critics=7, num_steps=num_steps, batch_size=6, draws_per_step=3,
         clip_norm=1.0, noise_multiplier=1.0,
     )  # fmt: skip
     spy = spied(noise)
-    sanitizer = OneOfManyReleaser(plan, noise, gate=StepGate(plan))
+    releaser = OneOfManyReleaser(plan, noise, gate=StepGate(plan))
     for step in range(num_steps):
-        sanitizer.release(step, lambda coins: torch.zeros(3, 2, 1, 3, 3))
+        releaser.release(step, lambda coins: torch.zeros(3, 2, 1, 3, 3))
     domains = {high >> 48 for high, _ in spy.blocks}
     steps = {high & (2**48 - 1) for high, _ in spy.blocks}
     assert domains == {COIN_DOMAIN, NOISE_DOMAIN}

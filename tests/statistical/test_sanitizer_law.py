@@ -1,4 +1,4 @@
-"""The joint law of coins and noise as the sanitizer releases them, and the broken sanitizers that these checks catch.
+"""The joint law of coins and noise as the releaser releases them, and the broken releasers that these checks catch.
 
 Every check is a p-value; a law is rejected below ``LEVEL`` = 1e-7. `false_alarms` says how many p-values a check takes,
 so that a test of secret noise fails a correct build at most that often times 1e-7. Tests with `DeterministicNoise` give
@@ -114,11 +114,11 @@ def p_law(standardised: np.ndarray) -> dict[str, float]:
     }
 
 
-# ---- running a sanitizer --------------------------------------------------------------------------------------------
+# ---- running a releaser --------------------------------------------------------------------------------------------
 
 
 class Spy:
-    """Answers a sanitizer's questions from a fixed table of gradients, and remembers the coins."""
+    """Answers a releaser's questions from a fixed table of gradients, and remembers the coins."""
 
     def __init__(self, plan: OneOfManyPlan, gradients: Tensor) -> None:
         self.groups = (plan.draws_per_step, plan.batch_size // plan.draws_per_step)
@@ -131,7 +131,7 @@ class Spy:
 
 
 def released_noise(
-    sanitizer: OneOfManyReleaser, gradients: Tensor, promised: OneOfManyPlan = PLAN
+    releaser: OneOfManyReleaser, gradients: Tensor, promised: OneOfManyPlan = PLAN
 ) -> tuple[np.ndarray, np.ndarray]:
     """What a whole run adds to the clipped answers, over the promised standard deviation; and the coins.
 
@@ -141,7 +141,7 @@ def released_noise(
     spy = Spy(promised, gradients)
     # As the door shrinks them: rounding to the grid moves each number by less than 10^-4 of the noise.
     clipped = jointly_clipped(gradients, replace(promised, clip_norm=promised.clip_norm * (1 - 2**-10)))
-    added = [sanitizer.release(step, spy).double() - clipped for step in range(promised.num_steps)]
+    added = [releaser.release(step, spy).double() - clipped for step in range(promised.num_steps)]
     promised_std = 2 * promised.clip_norm * 0.9
     return torch.stack(added).flatten(start_dim=2).numpy() / promised_std, torch.stack(spy.coins).numpy()
 
@@ -166,7 +166,7 @@ def known_gradients() -> Tensor:
     return gradients
 
 
-# ---- the honest sanitizer -------------------------------------------------------------------------------------------
+# ---- the honest releaser -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("gradients", [zero_gradients, known_gradients])
@@ -483,12 +483,12 @@ def test_an_answer_that_is_not_finite_and_gets_no_noise_is_caught() -> None:
     assert p_scale(broken[:, 2:4]) < LEVEL
 
 
-def run_keeps_to_its_price(sanitizer: OneOfManyReleaser, plan: OneOfManyPlan) -> bool:
+def run_keeps_to_its_price(releaser: OneOfManyReleaser, plan: OneOfManyPlan) -> bool:
     """The event's draws and answers are those of the run: so many coins a step, independent, each for so many answers.
 
     False-alarm rate: 1e-7 with secret coins.
     """
-    _, coins = released_noise(sanitizer, zero_gradients(), plan)
+    _, coins = released_noise(releaser, zero_gradients(), plan)
     draws, answers = plan.event.count, plan.event.event.event.count
     groups = Spy(plan, zero_gradients()).groups
     return (

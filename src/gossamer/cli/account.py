@@ -72,7 +72,8 @@ def _account(asked: AbstractAccount) -> dict[str, Any]:
         case ((_, _, *_), _, _) | (_, (_, _, *_), _):
             raise InputError("several values are for --epsilon together with --noise-multiplier: leave --num-steps out")
         case _:
-            raise InputError("give exactly two of --epsilon, --noise-multiplier and --num-steps; the third is computed")
+            steps = "--num-steps" if asked.num_steps is None else f"--num-steps ({asked.num_steps} here)"
+            raise InputError(f"give exactly two of --epsilon, --noise-multiplier and {steps}; the third is computed")
     return found | asked.public()
 
 

@@ -104,8 +104,8 @@ def run(arguments: Sequence[str]) -> int:
         os.fchmod(file.fileno(), 0o600 if asked.with_private else 0o644)
         file.write(page.encode())
     alone = "made from releases and from how many steps their runs paid for" if joint else "made from the release alone"
-    may = "PRIVATE: it stays with the data" if asked.with_private else f"{alone}, and may leave"
-    print(f"The report, {may}: {out}")
+    may = "is PRIVATE and stays with the data" if asked.with_private else f"may leave, since it is {alone}"
+    print(f"The report {may}: {out}")
     _tell_branches(released, joint)
     return 0
 

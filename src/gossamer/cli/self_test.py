@@ -68,15 +68,14 @@ def sanitize_once() -> str:
         clip_norm=0.5,
         noise_multiplier=1.0,
     )
-    released = OneOfManyReleaser(plan, DeterministicNoise(0), gate=StepGate(plan)).release(
-        0, lambda coins: torch.full((2, 1, 8), 1e6)
-    )
+    releaser = OneOfManyReleaser(plan, DeterministicNoise(0), gate=StepGate(plan))
+    released = releaser.release(0, lambda coins: torch.full((2, 1, 8), 1e6))
     noise = plan.noise_std * DeterministicNoise(0).gaussian(0, (2, 8)).to(torch.float32)
     norms = (released.reshape(2, 8) - noise).norm(dim=1)
     # Answers are shrunk, and answers and noise rounded, by about a thousandth of the bound.
     if not torch.allclose(norms, torch.full((2,), 0.5), atol=2e-3):
         raise RuntimeError("an answer was not clipped to its bound")
-    return "a sanitizer step clips and adds its noise"
+    return "a releaser clips and adds its noise"
 
 
 def train_save_load() -> str:
@@ -100,5 +99,5 @@ def train_save_load() -> str:
     return "a tiny training runs; its generator, saved and loaded, draws the same samples"
 
 
-TESTS: Final[tuple[Callable[[], str], ...]] = (account_for_known_events, sanitize_once, train_save_load)
+TESTS: Final[tuple[Callable[[], str], ...]] = (account_for_known_events, release_once, train_save_load)
 """Tests in their order."""

@@ -90,8 +90,8 @@ class Releases:
         content = self._checked(trained, folder.generator_file)
         samples = folder.release / SAMPLES
         samples.mkdir(exist_ok=True)
-        images, labels = trained.sample(NUM_RELEASED_SAMPLES)
-        x, y = images.numpy(), None if labels is None else labels.numpy()
+        records, labels = trained.sample(NUM_RELEASED_SAMPLES)
+        x, y = records.numpy(), None if labels is None else labels.numpy()
         write_records(samples / SAMPLES_FILE, x, y, spec)
         drawn = [samples / SAMPLES_FILE, samples / "grid.png"]
         try:

@@ -40,6 +40,7 @@ from gossamer.runs.identity import read_identity
 from gossamer.runs.key_file import read_key
 
 _LOG: Final = logging.getLogger("gossamer")
+_NUMBERS: Final = ("num_people", "num_records", "num_classes", "num_tuning_runs")
 
 
 class AbstractEstimator(abc.ABC):
@@ -92,7 +93,7 @@ class AbstractEstimator(abc.ABC):
             if isinstance(value, bool) or not isinstance(value, Real | None):
                 raise InputError(f"{name} must be a number, not {type(value).__name__}")
         self.seed = whole("seed", seed)
-        numbers = {name: settings.pop(name, None) for name in ("num_people", "num_records", "num_classes")}
+        numbers = {name: settings.pop(name, None) for name in _NUMBERS[:3]}
         self.num_people, self.num_records, self.num_classes = (
             None if value is None else whole(name, value) for name, value in numbers.items()
         )
@@ -270,13 +271,12 @@ class AbstractEstimator(abc.ABC):
         return from_json_tree(self.method.config, to_json_tree(config), type(self).__name__)
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
-        name = type(self).__name__
         if "noise_multiplier" in settings:
             raise InputError("noise_multiplier follows from epsilon here: leave it out")
         known = {field.name for field in fields(self.method.config)} - {"noise_multiplier", "seed"}
-        for setting in settings:
-            if setting not in known:
-                raise InputError(f"{name} has no setting {setting!r}; the settings are {', '.join(sorted(known))}")
+        for setting in sorted(settings.keys() - known):
+            names = ", ".join(sorted([*known, *_NUMBERS]))
+            raise InputError(f"{type(self).__name__} has no setting {setting!r}; the settings are {names}")
 
     @property
     def released(self) -> ReleasedGenerator:

@@ -12,8 +12,8 @@ from gossamer.methods.gs_wgan import GS_WGAN
 class GSWGAN(AbstractEstimator):
     """GS-WGAN: many critics on disjoint shards, each step answered by a few of them in secret.
 
-    Minutes on two cores. Settings are the fields of `GSWGANConfig`. All other arguments are
-    those of `AbstractEstimator`.
+    Minutes on two cores. Settings are the fields of `GSWGANConfig`. All other arguments are those of
+    `AbstractEstimator`, among them num_people, num_records, num_classes and num_tuning_runs.
 
     Guarantee: as `AbstractEstimator`, for one record (or person) replaced. If their number was given or published, also
     for one added or removed.
@@ -34,8 +34,8 @@ class GSWGAN(AbstractEstimator):
 class DPCGAN(AbstractEstimator):
     """DP-CGAN: one discriminator trained by DP-SGD on Poisson samples, and a generator that learns from it alone.
 
-    Minutes on two cores. Settings are the fields of `DPCGANConfig`. All other arguments are
-    those of `AbstractEstimator`.
+    Minutes on two cores. Settings are the fields of `DPCGANConfig`. All other arguments are those of
+    `AbstractEstimator`, among them num_people, num_records, num_classes and num_tuning_runs.
 
     Guarantee: as `AbstractEstimator`. It covers one record (or person) added or removed if their number was given or
     published, and one replaced if it was counted. In the first case the epsilon does not compare one to one with that
@@ -54,8 +54,8 @@ class DPCGAN(AbstractEstimator):
 class DPMERF(AbstractEstimator):
     """DP-MERF: one noisy mean of random features of each class, and a generator fitted to it afterwards.
 
-    A minute or two on one core. Settings are the fields of `DPMERFConfig`. All other arguments are
-    those of `AbstractEstimator`.
+    A minute or two on one core. Settings are the fields of `DPMERFConfig`. All other arguments are those of
+    `AbstractEstimator`, among them num_people, num_records, num_classes and num_tuning_runs.
 
     Guarantee: as `AbstractEstimator`, for one record (or person) replaced. If their number was given or published, also
     for one added or removed.
@@ -73,8 +73,8 @@ class DPMERF(AbstractEstimator):
 class DPMixture(AbstractEstimator):
     """DP-mixture: a few noisy moments of each class, and Gaussians drawn from them. No GAN, and the first to try.
 
-    Seconds on one core. Settings are the fields of `DPMixtureConfig`. All other arguments are
-    those of `AbstractEstimator`.
+    Seconds on one core. Settings are the fields of `DPMixtureConfig`. All other arguments are those of
+    `AbstractEstimator`, among them num_people, num_records, num_classes and num_tuning_runs.
 
     Guarantee: as `AbstractEstimator`, for one record (or person) replaced. If their number was given or published, also
     for one added or removed.

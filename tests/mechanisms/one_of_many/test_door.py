@@ -28,7 +28,7 @@ PLAN = OneOfManyPlan(
 )
 
 
-def sanitizer(**gate: Any) -> OneOfManyReleaser:
+def releaser(**gate: Any) -> OneOfManyReleaser:
     return OneOfManyReleaser(PLAN, DeterministicNoise(0), gate=StepGate(PLAN, **gate))
 
 
@@ -51,7 +51,7 @@ def grid(num_coordinates: int) -> PublicGrid:
 
 def test_the_critics_are_asked_once_a_step_with_the_steps_own_coins() -> None:
     asked: list[Tensor] = []
-    door = sanitizer()
+    door = releaser()
     for step in range(3):
         door.release(step, lambda coins: asked.append(coins) or zeros(coins))
     expected = [DeterministicNoise(0).coins(step, 3, 5) for step in range(3)]
@@ -60,7 +60,7 @@ def test_the_critics_are_asked_once_a_step_with_the_steps_own_coins() -> None:
 
 def test_released_vectors_keep_the_order_of_groups_and_the_shape_of_the_view() -> None:
     answers = torch.arange(6.0).view(3, 2, 1, 1, 1).expand(3, 2, 1, 2, 3) / 100
-    released = sanitizer().release(0, lambda coins: answers)
+    released = releaser().release(0, lambda coins: answers)
     assert released.shape == (6, 1, 2, 3)
     nearest = grid(12).rounded(answers.double()) * grid(12).spacing
     assert torch.allclose(signal(released), nearest.view(6, 6), atol=1e-6)
@@ -72,7 +72,7 @@ def test_all_answers_of_a_draw_are_clipped_as_one_vector() -> None:
     answers = torch.zeros(3, 2, 1, 1, 2)
     answers[0, 0, 0, 0, 1] = 3.0
     answers[1] = 0.5
-    released = sanitizer().release(0, lambda coins: answers)
+    released = releaser().release(0, lambda coins: answers)
     left = signal(released).view(3, 2, 2)
     expected = torch.tensor([[[0.0, 2**0.5], [0.0, 0.0]], [[0.5, 0.5], [0.5, 0.5]], [[0.0, 0.0], [0.0, 0.0]]])
     assert torch.allclose(left, expected.double(), atol=2**0.5 * 2**-10 + 1e-6)
@@ -82,18 +82,18 @@ def test_all_answers_of_a_draw_are_clipped_as_one_vector() -> None:
 @pytest.mark.parametrize("step", [1, 2, -1])
 def test_a_step_out_of_order_is_refused(step: int) -> None:
     with pytest.raises(PrivacyError, match="is next"):
-        sanitizer().release(step, zeros)
+        releaser().release(step, zeros)
 
 
 def test_a_step_asked_twice_is_refused() -> None:
-    door = sanitizer()
+    door = releaser()
     door.release(0, zeros)
     with pytest.raises(PrivacyError, match="no noise is used twice"):
         door.release(0, zeros)
 
 
 def test_a_step_whose_critics_failed_is_spent() -> None:
-    door = sanitizer()
+    door = releaser()
 
     def fail(coins: Tensor) -> Tensor:
         raise RuntimeError("out of memory")
@@ -105,7 +105,7 @@ def test_a_step_whose_critics_failed_is_spent() -> None:
 
 
 def test_no_step_beyond_the_plan_is_answered() -> None:
-    door = sanitizer()
+    door = releaser()
     for step in range(3):
         door.release(step, zeros)
     with pytest.raises(PrivacyError, match="3 steps and all are spent"):
@@ -113,7 +113,7 @@ def test_no_step_beyond_the_plan_is_answered() -> None:
 
 
 def test_a_run_taken_up_again_goes_on_at_its_step_and_ends_earlier_by_what_was_lost() -> None:
-    door = sanitizer(next_step=1, lost_steps=(1,))
+    door = releaser(next_step=1, lost_steps=(1,))
     with pytest.raises(PrivacyError):
         door.release(0, zeros)
     door.release(1, zeros)
@@ -141,16 +141,16 @@ def test_a_ledger_that_refuses_shuts_the_door() -> None:
 
     asked: list[Tensor] = []
     with pytest.raises(PrivacyError, match="ledger"):
-        sanitizer(charge=refuse).release(0, lambda coins: asked.append(coins) or zeros(coins))
+        releaser(charge=refuse).release(0, lambda coins: asked.append(coins) or zeros(coins))
     assert not asked
 
 
 @pytest.mark.parametrize("shape", [(6, 1, 2, 2), (2, 3, 1, 2, 2), (3, 1, 1, 2, 2)])
 def test_answers_of_another_number_or_grouping_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="the plan says"):
-        sanitizer().release(0, lambda coins: torch.zeros(shape))
+        releaser().release(0, lambda coins: torch.zeros(shape))
 
 
 def test_no_gradient_runs_through_the_door() -> None:
     weight = torch.ones((), requires_grad=True)
-    assert not sanitizer().release(0, lambda coins: weight * torch.ones(3, 2, 1, 2, 2)).requires_grad
+    assert not releaser().release(0, lambda coins: weight * torch.ones(3, 2, 1, 2, 2)).requires_grad

@@ -305,10 +305,10 @@ def test_releases_lost_in_crashes_and_those_still_made_never_cost_more_than_the_
     def costs(step: int, spent: float, lost: tuple[int, ...]) -> None:
         assert spent <= sum(shares) * (1 + 1e-9)
         if step or lost:
-            covering = plan.paid_for(step, lost)
-            assert sum(release.share for release in covering.releases) == pytest.approx(spent)
+            paid = plan.paid_for(step, lost)
+            assert sum(release.share for release in paid.releases) == pytest.approx(spent)
             alone = gaussian_event(noise_multiplier=plan.noise_multiplier * math.sqrt(sum(shares) / spent))
-            assert covering.budget_at(1e-5).epsilon == pytest.approx(epsilon_by_pld(alone, 1e-5).epsilon, rel=1e-6)
+            assert paid.budget_at(1e-5).epsilon == pytest.approx(epsilon_by_pld(alone, 1e-5).epsilon, rel=1e-6)
         end = plan.end_step(step, lost)
         assert end == step or spent - sum(shares[:step]) + sum(shares[:end]) <= sum(shares) * (1 + 1e-9)
         assert end >= 4 - len(lost) or spent + sum(shares[step : end + 1]) > sum(shares)

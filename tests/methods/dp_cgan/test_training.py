@@ -91,8 +91,8 @@ def training(
     kind: type[DPCGANTraining] = DPCGANTraining,
     **options: object,
 ) -> DPCGANTraining:
-    circumstances = RunContext(**{"delta": 1e-3, "slots": PublicSlots(RECORDS), **options})  # type: ignore[arg-type]
-    return kind(config, private or images(), noise or DeterministicNoise(3), circumstances)
+    context = RunContext(**{"delta": 1e-3, "slots": PublicSlots(RECORDS), **options})  # type: ignore[arg-type]
+    return kind(config, private or images(), noise or DeterministicNoise(3), context)
 
 
 def finished(made: DPCGANTraining) -> DPCGANTraining:

@@ -56,8 +56,8 @@ def neighbour(private: RecordSet, slot: int = 17) -> RecordSet:
 
 def training(private: RecordSet | None = None, noise: AbstractNoise | None = None, **options: object) -> DPMERFTraining:
     chosen = noise or DeterministicNoise(0)
-    circumstances = RunContext(**{"delta": 1e-3, "slots": PublicSlots(RECORDS), **options})  # type: ignore[arg-type]
-    return DPMERFTraining(CONFIG, private or images(), chosen, circumstances)
+    context = RunContext(**{"delta": 1e-3, "slots": PublicSlots(RECORDS), **options})  # type: ignore[arg-type]
+    return DPMERFTraining(CONFIG, private or images(), chosen, context)
 
 
 def finished(run: DPMERFTraining) -> DPMERFTraining:
@@ -195,8 +195,8 @@ def test_it_is_charged_once_before_records_are_read_and_a_lost_release_is_not_ma
             events.append("read")
             yield from super()._slots()
 
-    circumstances = RunContext(delta=1e-3, charge=lambda step: events.append(f"pay {step}"))
-    run = Watched(CONFIG, images(), DeterministicNoise(0), circumstances)
+    context = RunContext(delta=1e-3, charge=lambda step: events.append(f"pay {step}"))
+    run = Watched(CONFIG, images(), DeterministicNoise(0), context)
     assert (run.step, run.end_step, run.num_paid_steps) == (0, 1, 0)
     finished(run)
     assert events == ["pay 0", "read"]

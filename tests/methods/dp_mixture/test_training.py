@@ -63,8 +63,8 @@ def training(
     **options: object,
 ) -> DPMixtureTraining:
     chosen = private or images()
-    circumstances = RunContext(**{"delta": 1e-4, "slots": PublicSlots(chosen.num_records), **options})  # type: ignore[arg-type]
-    return kind(config, chosen, noise or DeterministicNoise(0), circumstances)
+    context = RunContext(**{"delta": 1e-4, "slots": PublicSlots(chosen.num_records), **options})  # type: ignore[arg-type]
+    return kind(config, chosen, noise or DeterministicNoise(0), context)
 
 
 def finished(run: DPMixtureTraining) -> DPMixtureTraining:

@@ -77,8 +77,8 @@ def images(num: int = 20, labelled: bool = True) -> RecordSet:
 
 
 def training(settings: GSWGANConfig, noise: AbstractNoise | None = None, **options: object) -> GSWGANTraining:
-    circumstances = RunContext(**{"delta": 1e-3, "slots": PublicSlots(20), "key": KEY, **options})  # type: ignore[arg-type]
-    return GSWGANTraining(settings, images(), noise or DeterministicNoise(3), circumstances)
+    context = RunContext(**{"delta": 1e-3, "slots": PublicSlots(20), "key": KEY, **options})  # type: ignore[arg-type]
+    return GSWGANTraining(settings, images(), noise or DeterministicNoise(3), context)
 
 
 def finished(made: GSWGANTraining) -> GSWGANTraining:
