@@ -62,7 +62,7 @@ SUMS = OneShotPlan(
 Noise = Callable[[int], AbstractNoise]
 
 
-def sanitizer(kind: type[OneOfManyPlan] = OneOfManyPlan, noise: Noise = DeterministicNoise) -> MakeOneOfMany:
+def doors(kind: type[OneOfManyPlan] = OneOfManyPlan, noise: Noise = DeterministicNoise) -> MakeOneOfMany:
     """Doors for plans of a kind, each with noise of its own."""
     seeds = itertools.count()
     return lambda plan: OneOfManyReleaser(

@@ -52,8 +52,8 @@ def account_for_known_events() -> str:
     return f"the epsilons of {len(KNOWN)} known plans come out right"
 
 
-def sanitize_once() -> str:
-    """Release a step of answers far beyond the clip. The known noise is added, and the rest is clipped.
+def release_once() -> str:
+    """Release one step of answers far beyond the clip. The known noise is added, and the rest is clipped.
 
     Raises:
         RuntimeError: another result.
