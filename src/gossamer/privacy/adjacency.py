@@ -58,9 +58,9 @@ class Adjacency(enum.Enum):
     def covers(self, claimed: Adjacency) -> bool:
         """Tell if a price under this adjacency holds under a claimed one.
 
-        A price of any change of a slot covers all changes. So does the price of a replaced unit of Poisson samples
-        (docs/concepts/poisson.md, theorem 2), except that it is never claimed for one added or removed. The price of a
-        unit added or removed covers nothing else.
+        The price of a slot covers every change. The price of a replaced unit of Poisson samples covers a slot, too
+        (docs/concepts/poisson.md, theorem 2), and is never claimed for a unit added or removed. The price of a unit
+        added or removed covers nothing else.
 
         Example:
             >>> Adjacency.SLOT.covers(Adjacency.REPLACE_ONE), Adjacency.ADD_OR_REMOVE_ONE.covers(Adjacency.REPLACE_ONE)
