@@ -59,7 +59,7 @@ class Adjacency(enum.Enum):
         """Tell if a price under this adjacency holds under a claimed one.
 
         The price of a slot covers every change. The price of a replaced unit of Poisson samples covers a slot, too
-        (docs/concepts/poisson.md, theorem 2), and is never claimed for a unit added or removed. The price of a unit
+        (docs/concepts/poisson.md, theorem 2). It is never claimed for a unit added or removed. The price of a unit
         added or removed covers nothing else.
 
         Example:
