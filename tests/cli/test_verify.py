@@ -19,6 +19,7 @@ from gossamer.estimators import load_generator
 from gossamer.mechanisms import plan as priced_plan
 from gossamer.mechanisms.one_of_many import plan
 from gossamer.privacy import priceable
+from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.cards import model_card
 from gossamer.runs.config_io import to_json_tree
@@ -545,15 +546,26 @@ def test_what_a_name_would_do_to_a_terminal_is_not_done(gossamer: Any, copied: P
     assert "a\\x1b[2Jb c: not of this release" in said.out
 
 
-def test_a_statement_with_too_little_noise_to_price_takes_no_memory(gossamer: Any, copied: Path) -> None:
+@pytest.mark.parametrize(
+    ("adjacency", "words"),
+    [
+        (Adjacency.ADD_OR_REMOVE_ONE, "too little noise to compute the price again"),
+        (Adjacency.REPLACE_ONE, "too large to compute again"),
+    ],
+)
+def test_a_statement_with_too_little_noise_to_price_takes_no_memory(
+    gossamer: Any, copied: Path, adjacency: Adjacency, words: str
+) -> None:
     (copied / "config.json").unlink()
     trained = load_generator(copied)
     steps = (("sample_rate", 0.5), ("expected_batch_size", 3.0), ("num_steps", 10**9))
-    statement = dataclasses.replace(trained.statement, noise_multiplier=1e-3, parameters=steps, event=None)
+    statement = dataclasses.replace(
+        trained.statement, noise_multiplier=1e-3, parameters=steps, event=None, adjacency=adjacency
+    )
     assert isinstance(statement, PrivacyStatement)
     (copied / "release" / "privacy.json").write_text(json.dumps(statement.to_json()))
     said = gossamer("verify", copied)
-    assert "too little noise to compute the price again" in said.out
+    assert words in said.out
 
 
 def test_settings_put_into_a_release_do_not_make_it_a_run_that_has_not_ended(

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from tiny import every
 
+from gossamer.driving.claims import Known, check_claim
+from gossamer.errors import PrivacyError
 from gossamer.mechanisms.plan import TUNING, AbstractPlan
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.privacy.adjacency import Adjacency, Unit
@@ -15,6 +17,7 @@ from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.restated import event_of, is_in_keeping, is_same_event
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
+from gossamer.runs.findings import Verdict
 
 TINY = every(lambda tiny: tiny.images)
 NAMES = [one.name for one in METHODS]
@@ -96,3 +99,28 @@ def test_a_noise_multiplier_that_was_edited_is_told_from_the_event() -> None:
     for name in NAMES:
         document: dict[str, Any] = claim(name, CountSource.GIVEN, is_early=False).to_json()
         assert not is_in_keeping(PrivacyStatement.from_json(document | {"noise_multiplier": 50.0})), name
+
+
+def test_an_event_of_another_kind_is_not_in_keeping_with_the_printed_numbers() -> None:
+    other = {"mechanism": "gaussian", "noise_multiplier": 50.0, "count": 1}
+    for name in ("gs-wgan", "dp-cgan"):
+        document: dict[str, Any] = claim(name, CountSource.GIVEN, is_early=False).to_json()
+        assert is_in_keeping(PrivacyStatement.from_json(document | {"event": [other]})) is False, name
+
+
+def test_printed_numbers_that_cannot_be_read_are_said_to_be_unchecked() -> None:
+    document: dict[str, Any] = claim("gs-wgan", CountSource.GIVEN, is_early=False).to_json()
+    renamed = {name.replace("num_critics", "critics"): value for name, value in document["parameters"].items()}
+    statement = PrivacyStatement.from_json(document | {"parameters": renamed})
+    assert is_in_keeping(statement) is None
+    assert Verdict.UNCHECKED in {finding.verdict for finding in check_claim(statement, Known(), None)}
+
+
+@pytest.mark.parametrize("claimed", ["replace-one", "slot"])
+def test_the_price_of_coming_and_leaving_is_claimed_for_nothing_else(claimed: str) -> None:
+    document: dict[str, Any] = claim("dp-cgan", CountSource.GIVEN, is_early=False).to_json()
+    edited = document | {"adjacency": claimed, "epsilon_replaced": None}
+    with pytest.raises(PrivacyError, match="does not cover"):
+        PrivacyStatement.from_json(edited)
+    older = PrivacyStatement.from_json({**edited, "event": None})
+    assert not is_same_event(event_of(older), plan_of("dp-cgan", CountSource.GIVEN).event)

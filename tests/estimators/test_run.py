@@ -245,3 +245,21 @@ def test_people_are_protected_in_a_run_too(images: np.ndarray, tmp_path: Path, g
     DPMixture(unit="person").fit(data, run=tmp_path / "run")
     assert json.loads((tmp_path / "run" / "release" / "privacy.json").read_text())["unit"] == "person"
     assert gossamer("verify", tmp_path / "run").code == 0
+
+
+def test_a_ledger_with_a_step_that_the_plan_does_not_have_is_refused_in_one_line(
+    images: np.ndarray, tmp_path: Path
+) -> None:
+    def crash(progress: Progress) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        DPMixture().fit(images, run=tmp_path / "run", progress=crash)
+    ledger = RunFolder(tmp_path / "run").ledger_file
+    later = read_ledger(ledger).next_process_index
+    with ledger.open("a") as file:
+        file.write(json.dumps({"first_step": 50, "num_steps": 1, "process_index": later, "tag": 1}) + "\n")
+    charged = ledger.read_bytes()
+    with pytest.raises(PrivacyError, match=r"ledger\.jsonl: the ledger charges .* step 50"):
+        DPMixture().fit(images, run=tmp_path / "run")
+    assert ledger.read_bytes() == charged

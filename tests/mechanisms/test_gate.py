@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -114,3 +115,11 @@ def test_a_gate_that_lets_a_step_pass_twice_is_caught(plan: Any, ask: Any, monke
     monkeypatch.setattr(StepGate, "take", lax)
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
         test_each_step_passes_once_in_order_and_none_after_the_last(plan, ask)
+
+
+@every_releaser
+def test_a_releaser_takes_no_gate_of_another_plan(plan: Any, ask: Any) -> None:
+    gate = StepGate(dataclasses.replace(plan, noise_multiplier=2.0))
+    with pytest.raises(PrivacyError, match="of another plan"):
+        ask(gate, 0)
+    assert gate.next_step == 0

@@ -20,6 +20,7 @@ from gossamer.privacy.events import (
     flatten,
     one_of_many_event,
 )
+from gossamer.privacy.priceable import check_priceable
 from gossamer.privacy.restated import event_of, is_same_event
 
 PARTS: tuple[Part, ...] = (
@@ -84,3 +85,13 @@ def test_statements_of_format_2_are_read_and_priced_as_they_were(path: Path) -> 
     statement = PrivacyStatement.from_json(json.loads(path.read_text()))
     assert statement.event is None
     assert epsilon_by_pld(event_of(statement), statement.delta).epsilon == pytest.approx(statement.epsilon, rel=1e-4)
+
+
+def test_an_event_of_very_many_samplings_is_refused_before_it_takes_an_hour() -> None:
+    draws = tuple(OneOfManyPart(num_critics=1000 + more, noise_multiplier=1.0, count=10) for more in range(100))
+    samples = tuple(PoissonPart(sample_rate=0.01, noise_multiplier=0.01 + more / 1e4, count=1) for more in range(10))
+    with pytest.raises(InputError, match="100 samplings"):
+        check_priceable(event_of_parts(draws), 1e-5)
+    with pytest.raises(InputError, match="too little noise"):
+        check_priceable(event_of_parts(samples), 1e-5)
+    assert check_priceable(event_of_parts(draws[:2]), 1e-5) > 0

@@ -63,12 +63,13 @@ def _read_branch(folder: RunFolder) -> _Branch | None:
         # Privacy: a ledger that was put back would price less than was spent.
         refuse_unlisted(folder)
         digests = [(folder.private / name).read_bytes()[:100].decode() for name in ("settings.sha256", "data.sha256")]
-        if digests[0] != settings_digest(job) or not ledger.entries:
+        plan = job.plan(slots_kept(folder))
+        if digests[0] != settings_digest(job) or plan.spent_by(ledger) is None:
             return None
         return _Branch(
             run_id=identity.run_id,
             origin=(digests[0], digests[1], read_key(folder).digest),
-            plan=job.plan(slots_kept(folder)),
+            plan=plan,
             delta=job.delta,
             ledger=ledger,
         )

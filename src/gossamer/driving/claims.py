@@ -53,8 +53,13 @@ class Known:
 def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> Iterator[Finding]:
     """Check that the epsilons stated are those of the numbers stated, and the numbers those of the settings."""
     said = event_of(statement)
-    if not is_in_keeping(statement):
-        yield broken(STATEMENT, "the numbers that it prints are not those of the event that it carries; it was edited")
+    match is_in_keeping(statement):
+        case False:
+            yield broken(
+                STATEMENT, "the numbers that it prints are not those of the event that it carries; it was edited"
+            )
+        case None:
+            yield unchecked(STATEMENT, "prints numbers that cannot be compared with the event that it carries")
     yield from _other_prices(statement, said)
     if known.job is None or known.plan is None:
         tolerance = PRINTED_TOLERANCE if statement.event is None else TOLERANCE

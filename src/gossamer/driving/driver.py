@@ -131,10 +131,12 @@ class _Drive:
         """Return the steps that a crash lost after the checkpoint at ``step`` was kept. They stay paid.
 
         Raises:
-            PrivacyError: the ledger knows of fewer steps than the checkpoint, or everything was lost.
+            PrivacyError: the ledger has fewer steps than the checkpoint or other steps than the plan, or all were lost.
         """
         ledger = self._ledger
         try:
+            # A step that the plan does not have is refused before it is looked up in the plan.
+            self._run.plan.spent_by(ledger.ledger)
             lost = ledger.ledger.lost_steps(step)
         except PrivacyError as error:
             raise PrivacyError(f"{ledger.path}: {error}") from None

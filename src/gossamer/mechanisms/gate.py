@@ -36,8 +36,17 @@ class StepGate:
     ) -> None:
         self.next_step = next_step
         self.end_step = plan.end_step(next_step, lost_steps)
-        self._num_planned_steps = plan.num_steps
+        self._plan = plan
         self._charge = charge
+
+    def check_pays_for(self, plan: AbstractPlan) -> None:
+        """Refuse another plan than the one that pays for the steps, so that no releaser follows a plan unpriced.
+
+        Raises:
+            PrivacyError: it is another one.
+        """
+        if plan != self._plan:
+            raise PrivacyError("the step gate is of another plan: make releaser and gate from the same one")
 
     def take(self, step: int) -> None:
         """Let one step pass.
@@ -48,7 +57,7 @@ class StepGate:
         if step != self.next_step:
             raise PrivacyError(f"step {step} was asked but step {self.next_step} is next: no noise is used twice")
         if step >= self.end_step:
-            raise PrivacyError(f"the plan pays for {self._num_planned_steps} steps and all are spent")
+            raise PrivacyError(f"the plan pays for {self._plan.num_steps} steps and all are spent")
         # Privacy: the step is on the ledger first, and is drawn only then.
         self._charge(step)
         self.next_step += 1

@@ -55,6 +55,21 @@ class Adjacency(enum.Enum):
     ADD_OR_REMOVE_ONE = "add-or-remove-one"
     REPLACE_ONE = "replace-one"
 
+    def covers(self, claimed: Adjacency) -> bool:
+        """Tell if a price under this adjacency holds under a claimed one.
+
+        The price of a slot covers every change. The price of a replaced unit of Poisson samples covers a slot, too
+        (docs/concepts/poisson.md, theorem 2). It is never claimed for a unit added or removed. The price of a unit
+        added or removed covers nothing else.
+
+        Example:
+            >>> Adjacency.SLOT.covers(Adjacency.REPLACE_ONE), Adjacency.ADD_OR_REMOVE_ONE.covers(Adjacency.REPLACE_ONE)
+            (True, False)
+        """
+        if self is Adjacency.ADD_OR_REMOVE_ONE or claimed is Adjacency.ADD_OR_REMOVE_ONE:
+            return self in (Adjacency.SLOT, claimed)
+        return True
+
     def describe(self, unit: Unit) -> str:
         """Return one sentence that says the adjacency to a reader.
 

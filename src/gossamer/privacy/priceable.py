@@ -10,11 +10,13 @@ from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.privacy.accounting import epsilon_by_pld, epsilon_by_rdp
-from gossamer.privacy.events import OneOfManyPart, Part, PoissonPart, flatten
+from gossamer.privacy.events import GaussianPart, OneOfManyPart, Part, PoissonPart, flatten
 
 MAX_EPSILON = 1e4
 MAX_GRID = 3e6
-"""Points of the loss of one Poisson sample. A million takes about a minute."""
+"""Points of the losses of all Poisson samplings. A million takes about a minute."""
+MAX_SAMPLINGS = 10
+"""Most samplings of one mechanism, each a part of its event. Each takes up to 20 seconds."""
 
 
 def price(event: DpEvent, delta: float) -> tuple[float, float]:
@@ -36,13 +38,18 @@ def check_priceable(event: DpEvent, delta: float) -> float:
         InputError: its numbers are beyond the limits.
         PrivacyError: it has no price.
     """
-    for part in flatten(event):
+    parts = tuple(flatten(event))
+    for part in parts:
         _check_part(part, part.noise_multiplier)
-        if isinstance(part, PoissonPart) and _num_points(part) > MAX_GRID:
-            raise InputError(
-                f"noise multiplier {part.noise_multiplier:g} at rate {part.sample_rate:g}: too little noise to "
-                "compute the price again"
-            )
+    sampled = [part for part in parts if not isinstance(part, GaussianPart)]
+    if len(sampled) > MAX_SAMPLINGS:
+        raise InputError(f"{len(sampled)} samplings, at most {MAX_SAMPLINGS} are priced again: use the file as written")
+    poisson = [part for part in sampled if isinstance(part, PoissonPart)]
+    if sum(map(_num_points, poisson)) > MAX_GRID:
+        raise InputError(
+            f"noise multiplier {poisson[0].noise_multiplier:g} at rate {poisson[0].sample_rate:g}: too little noise to "
+            "compute the price again"
+        )
     with accountable():
         by_rdp = epsilon_by_rdp(event, delta).epsilon
     if not by_rdp <= MAX_EPSILON:

@@ -58,22 +58,20 @@ def event_of(statement: PrivacyStatement) -> DpEvent:
     return event_before_format_3(statement) if statement.event is None else event_of_parts(statement.event)
 
 
-def is_in_keeping(statement: PrivacyStatement) -> bool:
+def is_in_keeping(statement: PrivacyStatement) -> bool | None:
     """Tell if the numbers that a statement prints describe the event that it carries.
 
-    The reader of older formats knows the printed numbers of three mechanisms. A mechanism that it does not know is in
-    keeping.
+    The reader of older formats knows the printed numbers of three mechanisms. The answer is None for a mechanism that
+    it does not know: the event alone can then be priced.
     """
     if statement.event is None:
         return True
-    carried = event_of_parts(statement.event)
     try:
         printed = event_before_format_3(statement)
     except (InputError, PrivacyError):
-        return True
-    if {type(part) for part in flatten(printed)} != {type(part) for part in flatten(carried)}:
-        return True
-    return is_same_event(printed, carried)
+        return None
+    # Privacy: an event of another kind is no other mechanism's: it would be priced in place of the printed numbers.
+    return is_same_event(printed, event_of_parts(statement.event))
 
 
 def event_before_format_3(statement: PrivacyStatement) -> DpEvent:
@@ -88,7 +86,8 @@ def event_before_format_3(statement: PrivacyStatement) -> DpEvent:
     """
     names = {name for name, _ in statement.parameters}
     if "sample_rate" in names:
-        is_replaced = statement.adjacency is Adjacency.REPLACE_ONE
+        # Privacy: the price of coming and leaving covers nothing else.
+        is_replaced = statement.adjacency is not Adjacency.ADD_OR_REMOVE_ONE
         return (replaced_poisson_event if is_replaced else poisson_event)(
             sample_rate=_real(statement, "sample_rate"),
             noise_multiplier=statement.noise_multiplier,

@@ -10,8 +10,8 @@ from typing import Any
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import check_delta
-from gossamer.privacy.event_data import from_data, to_data
-from gossamer.privacy.events import Part
+from gossamer.privacy.event_data import event_of_parts, from_data, to_data
+from gossamer.privacy.events import Part, find_adjacency
 
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 Parameter = tuple[str, str | int | float]
@@ -74,7 +74,8 @@ class PrivacyStatement:
 
     Raises:
         InputError: a number is out of range or not finite, or the published figure stands without its caveat.
-        PrivacyError: delta is not below 1 / num_slots, or not above the truncation's part of it.
+        PrivacyError: delta is not below 1 / num_slots, or not above the truncation's part of it. Or the event is priced
+            for another adjacency.
     """
 
     mechanism: str
@@ -129,6 +130,13 @@ class PrivacyStatement:
                 raise InputError(f"{name} must be 0 or more, not {getattr(self, name)}")
         if (self.published_epsilon is None) != (self.published_caveat is None):
             raise InputError("published_epsilon and published_caveat go together: give both or neither")
+        # Privacy: an event that is priced for one change of the data would else be claimed for another.
+        priced = None if self.event is None else find_adjacency(event_of_parts(self.event))
+        if priced is not None and not priced.covers(self.adjacency):
+            raise PrivacyError(
+                f"the event of a privacy statement is priced for {priced.value}, which does not cover "
+                f"{self.adjacency.value}: state the adjacency that it is priced for"
+            )
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the content of ``privacy.json`` in plain types, which ``from_json`` reads back."""

@@ -36,6 +36,9 @@ class OneOfManyReleaser:
         plan: sampling, clip, noise and number of steps. The statement is written from the same object.
         noise: secret randomness, used by this object alone.
         gate: of the run. It lets each step pass once, in order and charged.
+
+    Raises:
+        PrivacyError: a gate of another plan.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class OneOfManyReleaser:
         *,
         gate: StepGate,
     ) -> None:
+        gate.check_pays_for(plan)
         self.plan = plan
         self._noise = noise
         self._gate = gate

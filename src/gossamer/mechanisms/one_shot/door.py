@@ -34,7 +34,7 @@ class OneShotReleaser:
         gate: of the run. It lets each step pass once, in order and charged.
 
     Raises:
-        PrivacyError: slots of people without their sizes, or sizes of other slots.
+        PrivacyError: slots of people without their sizes, or sizes of other slots, or a gate of another plan.
         InputError: more slots than integers hold.
     """
 
@@ -54,6 +54,7 @@ class OneShotReleaser:
             )
         for release in plan.releases:
             release.contribution.check_slots(plan.num_slots)
+        gate.check_pays_for(plan)
         self.plan = plan
         self._noise = noise
         self._slot_sizes = slot_sizes

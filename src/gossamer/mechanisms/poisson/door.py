@@ -62,6 +62,7 @@ class PoissonReleaser:
 
     Raises:
         InputError: units that are not those of the plan, or a chunk without units.
+        PrivacyError: a gate of another plan.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class PoissonReleaser:
             raise InputError("the units are not those that the plan prices: make both from one number of slots")
         if chunk_size < 1:
             raise InputError(f"chunk_size must be at least 1, got {chunk_size}")
+        gate.check_pays_for(plan)
         self.plan = plan
         self._units = units
         self._records = records
