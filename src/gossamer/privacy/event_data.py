@@ -33,12 +33,7 @@ _NAMES: Mapping[str, type[Part]] = {
 
 
 def to_data(part: Part) -> dict[str, Any]:
-    """Return a part of an event as a table of plain values, with the name of its mechanism.
-
-    Example:
-        >>> to_data(GaussianPart(noise_multiplier=3.0, count=1))
-        {'mechanism': 'gaussian', 'noise_multiplier': 3.0, 'count': 1}
-    """
+    """Return a part of an event as a table of plain values, with the name of its mechanism."""
     name = next(name for name, kind in _NAMES.items() if isinstance(part, kind))
     return {"mechanism": name, **dataclasses.asdict(part)}
 

@@ -115,11 +115,6 @@ def replaced_poisson_event(*, sample_rate: float, noise_multiplier: float, num_s
     Raises:
         InputError: a parameter is out of range.
         PrivacyError: the noise multiplier is 0.
-
-    Example:
-        >>> event = replaced_poisson_event(sample_rate=0.01, noise_multiplier=1.0, num_steps=300)
-        >>> find_adjacency(event).value
-        'replace-one'
     """
     check_count("num_steps", num_steps)
     sample = ReplacedPoissonDpEvent(_poisson_sample(sample_rate, noise_multiplier))
@@ -141,11 +136,6 @@ def under_replacement(event: dp_accounting.DpEvent) -> dp_accounting.DpEvent:
 
     Raises:
         PrivacyError: adjacencies are mixed, or a mechanism has no price.
-
-    Example:
-        >>> event = under_replacement(poisson_event(sample_rate=0.01, noise_multiplier=1.0, num_steps=300))
-        >>> event == replaced_poisson_event(sample_rate=0.01, noise_multiplier=1.0, num_steps=300)
-        True
     """
     if find_adjacency(event) is not Adjacency.ADD_OR_REMOVE_ONE:
         return event

@@ -42,18 +42,6 @@ def event_of(statement: PrivacyStatement) -> DpEvent:
     Raises:
         InputError: a statement of an older format lacks a number.
         PrivacyError: a noise multiplier of 0.
-
-    Example:
-        >>> from gossamer.privacy import Adjacency, Unit
-        >>> from gossamer.privacy.events import GaussianPart
-        >>> statement = PrivacyStatement(
-        ...     mechanism="a sum", adjacency=Adjacency.SLOT, unit=Unit.RECORD, num_slots=100, epsilon=1.0, delta=1e-4,
-        ...     epsilon_rdp=None, noise_multiplier=3.0, clip_norm=None, parameters=(("num_releases", 1),),
-        ...     accountants=(), num_tuning_runs=0, public_inputs=(), covered=(), not_covered=(), truncation_delta=0.0,
-        ...     is_secure=True, event=(GaussianPart(noise_multiplier=3.0, count=1),),
-        ... )
-        >>> event_of(statement).event.noise_multiplier
-        3.0
     """
     return event_before_format_3(statement) if statement.event is None else event_of_parts(statement.event)
 
@@ -113,12 +101,6 @@ def is_same_event(one: DpEvent, other: DpEvent) -> bool:
     """Tell if two events have one price: the same samplings, and Gaussians that are worth the same together.
 
     Multipliers may differ by the error that six printed digits leave.
-
-    Example:
-        >>> is_same_event(
-        ...     gaussian_event(noise_multiplier=3.0), gaussian_event(noise_multiplier=6.0, num_releases=4)
-        ... )
-        True
     """
     mine, others = _merged(one), _merged(other)
     return len(mine) == len(others) and all(map(_is_same_part, mine, others))

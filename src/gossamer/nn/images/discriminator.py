@@ -2,50 +2,29 @@
 
 from __future__ import annotations
 
-import abc
 import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gossamer.nn.images.mlp import trunk
 from gossamer.nn.network import (
+    AbstractCritic,
     Shape,
-    checked_num_classes,
-    checked_shape,
     checked_sizes,
     encoded_label,
     linear,
 )
 
 
-class AbstractDiscriminator(nn.Module, abc.ABC):
+class AbstractDiscriminator(AbstractCritic):
     """A network that tells real from synthetic samples: (sample, label) -> log odds that the sample is real.
 
+    The probability of being real is the sigmoid of the log odds.
+
     **Guarantee.** It holds no buffer and mixes no samples of a batch, so that every record has a gradient of its own.
-
-    Args:
-        shape: of its input, a sample or a public view of one.
-        num_classes: number of classes, 0 for an unconditional network.
     """
-
-    def __init__(self, *, shape: Shape, num_classes: int) -> None:
-        super().__init__()
-        self.shape = checked_shape(shape)
-        self.num_classes = checked_num_classes(num_classes)
-
-    @abc.abstractmethod
-    def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
-        """Judge samples.
-
-        Args:
-            sample: (batch, *shape).
-            label: (batch,) int64 in 0 .. num_classes - 1, or None if the network is unconditional.
-
-        Returns:
-            (batch,) log odds: the probability of being real is their sigmoid.
-        """
 
 
 @dataclass(frozen=True, kw_only=True)
