@@ -78,27 +78,12 @@ class AbstractPlan(abc.ABC):
         noise_multiplier: noise standard deviation over `sensitivity`. None while it is still to be calibrated.
     """
 
-    if TYPE_CHECKING:  # each is a field of some plans, a property of others
+    unit: Unit
+    num_slots: int
+    noise_multiplier: float | None
+    source: CountSource = CountSource.GIVEN
 
-        @property
-        def unit(self) -> Unit:
-            """Content of a slot, a record or a person."""
-            ...
-
-        @property
-        def num_slots(self) -> int:
-            """Public number of slots."""
-            ...
-
-        @property
-        def source(self) -> CountSource:
-            """Origin of the number of slots."""
-            ...
-
-        @property
-        def noise_multiplier(self) -> float | None:
-            """Noise standard deviation over `sensitivity`, None while it is still to be calibrated."""
-            ...
+    if TYPE_CHECKING:  # a field of some plans, a property of others
 
         @property
         def num_steps(self) -> int:

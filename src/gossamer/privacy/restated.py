@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 
@@ -128,19 +129,7 @@ def _merged(event: DpEvent) -> list[Part]:
 
 def _is_same_part(one: Part, other: Part) -> bool:
     is_close = math.isclose(one.noise_multiplier, other.noise_multiplier, rel_tol=1e-5)
-    return is_close and _public(one) == _public(other)
-
-
-def _public(part: Part) -> tuple[str, float, int]:
-    match part:
-        case OneOfManyPart():
-            return "one of many", part.num_critics, part.count
-        case PoissonPart():
-            return "Poisson", part.sample_rate, part.count
-        case ReplacedPoissonPart():
-            return "replaced Poisson", part.sample_rate, part.count
-        case GaussianPart():
-            return "Gaussian", 1.0, part.count
+    return is_close and dataclasses.replace(one, noise_multiplier=other.noise_multiplier) == other
 
 
 def _describe_part(part: Part) -> str:

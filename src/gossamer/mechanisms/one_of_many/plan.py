@@ -11,11 +11,9 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.plan import AbstractPlan, PlanDescription, PublishedClaim
 from gossamer.mechanisms.prospect import LEAST_SLOTS_A_CRITIC, WINDOW_STEPS, Prospect, affordable_rate
-from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import one_of_many_event
 from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
-from gossamer.privacy.slots import CountSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +39,11 @@ class OneOfManyPlan(AbstractPlan):
         PrivacyError: no noise.
     """
 
-    unit: Unit
-    num_slots: int
     num_critics: int
     num_steps: int
     batch_size: int
     draws_per_step: int
     clip_norm: float
-    noise_multiplier: float | None
-    source: CountSource = CountSource.GIVEN
 
     def __post_init__(self) -> None:
         if not 0 < self.clip_norm < float("inf"):

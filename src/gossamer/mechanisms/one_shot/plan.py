@@ -16,7 +16,6 @@ from gossamer.mechanisms.prospect import Prospect
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import compose_events, gaussian_event
-from gossamer.privacy.slots import CountSource
 from gossamer.privacy.statement import Parameter
 
 
@@ -65,11 +64,7 @@ class OneShotPlan(AbstractPlan):
         "Gaussian differential privacy", corollary 2, for the composition.
     """
 
-    unit: Unit
-    num_slots: int
     releases: tuple[Release, ...]
-    noise_multiplier: float | None
-    source: CountSource = CountSource.GIVEN
 
     def __post_init__(self) -> None:
         if self.num_slots < 1:

@@ -15,7 +15,6 @@ from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import poisson_event, replaced_poisson_event
 from gossamer.privacy.published import PublishedFigure
-from gossamer.privacy.slots import CountSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,15 +41,11 @@ class PoissonPlan(AbstractPlan):
         PrivacyError: no noise.
     """
 
-    unit: Unit
-    num_slots: int
     sample_rate: float
     num_steps: int
     clip_norm: float
-    noise_multiplier: float | None
     records_per_unit: int = 1
     published: PublishedFigure | None = None
-    source: CountSource = CountSource.GIVEN
     training_share: float = 1.0
 
     def __post_init__(self) -> None:
