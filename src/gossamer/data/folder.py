@@ -25,9 +25,7 @@ _CARDS: Final = ("README.md", "croissant.json")
 one."""
 
 
-def load_png_folder(
-    path: Path, *, num_classes: int | None = None, images: ImageChoice = AS_STORED
-) -> RecordData:
+def load_png_folder(path: Path, *, num_classes: int | None = None, images: ImageChoice = AS_STORED) -> RecordData:
     """Load a folder of PNG images.
 
     Each sub-folder is a class, in the order of the sorted names, and an empty one is a class without records. If the
@@ -71,7 +69,9 @@ def load_png_folder(
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
     y = torch.tensor([label for _, label in labelled], dtype=torch.int64) if class_folders else None
     name = path.name if path.name and path.name.isprintable() else "images"
-    return RecordData(train=RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=y), public_notes=_notes(names, images))
+    return RecordData(
+        train=RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=y), public_notes=_notes(names, images)
+    )
 
 
 def _notes(names: tuple[str, ...], choice: ImageChoice) -> tuple[str, ...]:

@@ -104,9 +104,7 @@ def cache_dir() -> Path:
     return Path(os.environ.get("GOSSAMER_CACHE") or "~/.cache/gossamer").expanduser()
 
 
-def load_idx_images(
-    source: IdxImages, data_dir: Path | None = None, images: ImageChoice = AS_STORED
-) -> RecordData:
+def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: ImageChoice = AS_STORED) -> RecordData:
     """Load a published set, from disk if its four files are there, else by a verified download.
 
     Args:
