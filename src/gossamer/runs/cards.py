@@ -224,8 +224,8 @@ def _describe_bounds(spec: SeriesSpec) -> str:
     bounds = list(zip(spec.low, spec.high, strict=True))
     if len(set(bounds)) == 1:
         return f", {bounds[0][0]:g} to {bounds[0][1]:g}"
-    names = spec.channel_names or tuple(f"channel {number}" for number in range(spec.channels))
-    said = [f"{_code(name)} {low:g} to {high:g}" for name, (low, high) in zip(names, bounds, strict=True)]
+    named = zip(spec.shown_channels, bounds, strict=True)
+    said = [f"{_code(name)} {low:g} to {high:g}" for name, (low, high) in named]
     more = f", and {len(said) - _MOST_NAMES} more" if len(said) > _MOST_NAMES else ""
     return f" ({', '.join(said[:_MOST_NAMES])}{more})"
 
