@@ -114,7 +114,8 @@ def test_the_words_of_before_are_caught(
 def test_every_statement_names_the_recipe_that_was_taken(tmp_path: Path, capsys: Any) -> None:
     said = told(release("dp-merf", "series", tmp_path / "run"))
     sentence = (
-        "The settings follow from the shape of the records and the public number of slots, with changes (num_steps)."
+        "The settings follow from the shape of the records and the public number of slots (recipe own), with changes "
+        "(num_steps)."
     )
     for name in ("release/README.md", "release/PRIVACY.md", "release/privacy.json", "report.html"):
         assert sentence in said[name], name

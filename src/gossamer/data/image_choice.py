@@ -124,13 +124,13 @@ class ImageChoice:
         return x
 
     def changed(self, images: np.ndarray) -> np.ndarray:
-        """Change images (batch, channels, height, width) in [0, 1], each by itself, to the choice."""
+        """Change float32 images (batch, channels, height, width) in [0, 1] to the choice, each by itself."""
         if self.gray and images.shape[1] == 3:
             red, green, blue = (images[:, [channel]] * weight for channel, weight in enumerate(_LUMA))
             images = (red + green + blue).clip(0, 1)
         if self.size is None or self.size == images.shape[2:]:
             return images
-        return _averaged(_averaged(images, self.size[0], axis=2), self.size[1], axis=3).clip(0, 1)
+        return _averaged(_averaged(images, self.size[0], axis=2), self.size[1], axis=3).clip(0, 1).astype(np.float32)
 
 
 def _averaged(images: np.ndarray, num: int, axis: int) -> np.ndarray:

@@ -34,7 +34,9 @@ class Cost:
         where = f"on this machine ({self.device.type}), as measured on random records just now"
         time_line = f"time: about {_duration(self.seconds)} {where}"
         if self.seconds > _LONG_S:
-            time_line += "; make the records smaller (images by --resize), take fewer steps (--num-steps), or try another method"
+            time_line += (
+                "; make the records smaller (images by --resize), take fewer steps (--num-steps), or try another method"
+            )
         if self.num_bytes is None:
             return time_line
         return f"{time_line}\nmemory: about {self.num_bytes / 2**20:.0f} MiB of critics, beside the data"

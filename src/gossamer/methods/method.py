@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # seconds, which a list of the methods and an account do with
 C = TypeVar("C")
 
 OWN: Final = "own"
-"""The name of the settings for a user's own records, which follow from their shape and the public number of slots."""
+"""The first word of a recipe of settings for a user's own records, which follow from shape and number of slots."""
 FROM_FILE: Final = "config.json"
 """The name of settings that were read from a file."""
 _NOT_OF_A_RECIPE: Final = ("seed", "noise_multiplier")
@@ -35,7 +35,7 @@ class TakenRecipe:
     """The recipe that the settings of a run started from, and the settings that were changed after that. Public.
 
     Attributes:
-        name: of the recipe, `OWN`, or `FROM_FILE`.
+        name: of the recipe, or `FROM_FILE`.
         changed: names of the settings that differ from it. Noise and seed belong to no recipe.
 
     Raises:
@@ -65,8 +65,9 @@ class TakenRecipe:
     def note(self) -> str:
         """Sentence for the statement."""
         changes = f", with changes ({', '.join(self.changed)})" if self.changed else ""
-        if self.name == OWN:
-            return f"The settings follow from the shape of the records and the public number of slots{changes}."
+        if self.name.partition("-")[0] == OWN:
+            follow = "The settings follow from the shape of the records and the public number of slots"
+            return f"{follow} (recipe {self.name}){changes}."
         if self.name == FROM_FILE:
             return f"The settings were read from a file{changes}."
         return f"The settings are those of the recipe {self.name}{changes}."
@@ -240,4 +241,4 @@ class Method(Named, Generic[C]):
         for_own = self.working().for_own
         if for_own is None:
             raise InputError(f"{self.name} has no settings for such records: give a config.json by --recipe")
-        return replace(for_own(spec, num_slots), name=OWN)
+        return for_own(spec, num_slots)
