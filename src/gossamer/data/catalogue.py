@@ -262,8 +262,8 @@ def load_records(
         set carry its name, unless an option has changed their shape, bounds, rate, channels or classes.
 
     Raises:
-        InputError: The source is unknown, its content breaks a rule, or something was said of images that only series
-            have, or of series that only images have.
+        InputError: The source is unknown, or its content breaks a rule. Or something was said of images that only
+            series have, or of series that only images have.
 
     Example:
         >>> load_records("digits").train.num_records
