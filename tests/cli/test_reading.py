@@ -14,6 +14,7 @@ import gossamer as library
 from gossamer.cli import train
 from gossamer.cli.audit import _members
 from gossamer.cli.scoring import ScoringChoice, load_real
+from gossamer.data.image_choice import AS_STORED
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import take_up_run
 from gossamer.errors import InputError
@@ -54,6 +55,16 @@ def test_a_run_remembers_how_images_were_read_and_says_so(run: Path, gossamer: A
     assert any(line.startswith("Colour images were read as gray") for line in said)
     assert library.load(run).spec.shape == (1, 8, 8)
     assert gossamer("verify", run).code == 0
+
+
+def test_settings_of_before_are_read_as_they_were_meant(run: Path, copy_run: Any, tmp_path: Path) -> None:
+    folder = RunFolder(copy_run(run, tmp_path / "copy"))
+    settings = json.loads(folder.config_file.read_text())
+    del settings["images"], settings["recipe"]
+    folder.config_file.write_text(json.dumps(settings))
+    job = TrainingJob.read(folder)
+    assert job.images == AS_STORED
+    assert job.recipe_notes == ()
 
 
 def test_evaluation_audit_and_resume_read_alike(run: Path, own: Path) -> None:

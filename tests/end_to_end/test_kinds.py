@@ -107,8 +107,12 @@ def test_the_words_of_before_are_caught(
     else:
         before = "the brightness of even grey and the posture of images"
         monkeypatch.setattr(SeriesMixtureGeneratorConfig, "public_facts", before)
-    found = wrong_words(release("dp-mixture", "series", tmp_path / "run"), OF_IMAGES)
+    path = release("dp-mixture", "series", tmp_path / "run")
+    found = wrong_words(path, OF_IMAGES)
     assert {one.partition(":")[0] for one in found} >= {"release/PRIVACY.md", "release/privacy.json", "report.html"}
+    # A release of then is still in keeping with its settings.
+    monkeypatch.undo()
+    assert main(["verify", str(path)]) == 0
 
 
 def test_every_statement_names_the_recipe_that_was_taken(tmp_path: Path, capsys: Any) -> None:

@@ -25,8 +25,8 @@ class ImageChoice:
 
     Image x of H x W pixels is brought to h x w by means over areas. Pixel (i, j) of the result is the mean of x over a
     rectangle. Its corners are :math:`(i H / h, j W / w)` and :math:`((i + 1) H / h, (j + 1) W / w)`. A pixel of x
-    counts by the part of it that lies inside. The sides are stretched if their ratio changes. Gray is 0.299 red + 0.587 green +
-    0.114 blue, the luma of ITU-R BT.601.
+    counts by the part of it that lies inside. The sides are stretched if their ratio changes. Gray is 0.299 red +
+    0.587 green + 0.114 blue, the luma of ITU-R BT.601.
 
     Guarantee:
         Everything here is a *public input*. Each image is changed by itself, to the last bit, whatever other images
