@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -89,6 +89,11 @@ class Job:
     def key(self) -> str:
         """Its name in the results, and that of its folder."""
         return f"{self.build.name}/{self.data.name}/{self.method}-eps{self.epsilon}"
+
+    @property
+    def contestant(self) -> tuple[str, str, str]:
+        """All that it is beside its data."""
+        return self.build.name, self.method, self.epsilon
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -172,6 +177,7 @@ def gossamer(build: Build, *arguments: str) -> dict[str, float]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, output=said[-1] if said else "")
+    # Seconds of the processor do not depend on the load of the machine, those of the clock do.
     return {"wall_seconds": time.monotonic() - begin, "cpu_seconds": used.ru_utime + used.ru_stime}
 
 
@@ -214,19 +220,25 @@ def save(folder: Path, results: Mapping[str, Any]) -> None:
 
 
 def tables(results: Mapping[str, Any], jobs: Sequence[Job]) -> str:
-    """Return the tables in Markdown: scores of each set, then levels in the records' own units."""
-    names = [*dict.fromkeys(job.data.name for job in jobs)]
+    """Return the tables in Markdown: scores of each set with classes, then the levels of all sets without."""
+    names = dict.fromkeys(job.data.name for job in jobs if job.data.classes)
     parts = [table(results, [job for job in jobs if job.data.name == name]) for name in names]
-    return "\n".join(parts)
+    levels = [job for job in jobs if not job.data.classes]
+    return "\n".join([*parts, *([level_table(results, levels)] if levels else [])])
 
 
 def table(results: Mapping[str, Any], jobs: Sequence[Job]) -> str:
     """Return the table of one set, real records first."""
     one, baseline = jobs[0].data, jobs[0].build
     real = results["sets"][one.name]
-    head = ["method", "epsilon", "build", *(["accuracy", "error ratio"] if one.classes else []), "level error",
-            *(["moment distance"] if one.classes else []), *one.channels, "CPU s"]  # fmt: skip
-    lines = [f"### {one.name}", "", row(head), row(["---"] * len(head)), *real_rows(one, real)]
+    head = ["method", "epsilon", "build", "accuracy", "error ratio", "level error", "levels", "spreads",
+            "moment distance", "CPU s"]  # fmt: skip
+    lines = [
+        f"### {one.name}", "", row(head), row(["---"] * len(head)),
+        row(["real records", "", "", *cells(one, real, "")]),
+        row(["real class means alone", "", "", f"{real['class_means_accuracy']:.3f}", "", "", "", "", "1", ""]),
+        row(["guessing", "", "", f"{1 / len(one.classes):.3f}", "", "", "", "", "", ""]),
+    ]  # fmt: skip
     for job in jobs:
         found = results["results"][job.key]
         first = Job(build=baseline, data=one, method=job.method, epsilon=job.epsilon)
@@ -235,25 +247,31 @@ def table(results: Mapping[str, Any], jobs: Sequence[Job]) -> str:
     return "\n".join([*lines, ""])
 
 
-def real_rows(one: OwnSet, real: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the rows that methods are compared with."""
-    yield row(["real records", "", "", *cells(one, real, "")])
-    if one.classes:
-        empty = ["" for _ in one.channels]
-        yield row(["real class means alone", "", "", f"{real['class_means_accuracy']:.3f}", "", "", "1", *empty, ""])
-        yield row(["guessing", "", "", f"{1 / len(one.classes):.3f}", "", "", "", *empty, ""])
-
-
 def cells(one: OwnSet, found: Mapping[str, Any], ratio: str) -> list[str]:
-    """Return the figures of a training, of each channel its mean and spread."""
+    """Return the figures of a training, levels and spreads one for each channel."""
     if "failed" in found:
-        return [found["failed"]]
-    classes = [] if not one.classes else [figure(found, "accuracy", 3), ratio]
-    moments = [] if not one.classes else [figure(found, "moment_distance", 2)]
+        return [found["failed"], *[""] * 6]
     digits = 3 if one.is_images else 1
-    pairs = zip(found["level"], found["spread"])
-    levels = [f"{mean:.{digits}f} ± {spread:.{digits}f}" for mean, spread in pairs]
-    return [*classes, figure(found, "level_error", 3), *moments, *levels, figure(found, "cpu_seconds", 0)]
+    each = [", ".join(f"{value:.{digits}f}" for value in found[name]) for name in ("level", "spread")]
+    return [figure(found, "accuracy", 3), ratio, figure(found, "level_error", 3), *each,
+            figure(found, "moment_distance", 2), figure(found, "cpu_seconds", 0)]  # fmt: skip
+
+
+def level_table(results: Mapping[str, Any], jobs: Sequence[Job]) -> str:
+    """Return the table of sets without classes: level and spread of what was drawn, a column a set."""
+    names = [*dict.fromkeys(job.data.name for job in jobs)]
+    lines = ["### grey", "", row(["method", "epsilon", "build", *names]), row(["---"] * (3 + len(names)))]
+    for job in jobs:
+        if job.data.name == names[0]:
+            same = [one for one in jobs if one.contestant == job.contestant]
+            found = [level(results["results"][one.key]) for one in same]
+            lines.append(row([f"`{job.method}`", job.epsilon, job.build.name, *found]))
+    return "\n".join([*lines, ""])
+
+
+def level(found: Mapping[str, Any]) -> str:
+    """Return the level and the spread of one channel."""
+    return found.get("failed") or f"{found['level'][0]:.3f} ± {found['spread'][0]:.3f}"
 
 
 def error_ratio(found: Mapping[str, Any], first: Mapping[str, Any]) -> str:

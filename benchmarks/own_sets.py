@@ -66,7 +66,7 @@ class OwnSet:
         write: the records as a file or folder, by its path without a suffix. It returns the path.
         options: of `gossamer train` beside `--data`.
         epsilons: at which the set is measured.
-        channels: their names.
+        is_images: series otherwise.
         low: public lower bound of each channel, and `high` the upper one.
         high: see `low`.
     """
@@ -80,14 +80,9 @@ class OwnSet:
     classes: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     epsilons: tuple[str, ...] = ("1", "10")
-    channels: tuple[str, ...] = ("brightness",)
+    is_images: bool = True
     low: tuple[float, ...] = (0.0,)
     high: tuple[float, ...] = (1.0,)
-
-    @property
-    def is_images(self) -> bool:
-        """Whether the records are images."""
-        return self.channels != VITALS
 
     def train(self) -> Records:
         """Make the records to learn from, the same each time."""
@@ -108,7 +103,7 @@ def _page(rng: np.random.Generator, kind: str) -> Array:
     paper, ink = int(rng.uniform(225, 256)), int(rng.uniform(0, 90))
     canvas = Image.new("L", (3 * SIDE, 3 * SIDE), paper)
     _PENS[kind](ImageDraw.Draw(canvas), rng, ink)
-    shift = (rng.normal(0, 5), rng.normal(0, 5))
+    shift = (round(rng.normal(0, 5)), round(rng.normal(0, 5)))
     turned = canvas.rotate(rng.normal(0, 2), Image.Resampling.BILINEAR, translate=shift, fillcolor=paper)
     return np.asarray(turned.reduce(3), dtype=np.float32) / 255
 
@@ -217,7 +212,7 @@ def _scan(rng: np.random.Generator, kind: str) -> Array:
     return np.clip(image * speckle + rng.exponential(0.015, image.shape), 0, 1).astype(np.float32)
 
 
-def _plane(turn: float, middle: Sequence[float]) -> tuple[Array, Array]:
+def _plane(turn: float, middle: Array) -> tuple[Array, Array]:
     """Return the places across and down of every pixel, in [-1, 1], turned by `turn` radians about `middle`."""
     steps = (np.arange(SIDE) + 0.5) / SIDE * 2 - 1
     x, y = steps[None, :] - middle[0], steps[:, None] - middle[1]
@@ -244,7 +239,7 @@ def _shape(rng: np.random.Generator, kind: str) -> Array:
     x, y = _plane(rng.normal(0, 0.15), rng.normal(0, 0.12, 2))
     mask = _soft(size * _DISTANCES[kind](x / size, y / size), 0.08)
     ground, colour = rng.uniform(0.05, 0.55, (3, 1, 1)), rng.uniform(0.45, 1.0, (3, 1, 1))
-    across, down = _plane(0.0, (0.0, 0.0))
+    across, down = _plane(0.0, np.zeros(2))
     slope = rng.normal(0, 0.08, 2)
     image = ground + mask * (colour - ground) + slope[0] * across + slope[1] * down
     return np.clip(image + rng.normal(0, 0.02, image.shape), 0, 1).astype(np.float32)
@@ -318,8 +313,10 @@ def write_npz(classes: Sequence[str]) -> Callable[[Records, Path], Path]:
 
     def write(records: Records, path: Path) -> Path:
         file = path.with_suffix(".npz")
-        labels = {} if records.y is None else {"y": records.y, "class_names": np.array(classes)}
-        np.savez(file, x=records.x, **labels)
+        if records.y is None:
+            np.savez(file, x=records.x)
+        else:
+            np.savez(file, x=records.x, y=records.y, class_names=np.array(classes))
         return file
 
     return write
@@ -359,12 +356,12 @@ SETS = (
     OwnSet(name="scans", seed=2_000, num_train=4_000, num_test=2_000, classes=SCANS, make=make_scans,
            write=write_npz(SCANS)),
     OwnSet(name="shapes", seed=3_000, num_train=4_000, num_test=2_000, classes=SHAPES, make=make_shapes,
-           write=write_npz(SHAPES), channels=("red", "green", "blue")),
+           write=write_npz(SHAPES)),
     OwnSet(name="vitals", seed=4_000, num_train=400, num_test=200, classes=CONDITIONS, make=make_vitals,
-           write=write_long, options=(*_OF_VITALS, *_LONG), epsilons=("1", "3", "10"), channels=VITALS,
+           write=write_long, options=(*_OF_VITALS, *_LONG), epsilons=("1", "3", "10"), is_images=False,
            low=LOW, high=HIGH),
     OwnSet(name="vitals-wide", seed=4_000, num_train=400, num_test=200, classes=CONDITIONS, make=make_vitals,
-           write=write_wide, options=(*_OF_VITALS, "--channel-names", ",".join(VITALS)), channels=VITALS,
+           write=write_wide, options=(*_OF_VITALS, "--channel-names", ",".join(VITALS)), is_images=False,
            low=LOW, high=HIGH),
     *(OwnSet(name=f"grey-{level}", seed=5_000, num_train=4_000, num_test=10, make=grey(level), write=write_npz(()),
              epsilons=("20",)) for level in (0.3, 0.5, 0.7, 0.9)),
