@@ -72,6 +72,34 @@ def test_levels_are_as_named() -> None:
         assert SCORES.spread_of(grey) == pytest.approx(0, abs=1e-6)
 
 
+def test_every_class_and_every_channel_counts_by_itself() -> None:
+    x = np.zeros((4, 2, 3), dtype=np.float32)
+    x[:, 0], x[3] = 0.2, 0.6
+    records = SETS.Records(x=x, y=np.array([0, 0, 0, 1]))
+    assert SCORES.level_of(records) == pytest.approx([0.4, 0.3])
+    assert SCORES.spread_of(records) == pytest.approx([np.std([0.2, 0.2, 0.2, 0.6]), np.std([0, 0, 0, 0.6])])
+    one = replace(BY_NAME["vitals"], low=(0.0, 0.0), high=(1.0, 0.5), classes=())
+    higher = SETS.Records(x=x + np.array([[0.1], [-0.1]], dtype=np.float32), y=records.y)
+    assert SCORES.scores(one, higher, records, records)["level_error"] == pytest.approx(0.2, abs=1e-6)
+    assert SCORES.balanced(np.array([True, True, True, False]), records) == 0.5
+
+
+def test_class_means_alone_are_one_away_and_noise_is_further() -> None:
+    one = small(BY_NAME["vitals-wide"])
+    train, test = one.train(), one.test()
+    means = SCORES.by_class(test.x, test)
+    alone = SETS.Records(x=means[test.y], y=test.y)
+    assert SCORES.moment_distance(alone, train, test) == pytest.approx(1, abs=1e-3)
+    rng = np.random.default_rng(0)
+    noise = SETS.Records(x=means[test.y] + rng.normal(0, 3 * test.x.std((0, 2), keepdims=True), test.x.shape), y=test.y)
+    assert SCORES.moment_distance(noise, train, test) > 1
+
+
+def test_the_ratio_is_of_errors() -> None:
+    assert BENCH.error_ratio({"accuracy": 0.9}, {"accuracy": 0.6}) == "0.25"
+    assert BENCH.error_ratio({"failed": "exit code 3"}, {"accuracy": 0.6}) == ""
+
+
 def test_colours_say_nothing_of_the_shape() -> None:
     shapes = small(BY_NAME["shapes"]).train()
     corners = shapes.x[:, :, :3, :3].mean((2, 3))
