@@ -23,7 +23,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -91,11 +91,6 @@ class Job:
         return f"{self.build.name}/{self.data.name}/{self.method}-eps{self.epsilon}"
 
     @property
-    def contestant(self) -> tuple[str, str, str]:
-        """All that it is beside its data."""
-        return self.build.name, self.method, self.epsilon
-
-    @property
     def options(self) -> tuple[str, ...]:
         """The options of its training beside data and folder."""
         method = METHODS[self.method]
@@ -129,7 +124,7 @@ def planned(builds: Sequence[Build], sets: Sequence[str], methods: Sequence[str]
 def measure(folder: Path, job: Job) -> None:
     """Train, sample and score, unless the figures are there, and keep them."""
     train, test = records_of(job.data)
-    asked = {"build": job.build.digest, "data": digest_of(train.x.tobytes()), "options": list(job.options)}
+    asked = asked_of(job)
     known = load(folder)["results"].get(job.key, {})
     if known.get("asked") == asked and "failed" not in known:
         return
@@ -147,6 +142,12 @@ def measure(folder: Path, job: Job) -> None:
         results["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
         save(folder, results)
     print(job.key, {name: value for name, value in found.items() if isinstance(value, (float, str))}, flush=True)
+
+
+def asked_of(job: Job) -> dict[str, Any]:
+    """Return all that a figure depends on, but for the noise."""
+    data = digest_of(records_of(job.data)[0].x.tobytes())
+    return {"build": job.build.digest, "data": data, "options": list(job.options)}
 
 
 def train_and_sample(folder: Path, job: Job, number: int) -> tuple[Records, dict[str, float]]:
@@ -233,18 +234,22 @@ def table(results: Mapping[str, Any], jobs: Sequence[Job]) -> str:
     real = results["sets"][one.name]
     head = ["method", "epsilon", "build", "accuracy", "error ratio", "level error", "levels", "spreads",
             "moment distance", "CPU s"]  # fmt: skip
-    lines = [
-        f"### {one.name}", "", row(head), row(["---"] * len(head)),
-        row(["real records", "", "", *cells(one, real, "")]),
-        row(["real class means alone", "", "", f"{real['class_means_accuracy']:.3f}", "", "", "", "", "1", ""]),
-        row(["guessing", "", "", f"{1 / len(one.classes):.3f}", "", "", "", "", "", ""]),
-    ]  # fmt: skip
+    rows = [
+        ["real records", "", "", *cells(one, real, "")],
+        ["real class means alone", "", "", f"{real['class_means_accuracy']:.3f}", "", "", "", "", "1", ""],
+        ["guessing", "", "", f"{1 / len(one.classes):.3f}", "", "", "", "", "", ""],
+    ]
     for job in jobs:
         found = results["results"][job.key]
-        first = Job(build=baseline, data=one, method=job.method, epsilon=job.epsilon)
-        ratio = "" if job.build == baseline else error_ratio(found, results["results"][first.key])
-        lines.append(row([f"`{job.method}`", job.epsilon, job.build.name, *cells(one, found, ratio)]))
-    return "\n".join([*lines, ""])
+        first = results["results"].get(replace(job, build=baseline).key, {})
+        ratio = "" if job.build == baseline else error_ratio(found, first)
+        rows.append([*name_of(job, jobs), *cells(one, found, ratio)])
+    return "\n".join([f"### {one.name}", "", *grid(head, rows), ""])
+
+
+def name_of(job: Job, jobs: Sequence[Job]) -> list[str]:
+    """Return the first three cells of a row. The build is left out where all are of one."""
+    return [f"`{job.method}`", job.epsilon, job.build.name if len({one.build for one in jobs}) > 1 else ""]
 
 
 def cells(one: OwnSet, found: Mapping[str, Any], ratio: str) -> list[str]:
@@ -258,20 +263,25 @@ def cells(one: OwnSet, found: Mapping[str, Any], ratio: str) -> list[str]:
 
 
 def level_table(results: Mapping[str, Any], jobs: Sequence[Job]) -> str:
-    """Return the table of sets without classes: level and spread of what was drawn, a column a set."""
+    """Return the table of sets without classes: level and spread of the drawn records, a column a set."""
     names = [*dict.fromkeys(job.data.name for job in jobs)]
-    lines = ["### grey", "", row(["method", "epsilon", "build", *names]), row(["---"] * (3 + len(names)))]
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
     for job in jobs:
-        if job.data.name == names[0]:
-            same = [one for one in jobs if one.contestant == job.contestant]
-            found = [level(results["results"][one.key]) for one in same]
-            lines.append(row([f"`{job.method}`", job.epsilon, job.build.name, *found]))
-    return "\n".join([*lines, ""])
+        rows.setdefault(tuple(name_of(job, jobs)), {})[job.data.name] = level(results["results"][job.key])
+    body = [[*first, *(found.get(name, "") for name in names)] for first, found in rows.items()]
+    return "\n".join(["### grey", "", *grid(["method", "epsilon", "build", *names], body), ""])
 
 
 def level(found: Mapping[str, Any]) -> str:
     """Return the level and the spread of one channel."""
     return found.get("failed") or f"{found['level'][0]:.3f} ± {found['spread'][0]:.3f}"
+
+
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table, without the columns that are empty in every row."""
+    kept = [place for place in range(len(head)) if any(one[place] for one in rows)]
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(one[place] for place in kept)} |" for one in lines]
 
 
 def error_ratio(found: Mapping[str, Any], first: Mapping[str, Any]) -> str:
@@ -284,11 +294,6 @@ def error_ratio(found: Mapping[str, Any], first: Mapping[str, Any]) -> str:
 def figure(found: Mapping[str, Any], name: str, digits: int) -> str:
     """Return a figure, empty if it is not there."""
     return f"{found[name]:.{digits}f}" if name in found else ""
-
-
-def row(values: Sequence[str]) -> str:
-    """Return a line of a Markdown table."""
-    return f"| {' | '.join(values)} |"
 
 
 def put_into(page: Path, text: str) -> None:
@@ -318,16 +323,20 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--sets", nargs="+", choices=[one.name for one in SETS], default=[one.name for one in SETS])
     parser.add_argument("--epsilons", nargs="+", default=[], help="default: those of each set")
     parser.add_argument("--workers", type=int, default=2, help="trainings at a time")
+    parser.add_argument(
+        "--tables", action="store_true", help="measure nothing: the tables of the figures that are there"
+    )
     parser.add_argument("--docs", type=Path, metavar="PAGE", help="put the tables into this page")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     asked = read_arguments()
+    folder = asked.folder.resolve()  # builds run in folders of their own
     builds = asked.source or [Build(name="now", folder=ROOT / "src")]
     jobs = planned(builds, asked.sets, asked.methods, asked.epsilons)
-    folder = asked.folder.resolve()  # builds run in folders of their own
-    text = tables(main(folder, jobs, asked.workers), jobs)
+    results = load(folder) if asked.tables else main(folder, jobs, asked.workers)
+    text = tables(results, [job for job in jobs if results["results"].get(job.key, {}).get("asked") == asked_of(job)])
     (folder / "tables.md").write_text(text, encoding="utf-8")
     if asked.docs is not None:
         put_into(asked.docs, text)

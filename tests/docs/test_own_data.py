@@ -167,7 +167,12 @@ def test_a_figure_that_is_there_is_kept_and_another_build_or_failure_is_measured
     BENCH.main(tmp_path, jobs, 1)
     assert len(asked) == 2
     old, new = (results["results"][job.key]["accuracy"] for job in jobs)
-    assert f"| {(1 - new) / (1 - old):.2f} |" in BENCH.tables(results, jobs)
+    said = BENCH.tables(results, jobs)
+    assert f"| old | {old:.3f} |  |" in said
+    assert f"| new | {new:.3f} | {(1 - new) / (1 - old):.2f} |" in said
+    alone = BENCH.tables(results, jobs[:1])
+    assert "error ratio" not in alone
+    assert "build" not in alone
     (tmp_path / "new" / "gossamer" / "__init__.py").write_text("# newer")
     BENCH.main(tmp_path, jobs, 1)
     assert asked[2:] == [jobs[1].key]
