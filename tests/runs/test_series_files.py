@@ -11,7 +11,7 @@ from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import load_series_npz
 from gossamer.data.splits import WHOLE
-from gossamer.data.tables import WideColumns, load_wide_table
+from gossamer.data.tables import WideColumns, load_table
 from gossamer.data.wfdb_records import wfdb_package
 from gossamer.errors import InputError
 from gossamer.runs.series_files import in_own_units, write_series_npz, write_series_table, write_wfdb
@@ -43,7 +43,7 @@ def test_a_table_reads_back_as_wide(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"x.{ending}"
     write_series_table(path, X, Y, SPEC)
     facts = SeriesFacts(low=SPEC.low, high=SPEC.high, channel_names=SPEC.channel_names, class_names=SPEC.class_names)
-    back = load_wide_table(path, WideColumns(label="class"), facts, WHOLE).train
+    back = load_table(path, WideColumns(label="class"), facts, WHOLE).train
     np.testing.assert_allclose(back.x.numpy(), X, atol=1e-5)
     assert back.y is not None
     assert back.y.tolist() == Y.tolist()

@@ -13,7 +13,7 @@ import torch
 from gossamer.data.beats import AAMI_CLASSES, AbstractBeatLayout, KaggleLayout
 from gossamer.data.columns import is_table
 from gossamer.data.digits import DIGITS_SPEC, NUM_DIGITS, NUM_TRAIN_DIGITS, load_digits
-from gossamer.data.files import is_absent, is_folder, shown
+from gossamer.data.files import is_absent, is_folder, path_of, shown
 from gossamer.data.folder import load_png_folder
 from gossamer.data.images import ImageSpec
 from gossamer.data.kaggle import (
@@ -25,6 +25,7 @@ from gossamer.data.kaggle import (
     load_kaggle_mitbih,
     load_kaggle_ptb,
 )
+from gossamer.data.layouts import TableColumns, WideColumns
 from gossamer.data.made_beats import (
     BEATS_PER_PERSON,
     BEATS_SPEC,
@@ -44,10 +45,10 @@ from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import is_series_npz, load_series_npz
 from gossamer.data.splits import WHOLE, AbstractSplit
-from gossamer.data.tables import LongColumns, WideColumns, load_long_table, load_wide_table
+from gossamer.data.tables import load_table
 from gossamer.data.wfdb_folder import is_wfdb_folder, load_wfdb_folder
 from gossamer.data.wfdb_records import AbstractLeads, MainLead, NamedLeads
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
 
@@ -91,7 +92,7 @@ class SeriesReading:
     """
 
     facts: SeriesFacts = field(default_factory=SeriesFacts)
-    columns: WideColumns | LongColumns = field(default_factory=WideColumns)
+    columns: TableColumns = field(default_factory=WideColumns)
     layout: AbstractBeatLayout | None = None
     split: AbstractSplit | None = None
     leads: AbstractLeads | None = None
@@ -102,6 +103,7 @@ AS_USUAL: Final = SeriesReading()
 """A reading in which the user said nothing."""
 
 
+_SHOWN: Final = 200
 _IDX_IMAGES: Final = {source.name: source for source in (MNIST, FASHION_MNIST)}
 
 
@@ -262,6 +264,7 @@ def load_records(
         >>> load_records("digits").train.num_records
         1437
     """
+    path_of(source, "source")
     reading = reading if key is None else dataclasses.replace(reading, key=key)
     named = find_named(source)
     if named is None:
@@ -299,9 +302,11 @@ def _load_own(source: str, num_classes: int | None, reading: SeriesReading) -> R
     path = Path(source)
     if not source or is_absent(path):
         names = [data.name for data in (*NAMED_DATA, *NAMED_SERIES)]
+        # Privacy: a long text that leads nowhere may be the content of a file.
+        asked = shown(source) if len(source) <= _SHOWN else told(source)
         near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
         raise InputError(
-            f"{shown(source[:300])} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
+            f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
             "give the path of an NPZ, CSV or Parquet file, or of a folder of PNG images or WFDB recordings"
         )
     facts = reading.facts if num_classes is None else dataclasses.replace(reading.facts, num_classes=num_classes)
@@ -310,9 +315,7 @@ def _load_own(source: str, num_classes: int | None, reading: SeriesReading) -> R
         return _load_folder(path, num_classes, reading)
     if is_table(path):
         _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it is a table")
-        if isinstance(reading.columns, LongColumns):
-            return load_long_table(path, reading.columns, facts, split, reading.key)
-        return load_wide_table(path, reading.columns, facts, split, reading.key)
+        return load_table(path, reading.columns, facts, split, reading.key)
     if reading != AS_USUAL or is_series_npz(path):
         _refuse(shown(path), reading.columns != AS_USUAL.columns, "an NPZ file has keys, not columns")
         _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it holds no recordings")

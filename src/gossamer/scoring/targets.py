@@ -13,11 +13,11 @@ import torch
 
 from gossamer.data.catalogue import SeriesReading, load_records
 from gossamer.data.folder import load_png_folder
+from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.npz import has_unnamed_classes, load_npz
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
-from gossamer.data.tables import LongColumns, WideColumns
 from gossamer.errors import InputError, one_line
 from gossamer.evaluation.listed import SyntheticRecords
 from gossamer.methods.trained import TrainedGenerator
