@@ -13,7 +13,7 @@ import torch
 from gossamer.data.beats import AAMI_CLASSES, AbstractBeatLayout, KaggleLayout
 from gossamer.data.columns import is_table
 from gossamer.data.digits import DIGITS_SPEC, NUM_DIGITS, NUM_TRAIN_DIGITS, load_digits
-from gossamer.data.files import is_absent, is_folder, path_of, shown
+from gossamer.data.files import is_absent, is_folder, shown
 from gossamer.data.folder import load_png_folder
 from gossamer.data.images import ImageSpec
 from gossamer.data.kaggle import (
@@ -40,7 +40,7 @@ from gossamer.data.npz import load_npz
 from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
 from gossamer.data.ptb import find_ptb, load_ptb
-from gossamer.data.records import AbstractSpec, RecordData
+from gossamer.data.records import AbstractSpec, RecordData, check_kind, check_num_classes
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import is_series_npz, load_series_npz
@@ -235,7 +235,7 @@ def usual_split(source: str, unit: Unit) -> AbstractSplit | None:
 
 
 def load_records(
-    source: str,
+    source: str | Path,
     data_dir: Path | None = None,
     num_classes: int | None = None,
     reading: SeriesReading = AS_USUAL,
@@ -264,7 +264,14 @@ def load_records(
         >>> load_records("digits").train.num_records
         1437
     """
-    path_of(source, "source")
+    if not isinstance(source, str | Path):
+        raise InputError(f"{told(source)} is neither the name of a data set nor a path: load_series takes tables")
+    source = str(source)
+    check_kind("reading", reading, SeriesReading)
+    check_kind("key", key, UnitKey | None)
+    check_kind("data_dir", data_dir, str | Path | None)
+    if num_classes is not None:
+        check_num_classes(num_classes)
     reading = reading if key is None else dataclasses.replace(reading, key=key)
     named = find_named(source)
     if named is None:
@@ -303,7 +310,8 @@ def _load_own(source: str, num_classes: int | None, reading: SeriesReading) -> R
     if not source or is_absent(path):
         names = [data.name for data in (*NAMED_DATA, *NAMED_SERIES)]
         # Privacy: a long text that leads nowhere may be the content of a file.
-        asked = shown(source) if len(source) <= _SHOWN else told(source)
+        is_short = len(source) <= _SHOWN and len(source.splitlines()) < 2
+        asked = shown(source) if is_short else told(source)
         near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
         raise InputError(
             f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "

@@ -18,6 +18,8 @@ CHUNK_BYTES: Final = 2**20
 """Bytes read at a time from a packed stream."""
 MAX_PATH_LENGTH: Final = 4096
 """Longest text that is taken for a path, in characters."""
+MAX_PART_LENGTH: Final = 255
+"""Longest name of a file or folder, in characters."""
 
 
 def shown(path: Path | str) -> str:
@@ -42,8 +44,10 @@ def path_of(value: object, what: str) -> Path:
     """
     if not isinstance(value, str | Path):
         raise InputError(f"{what} must be a path, not {told(value)}")
-    if isinstance(value, str) and (len(value) > MAX_PATH_LENGTH or len(value.splitlines()) > 1):
-        raise InputError(f"{what} is {told(value)}, and no path: hand over the path of the file, not its content")
+    text = str(value)
+    longest = max(map(len, text.split("/")))
+    if len(text) > MAX_PATH_LENGTH or longest > MAX_PART_LENGTH or len(text.splitlines()) > 1:
+        raise InputError(f"{what} is {told(text)}, and no path: hand over the path of the file, not its content")
     return Path(value)
 
 

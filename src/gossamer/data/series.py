@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gossamer.data.layouts import LongColumns, TableColumns, WideColumns, check_columns
-from gossamer.data.records import AbstractSpec, check_names
+from gossamer.data.records import AbstractSpec, check_kind, check_names
 from gossamer.errors import InputError, told
 
 MAX_CHANNELS: Final = 256
@@ -58,6 +58,11 @@ class SeriesSpec(AbstractSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        kinds = {"channels": int, "length": int, "low": tuple, "high": tuple, "channel_names": tuple}
+        for name, kind in kinds.items():
+            check_kind(name, getattr(self, name), kind)
+        check_kind("sample_rate", self.sample_rate, int | float | None)
+        check_kind("table", self.table, TableColumns)
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise InputError(f"channels must be between 1 and {MAX_CHANNELS}, not {told(self.channels)}")
         if not MIN_LENGTH <= self.length <= MAX_LENGTH:
@@ -79,6 +84,8 @@ class SeriesSpec(AbstractSpec):
                 f"low and high have {len(self.low)} and {len(self.high)} bounds for {self.channels} channels: "
                 "give one of each per channel"
             )
+        if not all(isinstance(bound, int | float) for bound in (*self.low, *self.high)):
+            raise InputError("low and high must be numbers")
         for channel, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
                 raise InputError(f"low[{channel}] and high[{channel}] must be finite, low below high: {low}, {high}")

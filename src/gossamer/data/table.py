@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from gossamer.data.files import shown
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 
 MAX_COLUMNS: Final = 100_000
 """Largest number of columns of a table."""
@@ -63,16 +63,22 @@ class AbstractTable(abc.ABC):
             InputError: A cell is not of its column's kind, or rows differ in length.
         """
 
-    def check(self, wanted: tuple[str, ...]) -> None:
+    def check(self, values: tuple[str, ...], others: tuple[str, ...]) -> None:
         """Refuse a column that is not there or wanted twice.
 
+        Args:
+            values: Columns of values.
+            others: Columns with another meaning.
+
         Raises:
-            InputError: Naming the column.
+            InputError: Naming the column, one of values by its place.
         """
         known, seen = set(self.names), set[str]()
-        for name in wanted:
+        for place, name in enumerate((*values, *others)):
             if name not in known:
-                raise InputError(f"{self.where} has no column {shown(name[:40])}: {_described(self.names)}")
+                # Privacy: a list may be a column of cells, handed over by mistake. A single name was written by hand.
+                told_as = f"for value column {place + 1}" if place < len(values) else told(name)
+                raise InputError(f"{self.where} has no column {told_as}: {_described(self.names)}")
             if name in seen:
                 raise InputError(f"the column {shown(name[:40])} was named for two things: a column has one meaning")
             seen.add(name)

@@ -84,7 +84,7 @@ def wide_meaning(source: AbstractTable, columns: WideColumns) -> tuple[tuple[str
     """
     others = tuple(name for name in (columns.label, columns.person) if name is not None)
     values = columns.values or tuple(name for name in source.names if name not in others)
-    source.check((*values, *others))
+    source.check(values, others)
     return others, values
 
 
@@ -98,9 +98,11 @@ def _read_long(
         raise InputError(
             f"{where} is a long table: give --length, the public number of samples of a series (length= in Python)"
         )
-    words = tuple(name for name in (columns.series, columns.label, columns.person) if name is not None)
+    # A series for each person is named by one column for both.
+    person_apart = None if columns.person == columns.series else columns.person
+    words = tuple(name for name in (columns.series, columns.label, person_apart) if name is not None)
     values = columns.values or tuple(name for name in source.names if name not in (*words, columns.time))
-    source.check((*values, *words, columns.time))
+    source.check(values, (*words, columns.time))
     if not values:
         raise InputError(f"{where} has no column of values: name one with --value-columns")
     table = source.read(numbers=values, words=words, times=(columns.time,))

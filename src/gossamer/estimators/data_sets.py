@@ -161,7 +161,11 @@ def _check_alike(x: list[np.ndarray], place: int) -> None:
 
 
 def _word(part: Any) -> Any:
-    return part.item() if isinstance(part, torch.Tensor | np.generic | np.ndarray) and np.size(part) == 1 else part
+    """Return a label or person as a plain number or text, if it is one of torch or numpy."""
+    if isinstance(part, torch.Tensor | np.generic | np.ndarray):
+        array = array_of(part, "a part of an item")
+        return array.item() if array.size == 1 else part
+    return part
 
 
 def _column(parts: list[Any], what: str) -> np.ndarray | None:

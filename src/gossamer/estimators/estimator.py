@@ -22,10 +22,11 @@ from gossamer.driving.listener import AbstractListener
 from gossamer.driving.processes import num_processes
 from gossamer.driving.protection import check_unit, protect
 from gossamer.driving.run import begin_run, take_up_run
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.estimators.records import Array, Source, read_source, whole
 from gossamer.estimators.released import Labels, ReleasedGenerator
 from gossamer.estimators.tables import Said, is_path
+from gossamer.estimators.values import check_setting
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.method import Method
 from gossamer.methods.trained import TrainedGenerator
@@ -288,7 +289,9 @@ class AbstractEstimator(abc.ABC):
         known = {field.name for field in fields(self.method.config)} - {"noise_multiplier", "seed"}
         for setting in sorted(settings.keys() - known):
             names = ", ".join(sorted([*known, *_NUMBERS]))
-            raise InputError(f"{type(self).__name__} has no setting {setting!r}; the settings are {names}")
+            raise InputError(f"{type(self).__name__} has no setting {told(setting)}; the settings are {names}")
+        for setting, value in settings.items():
+            check_setting(setting, value)
 
     @property
     def released(self) -> ReleasedGenerator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 from numbers import Real
 from typing import Any
 
@@ -29,6 +30,20 @@ def whole(name: str, value: int) -> int:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
         raise InputError(f"{name} must be a whole number, not {type(value).__name__}")
     return int(value)
+
+
+def check_setting(name: str, value: object) -> None:
+    """Refuse a setting that is neither a number, a short text, a configuration nor a tuple of such things.
+
+    Raises:
+        InputError: naming the setting, and never its value.
+    """
+    parts = value if isinstance(value, tuple) else (value,)
+    for part in parts:
+        is_text = isinstance(part, str) and told(part) == repr(part)
+        is_config = is_dataclass(part) and not isinstance(part, type)
+        if not (part is None or is_text or is_config or isinstance(part, bool | int | float | np.number | np.bool_)):
+            raise InputError(f"the setting {name} is {told(value)}: it must be a number, a text or a configuration")
 
 
 def integers(values: Any, name: str) -> np.ndarray:
@@ -122,20 +137,22 @@ def numbers_to_draw(labels: Any, num_samples: int, class_names: tuple[str, ...])
     if labels is None:
         return None
     if isinstance(labels, str):
-        return np.full(max(num_samples, 0), _number_of(labels, class_names), dtype=np.int64)
+        return np.full(max(num_samples, 0), _number_of(labels, class_names, f"labels: {told(labels)}"), dtype=np.int64)
     if isinstance(labels, int | np.integer) and not isinstance(labels, bool):
         return np.full(max(num_samples, 0), int(labels), dtype=np.int64)
     array = array_of(labels, "labels")
     if array.ndim == 1 and array.dtype.kind in "OUT" and all(isinstance(name, str) for name in array.tolist()):
-        return np.array([_number_of(name, class_names) for name in array.tolist()], dtype=np.int64)
+        # Privacy: a list may be a column of private labels, so a name in it is told by its place.
+        named = enumerate(array.tolist())
+        return np.array([_number_of(name, class_names, f"labels[{place}]") for place, name in named], dtype=np.int64)
     return integers(labels, "labels")
 
 
-def _number_of(name: str, class_names: tuple[str, ...]) -> int:
+def _number_of(name: str, class_names: tuple[str, ...], told_as: str) -> int:
     if name not in class_names:
         known = ", ".join(class_names[:12]) + ", ..." * (len(class_names) > 12)
         way_out = f"its classes are {known}" if class_names else "it has none, so leave labels out"
-        raise InputError(f"labels: {told(name)} is no class of this generator; {way_out}")
+        raise InputError(f"{told_as} is no class of this generator; {way_out}")
     return class_names.index(name)
 
 
