@@ -6,6 +6,7 @@ method fails here until it is named, and so called.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import logging
@@ -29,7 +30,7 @@ from gossamer import estimators, privacy
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.data.series import SeriesSpec
-from gossamer.errors import GossamerError
+from gossamer.errors import GossamerError, InputError
 from gossamer.estimators import DPMixture, ReleasedGenerator, SyntheticDataset
 from gossamer.estimators.tables import Said
 from gossamer.privacy import Ledger, LedgerEntry, PrivacyBudget, PrivacyStatement, gaussian_event
@@ -103,7 +104,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
     fitted = DPMixture(epsilon=9.0, num_classes=2).fit(X, Y)
     of_series = DPMixture(epsilon=9.0).fit(X.reshape(12, 64), low=0, high=1).released
     released, folder = fitted.released, tmp_path_factory.mktemp("planted")
-    statement = released.statement
+    statement, saved = released.statement, released.save(folder / "saved.safetensors")
     fields = {name: getattr(statement, name) for name in inspect.signature(PrivacyStatement).parameters}
     draw = {"num_samples": 2}
     step = {"first_step": 0, "num_steps": 3, "process_index": 0}
@@ -118,7 +119,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
     }
     return {
         **{name: of_method(getattr(estimators, name)) for name in ("DPMixture", "DPMERF", "GSWGAN", "DPCGAN")},
-        "AbstractEstimator.fit": Call(function=TINY.fit, usual={"x": X}, others=()),
+        "AbstractEstimator.fit": Call(function=TINY.fit, usual={"x": X, "y": Y}),
         "AbstractEstimator.start": Call(function=TINY.start, usual={"x": X, "y": Y}, others=SAID),
         "AbstractEstimator.sample": Call(function=fitted.sample, usual=draw),
         "AbstractEstimator.save": Call(function=fitted.save, usual={"path": folder / "g.safetensors"}),
@@ -135,8 +136,8 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
         ),
         "as_images": Call(function=estimators.as_images, usual={"x": X, "y": Y}),
         "as_series": Call(function=estimators.as_series, usual=SERIES),
-        "load": Call(function=estimators.load, usual={"path": folder}),
-        "load_generator": Call(function=estimators.load_generator, usual={"path": folder}),
+        "load": Call(function=estimators.load, usual={"path": saved}),
+        "load_generator": Call(function=estimators.load_generator, usual={"path": saved}),
         "write_generator_file": Call(
             function=estimators.write_generator_file, usual={"trained": released.trained, "path": folder / "i"}
         ),
@@ -157,9 +158,12 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
         ),
         "PrivacyBudget": Call(function=PrivacyBudget, usual={"epsilon": 1.0, "delta": 0.1}),
         "Ledger": Call(function=Ledger),
-        "Ledger.charge": Call(function=ledger.charge, usual={"entry": LedgerEntry(**{**step, "first_step": 3})}),
-        "Ledger.lost_steps": Call(function=ledger.lost_steps, usual={"completed_steps": 2}),
-        "Ledger.remaining_steps": Call(function=ledger.remaining_steps, usual={"total_steps": 5}),
+        "Ledger.charge": Call(
+            function=ledger.charge,
+            usual={"entry": LedgerEntry(first_step=3, num_steps=3, process_index=0), "num_planned_steps": 9},
+        ),
+        "Ledger.lost_steps": Call(function=ledger.lost_steps, usual={"num_done": 2}),
+        "Ledger.remaining_steps": Call(function=ledger.remaining_steps, usual={"num_planned_steps": 5}),
         "LedgerEntry": Call(function=LedgerEntry, usual=step),
         "Unit": Call(function=lambda value: privacy.Unit(value), usual={"value": "person"}),
         "Adjacency": Call(function=lambda value: privacy.Adjacency(value), usual={"value": "slot"}),
@@ -262,6 +266,11 @@ def try_planted(
     return None, leaked(None, caplog.records, warned)
 
 
+def test_every_call_works_with_its_usual_arguments(calls: dict[str, Call]) -> None:
+    for call in calls.values():
+        call.function(**call.usual)
+
+
 @pytest.mark.parametrize("planted", PLANTED)
 def test_nothing_that_was_handed_over_by_mistake_is_told(
     planted: str, calls: dict[str, Call], caplog: pytest.LogCaptureFixture
@@ -276,3 +285,67 @@ def test_nothing_that_was_handed_over_by_mistake_is_told(
             rough += [f"{title}({name}): {type(error).__name__}: {error}"] if is_rough else []
     assert not told
     assert not rough
+
+
+PEOPLE = pd.DataFrame({"who": [f"{WORD} {row // 2}" for row in range(6)], "t": [0, 1] * 3, "v": [NUMBER] * 6})
+LONG = {"series_column": "who", "time_column": "t", "length": 2, "low": 0.0, "high": 1e9}
+CELLS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "text among values": ({"v": [NUMBER, WORD] * 3}, LONG),
+    "a date among values": ({"v": [pd.Timestamp("1973-01-01"), WORD] * 3}, LONG),
+    "values without bounds": ({}, {"series_column": "who", "time_column": "t", "length": 2}),
+    "a value that is infinite": ({"v": [NUMBER, np.inf] * 3}, LONG),
+    "bytes among values": ({"v": [WORD.encode()] * 6}, LONG),
+    "dictionaries among values": ({"v": [{"name": WORD}] * 6}, LONG),
+    "text among times": ({"t": [WORD, NUMBER] * 3}, LONG),
+    "times that go back": ({"t": [NUMBER, 0] * 3}, LONG),
+    "series of another length": ({}, LONG | {"length": 3}),
+    "a name that is missing": ({"who": [WORD, None] * 3}, LONG),
+    "a name that is a list": ({"who": [[WORD]] * 6}, LONG),
+    "a name that is too long": ({"who": [WORD * 100] * 6}, LONG),
+    "a class that is none": ({"k": [WORD] * 6}, LONG | {"class_column": "k", "class_names": ["a"]}),
+    "a class that is a category": ({"k": pd.Categorical([WORD] * 6)}, LONG | {"class_column": "k"}),
+    "two classes of a series": ({"k": [WORD, "a"] * 3}, LONG | {"class_column": "k", "class_names": ["a"]}),
+    "two people of a series": ({"p": [WORD, "a"] * 3}, LONG | {"person_column": "p"}),
+    "no head line": ({WORD: [0] * 6, str(NUMBER): [1] * 6}, LONG | {"time_column": "second"}),
+}
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pyarrow"])
+@pytest.mark.parametrize("case", CELLS)
+def test_no_cell_of_a_table_is_told(case: str, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    change, words = CELLS[case]
+    table: Any = PEOPLE.assign(**change)
+    if kind == "pyarrow":
+        try:
+            table = pyarrow.Table.from_pandas(table)
+        except (pyarrow.ArrowException, TypeError):
+            return  # pyarrow has no such table, so nobody can hand it over
+    error, marks = try_planted(Call(function=estimators.load_series, usual=dict(words)), "source", table, caplog)
+    assert isinstance(error, InputError)
+    assert not marks
+
+
+def test_no_label_or_person_beside_an_array_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    for name, usual in (("y", {"class_names": ["a"]}), ("y", {}), ("people", {})):
+        call = Call(function=estimators.as_images, usual={"x": X, **usual})
+        error, marks = try_planted(call, name, np.array([WORD, None] * 6), caplog)
+        assert isinstance(error, InputError)
+        assert not marks
+
+
+@pytest.mark.parametrize("module", ["gossamer.data.catalogue", "gossamer.estimators.records"])
+def test_a_message_that_showed_the_value_would_be_found(
+    module: str, calls: dict[str, Call], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module(module), "told", repr)
+    call = calls["load_records" if module.endswith("catalogue") else "as_images"]
+    assert try_planted(call, call.arguments[0], PLANTED["dictionary"](), caplog)[1]
+
+
+def test_an_error_behind_the_error_would_be_found(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(GossamerError, "__context__")
+    change, words = CELLS["text among values"]
+    call = Call(function=estimators.load_series, usual=dict(words))
+    assert try_planted(call, "source", PEOPLE.assign(**change), caplog)[1]
