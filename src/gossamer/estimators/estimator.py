@@ -165,6 +165,8 @@ class AbstractEstimator(abc.ABC):
             ResourceError: the run cannot be written, or another process works on it.
             KeyboardInterrupt: the training was interrupted. A run has kept the steps that were paid for.
         """
+        if progress is not None and not callable(progress):
+            raise InputError(f"progress must be a function that takes a Progress, not {told(progress)}")
         if run is not None:
             trained = self._fit_in(RunFolder(path_of(run, "run")), x, y, people, progress, said)
         else:
