@@ -84,12 +84,12 @@ def _set_behind(source: Any) -> Any:
         return source.dataset
     records: Any = source.dataset
     batches = source.batch_sampler
-    sampler = batches.sampler if isinstance(batches, BatchSampler) else source.sampler
+    sampler: Any = batches.sampler if isinstance(batches, BatchSampler) else source.sampler
     # Privacy: with replacement a record is read several times, and the guarantee would cover one of them.
-    is_whole = isinstance(sampler, SequentialSampler) or (
-        isinstance(sampler, RandomSampler) and not sampler.replacement and sampler.num_samples == len(records)
+    is_plain = isinstance(sampler, SequentialSampler) or (
+        isinstance(sampler, RandomSampler) and not sampler.replacement
     )
-    if type(batches) not in (BatchSampler, type(None)) or not is_whole:
+    if type(batches) not in (BatchSampler, type(None)) or not is_plain or len(sampler) != len(records):
         raise InputError(
             "the sampler of this loader chooses or repeats records: hand over torch.utils.data.Subset of those meant, "
             "each once"

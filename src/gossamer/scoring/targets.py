@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -212,7 +212,8 @@ def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumn
         channel_names=real.channel_names,
         class_names=real.class_names if is_labelled else (),
     )
-    columns = _NO_COLUMNS if is_archive else columns
+    # Samples are of nobody, so their tables have no column of people.
+    columns = _NO_COLUMNS if is_archive else replace(columns, person=None)
     return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns)).train
 
 
