@@ -1,4 +1,4 @@
-"""The two layouts of a table of series: wide, with a row for a series, and long, with a row for a time of a series."""
+"""The two layouts of a table of series: wide, a row for each series, and long, a row for each time of a series."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from gossamer.errors import InputError
 
 MAX_KEPT: Final = 1000
-"""Most value columns whose names a specification keeps."""
+"""Most names of value columns that a specification keeps."""
 MAX_NAME: Final = 100
 """Longest name of a column that a specification keeps, in characters."""
 SERIES: Final = "series"

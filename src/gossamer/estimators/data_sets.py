@@ -46,8 +46,8 @@ def gathered(source: Any, said: Said) -> tuple[np.ndarray, np.ndarray | None, np
     Of a loader its data set is read, so that batches, their order and a dropped last batch change nothing.
 
     Guarantee: each record is read once and by itself. A loader that repeats or chooses records is refused, since the
-    records of one person would then count several times, or those of others would depend on them. It cannot be seen
-    if the data set itself does so, or changes its items at random.
+    guarantee would cover one of several copies. It cannot be seen if the data set itself does so, or changes its items
+    at random.
 
     Args:
         source: the data set or loader.

@@ -144,8 +144,8 @@ class ReleasedGenerator:
     ) -> pandas.DataFrame:
         """Draw series as `to_frame` does, a row for each time.
 
-        Columns are ``series``, which counts from 0, ``time``, in seconds if there is a sample rate and else in steps, a
-        column for each channel, and ``class``.
+        Columns are ``series``, ``time``, one for each channel, and ``class``. Series are counted from 0. Times are
+        seconds, or steps if there is no sample rate.
 
         Raises:
             InputError: as `to_frame`, or the samples are images.

@@ -1,4 +1,4 @@
-"""Tables as records: the words in which a user says what the columns mean, for files and for frames in memory."""
+"""Tables as records, of files and in memory: the words in which a user says the meaning of the columns."""
 
 from __future__ import annotations
 
