@@ -27,6 +27,7 @@ from gossamer.data.kaggle import (
     load_kaggle_mitbih,
     load_kaggle_ptb,
 )
+from gossamer.data.layouts import TableColumns, WideColumns
 from gossamer.data.made_beats import (
     BEATS_PER_PERSON,
     BEATS_SPEC,
@@ -41,15 +42,15 @@ from gossamer.data.npz import load_npz
 from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
 from gossamer.data.ptb import find_ptb, load_ptb
-from gossamer.data.records import AbstractSpec, RecordData
+from gossamer.data.records import AbstractSpec, RecordData, check_kind, check_num_classes
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import is_series_npz, load_series_npz
 from gossamer.data.splits import WHOLE, AbstractSplit
-from gossamer.data.tables import LongColumns, WideColumns, load_long_table, load_wide_table
+from gossamer.data.tables import load_table
 from gossamer.data.wfdb_folder import is_wfdb_folder, load_wfdb_folder
 from gossamer.data.wfdb_records import AbstractLeads, MainLead, NamedLeads
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
 
@@ -93,7 +94,7 @@ class SeriesReading:
     """
 
     facts: SeriesFacts = field(default_factory=SeriesFacts)
-    columns: WideColumns | LongColumns = field(default_factory=WideColumns)
+    columns: TableColumns = field(default_factory=WideColumns)
     layout: AbstractBeatLayout | None = None
     split: AbstractSplit | None = None
     leads: AbstractLeads | None = None
@@ -104,6 +105,7 @@ AS_USUAL: Final = SeriesReading()
 """A reading in which the user said nothing."""
 
 
+_SHOWN: Final = 200
 _IDX_IMAGES: Final = {source.name: source for source in (MNIST, FASHION_MNIST)}
 
 
@@ -235,7 +237,7 @@ def usual_split(source: str, unit: Unit) -> AbstractSplit | None:
 
 
 def load_records(
-    source: str,
+    source: str | Path,
     data_dir: Path | None = None,
     num_classes: int | None = None,
     reading: SeriesReading = AS_USUAL,
@@ -269,6 +271,14 @@ def load_records(
         >>> load_records("digits").train.num_records
         1437
     """
+    if not isinstance(source, str | Path):
+        raise InputError(f"{told(source)} is neither the name of a data set nor a path: load_series takes tables")
+    source = str(source)
+    check_kind("reading", reading, SeriesReading)
+    check_kind("key", key, UnitKey | None)
+    check_kind("data_dir", data_dir, str | Path | None)
+    if num_classes is not None:
+        check_num_classes(num_classes)
     reading = reading if key is None else dataclasses.replace(reading, key=key)
     images = ImageChoice.of(resize, gray)
     named = find_named(source)
@@ -323,9 +333,12 @@ def _load_own(source: str, num_classes: int | None, reading: SeriesReading, imag
     path = Path(source)
     if not source or is_absent(path):
         names = [data.name for data in (*NAMED_DATA, *NAMED_SERIES)]
+        # Privacy: a long text that leads nowhere may be the content of a file.
+        is_short = len(source) <= _SHOWN and len(source.splitlines()) < 2
+        asked = shown(source) if is_short else told(source)
         near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
         raise InputError(
-            f"{shown(source[:300])} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
+            f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
             "give the path of an NPZ, CSV or Parquet file, or of a folder of PNG images or WFDB recordings"
         )
     facts = reading.facts if num_classes is None else dataclasses.replace(reading.facts, num_classes=num_classes)
@@ -335,9 +348,7 @@ def _load_own(source: str, num_classes: int | None, reading: SeriesReading, imag
     if is_table(path):
         _refuse_images(shown(path), images)
         _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it is a table")
-        if isinstance(reading.columns, LongColumns):
-            return load_long_table(path, reading.columns, facts, split, reading.key)
-        return load_wide_table(path, reading.columns, facts, split, reading.key)
+        return load_table(path, reading.columns, facts, split, reading.key)
     if reading != AS_USUAL or is_series_npz(path):
         _refuse_images(shown(path), images)
         _refuse(shown(path), reading.columns != AS_USUAL.columns, "an NPZ file has keys, not columns")

@@ -9,11 +9,11 @@ from typing import Literal
 from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
 from gossamer.data.catalogue import SeriesReading, load_records, usual_split
 from gossamer.data.image_choice import AS_STORED, ImageChoice
+from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import WHOLE, AbstractSplit, PeopleSplit, RandomSplit
-from gossamer.data.tables import LongColumns, WideColumns
 from gossamer.data.wfdb_records import NamedLeads
 from gossamer.errors import InputError
 from gossamer.privacy.adjacency import Unit

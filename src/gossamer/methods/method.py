@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.mechanisms.account import AbstractAccount
 
 if TYPE_CHECKING:  # seconds, which a list of the methods and an account do without
@@ -191,10 +191,10 @@ class Method(Named, Generic[C]):
             InputError: there is none.
         """
         for recipe in self.recipes:
-            if recipe.name == name:
+            if isinstance(name, str) and recipe.name == name:
                 return recipe
         names = ", ".join(recipe.name for recipe in self.recipes) or "none"
-        raise InputError(f"no recipe {name!r} of {self.name}; the recipes are {names}")
+        raise InputError(f"no recipe {told(name)} of {self.name}; the recipes are {names}")
 
     def named(self, recipe: str | None, published: str | None, shape: tuple[int, ...] | None) -> Recipe[C] | None:
         """Return the recipe that was named, or the first for a published data set, or None.
