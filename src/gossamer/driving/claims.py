@@ -93,7 +93,8 @@ def _restated(
     )
     again = plan.statement(terms)
     wrong = [name for name in _RESTATED if not _is_equal(getattr(statement, name), getattr(again, name))]
-    if statement.public_inputs[: len(again.public_inputs)] != again.public_inputs:
+    is_start_said = set(job.start.sentences) <= set(statement.public_inputs)
+    if statement.public_inputs[: len(again.public_inputs)] != again.public_inputs or not is_start_said:
         wrong.append("public_inputs")
     for name in wrong:
         yield broken(STATEMENT, f"{name} is not what config.json makes it")

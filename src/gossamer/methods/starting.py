@@ -174,7 +174,10 @@ def check_same_generator(found: GeneratorRecipe, wanted: GeneratorRecipe, where:
             f"{where}: a {names[0]} on a {names[1]}, the settings ask for a {names[2]} on a {names[3]}; take the "
             "recipe that it was trained by"
         )
-    options = [*_differing("generator", found.network, wanted.network), *_differing("latent", found.latent, wanted.latent)]
+    options = [
+        *_differing("generator", found.network, wanted.network),
+        *_differing("latent", found.latent, wanted.latent),
+    ]
     if options:
         raise InputError(f"{where}: of other settings than asked for; to start from it, add {' '.join(options)}")
 

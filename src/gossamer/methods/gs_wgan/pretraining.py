@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -38,8 +39,7 @@ def pretrain(config: GSWGANConfig, public: RecordSet, num_steps: int, device: to
     context = RunContext(delta=0.5, key=UnitKey(bytes(32)), device=device)
     critics = PrivateCritics(config, public, Unit.RECORD, context)
     generator = PublicGenerator(config, public.spec, device, torch.float32)
-    starts = config.stage_starts()
-    for stage, (first, end) in enumerate(zip(starts, starts[1:], strict=False)):
+    for stage, (first, end) in enumerate(itertools.pairwise(config.stage_starts())):
         for _ in critics.enter(stage, generator.pool(config.stages[stage].view, first)):
             pass
         for step in range(first, end):
