@@ -103,8 +103,8 @@ class Train(Generic[C]):
         num_tuning_runs: earlier runs on the same records, to declare in the statement. Their epsilon adds to this one
         save_at_epsilon: also release the generator as it is after the last step within each epsilon: 1,2,5,10
         save_at_step: also release the generator as it is after these steps: 500,1000
-        start_from: start the networks from public things: a released generator (file or folder), or public records by
-            name or path, on which they are trained first without noise. The statement says so
+        start_from: start from public things: the file or folder of a released generator, or public records. On these
+            the networks are trained first, without noise. The statement says so
         start_steps: steps on these public records. Default: 500
         plain: a line now and then in place of the live panel
         tensorboard: write losses, epsilon and samples as event files into private/tensorboard of the run

@@ -69,8 +69,8 @@ class AbstractEstimator(abc.ABC):
         num_classes: public number of classes of your own labelled data. 10 is assumed if it is left out, since reading
             it from private labels would reveal something.
         num_tuning_runs: earlier runs on the same records, to declare in the statement. Their epsilons add to this one.
-        start_from: start the networks from public things: the file or folder of a released generator, or name or path
-            of public records, on which they are trained first without noise. The statement says so.
+        start_from: public start: the file or folder of a released generator, or name or path of public records. On
+            these the networks are trained first, without noise. The statement says so.
         start_steps: steps on these public records. Default: 500.
         settings: fields of the method's configuration in place of the recipe's, ``num_steps=2000`` for instance.
 
