@@ -96,9 +96,9 @@ def test_the_second_of_two_processes_takes_the_start_of_the_first(
     run, words, read = tmp_path / "run", ("--start-from", public, "--start-steps", 3), []
     load = starting.load_chosen
 
-    def spied(*given: Any) -> Any:
+    def spied(*given: Any, **more: Any) -> Any:
         read.append(processes.process_number())
-        return load(*given)
+        return load(*given, **more)
 
     def others_come() -> None:
         if processes.process_number() == 0:

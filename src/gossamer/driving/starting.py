@@ -10,6 +10,7 @@ from typing import Any, Final
 import torch
 
 from gossamer.data.catalogue import is_named
+from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.driving.generator_file import load_generator
@@ -50,6 +51,7 @@ class StartChoice:
         data: name or path of the private records, None if they have neither.
         data_dir: folder of published sets, or None.
         series: the way in which public series are read.
+        images: the way in which public images are read.
     """
 
     source: str | None = None
@@ -57,6 +59,7 @@ class StartChoice:
     data: str | None = None
     data_dir: Path | None = None
     series: SeriesChoice = NOTHING_SAID
+    images: ImageChoice = AS_STORED
 
     def __post_init__(self) -> None:
         if self.source is None and self.num_steps is not None:
@@ -168,7 +171,8 @@ def _from_records(choice: StartChoice, method: Method[Any], config: Any, spec: A
         # Privacy: an honest slip, and the only one that can be told from public words.
         raise InputError(f"{choice.source}: names the private records themselves; start from records that are public")
     num_classes = None if is_named(choice.source) else spec.num_classes or None
-    public = load_chosen(choice.source, choice.data_dir, num_classes, choice.series, _PUBLIC_KEY).train
+    key, images = _PUBLIC_KEY, choice.images
+    public = load_chosen(choice.source, choice.data_dir, num_classes, choice.series, key, images=images).train
     _check_fits(public, spec)
     num_steps = choice.num_steps or DEFAULT_STEPS
     facts = StartFromRecords(source=whole_path(choice.source), sha256=data_digest(public), num_steps=num_steps)
