@@ -41,6 +41,8 @@ from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
 _CHUNK = 2000
+_FORM = "with offset"
+"""The reading of released sums. A state names it, because a sum is about places that earlier sums decide."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,15 +164,17 @@ class Mixture:
 
     Attributes:
         counts: records of each class, (classes,).
+        offset: mean features of all records, (features,).
         means: mean features of each class, (classes, features).
         directions: orthonormal rows of the subspace, (d, features).
         within: covariance within classes, in the subspace, (d, d).
-        centres: of components, in the subspace, (classes, components, d).
+        centres: of components less the offset, in the subspace, (classes, components, d).
         shares: of components in their class, (classes, components). 0 for those that are not used.
         covariances: about the centres, (classes, components, d, d).
     """
 
     counts: Tensor
+    offset: Tensor
     means: Tensor
     directions: Tensor
     within: Tensor
@@ -212,6 +216,7 @@ class MixtureFit:
         features, kept = config.generator.num_features(shape), config.generator.num_kept(shape)
         return Mixture(
             counts=nothing(classes),
+            offset=nothing(features),
             means=nothing(classes, features),
             directions=nothing(kept, features),
             within=nothing(kept, kept),
@@ -227,7 +232,7 @@ class MixtureFit:
         if step == 1:
             return Slots(vectors=features - known.means[groups], groups=torch.zeros_like(groups))
         # Privacy: in an ordinary product other records may change the rounding of a place, and so its nearest centre.
-        places = matmul_of_rows(features, known.directions.T)
+        places = matmul_of_rows(features - known.offset, known.directions.T)
         component = known.nearest(places, groups)
         from_centre = places - known.centres.flatten(end_dim=1)[component]
         is_last = step == self._plan.num_steps - 1
@@ -247,15 +252,20 @@ class MixtureFit:
         return self._with_covariances(known, noisy)
 
     def _with_means(self, known: Mixture, noisy: Tensor) -> Mixture:
+        """Take the offset from all classes together, and the means of classes from their distances to it."""
         sums = self._moments(0)
-        counts = sums.counts(noisy).clamp_min(self._least_count(0))
-        return replace(known, counts=counts, means=sums.sums(noisy) / counts[:, None])
+        raw, least = sums.counts(noisy), self._least_count(0)
+        counts = raw.clamp_min(least)
+        # The total is that of the counts as released: classes without records would add the least count each.
+        offset = sums.sums(noisy).sum(dim=0) / raw.sum().clamp_min(least * math.sqrt(len(raw)))
+        apart = (sums.sums(noisy) - raw[:, None] * offset) / counts[:, None]
+        return replace(known, counts=counts, offset=offset, means=offset + apart)
 
     def _with_subspace(self, known: Mixture, noisy: Tensor) -> Mixture:
         """Take the directions of largest second moment, within and between classes, and start centres there."""
         weight = known.counts / known.counts.sum()
         within = self._moments(1).squares(noisy)[0] / known.counts.sum()
-        apart = known.means - weight @ known.means
+        apart = known.means - known.offset
         between = apart.T @ (weight[:, None] * apart)
         directions = torch.linalg.eigh(within + between).eigenvectors.flip(1)[:, : len(known.directions)].T.contiguous()
         inside = semi_definite(directions @ within @ directions.T)
@@ -264,7 +274,7 @@ class MixtureFit:
         )
         if self._config.generator.num_components == 1:
             start = torch.zeros_like(start)
-        centres = (known.means @ directions.T)[:, None] + start @ _factor(inside).T
+        centres = (apart @ directions.T)[:, None] + start @ _factor(inside).T
         covariances = inside.expand_as(known.covariances).clone()
         known = replace(known, directions=directions, within=inside, centres=centres, covariances=covariances)
         is_used = bearable_components(known.counts, known.shares.shape[1], self._least_for_centre(known))
@@ -357,7 +367,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         self._known = self._fit.start()
         self._released: list[Tensor] = []
         self.step = 0
-        for released in [] if context.state is None else context.state["released"]:
+        for released in [] if context.state is None else _released_in(context.state):
             self._take_up(released)
         sizes = slot_sizes_of(records, self.plan)
         self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate)
@@ -412,7 +422,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the sums released so far, which are all there is to know."""
-        return {"step": self.step, "released": list(self._released)}
+        return {"form": _FORM, "step": self.step, "released": list(self._released)}
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the mixture as it is known now.
@@ -430,6 +440,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             "factors": _factor(known.covariances),
             "shares": known.shares,
             "directions": known.directions,
+            "offset": known.offset,
         }
         return TrainedGenerator(
             recipe=GeneratorRecipe.of(
@@ -441,6 +452,17 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             weights={name: tensor.to(torch.float32) for name, tensor in weights.items()},
             statement=statement,
         )
+
+
+def _released_in(state: dict[str, Any]) -> list[Tensor]:
+    """Return the sums in a state, and refuse those that stand for something else here."""
+    # Later sums were asked about places that older code computed otherwise: read by this code they mean nothing.
+    if state.get("form") != _FORM:
+        raise InputError(
+            "this run of dp-mixture was begun by an older version of gossamer, whose sums are about other places; "
+            "finish it with that version, or start a new run"
+        )
+    return state["released"]
 
 
 def _factor(matrices: Tensor) -> Tensor:
