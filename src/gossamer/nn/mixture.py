@@ -64,6 +64,16 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
         """Count the cosine coefficients of all channels, and the traits."""
         return shape[0] * len(cosine_basis(*plane(shape), self.radius)[1]) + self.num_traits
 
+    def bands(self, shape: Shape) -> Tensor:
+        """Number the features by octaves of their frequency, int64 (num_features,).
+
+        Constant coefficients have 0, those of frequency below 2 have 1, those below 4 have 2, and traits have the next.
+        """
+        frequencies = cosine_basis(*plane(shape), self.radius)[1]
+        octaves = torch.where(frequencies > 0, 1 + frequencies.clamp_min(1).log2().floor(), 0.0).to(torch.int64)
+        traits = octaves.new_full((self.num_traits,), int(octaves.max()) + 1)
+        return torch.cat([octaves.repeat(shape[0]), traits])
+
     def num_kept(self, shape: Shape) -> int:
         """Return the dimension of the space of the Gaussians for samples of this shape."""
         return min(self.num_directions, self.num_features(shape))

@@ -30,6 +30,7 @@ from gossamer.methods.dp_mixture.components import (
     semi_definite,
     with_idle_moved,
 )
+from gossamer.methods.dp_mixture.shrinking import KEPT, shrunk
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
@@ -165,7 +166,8 @@ class Mixture:
     Attributes:
         counts: records of each class, (classes,).
         offset: mean features of all records, (features,).
-        means: mean features of each class, (classes, features).
+        apart: mean features of each class less the offset, (classes, features).
+        means: mean features of each class, as `shrunk` estimates them from the two, (classes, features).
         directions: orthonormal rows of the subspace, (d, features).
         within: covariance within classes, in the subspace, (d, d).
         centres: of components less the offset, in the subspace, (classes, components, d).
@@ -175,6 +177,7 @@ class Mixture:
 
     counts: Tensor
     offset: Tensor
+    apart: Tensor
     means: Tensor
     directions: Tensor
     within: Tensor
@@ -217,6 +220,7 @@ class MixtureFit:
         return Mixture(
             counts=nothing(classes),
             offset=nothing(features),
+            apart=nothing(classes, features),
             means=nothing(classes, features),
             directions=nothing(kept, features),
             within=nothing(kept, kept),
@@ -252,21 +256,29 @@ class MixtureFit:
         return self._with_covariances(known, noisy)
 
     def _with_means(self, known: Mixture, noisy: Tensor) -> Mixture:
-        """Take the offset from all classes together, and the means of classes from their distances to it."""
-        sums = self._moments(0)
-        raw, least = sums.counts(noisy), self._least_count(0)
-        counts = raw.clamp_min(least)
+        """Take the offset from all classes together, and the distances of classes to it.
+
+        Classifiers learn from differences of classes, so these stay as released, noise included. Residuals are taken
+        from shrunk means, because noise on a mean would pass for a spread of records.
+        """
+        sums, least = self._moments(0), self._least_count(0)
+        raw, vectors = sums.counts(noisy), sums.sums(noisy)
         # The total is that of the counts as released: classes without records would add the least count each.
-        offset = sums.sums(noisy).sum(dim=0) / raw.sum().clamp_min(least * math.sqrt(len(raw)))
-        apart = (sums.sums(noisy) - raw[:, None] * offset) / counts[:, None]
-        return replace(known, counts=counts, offset=offset, means=offset + apart)
+        counts, total = raw.clamp_min(least), raw.sum().clamp_min(least * math.sqrt(len(raw)))
+        bands = self._config.generator.bands(self._config.records.shape)
+        of_sum = (self._plan.release_noise_std(0) * sums.radius) ** 2
+        offset = vectors.sum(dim=0) / total
+        levels_kept = torch.where(bands == 0, KEPT, bands)
+        offset = shrunk(offset[None], (len(raw) * of_sum / total**2)[None], levels_kept)[0]
+        apart = (vectors - raw[:, None] * offset) / counts[:, None]
+        means = offset + shrunk(apart, of_sum / counts**2, bands)
+        return replace(known, counts=counts, offset=offset, apart=apart, means=means)
 
     def _with_subspace(self, known: Mixture, noisy: Tensor) -> Mixture:
         """Take the directions of largest second moment, within and between classes, and start centres there."""
         weight = known.counts / known.counts.sum()
         within = self._moments(1).squares(noisy)[0] / known.counts.sum()
-        apart = known.means - known.offset
-        between = apart.T @ (weight[:, None] * apart)
+        between = known.apart.T @ (weight[:, None] * known.apart)
         directions = torch.linalg.eigh(within + between).eigenvectors.flip(1)[:, : len(known.directions)].T.contiguous()
         inside = semi_definite(directions @ within @ directions.T)
         start = self._config.spread * torch.randn(
@@ -274,7 +286,7 @@ class MixtureFit:
         )
         if self._config.generator.num_components == 1:
             start = torch.zeros_like(start)
-        centres = (apart @ directions.T)[:, None] + start @ _factor(inside).T
+        centres = (known.apart @ directions.T)[:, None] + start @ _factor(inside).T
         covariances = inside.expand_as(known.covariances).clone()
         known = replace(known, directions=directions, within=inside, centres=centres, covariances=covariances)
         is_used = bearable_components(known.counts, known.shares.shape[1], self._least_for_centre(known))
