@@ -27,7 +27,7 @@ class Tiny:
         words: options of a command line that trains on the digits in a second.
         soon: makes settings for own records short, for a method that fits or trains for more than a second.
         level_error: largest error of the level of samples of nearly constant records. A method that claims to fit its
-            records keeps the default, and a looser one stands in its documentation.
+            records keeps the default. None for one that claims no level, as its page says.
     """
 
     images: Any
@@ -36,7 +36,7 @@ class Tiny:
     crashes: Any
     words: tuple[str, ...]
     soon: Callable[[Any], Any] = _as_they_are
-    level_error: float = 0.02
+    level_error: float | None = 0.02
 
 
 def tiny_of(name: str) -> Tiny:

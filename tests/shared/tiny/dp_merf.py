@@ -21,7 +21,7 @@ IMAGES = DPMERFConfig(
 def soon(settings: DPMERFConfig) -> DPMERFConfig:
     """Shorten the fit: fewer updates of a smaller network."""
     generator = replace(settings.generator, hidden_size=24, width=6)
-    return replace(settings, generator=generator, num_features=200, num_fit_steps=200)
+    return replace(settings, generator=generator, num_features=200, num_fit_steps=500)
 
 
 TINY = Tiny(

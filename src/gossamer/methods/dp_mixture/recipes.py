@@ -110,8 +110,8 @@ OWN = DPMixtureConfig(
     generator=MixtureGeneratorConfig(num_directions=40, radius=13, brightness=0.5),
     mean_share=0.15,
     mean_radius=0.5,
-    subspace_radius=0.2,
-    covariance_radius=0.2,
+    subspace_radius=0.16,
+    covariance_radius=0.16,
 )
 """Settings for images that nobody has seen, dark or bright.
 
@@ -139,7 +139,7 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMixtureConfig]:
     """
     if isinstance(spec, SeriesSpec):
         return _for_series(spec, num_records)
-    directions = max(5, min(40, round(math.sqrt(num_records / 40))))
+    directions = max(5, min(40, round(math.sqrt(num_records / 20))))
     generator = replace(OWN.generator, num_directions=directions, radius=min(13.0, float(max(spec.shape[1:]))))
     config = replace(OWN, records=RecordsExpected.of(spec), generator=generator)
     return Recipe(name="own", summary="own images, a minute on one core", config=config)
