@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 import torch
 
-from gossamer.data.records import AbstractSpec, check_num_classes
+from gossamer.data.records import check_num_classes
 from gossamer.driving.driver import Ending, drive
 from gossamer.driving.generator_file import load_generator
 from gossamer.driving.job import IN_MEMORY, Loaded, TrainingJob, start_training, whole_path
@@ -25,7 +25,7 @@ from gossamer.errors import InputError
 from gossamer.estimators.records import Array, Source, read_source, whole
 from gossamer.estimators.released import ReleasedGenerator
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.methods.method import Method
+from gossamer.methods.method import Method, Recipe
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractTraining, Progress, RunContext
 from gossamer.nn.devices import DeviceName, find_device
@@ -187,13 +187,13 @@ class AbstractEstimator(abc.ABC):
             PrivacyError: as `fit`.
         """
         loaded = self._load(x, y, people, UnitKey.drawn())
-        config, delta = self._calibrated(x, loaded)
+        config, delta = self._calibrated(loaded)
         context = RunContext(
             delta=delta,
             slots=loaded.slots,
             key=loaded.key,
             device=self.device,
-            public_notes=loaded.data.public_notes,
+            public_notes=(self._recipe(loaded).taken(config).note, *loaded.data.public_notes),
             # Privacy: earlier runs of this object may have learnt from the same records.
             num_tuning_runs=self.num_tuning_runs + self._num_started,
         )
@@ -230,7 +230,7 @@ class AbstractEstimator(abc.ABC):
         return load_generator(folder.path)
 
     def _job(self, x: Source, loaded: Loaded, num_tuning_runs: int) -> TrainingJob:
-        config, delta = self._calibrated(x, loaded)
+        config, delta = self._calibrated(loaded)
         return TrainingJob(
             data=whole_path(str(x)) if isinstance(x, str | Path) else IN_MEMORY,
             data_dir=None,
@@ -243,6 +243,7 @@ class AbstractEstimator(abc.ABC):
             num_people=self.num_people,
             num_records=self.num_records,
             num_tuning_runs=num_tuning_runs,
+            recipe=self._recipe(loaded).taken(config),
         )
 
     def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey) -> Loaded:
@@ -250,18 +251,20 @@ class AbstractEstimator(abc.ABC):
         data, slots = protect(data, self.unit.value, self.num_people, self.num_records)
         return Loaded(data=data, slots=slots, key=key)
 
-    def _calibrated(self, x: Source, loaded: Loaded) -> tuple[Any, float]:
+    def _calibrated(self, loaded: Loaded) -> tuple[Any, float]:
         """Return the settings with their noise, and delta. All of it follows from public things."""
         slots = loaded.slots
         delta = chosen_delta(self.delta, slots.number)
-        config = self._config(x, loaded.data.train.spec, slots.to_learn_from)
+        config = self._config(loaded)
         with accountable():
             return self.method.calibrate(config, slots, PrivacyBudget(epsilon=self.epsilon, delta=delta)), delta
 
-    def _config(self, x: Source, spec: AbstractSpec, num_slots: int) -> Any:
+    def _recipe(self, loaded: Loaded) -> Recipe[Any]:
+        return self.method.recipe_of(self.recipe, loaded.data.train, loaded.slots.to_learn_from)
+
+    def _config(self, loaded: Loaded) -> Any:
         """Return the recipe with the settings in place, every one of its own type."""
-        named = self.method.named(self.recipe, x if isinstance(x, str) else "", spec.shape)
-        usual = self.method.settings_for(spec, num_slots) if named is None else named.config
+        usual = self._recipe(loaded).config
         changes = {"seed": self.seed} | self.settings
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in changes.items()}
         try:
