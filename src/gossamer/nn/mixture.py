@@ -70,7 +70,7 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
         return shape[0] * len(cosine_basis(*plane(shape), self.radius)[1]) + self.num_traits
 
     def bands(self, shape: Shape) -> Tensor:
-        """Number the features by octaves of their frequency, int64 (num_features,).
+        """Return the octave of the frequency of each feature, int64 (num_features,).
 
         Constant coefficients have 0, those of frequency below 2 have 1, those below 4 have 2, and traits have the next.
         """

@@ -115,8 +115,8 @@ OWN = DPMixtureConfig(
 )
 """Settings for images that nobody has seen, dark or bright.
 
-Shares and the two smaller radii were chosen on parts of public training sets that were handed over as arrays, and on
-made-up shapes (docs/experiments.md).
+Shares and the two smaller radii were chosen on parts of public training sets, handed over as arrays. Made-up shapes
+took part in the choice, too (docs/experiments.md).
 """
 
 RECIPES = (
