@@ -16,7 +16,7 @@ def shrunk(vectors: Tensor, variances: Tensor, bands: Tensor) -> Tensor:
     .. math:: v_{kb} \mapsto \max\Big(0, 1 - \frac{n s_k^2}{|v_{kb}|^2}\Big) v_{kb}.
 
     A band far above the noise stays as it is, and a band that is noise alone becomes zero. Each vector is shrunk by
-    itself, because the mean of a frequent class lies near the offset and that of a rare class may lie far from it.
+    itself. The mean of a frequent class lies near the offset, and that of a rare class may lie far from it.
 
     Guarantee: post-processing of released vectors.
 
