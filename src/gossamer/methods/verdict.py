@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 from gossamer.errors import InputError
 
+_CLEAR_FROM, _FAINT_FROM = 0.4, 0.25
+"""Parts of the energy above noise. Records without any pattern came to 0.21 at most."""
+_ALL_APART, _SOME_APART = 0.9, 0.1
+"""Shares of the pairs of classes. Chance alone tells one pair of 45 apart."""
+
 
 class Grade(enum.Enum):
     """The grade of what was released.
@@ -59,6 +64,18 @@ class Verdict:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise InputError(f"{name} of a verdict must lie between 0 and 1, got {value}")
+
+    @classmethod
+    def of_sums(cls, signal: float, classes_apart: float | None, knows_level: bool) -> Verdict:
+        """Grade noisy sums by thresholds that were chosen on public data (docs/concepts/verdict.md)."""
+        are_all_apart = classes_apart is None or classes_apart >= _ALL_APART
+        are_some_apart = classes_apart is not None and classes_apart >= _SOME_APART
+        grade = Grade.NOISE
+        if signal >= _CLEAR_FROM and are_all_apart:
+            grade = Grade.CLEAR
+        elif signal >= _FAINT_FROM or are_some_apart:
+            grade = Grade.FAINT
+        return cls(grade=grade, signal=signal, classes_apart=classes_apart, knows_level=knows_level)
 
     @property
     def is_noise(self) -> bool:
