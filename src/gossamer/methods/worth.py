@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from gossamer.mechanisms.prospect import WINDOW_STEPS
+from gossamer.methods.verdict import Verdict
+
 _DEVIATIONS = 2.5
+_SURE = 4.0
 
 
 def share_above(energy: Tensor, noise: Tensor) -> Tensor:
@@ -20,7 +27,7 @@ def share_above(energy: Tensor, noise: Tensor) -> Tensor:
 
 
 def pairs_apart(means: Tensor, noise: Tensor, scatter: Tensor) -> float | None:
-    """Return the share of pairs of classes with means further apart than three deviations of chance allow.
+    """Return the share of pairs of classes with means further apart than two and a half deviations of chance allow.
 
     Args:
         means: noisy, (classes, d).
@@ -56,3 +63,66 @@ def standing_out(values: Tensor, edge: Tensor, white: float, counts: Tensor) -> 
     chance = white * (2 * ratio.sqrt() + ratio)
     beyond = (values - white).clamp_min(0)
     return (beyond.square() - (edge + chance)[..., None].square()).clamp_min(0).sqrt().sum(dim=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleasedEnergy:
+    r"""Energy of the vectors released until now, beside the expected energy of the noise in them.
+
+    :math:`E = \sum_t |g_t|^2` holds :math:`n s^2` of noise on n coordinates of deviation s, up to
+    :math:`\sqrt{2 n} s^2` by chance.
+
+    Attributes:
+        total: E.
+        noise: its expectation from noise alone.
+        variance: of the noise's energy.
+        num_steps: of releases.
+    """
+
+    total: float = 0.0
+    noise: float = 0.0
+    variance: float = 0.0
+    num_steps: int = 0
+
+    def with_release(self, vectors: Iterable[Tensor], noise_std: float) -> ReleasedEnergy:
+        """Return the energies with those of one more release.
+
+        Args:
+            vectors: all coordinates that were released together.
+            noise_std: of the noise on each of them.
+        """
+        parts = list(vectors)
+        size, square = sum(part.numel() for part in parts), noise_std**2
+        total = torch.stack([part.detach().double().square().sum() for part in parts]).sum()
+        return ReleasedEnergy(
+            total=self.total + float(total),
+            noise=self.noise + size * square,
+            variance=self.variance + 2 * size * square**2,
+            num_steps=self.num_steps + 1,
+        )
+
+    @property
+    def signal(self) -> float:
+        """Part of the energy that lies above noise, 0 if chance alone may have brought it."""
+        above = self.total - self.noise
+        return above / self.total if above > _SURE * math.sqrt(self.variance) else 0.0
+
+    @property
+    def strength(self) -> float:
+        """Energy of the signal over that of the noise, if noise averages out while the signal points the same way."""
+        return min(self.num_steps, WINDOW_STEPS) * self.signal / max(1 - self.signal, 1e-12)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict on these gradients, None before the first."""
+        return Verdict.of_gradients(self.signal, self.strength) if self.num_steps else None
+
+    def state_dict(self) -> dict[str, float]:
+        """Return the numbers, all of them public."""
+        return asdict(self)
+
+    @classmethod
+    def restored(cls, state: dict[str, Any]) -> ReleasedEnergy | None:
+        """Take up the energies of a training's state, None if they were not kept from its first step on."""
+        kept = state.get("energy")
+        return None if kept is None else cls(**kept)
