@@ -19,7 +19,7 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.catalogue import find_method
 from gossamer.methods.dp_mixture.components import ClassCovariances, ComponentCovariances
 from gossamer.methods.training import AbstractTraining, RunContext
-from gossamer.methods.verdict import Grade, Verdict
+from gossamer.methods.verdict import Grade
 from gossamer.methods.worth import ReleasedEnergy, pairs_apart, standing_out
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.dealing import UnitKey
