@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -16,8 +17,10 @@ from rich.panel import Panel as Frame
 from rich.text import Text
 
 from gossamer.cli.block_pictures import beside, braille, half_blocks, outline, shrunk, sparkline
-from gossamer.cli.watching import AbstractWatcher, Glimpse, figures_of
+from gossamer.cli.watching import AbstractWatcher, Glimpse, Price, Prices, figures_of
 from gossamer.data.images import ImageSpec
+from gossamer.data.records import AbstractSpec
+from gossamer.errors import GossamerError
 from gossamer.methods.training import AbstractTraining, Progress
 from gossamer.privacy.statement import shown_epsilon
 
@@ -92,6 +95,8 @@ class Panel(AbstractWatcher):
         self._curves: dict[str, History] = {}
         self._glimpse: Glimpse | None = None
         self._paid, self._budget = 0, ""
+        self._prices, self._price = Prices(), Price(step=0, epsilon=0.0)
+        self._training: AbstractTraining | None = None
         self._drawn: tuple[tuple[int, int, int, bool], list[Text]] | None = None
 
     def __enter__(self) -> Panel:
@@ -99,7 +104,10 @@ class Panel(AbstractWatcher):
         return self
 
     def __exit__(self, *ended: object) -> None:
-        # The cursor is shown again and the last state stays, whatever ended the training.
+        # The last state stays on the screen, so its price is that of its step, whatever ended the training.
+        if self._training is not None and self._price.step != self._paid:
+            with contextlib.suppress(GossamerError):
+                self._price = self._prices.take(self._training, is_last=True) or self._price
         self._live.stop()
 
     def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
@@ -109,7 +117,8 @@ class Panel(AbstractWatcher):
             if self._part is not None:
                 self._finished.append(f"{self._part.part}: {self._part.num_done:,} in {_clock(now - self._began)}")
             self._began, self._num_before = now, part.num_done - 1
-        self._part, self._paid = part, training.num_paid_steps
+        self._part, self._paid, self._training = part, training.num_paid_steps, training
+        self._price = self._prices.take(training, is_last=False) or self._price
         self._budget = self._budget or shown_epsilon(training.statement.epsilon)
         for name, value in figures_of(report).items():
             self._curves.setdefault(name, History()).add(value)
@@ -142,12 +151,14 @@ class Panel(AbstractWatcher):
         return [*done, *lines, *curves, *pictures, *(footer if room >= 0 else [])]
 
     def _spent(self, width: int) -> Text:
-        """Set the last epsilon that was computed beside the budget."""
-        if self._glimpse is None:
-            so_far = "nothing spent yet" if not self._paid else f"{self._paid:,} steps paid for"
-            return _line(f"{'epsilon':<{_LABEL}}{self._budget} is the budget, {so_far}")
-        share = self._glimpse.epsilon / float(self._budget) if float(self._budget) else 1.0
-        text = f"{shown_epsilon(self._glimpse.epsilon)} of {self._budget} at step {self._glimpse.step:,}"
+        """Set the last epsilon that was computed beside the budget, with the step that it belongs to."""
+        price = self._price
+        if not price.step:
+            return _line(f"{'epsilon':<{_LABEL}}{self._budget} is the budget, nothing spent yet")
+        share = price.epsilon / float(self._budget) if float(self._budget) else 1.0
+        text = f"{shown_epsilon(price.epsilon)} of {self._budget} at step {price.step:,}"
+        if price.step != self._paid:
+            text += f", {self._paid:,} paid for"
         return _with_bar("epsilon", share, text, width, "yellow")
 
     def _bar(self, part: Progress, width: int) -> Text:
@@ -160,19 +171,33 @@ class Panel(AbstractWatcher):
         rows = min(_MOST_PICTURE_ROWS, room)
         if self._glimpse is None or rows < _LEAST_PICTURE_ROWS:
             return []
-        is_coloured = not console.no_color and console.color_system in ("truecolor", "256")
+        is_coloured = takes_colours(console)
         key, known = (id(self._glimpse), width, rows, is_coloured), self._drawn
         if known is None or known[0] != key:
-            known = self._drawn = key, _pictures_of(self._glimpse, width, rows, is_coloured)
+            seen = self._glimpse
+            drawn = drawn_samples(seen.x, seen.spec, width, rows, is_coloured)
+            known = self._drawn = key, [_line(f"samples at step {seen.step:,}", "dim"), *drawn]
         return known[1]
 
 
-def _pictures_of(glimpse: Glimpse, width: int, rows: int, is_coloured: bool) -> list[Text]:
-    if isinstance(glimpse.spec, ImageSpec):
-        drawn = _image_pictures(glimpse.x, width, rows, is_coloured)
-    else:
-        drawn = _series_pictures(glimpse.x, width)
-    return [_line(f"samples at step {glimpse.step:,}", "dim"), *beside(drawn)]
+def takes_colours(console: Console) -> bool:
+    """Ask for colours enough to draw images in."""
+    return not console.no_color and console.color_system in ("truecolor", "256")
+
+
+def drawn_samples(x: np.ndarray, spec: AbstractSpec, width: int, rows: int, is_coloured: bool) -> list[Text]:
+    """Draw the first samples side by side, as many as fit.
+
+    Args:
+        x: (num, *spec.shape) in [0, 1].
+        spec: of the samples.
+        width: columns of characters.
+        rows: lines, at most.
+        is_coloured: half blocks in colours for images, not dots.
+    """
+    if isinstance(spec, ImageSpec):
+        return beside(_image_pictures(x, width, rows, is_coloured))
+    return beside(_series_pictures(x, width))
 
 
 def _image_pictures(x: np.ndarray, width: int, rows: int, is_coloured: bool) -> list[Sequence[Text]]:

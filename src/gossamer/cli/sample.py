@@ -11,6 +11,8 @@ import torch
 
 from gossamer.cli.arguments import Names, read_arguments
 from gossamer.cli.options import Mark
+from gossamer.cli.outputs import say
+from gossamer.cli.worth import warning
 from gossamer.data.layouts import TableColumns, as_long, as_wide
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.handing_over import write_folder_cards, write_records
@@ -66,6 +68,9 @@ def run(arguments: Sequence[str]) -> int:
     write_records(asked.out, records.numpy(), None if drawn is None else drawn.numpy(), trained.recipe.spec, columns)
     write_folder_cards(asked.out, trained, asked.num_samples)
     print(f"{asked.num_samples} samples: {asked.out}")
+    noise = warning(trained)
+    if noise is not None:
+        say(noise)
     if labels is None and drawn is not None:
         print(_of_classes(trained.recipe))
     return 0

@@ -14,6 +14,7 @@ from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.streams import public_stream
+from gossamer.methods.verdict import Verdict
 from gossamer.nn.choices import GeneratorConfig
 from gossamer.nn.latents import Latent
 from gossamer.nn.spectral_norm import advance
@@ -37,12 +38,14 @@ class GeneratorRecipe:
         latent: law of its input.
         spec: shape and classes of its samples.
         class_shares: shares of the classes among the records, as released under noise. Empty if a method releases none.
+        verdict: on the worth of the samples. None if the method gives none, and in files of earlier versions.
     """
 
     network: GeneratorConfig
     latent: Latent
     spec: Spec
     class_shares: tuple[float, ...] = ()
+    verdict: Verdict | None = None
 
     def __post_init__(self) -> None:
         shares = self.class_shares
@@ -91,6 +94,11 @@ class TrainedGenerator:
     recipe: GeneratorRecipe
     weights: dict[str, Tensor]
     statement: PrivacyStatement
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict on the worth of the samples, None if there is none. It was released with the generator."""
+        return self.recipe.verdict
 
     def check_finite(self) -> None:
         """Refuse weights that are no numbers, which a training that diverged leaves.

@@ -20,6 +20,7 @@ from gossamer.mechanisms.prospect import Prospect
 from gossamer.methods.protected import check_fits
 from gossamer.methods.starting import FRESH, PublicStart
 from gossamer.methods.trained import TrainedGenerator
+from gossamer.methods.verdict import Verdict
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.claim import ClaimTerms, own_version, today
@@ -287,13 +288,27 @@ class AbstractTraining(abc.ABC, Generic[P]):
         budget = PrivacyBudget(epsilon=self._statement.epsilon, delta=self._statement.delta)
         return self.plan.prospect(budget, self.sample_size)
 
+    def epsilon_so_far(self) -> float:
+        """Compute the price of the steps paid for until now, at the delta of the statement. 0 before the first."""
+        if self.num_paid_steps == 0:
+            return 0.0
+        return self.plan.paid_for(self.step, self._lost_steps).budget_at(self._terms.delta).epsilon
+
+    def verdict(self) -> Verdict | None:
+        """Judge all releases until now against their noise. None if the method cannot, or nothing is released.
+
+        Guarantee: a function of releases, each paid for, and of public settings alone. A method that overrides this
+        keeps to it, because the verdict is released with the generator.
+        """
+        return None
+
     def trained(self) -> TrainedGenerator:
         """Return the generator with its statement, priced as planned whatever the step.
 
         Raises:
             PrivacyError: a one-shot method has not yet released all sums that a generator is made of.
         """
-        return self._generator(self._statement)
+        return self._judged(self._generator(self._statement))
 
     def trained_so_far(self) -> TrainedGenerator:
         """Return the generator as it is now, priced for the steps paid for until now.
@@ -310,4 +325,10 @@ class AbstractTraining(abc.ABC, Generic[P]):
         if self.step == 0:
             raise InputError("the generator has not learnt anything yet: take at least one step first")
         so_far = self.plan.paid_for(self.step, self._lost_steps)
-        return self._generator(so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps)))
+        statement = so_far.statement(replace(self._terms, num_planned_steps=self.plan.num_steps))
+        return self._judged(self._generator(statement))
+
+    def _judged(self, trained: TrainedGenerator) -> TrainedGenerator:
+        """Return the generator with the verdict on it in its recipe."""
+        # Privacy: the verdict is post-processing of the releases that the generator is computed from, paid for by now.
+        return replace(trained, recipe=replace(trained.recipe, verdict=self.verdict()))

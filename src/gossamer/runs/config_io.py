@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import math
 import types
 import typing
@@ -74,6 +75,8 @@ def _plain(value: Any) -> Any:
         return {TAG: type(value).__name__} | fields
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, enum.Enum):
+        return value.value
     return value
 
 
