@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import abc
-import logging
+import functools
 from collections.abc import Callable
-from dataclasses import fields, replace
-from numbers import Real
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Self, overload
 
 import numpy as np
-import torch
 
-from gossamer.data.records import AbstractSpec, check_num_classes
-from gossamer.driving.driver import Ending, drive
-from gossamer.driving.generator_file import load_generator
+from gossamer.data.records import AbstractSpec
 from gossamer.driving.job import IN_MEMORY, Loaded, TrainingJob, start_training, whole_path
-from gossamer.driving.listener import AbstractListener
+from gossamer.driving.loop import RunLoop
 from gossamer.driving.processes import num_processes
-from gossamer.driving.protection import check_unit, protect
-from gossamer.driving.run import begin_run, take_up_run
+from gossamer.driving.protection import protect
+from gossamer.driving.run import Run, begin_run, take_up_run
 from gossamer.errors import InputError
-from gossamer.estimators.records import Array, Source, read_source, whole
+from gossamer.estimators.advice import OF_PROCESS, Starts, advice, undeclared, warn
+from gossamer.estimators.arguments import DEFAULTS, Arguments, is_chosen, shown
+from gossamer.estimators.driven import LOG, driven
+from gossamer.estimators.planned import PlannedTraining
+from gossamer.estimators.records import Array, Source, read_source
 from gossamer.estimators.released import ReleasedGenerator
-from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.methods.method import Method
-from gossamer.methods.trained import TrainedGenerator
+from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
+from gossamer.methods.method import Method, Recipe
 from gossamer.methods.training import AbstractTraining, Progress, RunContext
-from gossamer.nn.devices import DeviceName, find_device
-from gossamer.privacy.adjacency import Unit, UnitName
+from gossamer.nn.devices import DeviceName
+from gossamer.privacy.adjacency import UnitName
 from gossamer.privacy.budget import PrivacyBudget, chosen_delta
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.priceable import accountable
@@ -38,9 +37,6 @@ from gossamer.runs.config_io import from_json_tree, to_json_tree
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.identity import read_identity
 from gossamer.runs.key_file import read_key
-
-_LOG: Final = logging.getLogger("gossamer")
-_NUMBERS: Final = ("num_people", "num_records", "num_classes", "num_tuning_runs")
 
 
 class AbstractEstimator(abc.ABC):
@@ -53,7 +49,7 @@ class AbstractEstimator(abc.ABC):
         records. `num_tuning_runs` declares those of others.
 
     Args:
-        epsilon: privacy budget, above 0. The noise follows from it.
+        epsilon: privacy budget, above 0. The noise follows from it. There is no default.
         delta: below one over the number of slots. Default: the largest power of ten at or below 1/(10 N).
         recipe: name of the settings to start from, ``mnist-cpu`` for instance. Default: by name or size of the data.
         unit: of protection: "record", or "person" with all records of that person. `fit` then needs the person of each
@@ -80,43 +76,47 @@ class AbstractEstimator(abc.ABC):
 
     def __init__(
         self,
-        epsilon: float = 10.0,
+        epsilon: float | None = None,
         delta: float | None = None,
         *,
         recipe: str | None = None,
         unit: UnitName = "record",
+        num_people: int | None = None,
+        num_records: int | None = None,
+        num_classes: int | None = None,
+        num_tuning_runs: int = 0,
         device: DeviceName = "auto",
         seed: int = 0,
         **settings: Any,
     ) -> None:
-        for name, value in (("epsilon", epsilon), ("delta", delta)):
-            if isinstance(value, bool) or not isinstance(value, Real | None):
-                raise InputError(f"{name} must be a number, not {type(value).__name__}")
-        self.seed = whole("seed", seed)
-        numbers = {name: settings.pop(name, None) for name in _NUMBERS[:3]}
-        self.num_people, self.num_records, self.num_classes = (
-            None if value is None else whole(name, value) for name, value in numbers.items()
-        )
-        self.num_tuning_runs = whole("num_tuning_runs", settings.pop("num_tuning_runs", 0))
-        # A budget with a delta that is always valid, so that epsilon is refused here and not after the data were read.
-        PrivacyBudget(epsilon=epsilon, delta=0.5 if delta is None else delta)
-        self._check_settings(settings)
-        if recipe is not None:
-            self.method.find(recipe)
-        if self.num_classes is not None:
-            check_num_classes(self.num_classes)
-        if self.num_tuning_runs < 0:
-            raise InputError(f"num_tuning_runs must be 0 or more, not {self.num_tuning_runs}")
-        self.epsilon = float(epsilon)
-        self.delta = None if delta is None else float(delta)
-        self.recipe = recipe
-        check_unit(unit, self.num_people, self.num_records)
-        self.unit = Unit(unit)
-        self.device: torch.device = find_device(device)
-        self.settings = settings
+        given = locals()
+        self._given = {name: given[name] for name in DEFAULTS} | settings
+        self._asked = Arguments.read(type(self).__name__, self.method, self._given)
         self._released: ReleasedGenerator | None = None
-        self._num_started = 0
-        self._run_ids: set[str] = set()
+        self._starts = Starts()
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the arguments as they were given, as scikit-learn's `clone` and searches ask for them.
+
+        A clone has learnt nothing, and knows nothing of the trainings of its original: ``num_tuning_runs`` declares
+        those in its statement.
+
+        Args:
+            deep: of no effect, since no argument is an estimator.
+        """
+        return dict(self._given)
+
+    def set_params(self, **params: Any) -> Self:
+        """Change arguments by name, all of them or none. What was learnt stays, with its statement.
+
+        Raises:
+            InputError: as the constructor.
+            PrivacyError: as the constructor.
+        """
+        changed = self._given | params
+        self._asked = Arguments.read(type(self).__name__, self.method, changed)
+        self._given = changed
+        return self
 
     def fit(
         self,
@@ -157,9 +157,12 @@ class AbstractEstimator(abc.ABC):
             KeyboardInterrupt: the training was interrupted. A run has kept the steps that were paid for.
         """
         if run is not None:
-            trained = self._fit_in(RunFolder(Path(run)), x, y, people, progress)
+            taken, lines = self._taken_up(RunFolder(Path(run)), x, y, people)
+            warn(lines, stacklevel=2)
+            trained = driven(taken, progress)
         else:
-            training = self.start(x, y, people)
+            training, lines = self._started(x, y, people)
+            warn(lines, stacklevel=2)
             for report in training:
                 if progress is not None:
                     progress(training.progress(report))
@@ -168,14 +171,11 @@ class AbstractEstimator(abc.ABC):
         self._released = ReleasedGenerator(trained=trained)
         return self
 
-    def start(self, x: Source, y: Array | None = None, people: Array | None = None) -> AbstractTraining:
-        """Start a training for a loop of your own, in place of `fit`. The estimator itself learns nothing by it.
+    def plan(self, x: Source, y: Array | None = None, people: Array | None = None) -> PlannedTraining:
+        """Plan the training that `fit` would do: its price, noise, prospect, recipe and, when asked for, its time.
 
-        The training's `statement` is priced already, while nothing is spent before the first step of the loop. Iterate
-        over the training to the end, and make ``ReleasedGenerator(trained=training.trained())``.
-
-        Guarantee: the generator that `trained` returns has the privacy that `statement` says. The training itself is
-        private, and so may be the reports that it yields: they can hold losses on private records.
+        Nothing is spent, nothing is learnt, and the plan counts as no run. Records are read for their public facts
+        alone: shape, classes, and their number if none was given.
 
         Args:
             x: as for `fit`.
@@ -187,96 +187,153 @@ class AbstractEstimator(abc.ABC):
             PrivacyError: as `fit`.
         """
         loaded = self._load(x, y, people, UnitKey.drawn())
+        spec, slots = loaded.data.train.spec, loaded.slots
         config, delta = self._calibrated(x, loaded)
+        training = self._training(config, delta, loaded, KeyedNoise(), self._num_earlier)
+        return PlannedTraining(
+            statement=training.statement,
+            recipe=self._recipe(x, spec, slots.to_learn_from).name,
+            config=config,
+            prospect=training.prospect(),
+            advice=self._advice(training, loaded),
+            measure=functools.partial(self.method.cost, config, spec, slots, self._asked.device),
+        )
+
+    @overload
+    def start(
+        self, x: Source, y: Array | None = None, people: Array | None = None, *, run: None = None
+    ) -> AbstractTraining: ...
+
+    @overload
+    def start(self, x: Source, y: Array | None = None, people: Array | None = None, *, run: str | Path) -> RunLoop: ...
+
+    def start(
+        self, x: Source, y: Array | None = None, people: Array | None = None, *, run: str | Path | None = None
+    ) -> AbstractTraining | RunLoop:
+        """Start a training for a loop of your own, in place of `fit`. The estimator itself learns nothing by it.
+
+        The training's `statement` is priced already, while nothing is spent before the first step of the loop. Iterate
+        over the training to the end, and make ``ReleasedGenerator(trained=training.trained())``. With ``run`` the loop
+        writes the run folder of `fit`, can be left, and goes on when it is started again.
+
+        Guarantee: the generator that `trained` returns has the privacy that `statement` says. The training itself is
+        private, and so may be the reports that it yields: they can hold losses on private records.
+
+        Args:
+            x: as for `fit`.
+            y: as for `fit`.
+            people: as for `fit`.
+            run: as for `fit`: folder to write the run into, or to go on in.
+
+        Raises:
+            InputError: as `fit`.
+            PrivacyError: as `fit`.
+        """
+        if run is not None:
+            taken, lines = self._taken_up(RunFolder(Path(run)), x, y, people)
+            warn(lines, stacklevel=2)
+            return RunLoop(taken, LOG.warning)
+        training, lines = self._started(x, y, people)
+        warn(lines, stacklevel=2)
+        return training
+
+    @property
+    def _num_earlier(self) -> int:
+        # Privacy: earlier runs of this object may have learnt from the same records.
+        return self._asked.num_tuning_runs + self._starts.number
+
+    def _started(self, x: Source, y: Array | None, people: Array | None) -> tuple[AbstractTraining, tuple[str, ...]]:
+        loaded = self._load(x, y, people, UnitKey.drawn())
+        training = self._training(*self._calibrated(x, loaded), loaded, KeyedNoise(), self._num_earlier)
+        lines = self._advice(training, loaded)
+        self._count_start(None)
+        return training, lines
+
+    def _training(
+        self, config: Any, delta: float, loaded: Loaded, noise: AbstractNoise, num_tuning_runs: int
+    ) -> AbstractTraining:
         context = RunContext(
             delta=delta,
             slots=loaded.slots,
             key=loaded.key,
-            device=self.device,
+            device=self._asked.device,
             public_notes=loaded.data.public_notes,
-            # Privacy: earlier runs of this object may have learnt from the same records.
-            num_tuning_runs=self.num_tuning_runs + self._num_started,
+            num_tuning_runs=num_tuning_runs,
         )
-        training = start_training(self.method, config, loaded.data.train, KeyedNoise(), context)
-        self._num_started += 1
-        return training
+        return start_training(self.method, config, loaded.data.train, noise, context)
 
-    def _fit_in(
-        self,
-        folder: RunFolder,
-        x: Source,
-        y: Array | None,
-        people: Array | None,
-        progress: Callable[[Progress], None] | None,
-    ) -> TrainedGenerator:
+    def _advice(self, training: AbstractTraining, loaded: Loaded) -> tuple[str, ...]:
+        return (*advice(training, loaded.data), *undeclared(self._starts, self._asked.num_tuning_runs))
+
+    def _count_start(self, run_id: str | None) -> None:
+        self._starts.add(run_id)
+        OF_PROCESS.add(run_id)
+
+    def _taken_up(
+        self, folder: RunFolder, x: Source, y: Array | None, people: Array | None
+    ) -> tuple[Run, tuple[str, ...]]:
+        """Begin a run in a folder, or take it up, and return it with the lines of its warning."""
         if num_processes() > 1:
             # Privacy: each process would deal by a key of its own, and a person would lie in several shards.
             raise InputError("fit works in one process: start it without torchrun, or share the work by gossamer train")
         is_begun = folder.config_file.is_file()
         loaded = self._load(x, y, people, read_key(folder) if is_begun else UnitKey.drawn())
-        # Privacy: earlier runs of this object may have learnt from the same records.
-        num_tuning_runs = self.num_tuning_runs + (0 if is_begun else self._num_started)
-        job = self._job(x, loaded, num_tuning_runs)
+        job = self._job(x, loaded, self._asked.num_tuning_runs if is_begun else self._num_earlier)
+        lines: tuple[str, ...] = ()
         if is_begun:
-            run = take_up_run(folder, _LOG.warning, lambda _: loaded)
+            run = take_up_run(folder, LOG.warning, lambda _: loaded)
             run.check_asked(job)
         else:
+            rehearsal = self._training(job.method, job.delta, loaded, DeterministicNoise(0), job.num_tuning_runs)
+            lines = self._advice(rehearsal, loaded)
             run = begin_run(folder.path, job, loaded)
-        run_id = read_identity(folder).run_id
-        self._num_started += run_id not in self._run_ids
-        self._run_ids.add(run_id)
-        if not folder.generator_file.is_file() and drive(run, _Caller(progress)) is not Ending.RELEASED:
-            raise KeyboardInterrupt
-        return load_generator(folder.path)
+        self._count_start(read_identity(folder).run_id)
+        return run, lines
 
     def _job(self, x: Source, loaded: Loaded, num_tuning_runs: int) -> TrainingJob:
         config, delta = self._calibrated(x, loaded)
         return TrainingJob(
             data=whole_path(str(x)) if isinstance(x, str | Path) else IN_MEMORY,
             data_dir=None,
-            num_classes=self.num_classes,
+            num_classes=self._asked.num_classes,
             delta=delta,
-            device="cuda" if self.device.type == "cuda" else "cpu",
+            device="cuda" if self._asked.device.type == "cuda" else "cpu",
             precision="fp32",
             method=config,
-            unit=self.unit.value,
-            num_people=self.num_people,
-            num_records=self.num_records,
+            unit=self._asked.unit.value,
+            num_people=self._asked.num_people,
+            num_records=self._asked.num_records,
             num_tuning_runs=num_tuning_runs,
         )
 
     def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey) -> Loaded:
-        data = read_source(x, y, people, self.num_classes, self.unit, key)
-        data, slots = protect(data, self.unit.value, self.num_people, self.num_records)
+        asked = self._asked
+        data = read_source(x, y, people, asked.num_classes, asked.unit, key)
+        data, slots = protect(data, asked.unit.value, asked.num_people, asked.num_records)
         return Loaded(data=data, slots=slots, key=key)
 
     def _calibrated(self, x: Source, loaded: Loaded) -> tuple[Any, float]:
         """Return the settings with their noise, and delta. All of it follows from public things."""
         slots = loaded.slots
-        delta = chosen_delta(self.delta, slots.number)
+        delta = chosen_delta(self._asked.delta, slots.number)
         config = self._config(x, loaded.data.train.spec, slots.to_learn_from)
         with accountable():
-            return self.method.calibrate(config, slots, PrivacyBudget(epsilon=self.epsilon, delta=delta)), delta
+            return self.method.calibrate(config, slots, PrivacyBudget(epsilon=self._asked.epsilon, delta=delta)), delta
+
+    def _recipe(self, x: Source, spec: AbstractSpec, num_slots: int) -> Recipe[Any]:
+        named = self.method.named(self._asked.recipe, x if isinstance(x, str) else "", spec.shape)
+        return self.method.recipe_for(spec, num_slots) if named is None else named
 
     def _config(self, x: Source, spec: AbstractSpec, num_slots: int) -> Any:
         """Return the recipe with the settings in place, every one of its own type."""
-        named = self.method.named(self.recipe, x if isinstance(x, str) else "", spec.shape)
-        usual = self.method.settings_for(spec, num_slots) if named is None else named.config
-        changes = {"seed": self.seed} | self.settings
+        usual = self._recipe(x, spec, num_slots).config
+        changes = {"seed": self._asked.seed, **self._asked.settings}
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in changes.items()}
         try:
             config = replace(usual, **plain)
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise InputError(f"{type(self).__name__}: a setting is of the wrong type ({error})") from None
         return from_json_tree(self.method.config, to_json_tree(config), type(self).__name__)
-
-    def _check_settings(self, settings: dict[str, Any]) -> None:
-        if "noise_multiplier" in settings:
-            raise InputError("noise_multiplier follows from epsilon here: leave it out")
-        known = {field.name for field in fields(self.method.config)} - {"noise_multiplier", "seed"}
-        for setting in sorted(settings.keys() - known):
-            names = ", ".join(sorted([*known, *_NUMBERS]))
-            raise InputError(f"{type(self).__name__} has no setting {setting!r}; the settings are {names}")
 
     @property
     def released(self) -> ReleasedGenerator:
@@ -305,22 +362,8 @@ class AbstractEstimator(abc.ABC):
         return self.released.save(path)
 
     def __repr__(self) -> str:
-        """Name the method with its budget, and the claim if something was learnt."""
+        """Name the method with its arguments, and the claim if something was learnt."""
+        chosen = {name: value for name, value in self._given.items() if is_chosen(name, value)}
+        arguments = ", ".join(f"{name}={shown(value)}" for name, value in chosen.items())
         learnt = "has learnt nothing yet" if self._released is None else f"fitted: {self.statement.claim}"
-        return f"{type(self).__name__}(epsilon={self.epsilon:g}), {learnt}"
-
-
-class _Caller(AbstractListener):
-    """Listener that tells the caller of `fit` the progress, and logs notes."""
-
-    def __init__(self, progress: Callable[[Progress], None] | None) -> None:
-        self._progress = progress
-
-    def note(self, line: str) -> None:
-        """Log the line."""
-        _LOG.warning(line)
-
-    def hear(self, training: AbstractTraining, report: Any) -> None:
-        """Tell the caller the progress."""
-        if self._progress is not None:
-            self._progress(training.progress(report))
+        return f"{type(self).__name__}({arguments}), {learnt}"

@@ -45,7 +45,7 @@ class DPCGAN(AbstractEstimator):
 
     Example:
         >>> DPCGAN(epsilon=1.0, recipe="digits-published")
-        DPCGAN(epsilon=1), has learnt nothing yet
+        DPCGAN(epsilon=1.0, recipe='digits-published'), has learnt nothing yet
     """
 
     method = DP_CGAN
@@ -64,7 +64,7 @@ class DPMERF(AbstractEstimator):
 
     Example:
         >>> DPMERF(epsilon=1.0, num_fit_steps=300)
-        DPMERF(epsilon=1), has learnt nothing yet
+        DPMERF(epsilon=1.0, num_fit_steps=300), has learnt nothing yet
     """
 
     method = DP_MERF

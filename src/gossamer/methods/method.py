@@ -161,8 +161,8 @@ class Method(Named, Generic[C]):
         """Return the first recipe for a published data set, in the layout with records of this shape, or None."""
         return next((recipe for recipe in self.recipes if recipe.suits(data, shape)), None)
 
-    def settings_for(self, spec: AbstractSpec, num_slots: int) -> C:
-        """Return settings for a user's own records, from shape and number of slots, which are public.
+    def recipe_for(self, spec: AbstractSpec, num_slots: int) -> Recipe[C]:
+        """Return a recipe for a user's own records, from shape and number of slots, which are public.
 
         Raises:
             InputError: the method has none.
@@ -170,4 +170,8 @@ class Method(Named, Generic[C]):
         for_own = self.working().for_own
         if for_own is None:
             raise InputError(f"{self.name} has no settings for such records: give a config.json by --recipe")
-        return for_own(spec, num_slots).config
+        return for_own(spec, num_slots)
+
+    def settings_for(self, spec: AbstractSpec, num_slots: int) -> C:
+        """Return the settings of `recipe_for`."""
+        return self.recipe_for(spec, num_slots).config
