@@ -1,8 +1,11 @@
-"""The methods as estimators: a class each, with nothing in it but its method."""
+"""The methods as estimators: a class each, with nothing in it but its method and the types of its settings."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Unpack
+
 from gossamer.estimators.estimator import AbstractEstimator
+from gossamer.estimators.settings import DPCGANSettings, DPMERFSettings, DPMixtureSettings, GSWGANSettings
 from gossamer.methods.dp_cgan import DP_CGAN
 from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.dp_mixture import DP_MIXTURE
@@ -30,6 +33,10 @@ class GSWGAN(AbstractEstimator):
 
     method = GS_WGAN
 
+    if TYPE_CHECKING:
+
+        def __init__(self, epsilon: float, delta: float | None = None, **settings: Unpack[GSWGANSettings]) -> None: ...
+
 
 class DPCGAN(AbstractEstimator):
     """DP-CGAN: one discriminator trained by DP-SGD on Poisson samples, and a generator that learns from it alone.
@@ -50,6 +57,10 @@ class DPCGAN(AbstractEstimator):
 
     method = DP_CGAN
 
+    if TYPE_CHECKING:
+
+        def __init__(self, epsilon: float, delta: float | None = None, **settings: Unpack[DPCGANSettings]) -> None: ...
+
 
 class DPMERF(AbstractEstimator):
     """DP-MERF: one noisy mean of random features of each class, and a generator fitted to it afterwards.
@@ -69,6 +80,10 @@ class DPMERF(AbstractEstimator):
 
     method = DP_MERF
 
+    if TYPE_CHECKING:
+
+        def __init__(self, epsilon: float, delta: float | None = None, **settings: Unpack[DPMERFSettings]) -> None: ...
+
 
 class DPMixture(AbstractEstimator):
     """DP-mixture: a few noisy moments of each class, and Gaussians drawn from them. No GAN, and the first to try.
@@ -87,3 +102,9 @@ class DPMixture(AbstractEstimator):
     """
 
     method = DP_MIXTURE
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, epsilon: float, delta: float | None = None, **settings: Unpack[DPMixtureSettings]
+        ) -> None: ...
