@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from gossamer.errors import GossamerError, InputError, PrivacyError, ResourceError
+from gossamer.errors import GossamerError, GossamerWarning, InputError, PrivacyError, ResourceError
 
 if TYPE_CHECKING:
     from gossamer.data.catalogue import load_records
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         load_series,
     )
     from gossamer.methods.training import Progress
+    from gossamer.nn.registered import register_critic, register_generator
     from gossamer.privacy.dealing import UnitKey
     from gossamer.privacy.statement import PrivacyStatement
 
@@ -40,6 +41,7 @@ __all__ = [
     "GSWGAN",
     "DPMixture",
     "GossamerError",
+    "GossamerWarning",
     "InputError",
     "PrivacyError",
     "PrivacyStatement",
@@ -55,6 +57,8 @@ __all__ = [
     "load",
     "load_records",
     "load_series",
+    "register_critic",
+    "register_generator",
 ]
 
 _HOMES = {
@@ -74,6 +78,8 @@ _HOMES = {
     "load": "gossamer.estimators",
     "load_records": "gossamer.data.catalogue",
     "load_series": "gossamer.estimators",
+    "register_critic": "gossamer.nn.registered",
+    "register_generator": "gossamer.nn.registered",
 }
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.nn.ensemble import Adam
+from gossamer.nn.registered import check_own_generator
 
 _STATISTICS: Final = ("running_mean", "running_var", "num_batches_tracked")
 """Tensors of batch norm. They follow from the weights that are released, and are not averaged."""
@@ -30,6 +31,7 @@ class AveragedGenerator:
 
     def __init__(self, recipe: GeneratorRecipe, adam: Adam, seed: int, device: torch.device) -> None:
         self.recipe, self._adam, self._seed, self._device = recipe, adam, seed, device
+        check_own_generator(recipe.network, recipe.spec.shape, recipe.spec.num_classes, recipe.latent.dim)
         self.network = recipe.build(public_stream(seed, "generator weights")).to(device)
         self.optimiser = optimiser_of(adam, self.network)
         self.average = {name: tensor.clone() for name, tensor in self._averaged().items()}

@@ -23,6 +23,7 @@ from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
+from gossamer.nn.registered import check_own_critic
 from gossamer.privacy.statement import PrivacyStatement
 
 __all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "plan"]
@@ -73,7 +74,9 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
         sample_size = max(math.prod(stage.view.shape(records.spec.shape)) for stage in config.stages)
         super().__init__(plan(config, slots), noise, context, sample_size)
         for stage in config.stages:  # at once what the last stage would refuse
-            stage.critic.build(stage.view.shape(records.spec.shape), records.spec.num_classes, torch.Generator())
+            shape, num_classes = stage.view.shape(records.spec.shape), records.spec.num_classes
+            stage.critic.build(shape, num_classes, torch.Generator())
+            check_own_critic(stage.critic, shape, num_classes)
         self._critics = PrivateCritics(config, records, slots.unit, context)
         self._public = PublicGenerator(config, records.spec, context.device, context.precision)
         if context.state is not None:
