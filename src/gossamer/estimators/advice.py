@@ -20,6 +20,12 @@ UNDECLARED = (
 )
 """Said if a training begins after those of other objects that are not declared."""
 
+DRAWN_ANEW = (
+    "no run's key says who was held out: test records are drawn anew, and the training may have learnt from them; "
+    "name the run, evaluate(..., run=...), or hand over the records of load_records"
+)
+"""Said of scores on test records that the training may have learnt from."""
+
 
 @dataclass(eq=False)
 class Starts:

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self, overload
+from typing import Any, ClassVar, Self, Unpack, overload
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from gossamer.estimators.driven import LOG, driven
 from gossamer.estimators.planned import PlannedTraining
 from gossamer.estimators.records import Array, Source, read_source
 from gossamer.estimators.released import ReleasedGenerator
+from gossamer.estimators.scores import EvaluationScores, ScoringOptions, Test, evaluate_generator, read_real, read_test
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.methods.method import Method, Recipe
 from gossamer.methods.training import AbstractTraining, Progress, RunContext
@@ -356,6 +357,40 @@ class AbstractEstimator(abc.ABC):
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Draw synthetic records, as `ReleasedGenerator.sample`."""
         return self.released.sample(num_samples, labels, seed=seed)
+
+    def evaluate(
+        self,
+        x: Source,
+        y: Array | None = None,
+        people: Array | None = None,
+        *,
+        test: Test = None,
+        run: str | Path | None = None,
+        **options: Unpack[ScoringOptions],
+    ) -> EvaluationScores:
+        """Score samples beside real records, with the scores and the defaults of ``gossamer evaluate``.
+
+        Guarantee:
+            None. Every score is computed on real records and stays private. Choosing a model, a recipe or an epsilon by
+            scores is tuning. Nothing is written but the private cache.
+
+        Args:
+            x: the records that were learnt from, as for `fit`.
+            y: as for `fit`.
+            people: as for `fit`.
+            test: records that were not learnt from, (x, y) or records. Default: those that come with x.
+            run: folder of the run of `fit`, of which the key says who was held out. Needed if x is a name or a path
+                that is split by a key.
+            options: those of `ScoringOptions`. ``quick=True`` takes seconds to minutes, and the default hours.
+
+        Raises:
+            InputError: nothing was fitted yet, no test records, or records that cannot be scored.
+        """
+        trained = self.released.trained
+        data, lines = read_real(x, y, people, run, self._asked)
+        warn(lines, stacklevel=2)
+        held_out = data.test if test is None else read_test(test, self._asked.num_classes)
+        return evaluate_generator(trained, data, held_out, **options)
 
     def save(self, path: str | Path) -> Path:
         """Write the generator to a file, as `ReleasedGenerator.save`."""
