@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import own_networks as own
 import pytest
 import torch
 from torch import Tensor
@@ -25,18 +22,6 @@ from gossamer.nn.registered import (
     register_critic,
     register_generator,
 )
-
-
-def _loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("own_networks", Path(__file__).with_name("own_networks.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["own_networks"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-own = _loaded()
 
 
 @pytest.fixture(autouse=True)

@@ -192,6 +192,7 @@ class AbstractEstimator(abc.ABC):
         config, delta = self._calibrated(x, loaded)
         training = self._training(config, delta, loaded, KeyedNoise(), self._num_earlier)
         return PlannedTraining(
+            method=self.method.title,
             statement=training.statement,
             recipe=self._recipe(x, spec, slots.to_learn_from).name,
             config=config,

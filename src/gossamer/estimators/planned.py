@@ -19,6 +19,7 @@ class PlannedTraining:
     Guarantee: a function of public things. It holds no record. `advice` names people only if the data does.
 
     Attributes:
+        method: title of the method.
         statement: as it would be written.
         recipe: name of the settings that it starts from.
         config: the settings, with the noise multiplier.
@@ -27,6 +28,7 @@ class PlannedTraining:
         measure: measures time and memory, for `cost`.
     """
 
+    method: str
     statement: PrivacyStatement
     recipe: str
     config: Any
@@ -67,7 +69,7 @@ class PlannedTraining:
     def __repr__(self) -> str:
         """Show the plan in a few lines. The time is in it once `cost` was asked for."""
         lines = [
-            f"{self.statement.mechanism.partition(':')[0]} by recipe {self.recipe}, planned: nothing is spent yet",
+            f"{self.method} by recipe {self.recipe}, planned: nothing is spent yet",
             f"price: epsilon {shown_epsilon(self.epsilon)} at delta {self.delta:g}, for one {self.unit} of "
             f"{self.num_slots} (public number)",
             f"noise multiplier: {self.noise_multiplier:.5g}",
