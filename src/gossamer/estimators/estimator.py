@@ -108,7 +108,7 @@ class AbstractEstimator(abc.ABC):
         return dict(self._given)
 
     def set_params(self, **params: Any) -> Self:
-        """Change arguments by name, all of them or none. What was learnt stays, with its statement.
+        """Change arguments by name, all of them or none. A generator that was learnt stays, with its statement.
 
         Raises:
             InputError: as the constructor.

@@ -59,7 +59,7 @@ class _Trial:
 def check_generator(
     config: AbstractGeneratorConfig, shape: Shape, num_classes: int, latent_dim: int
 ) -> AbstractGeneratorConfig:
-    """Test that a generator keeps what `AbstractGenerator` and `register_generator` promise, at one shape.
+    """Test that a generator keeps the promises of `AbstractGenerator` and `register_generator`, at one shape.
 
     Raises:
         InputError: it breaks a promise, or cannot be built or asked at this shape.
@@ -80,10 +80,10 @@ def check_generator(
 
 
 def check_critic(config: AbstractCriticConfig, shape: Shape, num_classes: int) -> AbstractCriticConfig:
-    """Test that a critic keeps what `AbstractCritic` and `register_critic` promise, at one shape.
+    """Test that a critic keeps the promises of `AbstractCritic` and `register_critic`, at one shape.
 
-    Guarantee: none is made by the test. The guarantee of a training rests on the promise itself: a critic's answer, or
-    the gradient of one record, is a function of the critic's state and of that record alone.
+    Guarantee: none is made by the test. That of a training rests on the promise itself. A critic's answer, or the
+    gradient of one record, is a function of the critic's state and of that record alone.
 
     Raises:
         InputError: it breaks a promise, or cannot be built or asked at this shape.
