@@ -19,7 +19,6 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Starts:
     """A process that has started nothing yet."""
     starts = Starts()
     monkeypatch.setattr(advice, "OF_PROCESS", starts)
-    monkeypatch.setattr("gossamer.estimators.estimator.OF_PROCESS", starts)
     return starts
 
 
@@ -82,6 +81,18 @@ def test_all_lines_of_a_fit_are_one_warning_and_those_of_a_loop_and_a_run_too(
         assert third == UNDECLARED
     # Going on is no new training.
     assert heard(lambda: DPMixture(epsilon=0.1).fit(images, people=people, run=tmp_path / "fit")) == []
+
+
+def test_a_warning_that_is_made_an_error_comes_before_anything_is_begun(images: np.ndarray, tmp_path: Path) -> None:
+    model = DPMixture(epsilon=0.1)
+    for run in (None, tmp_path / "run"):
+        for _ in range(2):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", GossamerWarning)
+                with pytest.raises(GossamerWarning):
+                    model.fit(images, run=run)
+    assert not (tmp_path / "run").exists()
+    assert model.plan(images).statement.num_tuning_runs == 0
 
 
 def undeclared(model: AbstractEstimator, x: np.ndarray) -> bool:

@@ -95,6 +95,11 @@ class ClipsByTheLargest(OwnCritic):
         return hidden / hidden.abs().max().clamp_min(1.0)
 
 
+class CentresTheLabels(OwnCritic):
+    def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        return super().forward(sample, label) - (0.0 if label is None else label.float().mean())
+
+
 class NormalisesTheBatch(OwnCritic):
     def prepare(self, hidden: int) -> None:
         self.norm = nn.BatchNorm1d(hidden, affine=False)
@@ -170,6 +175,7 @@ class StartsAlike(OwnCritic):
 BROKEN: dict[type[OwnCritic], str] = {
     CentresTheBatch: "by the content of others",
     CentresTheBatchInTraining: "by the content of others",
+    CentresTheLabels: "by the content of others",
     ClipsByTheLargest: "by the content of others",
     NormalisesTheBatch: "normalises over a batch",
     CountsInABuffer: "changes a buffer, a parameter or an attribute",

@@ -65,6 +65,12 @@ def advice(training: AbstractTraining, data: RecordData) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def count_start(own: Starts, run_id: str | None) -> None:
+    """Count a training among those of its object, and of the process."""
+    own.add(run_id)
+    OF_PROCESS.add(run_id)
+
+
 def undeclared(own: Starts, num_declared: int) -> tuple[str, ...]:
     """Return a line if other objects of the process have started more trainings than are declared.
 

@@ -18,13 +18,20 @@ from gossamer.driving.processes import num_processes
 from gossamer.driving.protection import protect
 from gossamer.driving.run import Run, begin_run, take_up_run
 from gossamer.errors import InputError
-from gossamer.estimators.advice import OF_PROCESS, Starts, advice, undeclared, warn
+from gossamer.estimators.advice import Starts, advice, count_start, undeclared, warn
 from gossamer.estimators.arguments import DEFAULTS, Arguments, is_chosen, shown
 from gossamer.estimators.driven import LOG, driven
 from gossamer.estimators.planned import PlannedTraining
 from gossamer.estimators.records import Array, Source, read_source
 from gossamer.estimators.released import ReleasedGenerator
-from gossamer.estimators.scores import EvaluationScores, ScoringOptions, Test, evaluate_generator, read_real, read_test
+from gossamer.estimators.scores import (
+    EvaluationScores,
+    HeldOut,
+    ScoringOptions,
+    evaluate_generator,
+    read_real,
+    read_test,
+)
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.methods.method import Method, Recipe
 from gossamer.methods.training import AbstractTraining, Progress, RunContext
@@ -158,12 +165,9 @@ class AbstractEstimator(abc.ABC):
             KeyboardInterrupt: the training was interrupted. A run has kept the steps that were paid for.
         """
         if run is not None:
-            taken, lines = self._taken_up(RunFolder(Path(run)), x, y, people)
-            warn(lines, stacklevel=2)
-            trained = driven(taken, progress)
+            trained = driven(self._taken_up(RunFolder(Path(run)), x, y, people), progress)
         else:
-            training, lines = self._started(x, y, people)
-            warn(lines, stacklevel=2)
+            training = self._started(x, y, people)
             for report in training:
                 if progress is not None:
                     progress(training.progress(report))
@@ -232,24 +236,20 @@ class AbstractEstimator(abc.ABC):
             PrivacyError: as `fit`.
         """
         if run is not None:
-            taken, lines = self._taken_up(RunFolder(Path(run)), x, y, people)
-            warn(lines, stacklevel=2)
-            return RunLoop(taken, LOG.warning)
-        training, lines = self._started(x, y, people)
-        warn(lines, stacklevel=2)
-        return training
+            return RunLoop(self._taken_up(RunFolder(Path(run)), x, y, people), LOG.warning)
+        return self._started(x, y, people)
 
     @property
     def _num_earlier(self) -> int:
         # Privacy: earlier runs of this object may have learnt from the same records.
         return self._asked.num_tuning_runs + self._starts.number
 
-    def _started(self, x: Source, y: Array | None, people: Array | None) -> tuple[AbstractTraining, tuple[str, ...]]:
+    def _started(self, x: Source, y: Array | None, people: Array | None) -> AbstractTraining:
         loaded = self._load(x, y, people, UnitKey.drawn())
         training = self._training(*self._calibrated(x, loaded), loaded, KeyedNoise(), self._num_earlier)
-        lines = self._advice(training, loaded)
-        self._count_start(None)
-        return training, lines
+        warn(self._advice(training, loaded), stacklevel=3)
+        count_start(self._starts, None)
+        return training
 
     def _training(
         self, config: Any, delta: float, loaded: Loaded, noise: AbstractNoise, num_tuning_runs: int
@@ -267,30 +267,23 @@ class AbstractEstimator(abc.ABC):
     def _advice(self, training: AbstractTraining, loaded: Loaded) -> tuple[str, ...]:
         return (*advice(training, loaded.data), *undeclared(self._starts, self._asked.num_tuning_runs))
 
-    def _count_start(self, run_id: str | None) -> None:
-        self._starts.add(run_id)
-        OF_PROCESS.add(run_id)
-
-    def _taken_up(
-        self, folder: RunFolder, x: Source, y: Array | None, people: Array | None
-    ) -> tuple[Run, tuple[str, ...]]:
-        """Begin a run in a folder, or take it up, and return it with the lines of its warning."""
+    def _taken_up(self, folder: RunFolder, x: Source, y: Array | None, people: Array | None) -> Run:
+        """Begin a run in a folder, or take it up. A warning comes before the folder is made."""
         if num_processes() > 1:
             # Privacy: each process would deal by a key of its own, and a person would lie in several shards.
             raise InputError("fit works in one process: start it without torchrun, or share the work by gossamer train")
         is_begun = folder.config_file.is_file()
         loaded = self._load(x, y, people, read_key(folder) if is_begun else UnitKey.drawn())
         job = self._job(x, loaded, self._asked.num_tuning_runs if is_begun else self._num_earlier)
-        lines: tuple[str, ...] = ()
         if is_begun:
             run = take_up_run(folder, LOG.warning, lambda _: loaded)
             run.check_asked(job)
         else:
             rehearsal = self._training(job.method, job.delta, loaded, DeterministicNoise(0), job.num_tuning_runs)
-            lines = self._advice(rehearsal, loaded)
+            warn(self._advice(rehearsal, loaded), stacklevel=3)
             run = begin_run(folder.path, job, loaded)
-        self._count_start(read_identity(folder).run_id)
-        return run, lines
+        count_start(self._starts, read_identity(folder).run_id)
+        return run
 
     def _job(self, x: Source, loaded: Loaded, num_tuning_runs: int) -> TrainingJob:
         config, delta = self._calibrated(x, loaded)
@@ -365,7 +358,7 @@ class AbstractEstimator(abc.ABC):
         y: Array | None = None,
         people: Array | None = None,
         *,
-        test: Test = None,
+        test: HeldOut = None,
         run: str | Path | None = None,
         **options: Unpack[ScoringOptions],
     ) -> EvaluationScores:

@@ -28,7 +28,7 @@ from gossamer.scoring.findings import Count, RealRecords
 from gossamer.scoring.targets import generator_target
 from gossamer.scoring.terms import NUM_SAMPLES, check_numbers, usual_seeds, usual_terms
 
-Test = tuple[Array, ...] | RecordSet | RecordData | None
+HeldOut = tuple[Array, ...] | RecordSet | RecordData | None
 """Records held out: arrays (x, y) or (x, y, people), or records. None for those that come with the real records."""
 
 
@@ -115,7 +115,7 @@ def read_real(
     return data, (DRAWN_ANEW,) if folder is None and isinstance(x, str | Path) else ()
 
 
-def read_test(test: Test, num_classes: int | None) -> RecordSet | None:
+def read_test(test: HeldOut, num_classes: int | None) -> RecordSet | None:
     """Return records held out as records.
 
     Raises:

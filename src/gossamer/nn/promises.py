@@ -193,7 +193,9 @@ def _check_rows(trial: _Trial, network: nn.Module) -> None:
         label = None if trial.label is None else trial.label[row : row + 1]
         alone = network(trial.x[row : row + 1], label).detach()[0]
         others = torch.full_like(trial.x, torch.nan).index_copy(0, torch.tensor([row]), trial.x[row : row + 1])
-        among = [network(x, trial.label).detach()[row] for x in (others, others.nan_to_num(50.0))]
+        labels = None if label is None else label.expand(_ROWS)
+        asked = ((others, trial.label), (others.nan_to_num(50.0), trial.label), (trial.x, labels))
+        among = [network(*one).detach()[row] for one in asked]
         # Privacy: the promise that per-record gradients, and with them the guarantee, rest on.
         if not all(torch.allclose(whole[row], one, **_ROUNDING) for one in (alone, *among)):
             raise trial.refuse(fault)
