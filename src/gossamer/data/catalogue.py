@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ from gossamer.data.columns import is_table
 from gossamer.data.digits import DIGITS_SPEC, NUM_DIGITS, NUM_TRAIN_DIGITS, load_digits
 from gossamer.data.files import is_absent, is_folder, shown
 from gossamer.data.folder import load_png_folder
+from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.kaggle import (
     MITBIH_FILES,
@@ -239,6 +241,8 @@ def load_records(
     reading: SeriesReading = AS_USUAL,
     *,
     key: UnitKey | None = None,
+    resize: Sequence[int] | str | None = None,
+    gray: bool = False,
 ) -> RecordData:
     """Load records by the name of a published set or by the path of a user's own.
 
@@ -250,30 +254,45 @@ def load_records(
         num_classes: Public number of classes of a user's own labelled data.
         reading: Way of reading series.
         key: Secret, by which a split holds the same records out again. None for the key of `reading`, or for a new one.
+        resize: Public (height, width) of images, each brought to it by itself: see `ImageChoice`. None for as stored.
+        gray: True to read colour images as gray, each by itself.
 
     Returns:
-        The records. They have no test set if they are the user's own and no split was asked for.
+        The records. They have no test set if they are the user's own and no split was asked for. Records of a published
+        set carry its name, unless an option has changed their shape, bounds, rate, channels or classes.
 
     Raises:
-        InputError: The source is unknown, its content breaks a rule, or something was said of images that only series
-            have.
+        InputError: The source is unknown, or its content breaks a rule. Or something was said of images that only
+            series have, or of series that only images have.
 
     Example:
         >>> load_records("digits").train.num_records
         1437
     """
     reading = reading if key is None else dataclasses.replace(reading, key=key)
+    images = ImageChoice.of(resize, gray)
     named = find_named(source)
     if named is None:
-        return _load_own(source, num_classes, reading)
+        return _load_own(source, num_classes, reading, images)
     if num_classes is not None and num_classes != named.spec.num_classes:
         raise InputError(
             f"{named.name} has {named.spec.num_classes} classes, --num-classes says {num_classes}: leave it out"
         )
     if named in NAMED_DATA:
         _refuse(source, reading != AS_USUAL, "it holds images")
-        return load_digits() if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir)
-    return _load_named_series(named.name, data_dir, reading)
+        found = load_digits(images) if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir, images)
+    else:
+        _refuse_images(source, images)
+        found = _load_named_series(named.name, data_dir, reading)
+    return _as_published(found, named)
+
+
+def _as_published(data: RecordData, named: NamedData) -> RecordData:
+    """Give records the name of their set, if they have the published shape, bounds, rate, channels and classes."""
+    if data.train.spec != named.spec:
+        return data
+    test = None if data.test is None else data.test.as_published(named.name)
+    return dataclasses.replace(data, train=data.train.as_published(named.name), test=test)
 
 
 def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading) -> RecordData:
@@ -295,7 +314,12 @@ def _refuse(name: str, is_wrong: bool, reason: str) -> None:
         raise InputError(f"{name}: options of series were given that do not fit, since {reason}: leave them out")
 
 
-def _load_own(source: str, num_classes: int | None, reading: SeriesReading) -> RecordData:
+def _refuse_images(name: str, images: ImageChoice) -> None:
+    if images != AS_STORED:
+        raise InputError(f"{name}: --resize and --gray change images, and these are series: leave them out")
+
+
+def _load_own(source: str, num_classes: int | None, reading: SeriesReading, images: ImageChoice) -> RecordData:
     path = Path(source)
     if not source or is_absent(path):
         names = [data.name for data in (*NAMED_DATA, *NAMED_SERIES)]
@@ -307,23 +331,26 @@ def _load_own(source: str, num_classes: int | None, reading: SeriesReading) -> R
     facts = reading.facts if num_classes is None else dataclasses.replace(reading.facts, num_classes=num_classes)
     split = reading.split or WHOLE
     if is_folder(path):
-        return _load_folder(path, num_classes, reading)
+        return _load_folder(path, num_classes, reading, images)
     if is_table(path):
+        _refuse_images(shown(path), images)
         _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it is a table")
         if isinstance(reading.columns, LongColumns):
             return load_long_table(path, reading.columns, facts, split, reading.key)
         return load_wide_table(path, reading.columns, facts, split, reading.key)
     if reading != AS_USUAL or is_series_npz(path):
+        _refuse_images(shown(path), images)
         _refuse(shown(path), reading.columns != AS_USUAL.columns, "an NPZ file has keys, not columns")
         _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it holds no recordings")
         return load_series_npz(path, facts, split, reading.key)
-    return load_npz(path, num_classes=num_classes)
+    return load_npz(path, num_classes=num_classes, images=images)
 
 
-def _load_folder(path: Path, num_classes: int | None, reading: SeriesReading) -> RecordData:
+def _load_folder(path: Path, num_classes: int | None, reading: SeriesReading, images: ImageChoice) -> RecordData:
     if not is_wfdb_folder(path):
         _refuse(shown(path), reading != AS_USUAL, "it holds images")
-        return load_png_folder(path, num_classes=num_classes)
+        return load_png_folder(path, num_classes=num_classes, images=images)
+    _refuse_images(shown(path), images)
     if num_classes is not None:
         raise InputError(f"{shown(path)} holds recordings, whose classes are those of AAMI: leave --num-classes out")
     own = reading.facts.channel_names

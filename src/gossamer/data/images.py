@@ -77,5 +77,5 @@ def check_sides(where: str, height: int, width: int) -> None:
     if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
         raise InputError(
             f"{where}: images of {height} x {width} (height x width): "
-            f"both sides must be {MIN_SIDE} to {MAX_SIDE} pixels; resize them first"
+            f"both sides must be {MIN_SIDE} to {MAX_SIDE} pixels; --resize HxW brings them to a size"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import copy
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -106,6 +107,10 @@ class RecordSet:
         person_digests: uint8 (num_people, 32), the identity of each person (`data.identities`). None if the numbers in
             `people` are their names.
 
+    Attributes:
+        published_name: Public name of the published set that a reader read these records from, as it was published.
+            None for a user's own, and for a copy that `dataclasses.replace` made with other records.
+
     Raises:
         InputError: Naming the first record that breaks a rule (never its value).
     """
@@ -118,6 +123,7 @@ class RecordSet:
     people: Tensor | None = field(default=None, repr=False)
     num_people: int = field(default=0, repr=False)
     person_digests: np.ndarray | None = field(default=None, repr=False)
+    published_name: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._check_values()
@@ -181,6 +187,12 @@ class RecordSet:
     def num_records(self) -> int:
         """Number of records, at least 1. Private if people are protected."""
         return self.x.shape[0]
+
+    def as_published(self, name: str) -> RecordSet:
+        """Return the same records under the name of a published set. Readers of published sets alone may do this."""
+        named = copy.copy(self)
+        object.__setattr__(named, "published_name", name)
+        return named
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,6 +67,11 @@ class SeriesSpec(AbstractSpec):
             )
         check_names("channel_names", self.channel_names)
 
+    @property
+    def shown_channels(self) -> tuple[str, ...]:
+        """A name for every channel: the public ones, or else ``channel 0``, ``channel 1`` and so on."""
+        return self.channel_names or tuple(f"channel {number}" for number in range(self.channels))
+
     def _check_bounds(self) -> None:
         if (len(self.low), len(self.high)) != (self.channels, self.channels):
             raise InputError(

@@ -83,7 +83,7 @@ def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Abstrac
     if isinstance(spec, SeriesSpec):
         with from_extra("series", "a picture of time series"):
             from gossamer.reports.curves import save_png_of
-            from gossamer.reports.series import series_grid
-        save_png_of(series_grid(x, y, spec.class_names), path)
+            from gossamer.reports.series_grid import series_grid
+        save_png_of(series_grid(x, y, spec), path)
     else:
         save_png(path, image_grid(x, y))

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self, Unpack, overload
 
 import numpy as np
 
-from gossamer.data.records import AbstractSpec
 from gossamer.driving.job import IN_MEMORY, Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.loop import RunLoop
 from gossamer.driving.processes import num_processes
@@ -192,17 +191,17 @@ class AbstractEstimator(abc.ABC):
             PrivacyError: as `fit`.
         """
         loaded = self._load(x, y, people, UnitKey.drawn())
-        spec, slots = loaded.data.train.spec, loaded.slots
-        config, delta = self._calibrated(x, loaded)
+        config, delta = self._calibrated(loaded)
+        measured = config, loaded.data.train.spec, loaded.slots, self._asked.device
         training = self._training(config, delta, loaded, KeyedNoise(), self._num_earlier)
         return PlannedTraining(
             method=self.method.title,
             statement=training.statement,
-            recipe=self._recipe(x, spec, slots.to_learn_from).name,
+            recipe=self._recipe(loaded).name,
             config=config,
             prospect=training.prospect(),
             advice=self._advice(training, loaded),
-            measure=functools.partial(self.method.cost, config, spec, slots, self._asked.device),
+            measure=functools.partial(self.method.cost, *measured),
         )
 
     @overload
@@ -246,7 +245,7 @@ class AbstractEstimator(abc.ABC):
 
     def _started(self, x: Source, y: Array | None, people: Array | None) -> AbstractTraining:
         loaded = self._load(x, y, people, UnitKey.drawn())
-        training = self._training(*self._calibrated(x, loaded), loaded, KeyedNoise(), self._num_earlier)
+        training = self._training(*self._calibrated(loaded), loaded, KeyedNoise(), self._num_earlier)
         warn(self._advice(training, loaded), stacklevel=3)
         count_start(self._starts, None)
         return training
@@ -259,7 +258,7 @@ class AbstractEstimator(abc.ABC):
             slots=loaded.slots,
             key=loaded.key,
             device=self._asked.device,
-            public_notes=loaded.data.public_notes,
+            public_notes=(self._recipe(loaded).taken(config).note, *loaded.data.public_notes),
             num_tuning_runs=num_tuning_runs,
         )
         return start_training(self.method, config, loaded.data.train, noise, context)
@@ -286,7 +285,7 @@ class AbstractEstimator(abc.ABC):
         return run
 
     def _job(self, x: Source, loaded: Loaded, num_tuning_runs: int) -> TrainingJob:
-        config, delta = self._calibrated(x, loaded)
+        config, delta = self._calibrated(loaded)
         return TrainingJob(
             data=whole_path(str(x)) if isinstance(x, str | Path) else IN_MEMORY,
             data_dir=None,
@@ -299,6 +298,7 @@ class AbstractEstimator(abc.ABC):
             num_people=self._asked.num_people,
             num_records=self._asked.num_records,
             num_tuning_runs=num_tuning_runs,
+            recipe=self._recipe(loaded).taken(config),
         )
 
     def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey) -> Loaded:
@@ -307,21 +307,20 @@ class AbstractEstimator(abc.ABC):
         data, slots = protect(data, asked.unit.value, asked.num_people, asked.num_records)
         return Loaded(data=data, slots=slots, key=key)
 
-    def _calibrated(self, x: Source, loaded: Loaded) -> tuple[Any, float]:
+    def _calibrated(self, loaded: Loaded) -> tuple[Any, float]:
         """Return the settings with their noise, and delta. All of it follows from public things."""
         slots = loaded.slots
         delta = chosen_delta(self._asked.delta, slots.number)
-        config = self._config(x, loaded.data.train.spec, slots.to_learn_from)
+        config = self._config(loaded)
         with accountable():
             return self.method.calibrate(config, slots, PrivacyBudget(epsilon=self._asked.epsilon, delta=delta)), delta
 
-    def _recipe(self, x: Source, spec: AbstractSpec, num_slots: int) -> Recipe[Any]:
-        named = self.method.named(self._asked.recipe, x if isinstance(x, str) else "", spec.shape)
-        return self.method.recipe_for(spec, num_slots) if named is None else named
+    def _recipe(self, loaded: Loaded) -> Recipe[Any]:
+        return self.method.recipe_of(self._asked.recipe, loaded.data.train, loaded.slots.to_learn_from)
 
-    def _config(self, x: Source, spec: AbstractSpec, num_slots: int) -> Any:
+    def _config(self, loaded: Loaded) -> Any:
         """Return the recipe with the settings in place, every one of its own type."""
-        usual = self._recipe(x, spec, num_slots).config
+        usual = self._recipe(loaded).config
         changes = {"seed": self._asked.seed, **self._asked.settings}
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in changes.items()}
         try:

@@ -14,7 +14,8 @@ import torch
 
 from gossamer.data.catalogue import SeriesReading, load_records, usual_split
 from gossamer.data.identities import NamedPeople
-from gossamer.data.images import ImageSpec, check_sides
+from gossamer.data.image_choice import ImageChoice
+from gossamer.data.images import ImageSpec
 from gossamer.data.names import names_of_array
 from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet, check_num_classes, check_num_values
 from gossamer.data.series_choice import SeriesChoice
@@ -41,6 +42,8 @@ def as_images(
     *,
     num_classes: int | None = None,
     class_names: Sequence[str] = (),
+    resize: tuple[int, int] | None = None,
+    gray: bool = False,
 ) -> RecordData:
     """Return images in memory as records. `fit` does this by itself with an array.
 
@@ -53,6 +56,8 @@ def as_images(
         people: numbers or text (records,): any name of the person of a record.
         num_classes: public number of classes. 10 is assumed for labels without number or names.
         class_names: public names of the classes, in the order of the labels.
+        resize: public (height, width): each image is brought to it by itself, as `ImageChoice` says.
+        gray: True to make colour images gray.
 
     Returns:
         The records, without a test set.
@@ -65,12 +70,14 @@ def as_images(
         >>> scans.train.spec.shape, scans.train.spec.class_names
         ((1, 8, 8), ('well', 'ill'))
     """
-    images = _pixels(_numpy(x))
+    choice = ImageChoice.of(resize, gray)
+    images = _pixels(_numpy(x), choice)
     names, notes = _classes(y is not None, num_classes, _names(class_names, "class_names"))
     spec = ImageSpec(channels=images.shape[1], height=images.shape[2], width=images.shape[3], class_names=names)
     train = RecordSet(name="images", spec=spec, x=images, y=_labels(y), **_of_whom(people))
-    shape = "The image shape and whether there are labels were read from the arrays and are taken as public."
-    return RecordData(train=train, public_notes=(shape, *notes))
+    read = "image shape" if choice.size is None else "number of channels"
+    shape = f"The {read} and whether there are labels were read from the arrays and are taken as public."
+    return RecordData(train=train, public_notes=(shape, *notes, *choice.notes))
 
 
 def as_series(
@@ -279,7 +286,7 @@ def _classes(
     return tuple(map(str, range(DEFAULT_NUM_CLASSES))), (note,)
 
 
-def _pixels(x: np.ndarray) -> torch.Tensor:
+def _pixels(x: np.ndarray, choice: ImageChoice) -> torch.Tensor:
     """Return images as float32 (records, channels, height, width). `RecordSet` checks the range."""
     if x.dtype != np.uint8 and x.dtype not in (np.float16, np.float32, np.float64):
         raise InputError(f"x has dtype {x.dtype}: it must be float16, float32 or float64 in [0, 1], or uint8")
@@ -292,11 +299,11 @@ def _pixels(x: np.ndarray) -> torch.Tensor:
     if images.shape[1] not in (1, 3):
         last = "; channels come second: numpy.moveaxis(x, -1, 1)" if images.shape[3] in (1, 3) else ""
         raise InputError(f"x has {images.shape[1]} channels, shape {x.shape}: 1 or 3{last}")
-    check_sides("x (are these time series? hand over as_series(x, ...))", images.shape[2], images.shape[3])
+    choice.check_stored("x (are these time series? hand over as_series(x, ...))", *images.shape[2:])
     check_num_values("x", math.prod(images.shape))
     scale = 255 if x.dtype == np.uint8 else 1
     # A copy: later changes of the caller's array must not reach the records.
-    return torch.from_numpy(np.divide(images, scale, dtype=np.float32))
+    return torch.from_numpy(choice.read(images, lambda block, _: np.divide(block, scale, dtype=np.float32)))
 
 
 def _values(x: np.ndarray) -> np.ndarray:

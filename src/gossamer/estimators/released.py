@@ -119,8 +119,8 @@ class ReleasedGenerator:
             return image_grid(x, y)
         with from_extra("series", "a picture of time series"):
             from gossamer.reports.curves import picture_of
-            from gossamer.reports.series import series_grid
-        return picture_of(series_grid(x, y, self.spec.class_names))
+            from gossamer.reports.series_grid import series_grid
+        return picture_of(series_grid(x, y, self.spec))
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file with weights, recipe and statement, which `load` and `gossamer sample` read.
