@@ -11,16 +11,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from gossamer.errors import GossamerError, InputError, PrivacyError, ResourceError
+from gossamer.errors import GossamerError, GossamerWarning, InputError, PrivacyError, ResourceError
 
 if TYPE_CHECKING:
     from gossamer.data.catalogue import load_records
     from gossamer.data.records import RecordData, RecordSet
+    from gossamer.driving.loop import RunLoop
     from gossamer.estimators import (
         DPCGAN,
         DPMERF,
         GSWGAN,
         DPMixture,
+        EvaluationScores,
+        PlannedTraining,
         ReleasedGenerator,
         SyntheticDataset,
         as_images,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
         load_series,
     )
     from gossamer.methods.training import Progress
+    from gossamer.nn.registered import register_critic, register_generator
     from gossamer.privacy.dealing import UnitKey
     from gossamer.privacy.statement import PrivacyStatement
 
@@ -39,8 +43,11 @@ __all__ = [
     "DPMERF",
     "GSWGAN",
     "DPMixture",
+    "EvaluationScores",
     "GossamerError",
+    "GossamerWarning",
     "InputError",
+    "PlannedTraining",
     "PrivacyError",
     "PrivacyStatement",
     "Progress",
@@ -48,6 +55,7 @@ __all__ = [
     "RecordSet",
     "ReleasedGenerator",
     "ResourceError",
+    "RunLoop",
     "SyntheticDataset",
     "UnitKey",
     "as_images",
@@ -55,18 +63,23 @@ __all__ = [
     "load",
     "load_records",
     "load_series",
+    "register_critic",
+    "register_generator",
 ]
 
 _HOMES = {
     "DPCGAN": "gossamer.estimators",
     "DPMERF": "gossamer.estimators",
     "DPMixture": "gossamer.estimators",
+    "EvaluationScores": "gossamer.estimators",
     "GSWGAN": "gossamer.estimators",
+    "PlannedTraining": "gossamer.estimators",
     "PrivacyStatement": "gossamer.privacy.statement",
     "Progress": "gossamer.methods.training",
     "RecordData": "gossamer.data.records",
     "RecordSet": "gossamer.data.records",
     "ReleasedGenerator": "gossamer.estimators",
+    "RunLoop": "gossamer.driving.loop",
     "SyntheticDataset": "gossamer.estimators",
     "UnitKey": "gossamer.privacy.dealing",
     "as_images": "gossamer.estimators",
@@ -74,6 +87,8 @@ _HOMES = {
     "load": "gossamer.estimators",
     "load_records": "gossamer.data.catalogue",
     "load_series": "gossamer.estimators",
+    "register_critic": "gossamer.nn.registered",
+    "register_generator": "gossamer.nn.registered",
 }
 
 

@@ -57,6 +57,10 @@ class ResourceError(GossamerError):
     exit_code = 4
 
 
+class GossamerWarning(UserWarning):
+    """A warning that a run would be of little use, or would promise less than it seems to."""
+
+
 def is_lack_of_memory(error: BaseException) -> bool:
     """Return True if an error says that memory is lacking.
 

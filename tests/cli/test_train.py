@@ -66,6 +66,14 @@ def test_help_shows_the_settings_of_the_recipe_that_was_named(gossamer: Any) -> 
     assert "--stages.0.critic.width" not in gossamer("train", "gs-wgan", "--data", "digits", "--help").out
 
 
+def test_an_epsilon_that_was_not_given_is_said_to_be_the_default(gossamer: Any) -> None:
+    words = ("train", "dp-mixture", "--data", "digits", "--dry-run")
+    said = "epsilon: 10, the default, since --epsilon was not given\n"
+    assert said in gossamer(*words).out
+    for given in ("--epsilon", "--noise-multiplier"):
+        assert said not in gossamer(*words, given, 10).out
+
+
 def test_a_dry_run_says_what_it_would_cost_and_touches_nothing(
     gossamer: Any, train_tiny: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:

@@ -8,10 +8,12 @@ import itertools
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -147,12 +149,17 @@ def place(stage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(blocks(page))], ids=name_of)
-def test_what_a_page_tells_to_type_runs(page: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_page_tells_to_type_runs(
+    page: Path, place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     ours = {path.relative_to(place) for path in (*(place / "runs").iterdir(), place / "pictures")}
-    names: dict[str, Any] = {"__name__": "documentation"}
+    # A module, as a script is one: dataclasses look up their types there.
+    module = ModuleType("documentation")
+    monkeypatch.setitem(sys.modules, "documentation", module)
+    names = vars(module)
     for block in blocks(page):
         if block.kind == "python":
-            exec(compile(block.text, str(page), "exec"), names)
+            exec(compile(block.text, str(page), "exec", dont_inherit=True), names)
         for command in block.commands if block.is_run else ():
             make_room(command, ours)
             capsys.readouterr()

@@ -155,7 +155,7 @@ def test_parts_are_named_by_words_and_by_nothing_else() -> None:
     with pytest.raises(InputError, match="an item of a data set is a record"):
         read(WHOLE, time="t", series="s")
     with pytest.raises(InputError, match="a data set brings its own"):
-        DPMixture().fit(WHOLE, Y)
+        DPMixture(10.0).fit(WHOLE, Y)
 
 
 def test_a_data_set_of_hugging_face_is_read_by_its_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

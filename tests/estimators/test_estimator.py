@@ -20,6 +20,7 @@ from gossamer.estimators import (
     AbstractEstimator,
     DPMixture,
     ReleasedGenerator,
+    advice,
     records,
 )
 from gossamer.methods.catalogue import METHODS
@@ -35,7 +36,7 @@ Settings = dict[type[AbstractEstimator], dict[str, Any]]
 
 
 def test_there_is_an_estimator_for_every_method() -> None:
-    assert {kind().method.name for kind in KINDS} == {method.name for method in METHODS}
+    assert {kind(epsilon=1.0).method.name for kind in KINDS} == {method.name for method in METHODS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -51,7 +52,8 @@ def test_every_method_fits_within_its_budget_and_samples(
     assert y.tolist() == [0, 1, 2, 0]
     assert 2.9 < model.statement.epsilon <= 3
     assert seen[-1].num_done == seen[-1].num_all
-    assert repr(model).startswith(f"{kind.__name__}(epsilon=3), fitted: (3")
+    assert repr(model).startswith(f"{kind.__name__}(epsilon=3.0, num_classes=3, device='cpu'")
+    assert ", fitted: (3" in repr(model)
 
 
 @pytest.mark.parametrize("kind", [DPMERF, DPMixture])
@@ -77,15 +79,15 @@ def earlier_runs(model: AbstractEstimator, *sources: Any) -> list[int]:
 
 
 def test_a_second_fit_declares_the_first(images: np.ndarray) -> None:
-    assert earlier_runs(DPMixture(), images, images, images) == [0, 1, 2]
-    assert earlier_runs(DPMixture(num_tuning_runs=3), images, images) == [3, 4]
+    assert earlier_runs(DPMixture(epsilon=10.0), images, images, images) == [0, 1, 2]
+    assert earlier_runs(DPMixture(epsilon=10.0, num_tuning_runs=3), images, images) == [3, 4]
     # Whether other records are the same ones in part, nobody can tell here.
-    assert earlier_runs(DPMixture(), images, 1 - images) == [0, 1]
-    assert earlier_runs(DPMixture(), images) == earlier_runs(DPMixture(), images) == [0]
+    assert earlier_runs(DPMixture(epsilon=10.0), images, 1 - images) == [0, 1]
+    assert earlier_runs(DPMixture(epsilon=10.0), images) == earlier_runs(DPMixture(epsilon=10.0), images) == [0]
 
 
 def test_a_loop_that_was_begun_counts_as_a_run_and_one_that_was_refused_does_not(images: np.ndarray) -> None:
-    model = DPMixture()
+    model = DPMixture(epsilon=10.0)
     model.start(images)
     assert model.fit(images).statement.num_tuning_runs == 1
     with pytest.raises(InputError):
@@ -95,13 +97,13 @@ def test_a_loop_that_was_begun_counts_as_a_run_and_one_that_was_refused_does_not
 
 def test_fits_that_forget_each_other_would_be_seen(images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     forgets = property(lambda self: 0, lambda self, value: None)
-    monkeypatch.setattr(AbstractEstimator, "_num_started", forgets, raising=False)
-    assert earlier_runs(DPMixture(), images, images) != [0, 1]
+    monkeypatch.setattr(advice.Starts, "number", forgets, raising=False)
+    assert earlier_runs(DPMixture(epsilon=10.0), images, images) != [0, 1]
 
 
 def test_a_training_that_diverged_releases_nothing(images: np.ndarray) -> None:
     steep = Adam(learning_rate=1e30, beta1=0.5, beta2=0.99)
-    model = GSWGAN(generator_adam=steep, **TINY | {"num_steps": 6})
+    model = GSWGAN(epsilon=10.0, generator_adam=steep, **TINY | {"num_steps": 6})
     with pytest.raises(InputError, match="diverged"):
         model.fit(images)
     with pytest.raises(InputError, match="learnt nothing"):
@@ -123,7 +125,7 @@ def test_settings_of_the_wrong_kind_are_refused_in_one_line(
     settings: dict[str, Any], line: str, images: np.ndarray
 ) -> None:
     with pytest.raises(InputError, match=line) as caught:
-        GSWGAN(**TINY | settings).fit(images)
+        GSWGAN(epsilon=10.0, **TINY | settings).fit(images)
     assert str(caught.value).isprintable()
 
 
@@ -166,18 +168,18 @@ def test_the_statement_is_of_secure_noise_within_the_budget(fitted: GSWGAN) -> N
 
 
 def test_two_fits_with_one_seed_differ_by_their_secret_noise(images: np.ndarray) -> None:
-    first, second = (DPMixture(seed=1).fit(images).sample(3)[0] for _ in range(2))
+    first, second = (DPMixture(epsilon=10.0, seed=1).fit(images).sample(3)[0] for _ in range(2))
     assert not np.array_equal(first, second)
 
 
 def test_without_labels_the_generator_has_no_classes(images: np.ndarray) -> None:
-    x, y = DPMixture().fit(np.round(images * 255).astype(np.uint8)).sample(2)
+    x, y = DPMixture(epsilon=10.0).fit(np.round(images * 255).astype(np.uint8)).sample(2)
     assert x.shape == (2, 1, 8, 8)
     assert y is None
 
 
 def test_the_number_of_classes_is_never_read_from_the_labels(images: np.ndarray) -> None:
-    model = DPMixture().fit(images, np.zeros(NUM_RECORDS, dtype=np.int64))
+    model = DPMixture(epsilon=10.0).fit(images, np.zeros(NUM_RECORDS, dtype=np.int64))
     assert model.released.trained.recipe.spec.num_classes == DEFAULT_NUM_CLASSES
     assert any("public default of 10" in sentence for sentence in model.statement.public_inputs)
 
@@ -189,14 +191,14 @@ def test_a_given_number_of_classes_stands_in_the_statement(fitted: GSWGAN) -> No
 
 def test_colour_images_and_an_image_set_are_taken() -> None:
     colour = np.random.default_rng(1).random((NUM_RECORDS, 3, 8, 6)).astype(np.float64)
-    assert DPMixture().fit(colour).sample(2)[0].shape == (2, 3, 8, 6)
+    assert DPMixture(epsilon=10.0).fit(colour).sample(2)[0].shape == (2, 3, 8, 6)
     spec = ImageSpec(channels=1, height=8, width=8)
     own = RecordSet(name="own", spec=spec, x=torch.rand(NUM_RECORDS, 1, 8, 8))
-    assert DPMixture().fit(own).sample(2)[0].shape == (2, 1, 8, 8)
+    assert DPMixture(epsilon=10.0).fit(own).sample(2)[0].shape == (2, 1, 8, 8)
 
 
 def test_the_name_of_a_published_set_brings_its_recipe() -> None:
-    model = GSWGAN(**TINY).fit("digits")
+    model = GSWGAN(epsilon=10.0, **TINY).fit("digits")
     assert model.released.trained.recipe.network == GS_WGAN.find("digits-cpu").config.generator
     assert model.statement.num_slots == 1437
 
@@ -211,7 +213,7 @@ def test_what_leaves_reaches_no_record_and_no_critic(fitted: GSWGAN) -> None:
 @pytest.mark.parametrize("ask", [lambda m: m.sample(1), lambda m: m.statement, lambda m: m.save("x")])
 def test_nothing_is_given_before_fit(ask: Any) -> None:
     with pytest.raises(InputError, match=r"call fit\(x, y\) first"):
-        ask(GSWGAN())
+        ask(GSWGAN(epsilon=10.0))
 
 
 @pytest.mark.parametrize(
@@ -238,14 +240,14 @@ def test_nothing_is_given_before_fit(ask: Any) -> None:
 )
 def test_bad_settings_are_refused_before_any_data_are_seen(settings: dict[str, Any], line: str) -> None:
     with pytest.raises(InputError, match=line) as caught:
-        GSWGAN(**settings)
+        GSWGAN(**{"epsilon": 10.0} | settings)
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("delta", [0.0, 1.0, 1 / NUM_RECORDS])
 def test_a_delta_that_promises_nothing_is_refused(delta: float, images: np.ndarray) -> None:
     with pytest.raises(PrivacyError, match="delta"):
-        GSWGAN(delta=delta, **TINY).fit(images)
+        GSWGAN(epsilon=10.0, delta=delta, **TINY).fit(images)
 
 
 def _with_nan(x: np.ndarray) -> np.ndarray:
@@ -268,7 +270,7 @@ def _with_nan(x: np.ndarray) -> np.ndarray:
 )
 def test_bad_images_are_refused_in_one_line(change: Any, line: str, images: np.ndarray) -> None:
     with pytest.raises(InputError, match=line) as caught:
-        GSWGAN(**TINY).fit(change(images))
+        GSWGAN(epsilon=10.0, **TINY).fit(change(images))
     assert str(caught.value).isprintable()
 
 
@@ -283,19 +285,19 @@ def test_bad_images_are_refused_in_one_line(change: Any, line: str, images: np.n
 )
 def test_bad_labels_are_refused_in_one_line(labels: np.ndarray, line: str, images: np.ndarray) -> None:
     with pytest.raises(InputError, match=line):
-        GSWGAN(**TINY).fit(images, labels)
+        GSWGAN(epsilon=10.0, **TINY).fit(images, labels)
 
 
 def test_labels_beside_a_name_and_classes_without_labels_are_refused(images: np.ndarray, labels: np.ndarray) -> None:
     with pytest.raises(InputError, match="brings its own"):
-        GSWGAN(**TINY).fit("digits", labels)
+        GSWGAN(epsilon=10.0, **TINY).fit("digits", labels)
     with pytest.raises(InputError, match="no labels y"):
-        GSWGAN(num_classes=3, **TINY).fit(images)
+        GSWGAN(epsilon=10.0, num_classes=3, **TINY).fit(images)
 
 
 def test_more_critics_than_records_are_refused(images: np.ndarray) -> None:
     with pytest.raises(InputError, match="every critic needs"):
-        GSWGAN(**TINY | {"num_critics": 91}).fit(images)
+        GSWGAN(epsilon=10.0, **TINY | {"num_critics": 91}).fit(images)
 
 
 @pytest.mark.parametrize(
@@ -314,16 +316,16 @@ def test_a_number_that_is_given_widens_what_is_covered(
     ):
         # All units in every batch: the accountant of Poisson samples takes 20 seconds otherwise.
         batch = {"expected_batch_size": slots} if kind is DPCGAN else {}
-        statement = kind(**settings | batch, **words).start(images, labels, people).statement
+        statement = kind(epsilon=10.0, **settings | batch, **words).start(images, labels, people).statement
         assert (statement.num_slots, statement.adjacency) == (slots, adjacency)
         is_counted = any("counted in the data, and is taken as public" in line for line in statement.public_inputs)
         assert is_counted == (adjacency is Adjacency.REPLACE_ONE)
 
 
 def test_a_published_number_is_one_that_is_given() -> None:
-    assert DPMixture().start("beats").statement.adjacency is Adjacency.SLOT
-    assert DPMixture(unit="person", delta=1e-3).start("beats").statement.num_slots == 100
-    assert DPCGAN().start("digits").statement.adjacency is Adjacency.ADD_OR_REMOVE_ONE
+    assert DPMixture(epsilon=10.0).start("beats").statement.adjacency is Adjacency.SLOT
+    assert DPMixture(epsilon=10.0, unit="person", delta=1e-3).start("beats").statement.num_slots == 100
+    assert DPCGAN(epsilon=10.0).start("digits").statement.adjacency is Adjacency.ADD_OR_REMOVE_ONE
 
 
 def test_mitdb_is_split_between_people_where_people_are_protected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,9 +336,9 @@ def test_mitdb_is_split_between_people_where_people_are_protected(monkeypatch: p
         return load_records("beats")
 
     monkeypatch.setattr(records, "load_records", spy)
-    DPMixture(unit="person", delta=1e-3).start("mitdb")
-    DPMixture().start("mitdb")
-    DPMixture(unit="person", delta=1e-3).start("ptbdb")
+    DPMixture(epsilon=10.0, unit="person", delta=1e-3).start("mitdb")
+    DPMixture(epsilon=10.0).start("mitdb")
+    DPMixture(epsilon=10.0, unit="person", delta=1e-3).start("ptbdb")
     assert seen == [BETWEEN_PEOPLE, None, None]
 
 
@@ -366,16 +368,16 @@ def test_people_that_do_not_fit_are_refused(
 
 def test_units_that_are_none_are_refused_at_once() -> None:
     with pytest.raises(InputError, match="record or person"):
-        GSWGAN(unit="patient")  # type: ignore[arg-type]
+        GSWGAN(epsilon=10.0, unit="patient")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="goes with unit person"):
-        GSWGAN(num_people=4)
+        GSWGAN(epsilon=10.0, num_people=4)
 
 
 def test_nothing_global_is_seeded_or_set(images: np.ndarray) -> None:
     torch.manual_seed(5)
     np.random.seed(5)  # noqa: NPY002 - the global generator is what this is about
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), torch.get_num_threads()  # noqa: NPY002
-    DPMERF(seed=1, num_fit_steps=3, num_features=40).fit(images).released.to_frame(3)
+    DPMERF(epsilon=10.0, seed=1, num_fit_steps=3, num_features=40).fit(images).released.to_frame(3)
     after = torch.get_rng_state(), np.random.get_state()[1].tolist(), torch.get_num_threads()  # noqa: NPY002
     assert torch.equal(before[0], after[0])
     assert before[1:] == after[1:]

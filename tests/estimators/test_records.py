@@ -75,7 +75,7 @@ def test_series_that_break_a_rule_are_refused_in_one_line(
 def test_series_are_never_taken_for_images(series: np.ndarray) -> None:
     for x in (series, series[:, 0], series[:, :1]):
         with pytest.raises(InputError, match="as_series"):
-            DPMixture().fit(x / 10 + 0.2)
+            DPMixture(epsilon=10.0).fit(x / 10 + 0.2)
 
 
 def test_images_get_the_classes_that_were_named() -> None:
@@ -111,7 +111,7 @@ def test_what_is_done_to_an_array_later_reaches_no_record() -> None:
 
 def test_a_number_of_classes_beside_records_that_have_another_is_refused(series: np.ndarray) -> None:
     with pytest.raises(InputError, match="these records have 0 classes"):
-        GSWGAN(num_classes=3).fit(as_series(series, low=-9, high=9))
+        GSWGAN(epsilon=10.0, num_classes=3).fit(as_series(series, low=-9, high=9))
 
 
 def test_a_wide_table_is_read_with_the_words_of_the_command_line(tmp_path: Path) -> None:

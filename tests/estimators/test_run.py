@@ -62,7 +62,7 @@ def known_noise(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def interrupted(run: Path, x: Any, y: Any = None, **more: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
-        GSWGAN(num_classes=3, **TINY | more).fit(x, y, run=run, progress=interrupting(3))
+        GSWGAN(epsilon=10.0, num_classes=3, **TINY | more).fit(x, y, run=run, progress=interrupting(3))
     assert not (run / "release" / "generator.safetensors").exists()
     assert read_ledger(run / "private" / "ledger.jsonl").num_charged_steps == 10
 
@@ -71,11 +71,11 @@ def interrupted(run: Path, x: Any, y: Any = None, **more: Any) -> None:
 def test_an_interrupted_fit_goes_on_and_equals_the_unbroken_one(
     images: np.ndarray, labels: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unbroken = GSWGAN(num_classes=3, **TINY).fit(images, labels, run=tmp_path / "unbroken")
+    unbroken = GSWGAN(epsilon=10.0, num_classes=3, **TINY).fit(images, labels, run=tmp_path / "unbroken")
     with caplog.at_level(logging.WARNING, "gossamer"):
         interrupted(tmp_path / "run", images, labels)
     assert "interrupted at step 10; go on with: fit(..., run=...) and the same records" in caplog.text
-    again = GSWGAN(num_classes=3, **TINY).fit(images, labels, run=tmp_path / "run")
+    again = GSWGAN(epsilon=10.0, num_classes=3, **TINY).fit(images, labels, run=tmp_path / "run")
     for name, weight in weights(unbroken).items():
         assert torch.equal(weight, weights(again)[name]), name
     assert read_ledger(tmp_path / "run" / "private" / "ledger.jsonl").num_charged_steps == STEPS
@@ -103,7 +103,7 @@ def test_the_command_line_finishes_what_fit_began(gossamer: Any, npz: Path, tmp_
     assert said.code == 0, said.err
     assert gossamer("verify", run).code == 0
     ledger = (run / "private" / "ledger.jsonl").read_bytes()
-    model = GSWGAN(num_classes=3, **TINY).fit(npz, run=run)
+    model = GSWGAN(epsilon=10.0, num_classes=3, **TINY).fit(npz, run=run)
     assert model.statement.to_markdown() == (run / "release" / "PRIVACY.md").read_text()
     assert (run / "private" / "ledger.jsonl").read_bytes() == ledger
 
@@ -117,7 +117,7 @@ def test_records_in_memory_are_verified_and_only_python_can_go_on(
     assert said.code == 2
     assert said.err.count("\n") == 1
     assert "handed over in Python" in said.err
-    GSWGAN(num_classes=3, **TINY).fit(images, labels, run=run)
+    GSWGAN(epsilon=10.0, num_classes=3, **TINY).fit(images, labels, run=run)
     verified = gossamer("verify", run)
     assert verified.code == 0, verified.out
 
@@ -130,9 +130,9 @@ def test_a_crash_is_paid_for_and_told(
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        GSWGAN(**TINY).fit(images, run=tmp_path / "run", progress=crash)
+        GSWGAN(epsilon=10.0, **TINY).fit(images, run=tmp_path / "run", progress=crash)
     with caplog.at_level(logging.WARNING, "gossamer"):
-        GSWGAN(**TINY).fit(images, run=tmp_path / "run")
+        GSWGAN(epsilon=10.0, **TINY).fit(images, run=tmp_path / "run")
     assert "10 steps were paid for and lost in a crash; 15 are left" in caplog.text
     assert gossamer("verify", tmp_path / "run").code == 0
 
@@ -153,19 +153,19 @@ def test_other_settings_are_refused_before_anything_is_spent(
 ) -> None:
     interrupted(tmp_path / "run", images, labels)
     with pytest.raises(InputError, match=line):
-        GSWGAN(num_classes=3, **TINY | settings).fit(images, labels, run=tmp_path / "run")
+        GSWGAN(**{"epsilon": 10.0, "num_classes": 3} | TINY | settings).fit(images, labels, run=tmp_path / "run")
     assert read_ledger(tmp_path / "run" / "private" / "ledger.jsonl").num_charged_steps == 10
 
 
 def test_another_method_and_other_records_are_refused(images: np.ndarray, labels: np.ndarray, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    DPMixture(num_classes=3).fit(images, labels, run=run)
+    DPMixture(epsilon=10.0, num_classes=3).fit(images, labels, run=run)
     with pytest.raises(InputError, match="another method"):
-        GSWGAN(num_classes=3, **TINY).fit(images, labels, run=run)
+        GSWGAN(epsilon=10.0, num_classes=3, **TINY).fit(images, labels, run=run)
     with pytest.raises(InputError, match="not the records"):
-        DPMixture(num_classes=3).fit(images, labels[::-1], run=run)
+        DPMixture(epsilon=10.0, num_classes=3).fit(images, labels[::-1], run=run)
     with pytest.raises(InputError, match="exists and is not empty"):
-        DPMixture().fit(images, run=tmp_path)
+        DPMixture(epsilon=10.0).fit(images, run=tmp_path)
 
 
 def test_settings_that_are_not_compared_would_pass_for_those_of_the_run(
@@ -185,18 +185,18 @@ def test_a_copy_that_has_not_ended_is_refused(images: np.ndarray, tmp_path: Path
     identity = RunFolder(tmp_path / "moved").identity_file.read_bytes()
     RunFolder(copied).identity_file.write_bytes(identity)
     with pytest.raises(PrivacyError, match="copy"):
-        GSWGAN(num_classes=3, **TINY).fit(images, np.arange(len(images)) % 3, run=copied)
+        GSWGAN(epsilon=10.0, num_classes=3, **TINY).fit(images, np.arange(len(images)) % 3, run=copied)
 
 
 def test_earlier_runs_are_declared_once_each(images: np.ndarray, tmp_path: Path) -> None:
-    model = DPMixture(num_tuning_runs=1)
+    model = DPMixture(epsilon=10.0, num_tuning_runs=1)
     assert model.fit(images, run=tmp_path / "first").statement.num_tuning_runs == 1
     assert model.fit(images, run=tmp_path / "first").statement.num_tuning_runs == 1
     assert model.fit(images, run=tmp_path / "second").statement.num_tuning_runs == 2
     assert model.fit(images).statement.num_tuning_runs == 3
-    other = DPMixture()
+    other = DPMixture(epsilon=10.0)
     other.fit(images, run=tmp_path / "third")
-    assert DPMixture().fit(images, run=tmp_path / "third").fit(images).statement.num_tuning_runs == 1
+    assert DPMixture(epsilon=10.0).fit(images, run=tmp_path / "third").fit(images).statement.num_tuning_runs == 1
 
 
 def test_the_key_of_the_run_divides_the_records_again(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_the_key_of_the_run_divides_the_records_again(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(estimator, "read_source", watched)
         for _ in range(2):
-            DPMixture().fit("digits", run=tmp_path / "run")
+            DPMixture(epsilon=10.0).fit("digits", run=tmp_path / "run")
     assert seen[0].digest == seen[1].digest
 
 
@@ -225,10 +225,10 @@ def test_records_that_come_divided_go_on_with_the_same_division_alone(tmp_path: 
     def read(key: UnitKey) -> RecordData:
         return load_series(tmp_path / "own.csv", split=RandomSplit(), key=key)
 
-    first = DPMixture().fit(read(key), run=tmp_path / "run")
-    assert DPMixture().fit(read(key), run=tmp_path / "run").statement == first.statement
+    first = DPMixture(epsilon=10.0).fit(read(key), run=tmp_path / "run")
+    assert DPMixture(epsilon=10.0).fit(read(key), run=tmp_path / "run").statement == first.statement
     with pytest.raises(InputError, match="not the records"):
-        DPMixture().fit(read(UnitKey.drawn()), run=tmp_path / "run")
+        DPMixture(epsilon=10.0).fit(read(UnitKey.drawn()), run=tmp_path / "run")
 
 
 def test_one_of_several_processes_is_refused(
@@ -236,13 +236,13 @@ def test_one_of_several_processes_is_refused(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(InputError, match="one process"):
-        DPMixture().fit(images, run=tmp_path / "run")
+        DPMixture(epsilon=10.0).fit(images, run=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_people_are_protected_in_a_run_too(images: np.ndarray, tmp_path: Path, gossamer: Any) -> None:
     data = as_images(images, people=np.arange(len(images)) // 2)
-    DPMixture(unit="person").fit(data, run=tmp_path / "run")
+    DPMixture(epsilon=10.0, unit="person").fit(data, run=tmp_path / "run")
     assert json.loads((tmp_path / "run" / "release" / "privacy.json").read_text())["unit"] == "person"
     assert gossamer("verify", tmp_path / "run").code == 0
 
@@ -254,12 +254,12 @@ def test_a_ledger_with_a_step_that_the_plan_does_not_have_is_refused_in_one_line
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        DPMixture().fit(images, run=tmp_path / "run", progress=crash)
+        DPMixture(epsilon=10.0).fit(images, run=tmp_path / "run", progress=crash)
     ledger = RunFolder(tmp_path / "run").ledger_file
     later = read_ledger(ledger).next_process_index
     with ledger.open("a") as file:
         file.write(json.dumps({"first_step": 50, "num_steps": 1, "process_index": later, "tag": 1}) + "\n")
     charged = ledger.read_bytes()
     with pytest.raises(PrivacyError, match=r"ledger\.jsonl: the ledger charges .* step 50"):
-        DPMixture().fit(images, run=tmp_path / "run")
+        DPMixture(epsilon=10.0).fit(images, run=tmp_path / "run")
     assert ledger.read_bytes() == charged

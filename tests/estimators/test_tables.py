@@ -148,10 +148,10 @@ def test_an_array_is_one_of_series_if_bounds_were_said() -> None:
 )
 def test_words_that_do_not_fit_are_refused_in_one_line(x: Any, given: dict[str, Any], line: str) -> None:
     with pytest.raises(InputError, match=line) as caught:
-        DPMixture().fit(x, **given)
+        DPMixture(10.0).fit(x, **given)
     assert str(caught.value).isprintable()
 
 
 def test_labels_beside_a_table_are_refused() -> None:
     with pytest.raises(InputError, match=r"of a table they are columns, label= and person="):
-        DPMixture().fit(wide(), np.zeros(NUM, dtype=np.int64))
+        DPMixture(10.0).fit(wide(), np.zeros(NUM, dtype=np.int64))

@@ -50,7 +50,7 @@ def test_a_loader_shuffles_it_and_shares_it_out_to_workers(fitted: GSWGAN) -> No
 
 
 def test_without_classes_an_item_is_the_record_alone(images: np.ndarray) -> None:
-    dataset = DPMixture().fit(images).released.to_dataset(5)
+    dataset = DPMixture(epsilon=10.0).fit(images).released.to_dataset(5)
     assert isinstance(dataset[0], torch.Tensor)
     assert next(iter(DataLoader(dataset, batch_size=5))).shape == (5, 1, 8, 8)
 
@@ -80,7 +80,7 @@ def test_a_frame_of_series_is_the_table_that_the_command_line_writes(of_series: 
 
 def test_a_frame_of_colour_images_names_the_colours() -> None:
     x = np.random.default_rng(0).random((60, 3, 4, 5))
-    frame = DPMixture().fit(x).released.to_frame(2)
+    frame = DPMixture(epsilon=10.0).fit(x).released.to_frame(2)
     assert frame.shape == (2, 60)
     assert list(frame.columns[[0, 20, 59]]) == ["red_0_0", "green_0_0", "blue_3_4"]
 

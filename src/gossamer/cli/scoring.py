@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,6 @@ from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import check_held_out
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
-from gossamer.evaluation.inception import WEIGHTS_NAME, WEIGHTS_VARIABLE, find_inception_weights
 from gossamer.extras import need
 from gossamer.privacy.adjacency import Unit
 from gossamer.runs.cache import CacheFolder
@@ -28,10 +26,7 @@ from gossamer.runs.key_file import read_key
 from gossamer.scoring.evaluations import Scoring, bench_for
 from gossamer.scoring.findings import RealRecords, Scored, Terms
 from gossamer.scoring.targets import Target, TargetFinder
-
-FULL_NUM_SEEDS = 3
-QUICK_NUM_SEEDS = 1
-_MOST_SEEDS = 1000
+from gossamer.scoring.terms import NUM_SAMPLES, check_numbers, usual_seeds, usual_terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +59,7 @@ class ScoringChoice:
     images: ImageOptions = AS_STORED
     series: SeriesOptions = NOTHING_SAID
     key_of: Path | None = None
-    num_samples: int = 10_000
+    num_samples: int = NUM_SAMPLES
     num_seeds: int | None = None
     seed: int = 0
     quick: bool = False
@@ -77,9 +72,7 @@ class ScoringChoice:
     @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds, one a repetition."""
-        default = QUICK_NUM_SEEDS if self.quick else FULL_NUM_SEEDS
-        number = default if self.num_seeds is None else self.num_seeds
-        return tuple(range(self.seed, self.seed + number))
+        return usual_seeds(self.seed, self.num_seeds, is_quick=self.quick)
 
     def finder(self, real: AbstractSpec) -> TargetFinder:
         """Return the finder of targets to score against real records."""
@@ -91,15 +84,8 @@ class ScoringChoice:
         Raises:
             InputError: naming the option.
         """
-        for option, value in (
-            ("--num-samples", self.num_samples),
-            ("--num-seeds", self.num_seeds),
-            ("--num-workers", self.num_workers),
-        ):
-            if value is not None and value < 1:
-                raise InputError(f"{option} must be at least 1, not {value}")
-        if (self.num_seeds or 1) > _MOST_SEEDS:
-            raise InputError(f"--num-seeds must be at most {_MOST_SEEDS}; 3 are usual")
+        options = ("--num-samples", "--num-seeds", "--num-workers")
+        check_numbers(options, self.num_samples, self.num_seeds, self.num_workers)
         if not 0 <= self.seed < 2**31:
             raise InputError("--seed must be between 0 and 2147483647")
         if self.evenness is not None and not 0 <= self.evenness <= 1:
@@ -195,22 +181,13 @@ def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRe
 
 
 def _terms(choice: ScoringChoice, targets: Sequence[Target], cache: CacheFolder) -> Terms:
-    num_workers = os.cpu_count() or 1 if choice.num_workers is None else choice.num_workers
-    # As many of every target, and of real images beside them: scores of unequal numbers do not compare.
-    sizes = [target.num_images for target in targets if target.num_images is not None]
-    return Terms(
+    return usual_terms(
+        targets,
+        cache,
         is_quick=choice.quick,
         seeds=choice.seeds,
-        num_samples=min([choice.num_samples, *sizes]),
+        num_samples=choice.num_samples,
         permit_few_samples=choice.allow_few_samples,
-        inception_weights=_weights(choice, cache),
-        num_workers=num_workers,
+        inception_weights=choice.inception_weights,
+        num_workers=choice.num_workers,
     )
-
-
-def _weights(choice: ScoringChoice, cache: CacheFolder) -> Path | None:
-    """Return the Inception network's file if one is named, or lies where it is looked for."""
-    is_named = choice.inception_weights is not None or bool(os.environ.get(WEIGHTS_VARIABLE))
-    if not is_named and not (cache.path / WEIGHTS_NAME).is_file():
-        return None
-    return find_inception_weights(choice.inception_weights, cache.path)

@@ -99,7 +99,7 @@ class Train(Generic[C]):
         choice: the records to learn from
         out: run folder to make, not needed with --dry-run
         key_of: an earlier run on the same records: hold out the same ones, so that scores of both can be compared
-        epsilon: privacy budget, 10 unless --noise-multiplier is given
+        epsilon: privacy budget. Default: 10, unless --noise-multiplier is given
         delta: of the guarantee. Default: the power of ten at or below 1/(10 N)
         device: auto takes a GPU when there is one
         precision: bf16 for training critics and generator of gs-wgan. Critics answer in fp32 always
@@ -220,6 +220,8 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
         _announce(training.statement, data, recipe)
         for sentence in prepared.facts.sentences:
             print(f"public: {sentence}")
+        if asked.epsilon is None and asked.method.noise_multiplier is None:
+            print(f"epsilon: {DEFAULT_EPSILON:g}, the default, since --epsilon was not given")
         _advise(training, data)
         if milestones:
             _show_milestones(milestones)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import resource
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -70,18 +71,30 @@ def drive(run: Run, listener: AbstractListener) -> Ending:
         PrivacyError: ledger, checkpoints and statement do not fit together, or nothing is left to spend.
         ResourceError: the folder cannot be written, or another process works on it.
     """
-    # Privacy: the core of a process that crashed would hold the key of its noise, and records.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    forbid_core_dumps()
     if process_number() > 0:
         run.folder.complete()
         _share_warm_start(run, _training(run), listener)
         return Ending.SHARED
     with run.folder.locked(), Interruption() as interruption:
-        return _Drive(run, listener, interruption).to_the_end()
+        leading = Drive(run, listener, interruption)
+        for _ in leading:
+            pass
+        return leading.ending
 
 
-class _Drive:
-    """The driving of a run by its leading process, which holds the folder.
+def forbid_core_dumps() -> None:
+    """Let a process that crashes leave no core."""
+    # Privacy: the core of a process that crashed would hold the key of its noise, and records.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+class Drive:
+    """The driving of a run by its leading process, which holds the folder. Iterate over it to the end.
+
+    Attributes:
+        training: that is driven. Private.
+        ending: the end that it took. ``INTERRUPTED`` until the release is written.
 
     Args:
         run: to be driven.
@@ -104,29 +117,37 @@ class _Drive:
         )
         lost = self._lost_steps(0 if state is None else int(state["step"]))
         num_copies = self._ledger.ledger.num_only_copies
-        self._training = _training(
+        self.training = _training(
             run, state=state, lost_steps=lost, charge=self._ledger.charge, num_only_copies=num_copies
         )
+        self.ending, self._is_stopped = Ending.INTERRUPTED, False
+        self._saved, self._kept_step = time.monotonic(), self.training.step
+        self._was_spent = self.training.step >= self.training.end_step
         if num_processes() > 1:
-            _share_warm_start(run, self._training, listener)
+            _share_warm_start(run, self.training, listener)
         self._releases = Releases(run, self._ledger, listener.note)
-        self._ledger.end_at(self._training.end_step)
+        self._ledger.end_at(self.training.end_step)
 
-    def to_the_end(self) -> Ending:
-        """Train and release, or stop in good order."""
+    def __iter__(self) -> Iterator[Any]:
+        """Train and release, or stop in good order, and yield each report once all that is due is written.
+
+        A caller who leaves the iteration stops at once. A step that no checkpoint could be kept after stays paid for,
+        and is lost.
+        """
         begin = time.monotonic()
-        folder, training = self._run.folder, self._training
-        if not self._train():
+        folder, training = self._run.folder, self.training
+        yield from self._train()
+        if self._is_stopped:
             in_python = self._run.job.data == IN_MEMORY
             way = "fit(..., run=...) and the same records" if in_python else f"gossamer resume {folder.path}"
             self._listener.note(f"interrupted at step {training.step}; go on with: {way}")
-            return Ending.INTERRUPTED
+            return
         seconds = time.monotonic() - begin
         self._releases.release(training.trained())
         hindrance = plot_if_possible(folder, training.plan, self._run.job.delta, seconds)
         if hindrance is not None:
             self._listener.note(f"no plot in {folder.plots}: {hindrance}")
-        return Ending.RELEASED
+        self.ending = Ending.RELEASED
 
     def _lost_steps(self, step: int) -> tuple[int, ...]:
         """Return the steps that a crash lost after the checkpoint at ``step`` was kept. They stay paid.
@@ -151,10 +172,9 @@ class _Drive:
             self._listener.note(f"{len(lost)} steps were paid for and lost in a crash; {left} are left")
         return lost
 
-    def _train(self) -> bool:
-        """Go to the end of the plan, or to the first safe place after an interruption (then False)."""
-        training, listener, interruption = self._training, self._listener, self._interruption
-        saved, was_spent, kept_step = time.monotonic(), training.step >= training.end_step, training.step
+    def _train(self) -> Iterator[Any]:
+        """Go to the end of the plan, or to the first safe place after an interruption."""
+        training, listener, interruption = self.training, self._listener, self._interruption
         # One that a crash left unwritten is due at once.
         self._releases.release_due(training)
         with listener.listening(lambda: interruption.is_asked), json_lines(self._run.folder.metrics_file) as note:
@@ -163,22 +183,42 @@ class _Drive:
                 if isinstance(report, AbstractStepReport):
                     note(asdict(report))
                     self._releases.release_due(training)
-                is_late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
-                # Paid steps are kept at once if the rest costs time alone, or if each is dear.
-                is_spent = training.step >= training.end_step
-                is_dear = bool(training.plan.step_names) and training.step > kept_step
-                is_wanted = interruption.is_asked or is_late or is_dear or (is_spent and not was_spent)
-                if is_wanted and not training.is_over and (is_spent or self._ledger.is_block_end(training.step)):
-                    self._save()
-                    saved, kept_step = time.monotonic(), training.step
-                    if interruption.is_asked:
-                        return False
-                was_spent = is_spent
+                self._keep_if_due()
+                if self._is_stopped:
+                    return
+                try:
+                    yield report
+                except GeneratorExit:
+                    self._keep_if_possible()
+                    raise
+                if interruption.is_asked and self._keep_if_possible():  # the caller may just have asked
+                    self._is_stopped = True
+                    return
         self._save()
+
+    def _keep_if_due(self) -> None:
+        training = self.training
+        is_late = time.monotonic() - self._saved > SECONDS_BETWEEN_CHECKPOINTS
+        # Paid steps are kept at once if the rest costs time alone, or if each is dear.
+        is_spent = training.step >= training.end_step
+        is_dear = bool(training.plan.step_names) and training.step > self._kept_step
+        if self._interruption.is_asked or is_late or is_dear or (is_spent and not self._was_spent):
+            kept = self._keep_if_possible()
+            self._is_stopped = kept and self._interruption.is_asked
+        self._was_spent = is_spent
+
+    def _keep_if_possible(self) -> bool:
+        """Keep a checkpoint if this is a place to go on from: the end of a block, or after the last private step."""
+        training = self.training
+        is_spent = training.step >= training.end_step
+        if training.is_over or not (is_spent or self._ledger.is_block_end(training.step)):
+            return False
+        self._save()
+        self._saved, self._kept_step = time.monotonic(), training.step
         return True
 
     def _save(self) -> None:
-        training, run = self._training, self._run
+        training, run = self.training, self._run
         state, position = training.state_dict(), self._ledger.position()
         save_checkpoint(run.folder.checkpoints, training.step, state, run.origin, position)
 

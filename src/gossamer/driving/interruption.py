@@ -16,7 +16,7 @@ class Interruption:
     """
 
     def __init__(self) -> None:
-        self.is_asked = False
+        self.is_asked = self.is_signalled = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -30,7 +30,11 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.is_asked and number != signal.SIGHUP:
-            raise KeyboardInterrupt
+    def ask(self) -> None:
+        """Make the wish by a call."""
         self.is_asked = True
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.is_signalled and number != signal.SIGHUP:
+            raise KeyboardInterrupt
+        self.is_asked = self.is_signalled = True

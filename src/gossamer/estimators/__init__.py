@@ -3,8 +3,10 @@
 from gossamer.driving.generator_file import load_generator, write_generator_file
 from gossamer.estimators.estimator import AbstractEstimator
 from gossamer.estimators.methods import DPCGAN, DPMERF, GSWGAN, DPMixture
+from gossamer.estimators.planned import PlannedTraining
 from gossamer.estimators.records import as_images, as_series, load_series
 from gossamer.estimators.released import ReleasedGenerator, load
+from gossamer.estimators.scores import EvaluationScores
 from gossamer.estimators.views import SyntheticDataset
 
 __all__ = [
@@ -13,6 +15,8 @@ __all__ = [
     "GSWGAN",
     "AbstractEstimator",
     "DPMixture",
+    "EvaluationScores",
+    "PlannedTraining",
     "ReleasedGenerator",
     "SyntheticDataset",
     "as_images",

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import abc
-import logging
+import functools
 from collections.abc import Callable
-from dataclasses import fields, replace
-from numbers import Real
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self, Unpack
+from typing import Any, ClassVar, Self, Unpack, overload
 
 import numpy as np
-import torch
 
 from gossamer.data.files import path_of
-from gossamer.data.records import check_num_classes
-from gossamer.driving.driver import Ending, drive
-from gossamer.driving.generator_file import load_generator
 from gossamer.driving.job import IN_MEMORY, Loaded, TrainingJob, start_training, whole_path
-from gossamer.driving.listener import AbstractListener
+from gossamer.driving.loop import RunLoop
 from gossamer.driving.processes import num_processes
-from gossamer.driving.protection import check_unit, protect
-from gossamer.driving.run import begin_run, take_up_run
+from gossamer.driving.protection import protect
+from gossamer.driving.run import Run, begin_run, take_up_run
 from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start
 from gossamer.errors import InputError, told
-from gossamer.estimators.records import Array, Source, read_source, whole
+from gossamer.estimators.advice import Starts, advice, count_start, undeclared, warn
+from gossamer.estimators.arguments import DEFAULTS, Arguments, is_chosen, shown
+from gossamer.estimators.driven import LOG, driven
+from gossamer.estimators.planned import PlannedTraining
+from gossamer.estimators.records import Array, Source, read_source
 from gossamer.estimators.released import Labels, ReleasedGenerator
+from gossamer.estimators.scores import (
+    EvaluationScores,
+    HeldOut,
+    ScoringOptions,
+    evaluate_generator,
+    read_real,
+    read_test,
+)
 from gossamer.estimators.tables import Said, is_path
-from gossamer.estimators.values import check_setting
-from gossamer.mechanisms.noise import KeyedNoise
+from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.methods.method import Method, Recipe
-from gossamer.methods.trained import TrainedGenerator
+from gossamer.methods.starting import PublicStart
 from gossamer.methods.training import AbstractTraining, Progress, RunContext
-from gossamer.nn.devices import DeviceName, find_device
-from gossamer.privacy.adjacency import Unit, UnitName
+from gossamer.nn.devices import DeviceName
+from gossamer.privacy.adjacency import UnitName
 from gossamer.privacy.budget import PrivacyBudget, chosen_delta
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.priceable import accountable
@@ -42,9 +48,6 @@ from gossamer.runs.config_io import from_json_tree, to_json_tree
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.identity import read_identity
 from gossamer.runs.key_file import read_key
-
-_LOG: Final = logging.getLogger("gossamer")
-_NUMBERS: Final = ("num_people", "num_records", "num_classes", "num_tuning_runs")
 
 
 class AbstractEstimator(abc.ABC):
@@ -57,7 +60,7 @@ class AbstractEstimator(abc.ABC):
         records. `num_tuning_runs` declares those of others.
 
     Args:
-        epsilon: privacy budget, above 0. The noise follows from it.
+        epsilon: privacy budget, above 0. The noise follows from it. There is no default.
         delta: below one over the number of slots. Default: the largest power of ten at or below 1/(10 N).
         recipe: name of the settings to start from, ``mnist-cpu`` for instance. Default: by name or size of the data.
         unit: of protection: "record", or "person" with all records of that person. `fit` then needs the person of each
@@ -87,48 +90,49 @@ class AbstractEstimator(abc.ABC):
 
     def __init__(
         self,
-        epsilon: float = 10.0,
+        epsilon: float | None = None,
         delta: float | None = None,
         *,
         recipe: str | None = None,
         unit: UnitName = "record",
+        num_people: int | None = None,
+        num_records: int | None = None,
+        num_classes: int | None = None,
+        num_tuning_runs: int = 0,
         device: DeviceName = "auto",
         seed: int = 0,
         start_from: str | Path | None = None,
         start_steps: int | None = None,
         **settings: Any,
     ) -> None:
-        for name, value in (("epsilon", epsilon), ("delta", delta)):
-            if isinstance(value, bool) or not isinstance(value, Real | None):
-                raise InputError(f"{name} must be a number, not {type(value).__name__}")
-        self.seed = whole("seed", seed)
-        self.start_from = None if start_from is None else str(start_from)
-        self.start_steps = None if start_steps is None else whole("start_steps", start_steps)
-        self._start_choice("")
-        numbers = {name: settings.pop(name, None) for name in _NUMBERS[:3]}
-        self.num_people, self.num_records, self.num_classes = (
-            None if value is None else whole(name, value) for name, value in numbers.items()
-        )
-        self.num_tuning_runs = whole("num_tuning_runs", settings.pop("num_tuning_runs", 0))
-        # A budget with a delta that is always valid, so that epsilon is refused here and not after the data were read.
-        PrivacyBudget(epsilon=epsilon, delta=0.5 if delta is None else delta)
-        self._check_settings(settings)
-        if recipe is not None:
-            self.method.find(recipe)
-        if self.num_classes is not None:
-            check_num_classes(self.num_classes)
-        if self.num_tuning_runs < 0:
-            raise InputError(f"num_tuning_runs must be 0 or more, not {self.num_tuning_runs}")
-        self.epsilon = float(epsilon)
-        self.delta = None if delta is None else float(delta)
-        self.recipe = recipe
-        check_unit(unit, self.num_people, self.num_records)
-        self.unit = Unit(unit)
-        self.device: torch.device = find_device(device)
-        self.settings = settings
+        given = locals()
+        self._given = {name: given[name] for name in DEFAULTS} | settings
+        self._asked = Arguments.read(type(self).__name__, self.method, self._given)
         self._released: ReleasedGenerator | None = None
-        self._num_started = 0
-        self._run_ids: set[str] = set()
+        self._starts = Starts()
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the arguments as they were given, as scikit-learn's `clone` and searches ask for them.
+
+        A clone has learnt nothing, and knows nothing of the trainings of its original: ``num_tuning_runs`` declares
+        those in its statement.
+
+        Args:
+            deep: of no effect, since no argument is an estimator.
+        """
+        return dict(self._given)
+
+    def set_params(self, **params: Any) -> Self:
+        """Change arguments by name, all of them or none. A generator that was learnt stays, with its statement.
+
+        Raises:
+            InputError: as the constructor.
+            PrivacyError: as the constructor.
+        """
+        changed = self._given | params
+        self._asked = Arguments.read(type(self).__name__, self.method, changed)
+        self._given = changed
+        return self
 
     def fit(
         self,
@@ -177,9 +181,9 @@ class AbstractEstimator(abc.ABC):
         if progress is not None and not callable(progress):
             raise InputError(f"progress must be a function that takes a Progress, not {told(progress)}")
         if run is not None:
-            trained = self._fit_in(RunFolder(path_of(run, "run")), x, y, people, progress, said)
+            trained = driven(self._taken_up(RunFolder(path_of(run, "run")), x, y, people, said), progress)
         else:
-            training = self.start(x, y, people, **said)
+            training = self._started(x, y, people, said)
             for report in training:
                 if progress is not None:
                     progress(training.progress(report))
@@ -188,16 +192,13 @@ class AbstractEstimator(abc.ABC):
         self._released = ReleasedGenerator(trained=trained)
         return self
 
-    def start(
+    def plan(
         self, x: Source, y: Array | None = None, people: Array | None = None, **said: Unpack[Said]
-    ) -> AbstractTraining:
-        """Start a training for a loop of your own, in place of `fit`. The estimator itself learns nothing by it.
+    ) -> PlannedTraining:
+        """Plan the training that `fit` would do: its price, noise, prospect, recipe and, when asked for, its time.
 
-        The training's `statement` is priced already, while nothing is spent before the first step of the loop. Iterate
-        over the training to the end, and make ``ReleasedGenerator(trained=training.trained())``.
-
-        Guarantee: the generator that `trained` returns has the privacy that `statement` says. The training itself is
-        private, and so may be the reports that it yields: they can hold losses on private records.
+        Nothing is spent, nothing is learnt, and the plan counts as no run. Records are read for their public facts
+        alone: shape, classes, and their number if none was given.
 
         Args:
             x: as for `fit`.
@@ -211,113 +212,177 @@ class AbstractEstimator(abc.ABC):
         """
         loaded = self._load(x, y, people, UnitKey.drawn(), said)
         config, delta = self._calibrated(loaded)
-        prepared = self._prepared_start(x, config, loaded)
+        measured = config, loaded.data.train.spec, loaded.slots, self._asked.device
+        # The facts alone: a plan trains nothing, on public records neither.
+        start = PublicStart(facts=self._prepared_start(x, config, loaded).facts)
+        training = self._training(config, delta, loaded, KeyedNoise(), self._num_earlier, start)
+        return PlannedTraining(
+            method=self.method.title,
+            statement=training.statement,
+            recipe=self._recipe(loaded).name,
+            config=config,
+            prospect=training.prospect(),
+            advice=self._advice(training, loaded),
+            measure=functools.partial(self.method.cost, *measured),
+        )
+
+    @overload
+    def start(
+        self, x: Source, y: Array | None = None, people: Array | None = None, *, run: None = None, **said: Unpack[Said]
+    ) -> AbstractTraining: ...
+
+    @overload
+    def start(
+        self, x: Source, y: Array | None = None, people: Array | None = None, *, run: str | Path, **said: Unpack[Said]
+    ) -> RunLoop: ...
+
+    def start(
+        self,
+        x: Source,
+        y: Array | None = None,
+        people: Array | None = None,
+        *,
+        run: str | Path | None = None,
+        **said: Unpack[Said],
+    ) -> AbstractTraining | RunLoop:
+        """Start a training for a loop of your own, in place of `fit`. The estimator itself learns nothing by it.
+
+        The training's `statement` is priced already, while nothing is spent before the first step of the loop. Iterate
+        over the training to the end, and make ``ReleasedGenerator(trained=training.trained())``. With ``run`` the loop
+        writes the run folder of `fit`, can be left, and goes on when it is started again.
+
+        Guarantee: the generator that `trained` returns has the privacy that `statement` says. The training itself is
+        private, and so may be the reports that it yields: they can hold losses on private records.
+
+        Args:
+            x: as for `fit`.
+            y: as for `fit`.
+            people: as for `fit`.
+            run: as for `fit`: folder to write the run into, or to go on in.
+            said: as for `fit`.
+
+        Raises:
+            InputError: as `fit`.
+            PrivacyError: as `fit`.
+        """
+        if run is not None:
+            return RunLoop(self._taken_up(RunFolder(path_of(run, "run")), x, y, people, said), LOG.warning)
+        return self._started(x, y, people, said)
+
+    @property
+    def _num_earlier(self) -> int:
+        # Privacy: earlier runs of this object may have learnt from the same records.
+        return self._asked.num_tuning_runs + self._starts.number
+
+    def _started(self, x: Source, y: Array | None, people: Array | None, said: Said) -> AbstractTraining:
+        loaded = self._load(x, y, people, UnitKey.drawn(), said)
+        config, delta = self._calibrated(loaded)
+        start = self._prepared_start(x, config, loaded).made(self._asked.device)
+        training = self._training(config, delta, loaded, KeyedNoise(), self._num_earlier, start)
+        warn(self._advice(training, loaded), stacklevel=3)
+        count_start(self._starts, None)
+        return training
+
+    def _training(
+        self,
+        config: Any,
+        delta: float,
+        loaded: Loaded,
+        noise: AbstractNoise,
+        num_tuning_runs: int,
+        start: PublicStart,
+    ) -> AbstractTraining:
         context = RunContext(
             delta=delta,
             slots=loaded.slots,
             key=loaded.key,
-            device=self.device,
+            device=self._asked.device,
             public_notes=(self._recipe(loaded).taken(config).note, *loaded.data.public_notes),
-            # Privacy: earlier runs of this object may have learnt from the same records.
-            num_tuning_runs=self.num_tuning_runs + self._num_started,
-            start=prepared.made(self.device),
+            num_tuning_runs=num_tuning_runs,
+            start=start,
         )
-        training = start_training(self.method, config, loaded.data.train, KeyedNoise(), context)
-        self._num_started += 1
-        return training
+        return start_training(self.method, config, loaded.data.train, noise, context)
 
-    def _fit_in(
-        self,
-        folder: RunFolder,
-        x: Source,
-        y: Array | None,
-        people: Array | None,
-        progress: Callable[[Progress], None] | None,
-        said: Said,
-    ) -> TrainedGenerator:
+    def _advice(self, training: AbstractTraining, loaded: Loaded) -> tuple[str, ...]:
+        return (*advice(training, loaded.data), *undeclared(self._starts, self._asked.num_tuning_runs))
+
+    def _taken_up(self, folder: RunFolder, x: Source, y: Array | None, people: Array | None, said: Said) -> Run:
+        """Begin a run in a folder, or take it up. A warning comes before the folder is made."""
         if num_processes() > 1:
             # Privacy: each process would deal by a key of its own, and a person would lie in several shards.
             raise InputError("fit works in one process: start it without torchrun, or share the work by gossamer train")
         is_begun = folder.config_file.is_file()
         loaded = self._load(x, y, people, read_key(folder) if is_begun else UnitKey.drawn(), said)
-        # Privacy: earlier runs of this object may have learnt from the same records.
-        num_tuning_runs = self.num_tuning_runs + (0 if is_begun else self._num_started)
-        job = self._job(IN_MEMORY if said or not is_path(x) else whole_path(str(x)), loaded, num_tuning_runs)
+        data = IN_MEMORY if said or not is_path(x) else whole_path(str(x))
+        job = self._job(data, loaded, self._asked.num_tuning_runs if is_begun else self._num_earlier)
         if is_begun:
-            run = take_up_run(folder, _LOG.warning, lambda _: loaded)
+            run = take_up_run(folder, LOG.warning, lambda _: loaded)
             # The source of a start is not read again: its facts and networks are those that the run keeps.
             is_same = self._start_choice(x).is_of(run.job.start)
             run.check_asked(replace(job, start=run.job.start) if is_same else job)
         else:
-            start = self._prepared_start(x, job.method, loaded).made(self.device)
+            prepared = self._prepared_start(x, job.method, loaded)
+            said_start = PublicStart(facts=prepared.facts)
+            rehearsal = self._training(
+                job.method, job.delta, loaded, DeterministicNoise(0), job.num_tuning_runs, said_start
+            )
+            warn(self._advice(rehearsal, loaded), stacklevel=3)
+            start = prepared.made(self._asked.device)
             run = begin_run(folder.path, replace(job, start=start.facts), loaded, start)
-        run_id = read_identity(folder).run_id
-        self._num_started += run_id not in self._run_ids
-        self._run_ids.add(run_id)
-        if not folder.generator_file.is_file() and drive(run, _Caller(progress)) is not Ending.RELEASED:
-            raise KeyboardInterrupt
-        return load_generator(folder.path)
+        count_start(self._starts, read_identity(folder).run_id)
+        return run
 
     def _job(self, data: str, loaded: Loaded, num_tuning_runs: int) -> TrainingJob:
         config, delta = self._calibrated(loaded)
         return TrainingJob(
             data=data,
             data_dir=None,
-            num_classes=self.num_classes,
+            num_classes=self._asked.num_classes,
             delta=delta,
-            device="cuda" if self.device.type == "cuda" else "cpu",
+            device="cuda" if self._asked.device.type == "cuda" else "cpu",
             precision="fp32",
             method=config,
-            unit=self.unit.value,
-            num_people=self.num_people,
-            num_records=self.num_records,
+            unit=self._asked.unit.value,
+            num_people=self._asked.num_people,
+            num_records=self._asked.num_records,
             num_tuning_runs=num_tuning_runs,
             recipe=self._recipe(loaded).taken(config),
         )
 
     def _start_choice(self, x: Source) -> StartChoice:
         data = str(x) if isinstance(x, str | Path) else None
-        return StartChoice(source=self.start_from, num_steps=self.start_steps, data=data)
+        return StartChoice(source=self._asked.start_from, num_steps=self._asked.start_steps, data=data)
 
     def _prepared_start(self, x: Source, config: Any, loaded: Loaded) -> PreparedStart:
         return prepare_start(self._start_choice(x), self.method, config, loaded.data.train.spec)
 
     def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey, said: Said) -> Loaded:
-        data = read_source(x, y, people, self.num_classes, self.unit, key, said)
-        data, slots = protect(data, self.unit.value, self.num_people, self.num_records)
+        asked = self._asked
+        data = read_source(x, y, people, asked.num_classes, asked.unit, key, said)
+        data, slots = protect(data, asked.unit.value, asked.num_people, asked.num_records)
         return Loaded(data=data, slots=slots, key=key)
 
     def _calibrated(self, loaded: Loaded) -> tuple[Any, float]:
         """Return the settings with their noise, and delta. All of it follows from public things."""
         slots = loaded.slots
-        delta = chosen_delta(self.delta, slots.number)
+        delta = chosen_delta(self._asked.delta, slots.number)
         config = self._config(loaded)
         with accountable():
-            return self.method.calibrate(config, slots, PrivacyBudget(epsilon=self.epsilon, delta=delta)), delta
+            return self.method.calibrate(config, slots, PrivacyBudget(epsilon=self._asked.epsilon, delta=delta)), delta
 
     def _recipe(self, loaded: Loaded) -> Recipe[Any]:
-        return self.method.recipe_of(self.recipe, loaded.data.train, loaded.slots.to_learn_from)
+        return self.method.recipe_of(self._asked.recipe, loaded.data.train, loaded.slots.to_learn_from)
 
     def _config(self, loaded: Loaded) -> Any:
         """Return the recipe with the settings in place, every one of its own type."""
         usual = self._recipe(loaded).config
-        changes = {"seed": self.seed} | self.settings
+        changes = {"seed": self._asked.seed, **self._asked.settings}
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in changes.items()}
         try:
             config = replace(usual, **plain)
-        except TypeError as error:
+        except (TypeError, AttributeError) as error:
             raise InputError(f"{type(self).__name__}: a setting is of the wrong type ({error})") from None
         return from_json_tree(self.method.config, to_json_tree(config), type(self).__name__)
-
-    def _check_settings(self, settings: dict[str, Any]) -> None:
-        if "noise_multiplier" in settings:
-            raise InputError("noise_multiplier follows from epsilon here: leave it out")
-        known = {field.name for field in fields(self.method.config)} - {"noise_multiplier", "seed"}
-        for setting in sorted(settings.keys() - known):
-            names = ", ".join(sorted([*known, *_NUMBERS]))
-            raise InputError(f"{type(self).__name__} has no setting {told(setting)}; the settings are {names}")
-        for setting, value in settings.items():
-            check_setting(setting, value)
 
     @property
     def released(self) -> ReleasedGenerator:
@@ -341,27 +406,47 @@ class AbstractEstimator(abc.ABC):
         """Draw synthetic records, classes in turn, as `ReleasedGenerator.sample`."""
         return self.released.sample(num_samples, labels, evenness=evenness, seed=seed)
 
+    def evaluate(
+        self,
+        x: Source,
+        y: Array | None = None,
+        people: Array | None = None,
+        *,
+        test: HeldOut = None,
+        run: str | Path | None = None,
+        **options: Unpack[ScoringOptions],
+    ) -> EvaluationScores:
+        """Score samples beside real records, with the scores and the defaults of ``gossamer evaluate``.
+
+        Guarantee:
+            None. Every score is computed on real records and stays private. Choosing a model, a recipe or an epsilon by
+            scores is tuning. Nothing is written but the private cache.
+
+        Args:
+            x: the records that were learnt from, as for `fit`.
+            y: as for `fit`.
+            people: as for `fit`.
+            test: records that were not learnt from, (x, y) or records. Default: those that come with x.
+            run: folder of the run of `fit`, of which the key says who was held out. Needed if x is a name or a path
+                that is split by a key.
+            options: those of `ScoringOptions`. ``quick=True`` takes seconds to minutes, and the default hours.
+
+        Raises:
+            InputError: nothing was fitted yet, no test records, or records that cannot be scored.
+        """
+        trained = self.released.trained
+        data, lines = read_real(x, y, people, run, self._asked)
+        warn(lines, stacklevel=2)
+        held_out = data.test if test is None else read_test(test, self._asked.num_classes)
+        return evaluate_generator(trained, data, held_out, **options)
+
     def save(self, path: str | Path) -> Path:
         """Write the generator to a file, as `ReleasedGenerator.save`."""
         return self.released.save(path)
 
     def __repr__(self) -> str:
-        """Name the method with its budget, and the claim if something was learnt."""
+        """Name the method with its arguments, and the claim if something was learnt."""
+        chosen = {name: value for name, value in self._given.items() if is_chosen(name, value)}
+        arguments = ", ".join(f"{name}={shown(value)}" for name, value in chosen.items())
         learnt = "has learnt nothing yet" if self._released is None else f"fitted: {self.statement.claim}"
-        return f"{type(self).__name__}(epsilon={self.epsilon:g}), {learnt}"
-
-
-class _Caller(AbstractListener):
-    """Listener that tells the caller of `fit` the progress, and logs notes."""
-
-    def __init__(self, progress: Callable[[Progress], None] | None) -> None:
-        self._progress = progress
-
-    def note(self, line: str) -> None:
-        """Log the line."""
-        _LOG.warning(line)
-
-    def hear(self, training: AbstractTraining, report: Any) -> None:
-        """Tell the caller the progress."""
-        if self._progress is not None:
-            self._progress(training.progress(report))
+        return f"{type(self).__name__}({arguments}), {learnt}"

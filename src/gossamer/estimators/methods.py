@@ -1,8 +1,11 @@
-"""The methods as estimators: a class each, with nothing in it but its method."""
+"""The methods as estimators: a class each, with nothing in it but its method and the types of its settings."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Unpack
+
 from gossamer.estimators.estimator import AbstractEstimator
+from gossamer.estimators.settings import DPCGANSettings, DPMERFSettings, DPMixtureSettings, GSWGANSettings
 from gossamer.methods.dp_cgan import DP_CGAN
 from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.dp_mixture import DP_MIXTURE
@@ -30,6 +33,10 @@ class GSWGAN(AbstractEstimator):
 
     method = GS_WGAN
 
+    if TYPE_CHECKING:
+
+        def __init__(self, epsilon: float, delta: float | None = None, **settings: Unpack[GSWGANSettings]) -> None: ...
+
 
 class DPCGAN(AbstractEstimator):
     """DP-CGAN: one discriminator trained by DP-SGD on Poisson samples, and a generator that learns from it alone.
@@ -45,10 +52,14 @@ class DPCGAN(AbstractEstimator):
 
     Example:
         >>> DPCGAN(epsilon=1.0, recipe="digits-published")
-        DPCGAN(epsilon=1), has learnt nothing yet
+        DPCGAN(epsilon=1.0, recipe='digits-published'), has learnt nothing yet
     """
 
     method = DP_CGAN
+
+    if TYPE_CHECKING:
+
+        def __init__(self, epsilon: float, delta: float | None = None, **settings: Unpack[DPCGANSettings]) -> None: ...
 
 
 class DPMERF(AbstractEstimator):
@@ -64,10 +75,14 @@ class DPMERF(AbstractEstimator):
 
     Example:
         >>> DPMERF(epsilon=1.0, num_fit_steps=300)
-        DPMERF(epsilon=1), has learnt nothing yet
+        DPMERF(epsilon=1.0, num_fit_steps=300), has learnt nothing yet
     """
 
     method = DP_MERF
+
+    if TYPE_CHECKING:
+
+        def __init__(self, epsilon: float, delta: float | None = None, **settings: Unpack[DPMERFSettings]) -> None: ...
 
 
 class DPMixture(AbstractEstimator):
@@ -87,3 +102,9 @@ class DPMixture(AbstractEstimator):
     """
 
     method = DP_MIXTURE
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, epsilon: float, delta: float | None = None, **settings: Unpack[DPMixtureSettings]
+        ) -> None: ...

@@ -12,6 +12,7 @@ from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.starting import FRESH, GENERATOR, PublicStart
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.nn.ensemble import Adam
+from gossamer.nn.registered import check_own_generator
 
 _STATISTICS: Final = ("running_mean", "running_var", "num_batches_tracked")
 """Tensors of batch norm. They follow from the weights that are released, and are not averaged."""
@@ -34,6 +35,7 @@ class AveragedGenerator:
         self, recipe: GeneratorRecipe, adam: Adam, seed: int, device: torch.device, start: PublicStart = FRESH
     ) -> None:
         self.recipe, self._adam, self._seed, self._device = recipe, adam, seed, device
+        check_own_generator(recipe.network, recipe.spec.shape, recipe.spec.num_classes, recipe.latent.dim)
         self.network = recipe.build(public_stream(seed, "generator weights"))
         start.put_into(self.network, GENERATOR)
         self.network.to(device)

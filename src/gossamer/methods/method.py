@@ -149,8 +149,11 @@ class Method(Named, Generic[C]):
         return replace(settings, noise_multiplier=self.plan(config, slots).calibrated(budget).noise_multiplier)
 
     def start(self, config: C, records: RecordSet, noise: AbstractNoise, context: RunContext) -> Any:
-        """Return a training of private records."""
-        return self.working().start(config, records, noise, context)
+        """Return a training of private records. Its statement names critics of the user's own."""
+        from gossamer.nn.registered import notes_on_own_critics
+
+        notes = (*context.public_notes, *notes_on_own_critics(config))
+        return self.working().start(config, records, noise, replace(context, public_notes=notes))
 
     def stops(self, config: C, slots: PublicSlots) -> tuple[int, ...]:
         """Return the steps that no block of a ledger crosses, because a run can be kept whole there."""

@@ -1,4 +1,4 @@
-"""The networks that a configuration can name."""
+"""The networks that a configuration can name: those of this library, and those that a user registers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
+from gossamer.nn.network import AbstractCriticConfig, AbstractGeneratorConfig
 from gossamer.nn.series.critic import SeriesConvCriticConfig
 from gossamer.nn.series.discriminator import SeriesConvDiscriminatorConfig
 from gossamer.nn.series.folded import FoldedGeneratorConfig
@@ -28,8 +29,12 @@ GeneratorConfig = (
     | FoldedGeneratorConfig
     | SeriesMERFGeneratorConfig
     | SeriesMixtureGeneratorConfig
+    | AbstractGeneratorConfig
 )
-CriticConfig = ConvCriticConfig | MLPCriticConfig | SeriesConvCriticConfig
-DiscriminatorConfig = MLPDiscriminatorConfig | MLPCriticConfig | SeriesConvDiscriminatorConfig
+"""The last member stands for the generators that a user registers (`nn/registered.py`)."""
+CriticConfig = ConvCriticConfig | MLPCriticConfig | SeriesConvCriticConfig | AbstractCriticConfig
+"""The last member stands for the critics that a user registers."""
+DiscriminatorConfig = MLPDiscriminatorConfig | MLPCriticConfig | SeriesConvDiscriminatorConfig | AbstractCriticConfig
+"""Likewise."""
 EmbeddingGeneratorConfig = MERFGeneratorConfig | SeriesMERFGeneratorConfig
 AnyMixtureGeneratorConfig = MixtureGeneratorConfig | SeriesMixtureGeneratorConfig

@@ -15,9 +15,11 @@ from cattrs.gen import make_dict_structure_fn, override
 from cattrs.v import format_exception
 
 from gossamer.errors import InputError
+from gossamer.nn.registered import is_open, members_of
 
 T = TypeVar("T")
 TAG = "type"
+_LONGEST_NAME = 80
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _variants(kind: Any) -> dict[str, type] | None:
     if _is_marked(kind):
         return {member.__name__: member for member in kind.__metadata__[0].members()}
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        members = typing.get_args(kind)
+        members = [member for part in typing.get_args(kind) for member in members_of(part)]
         if all(dataclasses.is_dataclass(member) for member in members):
             return {member.__name__: member for member in members}
     return None
@@ -108,8 +110,18 @@ def _structure_union(tree: Any, kind: Any) -> Any:
     assert variants is not None
     name = tree.get(TAG) if isinstance(tree, dict) else None
     if not isinstance(name, str) or name not in variants:
-        raise InputError(f"type must be one of {', '.join(sorted(variants))}")
+        raise InputError(f"type must be one of {', '.join(sorted(variants))}{_way_out(name, kind)}")
     return _CONVERTER.structure(tree, variants[name])
+
+
+def _way_out(name: object, kind: Any) -> str:
+    """Name an unknown type of network, which may be another user's own, and say how it becomes known."""
+    if not is_open(kind) or not isinstance(name, str) or not name.isidentifier() or len(name) > _LONGEST_NAME:
+        return ""
+    return (
+        f", and {name} is none of them; if it is a network of your own, register it first, in Python "
+        "(gossamer.register_generator, gossamer.register_critic)"
+    )
 
 
 def _structure_as(kind: Any) -> Callable[[Any, Any], Any]:

@@ -118,26 +118,42 @@ class TargetFinder:
     def _generator(
         self, path: Path, name: str, *, run: RunFolder | None = None, step: int | None = None, series: str | None = None
     ) -> Target:
-        trained = self.load(path)
-        spec, shares = trained.recipe.spec, trained.recipe.class_shares
-        _check_shape(path, spec, self.real)
-        relabel = _relabelling(path, spec, self.real)
-        asked = self.evenness if shares else None
+        found = generator_target(self.load(path), self.real, name, where=str(path), evenness=self.evenness)
+        return dataclasses.replace(found, step=step, run=run, series=found.series if series is None else series)
 
-        def draw(num_images: int, seed: int) -> SyntheticRecords:
-            labels = None if asked is None else trained.uneven_labels(num_images, evenness=asked, seed=seed)
-            x, y = trained.sample(num_images, labels=labels, seed=seed)
-            return SyntheticRecords(x=x.numpy(), y=None if y is None else relabel(y.numpy()))
 
-        return Target(
-            name=name,
-            draw=draw,
-            statement=trained.statement,
-            step=step,
-            run=run,
-            series=trained.statement.mechanism if series is None else series,
-            notes=(*_notes(self.evenness, shares), *_advice(trained)),
-        )
+def generator_target(
+    trained: TrainedGenerator, real: AbstractSpec, name: str, *, where: str, evenness: float | None = None
+) -> Target:
+    """Return a generator as a target, drawn anew for each seed.
+
+    Args:
+        trained: the generator.
+        real: shape and classes of the data that it will be scored against.
+        name: as tables call it.
+        where: file or object, for messages.
+        evenness: as of `TargetFinder`.
+
+    Raises:
+        InputError: samples of another shape or of other classes.
+    """
+    spec, shares = trained.recipe.spec, trained.recipe.class_shares
+    _check_shape(where, spec, real)
+    relabel = _relabelling(where, spec, real)
+    asked = evenness if shares else None
+
+    def draw(num_images: int, seed: int) -> SyntheticRecords:
+        labels = None if asked is None else trained.uneven_labels(num_images, evenness=asked, seed=seed)
+        x, y = trained.sample(num_images, labels=labels, seed=seed)
+        return SyntheticRecords(x=x.numpy(), y=None if y is None else relabel(y.numpy()))
+
+    return Target(
+        name=name,
+        draw=draw,
+        statement=trained.statement,
+        series=trained.statement.mechanism,
+        notes=(*_notes(evenness, shares), *_advice(trained)),
+    )
 
 
 def named_apart(groups: Sequence[Sequence[Target]]) -> list[Target]:
@@ -194,9 +210,9 @@ def _advice(trained: TrainedGenerator) -> tuple[str, ...]:
 
 
 def _of_records(path: Path, images: RecordSet, real: AbstractSpec) -> Target:
-    _check_shape(path, images.spec, real)
+    _check_shape(str(path), images.spec, real)
     x = images.x.numpy()
-    y = None if images.y is None else _relabelling(path, images.spec, real)(images.y.numpy())
+    y = None if images.y is None else _relabelling(str(path), images.spec, real)(images.y.numpy())
 
     def draw(num_images: int, seed: int) -> SyntheticRecords:
         # A folder is sorted by class: its first images would be of one.
@@ -223,12 +239,12 @@ def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumn
     return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns)).train
 
 
-def _check_shape(path: Path, found: AbstractSpec, real: AbstractSpec) -> None:
+def _check_shape(where: str, found: AbstractSpec, real: AbstractSpec) -> None:
     if found.shape != real.shape:
         (kind, axes), (_, axes_of_real) = _words(found), _words(real)
         raise InputError(
-            f"{path}: {kind} of shape {found.shape} ({axes}), the real ones have {real.shape} ({axes_of_real}); resize "
-            "one, or name other --data"
+            f"{where}: {kind} of shape {found.shape} ({axes}), the real ones have {real.shape} ({axes_of_real}); "
+            "resize one, or name other --data"
         )
 
 
@@ -237,7 +253,7 @@ def _words(spec: AbstractSpec) -> tuple[str, str]:
     return ("series", "channels, time") if is_series else ("images", "channels, height, width")
 
 
-def _relabelling(path: Path, found: AbstractSpec, real: AbstractSpec) -> Callable[[np.ndarray], np.ndarray]:
+def _relabelling(where: str, found: AbstractSpec, real: AbstractSpec) -> Callable[[np.ndarray], np.ndarray]:
     """Return the map from the target's classes to the real ones: by name if the names are known, else by order."""
     numbers = {name: number for number, name in enumerate(real.class_names)}
     if all(name in numbers for name in found.class_names):
@@ -246,7 +262,7 @@ def _relabelling(path: Path, found: AbstractSpec, real: AbstractSpec) -> Callabl
         table = np.arange(real.num_classes)
     else:
         raise InputError(
-            f"{path}: {found.num_classes} classes, the real data have {real.num_classes}, and their names do not "
+            f"{where}: {found.num_classes} classes, the real data have {real.num_classes}, and their names do not "
             "match; give it as many classes"
         )
     return lambda labels: table[labels]

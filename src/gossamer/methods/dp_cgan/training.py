@@ -37,6 +37,7 @@ from gossamer.nn.ensemble import Adam
 from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.mlp import MLPGeneratorConfig
 from gossamer.nn.latents import Latent, UniformLatent
+from gossamer.nn.registered import check_own_critic
 from gossamer.nn.spectral_norm import advance
 from gossamer.nn.views import View, WholeImage
 from gossamer.privacy.adjacency import Unit
@@ -301,8 +302,10 @@ class PublicNetworks:
         self._precision = precision
         recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
         self._generator = AveragedGenerator(recipe, config.generator_adam, config.seed, device, start)
+        shape = config.view.shape(spec.shape)
+        check_own_critic(config.discriminator, shape, spec.num_classes)
         self._discriminator = config.discriminator.build(
-            config.view.shape(spec.shape), spec.num_classes, public_stream(config.seed, "discriminator weights")
+            shape, spec.num_classes, public_stream(config.seed, "discriminator weights")
         )
         start.put_into(self._discriminator, DISCRIMINATOR)
         self._discriminator.to(device)

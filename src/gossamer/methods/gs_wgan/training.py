@@ -25,6 +25,7 @@ from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.verdict import Verdict
 from gossamer.methods.worth import ReleasedEnergy
+from gossamer.nn.registered import check_own_critic
 from gossamer.privacy.statement import PrivacyStatement
 
 __all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "plan"]
@@ -75,7 +76,9 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
         sample_size = max(math.prod(stage.view.shape(records.spec.shape)) for stage in config.stages)
         super().__init__(plan(config, slots), noise, context, sample_size)
         for stage in config.stages:  # at once what the last stage would refuse
-            stage.critic.build(stage.view.shape(records.spec.shape), records.spec.num_classes, torch.Generator())
+            shape, num_classes = stage.view.shape(records.spec.shape), records.spec.num_classes
+            stage.critic.build(shape, num_classes, torch.Generator())
+            check_own_critic(stage.critic, shape, num_classes)
         self._critics = PrivateCritics(config, records, slots.unit, context)
         self._public = PublicGenerator(config, records.spec, context.device, context.precision, context.start)
         self._energy: ReleasedEnergy | None = ReleasedEnergy()
