@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 from gossamer.errors import InputError
 
+_CLEAR_FROM, _FAINT_FROM = 0.4, 0.25
+"""Parts of the energy above noise. Records without any pattern came to 0.21 at most."""
+_ALL_APART, _SOME_APART = 0.9, 0.1
+"""Shares of the pairs of classes. Chance alone tells one pair of 45 apart."""
+
 
 class Grade(enum.Enum):
     """The grade of what was released.
@@ -60,6 +65,29 @@ class Verdict:
             if value is not None and not 0 <= value <= 1:
                 raise InputError(f"{name} of a verdict must lie between 0 and 1, got {value}")
 
+    @classmethod
+    def of_sums(cls, signal: float, classes_apart: float | None, knows_level: bool) -> Verdict:
+        """Grade noisy sums by thresholds that were chosen on public data (docs/concepts/verdict.md)."""
+        are_all_apart = classes_apart is None or classes_apart >= _ALL_APART
+        are_some_apart = classes_apart is not None and classes_apart >= _SOME_APART
+        grade = Grade.NOISE
+        if signal >= _CLEAR_FROM and are_all_apart:
+            grade = Grade.CLEAR
+        elif signal >= _FAINT_FROM or are_some_apart:
+            grade = Grade.FAINT
+        return cls(grade=grade, signal=signal, classes_apart=classes_apart, knows_level=knows_level)
+
+    @classmethod
+    def of_gradients(cls, signal: float, strength: float) -> Verdict:
+        """Grade noisy gradients. They are never called clear, because they do not show what a generator made of them.
+
+        Args:
+            signal: part of their energy above noise.
+            strength: energy of the signal over that of the noise, after as much averaging as an optimiser does.
+        """
+        grade = Grade.FAINT if strength >= 1 else Grade.NOISE
+        return cls(grade=grade, signal=signal, judged=Judged.GRADIENTS)
+
     @property
     def is_noise(self) -> bool:
         """True if there is nothing to share."""
@@ -67,5 +95,45 @@ class Verdict:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The verdict in plain words."""
-        return (f"The samples are graded {self.grade.value}.",)
+        """The verdict in plain words: the numbers first, then what the samples are worth."""
+        if self.judged is Judged.GRADIENTS:
+            return self._of_gradients
+        found = [f"{_percent(self.signal)} of what the samples show beyond a common level lies above the noise."]
+        if self.classes_apart is not None:
+            found.append(f"{_percent(self.classes_apart)} of the pairs of classes differ beyond noise.")
+        return (*found, *self._worth)
+
+    @property
+    def _worth(self) -> tuple[str, ...]:
+        match self.grade:
+            case Grade.CLEAR:
+                return ("The samples show what the records have in common. Details and rare things are still noise.",)
+            case Grade.FAINT:
+                return ("The samples show something of the records, much of it under noise. Look before you share.",)
+            case Grade.NOISE if self.knows_level:
+                return ("The samples have the common level of the records and nothing else. The rest is noise.",)
+            case Grade.NOISE:
+                return ("The samples are noise: nothing of the records can be seen in them.",)
+
+    @property
+    def _of_gradients(self) -> tuple[str, ...]:
+        numbers = f"{_percent(self.signal)} of the energy of the released gradients lies above their noise"
+        if self.is_noise:
+            return (
+                f"{numbers}, too little to show even if noise averages out over many steps.",
+                "The generator was led by noise: its samples teach nothing of the records.",
+            )
+        return (
+            f"{numbers}, enough to show if noise averages out over many steps.",
+            "This judges the gradients and not the samples. Look at the samples before you share.",
+        )
+
+
+def _percent(share: float) -> str:
+    """Write a share in percent, small ones with two digits.
+
+    >>> _percent(0.754), _percent(0.0004217), _percent(0.0), _percent(1.0)
+    ('75 %', '0.042 %', '0 %', '100 %')
+    """
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent >= 1 or not percent else f"{percent:.2g} %"

@@ -147,13 +147,6 @@ def _flag(tree: Any, _: type) -> bool:
     return tree
 
 
-def _choice(tree: Any, kind: type[enum.Enum]) -> Any:
-    known = {member.value: member for member in kind}
-    if not isinstance(tree, str) or tree not in known:
-        raise InputError(f"{kind.__name__} must be one of {', '.join(sorted(known))}")
-    return known[tree]
-
-
 def _structure_list(kind: Any) -> Any:
     # Strict: a string is no list of its letters.
     member = typing.get_args(kind)[0]
@@ -177,5 +170,4 @@ for _kind in (int, float, str):
 _CONVERTER.register_structure_hook(bool, _flag)
 _CONVERTER.register_structure_hook_factory(dataclasses.is_dataclass, _structure_tagged)
 _CONVERTER.register_structure_hook_factory(_is_list, _structure_list)
-_CONVERTER.register_structure_hook_func(lambda kind: isinstance(kind, type) and issubclass(kind, enum.Enum), _choice)
 _CONVERTER.register_structure_hook_func(lambda kind: _variants(kind) is not None, _structure_union)

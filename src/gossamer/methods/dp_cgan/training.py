@@ -28,6 +28,8 @@ from gossamer.methods.averaged import AveragedGenerator, cosine_decay, optimiser
 from gossamer.methods.protected import described, units_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
+from gossamer.methods.verdict import Verdict
+from gossamer.methods.worth import ReleasedEnergy
 from gossamer.nn.choices import DiscriminatorConfig, GeneratorConfig
 from gossamer.nn.devices import mixed_precision
 from gossamer.nn.ensemble import Adam
@@ -215,7 +217,9 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
         self._networks = PublicNetworks(config, records.spec, context.device, context.precision)
         sample_size = sum(map(torch.numel, self._networks.parameters().values()))
         super().__init__(plan(config, slots), noise, context, sample_size)
+        self._energy: ReleasedEnergy | None = ReleasedEnergy()
         if context.state is not None:
+            self._energy = ReleasedEnergy.restored(context.state)
             self._networks.restore(context.state["networks"])
         self.releaser = PoissonReleaser(
             self.plan,
@@ -239,6 +243,9 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
         step, networks = self.step, self._networks
         released = self.releaser.release(step, networks.parameters(), networks.losses_of_records)
         # Privacy: from here on only `released` and public things are used.
+        if self._energy is not None:
+            noise_std = self.plan.noise_std / self.plan.expected_batch_size
+            self._energy = self._energy.with_release(released.values(), noise_std)
         synthetic_loss = networks.improve_discriminator(released, step)
         if (step + 1) % self.config.discriminator_steps == 0:
             networks.improve_generator(step)
@@ -248,7 +255,15 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on, but the key of the noise. Tensors are those in use: save or copy them."""
-        return {"step": self.step, "networks": self._networks.state_dict()}
+        state = {"step": self.step, "networks": self._networks.state_dict()}
+        return state if self._energy is None else state | {"energy": self._energy.state_dict()}
+
+    def verdict(self) -> Verdict | None:
+        """Judge the sanitized gradients against their noise. None if a run of an earlier version did not add them up.
+
+        The verdict is on gradients and not on images.
+        """
+        return None if self._energy is None else self._energy.verdict
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the moving average of the generator's weights."""

@@ -23,9 +23,11 @@ from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.averaged import AveragedGenerator
+from gossamer.methods.dp_merf.worth import ReleasedEmbeddings
 from gossamer.methods.protected import bundles, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
+from gossamer.methods.verdict import Verdict
 from gossamer.nn.choices import EmbeddingGeneratorConfig
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.exact import matmul_of_rows
@@ -243,6 +245,23 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on, but the key of the noise."""
         return {"step": self.step, "released": self._released, "generator": self._fit.state_dict()}
+
+    def verdict(self) -> Verdict | None:
+        """Judge the mean features of classes against their noise. None before they are released."""
+        if self._released is None:
+            return None
+        # Privacy: the released sum, the deviation of its noise, and the public frequencies.
+        released = self._released.double()
+        noise = self.plan.release_noise_std(0)
+        counts = self._sums.counts(released).clamp_min(4 * noise)
+        worth = ReleasedEmbeddings(
+            means=self._sums.sums(released) / counts[:, None],
+            counts=counts,
+            noise=noise,
+            frequencies=self._features.frequencies,
+            num_channels=self._records.spec.shape[0],
+        )
+        return Verdict.of_sums(worth.signal, worth.classes_apart, worth.knows_level)
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the moving average of the generator's weights."""

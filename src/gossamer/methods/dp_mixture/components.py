@@ -41,6 +41,13 @@ class AbstractCovariances(abc.ABC):
             noise_std: of the noise on the diagonal of a sum of squares.
         """
 
+    @abc.abstractmethod
+    def deviations(self, squares: Tensor, counts: Tensor, shares: Tensor, noise_std: float) -> Tensor:
+        """Return the deviation of the noise on the diagonal of each estimate, (classes, components).
+
+        The arguments are those of `learnt`.
+        """
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassCovariances(AbstractCovariances):
@@ -71,6 +78,13 @@ class ClassCovariances(AbstractCovariances):
         mixed = semi_definite((1 - self.pooling) * own + self.pooling * pooled)
         return mixed[:, None].expand(*shares.shape, *mixed.shape[1:]).clone()
 
+    def deviations(self, squares: Tensor, counts: Tensor, shares: Tensor, noise_std: float) -> Tensor:
+        """Add the noise of a class's own sum to that of all others."""
+        of_all = self.pooling / counts.sum()
+        own = (1 - self.pooling) / counts + of_all
+        deviation = noise_std * (own.square() + (len(counts) - 1) * of_all.square()).sqrt()
+        return deviation[:, None].expand_as(shares).clone()
+
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentCovariances(AbstractCovariances):
@@ -97,15 +111,33 @@ class ComponentCovariances(AbstractCovariances):
     def learnt(self, squares: Tensor, counts: Tensor, shares: Tensor, noise_std: float) -> Tensor:
         """Estimate covariances by the equation above."""
         dim = squares.shape[-1]
-        own = squares.unflatten(0, shares.shape)
-        used = (shares > 0).to(squares)
-        own = own * used[..., None, None]
-        pooled = semi_definite(own.sum(dim=(0, 1)) / counts.sum())
-        strong = _STRONG * pooled.trace() / dim
-        equal = noise_std * math.sqrt(2 * dim) / strong
-        equal_of_class = equal * used.sum(dim=1).sqrt()
+        own, pooled, equal, equal_of_class = self._blend(squares, counts, shares, noise_std)
         of_class = _blended(own.sum(dim=1), counts, pooled.expand(len(counts), dim, dim), equal_of_class)
         return _blended(own, shares * counts[:, None], of_class[:, None].expand_as(own), equal.expand_as(shares))
+
+    def deviations(self, squares: Tensor, counts: Tensor, shares: Tensor, noise_std: float) -> Tensor:
+        """Add the noise of a component's own sum to that of its class and of all classes, as `learnt` blends them."""
+        _, _, equal, equal_of_class = self._blend(squares, counts, shares, noise_std)
+        used = (shares > 0).sum(dim=1)
+        of_all = equal_of_class / (counts + equal_of_class) / counts.sum()
+        of_class = 1 / (counts + equal_of_class) + of_all
+        own = 1 / (shares * counts[:, None] + equal)
+        borrowed = equal * own
+        square = (own + borrowed * of_class[:, None]).square() + borrowed.square() * (
+            (used - 1) * of_class.square() + (used.sum() - used) * of_all.square()
+        )[:, None]
+        return noise_std * square.sqrt()
+
+    def _blend(
+        self, squares: Tensor, counts: Tensor, shares: Tensor, noise_std: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the sums in use, the covariance of all, and tau of a component and of each class."""
+        dim = squares.shape[-1]
+        used = (shares > 0).to(squares)
+        own = squares.unflatten(0, shares.shape) * used[..., None, None]
+        pooled = semi_definite(own.sum(dim=(0, 1)) / counts.sum())
+        equal = noise_std * math.sqrt(2 * dim) / (_STRONG * pooled.trace() / dim)
+        return own, pooled, equal, equal * used.sum(dim=1).sqrt()
 
 
 Covariances = ClassCovariances | ComponentCovariances

@@ -30,9 +30,11 @@ from gossamer.methods.dp_mixture.components import (
     semi_definite,
     with_idle_moved,
 )
+from gossamer.methods.dp_mixture.worth import ReleasedMoments
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
+from gossamer.methods.verdict import Verdict
 from gossamer.nn.choices import AnyMixtureGeneratorConfig
 from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
@@ -413,6 +415,26 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
     def state_dict(self) -> dict[str, Any]:
         """Return the sums released so far, which are all there is to know."""
         return {"step": self.step, "released": list(self._released)}
+
+    def verdict(self) -> Verdict | None:
+        """Judge class means and covariances against the noise on their sums. None before there is a mixture."""
+        if self.step < 2:
+            return None
+        known = self._known
+        # Privacy: released sums, the plan that says their noise, and knowledge computed from those sums alone.
+        worth = ReleasedMoments(
+            plan=self.plan,
+            covariances=self.config.covariances,
+            released=self._released,
+            counts=known.counts,
+            means=known.means,
+            directions=known.directions,
+            centres=known.centres,
+            shares=known.shares,
+            estimates=known.covariances,
+            num_values=math.prod(self.config.records.shape),
+        )
+        return Verdict.of_sums(worth.signal, worth.classes_apart, worth.knows_level)
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the mixture as it is known now.

@@ -23,6 +23,8 @@ from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
+from gossamer.methods.verdict import Verdict
+from gossamer.methods.worth import ReleasedEnergy
 from gossamer.privacy.statement import PrivacyStatement
 
 __all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "plan"]
@@ -76,7 +78,9 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
             stage.critic.build(stage.view.shape(records.spec.shape), records.spec.num_classes, torch.Generator())
         self._critics = PrivateCritics(config, records, slots.unit, context)
         self._public = PublicGenerator(config, records.spec, context.device, context.precision)
+        self._energy: ReleasedEnergy | None = ReleasedEnergy()
         if context.state is not None:
+            self._energy = ReleasedEnergy.restored(context.state)
             self._critics.restore(context.state["critics"])
             self._public.restore(context.state["generator"])
         self.releaser = OneOfManyReleaser(self.plan, noise, gate=self.gate)
@@ -114,6 +118,8 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
 
         sanitized = self.releaser.release(step, ask)
         # Privacy: from here on only `sanitized` and public things are used.
+        if self._energy is not None:
+            self._energy = self._energy.with_release([sanitized], self.plan.noise_std)
         direction = sanitized / self.config.clip_norm + self.config.variety * apart(looked.detach(), labels, pool)
         self._public.improve(looked, direction, step)
         self.step += 1
@@ -129,7 +135,15 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
 
     def state_dict(self) -> dict:
         """Return everything needed to go on, but the key of the noise. Private: it holds critics."""
-        return {"step": self.step, "critics": self._critics.state_dict(), "generator": self._public.state_dict()}
+        state = {"step": self.step, "critics": self._critics.state_dict(), "generator": self._public.state_dict()}
+        return state if self._energy is None else state | {"energy": self._energy.state_dict()}
+
+    def verdict(self) -> Verdict | None:
+        """Judge the sanitized gradients against their noise. None if a run of an earlier version did not add them up.
+
+        The verdict is on gradients and not on images.
+        """
+        return None if self._energy is None else self._energy.verdict
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the moving average of the generator's weights."""
