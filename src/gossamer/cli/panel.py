@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
-import numpy as np
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.constrain import Constrain
@@ -15,9 +14,9 @@ from rich.live import Live
 from rich.panel import Panel as Frame
 from rich.text import Text
 
-from gossamer.cli.block_pictures import beside, braille, half_blocks, outline, shrunk, sparkline
+from gossamer.cli.block_pictures import sparkline
+from gossamer.cli.sample_pictures import MOST_ROWS, has_colours, sample_pictures
 from gossamer.cli.watching import AbstractWatcher, Glimpse, figures_of
-from gossamer.data.images import ImageSpec
 from gossamer.methods.training import AbstractTraining, Progress
 from gossamer.privacy.statement import shown_epsilon
 
@@ -26,13 +25,10 @@ PRIVATE: Final = "For your eyes: losses may come from real records. Stopping or 
 STOPPING: Final = "Stopping at the next safe place. Ctrl-C again stops at once and may lose steps that are paid for."
 _WIDEST = 100
 _ECHO = 5
-_MOST_PICTURE_ROWS = 14
 _LEAST_PICTURE_ROWS = 4
 _MOST_CURVES = 2
 _LABEL = 13
 _HISTORY = 512
-_SERIES_WIDTH = 22
-_ENOUGH, _SMALL, _LARGE = 5, 8, 28
 
 
 class _SteadyLive(Live):
@@ -157,10 +153,10 @@ class Panel(AbstractWatcher):
         return _with_bar(part.part, part.num_done / max(1, part.num_all), text, width, "green")
 
     def _pictures(self, console: Console, width: int, room: int) -> list[Text]:
-        rows = min(_MOST_PICTURE_ROWS, room)
+        rows = min(MOST_ROWS, room)
         if self._glimpse is None or rows < _LEAST_PICTURE_ROWS:
             return []
-        is_coloured = not console.no_color and console.color_system in ("truecolor", "256")
+        is_coloured = has_colours(console)
         key, known = (id(self._glimpse), width, rows, is_coloured), self._drawn
         if known is None or known[0] != key:
             known = self._drawn = key, _pictures_of(self._glimpse, width, rows, is_coloured)
@@ -168,38 +164,8 @@ class Panel(AbstractWatcher):
 
 
 def _pictures_of(glimpse: Glimpse, width: int, rows: int, is_coloured: bool) -> list[Text]:
-    if isinstance(glimpse.spec, ImageSpec):
-        drawn = _image_pictures(glimpse.x, width, rows, is_coloured)
-    else:
-        drawn = _series_pictures(glimpse.x, width)
-    return [_line(f"samples at step {glimpse.step:,}", "dim"), *beside(drawn)]
-
-
-def _image_pictures(x: np.ndarray, width: int, rows: int, is_coloured: bool) -> list[Sequence[Text]]:
-    """Draw as many images as fit: small ones enlarged while five fit, large ones shrunk until four do."""
-    side_rows, columns = (2, 1) if is_coloured else (4, 2)
-    _, _, image_height, image_width = x.shape
-
-    def num_fitting(scale: float) -> int:
-        high, wide = -(-int(image_height * scale) // side_rows), -(-int(image_width * scale) // columns)
-        return (width + 1) // (wide + 1) if high <= rows else 0
-
-    larger, smaller = 1, 1
-    while num_fitting(larger + 1) >= _ENOUGH and (larger + 1) * image_height <= _LARGE:
-        larger += 1
-    while num_fitting(1 / smaller) < _ENOUGH - 1 and max(image_height, image_width) // smaller >= _SMALL:
-        smaller += 1
-    shown = x[: max(1, num_fitting(larger / smaller))]
-    scaled = [shrunk(image, smaller).repeat(larger, axis=1).repeat(larger, axis=2) for image in shown]
-    if is_coloured:
-        return [half_blocks(image)[:rows] for image in scaled]
-    return [[_line(text) for text in braille(image.mean(axis=0) > 0.5)][:rows] for image in scaled]
-
-
-def _series_pictures(x: np.ndarray, width: int) -> list[Sequence[Text]]:
-    each = min(_SERIES_WIDTH, width)
-    num = max(1, (width + 1) // (each + 1))
-    return [[_line(text, "cyan") for text in braille(outline(one, 12, 2 * each))] for one in x[:num]]
+    drawn = sample_pictures(glimpse.x, glimpse.spec, width, rows, is_coloured=is_coloured)
+    return [_line(f"samples at step {glimpse.step:,}", "dim"), *drawn]
 
 
 def _with_bar(label: str, share: float, text: str, width: int, colour: str) -> Text:
