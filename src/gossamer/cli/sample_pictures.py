@@ -19,9 +19,7 @@ _SERIES_WIDTH = 22
 _ENOUGH, _SMALL, _LARGE = 5, 8, 28
 
 
-def sample_pictures(
-    x: np.ndarray, spec: AbstractSpec, width: int, rows: int, *, is_coloured: bool
-) -> list[Text]:
+def sample_pictures(x: np.ndarray, spec: AbstractSpec, width: int, rows: int, *, is_coloured: bool) -> list[Text]:
     """Draw samples side by side, as many as fit.
 
     Args:

@@ -105,9 +105,7 @@ def rehearsed(
     times = times_counted(spec, num_slots)
     made = stand_ins(spec, max(1, num_slots // times))
     # The stand-ins are public, so the noise need not be secret, and delta says nothing.
-    context = RunContext(
-        delta=0.5 / slots.number, slots=replace(slots, unit=Unit.RECORD), device=device
-    )
+    context = RunContext(delta=0.5 / slots.number, slots=replace(slots, unit=Unit.RECORD), device=device)
     training: Any = start_training(method, config, made, noise, context)
     training.releaser = _Repeated(training.plan, noise, training.gate, times)
     share = 1.0
@@ -116,6 +114,4 @@ def rehearsed(
         share = done.num_done / done.num_all
         if training.step >= training.end_step and time.perf_counter() - began > patience:
             break
-    return Rehearsal(
-        trained=training.trained(), num_slots=num_slots, num_computed=made.num_records, share_fitted=share
-    )
+    return Rehearsal(trained=training.trained(), num_slots=num_slots, num_computed=made.num_records, share_fitted=share)

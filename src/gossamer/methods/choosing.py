@@ -61,7 +61,9 @@ class Choice:
 
     def config(self, spec: AbstractSpec, num_slots: int) -> Any:
         """Return the settings, without the noise."""
-        return self.method.settings_for(spec, num_slots) if self.recipe is None else self.method.find(self.recipe).config
+        if self.recipe is not None:
+            return self.method.find(self.recipe).config
+        return self.method.settings_for(spec, num_slots)
 
 
 def chosen(facts: PublicFacts) -> Choice:
@@ -99,11 +101,12 @@ def _point(facts: PublicFacts) -> tuple[tuple[int, ...], int, float]:
 
 def _comparable(facts: PublicFacts) -> Sequence[Measured]:
     """Return the rows of the published set, or those of one set and number that is nearest to own records."""
-    named = [row for row in measured() if row.data == facts.data and row.recipe != OWN and row.shape == facts.spec.shape]
+    alike = [row for row in measured() if len(row.shape) == len(facts.spec.shape)]
+    named = [row for row in alike if (row.data, row.shape) == (facts.data, facts.spec.shape) and row.recipe != OWN]
     if found := [row for row in named if row.unit is facts.slots.unit]:
         return found
-    # A person is a slot as a record is: what counts is their number.
-    own = [row for row in measured() if row.recipe == OWN and len(row.shape) == len(facts.spec.shape)]
+    # A person is a slot as a record is: their number is what counts.
+    own = [row for row in alike if row.recipe == OWN]
     if not own:
         return own
     closest = min(own, key=lambda row: distance(row, facts.spec.shape, facts.slots.number))
