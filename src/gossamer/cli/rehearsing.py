@@ -62,8 +62,8 @@ def described(made: Rehearsal) -> Sequence[str]:
     ]
     if made.share_fitted < 1:
         lines.append(
-            f"rehearsal: the generator was fitted for {made.share_fitted:.0%} of its steps, to save time; the training "
-            "draws better"
+            f"rehearsal: the generator was fitted for {made.share_fitted:.0%} of its steps, to save time. A training "
+            "fits it whole"
         )
     verdict = made.trained.verdict
     return [*lines, *(f"verdict on stand-ins: {one}" for one in (() if verdict is None else verdict.sentences))]

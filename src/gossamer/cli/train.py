@@ -33,7 +33,7 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.catalogue import METHODS, find_method
-from gossamer.methods.choosing import AUTO, PublicFacts, chosen
+from gossamer.methods.choosing import AUTO, AUTO_SUMMARY, PublicFacts, chosen
 from gossamer.methods.method import Method
 from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.nn.devices import DeviceName, PrecisionName, find_device, find_precision
@@ -51,7 +51,6 @@ from gossamer.runs.key_file import read_key
 C = TypeVar("C")
 
 DEFAULT_EPSILON = 10.0
-AUTO_SUMMARY = "method and settings chosen by public facts alone, and why: for a first try"
 TUNING_NOTE = (
     "Each may be shared, and all of them with the final one, at the final epsilon. Choosing among them by a score on "
     "private data is tuning: no statement covers it."

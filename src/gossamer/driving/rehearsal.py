@@ -112,6 +112,6 @@ def rehearsed(
     for report in training:
         done = training.progress(report)
         share = done.num_done / done.num_all
-        if training.step >= training.end_step and time.perf_counter() - began > patience:
+        if share < 1 and training.step >= training.end_step and time.perf_counter() - began > patience:
             break
     return Rehearsal(trained=training.trained(), num_slots=num_slots, num_computed=made.num_records, share_fitted=share)

@@ -16,6 +16,7 @@ from gossamer.privacy.slots import CountSource, PublicSlots
 
 AUTO: Final = "auto"
 """The word that stands in place of a method's name where the method is to be chosen. It is no method."""
+AUTO_SUMMARY: Final = "chooses method and settings by public facts alone, and says why: for a first try"
 _LONG_S: Final = 3600.0
 _LITTLE: Final = 0.2
 
