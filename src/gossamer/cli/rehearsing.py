@@ -1,4 +1,4 @@
-"""The show of a dry run before anything is spent: a rehearsal on stand-ins, or the nearest of what was measured."""
+"""The show of a dry run before anything is spent: a rehearsal on stand-ins, or the nearest measured training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_SHOWN = 20
 def show_rehearsal(
     method: Method[Any], config: Any, spec: AbstractSpec, slots: PublicSlots, device: torch.device, epsilon: float
 ) -> None:
-    """Print picture and verdict of a rehearsal for a one-shot method, and the nearest of what was measured for others.
+    """Print picture and verdict of a rehearsal for a one-shot method, and the nearest measured training for others.
 
     Guarantee: nothing is spent and nothing is written. All of it follows from public settings and numbers.
 
@@ -70,7 +70,7 @@ def described(made: Rehearsal) -> Sequence[str]:
 
 
 def estimated(row: Measured | None, method: str) -> str:
-    """Say the nearest of what was measured on public data, in a line."""
+    """Name the nearest training that was measured on public data, in a line."""
     if row is None:
         return f"estimate: {method} was not measured on such records"
     return (

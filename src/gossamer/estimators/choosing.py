@@ -46,8 +46,9 @@ def fit(
 ) -> AbstractEstimator:
     """Choose a method and its settings by public facts, and learn a generator from private records.
 
-    The choice follows from kind, shape, classes, the public number of records or people, epsilon, the name of a
-    published set, and whether there is a GPU. It is that of ``gossamer train auto``. The log named "gossamer" says why.
+    The choice follows from kind, shape and classes, the public number of records or people, and epsilon. The name of a
+    published set and the presence of a GPU count too. It is the choice of ``gossamer train auto``. The log named
+    "gossamer" gives the reasons.
 
     Guarantee: as `AbstractEstimator.fit`. The choice is a function of public facts, so it costs no privacy.
 

@@ -1,4 +1,4 @@
-"""What methods taught classifiers on public data: a small table that is shipped with the package."""
+"""The gain of classifiers from each method on public data: a small table that is shipped with the package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OTHER_CHANNELS: Final = 0.7
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One training on public data, and what classifiers learnt from its samples.
+    """One training on public data, and the score of classifiers that learnt from its samples.
 
     Attributes:
         data: name of the public set.
@@ -76,7 +76,7 @@ class Measured:
 
     @property
     def learnt(self) -> float:
-        """Part of what real records teach beyond guessing, 0 or more."""
+        """The gain over guessing as a part of that from real records, 0 or more."""
         return max(0.0, (self.value - self.guessing) / (self.real - self.guessing))
 
     @property

@@ -139,7 +139,7 @@ LARGE_CPU = replace(
 """Settings for own images of more than 2,000 values, 32x32 in colour for instance: minutes in place of hours.
 
 Noise has a share for each coordinate that critics see, and every channel brings its own. So they see 32 coefficients of
-each channel. Set on Fashion-MNIST in colour at 32x32 (docs/experiments.md).
+each channel. Set once on Fashion-MNIST in colour at 32x32 (docs/how-to/choose-a-method.md).
 """
 
 _LARGE_VALUES = 2000
