@@ -15,15 +15,18 @@ from gossamer.cli.outputs import say
 from gossamer.cli.panel import Panel
 from gossamer.cli.progress import Lines, progress
 from gossamer.cli.watching import AbstractWatcher, Plain, Watch, Watching, can_show_panel
+from gossamer.cli.worth import show_worth
 from gossamer.driving.driver import Ending, drive
+from gossamer.driving.generator_file import load_generator
 from gossamer.driving.listener import AbstractListener
 from gossamer.driving.run import Run
+from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractTraining
+from gossamer.methods.verdict import Verdict
 from gossamer.privacy.adjacency import Adjacency
-from gossamer.privacy.statement import PrivacyStatement, round_up, shown_epsilon
+from gossamer.privacy.statement import round_up, shown_epsilon
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.release import saved_generators
-from gossamer.runs.verification import read_statement
 
 INTERRUPTED = 130
 
@@ -36,7 +39,9 @@ def follow(run: Run, watching: Watching) -> int:
     """
     ending = drive(run, _Terminal(run, watching))
     if ending is Ending.RELEASED:
-        _announce_release(read_statement(run.folder.release), run.folder)
+        trained = load_generator(run.folder.path)
+        show_worth(trained, is_plain=watching.plain)
+        _announce_release(trained, run.folder)
     return INTERRUPTED if ending is Ending.INTERRUPTED else 0
 
 
@@ -80,7 +85,8 @@ def _watch(run: Run, watching: Watching, is_stopping: Callable[[], bool]) -> Wat
     return Watch([seen, EventFiles(folder.tensorboard)] if has_events else [seen])
 
 
-def _announce_release(statement: PrivacyStatement, folder: RunFolder) -> None:
+def _announce_release(trained: TrainedGenerator, folder: RunFolder) -> None:
+    statement = trained.statement
     epsilon, num_saved = round_up(statement.epsilon), len(saved_generators(folder))
     # Privacy: a replacement is two changes where one is a record added or removed, and costs more; and where the number
     # of units was counted in the data, a replacement is all that is covered.
@@ -97,9 +103,19 @@ def _announce_release(statement: PrivacyStatement, folder: RunFolder) -> None:
         f"from the release is at most e^epsilon\n  times as likely with it as {without}, up to a "
         f"probability of delta: epsilon = {shown_epsilon(statement.epsilon)}, a factor of {factor}; "
         f"delta = {statement.delta:g}.\n"
-        f"Share: everything in {folder.release}, and as many samples as you like.\n"
+        f"{_sharing(trained.verdict, folder)}\n"
         f"{saved}"
         f"Keep to yourself: {folder.private}, which saw the data.\n"
         f"What is assumed, and what is not covered: {folder.release / 'PRIVACY.md'}\n"
         f"Next: gossamer sample {folder.path} --num-samples 1000 --out samples.npz"
     )
+
+
+def _sharing(verdict: Verdict | None, folder: RunFolder) -> str:
+    """Say what may be shared, and that a release of noise is not worth it."""
+    if verdict is not None and verdict.advice is not None:
+        return (
+            f"Share: rather nothing. {folder.release} {verdict.advice}. More records, or a larger epsilon, which adds "
+            "to this one, would show more."
+        )
+    return f"Share: everything in {folder.release}, and as many samples as you like."

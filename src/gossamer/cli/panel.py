@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import numpy as np
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.constrain import Constrain
@@ -14,9 +16,11 @@ from rich.live import Live
 from rich.panel import Panel as Frame
 from rich.text import Text
 
-from gossamer.cli.block_pictures import sparkline
-from gossamer.cli.sample_pictures import MOST_ROWS, has_colours, sample_pictures
-from gossamer.cli.watching import AbstractWatcher, Glimpse, figures_of
+from gossamer.cli.block_pictures import beside, braille, half_blocks, outline, shrunk, sparkline
+from gossamer.cli.watching import AbstractWatcher, Glimpse, Price, Prices, figures_of
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import AbstractSpec
+from gossamer.errors import GossamerError
 from gossamer.methods.training import AbstractTraining, Progress
 from gossamer.privacy.statement import shown_epsilon
 
@@ -25,10 +29,13 @@ PRIVATE: Final = "For your eyes: losses may come from real records. Stopping or 
 STOPPING: Final = "Stopping at the next safe place. Ctrl-C again stops at once and may lose steps that are paid for."
 _WIDEST = 100
 _ECHO = 5
+_MOST_PICTURE_ROWS = 14
 _LEAST_PICTURE_ROWS = 4
 _MOST_CURVES = 2
 _LABEL = 13
 _HISTORY = 512
+_SERIES_WIDTH = 22
+_ENOUGH, _SMALL, _LARGE = 5, 8, 28
 
 
 class _SteadyLive(Live):
@@ -88,6 +95,8 @@ class Panel(AbstractWatcher):
         self._curves: dict[str, History] = {}
         self._glimpse: Glimpse | None = None
         self._paid, self._budget = 0, ""
+        self._prices, self._price = Prices(), Price(step=0, epsilon=0.0)
+        self._training: AbstractTraining | None = None
         self._drawn: tuple[tuple[int, int, int, bool], list[Text]] | None = None
 
     def __enter__(self) -> Panel:
@@ -95,7 +104,10 @@ class Panel(AbstractWatcher):
         return self
 
     def __exit__(self, *ended: object) -> None:
-        # The cursor is shown again and the last state stays, whatever ended the training.
+        # The last state stays on the screen, so its price is that of its step, whatever ended the training.
+        if self._training is not None and self._price.step != self._paid:
+            with contextlib.suppress(GossamerError):
+                self._price = self._prices.take(self._training, is_last=True) or self._price
         self._live.stop()
 
     def show(self, training: AbstractTraining, report: Any, glimpse: Glimpse | None) -> None:
@@ -105,7 +117,8 @@ class Panel(AbstractWatcher):
             if self._part is not None:
                 self._finished.append(f"{self._part.part}: {self._part.num_done:,} in {_clock(now - self._began)}")
             self._began, self._num_before = now, part.num_done - 1
-        self._part, self._paid = part, training.num_paid_steps
+        self._part, self._paid, self._training = part, training.num_paid_steps, training
+        self._price = self._prices.take(training, is_last=False) or self._price
         self._budget = self._budget or shown_epsilon(training.statement.epsilon)
         for name, value in figures_of(report).items():
             self._curves.setdefault(name, History()).add(value)
@@ -138,12 +151,14 @@ class Panel(AbstractWatcher):
         return [*done, *lines, *curves, *pictures, *(footer if room >= 0 else [])]
 
     def _spent(self, width: int) -> Text:
-        """Set the last epsilon that was computed beside the budget."""
-        if self._glimpse is None:
-            so_far = "nothing spent yet" if not self._paid else f"{self._paid:,} steps paid for"
-            return _line(f"{'epsilon':<{_LABEL}}{self._budget} is the budget, {so_far}")
-        share = self._glimpse.epsilon / float(self._budget) if float(self._budget) else 1.0
-        text = f"{shown_epsilon(self._glimpse.epsilon)} of {self._budget} at step {self._glimpse.step:,}"
+        """Set the last epsilon that was computed beside the budget, with the step that it belongs to."""
+        price = self._price
+        if not price.step:
+            return _line(f"{'epsilon':<{_LABEL}}{self._budget} is the budget, nothing spent yet")
+        share = price.epsilon / float(self._budget) if float(self._budget) else 1.0
+        text = f"{shown_epsilon(price.epsilon)} of {self._budget} at step {price.step:,}"
+        if price.step != self._paid:
+            text += f", {self._paid:,} paid for"
         return _with_bar("epsilon", share, text, width, "yellow")
 
     def _bar(self, part: Progress, width: int) -> Text:
@@ -153,19 +168,63 @@ class Panel(AbstractWatcher):
         return _with_bar(part.part, part.num_done / max(1, part.num_all), text, width, "green")
 
     def _pictures(self, console: Console, width: int, room: int) -> list[Text]:
-        rows = min(MOST_ROWS, room)
+        rows = min(_MOST_PICTURE_ROWS, room)
         if self._glimpse is None or rows < _LEAST_PICTURE_ROWS:
             return []
-        is_coloured = has_colours(console)
+        is_coloured = takes_colours(console)
         key, known = (id(self._glimpse), width, rows, is_coloured), self._drawn
         if known is None or known[0] != key:
-            known = self._drawn = key, _pictures_of(self._glimpse, width, rows, is_coloured)
+            seen = self._glimpse
+            drawn = drawn_samples(seen.x, seen.spec, width, rows, is_coloured)
+            known = self._drawn = key, [_line(f"samples at step {seen.step:,}", "dim"), *drawn]
         return known[1]
 
 
-def _pictures_of(glimpse: Glimpse, width: int, rows: int, is_coloured: bool) -> list[Text]:
-    drawn = sample_pictures(glimpse.x, glimpse.spec, width, rows, is_coloured=is_coloured)
-    return [_line(f"samples at step {glimpse.step:,}", "dim"), *drawn]
+def takes_colours(console: Console) -> bool:
+    """Ask for colours enough to draw images in."""
+    return not console.no_color and console.color_system in ("truecolor", "256")
+
+
+def drawn_samples(x: np.ndarray, spec: AbstractSpec, width: int, rows: int, is_coloured: bool) -> list[Text]:
+    """Draw the first samples side by side, as many as fit.
+
+    Args:
+        x: (num, *spec.shape) in [0, 1].
+        spec: of the samples.
+        width: columns of characters.
+        rows: lines, at most.
+        is_coloured: half blocks in colours for images, not dots.
+    """
+    if isinstance(spec, ImageSpec):
+        return beside(_image_pictures(x, width, rows, is_coloured))
+    return beside(_series_pictures(x, width))
+
+
+def _image_pictures(x: np.ndarray, width: int, rows: int, is_coloured: bool) -> list[Sequence[Text]]:
+    """Draw as many images as fit: small ones enlarged while five fit, large ones shrunk until four do."""
+    side_rows, columns = (2, 1) if is_coloured else (4, 2)
+    _, _, image_height, image_width = x.shape
+
+    def num_fitting(scale: float) -> int:
+        high, wide = -(-int(image_height * scale) // side_rows), -(-int(image_width * scale) // columns)
+        return (width + 1) // (wide + 1) if high <= rows else 0
+
+    larger, smaller = 1, 1
+    while num_fitting(larger + 1) >= _ENOUGH and (larger + 1) * image_height <= _LARGE:
+        larger += 1
+    while num_fitting(1 / smaller) < _ENOUGH - 1 and max(image_height, image_width) // smaller >= _SMALL:
+        smaller += 1
+    shown = x[: max(1, num_fitting(larger / smaller))]
+    scaled = [shrunk(image, smaller).repeat(larger, axis=1).repeat(larger, axis=2) for image in shown]
+    if is_coloured:
+        return [half_blocks(image)[:rows] for image in scaled]
+    return [[_line(text) for text in braille(image.mean(axis=0) > 0.5)][:rows] for image in scaled]
+
+
+def _series_pictures(x: np.ndarray, width: int) -> list[Sequence[Text]]:
+    each = min(_SERIES_WIDTH, width)
+    num = max(1, (width + 1) // (each + 1))
+    return [[_line(text, "cyan") for text in braille(outline(one, 12, 2 * each))] for one in x[:num]]
 
 
 def _with_bar(label: str, share: float, text: str, width: int, colour: str) -> Text:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from gossamer.cli.sample_pictures import MOST_ROWS, has_colours, sample_pictures
+from gossamer.cli.panel import drawn_samples, takes_colours
 from gossamer.data.records import AbstractSpec
 from gossamer.driving.rehearsal import Rehearsal, rehearsed
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
@@ -18,6 +18,7 @@ from gossamer.privacy.slots import PublicSlots
 
 _WIDEST = 100
 _MOST_SHOWN = 20
+_MOST_ROWS = 14
 
 
 def show_rehearsal(
@@ -47,7 +48,7 @@ def _show(made: Rehearsal, spec: AbstractSpec) -> None:
     console = Console()
     width = min(console.width - 1, _WIDEST)
     x, _ = made.trained.sample(max(_MOST_SHOWN, spec.num_classes))
-    for line in sample_pictures(x.numpy(), spec, width, MOST_ROWS, is_coloured=has_colours(console)):
+    for line in drawn_samples(x.numpy(), spec, width, _MOST_ROWS, takes_colours(console)):
         console.print(line)
     for sentence in described(made):
         print(sentence)

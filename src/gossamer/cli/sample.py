@@ -11,6 +11,8 @@ import torch
 
 from gossamer.cli.arguments import Names, read_arguments
 from gossamer.cli.options import Mark
+from gossamer.cli.outputs import say
+from gossamer.cli.worth import warning
 from gossamer.driving.handing_over import write_folder_cards, write_records
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
@@ -57,6 +59,9 @@ def run(arguments: Sequence[str]) -> int:
     write_records(asked.out, records.numpy(), None if drawn is None else drawn.numpy(), trained.recipe.spec)
     write_folder_cards(asked.out, trained, asked.num_samples)
     print(f"{asked.num_samples} samples: {asked.out}")
+    noise = warning(trained)
+    if noise is not None:
+        say(noise)
     return 0
 
 

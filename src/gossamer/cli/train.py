@@ -325,9 +325,6 @@ def _announce(statement: PrivacyStatement, data: RecordData) -> None:
     table.add_row("epsilon by PLD (claimed)", shown_epsilon(statement.epsilon))
     if statement.epsilon_rdp is not None:
         table.add_row("epsilon by RDP (looser)", shown_epsilon(statement.epsilon_rdp))
-    if statement.published_epsilon is not None:
-        published = f"{statement.published_epsilon:.3f} (does not hold for the published system)"
-        table.add_row("epsilon by the published formula", published)
     slots = f"one over the number of slots: {1 / statement.num_slots:.2g}"
     table.add_row("delta", f"{statement.delta:g} ({slots})")
     table.add_row("noise multiplier", f"{statement.noise_multiplier:.5g}")

@@ -14,6 +14,7 @@ from gossamer.errors import InputError
 from gossamer.extras import from_extra
 from gossamer.methods.catalogue import names_of
 from gossamer.methods.trained import TrainedGenerator
+from gossamer.methods.verdict import Verdict
 from gossamer.reports.grid import image_grid, save_png
 from gossamer.runs.cards import CardFacts
 from gossamer.runs.drawn import recording_files, write_cards
@@ -31,8 +32,15 @@ def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts
         network=type(trained.recipe.network).__name__.removesuffix("Config"),
         num_weights=sum(weight.numel() for weight in trained.weights.values()),
         source=source,
+        worth=() if trained.verdict is None else _worth(trained.verdict),
     )
     return dataclasses.replace(facts, paper=names_of(facts.method).paper)
+
+
+def _worth(verdict: Verdict) -> tuple[str, ...]:
+    """Return the sentences of a card: the grade, its reasons, and the advice against sharing noise."""
+    advice = () if verdict.advice is None else (f"This release {verdict.advice}.",)
+    return (f"Verdict: {verdict.grade.value}.", *verdict.sentences, *advice)
 
 
 def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int) -> None:

@@ -70,9 +70,15 @@ promise, look like noise and teach little.
     if prospect.ratio < 0.995:
         beside = f"the longest possible signal is {prospect.ratio:.2f} times the noise"
     if not prospect.is_hopeless:
+        forecast = "that is a bound and no forecast"
+        if prospect.ratio < prospect.clear_ratio:
+            forecast = (
+                f"that is a bound. Below {prospect.clear_ratio:g} records tried gave noise as well as clear samples, so "
+                "expect noise until the verdict after the training says more"
+            )
         return (
             f"advice: at epsilon {epsilon:.10g} and {prospect.num_slots} {who} {beside} (at least 1 from about "
-            f"{prospect.num_slots_needed} {who} on): something can be learnt; that is a bound and no forecast"
+            f"{prospect.num_slots_needed} {who} on): {forecast}"
         )
     if prospect.num_slots >= prospect.num_slots_needed:
         return (

@@ -14,7 +14,7 @@ from gossamer.privacy.events import gaussian_event
 WINDOW_STEPS = 100
 """Steps over which noise may average out while the signal still points the same way: the memory of an optimiser."""
 CLEAR_RATIO = 10.0
-"""Ratio below which samples of DP-mixture looked like noise in the cases tried (docs/experiments.md, few records)."""
+"""Ratio of one-shot sums below which some of the records tried gave noise (docs/concepts/verdict.md)."""
 LEAST_SLOTS_A_CRITIC = 3
 """Slots of the smallest shards with which any recipe here learns: a critic of one slot knows nothing but that slot."""
 
@@ -30,11 +30,13 @@ class Prospect:
         num_slots: public number of slots.
         num_slots_needed: rough number of slots from which, with these settings and this budget, the ratio is 1 and
             every critic has slots enough.
+        clear_ratio: ratio below which some of the records tried gave noise. 1 if nothing was measured.
     """
 
     ratio: float
     num_slots: int
     num_slots_needed: int
+    clear_ratio: float = 1.0
 
     @property
     def is_hopeless(self) -> bool:

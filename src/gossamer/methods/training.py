@@ -285,6 +285,12 @@ class AbstractTraining(abc.ABC, Generic[P]):
         budget = PrivacyBudget(epsilon=self._statement.epsilon, delta=self._statement.delta)
         return self.plan.prospect(budget, self.sample_size)
 
+    def epsilon_so_far(self) -> float:
+        """Compute the price of the steps paid for until now, at the delta of the statement. 0 before the first."""
+        if self.num_paid_steps == 0:
+            return 0.0
+        return self.plan.paid_for(self.step, self._lost_steps).budget_at(self._terms.delta).epsilon
+
     def verdict(self) -> Verdict | None:
         """Judge what was released until now against its noise. None if the method cannot, or nothing is released.
 

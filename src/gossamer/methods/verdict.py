@@ -12,6 +12,9 @@ _CLEAR_FROM, _FAINT_FROM = 0.4, 0.25
 _ALL_APART, _SOME_APART = 0.9, 0.1
 """Shares of the pairs of classes. Chance alone tells one pair of 45 apart."""
 
+NOTHING_TO_SHARE = "holds its promise, but is noise: there is nothing in it to share"
+"""The advice on a release of noise."""
+
 
 class Grade(enum.Enum):
     """The grade of what was released.
@@ -92,6 +95,11 @@ class Verdict:
     def is_noise(self) -> bool:
         """True if there is nothing to share."""
         return self.grade is Grade.NOISE
+
+    @property
+    def advice(self) -> str | None:
+        """The advice against sharing noise, as the rest of a sentence on a release. None if it is no noise."""
+        return NOTHING_TO_SHARE if self.is_noise else None
 
     @property
     def sentences(self) -> tuple[str, ...]:

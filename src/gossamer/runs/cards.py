@@ -48,6 +48,7 @@ class CardFacts:
         num_weights: of the generator.
         source: the published set that was learnt from, None for records of the user's own, which stay unnamed.
         paper: on the method, as it is cited. None if there is none.
+        worth: the verdict on the samples, in sentences. Empty if the release carries none.
     """
 
     statement: PrivacyStatement
@@ -56,6 +57,7 @@ class CardFacts:
     num_weights: int
     source: NamedData | None = None
     paper: str | None = None
+    worth: tuple[str, ...] = ()
 
     @property
     def method(self) -> str:
@@ -98,6 +100,7 @@ def model_card(facts: CardFacts) -> str:
             f"{_describe_source(facts.source)}, under differential privacy: it met those records through noise alone.",
             "",
         ],
+        _worth(facts),
         _drawing(facts),
         _guarantee(facts.statement),
         _not_covered(facts.statement),
@@ -128,6 +131,7 @@ def data_card(facts: CardFacts, num_samples: int, files: Sequence[DrawnFile]) ->
             "Drawing costs no privacy: further samples from the same generator change nothing in what is promised.",
             "",
         ],
+        _worth(facts),
         _files(facts, files),
         _guarantee(facts.statement),
         _not_covered(facts.statement),
@@ -229,6 +233,13 @@ def _describe_source(source: NamedData | None) -> str:
         return "records that are not named here"
     home = f"<{source.home}>" if source.home.startswith("https://") else source.home
     return f"the published data set `{source.name}`: {source.summary.partition(',')[0]} ({home}, {source.licence})"
+
+
+def _worth(facts: CardFacts) -> list[str]:
+    if not facts.worth:
+        return []
+    source = "Computed from what was released and the known noise in it: no record and no score has a part in it."
+    return _section("What the samples are worth", " ".join(facts.worth), "", source)
 
 
 def _drawing(facts: CardFacts) -> list[str]:

@@ -136,7 +136,7 @@ class TargetFinder:
             step=step,
             run=run,
             series=trained.statement.mechanism if series is None else series,
-            notes=_notes(self.evenness, shares),
+            notes=(*_notes(self.evenness, shares), *_advice(trained)),
         )
 
 
@@ -185,6 +185,12 @@ def _notes(evenness: float | None, class_shares: tuple[float, ...]) -> tuple[str
     if not class_shares:
         return ("classes drawn in turn: the release carries no shares of them, and --evenness does nothing",)
     return (f"classes drawn between the released shares (0) and all alike (1), at evenness {evenness:g}",)
+
+
+def _advice(trained: TrainedGenerator) -> tuple[str, ...]:
+    """Say that a release is noise, by the verdict that it carries."""
+    verdict = trained.verdict
+    return () if verdict is None or verdict.advice is None else (f"verdict: this release {verdict.advice}",)
 
 
 def _of_records(path: Path, images: RecordSet, real: AbstractSpec) -> Target:

@@ -12,7 +12,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.one_shot.contributions import Contribution
 from gossamer.mechanisms.plan import AbstractPlan, PlanDescription
-from gossamer.mechanisms.prospect import Prospect
+from gossamer.mechanisms.prospect import CLEAR_RATIO, Prospect
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import compose_events, gaussian_event
@@ -161,7 +161,12 @@ class OneShotPlan(AbstractPlan):
             self.num_slots / sums.num_groups * sums.clarity / self.release_noise_std(step)
             for step, sums in enumerate(release.contribution for release in self.releases)
         )
-        return Prospect(ratio=ratio, num_slots=self.num_slots, num_slots_needed=math.ceil(self.num_slots / ratio))
+        return Prospect(
+            ratio=ratio,
+            num_slots=self.num_slots,
+            num_slots_needed=math.ceil(self.num_slots / ratio),
+            clear_ratio=CLEAR_RATIO,
+        )
 
     @property
     def _description(self) -> PlanDescription:

@@ -167,7 +167,9 @@ class ReleasedMoments:
         noise = self._sum_noise(step)
         if step == 1:
             return torch.full_like(self.shares, noise / float(self.counts.sum()))
-        return self.covariances.deviations(moments.squares(self.released[step].double()), self.counts, self.shares, noise)
+        return self.covariances.deviations(
+            moments.squares(self.released[step].double()), self.counts, self.shares, noise
+        )
 
     def _moments(self, step: int) -> GroupedMoments:
         contribution = self.plan.releases[step].contribution
