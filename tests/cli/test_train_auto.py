@@ -65,7 +65,7 @@ def test_a_dry_run_shows_a_picture_of_stand_ins_and_touches_nothing(
     assert said.code == 0, said.err
     assert "learnt from 400 stand-ins (each computed), made up from a public seed" in said.out
     assert "no forecast for your data" in said.out
-    assert "verdict on stand-ins: " in said.out
+    assert "on stand-ins: Verdict: " in said.out
     assert any("\u2800" <= letter <= "\u28ff" for letter in said.out)
     assert "the time is being measured on random records" in said.err
     assert sorted(own.parent.iterdir()) == before

@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 
 from gossamer.cli.panel import drawn_samples, takes_colours
+from gossamer.cli.worth import told
 from gossamer.data.records import AbstractSpec
 from gossamer.driving.rehearsal import Rehearsal, rehearsed
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
@@ -67,7 +68,7 @@ def described(made: Rehearsal) -> Sequence[str]:
             "fits it whole"
         )
     verdict = made.trained.verdict
-    return [*lines, *(f"verdict on stand-ins: {one}" for one in (() if verdict is None else verdict.sentences))]
+    return lines if verdict is None else [*lines, f"on stand-ins: {told(verdict)}"]
 
 
 def estimated(row: Measured | None, method: str) -> str:
