@@ -152,6 +152,12 @@ def test_it_is_said_if_nothing_of_use_was_learnt_there() -> None:
     assert "hardly more than guessing" not in choice_for("mnist", 1.0).reasons[1]
 
 
+def test_it_is_said_if_the_nearest_set_is_far() -> None:
+    slots = PublicSlots(30, Unit.PERSON)
+    assert "times as many" in chosen(PublicFacts(spec=find_spec("mnist"), slots=slots, epsilon=1.0)).reasons[1]
+    assert "times as many" not in choice_for("digits", 1.0).reasons[1]
+
+
 def test_what_takes_hours_is_chosen_only_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = tuple(replace(row, value=0.99, cpu_seconds=1e5) if row.method == "gs-wgan" else row for row in measured())
     monkeypatch.setattr(choosing, "measured", lambda: rows)

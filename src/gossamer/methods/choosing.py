@@ -19,6 +19,7 @@ AUTO: Final = "auto"
 AUTO_SUMMARY: Final = "chooses method and settings by public facts alone, and says why: for a first try"
 _LONG_S: Final = 3600.0
 _LITTLE: Final = 0.2
+_FAR: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +129,9 @@ def _reasons(facts: PublicFacts, ranked: Sequence[Measured], recipe: str | None)
         f"classes, {facts.slots.number:,} {facts.slots.unit.plural} ({counted}), epsilon {facts.epsilon:g}, "
         f"{'a' if facts.has_gpu else 'no'} GPU"
     )
+    ratio = best.num_slots / facts.slots.number
+    if not 1 / _FAR < ratio < _FAR:
+        known += f"; the nearest set that was measured has {ratio:.2g} times as many"
     if best.learnt < _LITTLE:
         known += f"; even {best.method} taught hardly more than guessing there ({best.guessing:.2f})"
     return first, known
