@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -279,7 +280,12 @@ def test_a_line_of_advice_says_whether_there_is_hope() -> None:
     assert "47 people are too few" in hopeless
     assert "about 235 people" in hopeless
     hopeful = describe_prospect(Prospect(ratio=3.0, num_slots=600, num_slots_needed=200), 10.0, Unit.PERSON)
-    assert "something can be learnt" in hopeful
+    assert "a bound and no forecast" in hopeful
+    measured = Prospect(ratio=9.9, num_slots=600, num_slots_needed=61, clear_ratio=10.0)
+    assert "expect noise" in describe_prospect(measured, 10.0, Unit.RECORD)
+    assert "expect noise" not in describe_prospect(replace(measured, ratio=10.0), 10.0, Unit.RECORD)
+    for ratio in (0.2, 1.4, 2.3, 5.4, 9.9, 40.0):
+        assert "can be learnt;" not in describe_prospect(replace(measured, ratio=ratio), 10.0, Unit.RECORD)
     few_critics = describe_prospect(Prospect(ratio=0.4, num_slots=600, num_slots_needed=200), 10.0, Unit.PERSON)
     assert "more critics" in few_critics
     one_each = describe_prospect(Prospect(ratio=1.4, num_slots=47, num_slots_needed=200), 10.0, Unit.PERSON)

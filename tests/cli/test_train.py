@@ -74,6 +74,7 @@ def test_a_dry_run_says_what_it_would_cost_and_touches_nothing(
     assert said.code == 0
     for word in ("epsilon by PLD", "noise multiplier", "time: about", "memory: about"):
         assert word in said.out
+    assert "published" not in said.out.replace("are those published for", "").replace(", as published", "")
     assert list(tmp_path.iterdir()) == []
     assert gossamer("train", "gs-wgan", "--data", "digits", *tiniest_flags(), "--dry-run").code == 0
     assert list(tmp_path.iterdir()) == []
@@ -124,7 +125,9 @@ def test_a_training_ends_with_a_statement_in_plain_words(train_tiny: Any, tmp_pa
     for sentence in (
         "Protected: one record",
         "of the 1437",
-        "Share: everything in",
+        "Verdict: noise.",
+        "Share: rather nothing.",
+        "is noise: there is nothing in it to share",
         "Keep to yourself:",
         "delta = 1e-05",
     ):

@@ -21,7 +21,7 @@ from gossamer.cli import following, watching
 from gossamer.cli.block_pictures import braille, half_blocks, outline, shrunk, sparkline
 from gossamer.cli.event_files import EventFiles
 from gossamer.cli.panel import PRIVATE, REFRESHES_PER_SECOND, STOPPING, History, Panel
-from gossamer.cli.watching import Glimpses, Plain, Watch, Watching, can_show_panel
+from gossamer.cli.watching import Glimpses, Plain, Prices, Watch, Watching, can_show_panel
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.job import TrainingJob
@@ -65,7 +65,7 @@ class Watched:
         self.spec = spec
         self.step, self.end_step = 0, PLAN.num_steps
         self.statement = CLAIM
-        self.num_glimpses = 0
+        self.num_glimpses = self.num_prices = 0
 
     @property
     def num_paid_steps(self) -> int:
@@ -79,6 +79,10 @@ class Watched:
         if isinstance(report, WarmStartReport):
             return Progress(part="critics of stage 1", num_done=report.num_ready, num_all=report.num_critics)
         return Progress(part="generator", num_done=report.step + 1, num_all=self.end_step)
+
+    def epsilon_so_far(self) -> float:
+        self.num_prices += 1
+        return self.step / 100
 
     def trained_so_far(self) -> Any:
         self.num_glimpses += 1
@@ -99,6 +103,13 @@ class Watched:
 def terminal(width: int = 90, height: int = 30, **abilities: Any) -> Console:
     abilities = {"color_system": "truecolor", "force_terminal": True, "legacy_windows": False} | abilities
     return Console(file=io.StringIO(), width=width, height=height, _environ={}, **abilities)
+
+
+def forgetful() -> Any:
+    """A source of prices that computes none before the last frame."""
+    prices = Prices()
+    prices._due = float("inf")
+    return prices
 
 
 def view_of(training: Watched, num_steps: int, *, is_stopping: bool = False) -> Panel:
@@ -128,6 +139,20 @@ def test_it_says_how_far_what_was_spent_of_what_and_that_losses_are_private() ->
     assert "critic loss" in text
     assert "-119" in text
     assert " ".join(text.replace("│", " ").split()).count(PRIVATE) == 1
+
+
+def test_the_price_shown_is_that_of_the_step_it_names_and_at_the_end_that_of_the_last() -> None:
+    view, training = Panel("gs-wgan: runs/first", terminal(), lambda: False), Watched()
+    for report in training.reports(1):
+        view.show(training, report, None)
+    view._prices = forgetful()
+    for step in range(1, 100):
+        view.show(training, training.report(step), None)
+    epsilon = shown_epsilon(CLAIM.epsilon)
+    assert any(f"0.010 of {epsilon} at step 1, 100 paid for" in line for line in drawn(view, terminal(100)))
+    view.__exit__(None, None, None)
+    assert any(f"1.000 of {epsilon} at step 100" in line for line in drawn(view, terminal(100)))
+    assert training.num_prices == 2
 
 
 def test_before_anything_is_spent_it_says_so() -> None:

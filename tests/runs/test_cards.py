@@ -64,6 +64,13 @@ def metadata_of(folder: Path) -> mlcroissant.Dataset:
 # ---- the model card ------------------------------------------------------------------------------------------------
 
 
+def test_both_cards_say_what_the_samples_are_worth_if_a_verdict_says_it(facts: CardFacts) -> None:
+    title, judged = "## What the samples are worth", dataclasses.replace(facts, worth=("Verdict: noise.", "Planted."))
+    for write in (model_card, lambda each: data_card(each, 6, ())):
+        assert title not in write(facts)
+        assert f"{title}\n\nVerdict: noise. Planted.\n" in write(judged)
+
+
 def test_a_model_card_is_read_by_hugging_face_and_says_the_claim(facts: CardFacts) -> None:
     card = ModelCard(model_card(facts))
     head = card.data.to_dict()

@@ -112,7 +112,7 @@ def _announce_release(trained: TrainedGenerator, folder: RunFolder) -> None:
 
 
 def _sharing(verdict: Verdict | None, folder: RunFolder) -> str:
-    """Say what may be shared, and that a release of noise is not worth it."""
+    """Say that all of a release may be shared, or that a release of noise is not worth it."""
     if verdict is not None and verdict.advice is not None:
         return (
             f"Share: rather nothing. {folder.release} {verdict.advice}. More records, or a larger epsilon, which adds "

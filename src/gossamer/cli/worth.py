@@ -1,4 +1,4 @@
-"""What the samples of a release are worth, said and shown on the terminal."""
+"""The verdict on a release, said on the terminal with a picture of samples under it."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ promise, look like noise and teach little.
         forecast = "that is a bound and no forecast"
         if prospect.ratio < prospect.clear_ratio:
             forecast = (
-                f"that is a bound. Below {prospect.clear_ratio:g} records tried gave noise as well as clear samples, so "
-                "expect noise until the verdict after the training says more"
+                f"that is a bound. Below {prospect.clear_ratio:g} some of the records tried gave clear samples and "
+                "others noise, so expect noise until the verdict after the training says more"
             )
         return (
             f"advice: at epsilon {epsilon:.10g} and {prospect.num_slots} {who} {beside} (at least 1 from about "

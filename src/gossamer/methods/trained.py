@@ -38,7 +38,7 @@ class GeneratorRecipe:
         latent: law of its input.
         spec: shape and classes of its samples.
         class_shares: shares of the classes among the records, as released under noise. Empty if a method releases none.
-        verdict: on what the samples are worth. None if the method gives none, and in files of earlier versions.
+        verdict: on the worth of the samples. None if the method gives none, and in files of earlier versions.
     """
 
     network: GeneratorConfig
@@ -97,7 +97,7 @@ class TrainedGenerator:
 
     @property
     def verdict(self) -> Verdict | None:
-        """The verdict on what the samples are worth, None if there is none. It was released with the generator."""
+        """The verdict on the worth of the samples, None if there is none. It was released with the generator."""
         return self.recipe.verdict
 
     def check_finite(self) -> None:

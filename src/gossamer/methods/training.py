@@ -292,7 +292,7 @@ class AbstractTraining(abc.ABC, Generic[P]):
         return self.plan.paid_for(self.step, self._lost_steps).budget_at(self._terms.delta).epsilon
 
     def verdict(self) -> Verdict | None:
-        """Judge what was released until now against its noise. None if the method cannot, or nothing is released.
+        """Judge all releases until now against their noise. None if the method cannot, or nothing is released.
 
         Guarantee: a function of releases, each paid for, and of public settings alone. A method that overrides this
         keeps to it, because the verdict is released with the generator.

@@ -17,9 +17,9 @@ NOTHING_TO_SHARE = "holds its promise, but is noise: there is nothing in it to s
 
 
 class Grade(enum.Enum):
-    """The grade of what was released.
+    """The grade of a release.
 
-    ``CLEAR``: most of it lies above the noise. ``FAINT``: a part of it does. ``NOISE``: hardly any of it does.
+    ``CLEAR``: most of its energy lies above the noise. ``FAINT``: a part of it does. ``NOISE``: hardly any of it does.
     """
 
     CLEAR = "clear"
@@ -82,7 +82,7 @@ class Verdict:
 
     @classmethod
     def of_gradients(cls, signal: float, strength: float) -> Verdict:
-        """Grade noisy gradients. They are never called clear, because they do not show what a generator made of them.
+        """Grade noisy gradients. They are never called clear, because they do not show the samples.
 
         Args:
             signal: part of their energy above noise.
@@ -103,7 +103,7 @@ class Verdict:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The verdict in plain words: the numbers first, then what the samples are worth."""
+        """The verdict in plain words: the numbers first, then the worth of the samples."""
         if self.judged is Judged.GRADIENTS:
             return self._of_gradients
         found = [f"{_percent(self.signal)} of what the samples show beyond a common level lies above the noise."]

@@ -1,4 +1,4 @@
-"""Energy above noise: what means, matrices and pairs of classes hold beyond the known noise in them."""
+"""Energy above noise: the part of means, matrices and pairs of classes beyond the known noise in them."""
 
 from __future__ import annotations
 

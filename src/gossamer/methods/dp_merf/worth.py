@@ -21,8 +21,8 @@ class ReleasedEmbeddings:
     r"""Noisy mean embeddings of classes, beside the noise in them and the embedding of even records.
 
     An even record has one level in each channel, and may be blurred by white noise of one variance v. Its mean
-    embedding is known: :math:`e^{-|w|^2 v / 2} (\cos w x, \sin w x)`. What the released embeddings hold beyond the
-    nearest one is a pattern or noise.
+    embedding is known: :math:`e^{-|w|^2 v / 2} (\cos w x, \sin w x)`. All that the released embeddings hold beyond
+    the nearest one is a pattern or noise.
 
     Attributes:
         means: noisy, (classes, d), cosines first.
