@@ -8,7 +8,7 @@ WORKERS ?= 2
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow torture lint docs build wheel-test bench clean
+.PHONY: help install demo test test-slow torture lint docs build wheel-test bench own-data clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ wheel-test: build  ## the wheel, alone in an empty environment, trains and sampl
 
 bench: $(STAMP)  ## speed and memory of the stacked critics, in under three minutes
 	$(BIN)/python benchmarks/ensemble.py
+
+own-data: $(STAMP)  ## all methods on data of one's own, in runs/own-data: twenty minutes, goes on if interrupted
+	$(BIN)/python benchmarks/own_data.py runs/own-data
 
 clean:  ## remove caches, builds and the demo; .venv and other runs stay
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache runs/demo

@@ -4,6 +4,7 @@
     python examples/heartbeats.py FOLDER --size two-cores    MIT-BIH, some CPU hours; what docs/heartbeats.md shows
 
 Everything lands under FOLDER, the tables in tables.md. A run that is there is kept, one that was interrupted goes on.
+--methods trains and scores some methods alone.
 All of FOLDER but the runs' release/ is private in the sense of the contract: it saw real data, which here are public.
 """
 
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,12 @@ def main(folder: Path, parts: Sequence[Part]) -> None:
     print(f"The tables: {folder / 'tables.md'}; pictures beside them, a folder each")
 
 
+def only(parts: Sequence[Part], methods: Sequence[str]) -> list[Part]:
+    """Return the parts with some methods alone, all if none is named, and no part without any."""
+    kept = [replace(part, contenders=tuple(one for one in part.contenders if one.method in methods)) for part in parts]
+    return [part for part in kept if part.contenders] if methods else list(parts)
+
+
 def run_folder(folder: Path, part: Part, contender: Contender, epsilon: str) -> Path:
     """Where a training lands; its name is its column's."""
     return folder / "runs" / part.name / f"{contender.label}-eps{epsilon}"
@@ -232,8 +239,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train, score and tabulate methods on heartbeats.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", choices=SIZES, default="beats")
+    names = ("dp-mixture", "dp-merf", "gs-wgan", "dp-cgan")
+    parser.add_argument("--methods", nargs="+", choices=names, default=[], help="some methods alone; default: all")
     asked = parser.parse_args()
     try:
-        main(asked.folder, SIZES[asked.size])
+        main(asked.folder, only(SIZES[asked.size], asked.methods))
     except subprocess.CalledProcessError as error:
         sys.exit(error.returncode)

@@ -6,8 +6,8 @@
 
 Everything lands under FOLDER, a table for each data set: digits.md. A run that is there already is kept, one that was
 interrupted goes on, so the same command after a crash, or with one more method in it, does what is missing. --data does
-one data set alone. All of FOLDER but the runs' release/ is private in the sense of the contract: it saw real data,
-which here are public.
+one data set alone, --methods some methods, into a table and pictures without the others. All of FOLDER but the runs'
+release/ is private in the sense of the contract: it saw real data, which here are public.
 """
 
 from __future__ import annotations
@@ -133,6 +133,12 @@ def main(folder: Path, size: Size) -> None:
         print(f"The table: {folder / data}.md; curves and grids in {folder / data}")
 
 
+def only(size: Size, methods: Sequence[str]) -> Size:
+    """Return a size with some methods alone, all if none is named."""
+    kept = tuple(one for one in size.contenders if one.method in methods or not methods)
+    return dataclasses.replace(size, contenders=kept)
+
+
 def planned(folder: Path, data: str, size: Size) -> Iterator[Run]:
     """All trainings on one data set, the cheap ones first."""
     for contender in size.contenders:
@@ -234,8 +240,10 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", choices=SIZES, default="digits")
     parser.add_argument("--data", help="one data set of that size alone; default: all")
+    names = ("dp-mixture", "dp-merf", "gs-wgan", "dp-cgan")
+    parser.add_argument("--methods", nargs="+", choices=names, default=[], help="some methods alone; default: all")
     asked = parser.parse_args()
-    size = SIZES[asked.size]
+    size = only(SIZES[asked.size], asked.methods)
     if asked.data is not None and asked.data not in size.data:
         parser.error(f"--data {asked.data}: this size has {', '.join(size.data)}")
     size = size if asked.data is None else dataclasses.replace(size, data=(asked.data,))

@@ -157,6 +157,18 @@ def test_the_heartbeats_name_methods_and_recipes_that_exist() -> None:
                 assert contender.options[contender.options.index("--recipe") + 1] in recipes
 
 
+def test_one_method_can_be_measured_again_alone() -> None:
+    study, heartbeats = load_study(), load_heartbeats()
+    size = study.SIZES["two-cores"]
+    assert [one.method for one in study.only(size, ["dp-mixture"]).contenders] == ["dp-mixture"]
+    assert study.only(size, []) == size
+    parts = heartbeats.SIZES["two-cores"]
+    again = heartbeats.only(parts, ["dp-mixture"])
+    assert [part.name for part in again] == ["record", "people", "person"]
+    assert {one.method for part in again for one in part.contenders} == {"dp-mixture"}
+    assert heartbeats.only(parts, []) == list(parts)
+
+
 def test_examples_are_short() -> None:
     studies = {ROOT / "examples" / "study.py", ROOT / "examples" / "heartbeats.py"}
     for script in {*(ROOT / "examples").glob("*.py")} - studies:
