@@ -48,7 +48,7 @@ def show_rehearsal(
 def _show(made: Rehearsal, spec: AbstractSpec) -> None:
     console = Console()
     width = min(console.width - 1, _WIDEST)
-    x, _ = made.trained.sample(max(_MOST_SHOWN, spec.num_classes))
+    x, _ = made.trained.sample(_MOST_SHOWN)
     for line in drawn_samples(x.numpy(), spec, width, _MOST_ROWS, takes_colours(console)):
         console.print(line)
     for sentence in described(made):

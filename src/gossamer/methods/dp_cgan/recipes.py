@@ -60,9 +60,7 @@ were tried once. They were worse at equal numbers of releases: the noise is smal
 FASHION_MNIST_REVISITED = replace(MNIST_REVISITED, generator=GS_WGAN_FASHION_MNIST.generator)
 """As for MNIST, with the generator for clothes."""
 
-LARGE_REVISITED = replace(
-    MNIST_REVISITED, num_steps=2_000, generator=LARGE_GENERATOR, view=LowFrequencies(radius=6, scale=0.25)
-)
+LARGE_REVISITED = replace(MNIST_REVISITED, num_steps=2_000, generator=LARGE_GENERATOR)
 """Settings for own images of more than 2,000 values, as `gs_wgan.recipes.LARGE_CPU` has them."""
 
 DIGITS_REVISITED = replace(
@@ -115,7 +113,6 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPCGANConfig]:
     view = LowFrequencies(radius=min(9.0, 0.75 * side), scale=min(1.0, 7 / side))
     if is_large(spec):
         tuned = LARGE_REVISITED if num_records >= 10_000 else replace(LARGE_REVISITED, num_steps=1_000)
-        view = LowFrequencies(radius=6, scale=min(1.0, 7 / side))
     if isinstance(spec, SeriesSpec):
         radius = max(2.0, min(48.0, 0.75 * spec.length, 96 / spec.channels))
         tuned, view = SERIES_REVISITED, LowFrequencies(radius=radius, scale=0.5)

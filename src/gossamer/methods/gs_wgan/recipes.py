@@ -125,21 +125,14 @@ FASHION_MNIST_CPU = replace(
 )
 """The best settings measured for clothes, which hang straighter than digits are written. They are not good yet."""
 
-LARGE_GENERATOR = replace(
-    MNIST_GENERATOR, radius=8, brightness=-1, black=0.0, rotation=0.0, shear=0.0, zoom=0.0, shift=0.0
-)
-"""A generator of larger images: fewer cosines in each channel, and no motions, which take half of the time at 64x64."""
+LARGE_GENERATOR = replace(MNIST_GENERATOR, brightness=-1, black=0.0, rotation=0.0, shear=0.0, zoom=0.0, shift=0.0)
+"""A generator of larger images. It has no motions, which take half of the time at 64x64."""
 
-LARGE_CPU = replace(
-    FASHION_MNIST_CPU,
-    num_steps=2500,
-    generator=LARGE_GENERATOR,
-    stages=(replace(MNIST_CPU.stages[0], view=LowFrequencies(radius=6, scale=0.25)),),
-)
+LARGE_CPU = replace(MNIST_CPU, num_steps=2500, generator=LARGE_GENERATOR)
 """Settings for own images of more than 2,000 values, 32x32 in colour for instance: minutes in place of hours.
 
-Noise has a share for each coordinate that critics see, and every channel brings its own. So they see 32 coefficients of
-each channel. Set once on Fashion-MNIST in colour at 32x32 (docs/how-to/choose-a-method.md).
+Tried twice on Fashion-MNIST in colour at 32x32 (docs/how-to/choose-a-method.md). A view of 96 coefficients in place of
+213 was worse there.
 """
 
 _LARGE_VALUES = 2000
@@ -250,7 +243,6 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[GSWGANConfig]:
     if is_large(spec):
         # Fewer records mean fewer critics, which are renewed more often, and need fewer steps.
         tuned = LARGE_CPU if num_records >= 10_000 else replace(LARGE_CPU, num_steps=DIGITS_CPU.num_steps)
-        view = LowFrequencies(radius=6, scale=min(1.0, 7 / side))
     if isinstance(spec, SeriesSpec):
         tuned, view = _for_series(spec, num_records)
     num_critics = max(1, min(tuned.num_critics, num_records // 3))
