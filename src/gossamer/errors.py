@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _LONGEST = 2000
+_LONGEST_NAME = 100
 _LACKS = ("allocate", "bad_alloc", "out of memory", "start new thread", "failed to map segment")
 
 
@@ -26,6 +27,16 @@ class GossamerError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
+
+    # Privacy: an error that this one stands in place of may quote a private cell, as those of pandas and pyarrow do.
+    # `from None` only hides it, and some loggers print it all the same. A cause is named by hand, and is shown.
+    @property
+    def __context__(self) -> BaseException | None:
+        """None in place of the error that was being handled."""
+        return None
+
+    @__context__.setter
+    def __context__(self, error: BaseException | None) -> None: ...
 
 
 class InputError(GossamerError, ValueError):
@@ -55,6 +66,29 @@ def is_lack_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError | ImportError) and any(word in str(error) for word in _LACKS)
     )
+
+
+def told(value: object) -> str:
+    """Return a value that a user handed over as a message may show it: a number, a short name, or its kind alone.
+
+    Guarantee:
+        A message shows nothing of a table, an array, a collection, bytes, or a text that is long or of several lines. A
+        user who hands private data over by mistake does not find them in a log.
+
+    Args:
+        value: Anything.
+
+    Example:
+        >>> told("people"), told(0.5), told(["a", "b"]), told("name,age\nAnna,41")
+        ("'people'", '0.5', 'a list', 'a text of several lines')
+    """
+    if value is None or isinstance(value, bool | int | float):
+        return str(value) if len(str(value)) <= _LONGEST_NAME else "a number of very many digits"
+    if not isinstance(value, str):
+        return f"a {type(value).__name__}"
+    if len(value.splitlines()) > 1:
+        return "a text of several lines"
+    return repr(value) if len(value) <= _LONGEST_NAME else f"a text of more than {_LONGEST_NAME} characters"
 
 
 def one_line(text: str) -> str:

@@ -288,3 +288,16 @@ def test_a_release_page_cannot_be_made_of_private_findings(
         release_page([make_kept(run)], "kept")  # type: ignore[list-item]
     paths = [field.name for field in dataclasses.fields(ReleasedRun) if "Path" in str(field.type)]
     assert paths == []
+
+
+def test_a_panel_of_series_has_its_time_its_bounds_and_its_channels() -> None:
+    usual = {"channels": 2, "length": 21, "channel_names": ("pulse", "oxygen")}
+    alike = SeriesSpec(low=(-1.0, -1.0), high=(2.0, 2.0), sample_rate=10.0, **usual)
+    (one,) = exhibits(np.zeros((3, 2, 21)), None, alike, "synthetic")
+    assert (one.picture.end, one.picture.bounds, one.picture.channels) == ("2 s", ("-1", "2"), ("pulse", "oxygen"))
+    own = SeriesSpec(low=(30.0, 70.0), high=(200.0, 100.0), **usual)
+    (one,) = exhibits(np.zeros((3, 2, 21)), None, own, "synthetic")
+    assert (one.picture.end, one.picture.bounds) == ("20 samples", ())
+    assert one.picture.channels == ("pulse, 30 to 200", "oxygen, 70 to 100")
+    (one,) = exhibits(np.zeros((3, 1, 21)), None, SeriesSpec(channels=1, length=21, low=(0.0,), high=(1.0,)), "real")
+    assert one.picture.channels == ()

@@ -20,6 +20,7 @@ from gossamer.driving import claims
 from gossamer.driving.milestones import Milestone
 from gossamer.driving.protection import describe_prospect
 from gossamer.mechanisms.prospect import Prospect
+from gossamer.methods.method import TakenRecipe
 from gossamer.privacy import Adjacency, PrivacyStatement, Unit
 from gossamer.reports.page import kept
 from gossamer.reports.page.curves import _short
@@ -58,7 +59,7 @@ def places(tmp_path: Path) -> dict[str, str]:
     assert row is not None
     here = RunHere(path=tmp_path, state=State.FINISHED, data="digits", reading="", epsilon=TRUE, age_key=0.0)
     return {
-        "before a training": said(train._announce, STATEMENT, NoNotes()),
+        "before a training": said(train._announce, STATEMENT, NoNotes(), TakenRecipe(name="own")),
         "after a training": said(_announce_release, STATEMENT, folder),
         "on the way": said(train._show_milestones, (milestone,)),
         "gossamer": str(here),

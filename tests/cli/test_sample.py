@@ -24,7 +24,8 @@ def images(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def test_an_npz_has_images_and_balanced_labels(gossamer: Any, finished: Path, tmp_path: Path) -> None:
     said = gossamer("sample", finished, "--num-samples", 25, "--out", tmp_path / "x.npz")
     assert said.code == 0
-    assert said.err == ""
+    assert said.err.count("\n") == 1
+    assert "nothing in it to share" in said.err  # of twelve steps there is nothing else to say
     x, y = images(tmp_path / "x.npz")
     assert x.dtype == np.float32
     assert x.shape == (25, 1, 8, 8)
@@ -181,3 +182,39 @@ def test_classes_may_be_named(gossamer: Any, tmp_path: Path) -> None:
     said = gossamer("sample", run, "--num-samples", 3, "--labels", "eel", "--out", tmp_path / "y.npz")
     assert said.code == 2
     assert "give some of 0 (cat), 1 (dog), 2 (0)" in said.err
+
+
+def test_a_long_table_goes_in_and_comes_out(gossamer: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"s{walk},{step},{rng.random():.3f},{'ab'[walk % 2]}" for walk in range(60) for step in range(4)]
+    (tmp_path / "gait.csv").write_text("\n".join(["walk,step,x,kind", *rows]), encoding="utf-8")
+    words = ("--series-column", "walk", "--time-column", "step", "--class-column", "kind", "--class-names", "a,b")
+    data = ("--data", tmp_path / "gait.csv", *words, "--length", 4)
+    run = tmp_path / "run"
+    assert gossamer("train", "dp-mixture", *data, "--epsilon", 5, "--out", run).code == 0
+    heads = {
+        "as-came": '"walk","step","x","kind"',
+        "long": '"walk","step","x","kind"',
+        "wide": '"t0","t1","t2","t3","kind"',
+    }
+    for name, head in heads.items():
+        table = () if name == "as-came" else ("--table", name)
+        out = tmp_path / f"{name}.csv"
+        said = gossamer("sample", run, "--num-samples", 6, "--out", out, *table)
+        assert said.code == 0
+        assert "classes were drawn in turn, as many of each" in said.out
+        assert "--evenness 0 draws them in the shares that were released" in said.out
+        lines = out.read_text(encoding="utf-8").splitlines()
+        assert (lines[0], len(lines)) == (head, 7 if name == "wide" else 25)
+    said = gossamer("sample", run, "--num-samples", 6, "--out", tmp_path / "x.npz", "--table", "long")
+    assert said.code == 2
+    assert "--table is of series as X.csv or X.parquet" in said.err
+
+
+def test_classes_that_were_asked_for_need_no_word_on_their_shares(
+    gossamer: Any, finished: Path, tmp_path: Path
+) -> None:
+    turn = gossamer("sample", finished, "--num-samples", 4, "--out", tmp_path / "a.npz")
+    assert "this method released no shares, so --labels is the way" in turn.out
+    asked = gossamer("sample", finished, "--num-samples", 4, "--labels", 7, "--out", tmp_path / "b.npz")
+    assert "in turn" not in asked.out

@@ -21,6 +21,7 @@ from gossamer.mechanisms.one_of_many import plan
 from gossamer.privacy import priceable
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.statement import PrivacyStatement
+from gossamer.runs import verification
 from gossamer.runs.cards import model_card
 from gossamer.runs.config_io import to_json_tree
 from gossamer.runs.drawn import write_sample_cards
@@ -159,6 +160,23 @@ def test_a_release_of_before_there_were_cards_is_no_broken_one(gossamer: Any, co
     said = gossamer("verify", release)
     assert said.code == 0
     assert "README.md: no card" in said.out
+
+
+def test_a_card_in_the_words_of_another_version_is_no_broken_one(
+    gossamer: Any, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, card = copied / "release", copied / "release" / "README.md"
+    card.write_text(card.read_text().replace("synthetic records", "synthetic images and time series"))
+    (release / MANIFEST).write_text(
+        json.dumps(manifest_tree({**read_manifest(release), "README.md": file_digest(card)}), indent=2) + "\n"
+    )
+    said = gossamer("verify", release)
+    assert said.code != 0
+    assert "README.md: does not say what privacy.json says, word for word" in said.out
+    monkeypatch.setattr(verification, "own_version", lambda: "9.9")
+    said = gossamer("verify", release)
+    assert said.code == 0
+    assert "whose cards may have had other words" in said.out
 
 
 def test_a_run_whose_private_side_was_deleted_still_holds(gossamer: Any, copied: Path) -> None:

@@ -207,7 +207,7 @@ def test_the_key_of_the_run_divides_the_records_again(tmp_path: Path) -> None:
     read = estimator.read_source
 
     def watched(*given: Any) -> RecordData:
-        seen.append(given[-1])
+        seen.append(given[5])
         return read(*given)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -47,7 +47,7 @@ CSV: dict[str, tuple[bytes, tuple[Any, ...], str]] = {
     "a quote that never ends": (b'a,"b,who\n' + ROW.encode(), (), "mine.csv"),
     "a time beyond time": (HEAD.encode() + b"99999999-01-01,1,anna\nsoon,1,anna\n", LONG, "row 2 is neither"),
     "a date that is none": (HEAD.encode() + b"2026-13-45,1,anna\n", LONG, "row 1 is neither"),
-    "a class that is none": (HEAD.encode() + ROW.encode(), ("--class-column", "who"), "the class of series 0"),
+    "a class that is none": (HEAD.encode() + ROW.encode(), ("--class-column", "who"), "the class of record 0"),
     "a class beyond counting": (HEAD.encode() + b"1,0,1e300\n", ("--class-column", "who"), "row 1 is a number with"),
 }  # fmt: skip
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gossamer.data.layouts import LONG, LongColumns, TableColumns, WideColumns
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import load_series_npz
 from gossamer.data.splits import WHOLE
-from gossamer.data.tables import WideColumns, load_wide_table
+from gossamer.data.tables import load_table
 from gossamer.data.wfdb_records import wfdb_package
 from gossamer.errors import InputError
-from gossamer.runs.series_files import in_own_units, write_series_npz, write_series_table, write_wfdb
+from gossamer.runs.series_files import in_own_units, table_columns, write_series_npz, write_series_table, write_wfdb
 
 SPEC = SeriesSpec(
     channels=2, length=5, low=(-1.0, 0.0), high=(1.0, 10.0), sample_rate=50.0,
@@ -43,10 +45,41 @@ def test_a_table_reads_back_as_wide(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"x.{ending}"
     write_series_table(path, X, Y, SPEC)
     facts = SeriesFacts(low=SPEC.low, high=SPEC.high, channel_names=SPEC.channel_names, class_names=SPEC.class_names)
-    back = load_wide_table(path, WideColumns(label="class"), facts, WHOLE).train
+    back = load_table(path, WideColumns(label="class"), facts, WHOLE).train
     np.testing.assert_allclose(back.x.numpy(), X, atol=1e-5)
     assert back.y is not None
     assert back.y.tolist() == Y.tolist()
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    "columns",
+    [
+        LongColumns(series="gait", time="second", values=("l", "r"), label="kind"),
+        LongColumns(series="series", time="time", label="class"),
+        WideColumns(values=tuple(f"v{place}" for place in range(10)), label="kind"),
+    ],
+)
+def test_a_table_goes_out_in_the_layout_that_came_in(tmp_path: Path, ending: str, columns: TableColumns) -> None:
+    spec = replace(SPEC, table=columns)
+    write_series_table(tmp_path / f"x.{ending}", X, Y, spec)
+    facts = SeriesFacts(
+        low=SPEC.low, high=SPEC.high, channel_names=SPEC.channel_names, class_names=SPEC.class_names, sample_rate=50.0,
+        length=5,
+    )  # fmt: skip
+    back = load_table(tmp_path / f"x.{ending}", columns, facts, WHOLE).train
+    np.testing.assert_allclose(back.x.numpy(), X, atol=1e-5)
+    assert back.y is not None
+    assert back.y.tolist() == Y.tolist()
+    assert (back.spec, back.spec.table) == (SPEC, columns)
+
+
+def test_usual_names_give_way_to_those_of_channels() -> None:
+    spec = replace(SPEC, channel_names=("time", "class"))
+    found = table_columns(in_own_units(X, spec), Y, spec, LONG)
+    assert list(found) == ["series", "time_", "time", "class", "class_"]
+    assert found["time_"].tolist() == [0, 0.02, 0.04, 0.06, 0.08] * 7
+    assert found["series"].tolist() == [number for number in range(7) for _ in range(5)]
 
 
 def test_one_channel_without_labels_is_a_table_of_times_alone(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def _members(folder: RunFolder, others: str | None) -> tuple[RecordSet, RecordSe
     held_out = data.test
     if others is not None:
         data_dir = None if job.data_dir is None else Path(job.data_dir)
-        held_out = load_chosen(others, data_dir, job.num_classes, job.series, key).train
+        held_out = load_chosen(others, data_dir, job.num_classes, job.series, key, images=job.images).train
     if held_out is None:
         raise InputError(f"{data.train.name}: has no test records; name records that no training saw with --held-out")
     if held_out.spec.shape != data.train.spec.shape:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from gossamer.cli.arguments import choose, read_arguments
 from gossamer.cli.options import Mark
-from gossamer.cli.series_options import NOTHING_SAID, SeriesOptions
+from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
 from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, describe, load_records
 from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE
@@ -34,6 +34,7 @@ class DescribeData:
         source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
+        images: how images are read
         series: how series are read. Without --split, recordings are described whole
         json: print JSON
     """
@@ -41,6 +42,7 @@ class DescribeData:
     source: Annotated[str, Mark.POSITIONAL]
     data_dir: Path | None = None
     num_classes: int | None = None
+    images: ImageOptions = AS_STORED
     series: SeriesOptions = NOTHING_SAID
     json: bool = False
 
@@ -67,7 +69,10 @@ def _read(asked: DescribeData) -> RecordData:
     reading = asked.series.reading(asked.source)
     if reading.split is None and asked.source in ("mitdb", "ptbdb", "kaggle-ptbdb"):
         reading = dataclasses.replace(reading, split=WHOLE)
-    return load_records(asked.source, asked.data_dir, asked.num_classes, reading)
+    images = asked.images
+    return load_records(
+        asked.source, asked.data_dir, asked.num_classes, reading, resize=images.resize, gray=images.gray
+    )
 
 
 def _describe(asked: DescribeData) -> int:

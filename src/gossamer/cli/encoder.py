@@ -12,6 +12,7 @@ from typing import Any, Final
 from gossamer.cli.arguments import choose, read_arguments
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
+from gossamer.cli.series_options import AS_STORED, ImageOptions
 from gossamer.data.catalogue import load_records
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
@@ -35,6 +36,7 @@ class TrainEncoder:
         test_data: your own test images, if --data has none. Without them a tenth of --data is held out
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
+        images: how images are read, as in training
         seed: of weights and batches, and of the images that are held out
         json: print JSON
     """
@@ -43,6 +45,7 @@ class TrainEncoder:
     test_data: str | None = None
     data_dir: Path | None = None
     num_classes: int | None = None
+    images: ImageOptions = AS_STORED
     seed: int = 0
     json: bool = False
 
@@ -70,9 +73,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _split(asked: TrainEncoder) -> tuple[RecordSet, RecordSet, list[str]]:
-    data = load_records(asked.data, asked.data_dir, asked.num_classes)
+    resize, gray = asked.images.resize, asked.images.gray
+    data = load_records(asked.data, asked.data_dir, asked.num_classes, resize=resize, gray=gray)
     if asked.test_data is not None:
-        test = load_records(asked.test_data, asked.data_dir, asked.num_classes).train
+        test = load_records(asked.test_data, asked.data_dir, asked.num_classes, resize=resize, gray=gray).train
         if test.spec.shape != data.train.spec.shape:
             raise InputError(
                 f"{test.name}: images of shape {test.spec.shape}, not {data.train.spec.shape}; resize them"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
-from gossamer.cli.series_options import NOTHING_SAID, SeriesOptions
+from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
 from gossamer.data.catalogue import is_named
+from gossamer.data.image_choice import ImageChoice
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_choice import load_chosen
@@ -42,6 +43,7 @@ class ScoringChoice:
         test_data: your own test images, if --data has none
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
+        images: how images are read. Default: as the run read its own that says who was held out
         series: how series are read, as in training
         key_of: run that held out the records to test on. Default: the first target that is a run
         num_samples: synthetic images, and real ones that classifiers learn from beside them, at most
@@ -59,6 +61,7 @@ class ScoringChoice:
     test_data: str | None = None
     data_dir: Path | None = None
     num_classes: int | None = None
+    images: ImageOptions = AS_STORED
     series: SeriesOptions = NOTHING_SAID
     key_of: Path | None = None
     num_samples: int = 10_000
@@ -118,20 +121,22 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
     need("evaluate", "scoring")
     run = _held_out_by(choice, targets)
     key, unit = (None, Unit.RECORD) if run is None else (read_key(run), _unit_of(run, choice))
-    data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit)
+    images = _images_of(run, choice)
+    data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, images)
     if run is not None and data.is_split_by_key and _is_data_of(run, choice):
         check_held_out(run, data.train)
     if key is None and data.is_split_by_key:
         say("no run's key says who was held out: test records are drawn anew, and a training may have learnt from them")
     test = data.test
     if choice.test_data is not None:
-        test = load_chosen(choice.test_data, choice.data_dir, choice.num_classes, choice.series).train
+        test = load_chosen(choice.test_data, choice.data_dir, choice.num_classes, choice.series, images=images).train
     if test is None:
         or_split = ", or hold some out with --split" if isinstance(data.train.spec, SeriesSpec) else ""
         raise InputError(f"{choice.data}: has no test records; name some that were held out with --test-data{or_split}")
     if test.spec.shape != data.train.spec.shape:
         raise InputError(
-            f"{choice.test_data}: images of shape {test.spec.shape}, --data has {data.train.spec.shape}; resize them"
+            f"{choice.test_data}: images of shape {test.spec.shape}, --data has {data.train.spec.shape}; --resize HxW "
+            "brings both to one size"
         )
     if test.spec.class_names != data.train.spec.class_names:
         raise InputError(
@@ -156,6 +161,13 @@ def _unit_of(run: RunFolder, choice: ScoringChoice) -> Unit:
     if job.series.reading(job.data, unit=unit).split != choice.series.reading(choice.data, unit=unit).split:
         say(f"{run.path} was trained with another --split than is scored here: it may have learnt from test records")
     return unit
+
+
+def _images_of(run: RunFolder | None, choice: ScoringChoice) -> ImageChoice:
+    """Return the way in which images are read: as was said, or else as the run read its own data."""
+    if run is None or choice.images != AS_STORED:
+        return choice.images
+    return TrainingJob.read(run).images
 
 
 def _is_data_of(run: RunFolder, choice: ScoringChoice) -> bool:

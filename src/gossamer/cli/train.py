@@ -17,9 +17,9 @@ from gossamer.cli.arguments import Counts, Numbers, choose, read_arguments, read
 from gossamer.cli.following import follow
 from gossamer.cli.options import Mark
 from gossamer.cli.rehearsing import show_rehearsal
-from gossamer.cli.series_options import NOTHING_SAID, SeriesOptions
+from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
 from gossamer.cli.watching import Watching
-from gossamer.data.catalogue import is_named
+from gossamer.data.catalogue import find_named
 from gossamer.data.records import RecordData
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
@@ -34,7 +34,7 @@ from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.choosing import AUTO, AUTO_SUMMARY, PublicFacts, chosen
-from gossamer.methods.method import Method
+from gossamer.methods.method import FROM_FILE, Method, Recipe, TakenRecipe
 from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.nn.devices import DeviceName, PrecisionName, find_device, find_precision
 from gossamer.privacy.adjacency import Unit, UnitName
@@ -71,6 +71,7 @@ class DataChoice:
         num_records: public number of records, at most. Default: the published one. Without one, as many as there are,
             and then only a replacement is covered
         recipe: settings to start from: a name, or the config.json of a run, edited or not. Default: by --data
+        images: how images are read
         series: how series are read
     """
 
@@ -81,6 +82,7 @@ class DataChoice:
     num_people: int | None = None
     num_records: int | None = None
     recipe: str | None = None
+    images: ImageOptions = AS_STORED
     series: SeriesOptions = NOTHING_SAID
 
 
@@ -139,9 +141,9 @@ def run(arguments: Sequence[str]) -> int:
         read_arguments(Train[method.config], rest, program=program, **_recipe_for_help(method, rest, program))
     choice = read_known_arguments(DataChoice, rest, program=program)
     loaded = _load(choice, _find_key(read_known_arguments(Begun, rest, program=program)))
-    config = _settings(method, choice, loaded)
-    asked = read_arguments(Train[method.config], rest, program=program, method=config)
-    return _train(asked, method, loaded)
+    recipe = _recipe(method, choice, loaded)
+    asked = read_arguments(Train[method.config], rest, program=program, method=recipe.config)
+    return _train(asked, method, loaded, recipe.taken(asked.method))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,16 +162,15 @@ def _train_chosen(words: Sequence[str]) -> int:
         spec=loaded.data.train.spec,
         slots=loaded.slots,
         epsilon=_target(asked),
-        data=choice.data if is_named(choice.data) else "",
+        data=loaded.data.train.published_name or "",
         has_gpu=find_device(asked.device).type == "cuda",
     )
     found = chosen(facts)
     if process_number() == 0:
         for sentence in found.reasons:
             print(f"{AUTO}: {sentence}")
-    # Privacy: sizes follow from the public number of slots, never from how many there are.
-    config = found.config(facts.spec, loaded.slots.to_learn_from)
-    return _train(dataclasses.replace(asked, method=config), found.method, loaded)
+    recipe = _recipe(found.method, choice, loaded)
+    return _train(dataclasses.replace(asked, method=recipe.config), found.method, loaded, recipe.taken(recipe.config))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,42 +195,41 @@ def _find_key(begun: Begun) -> UnitKey:
 
 
 def _load(choice: DataChoice, key: UnitKey) -> Loaded:
-    read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, Unit(choice.unit))
+    unit = Unit(choice.unit)
+    read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images)
     data, slots = protect(read, choice.unit, choice.num_people, choice.num_records)
     return Loaded(data=data, slots=slots, key=key)
 
 
-def _settings(method: Method[C], choice: DataChoice, loaded: Loaded) -> C:
-    # Privacy: sizes follow from the public number of slots, never from how many there are.
-    spec = loaded.data.train.spec
-    return _named_settings(method, choice, spec.shape) or method.settings_for(spec, loaded.slots.to_learn_from)
-
-
-def _named_settings(method: Method[C], choice: DataChoice, shape: tuple[int, ...] | None) -> C | None:
+def _recipe(method: Method[C], choice: DataChoice, loaded: Loaded) -> Recipe[C]:
     if choice.recipe is not None and choice.recipe.endswith(".json"):
-        return _settings_of(method, Path(choice.recipe))
-    recipe = method.named(choice.recipe, choice.data, shape)
-    return None if recipe is None else recipe.config
+        return _recipe_in(method, Path(choice.recipe))
+    # Privacy: sizes follow from the public number of slots, never from how many there are.
+    return method.recipe_of(choice.recipe, loaded.data.train, loaded.slots.to_learn_from)
 
 
-def _settings_of(method: Method[C], file: Path) -> C:
+def _recipe_in(method: Method[C], file: Path) -> Recipe[C]:
     """Read the method's settings in a run's `config.json`, without the noise: that follows from the budget."""
     tree = read_json(file)
     settings: Any = from_json_tree(method.config, tree.get("method") if isinstance(tree, dict) else None, str(file))
-    return dataclasses.replace(settings, noise_multiplier=None)
+    config = dataclasses.replace(settings, noise_multiplier=None)
+    return Recipe(name=FROM_FILE, summary="settings of a file", config=config)
 
 
 def _recipe_for_help(method: Method[C], rest: Sequence[str], program: str) -> dict[str, object]:
     """Find the settings that the help shows: of the recipe that was named, of MNIST's or of any, if there is one."""
     known = [word for word in rest if word not in ("-h", "--help")]
     choice = read_known_arguments(DataChoice, ["--data=mnist", *known], program=program)
-    config = _named_settings(method, choice, None)
-    if config is None and method.recipes:
-        config = (method.find_for("mnist") or method.recipes[0]).config
-    return {} if config is None else {"method": config}
+    if choice.recipe is not None and choice.recipe.endswith(".json"):
+        return {"method": _recipe_in(method, Path(choice.recipe)).config}
+    data = find_named(choice.data)
+    recipe = method.named(choice.recipe, None if data is None else data.name, None)
+    if recipe is None and method.recipes:
+        recipe = method.find_for("mnist") or method.recipes[0]
+    return {} if recipe is None else {"method": recipe.config}
 
 
-def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:
+def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: TakenRecipe) -> int:
     if asked.out is None and not asked.dry_run:
         raise InputError("--out is missing: name a folder for the run, for example --out runs/first")
     if asked.tensorboard:
@@ -242,7 +242,7 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:
         training = _rehearse(asked, method, config, loaded, delta)
         milestones = _milestones(asked, method, training.plan, delta)
     if process_number() == 0:
-        _announce(training.statement, data)
+        _announce(training.statement, data, recipe)
         _advise(training, data)
         if milestones:
             _show_milestones(milestones)
@@ -253,7 +253,7 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded) -> int:
         return 0
     if num_processes() > 1:
         method.check_shares_work()
-    job = _job(asked, config, delta, device, milestones)
+    job = dataclasses.replace(_job(asked, config, delta, device, milestones), recipe=recipe)
     return follow(begin_run(asked.out, job, loaded), Watching(plain=asked.plain, tensorboard=asked.tensorboard))
 
 
@@ -265,6 +265,7 @@ def _job(
         data=whole_path(choice.data),
         data_dir=None if choice.data_dir is None else str(choice.data_dir.resolve()),
         num_classes=choice.num_classes,
+        images=choice.images,
         series=choice.series,
         delta=delta,
         device="cuda" if device.type == "cuda" else "cpu",
@@ -319,9 +320,10 @@ def _show_milestones(milestones: Sequence[Milestone]) -> None:
     print(TUNING_NOTE)
 
 
-def _announce(statement: PrivacyStatement, data: RecordData) -> None:
+def _announce(statement: PrivacyStatement, data: RecordData, recipe: TakenRecipe) -> None:
     """Print the claim before anything is spent: the figures of the statement itself."""
     table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("recipe", recipe.describe())
     table.add_row("epsilon by PLD (claimed)", shown_epsilon(statement.epsilon))
     if statement.epsilon_rdp is not None:
         table.add_row("epsilon by RDP (looser)", shown_epsilon(statement.epsilon_rdp))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ from gossamer.data.columns import is_table
 from gossamer.data.digits import DIGITS_SPEC, NUM_DIGITS, NUM_TRAIN_DIGITS, load_digits
 from gossamer.data.files import is_absent, is_folder, shown
 from gossamer.data.folder import load_png_folder
+from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.kaggle import (
     MITBIH_FILES,
@@ -25,6 +27,7 @@ from gossamer.data.kaggle import (
     load_kaggle_mitbih,
     load_kaggle_ptb,
 )
+from gossamer.data.layouts import TableColumns, WideColumns
 from gossamer.data.made_beats import (
     BEATS_PER_PERSON,
     BEATS_SPEC,
@@ -39,15 +42,15 @@ from gossamer.data.npz import load_npz
 from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
 from gossamer.data.ptb import find_ptb, load_ptb
-from gossamer.data.records import AbstractSpec, RecordData
+from gossamer.data.records import AbstractSpec, RecordData, check_kind, check_num_classes
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import is_series_npz, load_series_npz
 from gossamer.data.splits import WHOLE, AbstractSplit
-from gossamer.data.tables import LongColumns, WideColumns, load_long_table, load_wide_table
+from gossamer.data.tables import load_table
 from gossamer.data.wfdb_folder import is_wfdb_folder, load_wfdb_folder
 from gossamer.data.wfdb_records import AbstractLeads, MainLead, NamedLeads
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
 
@@ -91,7 +94,7 @@ class SeriesReading:
     """
 
     facts: SeriesFacts = field(default_factory=SeriesFacts)
-    columns: WideColumns | LongColumns = field(default_factory=WideColumns)
+    columns: TableColumns = field(default_factory=WideColumns)
     layout: AbstractBeatLayout | None = None
     split: AbstractSplit | None = None
     leads: AbstractLeads | None = None
@@ -102,6 +105,7 @@ AS_USUAL: Final = SeriesReading()
 """A reading in which the user said nothing."""
 
 
+_SHOWN: Final = 200
 _IDX_IMAGES: Final = {source.name: source for source in (MNIST, FASHION_MNIST)}
 
 
@@ -233,12 +237,14 @@ def usual_split(source: str, unit: Unit) -> AbstractSplit | None:
 
 
 def load_records(
-    source: str,
+    source: str | Path,
     data_dir: Path | None = None,
     num_classes: int | None = None,
     reading: SeriesReading = AS_USUAL,
     *,
     key: UnitKey | None = None,
+    resize: Sequence[int] | str | None = None,
+    gray: bool = False,
 ) -> RecordData:
     """Load records by the name of a published set or by the path of a user's own.
 
@@ -250,30 +256,53 @@ def load_records(
         num_classes: Public number of classes of a user's own labelled data.
         reading: Way of reading series.
         key: Secret, by which a split holds the same records out again. None for the key of `reading`, or for a new one.
+        resize: Public (height, width) of images, each brought to it by itself: see `ImageChoice`. None for as stored.
+        gray: True to read colour images as gray, each by itself.
 
     Returns:
-        The records. They have no test set if they are the user's own and no split was asked for.
+        The records. They have no test set if they are the user's own and no split was asked for. Records of a published
+        set carry its name, unless an option has changed their shape, bounds, rate, channels or classes.
 
     Raises:
-        InputError: The source is unknown, its content breaks a rule, or something was said of images that only series
-            have.
+        InputError: The source is unknown, or its content breaks a rule. Or something was said of images that only
+            series have, or of series that only images have.
 
     Example:
         >>> load_records("digits").train.num_records
         1437
     """
+    if not isinstance(source, str | Path):
+        raise InputError(f"{told(source)} is neither the name of a data set nor a path: load_series takes tables")
+    source = str(source)
+    check_kind("reading", reading, SeriesReading)
+    check_kind("key", key, UnitKey | None)
+    check_kind("data_dir", data_dir, str | Path | None)
+    if num_classes is not None:
+        check_num_classes(num_classes)
     reading = reading if key is None else dataclasses.replace(reading, key=key)
+    images = ImageChoice.of(resize, gray)
     named = find_named(source)
     if named is None:
-        return _load_own(source, num_classes, reading)
+        return _load_own(source, num_classes, reading, images)
     if num_classes is not None and num_classes != named.spec.num_classes:
         raise InputError(
             f"{named.name} has {named.spec.num_classes} classes, --num-classes says {num_classes}: leave it out"
         )
     if named in NAMED_DATA:
         _refuse(source, reading != AS_USUAL, "it holds images")
-        return load_digits() if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir)
-    return _load_named_series(named.name, data_dir, reading)
+        found = load_digits(images) if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir, images)
+    else:
+        _refuse_images(source, images)
+        found = _load_named_series(named.name, data_dir, reading)
+    return _as_published(found, named)
+
+
+def _as_published(data: RecordData, named: NamedData) -> RecordData:
+    """Give records the name of their set, if they have the published shape, bounds, rate, channels and classes."""
+    if data.train.spec != named.spec:
+        return data
+    test = None if data.test is None else data.test.as_published(named.name)
+    return dataclasses.replace(data, train=data.train.as_published(named.name), test=test)
 
 
 def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading) -> RecordData:
@@ -295,35 +324,44 @@ def _refuse(name: str, is_wrong: bool, reason: str) -> None:
         raise InputError(f"{name}: options of series were given that do not fit, since {reason}: leave them out")
 
 
-def _load_own(source: str, num_classes: int | None, reading: SeriesReading) -> RecordData:
+def _refuse_images(name: str, images: ImageChoice) -> None:
+    if images != AS_STORED:
+        raise InputError(f"{name}: --resize and --gray change images, and these are series: leave them out")
+
+
+def _load_own(source: str, num_classes: int | None, reading: SeriesReading, images: ImageChoice) -> RecordData:
     path = Path(source)
     if not source or is_absent(path):
         names = [data.name for data in (*NAMED_DATA, *NAMED_SERIES)]
+        # Privacy: a long text that leads nowhere may be the content of a file.
+        is_short = len(source) <= _SHOWN and len(source.splitlines()) < 2
+        asked = shown(source) if is_short else told(source)
         near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
         raise InputError(
-            f"{shown(source[:300])} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
+            f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
             "give the path of an NPZ, CSV or Parquet file, or of a folder of PNG images or WFDB recordings"
         )
     facts = reading.facts if num_classes is None else dataclasses.replace(reading.facts, num_classes=num_classes)
     split = reading.split or WHOLE
     if is_folder(path):
-        return _load_folder(path, num_classes, reading)
+        return _load_folder(path, num_classes, reading, images)
     if is_table(path):
+        _refuse_images(shown(path), images)
         _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it is a table")
-        if isinstance(reading.columns, LongColumns):
-            return load_long_table(path, reading.columns, facts, split, reading.key)
-        return load_wide_table(path, reading.columns, facts, split, reading.key)
+        return load_table(path, reading.columns, facts, split, reading.key)
     if reading != AS_USUAL or is_series_npz(path):
+        _refuse_images(shown(path), images)
         _refuse(shown(path), reading.columns != AS_USUAL.columns, "an NPZ file has keys, not columns")
         _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it holds no recordings")
         return load_series_npz(path, facts, split, reading.key)
-    return load_npz(path, num_classes=num_classes)
+    return load_npz(path, num_classes=num_classes, images=images)
 
 
-def _load_folder(path: Path, num_classes: int | None, reading: SeriesReading) -> RecordData:
+def _load_folder(path: Path, num_classes: int | None, reading: SeriesReading, images: ImageChoice) -> RecordData:
     if not is_wfdb_folder(path):
         _refuse(shown(path), reading != AS_USUAL, "it holds images")
-        return load_png_folder(path, num_classes=num_classes)
+        return load_png_folder(path, num_classes=num_classes, images=images)
+    _refuse_images(shown(path), images)
     if num_classes is not None:
         raise InputError(f"{shown(path)} holds recordings, whose classes are those of AAMI: leave --num-classes out")
     own = reading.facts.channel_names

@@ -9,7 +9,7 @@ import numpy as np
 from gossamer.data.names import is_whole, names_of_texts
 from gossamer.errors import InputError
 
-_WAY_OUT: Final = "name them with --class-names, or give --num-classes"
+_WAY_OUT: Final = "name them with --class-names (in Python class_names=), or give --num-classes"
 
 
 def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str) -> np.ndarray:
@@ -52,11 +52,11 @@ def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str)
         # Privacy: the place, never the cell.
         if cells[series] in others:
             raise InputError(
-                f"{where}: the class of series {series} and that of series 0 are not both names or both numbers: write "
+                f"{where}: the class of record {series} and that of record 0 are not both names or both numbers: write "
                 "all classes in one way"
             )
         raise InputError(
-            f"{where}: the class of series {series} is none of the {len(class_names)} public classes: {_WAY_OUT}"
+            f"{where}: the class of record {series} is none of the {len(class_names)} public classes: {_WAY_OUT}"
         )
     return labels
 

@@ -14,13 +14,12 @@ from gossamer.data.files import damage_refused, open_regular, shown
 from gossamer.data.names import MAX_WORD_LENGTH, names_of_column
 from gossamer.data.parquet_columns import parquet_names, read_parquet, spelled_out
 from gossamer.data.records import check_num_values
+from gossamer.data.table import MAX_COLUMNS, AbstractTable, Table, check_head
 from gossamer.errors import InputError
 from gossamer.extras import need
 
 MAX_HEAD_BYTES: Final = 2**22
 """Longest first line of a CSV file, in bytes."""
-MAX_COLUMNS: Final = 100_000
-"""Largest number of columns of a table."""
 _SUFFIXES: Final = (".csv", ".parquet")
 
 
@@ -34,16 +33,16 @@ def _is_csv(path: Path) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableFile:
-    """A table on disk, each column with a name of its own.
+class TableFile(AbstractTable):
+    """A table on disk.
 
     Args:
         path: A file that ends in .csv (with a head line) or .parquet.
-        names: Columns, in their order.
+        columns: Their names, in their order.
     """
 
     path: Path
-    names: tuple[str, ...]
+    columns: tuple[str, ...]
 
     @classmethod
     def open(cls, path: Path) -> TableFile:
@@ -58,51 +57,31 @@ class TableFile:
                 raise InputError(f"{where} is empty: a head line and at least one row are needed")
             file.seek(0)
             names = tuple(_first_cells(file, where)) if _is_csv(path) else parquet_names(file)
-        _check_head(names, where)
-        return cls(path=path, names=names)
+        check_head(names, where)
+        return cls(path=path, columns=names)
 
-    def check(self, wanted: tuple[str, ...]) -> None:
-        """Refuse a column that is not there or wanted twice.
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns, in their order."""
+        return self.columns
 
-        Raises:
-            InputError: Naming the column.
-        """
-        known, seen = set(self.names), set[str]()
-        for name in wanted:
-            if name not in known:
-                raise InputError(f"{shown(self.path)} has no column {shown(name[:40])}: {_described(self.names)}")
-            if name in seen:
-                raise InputError(f"the column {shown(name[:40])} was named for two things: a column has one meaning")
-            seen.add(name)
+    @property
+    def where(self) -> str:
+        """Path, quoted."""
+        return shown(self.path)
+
+    @property
+    def title(self) -> str:
+        """Name of the file."""
+        return self.path.stem if self.path.stem.isprintable() else "series"
 
     def read(self, *, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...] = ()) -> Table:
-        """Read the columns that are needed.
-
-        Args:
-            numbers: Columns of values.
-            words: Columns of names, by the rule of `names`.
-            times: Columns of numbers or of dates with a time.
-
-        Returns:
-            The columns.
-
-        Raises:
-            InputError: A cell is not of its column's kind, or rows differ in length.
-        """
+        """Read the columns that are needed."""
         need("series", "a table")
-        where = shown(self.path)
-        with damage_refused(where):
+        with damage_refused(self.where):
             read = self._read_csv if _is_csv(self.path) else self._read_parquet
             found = read(numbers, (*words, *times))
-            if found.num_rows == 0:
-                raise InputError(f"{where} has no row under its head line: at least 1 is needed")
-            check_num_values(where, found.num_rows * len(numbers))
-            return Table(
-                where=where,
-                numbers={name: _as_numbers(found.column(name), name, where) for name in numbers},
-                words={name: _as_words(found.column(name), name, where) for name in words},
-                times={name: _as_times(found.column(name), name, where) for name in times},
-            )
+            return table_of(found, self.where, numbers=numbers, words=words, times=times)
 
     def _read_parquet(self, numbers: tuple[str, ...], texts: tuple[str, ...]) -> Any:
         with open_regular(self.path) as file:
@@ -122,21 +101,30 @@ class TableFile:
             raise
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Table:
-    """Columns of one table, all of one length. Private.
+def table_of(
+    found: Any, where: str, *, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...] = ()
+) -> Table:
+    """Return columns of a table of pyarrow as arrays.
 
     Args:
-        where: The file, for messages.
-        numbers: Name -> float64 (num_rows,), with NaN in place of an empty cell.
-        words: Name -> names by the rule of `names`, text (num_rows,).
-        times: Name -> float64 (num_rows,), in seconds if they were dates.
-    """
+        found: The table.
+        where: Beginning of a message.
+        numbers: As for `AbstractTable.read`, and so are the other two.
+        words: Columns of names.
+        times: Columns of numbers or of dates with a time.
 
-    where: str
-    numbers: dict[str, np.ndarray]
-    words: dict[str, np.ndarray]
-    times: dict[str, np.ndarray]
+    Raises:
+        InputError: There is no row, or a cell is not of its column's kind.
+    """
+    if found.num_rows == 0:
+        raise InputError(f"{where} has no row under its head line: at least 1 is needed")
+    check_num_values(where, found.num_rows * len(numbers))
+    return Table(
+        where=where,
+        numbers={name: _as_numbers(found.column(name), name, where) for name in numbers},
+        words={name: _as_words(found.column(name), name, where) for name in words},
+        times={name: _as_times(found.column(name), name, where) for name in times},
+    )
 
 
 def read_csv_numbers(path: Path) -> np.ndarray:
@@ -240,35 +228,6 @@ def _first_cells(file: BinaryIO, where: str) -> list[str]:
             "cells and points in numbers, as pandas.read_csv(path, sep=';', decimal=',').to_csv(new, index=False) does"
         )
     return names
-
-
-def _check_head(names: tuple[str, ...], where: str) -> None:
-    if len(names) > MAX_COLUMNS:
-        raise InputError(f"{where} has more than {MAX_COLUMNS} columns: leave some out, or save the series as NPZ")
-    if not names or not all(name.strip() for name in names):
-        raise InputError(f"{where} has a column without a name: give every column a name in the head line")
-    places: dict[str, int] = {}
-    for place, name in enumerate(names):
-        first = places.setdefault(name, place)
-        if first != place:
-            # Privacy: places, not names: where the head line is missing, these are values of the first record.
-            raise InputError(f"{where} has one name for its columns {first + 1} and {place + 1}: give each its own")
-
-
-def _described(names: tuple[str, ...]) -> str:
-    """Name the columns that there are."""
-    # Privacy: a table whose head line is missing has the first record in its place, and so a number among the names.
-    if any(_is_number(name) for name in names):
-        return f"it has {len(names)}, some with a number for a name; is the head line missing?"
-    return f"it has {', '.join(shown(name[:40]) for name in names[:6])}{', ...' * (len(names) > 6)}"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _as_numbers(column: Any, name: str, where: str) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, cast
 
 import numpy as np
 import torch
 
+from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import PublishedCounts, RecordData, RecordSet
 from gossamer.extras import from_extra
@@ -17,14 +19,17 @@ NUM_TRAIN_DIGITS: Final = 1437
 _SPLIT_SEED: Final = 1797
 
 
-def load_digits() -> RecordData:
+def load_digits(images: ImageChoice = AS_STORED) -> RecordData:
     """Load the digits, scaled from 0 .. 16 to [0, 1], in a fixed public split.
 
     The split sorts the records by the raw 64-bit outputs of PCG64 with a fixed seed, a stream that numpy guarantees not
     to change. The first 1,437 are for training, the other 360 for testing. The split looks at no pixel and no label.
 
+    Args:
+        images: Way of reading images.
+
     Returns:
-        1,437 training and 360 test images of 8 x 8 pixels.
+        1,437 training and 360 test images, of 8 x 8 pixels if `images` says no other size.
 
     References:
         E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI repository, 1998 (its test part).
@@ -33,15 +38,18 @@ def load_digits() -> RecordData:
     with from_extra("evaluate", "the data set digits"):
         from sklearn.datasets import load_digits as load_sklearn_digits
 
-    images, labels = cast("tuple[np.ndarray, np.ndarray]", load_sklearn_digits(return_X_y=True))
-    x = torch.from_numpy((images / 16).astype(np.float32)).reshape(-1, *DIGITS_SPEC.shape)
+    pixels, labels = cast("tuple[np.ndarray, np.ndarray]", load_sklearn_digits(return_X_y=True))
+    stored = pixels.reshape(-1, *DIGITS_SPEC.shape)
+    x = torch.from_numpy(images.read(stored, lambda block, _: (block / 16).astype(np.float32)))
+    spec = replace(DIGITS_SPEC, height=x.shape[2], width=x.shape[3])
     y = torch.from_numpy(labels.astype(np.int64))
     order = _public_order()
+    facts = "Shape, classes" if images.size is None else "Classes"
     train, test = order[:NUM_TRAIN_DIGITS], order[NUM_TRAIN_DIGITS:]
     return RecordData(
-        train=RecordSet(name="digits", spec=DIGITS_SPEC, x=x[train], y=y[train]),
-        test=RecordSet(name="digits test", spec=DIGITS_SPEC, x=x[test], y=y[test]),
-        public_notes=("Shape, classes and split are those published for scikit-learn's digits.",),
+        train=RecordSet(name="digits", spec=spec, x=x[train], y=y[train]),
+        test=RecordSet(name="digits test", spec=spec, x=x[test], y=y[test]),
+        public_notes=(f"{facts} and split are those published for scikit-learn's digits.", *images.notes),
         published=PublishedCounts(num_records=NUM_TRAIN_DIGITS),
     )
 

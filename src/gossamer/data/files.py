@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from gossamer.errors import GossamerError, InputError, ResourceError
+from gossamer.errors import GossamerError, InputError, ResourceError, told
 
 FREE_BYTES: Final = 64 * 2**20
 """Unpacked sizes in bytes that are always accepted."""
@@ -16,6 +16,10 @@ MAX_EXPANSION: Final = 200
 """Largest ratio of unpacked to packed size above `FREE_BYTES`. Images of few grays reach about 50."""
 CHUNK_BYTES: Final = 2**20
 """Bytes read at a time from a packed stream."""
+MAX_PATH_LENGTH: Final = 4096
+"""Longest text that is taken for a path, in characters."""
+MAX_PART_LENGTH: Final = 255
+"""Longest name of a file or folder, in characters."""
 
 
 def shown(path: Path | str) -> str:
@@ -26,6 +30,26 @@ def shown(path: Path | str) -> str:
         'a\\nb'
     """
     return repr(str(path))
+
+
+def path_of(value: object, what: str) -> Path:
+    """Return a path, from text or from a path.
+
+    Args:
+        value: A text or a path.
+        what: Beginning of the message.
+
+    Raises:
+        InputError: It is neither, or the text is the content of a file.
+    """
+    if not isinstance(value, str | Path):
+        raise InputError(f"{what} must be a path, not {told(value)}")
+    # A path that is an object was made on purpose, and text may be the content of a file.
+    if isinstance(value, str):
+        longest = max(map(len, value.split("/")))
+        if len(value) > MAX_PATH_LENGTH or longest > MAX_PART_LENGTH or len(value.splitlines()) > 1:
+            raise InputError(f"{what} is {told(value)}, and no path: hand over the path of the file, not its content")
+    return Path(value)
 
 
 def is_file(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from gossamer.data.files import check_link, damage_refused, is_folder, open_regular, shown
+from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.png import PngHeader, check_png_structure, read_png_header
 from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
@@ -23,7 +25,7 @@ _CARDS: Final = ("README.md", "croissant.json")
 one."""
 
 
-def load_png_folder(path: Path, *, num_classes: int | None = None) -> RecordData:
+def load_png_folder(path: Path, *, num_classes: int | None = None, images: ImageChoice = AS_STORED) -> RecordData:
     """Load a folder of PNG images.
 
     Each sub-folder is a class, in the order of the sorted names, and an empty one is a class without records. If the
@@ -34,9 +36,10 @@ def load_png_folder(path: Path, *, num_classes: int | None = None) -> RecordData
         The names of the sub-folders are a public input. No pixel and no number of files decides a class.
 
     Args:
-        path: The folder. Gray (up to 8 bits, or 16), palette and RGB (8 bits) images, all of one size. Palettes become
-            RGB. Transparency is refused.
+        path: The folder. Gray (up to 8 bits, or 16), palette and RGB (8 bits) images, all of one size unless they are
+            resized. Palettes become RGB. Transparency is refused.
         num_classes: If given, the number of sub-folders that must be there.
+        images: Way of reading images.
 
     Returns:
         The images, sorted by class and file name, as training records without a test set.
@@ -62,18 +65,20 @@ def load_png_folder(path: Path, *, num_classes: int | None = None) -> RecordData
             f"{shown(path)} holds no PNG file; put at least 1 there, or one sub-folder of them for each class"
         )
     names = tuple(folder.name for folder in class_folders)
-    x = _read_all(pngs)
+    x = _read_all(pngs, images)
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
     y = torch.tensor([label for _, label in labelled], dtype=torch.int64) if class_folders else None
     name = path.name if path.name and path.name.isprintable() else "images"
-    return RecordData(train=RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=y), public_notes=_notes(names))
+    return RecordData(
+        train=RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=y), public_notes=_notes(names, images)
+    )
 
 
-def _notes(names: tuple[str, ...]) -> tuple[str, ...]:
-    shape = "The image shape was read from the files' format and is taken as public."
-    if not names:
-        return (shape,)
-    return shape, "The class names are those of the sub-folders and are taken as public."
+def _notes(names: tuple[str, ...], choice: ImageChoice) -> tuple[str, ...]:
+    read = "image shape" if choice.size is None else "number of channels"
+    shape = f"The {read} was read from the files' format and is taken as public."
+    classes = ("The class names are those of the sub-folders and are taken as public.",) if names else ()
+    return shape, *classes, *choice.notes
 
 
 def _resolved(path: Path) -> Path:
@@ -119,32 +124,37 @@ def _checked(paths: list[Path]) -> list[Path]:
     return paths
 
 
-def _read_all(paths: list[Path]) -> np.ndarray:
-    """Read all images as float32 (num_records, channels, height, width) in [0, 1]."""
-    first = _read_header(paths[0])
-    shape = (len(paths), first.channels, first.height, first.width)
-    check_num_values(shown(paths[0].parent), len(paths) * first.channels * first.height * first.width)
+def _read_all(paths: list[Path], choice: ImageChoice) -> np.ndarray:
+    """Read all images as float32 (num_records, channels, height, width) in [0, 1], each changed to the choice."""
+    first = _read_header(paths[0], choice)
+    shape = (len(paths), *choice.shape_of(first.channels, first.height, first.width))
+    check_num_values(shown(paths[0].parent), math.prod(shape))
     with damage_refused(shown(paths[0].parent)):
         x = np.empty(shape, dtype=np.float32)
     for index, path in enumerate(paths):
-        header = _read_header(path)
-        if (header.height, header.width) != (first.height, first.width):
-            raise InputError(
-                f"{shown(path)} is {header.height} x {header.width} (height x width), {shown(paths[0])} is "
-                f"{first.height} x {first.width}: all images must have one size"
-            )
-        if header.channels != first.channels:
-            raise InputError(
-                f"{shown(path)} has {header.channels} channels, {shown(paths[0])} has {first.channels}: "
-                "make all images gray or all RGB"
-            )
-        x[index] = _decode(path, header)
+        header = _read_header(path, choice)
+        _check_like(header, path, first, paths[0], choice)
+        x[index] = choice.changed(_decode(path, header)[None])[0]
     return x
 
 
-def _read_header(path: Path) -> PngHeader:
+def _check_like(header: PngHeader, path: Path, first: PngHeader, first_path: Path, choice: ImageChoice) -> None:
+    """Refuse an image of another size or kind than the first, unless the choice brings both to the same."""
+    if choice.size is None and (header.height, header.width) != (first.height, first.width):
+        raise InputError(
+            f"{shown(path)} is {header.height} x {header.width} (height x width), {shown(first_path)} is "
+            f"{first.height} x {first.width}: all images must have one size; --resize HxW brings them to one"
+        )
+    if not choice.gray and header.channels != first.channels:
+        raise InputError(
+            f"{shown(path)} has {header.channels} channels, {shown(first_path)} has {first.channels}: "
+            "make all images gray (--gray) or all RGB"
+        )
+
+
+def _read_header(path: Path, choice: ImageChoice) -> PngHeader:
     with open_regular(path) as file, damage_refused(shown(path)):
-        return read_png_header(file, shown(path))
+        return read_png_header(file, shown(path), choice)
 
 
 def _decode(path: Path, header: PngHeader) -> np.ndarray:

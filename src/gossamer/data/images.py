@@ -7,8 +7,8 @@ from typing import Final
 
 from torch import Tensor
 
-from gossamer.data.records import AbstractSpec
-from gossamer.errors import InputError
+from gossamer.data.records import AbstractSpec, check_kind
+from gossamer.errors import InputError, told
 
 MIN_SIDE: Final = 4
 """Smallest height and width that a reader accepts, in pixels."""
@@ -45,11 +45,13 @@ class ImageSpec(AbstractSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for side in ("channels", "height", "width"):
+            check_kind(side, getattr(self, side), int)
         if self.channels not in (1, 3):
-            raise InputError(f"channels must be 1 (gray) or 3 (red, green, blue), not {self.channels}")
+            raise InputError(f"channels must be 1 (gray) or 3 (red, green, blue), not {told(self.channels)}")
         for side, value in (("height", self.height), ("width", self.width)):
             if not 1 <= value <= MAX_SIDE:
-                raise InputError(f"{side} must be between 1 and {MAX_SIDE} pixels, not {value}")
+                raise InputError(f"{side} must be between 1 and {MAX_SIDE} pixels, not {told(value)}")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -77,5 +79,5 @@ def check_sides(where: str, height: int, width: int) -> None:
     if not (MIN_SIDE <= height <= MAX_SIDE and MIN_SIDE <= width <= MAX_SIDE):
         raise InputError(
             f"{where}: images of {height} x {width} (height x width): "
-            f"both sides must be {MIN_SIDE} to {MAX_SIDE} pixels; resize them first"
+            f"both sides must be {MIN_SIDE} to {MAX_SIDE} pixels; --resize HxW brings them to a size"
         )

@@ -13,6 +13,7 @@ import torch
 from gossamer.data.downloads import PublishedFile, download
 from gossamer.data.files import is_file, is_folder, shown
 from gossamer.data.idx import read_idx
+from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import PublishedCounts, RecordData, RecordSet
 from gossamer.errors import InputError
@@ -103,26 +104,28 @@ def cache_dir() -> Path:
     return Path(os.environ.get("GOSSAMER_CACHE") or "~/.cache/gossamer").expanduser()
 
 
-def load_idx_images(source: IdxImages, data_dir: Path | None = None) -> RecordData:
+def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: ImageChoice = AS_STORED) -> RecordData:
     """Load a published set, from disk if its four files are there, else by a verified download.
 
     Args:
         source: `MNIST` or `FASHION_MNIST`.
         data_dir: Folder to look in first, and to download to. None for the environment variable GOSSAMER_DATA, and
             without that for the cache folder alone.
+        images: Way of reading images.
 
     Returns:
-        Training and test images, 28 x 28 with one channel, scaled by 255.
+        Training and test images with one channel, scaled by 255, and 28 x 28 if `images` says no other size.
 
     Raises:
         InputError: `data_dir` is no folder, a file is damaged, or nothing is there and the download fails.
     """
     roots = published_roots(data_dir)
     paths = find_idx_images(source, roots) or _download(source, roots)
-    train = _read_pair(source.name, source, paths[0], paths[1])
-    test = _read_pair(f"{source.name} test", source, paths[2], paths[3])
+    train = _read_pair(source.name, source, paths[0], paths[1], images)
+    test = _read_pair(f"{source.name} test", source, paths[2], paths[3], images)
     # Privacy: the sentence is the same however many images the files hold.
-    notes = (f"Shape, classes and the largest number of records are those published for {source.title}.",)
+    facts = "Shape, classes" if images.size is None else "Classes"
+    notes = (f"{facts} and the largest number of records are those published for {source.title}.", *images.notes)
     published = PublishedCounts(num_records=source.num_train)
     return RecordData(train=train, test=test, public_notes=notes, published=published)
 
@@ -179,7 +182,7 @@ def _download(source: IdxImages, roots: tuple[Path, ...]) -> list[Path]:
         ) from None
 
 
-def _read_pair(name: str, source: IdxImages, images: Path, labels: Path) -> RecordSet:
+def _read_pair(name: str, source: IdxImages, images: Path, labels: Path, choice: ImageChoice) -> RecordSet:
     pixels = read_idx(images, num_dims=3)
     classes = read_idx(labels, num_dims=1)
     if pixels.shape[1:] != (28, 28):
@@ -189,6 +192,6 @@ def _read_pair(name: str, source: IdxImages, images: Path, labels: Path) -> Reco
         )
     if len(pixels) != len(classes):
         raise InputError(f"{shown(labels)} holds {len(classes)} labels for {len(pixels)} images: copy both files again")
-    spec = ImageSpec(channels=1, height=28, width=28, class_names=source.class_names)
-    x = torch.from_numpy(np.divide(pixels[:, None], 255, dtype=np.float32))
+    x = torch.from_numpy(choice.read(pixels[:, None], lambda block, _: np.divide(block, 255, dtype=np.float32)))
+    spec = ImageSpec(channels=1, height=x.shape[2], width=x.shape[3], class_names=source.class_names)
     return RecordSet(name=name, spec=spec, x=x, y=torch.from_numpy(classes.astype(np.int64)))

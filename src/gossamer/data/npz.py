@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,15 @@ import torch
 from gossamer.data.archive import Archive, ArrayHeader, class_names_of, open_archive, people_of, read_labels, shape_text
 from gossamer.data.files import shown
 from gossamer.data.identities import NamedPeople
-from gossamer.data.images import ImageSpec, check_sides
+from gossamer.data.image_choice import AS_STORED, ImageChoice
+from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
 from gossamer.errors import InputError
 
-_CONVERTED_AT_ONCE: Final = 2**22
 _PIXEL_KINDS: Final = re.compile(r"[<>|=]?(?:f[248]|u1)")
 
 
-def load_npz(path: Path, *, num_classes: int | None = None) -> RecordData:
+def load_npz(path: Path, *, num_classes: int | None = None, images: ImageChoice = AS_STORED) -> RecordData:
     """Load images from an NPZ file.
 
     The file has the key `x` and may have `y`, `class_names` and `person`. Without `x`, it has the keys of GS-WGAN's
@@ -41,6 +40,7 @@ def load_npz(path: Path, *, num_classes: int | None = None) -> RecordData:
     Args:
         path: The file.
         num_classes: Public number of classes, for a file with `y`.
+        images: Way of reading images.
 
     Returns:
         The images as training records, without a test set.
@@ -53,7 +53,7 @@ def load_npz(path: Path, *, num_classes: int | None = None) -> RecordData:
     with open_archive(path, shown(path)) as archive:
         keys = _keys(archive)
         names, notes = class_names_of(archive, keys.y, num_classes)
-        x = _pixels(archive, keys)
+        x = _pixels(archive, keys, images)
         y = read_labels(archive, keys.y, len(x), len(names)) if keys.y in archive.members else None
         people = people_of(archive, len(x))
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
@@ -65,7 +65,7 @@ def load_npz(path: Path, *, num_classes: int | None = None) -> RecordData:
         y=None if y is None else torch.from_numpy(y),
         **({} if people is None else NamedPeople.of(people).of_records()),
     )
-    return RecordData(train=train, public_notes=notes)
+    return RecordData(train=train, public_notes=(*notes, *images.notes))
 
 
 def has_unnamed_classes(path: Path) -> bool:
@@ -100,15 +100,22 @@ def _keys(archive: Archive) -> _Keys:
     raise InputError(f"{archive.where} has no key 'x' for the images (keys found: {found}): save them as x")
 
 
-def _pixels(archive: Archive, keys: _Keys) -> np.ndarray:
+def _pixels(archive: Archive, keys: _Keys, choice: ImageChoice) -> np.ndarray:
     """Read the images as float32 (num_records, channels, height, width) in [0, 1]."""
     at = archive.at(keys.x)
-    _check_pixel_header(archive.header(keys.x), keys, at)
-    images = _to_unit_range(archive.values(keys.x), keys, at)
-    return np.ascontiguousarray(np.moveaxis(images, keys.channel_axis, 1))
+    _check_pixel_header(archive.header(keys.x), keys, at, choice)
+    raw = archive.values(keys.x)
+    stored = np.moveaxis(raw, keys.channel_axis, 1) if raw.ndim == 4 else raw[:, None]
+
+    def in_unit_range(block: np.ndarray, start: int) -> np.ndarray:
+        if raw.dtype != np.uint8:
+            _check_range(raw[start : start + len(block)], start, at)
+        return np.divide(block, 255 if raw.dtype == np.uint8 else 1, dtype=np.float32)
+
+    return choice.read(stored, in_unit_range)
 
 
-def _check_pixel_header(header: ArrayHeader, keys: _Keys, at: str) -> None:
+def _check_pixel_header(header: ArrayHeader, keys: _Keys, at: str, choice: ImageChoice) -> None:
     if not _PIXEL_KINDS.fullmatch(header.kind):
         raise InputError(
             f"{at} has dtype {shown(header.kind[:20])}: it must be float16, float32 or float64 in [0, 1], or uint8"
@@ -126,31 +133,18 @@ def _check_pixel_header(header: ArrayHeader, keys: _Keys, at: str) -> None:
     if header.shape[0] == 0:
         raise InputError(f"{at} holds 0 records; at least 1 is needed: save the images as x")
     first_side = 1 if len(header.shape) == 3 or keys.channel_axis == 3 else 2
-    check_sides(at, header.shape[first_side], header.shape[first_side + 1])
+    choice.check_stored(at, header.shape[first_side], header.shape[first_side + 1])
     check_num_values(at, header.num_values)
 
 
-def _to_unit_range(raw: np.ndarray, keys: _Keys, at: str) -> np.ndarray:
-    images = raw if raw.ndim == 4 else np.expand_dims(raw, keys.channel_axis)
-    converted = np.empty(images.shape, dtype=np.float32)
-    step = max(1, _CONVERTED_AT_ONCE // math.prod(images.shape[1:]))
-    for start in range(0, len(images), step):
-        block = images[start : start + step]
-        if raw.dtype == np.uint8:
-            np.divide(block, 255, out=converted[start : start + step], dtype=np.float32)
-            continue
-        with np.errstate(invalid="ignore"):  # a signalling NaN is found below, without a warning
-            inside = (block >= 0) & (block <= 1)
-            if not inside.all():
-                _refuse_pixel(raw, start, np.argwhere(~inside.reshape(raw[start : start + step].shape))[0], at)
-            converted[start : start + step] = block
-    return converted
-
-
-def _refuse_pixel(raw: np.ndarray, start: int, first: np.ndarray, at: str) -> None:
-    index = (start + int(first[0]), *(int(position) for position in first[1:]))
+def _check_range(block: np.ndarray, start: int, at: str) -> None:
+    with np.errstate(invalid="ignore"):  # a signalling NaN is found here, without a warning
+        inside = (block >= 0) & (block <= 1)
+    if inside.all():
+        return
+    first = np.argwhere(~inside)[0]
     # Privacy: the index of the pixel is named, never its value.
-    place = f"{at}[{', '.join(map(str, index))}]"
-    if not np.isfinite(raw[index]):
+    place = f"{at}[{', '.join(map(str, (start + int(first[0]), *map(int, first[1:]))))}]"
+    if not np.isfinite(block[tuple(first)]):
         raise InputError(f"{place} is NaN or infinite: every pixel must be a number in [0, 1]")
     raise InputError(f"{place} is out of [0, 1]: divide by 255, or save 0 .. 255 as uint8")

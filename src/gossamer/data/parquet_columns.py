@@ -60,6 +60,19 @@ def spelled_out(column: Any, max_length: int, at: str) -> Any:
     return column.cast(column.type.value_type)
 
 
+def refuse_nested(schema: Any, columns: list[str], where: str) -> None:
+    """Refuse columns of lists or records.
+
+    Raises:
+        InputError: Naming the first such column.
+    """
+    from pyarrow import types
+
+    for name in columns:
+        if types.is_nested(schema.field(name).type):
+            raise InputError(f"{where}: column {shown(name[:40])} holds lists or records: give every row one value")
+
+
 def _opened(file: BinaryIO, **options: Any) -> Any:
     with from_extra("series", "a Parquet file"):
         from pyarrow import parquet
@@ -69,11 +82,7 @@ def _opened(file: BinaryIO, **options: Any) -> Any:
 
 def _texts_among(schema: Any, columns: list[str], where: str) -> list[str]:
     """Return the columns of text, and refuse columns of lists or records."""
-    from pyarrow import types
-
-    for name in columns:
-        if types.is_nested(schema.field(name).type):
-            raise InputError(f"{where}: column {shown(name[:40])} holds lists or records: give every row one value")
+    refuse_nested(schema, columns, where)
     return [name for name in columns if _is_text(schema.field(name).type)]
 
 

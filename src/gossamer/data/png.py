@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from gossamer.data.images import check_sides
+from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.errors import InputError
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -65,12 +65,13 @@ class PngHeader:
         return sum(height * (1 + math.ceil(width * bits / 8)) for width, height in sizes if width > 0 and height > 0)
 
 
-def read_png_header(file: BinaryIO, where: str) -> PngHeader:
+def read_png_header(file: BinaryIO, where: str, choice: ImageChoice = AS_STORED) -> PngHeader:
     """Read size and type, and refuse an unsupported image before anything is unpacked.
 
     Args:
         file: An open file, at its beginning.
         where: Beginning of the message.
+        choice: Way of reading images. It decides which sizes are too large.
 
     Returns:
         The header of an image of supported size and type.
@@ -86,7 +87,7 @@ def read_png_header(file: BinaryIO, where: str) -> PngHeader:
     )
     if zlib.crc32(start[12:29]) != checksum or (packing, filtering) != (0, 0) or interlace > 1:
         raise _damaged(where)
-    check_sides(where, height, width)
+    choice.check_stored(where, height, width)
     if colour_type in _ALPHA_TYPES:
         raise InputError(f"{where} has transparency (an alpha channel): save it as gray or RGB without alpha")
     if bit_depth not in _BIT_DEPTHS.get(colour_type, ()):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
+import copy
 from dataclasses import dataclass, field
+from types import UnionType
 from typing import Final
 
 import numpy as np
@@ -11,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gossamer.data.identities import digests_of_names
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 
 MAX_CLASSES: Final = 1000
 """Largest number of classes."""
@@ -64,9 +66,26 @@ def check_class_names(names: tuple[str, ...]) -> None:
     Raises:
         InputError: Naming the index of the first name that breaks a rule.
     """
+    check_kind("class_names", names, tuple)
     if len(names) > MAX_CLASSES:
         raise InputError(f"class_names has {len(names)} names: at most {MAX_CLASSES} classes are supported")
     check_names("class_names", names)
+
+
+def check_kind(name: str, value: object, kind: type | UnionType) -> None:
+    """Refuse a value of another kind, without a word of its content.
+
+    Args:
+        name: Name of the argument.
+        value: Anything.
+        kind: One type, or several.
+
+    Raises:
+        InputError: Naming the argument and the two kinds.
+    """
+    if not isinstance(value, kind):
+        wanted = getattr(kind, "__name__", str(kind))
+        raise InputError(f"{name} must be of the kind {wanted}, not {told(value)}")
 
 
 def check_names(where: str, names: tuple[str, ...]) -> None:
@@ -81,7 +100,7 @@ def check_names(where: str, names: tuple[str, ...]) -> None:
     """
     seen: set[str] = set()
     for index, name in enumerate(names):
-        if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_LENGTH:
+        if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > MAX_NAME_LENGTH:
             raise InputError(
                 f"{where}[{index}] must be 1 to {MAX_NAME_LENGTH} printable characters: choose another name"
             )
@@ -106,6 +125,10 @@ class RecordSet:
         person_digests: uint8 (num_people, 32), the identity of each person (`data.identities`). None if the numbers in
             `people` are their names.
 
+    Attributes:
+        published_name: Public name of the published set that a reader read these records from, as it was published.
+            None for a user's own, and for a copy that `dataclasses.replace` made with other records.
+
     Raises:
         InputError: Naming the first record that breaks a rule (never its value).
     """
@@ -118,8 +141,16 @@ class RecordSet:
     people: Tensor | None = field(default=None, repr=False)
     num_people: int = field(default=0, repr=False)
     person_digests: np.ndarray | None = field(default=None, repr=False)
+    published_name: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_kind("name", self.name, str)
+        check_names("name", (self.name,))
+        check_kind("spec", self.spec, AbstractSpec)
+        for name, array in (("x", self.x), ("y", self.y), ("people", self.people)):
+            check_kind(name, array, torch.Tensor if name == "x" else torch.Tensor | None)
+        check_kind("num_people", self.num_people, int)
+        check_kind("person_digests", self.person_digests, np.ndarray | None)
         self._check_values()
         if self.y is not None:
             self._check_labels(self.y)
@@ -182,6 +213,12 @@ class RecordSet:
         """Number of records, at least 1. Private if people are protected."""
         return self.x.shape[0]
 
+    def as_published(self, name: str) -> RecordSet:
+        """Return the same records under the name of a published set. Readers of published sets alone may do this."""
+        named = copy.copy(self)
+        object.__setattr__(named, "published_name", name)
+        return named
+
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedCounts:
@@ -227,6 +264,11 @@ class RecordData:
     is_split_by_record: bool = False
 
     def __post_init__(self) -> None:
+        check_kind("train", self.train, RecordSet)
+        check_kind("test", self.test, RecordSet | None)
+        check_kind("public_notes", self.public_notes, tuple)
+        check_kind("published", self.published, PublishedCounts)
+        check_kind("training_share", self.training_share, float | int)
         if self.test is not None and self.test.spec != self.train.spec:
             raise InputError(f"{self.train.name}: the train and the test records differ in shape or classes")
 
@@ -237,8 +279,9 @@ def check_num_classes(num_classes: int) -> None:
     Raises:
         InputError: The number is below 1 or above 1000.
     """
-    if not 1 <= num_classes <= MAX_CLASSES:
-        raise InputError(f"num_classes (--num-classes) must be between 1 and {MAX_CLASSES}, not {num_classes}")
+    is_whole = isinstance(num_classes, int) and not isinstance(num_classes, bool)
+    if not is_whole or not 1 <= num_classes <= MAX_CLASSES:
+        raise InputError(f"num_classes (--num-classes) must be between 1 and {MAX_CLASSES}, not {told(num_classes)}")
 
 
 def check_num_values(where: str, num_values: int) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from gossamer.data.records import AbstractSpec, check_names
-from gossamer.errors import InputError
+from gossamer.data.layouts import LongColumns, TableColumns, WideColumns, check_columns
+from gossamer.data.records import AbstractSpec, check_kind, check_names
+from gossamer.errors import InputError, told
 
 MAX_CHANNELS: Final = 256
 """Largest number of channels."""
@@ -34,6 +35,8 @@ class SeriesSpec(AbstractSpec):
         high: Public upper bound of each channel, above `low`.
         sample_rate: Samples a second, Hz, or None if time has no unit.
         channel_names: One name per channel, or empty for none.
+        table: Layout of the table that the series came in, for tables of samples. Wide, without names, if they came in
+            none. Two specifications that differ in it alone are equal.
         class_names: One name per class, in the order of the labels 0, 1, ... and empty for series without labels.
 
     Raises:
@@ -51,21 +54,34 @@ class SeriesSpec(AbstractSpec):
     high: tuple[float, ...]
     sample_rate: float | None = None
     channel_names: tuple[str, ...] = ()
+    table: TableColumns = field(default=WideColumns(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        kinds = {"channels": int, "length": int, "low": tuple, "high": tuple, "channel_names": tuple}
+        for name, kind in kinds.items():
+            check_kind(name, getattr(self, name), kind)
+        check_kind("sample_rate", self.sample_rate, int | float | None)
+        check_kind("table", self.table, TableColumns)
         if not 1 <= self.channels <= MAX_CHANNELS:
-            raise InputError(f"channels must be between 1 and {MAX_CHANNELS}, not {self.channels}")
+            raise InputError(f"channels must be between 1 and {MAX_CHANNELS}, not {told(self.channels)}")
         if not MIN_LENGTH <= self.length <= MAX_LENGTH:
-            raise InputError(f"length must be between {MIN_LENGTH} and {MAX_LENGTH} samples, not {self.length}")
+            raise InputError(f"length must be between {MIN_LENGTH} and {MAX_LENGTH} samples, not {told(self.length)}")
         self._check_bounds()
         if self.sample_rate is not None and not (math.isfinite(self.sample_rate) and self.sample_rate > 0):
-            raise InputError(f"sample_rate must be a finite number of Hz above 0, not {self.sample_rate}")
+            raise InputError(f"sample_rate must be a finite number of Hz above 0, not {told(self.sample_rate)}")
         if self.channel_names and len(self.channel_names) != self.channels:
             raise InputError(
                 f"channel_names has {len(self.channel_names)} names for {self.channels} channels: give one for each"
             )
         check_names("channel_names", self.channel_names)
+        is_long = isinstance(self.table, LongColumns)
+        check_columns(self.table, self.channels if is_long else self.channels * self.length)
+
+    @property
+    def shown_channels(self) -> tuple[str, ...]:
+        """A name for every channel: the public ones, or else ``channel 0``, ``channel 1`` and so on."""
+        return self.channel_names or tuple(f"channel {number}" for number in range(self.channels))
 
     def _check_bounds(self) -> None:
         if (len(self.low), len(self.high)) != (self.channels, self.channels):
@@ -73,6 +89,8 @@ class SeriesSpec(AbstractSpec):
                 f"low and high have {len(self.low)} and {len(self.high)} bounds for {self.channels} channels: "
                 "give one of each per channel"
             )
+        if not all(isinstance(bound, int | float) for bound in (*self.low, *self.high)):
+            raise InputError("low and high must be numbers")
         for channel, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
                 raise InputError(f"low[{channel}] and high[{channel}] must be finite, low below high: {low}, {high}")

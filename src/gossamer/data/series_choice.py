@@ -8,11 +8,12 @@ from typing import Literal
 
 from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
 from gossamer.data.catalogue import SeriesReading, load_records, usual_split
+from gossamer.data.image_choice import AS_STORED, ImageChoice
+from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import WHOLE, AbstractSplit, PeopleSplit, RandomSplit
-from gossamer.data.tables import LongColumns, WideColumns
 from gossamer.data.wfdb_records import NamedLeads
 from gossamer.errors import InputError
 from gossamer.privacy.adjacency import Unit
@@ -156,6 +157,8 @@ def load_chosen(
     series: SeriesChoice,
     key: UnitKey | None = None,
     unit: Unit = Unit.RECORD,
+    images: ImageChoice = AS_STORED,
 ) -> RecordData:
-    """Load the records that a user names. See `load_records` and `SeriesChoice.reading`."""
-    return load_records(data, data_dir, num_classes, series.reading(data, key, unit))
+    """Load the records that a user names. See `load_records`, `SeriesChoice.reading` and `ImageChoice`."""
+    reading = series.reading(data, key, unit)
+    return load_records(data, data_dir, num_classes, reading, resize=images.resize, gray=images.gray)

@@ -10,127 +10,108 @@ from typing import Final
 import numpy as np
 
 from gossamer.data.class_words import labels_of_words
-from gossamer.data.columns import Table, TableFile
-from gossamer.data.files import shown
+from gossamer.data.columns import TableFile
+from gossamer.data.layouts import LongColumns, TableColumns, WideColumns, public_columns
 from gossamer.data.names import slots_of_names
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit, Rows, divide
-from gossamer.errors import InputError
+from gossamer.data.table import AbstractTable, Table
+from gossamer.errors import InputError, told
 from gossamer.privacy.dealing import UnitKey
 
 _STEP_TOLERANCE: Final = 0.01
 
 
-@dataclass(frozen=True, kw_only=True)
-class WideColumns:
-    """The columns of a wide table: a row is a series, and its values stand side by side, channel after channel.
-
-    Args:
-        values: Columns of the values, in the order of time. Empty for all columns that have no other meaning.
-        label: Column of the class, or None.
-        person: Column of the person, or None.
-    """
-
-    values: tuple[str, ...] = ()
-    label: str | None = None
-    person: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class LongColumns:
-    """The columns of a long table: a row is one time of one series.
-
-    Args:
-        series: Column of the series that a row belongs to.
-        time: Column of the time, rising within a series.
-        values: A column for each channel. Empty for all columns that have no other meaning.
-        label: Column of the class, the same in all rows of a series, or None.
-        person: Column of the person, the same in all rows of a series, or None.
-    """
-
-    series: str
-    time: str
-    values: tuple[str, ...] = ()
-    label: str | None = None
-    person: str | None = None
-
-
-def load_wide_table(
-    path: Path, columns: WideColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None = None
+def load_table(
+    path: Path, columns: TableColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None = None
 ) -> RecordData:
-    """Read a CSV or Parquet file in which a row is a series.
+    """Read a CSV or Parquet file of series. See `read_table`."""
+    return read_table(TableFile.open(path), columns, facts, split, key)
 
-    The number of channels is that of `facts.channel_names`, else 1. The value columns are shared out evenly.
+
+def read_table(
+    table: AbstractTable, columns: TableColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None = None
+) -> RecordData:
+    """Read the series of a table, on the disk or in memory: one path for both, so that both follow the same rules.
 
     Args:
-        path: The file.
-        columns: Meaning of its columns.
+        table: Its columns.
+        columns: Meaning of the columns, and with it the layout.
         facts: Public facts.
         split: Rule by which series are held out for testing.
         key: Secret, by which a split holds some out. None for a new one.
 
-    Returns:
-        The series.
-
     Raises:
-        InputError: Naming file, column and row of the fault, and never a value.
+        InputError: Naming the table, column and row of the fault, and never a value.
     """
-    file = TableFile.open(path)
-    others = tuple(name for name in (columns.label, columns.person) if name is not None)
-    values = columns.values or tuple(name for name in file.names if name not in others)
-    file.check((*values, *others))
+    if isinstance(columns, LongColumns):
+        return _read_long(table, columns, facts, split, key)
+    return _read_wide(table, columns, facts, split, key)
+
+
+def _read_wide(
+    source: AbstractTable, columns: WideColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None
+) -> RecordData:
+    """Read a table in which a row is a series.
+
+    The number of channels is that of `facts.channel_names`, else 1. The value columns are shared out evenly.
+    """
+    others, values = wide_meaning(source, columns)
     channels = max(len(facts.channel_names), 1)
     length = len(values) // channels
     if length * channels != len(values) or length == 0:
         raise InputError(
-            f"{shown(path)}: {len(values)} value columns cannot be shared out to {channels} channels: name as many "
+            f"{source.where}: {len(values)} value columns cannot be shared out to {channels} channels: name as many "
             "for each with --value-columns"
         )
     if facts.length not in (None, length):
-        raise InputError(f"{shown(path)} has {length} values per channel, --length says {facts.length}: correct one")
-    table = file.read(numbers=values, words=others)
+        raise InputError(
+            f"{source.where} has {length} values per channel, --length says {told(facts.length)}: correct one"
+        )
+    table = source.read(numbers=values, words=others)
     stacked = np.stack([table.numbers[name] for name in values], axis=1).reshape(-1, channels, length)
     label = None if columns.label is None else table.words[columns.label]
     person = None if columns.person is None else table.words[columns.person]
-    return _finished(path, stacked, label, person, facts, split, key)
+    return _finished(source, stacked, label, person, facts, columns, split, key)
 
 
-def load_long_table(
-    path: Path, columns: LongColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None = None
-) -> RecordData:
-    """Read a CSV or Parquet file in which a row is one time of one series.
-
-    Args:
-        path: The file.
-        columns: Meaning of its columns.
-        facts: Public facts, which have to include the length.
-        split: Rule by which series are held out for testing.
-        key: Secret, by which a split holds some out. None for a new one.
-
-    Returns:
-        The series, in the order in which they first appear.
+def wide_meaning(source: AbstractTable, columns: WideColumns) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns of a wide table that hold words, and those that hold values.
 
     Raises:
-        InputError: Naming file, column and row of the fault, and never a value.
+        InputError: A column is not there, or was named for two things.
     """
-    where = shown(path)
+    others = tuple(name for name in (columns.label, columns.person) if name is not None)
+    values = columns.values or tuple(name for name in source.names if name not in others)
+    source.check(values, others)
+    return others, values
+
+
+def _read_long(
+    source: AbstractTable, columns: LongColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None
+) -> RecordData:
+    """Read a table in which a row is one time of one series. Series keep the order in which they first appear."""
+    where = source.where
     if facts.length is None:
         # Privacy: the longest private series must not decide the length.
-        raise InputError(f"{where} is a long table: give --length, the public number of samples of a series")
-    file = TableFile.open(path)
-    words = tuple(name for name in (columns.series, columns.label, columns.person) if name is not None)
-    values = columns.values or tuple(name for name in file.names if name not in (*words, columns.time))
-    file.check((*values, *words, columns.time))
+        raise InputError(
+            f"{where} is a long table: give --length, the public number of samples of a series (length= in Python)"
+        )
+    # A series for each person is named by one column for both.
+    person_apart = None if columns.person == columns.series else columns.person
+    words = tuple(name for name in (columns.series, columns.label, person_apart) if name is not None)
+    values = columns.values or tuple(name for name in source.names if name not in (*words, columns.time))
+    source.check(values, (*words, columns.time))
     if not values:
         raise InputError(f"{where} has no column of values: name one with --value-columns")
-    table = file.read(numbers=values, words=words, times=(columns.time,))
+    table = source.read(numbers=values, words=words, times=(columns.time,))
     groups = _Groups.of(table.words[columns.series])
     _check_times(table.times[columns.time], groups, facts.sample_rate, where)
     stacked = _stacked(table, values, groups, facts, where)
     label = None if columns.label is None else _one_each(table, columns.label, groups, "class")
     person = None if columns.person is None else _one_each(table, columns.person, groups, "person")
-    return _finished(path, stacked, label, person, _named(facts, values), split, key)
+    return _finished(source, stacked, label, person, _named(facts, values), columns, split, key)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -219,19 +200,21 @@ def _named(facts: SeriesFacts, values: tuple[str, ...]) -> SeriesFacts:
 
 
 def _finished(
-    path: Path,
+    source: AbstractTable,
     values: np.ndarray,
     label: np.ndarray | None,
     person: np.ndarray | None,
     facts: SeriesFacts,
+    columns: TableColumns,
     split: AbstractSplit,
     key: UnitKey | None,
 ) -> RecordData:
-    where = shown(path)
+    where = source.where
     class_names = facts.classes(label is not None, where)
     spec = facts.spec(values.shape[1], values.shape[2], class_names)
+    spec = dataclasses.replace(spec, table=public_columns(columns))
     rows = Rows(
-        name=path.stem if path.stem.isprintable() else "series",
+        name=source.title,
         spec=spec,
         x=scaled(values, spec, facts, where),
         y=None if label is None else labels_of_words(label, class_names, where),

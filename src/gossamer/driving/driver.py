@@ -191,7 +191,11 @@ def _training(run: Run, **spent: Any) -> AbstractTraining:
         device=find_device(job.device),
         precision=find_precision(job.precision),
         store=FolderStore(run),
-        public_notes=(*loaded.data.public_notes, *describe_milestones(job.save_at_steps, run.plan.num_steps)),
+        public_notes=(
+            *job.recipe_notes,
+            *loaded.data.public_notes,
+            *describe_milestones(job.save_at_steps, run.plan.num_steps),
+        ),
         num_tuning_runs=job.num_tuning_runs,
         run_id=read_identity(run.folder).run_id,
         **spent,

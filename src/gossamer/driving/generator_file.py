@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from gossamer.data.files import path_of
+from gossamer.data.records import check_kind
 from gossamer.errors import GossamerError, InputError
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.allowance import Allowance
@@ -28,7 +30,7 @@ def load_generator(path: Path) -> TrainedGenerator:
     Raises:
         InputError: there is no file, or it is damaged.
     """
-    file = find_generator(path)
+    file = find_generator(path_of(path, "path"))
     weights, recipe, statement = read_generator(file)
     num_weights = sum(weight.numel() for weight in weights.values())
     _check_sizes(file, recipe, num_weights)
@@ -75,6 +77,8 @@ def _check_sizes(file: Path, recipe: Any, num_weights: int, depth: int = 0) -> N
 
 def write_generator_file(trained: TrainedGenerator, path: Path) -> Path:
     """Write a generator with its recipe and statement in the header of one file."""
+    check_kind("trained", trained, TrainedGenerator)
+    path = path_of(path, "path")
     write_generator(
         path, weights=trained.weights, recipe=to_json_tree(trained.recipe), statement=trained.statement.to_json()
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gossamer.data.catalogue import NamedData
+from gossamer.data.layouts import TableColumns
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
@@ -50,7 +51,9 @@ def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int
         write_cards(folder, card_facts(trained, None), num_samples, files)
 
 
-def write_records(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:
+def write_records(
+    path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec, columns: TableColumns | None = None
+) -> None:
     """Write synthetic records as the ending of the path says.
 
     Args:
@@ -58,6 +61,7 @@ def write_records(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Abstrac
         x: float32 (num_samples, *spec.shape) in [0, 1].
         y: int64 (num_samples,), or None.
         spec: of the records.
+        columns: layout of a table of series. None for the one in which they came.
 
     Raises:
         InputError: an ending that records of this kind are not written as.
@@ -68,7 +72,7 @@ def write_records(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Abstrac
         case ".npz", SeriesSpec() as series:
             write_series_npz(path, x, y, series)
         case ((".csv" | ".parquet"), SeriesSpec() as series):
-            write_series_table(path, x, y, series)
+            write_series_table(path, x, y, series, columns)
         case suffix, SeriesSpec() as series if suffix == WFDB_ENDING:
             write_wfdb(path, x, y, series)
         case suffix, SeriesSpec():
@@ -91,7 +95,7 @@ def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Abstrac
     if isinstance(spec, SeriesSpec):
         with from_extra("series", "a picture of time series"):
             from gossamer.reports.curves import save_png_of
-            from gossamer.reports.series import series_grid
-        save_png_of(series_grid(x, y, spec.class_names), path)
+            from gossamer.reports.series_grid import series_grid
+        save_png_of(series_grid(x, y, spec), path)
     else:
         save_png(path, image_grid(x, y))

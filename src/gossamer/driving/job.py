@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 from gossamer.data.catalogue import is_named
+from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.driving.protection import protect
@@ -17,7 +18,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.catalogue import method_of, settings_types
-from gossamer.methods.method import Method
+from gossamer.methods.method import Method, TakenRecipe
 from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.nn.devices import DeviceName, PrecisionName
 from gossamer.privacy.adjacency import Unit, UnitName
@@ -67,6 +68,8 @@ class TrainingJob:
         num_tuning_runs: earlier runs on the same records, as declared.
         method: settings with a noise multiplier.
         save_at_steps: steps after which the generator is released as it is, in rising order.
+        images: how images are read, as was asked for.
+        recipe: the settings' origin. None for a run that began before it was written down.
     """
 
     data: str
@@ -82,6 +85,8 @@ class TrainingJob:
     series: SeriesChoice = NOTHING_SAID
     num_tuning_runs: int = 0
     save_at_steps: tuple[int, ...] = ()
+    images: ImageChoice = AS_STORED
+    recipe: TakenRecipe | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (("device", DeviceName), ("precision", PrecisionName), ("unit", UnitName)):
@@ -102,9 +107,14 @@ class TrainingJob:
                 "the records of this run were handed over in Python: go on with fit(..., run=...) and the same records"
             )
         data_dir = None if self.data_dir is None else Path(self.data_dir)
-        data = load_chosen(self.data, data_dir, self.num_classes, self.series, key, Unit(self.unit))
+        data = load_chosen(self.data, data_dir, self.num_classes, self.series, key, Unit(self.unit), self.images)
         data, slots = protect(data, self.unit, self.num_people, self.num_records)
         return Loaded(data=data, slots=slots, key=key)
+
+    @property
+    def recipe_notes(self) -> tuple[str, ...]:
+        """Sentence for the statement on the recipe that was taken, or none if the run does not say."""
+        return () if self.recipe is None else (self.recipe.note,)
 
     @property
     def of_method(self) -> Method[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gossamer.data.records import RecordData
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.mechanisms.prospect import Prospect
 from gossamer.methods.protected import public_slots
 from gossamer.privacy.adjacency import Unit, UnitName
@@ -39,8 +39,8 @@ def check_unit(unit: str, num_people: int | None, num_records: int | None) -> No
     Raises:
         InputError: always then.
     """
-    if unit not in ("record", "person"):
-        raise InputError(f"unit must be record or person, not {unit!r}")
+    if not isinstance(unit, str) or unit not in ("record", "person"):
+        raise InputError(f"unit must be record or person, not {told(unit)}")
     if num_people is not None and unit == "record":
         raise InputError("num_people goes with unit person (--unit person): give both, or neither")
     if num_records is not None and unit == "person":

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Unpack
 
-from gossamer.data.catalogue import is_named
 from gossamer.driving.protection import protect
 from gossamer.errors import InputError
 from gossamer.estimators.estimator import AbstractEstimator
 from gossamer.estimators.methods import DPCGAN, DPMERF, GSWGAN, DPMixture
-from gossamer.estimators.records import Array, Source, read_source
+from gossamer.estimators.records import Array, Said, Source, read_source
 from gossamer.methods.choosing import Choice, PublicFacts, chosen
 from gossamer.methods.training import Progress
 from gossamer.nn.devices import DeviceName, find_device
@@ -43,6 +42,7 @@ def fit(
     seed: int = 0,
     run: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
+    **said: Unpack[Said],
 ) -> AbstractEstimator:
     """Choose a method and its settings by public facts, and learn a generator from private records.
 
@@ -67,6 +67,7 @@ def fit(
         seed: public.
         run: folder to write the run into, or to go on in.
         progress: called now and then with the progress of the training.
+        said: public facts beside the source, as for `AbstractEstimator.fit`.
 
     Returns:
         The fitted estimator, of the class of the chosen method.
@@ -79,12 +80,13 @@ def fit(
     # Refused before the data is read.
     PrivacyBudget(epsilon=epsilon, delta=0.5 if delta is None else delta)
     key = _key_of(run)
-    data, slots = protect(read_source(x, y, people, num_classes, Unit(unit), key), unit, num_people, num_records)
+    read = read_source(x, y, people, num_classes, Unit(unit), key, said)
+    data, slots = protect(read, unit, num_people, num_records)
     facts = PublicFacts(
         spec=data.train.spec,
         slots=slots,
         epsilon=float(epsilon),
-        data=x if isinstance(x, str) and is_named(x) else "",
+        data=data.train.published_name or "",
         has_gpu=find_device(device).type == "cuda",
     )
     choice = chosen(facts)
@@ -102,7 +104,7 @@ def fit(
         num_classes=num_classes,
         num_tuning_runs=num_tuning_runs,
     )
-    return model.fit(x, y, people, run=run, progress=progress)
+    return model.fit(x, y, people, run=run, progress=progress, **said)
 
 
 def estimator_of(choice: Choice) -> type[AbstractEstimator]:

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from numbers import Real
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, Unpack
 
 import numpy as np
 import torch
 
-from gossamer.data.records import AbstractSpec, check_num_classes
+from gossamer.data.files import path_of
+from gossamer.data.records import check_num_classes
 from gossamer.driving.driver import Ending, drive
 from gossamer.driving.generator_file import load_generator
 from gossamer.driving.job import IN_MEMORY, Loaded, TrainingJob, start_training, whole_path
@@ -21,11 +22,13 @@ from gossamer.driving.listener import AbstractListener
 from gossamer.driving.processes import num_processes
 from gossamer.driving.protection import check_unit, protect
 from gossamer.driving.run import begin_run, take_up_run
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.estimators.records import Array, Source, read_source, whole
-from gossamer.estimators.released import ReleasedGenerator
+from gossamer.estimators.released import Labels, ReleasedGenerator
+from gossamer.estimators.tables import Said, is_path
+from gossamer.estimators.values import check_setting
 from gossamer.mechanisms.noise import KeyedNoise
-from gossamer.methods.method import Method
+from gossamer.methods.method import Method, Recipe
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractTraining, Progress, RunContext
 from gossamer.nn.devices import DeviceName, find_device
@@ -126,6 +129,7 @@ class AbstractEstimator(abc.ABC):
         *,
         run: str | Path | None = None,
         progress: Callable[[Progress], None] | None = None,
+        **said: Unpack[Said],
     ) -> Self:
         """Learn a generator from private records.
 
@@ -138,11 +142,16 @@ class AbstractEstimator(abc.ABC):
         Args:
             x: images (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8. Or
                 records from `as_images`, `as_series`, `load_series` or `load_records`, time series among them. Or a
-                name or path that `load_records` knows.
-            y: integer labels (records,) beside an array. None for images without classes.
+                name or path that `load_records` knows. Or a table: a data frame, or the path of one with words beside
+                it. Or a data set or loader of torch, read once.
+            y: labels (records,) beside an array, whole numbers, or names of classes with ``class_names``. None for
+                images without classes.
             people: numbers or text (records,) beside an array: any name of the person of a record.
             run: folder to write the run into, or to go on in. It holds private things.
             progress: called now and then with the progress of the training, and told nothing private.
+            said: public facts by name. Of a table: the columns ``person``, ``label``, ``time``, ``series`` and
+                ``values``, ``length`` of a long one, ``shape`` of images. Of any series: ``low``, ``high``,
+                ``sample_rate`` and ``channel_names``, after which an array is one of series. And ``class_names``.
 
         Returns:
             The estimator itself.
@@ -156,10 +165,12 @@ class AbstractEstimator(abc.ABC):
             ResourceError: the run cannot be written, or another process works on it.
             KeyboardInterrupt: the training was interrupted. A run has kept the steps that were paid for.
         """
+        if progress is not None and not callable(progress):
+            raise InputError(f"progress must be a function that takes a Progress, not {told(progress)}")
         if run is not None:
-            trained = self._fit_in(RunFolder(Path(run)), x, y, people, progress)
+            trained = self._fit_in(RunFolder(path_of(run, "run")), x, y, people, progress, said)
         else:
-            training = self.start(x, y, people)
+            training = self.start(x, y, people, **said)
             for report in training:
                 if progress is not None:
                     progress(training.progress(report))
@@ -168,7 +179,9 @@ class AbstractEstimator(abc.ABC):
         self._released = ReleasedGenerator(trained=trained)
         return self
 
-    def start(self, x: Source, y: Array | None = None, people: Array | None = None) -> AbstractTraining:
+    def start(
+        self, x: Source, y: Array | None = None, people: Array | None = None, **said: Unpack[Said]
+    ) -> AbstractTraining:
         """Start a training for a loop of your own, in place of `fit`. The estimator itself learns nothing by it.
 
         The training's `statement` is priced already, while nothing is spent before the first step of the loop. Iterate
@@ -181,19 +194,20 @@ class AbstractEstimator(abc.ABC):
             x: as for `fit`.
             y: as for `fit`.
             people: as for `fit`.
+            said: as for `fit`.
 
         Raises:
             InputError: as `fit`.
             PrivacyError: as `fit`.
         """
-        loaded = self._load(x, y, people, UnitKey.drawn())
-        config, delta = self._calibrated(x, loaded)
+        loaded = self._load(x, y, people, UnitKey.drawn(), said)
+        config, delta = self._calibrated(loaded)
         context = RunContext(
             delta=delta,
             slots=loaded.slots,
             key=loaded.key,
             device=self.device,
-            public_notes=loaded.data.public_notes,
+            public_notes=(self._recipe(loaded).taken(config).note, *loaded.data.public_notes),
             # Privacy: earlier runs of this object may have learnt from the same records.
             num_tuning_runs=self.num_tuning_runs + self._num_started,
         )
@@ -208,15 +222,16 @@ class AbstractEstimator(abc.ABC):
         y: Array | None,
         people: Array | None,
         progress: Callable[[Progress], None] | None,
+        said: Said,
     ) -> TrainedGenerator:
         if num_processes() > 1:
             # Privacy: each process would deal by a key of its own, and a person would lie in several shards.
             raise InputError("fit works in one process: start it without torchrun, or share the work by gossamer train")
         is_begun = folder.config_file.is_file()
-        loaded = self._load(x, y, people, read_key(folder) if is_begun else UnitKey.drawn())
+        loaded = self._load(x, y, people, read_key(folder) if is_begun else UnitKey.drawn(), said)
         # Privacy: earlier runs of this object may have learnt from the same records.
         num_tuning_runs = self.num_tuning_runs + (0 if is_begun else self._num_started)
-        job = self._job(x, loaded, num_tuning_runs)
+        job = self._job(IN_MEMORY if said or not is_path(x) else whole_path(str(x)), loaded, num_tuning_runs)
         if is_begun:
             run = take_up_run(folder, _LOG.warning, lambda _: loaded)
             run.check_asked(job)
@@ -229,10 +244,10 @@ class AbstractEstimator(abc.ABC):
             raise KeyboardInterrupt
         return load_generator(folder.path)
 
-    def _job(self, x: Source, loaded: Loaded, num_tuning_runs: int) -> TrainingJob:
-        config, delta = self._calibrated(x, loaded)
+    def _job(self, data: str, loaded: Loaded, num_tuning_runs: int) -> TrainingJob:
+        config, delta = self._calibrated(loaded)
         return TrainingJob(
-            data=whole_path(str(x)) if isinstance(x, str | Path) else IN_MEMORY,
+            data=data,
             data_dir=None,
             num_classes=self.num_classes,
             delta=delta,
@@ -243,25 +258,28 @@ class AbstractEstimator(abc.ABC):
             num_people=self.num_people,
             num_records=self.num_records,
             num_tuning_runs=num_tuning_runs,
+            recipe=self._recipe(loaded).taken(config),
         )
 
-    def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey) -> Loaded:
-        data = read_source(x, y, people, self.num_classes, self.unit, key)
+    def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey, said: Said) -> Loaded:
+        data = read_source(x, y, people, self.num_classes, self.unit, key, said)
         data, slots = protect(data, self.unit.value, self.num_people, self.num_records)
         return Loaded(data=data, slots=slots, key=key)
 
-    def _calibrated(self, x: Source, loaded: Loaded) -> tuple[Any, float]:
+    def _calibrated(self, loaded: Loaded) -> tuple[Any, float]:
         """Return the settings with their noise, and delta. All of it follows from public things."""
         slots = loaded.slots
         delta = chosen_delta(self.delta, slots.number)
-        config = self._config(x, loaded.data.train.spec, slots.to_learn_from)
+        config = self._config(loaded)
         with accountable():
             return self.method.calibrate(config, slots, PrivacyBudget(epsilon=self.epsilon, delta=delta)), delta
 
-    def _config(self, x: Source, spec: AbstractSpec, num_slots: int) -> Any:
+    def _recipe(self, loaded: Loaded) -> Recipe[Any]:
+        return self.method.recipe_of(self.recipe, loaded.data.train, loaded.slots.to_learn_from)
+
+    def _config(self, loaded: Loaded) -> Any:
         """Return the recipe with the settings in place, every one of its own type."""
-        named = self.method.named(self.recipe, x if isinstance(x, str) else "", spec.shape)
-        usual = self.method.settings_for(spec, num_slots) if named is None else named.config
+        usual = self._recipe(loaded).config
         changes = {"seed": self.seed} | self.settings
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in changes.items()}
         try:
@@ -276,7 +294,9 @@ class AbstractEstimator(abc.ABC):
         known = {field.name for field in fields(self.method.config)} - {"noise_multiplier", "seed"}
         for setting in sorted(settings.keys() - known):
             names = ", ".join(sorted([*known, *_NUMBERS]))
-            raise InputError(f"{type(self).__name__} has no setting {setting!r}; the settings are {names}")
+            raise InputError(f"{type(self).__name__} has no setting {told(setting)}; the settings are {names}")
+        for setting, value in settings.items():
+            check_setting(setting, value)
 
     @property
     def released(self) -> ReleasedGenerator:
@@ -295,10 +315,10 @@ class AbstractEstimator(abc.ABC):
         return self.released.statement
 
     def sample(
-        self, num_samples: int, labels: np.ndarray | None = None, *, seed: int = 0
+        self, num_samples: int, labels: Labels = None, *, evenness: float | None = None, seed: int = 0
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Draw synthetic records, as `ReleasedGenerator.sample`."""
-        return self.released.sample(num_samples, labels, seed=seed)
+        """Draw synthetic records, classes in turn, as `ReleasedGenerator.sample`."""
+        return self.released.sample(num_samples, labels, evenness=evenness, seed=seed)
 
     def save(self, path: str | Path) -> Path:
         """Write the generator to a file, as `ReleasedGenerator.save`."""

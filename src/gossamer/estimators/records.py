@@ -4,33 +4,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
 
 from gossamer.data.catalogue import SeriesReading, load_records, usual_split
-from gossamer.data.identities import NamedPeople
-from gossamer.data.images import ImageSpec, check_sides
-from gossamer.data.names import names_of_array
+from gossamer.data.frames import ArrowStream, is_frame
+from gossamer.data.image_choice import ImageChoice
+from gossamer.data.images import ImageSpec
 from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet, check_num_classes, check_num_values
-from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
+from gossamer.estimators.data_sets import DataSet, gathered, is_data_set
+from gossamer.estimators.tables import COLUMNS, OF_SERIES, Said, check_said, read_said
+from gossamer.estimators.values import (
+    Array,
+    Bounds,
+    array_of,
+    bounds_of,
+    kind_of,
+    labels_of,
+    names_in,
+    people_of,
+    rate_of,
+    whole,
+)
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
 
-Array = np.ndarray | torch.Tensor
-"""Values, labels or names of people, a row each."""
-Source = Array | RecordSet | RecordData | str | Path
+Table = str | Path | ArrowStream
+"""A table of records: its path, or a data frame or another table in memory."""
+Source = Array | RecordSet | RecordData | Table | DataSet
 """Sources of records that `fit` takes."""
-Bounds = float | Sequence[float] | None
-"""A public bound of the values: one for all channels, one each, or None if there is none."""
-
+NOTHING_SAID: Final[Said] = {}
+"""The public facts of a user who said nothing beside the records."""
 _PLAIN = "save or convert them as plain numbers first"
 
 
@@ -41,6 +51,8 @@ def as_images(
     *,
     num_classes: int | None = None,
     class_names: Sequence[str] = (),
+    resize: tuple[int, int] | None = None,
+    gray: bool = False,
 ) -> RecordData:
     """Return images in memory as records. `fit` does this by itself with an array.
 
@@ -53,6 +65,8 @@ def as_images(
         people: numbers or text (records,): any name of the person of a record.
         num_classes: public number of classes. 10 is assumed for labels without number or names.
         class_names: public names of the classes, in the order of the labels.
+        resize: public (height, width): each image is brought to it by itself, as `ImageChoice` says.
+        gray: True to make colour images gray.
 
     Returns:
         The records, without a test set.
@@ -65,12 +79,16 @@ def as_images(
         >>> scans.train.spec.shape, scans.train.spec.class_names
         ((1, 8, 8), ('well', 'ill'))
     """
-    images = _pixels(_numpy(x))
-    names, notes = _classes(y is not None, num_classes, _names(class_names, "class_names"))
+    choice = ImageChoice.of(resize, gray)
+    images = _pixels(_numpy(x), choice)
+    named = names_in(class_names, "class_names")
+    names, notes = _classes(y is not None, num_classes, named)
+    labels = labels_of(y, names, are_named=bool(named))
     spec = ImageSpec(channels=images.shape[1], height=images.shape[2], width=images.shape[3], class_names=names)
-    train = RecordSet(name="images", spec=spec, x=images, y=_labels(y), **_of_whom(people))
-    shape = "The image shape and whether there are labels were read from the arrays and are taken as public."
-    return RecordData(train=train, public_notes=(shape, *notes))
+    train = RecordSet(name="images", spec=spec, x=images, y=labels, **people_of(people))
+    read = "image shape" if choice.size is None else "number of channels"
+    shape = f"The {read} and whether there are labels were read from the arrays and are taken as public."
+    return RecordData(train=train, public_notes=(shape, *notes, *choice.notes))
 
 
 def as_series(
@@ -115,21 +133,22 @@ def as_series(
     """
     values = _values(_numpy(x))
     facts = SeriesFacts(
-        low=_bounds(low, "low"),
-        high=_bounds(high, "high"),
-        sample_rate=_rate(sample_rate),
-        channel_names=_names(channel_names, "channel_names"),
-        class_names=_names(class_names, "class_names"),
-        num_classes=num_classes,
+        low=bounds_of(low, "low"),
+        high=bounds_of(high, "high"),
+        sample_rate=rate_of(sample_rate),
+        channel_names=names_in(channel_names, "channel_names"),
+        class_names=names_in(class_names, "class_names"),
+        num_classes=None if num_classes is None else whole("num_classes", num_classes),
     )
     spec = facts.spec(values.shape[1], values.shape[2], facts.classes(y is not None, "x"))
+    labels = labels_of(y, spec.class_names, are_named=bool(facts.class_names))
     kept = torch.from_numpy(scaled(values, spec, facts, "x"))
-    train = RecordSet(name="series", spec=spec, x=kept, y=_labels(y), **_of_whom(people))
+    train = RecordSet(name="series", spec=spec, x=kept, y=labels, **people_of(people))
     return RecordData(train=train, public_notes=facts.notes(y is not None))
 
 
 def load_series(
-    path: str | Path,
+    source: Table,
     *,
     low: Bounds = None,
     high: Bounds = None,
@@ -147,7 +166,7 @@ def load_series(
     split: AbstractSplit | None = None,
     key: UnitKey | None = None,
 ) -> RecordData:
-    """Read a user's own time series from a CSV, Parquet or NPZ file, with the words of ``gossamer train``.
+    """Read a user's own time series from a file or from a table in memory, with the words of ``gossamer train``.
 
     A row of a wide table is a series. A row of a long table, with a series and a time column, is one time of one
     series. WFDB recordings and published sets are read by `load_records`.
@@ -155,7 +174,8 @@ def load_series(
     Guarantee: all arguments but the key are public, and none is computed from the records.
 
     Args:
-        path: the file.
+        source: path of a CSV, Parquet or NPZ file. Or a data frame of pandas, a table of pyarrow, or any other object
+            that hands over Arrow, such as one of polars.
         low: lower bound of the values, one for all channels or one each. Without bounds the values must lie in [0, 1].
         high: upper bound.
         length: samples of a series. A long table needs it.
@@ -174,25 +194,29 @@ def load_series(
         key: secret, and decides which series a split holds out: the same ones with the same key. None for a new key.
 
     Raises:
-        InputError: naming file, column and row of the cell that breaks a rule, never a value.
+        InputError: naming table, column and row of the cell that breaks a rule, never a value.
+
+    Example:
+        >>> import pandas
+        >>> rows = pandas.DataFrame({"who": ["a", "a", "b", "b"], "t": [0, 1, 0, 1], "pulse": [60, 62, 80, 84]})
+        >>> words = {"series_column": "who", "person_column": "who", "time_column": "t"}
+        >>> load_series(rows, **words, low=20, high=220, length=2).train.spec.shape
+        (1, 2)
     """
-    choice = SeriesChoice(
-        series_column=series_column,
-        time_column=time_column,
-        value_columns=_names(value_columns, "value_columns"),
-        class_column=class_column,
-        person_column=person_column,
-        channel_names=_names(channel_names, "channel_names"),
-        class_names=_names(class_names, "class_names"),
-        low=_bounds(low, "low"),
-        high=_bounds(high, "high"),
-        length=length,
-        sample_rate=_rate(sample_rate),
-        pad_shorter=pad_shorter,
-    )
-    reading = choice.reading(str(path), key)
-    facts = replace(reading.facts, num_classes=num_classes)
-    return load_records(str(path), reading=replace(reading, facts=facts, split=split))
+    named = {
+        "series": series_column,
+        "time": time_column,
+        "label": class_column,
+        "person": person_column,
+        "length": length,
+        "sample_rate": sample_rate,
+    }
+    said: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    said |= {"values": value_columns, "channel_names": channel_names, "class_names": class_names}
+    said |= {"low": low, "high": high, "pad_shorter": pad_shorter}
+    if ("series" in said) != ("time" in said):
+        raise InputError("series_column and time_column belong together: a long table needs both")
+    return read_said(source, cast("Said", said), num_classes, split, key)
 
 
 def read_source(
@@ -202,20 +226,45 @@ def read_source(
     num_classes: int | None,
     unit: Unit = Unit.RECORD,
     key: UnitKey | None = None,
+    said: Said = NOTHING_SAID,
 ) -> RecordData:
     """Return the source of `fit` as records, divided as suits the unit of protection if a name leaves that open.
+
+    Args:
+        x: the source.
+        y: labels beside an array.
+        people: names of people beside an array.
+        num_classes: public number of classes.
+        unit: of protection.
+        key: secret, by which a split holds some out.
+        said: public facts beside the source.
 
     Raises:
         InputError: a source of no known kind, or arguments beside it that the source brings itself.
     """
+    check_said(said)
+    if is_data_set(x):
+        if y is not None or people is not None:
+            raise InputError("y and people go with an array x alone: a data set brings its own")
+        x, y, people = gathered(x, said)
+        said = cast("Said", {name: value for name, value in said.items() if name not in COLUMNS})
     if isinstance(x, np.ndarray | torch.Tensor):
-        return as_images(x, y, people, num_classes=num_classes)
+        return _of_arrays(x, y, people, num_classes, said)
     if y is not None or people is not None:
-        raise InputError("y and people go with an array x alone: a RecordSet, a name or a path brings its own")
+        raise InputError(
+            "y and people go with an array x alone: a RecordSet, a name or a path brings its own, and of a table they "
+            "are columns, label= and person="
+        )
+    if is_frame(x) or (said and isinstance(x, str | Path)):
+        return read_said(x, said, num_classes, key=key)
+    if said:
+        raise InputError(f"{', '.join(said)} go with a table or an array: a {type(x).__name__} brings its own")
     if isinstance(x, str | Path):
         return load_records(str(x), None, num_classes, SeriesReading(split=usual_split(str(x), unit), key=key))
     if not isinstance(x, RecordSet | RecordData):
-        raise InputError(f"x must be a numpy array, a RecordSet, a name or a path, not {type(x).__name__}")
+        raise InputError(
+            f"x must be a numpy array, a table, a data set of torch, a RecordSet, a name or a path, not {told(x)}"
+        )
     data = x if isinstance(x, RecordData) else RecordData(train=x)
     if num_classes not in (None, data.train.spec.num_classes):
         raise InputError(
@@ -224,35 +273,28 @@ def read_source(
     return data
 
 
-def whole(name: str, value: int) -> int:
-    """Return a whole number of Python, from one of Python or numpy.
-
-    Raises:
-        InputError: the value is none.
-    """
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise InputError(f"{name} must be a whole number, not {type(value).__name__}")
-    return int(value)
-
-
-def integers(values: Array, name: str) -> np.ndarray:
-    """Return whole numbers (records,) as an int64 copy.
-
-    Raises:
-        InputError: of another kind or shape.
-    """
-    array = np.asarray(_numpy(values))
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise InputError(f"{name} must be whole numbers of shape (records,), not {array.dtype} {array.shape}")
-    return array.astype(np.int64)
+def _of_arrays(x: Array, y: Array | None, people: Array | None, num_classes: int | None, said: Said) -> RecordData:
+    """Return arrays as images, or as series if something was said that only series have."""
+    if said.keys() & (COLUMNS | {"shape", "pad_shorter", "length"}):
+        raise InputError("an array has no columns: person, label, time, series, values, shape and length are of tables")
+    names = said.get("class_names", ())
+    if not said.keys() & OF_SERIES:
+        return as_images(x, y, people, num_classes=num_classes, class_names=names)
+    return as_series(
+        x,
+        y,
+        people,
+        low=said.get("low"),
+        high=said.get("high"),
+        sample_rate=said.get("sample_rate"),
+        channel_names=said.get("channel_names", ()),
+        num_classes=num_classes,
+        class_names=names,
+    )
 
 
-def _numpy(values: Array) -> np.ndarray:
-    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else values
-
-
-def _labels(y: Array | None) -> torch.Tensor | None:
-    return None if y is None else torch.from_numpy(integers(y, "y"))
+def _numpy(x: Array) -> np.ndarray:
+    return array_of(x, "x") if isinstance(x, torch.Tensor) else x
 
 
 def _classes(
@@ -268,7 +310,7 @@ def _classes(
             raise InputError(f"num_classes is {num_classes}, but class_names has {len(names)} names: make them agree")
         return names, ("The class names were given by the user.",)
     if num_classes is not None:
-        check_num_classes(num_classes)
+        check_num_classes(whole("num_classes", num_classes))
         note = f"The number of classes, {num_classes}, was given by the user."
         return tuple(map(str, range(num_classes))), (note,)
     # Privacy: a constant, since the largest private label must not decide a public shape.
@@ -279,10 +321,12 @@ def _classes(
     return tuple(map(str, range(DEFAULT_NUM_CLASSES))), (note,)
 
 
-def _pixels(x: np.ndarray) -> torch.Tensor:
+def _pixels(x: np.ndarray, choice: ImageChoice) -> torch.Tensor:
     """Return images as float32 (records, channels, height, width). `RecordSet` checks the range."""
+    if not isinstance(x, np.ndarray):
+        raise InputError(f"x is {told(x)}: images are a numpy array or a tensor; {_PLAIN}")
     if x.dtype != np.uint8 and x.dtype not in (np.float16, np.float32, np.float64):
-        raise InputError(f"x has dtype {x.dtype}: it must be float16, float32 or float64 in [0, 1], or uint8")
+        raise InputError(f"x has dtype {kind_of(x)}: it must be float16, float32 or float64 in [0, 1], or uint8")
     if x.ndim not in (3, 4):
         raise InputError(
             f"x has shape {x.shape}: images are (records, height, width) or (records, channels, height, width); "
@@ -292,52 +336,34 @@ def _pixels(x: np.ndarray) -> torch.Tensor:
     if images.shape[1] not in (1, 3):
         last = "; channels come second: numpy.moveaxis(x, -1, 1)" if images.shape[3] in (1, 3) else ""
         raise InputError(f"x has {images.shape[1]} channels, shape {x.shape}: 1 or 3{last}")
-    check_sides("x (are these time series? hand over as_series(x, ...))", images.shape[2], images.shape[3])
+    choice.check_stored("x (are these time series? hand over as_series(x, ...))", *images.shape[2:])
     check_num_values("x", math.prod(images.shape))
     scale = 255 if x.dtype == np.uint8 else 1
     # A copy: later changes of the caller's array must not reach the records.
-    return torch.from_numpy(np.divide(images, scale, dtype=np.float32))
+    return torch.from_numpy(choice.read(images, lambda block, first: _in_unit_range(block, first, scale)))
+
+
+def _in_unit_range(block: np.ndarray, first: int, scale: int) -> np.ndarray:
+    """Return a block of images, of which the first has the index ``first``, as float32 in [0, 1]."""
+    pixels = np.divide(block, scale, dtype=np.float32)
+    wrong = ~((pixels >= 0) & (pixels <= 1))
+    if wrong.any():
+        # Privacy: the place, never the value, and the same words whatever it is.
+        raise InputError(
+            f"x[{first + int(np.argwhere(wrong)[0][0])}] has a value that is not a number in [0, 1]: undo the "
+            "normalisation (x / 2 + 0.5 for images in [-1, 1]), or hand whole numbers from 0 to 255 over as uint8"
+        )
+    return pixels
 
 
 def _values(x: np.ndarray) -> np.ndarray:
     """Return series as (records, channels, time), in their own units."""
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiu":
-        kind = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
-        raise InputError(f"x is {kind}: series are a numpy array of numbers; {_PLAIN}")
+        kind = kind_of(x) if isinstance(x, np.ndarray) else told(x)
+        raise InputError(f"x is {kind}: series are a numpy array of numbers, and load_series takes tables; {_PLAIN}")
     if x.ndim not in (2, 3) or 0 in x.shape:
         raise InputError(
             f"x has shape {x.shape}: series are (records, channels, time) or (records, time), at least 1 of each"
         )
     check_num_values("x", math.prod(x.shape))
     return x[:, None] if x.ndim == 2 else x
-
-
-def _bounds(bounds: Bounds, name: str) -> tuple[float, ...]:
-    if bounds is None:
-        return ()
-    found = np.atleast_1d(np.asarray(bounds))
-    if found.ndim != 1 or found.dtype.kind not in "fiu" or not len(found):
-        raise InputError(f"{name} must be one number for all channels, or one for each")
-    return tuple(map(float, found))
-
-
-def _rate(sample_rate: float | None) -> float | None:
-    if isinstance(sample_rate, bool) or not isinstance(sample_rate, Real | None):
-        raise InputError(f"sample_rate must be a number of Hz, not {type(sample_rate).__name__}")
-    return None if sample_rate is None else float(sample_rate)
-
-
-def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
-    if isinstance(names, str):
-        raise InputError(f"{what} must be a list of names, not one text: write [{names!r}]")
-    return tuple(map(str, names))
-
-
-def _of_whom(people: Array | None) -> dict[str, Any]:
-    """Return the people of records, as a `RecordSet` takes them, with names by the rule of all readers."""
-    if people is None:
-        return {}
-    names = np.asarray(_numpy(people))
-    if names.ndim != 1:
-        raise InputError(f"people must be numbers or text of shape (records,), not {names.dtype} {names.shape}")
-    return NamedPeople.of(names_of_array(names, lambda record: f"people[{record}]")).of_records()

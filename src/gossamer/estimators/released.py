@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +12,12 @@ import numpy as np
 import torch
 from PIL import Image
 
+from gossamer.data.files import path_of
+from gossamer.data.layouts import as_long, as_wide
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.generator_file import load_generator, write_generator_file
-from gossamer.estimators.records import integers, whole
+from gossamer.errors import InputError, told
+from gossamer.estimators.values import numbers_to_draw, whole
 from gossamer.estimators.views import SyntheticDataset, frame_of, hugging_face_of
 from gossamer.extras import from_extra
 from gossamer.methods.trained import Spec, TrainedGenerator
@@ -25,6 +30,10 @@ if TYPE_CHECKING:
     import pandas
 
 
+Labels = int | str | Sequence[int] | Sequence[str] | np.ndarray | torch.Tensor | None
+"""Classes to draw: one for all records, or one each, by number or by name. None for all classes in turn."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReleasedGenerator:
     """A generator that may be shared, with its statement: the result of `fit`, and of `load` from a file.
@@ -32,14 +41,23 @@ class ReleasedGenerator:
     Guarantee: the object holds no record, no critic and no path to one. Sampling is post-processing: any number of
     samples, and anything made of them, costs nothing more.
 
-    Every way to draw takes a number, labels or None for all classes in turn, and a seed. The same three give the same
-    records. On the same machine with the same number of threads records are equal to the last bit.
+    Every way to draw takes a number, the classes and a seed. The same three give the same records. On the same machine
+    with the same number of threads records are equal to the last bit.
+
+    Classes are drawn in turn, as many of each, if nothing is said. So their shares are not those of the data. Where the
+    method released shares, ``evenness=0`` draws the classes in them.
 
     Args:
         trained: generator and statement, in torch's terms, such as a training's own `trained()`.
     """
 
     trained: TrainedGenerator
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.trained, TrainedGenerator):
+            raise InputError(
+                f"trained must be a TrainedGenerator, as a training's own trained(), not {told(self.trained)}"
+            )
 
     @property
     def statement(self) -> PrivacyStatement:
@@ -52,13 +70,15 @@ class ReleasedGenerator:
         return self.trained.recipe.spec
 
     def sample(
-        self, num_samples: int, labels: np.ndarray | None = None, *, seed: int = 0
+        self, num_samples: int, labels: Labels = None, *, evenness: float | None = None, seed: int = 0
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Draw synthetic records.
 
         Args:
             num_samples: number of records, at least 1.
-            labels: integers (num_samples,), or None for all classes in turn.
+            labels: one class for all records, by its number or name, or a number or name for each, (num_samples,). None
+                for all classes in turn, as many of each.
+            evenness: in place of labels: classes between the released shares (0) and all alike (1).
             seed: the same seed gives the same records.
 
         Returns:
@@ -66,9 +86,10 @@ class ReleasedGenerator:
             time) in their own units. Labels are int64 (num_samples,), None for a generator without classes.
 
         Raises:
-            InputError: a number below 1, or labels of another length, of another kind or outside the classes.
+            InputError: a number below 1, or labels of another length, of another kind or outside the classes. Or an
+                evenness beside labels, out of range, or of a generator without released shares.
         """
-        x, y = self._drawn(num_samples, labels, seed)
+        x, y = self._drawn(num_samples, labels, evenness, seed)
         return in_own_units(x, self.spec) if isinstance(self.spec, SeriesSpec) else x, y
 
     def uneven_labels(self, num_samples: int, *, evenness: float = 0.5, seed: int = 0) -> np.ndarray:
@@ -77,26 +98,66 @@ class ReleasedGenerator:
         Raises:
             InputError: a number out of range, or a generator of a method that released no shares.
         """
-        return self.trained.uneven_labels(num_samples, evenness=evenness, seed=seed).numpy()
+        num_samples, seed = whole("num_samples", num_samples), whole("seed", seed)
+        if isinstance(evenness, bool) or not isinstance(evenness, Real):
+            raise InputError(f"evenness must be a number from 0 to 1, not {told(evenness)}")
+        return self.trained.uneven_labels(num_samples, evenness=float(evenness), seed=seed).numpy()
 
-    def to_dataset(self, num_samples: int, labels: np.ndarray | None = None, *, seed: int = 0) -> SyntheticDataset:
+    def to_dataset(
+        self, num_samples: int, labels: Labels = None, *, evenness: float | None = None, seed: int = 0
+    ) -> SyntheticDataset:
         """Draw records as `sample` does, as a data set for `torch.utils.data.DataLoader`."""
-        x, y = self.sample(num_samples, labels, seed=seed)
+        x, y = self.sample(num_samples, labels, evenness=evenness, seed=seed)
         drawn = None if y is None else torch.from_numpy(y)
         return SyntheticDataset(x=torch.from_numpy(x), y=drawn, class_names=self.spec.class_names)
 
-    def to_frame(self, num_samples: int, labels: np.ndarray | None = None, *, seed: int = 0) -> pandas.DataFrame:
-        """Draw records as `sample` does, as a table of pandas: a row for each record, with its values side by side.
+    def to_frame(
+        self, num_samples: int, labels: Labels = None, *, evenness: float | None = None, seed: int = 0
+    ) -> pandas.DataFrame:
+        """Draw records as `sample` does, as a table of pandas, in the layout in which the data came.
 
-        Columns are ``pixel_ROW_COLUMN``, of colour images ``red_0_0`` and so on, of series ``t0`` or ``CHANNEL_t0``,
-        as in the tables of ``gossamer sample``. The last is ``class``, by name, if there are classes.
+        Series that were read from a long table come back as one: a row for each time. All other records are a row each,
+        with their values side by side. `to_long_frame` and `to_wide_frame` choose.
+
+        Columns are ``pixel_ROW_COLUMN``, of colour images ``red_0_0`` and so on, of series as in the tables of
+        ``gossamer sample``. The last is ``class``, by name, if there are classes. Columns that were named when the
+        series were read keep those names.
 
         Raises:
             InputError: as `sample`, or pandas is not installed.
         """
-        return frame_of(*self.sample(num_samples, labels, seed=seed), self.spec)
+        return frame_of(*self.sample(num_samples, labels, evenness=evenness, seed=seed), self.spec)
 
-    def to_hugging_face(self, num_samples: int, labels: np.ndarray | None = None, *, seed: int = 0) -> datasets.Dataset:
+    def to_wide_frame(
+        self, num_samples: int, labels: Labels = None, *, evenness: float | None = None, seed: int = 0
+    ) -> pandas.DataFrame:
+        """Draw records as `to_frame` does, a row for each record: of series ``t0`` or ``CHANNEL_t0``.
+
+        Raises:
+            InputError: as `to_frame`.
+        """
+        drawn = self.sample(num_samples, labels, evenness=evenness, seed=seed)
+        return frame_of(*drawn, self.spec, as_wide(self.spec.table) if isinstance(self.spec, SeriesSpec) else None)
+
+    def to_long_frame(
+        self, num_samples: int, labels: Labels = None, *, evenness: float | None = None, seed: int = 0
+    ) -> pandas.DataFrame:
+        """Draw series as `to_frame` does, a row for each time.
+
+        Columns are ``series``, ``time``, one for each channel, and ``class``. Series are counted from 0. Times are
+        seconds, or steps if there is no sample rate.
+
+        Raises:
+            InputError: as `to_frame`, or the samples are images.
+        """
+        if not isinstance(self.spec, SeriesSpec):
+            raise InputError("a long table is of time series, and these samples are images: take to_wide_frame")
+        drawn = self.sample(num_samples, labels, evenness=evenness, seed=seed)
+        return frame_of(*drawn, self.spec, as_long(self.spec.table))
+
+    def to_hugging_face(
+        self, num_samples: int, labels: Labels = None, *, evenness: float | None = None, seed: int = 0
+    ) -> datasets.Dataset:
         """Draw records as `sample` does, as a data set of Hugging Face's library, in memory.
 
         Columns are ``image`` (pictures, PNG inside) or ``series`` (channels x time), and ``label`` with the names of
@@ -106,21 +167,23 @@ class ReleasedGenerator:
             InputError: as `sample`, or datasets is not installed.
         """
         said = f"Synthetic records of a generator that is {self.statement.claim}."
-        return hugging_face_of(*self.sample(num_samples, labels, seed=seed), self.spec, said)
+        return hugging_face_of(*self.sample(num_samples, labels, evenness=evenness, seed=seed), self.spec, said)
 
-    def picture(self, num_samples: int = 100, labels: np.ndarray | None = None, *, seed: int = 0) -> Image.Image:
+    def picture(
+        self, num_samples: int = 100, labels: Labels = None, *, evenness: float | None = None, seed: int = 0
+    ) -> Image.Image:
         """Draw samples as one picture: images ten to a row, series in panels, by class if there are classes.
 
         Raises:
             InputError: as `sample`, or the samples are series and the extra that draws them is not installed.
         """
-        x, y = self._drawn(num_samples, labels, seed)
+        x, y = self._drawn(num_samples, labels, evenness, seed)
         if not isinstance(self.spec, SeriesSpec):
             return image_grid(x, y)
         with from_extra("series", "a picture of time series"):
             from gossamer.reports.curves import picture_of
-            from gossamer.reports.series import series_grid
-        return picture_of(series_grid(x, y, self.spec.class_names))
+            from gossamer.reports.series_grid import series_grid
+        return picture_of(series_grid(x, y, self.spec))
 
     def save(self, path: str | Path) -> Path:
         """Write one safetensors file with weights, recipe and statement, which `load` and `gossamer sample` read.
@@ -128,7 +191,7 @@ class ReleasedGenerator:
         Raises:
             ResourceError: the file cannot be written.
         """
-        return write_generator_file(self.trained, Path(path))
+        return write_generator_file(self.trained, path_of(path, "path"))
 
     def __repr__(self) -> str:
         """Tell the kind, shape and claim of the samples."""
@@ -136,11 +199,18 @@ class ReleasedGenerator:
         classes = f" in {self.spec.num_classes} classes" if self.spec.num_classes else ""
         return f"ReleasedGenerator of {kind} {self.spec.shape}{classes}, {self.statement.claim}"
 
-    def _drawn(self, num_samples: int, labels: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def _drawn(
+        self, num_samples: int, labels: Labels, evenness: float | None, seed: int
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """Draw records in [0, 1], and their labels."""
-        chosen = None if labels is None else torch.from_numpy(integers(labels, "labels"))
         num_samples, seed = whole("num_samples", num_samples), whole("seed", seed)
-        x, y = self.trained.sample(num_samples, labels=chosen, seed=seed)
+        if evenness is None:
+            chosen = numbers_to_draw(labels, num_samples, self.spec.class_names)
+        elif labels is not None:
+            raise InputError("labels and evenness both say which classes to draw: give one of them")
+        else:
+            chosen = self.uneven_labels(num_samples, evenness=evenness, seed=seed)
+        x, y = self.trained.sample(num_samples, labels=None if chosen is None else torch.from_numpy(chosen), seed=seed)
         return x.numpy(), None if y is None else y.numpy()
 
 
@@ -154,4 +224,4 @@ def load(path: str | Path) -> ReleasedGenerator:
     Raises:
         InputError: there is no generator, or it is damaged.
     """
-    return ReleasedGenerator(trained=load_generator(Path(path)))
+    return ReleasedGenerator(trained=load_generator(path_of(path, "path")))

@@ -9,11 +9,12 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from gossamer.data.layouts import LABEL, TableColumns
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.extras import from_extra
 from gossamer.runs.samples import as_picture
-from gossamer.runs.series_files import column_names
+from gossamer.runs.series_files import table_columns
 
 if TYPE_CHECKING:
     import datasets
@@ -52,8 +53,16 @@ class SyntheticDataset(Dataset[Any]):
         return f"SyntheticDataset of {len(self.x)} records of shape {tuple(self.x.shape[1:])}"
 
 
-def frame_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> pandas.DataFrame:
-    """Return drawn records as a wide table, a row each. The last column is ``class``, by name, if there are classes.
+def frame_of(
+    x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec, columns: TableColumns | None = None
+) -> pandas.DataFrame:
+    """Return drawn records as a table. The last column is the class, by name, if there are classes.
+
+    Args:
+        x: records, series in their own units.
+        y: int64 (num_samples,), or None.
+        spec: of the records.
+        columns: layout of a table of series. None for the layout in which they came.
 
     Raises:
         InputError: pandas is not installed.
@@ -61,10 +70,16 @@ def frame_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> pandas.
     with from_extra("views", "a table of pandas"):
         import pandas
 
-    frame = pandas.DataFrame(x.reshape(len(x), -1), columns=pandas.Index(_columns(spec)))
-    if y is not None:
-        frame["class"] = pandas.Categorical.from_codes(y, categories=pandas.Index(spec.class_names))
-    return frame
+    if isinstance(spec, SeriesSpec):
+        found = table_columns(x, y, spec, spec.table if columns is None else columns)
+    else:
+        found = dict(zip(_pixel_names(spec), x.reshape(len(x), -1).T, strict=True))
+        found |= {} if y is None else {LABEL: y}
+    if y is None:
+        return pandas.DataFrame(found)
+    label = list(found)[-1]
+    classes = pandas.Categorical.from_codes(found.pop(label), categories=pandas.Index(spec.class_names))
+    return pandas.DataFrame(found | {label: classes})
 
 
 def hugging_face_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec, description: str) -> datasets.Dataset:
@@ -89,10 +104,8 @@ def hugging_face_of(x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec, des
     return datasets.Dataset.from_dict(columns, features=info.features, info=info)
 
 
-def _columns(spec: AbstractSpec) -> list[str]:
-    """Name each value of a record: for series as in the tables that are written of them."""
-    if isinstance(spec, SeriesSpec):
-        return column_names(spec)
+def _pixel_names(spec: AbstractSpec) -> list[str]:
+    """Name each pixel of an image."""
     channels, height, width = spec.shape
     colours = ("pixel",) if channels == 1 else _COLOURS
     return [f"{colour}_{row}_{column}" for colour in colours for row in range(height) for column in range(width)]

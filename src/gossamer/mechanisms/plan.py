@@ -31,6 +31,9 @@ TUNING = (
     "not protected as this statement says"
 )
 """A choice that no statement of a generator saved on the way covers."""
+BOUNDS = "the bounds of its values"
+BOUNDS_BEFORE = "its range [0, 1]"
+"""The words of earlier statements in the place of `BOUNDS`. Of images both are true, and of series only `BOUNDS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,7 +278,7 @@ class AbstractPlan(abc.ABC):
         return epsilon_by_pld(under_replacement(self.event), delta).epsilon
 
     def _describe_slots(self) -> str:
-        slots = "the number of slots, the shape of the data, its range [0, 1] and the names of its classes"
+        slots = f"the number of slots, the shape of the data, {BOUNDS} and the names of its classes"
         if self.source is CountSource.READ:
             slots += f"; the number of slots is that of the {self.unit.plural} in the data"
         return slots

@@ -39,7 +39,9 @@ class Cost:
         where = f"on this machine ({self.device.type}), as measured on random records just now"
         time_line = f"time: about {_duration(self.seconds)} {where}"
         if self.seconds > _LONG_S:
-            time_line += "; make the images smaller, take fewer steps (--num-steps), or try another method"
+            time_line += (
+                "; make the records smaller (images by --resize), take fewer steps (--num-steps), or try another method"
+            )
         if self.num_bytes is None:
             return time_line
         return f"{time_line}\nmemory: about {self.num_bytes / 2**20:.0f} MiB of critics, beside the data"
@@ -110,7 +112,7 @@ def random_records(spec: AbstractSpec, num_records: int) -> RecordSet:
     """Return random records with a person each, for work that is to touch no private record."""
     rng = torch.Generator().manual_seed(0)
     return RecordSet(
-        name="random images",
+        name="random records",
         spec=spec,
         x=torch.rand(num_records, *spec.shape, generator=rng),
         y=torch.randint(0, spec.num_classes, (num_records,), generator=rng) if spec.num_classes else None,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.mechanisms.account import AbstractAccount
 
 if TYPE_CHECKING:  # seconds, which a list of the methods and an account do without
@@ -22,6 +22,55 @@ if TYPE_CHECKING:  # seconds, which a list of the methods and an account do with
     from gossamer.privacy.slots import PublicSlots
 
 C = TypeVar("C")
+
+OWN: Final = "own"
+"""The first word of a recipe of settings for a user's own records, which follow from shape and number of slots."""
+FROM_FILE: Final = "config.json"
+"""The name of settings that were read from a file."""
+_NOT_OF_A_RECIPE: Final = ("seed", "noise_multiplier")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenRecipe:
+    """The recipe that the settings of a run started from, and the settings that were changed after that. Public.
+
+    Attributes:
+        name: of the recipe, or `FROM_FILE`.
+        changed: names of the settings that differ from it. Noise and seed belong to no recipe.
+
+    Raises:
+        InputError: a name that is none.
+
+    Example:
+        >>> TakenRecipe(name="mnist", changed=("num_steps",)).describe()
+        'mnist, with changes (num_steps)'
+    """
+
+    name: str
+    changed: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in (self.name, *self.changed):
+            # These words stand in a statement.
+            if not (name.isascii() and name.replace("-", "_").replace(".", "_").isidentifier() and len(name) <= 60):
+                raise InputError("a recipe and its changes must be names of settings; put config.json back as it was")
+
+    def describe(self) -> str:
+        """Name the recipe, and the settings that were changed."""
+        if not self.changed:
+            return self.name
+        return f"{self.name}, with changes ({', '.join(self.changed)})"
+
+    @property
+    def note(self) -> str:
+        """Sentence for the statement."""
+        changes = f", with changes ({', '.join(self.changed)})" if self.changed else ""
+        if self.name.partition("-")[0] == OWN:
+            follow = "The settings follow from the shape of the records and the public number of slots"
+            return f"{follow} (recipe {self.name}){changes}."
+        if self.name == FROM_FILE:
+            return f"The settings were read from a file{changes}."
+        return f"The settings are those of the recipe {self.name}{changes}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +93,13 @@ class Recipe(Generic[C]):
         """Tell if the recipe is for a published data set, and for records of a shape if one is given."""
         is_named = self.name == data or self.name.startswith(f"{data}-")
         return is_named and (shape is None or self.shape in (None, shape))
+
+    def taken(self, config: C) -> TakenRecipe:
+        """Compare settings with those of the recipe: the settings of a run, as its statement names their origin."""
+        own: Any = self.config
+        names = [field.name for field in fields(own) if field.name not in _NOT_OF_A_RECIPE]
+        changed = tuple(name for name in names if getattr(own, name) != getattr(config, name))
+        return TakenRecipe(name=self.name, changed=changed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,27 +191,39 @@ class Method(Named, Generic[C]):
             InputError: there is none.
         """
         for recipe in self.recipes:
-            if recipe.name == name:
+            if isinstance(name, str) and recipe.name == name:
                 return recipe
         names = ", ".join(recipe.name for recipe in self.recipes) or "none"
-        raise InputError(f"no recipe {name!r} of {self.name}; the recipes are {names}")
+        raise InputError(f"no recipe {told(name)} of {self.name}; the recipes are {names}")
 
-    def named(self, recipe: str | None, data: str, shape: tuple[int, ...] | None) -> Recipe[C] | None:
+    def named(self, recipe: str | None, published: str | None, shape: tuple[int, ...] | None) -> Recipe[C] | None:
         """Return the recipe that was named, or the first for a published data set, or None.
 
         Args:
             recipe: name of the recipe, None if none was named.
-            data: name of a data set, or anything else.
-            shape: of its records, None if it is not known.
+            published: public name of the records, None for a user's own.
+            shape: of the records, None if it is not known.
 
         Raises:
             InputError: no recipe of that name.
         """
-        from gossamer.data.catalogue import is_named
-
         if recipe is not None:
             return self.find(recipe)
-        return self.find_for(data, shape) if is_named(data) else None
+        return None if published is None else self.find_for(published, shape)
+
+    def recipe_of(self, recipe: str | None, records: RecordSet, num_slots: int) -> Recipe[C]:
+        """Return the recipe that was named, or that for the public name of records, or the settings for own records.
+
+        Args:
+            recipe: name of the recipe, None if none was named.
+            records: to be learnt from. Name and specification alone are looked at, which are public.
+            num_slots: public number of slots.
+
+        Raises:
+            InputError: no recipe of that name, or no settings for such records.
+        """
+        named = self.named(recipe, records.published_name, records.spec.shape)
+        return self._recipe_for(records.spec, num_slots) if named is None else named
 
     def find_for(self, data: str, shape: tuple[int, ...] | None = None) -> Recipe[C] | None:
         """Return the first recipe for a published data set, in the layout with records of this shape, or None."""
@@ -167,7 +235,10 @@ class Method(Named, Generic[C]):
         Raises:
             InputError: the method has none.
         """
+        return self._recipe_for(spec, num_slots).config
+
+    def _recipe_for(self, spec: AbstractSpec, num_slots: int) -> Recipe[C]:
         for_own = self.working().for_own
         if for_own is None:
             raise InputError(f"{self.name} has no settings for such records: give a config.json by --recipe")
-        return for_own(spec, num_slots).config
+        return for_own(spec, num_slots)

@@ -77,19 +77,22 @@ class ReleasedEnergy:
         noise: its expectation from noise alone.
         variance: of the noise's energy.
         num_steps: of releases.
+        num_vectors: vectors released until now, all of which move the same weights.
     """
 
     total: float = 0.0
     noise: float = 0.0
     variance: float = 0.0
     num_steps: int = 0
+    num_vectors: int = 0
 
-    def with_release(self, vectors: Iterable[Tensor], noise_std: float) -> ReleasedEnergy:
+    def with_release(self, vectors: Iterable[Tensor], noise_std: float, num_vectors: int = 1) -> ReleasedEnergy:
         """Return the energies with those of one more release.
 
         Args:
             vectors: all coordinates that were released together.
             noise_std: of the noise on each of them.
+            num_vectors: gradients among them, one for each sample or one of all weights.
         """
         parts = list(vectors)
         size, square = sum(part.numel() for part in parts), noise_std**2
@@ -99,6 +102,7 @@ class ReleasedEnergy:
             noise=self.noise + size * square,
             variance=self.variance + 2 * size * square**2,
             num_steps=self.num_steps + 1,
+            num_vectors=self.num_vectors + num_vectors,
         )
 
     @property
@@ -109,8 +113,12 @@ class ReleasedEnergy:
 
     @property
     def strength(self) -> float:
-        """Energy of the signal over that of the noise, if noise averages out while the signal points the same way."""
-        return min(self.num_steps, WINDOW_STEPS) * self.signal / max(1 - self.signal, 1e-12)
+        """Energy of the signal over that of the noise, if noise averages out while the signal points the same way.
+
+        It averages out over the vectors of as many steps as in `AbstractPlan.prospect`, which bounds the root of this.
+        """
+        num_averaged = self.num_vectors * min(1.0, WINDOW_STEPS / max(self.num_steps, 1))
+        return num_averaged * self.signal / max(1 - self.signal, 1e-12)
 
     @property
     def verdict(self) -> Verdict | None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 PrecisionName = Literal["fp32", "bf16"]
@@ -18,8 +18,8 @@ def find_device(name: DeviceName) -> torch.device:
     Raises:
         InputError: another name, or a GPU that this machine has not.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError(f"device must be auto, cpu or cuda, not {name!r}")
+    if not isinstance(name, str) or name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device must be auto, cpu or cuda, not {told(name)}")
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("device cuda: this machine has no usable GPU; use cpu or auto")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

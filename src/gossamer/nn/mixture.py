@@ -43,6 +43,11 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
 
     @property
     @abc.abstractmethod
+    def public_facts(self) -> str:
+        """Clause of a statement on the settings that are taken as facts of the records: level and standard form."""
+
+    @property
+    @abc.abstractmethod
     def num_traits(self) -> int:
         """Number of traits, which describe a sample beside its values, such as a slant or a length."""
 

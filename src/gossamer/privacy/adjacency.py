@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from typing import Literal
 
+from gossamer.errors import InputError, told
+
 UnitName = Literal["record", "person"]
 """The values of `Unit`, as options and files have them."""
 
@@ -17,6 +19,10 @@ class Unit(enum.Enum):
 
     RECORD = "record"
     PERSON = "person"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Unit:
+        raise InputError(f"a unit is record or person, not {told(value)}")
 
     @property
     def protected(self) -> str:
@@ -54,6 +60,10 @@ class Adjacency(enum.Enum):
     SLOT = "slot"
     ADD_OR_REMOVE_ONE = "add-or-remove-one"
     REPLACE_ONE = "replace-one"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Adjacency:
+        raise InputError(f"an adjacency is slot, add-or-remove-one or replace-one, not {told(value)}")
 
     def covers(self, claimed: Adjacency) -> bool:
         """Tell if a price under this adjacency holds under a claimed one.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from numbers import Real
 
-from gossamer.errors import InputError, PrivacyError
+from gossamer.errors import InputError, PrivacyError, told
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class PrivacyBudget:
     delta: float
 
     def __post_init__(self) -> None:
+        check_number("epsilon", self.epsilon)
         if not (math.isfinite(self.epsilon) and self.epsilon > 0):
             raise InputError(f"epsilon must be a finite number above 0, not {self.epsilon}: give for example 10")
         check_delta_range(self.delta)
@@ -40,8 +42,19 @@ def check_delta_range(delta: float) -> None:
     Raises:
         PrivacyError: delta is outside (0, 1). Gaussian noise cannot reach delta = 0, and delta >= 1 promises nothing.
     """
+    check_number("delta", delta)
     if not 0.0 < delta < 1.0:
         raise PrivacyError(f"delta must lie strictly between 0 and 1, not {delta}: give for example 1e-5")
+
+
+def check_number(name: str, value: object) -> None:
+    """Refuse a value that is no number, without a word of its content.
+
+    Raises:
+        InputError: naming the parameter.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InputError(f"{name} must be a number, not {told(value)}")
 
 
 def check_delta(delta: float, num_slots: int) -> None:
@@ -87,5 +100,6 @@ def chosen_delta(delta: float | None, num_slots: int) -> float:
 
 
 def _check_num_slots(num_slots: int) -> None:
+    check_number("num_slots", num_slots)
     if num_slots < 1:
         raise InputError(f"num_slots must be at least 1, not {num_slots}: give the public number of slots")

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.privacy.keystream import KEY_BYTES, Keystream, unit_interval
 
 DIGEST_BYTES: Final = 32
@@ -77,6 +77,8 @@ class UnitKey:
     """
 
     def __init__(self, secret: bytes) -> None:
+        if not isinstance(secret, bytes):
+            raise InputError(f"the key that deals units must be {KEY_BYTES} bytes, not {told(secret)}")
         if len(secret) != KEY_BYTES:
             raise InputError(
                 f"the key that deals units has {KEY_BYTES} bytes, not {len(secret)}: use the file as it was"

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 import dp_accounting
 
-from gossamer.errors import InputError, PrivacyError
+from gossamer.errors import InputError, PrivacyError, told
 from gossamer.privacy.adjacency import Adjacency
+from gossamer.privacy.budget import check_number
 
 
 def one_of_many_event(
@@ -156,8 +157,9 @@ def _replaced(part: Part) -> dp_accounting.DpEvent:
 
 def _poisson_sample(sample_rate: float, noise_multiplier: float) -> dp_accounting.PoissonSampledDpEvent:
     check_noise_multiplier(noise_multiplier)
+    check_number("sample_rate", sample_rate)
     if not 0.0 < sample_rate <= 1.0:
-        raise InputError(f"sample_rate must lie in (0, 1], not {sample_rate}: give expected batch size / units")
+        raise InputError(f"sample_rate must lie in (0, 1], not {told(sample_rate)}: give expected batch size / units")
     gaussian = dp_accounting.GaussianDpEvent(float(noise_multiplier))
     return dp_accounting.PoissonSampledDpEvent(float(sample_rate), gaussian)
 
@@ -292,7 +294,7 @@ def check_count(name: str, value: int) -> None:
         InputError: it is none. The error names the parameter.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(f"{name} must be a positive integer, not {value!r}: give 1 or more")
+        raise InputError(f"{name} must be a positive integer, not {told(value)}: give 1 or more")
 
 
 def check_noise_multiplier(noise_multiplier: float) -> None:
@@ -302,10 +304,13 @@ def check_noise_multiplier(noise_multiplier: float) -> None:
         PrivacyError: it is 0.
         InputError: it is negative, infinite or NaN.
     """
+    check_number("noise_multiplier", noise_multiplier)
     if noise_multiplier == 0:
         raise PrivacyError("noise_multiplier 0 has no guarantee at any epsilon: give a number above 0, or an epsilon")
     if not (math.isfinite(noise_multiplier) and noise_multiplier > 0):
-        raise InputError(f"noise_multiplier must be a finite number above 0, not {noise_multiplier}: give one above 0")
+        raise InputError(
+            f"noise_multiplier must be a finite number above 0, not {told(noise_multiplier)}: give one above 0"
+        )
 
 
 def _merged_gaussian(event: dp_accounting.DpEvent) -> float:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from gossamer.errors import InputError, PrivacyError
+from gossamer.errors import InputError, PrivacyError, told
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,9 @@ class LedgerEntry:
     tag: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("first_step", "num_steps", "process_index", "tag"):
+            if not isinstance(getattr(self, name), int if name != "tag" else int | None):
+                raise InputError(f"{name} of a ledger entry must be a whole number, not {told(getattr(self, name))}")
         if self.first_step < 0 or self.num_steps < 1 or self.process_index < 0:
             raise InputError(f"a ledger entry needs first_step >= 0, num_steps >= 1, process_index >= 0, not {self}")
         if self.tag is not None and self.tag < 0:

@@ -6,7 +6,7 @@ import enum
 import math
 from dataclasses import dataclass
 
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.privacy.adjacency import Adjacency, Unit
 
 
@@ -58,7 +58,7 @@ class PublicSlots:
 
     def __post_init__(self) -> None:
         if isinstance(self.number, bool) or not isinstance(self.number, int) or self.number < 1:
-            raise InputError(f"the number of slots must be a positive integer, not {self.number!r}: give 1 or more")
+            raise InputError(f"the number of slots must be a positive integer, not {told(self.number)}: give 1 or more")
         if not 0.0 < self.training_share <= 1.0:
             raise InputError(f"training_share must lie in (0, 1], not {self.training_share}: give 1 to learn from all")
 

@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gossamer.errors import InputError, PrivacyError
+from gossamer.errors import InputError, PrivacyError, told
 from gossamer.privacy.adjacency import Adjacency, Unit
-from gossamer.privacy.budget import check_delta
+from gossamer.privacy.budget import check_delta, check_number
 from gossamer.privacy.event_data import event_of_parts, from_data, to_data
 from gossamer.privacy.events import Part, find_adjacency
 
@@ -126,6 +126,7 @@ class PrivacyStatement:
         if self.unit is Unit.PERSON and any(name == "num_records" for name, _ in self.parameters):
             raise PrivacyError("a statement about persons must print no number of records: state slots alone")
         for name in ("num_tuning_runs", "num_only_copies"):
+            check_number(name, getattr(self, name))
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must be 0 or more, not {getattr(self, name)}")
         if (self.published_epsilon is None) != (self.published_caveat is None):
@@ -178,6 +179,8 @@ class PrivacyStatement:
         Raises:
             InputError: a key is missing or unknown, or a value is not of the right kind.
         """
+        if not isinstance(document, Mapping):
+            raise InputError(f"a privacy statement is read from a mapping, not from {told(document)}")
         version = document.get("format_version")
         if not _is_count(version) or not _OLDEST_FORMAT <= version <= FORMAT_VERSION:  # type: ignore[operator]
             raise InputError(
@@ -342,9 +345,10 @@ class PrivacyStatement:
 
 
 def _check_number(name: str, value: float, *, is_zero_allowed: bool = False) -> None:
+    check_number(f"{name} of a privacy statement", value)
     is_above = value >= 0 if is_zero_allowed else value > 0
     if not (math.isfinite(value) and is_above):
-        raise InputError(f"{name} of a privacy statement must be finite and positive, not {value}")
+        raise InputError(f"{name} of a privacy statement must be finite and positive, not {told(value)}")
 
 
 def shown_epsilon(epsilon: float) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of time series: synthetic ones alone or beside real, in frequency, in two dimensions, and as classified.
+"""Pictures of time series: synthetic ones beside real, in frequency, in two dimensions, and as classified.
 
 Each picture is a figure for `save_figure`.
 """
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from gossamer.errors import InputError
 from gossamer.reports.curves import COLOURS, drawing, legible
 
-NUM_COLUMNS = 8
 NUM_OVERLAID = 12
 NUM_EMBEDDED = 600
 _MOST_DECOMPOSED = 2000
@@ -44,30 +43,6 @@ class SeriesView:
     def of(self, label: int | None) -> NDArray[np.floating]:
         """Return the series of one class, in their order. For None or without labels, return all of them."""
         return self.x if label is None or self.y is None else self.x[self.y == label]
-
-
-def series_grid(x: NDArray[np.floating], y: NDArray[np.integer] | None, class_names: Sequence[str]) -> Figure:
-    """Draw the first eight series of each of the first ten classes, or of all series. Channels differ in colour.
-
-    Args:
-        x: (num_series, channels, time) in [0, 1].
-        y: (num_series,), or None.
-        class_names: in the order of the labels.
-    """
-    named = list(enumerate(class_names[:_MOST_CLASSES]))
-    rows = [("all", x)] if y is None else [(name, x[y == label]) for label, name in named]
-    with drawing(11.0, 1.3 * len(rows) + 0.3) as figure:
-        for row, (name, series) in enumerate(rows):
-            for column, one in enumerate(series[:NUM_COLUMNS]):
-                axes = figure.add_subplot(len(rows), NUM_COLUMNS, row * NUM_COLUMNS + column + 1)
-                for channel, values in enumerate(one[:_MOST_CHANNELS]):
-                    axes.plot(values, color=COLOURS[channel], linewidth=0.8)
-                axes.set_ylim(-0.03, 1.03)
-                axes.set_xticks([])
-                axes.set_yticks([])
-                if column == 0:
-                    axes.set_ylabel(legible(name, 14), fontsize=8)
-    return figure
 
 
 def overlaid(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str]) -> Figure:

@@ -223,6 +223,17 @@ def _describe_records(spec: ImageSpec | SeriesSpec) -> str:
     return f"{what} in {classes} ({named}{f' and {more} more' if more > 0 else ''})"
 
 
+def _describe_bounds(spec: SeriesSpec) -> str:
+    """Write the public bounds of all channels, as far as they are few."""
+    bounds = list(zip(spec.low, spec.high, strict=True))
+    if len(set(bounds)) == 1:
+        return f", {bounds[0][0]:g} to {bounds[0][1]:g}"
+    named = zip(spec.shown_channels, bounds, strict=True)
+    said = [f"{_code(name)} {low:g} to {high:g}" for name, (low, high) in named]
+    more = f", and {len(said) - _MOST_NAMES} more" if len(said) > _MOST_NAMES else ""
+    return f" ({', '.join(said[:_MOST_NAMES])}{more})"
+
+
 def _code(name: str) -> str:
     """Quote a user's word, so that it is no markup."""
     return f"`{name.replace('`', chr(39))}`"
@@ -243,7 +254,9 @@ def _worth(facts: CardFacts) -> list[str]:
 
 
 def _drawing(facts: CardFacts) -> list[str]:
-    shape = " x ".join(map(str, facts.spec.shape))
+    shape, units = " x ".join(map(str, facts.spec.shape)), "in [0, 1]"
+    if isinstance(facts.spec, SeriesSpec):
+        shape, units = f"{shape} (channels x time)", f"in their own units{_describe_bounds(facts.spec)}"
     labels = ", labels the numbers of their classes" if facts.spec.class_names else ", labels None: it has no classes"
     return _section(
         "How to draw from it",
@@ -258,7 +271,7 @@ def _drawing(facts: CardFacts) -> list[str]:
         "records, labels = generator.sample(1000, seed=0)",
         "```",
         "",
-        f"Records are float32 in [0, 1], each {shape}{labels}. Draw as many as you like: samples cost no privacy. The "
+        f"Records are float32 {units}, each {shape}{labels}. Draw as many as you like: samples cost no privacy. The "
         "file holds numbers and text, and no code is run when it is read. Synthetic samples that stand beside it, in "
         "`samples/`, have a card of their own.",
     )
@@ -335,8 +348,8 @@ def _citing(facts: CardFacts) -> list[str]:
     paper = [] if facts.paper is None else [f"- the method: {facts.paper}"]
     return _section(
         "How to cite",
-        "- the program: The Gossamer contributors: Gossamer, synthetic images and time series from private ones, with "
-        "a privacy guarantee that is true.",
+        "- the program: The Gossamer contributors: Gossamer, synthetic records from private ones, with a privacy "
+        "guarantee that is true.",
         *paper,
         "",
         "Written by Gossamer from the privacy statement.",

@@ -52,8 +52,8 @@ def croissant(facts: CardFacts, num_samples: int, files: Sequence[DrawnFile]) ->
         "description": f"{num_samples:,} synthetic {facts.kind}, drawn from a generator that {facts.method} trained "
         f"under differential privacy ({claim}). README.md beside this file has the statement in words.",
         "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
-        "citeAs": "The Gossamer contributors: Gossamer, synthetic images and time series from private ones, with a "
-        "privacy guarantee that is true.",
+        "citeAs": "The Gossamer contributors: Gossamer, synthetic records from private ones, with a privacy guarantee "
+        "that is true.",
         "license": "named in the second line of README.md beside this file",
         "rai:personalSensitiveInformation": "Differential privacy bounds what these samples can tell about "
         f"{statement.unit.protected}: {claim}. What is not covered: {'; '.join(statement.not_covered) or 'nothing'}.",

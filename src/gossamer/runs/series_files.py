@@ -1,13 +1,15 @@
-"""Synthetic series as files, in their own units: NPZ, a wide table, or a WFDB recording."""
+"""Synthetic series as files, in their own units: NPZ, a wide or long table, or a WFDB recording."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gossamer.data.layouts import LABEL, LongColumns, TableColumns
 from gossamer.data.series import SeriesSpec
 from gossamer.data.wfdb_records import wfdb_package
 from gossamer.errors import InputError
@@ -45,38 +47,85 @@ def write_series_npz(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Seri
         np.savez_compressed(file, **arrays)
 
 
-def write_series_table(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
-    """Write a row for each series: its values channel after channel in their own units, and the name of its class.
-
-    Columns are ``t0, t1, ...`` for one channel, else ``CHANNEL_t0, ...``. The last is ``class``, if there are classes.
+def write_series_table(
+    path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec, columns: TableColumns | None = None
+) -> None:
+    """Write a table of series, in their own units, with the names of their classes. See `table_columns`.
 
     Args:
         path: file ending in .csv or .parquet.
         x: float32 (num_samples, channels, time) in [0, 1].
         y: int64 (num_samples,), or None.
         spec: bounds and names.
+        columns: layout, with names of columns. None for the layout in which the series came.
     """
     with from_extra("series", f"a {path.suffix} file of time series"):
         import pyarrow
         from pyarrow import csv, parquet
 
-    values = in_own_units(x, spec).reshape(len(x), -1)
-    columns: dict[str, Any] = {name: values[:, place] for place, name in enumerate(column_names(spec))}
+    found = table_columns(in_own_units(x, spec), y, spec, spec.table if columns is None else columns)
     if y is not None:
-        columns["class"] = [spec.class_names[label] for label in y]
-    table = pyarrow.table(columns)
+        label = list(found)[-1]
+        found[label] = np.array(spec.class_names, dtype=object)[found[label]]
     write = csv.write_csv if path.suffix.lower() == ".csv" else parquet.write_table
     with whole_file(path) as file:
-        write(table, file)
+        write(pyarrow.table(found), file)
+
+
+def table_columns(
+    x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec, columns: TableColumns
+) -> dict[str, np.ndarray]:
+    """Return the columns of a table of series.
+
+    Wide: ``t0, t1, ...`` for one channel, else ``CHANNEL_t0, ...``. Long: ``series``, which counts from 0, ``time``, in
+    seconds if there is a sample rate and else in steps, and a column for each channel. The last is ``class``, if there
+    are classes. Columns that were named when the series were read keep those names.
+
+    Args:
+        x: float32 (num_samples, channels, time), in the units that the table has.
+        y: int64 (num_samples,), or None.
+        spec: names and sample rate.
+        columns: layout, with names of columns.
+
+    Returns:
+        Name -> values (num_rows,), classes by their numbers.
+    """
+    if isinstance(columns, LongColumns):
+        found = _long_columns(x, spec, columns)
+        label = None if y is None else np.repeat(y, spec.length)
+    else:
+        names = columns.values or column_names(spec)
+        found = {name: x.reshape(len(x), -1)[:, place] for place, name in enumerate(names)}
+        label = y
+    if label is not None:
+        found[columns.label or _free(LABEL, found)] = label
+    return found
+
+
+def _long_columns(x: np.ndarray, spec: SeriesSpec, columns: LongColumns) -> dict[str, np.ndarray]:
+    values = columns.values or channel_names(spec)
+    times = np.arange(spec.length) if spec.sample_rate is None else np.arange(spec.length) / spec.sample_rate
+    heads = {columns.series: np.repeat(np.arange(len(x)), spec.length), columns.time: np.tile(times, len(x))}
+    found = {_free(name, values): column for name, column in heads.items()}
+    return found | {name: x[:, channel].reshape(-1) for channel, name in enumerate(values)}
+
+
+def _free(name: str, taken: Iterable[str]) -> str:
+    """Return a name that no other column has."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def column_names(spec: SeriesSpec) -> list[str]:
     """List the value columns of a wide table: ``t0, t1, ...`` for one channel, else ``CHANNEL_t0, ...``."""
     times = [f"t{time}" for time in range(spec.length)]
-    if spec.channels == 1:
-        return times
-    names = spec.channel_names or tuple(f"c{channel}" for channel in range(spec.channels))
-    return [f"{name}_{time}" for name in names for time in times]
+    return times if spec.channels == 1 else [f"{name}_{time}" for name in channel_names(spec) for time in times]
+
+
+def channel_names(spec: SeriesSpec) -> tuple[str, ...]:
+    """Return the names of the channels, ``c0, c1, ...`` if they have none."""
+    return spec.channel_names or tuple(f"c{channel}" for channel in range(spec.channels))
 
 
 def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
@@ -115,7 +164,7 @@ def _write_recording(folder: Path, signal: np.ndarray, spec: SeriesSpec) -> None
         WFDB_NAME,
         fs=spec.sample_rate,
         units=["mV"] * spec.channels,
-        sig_name=list(spec.channel_names or (f"c{channel}" for channel in range(spec.channels))),
+        sig_name=list(channel_names(spec)),
         p_signal=signal,
         fmt=["16"] * spec.channels,
         adc_gain=[_WFDB_DIGITS / max(abs(low), abs(high)) for low, high in zip(spec.low, spec.high, strict=True)],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gossamer.errors import InputError
+from gossamer.privacy.claim import own_version
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.cards import CARD, MAX_CARD_BYTES, CardFacts, model_card, without_license
@@ -126,18 +127,21 @@ def check_cards(folder: Path, facts: Sequence[CardFacts]) -> Iterator[Finding]:
     if CARD not in named and not (folder / CARD).exists():
         yield unchecked(CARD, "no card: a version that wrote none released this")
         return
-    yield _card(folder / CARD, CARD, [model_card(one) for one in facts])
+    writer = facts[0].statement.gossamer_version
+    yield _card(folder / CARD, CARD, [model_card(one) for one in facts], writer)
     drawn = folder / SAMPLES
     if f"{SAMPLES}/{CARD}" in named:
         wanted = sample_cards(drawn, facts)
-        yield _card(drawn / CARD, f"{SAMPLES}/{CARD}", [card for card, _ in wanted])
-        yield _card(drawn / CROISSANT, f"{SAMPLES}/{CROISSANT}", [metadata for _, metadata in wanted])
+        yield _card(drawn / CARD, f"{SAMPLES}/{CARD}", [card for card, _ in wanted], writer)
+        yield _card(drawn / CROISSANT, f"{SAMPLES}/{CROISSANT}", [metadata for _, metadata in wanted], writer)
 
 
-def _card(path: Path, where: str, wanted: Sequence[str]) -> Finding:
+def _card(path: Path, where: str, wanted: Sequence[str], writer: str | None) -> Finding:
     _check_size(path)
     if without_license(path.read_bytes()) in [text.encode() for text in wanted]:
         return holds(where, f"says what {STATEMENT} says")
+    if writer != own_version():
+        return unchecked(where, f"of gossamer {writer}, whose cards may have had other words")
     return broken(where, f"does not say what {STATEMENT} says, word for word")
 
 

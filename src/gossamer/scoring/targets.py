@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,11 @@ import torch
 
 from gossamer.data.catalogue import SeriesReading, load_records
 from gossamer.data.folder import load_png_folder
+from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.npz import has_unnamed_classes, load_npz
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
-from gossamer.data.tables import LongColumns, WideColumns
 from gossamer.errors import InputError, one_line
 from gossamer.evaluation.listed import SyntheticRecords
 from gossamer.methods.trained import TrainedGenerator
@@ -218,7 +218,8 @@ def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumn
         channel_names=real.channel_names,
         class_names=real.class_names if is_labelled else (),
     )
-    columns = _NO_COLUMNS if is_archive else columns
+    # Samples are of nobody, so their tables have no column of people.
+    columns = _NO_COLUMNS if is_archive else replace(columns, person=None)
     return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns)).train
 
 

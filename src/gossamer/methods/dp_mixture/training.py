@@ -347,11 +347,12 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
     """
 
     name = "dp-mixture"
-    public_inputs = ("the radii, the brightness of even grey and the posture of images",)
 
     def __init__(self, config: DPMixtureConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> None:
         config.records.check(records.spec)
         self.config = config
+        stated = f"the radii, {config.generator.public_facts}"
+        context = replace(context, public_notes=(stated, *context.public_notes))
         super().__init__(plan(config, context.slots_of(records)), noise, context, math.prod(records.spec.shape))
         self._records = records
         self._device = context.device

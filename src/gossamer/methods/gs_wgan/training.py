@@ -119,7 +119,7 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
         sanitized = self.releaser.release(step, ask)
         # Privacy: from here on only `sanitized` and public things are used.
         if self._energy is not None:
-            self._energy = self._energy.with_release([sanitized], self.plan.noise_std)
+            self._energy = self._energy.with_release([sanitized], self.plan.noise_std, len(sanitized))
         direction = sanitized / self.config.clip_norm + self.config.variety * apart(looked.detach(), labels, pool)
         self._public.improve(looked, direction, step)
         self.step += 1

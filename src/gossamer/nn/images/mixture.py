@@ -115,6 +115,11 @@ class MixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
         return self.brightness
 
     @property
+    def public_facts(self) -> str:
+        """Clause of a statement on the brightness and posture of images."""
+        return "the brightness of even grey and the posture of images"
+
+    @property
     def num_traits(self) -> int:
         """Number of slants: 1 if images are set upright, else 0."""
         return self.posture.num_slants

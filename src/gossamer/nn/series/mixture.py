@@ -120,6 +120,11 @@ class SeriesMixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
         return self.level
 
     @property
+    def public_facts(self) -> str:
+        """Clause of a statement on the level and end of series."""
+        return "the level of an even series and the rule for the end of a series"
+
+    @property
     def num_traits(self) -> int:
         """Number of lengths: 1 if series end before zeros, else 0."""
         return self.ending.num_lengths

@@ -16,7 +16,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.methods.trained import Spec
 from gossamer.privacy.tradeoff import TradeOff
-from gossamer.reports.page.wording import counted, percent
+from gossamer.reports.page.wording import counted, percent, seconds
 
 PER_CLASS = {ImageSpec: 8, SeriesSpec: 6}
 """Samples shown of each class."""
@@ -53,9 +53,15 @@ class SeriesPanels:
 
     Attributes:
         panels: for each series its channels, the first four, each as the text of `points`.
+        end: the time at the right edge, with its unit. The left edge is 0.
+        bounds: the values at the lower and the upper edge, empty if the channels have bounds of their own.
+        channels: names of the channels that are drawn, with their bounds if they differ. Empty for one without a name.
     """
 
     panels: tuple[tuple[str, ...], ...]
+    end: str
+    bounds: tuple[str, ...]
+    channels: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,17 +135,17 @@ def exhibits(x: NDArray[np.floating], y: NDArray[np.integer] | None, spec: Spec,
     Returns:
         One for each of the first classes that occur, one alone without labels.
     """
-    noun = "image" if isinstance(spec, ImageSpec) else "series"
     if y is None:
-        return (_exhibit("", x[: PER_CLASS[type(spec)]], kind, noun),)
+        return (_exhibit("", x[: PER_CLASS[type(spec)]], kind, spec),)
     classes = [(name, x[y == label][: PER_CLASS[type(spec)]]) for label, name in enumerate(spec.class_names)]
-    return tuple(_exhibit(name, chosen, kind, noun) for name, chosen in classes[:MOST_CLASSES] if len(chosen))
+    return tuple(_exhibit(name, chosen, kind, spec) for name, chosen in classes[:MOST_CLASSES] if len(chosen))
 
 
-def _exhibit(name: str, x: NDArray[np.floating], kind: str, noun: str) -> Exhibit:
-    shown = counted(len(x), f"{kind} {noun}")
+def _exhibit(name: str, x: NDArray[np.floating], kind: str, spec: Spec) -> Exhibit:
+    shown = counted(len(x), f"{kind} {'image' if isinstance(spec, ImageSpec) else 'series'}")
     alt = f"{shown} of class {name}" if name else shown
-    return Exhibit(name=name, alt=alt[0].upper() + alt[1:], picture=image_strip(x) if x.ndim == 4 else series_panels(x))
+    picture = image_strip(x) if isinstance(spec, ImageSpec) else series_panels(x, spec)
+    return Exhibit(name=name, alt=alt[0].upper() + alt[1:], picture=picture)
 
 
 def image_strip(x: NDArray[np.floating]) -> ImageStrip:
@@ -163,12 +169,23 @@ def _as_picture(one: NDArray[np.floating]) -> Image.Image:
     return image.convert("LA" if values.shape[-1] == 1 else "RGBA")
 
 
-def series_panels(x: NDArray[np.floating]) -> SeriesPanels:
+def series_panels(x: NDArray[np.floating], spec: SeriesSpec) -> SeriesPanels:
     """Draw series (n, channels, time) in [0, 1], each in a panel. Long series are thinned at equal steps."""
     stride = -(-x.shape[2] // _MOST_POINTS)
     times = 100.0 * np.arange(x.shape[2])[::stride] / (x.shape[2] - 1)
     panels = [tuple(points(times, 58.0 - 56.0 * channel[::stride]) for channel in one[:_MOST_CHANNELS]) for one in x]
-    return SeriesPanels(panels=tuple(panels))
+    last = spec.length - 1
+    end = f"{last} samples" if spec.sample_rate is None else seconds(last / spec.sample_rate)
+    spans = list(zip(spec.low, spec.high, strict=True))[:_MOST_CHANNELS]
+    is_alike = len(set(spans)) == 1
+    named = zip(spec.shown_channels, spans, strict=False)
+    names = tuple(name if is_alike else f"{name}, {low:g} to {high:g}" for name, (low, high) in named)
+    return SeriesPanels(
+        panels=tuple(panels),
+        end=end,
+        bounds=(f"{spans[0][0]:g}", f"{spans[0][1]:g}") if is_alike else (),
+        channels=names if spec.channels > 1 or spec.channel_names else (),
+    )
 
 
 def trade_off_picture(trade_off: TradeOff) -> TradeOffPicture:

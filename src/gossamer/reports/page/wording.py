@@ -48,10 +48,10 @@ def shape_of(spec: Spec) -> str:
     """
     if isinstance(spec, ImageSpec):
         return f"{spec.height} x {spec.width} pixels, {'grey' if spec.channels == 1 else 'colour'}"
-    seconds = (
-        "" if spec.sample_rate is None else f" ({spec.length / spec.sample_rate:.3g} s at {spec.sample_rate:g} Hz)"
+    time = (
+        "" if spec.sample_rate is None else f" ({seconds(spec.length / spec.sample_rate)} at {spec.sample_rate:.4g} Hz)"
     )
-    return f"{spec.length} samples{seconds}, {counted(spec.channels, 'channel')}"
+    return f"{spec.length} samples{time}, {counted(spec.channels, 'channel')}"
 
 
 def classes_of(spec: Spec) -> str:
@@ -67,12 +67,21 @@ def axes_of(spec: Spec) -> str:
     """Describe the axes of a panel, beginning with a space, empty for images."""
     if isinstance(spec, ImageSpec):
         return ""
-    time = f"{spec.length} samples" if spec.sample_rate is None else f"{spec.length / spec.sample_rate:.3g} s"
+    time = f"{spec.length} samples" if spec.sample_rate is None else seconds((spec.length - 1) / spec.sample_rate)
     bounds = set(zip(spec.low, spec.high, strict=True))
     low, high = next(iter(bounds))
     span = f"{low:g} to {high:g}" if len(bounds) == 1 else "the public range of each channel"
     several = "" if spec.channels == 1 else " Channels, the first four, differ in colour and dash."
     return f" A panel is {time} from left to right, and {span} from bottom to top.{several}"
+
+
+def seconds(time: float) -> str:
+    """Write a time in seconds.
+
+    >>> seconds(0.95), seconds(2820.0)
+    ('0.95 s', '2,820 s')
+    """
+    return f"{time:,.0f} s" if time >= 1000 else f"{time:.3g} s"
 
 
 def person_or_record(unit: Unit) -> str:

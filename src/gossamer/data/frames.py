@@ -1,0 +1,164 @@
+"""Tables in memory: data frames of pandas, tables of pyarrow, and all others that speak Arrow, such as polars."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, runtime_checkable
+
+from gossamer.data.columns import table_of
+from gossamer.data.files import shown
+from gossamer.data.names import names_of_array
+from gossamer.data.parquet_columns import refuse_nested
+from gossamer.data.table import AbstractTable, Table, check_head
+from gossamer.errors import GossamerError, InputError, ResourceError
+from gossamer.extras import need
+
+_WHERE: Final = "the table"
+
+
+@runtime_checkable
+class ArrowStream(Protocol):
+    """An object that hands columns over by the Arrow protocol."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return the stream."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TableInMemory(AbstractTable):
+    """A table in memory, read by the rules of tables on the disk.
+
+    Args:
+        columns: Their names, in their order.
+        gather: Returns the columns of these names as a table of pyarrow.
+    """
+
+    columns: tuple[str, ...]
+    gather: Callable[[tuple[str, ...], tuple[str, ...], tuple[str, ...]], Any]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns, in their order."""
+        return self.columns
+
+    @property
+    def where(self) -> str:
+        """The words *the table*, since no path leads to it."""
+        return _WHERE
+
+    @property
+    def title(self) -> str:
+        """The word *table*."""
+        return "table"
+
+    def read(self, *, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...] = ()) -> Table:
+        """Read the columns that are needed."""
+        need("series", "a table")
+        with _unreadable_refused():
+            return table_of(self.gather(numbers, words, times), _WHERE, numbers=numbers, words=words, times=times)
+
+
+def is_frame(value: object) -> bool:
+    """Return True if a value is a table in memory, and no single column of one."""
+    return _is_pandas(value) or (isinstance(value, ArrowStream) and not _is_column(value))
+
+
+def table_in_memory(frame: Any, wanted: Iterable[str]) -> TableInMemory:
+    """Return a table in memory.
+
+    Args:
+        frame: A data frame of pandas, a table of pyarrow, or any other object that hands over Arrow.
+        wanted: Columns that were named. A level of the index of a data frame is a column if it was.
+
+    Raises:
+        InputError: A column has no name or that of another, or stands under several head lines.
+    """
+    found = _of_pandas(frame, tuple(wanted)) if _is_pandas(frame) else _of_arrow(frame)
+    check_head(found.columns, _WHERE)
+    return found
+
+
+def _is_pandas(value: object) -> bool:
+    # A data frame is there only if its user has imported pandas.
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.DataFrame)
+
+
+def _is_column(value: object) -> bool:
+    pandas, pyarrow = sys.modules.get("pandas"), sys.modules.get("pyarrow")
+    kinds = (pandas.Series, pandas.Index) if pandas is not None else ()
+    kinds += (pyarrow.ChunkedArray, pyarrow.Array) if pyarrow is not None else ()
+    return isinstance(value, kinds) or type(value).__name__ == "Series"
+
+
+def _of_arrow(frame: ArrowStream) -> TableInMemory:
+    need("series", "a table")
+    import pyarrow
+
+    with _unreadable_refused():
+        table = pyarrow.table(frame)
+
+    def gather(*names: tuple[str, ...]) -> Any:
+        wanted = [name for group in names for name in group]
+        refuse_nested(table.schema, wanted, _WHERE)
+        return table.select(wanted)
+
+    return TableInMemory(columns=tuple(map(str, table.column_names)), gather=gather)
+
+
+def _of_pandas(frame: Any, wanted: tuple[str, ...]) -> TableInMemory:
+    if frame.columns.nlevels > 1:
+        raise InputError(f"{_WHERE} has {frame.columns.nlevels} head lines: give every column one name")
+    named = set(map(str, frame.columns))
+    levels = [name for name in frame.index.names if str(name) in wanted and str(name) not in named]
+    # An index counts as a column only if it was named: an unnamed one would become a channel.
+    frame = frame.reset_index(level=levels) if levels else frame
+    places = {str(name): place for place, name in enumerate(frame.columns)}
+
+    def gather(numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...]) -> Any:
+        import pyarrow
+
+        kept = {name: _values_of(frame.iloc[:, places[name]]) for name in (*numbers, *times)}
+        kept |= {name: _names_of(frame.iloc[:, places[name]], name) for name in words}
+        table = pyarrow.table(kept)
+        refuse_nested(table.schema, list(kept), _WHERE)
+        return table
+
+    return TableInMemory(columns=tuple(map(str, frame.columns)), gather=gather)
+
+
+def _values_of(column: Any) -> Any:
+    """Return a column as one of pyarrow. Where it holds several kinds of things, all are written as text."""
+    import pyarrow
+
+    try:
+        return pyarrow.array(column, from_pandas=True)
+    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError):
+        pass
+    cells = [None if is_missing else str(cell) for cell, is_missing in zip(column, column.isna(), strict=True)]
+    return pyarrow.array(cells, type=pyarrow.string())
+
+
+def _names_of(column: Any, name: str) -> Any:
+    import pyarrow
+
+    names = names_of_array(column.to_numpy(), lambda row: f"{_WHERE}: column {shown(name[:40])}, row {row + 1}")
+    return pyarrow.array(names.tolist(), type=pyarrow.string())
+
+
+@contextmanager
+def _unreadable_refused() -> Iterator[None]:
+    """Turn the errors of packages that hold tables into one line, without their own words."""
+    try:
+        yield
+    except GossamerError:
+        raise
+    except MemoryError:
+        raise ResourceError(f"{_WHERE}: not enough memory to read it: hand over fewer rows") from None
+    except Exception:
+        # All exceptions, because packages of tables share no ancestor of their errors.
+        # Privacy: `from None`, because their messages quote the cell that they failed on.
+        raise InputError(f"{_WHERE} has a column that cannot be read: convert it to plain numbers or text") from None

@@ -1,0 +1,158 @@
+"""The way in which images are read, as a user says it: at another size, in gray, or as they are stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from gossamer.data.images import MAX_SIDE, MIN_SIDE, check_sides
+from gossamer.errors import InputError
+
+MAX_STORED_SIDE: Final = 4096
+"""Largest height and width of images that are made smaller while they are read, in pixels."""
+_AT_ONCE: Final = 2**22
+_SIZE: Final = re.compile(r"([0-9]{1,4})x([0-9]{1,4})")
+_LUMA: Final = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageChoice:
+    r"""The way in which images are read. Leave it out for series.
+
+    Image x of H x W pixels is brought to h x w by means over areas. Pixel (i, j) of the result is the mean of x over a
+    rectangle. Its corners are :math:`(i H / h, j W / w)` and :math:`((i + 1) H / h, (j + 1) W / w)`. A pixel of x
+    counts by the part of it that lies inside. The sides are stretched if their ratio changes. Gray is 0.299 red +
+    0.587 green + 0.114 blue, the luma of ITU-R BT.601.
+
+    Guarantee:
+        Everything here is a *public input*. Each image is changed by itself, to the last bit, whatever other images
+        there are. So a neighbouring data set is changed in one record, as it was before.
+
+    Args:
+        resize: public height and width HxW, 32x32 for instance: each image is brought to them by means over areas
+        gray: read colour images as gray
+
+    Raises:
+        InputError: The size is no HxW, or a side is below 4 or above 1024 pixels.
+
+    Example:
+        >>> ImageChoice(resize="2x8")
+        Traceback (most recent call last):
+        gossamer.errors.InputError: resize (--resize) must be HxW, 4 to 1024 pixels each, 32x32 for instance, not '2x8'
+    """
+
+    resize: str | None = None
+    gray: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not all(MIN_SIDE <= side <= MAX_SIDE for side in self.size):
+            raise _no_size(self.resize)
+
+    @classmethod
+    def of(cls, resize: Sequence[int] | str | None, gray: bool) -> ImageChoice:
+        """Return the choice for a size as Python has it: (height, width), or text.
+
+        Raises:
+            InputError: The size is none.
+        """
+        if resize is None or isinstance(resize, str):
+            return cls(resize=resize, gray=gray)
+        sides = list(resize) if isinstance(resize, Sequence) else []
+        if len(sides) != 2 or not all(isinstance(side, int) and not isinstance(side, bool) for side in sides):
+            raise InputError("resize must be (height, width) in pixels, two whole numbers, or text like 32x32")
+        return cls(resize="x".join(map(str, sides)), gray=gray)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width in pixels, or None for the size as stored."""
+        if self.resize is None:
+            return None
+        found = _SIZE.fullmatch(self.resize)
+        if found is None:
+            raise _no_size(self.resize)
+        return int(found[1]), int(found[2])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the statement on the changes, none for images as they are stored."""
+        said = []
+        if self.size is not None:
+            said.append(
+                f"Each image was brought to {self.size[0]} x {self.size[1]} (height x width) while it was read, by "
+                "itself, by means over areas."
+            )
+        if self.gray:
+            said.append("Colour images were read as gray: 0.299 red + 0.587 green + 0.114 blue.")
+        return tuple(said)
+
+    def check_stored(self, where: str, height: int, width: int) -> None:
+        """Refuse images of a size that no reader takes.
+
+        Raises:
+            InputError: A side is below 4 or above 1024 pixels. If images are resized, a side is above 4096.
+        """
+        if self.size is None:
+            check_sides(where, height, width)
+        elif not (1 <= height <= MAX_STORED_SIDE and 1 <= width <= MAX_STORED_SIDE):
+            raise InputError(
+                f"{where}: images of {height} x {width} (height x width): no side may be above {MAX_STORED_SIDE} "
+                "pixels; make them smaller first"
+            )
+
+    def shape_of(self, channels: int, height: int, width: int) -> tuple[int, int, int]:
+        """Return the shape of an image as it is read, from the shape as stored."""
+        return 1 if self.gray else channels, *(self.size or (height, width))
+
+    def read(self, stored: np.ndarray, in_unit_range: Callable[[np.ndarray, int], np.ndarray]) -> np.ndarray:
+        """Change images block after block, so that no second copy at full size is made.
+
+        Args:
+            stored: (num_records, channels, height, width), of any dtype.
+            in_unit_range: (a block of the stored images, the index of its first one) -> the block, float32 in [0, 1].
+
+        Returns:
+            float32 (num_records, *`shape_of`) in [0, 1].
+        """
+        x = np.empty((len(stored), *self.shape_of(*stored.shape[1:])), dtype=np.float32)
+        step = max(1, _AT_ONCE // int(np.prod(stored.shape[1:])))
+        for start in range(0, len(stored), step):
+            x[start : start + step] = self.changed(in_unit_range(stored[start : start + step], start))
+        return x
+
+    def changed(self, images: np.ndarray) -> np.ndarray:
+        """Change float32 images (batch, channels, height, width) in [0, 1] to the choice, each by itself."""
+        if self.gray and images.shape[1] == 3:
+            red, green, blue = (images[:, [channel]] * weight for channel, weight in enumerate(_LUMA))
+            images = (red + green + blue).clip(0, 1)
+        if self.size is None or self.size == images.shape[2:]:
+            return images
+        return _averaged(_averaged(images, self.size[0], axis=2), self.size[1], axis=3).clip(0, 1).astype(np.float32)
+
+
+def _averaged(images: np.ndarray, num: int, axis: int) -> np.ndarray:
+    """Divide an axis into equal parts, and return the mean over each part, float64."""
+    stored = np.moveaxis(images, axis, 0)
+    means = np.zeros((num, *stored.shape[1:]))
+    length = len(stored)
+    for part in range(num):
+        # In units of 1 / num of a pixel all ends are whole numbers.
+        first, end = part * length, (part + 1) * length
+        for place in range(first // num, -(-end // num)):
+            inside = min(end, (place + 1) * num) - max(first, place * num)
+            # Privacy: sums of single values in a fixed order. A matrix product would round by the number of images.
+            means[part] += np.multiply(stored[place], inside, dtype=np.float64)
+    return np.moveaxis(means / length, 0, axis)
+
+
+def _no_size(said: str | None) -> InputError:
+    return InputError(
+        f"resize (--resize) must be HxW, {MIN_SIDE} to {MAX_SIDE} pixels each, 32x32 for instance, not {said!r:.40}"
+    )
+
+
+AS_STORED: Final = ImageChoice()
+"""The choice of a user who said nothing of images."""

@@ -1,0 +1,166 @@
+"""Tables as records, of files and in memory: the words in which a user says the meaning of the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypedDict
+
+from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.columns import TableFile, is_table
+from gossamer.data.files import path_of
+from gossamer.data.frames import is_frame, table_in_memory
+from gossamer.data.image_tables import read_image_table
+from gossamer.data.layouts import TableColumns, WideColumns, named_columns
+from gossamer.data.records import RecordData
+from gossamer.data.series_choice import SeriesChoice
+from gossamer.data.splits import WHOLE, AbstractSplit
+from gossamer.data.table import AbstractTable
+from gossamer.data.tables import read_table
+from gossamer.errors import InputError, told
+from gossamer.estimators.values import Bounds, bounds_of, column_of, names_in, rate_of, whole
+from gossamer.privacy.dealing import UnitKey
+
+
+class Said(TypedDict, total=False):
+    """The public facts that `fit` takes beside records, all of them by name.
+
+    Attributes:
+        person: column that names the person of a row.
+        label: column of the class.
+        time: column of the time, of a long table: a row for each time.
+        series: column of the series that a row of a long table belongs to. Default: a series for each person.
+        values: columns of the values. Default: all without another meaning.
+        shape: of images in a table, (height, width) or (channels, height, width).
+        low: lower bound of the values, one for all channels or one each.
+        high: upper bound.
+        length: samples of a series. A long table needs it.
+        sample_rate: samples a second, Hz.
+        channel_names: names of the channels.
+        class_names: names of the classes, in the order of the labels.
+        pad_shorter: of a long table: pad shorter series at their end instead of refusing them.
+    """
+
+    person: str
+    label: str
+    time: str
+    series: str
+    values: Sequence[str]
+    shape: Sequence[int]
+    low: Bounds
+    high: Bounds
+    length: int
+    sample_rate: float
+    channel_names: Sequence[str]
+    class_names: Sequence[str]
+    pad_shorter: bool
+
+
+COLUMNS = frozenset({"person", "label", "time", "series", "values"})
+"""The words that name columns."""
+OF_SERIES = frozenset({"low", "high", "length", "sample_rate", "channel_names"})
+"""The words after which an array holds series."""
+
+
+def check_said(said: Said) -> None:
+    """Refuse a word that `fit` does not know.
+
+    Raises:
+        InputError: naming the word and all that there are.
+    """
+    unknown = sorted(said.keys() - Said.__annotations__.keys())
+    if unknown:
+        raise InputError(f"fit takes no {told(unknown[0])} beside records: it takes {', '.join(Said.__annotations__)}")
+
+
+def choice_of(said: Said) -> SeriesChoice:
+    """Return the public facts that were said, each of its own kind.
+
+    Raises:
+        InputError: one is of another kind.
+    """
+    person, series = column_of(said.get("person"), "person"), column_of(said.get("series"), "series")
+    time, length = column_of(said.get("time"), "time"), said.get("length")
+    is_padded = said.get("pad_shorter", False)
+    if not isinstance(is_padded, bool):
+        raise InputError(f"pad_shorter must be True or False, not {told(is_padded)}")
+    return SeriesChoice(
+        # One series for each person, unless something else is said: two of one person are refused, by their times.
+        series_column=person if series is None and time is not None else series,
+        time_column=time,
+        value_columns=names_in(said.get("values", ()), "values"),
+        class_column=column_of(said.get("label"), "label"),
+        person_column=person,
+        channel_names=names_in(said.get("channel_names", ()), "channel_names"),
+        class_names=names_in(said.get("class_names", ()), "class_names"),
+        low=bounds_of(said.get("low"), "low"),
+        high=bounds_of(said.get("high"), "high"),
+        length=None if length is None else whole("length", length),
+        sample_rate=rate_of(said.get("sample_rate")),
+        pad_shorter=is_padded,
+    )
+
+
+def read_said(
+    source: Any, said: Said, num_classes: int | None, split: AbstractSplit | None = None, key: UnitKey | None = None
+) -> RecordData:
+    """Read a table, of a file or in memory, by the words that were said of it.
+
+    Args:
+        source: path of a CSV, Parquet or NPZ file, or a frame.
+        said: public facts.
+        num_classes: public number of classes without names.
+        split: rule for the series held out for testing.
+        key: secret, by which a split holds some out.
+
+    Raises:
+        InputError: naming table, column and row of the cell that breaks a rule, never a value.
+    """
+    choice = choice_of(said)
+    number = None if num_classes is None else whole("num_classes", num_classes)
+    _check_division(split, key)
+    reading = choice.reading(str(source) if is_path(source) else "", key)
+    reading = replace(reading, facts=replace(reading.facts, num_classes=number), split=split)
+    if "shape" in said:
+        return _images(source, reading, _shape_of(said["shape"]))
+    if is_frame(source):
+        table = table_in_memory(source, named_columns(reading.columns))
+        return read_table(table, reading.columns, reading.facts, split or WHOLE, key)
+    path_of(source, "the first argument")
+    return load_records(str(source), reading=reading)
+
+
+def _images(source: Any, reading: SeriesReading, shape: tuple[int, ...]) -> RecordData:
+    if not isinstance(reading.columns, WideColumns):
+        raise InputError("shape is of images, a row each, and time of series: leave one of them out")
+    if reading.split is not None:
+        raise InputError("images of a table are not divided: leave split out")
+    return read_image_table(_table_of(source, reading.columns), reading.columns, shape, reading.facts)
+
+
+def _table_of(source: Any, columns: TableColumns) -> AbstractTable:
+    if is_frame(source):
+        return table_in_memory(source, named_columns(columns))
+    path = path_of(source, "the first argument")
+    if not is_table(path):
+        raise InputError("shape goes with a table: a frame, or the path of a CSV or Parquet file")
+    return TableFile.open(path)
+
+
+def _shape_of(shape: Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(shape, list | tuple) or len(shape) not in (2, 3):
+        raise InputError(f"shape must be (height, width) or (channels, height, width), not {told(shape)}")
+    return tuple(whole("shape", side) for side in shape)
+
+
+def _check_division(split: AbstractSplit | None, key: UnitKey | None) -> None:
+    if not isinstance(split, AbstractSplit | None):
+        raise InputError(f"split must be a split of gossamer.data.splits, not {told(split)}")
+    if not isinstance(key, UnitKey | None):
+        raise InputError(f"key must be a UnitKey, not {told(key)}")
+
+
+def is_path(source: object) -> bool:
+    """Return True if a source is a name or path."""
+    return isinstance(source, str | Path)
