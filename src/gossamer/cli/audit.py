@@ -30,6 +30,7 @@ from gossamer.data.series_choice import load_chosen
 from gossamer.driving.audited import num_canaries_for, play_training
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import check_held_out, slots_kept
+from gossamer.driving.starting import kept_start
 from gossamer.errors import InputError, PrivacyError, ResourceError
 from gossamer.estimators import load_generator
 from gossamer.extras import need
@@ -163,11 +164,12 @@ def _training(asked: AuditTraining) -> int:
         f"{num_runs} trainings with {num_canaries} canaries each, on random records: about "
         f"{num_runs * cost.seconds / 60:.1f} min"
     )
+    start = kept_start(folder, job.start)
     rng, evidence, bits = np.random.default_rng(asked.seed), [], []
     with progress() as watched:
         for number in range(num_runs):
             canaries = toss_canaries(num_canaries, rng)
-            evidence.append(play_training(job.method, plan, spec, canaries))
+            evidence.append(play_training(job.method, plan, spec, canaries, start=start))
             bits.append(canaries.bits.numpy())
             watched.count("trainings", number + 1, num_runs)
     rounds = Guesses(evidence=np.concatenate(evidence), bits=np.concatenate(bits))

@@ -27,6 +27,7 @@ from gossamer.driving.milestones import Milestone, find_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_folder
 from gossamer.driving.protection import describe_prospect, describe_unit, protect
 from gossamer.driving.run import begin_run
+from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start, start_of_first
 from gossamer.errors import InputError
 from gossamer.extras import need
 from gossamer.mechanisms.noise import DeterministicNoise
@@ -108,6 +109,9 @@ class Train(Generic[C]):
         num_tuning_runs: earlier runs on the same records, to declare in the statement. Their epsilon adds to this one
         save_at_epsilon: also release the generator as it is after the last step within each epsilon: 1,2,5,10
         save_at_step: also release the generator as it is after these steps: 500,1000
+        start_from: start from public things: the file or folder of a released generator, or public records. On these
+            the networks are trained first, without noise. The statement says so
+        start_steps: steps on these public records. Default: 500
         plain: a line now and then in place of the live panel
         tensorboard: write losses, epsilon and samples as event files into private/tensorboard of the run
         dry_run: say the cost in privacy, time and memory, and stop
@@ -124,6 +128,8 @@ class Train(Generic[C]):
     num_tuning_runs: int = 0
     save_at_epsilon: Numbers = ()
     save_at_step: Counts = ()
+    start_from: str | None = None
+    start_steps: int | None = None
     plain: bool = False
     tensorboard: bool = False
     dry_run: bool = False
@@ -241,8 +247,11 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
         config = _with_noise(asked, method, slots, delta)
         training = _rehearse(asked, method, config, loaded, delta)
         milestones = _milestones(asked, method, training.plan, delta)
+    prepared = _prepared_start(asked, method, config, data)
     if process_number() == 0:
         _announce(training.statement, data, recipe)
+        for sentence in prepared.facts.sentences:
+            print(f"public: {sentence}")
         _advise(training, data)
         if milestones:
             _show_milestones(milestones)
@@ -250,11 +259,29 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
         show_rehearsal(method, config, data.train.spec, slots, device, training.statement.epsilon)
         print("the time is being measured on random records: about 20 seconds at most", file=sys.stderr)
         print(method.cost(config, data.train.spec, slots, device))
+        if asked.start_from is not None:
+            print("The public start comes before that, and its time is not counted.")
         return 0
     if num_processes() > 1:
         method.check_shares_work()
-    job = dataclasses.replace(_job(asked, config, delta, device, milestones), recipe=recipe)
-    return follow(begin_run(asked.out, job, loaded), Watching(plain=asked.plain, tensorboard=asked.tensorboard))
+    start = prepared.made(device)
+    job = dataclasses.replace(_job(asked, config, delta, device, milestones), start=start.facts, recipe=recipe)
+    return follow(begin_run(asked.out, job, loaded, start), Watching(plain=asked.plain, tensorboard=asked.tensorboard))
+
+
+def _prepared_start(asked: Train[Any], method: Method[Any], config: Any, data: RecordData) -> PreparedStart:
+    """Read the public start, or take it from the first of torchrun's processes."""
+    if process_number() > 0 and asked.out is not None:
+        return start_of_first(RunFolder.open(asked.out))
+    choice = StartChoice(
+        source=asked.start_from,
+        num_steps=asked.start_steps,
+        data=asked.choice.data,
+        data_dir=asked.choice.data_dir,
+        series=asked.choice.series,
+        images=asked.choice.images,
+    )
+    return prepare_start(choice, method, config, data.train.spec)
 
 
 def _job(

@@ -18,6 +18,7 @@ from gossamer.methods.catalogue import method_of
 from gossamer.methods.cost import random_records
 from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig
+from gossamer.methods.starting import FRESH, PublicStart
 from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.privacy.slots import PublicSlots
 
@@ -45,7 +46,12 @@ def num_canaries_for(config: object, spec: AbstractSpec, num_slots: int) -> int:
 
 
 def play_training(
-    config: object, plan: AbstractPlan, spec: AbstractSpec, canaries: Canaries, noise: AbstractNoise | None = None
+    config: object,
+    plan: AbstractPlan,
+    spec: AbstractSpec,
+    canaries: Canaries,
+    noise: AbstractNoise | None = None,
+    start: PublicStart = FRESH,
 ) -> np.ndarray:
     """Train once with canaries, and return the evidence that its releases give of their bits.
 
@@ -55,6 +61,7 @@ def play_training(
         spec: of the random records that it learns from, one in every slot that is not held out.
         canaries: at most `num_canaries_for` of them.
         noise: secret, or None for a key of its own.
+        start: of the run that is audited.
 
     Returns:
         (m,), large speaks for +1.
@@ -62,7 +69,7 @@ def play_training(
     slots = PublicSlots(plan.num_slots, plan.unit, plan.source, plan.training_share)
     records = random_records(spec, max(canaries.num, slots.to_learn_from))
     # The generator is thrown away: the statement, and so delta, says nothing.
-    context, noise = RunContext(delta=0.5 / plan.num_slots, slots=slots), noise or KeyedNoise()
+    context, noise = RunContext(delta=0.5 / plan.num_slots, slots=slots, start=start), noise or KeyedNoise()
     training = method_of(config).start(config, records, noise, context)
     watched = _planted(training, canaries, records.num_records)
     _finish(training)

@@ -93,8 +93,9 @@ def _restated(
     )
     again = plan.statement(terms)
     wrong = [name for name in _RESTATED if not _is_equal(getattr(statement, name), getattr(again, name))]
+    is_start_said = set(job.start.sentences) <= set(statement.public_inputs)
     earlier = tuple(sentence.replace(BOUNDS, BOUNDS_BEFORE) for sentence in again.public_inputs)
-    if statement.public_inputs[: len(earlier)] not in (again.public_inputs, earlier):
+    if statement.public_inputs[: len(earlier)] not in (again.public_inputs, earlier) or not is_start_said:
         wrong.append("public_inputs")
     for name in wrong:
         yield broken(STATEMENT, f"{name} is not what config.json makes it")

@@ -15,6 +15,7 @@ from gossamer.driving.milestones import describe_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_all
 from gossamer.driving.releasing import Releases
 from gossamer.driving.run import Run
+from gossamer.driving.starting import kept_start
 from gossamer.driving.training_plot import plot_if_possible
 from gossamer.errors import PrivacyError
 from gossamer.mechanisms.noise import KeyedNoise
@@ -198,6 +199,7 @@ def _training(run: Run, **spent: Any) -> AbstractTraining:
         ),
         num_tuning_runs=job.num_tuning_runs,
         run_id=read_identity(run.folder).run_id,
+        start=kept_start(run.folder, job.start),
         **spent,
     )
     return job.of_method.start(job.method, loaded.data.train, KeyedNoise(), context)

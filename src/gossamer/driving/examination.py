@@ -15,6 +15,7 @@ from gossamer.driving.handing_over import card_facts
 from gossamer.driving.job import TrainingJob, settings_digest
 from gossamer.driving.run import slots_kept
 from gossamer.errors import InputError, PrivacyError
+from gossamer.methods.starting import FreshStart
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.priceable import price
 from gossamer.privacy.restated import slots_of
@@ -30,6 +31,7 @@ from gossamer.runs.ledger_file import read_ledger
 from gossamer.runs.manifest import MANIFEST
 from gossamer.runs.release import GENERATOR, STATEMENT, saved_generators
 from gossamer.runs.released_list import check_released
+from gossamer.runs.start_file import read_start
 from gossamer.runs.verification import (
     FIRST_FORMAT,
     check_audits,
@@ -103,6 +105,7 @@ def _examine_run(folder: RunFolder) -> Iterator[Finding]:
     yield from refused("private/released.jsonl", check_released(folder))
     yield from refused("private/settings.sha256", _settings(folder, known))
     yield from refused("private/checkpoints", _checkpoints(folder, known))
+    yield from refused("private/start.safetensors", _start(folder, known))
     if known.ledger is not None:
         num_planned = None if known.plan is None else known.plan.num_steps
         done = _attempt(lambda: num_done_steps(folder), "private/checkpoints", [])
@@ -175,6 +178,14 @@ def _settings(folder: RunFolder, known: Known) -> Iterator[Finding]:
         yield unchecked("config.json", f"{where} is of gossamer {_writer(folder)}, whose settings had other fields")
     elif known.job is not None:
         yield broken("config.json", f"not the settings that the run began with ({where})")
+
+
+def _start(folder: RunFolder, known: Known) -> Iterator[Finding]:
+    """Check that the networks of a public start are those that the run began with."""
+    if known.job is None or isinstance(known.job.start, FreshStart):
+        return
+    read_start(folder)
+    yield holds("private/start.safetensors", "the networks that the run began with")
 
 
 def _checkpoints(folder: RunFolder, known: Known) -> Iterator[Finding]:

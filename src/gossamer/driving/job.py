@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -19,6 +19,7 @@ from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.catalogue import method_of, settings_types
 from gossamer.methods.method import Method, TakenRecipe
+from gossamer.methods.starting import FreshStart, StartFacts
 from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.nn.devices import DeviceName, PrecisionName
 from gossamer.privacy.adjacency import Unit, UnitName
@@ -68,6 +69,7 @@ class TrainingJob:
         num_tuning_runs: earlier runs on the same records, as declared.
         method: settings with a noise multiplier.
         save_at_steps: steps after which the generator is released as it is, in rising order.
+        start: origin of the networks that the training begins with.
         images: how images are read, as was asked for.
         recipe: the settings' origin. None for a run that began before it was written down.
     """
@@ -85,6 +87,7 @@ class TrainingJob:
     series: SeriesChoice = NOTHING_SAID
     num_tuning_runs: int = 0
     save_at_steps: tuple[int, ...] = ()
+    start: StartFacts = field(default_factory=FreshStart)
     images: ImageChoice = AS_STORED
     recipe: TakenRecipe | None = None
 
@@ -153,12 +156,14 @@ class TrainingJob:
 
 
 def settings_digest(job: TrainingJob) -> str:
-    """Return the SHA-256 of all that the statement depends on: settings, delta, and the steps fixed for saving."""
+    """Return the SHA-256 of all that the statement depends on: settings, delta, start, and steps fixed for saving."""
     # Read back once, so that a 6 that becomes 6.0 on its way through the file is no change.
     method = from_json_tree(type(job.method), to_json_tree(job.method), "settings")
     tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
     # Privacy: steps chosen in mid-run may have been chosen by looking. Absent where none is, as runs began before.
     tree |= {"save_at_steps": list(job.save_at_steps)} if job.save_at_steps else {}
+    # Privacy: the statement says the start. Absent where it is fresh, as runs began before.
+    tree |= {} if isinstance(job.start, FreshStart) else {"start": to_json_tree(job.start)}
     tree |= {"unit": job.unit, "num_people": job.num_people, "num_records": job.num_records}
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 

@@ -12,6 +12,7 @@ from gossamer.driving.job import Loaded, TrainingJob, data_digest, settings_dige
 from gossamer.driving.processes import process_number, wait_for_folder
 from gossamer.errors import InputError
 from gossamer.mechanisms.plan import AbstractPlan
+from gossamer.methods.starting import FRESH, PublicStart
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.runs.checkpoint import Origin
@@ -21,6 +22,7 @@ from gossamer.runs.identity import check_goes_on_here, moved_here, new_identity,
 from gossamer.runs.key_file import write_key
 from gossamer.runs.ledger_file import declare_only_copy
 from gossamer.runs.released_list import refuse_unlisted
+from gossamer.runs.start_file import write_start
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,7 +87,16 @@ class Run:
         """
         if settings_digest(asked) != settings_digest(self.job):
             own, other = (vars(job) | vars(job.method) | {"method": job.of_method.name} for job in (self.job, asked))
-            changed = ("method", "delta", "unit", "num_people", "num_records", "save_at_steps", *vars(self.job.method))
+            changed = (
+                "method",
+                "delta",
+                "unit",
+                "num_people",
+                "num_records",
+                "save_at_steps",
+                "start",
+                *vars(self.job.method),
+            )
             wrong = [name for name in changed if own[name] != other.get(name)]
             raise InputError(
                 f"{self.folder.path}: the run there began with another {', '.join(wrong)}; ask for the same, or name "
@@ -99,8 +110,14 @@ class Run:
             )
 
 
-def begin_run(path: Path, job: TrainingJob, loaded: Loaded) -> Run:
+def begin_run(path: Path, job: TrainingJob, loaded: Loaded, start: PublicStart = FRESH) -> Run:
     """Make a run folder with its settings in it. Processes that torchrun started beside share the first one's.
+
+    Args:
+        path: of the folder.
+        job: settings, with the facts of the start in them.
+        loaded: records, divided by the key.
+        start: networks to begin with, kept in the folder.
 
     Raises:
         InputError: something is there already.
@@ -115,6 +132,8 @@ def begin_run(path: Path, job: TrainingJob, loaded: Loaded) -> Run:
         if run.folder.config_file.exists():
             raise InputError(f"{path}: another process has just begun a run here; name another --out")
         _remember_start(run)
+        if start.networks:
+            write_start(run.folder, start.networks)
         job.write(run.folder)
     return run
 

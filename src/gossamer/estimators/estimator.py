@@ -22,6 +22,7 @@ from gossamer.driving.listener import AbstractListener
 from gossamer.driving.processes import num_processes
 from gossamer.driving.protection import check_unit, protect
 from gossamer.driving.run import begin_run, take_up_run
+from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start
 from gossamer.errors import InputError, told
 from gossamer.estimators.records import Array, Source, read_source, whole
 from gossamer.estimators.released import Labels, ReleasedGenerator
@@ -71,6 +72,9 @@ class AbstractEstimator(abc.ABC):
         num_classes: public number of classes of your own labelled data. 10 is assumed if it is left out, since reading
             it from private labels would reveal something.
         num_tuning_runs: earlier runs on the same records, to declare in the statement. Their epsilons add to this one.
+        start_from: public start: the file or folder of a released generator, or name or path of public records. On
+            these the networks are trained first, without noise. The statement says so.
+        start_steps: steps on these public records. Default: 500.
         settings: fields of the method's configuration in place of the recipe's, ``num_steps=2000`` for instance.
 
     Raises:
@@ -90,12 +94,17 @@ class AbstractEstimator(abc.ABC):
         unit: UnitName = "record",
         device: DeviceName = "auto",
         seed: int = 0,
+        start_from: str | Path | None = None,
+        start_steps: int | None = None,
         **settings: Any,
     ) -> None:
         for name, value in (("epsilon", epsilon), ("delta", delta)):
             if isinstance(value, bool) or not isinstance(value, Real | None):
                 raise InputError(f"{name} must be a number, not {type(value).__name__}")
         self.seed = whole("seed", seed)
+        self.start_from = None if start_from is None else str(start_from)
+        self.start_steps = None if start_steps is None else whole("start_steps", start_steps)
+        self._start_choice("")
         numbers = {name: settings.pop(name, None) for name in _NUMBERS[:3]}
         self.num_people, self.num_records, self.num_classes = (
             None if value is None else whole(name, value) for name, value in numbers.items()
@@ -202,6 +211,7 @@ class AbstractEstimator(abc.ABC):
         """
         loaded = self._load(x, y, people, UnitKey.drawn(), said)
         config, delta = self._calibrated(loaded)
+        prepared = self._prepared_start(x, config, loaded)
         context = RunContext(
             delta=delta,
             slots=loaded.slots,
@@ -210,6 +220,7 @@ class AbstractEstimator(abc.ABC):
             public_notes=(self._recipe(loaded).taken(config).note, *loaded.data.public_notes),
             # Privacy: earlier runs of this object may have learnt from the same records.
             num_tuning_runs=self.num_tuning_runs + self._num_started,
+            start=prepared.made(self.device),
         )
         training = start_training(self.method, config, loaded.data.train, KeyedNoise(), context)
         self._num_started += 1
@@ -234,9 +245,12 @@ class AbstractEstimator(abc.ABC):
         job = self._job(IN_MEMORY if said or not is_path(x) else whole_path(str(x)), loaded, num_tuning_runs)
         if is_begun:
             run = take_up_run(folder, _LOG.warning, lambda _: loaded)
-            run.check_asked(job)
+            # The source of a start is not read again: its facts and networks are those that the run keeps.
+            is_same = self._start_choice(x).is_of(run.job.start)
+            run.check_asked(replace(job, start=run.job.start) if is_same else job)
         else:
-            run = begin_run(folder.path, job, loaded)
+            start = self._prepared_start(x, job.method, loaded).made(self.device)
+            run = begin_run(folder.path, replace(job, start=start.facts), loaded, start)
         run_id = read_identity(folder).run_id
         self._num_started += run_id not in self._run_ids
         self._run_ids.add(run_id)
@@ -260,6 +274,13 @@ class AbstractEstimator(abc.ABC):
             num_tuning_runs=num_tuning_runs,
             recipe=self._recipe(loaded).taken(config),
         )
+
+    def _start_choice(self, x: Source) -> StartChoice:
+        data = str(x) if isinstance(x, str | Path) else None
+        return StartChoice(source=self.start_from, num_steps=self.start_steps, data=data)
+
+    def _prepared_start(self, x: Source, config: Any, loaded: Loaded) -> PreparedStart:
+        return prepare_start(self._start_choice(x), self.method, config, loaded.data.train.spec)
 
     def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey, said: Said) -> Loaded:
         data = read_source(x, y, people, self.num_classes, self.unit, key, said)

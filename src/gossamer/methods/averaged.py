@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gossamer.mechanisms.streams import public_stream
+from gossamer.methods.starting import FRESH, GENERATOR, PublicStart
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.nn.ensemble import Adam
 
@@ -24,13 +25,18 @@ class AveragedGenerator:
     Args:
         recipe: network and latent.
         adam: of the optimiser.
-        seed: public. The initial weights follow from it.
+        seed: public. The initial weights follow from it, unless the start has some.
         device: where to compute.
+        start: public weights to begin with. The moving average begins with them too.
     """
 
-    def __init__(self, recipe: GeneratorRecipe, adam: Adam, seed: int, device: torch.device) -> None:
+    def __init__(
+        self, recipe: GeneratorRecipe, adam: Adam, seed: int, device: torch.device, start: PublicStart = FRESH
+    ) -> None:
         self.recipe, self._adam, self._seed, self._device = recipe, adam, seed, device
-        self.network = recipe.build(public_stream(seed, "generator weights")).to(device)
+        self.network = recipe.build(public_stream(seed, "generator weights"))
+        start.put_into(self.network, GENERATOR)
+        self.network.to(device)
         self.optimiser = optimiser_of(adam, self.network)
         self.average = {name: tensor.clone() for name, tensor in self._averaged().items()}
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # seconds, which a list of the methods and an account do with
     from gossamer.mechanisms.noise import AbstractNoise
     from gossamer.mechanisms.plan import AbstractPlan
     from gossamer.methods.cost import Cost
+    from gossamer.methods.starting import Networks
     from gossamer.methods.training import AbstractTraining, Progress, RunContext
     from gossamer.methods.working import Working
     from gossamer.privacy.budget import PrivacyBudget
@@ -158,6 +159,26 @@ class Method(Named, Generic[C]):
     def cost(self, config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> Cost:
         """Return time and memory of a training, measured on random records of the same shape."""
         return self.working().cost(config, spec, slots, device)
+
+    def check_starts(self) -> None:
+        """Refuse a public start for a method that trains no network.
+
+        Raises:
+            InputError: always then.
+        """
+        if self.working().pretrain is None:
+            raise InputError(f"{self.name} trains no network, so nothing can be started: leave --start-from out")
+
+    def pretrain(self, config: C, public: RecordSet, num_steps: int, device: torch.device) -> Networks:
+        """Return networks to start from, trained on public records without noise.
+
+        Raises:
+            InputError: the method trains no network.
+        """
+        self.check_starts()
+        pretrain = self.working().pretrain
+        assert pretrain is not None
+        return pretrain(config, public, num_steps, device)
 
     def check_shares_work(self) -> None:
         """Refuse several processes for a method that has nothing to share out.

@@ -18,6 +18,7 @@ from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.prospect import Prospect
 from gossamer.methods.protected import check_fits
+from gossamer.methods.starting import FRESH, PublicStart
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.verdict import Verdict
 from gossamer.privacy.adjacency import Unit
@@ -143,6 +144,7 @@ class RunContext:
             in `state`. The run ends earlier by as much as they cost.
         charge: called before every private step, to write the ledger.
         store: keeps finished pieces of the work before the first step.
+        start: networks to begin with in place of fresh ones, public. The statement says their origin.
     """
 
     delta: float
@@ -160,6 +162,7 @@ class RunContext:
     lost_steps: tuple[int, ...] = ()
     charge: Callable[[int], None] = lambda step: None
     store: PieceStore = field(default_factory=NoStore)
+    start: PublicStart = FRESH
 
     def slots_of(self, records: RecordSet) -> PublicSlots:
         """Return the public number of units of these records.
@@ -188,7 +191,7 @@ class RunContext:
             method=method,
             is_secure=noise.is_secure,
             sample_size=sample_size,
-            public_inputs=(*public_inputs, *self.public_notes),
+            public_inputs=(*public_inputs, *self.public_notes, *self.start.facts.sentences),
             num_tuning_runs=self.num_tuning_runs,
             run_id=self.run_id,
             num_only_copies=self.num_only_copies,

@@ -13,6 +13,7 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.cost import Cost, num_timed, random_records, time_of_parts
 from gossamer.methods.method import Recipe
+from gossamer.methods.starting import Networks
 from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.privacy.slots import PublicSlots
 
@@ -31,6 +32,8 @@ class Working(Generic[C]):
         for_own: (specification, number of slots) -> settings for a user's own records, None if there are none.
         stops: (settings, plan) -> steps that no block of a ledger crosses. Default: those that the mechanism asks for.
         estimate: (settings, specification, slots, device) -> cost, if the first seconds of a training tell too little.
+        pretrain: (settings, public records, number of steps, device) -> networks to start from, trained without noise.
+            None if the method trains no network, so that it has nothing to start.
         share: (training, rank, number of processes) -> reports of one process's part of the work before the first
             private step, None if it works in one process.
     """
@@ -42,6 +45,7 @@ class Working(Generic[C]):
     for_own: Callable[[AbstractSpec, int], Recipe[C]] | None = None
     stops: Callable[[C, AbstractPlan], tuple[int, ...]] = lambda config, plan: plan.stops
     estimate: Callable[[C, AbstractSpec, PublicSlots, torch.device], Cost] | None = None
+    pretrain: Callable[[C, RecordSet, int, torch.device], Networks] | None = None
     share: Callable[[Any, int, int], Iterator[Any]] | None = None
 
     def cost(self, config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> Cost:

@@ -68,6 +68,10 @@ class RunFolder:
     """The file with the length of `released_file`, outside `private/`: an older list put back is shorter."""
     release_digest_file = _Part("private/release.sha256")
     """The file with the digest of the release, which reveals another release in its place."""
+    start_file = _Part("private/start.safetensors")
+    """Networks that the run began with, if it had a public start."""
+    start_digest_file = _Part("private/start.sha256")
+    """The file with their digest."""
     audits = _Part("private/audit")
     """The folder of this run's audits."""
     tensorboard = _Part("private/tensorboard")

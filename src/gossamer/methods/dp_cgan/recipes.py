@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
+from gossamer.methods.dp_cgan.pretraining import pretrain
 from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining, plan
 from gossamer.methods.gs_wgan.recipes import DIGITS_CPU as GS_WGAN_DIGITS
 from gossamer.methods.gs_wgan.recipes import FASHION_MNIST_CPU as GS_WGAN_FASHION_MNIST
@@ -130,4 +131,5 @@ WORKING = Working(
     start=DPCGANTraining,
     recipes=RECIPES,
     for_own=recipe_for,
+    pretrain=pretrain,
 )

@@ -26,6 +26,7 @@ from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.averaged import AveragedGenerator, cosine_decay, optimiser_of
 from gossamer.methods.protected import described, units_of
+from gossamer.methods.starting import DISCRIMINATOR, FRESH, GENERATOR, Networks, PublicStart
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.verdict import Verdict
@@ -214,7 +215,7 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
         self.config = config
         slots = context.slots_of(records)
         units = units_of(records, slots, records_per_person=config.records_per_person, seed=config.seed)
-        self._networks = PublicNetworks(config, records.spec, context.device, context.precision)
+        self._networks = PublicNetworks(config, records.spec, context.device, context.precision, context.start)
         sample_size = sum(map(torch.numel, self._networks.parameters().values()))
         super().__init__(plan(config, slots), noise, context, sample_size)
         self._energy: ReleasedEnergy | None = ReleasedEnergy()
@@ -287,17 +288,27 @@ class PublicNetworks:
         spec: shape and classes of the images.
         device: to compute on.
         precision: of the synthetic part.
+        start: public weights to begin with, of one network or both.
     """
 
-    def __init__(self, config: DPCGANConfig, spec: AbstractSpec, device: torch.device, precision: torch.dtype) -> None:
+    def __init__(
+        self,
+        config: DPCGANConfig,
+        spec: AbstractSpec,
+        device: torch.device,
+        precision: torch.dtype,
+        start: PublicStart = FRESH,
+    ) -> None:
         self._config = config
         self._device = device
         self._precision = precision
         recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
-        self._generator = AveragedGenerator(recipe, config.generator_adam, config.seed, device)
+        self._generator = AveragedGenerator(recipe, config.generator_adam, config.seed, device, start)
         self._discriminator = config.discriminator.build(
             config.view.shape(spec.shape), spec.num_classes, public_stream(config.seed, "discriminator weights")
-        ).to(device)
+        )
+        start.put_into(self._discriminator, DISCRIMINATOR)
+        self._discriminator.to(device)
         self._descent = _optimiser(config.discriminator_optimiser, self._discriminator)
 
     def parameters(self) -> Tensors:
@@ -350,6 +361,11 @@ class PublicNetworks:
         """Return a copy of the moving average with its statement, on the CPU."""
         made = self._generator
         return TrainedGenerator(recipe=made.recipe, weights=made.released_weights(), statement=statement)
+
+    def to_start_from(self) -> Networks:
+        """Return a copy of the moving average and of the discriminator, on the CPU."""
+        discriminator = {name: tensor.cpu().clone() for name, tensor in self._discriminator.state_dict().items()}
+        return {GENERATOR: self._generator.released_weights(), DISCRIMINATOR: discriminator}
 
     def state_dict(self) -> dict[str, Any]:
         """Return networks, average and optimisers, the tensors in use."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
+from gossamer.methods.dp_merf.pretraining import pretrain
 from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining, plan
 from gossamer.methods.method import Recipe
 from gossamer.methods.training import RecordsExpected
@@ -68,4 +69,5 @@ WORKING = Working(
     start=DPMERFTraining,
     recipes=RECIPES,
     for_own=recipe_for,
+    pretrain=pretrain,
 )

@@ -25,6 +25,7 @@ from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.averaged import AveragedGenerator
 from gossamer.methods.dp_merf.worth import ReleasedEmbeddings
 from gossamer.methods.protected import bundles, owners_of, slot_sizes_of
+from gossamer.methods.starting import FRESH, PublicStart
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
 from gossamer.methods.verdict import Verdict
@@ -187,7 +188,7 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         super().__init__(plan(config, context.slots_of(records)), noise, context, math.prod(records.spec.shape))
         self._records = records
         self._features = RandomFeatures.drawn(config, records.spec)
-        self._fit = EmbeddingFit(config, records.spec, self._features, context.device)
+        self._fit = EmbeddingFit(config, records.spec, self._features, context.device, context.start)
         self._released: Tensor | None = None
         if context.state is not None:
             self._released = context.state["released"]
@@ -288,13 +289,19 @@ class EmbeddingFit(AveragedGenerator):
         spec: shape and classes.
         features: of the embedding.
         device: to compute on.
+        start: public weights to begin with.
     """
 
     def __init__(
-        self, config: DPMERFConfig, spec: AbstractSpec, features: RandomFeatures, device: torch.device
+        self,
+        config: DPMERFConfig,
+        spec: AbstractSpec,
+        features: RandomFeatures,
+        device: torch.device,
+        start: PublicStart = FRESH,
     ) -> None:
         recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
-        super().__init__(recipe, config.adam, config.seed, device)
+        super().__init__(recipe, config.adam, config.seed, device, start)
         self.network.train()
         self._config = config
         self._features = RandomFeatures(frequencies=features.frequencies.to(device))

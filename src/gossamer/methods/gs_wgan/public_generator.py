@@ -10,6 +10,7 @@ from torch import Tensor
 from gossamer.data.records import AbstractSpec
 from gossamer.methods.averaged import AveragedGenerator
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
+from gossamer.methods.starting import FRESH, PublicStart
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.nn.devices import mixed_precision
 from gossamer.nn.spectral_norm import advance
@@ -27,11 +28,19 @@ class PublicGenerator(AveragedGenerator):
         spec: shape and classes of the images.
         device: to compute on.
         precision: of the network.
+        start: public weights to begin with.
     """
 
-    def __init__(self, config: GSWGANConfig, spec: AbstractSpec, device: torch.device, precision: torch.dtype) -> None:
+    def __init__(
+        self,
+        config: GSWGANConfig,
+        spec: AbstractSpec,
+        device: torch.device,
+        precision: torch.dtype,
+        start: PublicStart = FRESH,
+    ) -> None:
         recipe = GeneratorRecipe.of(spec, network=config.generator, latent=config.latent)
-        super().__init__(recipe, config.generator_adam, config.seed, device)
+        super().__init__(recipe, config.generator_adam, config.seed, device, start)
         self._config = config
         self._precision = precision
 

@@ -12,6 +12,7 @@ from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.gs_wgan.augmentation import NoAugmentation, SmallMotions
 from gossamer.methods.gs_wgan.cost import estimate
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
+from gossamer.methods.gs_wgan.pretraining import pretrain
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, plan
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.method import Recipe
@@ -283,5 +284,6 @@ WORKING = Working(
     for_own=recipe_for,
     stops=_stage_starts,
     estimate=estimate,
+    pretrain=pretrain,
     share=GSWGANTraining.warm_start_part,
 )

@@ -77,7 +77,7 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
         for stage in config.stages:  # at once what the last stage would refuse
             stage.critic.build(stage.view.shape(records.spec.shape), records.spec.num_classes, torch.Generator())
         self._critics = PrivateCritics(config, records, slots.unit, context)
-        self._public = PublicGenerator(config, records.spec, context.device, context.precision)
+        self._public = PublicGenerator(config, records.spec, context.device, context.precision, context.start)
         self._energy: ReleasedEnergy | None = ReleasedEnergy()
         if context.state is not None:
             self._energy = ReleasedEnergy.restored(context.state)
