@@ -170,7 +170,7 @@ def test_it_fits_in_python(house: House) -> None:
 
 
 def test_it_passes_the_contracts_and_its_page_can_be_reached(house: House) -> None:
-    suites = (f"tests/contracts/test_{name}.py" for name in ("methods", "people", "series", "statements"))
+    suites = (f"tests/contracts/test_{name}.py" for name in ("methods", "people", "series", "statements", "levels"))
     chosen = f"{NAME} or every_method or index"
     told = house.python("-m", "pytest", "-q", *suites, "tests/docs/test_documentation.py", "-k", chosen)
     found = re.search(r"(\d+) passed", told)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,6 +69,16 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
         """Count the cosine coefficients of all channels, and the traits."""
         return shape[0] * len(cosine_basis(*plane(shape), self.radius)[1]) + self.num_traits
 
+    def bands(self, shape: Shape) -> Tensor:
+        """Return the octave of the frequency of each feature, int64 (num_features,).
+
+        Constant coefficients have 0, those of frequency below 2 have 1, those below 4 have 2, and traits have the next.
+        """
+        frequencies = cosine_basis(*plane(shape), self.radius)[1]
+        octaves = torch.where(frequencies > 0, 1 + frequencies.clamp_min(1).log2().floor(), 0.0).to(torch.int64)
+        traits = octaves.new_full((self.num_traits,), int(octaves.max()) + 1)
+        return torch.cat([octaves.repeat(shape[0]), traits])
+
     def num_kept(self, shape: Shape) -> int:
         """Return the dimension of the space of the Gaussians for samples of this shape."""
         return min(self.num_directions, self.num_features(shape))
@@ -91,12 +103,13 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
 class AbstractMixtureGenerator(AbstractGenerator):
     r"""A generator that draws from Gaussians of a class in a space of few directions, and maps them to samples.
 
-    Let u be standard normal latents, centres :math:`\mu`, factors A, scatter s and directions V. The component k is the
-    one with :math:`\Phi(u_0)` in its part of the class's shares. Then
+    Let u be standard normal latents, o an offset, centres :math:`\mu`, factors A, scatter s and directions V. The
+    component k is the one with :math:`\Phi(u_0)` in its part of the class's shares. Then
 
-    .. math:: f = V^T (\mu_{yk} + s A_{yk} u), \qquad \text{drawing} = \text{ground} + \sum_j f_j \cos_j,
+    .. math:: f = o + V^T (\mu_{yk} + s A_{yk} u), \qquad \text{drawing} = \text{ground} + \sum_j f_j \cos_j,
 
-    and the entries of f behind the coefficients are traits. Subclasses make a sample of the two.
+    and the entries of f behind the coefficients are traits. Subclasses make a sample of the two. The offset o is the
+    level that all classes share, so that no direction is spent on it.
 
     The knowledge of the generator is in buffers:
 
@@ -104,6 +117,7 @@ class AbstractMixtureGenerator(AbstractGenerator):
     - `factors` (classes, components, d, d).
     - `shares` (classes, components).
     - `directions` (d, features), with d = `AbstractMixtureGeneratorConfig.num_kept`.
+    - `offset` (features,). Weights without it, from before there was one, are read with an offset of zeros.
 
     The length of a latent is `AbstractMixtureGeneratorConfig.latent_dim`, and the other arguments are those of its
     `build`, and the settings.
@@ -113,6 +127,7 @@ class AbstractMixtureGenerator(AbstractGenerator):
     factors: Tensor
     shares: Tensor
     directions: Tensor
+    offset: Tensor
     basis: Tensor
 
     def __init__(
@@ -128,8 +143,14 @@ class AbstractMixtureGenerator(AbstractGenerator):
         self.register_buffer("factors", torch.zeros(rows, components, kept, kept))
         self.register_buffer("shares", torch.full((rows, components), 1 / components))
         self.register_buffer("directions", torch.zeros(kept, config.num_features(self.shape)))
+        self.register_buffer("offset", torch.zeros(config.num_features(self.shape)))
         basis = cosine_basis(*plane(self.shape), config.radius)[0]
         self.register_buffer("basis", basis.T.contiguous(), persistent=False)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load the buffers. Generators that were released before there was an offset have none: theirs is zero."""
+        without = {"offset": torch.zeros_like(self.offset)}
+        return super().load_state_dict(without | dict(state_dict), strict=strict, assign=assign)
 
     def drawn(self, latent: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return drawings (batch, *shape), not yet within [0, 1], and traits (batch, num_traits)."""
@@ -140,7 +161,7 @@ class AbstractMixtureGenerator(AbstractGenerator):
         place = self.centres[row, component]
         step = torch.einsum("bde,be->bd", self.factors[row, component], latent[:, 1 : 1 + kept])
         place = place + self._scatter * step
-        features = place @ self.directions
+        features = place @ self.directions + self.offset
         coefficients, traits = features.split([features.shape[1] - self._num_traits, self._num_traits], 1)
         drawing = coefficients.unflatten(1, (self.shape[0], -1)) @ self.basis + self._ground
         return drawing.unflatten(2, self.shape[1:]), traits

@@ -39,6 +39,10 @@ CONFIG = DPMixtureConfig(
 )
 
 
+FORM = {"form": "with offset"}
+"""The reading of the sums in a state."""
+
+
 def images(seed: int = 0, num_records: int = RECORDS) -> RecordSet:
     rng = torch.Generator().manual_seed(seed)
     return RecordSet(
@@ -123,7 +127,7 @@ def distances(kind: type[DPMixtureTraining], step: int) -> list[float]:
     earlier = finished(training(kind=kind)).state_dict()["released"][:step]
 
     def released(private: RecordSet) -> Tensor:
-        run = training(private, kind=kind, state={"step": step, "released": earlier})
+        run = training(private, kind=kind, state=FORM | {"step": step, "released": earlier})
         next(iter(run))
         return run.state_dict()["released"][step].double()
 
@@ -219,15 +223,22 @@ def test_nothing_private_passes_the_door_and_what_does_is_caught(broken: type[DP
 
 def test_what_leaves_holds_no_record_and_no_training() -> None:
     trained = finished(training()).trained()
-    assert set(trained.weights) == {"centres", "factors", "shares", "directions"}
+    assert set(trained.weights) == {"centres", "factors", "shares", "directions", "offset"}
     assert set(vars(trained)) == {"recipe", "weights", "statement"}
     assert all(tensor.dtype is torch.float32 for tensor in trained.weights.values())
 
 
 def test_the_state_is_what_was_released_and_nothing_else() -> None:
     state = finished(training()).state_dict()
-    assert list(state) == ["step", "released"]
+    assert list(state) == ["form", "step", "released"]
     assert len(state["released"]) == 5
+
+
+def test_a_state_whose_sums_older_code_asked_for_is_refused_in_one_line() -> None:
+    state = finished(training()).state_dict()
+    del state["form"]
+    with pytest.raises(InputError, match=r"^this run of dp-mixture was begun by an older version [^\n]*new run$"):
+        training(state=state)
 
 
 def test_equal_streams_give_equal_generators_and_other_noise_another() -> None:
@@ -250,7 +261,7 @@ def test_every_release_is_charged_before_it_is_made_and_lost_ones_shorten_the_ru
     assert events == [text for step in range(5) for text in (f"pay {step}", f"read {step}")]
     assert [report.step for report in reports] == list(range(5))
     assert [(p.num_done, p.num_all) for p in map(run.progress, reports)] == [(n, 5) for n in range(1, 6)]
-    state = {"step": 3, "released": run.state_dict()["released"][:3]}
+    state = FORM | {"step": 3, "released": run.state_dict()["released"][:3]}
     lost = training(state=state, lost_steps=(3,))
     assert (lost.step, lost.end_step, lost.num_paid_steps) == (3, 4, 4)
     assert finished(lost).trained().sample(4)[0].shape == (4, 1, 8, 8)
@@ -313,7 +324,8 @@ def test_with_little_noise_it_learns_means_and_covariances_of_the_features() -> 
     features = config.generator.features(private.x)
     for label in range(3):
         own = features[private.y == label]
-        assert torch.allclose(weights["centres"][label, 0] @ weights["directions"], own.mean(dim=0), atol=0.25)
+        centre = weights["offset"] + weights["centres"][label, 0] @ weights["directions"]
+        assert torch.allclose(centre, own.mean(dim=0), atol=0.25)
         places = own @ weights["directions"].T
         spread = torch.cov(places.T)
         learnt = weights["factors"][label, 0] @ weights["factors"][label, 0].T
@@ -328,7 +340,7 @@ def test_components_find_the_shapes_of_a_class() -> None:
         generator = replace(CONFIG.generator, num_components=components, num_directions=6, posture=AsItStands())
         config = replace(CONFIG, generator=generator, num_rounds=rounds, noise_multiplier=0.2)
         weights = finished(training(private, config=config)).trained().weights
-        places = config.generator.features(private.x) @ weights["directions"].T
+        places = (config.generator.features(private.x) - weights["offset"]) @ weights["directions"].T
         centres = weights["centres"][private.y]  # type: ignore[index]
         gap.append(float((places[:, None] - centres).norm(dim=2).min(dim=1).values.mean()))
     assert gap[1] < 0.5 * gap[0]

@@ -50,11 +50,36 @@ def test_it_draws_every_shape_in_the_unit_range(
 def test_all_it_knows_are_its_buffers_and_they_save_and_load() -> None:
     network = built(CONFIG)
     assert list(network.parameters()) == []
-    assert set(network.state_dict()) == {"centres", "factors", "shares", "directions"}
+    assert set(network.state_dict()) == {"centres", "factors", "shares", "directions", "offset"}
     other = CONFIG.build((1, 8, 8), 3, CONFIG.latent_dim((1, 8, 8)), seeded(1))
     other.load_state_dict(network.state_dict())
     label = torch.tensor([0, 1, 2, 0])
     assert torch.equal(other(latents(CONFIG, 4), label), network(latents(CONFIG, 4), label))
+
+
+def test_weights_from_before_the_offset_draw_what_they_drew_and_other_gaps_are_refused() -> None:
+    """Without an offset the equation is the older one, bit for bit."""
+    older = built(CONFIG).state_dict()
+    del older["offset"]
+    network = CONFIG.build((1, 8, 8), 3, CONFIG.latent_dim((1, 8, 8)), seeded(1))
+    network.load_state_dict(older)
+    z, label = latents(CONFIG, 40), torch.arange(40) % 3
+    component = network._component(z[:, 0], label)
+    step = torch.einsum("bde,be->bd", older["factors"][label, component], z[:, 1:5])
+    features = (older["centres"][label, component] + step) @ older["directions"]
+    drawing = (features[:, None] @ network.basis + CONFIG.brightness).view(40, 1, 8, 8)
+    assert torch.equal(network(z, label), (0.5 + (drawing - 0.5)).clamp(0, 1))
+    for name in older:
+        with pytest.raises(RuntimeError, match=name):
+            network.load_state_dict({key: older[key] for key in older if key != name})
+
+
+def test_the_offset_is_added_to_all_that_is_drawn() -> None:
+    """Centres and factors of zero: the drawing is the level alone, and no direction knows it."""
+    network = CONFIG.build((1, 8, 8), 3, CONFIG.latent_dim((1, 8, 8)), seeded())
+    network.offset.copy_(CONFIG.features(torch.full((1, 1, 8, 8), 0.8))[0])
+    drawn = network(latents(CONFIG, 5), torch.tensor([0, 1, 2, 0, 1]))
+    assert torch.allclose(drawn, torch.full_like(drawn, 0.8), atol=1e-6)
 
 
 def test_a_sample_depends_on_its_own_latent_and_label_alone() -> None:
@@ -91,6 +116,7 @@ def test_places_have_the_covariance_of_the_factors() -> None:
     network = built(config)
     network.directions.copy_(torch.linalg.qr(network.directions.T)[0].T)
     network.centres.zero_()
+    network.offset.zero_()
     network.factors.mul_(0.05)
     drawn = network(latents(config, 20_000), torch.zeros(20_000, dtype=torch.int64))
     places = config.features(drawn) @ network.directions.T

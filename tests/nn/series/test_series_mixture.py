@@ -132,6 +132,7 @@ def test_scatter_scales_the_spread_of_samples_about_their_centres() -> None:
     wide, narrow = built(config), built(replace(config, scatter=0.25))
     for network in (wide, narrow):
         network.centres.zero_()
+        network.offset.zero_()
         network.factors.mul_(0.01)
     label = torch.tensor([0, 1, 2])
     apart = [network(latents(config, 3), label) - config.level for network in (wide, narrow)]

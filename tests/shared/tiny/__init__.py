@@ -10,6 +10,11 @@ from typing import Any
 from gossamer.methods.catalogue import METHODS
 
 
+def _as_they_are(settings: Any) -> Any:
+    """Return settings that are short already."""
+    return settings
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tiny:
     """Settings of a method with a noise multiplier, for 60 records of three classes; one to three private steps.
@@ -20,6 +25,9 @@ class Tiny:
         series: for series of two channels and 24 samples.
         crashes: for images of 8x8, with several blocks in the ledger where a method has many steps.
         words: options of a command line that trains on the digits in a second.
+        soon: makes settings for own records short, for a method that fits or trains for more than a second.
+        level_error: largest error of the level of samples of nearly constant records. A method that claims to fit its
+            records keeps the default. None for one that claims no level, as its page says.
     """
 
     images: Any
@@ -27,6 +35,8 @@ class Tiny:
     series: Any
     crashes: Any
     words: tuple[str, ...]
+    soon: Callable[[Any], Any] = _as_they_are
+    level_error: float | None = 0.02
 
 
 def tiny_of(name: str) -> Tiny:

@@ -34,4 +34,5 @@ TINY = Tiny(
             "--generator-batch-size 20 --generator.hidden-sizes 8 --discriminator.hidden-sizes 8"
         )
     ),
+    level_error=None,
 )

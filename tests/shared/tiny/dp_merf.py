@@ -17,6 +17,13 @@ IMAGES = DPMERFConfig(
     samples_per_class=4,
 )  # fmt: skip
 
+
+def soon(settings: DPMERFConfig) -> DPMERFConfig:
+    """Shorten the fit: fewer updates of a smaller network."""
+    generator = replace(settings.generator, hidden_size=24, width=6)
+    return replace(settings, generator=generator, num_features=200, num_fit_steps=500)
+
+
 TINY = Tiny(
     images=IMAGES,
     people=replace(IMAGES, num_fit_steps=30),
@@ -33,4 +40,5 @@ TINY = Tiny(
             "--generator.width 4"
         )
     ),
+    soon=soon,
 )

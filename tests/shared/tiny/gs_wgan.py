@@ -63,4 +63,5 @@ TINY = Tiny(
             "--generator.hidden-sizes 16 --stages.0.critic.hidden-sizes 8 --stages.0.warm-start.num-updates 2"
         )
     ),
+    level_error=None,
 )

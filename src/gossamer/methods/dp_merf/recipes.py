@@ -50,15 +50,22 @@ RECIPES = (
 )
 
 
+_LEAST_BATCH = 60
+"""Synthetic samples in an update, at least. With ten of one class, samples spread twice as wide about a constant."""
+
+
 def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMERFConfig]:
     """Return settings for a user's own records: the published squared bandwidth per pixel value, ``105 values / 784``.
 
-    Squared distances of records grow with the number of their values, and so does the bandwidth. Both are public.
+    Squared distances of records grow with the number of their values, and so does the bandwidth. Both are public. Few
+    classes get more samples each, because batch norm ties the samples of a small batch to each other.
     """
+    records = RecordsExpected.of(spec)
     config = replace(
         SERIES if isinstance(spec, SeriesSpec) else MNIST,
-        records=RecordsExpected.of(spec),
+        records=records,
         squared_bandwidth=MNIST.squared_bandwidth * math.prod(spec.shape) / 784,
+        samples_per_class=max(MNIST.samples_per_class, math.ceil(_LEAST_BATCH / records.num_groups)),
     )
     return Recipe(name="own", summary=f"own records, {num_records} slots", config=config)
 

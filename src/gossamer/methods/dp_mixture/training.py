@@ -30,6 +30,7 @@ from gossamer.methods.dp_mixture.components import (
     semi_definite,
     with_idle_moved,
 )
+from gossamer.methods.dp_mixture.shrinking import KEPT, shrunk
 from gossamer.methods.dp_mixture.worth import ReleasedMoments
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
@@ -43,6 +44,8 @@ from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
 _CHUNK = 2000
+_FORM = "with offset"
+"""The reading of released sums. A state names it, because a sum is about places that earlier sums decide."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,15 +167,19 @@ class Mixture:
 
     Attributes:
         counts: records of each class, (classes,).
-        means: mean features of each class, (classes, features).
+        offset: mean features of all records, (features,).
+        apart: mean features of each class less the offset, (classes, features).
+        means: mean features of each class, as `shrunk` estimates them from the two, (classes, features).
         directions: orthonormal rows of the subspace, (d, features).
         within: covariance within classes, in the subspace, (d, d).
-        centres: of components, in the subspace, (classes, components, d).
+        centres: of components less the offset, in the subspace, (classes, components, d).
         shares: of components in their class, (classes, components). 0 for those that are not used.
         covariances: about the centres, (classes, components, d, d).
     """
 
     counts: Tensor
+    offset: Tensor
+    apart: Tensor
     means: Tensor
     directions: Tensor
     within: Tensor
@@ -214,6 +221,8 @@ class MixtureFit:
         features, kept = config.generator.num_features(shape), config.generator.num_kept(shape)
         return Mixture(
             counts=nothing(classes),
+            offset=nothing(features),
+            apart=nothing(classes, features),
             means=nothing(classes, features),
             directions=nothing(kept, features),
             within=nothing(kept, kept),
@@ -229,7 +238,7 @@ class MixtureFit:
         if step == 1:
             return Slots(vectors=features - known.means[groups], groups=torch.zeros_like(groups))
         # Privacy: in an ordinary product other records may change the rounding of a place, and so its nearest centre.
-        places = matmul_of_rows(features, known.directions.T)
+        places = matmul_of_rows(features - known.offset, known.directions.T)
         component = known.nearest(places, groups)
         from_centre = places - known.centres.flatten(end_dim=1)[component]
         is_last = step == self._plan.num_steps - 1
@@ -249,16 +258,29 @@ class MixtureFit:
         return self._with_covariances(known, noisy)
 
     def _with_means(self, known: Mixture, noisy: Tensor) -> Mixture:
-        sums = self._moments(0)
-        counts = sums.counts(noisy).clamp_min(self._least_count(0))
-        return replace(known, counts=counts, means=sums.sums(noisy) / counts[:, None])
+        """Take the offset from all classes together, and the distances of classes to it.
+
+        Classifiers learn from differences of classes, so these stay as released, noise included. Residuals are taken
+        from shrunk means, because noise on a mean would pass for a spread of records.
+        """
+        sums, least = self._moments(0), self._least_count(0)
+        raw, vectors = sums.counts(noisy), sums.sums(noisy)
+        # The total is that of the counts as released: classes without records would add the least count each.
+        counts, total = raw.clamp_min(least), raw.sum().clamp_min(least * math.sqrt(len(raw)))
+        bands = self._config.generator.bands(self._config.records.shape)
+        of_sum = (self._plan.release_noise_std(0) * sums.radius) ** 2
+        offset = vectors.sum(dim=0) / total
+        levels_kept = torch.where(bands == 0, KEPT, bands)
+        offset = shrunk(offset[None], (len(raw) * of_sum / total**2)[None], levels_kept)[0]
+        apart = (vectors - raw[:, None] * offset) / counts[:, None]
+        means = offset + shrunk(apart, of_sum / counts**2, bands)
+        return replace(known, counts=counts, offset=offset, apart=apart, means=means)
 
     def _with_subspace(self, known: Mixture, noisy: Tensor) -> Mixture:
         """Take the directions of largest second moment, within and between classes, and start centres there."""
         weight = known.counts / known.counts.sum()
         within = self._moments(1).squares(noisy)[0] / known.counts.sum()
-        apart = known.means - weight @ known.means
-        between = apart.T @ (weight[:, None] * apart)
+        between = known.apart.T @ (weight[:, None] * known.apart)
         directions = torch.linalg.eigh(within + between).eigenvectors.flip(1)[:, : len(known.directions)].T.contiguous()
         inside = semi_definite(directions @ within @ directions.T)
         start = self._config.spread * torch.randn(
@@ -266,7 +288,7 @@ class MixtureFit:
         )
         if self._config.generator.num_components == 1:
             start = torch.zeros_like(start)
-        centres = (known.means @ directions.T)[:, None] + start @ _factor(inside).T
+        centres = (known.apart @ directions.T)[:, None] + start @ _factor(inside).T
         covariances = inside.expand_as(known.covariances).clone()
         known = replace(known, directions=directions, within=inside, centres=centres, covariances=covariances)
         is_used = bearable_components(known.counts, known.shares.shape[1], self._least_for_centre(known))
@@ -360,7 +382,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         self._known = self._fit.start()
         self._released: list[Tensor] = []
         self.step = 0
-        for released in [] if context.state is None else context.state["released"]:
+        for released in [] if context.state is None else _released_in(context.state):
             self._take_up(released)
         sizes = slot_sizes_of(records, self.plan)
         self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate)
@@ -415,7 +437,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the sums released so far, which are all there is to know."""
-        return {"step": self.step, "released": list(self._released)}
+        return {"form": _FORM, "step": self.step, "released": list(self._released)}
 
     def verdict(self) -> Verdict | None:
         """Judge class means and covariances against the noise on their sums. None before there is a mixture."""
@@ -453,6 +475,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             "factors": _factor(known.covariances),
             "shares": known.shares,
             "directions": known.directions,
+            "offset": known.offset,
         }
         return TrainedGenerator(
             recipe=GeneratorRecipe.of(
@@ -464,6 +487,17 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             weights={name: tensor.to(torch.float32) for name, tensor in weights.items()},
             statement=statement,
         )
+
+
+def _released_in(state: dict[str, Any]) -> list[Tensor]:
+    """Return the sums in a state, and refuse those that stand for something else here."""
+    # Later sums were asked about places that older code computed otherwise: read by this code they mean nothing.
+    if state.get("form") != _FORM:
+        raise InputError(
+            "this run of dp-mixture was begun by an older version of gossamer, whose sums are about other places; "
+            "finish it with that version, or start a new run"
+        )
+    return state["released"]
 
 
 def _factor(matrices: Tensor) -> Tensor:
