@@ -24,8 +24,8 @@ def images(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def test_an_npz_has_images_and_balanced_labels(gossamer: Any, finished: Path, tmp_path: Path) -> None:
     said = gossamer("sample", finished, "--num-samples", 25, "--out", tmp_path / "x.npz")
     assert said.code == 0
-    assert said.err.count("\n") == 1
-    assert "nothing in it to share" in said.err  # of twelve steps there is nothing else to say
+    # Twelve steps with secret noise: hardly ever anything but noise, and then a line says so.
+    assert said.err == "" or ("nothing in it to share" in said.err and said.err.count("\n") == 1)
     x, y = images(tmp_path / "x.npz")
     assert x.dtype == np.float32
     assert x.shape == (25, 1, 8, 8)

@@ -125,9 +125,8 @@ def test_a_training_ends_with_a_statement_in_plain_words(train_tiny: Any, tmp_pa
     for sentence in (
         "Protected: one record",
         "of the 1437",
-        "Verdict: noise.",
-        "Share: rather nothing.",
-        "is noise: there is nothing in it to share",
+        "Verdict: ",
+        "Share: ",
         "Keep to yourself:",
         "delta = 1e-05",
     ):

@@ -14,7 +14,7 @@ from gossamer.mechanisms.prospect import WINDOW_STEPS
 from gossamer.methods.verdict import Verdict
 
 _DEVIATIONS = 2.5
-_SURE = 4.0
+_SURE = 3.0
 
 
 def share_above(energy: Tensor, noise: Tensor) -> Tensor:

@@ -260,10 +260,7 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
         return state if self._energy is None else state | {"energy": self._energy.state_dict()}
 
     def verdict(self) -> Verdict | None:
-        """Judge the sanitized gradients against their noise. None if a run of an earlier version did not add them up.
-
-        The verdict is on gradients and not on images.
-        """
+        """Judge gradients, not images, against their noise. None if a run of an earlier version did not add them up."""
         return None if self._energy is None else self._energy.verdict
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:

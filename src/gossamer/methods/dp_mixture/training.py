@@ -450,7 +450,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             covariances=self.config.covariances,
             released=self._released,
             counts=known.counts,
-            means=known.means,
+            means=known.offset + known.apart,
             directions=known.directions,
             centres=known.centres,
             shares=known.shares,
