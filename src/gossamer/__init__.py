@@ -1,7 +1,8 @@
 """Gossamer: learn from private records, and release a generator in their place, under a guarantee that is true.
 
-The shortest use is ``DPMixture(epsilon=1.0).fit(images, labels).sample(1000)``, and every method is such a class. Its
-`start` leaves the training loop to the caller. `as_series` and `load_series` make records of time series.
+The shortest use is ``gossamer.fit(images, labels, epsilon=1.0).sample(1000)``, which chooses a method by public facts.
+``DPMixture(epsilon=1.0).fit(images, labels)`` names one, and every method is such a class. Its `start` leaves the
+training loop to the caller. `as_series` and `load_series` make records of time series.
 `gossamer.privacy` tells the price of a training without any data. Names are imported when they are first used, so that
 ``import gossamer`` is light.
 """
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         SyntheticDataset,
         as_images,
         as_series,
+        fit,
         load,
         load_series,
     )
@@ -60,6 +62,7 @@ __all__ = [
     "UnitKey",
     "as_images",
     "as_series",
+    "fit",
     "load",
     "load_records",
     "load_series",
@@ -84,6 +87,7 @@ _HOMES = {
     "UnitKey": "gossamer.privacy.dealing",
     "as_images": "gossamer.estimators",
     "as_series": "gossamer.estimators",
+    "fit": "gossamer.estimators",
     "load": "gossamer.estimators",
     "load_records": "gossamer.data.catalogue",
     "load_series": "gossamer.estimators",

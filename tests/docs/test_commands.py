@@ -20,11 +20,12 @@ import pytest
 
 from gossamer.cli.main import VERBS, main
 from gossamer.methods import catalogue
+from gossamer.methods.choosing import AUTO
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 METHODS = {
-    "train": tuple(method.name for method in catalogue.METHODS),
+    "train": (AUTO, *(method.name for method in catalogue.METHODS)),
     "account": tuple(method.name for method in catalogue.METHODS),
     "data": ("list", "describe"),
     "encoder": ("train",),

@@ -47,9 +47,9 @@ class Call:
         if option.flag == "--data":
             return named_data()
         if option.flag == "--recipe" and self.words[0] == "train":
-            from gossamer.methods.catalogue import find_method
+            from gossamer.methods.catalogue import METHODS
 
-            return tuple(recipe.name for recipe in find_method(self.words[1]).recipes)
+            return tuple(one.name for method in METHODS if method.name == self.words[1] for one in method.recipes)
         return option.takes.words
 
 

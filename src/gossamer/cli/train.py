@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.table import Table
 from gossamer.cli.arguments import Counts, Numbers, choose, read_arguments, read_known_arguments
 from gossamer.cli.following import follow
 from gossamer.cli.options import Mark
+from gossamer.cli.rehearsing import show_rehearsal
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
 from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import find_named
@@ -32,6 +34,7 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.catalogue import METHODS, find_method
+from gossamer.methods.choosing import AUTO, AUTO_SUMMARY, PublicFacts, chosen
 from gossamer.methods.method import FROM_FILE, Method, Recipe, TakenRecipe
 from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.nn.devices import DeviceName, PrecisionName, find_device, find_precision
@@ -135,8 +138,10 @@ class Train(Generic[C]):
 
 def run(arguments: Sequence[str]) -> int:
     """Train by a method."""
-    summaries = {method.name: method.summary for method in METHODS}
+    summaries = {method.name: method.summary for method in METHODS} | {AUTO: AUTO_SUMMARY}
     name, rest = choose(arguments, summaries, program="train", what="method")
+    if name == AUTO:
+        return _train_chosen(rest)
     method, program = find_method(name), f"train {name}"
     if {"-h", "--help"} & set(rest):
         read_arguments(Train[method.config], rest, program=program, **_recipe_for_help(method, rest, program))
@@ -145,6 +150,33 @@ def run(arguments: Sequence[str]) -> int:
     recipe = _recipe(method, choice, loaded)
     asked = read_arguments(Train[method.config], rest, program=program, method=recipe.config)
     return _train(asked, method, loaded, recipe.taken(asked.method))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsByPublicFacts:
+    """Settings of a method that is not yet chosen: none can be changed."""
+
+
+def _train_chosen(words: Sequence[str]) -> int:
+    """Choose a method by public facts, say why, and train by it as if it had been named."""
+    asked: Train[Any] = read_arguments(Train[SettingsByPublicFacts], words, program=f"train {AUTO}")
+    choice = asked.choice
+    if choice.recipe is not None:
+        raise InputError(f"--recipe is of one method: name the method in place of {AUTO}")
+    loaded = _load(choice, _find_key(Begun(out=asked.out, key_of=asked.key_of)))
+    facts = PublicFacts(
+        spec=loaded.data.train.spec,
+        slots=loaded.slots,
+        epsilon=_target(asked),
+        data=loaded.data.train.published_name or "",
+        has_gpu=find_device(asked.device).type == "cuda",
+    )
+    found = chosen(facts)
+    if process_number() == 0:
+        for sentence in found.reasons:
+            print(f"{AUTO}: {sentence}")
+    recipe = _recipe(found.method, choice, loaded)
+    return _train(dataclasses.replace(asked, method=recipe.config), found.method, loaded, recipe.taken(recipe.config))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +258,8 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
         if milestones:
             _show_milestones(milestones)
     if asked.dry_run or asked.out is None:
+        show_rehearsal(method, config, data.train.spec, slots, device, training.statement.epsilon)
+        print("the time is being measured on random records: about 20 seconds at most", file=sys.stderr)
         print(method.cost(config, data.train.spec, slots, device))
         if asked.start_from is not None:
             print("The public start comes before that, and its time is not counted.")

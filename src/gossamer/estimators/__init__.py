@@ -1,6 +1,7 @@
 """Fit and sample in few lines: every method after the habit of scikit-learn, in numpy's terms."""
 
 from gossamer.driving.generator_file import load_generator, write_generator_file
+from gossamer.estimators.choosing import fit
 from gossamer.estimators.estimator import AbstractEstimator
 from gossamer.estimators.methods import DPCGAN, DPMERF, GSWGAN, DPMixture
 from gossamer.estimators.planned import PlannedTraining
@@ -21,6 +22,7 @@ __all__ = [
     "SyntheticDataset",
     "as_images",
     "as_series",
+    "fit",
     "load",
     "load_generator",
     "load_series",

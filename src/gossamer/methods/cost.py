@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.methods.training import AbstractTraining
 
-_PATIENCE_S = 10.0
+PATIENCE_S: Final = 20.0
+"""Seconds that a measurement may take, near enough: a piece of work that was begun is ended."""
 _LONG_S = 2 * 86_400.0
+_MOST_VALUES: Final = 2**26
+_LEAST_RECORDS: Final = 2**11
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,19 +59,53 @@ def _duration(seconds: float) -> str:
     return f"{max(math.ceil(seconds), 1)} s"
 
 
-def time_of_parts(training: AbstractTraining) -> float:
-    """Return the seconds of a training on random records, as long as patience lasts. The last part is extrapolated."""
+def time_of_parts(training: AbstractTraining, records_each: float = 1.0) -> float:
+    """Return the seconds of a training on random records, as long as patience lasts. The last part is extrapolated.
+
+    Args:
+        training: on random records.
+        records_each: records that each random one stands for. The sums of a one-shot method take as many times longer.
+    """
     began = before = part_began = time.perf_counter()
-    part, seconds = "", 0.0
+    part, seconds, sums = "", 0.0, 0.0
     for report in training:
         done, now = training.progress(report), time.perf_counter()
         if done.part != part:
             part, part_began = done.part, before
-        seconds = now - began + (now - part_began) / done.num_done * (done.num_all - done.num_done)
-        if now - began > _PATIENCE_S:
+        rest = (now - part_began) / done.num_done * (done.num_all - done.num_done)
+        seconds = now - began + rest
+        if training.plan.step_names and report.step < training.step:
+            sums = seconds
+        if now - began > PATIENCE_S / 2:
             break
         before = now
-    return seconds
+    return seconds + (records_each - 1) * sums
+
+
+def seconds_each(prepare: Callable[[int], Callable[[], object]], most: int, patience: float) -> float:
+    """Time a piece of work on 1, 2, 4 and more things, and return the seconds for one of them, by the largest piece.
+
+    Args:
+        prepare: number of things -> the work on them. The preparation is not timed.
+        most: things of the largest piece, the one that a training does.
+        patience: seconds that all pieces may take together. The first is done in any case.
+    """
+    number, spent = 1, 0.0
+    while True:
+        work = prepare(number)
+        began = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - began
+        spent += seconds
+        # The next piece takes about twice as long.
+        if number >= most or spent + 2 * seconds > patience:
+            return seconds / number
+        number = min(2 * number, most)
+
+
+def num_timed(spec: AbstractSpec, num_slots: int) -> int:
+    """Return how many random records tell the time of so many: all of them, or as many as a small memory holds."""
+    return min(num_slots, max(_LEAST_RECORDS, _MOST_VALUES // math.prod(spec.shape)))
 
 
 def random_records(spec: AbstractSpec, num_records: int) -> RecordSet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -11,7 +11,7 @@ import torch
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.plan import AbstractPlan
-from gossamer.methods.cost import Cost, random_records, time_of_parts
+from gossamer.methods.cost import Cost, num_timed, random_records, time_of_parts
 from gossamer.methods.method import Recipe
 from gossamer.methods.starting import Networks
 from gossamer.methods.training import AbstractTraining, RunContext
@@ -59,8 +59,9 @@ class Working(Generic[C]):
         """
         if self.estimate is not None:
             return self.estimate(config, spec, slots, device)
-        images = random_records(spec, slots.number)
+        number = num_timed(spec, slots.number)
         # These records are random, so the noise need not be secret, and delta says nothing.
-        context = RunContext(delta=0.5 / slots.number, slots=slots, device=device)
-        training = self.start(config, images, DeterministicNoise(0), context)
-        return Cost(seconds=time_of_parts(training), num_bytes=None, device=device)
+        context = RunContext(delta=0.5 / number, slots=replace(slots, number=number), device=device)
+        training = self.start(config, random_records(spec, number), DeterministicNoise(0), context)
+        seconds = time_of_parts(training, slots.number / number)
+        return Cost(seconds=seconds, num_bytes=None, device=device)

@@ -14,6 +14,7 @@ from gossamer.methods.dp_cgan.pretraining import pretrain
 from gossamer.methods.dp_cgan.training import DPCGANConfig, DPCGANTraining, plan
 from gossamer.methods.gs_wgan.recipes import DIGITS_CPU as GS_WGAN_DIGITS
 from gossamer.methods.gs_wgan.recipes import FASHION_MNIST_CPU as GS_WGAN_FASHION_MNIST
+from gossamer.methods.gs_wgan.recipes import LARGE_GENERATOR, is_large
 from gossamer.methods.gs_wgan.recipes import MITDB_CPU as GS_WGAN_MITDB
 from gossamer.methods.gs_wgan.recipes import MNIST_CPU as GS_WGAN_MNIST
 from gossamer.methods.gs_wgan.recipes import SERIES_CPU as GS_WGAN_SERIES
@@ -59,6 +60,9 @@ were tried once. They were worse at equal numbers of releases: the noise is smal
 
 FASHION_MNIST_REVISITED = replace(MNIST_REVISITED, generator=GS_WGAN_FASHION_MNIST.generator)
 """As for MNIST, with the generator for clothes."""
+
+LARGE_REVISITED = replace(MNIST_REVISITED, num_steps=2_000, generator=LARGE_GENERATOR)
+"""Settings for own images of more than 2,000 values, as `gs_wgan.recipes.LARGE_CPU` has them."""
 
 DIGITS_REVISITED = replace(
     MNIST_REVISITED,
@@ -108,6 +112,8 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPCGANConfig]:
     side = max(spec.shape[1:])
     tuned = DIGITS_REVISITED if side <= 16 else MNIST_REVISITED
     view = LowFrequencies(radius=min(9.0, 0.75 * side), scale=min(1.0, 7 / side))
+    if is_large(spec):
+        tuned = LARGE_REVISITED if num_records >= 10_000 else replace(LARGE_REVISITED, num_steps=1_000)
     if isinstance(spec, SeriesSpec):
         radius = max(2.0, min(48.0, 0.75 * spec.length, 96 / spec.channels))
         tuned, view = SERIES_REVISITED, LowFrequencies(radius=radius, scale=0.5)

@@ -1,27 +1,34 @@
-"""The time and memory of GS-WGAN: an update and a few steps of every stage, with as few critics as tell it."""
+"""The time and memory of GS-WGAN: each kind of work timed by itself, on as few samples and critics as tell it."""
 
 from __future__ import annotations
 
-import dataclasses
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
 
 import torch
+from torch import Tensor
 
 from gossamer.data.records import AbstractSpec
-from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.cost import Cost, random_records
+from gossamer.methods.cost import PATIENCE_S, Cost, random_records, seconds_each
+from gossamer.methods.gs_wgan.private_critics import PrivateCritics
+from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage
-from gossamer.methods.gs_wgan.training import GSWGANTraining, StepReport
 from gossamer.methods.training import RunContext
+from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.slots import PublicSlots
 
-_TIMED_STEPS = 2
 _SMALL_NETWORK = 100_000
-_FEW = 4
+_FEW: Final = 4
+_RECORDS_A_CRITIC: Final = 20
 
 
 def estimate(config: GSWGANConfig, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> Cost:
-    """Time an update and a few steps of every stage on random records.
+    """Time the work of every stage on random records, and add it up as often as the training does it.
+
+    Slow networks are timed on a few samples, and the rest is extrapolated: the measurement takes `PATIENCE_S`, near
+    enough.
 
     Args:
         config: settings with a noise multiplier.
@@ -32,50 +39,118 @@ def estimate(config: GSWGANConfig, spec: AbstractSpec, slots: PublicSlots, devic
     seconds, num_bytes = 0.0, 0
     starts = config.stage_starts()
     for number, stage in enumerate(config.stages):
-        probe = _probe(config, stage, spec)
-        warm, step, size = _time(probe, spec, min(slots.number, 20 * probe.num_critics), device)
+        work = _Work(config, stage, spec, device)
+        timed = work.timed(PATIENCE_S / len(config.stages))
         steps = starts[number + 1] - starts[number]
-        seconds += warm * config.num_critics / probe.num_critics * stage.warm_start.num_updates
-        seconds += steps * step * _num_tuned(config) / _num_tuned(probe)
-        num_bytes = max(num_bytes, size * config.num_critics // probe.num_critics)
+        seconds += timed.of_stage(config, stage, spec, slots.number, steps)
+        num_bytes = max(num_bytes, timed.bytes_a_critic * config.num_critics)
     return Cost(seconds=seconds, num_bytes=num_bytes, device=device)
 
 
-def _probe(config: GSWGANConfig, stage: Stage, spec: AbstractSpec) -> GSWGANConfig:
-    """Return settings with the same work for each critic, and only as many critics as tell its time soon enough."""
-    critic = stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
-    is_small = sum(parameter.numel() for parameter in critic.parameters()) < _SMALL_NETWORK
-    num_critics = min(config.critics_at_once if is_small else _FEW, config.num_critics)
-    draws = min(config.draws_per_step, config.draws_per_step if is_small else _FEW)
-    return dataclasses.replace(
-        config,
-        num_critics=num_critics,
-        draws_per_step=draws,
-        batch_size=config.batch_size // config.draws_per_step * draws,
-        renewals_per_step=min(config.renewals_per_step, num_critics),
-        num_steps=_TIMED_STEPS + 1,
-        stages=(dataclasses.replace(stage, warm_start=dataclasses.replace(stage.warm_start, num_updates=1)),),
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Timed:
+    """Seconds for one of each kind of work in a stage, and the memory of a critic.
+
+    Attributes:
+        look: a record brought into the view, in all its variants.
+        warm: an update of a critic in its warm start.
+        tune: an update of a critic later on.
+        draw: a sample without gradients.
+        learn: a sample with gradients, and its part of the generator's update.
+        bytes_a_critic: of its tensors.
+    """
+
+    look: float
+    warm: float
+    tune: float
+    draw: float
+    learn: float
+    bytes_a_critic: int
+
+    def of_stage(
+        self, config: GSWGANConfig, stage: Stage, spec: AbstractSpec, num_records: int, num_steps: int
+    ) -> float:
+        """Return the seconds of a stage of so many steps."""
+        tuned = config.draws_per_step * (config.fork_steps + 1) + config.renewals_per_step * config.renewal_steps
+        drawn = config.pool_per_class * max(spec.num_classes, 1)
+        step = tuned * self.tune + drawn * self.draw + config.batch_size * self.learn
+        begin = num_records * self.look + config.num_critics * stage.warm_start.num_updates * self.warm
+        return begin + num_steps * step
 
 
-def _num_tuned(config: GSWGANConfig) -> int:
-    """Return the updates of critics in a step: its work, near enough."""
-    return config.draws_per_step * (config.fork_steps + 1) + config.renewals_per_step * config.renewal_steps
+class _Work:
+    """The kinds of work in a stage, on random records, which are nobody's.
+
+    Args:
+        config: settings.
+        stage: the stage.
+        spec: shape and classes.
+        device: where to compute.
+    """
+
+    def __init__(self, config: GSWGANConfig, stage: Stage, spec: AbstractSpec, device: torch.device) -> None:
+        self._config, self._stage, self._spec, self._device = config, stage, spec, device
+        critic = stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
+        self._is_small = sum(parameter.numel() for parameter in critic.parameters()) < _SMALL_NETWORK
+        self._at_once = min(config.critics_at_once, config.num_critics)
+
+    def timed(self, patience: float) -> _Timed:
+        """Time everything within so many seconds, near enough."""
+        config, classes = self._config, max(self._spec.num_classes, 1)
+        draw = seconds_each(self._draw, config.pool_per_class, patience / 5) / classes
+        learn = seconds_each(self._learn, config.batch_size, patience / 5)
+        pool = self._generator(1).pool(self._stage.view, 0)
+        num, num_updates = self._at_once, _FEW
+        if not self._is_small:
+            num, num_updates = 1, 1
+        critics, look, warm = self._entered(num, pool, num_updates)
+        began = time.perf_counter()
+        critics.renew(pool, 0)
+        tune = (time.perf_counter() - began) / num
+        size = _num_bytes(critics) // (2 * num)
+        return _Timed(look=look, warm=warm, tune=tune, draw=draw, learn=learn, bytes_a_critic=size)
+
+    def _generator(self, batch_size: int) -> PublicGenerator:
+        config = replace(self._config, batch_size=batch_size, pool_per_class=1)
+        return PublicGenerator(config, self._spec, self._device, torch.float32)
+
+    def _draw(self, per_class: int) -> Callable[[], object]:
+        generator = self._generator(1)
+        return lambda: generator.pool(self._stage.view, 0, times=per_class)
+
+    def _learn(self, num_samples: int) -> Callable[[], object]:
+        generator, view = self._generator(num_samples), self._stage.view
+
+        def learn() -> None:
+            looked = view.apply(generator.samples(0)[0])
+            generator.improve(looked, looked.detach(), 0)
+
+        return learn
+
+    def _entered(self, num: int, pool: Tensor, num_updates: int) -> tuple[PrivateCritics, float, float]:
+        """Return critics that entered the stage, the seconds for a look at a record, and those for a warm update.
+
+        The critics enter in two chunks. Before the first chunk all records are brought into the view.
+        """
+        stage = replace(self._stage, warm_start=replace(self._stage.warm_start, num_updates=num_updates))
+        config = replace(
+            self._config,
+            num_critics=2 * num,
+            critics_at_once=num,
+            renewals_per_step=num,
+            renewal_steps=1,
+            stages=(stage,),
+        )
+        records = random_records(self._spec, 2 * num * _RECORDS_A_CRITIC)
+        # These records are random, so delta says nothing.
+        context = RunContext(delta=0.5 / records.num_records, device=self._device)
+        critics = PrivateCritics(config, records, Unit.RECORD, context)
+        times = [time.perf_counter(), *(time.perf_counter() for _ in critics.enter(0, pool))]
+        first, second = times[1] - times[0], times[2] - times[1]
+        return critics, max(0.0, first - second) / records.num_records, second / (num * num_updates)
 
 
-def _time(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: torch.device) -> tuple[float, float, int]:
-    """Return seconds for the warm start of one chunk, seconds for a step, and bytes of the chunk's critics."""
-    images = random_records(spec, num_records)
-    # These records are random, so the noise need not be secret, and delta says nothing.
-    context = RunContext(delta=0.5 / num_records, device=device)
-    training = GSWGANTraining(config, images, DeterministicNoise(0), context)
-    times, size = [time.perf_counter()], 0
-    for report in training:
-        times.append(time.perf_counter())
-        if isinstance(report, StepReport) and report.step == 0:
-            size = sum(
-                tensor.numel() * tensor.element_size()
-                for tensor in training.state_dict()["critics"]["critics"].values()
-            )
-    first_step = times[-1 - _TIMED_STEPS]
-    return times[1] - times[0], (times[-1] - first_step) / _TIMED_STEPS, size
+def _num_bytes(critics: PrivateCritics) -> int:
+    tensors = critics.state_dict()["critics"]
+    assert isinstance(tensors, dict)
+    return sum(one.numel() * one.element_size() for one in tensors.values())
