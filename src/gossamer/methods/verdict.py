@@ -119,7 +119,7 @@ class Verdict:
             case Grade.FAINT:
                 return ("The samples show something of the records, much of it under noise. Look before you share.",)
             case Grade.NOISE if self.knows_level:
-                return ("The samples have the common level of the records and nothing else. The rest is noise.",)
+                return ("The common level of the records is known roughly, and nothing else. The samples are noise about it.",)
             case Grade.NOISE:
                 return ("The samples are noise: nothing of the records can be seen in them.",)
 
