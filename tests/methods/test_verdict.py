@@ -45,7 +45,7 @@ def test_gradients_are_never_called_clear_because_they_are_no_samples(strength: 
 def test_noise_is_called_noise_and_advised_against_and_nothing_else_is() -> None:
     nothing, level, clear = (Verdict.of_sums(*numbers) for numbers in ((0, 0, False), (0, 0, True), (1, 1, True)))
     assert "are noise" in nothing.sentences[-1]
-    assert "the common level of the records and nothing else" in level.sentences[-1]
+    assert "Only the common level of the records is known" in level.sentences[-1]
     assert not any("nothing" in sentence for sentence in clear.sentences)
     assert nothing.advice == level.advice == NOTHING_TO_SHARE
     assert clear.advice is None

@@ -119,7 +119,7 @@ class Verdict:
             case Grade.FAINT:
                 return ("The samples show something of the records, much of it under noise. Look before you share.",)
             case Grade.NOISE if self.knows_level:
-                return ("The common level of the records is known roughly, and nothing else. The samples are noise about it.",)
+                return ("Only the common level of the records is known, and that roughly. All else is noise.",)
             case Grade.NOISE:
                 return ("The samples are noise: nothing of the records can be seen in them.",)
 
