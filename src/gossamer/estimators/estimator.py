@@ -19,12 +19,12 @@ from gossamer.driving.protection import protect
 from gossamer.driving.run import Run, begin_run, take_up_run
 from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start
 from gossamer.errors import InputError, told
-from gossamer.estimators.advice import Starts, advice, count_start, undeclared, warn
+from gossamer.estimators.advice import Starts, advice, count_start, of_noise, undeclared, warn
 from gossamer.estimators.arguments import DEFAULTS, Arguments, is_chosen, shown
 from gossamer.estimators.driven import LOG, driven
 from gossamer.estimators.planned import PlannedTraining
 from gossamer.estimators.records import Array, Source, read_source
-from gossamer.estimators.released import Labels, ReleasedGenerator
+from gossamer.estimators.released import Labels, ReleasedGenerator, claimed
 from gossamer.estimators.scores import (
     EvaluationScores,
     HeldOut,
@@ -38,6 +38,7 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNo
 from gossamer.methods.method import Method, Recipe
 from gossamer.methods.starting import PublicStart
 from gossamer.methods.training import AbstractTraining, Progress, RunContext
+from gossamer.methods.verdict import Verdict
 from gossamer.nn.devices import DeviceName
 from gossamer.privacy.adjacency import UnitName
 from gossamer.privacy.budget import PrivacyBudget, chosen_delta
@@ -150,7 +151,7 @@ class AbstractEstimator(abc.ABC):
         written to the disk. With ``run`` a run folder is written as ``gossamer train`` writes one, with key, ledger,
         checkpoints and release. Called again with the same folder, settings and records, the run goes on from its
         interruption. Steps lost in a crash stay paid for. A run that has ended gives its generator again, and nothing
-        is spent.
+        is spent. If the verdict on the generator is noise, a `GossamerWarning` says so at the end.
 
         Args:
             x: images (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8. Or
@@ -190,6 +191,7 @@ class AbstractEstimator(abc.ABC):
             trained = training.trained()
             trained.check_finite()
         self._released = ReleasedGenerator(trained=trained)
+        warn(of_noise(self._released.verdict))
         return self
 
     def plan(
@@ -279,7 +281,7 @@ class AbstractEstimator(abc.ABC):
         config, delta = self._calibrated(loaded)
         start = self._prepared_start(x, config, loaded).made(self._asked.device)
         training = self._training(config, delta, loaded, KeyedNoise(), self._num_earlier, start)
-        warn(self._advice(training, loaded), stacklevel=3)
+        warn(self._advice(training, loaded))
         count_start(self._starts, None)
         return training
 
@@ -326,7 +328,7 @@ class AbstractEstimator(abc.ABC):
             rehearsal = self._training(
                 job.method, job.delta, loaded, DeterministicNoise(0), job.num_tuning_runs, said_start
             )
-            warn(self._advice(rehearsal, loaded), stacklevel=3)
+            warn(self._advice(rehearsal, loaded))
             start = prepared.made(self._asked.device)
             run = begin_run(folder.path, replace(job, start=start.facts), loaded, start)
         count_start(self._starts, read_identity(folder).run_id)
@@ -400,6 +402,11 @@ class AbstractEstimator(abc.ABC):
         """Statement of the generator, as `ReleasedGenerator.statement`."""
         return self.released.statement
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """Verdict on the worth of the samples, as `ReleasedGenerator.verdict`."""
+        return self.released.verdict
+
     def sample(
         self, num_samples: int, labels: Labels = None, *, evenness: float | None = None, seed: int = 0
     ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -436,7 +443,7 @@ class AbstractEstimator(abc.ABC):
         """
         trained = self.released.trained
         data, lines = read_real(x, y, people, run, self._asked)
-        warn(lines, stacklevel=2)
+        warn(lines)
         held_out = data.test if test is None else read_test(test, self._asked.num_classes)
         return evaluate_generator(trained, data, held_out, **options)
 
@@ -445,8 +452,8 @@ class AbstractEstimator(abc.ABC):
         return self.released.save(path)
 
     def __repr__(self) -> str:
-        """Name the method with its arguments, and the claim if something was learnt."""
+        """Name the method with its arguments, and claim and verdict if something was learnt."""
         chosen = {name: value for name, value in self._given.items() if is_chosen(name, value)}
         arguments = ", ".join(f"{name}={shown(value)}" for name, value in chosen.items())
-        learnt = "has learnt nothing yet" if self._released is None else f"fitted: {self.statement.claim}"
+        learnt = "has learnt nothing yet" if self._released is None else f"fitted: {claimed(self.released.trained)}"
         return f"{type(self).__name__}({arguments}), {learnt}"
