@@ -215,3 +215,10 @@ def test_a_float_of_32_bits_names_people_only_as_far_as_it_counts(series: np.nda
     assert as_series(series, people=whose, low=-9, high=9).train.num_people == NUM_RECORDS
     with pytest.raises(InputError, match=r"people.39. is a float of 2\*\*24"):
         as_series(series, people=whose + 1, low=-9, high=9)
+
+
+@pytest.mark.parametrize("x", [[[[0.5]]], ([0.5],), {"x": 1}])
+def test_lists_are_no_records_and_the_line_says_what_is(x: Any) -> None:
+    for y in (None, [0, 1]):
+        with pytest.raises(InputError, match="x must be a numpy array, a table, .*, not a "):
+            read_source(x, y, None, 2)

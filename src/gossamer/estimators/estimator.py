@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self, Unpack, overload
+from typing import Any, ClassVar, Self, Unpack, cast, overload
 
 import numpy as np
 
@@ -23,16 +23,10 @@ from gossamer.estimators.advice import Starts, advice, count_start, of_noise, un
 from gossamer.estimators.arguments import DEFAULTS, Arguments, is_chosen, shown
 from gossamer.estimators.driven import LOG, driven
 from gossamer.estimators.planned import PlannedTraining
+from gossamer.estimators.real_records import HeldOut, read_real, read_test
 from gossamer.estimators.records import Array, Source, read_source
 from gossamer.estimators.released import Labels, ReleasedGenerator, claimed
-from gossamer.estimators.scores import (
-    EvaluationScores,
-    HeldOut,
-    ScoringOptions,
-    evaluate_generator,
-    read_real,
-    read_test,
-)
+from gossamer.estimators.scores import EvaluationScores, ScoringOptions, ScoringWords, evaluate_generator
 from gossamer.estimators.tables import Said, is_path
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.methods.method import Method, Recipe
@@ -421,7 +415,7 @@ class AbstractEstimator(abc.ABC):
         *,
         test: HeldOut = None,
         run: str | Path | None = None,
-        **options: Unpack[ScoringOptions],
+        **words: Unpack[ScoringWords],
     ) -> EvaluationScores:
         """Score samples beside real records, with the scores and the defaults of ``gossamer evaluate``.
 
@@ -433,18 +427,23 @@ class AbstractEstimator(abc.ABC):
             x: the records that were learnt from, as for `fit`.
             y: as for `fit`.
             people: as for `fit`.
-            test: records that were not learnt from, (x, y) or records. Default: those that come with x.
+            test: records that were not learnt from: (x, y), a frame, a data set or records. Default: those that come
+                with x.
             run: folder of the run of `fit`, of which the key says who was held out. Needed if x is a name or a path
                 that is split by a key.
-            options: those of `ScoringOptions`. ``quick=True`` takes seconds to minutes, and the default hours.
+            words: those of `ScoringOptions`, and the public facts of `fit`, such as ``label="kind"`` of a frame. Facts
+                that the generator knows need not be said again. ``quick=True`` takes seconds to minutes, and the
+                default hours.
 
         Raises:
             InputError: nothing was fitted yet, no test records, or records that cannot be scored.
         """
         trained = self.released.trained
-        data, lines = read_real(x, y, people, run, self._asked)
+        said = cast("Said", {name: value for name, value in words.items() if name in Said.__annotations__})
+        options = cast("ScoringOptions", {name: value for name, value in words.items() if name not in said})
+        data, lines = read_real(x, y, people, said, run, self._asked, self.released.spec)
         warn(lines)
-        held_out = data.test if test is None else read_test(test, self._asked.num_classes)
+        held_out = data.test if test is None else read_test(test, said, self._asked.num_classes, self.released.spec)
         return evaluate_generator(trained, data, held_out, **options)
 
     def save(self, path: str | Path) -> Path:
