@@ -220,5 +220,5 @@ def test_a_float_of_32_bits_names_people_only_as_far_as_it_counts(series: np.nda
 @pytest.mark.parametrize("x", [[[[0.5]]], ([0.5],), {"x": 1}])
 def test_lists_are_no_records_and_the_line_says_what_is(x: Any) -> None:
     for y in (None, [0, 1]):
-        with pytest.raises(InputError, match="x must be a numpy array, a table, .*, not a "):
-            read_source(x, y, None, 2)
+        with pytest.raises(InputError, match="x must be a numpy array, a table, a data set of torch"):
+            DPMixture(epsilon=1.0, num_classes=2).fit(x, y)
