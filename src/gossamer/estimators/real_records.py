@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 
+from gossamer.data.files import path_of
 from gossamer.data.frames import ArrowStream, is_frame
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import AbstractSpec, RecordData, RecordSet
@@ -50,7 +51,7 @@ def read_real(
     Raises:
         InputError: records that break a rule, or others than the run began with.
     """
-    folder = None if run is None else RunFolder.open(Path(run))
+    folder = None if run is None else RunFolder.open(path_of(run, "run"))
     key = None if folder is None else read_key(folder)
     said, num_classes = _completed(x, said, asked.num_classes, spec)
     data = read_source(x, y, people, num_classes, asked.unit, key, said)

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from gossamer.data.records import AbstractSpec, RecordData, RecordSet
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.estimators.records import whole
 from gossamer.estimators.tables import Said
 from gossamer.evaluation.comparison import in_order, reference_of
@@ -108,9 +108,10 @@ def evaluate_generator(
     progress: Count = lambda part, num_done, num_all: None,
 ) -> EvaluationScores:
     """Score a generator, as `AbstractEstimator.evaluate` describes it."""
-    numbers = ("num_samples", "num_seeds", "num_workers")
-    whole("num_samples", num_samples)
-    check_numbers(numbers, num_samples, num_seeds, num_workers)
+    _check_options(quick, allow_few_samples, progress)
+    numbers = {"num_samples": num_samples, "num_seeds": num_seeds, "num_workers": num_workers}
+    checked = [None if value is None else whole(name, value) for name, value in numbers.items()]
+    check_numbers(tuple(numbers), whole("num_samples", num_samples), *checked[1:])
     need("evaluate", "scoring")
     records = _real_records(real, test)
     target = generator_target(trained, real.train.spec, "model", where="this model")
@@ -128,6 +129,14 @@ def evaluate_generator(
     if scoring.lacking:
         scoring = scoring.completed(progress)
     return EvaluationScores(evaluation=scoring.scored()[0].evaluation)
+
+
+def _check_options(quick: object, allow_few_samples: object, progress: object) -> None:
+    for name, value in (("quick", quick), ("allow_few_samples", allow_few_samples)):
+        if not isinstance(value, bool):
+            raise InputError(f"{name} must be True or False, not {told(value)}")
+    if not callable(progress):
+        raise InputError(f"progress must be a function that takes a part and two numbers, not {told(progress)}")
 
 
 def _real_records(real: RecordData, test: RecordSet | None) -> RealRecords:
