@@ -22,7 +22,7 @@ from gossamer.errors import InputError, told
 from gossamer.estimators.advice import Starts, advice, count_start, of_noise, undeclared, warn
 from gossamer.estimators.arguments import DEFAULTS, Arguments, is_chosen, shown
 from gossamer.estimators.driven import LOG, driven
-from gossamer.estimators.planned import PlannedTraining
+from gossamer.estimators.planned import PlannedTraining, verdict_of_rehearsal
 from gossamer.estimators.real_records import HeldOut, read_real, read_test
 from gossamer.estimators.records import Array, Source, read_source
 from gossamer.estimators.released import Labels, ReleasedGenerator, claimed
@@ -220,6 +220,7 @@ class AbstractEstimator(abc.ABC):
             prospect=training.prospect(),
             advice=self._advice(training, loaded),
             measure=functools.partial(self.method.cost, *measured),
+            rehearse=functools.partial(verdict_of_rehearsal, self.method, *measured),
         )
 
     @overload
