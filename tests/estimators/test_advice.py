@@ -65,7 +65,7 @@ def test_people_who_are_named_and_not_protected_are_warned_of(many: np.ndarray) 
     model = DPMixture(epsilon=50.0)
     assert beforehand(lambda: model.fit(many, people=people)) == [
         "protected: one record. The data names people, and what the records of one person tell together is not "
-        "covered: --unit person covers it"
+        'covered: --unit person (unit="person" in Python) covers it'
     ]
     assert beforehand(lambda: DPMixture(epsilon=50.0, num_tuning_runs=9).fit(many)) == []
 

@@ -253,7 +253,8 @@ def _parsed(cells: list[str | None], name: str, where: str) -> np.ndarray:
             # Privacy: the place, never the cell.
             raise InputError(
                 f"{where}: column {shown(name[:40])}, row {row + 1} is text, not a number: say what the column is "
-                "(--class-column, --person-column), name those of the values (--value-columns), or write decimal points"
+                "(--class-column, --person-column; in Python label=, person=), name those of the values "
+                "(--value-columns, values=), or write decimal points"
             ) from None
     return values
 
