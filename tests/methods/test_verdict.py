@@ -77,3 +77,9 @@ def test_a_verdict_changed_by_hand_is_refused(changed: dict[str, object]) -> Non
     tree["verdict"] |= changed
     with pytest.raises(InputError, match="file"):
         from_json_tree(GeneratorRecipe, tree, "file")
+
+
+def test_labels_that_mean_nothing_are_said_in_words_and_not_in_percent() -> None:
+    none, some = (" ".join(Verdict.of_sums(0.58, apart, True).sentences) for apart in (0.0, 0.1))
+    assert "No two classes differ beyond noise, so the labels of samples may mean nothing" in none
+    assert "10 % of the pairs of classes differ beyond noise" in some

@@ -107,7 +107,9 @@ class Verdict:
         if self.judged is Judged.GRADIENTS:
             return self._of_gradients
         found = [f"{_percent(self.signal)} of what the samples show beyond a common level lies above the noise."]
-        if self.classes_apart is not None:
+        if self.classes_apart == 0:
+            found.append("No two classes differ beyond noise, so the labels of samples may mean nothing.")
+        elif self.classes_apart is not None:
             found.append(f"{_percent(self.classes_apart)} of the pairs of classes differ beyond noise.")
         return (*found, *self._worth)
 
