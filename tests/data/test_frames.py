@@ -143,7 +143,11 @@ def test_names_of_channels_that_were_read_are_said_to_be_public() -> None:
     ("change", "columns", "line"),
     [
         (lambda frame: frame.rename(columns={"kind": "sort"}), WIDE, "has no column 'kind'"),
-        (lambda frame: frame.assign(x1=["a"] * 4), WIDE, r"column 'x1', row 1 is text, not a number.*in a long table of the series \(--series-column\)"),
+        (
+            lambda frame: frame.assign(x1=["a"] * 4),
+            WIDE,
+            r"column 'x1', row 1 is text, not a number.*in a long table of the series \(--series-column\)",
+        ),
         (lambda frame: frame.assign(x1=[1.0, None, 2.0, 3.0]), WIDE, "series 1, channel 0, time 1 is NaN"),
         (lambda frame: frame.assign(who=["a", None, "b", "c"]), WIDE, "column 'who', row 2 is empty"),
         (lambda frame: frame.assign(x1=[[1.0]] * 4), WIDE, "holds lists or records"),

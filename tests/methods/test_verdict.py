@@ -83,3 +83,11 @@ def test_labels_that_mean_nothing_are_said_in_words_and_not_in_percent() -> None
     none, some = (" ".join(Verdict.of_sums(0.58, apart, True).sentences) for apart in (0.0, 0.1))
     assert "No two classes differ beyond noise, so the labels of samples may mean nothing" in none
     assert "10 % of the pairs of classes differ beyond noise" in some
+
+
+def test_gradients_that_chance_hides_are_not_said_to_teach_nothing() -> None:
+    """No proof that something is above noise is no proof that nothing is."""
+    hidden, weak = (" ".join(Verdict.of_gradients(signal, 0.5).sentences) for signal in (0.0, 1e-6))
+    assert "most likely noise. After a short run this may be said too early: look at them" in hidden
+    assert "teach nothing" in weak
+    assert "teach nothing" not in hidden

@@ -128,6 +128,12 @@ class Verdict:
     @property
     def _of_gradients(self) -> tuple[str, ...]:
         numbers = f"{_percent(self.signal)} of the energy of the released gradients lies above their noise"
+        if self.is_noise and self.signal == 0:
+            # Chance hides a small part, and less of it the longer a run is. So nothing more can be said.
+            return (
+                "The energy of the released gradients cannot be told from that of their noise.",
+                "The samples are most likely noise. After a short run this may be said too early: look at them.",
+            )
         if self.is_noise:
             return (
                 f"{numbers}, too little to show even if noise averages out over many steps.",
