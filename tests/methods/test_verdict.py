@@ -17,7 +17,13 @@ from gossamer.runs.config_io import from_json_tree, to_json_tree
 RECIPE = GeneratorRecipe(
     network=MLPGeneratorConfig(), latent=UniformLatent(dim=4), spec=ImageSpec(channels=1, height=8, width=8)
 )
-VERDICTS = (None, Verdict.of_sums(0.0, None, False), Verdict.of_sums(0.9, 1.0, True), Verdict.of_gradients(1e-4, 2.0))
+VERDICTS = (
+    None,
+    Verdict.of_sums(0.0, None, False),
+    Verdict.of_sums(0.9, 1.0, True),
+    Verdict.of_sums(0.9, 1.0, True, Judged.EMBEDDINGS),
+    Verdict.of_gradients(1e-4, 2.0),
+)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +97,14 @@ def test_gradients_that_chance_hides_are_not_said_to_teach_nothing() -> None:
     assert "most likely noise. After a short run this may be said too early: look at them" in hidden
     assert "teach nothing" in weak
     assert "teach nothing" not in hidden
+
+
+@pytest.mark.parametrize("signal", [0.9, 0.3, 0.1])
+def test_a_share_of_mean_features_is_not_said_of_samples(signal: float) -> None:
+    """DP-MERF drew X-rays of twice the true spread where 94 % of the features were above noise."""
+    features = Verdict.of_sums(signal, None, True, Judged.EMBEDDINGS)
+    sums = Verdict.of_sums(signal, None, True)
+    assert features.grade is sums.grade
+    assert "of what the released mean features hold" in features.sentences[0]
+    assert "of what the samples show" in sums.sentences[0]
+    assert ("look at the samples" in " ".join(features.sentences)) is not features.is_noise

@@ -30,11 +30,12 @@ class Grade(enum.Enum):
 class Judged(enum.Enum):
     """The released vectors that a verdict was computed from.
 
-    ``SUMS``: the noisy sums that samples are drawn from. ``GRADIENTS``: the noisy gradients that a generator was
-    trained by. They say less of its samples.
+    ``SUMS``: the noisy sums that samples are drawn from. ``EMBEDDINGS``: the noisy mean features that a generator was
+    fitted to. ``GRADIENTS``: the noisy gradients that a generator was trained by. The last two say less of its samples.
     """
 
     SUMS = "sums"
+    EMBEDDINGS = "embeddings"
     GRADIENTS = "gradients"
 
 
@@ -69,8 +70,17 @@ class Verdict:
                 raise InputError(f"{name} of a verdict must lie between 0 and 1, got {value}")
 
     @classmethod
-    def of_sums(cls, signal: float, classes_apart: float | None, knows_level: bool) -> Verdict:
-        """Grade noisy sums by thresholds that were chosen on public data (docs/concepts/verdict.md)."""
+    def of_sums(
+        cls, signal: float, classes_apart: float | None, knows_level: bool, judged: Judged = Judged.SUMS
+    ) -> Verdict:
+        """Grade noisy sums by thresholds that were chosen on public data (docs/concepts/verdict.md).
+
+        Args:
+            signal: part of their energy above noise, the common level left out.
+            classes_apart: share of the pairs of classes that can be told apart. None without classes.
+            knows_level: true if the common level lies well above its noise.
+            judged: `Judged.SUMS`, or `Judged.EMBEDDINGS` if a generator was fitted to the sums.
+        """
         are_all_apart = classes_apart is None or classes_apart >= _ALL_APART
         are_some_apart = classes_apart is not None and classes_apart >= _SOME_APART
         grade = Grade.NOISE
@@ -78,7 +88,7 @@ class Verdict:
             grade = Grade.CLEAR
         elif signal >= _FAINT_FROM or are_some_apart:
             grade = Grade.FAINT
-        return cls(grade=grade, signal=signal, classes_apart=classes_apart, knows_level=knows_level)
+        return cls(grade=grade, signal=signal, classes_apart=classes_apart, knows_level=knows_level, judged=judged)
 
     @classmethod
     def of_gradients(cls, signal: float, strength: float) -> Verdict:
@@ -106,11 +116,14 @@ class Verdict:
         """The verdict in plain words: the numbers first, then the worth of the samples."""
         if self.judged is Judged.GRADIENTS:
             return self._of_gradients
-        found = [f"{_percent(self.signal)} of what the samples show beyond a common level lies above the noise."]
+        shown = "the released mean features hold" if self.judged is Judged.EMBEDDINGS else "the samples show"
+        found = [f"{_percent(self.signal)} of what {shown} beyond a common level lies above the noise."]
         if self.classes_apart == 0:
             found.append("No two classes differ beyond noise, so the labels of samples may mean nothing.")
         elif self.classes_apart is not None:
             found.append(f"{_percent(self.classes_apart)} of the pairs of classes differ beyond noise.")
+        if self.judged is Judged.EMBEDDINGS and not self.is_noise:
+            return (*found, *self._worth, "The fit to the features adds noise of its own: look at the samples.")
         return (*found, *self._worth)
 
     @property
