@@ -102,9 +102,17 @@ def test_gradients_that_chance_hides_are_not_said_to_teach_nothing() -> None:
 @pytest.mark.parametrize("signal", [0.9, 0.3, 0.1])
 def test_a_share_of_mean_features_is_not_said_of_samples(signal: float) -> None:
     """DP-MERF drew X-rays of twice the true spread where 94 % of the features were above noise."""
-    features = Verdict.of_sums(signal, None, True, Judged.EMBEDDINGS)
-    sums = Verdict.of_sums(signal, None, True)
+    features = Verdict.of_sums(signal, float(signal > 0.2), True, Judged.EMBEDDINGS)
+    sums = Verdict.of_sums(signal, float(signal > 0.2), True)
     assert features.grade is sums.grade
     assert "of what the released mean features hold" in features.sentences[0]
     assert "of what the samples show" in sums.sentences[0]
     assert ("look at the samples" in " ".join(features.sentences)) is not features.is_noise
+
+
+@pytest.mark.parametrize(("apart", "grade"), [(None, Grade.FAINT), (1.0, Grade.CLEAR)])
+def test_mean_features_are_clear_only_if_classes_show_it(apart: float | None, grade: Grade) -> None:
+    """X-rays without classes were half noise at epsilon 0.3, where 69 % of the features were above it."""
+    verdict = Verdict.of_sums(0.69, apart, True, Judged.EMBEDDINGS)
+    assert verdict.grade is grade
+    assert ("Without classes nothing tells of more" in " ".join(verdict.sentences)) is (apart is None)

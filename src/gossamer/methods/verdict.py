@@ -84,7 +84,9 @@ class Verdict:
         are_all_apart = classes_apart is None or classes_apart >= _ALL_APART
         are_some_apart = classes_apart is not None and classes_apart >= _SOME_APART
         grade = Grade.NOISE
-        if signal >= _CLEAR_FROM and are_all_apart:
+        # One pattern that all records share fills the mean features. Only classes show that more lies above noise.
+        may_be_clear = judged is not Judged.EMBEDDINGS or classes_apart is not None
+        if signal >= _CLEAR_FROM and are_all_apart and may_be_clear:
             grade = Grade.CLEAR
         elif signal >= _FAINT_FROM or are_some_apart:
             grade = Grade.FAINT
@@ -131,6 +133,8 @@ class Verdict:
         match self.grade:
             case Grade.CLEAR:
                 return ("The samples show what the records have in common. Details and rare things are still noise.",)
+            case Grade.FAINT if self.judged is Judged.EMBEDDINGS and self.classes_apart is None:
+                return ("The samples show a pattern that all records share. Without classes nothing tells of more.",)
             case Grade.FAINT:
                 return ("The samples show something of the records, much of it under noise. Look before you share.",)
             case Grade.NOISE if self.knows_level:
