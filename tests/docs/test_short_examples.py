@@ -83,7 +83,7 @@ def test_the_series_example_as_it_is_typed_writes_a_table_of_the_same_columns(tm
     assert "2400 series" in done.stdout
     lines = (tmp_path / "synthetic-beats.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 2401
-    assert lines[0].split(",") == [*(f"t{time}" for time in range(96)), "class"]
+    assert lines[0].split(",") == [*(f"t{time}" for time in range(96)), "kind"]
     beat = [float(value) for value in lines[1].split(",")[:-1]]
     assert -1 <= min(beat) < max(beat) <= 2
     assert max(beat) > 0.3, "an R peak, in millivolts"

@@ -34,7 +34,7 @@ def test_a_named_set_gets_its_method_and_its_recipe(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING, logger="gossamer"):
         model = gossamer.fit("beats", epsilon=10.0)
     assert isinstance(model, DPMixture)
-    assert model.recipe == "beats"
+    assert model.get_params()["recipe"] == "beats"
     assert model.statement.epsilon <= 10
     assert model.sample(3)[0].shape == (3, 1, 96)
     assert "fit: dp-mixture, recipe beats: the best of" in caplog.text

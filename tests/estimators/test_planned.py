@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gossamer.errors import InputError, PrivacyError
-from gossamer.estimators import DPMERF, DPMixture, PlannedTraining
+from gossamer.estimators import DPMERF, GSWGAN, DPMixture, PlannedTraining
 from gossamer.methods.cost import Cost
 
 
@@ -58,3 +58,25 @@ def test_what_fit_refuses_a_plan_refuses(images: np.ndarray) -> None:
         DPMixture(epsilon=1.0).plan(images * 2)
     with pytest.raises(PrivacyError, match="delta"):
         DPMixture(epsilon=1.0, delta=1 / 90).plan(images)
+
+
+def test_the_verdict_on_stand_ins_reads_no_record_and_is_shown_once_asked_for(images: np.ndarray) -> None:
+    plans = [DPMixture(epsilon=0.1).plan(x) for x in (images, np.zeros_like(images))]
+    assert "stand-ins" not in repr(plans[0])
+    verdicts = [planned.verdict_on_stand_ins for planned in plans]
+    assert verdicts[0] == verdicts[1], "a function of public things alone"
+    assert verdicts[0] is not None
+    assert verdicts[0].is_noise
+    assert "on stand-ins: noise. " in repr(plans[0])
+    held = [*plans[0].rehearse.args]  # type: ignore[attr-defined]
+    assert not any(type(one).__name__ in ("RecordSet", "RecordData", "Loaded", "Tensor", "ndarray") for one in held)
+    many = np.zeros((4000, 8, 8), dtype=np.float32)
+    clearer = DPMixture(epsilon=30.0).plan(many).verdict_on_stand_ins
+    assert clearer is not None
+    assert not clearer.is_noise
+
+
+def test_a_training_on_records_is_not_rehearsed(images: np.ndarray) -> None:
+    planned = GSWGAN(epsilon=10.0, num_critics=5, num_steps=2, batch_size=4, draws_per_step=4).plan(images)
+    assert planned.verdict_on_stand_ins is None
+    assert "stand-ins" not in repr(planned)

@@ -50,7 +50,7 @@ def test_what_was_said_of_series_stands_in_their_specification(series: np.ndarra
 @pytest.mark.parametrize(
     ("change", "given", "line"),
     [
-        (lambda x: x, {}, "outside .0, 1.: give public bounds low and high"),
+        (lambda x: x, {}, "outside .0, 1.: give public bounds low and high .*, one for each channel, as in --low 0,-5"),
         (lambda x: np.where(x == x[5, 1, 3], np.nan, x), {"low": -9, "high": 9}, "series 5, channel 1, time 3 is NaN"),
         (lambda x: x, {"low": -9}, "belong together"),
         (lambda x: x, {"low": (-9, -9, -9), "high": 9}, "3 numbers for 2 channels"),
@@ -215,3 +215,10 @@ def test_a_float_of_32_bits_names_people_only_as_far_as_it_counts(series: np.nda
     assert as_series(series, people=whose, low=-9, high=9).train.num_people == NUM_RECORDS
     with pytest.raises(InputError, match=r"people.39. is a float of 2\*\*24"):
         as_series(series, people=whose + 1, low=-9, high=9)
+
+
+@pytest.mark.parametrize("x", [[[[0.5]]], ([0.5],), {"x": 1}])
+def test_lists_are_no_records_and_the_line_says_what_is(x: Any) -> None:
+    for y in (None, [0, 1]):
+        with pytest.raises(InputError, match="x must be a numpy array, a table, a data set of torch"):
+            DPMixture(epsilon=1.0, num_classes=2).fit(x, y)

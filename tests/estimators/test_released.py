@@ -87,6 +87,8 @@ def test_it_shows_what_it_draws_and_claims_and_no_weights(fitted: GSWGAN, of_ser
         assert said in repr(released)
         assert "-differentially private for one record" in repr(released)
         assert "tensor" not in repr(released)
+        assert released.verdict is not None
+        assert repr(released).endswith(f"one record, verdict: {released.verdict.grade.value}")
 
 
 def test_a_generator_of_noise_that_was_no_secret_shows_no_claim(fitted: GSWGAN) -> None:

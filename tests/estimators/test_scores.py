@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
+import torch
 
 from gossamer.cli.scoring import ScoringChoice
 from gossamer.data.catalogue import load_records
+from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import GossamerWarning, InputError
-from gossamer.estimators import DPMixture, EvaluationScores, scores
+from gossamer.estimators import DPMixture, EvaluationScores, estimator, real_records, scores
+from gossamer.estimators.tables import Said
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.encoder import EncoderSettings
 from gossamer.evaluation.record import NOT_COVERED
@@ -88,6 +92,71 @@ def test_the_defaults_are_those_of_the_command() -> None:
     assert usual_seeds(0, None, is_quick=False) == ScoringChoice(data="digits").seeds == (0, 1, 2)
     typed = set(scores.ScoringOptions.__annotations__)
     assert typed == shared | {"progress"} == set(ours) - {"trained", "real", "test"}
+    assert set(scores.ScoringWords.__annotations__) == typed | set(Said.__annotations__)
+    assert not typed & set(Said.__annotations__), "a word has one meaning"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RecordData, RecordSet | None, dict[str, Any]]]:
+    """Records and options that an evaluation was asked for, in place of its scores."""
+    seen: list[tuple[RecordData, RecordSet | None, dict[str, Any]]] = []
+    monkeypatch.setattr(
+        estimator, "evaluate_generator", lambda trained, real, test, **options: seen.append((real, test, options))
+    )
+    return seen
+
+
+def test_frames_and_text_labels_are_read_as_they_were_fitted(asked: list[Any]) -> None:
+    kinds = np.where(np.arange(80) % 2, "ill", "well")
+    table = pandas.DataFrame(np.random.default_rng(0).normal(100, 9, size=(80, 8)))
+    table.columns = [f"t{time}" for time in range(8)]
+    frame, values = table.assign(kind=kinds, who=np.arange(80)), table.to_numpy(np.float64)
+    words: dict[str, Any] = {"label": "kind", "person": "who"}
+    model = DPMixture(epsilon=10.0, device="cpu")
+    model.fit(frame, **words, low=20, high=220, sample_rate=2.0, class_names=["well", "ill"])
+    # Bounds, rate and classes are those of the generator: they need not be said again.
+    model.evaluate(frame[:40], test=frame[40:], **words, **QUICKLY)
+    model.evaluate(values[:40], kinds[:40], test=(values[40:], kinds[40:]), quick=True)
+    model.evaluate(frame[:40], test=(values[40:], kinds[40:]), **words)
+    for real, test, options in asked:
+        assert real.train.spec == test.spec == model.released.spec
+        assert options.keys() <= QUICKLY.keys()
+        for part, rows in ((real.train, slice(0, 40)), (test, slice(40, 80))):
+            assert torch.equal(part.y, torch.arange(80)[rows] % 2)
+            torch.testing.assert_close(part.x[:, 0], torch.from_numpy((values[rows] - 20) / 200).float())
+
+
+def test_a_long_table_and_a_table_of_images_are_read_again_with_their_columns_alone(asked: list[Any]) -> None:
+    rows = [{"who": who, "second": time, "pulse": 60.0 + time} for who in range(60) for time in range(6)]
+    long, words = pandas.DataFrame(rows), {"person": "who", "time": "second"}
+    model = DPMixture(epsilon=10.0).fit(long, **words, low=20, high=220, length=6)
+    model.evaluate(long, test=long, **words)
+    pixels = pandas.DataFrame(np.random.default_rng(0).random((60, 64)))
+    pixels.columns = [f"pixel {place}" for place in range(64)]
+    images = DPMixture(epsilon=10.0).fit(pixels, shape=(8, 8))
+    images.evaluate(pixels, test=pixels)
+    for fitted, (real, test, _) in zip((model, images), asked, strict=True):
+        assert real.train.spec == test.spec == fitted.released.spec
+
+
+def test_classes_that_the_constructor_was_not_told_are_those_of_the_generator(asked: list[Any]) -> None:
+    x, y = np.random.default_rng(0).random((60, 8, 8), dtype=np.float32), np.arange(60) % 3
+    model = DPMixture(epsilon=10.0, num_classes=3, device="cpu").fit(x, y)
+    model.set_params(num_classes=None).evaluate(x, y, test=(x, y))
+    data_set = torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
+    model.evaluate(data_set, test=data_set)
+    assert [real.train.spec for real, _, _ in asked] == [model.released.spec] * 2
+    assert [test.spec for _, test, _ in asked] == [model.released.spec] * 2
+
+
+def test_records_read_without_the_facts_of_the_generator_would_be_seen(
+    monkeypatch: pytest.MonkeyPatch, asked: list[Any]
+) -> None:
+    x, y = np.random.default_rng(0).random((60, 8, 8), dtype=np.float32), np.arange(60) % 3
+    model = DPMixture(epsilon=10.0, num_classes=3, device="cpu").fit(x, y).set_params(num_classes=None)
+    monkeypatch.setattr(real_records, "_completed", lambda source, said, num_classes, spec: (said, num_classes))
+    model.evaluate(x, y, test=(x, y))
+    assert asked[0][0].train.spec != model.released.spec
 
 
 @pytest.mark.parametrize(
@@ -111,7 +180,7 @@ def test_a_split_by_a_key_that_nobody_named_is_warned_of_and_a_run_names_it(
     monkeypatch: pytest.MonkeyPatch, fitted: DPMixture, scored: EvaluationScores, tmp_path: Path
 ) -> None:
     split = replace(load_records("digits"), is_split_by_key=True)
-    monkeypatch.setattr(scores, "read_source", lambda *given: split)
+    monkeypatch.setattr(real_records, "read_source", lambda *given: split)
     with pytest.warns(GossamerWarning, match="test records are drawn anew"):
         fitted.evaluate("digits", **QUICKLY)
     run = tmp_path / "run"

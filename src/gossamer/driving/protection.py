@@ -53,7 +53,7 @@ def describe_unit(data: RecordData, unit: UnitName) -> str | None:
         return None
     return (
         "protected: one record. The data names people, and what the records of one person tell together is not "
-        "covered: --unit person covers it"
+        'covered: --unit person (unit="person" in Python) covers it'
     )
 
 

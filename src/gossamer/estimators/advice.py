@@ -1,7 +1,8 @@
-"""Warnings before a training: whom it does not protect, how little it can learn, and runs that nobody declared."""
+"""Warnings of a training: whom it does not protect, how little it can learn, undeclared runs, and noise at its end."""
 
 from __future__ import annotations
 
+import sys
 import warnings
 from dataclasses import dataclass, field
 
@@ -10,9 +11,11 @@ from gossamer.driving.protection import describe_prospect, describe_unit
 from gossamer.errors import GossamerWarning
 from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.training import AbstractTraining
+from gossamer.methods.verdict import Verdict
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.statement import round_up
 
+_PACKAGE = __name__.split(".")[0]
 UNDECLARED = (
     "another model of this process was trained before: if it learnt from the same records, or from some of them, the "
     "epsilons and deltas add up; this statement declares the earlier runs of this object alone, and "
@@ -81,12 +84,22 @@ def undeclared(own: Starts, num_declared: int) -> tuple[str, ...]:
     return (UNDECLARED,) if OF_PROCESS.number - own.number > num_declared else ()
 
 
-def warn(lines: tuple[str, ...], stacklevel: int) -> None:
-    """Give one warning of all lines, if there are any.
+def of_noise(verdict: Verdict | None) -> tuple[str, ...]:
+    """Return a line if a release is noise, with the advice of the command and the reason."""
+    if verdict is None or verdict.advice is None:
+        return ()
+    return (f"verdict: this release {verdict.advice}. {' '.join(verdict.sentences)}",)
 
-    Args:
-        lines: to be said.
-        stacklevel: as of `warnings.warn`, counted from the caller.
-    """
+
+def warn(lines: tuple[str, ...]) -> None:
+    """Give one warning of all lines, if there are any, at the place in the caller's own code."""
     if lines:
-        warnings.warn("\n".join(lines), GossamerWarning, stacklevel=stacklevel + 1)
+        warnings.warn("\n".join(lines), GossamerWarning, stacklevel=_levels_up())
+
+
+def _levels_up() -> int:
+    """Count the frames of this package above the caller, as `stacklevel` of `warnings.warn` counts them."""
+    frame, levels = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == _PACKAGE:
+        frame, levels = frame.f_back, levels + 1
+    return levels

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self, Unpack, overload
+from typing import Any, ClassVar, Self, Unpack, cast, overload
 
 import numpy as np
 
@@ -19,25 +19,20 @@ from gossamer.driving.protection import protect
 from gossamer.driving.run import Run, begin_run, take_up_run
 from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start
 from gossamer.errors import InputError, told
-from gossamer.estimators.advice import Starts, advice, count_start, undeclared, warn
+from gossamer.estimators.advice import Starts, advice, count_start, of_noise, undeclared, warn
 from gossamer.estimators.arguments import DEFAULTS, Arguments, is_chosen, shown
 from gossamer.estimators.driven import LOG, driven
-from gossamer.estimators.planned import PlannedTraining
+from gossamer.estimators.planned import PlannedTraining, verdict_of_rehearsal
+from gossamer.estimators.real_records import HeldOut, read_real, read_test
 from gossamer.estimators.records import Array, Source, read_source
-from gossamer.estimators.released import Labels, ReleasedGenerator
-from gossamer.estimators.scores import (
-    EvaluationScores,
-    HeldOut,
-    ScoringOptions,
-    evaluate_generator,
-    read_real,
-    read_test,
-)
+from gossamer.estimators.released import Labels, ReleasedGenerator, claimed
+from gossamer.estimators.scores import EvaluationScores, ScoringOptions, ScoringWords, evaluate_generator
 from gossamer.estimators.tables import Said, is_path
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.methods.method import Method, Recipe
 from gossamer.methods.starting import PublicStart
 from gossamer.methods.training import AbstractTraining, Progress, RunContext
+from gossamer.methods.verdict import Verdict
 from gossamer.nn.devices import DeviceName
 from gossamer.privacy.adjacency import UnitName
 from gossamer.privacy.budget import PrivacyBudget, chosen_delta
@@ -150,7 +145,7 @@ class AbstractEstimator(abc.ABC):
         written to the disk. With ``run`` a run folder is written as ``gossamer train`` writes one, with key, ledger,
         checkpoints and release. Called again with the same folder, settings and records, the run goes on from its
         interruption. Steps lost in a crash stay paid for. A run that has ended gives its generator again, and nothing
-        is spent.
+        is spent. If the verdict on the generator is noise, a `GossamerWarning` says so at the end.
 
         Args:
             x: images (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8. Or
@@ -190,6 +185,7 @@ class AbstractEstimator(abc.ABC):
             trained = training.trained()
             trained.check_finite()
         self._released = ReleasedGenerator(trained=trained)
+        warn(of_noise(self._released.verdict))
         return self
 
     def plan(
@@ -224,6 +220,7 @@ class AbstractEstimator(abc.ABC):
             prospect=training.prospect(),
             advice=self._advice(training, loaded),
             measure=functools.partial(self.method.cost, *measured),
+            rehearse=functools.partial(verdict_of_rehearsal, self.method, *measured),
         )
 
     @overload
@@ -279,7 +276,7 @@ class AbstractEstimator(abc.ABC):
         config, delta = self._calibrated(loaded)
         start = self._prepared_start(x, config, loaded).made(self._asked.device)
         training = self._training(config, delta, loaded, KeyedNoise(), self._num_earlier, start)
-        warn(self._advice(training, loaded), stacklevel=3)
+        warn(self._advice(training, loaded))
         count_start(self._starts, None)
         return training
 
@@ -326,7 +323,7 @@ class AbstractEstimator(abc.ABC):
             rehearsal = self._training(
                 job.method, job.delta, loaded, DeterministicNoise(0), job.num_tuning_runs, said_start
             )
-            warn(self._advice(rehearsal, loaded), stacklevel=3)
+            warn(self._advice(rehearsal, loaded))
             start = prepared.made(self._asked.device)
             run = begin_run(folder.path, replace(job, start=start.facts), loaded, start)
         count_start(self._starts, read_identity(folder).run_id)
@@ -400,6 +397,11 @@ class AbstractEstimator(abc.ABC):
         """Statement of the generator, as `ReleasedGenerator.statement`."""
         return self.released.statement
 
+    @property
+    def verdict(self) -> Verdict | None:
+        """Verdict on the worth of the samples, as `ReleasedGenerator.verdict`."""
+        return self.released.verdict
+
     def sample(
         self, num_samples: int, labels: Labels = None, *, evenness: float | None = None, seed: int = 0
     ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -414,7 +416,7 @@ class AbstractEstimator(abc.ABC):
         *,
         test: HeldOut = None,
         run: str | Path | None = None,
-        **options: Unpack[ScoringOptions],
+        **words: Unpack[ScoringWords],
     ) -> EvaluationScores:
         """Score samples beside real records, with the scores and the defaults of ``gossamer evaluate``.
 
@@ -426,18 +428,23 @@ class AbstractEstimator(abc.ABC):
             x: the records that were learnt from, as for `fit`.
             y: as for `fit`.
             people: as for `fit`.
-            test: records that were not learnt from, (x, y) or records. Default: those that come with x.
+            test: records that were not learnt from: (x, y), a frame, a data set or records. Default: those that come
+                with x.
             run: folder of the run of `fit`, of which the key says who was held out. Needed if x is a name or a path
                 that is split by a key.
-            options: those of `ScoringOptions`. ``quick=True`` takes seconds to minutes, and the default hours.
+            words: those of `ScoringOptions`, and the public facts of `fit`, such as ``label="kind"`` of a frame. Facts
+                that the generator knows need not be said again. ``quick=True`` takes seconds to minutes, and the
+                default hours.
 
         Raises:
             InputError: nothing was fitted yet, no test records, or records that cannot be scored.
         """
         trained = self.released.trained
-        data, lines = read_real(x, y, people, run, self._asked)
-        warn(lines, stacklevel=2)
-        held_out = data.test if test is None else read_test(test, self._asked.num_classes)
+        said = cast("Said", {name: value for name, value in words.items() if name in Said.__annotations__})
+        options = cast("ScoringOptions", {name: value for name, value in words.items() if name not in said})
+        data, lines = read_real(x, y, people, said, run, self._asked, self.released.spec)
+        warn(lines)
+        held_out = data.test if test is None else read_test(test, said, self._asked.num_classes, self.released.spec)
         return evaluate_generator(trained, data, held_out, **options)
 
     def save(self, path: str | Path) -> Path:
@@ -445,8 +452,8 @@ class AbstractEstimator(abc.ABC):
         return self.released.save(path)
 
     def __repr__(self) -> str:
-        """Name the method with its arguments, and the claim if something was learnt."""
+        """Name the method with its arguments, and claim and verdict if something was learnt."""
         chosen = {name: value for name, value in self._given.items() if is_chosen(name, value)}
         arguments = ", ".join(f"{name}={shown(value)}" for name, value in chosen.items())
-        learnt = "has learnt nothing yet" if self._released is None else f"fitted: {self.statement.claim}"
+        learnt = "has learnt nothing yet" if self._released is None else f"fitted: {claimed(self.released.trained)}"
         return f"{type(self).__name__}({arguments}), {learnt}"

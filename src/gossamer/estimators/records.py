@@ -41,6 +41,7 @@ Source = Array | RecordSet | RecordData | Table | DataSet
 """Sources of records that `fit` takes."""
 NOTHING_SAID: Final[Said] = {}
 """The public facts of a user who said nothing beside the records."""
+_NO_SOURCE = "x must be a numpy array, a table, a data set of torch, a RecordSet, a name or a path, not {}"
 _PLAIN = "save or convert them as plain numbers first"
 
 
@@ -250,6 +251,8 @@ def read_source(
         said = cast("Said", {name: value for name, value in said.items() if name not in COLUMNS})
     if isinstance(x, np.ndarray | torch.Tensor):
         return _of_arrays(x, y, people, num_classes, said)
+    if isinstance(x, list | tuple | dict):
+        raise InputError(_NO_SOURCE.format(told(x)))
     if y is not None or people is not None:
         raise InputError(
             "y and people go with an array x alone: a RecordSet, a name or a path brings its own, and of a table they "
@@ -262,9 +265,7 @@ def read_source(
     if isinstance(x, str | Path):
         return load_records(str(x), None, num_classes, SeriesReading(split=usual_split(str(x), unit), key=key))
     if not isinstance(x, RecordSet | RecordData):
-        raise InputError(
-            f"x must be a numpy array, a table, a data set of torch, a RecordSet, a name or a path, not {told(x)}"
-        )
+        raise InputError(_NO_SOURCE.format(told(x)))
     data = x if isinstance(x, RecordData) else RecordData(train=x)
     if num_classes not in (None, data.train.spec.num_classes):
         raise InputError(

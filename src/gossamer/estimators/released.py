@@ -21,6 +21,7 @@ from gossamer.estimators.values import numbers_to_draw, whole
 from gossamer.estimators.views import SyntheticDataset, frame_of, hugging_face_of
 from gossamer.extras import from_extra
 from gossamer.methods.trained import Spec, TrainedGenerator
+from gossamer.methods.verdict import Verdict
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.reports.grid import image_grid
 from gossamer.runs.series_files import in_own_units
@@ -63,6 +64,14 @@ class ReleasedGenerator:
     def statement(self) -> PrivacyStatement:
         """Privacy statement: the claim, its unit of protection, and its assumptions."""
         return self.trained.statement
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Verdict on the worth of the samples, in three grades. None if there is none, as in files of earlier versions.
+
+        It was released with the generator, and follows from releases that the statement prices.
+        """
+        return self.trained.verdict
 
     @property
     def spec(self) -> Spec:
@@ -194,10 +203,10 @@ class ReleasedGenerator:
         return write_generator_file(self.trained, path_of(path, "path"))
 
     def __repr__(self) -> str:
-        """Tell the kind, shape and claim of the samples."""
+        """Tell the kind, shape, claim and verdict of the samples."""
         kind = "series" if isinstance(self.spec, SeriesSpec) else "images"
         classes = f" in {self.spec.num_classes} classes" if self.spec.num_classes else ""
-        return f"ReleasedGenerator of {kind} {self.spec.shape}{classes}, {self.statement.claim}"
+        return f"ReleasedGenerator of {kind} {self.spec.shape}{classes}, {claimed(self.trained)}"
 
     def _drawn(
         self, num_samples: int, labels: Labels, evenness: float | None, seed: int
@@ -212,6 +221,12 @@ class ReleasedGenerator:
             chosen = self.uneven_labels(num_samples, evenness=evenness, seed=seed)
         x, y = self.trained.sample(num_samples, labels=None if chosen is None else torch.from_numpy(chosen), seed=seed)
         return x.numpy(), None if y is None else y.numpy()
+
+
+def claimed(trained: TrainedGenerator) -> str:
+    """Return the claim of a generator's statement, and the grade of its verdict if it has one."""
+    claim, verdict = trained.statement.claim, trained.verdict
+    return claim if verdict is None else f"{claim}, verdict: {verdict.grade.value}"
 
 
 def load(path: str | Path) -> ReleasedGenerator:

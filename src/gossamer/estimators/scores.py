@@ -4,33 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
 
-from gossamer.data.files import path_of
 from gossamer.data.records import AbstractSpec, RecordData, RecordSet
-from gossamer.driving.run import check_held_out
 from gossamer.errors import InputError, told
-from gossamer.estimators.advice import DRAWN_ANEW
-from gossamer.estimators.arguments import Arguments
-from gossamer.estimators.records import Array, Source, read_source, whole
+from gossamer.estimators.records import whole
+from gossamer.estimators.tables import Said
 from gossamer.evaluation.comparison import in_order, reference_of
 from gossamer.evaluation.record import NOT_COVERED, Evaluation
 from gossamer.evaluation.score import Score
 from gossamer.extras import need
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.runs.cache import CacheFolder
-from gossamer.runs.folder import RunFolder
-from gossamer.runs.key_file import read_key
 from gossamer.scoring.evaluations import Scoring, bench_for
 from gossamer.scoring.findings import Count, RealRecords
 from gossamer.scoring.targets import generator_target
 from gossamer.scoring.terms import NUM_SAMPLES, check_numbers, usual_seeds, usual_terms
-
-HeldOut = tuple[Array, ...] | RecordSet | RecordData | None
-"""Records held out: arrays (x, y) or (x, y, people), or records. None for those that come with the real records."""
 
 
 class ScoringOptions(TypedDict, total=False):
@@ -53,6 +44,10 @@ class ScoringOptions(TypedDict, total=False):
     allow_few_samples: bool
     num_workers: int | None
     progress: Count
+
+
+class ScoringWords(ScoringOptions, Said, total=False):
+    """The words that ``model.evaluate`` takes: options of the evaluation, and the public facts of `fit`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -97,38 +92,6 @@ class EvaluationScores(Mapping[str, Score]):
             f"{reason}: {', '.join(in_order(name for name, why in skipped.items() if why == reason))}"
             for reason in dict.fromkeys(skipped.values())
         ]
-
-
-def read_real(
-    x: Source, y: Array | None, people: Array | None, run: str | Path | None, asked: Arguments
-) -> tuple[RecordData, tuple[str, ...]]:
-    """Read the records that a model was fitted to, divided as its run did, and return a line to be warned with.
-
-    Raises:
-        InputError: records that break a rule, or others than the run began with.
-    """
-    folder = None if run is None else RunFolder.open(path_of(run, "run"))
-    data = read_source(x, y, people, asked.num_classes, asked.unit, None if folder is None else read_key(folder))
-    if not data.is_split_by_key:
-        return data, ()
-    if folder is not None:
-        check_held_out(folder, data.train)
-    return data, (DRAWN_ANEW,) if folder is None and isinstance(x, str | Path) else ()
-
-
-def read_test(test: HeldOut, num_classes: int | None) -> RecordSet | None:
-    """Return records held out as records.
-
-    Raises:
-        InputError: they are of another kind, or break a rule.
-    """
-    if isinstance(test, tuple) and len(test) in (1, 2, 3):
-        x, y, people = (*test, None, None)[:3]
-        assert x is not None
-        return read_source(x, y, people, num_classes).train
-    if not isinstance(test, RecordSet | RecordData | None):
-        raise InputError(f"test must be (x, y) or (x, y, people) or records, not {type(test).__name__}")
-    return test.train if isinstance(test, RecordData) else test
 
 
 def evaluate_generator(

@@ -173,7 +173,9 @@ def set_name(target: str, seed: int) -> str:
 
 def way_out(*, permit_few_samples: bool) -> str:
     """Say how to go on with too few records."""
-    return "give more" if permit_few_samples else "give more, or --allow-few-samples, with which they mean little"
+    if permit_few_samples:
+        return "give more"
+    return "give more, or --allow-few-samples (allow_few_samples=True in Python), with which they mean little"
 
 
 def check_labels(where: str, kind: str, records: SyntheticRecords, num_classes: int) -> None:
