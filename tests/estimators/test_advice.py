@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -123,3 +124,18 @@ def test_a_process_that_forgets_its_trainings_would_be_seen(
     monkeypatch.setattr(Starts, "add", lambda self, run_id: None)
     DPMixture(epsilon=1.0).fit(images)
     assert not undeclared(DPMixture(epsilon=1.0), images)
+
+
+def test_a_release_of_noise_is_advised_against_when_it_is_made(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    x, y = np.random.default_rng(0).random((60, 8, 8), dtype=np.float32), np.arange(60) % 3
+    model = DPMixture(epsilon=0.1, num_classes=3)
+    for run in (None, tmp_path / "run"):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "gossamer"):
+            model.fit(x, y, run=run)
+        assert "nothing in it to share" in caplog.text
+        assert model.verdict is not None
+        assert model.verdict.is_noise
+        assert model.verdict == model.released.verdict

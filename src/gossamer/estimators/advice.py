@@ -10,6 +10,7 @@ from gossamer.driving.protection import describe_prospect, describe_unit
 from gossamer.errors import GossamerWarning
 from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.training import AbstractTraining
+from gossamer.methods.verdict import Verdict
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.statement import round_up
 
@@ -79,6 +80,13 @@ def undeclared(own: Starts, num_declared: int) -> tuple[str, ...]:
         num_declared: earlier runs that the user declares.
     """
     return (UNDECLARED,) if OF_PROCESS.number - own.number > num_declared else ()
+
+
+def worth(verdict: Verdict | None) -> tuple[str, ...]:
+    """Return a line against sharing a release of noise, and none for any other."""
+    if verdict is None or verdict.advice is None:
+        return ()
+    return (f"verdict: this release {verdict.advice}. {' '.join(verdict.sentences)}",)
 
 
 def warn(lines: tuple[str, ...], stacklevel: int) -> None:

@@ -19,7 +19,7 @@ from gossamer.driving.protection import protect
 from gossamer.driving.run import Run, begin_run, take_up_run
 from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start
 from gossamer.errors import InputError, told
-from gossamer.estimators.advice import Starts, advice, count_start, undeclared, warn
+from gossamer.estimators.advice import Starts, advice, count_start, undeclared, warn, worth
 from gossamer.estimators.arguments import DEFAULTS, Arguments, is_chosen, shown
 from gossamer.estimators.driven import LOG, driven
 from gossamer.estimators.planned import PlannedTraining
@@ -38,6 +38,7 @@ from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNo
 from gossamer.methods.method import Method, Recipe
 from gossamer.methods.starting import PublicStart
 from gossamer.methods.training import AbstractTraining, Progress, RunContext
+from gossamer.methods.verdict import Verdict
 from gossamer.nn.devices import DeviceName
 from gossamer.privacy.adjacency import UnitName
 from gossamer.privacy.budget import PrivacyBudget, chosen_delta
@@ -190,6 +191,8 @@ class AbstractEstimator(abc.ABC):
             trained = training.trained()
             trained.check_finite()
         self._released = ReleasedGenerator(trained=trained)
+        for line in worth(self._released.verdict):
+            LOG.warning(line)
         return self
 
     def plan(
@@ -354,7 +357,7 @@ class AbstractEstimator(abc.ABC):
         return StartChoice(source=self._asked.start_from, num_steps=self._asked.start_steps, data=data)
 
     def _prepared_start(self, x: Source, config: Any, loaded: Loaded) -> PreparedStart:
-        return prepare_start(self._start_choice(x), self.method, config, loaded.data.train.spec)
+        return prepare_start(self._start_choice(x), self.method, config, loaded.data.train)
 
     def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey, said: Said) -> Loaded:
         asked = self._asked
@@ -399,6 +402,11 @@ class AbstractEstimator(abc.ABC):
     def statement(self) -> PrivacyStatement:
         """Statement of the generator, as `ReleasedGenerator.statement`."""
         return self.released.statement
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Verdict on the worth of the samples, as `ReleasedGenerator.verdict`."""
+        return self.released.verdict
 
     def sample(
         self, num_samples: int, labels: Labels = None, *, evenness: float | None = None, seed: int = 0

@@ -21,6 +21,7 @@ from gossamer.estimators.values import numbers_to_draw, whole
 from gossamer.estimators.views import SyntheticDataset, frame_of, hugging_face_of
 from gossamer.extras import from_extra
 from gossamer.methods.trained import Spec, TrainedGenerator
+from gossamer.methods.verdict import Verdict
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.reports.grid import image_grid
 from gossamer.runs.series_files import in_own_units
@@ -63,6 +64,11 @@ class ReleasedGenerator:
     def statement(self) -> PrivacyStatement:
         """Privacy statement: the claim, its unit of protection, and its assumptions."""
         return self.trained.statement
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict on the worth of the samples: grade, numbers and sentences. None in files of earlier versions."""
+        return self.trained.verdict
 
     @property
     def spec(self) -> Spec:
