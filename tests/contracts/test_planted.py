@@ -31,8 +31,9 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import GossamerError, InputError
-from gossamer.estimators import DPMixture, ReleasedGenerator, SyntheticDataset
+from gossamer.estimators import DPMixture, ReleasedGenerator, SyntheticDataset, scores
 from gossamer.estimators.tables import Said
+from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.privacy import Ledger, LedgerEntry, PrivacyBudget, PrivacyStatement, gaussian_event
 
 WORD = "PLANTED-7f3a"
@@ -96,14 +97,40 @@ NUMBERS = ("num_people", "num_records", "num_classes", "num_tuning_runs")
 def of_method(kind: type[Any]) -> Call:
     """The constructor of a method, with all of its settings."""
     settings = inspect.signature(kind.method.config).parameters if hasattr(kind, "method") else ()
-    return Call(function=kind, others=(*NUMBERS, *settings))
+    return Call(function=kind, usual={"epsilon": 9.0}, others=(*NUMBERS, *settings))
+
+
+class NothingScored:
+    """Stands for the scoring of records that were read and checked: its classifiers would take minutes."""
+
+    lacking = False
+
+    def scored(self) -> list[Any]:
+        return [SimpleNamespace(evaluation=None)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnGenerator(MLPGeneratorConfig):
+    """A generator of a user's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnCritic(MLPCriticConfig):
+    """A critic of a user's own."""
 
 
 @pytest.fixture(scope="module")
-def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Call]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scores.Scoring, "begin", lambda *given: NothingScored())
+        yield calls_of(tmp_path_factory)
+
+
+def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
     fitted = DPMixture(epsilon=9.0, num_classes=2).fit(X, Y)
     of_series = DPMixture(epsilon=9.0).fit(X.reshape(12, 64), low=0, high=1).released
     released, folder = fitted.released, tmp_path_factory.mktemp("planted")
+    loop = TINY.start(X, Y, run=folder / "run")
     statement, saved = released.statement, released.save(folder / "saved.safetensors")
     fields = {name: getattr(statement, name) for name in inspect.signature(PrivacyStatement).parameters}
     draw = {"num_samples": 2}
@@ -120,6 +147,19 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
     return {
         **{name: of_method(getattr(estimators, name)) for name in ("DPMixture", "DPMERF", "GSWGAN", "DPCGAN")},
         "AbstractEstimator.fit": Call(function=TINY.fit, usual={"x": X, "y": Y}),
+        "AbstractEstimator.plan": Call(function=TINY.plan, usual={"x": X, "y": Y}, others=SAID),
+        "AbstractEstimator.evaluate": Call(
+            function=fitted.evaluate,
+            usual={"x": X, "y": Y, "test": (X, Y), "allow_few_samples": True},
+            others=tuple(scores.ScoringOptions.__annotations__),
+        ),
+        "AbstractEstimator.set_params": Call(
+            function=DPMixture(epsilon=9.0).set_params, others=("epsilon", "delta", *NUMBERS, "num_rounds")
+        ),
+        "fit": Call(function=estimators.fit, usual={"x": X, "y": Y, "epsilon": 9.0, "num_classes": 2}, others=SAID),
+        "register_generator": Call(function=gossamer.register_generator, usual={"kind": OwnGenerator}),
+        "register_critic": Call(function=gossamer.register_critic, usual={"kind": OwnCritic}),
+        "RunLoop.progress": Call(function=lambda report: loop.progress(report), usual={"report": next(iter(loop))}),
         "AbstractEstimator.start": Call(function=TINY.start, usual={"x": X, "y": Y}, others=SAID),
         "AbstractEstimator.sample": Call(function=fitted.sample, usual=draw),
         "AbstractEstimator.save": Call(function=fitted.save, usual={"path": folder / "g.safetensors"}),
@@ -209,6 +249,15 @@ SPOKEN_FOR = {
     "PrivacyStatement.describe_claim": "no argument",
     "PrivacyStatement.voids": "no argument",
     "PrivacyStatement.assumptions": "no argument",
+    "AbstractEstimator.get_params": "a truth value of no effect in, the arguments out",
+    "EvaluationScores": "a result: plain fields, no check, no message",
+    "EvaluationScores.to_json": "no argument",
+    "PlannedTraining": "a result: plain fields, no check, no message",
+    "RunLoop": "made by start, of a run",
+    "RunLoop.stop": "no argument",
+    "RunLoop.trained": "no argument",
+    "GossamerWarning": "its argument is the message",
+    "RecordSet.as_published": "the name of a published set in, records out: no message",
     "UnitKey.drawn": "no argument",
     "UnitKey.to_hex": "no argument",
     "UnitKey.uniform": "identities of this package in, numbers out: no message of a value",

@@ -79,7 +79,7 @@ def test_nothing_is_spent_before_the_first_step_and_the_whole_run_is_verified(
 ) -> None:
     assert (begun.step, begun.has_ended) == (0, False)
     assert num_charged(tmp_path / "run") == 0
-    with pytest.raises(InputError, match="has not begun"):
+    with pytest.raises(InputError, match="which this loop has yielded"):
         begun.progress(None)
     for _ in begun:
         pass

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from gossamer.data.images import MAX_SIDE, MIN_SIDE, check_sides
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 
 MAX_STORED_SIDE: Final = 4096
 """Largest height and width of images that are made smaller while they are read, in pixels."""
@@ -59,6 +59,8 @@ class ImageChoice:
         Raises:
             InputError: The size is none.
         """
+        if not isinstance(gray, bool):
+            raise InputError(f"gray must be True or False, not {told(gray)}")
         if resize is None or isinstance(resize, str):
             return cls(resize=resize, gray=gray)
         sides = list(resize) if isinstance(resize, Sequence) else []
@@ -150,7 +152,7 @@ def _averaged(images: np.ndarray, num: int, axis: int) -> np.ndarray:
 
 def _no_size(said: str | None) -> InputError:
     return InputError(
-        f"resize (--resize) must be HxW, {MIN_SIDE} to {MAX_SIDE} pixels each, 32x32 for instance, not {said!r:.40}"
+        f"resize (--resize) must be HxW, {MIN_SIDE} to {MAX_SIDE} pixels each, 32x32 for instance, not {told(said)}"
     )
 
 

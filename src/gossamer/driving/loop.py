@@ -36,6 +36,7 @@ class RunLoop:
         self._run, self._note = run, note
         self._interruption = Interruption()
         self._training: AbstractTraining | None = None
+        self._yielded: set[type] = set()
 
     def __iter__(self) -> Iterator[Any]:
         """Train to the release, and yield each report. A run that has ended yields none.
@@ -54,7 +55,9 @@ class RunLoop:
         with self._run.folder.locked(), is_stopping:
             leading = Drive(self._run, _Notes(self._note), is_stopping)
             self._training = leading.training
-            yield from leading
+            for report in leading:
+                self._yielded.add(type(report))
+                yield report
         if leading.ending is not Ending.RELEASED and is_stopping.is_signalled:
             raise KeyboardInterrupt
 
@@ -76,10 +79,10 @@ class RunLoop:
         """Tell the progress of the training after one of its reports.
 
         Raises:
-            InputError: the loop has not begun.
+            InputError: the loop has not begun, or yielded no such report.
         """
-        if self._training is None:
-            raise InputError("the loop has not begun: ask for the progress of a report that it yielded")
+        if self._training is None or type(report) not in self._yielded:
+            raise InputError("progress is that of a report which this loop has yielded: hand one over")
         return self._training.progress(report)
 
     def trained(self) -> TrainedGenerator:

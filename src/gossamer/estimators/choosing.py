@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final, Unpack
 
 from gossamer.data.files import path_of
-from gossamer.driving.protection import protect
+from gossamer.driving.protection import check_unit, protect
 from gossamer.errors import InputError
 from gossamer.estimators.estimator import AbstractEstimator
 from gossamer.estimators.methods import DPCGAN, DPMERF, GSWGAN, DPMixture
 from gossamer.estimators.records import Array, Source, read_source
 from gossamer.estimators.tables import Said, is_path
+from gossamer.estimators.values import whole
 from gossamer.methods.choosing import Choice, PublicFacts, chosen
 from gossamer.methods.training import Progress
 from gossamer.nn.devices import DeviceName, find_device
@@ -81,6 +82,10 @@ def fit(
     """
     # Refused before the data is read.
     PrivacyBudget(epsilon=epsilon, delta=0.5 if delta is None else delta)
+    for name, number in (("num_people", num_people), ("num_records", num_records), ("num_classes", num_classes)):
+        if number is not None:
+            whole(name, number)
+    check_unit(unit, num_people, num_records)
     key = _key_of(run)
     read = read_source(x, y, people, num_classes, Unit(unit), key, said)
     data, slots = protect(read, unit, num_people, num_records)

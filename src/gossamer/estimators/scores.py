@@ -9,9 +9,10 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from gossamer.data.files import path_of
 from gossamer.data.records import AbstractSpec, RecordData, RecordSet
 from gossamer.driving.run import check_held_out
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.estimators.advice import DRAWN_ANEW
 from gossamer.estimators.arguments import Arguments
 from gossamer.estimators.records import Array, Source, read_source, whole
@@ -106,7 +107,7 @@ def read_real(
     Raises:
         InputError: records that break a rule, or others than the run began with.
     """
-    folder = None if run is None else RunFolder.open(Path(run))
+    folder = None if run is None else RunFolder.open(path_of(run, "run"))
     data = read_source(x, y, people, asked.num_classes, asked.unit, None if folder is None else read_key(folder))
     if not data.is_split_by_key:
         return data, ()
@@ -144,9 +145,10 @@ def evaluate_generator(
     progress: Count = lambda part, num_done, num_all: None,
 ) -> EvaluationScores:
     """Score a generator, as `AbstractEstimator.evaluate` describes it."""
-    numbers = ("num_samples", "num_seeds", "num_workers")
-    whole("num_samples", num_samples)
-    check_numbers(numbers, num_samples, num_seeds, num_workers)
+    _check_options(quick, allow_few_samples, progress)
+    numbers = {"num_samples": num_samples, "num_seeds": num_seeds, "num_workers": num_workers}
+    checked = [None if value is None else whole(name, value) for name, value in numbers.items()]
+    check_numbers(tuple(numbers), whole("num_samples", num_samples), *checked[1:])
     need("evaluate", "scoring")
     records = _real_records(real, test)
     target = generator_target(trained, real.train.spec, "model", where="this model")
@@ -164,6 +166,14 @@ def evaluate_generator(
     if scoring.lacking:
         scoring = scoring.completed(progress)
     return EvaluationScores(evaluation=scoring.scored()[0].evaluation)
+
+
+def _check_options(quick: object, allow_few_samples: object, progress: object) -> None:
+    for name, value in (("quick", quick), ("allow_few_samples", allow_few_samples)):
+        if not isinstance(value, bool):
+            raise InputError(f"{name} must be True or False, not {told(value)}")
+    if not callable(progress):
+        raise InputError(f"progress must be a function that takes a part and two numbers, not {told(progress)}")
 
 
 def _real_records(real: RecordData, test: RecordSet | None) -> RealRecords:

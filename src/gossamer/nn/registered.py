@@ -170,8 +170,14 @@ def _check_kind(kind: Any, base: type, registered: dict[str, type]) -> None:
         ) from None
 
 
+def _is_shape(shape: object) -> bool:
+    return isinstance(shape, list | tuple) and len(shape) in (2, 3) and all(type(side) is int for side in shape)
+
+
 def _check_shapes(kind: type, shapes: Sequence[Shape], check: Any) -> None:
     """Check at all shapes that the network can be built for."""
+    if not isinstance(shapes, list | tuple) or not all(map(_is_shape, shapes)):
+        raise InputError("shapes must be a list of shapes, (channels, height, width) or (channels, length) each")
     refused: list[str] = []
     for shape in shapes:
         for classes in _CLASSES:
