@@ -107,7 +107,7 @@ def prepare_start(choice: StartChoice, method: Method[Any], config: Any, private
 
     Raises:
         InputError: the method starts nothing, the file is damaged or of another kind, or its generator or records do
-            not fit, or its records are the private ones.
+            not fit. Or its records are the private ones.
     """
     if choice.source is None:
         return PreparedStart(facts=FreshStart(), make=lambda device: {})
