@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,12 +129,25 @@ def test_a_series_for_each_person_is_named_by_one_column() -> None:
         read(long_frame().drop(columns="id"), LongColumns(series="who", time="t", label="kind", person="who"))
 
 
+def test_names_of_channels_that_were_read_are_said_to_be_public() -> None:
+    def said(names: tuple[str, ...]) -> bool:
+        data = read(long_frame(), LONG, dataclasses.replace(FACTS, channel_names=names))
+        return any("names of the channels are those of their columns" in note for note in data.public_notes)
+
+    assert said(())
+    assert not said(("left", "right"))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("change", "columns", "line"),
     [
         (lambda frame: frame.rename(columns={"kind": "sort"}), WIDE, "has no column 'kind'"),
-        (lambda frame: frame.assign(x1=["a"] * 4), WIDE, "column 'x1', row 1 is text, not a number"),
+        (
+            lambda frame: frame.assign(x1=["a"] * 4),
+            WIDE,
+            r"column 'x1', row 1 is text, not a number.*in a long table of the series \(--series-column\)",
+        ),
         (lambda frame: frame.assign(x1=[1.0, None, 2.0, 3.0]), WIDE, "series 1, channel 0, time 1 is NaN"),
         (lambda frame: frame.assign(who=["a", None, "b", "c"]), WIDE, "column 'who', row 2 is empty"),
         (lambda frame: frame.assign(x1=[[1.0]] * 4), WIDE, "holds lists or records"),

@@ -50,7 +50,7 @@ def test_what_was_said_of_series_stands_in_their_specification(series: np.ndarra
 @pytest.mark.parametrize(
     ("change", "given", "line"),
     [
-        (lambda x: x, {}, "outside .0, 1.: give public bounds low and high"),
+        (lambda x: x, {}, "outside .0, 1.: give public bounds low and high .*, one for each channel, as in --low 0,-5"),
         (lambda x: np.where(x == x[5, 1, 3], np.nan, x), {"low": -9, "high": 9}, "series 5, channel 1, time 3 is NaN"),
         (lambda x: x, {"low": -9}, "belong together"),
         (lambda x: x, {"low": (-9, -9, -9), "high": 9}, "3 numbers for 2 channels"),

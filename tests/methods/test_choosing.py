@@ -147,6 +147,25 @@ def test_own_records_of_any_kind_get_a_method_with_settings(spec: ImageSpec | Se
     assert all(row.recipe == OWN for row in found.rows)
 
 
+@pytest.mark.parametrize("num_classes", [4, 10])
+def test_a_class_is_learnt_from_its_own_records(num_classes: int) -> None:
+    """Of 2,400 icons in four classes DP-mixture drew far better ones than DP-MERF, which was chosen once."""
+    spec = ImageSpec(channels=3, height=16, width=16, class_names=tuple(map(str, range(num_classes))))
+    found = chosen(PublicFacts(spec=spec, slots=PublicSlots(2400), epsilon=10.0))
+    as_many = {4: 10_000, 10: 1_000}[num_classes]
+    assert {row.num_slots for row in found.rows} == {as_many}
+    assert found.method.name == {4: "dp-mixture", 10: "dp-merf"}[num_classes]
+
+
+def test_figures_at_another_epsilon_are_said_to_be_so() -> None:
+    spec = ImageSpec(channels=3, height=32, width=32, class_names=tuple(map(str, range(10))))
+    said = {
+        epsilon: chosen(PublicFacts(spec=spec, slots=PublicSlots(20_000), epsilon=epsilon)) for epsilon in (1.0, 10.0)
+    }
+    assert "dp-merf 0.67, gs-wgan 0.43 at epsilon 10," in said[1.0].reasons[0]
+    assert "gs-wgan 0.43, dp-cgan" in said[10.0].reasons[0]
+
+
 def test_it_is_said_if_nothing_of_use_was_learnt_there() -> None:
     assert "hardly more than guessing" in choice_for("mitdb", 1.0, Unit.PERSON).reasons[1]
     assert "hardly more than guessing" not in choice_for("mnist", 1.0).reasons[1]

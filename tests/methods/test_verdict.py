@@ -17,7 +17,13 @@ from gossamer.runs.config_io import from_json_tree, to_json_tree
 RECIPE = GeneratorRecipe(
     network=MLPGeneratorConfig(), latent=UniformLatent(dim=4), spec=ImageSpec(channels=1, height=8, width=8)
 )
-VERDICTS = (None, Verdict.of_sums(0.0, None, False), Verdict.of_sums(0.9, 1.0, True), Verdict.of_gradients(1e-4, 2.0))
+VERDICTS = (
+    None,
+    Verdict.of_sums(0.0, None, False),
+    Verdict.of_sums(0.9, 1.0, True),
+    Verdict.of_sums(0.9, 1.0, True, Judged.EMBEDDINGS),
+    Verdict.of_gradients(1e-4, 2.0),
+)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +83,36 @@ def test_a_verdict_changed_by_hand_is_refused(changed: dict[str, object]) -> Non
     tree["verdict"] |= changed
     with pytest.raises(InputError, match="file"):
         from_json_tree(GeneratorRecipe, tree, "file")
+
+
+def test_labels_that_mean_nothing_are_said_in_words_and_not_in_percent() -> None:
+    none, some = (" ".join(Verdict.of_sums(0.58, apart, True).sentences) for apart in (0.0, 0.1))
+    assert "No two classes differ beyond noise, so the labels of samples may mean nothing" in none
+    assert "10 % of the pairs of classes differ beyond noise" in some
+
+
+def test_gradients_that_chance_hides_are_not_said_to_teach_nothing() -> None:
+    """No proof that something is above noise is no proof that nothing is."""
+    hidden, weak = (" ".join(Verdict.of_gradients(signal, 0.5).sentences) for signal in (0.0, 1e-6))
+    assert "most likely noise. After a short run this may be said too early: look at them" in hidden
+    assert "teach nothing" in weak
+    assert "teach nothing" not in hidden
+
+
+@pytest.mark.parametrize("signal", [0.9, 0.3, 0.1])
+def test_a_share_of_mean_features_is_not_said_of_samples(signal: float) -> None:
+    """DP-MERF drew X-rays of twice the true spread where 94 % of the features were above noise."""
+    features = Verdict.of_sums(signal, float(signal > 0.2), True, Judged.EMBEDDINGS)
+    sums = Verdict.of_sums(signal, float(signal > 0.2), True)
+    assert features.grade is sums.grade
+    assert "of what the released mean features hold" in features.sentences[0]
+    assert "of what the samples show" in sums.sentences[0]
+    assert ("look at the samples" in " ".join(features.sentences)) is not features.is_noise
+
+
+@pytest.mark.parametrize(("apart", "grade"), [(None, Grade.FAINT), (1.0, Grade.CLEAR)])
+def test_mean_features_are_clear_only_if_classes_show_it(apart: float | None, grade: Grade) -> None:
+    """X-rays without classes were half noise at epsilon 0.3, where 69 % of the features were above it."""
+    verdict = Verdict.of_sums(0.69, apart, True, Judged.EMBEDDINGS)
+    assert verdict.grade is grade
+    assert ("Without classes nothing tells of more" in " ".join(verdict.sentences)) is (apart is None)

@@ -252,8 +252,9 @@ def _parsed(cells: list[str | None], name: str, where: str) -> np.ndarray:
         except ValueError:
             # Privacy: the place, never the cell.
             raise InputError(
-                f"{where}: column {shown(name[:40])}, row {row + 1} is text, not a number: say what the column is "
-                "(--class-column, --person-column), name those of the values (--value-columns), or write decimal points"
+                f"{where}: column {shown(name[:40])}, row {row + 1} is text, not a number: name the column of the "
+                "class (--class-column), of the person (--person-column), or in a long table of the series "
+                "(--series-column), name those of the values (--value-columns), or write decimal points"
             ) from None
     return values
 

@@ -126,9 +126,9 @@ def scaled(values: np.ndarray, spec: SeriesSpec, facts: SeriesFacts, at: str) ->
     """
     _refuse_first(~np.isfinite(values), at, "is NaN, infinite or missing: fill it in, or leave the series out")
     if not facts.has_bounds:
-        _refuse_first(
-            (values < 0) | (values > 1), at, "is outside [0, 1]: give public bounds low and high (--low, --high)"
-        )
+        rule = "is outside [0, 1]: give public bounds low and high (--low, --high)"
+        each = ", one for each channel, as in --low 0,-5" if values.shape[1] > 1 else ""
+        _refuse_first((values < 0) | (values > 1), at, rule + each)
     low = np.asarray(spec.low)[:, None]
     width = np.asarray(spec.high)[:, None] - low
     x = np.empty(values.shape, dtype=np.float32)

@@ -20,6 +20,7 @@ from gossamer.data.table import AbstractTable, Table
 from gossamer.errors import InputError, told
 from gossamer.privacy.dealing import UnitKey
 
+_NAMES_READ = "The names of the channels are those of their columns in the table and are taken as public."
 _STEP_TOLERANCE: Final = 0.01
 
 
@@ -111,7 +112,10 @@ def _read_long(
     stacked = _stacked(table, values, groups, facts, where)
     label = None if columns.label is None else _one_each(table, columns.label, groups, "class")
     person = None if columns.person is None else _one_each(table, columns.person, groups, "person")
-    return _finished(source, stacked, label, person, _named(facts, values), columns, split, key)
+    data = _finished(source, stacked, label, person, _named(facts, values), columns, split, key)
+    if facts.channel_names:
+        return data
+    return dataclasses.replace(data, public_notes=(*data.public_notes, _NAMES_READ))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

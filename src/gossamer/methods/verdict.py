@@ -30,11 +30,12 @@ class Grade(enum.Enum):
 class Judged(enum.Enum):
     """The released vectors that a verdict was computed from.
 
-    ``SUMS``: the noisy sums that samples are drawn from. ``GRADIENTS``: the noisy gradients that a generator was
-    trained by. They say less of its samples.
+    ``SUMS``: the noisy sums that samples are drawn from. ``EMBEDDINGS``: the noisy mean features that a generator was
+    fitted to. ``GRADIENTS``: the noisy gradients that a generator was trained by. The last two say less of its samples.
     """
 
     SUMS = "sums"
+    EMBEDDINGS = "embeddings"
     GRADIENTS = "gradients"
 
 
@@ -69,16 +70,27 @@ class Verdict:
                 raise InputError(f"{name} of a verdict must lie between 0 and 1, got {value}")
 
     @classmethod
-    def of_sums(cls, signal: float, classes_apart: float | None, knows_level: bool) -> Verdict:
-        """Grade noisy sums by thresholds that were chosen on public data (docs/concepts/verdict.md)."""
+    def of_sums(
+        cls, signal: float, classes_apart: float | None, knows_level: bool, judged: Judged = Judged.SUMS
+    ) -> Verdict:
+        """Grade noisy sums by thresholds that were chosen on public data (docs/concepts/verdict.md).
+
+        Args:
+            signal: part of their energy above noise, the common level left out.
+            classes_apart: share of the pairs of classes that can be told apart. None without classes.
+            knows_level: true if the common level lies well above its noise.
+            judged: `Judged.SUMS`, or `Judged.EMBEDDINGS` if a generator was fitted to the sums.
+        """
         are_all_apart = classes_apart is None or classes_apart >= _ALL_APART
         are_some_apart = classes_apart is not None and classes_apart >= _SOME_APART
         grade = Grade.NOISE
-        if signal >= _CLEAR_FROM and are_all_apart:
+        # One pattern that all records share fills the mean features. Only classes show that more lies above noise.
+        may_be_clear = judged is not Judged.EMBEDDINGS or classes_apart is not None
+        if signal >= _CLEAR_FROM and are_all_apart and may_be_clear:
             grade = Grade.CLEAR
         elif signal >= _FAINT_FROM or are_some_apart:
             grade = Grade.FAINT
-        return cls(grade=grade, signal=signal, classes_apart=classes_apart, knows_level=knows_level)
+        return cls(grade=grade, signal=signal, classes_apart=classes_apart, knows_level=knows_level, judged=judged)
 
     @classmethod
     def of_gradients(cls, signal: float, strength: float) -> Verdict:
@@ -106,9 +118,14 @@ class Verdict:
         """The verdict in plain words: the numbers first, then the worth of the samples."""
         if self.judged is Judged.GRADIENTS:
             return self._of_gradients
-        found = [f"{_percent(self.signal)} of what the samples show beyond a common level lies above the noise."]
-        if self.classes_apart is not None:
+        shown = "the released mean features hold" if self.judged is Judged.EMBEDDINGS else "the samples show"
+        found = [f"{_percent(self.signal)} of what {shown} beyond a common level lies above the noise."]
+        if self.classes_apart == 0:
+            found.append("No two classes differ beyond noise, so the labels of samples may mean nothing.")
+        elif self.classes_apart is not None:
             found.append(f"{_percent(self.classes_apart)} of the pairs of classes differ beyond noise.")
+        if self.judged is Judged.EMBEDDINGS and not self.is_noise:
+            return (*found, *self._worth, "The fit to the features adds noise of its own: look at the samples.")
         return (*found, *self._worth)
 
     @property
@@ -116,6 +133,8 @@ class Verdict:
         match self.grade:
             case Grade.CLEAR:
                 return ("The samples show what the records have in common. Details and rare things are still noise.",)
+            case Grade.FAINT if self.judged is Judged.EMBEDDINGS and self.classes_apart is None:
+                return ("The samples show a pattern that all records share. Without classes nothing tells of more.",)
             case Grade.FAINT:
                 return ("The samples show something of the records, much of it under noise. Look before you share.",)
             case Grade.NOISE if self.knows_level:
@@ -126,6 +145,12 @@ class Verdict:
     @property
     def _of_gradients(self) -> tuple[str, ...]:
         numbers = f"{_percent(self.signal)} of the energy of the released gradients lies above their noise"
+        if self.is_noise and self.signal == 0:
+            # Chance hides a small part, and less of it the longer a run is. So nothing more can be said.
+            return (
+                "The energy of the released gradients cannot be told from that of their noise.",
+                "The samples are most likely noise. After a short run this may be said too early: look at them.",
+            )
         if self.is_noise:
             return (
                 f"{numbers}, too little to show even if noise averages out over many steps.",

@@ -32,6 +32,8 @@ def writing(path: Path, way_out: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if not path.parent.exists():
+            raise ResourceError(f"{path}: cannot be written (no folder {path.parent}); make that folder") from None
         reason = error.strerror or type(error).__name__
         raise ResourceError(f"{path}: cannot be written ({reason}); {way_out}") from None
 

@@ -28,7 +28,7 @@ from gossamer.methods.protected import bundles, owners_of, slot_sizes_of
 from gossamer.methods.starting import FRESH, PublicStart
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
-from gossamer.methods.verdict import Verdict
+from gossamer.methods.verdict import Judged, Verdict
 from gossamer.nn.choices import EmbeddingGeneratorConfig
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.exact import matmul_of_rows
@@ -262,7 +262,7 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
             frequencies=self._features.frequencies,
             num_channels=self._records.spec.shape[0],
         )
-        return Verdict.of_sums(worth.signal, worth.classes_apart, worth.knows_level)
+        return Verdict.of_sums(worth.signal, worth.classes_apart, worth.knows_level, Judged.EMBEDDINGS)
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the moving average of the generator's weights."""
