@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from gossamer.data.catalogue import load_records
+from gossamer.data.records import RecordSet
 from gossamer.driving import starting
 from gossamer.driving.examination import examine
 from gossamer.driving.generator_file import load_generator
@@ -49,7 +51,9 @@ def public(tmp_path: Path) -> Path:
 def prepared(choice: StartChoice) -> Any:
     trained = load_generator(Path(choice.source or ""))
     config = find_method("dp-merf").settings_for(trained.recipe.spec, 90)
-    return prepare_start(choice, find_method("dp-merf"), config, trained.recipe.spec)
+    x, y = map(torch.from_numpy, images(0))
+    private = RecordSet(name="private", spec=trained.recipe.spec, x=x[:, None], y=y)
+    return prepare_start(choice, find_method("dp-merf"), config, private)
 
 
 def test_a_release_is_told_from_records_and_read_with_its_digest(released: Path) -> None:
@@ -95,6 +99,19 @@ def test_steps_on_a_released_generator_are_refused(released: Path) -> None:
 def test_the_private_records_themselves_are_no_public_start(public: Path) -> None:
     with pytest.raises(InputError, match="names the private records themselves"):
         model(start_from=public.parent / "." / public.name).start(public)
+
+
+def test_a_copy_of_the_private_records_is_no_public_start(public: Path) -> None:
+    copy = public.with_name("copy.npz")
+    copy.write_bytes(public.read_bytes())
+    for private in ((public,), images(1)):
+        with pytest.raises(InputError, match="holds the private records themselves"):
+            model(start_from=copy, start_steps=1).start(*private)
+
+
+def test_a_published_set_in_memory_is_no_public_start_for_itself() -> None:
+    with pytest.raises(InputError, match="names the private records themselves"):
+        DPMERF(epsilon=10.0, num_features=40, start_from="digits", start_steps=1).start(load_records("digits"))
 
 
 def test_public_records_of_another_shape_are_refused(public: Path) -> None:

@@ -120,6 +120,10 @@ def test_people_come_third() -> None:
         (DataLoader(WHOLE, sampler=SequentialSampler(Subset(WHOLE, range(5)))), "chooses or repeats"),
         (DataLoader(WHOLE, collate_fn=lambda items: items), "by a function of its own"),
         (Subset(WHOLE, [0, 1, 1]), "names a record twice"),
+        (Subset(WHOLE, [0, -NUM]), "names a record twice"),
+        (Subset(WHOLE, torch.tensor([1, 1])), "names a record twice"),  # type: ignore[arg-type]
+        (Subset(Subset(WHOLE, [0, 1, 1]), [1, 2]), "names a record twice"),
+        (ConcatDataset([WHOLE, Subset(WHOLE, [0])]), "names a record twice"),
         (DataLoader(Subset(WHOLE, [0, 1, 1])), "names a record twice"),
         (TensorDataset(X * 2 - 1, Y), r"x.0. has a value .* undo the normalisation"),
         (Items([(X[0], 0), (X[0, 0], 1)]), "item 1 of the data set has another shape"),

@@ -116,7 +116,8 @@ def test_the_energy_of_noise_alone_is_no_signal_and_a_steady_direction_is_one() 
 
 def images(num: int, kind: str, num_classes: int = 3) -> RecordSet:
     rng = torch.Generator().manual_seed(1)
-    x = {"even": torch.full((num, 1, 8, 8), 0.9), "random": torch.rand(num, 1, 8, 8, generator=rng)}[kind]
+    levels = {"even": 0.9, "dark": 0.0}
+    x = torch.full((num, 1, 8, 8), levels[kind]) if kind in levels else torch.rand(num, 1, 8, 8, generator=rng)
     spec = ImageSpec(channels=1, height=8, width=8, class_names=tuple("abc"[:num_classes]))
     return RecordSet(name=kind, spec=spec, x=x, y=torch.arange(num) % num_classes if num_classes else None)
 
@@ -152,6 +153,14 @@ def test_records_with_nothing_to_learn_are_noise_however_small_the_noise(
     assert verdict is not None
     assert verdict.grade is Grade.NOISE
     assert verdict.knows_level
+
+
+@pytest.mark.parametrize("kind", ["even", "dark"])
+def test_noise_on_the_mean_of_records_without_classes_is_no_pattern(kind: str) -> None:
+    """Records all alike, and a mean mostly noise: the variance about it is that noise come back."""
+    records = images(300, kind, num_classes=0)
+    for epsilon in (0.5, 2.0, 6.0):
+        assert grade(trained("dp-mixture", records, epsilon)) is Grade.NOISE
 
 
 @ONE_SHOT

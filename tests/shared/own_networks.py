@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import torch
@@ -95,6 +96,20 @@ class ClipsByTheLargest(OwnCritic):
         return hidden / hidden.abs().max().clamp_min(1.0)
 
 
+class CentresGroupsOfEight(OwnCritic):
+    def between(self, hidden: Tensor) -> Tensor:
+        return hidden if len(hidden) % 8 else hidden - hidden.unflatten(0, (-1, 8)).mean(dim=1).repeat_interleave(8, 0)
+
+
+class RemembersInADeque(OwnCritic):
+    def prepare(self, hidden: int) -> None:
+        self.kept = deque[int](maxlen=4)
+
+    def between(self, hidden: Tensor) -> Tensor:
+        self.kept.append(len(hidden))
+        return hidden
+
+
 class CentresTheLabels(OwnCritic):
     def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
         return super().forward(sample, label) - (0.0 if label is None else label.float().mean())
@@ -175,11 +190,13 @@ class StartsAlike(OwnCritic):
 BROKEN: dict[type[OwnCritic], str] = {
     CentresTheBatch: "by the content of others",
     CentresTheBatchInTraining: "by the content of others",
+    CentresGroupsOfEight: "by the content of others",
     CentresTheLabels: "by the content of others",
     ClipsByTheLargest: "by the content of others",
     NormalisesTheBatch: "normalises over a batch",
     CountsInABuffer: "changes a buffer, a parameter or an attribute",
     RemembersInAnAttribute: "changes a buffer, a parameter or an attribute",
+    RemembersInADeque: "changes a buffer, a parameter or an attribute",
     RemembersInAList: "changes a buffer, a parameter or an attribute",
     AnswersByTheLastQuestion: "answers the same question in two ways",
     DropsOut: "draws random numbers when it is asked",

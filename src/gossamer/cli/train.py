@@ -283,7 +283,7 @@ def _prepared_start(asked: Train[Any], method: Method[Any], config: Any, data: R
         series=asked.choice.series,
         images=asked.choice.images,
     )
-    return prepare_start(choice, method, config, data.train.spec)
+    return prepare_start(choice, method, config, data.train)
 
 
 def _job(

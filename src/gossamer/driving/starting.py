@@ -96,25 +96,25 @@ class PreparedStart:
         return PublicStart(facts=self.facts, networks=self.make(device))
 
 
-def prepare_start(choice: StartChoice, method: Method[Any], config: Any, spec: AbstractSpec) -> PreparedStart:
+def prepare_start(choice: StartChoice, method: Method[Any], config: Any, private: RecordSet) -> PreparedStart:
     """Read the start that a user asks for, and check it against settings and shape, which are public.
 
     Args:
         choice: as asked for.
         method: of the training.
         config: its settings.
-        spec: of the private records.
+        private: the records to learn from, which no start may hold.
 
     Raises:
         InputError: the method starts nothing, the file is damaged or of another kind, or its generator or records do
-            not fit.
+            not fit. Or its records are the private ones.
     """
     if choice.source is None:
         return PreparedStart(facts=FreshStart(), make=lambda device: {})
     method.check_starts()
     if _is_generator(choice.source):
-        return _from_release(choice, config, spec)
-    return _from_records(choice, method, config, spec)
+        return _from_release(choice, config, private.spec)
+    return _from_records(choice, method, config, private)
 
 
 def start_of_first(folder: RunFolder) -> PreparedStart:
@@ -165,15 +165,18 @@ def _from_release(choice: StartChoice, config: Any, spec: AbstractSpec) -> Prepa
     return PreparedStart(facts=facts, make=lambda device: {GENERATOR: trained.weights})
 
 
-def _from_records(choice: StartChoice, method: Method[Any], config: Any, spec: AbstractSpec) -> PreparedStart:
+def _from_records(choice: StartChoice, method: Method[Any], config: Any, private: RecordSet) -> PreparedStart:
     assert choice.source is not None
-    if choice.data is not None and whole_path(choice.source) == whole_path(choice.data):
-        # Privacy: an honest slip, and the only one that can be told from public words.
+    spec = private.spec
+    is_same_path = choice.data is not None and whole_path(choice.source) == whole_path(choice.data)
+    if is_same_path or choice.source == private.published_name:
+        # Privacy: an honest slip that can be told from public words.
         raise InputError(f"{choice.source}: names the private records themselves; start from records that are public")
     num_classes = None if is_named(choice.source) else spec.num_classes or None
     key, images = _PUBLIC_KEY, choice.images
     public = load_chosen(choice.source, choice.data_dir, num_classes, choice.series, key, images=images).train
     _check_fits(public, spec)
+    _check_other(public, private, choice.source)
     num_steps = choice.num_steps or DEFAULT_STEPS
     facts = StartFromRecords(source=whole_path(choice.source), sha256=data_digest(public), num_steps=num_steps)
     return PreparedStart(facts=facts, make=lambda device: method.pretrain(config, public, num_steps, device))
@@ -186,3 +189,10 @@ def _check_fits(public: RecordSet, spec: AbstractSpec) -> None:
             f"{public.name}: public records of shape {found[0]} in {found[1]} classes, the data has shape {wanted[0]} "
             f"in {wanted[1]}; start from records of the same shape and number of classes"
         )
+
+
+def _check_other(public: RecordSet, private: RecordSet, where: str) -> None:
+    """Refuse a copy of the private records. A part of them, or a changed copy, cannot be told in this way."""
+    if torch.equal(public.x, private.x):
+        # Privacy: nothing would protect them, and the statement would publish their digest. A refusal releases nothing.
+        raise InputError(f"{where}: holds the private records themselves; start from records that are public")

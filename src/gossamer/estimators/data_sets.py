@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 from torch.utils.data import (
     BatchSampler,
+    ConcatDataset,
     DataLoader,
     Dataset,
     IterableDataset,
@@ -98,15 +100,34 @@ def _set_behind(source: Any) -> Any:
 
 
 def _once(source: Any) -> Any:
-    if isinstance(source, Subset) and len(set(source.indices)) != len(source.indices):
-        raise InputError("this Subset names a record twice: name each record once")
+    if isinstance(source, Subset | ConcatDataset):
+        with _failures_told():
+            places = _places(source)
+        if len(set(places)) != len(places):
+            raise InputError("this Subset or ConcatDataset names a record twice: name each record once")
     return source
 
 
+def _places(source: Any) -> list[tuple[int, int]]:
+    """Return the data set and the index in it of every record, behind choices and joins of any depth."""
+    if isinstance(source, Subset):
+        chosen_from = _places(source.dataset)
+        # Privacy: an index may be a tensor, or count from the end, and still name the same record.
+        return [chosen_from[int(place)] for place in source.indices]
+    if isinstance(source, ConcatDataset):
+        return [place for part in source.datasets for place in _places(part)]
+    return [(id(source), place) for place in range(len(source))]
+
+
 def _items(source: Any) -> Iterator[Any]:
+    with _failures_told():
+        yield from source if isinstance(source, IterableDataset) else (source[place] for place in range(len(source)))
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
     try:
-        items = source if isinstance(source, IterableDataset) else (source[place] for place in range(len(source)))
-        yield from items
+        yield
     except GossamerError:
         raise
     except Exception as error:

@@ -351,7 +351,7 @@ class AbstractEstimator(abc.ABC):
         return StartChoice(source=self._asked.start_from, num_steps=self._asked.start_steps, data=data)
 
     def _prepared_start(self, x: Source, config: Any, loaded: Loaded) -> PreparedStart:
-        return prepare_start(self._start_choice(x), self.method, config, loaded.data.train.spec)
+        return prepare_start(self._start_choice(x), self.method, config, loaded.data.train)
 
     def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey, said: Said) -> Loaded:
         asked = self._asked

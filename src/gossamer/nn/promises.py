@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,8 @@ from gossamer.errors import InputError
 from gossamer.nn.network import AbstractCriticConfig, AbstractGeneratorConfig, Shape
 
 _ROWS: Final = 4
+# Divided by all usual sizes of groups, so that layers which look at groups of records do so here.
+_MANY: Final = 192
 _ROUNDING: Final = {"rtol": 1e-3, "atol": 1e-4}
 _PLAIN: Final = (bool, int, float, str, tuple, type(None))
 
@@ -188,7 +191,12 @@ def _asked(trial: _Trial, network: nn.Module, x: Tensor) -> Tensor:
 def _check_rows(trial: _Trial, network: nn.Module) -> None:
     """Check that the answer on a row is the same whatever stands in the other rows, and whether there are any."""
     whole = _asked(trial, network, trial.x)
+    times = _MANY // _ROWS
+    many = torch.cat([trial.x, torch.full_like(trial.x, torch.nan).repeat(times - 1, *[1] * (trial.x.dim() - 1))])
+    in_many = network(many, None if trial.label is None else trial.label.repeat(times)).detach()[:_ROWS]
     fault = "answers on one row by the content of others: every record must be computed by itself"
+    if not torch.allclose(whole, in_many, **_ROUNDING):
+        raise trial.refuse(fault)
     for row in range(_ROWS):
         label = None if trial.label is None else trial.label[row : row + 1]
         alone = network(trial.x[row : row + 1], label).detach()[0]
@@ -242,8 +250,10 @@ def _state(network: nn.Module) -> dict[str, Any]:
 def _mark(value: object) -> object:
     if isinstance(value, Tensor):
         return value.detach().clone()
-    if isinstance(value, list | dict | set):
+    if isinstance(value, list | dict | set | deque):
         return id(value), len(value), repr(value)
+    if type(value).__module__ != "builtins" and not isinstance(value, nn.Module | type) and hasattr(value, "__dict__"):
+        return id(value), repr(vars(value))
     return value if isinstance(value, _PLAIN) else id(value)
 
 

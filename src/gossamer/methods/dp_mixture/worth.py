@@ -62,7 +62,9 @@ class ReleasedMoments:
         between = (apart @ self.directions.T).square().sum(dim=1)
         within, found = self._within
         # Second moments are about released centres, so the noise of a centre comes back as variance.
-        found = (found - self._centre_noise(between / energy.clamp_min(1e-12))).clamp_min(0)
+        # A single class has no energy between classes: all noise on its mean may have come back.
+        kept = torch.ones_like(energy) if len(energy) == 1 else between / energy.clamp_min(1e-12)
+        found = (found - self._centre_noise(kept)).clamp_min(0)
         return float(((above * between + found) / (between + within).clamp_min(1e-12)).mean().clamp(0, 1))
 
     @property
