@@ -73,7 +73,7 @@ def is_lack_of_memory(error: BaseException) -> bool:
 
 
 def told(value: object) -> str:
-    """Return a value that a user handed over as a message may show it: a number, a short name, or its kind alone.
+    r"""Return a value that a user handed over as a message may show it: a number, a short name, or its kind alone.
 
     Guarantee:
         A message shows nothing of a table, an array, a collection, bytes, or a text that is long or of several lines. A

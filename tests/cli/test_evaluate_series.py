@@ -227,7 +227,7 @@ def test_the_usual_split_is_that_of_the_unit_that_the_run_protects(
     asked: list[Unit] = []
 
     def spy(*arguments: Any) -> RecordData:
-        asked.append(arguments[-1])
+        asked.append(next(one for one in arguments if isinstance(one, Unit)))
         return load_records("beats")
 
     monkeypatch.setattr(scoring, "load_chosen", spy)

@@ -56,7 +56,9 @@ def test_the_statement_and_the_settings_name_people(run_of_people: tuple[Path, s
     job = json.loads((folder / "config.json").read_text())
     assert (job["unit"], job["num_people"], job["num_records"]) == ("person", None, None)
     assert "all records of one person" in said
-    assert "advice: 53 people are too few" in said
+    assert "53 people the longest possible signal is" in said
+    assert "so expect noise until the verdict" in said
+    assert "Verdict: noise." in said
 
 
 def test_nothing_that_is_released_names_the_number_of_records(run_of_people: tuple[Path, str]) -> None:

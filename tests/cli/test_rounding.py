@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def places(tmp_path: Path) -> dict[str, str]:
     here = RunHere(path=tmp_path, state=State.FINISHED, data="digits", reading="", epsilon=TRUE, age_key=0.0)
     return {
         "before a training": said(train._announce, STATEMENT, NoNotes(), TakenRecipe(name="own")),
-        "after a training": said(_announce_release, STATEMENT, folder),
+        "after a training": said(_announce_release, SimpleNamespace(statement=STATEMENT, verdict=None), folder),
         "on the way": said(train._show_milestones, (milestone,)),
         "gossamer": str(here),
         "account": said(account._show, found),
@@ -110,5 +111,6 @@ def test_a_large_epsilon_s_advice_is_not_rounded_down() -> None:
     ],
 )
 def test_what_is_announced_is_what_the_adjacency_covers(tmp_path: Path, adjacency: Adjacency, words: str) -> None:
-    text = said(_announce_release, dataclasses.replace(STATEMENT, adjacency=adjacency), RunFolder(tmp_path))
+    trained = SimpleNamespace(statement=dataclasses.replace(STATEMENT, adjacency=adjacency), verdict=None)
+    text = said(_announce_release, trained, RunFolder(tmp_path))
     assert words in text

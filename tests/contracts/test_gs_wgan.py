@@ -647,7 +647,7 @@ def test_a_state_dict_holds_no_key_no_coins_and_no_records(reachable: Any) -> No
     while training.step < 2:
         next(reports)
     state = copy.deepcopy(training.state_dict())
-    assert set(state) == {"step", "critics", "generator"}
+    assert set(state) == {"step", "critics", "generator", "energy"}
     assert not any(
         isinstance(thing, AbstractNoise | Keystream | RecordSet | ShardTable | UnitKey) for thing in reachable(state)
     )

@@ -241,8 +241,10 @@ def test_a_planted_wrong_flag_is_caught(capsys: pytest.CaptureFixture[str]) -> N
         test_verbs_and_flags_exist(planted, planted.commands[0], capsys)
 
 
-def test_a_planted_command_that_fails_is_caught(tmp_path: Path, place: Path, capsys: Any) -> None:
+def test_a_planted_command_that_fails_is_caught(
+    tmp_path: Path, place: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = tmp_path / "page.md"
     page.write_text("```console\n$ gossamer sample runs/absent --num-samples 3 --out x.npz\n```\n")
     with pytest.raises(AssertionError, match="runs/absent"):
-        test_what_a_page_tells_to_type_runs(page, place, capsys)
+        test_what_a_page_tells_to_type_runs(page, place, capsys, monkeypatch)

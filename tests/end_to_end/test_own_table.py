@@ -73,7 +73,10 @@ def test_samples_come_back_as_a_table_in_the_user_s_units(run: Path, tmp_path: P
     together = [np.mean([np.corrcoef(*one)[0, 1] for one in x[y == label]]) for label in (0, 1)]
     assert together[0] > 0.2 > -0.2 > together[1]
     assert main(["sample", str(run), "--num-samples", "20", "--out", str(tmp_path / "x.parquet")]) == 0
-    assert parquet.read_table(tmp_path / "x.parquet").num_rows == 20
+    # A long table went in, so a long one comes back: a row for each time.
+    table = parquet.read_table(tmp_path / "x.parquet")
+    assert table.num_rows == 20 * LENGTH
+    assert len(set(table["step"].to_pylist())) == 20
 
 
 def test_scores_are_there_for_new_people_too(

@@ -91,8 +91,8 @@ class DataChoice:
 class Train(Generic[C]):
     """Learn a generator within a privacy budget, and write the run folder.
 
-    The noise follows from --epsilon. Every other setting comes from the recipe and can be changed below. Ctrl-C
-    stops in good order, and `gossamer resume OUT` goes on.
+    The noise follows from --epsilon. All else comes from the recipe and can be changed below. Ctrl-C stops in good
+    order, and `gossamer resume OUT` goes on.
 
     Example: gossamer train METHOD --data mnist --epsilon 10 --out runs/mnist
 
@@ -102,18 +102,17 @@ class Train(Generic[C]):
         choice: the records to learn from
         out: run folder to make, not needed with --dry-run
         key_of: an earlier run on the same records: hold out the same ones, so that scores of both can be compared
-        epsilon: privacy budget. Default: 10, unless --noise-multiplier is given
+        epsilon: privacy budget. Default: 10
         delta: of the guarantee. Default: the power of ten at or below 1/(10 N)
         device: auto takes a GPU when there is one
         precision: bf16 for training critics and generator of gs-wgan. Critics answer in fp32 always
         num_tuning_runs: earlier runs on the same records, to declare in the statement. Their epsilon adds to this one
         save_at_epsilon: also release the generator as it is after the last step within each epsilon: 1,2,5,10
         save_at_step: also release the generator as it is after these steps: 500,1000
-        start_from: start from public things: the file or folder of a released generator, or public records. On these
-            the networks are trained first, without noise. The statement says so
+        start_from: public start: a released generator, or public records to train on first without noise
         start_steps: steps on these public records. Default: 500
         plain: a line now and then in place of the live panel
-        tensorboard: write losses, epsilon and samples as event files into private/tensorboard of the run
+        tensorboard: write event files into private/tensorboard of the run
         dry_run: say the cost in privacy, time and memory, and stop
         method: settings of the method
     """
