@@ -46,7 +46,7 @@ def register_generator(kind: G, *, shapes: Sequence[Shape] = SHAPES) -> G:
     The type is a frozen dataclass of `AbstractGeneratorConfig`, and each of its settings has a default. Its `build`
     raises an `InputError` at a shape or number of classes that it is not made for. Else it
     returns a module that is called with latents (batch, latent_dim) and labels (batch,), or None without classes. It
-    returns samples (batch, *shape), float32 in [0, 1].
+    returns samples ``(batch, *shape)``, float32 in [0, 1].
 
     The network promises this, and the promise is tested at the shapes, and at its true shape when a training begins.
     Initial weights come from ``rng`` alone. A sample depends on its own latent and label, in training and evaluation
@@ -73,7 +73,7 @@ def register_critic(kind: K, *, shapes: Sequence[Shape] = SHAPES) -> K:
 
     The type is a frozen dataclass of `AbstractCriticConfig`, and each of its settings has a default. Its `build`
     raises an `InputError` at a shape or number of classes that it is not made for. Else it
-    returns a module that is called with samples (batch, *shape) and labels (batch,), or None without classes. It
+    returns a module that is called with samples ``(batch, *shape)`` and labels (batch,), or None without classes. It
     returns scores (batch,), float32. For DP-CGAN they are log odds.
 
     The critic promises all that a generator does (`register_generator`). Besides it runs under `torch.func.vmap`, and
