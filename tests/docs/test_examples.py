@@ -83,7 +83,8 @@ def test_the_study_trains_scores_and_tabulates_and_a_second_start_trains_nothing
     )
     assert head == ["method", "epsilon", "training seeds", "IS", "Frechet", "avg12", "MLP", "CNN", "CPU min"]
     assert mixture[:3] == ["`dp-mixture`", "10", "2"]
-    assert float(real[5]) > float(mixture[5]) > 0.1, "avg12 of real images, of synthetic ones, and of guessing"
+    # Nine of the twelve are a naive Bayes here, which may learn as much from Gaussians as from 300 real images.
+    assert min(float(real[5]), float(mixture[5])) > 0.5, "avg12 of real and of synthetic images; guessing has 0.1"
     assert " to " in mixture[6], "the least and the greatest MLP of two trainings"
     assert " to " not in mixture[5], "the twelve classifiers see the first seed alone"
     assert (tmp_path / "digits" / "evaluation.json").is_file()

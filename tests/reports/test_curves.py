@@ -299,7 +299,7 @@ def test_both_files_carry_the_stem_dots_and_all_and_nothing_else_is_left(tmp_pat
 
 
 def test_a_folder_that_is_absent_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match="No such file"):
+    with pytest.raises(ResourceError, match="make that folder"):
         save_figure(curves([curve()], delta=1e-5), tmp_path / "absent" / "figure")
 
 

@@ -110,7 +110,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path: Path, m
 
 
 def test_a_folder_that_is_absent_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match="No such file"):
+    with pytest.raises(ResourceError, match="make that folder"):
         save_png(tmp_path / "absent" / "grid.png", sample_grid(shades(1), columns=1, scale=1))
 
 

@@ -75,7 +75,7 @@ def test_no_row_is_a_header_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_absent_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match="No such file"):
+    with pytest.raises(ResourceError, match="make that folder"):
         write_scores_csv(tmp_path / "absent" / "scores.csv", [row()])
 
 
