@@ -11,7 +11,8 @@ import pytest
 
 import gossamer
 from gossamer import DPMERF, DPMixture, InputError, PrivacyError, as_series
-from gossamer.estimators import choosing
+from gossamer.data.catalogue import load_records
+from gossamer.estimators import choosing, records
 from gossamer.estimators.choosing import ESTIMATORS, estimator_of
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.choosing import Choice
@@ -82,3 +83,18 @@ def test_every_method_has_its_class() -> None:
     other = Method(**(vars(METHODS[0]) | {"name": "other"}))
     with pytest.raises(InputError, match="train it by the command"):
         estimator_of(Choice(method=other, recipe=None, rows=(), reasons=()))
+
+
+def test_a_name_is_read_once_and_the_claim_is_that_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen_as("dp-mixture", monkeypatch)
+    read: list[str] = []
+
+    def load(source: str, *arguments: Any) -> Any:
+        read.append(source)
+        return load_records(source, *arguments)
+
+    monkeypatch.setattr(records, "load_records", load)
+    by_choice = gossamer.fit("digits", epsilon=5.0).statement.to_json()
+    assert read == ["digits"]
+    by_name = DPMixture(epsilon=5.0).fit("digits").statement.to_json()
+    assert by_choice | {"run_id": None} == by_name | {"run_id": None}

@@ -163,14 +163,7 @@ def _train_chosen(words: Sequence[str]) -> int:
     if choice.recipe is not None:
         raise InputError(f"--recipe is of one method: name the method in place of {AUTO}")
     loaded = _load(choice, _find_key(Begun(out=asked.out, key_of=asked.key_of)))
-    facts = PublicFacts(
-        spec=loaded.data.train.spec,
-        slots=loaded.slots,
-        epsilon=_target(asked),
-        data=loaded.data.train.published_name or "",
-        has_gpu=find_device(asked.device).type == "cuda",
-    )
-    found = chosen(facts)
+    found = chosen(PublicFacts.of(loaded.data.train, loaded.slots, _target(asked), find_device(asked.device)))
     if process_number() == 0:
         for sentence in found.reasons:
             print(f"{AUTO}: {sentence}")

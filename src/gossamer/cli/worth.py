@@ -39,5 +39,4 @@ def told(verdict: Verdict) -> str:
 
 def warning(trained: TrainedGenerator) -> str | None:
     """Return a line for those who draw from a generator of noise, else None."""
-    verdict = trained.verdict
-    return None if verdict is None or verdict.advice is None else f"verdict: this release {verdict.advice}"
+    return None if trained.verdict is None else trained.verdict.warning

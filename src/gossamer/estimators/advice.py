@@ -86,9 +86,9 @@ def undeclared(own: Starts, num_declared: int) -> tuple[str, ...]:
 
 def of_noise(verdict: Verdict | None) -> tuple[str, ...]:
     """Return a line if a release is noise, with the advice of the command and the reason."""
-    if verdict is None or verdict.advice is None:
+    if verdict is None or verdict.warning is None:
         return ()
-    return (f"verdict: this release {verdict.advice}. {' '.join(verdict.sentences)}",)
+    return (f"{verdict.warning}. {' '.join(verdict.sentences)}",)
 
 
 def warn(lines: tuple[str, ...]) -> None:

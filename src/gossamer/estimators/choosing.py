@@ -89,14 +89,7 @@ def fit(
     key = _key_of(run)
     read = read_source(x, y, people, num_classes, Unit(unit), key, said)
     data, slots = protect(read, unit, num_people, num_records)
-    facts = PublicFacts(
-        spec=data.train.spec,
-        slots=slots,
-        epsilon=float(epsilon),
-        data=data.train.published_name or "",
-        has_gpu=find_device(device).type == "cuda",
-    )
-    choice = chosen(facts)
+    choice = chosen(PublicFacts.of(data.train, slots, float(epsilon), find_device(device)))
     for sentence in choice.reasons:
         _LOG.warning("fit: %s", sentence)
     model = estimator_of(choice)(
@@ -111,9 +104,10 @@ def fit(
         num_classes=num_classes,
         num_tuning_runs=num_tuning_runs,
     )
-    if is_path(x):
+    if run is not None and is_path(x):
+        # A run keeps the path, by which the command resumes and audits it, so it reads the records itself.
         return model.fit(x, y, people, run=run, progress=progress, **said)
-    # A data set or loader is read once, since it may draw other records the second time.
+    # Else nothing is read twice. A data set or loader might draw other records the second time.
     return model.fit(read, run=run, progress=progress)
 
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gossamer.data.records import AbstractSpec
+import torch
+
+from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError
 from gossamer.methods.catalogue import find_method
 from gossamer.methods.measured import OWN, Measured, distance, measured, nearest
@@ -39,6 +41,17 @@ class PublicFacts:
     epsilon: float
     data: str = ""
     has_gpu: bool = False
+
+    @classmethod
+    def of(cls, records: RecordSet, slots: PublicSlots, epsilon: float, device: torch.device) -> PublicFacts:
+        """Return the public facts on records, and on the machine. Their values and labels are not looked at."""
+        return cls(
+            spec=records.spec,
+            slots=slots,
+            epsilon=epsilon,
+            data=records.published_name or "",
+            has_gpu=device.type == "cuda",
+        )
 
     def __post_init__(self) -> None:
         if not (self.epsilon > 0 and math.isfinite(self.epsilon)):

@@ -114,6 +114,11 @@ class Verdict:
         return NOTHING_TO_SHARE if self.is_noise else None
 
     @property
+    def warning(self) -> str | None:
+        """A line for those who are about to use a release of noise. None if it is no noise."""
+        return None if self.advice is None else f"verdict: this release {self.advice}"
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """The verdict in plain words: the numbers first, then the worth of the samples."""
         if self.judged is Judged.GRADIENTS:

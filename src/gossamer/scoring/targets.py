@@ -206,7 +206,7 @@ def _notes(evenness: float | None, class_shares: tuple[float, ...]) -> tuple[str
 def _advice(trained: TrainedGenerator) -> tuple[str, ...]:
     """Say that a release is noise, by the verdict that it carries."""
     verdict = trained.verdict
-    return () if verdict is None or verdict.advice is None else (f"verdict: this release {verdict.advice}",)
+    return () if verdict is None or verdict.warning is None else (verdict.warning,)
 
 
 def _of_records(path: Path, images: RecordSet, real: AbstractSpec) -> Target:
