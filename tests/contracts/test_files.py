@@ -23,7 +23,8 @@ from dp_accounting import gaussian_mechanism
 from PIL import Image
 from torch import Tensor
 
-from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.catalogue import load_records
+from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts

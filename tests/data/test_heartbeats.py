@@ -12,12 +12,13 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import accuracy_score, f1_score
 
 from gossamer.data.beats import KaggleLayout, WindowLayout
-from gossamer.data.catalogue import NAMED_SERIES, SeriesReading, load_records
+from gossamer.data.catalogue import NAMED_SERIES, load_records
 from gossamer.data.kaggle import load_kaggle_mitbih, load_kaggle_ptb
 from gossamer.data.made_beats import load_made_beats
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL, DS1, DS2, LEADS, PACED, PUBLISHED, load_mitdb, read_mitdb
 from gossamer.data.ptb import load_ptb
 from gossamer.data.r_peaks import find_r_peaks
+from gossamer.data.reading import SeriesReading
 from gossamer.data.records import PublishedCounts, RecordData
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import WHOLE, RandomSplit, Rows, divide

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gossamer.data import image_choice
-from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.catalogue import load_records
 from gossamer.data.image_choice import AS_STORED, ImageChoice
+from gossamer.data.reading import SeriesReading
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.errors import InputError
 

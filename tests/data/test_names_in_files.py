@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from gossamer.data import archive, columns, tables
-from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.catalogue import load_records
 from gossamer.data.names import names_of_column
 from gossamer.data.npz import load_npz
+from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordSet
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.tables import LongColumns, WideColumns

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from gossamer.data.beats import WindowLayout
-from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.catalogue import load_records
+from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData
 from gossamer.data.wfdb_records import NamedLeads
 

@@ -12,8 +12,8 @@ import pytest
 from pyarrow import parquet
 
 from gossamer.data.beats import KaggleLayout, WindowLayout
-from gossamer.data.catalogue import AS_USUAL
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
+from gossamer.data.reading import AS_USUAL
 from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice
 from gossamer.data.splits import WHOLE, PeopleSplit, RandomSplit
 from gossamer.errors import InputError

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.catalogue import load_records
 from gossamer.data.images import ImageSpec
 from gossamer.data.npz import load_npz
+from gossamer.data.reading import SeriesReading
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import load_series_npz

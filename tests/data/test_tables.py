@@ -11,8 +11,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.catalogue import load_records
 from gossamer.data.identities import digests_of_names
+from gossamer.data.reading import SeriesReading
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import PeopleSplit
 from gossamer.data.tables import LongColumns, WideColumns

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.catalogue import load_records
 from gossamer.data.images import ImageSpec
 from gossamer.data.mitdb import BETWEEN_PEOPLE
+from gossamer.data.reading import SeriesReading
 from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.estimators import (

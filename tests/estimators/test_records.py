@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import gossamer
-from gossamer.data.catalogue import SeriesReading
+from gossamer.data.reading import SeriesReading
 from gossamer.data.series import SeriesSpec
 from gossamer.data.splits import PeopleSplit, RandomSplit
 from gossamer.errors import InputError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import json
 import signal
 import time
@@ -61,6 +62,7 @@ def watched(max_bytes: int = MAX_BYTES, max_seconds: float = MAX_SECONDS) -> Ite
     def hang(number: int, frame: FrameType | None) -> None:
         raise AssertionError(f"it hangs: {HANGS_AFTER} s and no end")
 
+    gc.collect()  # what others left behind must not go back within
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     memory, seconds = _memory("VmRSS"), time.process_time()
     before = signal.signal(signal.SIGALRM, hang)

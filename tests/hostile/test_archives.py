@@ -221,7 +221,7 @@ def test_one_class_and_constant_images_are_described(tmp_path: Path, gossamer: A
 
 def test_the_watch_sees_memory_that_is_taken_and_time_that_is_spent(watch: Any) -> None:
     with pytest.raises(AssertionError, match="MiB"), watch(max_bytes=2**25):
-        np.ones(2**23)
+        np.ones(2**25)
     with watch(max_bytes=2**25):
         np.ones(2**18)
     with pytest.raises(AssertionError, match="processor time"), watch(max_seconds=0.01):

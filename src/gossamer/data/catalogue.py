@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
-from gossamer.data.beats import AAMI_CLASSES, AbstractBeatLayout, KaggleLayout
-from gossamer.data.columns import is_table
+from gossamer.data.beats import AAMI_CLASSES, KaggleLayout
 from gossamer.data.digits import DIGITS_SPEC, NUM_DIGITS, NUM_TRAIN_DIGITS, load_digits
-from gossamer.data.files import is_absent, is_folder, shown
-from gossamer.data.folder import load_png_folder
-from gossamer.data.image_choice import AS_STORED, ImageChoice
+from gossamer.data.files import is_absent, shown
+from gossamer.data.image_choice import ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.kaggle import (
     MITBIH_FILES,
@@ -27,7 +25,6 @@ from gossamer.data.kaggle import (
     load_kaggle_mitbih,
     load_kaggle_ptb,
 )
-from gossamer.data.layouts import TableColumns, WideColumns
 from gossamer.data.made_beats import (
     BEATS_PER_PERSON,
     BEATS_SPEC,
@@ -38,18 +35,14 @@ from gossamer.data.made_beats import (
 from gossamer.data.mitdb import BETWEEN_PEOPLE, find_mitdb, load_mitdb
 from gossamer.data.mitdb import LEADS as MITDB_LEADS
 from gossamer.data.mnist import FASHION_MNIST, MNIST, IdxImages, find_idx_images, load_idx_images, published_roots
-from gossamer.data.npz import load_npz
+from gossamer.data.own import Asked, load_own
 from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
 from gossamer.data.ptb import find_ptb, load_ptb
+from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_images
 from gossamer.data.records import AbstractSpec, RecordData, check_kind, check_num_classes
 from gossamer.data.series import SeriesSpec
-from gossamer.data.series_facts import SeriesFacts
-from gossamer.data.series_npz import is_series_npz, load_series_npz
-from gossamer.data.splits import WHOLE, AbstractSplit
-from gossamer.data.tables import load_table
-from gossamer.data.wfdb_folder import is_wfdb_folder, load_wfdb_folder
-from gossamer.data.wfdb_records import AbstractLeads, MainLead, NamedLeads
+from gossamer.data.splits import AbstractSplit
 from gossamer.errors import InputError, told
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
@@ -78,31 +71,6 @@ class NamedData:
     licence: str
     home: str
     num_people: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeriesReading:
-    """A way of reading series. All of it is public but the key.
-
-    Args:
-        facts: Bounds, length, sample rate and names of a user's own series.
-        columns: Meaning of the columns of a user's own table.
-        layout: Rule by which beats are cut from recordings, or None for the layout of the Kaggle table.
-        split: None for the published split, for a fifth at random, or for no test set of a user's own.
-        leads: Choice of the signals of recordings, or None for the usual one.
-        key: Secret of the run that learns from the series. It decides who is held out. None for a new one.
-    """
-
-    facts: SeriesFacts = field(default_factory=SeriesFacts)
-    columns: TableColumns = field(default_factory=WideColumns)
-    layout: AbstractBeatLayout | None = None
-    split: AbstractSplit | None = None
-    leads: AbstractLeads | None = None
-    key: UnitKey | None = field(default=None, repr=False, compare=False)
-
-
-AS_USUAL: Final = SeriesReading()
-"""A reading in which the user said nothing."""
 
 
 _SHOWN: Final = 200
@@ -283,16 +251,17 @@ def load_records(
     images = ImageChoice.of(resize, gray)
     named = find_named(source)
     if named is None:
-        return _load_own(source, num_classes, reading, images)
+        path = _existing(source)
+        return load_own(Asked(path=path, num_classes=num_classes, reading=reading, images=images))
     if num_classes is not None and num_classes != named.spec.num_classes:
         raise InputError(
             f"{named.name} has {named.spec.num_classes} classes, --num-classes says {num_classes}: leave it out"
         )
     if named in NAMED_DATA:
-        _refuse(source, reading != AS_USUAL, "it holds images")
+        refuse(source, reading != AS_USUAL, "it holds images")
         found = load_digits(images) if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir, images)
     else:
-        _refuse_images(source, images)
+        refuse_images(source, images)
         found = _load_named_series(named.name, data_dir, reading)
     return _as_published(found, named)
 
@@ -306,70 +275,32 @@ def _as_published(data: RecordData, named: NamedData) -> RecordData:
 
 
 def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading) -> RecordData:
-    _refuse(name, reading.facts != AS_USUAL.facts, "bounds, length, sample rate and classes are published")
-    _refuse(name, reading.columns != AS_USUAL.columns, "it has no columns to name")
+    refuse(name, reading.facts != AS_USUAL.facts, "bounds, length, sample rate and classes are published")
+    refuse(name, reading.columns != AS_USUAL.columns, "it has no columns to name")
     if name in ("mitdb", "ptbdb"):
         load, usual = (load_mitdb, MITDB_LEADS) if name == "mitdb" else (load_ptb, PTB_LEADS)
         leads = reading.leads or usual
         return load(data_dir, layout=reading.layout, split=reading.split, leads=leads, key=reading.key)
-    _refuse(name, reading.layout is not None or reading.leads is not None, "its beats are cut already")
+    refuse(name, reading.layout is not None or reading.leads is not None, "its beats are cut already")
     if name == "kaggle-ptbdb":
         return load_kaggle_ptb(data_dir, split=reading.split, key=reading.key)
-    _refuse(name, reading.split is not None, "it comes with its own split")
+    refuse(name, reading.split is not None, "it comes with its own split")
     return load_made_beats() if name == "beats" else load_kaggle_mitbih(data_dir)
 
 
-def _refuse(name: str, is_wrong: bool, reason: str) -> None:
-    if is_wrong:
-        raise InputError(f"{name}: options of series were given that do not fit, since {reason}: leave them out")
-
-
-def _refuse_images(name: str, images: ImageChoice) -> None:
-    if images != AS_STORED:
-        raise InputError(f"{name}: --resize and --gray change images, and these are series: leave them out")
-
-
-def _load_own(source: str, num_classes: int | None, reading: SeriesReading, images: ImageChoice) -> RecordData:
+def _existing(source: str) -> Path:
     path = Path(source)
-    if not source or is_absent(path):
-        names = [data.name for data in (*NAMED_DATA, *NAMED_SERIES)]
-        # Privacy: a long text that leads nowhere may be the content of a file.
-        is_short = len(source) <= _SHOWN and len(source.splitlines()) < 2
-        asked = shown(source) if is_short else told(source)
-        near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
-        raise InputError(
-            f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
-            "give the path of an NPZ, CSV or Parquet file, or of a folder of PNG images or WFDB recordings"
-        )
-    facts = reading.facts if num_classes is None else dataclasses.replace(reading.facts, num_classes=num_classes)
-    split = reading.split or WHOLE
-    if is_folder(path):
-        return _load_folder(path, num_classes, reading, images)
-    if is_table(path):
-        _refuse_images(shown(path), images)
-        _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it is a table")
-        return load_table(path, reading.columns, facts, split, reading.key)
-    if reading != AS_USUAL or is_series_npz(path):
-        _refuse_images(shown(path), images)
-        _refuse(shown(path), reading.columns != AS_USUAL.columns, "an NPZ file has keys, not columns")
-        _refuse(shown(path), reading.layout is not None or reading.leads is not None, "it holds no recordings")
-        return load_series_npz(path, facts, split, reading.key)
-    return load_npz(path, num_classes=num_classes, images=images)
-
-
-def _load_folder(path: Path, num_classes: int | None, reading: SeriesReading, images: ImageChoice) -> RecordData:
-    if not is_wfdb_folder(path):
-        _refuse(shown(path), reading != AS_USUAL, "it holds images")
-        return load_png_folder(path, num_classes=num_classes, images=images)
-    _refuse_images(shown(path), images)
-    if num_classes is not None:
-        raise InputError(f"{shown(path)} holds recordings, whose classes are those of AAMI: leave --num-classes out")
-    own = reading.facts.channel_names
-    leads = reading.leads or (NamedLeads(names=own) if own else MainLead(preferred="ECG"))
-    others = dataclasses.replace(reading.facts, channel_names=())
-    _refuse(shown(path), others != AS_USUAL.facts, "the layout of the beats says their bounds, length and rate")
-    _refuse(shown(path), reading.columns != AS_USUAL.columns, "recordings have no columns")
-    return load_wfdb_folder(path, leads=leads, layout=reading.layout, split=reading.split or WHOLE, key=reading.key)
+    if source and not is_absent(path):
+        return path
+    names = [data.name for data in (*NAMED_DATA, *NAMED_SERIES)]
+    # Privacy: a long text that leads nowhere may be the content of a file.
+    is_short = len(source) <= _SHOWN and len(source.splitlines()) < 2
+    asked = shown(source) if is_short else told(source)
+    near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
+    raise InputError(
+        f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
+        "give the path of an NPZ, CSV or Parquet file, or of a folder of PNG images or WFDB recordings"
+    )
 
 
 def describe(data: RecordData) -> dict[str, Any]:

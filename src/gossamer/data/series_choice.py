@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
-from gossamer.data.catalogue import SeriesReading, load_records, usual_split
+from gossamer.data.catalogue import load_records, usual_split
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
+from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import WHOLE, AbstractSplit, PeopleSplit, RandomSplit

@@ -10,10 +10,11 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 
-from gossamer.data.catalogue import SeriesReading, load_records, usual_split
+from gossamer.data.catalogue import load_records, usual_split
 from gossamer.data.frames import ArrowStream, is_frame
 from gossamer.data.image_choice import ImageChoice
 from gossamer.data.images import ImageSpec
+from gossamer.data.reading import SeriesReading
 from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet, check_num_classes, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 
-from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.catalogue import load_records
 from gossamer.data.columns import TableFile, is_table
 from gossamer.data.files import path_of
 from gossamer.data.frames import is_frame, table_in_memory
 from gossamer.data.image_tables import read_image_table
 from gossamer.data.layouts import TableColumns, WideColumns, named_columns
+from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData
 from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.splits import WHOLE, AbstractSplit

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gossamer.data.catalogue import SeriesReading, load_records
+from gossamer.data.catalogue import load_records
 from gossamer.data.folder import load_png_folder
 from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.npz import has_unnamed_classes, load_npz
+from gossamer.data.reading import SeriesReading
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts

@@ -1,0 +1,127 @@
+"""Records of a user's own, by path: each kind of file or folder has a reader, in one list."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gossamer.data.columns import is_table
+from gossamer.data.files import is_folder, shown
+from gossamer.data.folder import load_png_folder
+from gossamer.data.image_choice import ImageChoice
+from gossamer.data.npz import load_npz
+from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_images
+from gossamer.data.records import RecordData
+from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.series_npz import is_series_npz, load_series_npz
+from gossamer.data.splits import WHOLE, AbstractSplit
+from gossamer.data.tables import load_table
+from gossamer.data.wfdb_folder import is_wfdb_folder, load_wfdb_folder
+from gossamer.data.wfdb_records import MainLead, NamedLeads
+from gossamer.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A path, and all that its owner said of the records there.
+
+    Args:
+        path: An existing file or folder.
+        num_classes: Public number of classes, or None.
+        reading: Way of reading series.
+        images: Way of reading images.
+    """
+
+    path: Path
+    num_classes: int | None
+    reading: SeriesReading
+    images: ImageChoice
+
+    @property
+    def where(self) -> str:
+        """Path, quoted: the beginning of a message."""
+        return shown(self.path)
+
+    @property
+    def facts(self) -> SeriesFacts:
+        """Public facts of series, with the number of classes."""
+        facts = self.reading.facts
+        return facts if self.num_classes is None else dataclasses.replace(facts, num_classes=self.num_classes)
+
+    @property
+    def split(self) -> AbstractSplit:
+        """Split that was asked for, or no test set."""
+        return self.reading.split or WHOLE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of file or folder, with its reader.
+
+    Args:
+        fits: Return True if the path leads to this kind. It looks at names and first bytes.
+        load: Reader. It refuses the options that do not fit its kind.
+    """
+
+    fits: Callable[[Asked], bool]
+    load: Callable[[Asked], RecordData]
+
+
+def load_own(asked: Asked) -> RecordData:
+    """Load the records at a path of the user's own, by the first kind in `KINDS` that fits.
+
+    Raises:
+        InputError: The content breaks a rule, or an option does not fit the kind.
+    """
+    return next(kind for kind in KINDS if kind.fits(asked)).load(asked)
+
+
+def _load_recordings(asked: Asked) -> RecordData:
+    refuse_images(asked.where, asked.images)
+    if asked.num_classes is not None:
+        raise InputError(f"{asked.where} holds recordings, whose classes are those of AAMI: leave --num-classes out")
+    reading, own = asked.reading, asked.reading.facts.channel_names
+    leads = reading.leads or (NamedLeads(names=own) if own else MainLead(preferred="ECG"))
+    others = dataclasses.replace(reading.facts, channel_names=())
+    refuse(asked.where, others != AS_USUAL.facts, "the layout of the beats says their bounds, length and rate")
+    refuse(asked.where, reading.columns != AS_USUAL.columns, "recordings have no columns")
+    return load_wfdb_folder(asked.path, leads=leads, layout=reading.layout, split=asked.split, key=reading.key)
+
+
+def _load_pictures(asked: Asked) -> RecordData:
+    refuse(asked.where, asked.reading != AS_USUAL, "it holds images")
+    return load_png_folder(asked.path, num_classes=asked.num_classes, images=asked.images)
+
+
+def _load_table(asked: Asked) -> RecordData:
+    refuse_images(asked.where, asked.images)
+    _refuse_recordings(asked, "it is a table")
+    return load_table(asked.path, asked.reading.columns, asked.facts, asked.split, asked.reading.key)
+
+
+def _load_series_arrays(asked: Asked) -> RecordData:
+    refuse_images(asked.where, asked.images)
+    refuse(asked.where, asked.reading.columns != AS_USUAL.columns, "an NPZ file has keys, not columns")
+    _refuse_recordings(asked, "it holds no recordings")
+    return load_series_npz(asked.path, asked.facts, asked.split, asked.reading.key)
+
+
+def _load_image_arrays(asked: Asked) -> RecordData:
+    return load_npz(asked.path, num_classes=asked.num_classes, images=asked.images)
+
+
+def _refuse_recordings(asked: Asked, reason: str) -> None:
+    refuse(asked.where, asked.reading.layout is not None or asked.reading.leads is not None, reason)
+
+
+KINDS: Final[tuple[Kind, ...]] = (
+    Kind(fits=lambda asked: is_folder(asked.path) and is_wfdb_folder(asked.path), load=_load_recordings),
+    Kind(fits=lambda asked: is_folder(asked.path), load=_load_pictures),
+    Kind(fits=lambda asked: is_table(asked.path), load=_load_table),
+    Kind(fits=lambda asked: asked.reading != AS_USUAL or is_series_npz(asked.path), load=_load_series_arrays),
+    Kind(fits=lambda asked: True, load=_load_image_arrays),
+)
+"""All kinds, in the order in which they are tried."""

@@ -1,0 +1,60 @@
+"""The way in which series are read, in the terms of all readers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from gossamer.data.beats import AbstractBeatLayout
+from gossamer.data.image_choice import AS_STORED, ImageChoice
+from gossamer.data.layouts import TableColumns, WideColumns
+from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.splits import AbstractSplit
+from gossamer.data.wfdb_records import AbstractLeads
+from gossamer.errors import InputError
+from gossamer.privacy.dealing import UnitKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesReading:
+    """A way of reading series. All of it is public but the key.
+
+    Args:
+        facts: Bounds, length, sample rate and names of a user's own series.
+        columns: Meaning of the columns of a user's own table.
+        layout: Rule by which beats are cut from recordings, or None for the layout of the Kaggle table.
+        split: None for the published split, for a fifth at random, or for no test set of a user's own.
+        leads: Choice of the signals of recordings, or None for the usual one.
+        key: Secret of the run that learns from the series. It decides who is held out. None for a new one.
+    """
+
+    facts: SeriesFacts = field(default_factory=SeriesFacts)
+    columns: TableColumns = field(default_factory=WideColumns)
+    layout: AbstractBeatLayout | None = None
+    split: AbstractSplit | None = None
+    leads: AbstractLeads | None = None
+    key: UnitKey | None = field(default=None, repr=False, compare=False)
+
+
+AS_USUAL: Final = SeriesReading()
+"""A reading in which the user said nothing."""
+
+
+def refuse(name: str, is_wrong: bool, reason: str) -> None:
+    """Refuse options of series that do not fit.
+
+    Raises:
+        InputError: Naming the data and the reason, if `is_wrong`.
+    """
+    if is_wrong:
+        raise InputError(f"{name}: options of series were given that do not fit, since {reason}: leave them out")
+
+
+def refuse_images(name: str, images: ImageChoice) -> None:
+    """Refuse options of images where there are series.
+
+    Raises:
+        InputError: Naming the data, if anything was said of images.
+    """
+    if images != AS_STORED:
+        raise InputError(f"{name}: --resize and --gray change images, and these are series: leave them out")
