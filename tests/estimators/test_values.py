@@ -85,11 +85,11 @@ def test_classes_are_drawn_by_number_or_by_name(labels: Any, drawn: list[int] | 
 @pytest.mark.parametrize(
     ("labels", "names", "line"),
     [
-        ("cow", ("cat", "dog"), "labels: 'cow' is no class of this generator; its classes are cat, dog"),
+        ("cow", ("cat", "dog"), "labels: word 1 is no class of this generator; its classes are 'cat', 'dog'"),
         ("cow", (), "it has none, so leave labels out"),
-        (["cat", "cow"], ("cat", "dog"), r"labels.1. is no class of this generator; its classes are cat, dog"),
+        (["cat", "cow"], ("cat", "dog"), "labels: word 2 is no class of this generator; its classes are 'cat', 'dog'"),
         ([0.5, 1.5], ("cat", "dog"), "whole numbers"),
-        (["cat", 1], ("cat", "dog"), "no class"),
+        (["cat", 1], ("cat", "dog"), "whole numbers|no class"),
         (True, ("cat", "dog"), "whole numbers"),
     ],
 )
