@@ -9,6 +9,7 @@ import pytest
 
 from gossamer.data import class_words
 from gossamer.data.class_words import class_numbers, labels_of_words
+from gossamer.data.names import names_of_texts
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
 

@@ -58,10 +58,9 @@ def write_ptb(folder: Path, number: int) -> None:
 
 def load_mnist(folder: Path) -> RecordData:
     """MNIST as if what lies in the folder had been published: the real set is known by its digests."""
-    contents = [
-        read_idx(folder / f"mnist/{file.name}", num_dims=1 + 2 * ("images" in file.name)) for file in MNIST.files
-    ]
-    return load_idx_images(replace(mnist.MNIST, contents=tuple(map(content_digest, contents))), folder)
+    dims = {file.name: 3 if "images" in file.name else 1 for file in MNIST.files}
+    contents = (content_digest(read_idx(folder / "mnist" / name, num_dims=number)) for name, number in dims.items())
+    return load_idx_images(replace(mnist.MNIST, contents=tuple(contents)), folder)
 
 
 def write_mnist(folder: Path, number: int) -> None:

@@ -10,7 +10,9 @@ _UNFIT: Final = re.compile(r"^\.|[/\\\\:*?\"<>|%\0]|[ .]$")
 
 
 def folder_name(class_name: str) -> str:
-    """Return the name of the folder of a class: its own, with each character that no folder may have as ``%`` and hex.
+    """Return the name of the folder of a class: its own, if a folder can have it.
+
+    Other characters are written as ``%`` and two hexadecimal digits for each byte.
 
     >>> folder_name("cat"), folder_name("T-shirt/top"), folder_name("100 %"), folder_name("..")
     ('cat', 'T-shirt%2Ftop', '100 %25', '%2E%2E')
@@ -19,7 +21,7 @@ def folder_name(class_name: str) -> str:
 
 
 def class_name_of(folder: str) -> str:
-    """Return the class that a folder is of: the one whose folder `folder_name` calls so, else the folder's own name.
+    """Return the class of a folder: the class that `folder_name` gives such a folder, else the folder's own name.
 
     >>> class_name_of("T-shirt%2Ftop"), class_name_of("100 %"), class_name_of("50%off")
     ('T-shirt/top', '100 %', '50%off')

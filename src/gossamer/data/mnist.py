@@ -32,7 +32,7 @@ class IdxImages:
         num_train: Published number of training images.
         num_test: Published number of test images.
         files: The four files, as gzipped by their publishers: training images and labels, test images and labels.
-        contents: SHA-256 of what each of them holds once unpacked, in hexadecimal.
+        contents: SHA-256 of the unpacked content of each of them, in hexadecimal.
     """
 
     name: str
@@ -131,8 +131,8 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: Ima
         Training and test images with one channel, scaled by 255, and 28 x 28 if `images` says no other size.
 
     Raises:
-        InputError: `data_dir` is no folder, a file is damaged or holds something else than was published, or nothing is
-            there and the download fails.
+        InputError: `data_dir` is no folder, or nothing is there and the download fails. Or a file is damaged, or holds
+            something else than was published.
     """
     roots = published_roots(data_dir)
     paths = find_idx_images(source, roots) or _download(source, roots)

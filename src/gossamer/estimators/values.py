@@ -100,7 +100,9 @@ def labels_of(y: Array | None, class_names: tuple[str, ...], *, are_named: bool)
         return None
     array = array_of(y, "y")
     if array.ndim != 1 or array.dtype.kind not in "OUSTb":
-        labels = integers(y, "y")
+        # Numbers are compared as numbers: a column of labels with a gap filled comes back from pandas as floats.
+        is_whole_number = array.dtype.kind == "f" and bool((np.isfinite(array) & (array == np.floor(array))).all())
+        labels = integers(array.astype(np.int64) if is_whole_number else y, "y")
         if are_named:
             _check_unambiguous(class_names)
         return torch.from_numpy(labels)
