@@ -21,7 +21,7 @@ from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE
 
 ACTIONS = {"list": "the data sets that have a name", "describe": "read one, or your own, and say what is understood"}
-_TIME_BASE = ("low", "high", "sample_rate", "channel_names")
+_TIME_BASE = ("low", "high", "sample_rate", "channel_names", "units")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,6 +65,16 @@ class AbstractBeatLayout(abc.ABC):
     def bounds(self) -> tuple[float, float]:
         """Public lower and upper bound of the values of every channel."""
 
+    @property
+    @abc.abstractmethod
+    def peak(self) -> int:
+        """Place of the R peak in every beat, in samples from its beginning."""
+
+    @property
+    def unit(self) -> str:
+        """Unit of the values, empty if they have none."""
+        return ""
+
     def spec(self, channel_names: tuple[str, ...], class_names: tuple[str, ...]) -> SeriesSpec:
         """Return the public specification of such beats."""
         low, high = self.bounds
@@ -76,6 +86,8 @@ class AbstractBeatLayout(abc.ABC):
             sample_rate=self.sample_rate,
             channel_names=channel_names,
             class_names=class_names,
+            units=(self.unit,) * len(channel_names) if self.unit else (),
+            peak=self.peak,
         )
 
     @abc.abstractmethod
@@ -120,6 +132,11 @@ class KaggleLayout(AbstractBeatLayout):
     def bounds(self) -> tuple[float, float]:
         """Bounds without a unit, 0 and 1, since each beat is scaled by itself."""
         return 0.0, 1.0
+
+    @property
+    def peak(self) -> int:
+        """The first sample, 0."""
+        return 0
 
     def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         """Cut all beats of one recording but its last."""
@@ -175,6 +192,16 @@ class WindowLayout(AbstractBeatLayout):
     def bounds(self) -> tuple[float, float]:
         """Bounds in the unit of the signal around the baseline."""
         return self.low, self.high
+
+    @property
+    def peak(self) -> int:
+        """The sample behind those before the R peak."""
+        return self.before
+
+    @property
+    def unit(self) -> str:
+        """Unit of the signals, to which every recording is brought."""
+        return "mV"
 
     def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         """Cut all beats of one recording."""

@@ -322,7 +322,7 @@ def describe(data: RecordData) -> dict[str, Any]:
         - `classes` (name to number of the `num_records`, empty without labels).
         - `public` (sentences on the inputs that are taken as public).
         - `private` (for the owner's eyes: the counts again, and a sentence that says so).
-        - For series also `low`, `high`, `sample_rate` and `channel_names`.
+        - For series also `low`, `high`, `sample_rate`, `channel_names` and `units`.
     """
     spec, y = data.train.spec, data.train.y
     counts = [] if y is None else torch.bincount(y, minlength=spec.num_classes).tolist()
@@ -359,4 +359,5 @@ def _time_base(spec: AbstractSpec) -> dict[str, Any]:
         "high": list(spec.high),
         "sample_rate": spec.sample_rate,
         "channel_names": list(spec.channel_names),
+        "units": list(spec.units),
     }

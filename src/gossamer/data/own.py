@@ -86,7 +86,7 @@ def _load_recordings(asked: Asked) -> RecordData:
     reading, own = asked.reading, asked.reading.facts.channel_names
     leads = reading.leads or (NamedLeads(names=own) if own else MainLead(preferred="ECG"))
     others = dataclasses.replace(reading.facts, channel_names=())
-    refuse(asked.where, others != AS_USUAL.facts, "the layout of the beats says their bounds, length and rate")
+    refuse(asked.where, others != AS_USUAL.facts, "the layout of the beats says their bounds, length, rate and unit")
     refuse(asked.where, reading.columns != AS_USUAL.columns, "recordings have no columns")
     return load_wfdb_folder(asked.path, leads=leads, layout=reading.layout, split=asked.split, key=reading.key)
 

@@ -39,6 +39,7 @@ class SeriesChoice:
         class_column: column of the class
         person_column: column that names the person
         channel_names: signals of recordings, or names for the channels of a table or an array
+        units: of the values, one for all channels or one each, as in mV,degC. They go into the files of samples
         class_names: names of the classes, in the order of the labels 0, 1, ...
         low: public lower bound of the values, one for all channels or one each. Below it they are clipped
         high: public upper bound of the values
@@ -55,6 +56,7 @@ class SeriesChoice:
     class_column: str | None = None
     person_column: str | None = None
     channel_names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
@@ -91,6 +93,7 @@ class SeriesChoice:
             length=None if is_cut else self.length,
             sample_rate=None if is_cut else self.sample_rate,
             channel_names=() if is_named_recording else self.channel_names,
+            units=self.units,
             class_names=self.class_names,
             permit_shorter=self.pad_shorter,
         )

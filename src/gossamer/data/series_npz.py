@@ -9,7 +9,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from gossamer.data.archive import Archive, open_archive, people_of, read_labels, read_names, read_numbers, shape_text
+from gossamer.data.archive import (
+    Archive,
+    open_archive,
+    people_of,
+    read_labels,
+    read_names,
+    read_numbers,
+    read_texts,
+    shape_text,
+)
 from gossamer.data.files import shown
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
@@ -17,12 +26,12 @@ from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
 from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
-_FACTS: Final = ("low", "high", "sample_rate", "channel_names")
+_FACTS: Final = ("low", "high", "sample_rate", "channel_names", "units")
 _VALUE_KINDS: Final = re.compile(r"[<>|=]?(?:f[248]|[iu][1248])")
 
 
 def is_series_npz(path: Path) -> bool:
-    """Return True if an NPZ file declares series, by `low`, `high`, `sample_rate` or `channel_names`.
+    """Return True if an NPZ file declares series, by `low`, `high`, `sample_rate`, `channel_names` or `units`.
 
     Raises:
         InputError: The file is absent or no NPZ file.
@@ -41,7 +50,7 @@ def load_series_npz(
     - `x`: numbers of shape (batch, channels, time) or (batch, time).
     - `y`: integers of shape (batch,).
     - `person`: numbers or text of shape (batch,).
-    - `class_names` and `channel_names`: text.
+    - `class_names`, `channel_names` and `units`: text.
     - `low` and `high`: a number or one per channel.
     - `sample_rate`: Hz.
 
@@ -95,6 +104,8 @@ def _completed(archive: Archive, facts: SeriesFacts) -> SeriesFacts:
         given = facts.class_names or facts.num_classes if key == "class_names" else facts.channel_names
         if key in members and not given:
             found[key] = read_names(archive, key)
+    if "units" in members and not facts.units:
+        found["units"] = read_texts(archive, "units")
     if len({"low", "high"} & found.keys()) == 1:
         raise InputError(f"{where}: low and high belong together: save both")
     return dataclasses.replace(facts, **found)

@@ -102,6 +102,7 @@ def as_series(
     high: Bounds = None,
     sample_rate: float | None = None,
     channel_names: Sequence[str] = (),
+    units: Sequence[str] = (),
     num_classes: int | None = None,
     class_names: Sequence[str] = (),
 ) -> RecordData:
@@ -119,6 +120,7 @@ def as_series(
         high: public upper bound.
         sample_rate: samples a second, Hz.
         channel_names: public names of the channels.
+        units: public units of the values, one for all channels or one each, such as ``["mV", "degC"]``.
         num_classes: public number of classes. 10 is assumed for labels without number or names.
         class_names: public names of the classes, in the order of the labels.
 
@@ -139,6 +141,7 @@ def as_series(
         high=bounds_of(high, "high"),
         sample_rate=rate_of(sample_rate),
         channel_names=names_in(channel_names, "channel_names"),
+        units=names_in(units, "units"),
         class_names=names_in(class_names, "class_names"),
         num_classes=None if num_classes is None else whole("num_classes", num_classes),
     )
@@ -162,6 +165,7 @@ def load_series(
     time_column: str | None = None,
     value_columns: Sequence[str] = (),
     channel_names: Sequence[str] = (),
+    units: Sequence[str] = (),
     class_names: Sequence[str] = (),
     num_classes: int | None = None,
     pad_shorter: bool = False,
@@ -188,6 +192,7 @@ def load_series(
         time_column: of a long table, rising within a series.
         value_columns: columns of the values. Default: all without another meaning.
         channel_names: names of the channels.
+        units: units of the values, one for all channels or one each.
         class_names: names of the classes, in the order of the labels.
         num_classes: number of classes without names. 10 is assumed if none is given.
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them.
@@ -215,7 +220,7 @@ def load_series(
     }
     said: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     said |= {"values": value_columns, "channel_names": channel_names, "class_names": class_names}
-    said |= {"low": low, "high": high, "pad_shorter": pad_shorter}
+    said |= {"low": low, "high": high, "units": units, "pad_shorter": pad_shorter}
     if ("series" in said) != ("time" in said):
         raise InputError("series_column and time_column belong together: a long table needs both")
     return read_said(source, cast("Said", said), num_classes, split, key)
@@ -290,6 +295,7 @@ def _of_arrays(x: Array, y: Array | None, people: Array | None, num_classes: int
         high=said.get("high"),
         sample_rate=said.get("sample_rate"),
         channel_names=said.get("channel_names", ()),
+        units=said.get("units", ()),
         num_classes=num_classes,
         class_names=names,
     )

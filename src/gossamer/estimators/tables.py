@@ -39,6 +39,7 @@ class Said(TypedDict, total=False):
         length: samples of a series. A long table needs it.
         sample_rate: samples a second, Hz.
         channel_names: names of the channels.
+        units: units of the values, one for all channels or one each.
         class_names: names of the classes, in the order of the labels.
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them.
     """
@@ -54,13 +55,14 @@ class Said(TypedDict, total=False):
     length: int
     sample_rate: float
     channel_names: Sequence[str]
+    units: Sequence[str]
     class_names: Sequence[str]
     pad_shorter: bool
 
 
 COLUMNS = frozenset({"person", "label", "time", "series", "values"})
 """The words that name columns."""
-OF_SERIES = frozenset({"low", "high", "length", "sample_rate", "channel_names"})
+OF_SERIES = frozenset({"low", "high", "length", "sample_rate", "channel_names", "units"})
 """The words after which an array holds series."""
 
 
@@ -94,6 +96,7 @@ def choice_of(said: Said) -> SeriesChoice:
         class_column=column_of(said.get("label"), "label"),
         person_column=person,
         channel_names=names_in(said.get("channel_names", ()), "channel_names"),
+        units=names_in(said.get("units", ()), "units"),
         class_names=names_in(said.get("class_names", ()), "class_names"),
         low=bounds_of(said.get("low"), "low"),
         high=bounds_of(said.get("high"), "high"),
