@@ -11,6 +11,7 @@ from gossamer.data.layouts import TableColumns, WideColumns
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import AbstractSplit
 from gossamer.data.wfdb_records import AbstractLeads
+from gossamer.data.windows import Windows
 from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
@@ -25,6 +26,7 @@ class SeriesReading:
         layout: Rule by which beats are cut from recordings, or None for the layout of the Kaggle table.
         split: None for the published split, for a fifth at random, or for no test set of a user's own.
         leads: Choice of the signals of recordings, or None for the usual one.
+        windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
         key: Secret of the run that learns from the series. It decides who is held out. None for a new one.
     """
 
@@ -33,6 +35,7 @@ class SeriesReading:
     layout: AbstractBeatLayout | None = None
     split: AbstractSplit | None = None
     leads: AbstractLeads | None = None
+    windows: Windows | None = None
     key: UnitKey | None = field(default=None, repr=False, compare=False)
 
 
