@@ -28,6 +28,9 @@ class SeriesReading:
         leads: Choice of the signals of recordings, or None for the usual one.
         windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
         key: Secret of the run that learns from the series. It decides who is held out. None for a new one.
+
+    Raises:
+        InputError: Windows, and beside them a length, a padding or a layout of beats.
     """
 
     facts: SeriesFacts = field(default_factory=SeriesFacts)
@@ -37,6 +40,14 @@ class SeriesReading:
     leads: AbstractLeads | None = None
     windows: Windows | None = None
     key: UnitKey | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        is_said = self.facts.length is not None or self.facts.permit_shorter or self.layout is not None
+        if self.windows is not None and is_said:
+            raise InputError(
+                "--window says the length of a series, and a shorter recording gives none: leave --length, "
+                "--pad-shorter and --layout out"
+            )
 
 
 AS_USUAL: Final = SeriesReading()

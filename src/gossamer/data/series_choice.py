@@ -94,17 +94,12 @@ class SeriesChoice:
         """Return the rule that cuts recordings in windows, or None if there is none.
 
         Raises:
-            InputError: A stride without a window, or a length that the window says.
+            InputError: A stride without a window, or a number out of range.
         """
         if self.window is None:
             if self.stride is not None:
                 raise InputError("stride (--stride) goes with a window: give --window, too")
             return None
-        if self.length is not None or self.pad_shorter or self.layout is not None:
-            raise InputError(
-                "--window says the length of a series, and a shorter recording gives none: leave --length, "
-                "--pad-shorter and --layout out"
-            )
         return Windows(window=self.window, stride=self.stride)
 
     def _facts(self, is_named_recording: bool) -> SeriesFacts:
