@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -61,11 +61,13 @@ def read_ts(path: Path) -> Cases:
     has_last = bool(header.has_class) or header.has_target
     values: list[np.ndarray] = []
     words: list[str] = []
+    clocks: list[list[float] | None] = []
     for number, line in lines:
         at = f"{where}: line {number}"
-        channels, last = _parts(line, header, has_last, at)
+        channels, last, clock = _parts(line, header, has_last, at)
         values.append(channels)
         words.append(last)
+        clocks.append(clock)
         _check_shape(values, header, at)
     check_cases(values, where)
     notes = ("The number of each series (@targetLabel) was left out: it is no class.",) if header.has_target else ()
@@ -74,6 +76,7 @@ def read_ts(path: Path) -> Cases:
         words=words if header.has_class else None,
         class_names=header.class_names,
         length=values[0].shape[1] if header.flags.get("equallength", True) else None,
+        clocks=clocks if header.flags.get("timestamps", False) else None,
         notes=notes,
     )
 
@@ -124,11 +127,12 @@ def _count(rest: list[str], tag: str, at: str) -> int:
     return int(rest[0])
 
 
-def _parts(line: str, header: TsHeader, has_last: bool, at: str) -> tuple[np.ndarray, str]:
-    """Return the channels of one line, and its class or target."""
+def _parts(line: str, header: TsHeader, has_last: bool, at: str) -> tuple[np.ndarray, str, list[float] | None]:
+    """Return the channels of one line, its class or target, and its times if it has any."""
     if header.flags.get("timestamps", False):
         parts, last = _split_pairs(line, has_last, at)
-        return _timed(parts, at), last
+        values, clock = _timed(parts, at)
+        return values, last, clock
     parts = line.split(":")
     if has_last:
         *parts, last = parts
@@ -141,7 +145,7 @@ def _parts(line: str, header: TsHeader, has_last: bool, at: str) -> tuple[np.nda
         numbers_of(part.split(","), f"{at}, channel {channel + 1}") if part.strip() else []
         for channel, part in enumerate(parts)
     ]
-    return stacked(channels, at), last.strip()
+    return stacked(channels, at), last.strip(), None
 
 
 def _split_pairs(line: str, has_last: bool, at: str) -> tuple[list[str], str]:
@@ -155,8 +159,8 @@ def _split_pairs(line: str, has_last: bool, at: str) -> tuple[list[str], str]:
     return parts, last
 
 
-def _timed(parts: list[str], at: str) -> np.ndarray:
-    """Return the values of channels of (time, value) pairs, of which the times rise and are the same in all channels."""
+def _timed(parts: list[str], at: str) -> tuple[np.ndarray, list[float]]:
+    """Return the values and the times of channels of (time, value) pairs. The times rise, and are those of all channels."""
     channels: list[list[float]] = []
     clocks: list[list[float]] = []
     for channel, part in enumerate(parts):
@@ -173,7 +177,7 @@ def _timed(parts: list[str], at: str) -> np.ndarray:
         raise InputError(f"{at} has channels at several times: give all channels of a series the same times")
     if not (np.diff(clocks[0]) > 0).all():
         raise InputError(f"{at} goes back in time, or names a time twice: sort the values by time")
-    return stacked(channels, at)
+    return stacked(channels, at), clocks[0]
 
 
 def _time_of(text: str, at: str) -> float:
@@ -182,7 +186,9 @@ def _time_of(text: str, at: str) -> float:
     except ValueError:
         pass
     try:
-        return datetime.fromisoformat(text).timestamp()
+        time = datetime.fromisoformat(text)
+        # A time without a zone is read as if it were UTC, so that no summer time of this machine bends it.
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError, OSError):
         # Privacy: the place, never the cell.
         raise InputError(f"{at} has a time that is neither a number nor a date: write 2026-01-31T08:15:00") from None

@@ -16,7 +16,7 @@ from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
 from gossamer.data.ts_file import read_ts
-from gossamer.data.ucr_cases import Cases, check_cases, lines_of, numbers_of, stacked, without_end
+from gossamer.data.ucr_cases import Cases, check_cases, check_clocks, lines_of, numbers_of, stacked, without_end
 from gossamer.data.windowed import Recordings, rows_of_windows
 from gossamer.data.windows import Windows
 from gossamer.errors import InputError
@@ -132,6 +132,8 @@ def _rows(path: Path, cases: Cases, facts: SeriesFacts, windows: Windows | None)
     where, title = shown(path), path.stem if path.stem.isprintable() else "series"
     class_names = facts.classes(cases.words is not None, where)
     words = None if cases.words is None else names_of_texts(cases.words, lambda place: f"{where}: series {place}")
+    if facts.sample_rate is not None:
+        check_clocks(cases, facts.sample_rate, where)
     values = [without_end(one) for one in cases.values]
     if windows is not None:
         classes = None if words is None else [np.full(one.shape[1], word) for one, word in zip(values, words)]

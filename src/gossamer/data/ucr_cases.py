@@ -16,6 +16,8 @@ from gossamer.errors import InputError
 
 MISSING: Final = ("?", "")
 """Cells that stand for a missing value, beside NaN."""
+STEP_TOLERANCE: Final = 0.01
+"""Largest part by which a step in time may differ from one over the sample rate."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,6 +30,7 @@ class Cases:
         class_names: Names that the header lists, in its order. Empty if it lists none.
         length: Samples of each series by the header, or by the columns of the file. None if lengths differ by the
             header.
+        clocks: Times of each series, rising, in seconds if they were dates. None if the file has none.
         notes: Sentences on public things in the file.
     """
 
@@ -35,6 +38,7 @@ class Cases:
     words: list[str] | None
     class_names: tuple[str, ...] = ()
     length: int | None = None
+    clocks: list[list[float] | None] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -102,6 +106,20 @@ def check_cases(values: list[np.ndarray], where: str) -> None:
     if not values:
         raise InputError(f"{where} has no series under its header: at least 1 is needed")
     check_num_values(where, sum(one.size for one in values))
+
+
+def check_clocks(cases: Cases, sample_rate: float, where: str) -> None:
+    """Refuse times that do not follow each other by one over the sample rate, to 1 %.
+
+    Raises:
+        InputError: Naming the first such series.
+    """
+    for place, clock in enumerate(cases.clocks or ()):
+        if (np.abs(np.diff(np.array(clock)) * sample_rate - 1) > STEP_TOLERANCE).any():
+            raise InputError(
+                f"{where}: the times of series {place} do not follow each other by 1/{sample_rate:g} s: resample, or "
+                "leave --sample-rate out"
+            )
 
 
 def without_end(values: np.ndarray) -> np.ndarray:
