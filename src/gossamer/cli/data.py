@@ -61,7 +61,7 @@ def _list() -> int:
         table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
     print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNGs, one sub-folder a class)")
-    print("Your own series: --data FILE.csv, FILE.parquet or FILE.npz, or --data FOLDER (WFDB recordings)")
+    print("Your own series: --data FILE.csv, .parquet, .npz, .ts, .arff or .tsv, or --data FOLDER (WFDB recordings)")
     return 0
 
 

@@ -63,6 +63,8 @@ def read_ts(path: Path) -> Cases:
     words: list[str] = []
     clocks: list[list[float] | None] = []
     for number, line in lines:
+        if line[0] in "#%":
+            continue
         at = f"{where}: line {number}"
         channels, last, clock = _parts(line, header, has_last, at)
         values.append(channels)
@@ -160,7 +162,7 @@ def _split_pairs(line: str, has_last: bool, at: str) -> tuple[list[str], str]:
 
 
 def _timed(parts: list[str], at: str) -> tuple[np.ndarray, list[float]]:
-    """Return the values and the times of channels of (time, value) pairs. The times rise, and are those of all channels."""
+    """Return values and times of channels of (time, value) pairs. The times rise, and all channels have the same."""
     channels: list[list[float]] = []
     clocks: list[list[float]] = []
     for channel, part in enumerate(parts):
