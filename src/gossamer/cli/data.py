@@ -61,7 +61,7 @@ def _list() -> int:
         table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
     print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNGs, one sub-folder a class)")
-    print("Your own series: --data FILE.csv, FILE.parquet or FILE.npz, or --data FOLDER (WFDB recordings)")
+    print("Your own series: --data FILE.csv, .parquet, .npz, .ts, .arff or .tsv, or --data FOLDER (WFDB recordings)")
     return 0
 
 
@@ -81,7 +81,7 @@ def _describe(asked: DescribeData) -> int:
         print(json.dumps(found, indent=2))
         return 0
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name in ("name", "num_records", "num_test_records", "num_people", "shape", *_TIME_BASE):
+    for name in ("name", "num_records", "num_test_records", "num_people", "num_recordings", "shape", *_TIME_BASE):
         if found.get(name) is not None:
             table.add_row(name, escape(str(found[name])))
     table.add_row("classes", escape(", ".join(found["classes"])) or "none: there are no labels")
@@ -90,5 +90,7 @@ def _describe(asked: DescribeData) -> int:
     Console().print(table)
     for sentence in found["public"]:
         print(f"public: {sentence}")
+    for sentence in found["private"].get("left_out", ()):
+        print(f"private: {sentence}")
     print(f"private: {found['private']['note']}")
     return 0

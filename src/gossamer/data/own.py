@@ -19,6 +19,7 @@ from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import is_series_npz, load_series_npz
 from gossamer.data.splits import WHOLE, AbstractSplit
 from gossamer.data.tables import load_table
+from gossamer.data.ucr import is_ucr_file, load_ucr
 from gossamer.data.wfdb_folder import is_wfdb_folder, load_wfdb_folder
 from gossamer.data.wfdb_records import MainLead, NamedLeads
 from gossamer.errors import InputError
@@ -88,6 +89,7 @@ def _load_recordings(asked: Asked) -> RecordData:
     others = dataclasses.replace(reading.facts, channel_names=())
     refuse(asked.where, others != AS_USUAL.facts, "the layout of the beats says their bounds, length, rate and unit")
     refuse(asked.where, reading.columns != AS_USUAL.columns, "recordings have no columns")
+    refuse(asked.where, reading.windows is not None, "its recordings are cut in beats")
     return load_wfdb_folder(asked.path, leads=leads, layout=reading.layout, split=asked.split, key=reading.key)
 
 
@@ -99,14 +101,23 @@ def _load_pictures(asked: Asked) -> RecordData:
 def _load_table(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
     _refuse_recordings(asked, "it is a table")
-    return load_table(asked.path, asked.reading.columns, asked.facts, asked.split, asked.reading.key)
+    reading = asked.reading
+    return load_table(asked.path, reading.columns, asked.facts, asked.split, reading.key, reading.windows)
+
+
+def _load_ucr(asked: Asked) -> RecordData:
+    refuse_images(asked.where, asked.images)
+    refuse(asked.where, asked.reading.columns != AS_USUAL.columns, "a file of the UCR archive names no columns")
+    _refuse_recordings(asked, "it holds no recordings with beats")
+    reading = asked.reading
+    return load_ucr(asked.path, asked.facts, reading.split, reading.key, reading.windows)
 
 
 def _load_series_arrays(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
     refuse(asked.where, asked.reading.columns != AS_USUAL.columns, "an NPZ file has keys, not columns")
     _refuse_recordings(asked, "it holds no recordings")
-    return load_series_npz(asked.path, asked.facts, asked.split, asked.reading.key)
+    return load_series_npz(asked.path, asked.facts, asked.split, asked.reading.key, asked.reading.windows)
 
 
 def _load_image_arrays(asked: Asked) -> RecordData:
@@ -121,6 +132,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(fits=lambda asked: is_folder(asked.path) and is_wfdb_folder(asked.path), load=_load_recordings),
     Kind(fits=lambda asked: is_folder(asked.path), load=_load_pictures),
     Kind(fits=lambda asked: is_table(asked.path), load=_load_table),
+    Kind(fits=lambda asked: is_ucr_file(asked.path), load=_load_ucr),
     Kind(fits=lambda asked: asked.reading != AS_USUAL or is_series_npz(asked.path), load=_load_series_arrays),
     Kind(fits=lambda asked: True, load=_load_image_arrays),
 )

@@ -23,6 +23,8 @@ from gossamer.data.files import shown
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
+from gossamer.data.windowed import Recordings, rows_of_windows
+from gossamer.data.windows import Windows
 from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
@@ -41,7 +43,11 @@ def is_series_npz(path: Path) -> bool:
 
 
 def load_series_npz(
-    path: Path, facts: SeriesFacts, split: AbstractSplit = WHOLE, key: UnitKey | None = None
+    path: Path,
+    facts: SeriesFacts,
+    split: AbstractSplit = WHOLE,
+    key: UnitKey | None = None,
+    windows: Windows | None = None,
 ) -> RecordData:
     """Load series from an NPZ file.
 
@@ -59,6 +65,7 @@ def load_series_npz(
         facts: Public facts by the user, which win over those in the file.
         split: Rule by which series are held out for testing.
         key: Secret, by which a split holds some out. None for a new one.
+        windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
 
     Returns:
         The series.
@@ -77,9 +84,15 @@ def load_series_npz(
         people = people_of(archive, len(values))
     if facts.length not in (None, values.shape[2]):
         raise InputError(f"{where}: x has {values.shape[2]} samples in time, --length says {facts.length}: correct one")
+    title = path.stem if path.stem.isprintable() else "series"
+    if windows is not None:
+        spec = facts.spec(values.shape[1], windows.window, class_names)
+        recordings = Recordings.of_arrays(values, labels, people)
+        rows = rows_of_windows(title, f"{where}: x", recordings, windows, spec, facts)
+        return divide(rows, split, (*facts.notes(labels is not None), windows.note), key)
     spec = facts.spec(values.shape[1], values.shape[2], class_names)
     rows = Rows(
-        name=path.stem if path.stem.isprintable() else "series",
+        name=title,
         spec=spec,
         x=scaled(values, spec, facts, f"{where}: x"),
         y=labels,

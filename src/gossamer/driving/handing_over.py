@@ -22,6 +22,7 @@ from gossamer.runs.drawn import recording_files, write_cards
 from gossamer.runs.edf_file import write_edf
 from gossamer.runs.samples import write_npz, write_png_folder
 from gossamer.runs.series_files import write_series_npz, write_series_table
+from gossamer.runs.ts_files import write_ts
 from gossamer.runs.wfdb_file import write_wfdb
 
 WFDB_ENDING = ".wfdb"
@@ -60,7 +61,8 @@ def write_records(
     """Write synthetic records as the ending of the path says.
 
     Args:
-        path: X.npz, or X.png for a picture. For images also a folder, for series X.csv, X.parquet, X.edf or X.wfdb.
+        path: X.npz, or X.png for a picture. For images also a folder. For series also X.csv, X.parquet, X.ts, X.edf or
+            X.wfdb.
         x: float32 (num_samples, *spec.shape) in [0, 1].
         y: int64 (num_samples,), or None.
         spec: of the records.
@@ -79,13 +81,16 @@ def write_records(
             write_series_npz(path, x, y, series)
         case ((".csv" | ".parquet"), SeriesSpec() as series):
             write_series_table(path, x, y, series, columns)
+        case ".ts", SeriesSpec() as series:
+            write_ts(path, x, y, series)
         case suffix, SeriesSpec() as series if suffix == WFDB_ENDING:
             return write_wfdb(path, x, y, series)
         case suffix, SeriesSpec() as series if suffix == EDF_ENDING:
             return write_edf(path, x, y, series)
         case suffix, SeriesSpec():
             what = f"{suffix} of series" if suffix else "series as a folder"
-            raise InputError(f"--out {path}: cannot write {what}; name X.npz, X.csv, X.parquet, X.edf, X.wfdb or X.png")
+            names = "X.npz, X.csv, X.parquet, X.ts, X.edf, X.wfdb or X.png"
+            raise InputError(f"--out {path}: cannot write {what}; name {names}")
         case ".npz", _:
             write_npz(path, x, y)
         case "", _:

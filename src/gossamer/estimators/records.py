@@ -16,8 +16,11 @@ from gossamer.data.image_choice import ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.reading import SeriesReading
 from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet, check_num_classes, check_num_values
+from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.series_facts import SeriesFacts, scaled
-from gossamer.data.splits import AbstractSplit
+from gossamer.data.splits import WHOLE, AbstractSplit, divide
+from gossamer.data.windowed import Recordings, rows_of_windows
+from gossamer.data.windows import Windows
 from gossamer.errors import InputError, told
 from gossamer.estimators.data_sets import DataSet, gathered, is_data_set
 from gossamer.estimators.tables import COLUMNS, OF_SERIES, Said, check_said, read_said
@@ -29,6 +32,7 @@ from gossamer.estimators.values import (
     kind_of,
     labels_of,
     names_in,
+    names_of_people,
     people_of,
     rate_of,
     whole,
@@ -105,6 +109,8 @@ def as_series(
     units: Sequence[str] = (),
     num_classes: int | None = None,
     class_names: Sequence[str] = (),
+    window: int | None = None,
+    stride: int | None = None,
 ) -> RecordData:
     """Return time series in memory as records for `fit`, which would take a bare array for images.
 
@@ -123,6 +129,9 @@ def as_series(
         units: public units of the values, one for all channels or one each, such as ``["mV", "degC"]``.
         num_classes: public number of classes. 10 is assumed for labels without number or names.
         class_names: public names of the classes, in the order of the labels.
+        window: cut every series, as a recording, in windows of so many samples. The usual unit of protection is then
+            the recording, or its person.
+        stride: samples from the beginning of a window to that of the next. Default: the window.
 
     Returns:
         The records, without a test set.
@@ -145,11 +154,34 @@ def as_series(
         class_names=names_in(class_names, "class_names"),
         num_classes=None if num_classes is None else whole("num_classes", num_classes),
     )
-    spec = facts.spec(values.shape[1], values.shape[2], facts.classes(y is not None, "x"))
-    labels = labels_of(y, spec.class_names, are_named=bool(facts.class_names))
+    class_names = facts.classes(y is not None, "x")
+    labels = labels_of(y, class_names, are_named=bool(facts.class_names))
+    windows = SeriesChoice(
+        window=None if window is None else whole("window", window),
+        stride=None if stride is None else whole("stride", stride),
+    ).windows()
+    if windows is not None:
+        return _of_windows(values, labels, people, facts, class_names, windows)
+    spec = facts.spec(values.shape[1], values.shape[2], class_names)
     kept = torch.from_numpy(scaled(values, spec, facts, "x"))
     train = RecordSet(name="series", spec=spec, x=kept, y=labels, **people_of(people))
     return RecordData(train=train, public_notes=facts.notes(y is not None))
+
+
+def _of_windows(
+    values: np.ndarray,
+    labels: torch.Tensor | None,
+    people: Array | None,
+    facts: SeriesFacts,
+    class_names: tuple[str, ...],
+    windows: Windows,
+) -> RecordData:
+    """Return the windows of recordings (records, channels, time) as records."""
+    spec = facts.spec(values.shape[1], windows.window, class_names)
+    names = None if people is None else names_of_people(people)
+    recordings = Recordings.of_arrays(values, None if labels is None else labels.numpy(), names)
+    rows = rows_of_windows("series", "x", recordings, windows, spec, facts)
+    return divide(rows, WHOLE, (*facts.notes(labels is not None), windows.note))
 
 
 def load_series(
@@ -169,6 +201,8 @@ def load_series(
     class_names: Sequence[str] = (),
     num_classes: int | None = None,
     pad_shorter: bool = False,
+    window: int | None = None,
+    stride: int | None = None,
     split: AbstractSplit | None = None,
     key: UnitKey | None = None,
 ) -> RecordData:
@@ -196,6 +230,9 @@ def load_series(
         class_names: names of the classes, in the order of the labels.
         num_classes: number of classes without names. 10 is assumed if none is given.
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them.
+        window: cut every series, as a recording, in windows of so many samples. The usual unit of protection is then
+            the recording, or its person.
+        stride: samples from the beginning of a window to that of the next. Default: the window.
         split: rule for the series held out for testing: `RandomSplit` or `PeopleSplit` of `gossamer.data.splits`, each
             record or person by itself.
         key: secret, and decides which series a split holds out: the same ones with the same key. None for a new key.
@@ -217,6 +254,8 @@ def load_series(
         "person": person_column,
         "length": length,
         "sample_rate": sample_rate,
+        "window": window,
+        "stride": stride,
     }
     said: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     said |= {"values": value_columns, "channel_names": channel_names, "class_names": class_names}
@@ -298,6 +337,8 @@ def _of_arrays(x: Array, y: Array | None, people: Array | None, num_classes: int
         units=said.get("units", ()),
         num_classes=num_classes,
         class_names=names,
+        window=said.get("window"),
+        stride=said.get("stride"),
     )
 
 

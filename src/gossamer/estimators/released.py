@@ -25,6 +25,7 @@ from gossamer.methods.verdict import Verdict
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.reports.grid import image_grid
 from gossamer.runs.series_files import in_own_units
+from gossamer.runs.ts_files import write_ts
 
 if TYPE_CHECKING:
     import datasets
@@ -177,6 +178,30 @@ class ReleasedGenerator:
         """
         said = f"Synthetic records of a generator that is {self.statement.claim}."
         return hugging_face_of(*self.sample(num_samples, labels, evenness=evenness, seed=seed), self.spec, said)
+
+    def to_ts(
+        self,
+        path: str | Path,
+        num_samples: int,
+        labels: Labels = None,
+        *,
+        evenness: float | None = None,
+        seed: int = 0,
+    ) -> Path:
+        """Draw series as `sample` does, into a .ts file of the UCR and UEA archives.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: as `sample`, or the samples are images, or a class's name cannot stand in such a file.
+            ResourceError: the file cannot be written.
+        """
+        if not isinstance(self.spec, SeriesSpec):
+            raise InputError("a .ts file is of time series, and these samples are images: take to_frame")
+        file = path_of(path, "path")
+        write_ts(file, *self._drawn(num_samples, labels, evenness, seed), self.spec)
+        return file
 
     def picture(
         self, num_samples: int = 100, labels: Labels = None, *, evenness: float | None = None, seed: int = 0

@@ -42,6 +42,8 @@ class Said(TypedDict, total=False):
         units: units of the values, one for all channels or one each.
         class_names: names of the classes, in the order of the labels.
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them.
+        window: cut every series, as a recording, in windows of so many samples.
+        stride: samples from the beginning of a window to that of the next. Default: the window.
     """
 
     person: str
@@ -58,11 +60,13 @@ class Said(TypedDict, total=False):
     units: Sequence[str]
     class_names: Sequence[str]
     pad_shorter: bool
+    window: int
+    stride: int
 
 
 COLUMNS = frozenset({"person", "label", "time", "series", "values"})
 """The words that name columns."""
-OF_SERIES = frozenset({"low", "high", "length", "sample_rate", "channel_names", "units"})
+OF_SERIES = frozenset({"low", "high", "length", "sample_rate", "channel_names", "units", "window", "stride"})
 """The words after which an array holds series."""
 
 
@@ -103,6 +107,8 @@ def choice_of(said: Said) -> SeriesChoice:
         length=None if length is None else whole("length", length),
         sample_rate=rate_of(said.get("sample_rate")),
         pad_shorter=is_padded,
+        window=None if said.get("window") is None else whole("window", said["window"]),
+        stride=None if said.get("stride") is None else whole("stride", said["stride"]),
     )
 
 
@@ -130,7 +136,7 @@ def read_said(
         return _images(source, reading, _shape_of(said["shape"]))
     if is_frame(source):
         table = table_in_memory(source, named_columns(reading.columns))
-        return read_table(table, reading.columns, reading.facts, split or WHOLE, key)
+        return read_table(table, reading.columns, reading.facts, split or WHOLE, key, reading.windows)
     path_of(source, "the first argument")
     return load_records(str(source), reading=reading)
 
