@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from gossamer.data.columns import is_table
+from gossamer.data.edf_folder import is_edf, load_edf
 from gossamer.data.files import is_folder, shown
 from gossamer.data.folder import load_png_folder
 from gossamer.data.image_choice import ImageChoice
@@ -93,6 +94,19 @@ def _load_recordings(asked: Asked) -> RecordData:
     return load_wfdb_folder(asked.path, leads=leads, layout=reading.layout, split=asked.split, key=reading.key)
 
 
+def _load_edf(asked: Asked) -> RecordData:
+    refuse_images(asked.where, asked.images)
+    reading = asked.reading
+    refuse(asked.where, reading.columns != AS_USUAL.columns, "recordings have no columns")
+    _refuse_recordings(asked, "its recordings are cut in windows, by --window, and --channel-names chooses signals")
+    if asked.num_classes is not None:
+        raise InputError(
+            f"{asked.where} holds EDF recordings, whose annotations name classes: give --class-names in place of "
+            "--num-classes"
+        )
+    return load_edf(asked.path, reading.windows, asked.facts, asked.split, reading.key)
+
+
 def _load_pictures(asked: Asked) -> RecordData:
     refuse(asked.where, asked.reading != AS_USUAL, "it holds images")
     return load_png_folder(asked.path, num_classes=asked.num_classes, images=asked.images)
@@ -129,6 +143,7 @@ def _refuse_recordings(asked: Asked, reason: str) -> None:
 
 
 KINDS: Final[tuple[Kind, ...]] = (
+    Kind(fits=lambda asked: is_edf(asked.path), load=_load_edf),
     Kind(fits=lambda asked: is_folder(asked.path) and is_wfdb_folder(asked.path), load=_load_recordings),
     Kind(fits=lambda asked: is_folder(asked.path), load=_load_pictures),
     Kind(fits=lambda asked: is_table(asked.path), load=_load_table),
