@@ -250,9 +250,7 @@ def _asking_for_bounds(headers: Mapping[Path, tuple[EdfSignal, ...]], channels: 
     if len(headers) < 2 or len(ranges) > 1 or len(channels.labels) > _MOST_SHOWN:
         return f"{asked}: take them from the recorder or from the body, never from the values"
     low, high = (",".join(f"{each[side]:.10g}" for each in next(iter(ranges))) for side in (0, 1))
-    return (
-        f"{asked}; all headers state the same range, which is that of the recorder: --low {low} --high {high} takes it"
-    )
+    return f"{asked}; all headers state one range: if it is that of the recorder, --low {low} --high {high} takes it"
 
 
 def _range(header: tuple[EdfSignal, ...], channels: _Channels) -> Iterator[tuple[float, float]]:

@@ -99,6 +99,12 @@ class SeriesSpec(AbstractSpec):
         """Unit of every channel, with empty text for an unknown one."""
         return self.units or ("",) * self.channels
 
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Name of every channel with its unit behind it, if that is known, for the axes of pictures."""
+        named = zip(self.shown_channels, self.shown_units, strict=True)
+        return tuple(f"{name}, {unit}" if unit else name for name, unit in named)
+
     def _check_bounds(self) -> None:
         if (len(self.low), len(self.high)) != (self.channels, self.channels):
             raise InputError(

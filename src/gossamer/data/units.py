@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-from gossamer.errors import InputError, told
+from gossamer.errors import InputError
 
 MAX_UNIT: Final = 32
 """Longest name of a unit, in characters."""
@@ -31,9 +31,7 @@ def check_units(units: tuple[str, ...], channels: int) -> None:
         raise InputError(f"units has {len(units)} units for {channels} channels: give one for each, as in mV,degC")
     for index, unit in enumerate(units):
         if not isinstance(unit, str) or not unit.isprintable() or len(unit) > MAX_UNIT or unit != unit.strip():
-            raise InputError(
-                f"units[{index}] must be at most {MAX_UNIT} printable characters, as in mV or degC, not {told(unit)}"
-            )
+            raise InputError(f"units[{index}] must be at most {MAX_UNIT} printable characters, as in mV or degC")
 
 
 def plain_unit(unit: str) -> str:
