@@ -53,6 +53,7 @@ def test_a_ts_file_is_read_with_the_classes_of_its_header(tmp_path: Path) -> Non
     assert data.train.y is not None
     assert data.train.y.tolist() == [1, 0]
     assert any("those that the header of the file lists" in note for note in data.public_notes)
+    assert not any("given by the user." in note and "classes" in note for note in data.public_notes)
     assert load_series(path, low=-10, high=10).train.x.tolist() == data.train.x.tolist()
     assert describe(data)["classes"] == {"Walk": 1, "run": 1}
 
@@ -146,7 +147,10 @@ def test_series_without_classes_as_another_program_writes_them(tmp_path: Path) -
         (UNIVARIATE + "1,2,999:run\n", None),
         (UNIVARIATE + "1,2,inf:run\n", "NaN, infinite or missing"),
         (UNIVARIATE.replace("false\n@missing", "true\n@missing") + f"(0,1),(1,{SECRET}),(2,1):run\n", "is no number"),
-        (UNIVARIATE.replace("false\n@missing", "true\n@missing") + f"({SECRET},1):run\n", "neither a number nor a date"),
+        (
+            UNIVARIATE.replace("false\n@missing", "true\n@missing") + f"({SECRET},1):run\n",
+            "neither a number nor a date",
+        ),
         (UNIVARIATE.replace("false\n@missing", "true\n@missing") + f"{SECRET}:run\n", r"is no pair \(time,value\)"),
     ],
 )
@@ -244,7 +248,7 @@ def test_the_test_set_beside_is_the_test_set(tmp_path: Path) -> None:
     assert (data.train.num_records, data.test.num_records) == (1, 2)
     assert data.test.y is not None
     assert data.test.y.tolist() == [1, 0], "classes have the order of the training set's header"
-    assert any("file beside it" in note for note in data.public_notes)
+    assert any("file beside the one" in note for note in data.public_notes)
     assert load(tmp_path / "mine_TEST.ts").test is None
     cut = load(train, windows=Windows(window=2))
     assert cut.test is not None

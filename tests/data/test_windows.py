@@ -39,9 +39,7 @@ LONG = LongColumns(series="id", time="t", values=("v",), label="kind")
         (4, 4, 1, [0]),
     ],
 )
-def test_window_k_begins_at_k_times_the_stride(
-    length: int, window: int, stride: int | None, starts: list[int]
-) -> None:
+def test_window_k_begins_at_k_times_the_stride(length: int, window: int, stride: int | None, starts: list[int]) -> None:
     windows = Windows(window=window, stride=stride)
     values = np.stack([np.arange(length), 100 + np.arange(length)]).astype(float)
     found = cut(values, windows)
