@@ -169,6 +169,7 @@ def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
             for name in ("sample", "to_dataset", "to_frame", "to_wide_frame", "to_hugging_face", "picture")
         },
         "ReleasedGenerator.to_long_frame": Call(function=of_series.to_long_frame, usual=draw),
+        "ReleasedGenerator.to_ts": Call(function=of_series.to_ts, usual={"path": folder / "drawn.ts", **draw}),
         "ReleasedGenerator.uneven_labels": Call(function=released.uneven_labels, usual=draw),
         "ReleasedGenerator.save": Call(function=released.save, usual={"path": folder / "h.safetensors"}),
         "SyntheticDataset": Call(
@@ -243,6 +244,7 @@ SPOKEN_FOR = {
     "describe_accountants": "no argument",
     "Adjacency.covers": "an adjacency of this package in, a truth value out",
     "Adjacency.describe": "a unit of this package in, a sentence out",
+    "Unit.holds": "a unit of this package in, a truth value out",
     "Ledger.find_gap": "no argument",
     "PrivacyStatement.to_json": "no argument",
     "PrivacyStatement.to_markdown": "no argument",

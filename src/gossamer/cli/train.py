@@ -66,12 +66,11 @@ class DataChoice:
         data: a name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
-        unit: whom to protect: one record, one person with all records of that person, or one recording with all its
-            windows. Default: record. With --window person if the data names people, else recording
-        num_people: public number of people or recordings if these are protected, at most. Default: the published one.
-            Without one, as many as the data names, and then only a replacement is covered
-        num_records: public number of records, at most. Default: the published one. Without one, as many as there are,
-            and then only a replacement is covered
+        unit: whom to protect: one record, or all records of one person or of one recording. Default: record, with
+            --window person or recording
+        num_people: public number of people or recordings, at most. Default: the published one. Without one, as many as
+            there are, and then only a replacement is covered
+        num_records: public number of records, at most. Default: likewise
         recipe: settings to start from: a name, or the config.json of a run, edited or not. Default: by --data
         images: how images are read
         series: how series are read

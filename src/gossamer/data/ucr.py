@@ -58,20 +58,25 @@ def load_ucr(
         InputError: Naming file, line and place of the fault, and never a value.
     """
     cases = _read(path)
-    facts, notes = _completed(cases, facts, path)
+    facts, is_completed = _completed(cases, facts, path)
     rows = _rows(path, cases, facts, windows)
-    notes = (*facts.notes(cases.words is not None), *notes, *((windows.note,) if windows else ()))
+    notes = (
+        *facts.notes(cases.words is not None and not is_completed),
+        *((_FROM_HEADER,) if is_completed else ()),
+        *cases.notes,
+        *((windows.note,) if windows else ()),
+    )
     test = _test_beside(path)
     if test is None:
         return divide(rows, split or WHOLE, notes, key)
     if split is not None:
         return divide(rows, split, (*notes, "The test set beside the file was not read: a split was asked for."), key)
     held_out = _rows(test, _read(test), facts, windows)
-    data = divide(rows, WHOLE, notes)
+    data = divide(rows, WHOLE, ())
     # Recordings of both files have nothing to be told apart by, so nobody says which of the test set are new.
     others = divide(dataclasses.replace(held_out, people=None, others=None, owners=Unit.PERSON), WHOLE, ()).train
-    said = "The test set is the file beside it, which was not learnt from."
-    return dataclasses.replace(data, test=others, public_notes=(*data.public_notes, said))
+    said = "The test set is the file beside the one that was learnt from."
+    return dataclasses.replace(data, test=others, public_notes=(*notes, said))
 
 
 def _read(path: Path) -> Cases:
@@ -113,9 +118,9 @@ def _reads_as_number(cell: str) -> bool:
 _READERS: Final = {".ts": read_ts, ".arff": read_arff, ".tsv": _read_tsv}
 
 
-def _completed(cases: Cases, facts: SeriesFacts, path: Path) -> tuple[SeriesFacts, tuple[str, ...]]:
-    """Complete the user's facts by those of the header, and return sentences on them."""
-    where, notes = shown(path), cases.notes
+def _completed(cases: Cases, facts: SeriesFacts, path: Path) -> tuple[SeriesFacts, bool]:
+    """Complete the user's facts by the classes of the header, and tell if that was done."""
+    where = shown(path)
     if cases.words is not None and not (facts.class_names or facts.num_classes or cases.class_names):
         # Privacy: which classes occur is a fact about private records, so it is never read from the column.
         raise InputError(
@@ -123,9 +128,8 @@ def _completed(cases: Cases, facts: SeriesFacts, path: Path) -> tuple[SeriesFact
             "class_names=), or --num-classes if they are 0, 1, ..."
         )
     if cases.class_names and not facts.class_names:
-        facts = dataclasses.replace(facts, class_names=cases.class_names)
-        notes = (*notes, _FROM_HEADER)
-    return facts, notes
+        return dataclasses.replace(facts, class_names=cases.class_names), True
+    return facts, False
 
 
 def _rows(path: Path, cases: Cases, facts: SeriesFacts, windows: Windows | None) -> Rows:

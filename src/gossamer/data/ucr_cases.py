@@ -1,4 +1,4 @@
-"""The series of one file of the UCR and UEA archives, and what its readers share."""
+"""The series of one file of the UCR and UEA archives, and the parts that its readers share."""
 
 from __future__ import annotations
 

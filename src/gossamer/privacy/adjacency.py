@@ -15,7 +15,7 @@ class Unit(enum.Enum):
     """The content of one public slot.
 
     ``RECORD``: one record (an image, a beat, a row, a window). ``PERSON``: all records of one person, in a private
-    number. ``RECORDING``: all records that were cut from one recording, if nobody says whose recording it is.
+    number. ``RECORDING``: all records that were cut from one recording, if nobody says the person behind it.
     """
 
     RECORD = "record"
