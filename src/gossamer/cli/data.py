@@ -31,7 +31,8 @@ class DescribeData:
     Example: gossamer data describe scans.npz --num-classes 3
 
     Args:
-        source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
+        source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs, or of WFDB or EDF
+            recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         images: how images are read
@@ -61,7 +62,7 @@ def _list() -> int:
         table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
     print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNGs, one sub-folder a class)")
-    print("Your own series: --data FILE.csv, .parquet, .npz, .ts, .arff or .tsv, or --data FOLDER (WFDB recordings)")
+    print("Your own series: --data FILE.csv, .parquet, .npz, .ts, .arff, .tsv or .edf, or --data FOLDER (WFDB or EDF)")
     return 0
 
 

@@ -90,7 +90,7 @@ def read_edf_signals(path: Path, places: Sequence[int]) -> Iterator[np.ndarray]:
     """Read signals one by one, as physical values by the minimum and maximum of the header, float64 (time,).
 
     Raises:
-        InputError: The file is damaged, or not the one whose header was read.
+        InputError: The file is damaged, or has changed since its header was read.
     """
     with _opened(path, notes=False) as file:
         for place in places:
@@ -107,8 +107,8 @@ def read_edf_classes(path: Path, class_names: Sequence[str], num_samples: int, s
         sample_rate: Hz.
 
     Returns:
-        Classes, int16 (num_samples,). A sample without a class, or with two, has a number below 0 that differs from
-        that of its neighbours, so that a window with such a sample never has one class.
+        Classes, int16 (num_samples,). A sample without a class, or with two, has a number below 0, other than that of
+        its neighbours. So a window with such a sample never has one class.
 
     Raises:
         InputError: The file is damaged.
@@ -148,7 +148,7 @@ def _opened(path: Path, *, notes: bool) -> Iterator[Any]:
 
 
 def _check_structure(path: Path) -> None:
-    """Refuse what the package would read in part, or print about, by the sizes that the header promises."""
+    """Refuse a file that the package would read in part, or print about, by the sizes that its header promises."""
     where = shown(path)
     with open_regular(path) as file:
         head = file.read(256)
