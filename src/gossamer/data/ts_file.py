@@ -156,6 +156,8 @@ def _split_pairs(line: str, has_last: bool, at: str) -> tuple[list[str], str]:
     """Part a line of (time, value) pairs at the colons behind parentheses."""
     *parts, rest = _CHANNEL_END.split(line)
     parts = [f"{part})" for part in parts]
+    if has_last and not parts:
+        raise InputError(f"{at} is no pair (time,value) and a class, as @timeStamps true and @classLabel say")
     last = rest.strip() if has_last else ""
     if has_last and not last:
         raise InputError(f"{at} has no class after its values: the header says that there are classes (@classLabel)")
