@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from gossamer.privacy.dealing import UnitKey
 BOUNDS = SeriesFacts(low=(-10.0,), high=(10.0,))
 HEAD = "@problemName mine\n@timeStamps false\n@missing false\n@univariate {uni}\n@equalLength {equal}\n{more}@data\n"
 UNIVARIATE = HEAD.format(uni="true", equal="true", more="@seriesLength 3\n@classLabel true Walk run\n")
+TIMED = UNIVARIATE.replace("@timeStamps false", "@timeStamps true")
 SECRET = "7731.25x"
 
 
@@ -146,12 +148,12 @@ def test_series_without_classes_as_another_program_writes_them(tmp_path: Path) -
         (UNIVARIATE.replace("seriesLength 3", "seriesLength many") + "1,2,3:run\n", "@seriesLength must be a whole"),
         (UNIVARIATE + "1,2,999:run\n", None),
         (UNIVARIATE + "1,2,inf:run\n", "NaN, infinite or missing"),
-        (UNIVARIATE.replace("false\n@missing", "true\n@missing") + f"(0,1),(1,{SECRET}),(2,1):run\n", "is no number"),
+        (TIMED + f"(0,1),(1,{SECRET}),(2,1):run\n", "is no number"),
         (
-            UNIVARIATE.replace("false\n@missing", "true\n@missing") + f"({SECRET},1):run\n",
+            TIMED + f"({SECRET},1):run\n",
             "neither a number nor a date",
         ),
-        (UNIVARIATE.replace("false\n@missing", "true\n@missing") + f"{SECRET}:run\n", r"is no pair \(time,value\)"),
+        (TIMED + f"{SECRET}:run\n", r"is no pair \(time,value\)"),
     ],
 )
 def test_a_ts_file_that_breaks_a_rule_is_refused_in_a_line(tmp_path: Path, text: str, says: str | None) -> None:
@@ -197,6 +199,7 @@ def test_a_relational_arff_file(tmp_path: Path) -> None:
         (ARFF + "1,2,3,a\n", "none of the 2 public classes"),
         (ARFF + "{0 1, 1 2}\n", "written sparsely"),
         (ARFF.replace("@attribute kind {a,'b c'}", "@attribute target numeric") + "1,2,3\n", "by its name a target"),
+        (ARFF.replace("'b c'", "b c"), "with a quote too few"),
         (ARFF.replace("REAL", "date"), "neither numeric nor a class"),
         (ARFF.replace("@data\n", "@attribute att3 numeric\n@data\n"), "stands behind the class"),
         (RELATIONAL + "1,2,a\n", "is no series in quotes"),
@@ -272,6 +275,32 @@ def test_options_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         load_records(str(path), num_classes=5, reading=SeriesReading(facts=BOUNDS))
     with pytest.raises(InputError, match="give public bounds"):
         load(path, SeriesFacts())
+
+
+# ---- files that mean harm -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (TIMED + ":" * 200_000 + "\n", "mine.ts"),
+        (TIMED + "(" + " " * 200_000 + "\n", "mine.ts"),
+        (TIMED + ") " * 100_000 + "\n", "mine.ts"),
+        (UNIVARIATE + "1" * 1_000_000 + "e\n", "mine.ts"),
+        (UNIVARIATE.replace("seriesLength 3", "seriesLength 999999999") + "1,2,3:run\n", "mine.ts"),
+        (ARFF.replace("'b c'", "'" + "\\'" * 100_000), "mine.arff"),
+        (ARFF + "'" + "\\'" * 100_000 + "\n", "mine.arff"),
+        (RELATIONAL + "'" + "\\'" * 100_000 + "\n", "mine.arff"),
+        ("\t" * 200_000 + "\n", "mine.tsv"),
+        ("1\t2\n" + "\0" * 1000, "mine.tsv"),
+    ],
+)
+def test_a_line_that_could_be_tried_in_many_ways_is_refused_at_once(tmp_path: Path, text: str, name: str) -> None:
+    began = time.perf_counter()
+    with pytest.raises(InputError) as refused:
+        load(written(tmp_path, text, name), SeriesFacts(low=(-10.0,), high=(10.0,)))
+    assert time.perf_counter() - began < 5
+    assert len(str(refused.value)) < 1000
 
 
 # ---- beside another reader ------------------------------------------------------------------------------------------

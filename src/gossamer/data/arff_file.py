@@ -18,6 +18,7 @@ _NUMERIC: Final = ("numeric", "real", "integer")
 _TARGETS: Final = ("target", "class", "label", "classatt")
 # A name or value in quotes, with backslashes before quotes in it, or without quotes.
 _WORD: Final = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,{}'\"]+"
+_NAME: Final = re.compile(rf"\s*({_WORD})\s*(?:,|$)")
 _ATTRIBUTE: Final = re.compile(rf"@attribute\s+({_WORD})\s+(.+)", re.IGNORECASE)
 _RELATION: Final = re.compile(r"\s*('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\s*(?:,\s*(.*))?")
 
@@ -110,9 +111,21 @@ def _add(header: _Header, line: str, at: str) -> None:
         header.num_values += 1
         header.last = _unquoted(name)
     elif kind[0] == "{" and kind[-1] == "}" and not header.is_inside:
-        header.class_names = tuple(map(_unquoted, re.findall(_WORD, kind[1:-1])))
+        header.class_names = _names(kind[1:-1], at)
     else:
         raise InputError(f"{at} is neither numeric nor a class: leave the attribute out")
+
+
+def _names(text: str, at: str) -> tuple[str, ...]:
+    """Return the names between the braces of a class."""
+    names, place = [], 0
+    while place < len(text):
+        found = _NAME.match(text, place)
+        if found is None:
+            raise InputError(f"{at} has a class without a name, or with a quote too few: write {{name,'other name'}}")
+        names.append(_unquoted(found.group(1)))
+        place = found.end()
+    return tuple(names)
 
 
 def _single(line: str, header: _Header, at: str) -> tuple[list[list[str]], str | None]:

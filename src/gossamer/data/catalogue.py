@@ -217,9 +217,9 @@ def load_records(
     """Load records by the name of a published set or by the path of a user's own.
 
     Args:
-        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet or NPZ file, a
-            folder of PNG files, or a folder of WFDB or EDF recordings. A name wins over a path: write ``./mnist`` for a
-            folder of that name.
+        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet, NPZ, .ts, .arff
+            or .tsv file, a folder of PNG files, or a folder of WFDB or EDF recordings. A name wins over a path:
+            write ``./mnist`` for a folder of that name.
         data_dir: Folder in which published sets are looked for, or None for the environment variable GOSSAMER_DATA.
         num_classes: Public number of classes of a user's own labelled data.
         reading: Way of reading series.
@@ -300,7 +300,8 @@ def _existing(source: str) -> Path:
     near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
     raise InputError(
         f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
-        "give the path of an NPZ, CSV or Parquet file, or of a folder of PNG images or of WFDB or EDF recordings"
+        "give the path of an NPZ, CSV, Parquet, .ts, .arff or .tsv file, or of a folder of PNG images or of WFDB or "
+        "EDF recordings"
     )
 
 

@@ -17,7 +17,9 @@ from gossamer.errors import InputError
 
 _FLAGS: Final = ("timestamps", "missing", "univariate", "equallength", "targetlabel")
 _COUNTS: Final = {"dimensions": "dimensions", "dimension": "dimensions", "serieslength": "serieslength"}
-_PAIR: Final = re.compile(r"\s*\(\s*([^,()]+?)\s*,\s*([^,()]*?)\s*\)\s*(?:,|$)")
+# Without two parts that could share a character: a line that means harm must not be tried in many ways.
+_PAIR: Final = re.compile(r"\s*\(([^,()]+),([^,()]*)\)\s*(?:,|$)")
+_CHANNEL_END: Final = re.compile(r"\)\s*:")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,13 +153,16 @@ def _parts(line: str, header: TsHeader, has_last: bool, at: str) -> tuple[np.nda
 
 
 def _split_pairs(line: str, has_last: bool, at: str) -> tuple[list[str], str]:
-    """Part a line of (time, value) pairs at the colons outside of parentheses."""
-    parts = re.split(r":(?![^(]*\))", line)
-    last = parts.pop().strip() if has_last and len(parts) > 1 else ""
+    """Part a line of (time, value) pairs at the colons behind parentheses."""
+    *parts, rest = _CHANNEL_END.split(line)
+    parts = [f"{part})" for part in parts]
+    if has_last and not parts:
+        raise InputError(f"{at} is no pair (time,value) and a class, as @timeStamps true and @classLabel say")
+    last = rest.strip() if has_last else ""
     if has_last and not last:
         raise InputError(f"{at} has no class after its values: the header says that there are classes (@classLabel)")
-    if not has_last and len(parts) > 1 and not parts[-1].strip():
-        parts.pop()
+    if not has_last and rest.strip():
+        parts.append(rest)
     return parts, last
 
 
@@ -186,7 +191,7 @@ def _time_of(text: str, at: str) -> float:
     try:
         return float(text)
     except ValueError:
-        pass
+        text = text.strip()
     try:
         time = datetime.fromisoformat(text)
         # A time without a zone is read as if it were UTC, so that no summer time of this machine bends it.

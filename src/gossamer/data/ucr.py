@@ -43,8 +43,8 @@ def load_ucr(
     """Read a file of series of the UCR or UEA archive.
 
     The header of .ts and .arff lists the classes. A .tsv file has no header, and its first column is the class.
-    Samples at the end of a series that are missing in all channels are the archives' way to fill up a shorter series,
-    and so that series is shorter.
+    The archives fill shorter series up, at their end, by samples that are missing in all channels. Such samples are
+    taken off again.
 
     Args:
         path: The file. If its name ends in ``_TRAIN``, the file beside it that ends in ``_TEST`` is the test set,

@@ -93,8 +93,8 @@ def rows_of_windows(
     """Cut recordings in windows, each a record of the recording's person, or of the recording itself.
 
     Guarantee:
-        A recording or person that gives no window keeps its slot, so that the number of slots tells nothing of lengths
-        and of missing values.
+        A recording or person that gives no window keeps its slot. So the number of slots tells nothing of lengths and
+        of missing values.
 
     Args:
         name: Name of the records, public.

@@ -214,8 +214,8 @@ def load_series(
     Guarantee: all arguments but the key are public, and none is computed from the records.
 
     Args:
-        source: path of a CSV, Parquet or NPZ file. Or a data frame of pandas, a table of pyarrow, or any other object
-            that hands over Arrow, such as one of polars.
+        source: path of a CSV, Parquet, NPZ, .ts, .arff or .tsv file. Or a data frame of pandas, a table of pyarrow, or
+            any other object that hands over Arrow, such as one of polars.
         low: lower bound of the values, one for all channels or one each. Without bounds the values must lie in [0, 1].
         high: upper bound.
         length: samples of a series. A long table needs it.

@@ -118,7 +118,7 @@ def read_said(
     """Read a table, of a file or in memory, by the words that were said of it.
 
     Args:
-        source: path of a CSV, Parquet or NPZ file, or a frame.
+        source: path of a CSV, Parquet, NPZ, .ts, .arff or .tsv file, or a frame.
         said: public facts.
         num_classes: public number of classes without names.
         split: rule for the series held out for testing.
