@@ -217,9 +217,9 @@ def load_records(
     """Load records by the name of a published set or by the path of a user's own.
 
     Args:
-        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a file (CSV, Parquet, NPZ, .ts,
-            .arff, .tsv or EDF), or to a folder of PNG files or of WFDB or EDF recordings. A name wins over a path:
-            write ``./mnist`` for a folder of that name.
+        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet, NPZ or EDF file,
+            to an archive file, or to a folder. A folder holds PNG files, or WFDB or EDF recordings. An archive file is
+            .ts, .arff or .tsv. A name wins over a path: write ``./mnist`` for a folder of that name.
         data_dir: Folder in which published sets are looked for, or None for the environment variable GOSSAMER_DATA.
         num_classes: Public number of classes of a user's own labelled data.
         reading: Way of reading series.
