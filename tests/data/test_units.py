@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gossamer.data.beats import KaggleLayout, WindowLayout
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.series_facts import SeriesFacts
@@ -62,3 +63,9 @@ def test_a_unit_is_written_in_plain_letters() -> None:
     assert [plain_unit(unit) for unit in ("μV", "µV", "kΩ", "m·s⁻²", "mmHg", "%")] == [
         "uV", "uV", "kOhm", "m*s^-2", "mmHg", "%",
     ]  # fmt: skip
+
+
+def test_a_window_keeps_the_unit_of_its_signal_and_a_beat_scaled_by_itself_has_none() -> None:
+    assert WindowLayout().spec(("ECG", "II"), ("N",)).units == ("mV", "mV")
+    assert WindowLayout().spec(("ABP",), ("N",), ("mmHg",)).units == ("mmHg",)
+    assert KaggleLayout().spec(("ABP",), ("N",), ("mmHg",)).units == ()
