@@ -12,7 +12,7 @@ Extra = Literal["evaluate", "series", "report", "tensorboard", "inception", "vie
 
 MODULES: Final[dict[Extra, tuple[str, ...]]] = {
     "evaluate": ("joblib", "matplotlib", "sklearn", "threadpoolctl", "xgboost"),
-    "series": ("dtaidistance", "matplotlib", "pyarrow", "wfdb"),
+    "series": ("dtaidistance", "matplotlib", "pyarrow", "pyedflib", "wfdb"),
     "report": ("jinja2", "matplotlib"),
     "tensorboard": ("tensorboard",),
     "inception": ("torch_fidelity",),

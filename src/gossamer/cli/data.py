@@ -21,7 +21,7 @@ from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE
 
 ACTIONS = {"list": "the data sets that have a name", "describe": "read one, or your own, and say what is understood"}
-_TIME_BASE = ("low", "high", "sample_rate", "channel_names")
+_TIME_BASE = ("low", "high", "sample_rate", "channel_names", "units")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,8 @@ class DescribeData:
     Example: gossamer data describe scans.npz --num-classes 3
 
     Args:
-        source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
+        source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs, or of WFDB or EDF
+            recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         images: how images are read
@@ -61,7 +62,7 @@ def _list() -> int:
         table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
     print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNGs, one sub-folder a class)")
-    print("Your own series: --data FILE.csv, FILE.parquet or FILE.npz, or --data FOLDER (WFDB recordings)")
+    print("Your own series: --data FILE.csv, .parquet, .npz, .ts, .arff, .tsv or .edf, or --data FOLDER (WFDB or EDF)")
     return 0
 
 
@@ -81,7 +82,7 @@ def _describe(asked: DescribeData) -> int:
         print(json.dumps(found, indent=2))
         return 0
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name in ("name", "num_records", "num_test_records", "num_people", "shape", *_TIME_BASE):
+    for name in ("name", "num_records", "num_test_records", "num_people", "num_recordings", "shape", *_TIME_BASE):
         if found.get(name) is not None:
             table.add_row(name, escape(str(found[name])))
     table.add_row("classes", escape(", ".join(found["classes"])) or "none: there are no labels")
@@ -90,5 +91,7 @@ def _describe(asked: DescribeData) -> int:
     Console().print(table)
     for sentence in found["public"]:
         print(f"public: {sentence}")
+    for sentence in found["private"].get("left_out", ()):
+        print(f"private: {sentence}")
     print(f"private: {found['private']['note']}")
     return 0

@@ -25,7 +25,7 @@ from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.milestones import Milestone, find_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_folder
-from gossamer.driving.protection import describe_prospect, describe_unit, protect
+from gossamer.driving.protection import check_unit, describe_prospect, describe_unit, protect
 from gossamer.driving.run import begin_run
 from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start, start_of_first
 from gossamer.errors import InputError
@@ -63,14 +63,15 @@ class DataChoice:
     """The records to learn from.
 
     Args:
-        data: a name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
+        data: a name from `gossamer data list`, an NPZ, CSV, Parquet or .ts file, a folder of PNGs, or of WFDB or EDF
+            recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
-        unit: whom to protect: one record, or one person with all records of that person
-        num_people: public number of people with --unit person, at most. Default: the published one. Without one, as
-            many as the data names, and then only a replacement is covered
-        num_records: public number of records, at most. Default: the published one. Without one, as many as there are,
-            and then only a replacement is covered
+        unit: whom to protect: one record, or all records of one person or of one recording. Default: record, with
+            --window person or recording
+        num_people: public number of people or recordings, at most. Default: the published one. Without one, as many as
+            there are, and then only a replacement is covered
+        num_records: public number of records, at most. Default: likewise
         recipe: settings to start from: a name, or the config.json of a run, edited or not. Default: by --data
         images: how images are read
         series: how series are read
@@ -79,7 +80,7 @@ class DataChoice:
     data: str
     data_dir: Path | None = None
     num_classes: int | None = None
-    unit: UnitName = "record"
+    unit: UnitName | None = None
     num_people: int | None = None
     num_records: int | None = None
     recipe: str | None = None
@@ -193,7 +194,8 @@ def _find_key(begun: Begun) -> UnitKey:
 
 
 def _load(choice: DataChoice, key: UnitKey) -> Loaded:
-    unit = Unit(choice.unit)
+    check_unit(choice.unit, choice.num_people, choice.num_records)
+    unit = Unit.RECORD if choice.unit is None else Unit(choice.unit)
     read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images)
     data, slots = protect(read, choice.unit, choice.num_people, choice.num_records)
     return Loaded(data=data, slots=slots, key=key)
@@ -260,6 +262,7 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
         method.check_shares_work()
     start = prepared.made(device)
     job = dataclasses.replace(_job(asked, config, delta, device, milestones), start=start.facts, recipe=recipe)
+    job = dataclasses.replace(job, unit=slots.unit.value)
     return follow(begin_run(asked.out, job, loaded, start), Watching(plain=asked.plain, tensorboard=asked.tensorboard))
 
 
@@ -292,7 +295,6 @@ def _job(
         device="cuda" if device.type == "cuda" else "cpu",
         precision=asked.precision,
         method=config,
-        unit=choice.unit,
         num_people=choice.num_people,
         num_records=choice.num_records,
         num_tuning_runs=asked.num_tuning_runs,
@@ -366,9 +368,9 @@ def _advise(training: AbstractTraining, data: RecordData) -> None:
     if said is not None:
         print(said)
     # For trainings on records the bound says too little to be worth a line.
-    if plan.unit is Unit.PERSON or plan.step_names:
+    if plan.unit.is_group or plan.step_names:
         prospect = training.prospect()
-        if plan.unit is Unit.PERSON or prospect.ratio < CLEAR_RATIO:
+        if plan.unit.is_group or prospect.ratio < CLEAR_RATIO:
             print(describe_prospect(prospect, round_up(training.statement.epsilon), plan.unit))
 
 

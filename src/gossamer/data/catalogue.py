@@ -217,9 +217,9 @@ def load_records(
     """Load records by the name of a published set or by the path of a user's own.
 
     Args:
-        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet or NPZ file, a
-            folder of PNG files, or a folder of WFDB recordings. A name wins over a path: write ``./mnist`` for a folder
-            of that name.
+        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet, NPZ or EDF file,
+            to an archive file, or to a folder. A folder holds PNG files, or WFDB or EDF recordings. An archive file is
+            .ts, .arff or .tsv. A name wins over a path: write ``./mnist`` for a folder of that name.
         data_dir: Folder in which published sets are looked for, or None for the environment variable GOSSAMER_DATA.
         num_classes: Public number of classes of a user's own labelled data.
         reading: Way of reading series.
@@ -277,6 +277,7 @@ def _as_published(data: RecordData, named: NamedData) -> RecordData:
 def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading) -> RecordData:
     refuse(name, reading.facts != AS_USUAL.facts, "bounds, length, sample rate and classes are published")
     refuse(name, reading.columns != AS_USUAL.columns, "it has no columns to name")
+    refuse(name, reading.windows is not None, "its series are cut already")
     if name in ("mitdb", "ptbdb"):
         load, usual = (load_mitdb, MITDB_LEADS) if name == "mitdb" else (load_ptb, PTB_LEADS)
         leads = reading.leads or usual
@@ -299,7 +300,8 @@ def _existing(source: str) -> Path:
     near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
     raise InputError(
         f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
-        "give the path of an NPZ, CSV or Parquet file, or of a folder of PNG images or WFDB recordings"
+        "give the path of an NPZ, CSV, Parquet, .ts, .arff or .tsv file, or of a folder of PNG images or of WFDB or "
+        "EDF recordings"
     )
 
 
@@ -318,35 +320,40 @@ def describe(data: RecordData) -> dict[str, Any]:
         - `name`.
         - `num_records`, and `num_test_records` (None without a test set).
         - `num_people` (None if it is unknown which person a record is of).
+        - `num_recordings`, for windows of recordings of which nobody says the person.
         - `shape` (channels first).
         - `classes` (name to number of the `num_records`, empty without labels).
         - `public` (sentences on the inputs that are taken as public).
-        - `private` (for the owner's eyes: the counts again, and a sentence that says so).
-        - For series also `low`, `high`, `sample_rate` and `channel_names`.
+        - `private` (for the owner's eyes: the counts again, a sentence that says so, and sentences on records that were
+          left out, if there are any).
+        - For series also `low`, `high`, `sample_rate`, `channel_names` and `units`.
     """
     spec, y = data.train.spec, data.train.y
     counts = [] if y is None else torch.bincount(y, minlength=spec.num_classes).tolist()
     # Privacy: a histogram of private labels.
     class_counts = dict(zip(spec.class_names, counts, strict=True))
-    num_people = None if data.train.people is None else int(data.train.people.unique().numel())
+    owners = None if data.train.people is None else int(data.train.people.unique().numel())
+    is_recorded = data.train.owners is Unit.RECORDING
     return {
         "name": data.train.name,
         "num_records": data.train.num_records,
         "num_test_records": None if data.test is None else data.test.num_records,
-        "num_people": num_people,
+        "num_people": None if is_recorded else owners,
+        **({"num_recordings": owners} if is_recorded else {}),
         "shape": list(spec.shape),
         **_time_base(spec),
         "classes": class_counts,
         "public": [
-            "Shape and class names are public inputs, and so is the number of slots: of people where people are "
-            "protected, else of records. Where it is neither given nor published it is counted, and only a replacement "
-            "is covered.",
+            "Shape and class names are public inputs, and so is the number of slots: of people or recordings where "
+            "these are protected, else of records. Where it is neither given nor published it is counted, and only a "
+            "replacement is covered.",
             *data.public_notes,
         ],
         "private": {
             "class_counts": class_counts,
             "note": "How many records a class has is a fact about private records, and so is the number of records "
             "where people are protected, and of people where records are: for your eyes alone.",
+            **({"left_out": list(data.private_notes)} if data.private_notes else {}),
         },
     }
 
@@ -359,4 +366,5 @@ def _time_base(spec: AbstractSpec) -> dict[str, Any]:
         "high": list(spec.high),
         "sample_rate": spec.sample_rate,
         "channel_names": list(spec.channel_names),
+        "units": list(spec.units),
     }

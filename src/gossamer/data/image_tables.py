@@ -36,8 +36,10 @@ def read_image_table(
         InputError: Naming the table, column and row of the fault, and never a value.
     """
     channels, height, width = (1, *shape) if len(shape) == 2 else shape
-    if facts.length is not None or facts.sample_rate is not None or facts.channel_names:
-        raise InputError("length, sample_rate and channel_names are of series, and shape is of images: leave one out")
+    if facts.length is not None or facts.sample_rate is not None or facts.channel_names or facts.units:
+        raise InputError(
+            "length, sample_rate, channel_names and units are of series, and shape is of images: leave one out"
+        )
     class_names = facts.classes(columns.label is not None, source.where)
     spec = ImageSpec(
         channels=channels,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from gossamer.data.columns import is_table
+from gossamer.data.edf_folder import is_edf, load_edf
 from gossamer.data.files import is_folder, shown
 from gossamer.data.folder import load_png_folder
 from gossamer.data.image_choice import ImageChoice
@@ -19,6 +20,7 @@ from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import is_series_npz, load_series_npz
 from gossamer.data.splits import WHOLE, AbstractSplit
 from gossamer.data.tables import load_table
+from gossamer.data.ucr import is_ucr_file, load_ucr
 from gossamer.data.wfdb_folder import is_wfdb_folder, load_wfdb_folder
 from gossamer.data.wfdb_records import MainLead, NamedLeads
 from gossamer.errors import InputError
@@ -86,9 +88,23 @@ def _load_recordings(asked: Asked) -> RecordData:
     reading, own = asked.reading, asked.reading.facts.channel_names
     leads = reading.leads or (NamedLeads(names=own) if own else MainLead(preferred="ECG"))
     others = dataclasses.replace(reading.facts, channel_names=())
-    refuse(asked.where, others != AS_USUAL.facts, "the layout of the beats says their bounds, length and rate")
+    refuse(asked.where, others != AS_USUAL.facts, "the layout of the beats says their bounds, length, rate and unit")
     refuse(asked.where, reading.columns != AS_USUAL.columns, "recordings have no columns")
+    refuse(asked.where, reading.windows is not None, "its recordings are cut in beats")
     return load_wfdb_folder(asked.path, leads=leads, layout=reading.layout, split=asked.split, key=reading.key)
+
+
+def _load_edf(asked: Asked) -> RecordData:
+    refuse_images(asked.where, asked.images)
+    reading = asked.reading
+    refuse(asked.where, reading.columns != AS_USUAL.columns, "recordings have no columns")
+    _refuse_recordings(asked, "its recordings are cut in windows, by --window, and --channel-names chooses signals")
+    if asked.num_classes is not None:
+        raise InputError(
+            f"{asked.where} holds EDF recordings, whose annotations name classes: give --class-names in place of "
+            "--num-classes"
+        )
+    return load_edf(asked.path, reading.windows, asked.facts, asked.split, reading.key)
 
 
 def _load_pictures(asked: Asked) -> RecordData:
@@ -99,14 +115,23 @@ def _load_pictures(asked: Asked) -> RecordData:
 def _load_table(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
     _refuse_recordings(asked, "it is a table")
-    return load_table(asked.path, asked.reading.columns, asked.facts, asked.split, asked.reading.key)
+    reading = asked.reading
+    return load_table(asked.path, reading.columns, asked.facts, asked.split, reading.key, reading.windows)
+
+
+def _load_ucr(asked: Asked) -> RecordData:
+    refuse_images(asked.where, asked.images)
+    refuse(asked.where, asked.reading.columns != AS_USUAL.columns, "a file of the UCR archive names no columns")
+    _refuse_recordings(asked, "it holds no recordings with beats")
+    reading = asked.reading
+    return load_ucr(asked.path, asked.facts, reading.split, reading.key, reading.windows)
 
 
 def _load_series_arrays(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
     refuse(asked.where, asked.reading.columns != AS_USUAL.columns, "an NPZ file has keys, not columns")
     _refuse_recordings(asked, "it holds no recordings")
-    return load_series_npz(asked.path, asked.facts, asked.split, asked.reading.key)
+    return load_series_npz(asked.path, asked.facts, asked.split, asked.reading.key, asked.reading.windows)
 
 
 def _load_image_arrays(asked: Asked) -> RecordData:
@@ -118,9 +143,11 @@ def _refuse_recordings(asked: Asked, reason: str) -> None:
 
 
 KINDS: Final[tuple[Kind, ...]] = (
+    Kind(fits=lambda asked: is_edf(asked.path), load=_load_edf),
     Kind(fits=lambda asked: is_folder(asked.path) and is_wfdb_folder(asked.path), load=_load_recordings),
     Kind(fits=lambda asked: is_folder(asked.path), load=_load_pictures),
     Kind(fits=lambda asked: is_table(asked.path), load=_load_table),
+    Kind(fits=lambda asked: is_ucr_file(asked.path), load=_load_ucr),
     Kind(fits=lambda asked: asked.reading != AS_USUAL or is_series_npz(asked.path), load=_load_series_arrays),
     Kind(fits=lambda asked: True, load=_load_image_arrays),
 )

@@ -11,6 +11,7 @@ from gossamer.data.layouts import TableColumns, WideColumns
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import AbstractSplit
 from gossamer.data.wfdb_records import AbstractLeads
+from gossamer.data.windows import Windows
 from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
@@ -25,7 +26,11 @@ class SeriesReading:
         layout: Rule by which beats are cut from recordings, or None for the layout of the Kaggle table.
         split: None for the published split, for a fifth at random, or for no test set of a user's own.
         leads: Choice of the signals of recordings, or None for the usual one.
+        windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
         key: Secret of the run that learns from the series. It decides who is held out. None for a new one.
+
+    Raises:
+        InputError: Windows, and beside them a length, a padding or a layout of beats.
     """
 
     facts: SeriesFacts = field(default_factory=SeriesFacts)
@@ -33,7 +38,16 @@ class SeriesReading:
     layout: AbstractBeatLayout | None = None
     split: AbstractSplit | None = None
     leads: AbstractLeads | None = None
+    windows: Windows | None = None
     key: UnitKey | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        is_said = self.facts.length is not None or self.facts.permit_shorter or self.layout is not None
+        if self.windows is not None and is_said:
+            raise InputError(
+                "--window says the length of a series, and a shorter recording gives none: leave --length, "
+                "--pad-shorter and --layout out"
+            )
 
 
 AS_USUAL: Final = SeriesReading()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gossamer.data.identities import digests_of_names
 from gossamer.errors import InputError, told
+from gossamer.privacy.adjacency import Unit
 
 MAX_CLASSES: Final = 1000
 """Largest number of classes."""
@@ -139,6 +140,8 @@ class RecordSet:
             plus one. Private if people are protected: `PublicSlots` says how many slots there are.
         person_digests: uint8 (num_people, 32), the identity of each person (`data.identities`). None if the numbers in
             `people` are their names.
+        owners: Unit that `people` tells apart, people or recordings. Public. Recordings are told apart if records are
+            windows of recordings of which nobody says the person.
 
     Attributes:
         published_name: Public name of the published set that a reader read these records from, as it was published.
@@ -156,6 +159,7 @@ class RecordSet:
     people: Tensor | None = field(default=None, repr=False)
     num_people: int = field(default=0, repr=False)
     person_digests: np.ndarray | None = field(default=None, repr=False)
+    owners: Unit = Unit.PERSON
     published_name: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -265,6 +269,8 @@ class RecordData:
         training_share: Expected share of the units in `train`, below 1 if a secret key has held some out.
         is_split_by_key: True if a secret key, and not a public list, decides which records stand in `test`.
         is_split_by_record: True if a key may have put two records of one person on different sides.
+        usual_unit: Unit of protection if the user names none. It is that of `train.owners` if records are windows.
+        private_notes: Sentences for the owner's eyes alone, such as the number of records that were left out.
 
     Raises:
         InputError: Train and test differ in their specification.
@@ -277,6 +283,8 @@ class RecordData:
     training_share: float = 1.0
     is_split_by_key: bool = False
     is_split_by_record: bool = False
+    usual_unit: Unit = Unit.RECORD
+    private_notes: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         check_kind("train", self.train, RecordSet)

@@ -16,6 +16,7 @@ from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import WHOLE, AbstractSplit, PeopleSplit, RandomSplit
 from gossamer.data.wfdb_records import NamedLeads
+from gossamer.data.windows import Windows
 from gossamer.errors import InputError
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
@@ -39,12 +40,16 @@ class SeriesChoice:
         class_column: column of the class
         person_column: column that names the person
         channel_names: signals of recordings, or names for the channels of a table or an array
+        units: of the values, one for all channels or one each, as in mV,degC. They go into the files of samples
         class_names: names of the classes, in the order of the labels 0, 1, ...
         low: public lower bound of the values, one for all channels or one each. Below it they are clipped
         high: public upper bound of the values
         length: public number of samples of a series
         sample_rate: samples a second, Hz
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them
+        window: cut every series, as a recording, in windows of so many samples. The unit of protection is then the
+            recording, or the person, unless --unit says otherwise
+        stride: samples from the beginning of a window to that of the next. Default: the window, so that none overlap
     """
 
     layout: LayoutName | None = None
@@ -55,12 +60,15 @@ class SeriesChoice:
     class_column: str | None = None
     person_column: str | None = None
     channel_names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     length: int | None = None
     sample_rate: float | None = None
     pad_shorter: bool = False
+    window: int | None = None
+    stride: int | None = None
 
     def reading(self, source: str, key: UnitKey | None = None, unit: Unit = Unit.RECORD) -> SeriesReading:
         """Return the reading of a data set that this asks for.
@@ -81,7 +89,20 @@ class SeriesChoice:
             split=self._split(source, unit),
             key=key,
             leads=NamedLeads(names=self.channel_names) if is_named_recording and self.channel_names else None,
+            windows=self.windows(),
         )
+
+    def windows(self) -> Windows | None:
+        """Return the rule that cuts recordings in windows, or None if there is none.
+
+        Raises:
+            InputError: A stride without a window, or a number out of range.
+        """
+        if self.window is None:
+            if self.stride is not None:
+                raise InputError("stride (--stride) goes with a window: give --window, too")
+            return None
+        return Windows(window=self.window, stride=self.stride)
 
     def _facts(self, is_named_recording: bool) -> SeriesFacts:
         is_cut = self.layout is not None
@@ -91,6 +112,7 @@ class SeriesChoice:
             length=None if is_cut else self.length,
             sample_rate=None if is_cut else self.sample_rate,
             channel_names=() if is_named_recording else self.channel_names,
+            units=self.units,
             class_names=self.class_names,
             permit_shorter=self.pad_shorter,
         )

@@ -25,6 +25,7 @@ class SeriesFacts:
         length: Samples of a series, or None if the format says it.
         sample_rate: Samples a second, Hz, or None if time has no unit.
         channel_names: One name per channel, or empty if the format says them or there are none.
+        units: Unit of every channel, or one for all, or empty if the format says them or they are unknown.
         class_names: One name per class, or empty for numbers.
         num_classes: Number of classes without names, or None for 10 if there are labels.
         permit_shorter: True if a series of fewer samples is padded at its end with `low`, in place of a refusal.
@@ -38,6 +39,7 @@ class SeriesFacts:
     length: int | None = None
     sample_rate: float | None = None
     channel_names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     num_classes: int | None = None
     permit_shorter: bool = False
@@ -91,6 +93,7 @@ class SeriesFacts:
             high=_for_each(self.high or (1.0,), channels, "high (--high)"),
             sample_rate=self.sample_rate,
             channel_names=self.channel_names,
+            units=self.units * channels if len(self.units) == 1 else self.units,
             class_names=class_names,
             are_classes_named=bool(self.class_names) or not class_names,
         )

@@ -17,6 +17,8 @@ from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit, Rows, divide
 from gossamer.data.table import AbstractTable, Table
+from gossamer.data.windowed import Recordings, rows_of_windows
+from gossamer.data.windows import Windows
 from gossamer.errors import InputError, told
 from gossamer.privacy.dealing import UnitKey
 
@@ -25,14 +27,24 @@ _STEP_TOLERANCE: Final = 0.01
 
 
 def load_table(
-    path: Path, columns: TableColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None = None
+    path: Path,
+    columns: TableColumns,
+    facts: SeriesFacts,
+    split: AbstractSplit,
+    key: UnitKey | None = None,
+    windows: Windows | None = None,
 ) -> RecordData:
     """Read a CSV or Parquet file of series. See `read_table`."""
-    return read_table(TableFile.open(path), columns, facts, split, key)
+    return read_table(TableFile.open(path), columns, facts, split, key, windows)
 
 
 def read_table(
-    table: AbstractTable, columns: TableColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None = None
+    table: AbstractTable,
+    columns: TableColumns,
+    facts: SeriesFacts,
+    split: AbstractSplit,
+    key: UnitKey | None = None,
+    windows: Windows | None = None,
 ) -> RecordData:
     """Read the series of a table, on the disk or in memory: one path for both, so that both follow the same rules.
 
@@ -42,17 +54,23 @@ def read_table(
         facts: Public facts.
         split: Rule by which series are held out for testing.
         key: Secret, by which a split holds some out. None for a new one.
+        windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
 
     Raises:
         InputError: Naming the table, column and row of the fault, and never a value.
     """
     if isinstance(columns, LongColumns):
-        return _read_long(table, columns, facts, split, key)
-    return _read_wide(table, columns, facts, split, key)
+        return _read_long(table, columns, facts, split, key, windows)
+    return _read_wide(table, columns, facts, split, key, windows)
 
 
 def _read_wide(
-    source: AbstractTable, columns: WideColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None
+    source: AbstractTable,
+    columns: WideColumns,
+    facts: SeriesFacts,
+    split: AbstractSplit,
+    key: UnitKey | None,
+    windows: Windows | None,
 ) -> RecordData:
     """Read a table in which a row is a series.
 
@@ -74,6 +92,10 @@ def _read_wide(
     stacked = np.stack([table.numbers[name] for name in values], axis=1).reshape(-1, channels, length)
     label = None if columns.label is None else table.words[columns.label]
     person = None if columns.person is None else table.words[columns.person]
+    if windows is not None:
+        classes = None if label is None else [np.full(length, name) for name in label]
+        recordings = Recordings(values=list(stacked), classes=classes, people=person)
+        return _finished_windows(source, recordings, windows, facts, columns, split, key)
     return _finished(source, stacked, label, person, facts, columns, split, key)
 
 
@@ -90,14 +112,20 @@ def wide_meaning(source: AbstractTable, columns: WideColumns) -> tuple[tuple[str
 
 
 def _read_long(
-    source: AbstractTable, columns: LongColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None
+    source: AbstractTable,
+    columns: LongColumns,
+    facts: SeriesFacts,
+    split: AbstractSplit,
+    key: UnitKey | None,
+    windows: Windows | None,
 ) -> RecordData:
     """Read a table in which a row is one time of one series. Series keep the order in which they first appear."""
     where = source.where
-    if facts.length is None:
+    if facts.length is None and windows is None:
         # Privacy: the longest private series must not decide the length.
         raise InputError(
-            f"{where} is a long table: give --length, the public number of samples of a series (length= in Python)"
+            f"{where} is a long table: give --length, the public number of samples of a series (length= in Python), or "
+            "--window to cut each series in windows"
         )
     # A series for each person is named by one column for both.
     person_apart = None if columns.person == columns.series else columns.person
@@ -109,10 +137,15 @@ def _read_long(
     table = source.read(numbers=values, words=words, times=(columns.time,))
     groups = _Groups.of(table.words[columns.series])
     _check_times(table.times[columns.time], groups, facts.sample_rate, where)
-    stacked = _stacked(table, values, groups, facts, where)
-    label = None if columns.label is None else _one_each(table, columns.label, groups, "class")
     person = None if columns.person is None else _one_each(table, columns.person, groups, "person")
-    data = _finished(source, stacked, label, person, _named(facts, values), columns, split, key)
+    named = _named(facts, values)
+    if windows is not None:
+        recordings = _recordings(table, values, columns, groups, person)
+        data = _finished_windows(source, recordings, windows, named, columns, split, key)
+    else:
+        stacked = _stacked(table, values, groups, facts, where)
+        label = None if columns.label is None else _one_each(table, columns.label, groups, "class")
+        data = _finished(source, stacked, label, person, named, columns, split, key)
     if facts.channel_names:
         return data
     return dataclasses.replace(data, public_notes=(*data.public_notes, _NAMES_READ))
@@ -184,6 +217,21 @@ def _stacked(table: Table, values: tuple[str, ...], groups: _Groups, facts: Seri
     return stacked
 
 
+def _recordings(
+    table: Table, values: tuple[str, ...], columns: LongColumns, groups: _Groups, person: np.ndarray | None
+) -> Recordings:
+    """Return the series as recordings, of any length, with the class of each of their samples."""
+    ends = np.cumsum(groups.sizes)[:-1]
+    ordered = np.stack([table.numbers[name][groups.rows] for name in values])
+    label = None if columns.label is None else table.words[columns.label][groups.rows]
+    return Recordings(
+        values=np.split(ordered, ends, axis=1),
+        classes=None if label is None else np.split(label, ends),
+        names=table.words[columns.series][groups.first],
+        people=person,
+    )
+
+
 def _one_each(table: Table, name: str, groups: _Groups, what: str) -> np.ndarray:
     """Return the one class or person of each series."""
     words = table.words[name]
@@ -225,3 +273,22 @@ def _finished(
         people=person,
     )
     return divide(rows, split, facts.notes(label is not None), key)
+
+
+def _finished_windows(
+    source: AbstractTable,
+    recordings: Recordings,
+    windows: Windows,
+    facts: SeriesFacts,
+    columns: TableColumns,
+    split: AbstractSplit,
+    key: UnitKey | None,
+) -> RecordData:
+    where, has_labels = source.where, recordings.classes is not None
+    class_names = facts.classes(has_labels, where)
+    spec = facts.spec(len(recordings.values[0]), windows.window, class_names)
+    spec = dataclasses.replace(spec, table=public_columns(columns))
+    rows = rows_of_windows(
+        source.title, where, recordings, windows, spec, facts, lambda cells: labels_of_words(cells, class_names, where)
+    )
+    return divide(rows, split, (*facts.notes(has_labels), windows.note), key)

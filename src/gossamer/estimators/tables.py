@@ -39,8 +39,11 @@ class Said(TypedDict, total=False):
         length: samples of a series. A long table needs it.
         sample_rate: samples a second, Hz.
         channel_names: names of the channels.
+        units: units of the values, one for all channels or one each.
         class_names: names of the classes, in the order of the labels.
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them.
+        window: cut every series, as a recording, in windows of so many samples.
+        stride: samples from the beginning of a window to that of the next. Default: the window.
     """
 
     person: str
@@ -54,13 +57,16 @@ class Said(TypedDict, total=False):
     length: int
     sample_rate: float
     channel_names: Sequence[str]
+    units: Sequence[str]
     class_names: Sequence[str]
     pad_shorter: bool
+    window: int
+    stride: int
 
 
 COLUMNS = frozenset({"person", "label", "time", "series", "values"})
 """The words that name columns."""
-OF_SERIES = frozenset({"low", "high", "length", "sample_rate", "channel_names"})
+OF_SERIES = frozenset({"low", "high", "length", "sample_rate", "channel_names", "units", "window", "stride"})
 """The words after which an array holds series."""
 
 
@@ -94,12 +100,15 @@ def choice_of(said: Said) -> SeriesChoice:
         class_column=column_of(said.get("label"), "label"),
         person_column=person,
         channel_names=names_in(said.get("channel_names", ()), "channel_names"),
+        units=names_in(said.get("units", ()), "units"),
         class_names=names_in(said.get("class_names", ()), "class_names"),
         low=bounds_of(said.get("low"), "low"),
         high=bounds_of(said.get("high"), "high"),
         length=None if length is None else whole("length", length),
         sample_rate=rate_of(said.get("sample_rate")),
         pad_shorter=is_padded,
+        window=None if said.get("window") is None else whole("window", said["window"]),
+        stride=None if said.get("stride") is None else whole("stride", said["stride"]),
     )
 
 
@@ -109,7 +118,7 @@ def read_said(
     """Read a table, of a file or in memory, by the words that were said of it.
 
     Args:
-        source: path of a CSV, Parquet or NPZ file, or a frame.
+        source: path of a CSV, Parquet, NPZ, .ts, .arff or .tsv file, or a frame.
         said: public facts.
         num_classes: public number of classes without names.
         split: rule for the series held out for testing.
@@ -127,7 +136,7 @@ def read_said(
         return _images(source, reading, _shape_of(said["shape"]))
     if is_frame(source):
         table = table_in_memory(source, named_columns(reading.columns))
-        return read_table(table, reading.columns, reading.facts, split or WHOLE, key)
+        return read_table(table, reading.columns, reading.facts, split or WHOLE, key, reading.windows)
     path_of(source, "the first argument")
     return load_records(str(source), reading=reading)
 

@@ -122,9 +122,11 @@ class PrivacyStatement:
                 f"the noise's finite range costs {self.truncation_delta:g}, not below delta {self.delta:g}: "
                 "raise delta or draw noise of wider range"
             )
-        # Privacy: if a slot is a person, the number of records depends on private data.
-        if self.unit is Unit.PERSON and any(name == "num_records" for name, _ in self.parameters):
-            raise PrivacyError("a statement about persons must print no number of records: state slots alone")
+        # Privacy: if a slot is a person or recording, the number of records depends on private data.
+        if self.unit.is_group and any(name == "num_records" for name, _ in self.parameters):
+            raise PrivacyError(
+                f"a statement about {self.unit.plural} must print no number of records: state slots alone"
+            )
         for name in ("num_tuning_runs", "num_only_copies"):
             check_number(name, getattr(self, name))
             if getattr(self, name) < 0:
@@ -241,8 +243,7 @@ class PrivacyStatement:
 
     @property
     def _figures(self) -> str:
-        protected = "one record" if self.unit is Unit.RECORD else "one person, with all records of that person"
-        return f"({shown_epsilon(self.epsilon)}, {self.delta:g})-differentially private for {protected}"
+        return f"({shown_epsilon(self.epsilon)}, {self.delta:g})-differentially private for {self.unit.whole}"
 
     def voids(self) -> tuple[str, ...]:
         """Return sentences on the acts that make the guarantee void."""
