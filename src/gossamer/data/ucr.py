@@ -140,7 +140,7 @@ def _rows(path: Path, cases: Cases, facts: SeriesFacts, windows: Windows | None)
         check_clocks(cases, facts.sample_rate, where)
     values = [without_end(one) for one in cases.values]
     if windows is not None:
-        classes = None if words is None else [np.full(one.shape[1], word) for one, word in zip(values, words)]
+        classes = None if words is None else [np.broadcast_to(word, one.shape[1]) for one, word in zip(values, words)]
         spec = facts.spec(len(values[0]), windows.window, class_names)
         recordings = Recordings(values=values, classes=classes)
         labels = lambda cells: labels_of_words(cells, class_names, where)  # noqa: E731

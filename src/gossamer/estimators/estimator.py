@@ -160,7 +160,8 @@ class AbstractEstimator(abc.ABC):
             progress: called now and then with the progress of the training, and told nothing private.
             said: public facts by name. Of a table: the columns ``person``, ``label``, ``time``, ``series`` and
                 ``values``, ``length`` of a long one, ``shape`` of images. Of any series: ``low``, ``high``,
-                ``sample_rate`` and ``channel_names``, after which an array is one of series. And ``class_names``.
+                ``sample_rate``, ``channel_names``, ``window`` and ``stride``, after which an array is one of series.
+                And ``class_names``.
 
         Returns:
             The estimator itself.
