@@ -368,7 +368,7 @@ def test_people_that_do_not_fit_are_refused(
 
 
 def test_units_that_are_none_are_refused_at_once() -> None:
-    with pytest.raises(InputError, match="record or person"):
+    with pytest.raises(InputError, match="record, person or recording"):
         GSWGAN(epsilon=10.0, unit="patient")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="goes with unit person"):
         GSWGAN(epsilon=10.0, num_people=4)
