@@ -152,6 +152,7 @@ def test_series_without_classes_as_another_program_writes_them(tmp_path: Path) -
         (UNIVARIATE + "1,2,3:4,5,6:run\n", "has 2 channels and not 1"),
         (UNIVARIATE + "1,2,3,4:run\n", "another length than @seriesLength"),
         (UNIVARIATE + f"1,2,3:{SECRET}\n", "none of the 2 public classes"),
+        (UNIVARIATE + "1,2,3:0\n", "none of the 2 public classes that the header lists"),
         (UNIVARIATE.replace("true Walk", "perhaps Walk") + "1,2,3:run\n", "@classLabel must be true or false"),
         (UNIVARIATE.replace("seriesLength 3", "seriesLength many") + "1,2,3:run\n", "@seriesLength must be a whole"),
         (UNIVARIATE + "1,2,999:run\n", None),
