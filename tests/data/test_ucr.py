@@ -60,6 +60,14 @@ def test_a_ts_file_is_read_with_the_classes_of_its_header(tmp_path: Path) -> Non
     assert describe(data)["classes"] == {"Walk": 1, "run": 1}
 
 
+def test_a_name_of_a_class_is_no_missing_value(tmp_path: Path) -> None:
+    """Other readers make `baNaNa` of the one and `whatNaN` of the other."""
+    data = load(written(tmp_path, UNIVARIATE.replace("Walk run", "banana what?") + "1,2,3:what?\n1,2,3:banana\n"))
+    assert data.train.spec.class_names == ("banana", "what?")
+    assert data.train.y is not None
+    assert data.train.y.tolist() == [1, 0]
+
+
 def test_several_channels_have_colons_between_them(tmp_path: Path) -> None:
     head = HEAD.format(uni="false", equal="true", more="@dimensions 2\n@seriesLength 2\n@classLabel false\n")
     data = load(written(tmp_path, head + "1,2:3,4\n5,6:7,8\n"))
@@ -144,6 +152,7 @@ def test_series_without_classes_as_another_program_writes_them(tmp_path: Path) -
         (UNIVARIATE + "1,2,3:4,5,6:run\n", "has 2 channels and not 1"),
         (UNIVARIATE + "1,2,3,4:run\n", "another length than @seriesLength"),
         (UNIVARIATE + f"1,2,3:{SECRET}\n", "none of the 2 public classes"),
+        (UNIVARIATE + "1,2,3:0\n", "none of the 2 public classes that the header lists"),
         (UNIVARIATE.replace("true Walk", "perhaps Walk") + "1,2,3:run\n", "@classLabel must be true or false"),
         (UNIVARIATE.replace("seriesLength 3", "seriesLength many") + "1,2,3:run\n", "@seriesLength must be a whole"),
         (UNIVARIATE + "1,2,999:run\n", None),

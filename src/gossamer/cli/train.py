@@ -194,7 +194,9 @@ def _find_key(begun: Begun) -> UnitKey:
 
 
 def _load(choice: DataChoice, key: UnitKey) -> Loaded:
-    check_unit(choice.unit, choice.num_people, choice.num_records)
+    # Refused before the data is read. With windows, the data says first if it names people.
+    known = choice.unit or ("record" if choice.series.window is None else None)
+    check_unit(known, choice.num_people, choice.num_records)
     unit = Unit.RECORD if choice.unit is None else Unit(choice.unit)
     read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images)
     data, slots = protect(read, choice.unit, choice.num_people, choice.num_records)

@@ -93,7 +93,7 @@ def _read_wide(
     label = None if columns.label is None else table.words[columns.label]
     person = None if columns.person is None else table.words[columns.person]
     if windows is not None:
-        classes = None if label is None else [np.full(length, name) for name in label]
+        classes = None if label is None else [np.broadcast_to(name, length) for name in label]
         recordings = Recordings(values=list(stacked), classes=classes, people=person)
         return _finished_windows(source, recordings, windows, facts, columns, split, key)
     return _finished(source, stacked, label, person, facts, columns, split, key)

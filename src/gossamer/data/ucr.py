@@ -136,11 +136,13 @@ def _rows(path: Path, cases: Cases, facts: SeriesFacts, windows: Windows | None)
     where, title = shown(path), path.stem if path.stem.isprintable() else "series"
     class_names = facts.classes(cases.words is not None, where)
     words = None if cases.words is None else names_of_texts(cases.words, lambda place: f"{where}: series {place}")
+    if words is not None and cases.class_names:
+        _check_listed(words, cases.class_names, where)
     if facts.sample_rate is not None:
         check_clocks(cases, facts.sample_rate, where)
     values = [without_end(one) for one in cases.values]
     if windows is not None:
-        classes = None if words is None else [np.full(one.shape[1], word) for one, word in zip(values, words)]
+        classes = None if words is None else [np.broadcast_to(word, one.shape[1]) for one, word in zip(values, words)]
         spec = facts.spec(len(values[0]), windows.window, class_names)
         recordings = Recordings(values=values, classes=classes)
         labels = lambda cells: labels_of_words(cells, class_names, where)  # noqa: E731
@@ -149,6 +151,17 @@ def _rows(path: Path, cases: Cases, facts: SeriesFacts, windows: Windows | None)
     spec = facts.spec(filled.shape[1], filled.shape[2], class_names)
     y = None if words is None else labels_of_words(words, class_names, where)
     return Rows(name=title, spec=spec, x=scaled(filled, spec, facts, where), y=y)
+
+
+def _check_listed(words: np.ndarray, class_names: tuple[str, ...], where: str) -> None:
+    """Refuse a class that the header does not list, even if it could be the number of one."""
+    listed = set(names_of_texts(class_names, lambda place: f"{where}: class {place + 1} of the header").tolist())
+    for place, word in enumerate(words.tolist()):
+        if word not in listed:
+            raise InputError(
+                f"{where}: the class of series {place} is none of the {len(class_names)} public classes that the "
+                "header lists: correct the line, or the header"
+            )
 
 
 def _filled(values: list[np.ndarray], cases: Cases, facts: SeriesFacts, where: str) -> np.ndarray:

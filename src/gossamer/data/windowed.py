@@ -49,7 +49,7 @@ class Recordings:
         for name, array in (("y", labels), ("people", people)):
             if array is not None and len(array) != len(values):
                 raise InputError(f"{name} has {len(array)} entries for {len(values)} recordings: give one for each")
-        classes = None if labels is None else [np.full(values.shape[2], label) for label in labels]
+        classes = None if labels is None else [np.broadcast_to(label, values.shape[2]) for label in labels]
         return cls(values=list(values), classes=classes, people=people)
 
     @property

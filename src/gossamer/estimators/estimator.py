@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Self, Unpack, cast, overload
 import numpy as np
 
 from gossamer.data.files import path_of
+from gossamer.data.records import RecordData
 from gossamer.driving.job import IN_MEMORY, Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.loop import RunLoop
 from gossamer.driving.processes import num_processes
-from gossamer.driving.protection import protect
+from gossamer.driving.protection import check_unit, protect
 from gossamer.driving.run import Run, begin_run, take_up_run
 from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start
 from gossamer.errors import InputError, told
@@ -160,8 +161,8 @@ class AbstractEstimator(abc.ABC):
             progress: called now and then with the progress of the training, and told nothing private.
             said: public facts by name. Of a table: the columns ``person``, ``label``, ``time``, ``series`` and
                 ``values``, ``length`` of a long one, ``shape`` of images. Of any series: ``low``, ``high``,
-                ``sample_rate``, ``channel_names`` and ``units``, after which an array is one of series. And
-                ``class_names``.
+                ``sample_rate``, ``channel_names``, ``units``, ``window`` and ``stride``, after which an array is one of
+                series. And ``class_names``.
 
         Returns:
             The estimator itself.
@@ -357,6 +358,9 @@ class AbstractEstimator(abc.ABC):
 
     def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey, said: Said) -> Loaded:
         asked = self._asked
+        if asked.unit is None and "window" not in said and not isinstance(x, RecordData):
+            # Refused before the data is read. With windows, the data says first if it names people.
+            check_unit("record", asked.num_people, asked.num_records)
         data = read_source(x, y, people, asked.num_classes, asked.unit or Unit.RECORD, key, said)
         unit = None if asked.unit is None else asked.unit.value
         data, slots = protect(data, unit, asked.num_people, asked.num_records)
