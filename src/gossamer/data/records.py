@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.identities import digests_of_names
 from gossamer.errors import InputError, told
 
@@ -250,6 +251,7 @@ class RecordData:
         training_share: Expected share of the units in `train`, below 1 if a secret key has held some out.
         is_split_by_key: True if a secret key, and not a public list, decides which records stand in `test`.
         is_split_by_record: True if a key may have put two records of one person on different sides.
+        columns: The meaning of the columns of the table that the records were read from, or None without a table.
 
     Raises:
         InputError: Train and test differ in their specification.
@@ -262,6 +264,7 @@ class RecordData:
     training_share: float = 1.0
     is_split_by_key: bool = False
     is_split_by_record: bool = False
+    columns: ColumnsRead | None = None
 
     def __post_init__(self) -> None:
         check_kind("train", self.train, RecordSet)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from gossamer.errors import InputError, told
 
 MAX_COLUMNS: Final = 100_000
 """Largest number of columns of a table."""
+LEAST_COUNTED: Final = 5
+"""Least number of columns that may be named by counting. A record of fewer values could read as such a head line."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +35,19 @@ class Table:
     times: dict[str, np.ndarray]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Piece:
+    """Some rows of some columns of a table. Private.
+
+    Args:
+        first: Number of rows before it in the table.
+        table: Columns, a table or a batch of pyarrow.
+    """
+
+    first: int
+    table: Any
+
+
 class AbstractTable(abc.ABC):
     """A table with named columns, on the disk or in memory. The names are public, the cells private."""
 
@@ -49,6 +65,44 @@ class AbstractTable(abc.ABC):
     @abc.abstractmethod
     def title(self) -> str:
         """Public name of the records."""
+
+    @property
+    def index(self) -> tuple[str, ...]:
+        """Columns that hold no more than the numbers or names of the rows, by the format's own word."""
+        return ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on the parts of the table that are no columns, for the statement."""
+        return ()
+
+    @property
+    @abc.abstractmethod
+    def lists(self) -> Mapping[str, tuple[int | None, ...]]:
+        """Columns of lists: the sizes of their lists from the outer ones on, None for a size that the type leaves open.
+
+        They follow from the types of the columns alone.
+        """
+
+    @property
+    @abc.abstractmethod
+    def most_rows(self) -> int:
+        """Upper bound of the number of rows."""
+
+    @abc.abstractmethod
+    def pieces(self, *, numbers: tuple[str, ...], words: tuple[str, ...]) -> Iterator[Piece]:
+        """Read the columns that are needed piece by piece, so that never all of them lie in the memory.
+
+        Args:
+            numbers: Columns of values, or of lists of values.
+            words: Columns of names.
+
+        Yields:
+            Pieces in which each row of each column stands once.
+
+        Raises:
+            InputError: A cell is not of its column's kind, or rows differ in length.
+        """
 
     @abc.abstractmethod
     def read(self, *, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...] = ()) -> Table:
@@ -104,13 +158,29 @@ def check_head(names: tuple[str, ...], where: str) -> None:
 
 def _described(names: tuple[str, ...]) -> str:
     """Name the columns that there are."""
+    if is_counted(names):
+        return f"it has the columns {shown(names[0])} to {shown(names[-1])}"
     # Privacy: a table whose head line is missing has the first record in its place, and so a number among the names.
-    if any(_is_number(name) for name in names):
-        return f"it has {len(names)}, some with a number for a name; is the head line missing?"
+    if any(is_number(name) for name in names):
+        return (
+            f"it has {len(names)}, some with a number for a name; is the head line missing? Then say --no-header "
+            "(no_header=True in Python), and its columns are named 0, 1, ..."
+        )
     return f"it has {', '.join(shown(name[:40]) for name in names[:6])}{', ...' * (len(names) > 6)}"
 
 
-def _is_number(text: str) -> bool:
+def is_counted(names: tuple[str, ...]) -> bool:
+    """Return True if names count the columns from 0 or 1 on, as pandas does of columns that nobody named.
+
+    >>> is_counted(("0", "1", "2", "3", "4")), is_counted(("0.5", "1"))
+    (True, False)
+    """
+    counts = (tuple(map(str, range(start, start + len(names)))) for start in (0, 1))
+    return len(names) >= LEAST_COUNTED and names in counts
+
+
+def is_number(text: str) -> bool:
+    """Return True if a text reads as a number."""
     try:
         float(text)
     except ValueError:
