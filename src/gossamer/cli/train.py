@@ -355,6 +355,8 @@ def _announce(statement: PrivacyStatement, data: RecordData, recipe: TakenRecipe
     for name, value in statement.parameters:
         table.add_row(name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value))
     Console().print(table)
+    if data.columns is not None:
+        print(f"read as: {data.columns.sentence}")
     for sentence in data.public_notes:
         print(f"public: {sentence}")
 

@@ -276,7 +276,7 @@ def _as_published(data: RecordData, named: NamedData) -> RecordData:
 
 def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading) -> RecordData:
     refuse(name, reading.facts != AS_USUAL.facts, "bounds, length, sample rate and classes are published")
-    refuse(name, reading.columns != AS_USUAL.columns, "it has no columns to name")
+    refuse(name, reading.is_of_table, "it has no columns to name")
     if name in ("mitdb", "ptbdb"):
         load, usual = (load_mitdb, MITDB_LEADS) if name == "mitdb" else (load_ptb, PTB_LEADS)
         leads = reading.leads or usual
@@ -322,6 +322,7 @@ def describe(data: RecordData) -> dict[str, Any]:
         - `classes` (name to number of the `num_records`, empty without labels).
         - `public` (sentences on the inputs that are taken as public).
         - `private` (for the owner's eyes: the counts again, and a sentence that says so).
+        - `columns` (the meaning of the columns of a table, None without one).
         - For series also `low`, `high`, `sample_rate` and `channel_names`.
     """
     spec, y = data.train.spec, data.train.y
@@ -337,6 +338,7 @@ def describe(data: RecordData) -> dict[str, Any]:
         "shape": list(spec.shape),
         **_time_base(spec),
         "classes": class_counts,
+        "columns": None if data.columns is None else data.columns.as_plain(),
         "public": [
             "Shape and class names are public inputs, and so is the number of slots: of people where people are "
             "protected, else of records. Where it is neither given nor published it is counted, and only a replacement "

@@ -44,14 +44,14 @@ class TableFile(AbstractTable):
         columns: Their names, in their order.
         has_head: False for a CSV file in which the first line is a record.
         index: Columns that hold the index of pandas.
-        lists: Columns of lists, with the sizes of their lists.
+        list_sizes: Columns of lists, with the sizes of their lists.
     """
 
     path: Path
     columns: tuple[str, ...]
     has_head: bool = True
     index: tuple[str, ...] = ()
-    lists: Mapping[str, tuple[int | None, ...]]
+    list_sizes: Mapping[str, tuple[int | None, ...]]
 
     @classmethod
     def open(cls, path: Path, *, has_head: bool = True) -> TableFile:
@@ -78,7 +78,7 @@ class TableFile(AbstractTable):
         names = names_of_head(cells, path) if has_head else tuple(map(str, range(len(cells))))
         check_head(names, shown(path))
         index = leading_index(names) if has_head else ()
-        return cls(path=path, columns=names, has_head=has_head, index=index, lists={})
+        return cls(path=path, columns=names, has_head=has_head, index=index, list_sizes={})
 
     @classmethod
     def _of_parquet(cls, path: Path, file: BinaryIO, has_head: bool) -> TableFile:
@@ -88,7 +88,7 @@ class TableFile(AbstractTable):
         names = tuple(map(str, schema.names))
         check_head(names, shown(path))
         refuse_record(names, None)
-        return cls(path=path, columns=names, index=index_of_schema(schema), lists=sizes_of_lists(schema))
+        return cls(path=path, columns=names, index=index_of_schema(schema), list_sizes=sizes_of_lists(schema))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -106,10 +106,18 @@ class TableFile(AbstractTable):
         return self.path.stem if self.path.stem.isprintable() else "series"
 
     @property
+    def lists(self) -> Mapping[str, tuple[int | None, ...]]:
+        """Columns of lists, with the sizes of their lists."""
+        return self.list_sizes
+
+    @property
     def most_rows(self) -> int:
         """Upper bound of the number of rows: lines of a CSV file, or the number that a Parquet file states."""
         with open_regular(self.path) as file, damage_refused(self.where):
-            return _num_lines(file) if _is_csv(self.path) else parquet_num_rows(file)
+            if not _is_csv(self.path):
+                return parquet_num_rows(file)
+            # A row takes a byte for each of its cells at least, so a file of empty lines promises few rows.
+            return min(_num_lines(file), (file.tell() + 1) // len(self.columns) + 1)
 
     def pieces(self, *, numbers: tuple[str, ...], words: tuple[str, ...]) -> Iterator[Piece]:
         """Read the columns that are needed piece by piece."""

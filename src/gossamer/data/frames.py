@@ -44,7 +44,7 @@ class TableInMemory(AbstractTable):
         num_rows: Number of rows.
         index: Columns that hold the index of pandas.
         notes: Sentence on an index that no column holds, or none.
-        lists: Columns of lists, with the sizes of their lists.
+        list_sizes: Columns of lists, with the sizes of their lists.
     """
 
     columns: tuple[str, ...]
@@ -52,7 +52,7 @@ class TableInMemory(AbstractTable):
     num_rows: int
     index: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    lists: Mapping[str, tuple[int | None, ...]]
+    list_sizes: Mapping[str, tuple[int | None, ...]]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,6 +68,11 @@ class TableInMemory(AbstractTable):
     def title(self) -> str:
         """The word *table*."""
         return "table"
+
+    @property
+    def lists(self) -> Mapping[str, tuple[int | None, ...]]:
+        """Columns of lists, with the sizes of their lists."""
+        return self.list_sizes
 
     @property
     def most_rows(self) -> int:
@@ -142,7 +147,7 @@ def _of_arrow(frame: ArrowStream) -> TableInMemory:
         gather=gather,
         num_rows=table.num_rows,
         index=index_of_schema(table.schema),
-        lists=lists,
+        list_sizes=lists,
     )
 
 
@@ -169,7 +174,7 @@ def _of_pandas(frame: Any, wanted: tuple[str, ...]) -> TableInMemory:
     names = tuple(map(str, frame.columns))
     lists = _lists_of_pandas(frame)
     return TableInMemory(
-        columns=names, gather=gather, num_rows=len(frame), index=leading_index(names), notes=notes, lists=lists
+        columns=names, gather=gather, num_rows=len(frame), index=leading_index(names), notes=notes, list_sizes=lists
     )
 
 

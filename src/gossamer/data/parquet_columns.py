@@ -100,7 +100,8 @@ def spelled_out(column: Any, max_length: int, at: str) -> Any:
     if not types.is_dictionary(column.type):
         return column
     if is_text(column.type.value_type):
-        words = (word for chunk in column.chunks for word in chunk.dictionary.to_pylist() if word is not None)
+        chunks = getattr(column, "chunks", [column])
+        words = (word for chunk in chunks for word in chunk.dictionary.to_pylist() if word is not None)
         if max(map(len, words), default=0) > max_length:
             raise InputError(f"{at} has a text of more than {max_length} characters")
     return column.cast(column.type.value_type)

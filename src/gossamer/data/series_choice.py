@@ -15,6 +15,7 @@ from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import WHOLE, AbstractSplit, PeopleSplit, RandomSplit
+from gossamer.data.table_form import OuterLists, TableForm
 from gossamer.data.wfdb_records import NamedLeads
 from gossamer.errors import InputError
 from gossamer.privacy.adjacency import Unit
@@ -35,7 +36,11 @@ class SeriesChoice:
             none to hold nobody out
         series_column: of a long table: which series a row belongs to
         time_column: of a long table: numbers or dates, rising within a series
-        value_columns: columns of the values, by default all without another meaning
+        value_columns: columns of the values, one by one or as a range t0..t186 in the order of the table. Default: all
+            without another meaning, if none is an identity or the like by its name
+        drop_columns: columns to leave out, one by one or as a range
+        no_header: of a CSV file whose first line is a record: its columns are named 0, 1, ...
+        outer_lists: of a column of lists of lists: is an outer list a channel or a time
         class_column: column of the class
         person_column: column that names the person
         channel_names: signals of recordings, or names for the channels of a table or an array
@@ -52,6 +57,9 @@ class SeriesChoice:
     series_column: str | None = None
     time_column: str | None = None
     value_columns: tuple[str, ...] = ()
+    drop_columns: tuple[str, ...] = ()
+    no_header: bool = False
+    outer_lists: OuterLists | None = None
     class_column: str | None = None
     person_column: str | None = None
     channel_names: tuple[str, ...] = ()
@@ -77,6 +85,7 @@ class SeriesChoice:
         return SeriesReading(
             facts=self._facts(is_named_recording),
             columns=self.columns(),
+            form=TableForm(drop=self.drop_columns, has_head=not self.no_header, outer_lists=self.outer_lists),
             layout=self._layout(),
             split=self._split(source, unit),
             key=key,

@@ -63,7 +63,6 @@ def read_table(
     Raises:
         InputError: Naming the table, column and row of the fault, and never a value.
     """
-    facts.classes(columns.label is not None, table.where)
     if isinstance(split, PeopleSplit) and columns.person is None:
         raise InputError(f"{table.where}: nobody says who a record is of: name a --person-column, or split at random")
     if not isinstance(columns, LongColumns):

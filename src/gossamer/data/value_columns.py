@@ -165,7 +165,7 @@ def _unnumbered(values: tuple[str, ...]) -> tuple[str, ...]:
     """Return the few columns without a number among many that are numbered, such as an age before t0, t1, ..."""
     stems = stems_of(values)
     sizes: dict[str, int] = {}
-    for stem in filter(None, stems):
+    for stem in (stem for stem in stems if stem is not None):
         sizes[stem] = sizes.get(stem, 0) + 1
     is_odd = [stem is None or sizes[stem] == 1 for stem in stems]
     num_numbered = len(values) - sum(is_odd)

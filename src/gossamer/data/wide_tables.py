@@ -15,7 +15,7 @@ from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.files import shown
 from gossamer.data.layouts import WideColumns, public_columns
 from gossamer.data.list_columns import ListShape, numbers_of_lists
-from gossamer.data.records import RecordData, check_num_values
+from gossamer.data.records import MAX_VALUES, RecordData, check_num_values
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import Scaling, SeriesFacts
 from gossamer.data.splits import AbstractSplit, Rows, divide
@@ -206,7 +206,8 @@ class _Rows:
     @classmethod
     def of(cls, source: AbstractTable, plan: _Plan, words: tuple[str, ...]) -> _Rows:
         """Read all rows into one array, which is all that is ever as large as the table."""
-        most, spec = source.most_rows, plan.spec
+        spec = plan.spec
+        most = min(source.most_rows, MAX_VALUES // (spec.channels * spec.length) + 1)
         # The memory of rows that are not there is never touched, and so never taken.
         x = np.empty((most, spec.channels, spec.length), dtype=np.float32)
         texts: dict[str, list[np.ndarray]] = {name: [] for name in words}
