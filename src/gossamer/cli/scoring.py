@@ -13,6 +13,7 @@ from gossamer.data.catalogue import is_named
 from gossamer.data.image_choice import ImageChoice
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
+from gossamer.data.catalogue import check_exists
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import check_held_out
@@ -105,6 +106,8 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
     """
     choice.check()
     need("evaluate", "scoring")
+    for path in (*targets, *([] if choice.test_data is None else [choice.test_data])):
+        check_exists(path)
     run = _held_out_by(choice, targets)
     key, unit = (None, Unit.RECORD) if run is None else (read_key(run), _unit_of(run, choice))
     images = _images_of(run, choice)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
@@ -13,19 +14,22 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from gossamer.cli.arguments import Counts, Numbers, choose, read_arguments, read_known_arguments
+from gossamer.cli.arguments import Counts, Numbers, check_arguments, choose, read_arguments, read_known_arguments
 from gossamer.cli.following import follow
 from gossamer.cli.options import Mark
 from gossamer.cli.rehearsing import show_rehearsal
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
 from gossamer.cli.watching import Watching
-from gossamer.data.catalogue import find_named
+from gossamer.data.catalogue import check_exists, find_named
+from gossamer.data.columns import is_table
+from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordData
+from gossamer.data.series import SeriesSpec
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.milestones import Milestone, find_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_folder
-from gossamer.driving.protection import describe_prospect, describe_unit, protect
+from gossamer.driving.protection import check_unit, describe_prospect, describe_unit, protect
 from gossamer.driving.run import begin_run
 from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start, start_of_first
 from gossamer.errors import InputError
@@ -52,6 +56,13 @@ from gossamer.runs.key_file import read_key
 C = TypeVar("C")
 
 DEFAULT_EPSILON = 10.0
+# Any records do for the names of options. Labelled, since unlabelled ones have no settings of classes.
+_EXAMPLES = (
+    ImageSpec(channels=1, height=28, width=28, class_names=("0", "1")),
+    SeriesSpec(channels=1, length=64, low=(0.0,), high=(1.0,), class_names=("0", "1")),
+)
+_ANY_NUMBER = 10_000
+_ANY_DELTA = 1e-6
 TUNING_NOTE = (
     "Each may be shared, and all of them with the final one, at the final epsilon. Choosing among them by a score on "
     "private data is tuning: no statement covers it."
@@ -145,7 +156,10 @@ def run(arguments: Sequence[str]) -> int:
     if {"-h", "--help"} & set(rest):
         read_arguments(Train[method.config], rest, program=program, **_recipe_for_help(method, rest, program))
     choice = read_known_arguments(DataChoice, rest, program=program)
-    loaded = _load(choice, _find_key(read_known_arguments(Begun, rest, program=program)))
+    begun = read_known_arguments(Begun, rest, program=program)
+    _check_words(method, choice, rest, program)
+    begun.check()
+    loaded = _load(choice, _find_key(begun))
     recipe = _recipe(method, choice, loaded)
     asked = read_arguments(Train[method.config], rest, program=program, method=recipe.config)
     return _train(asked, method, loaded, recipe.taken(asked.method))
@@ -162,7 +176,9 @@ def _train_chosen(words: Sequence[str]) -> int:
     choice = asked.choice
     if choice.recipe is not None:
         raise InputError(f"--recipe is of one method: name the method in place of {AUTO}")
-    loaded = _load(choice, _find_key(Begun(out=asked.out, key_of=asked.key_of)))
+    begun = read_known_arguments(Begun, words, program=f"train {AUTO}")
+    begun.check()
+    loaded = _load(choice, _find_key(begun))
     found = chosen(PublicFacts.of(loaded.data.train, loaded.slots, _target(asked), find_device(asked.device)))
     if process_number() == 0:
         for sentence in found.reasons:
@@ -173,15 +189,43 @@ def _train_chosen(words: Sequence[str]) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """The place of a run, or of an earlier one of which the key is taken.
+    """All of a training that can be checked before its records are read.
 
     Args:
         out: run folder to make
-        key_of: an earlier run
+        key_of: an earlier run of which the key is taken
+        dry_run: nothing is trained
+        epsilon: privacy budget
+        delta: of the guarantee
+        start_from: public start
+        tensorboard: write event files
     """
 
     out: Path | None = None
     key_of: Path | None = None
+    dry_run: bool = False
+    epsilon: float | None = None
+    delta: float | None = None
+    start_from: str | None = None
+    tensorboard: bool = False
+
+    def check(self) -> None:
+        """Refuse now all that would be refused after the records were read, which may take minutes.
+
+        Raises:
+            InputError: a place for the run is missing, a budget is none, or a public start is not there.
+        """
+        if self.out is None and not self.dry_run:
+            raise InputError("--out is missing: name a folder for the run, for example --out runs/first")
+        if self.tensorboard:
+            need("tensorboard", "--tensorboard")
+        PrivacyBudget(epsilon=_or(self.epsilon, DEFAULT_EPSILON), delta=_or(self.delta, _ANY_DELTA))
+        if self.start_from is not None:
+            check_exists(self.start_from)
+
+
+def _or(given: float | None, usual: float) -> float:
+    return usual if given is None else given
 
 
 def _find_key(begun: Begun) -> UnitKey:
@@ -194,9 +238,38 @@ def _find_key(begun: Begun) -> UnitKey:
 
 def _load(choice: DataChoice, key: UnitKey) -> Loaded:
     unit = Unit(choice.unit)
+    check_unit(choice.unit, choice.num_people, choice.num_records)
     read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images)
     data, slots = protect(read, choice.unit, choice.num_people, choice.num_records)
     return Loaded(data=data, slots=slots, key=key)
+
+
+def _check_words(method: Method[Any], choice: DataChoice, words: Sequence[str], program: str) -> None:
+    """Refuse a word that is no option of the method, whatever the records are."""
+    refused = []
+    for config in _possible_settings(method, choice):
+        try:
+            check_arguments(Train[method.config], words, program=program, method=config)
+            return
+        except InputError as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+
+
+def _possible_settings(method: Method[Any], choice: DataChoice) -> Iterator[Any]:
+    """List settings with all options that the method may have, those for the likely kind of records first."""
+    if choice.recipe is not None and choice.recipe.endswith(".json"):
+        yield _recipe_in(method, Path(choice.recipe)).config
+        return
+    if choice.recipe is not None:
+        yield method.find(choice.recipe).config
+        return
+    is_series = choice.series != NOTHING_SAID or is_table(Path(choice.data))
+    for spec in _EXAMPLES[:: -1 if is_series else 1]:
+        with contextlib.suppress(InputError):
+            yield method.settings_for(spec, _ANY_NUMBER)
+    yield from (recipe.config for recipe in method.recipes)
 
 
 def _recipe(method: Method[C], choice: DataChoice, loaded: Loaded) -> Recipe[C]:

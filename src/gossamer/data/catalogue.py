@@ -288,6 +288,16 @@ def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading)
     return load_made_beats() if name == "beats" else load_kaggle_mitbih(data_dir)
 
 
+def check_exists(source: str | Path) -> None:
+    """Check that a source is the name of a published set or an existing path, and read nothing of it.
+
+    Raises:
+        InputError: It is neither. The message names what is near.
+    """
+    if find_named(str(source)) is None:
+        _existing(str(source))
+
+
 def _existing(source: str) -> Path:
     path = Path(source)
     if source and not is_absent(path):

@@ -23,7 +23,8 @@ from gossamer.extras import need
 __all__ = ["MAX_HEAD_BYTES", "TableFile", "is_table", "read_csv_numbers"]
 
 _SUFFIXES: Final = (".csv", ".parquet")
-_BLOCK_BYTES: Final = 2**22
+# The reader of CSV files reads some thirty blocks ahead.
+_BLOCK_BYTES: Final = 2**19
 
 
 def is_table(path: Path) -> bool:
@@ -158,6 +159,7 @@ class TableFile(AbstractTable):
 
     def _streamed(self, kinds: dict[str, Any]) -> Iterator[Piece]:
         """Read a CSV file block by block, every row of one length. Columns of no kind are not read."""
+        import pyarrow
         from pyarrow import csv as arrow_csv
 
         ragged: list[Any] = []
@@ -180,6 +182,8 @@ class TableFile(AbstractTable):
                 ),
                 parse_options=arrow_csv.ParseOptions(invalid_row_handler=functools.partial(_kept_aside, ragged)),
                 convert_options=arrow_csv.ConvertOptions(column_types=kinds, include_columns=list(kinds)),
+                # The usual pool keeps many times what it hands out.
+                memory_pool=pyarrow.system_memory_pool(),
             )
             first = 0
             for batch in reader:

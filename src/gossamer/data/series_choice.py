@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
-from gossamer.data.catalogue import load_records, usual_split
+from gossamer.data.catalogue import is_named, load_records, usual_split
+from gossamer.data.columns import is_table
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
@@ -171,4 +172,6 @@ def load_chosen(
 ) -> RecordData:
     """Load the records that a user names. See `load_records`, `SeriesChoice.reading` and `ImageChoice`."""
     reading = series.reading(data, key, unit)
+    if unit is Unit.PERSON and series.person_column is None and not is_named(data) and is_table(Path(data)):
+        raise InputError(f"{data}: people are to be protected, and nobody says who a row is of: name a --person-column")
     return load_records(data, data_dir, num_classes, reading, resize=images.resize, gray=images.gray)
