@@ -25,8 +25,8 @@ from gossamer.cli.arguments import choose, read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
-from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.catalogue import check_exists
+from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.audited import num_canaries_for, play_training
 from gossamer.driving.job import TrainingJob

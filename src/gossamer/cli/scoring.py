@@ -9,11 +9,10 @@ from pathlib import Path
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
-from gossamer.data.catalogue import is_named
+from gossamer.data.catalogue import check_exists, is_named
 from gossamer.data.image_choice import ImageChoice
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.data.catalogue import check_exists
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import check_held_out

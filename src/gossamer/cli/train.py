@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
@@ -14,17 +13,16 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from gossamer.cli.arguments import Counts, Numbers, check_arguments, choose, read_arguments, read_known_arguments
+from gossamer.cli.arguments import Counts, Numbers, choose, read_arguments, read_known_arguments
+from gossamer.cli.beforehand import DEFAULT_EPSILON, Begun, check_words, possible_settings, settings_in
 from gossamer.cli.following import follow
 from gossamer.cli.options import Mark
 from gossamer.cli.rehearsing import show_rehearsal
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
 from gossamer.cli.watching import Watching
-from gossamer.data.catalogue import check_exists, find_named
+from gossamer.data.catalogue import find_named
 from gossamer.data.columns import is_table
-from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordData
-from gossamer.data.series import SeriesSpec
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.milestones import Milestone, find_milestones
@@ -48,21 +46,11 @@ from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.priceable import accountable, check_numbers
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement, round_up, shown_epsilon
-from gossamer.runs.config_io import from_json_tree
-from gossamer.runs.files import read_json
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 
 C = TypeVar("C")
 
-DEFAULT_EPSILON = 10.0
-# Any records do for the names of options. Labelled, since unlabelled ones have no settings of classes.
-_EXAMPLES = (
-    ImageSpec(channels=1, height=28, width=28, class_names=("0", "1")),
-    SeriesSpec(channels=1, length=64, low=(0.0,), high=(1.0,), class_names=("0", "1")),
-)
-_ANY_NUMBER = 10_000
-_ANY_DELTA = 1e-6
 TUNING_NOTE = (
     "Each may be shared, and all of them with the final one, at the final epsilon. Choosing among them by a score on "
     "private data is tuning: no statement covers it."
@@ -157,7 +145,9 @@ def run(arguments: Sequence[str]) -> int:
         read_arguments(Train[method.config], rest, program=program, **_recipe_for_help(method, rest, program))
     choice = read_known_arguments(DataChoice, rest, program=program)
     begun = read_known_arguments(Begun, rest, program=program)
-    _check_words(method, choice, rest, program)
+    is_series = choice.series != NOTHING_SAID or is_table(Path(choice.data))
+    possible = possible_settings(method, choice.recipe, is_series=is_series)
+    check_words(Train[method.config], possible, rest, program)
     begun.check()
     loaded = _load(choice, _find_key(begun))
     recipe = _recipe(method, choice, loaded)
@@ -187,47 +177,6 @@ def _train_chosen(words: Sequence[str]) -> int:
     return _train(dataclasses.replace(asked, method=recipe.config), found.method, loaded, recipe.taken(recipe.config))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Begun:
-    """All of a training that can be checked before its records are read.
-
-    Args:
-        out: run folder to make
-        key_of: an earlier run of which the key is taken
-        dry_run: nothing is trained
-        epsilon: privacy budget
-        delta: of the guarantee
-        start_from: public start
-        tensorboard: write event files
-    """
-
-    out: Path | None = None
-    key_of: Path | None = None
-    dry_run: bool = False
-    epsilon: float | None = None
-    delta: float | None = None
-    start_from: str | None = None
-    tensorboard: bool = False
-
-    def check(self) -> None:
-        """Refuse now all that would be refused after the records were read, which may take minutes.
-
-        Raises:
-            InputError: a place for the run is missing, a budget is none, or a public start is not there.
-        """
-        if self.out is None and not self.dry_run:
-            raise InputError("--out is missing: name a folder for the run, for example --out runs/first")
-        if self.tensorboard:
-            need("tensorboard", "--tensorboard")
-        PrivacyBudget(epsilon=_or(self.epsilon, DEFAULT_EPSILON), delta=_or(self.delta, _ANY_DELTA))
-        if self.start_from is not None:
-            check_exists(self.start_from)
-
-
-def _or(given: float | None, usual: float) -> float:
-    return usual if given is None else given
-
-
 def _find_key(begun: Begun) -> UnitKey:
     """Find the key of the run: new, that of an earlier one, or for torchrun's processes that of the first one."""
     # Privacy: a rank that dealt by another key would put a person into two shards.
@@ -244,47 +193,11 @@ def _load(choice: DataChoice, key: UnitKey) -> Loaded:
     return Loaded(data=data, slots=slots, key=key)
 
 
-def _check_words(method: Method[Any], choice: DataChoice, words: Sequence[str], program: str) -> None:
-    """Refuse a word that is no option of the method, whatever the records are."""
-    refused = []
-    for config in _possible_settings(method, choice):
-        try:
-            check_arguments(Train[method.config], words, program=program, method=config)
-            return
-        except InputError as error:
-            refused.append(error)
-    if refused:
-        raise refused[0]
-
-
-def _possible_settings(method: Method[Any], choice: DataChoice) -> Iterator[Any]:
-    """List settings with all options that the method may have, those for the likely kind of records first."""
-    if choice.recipe is not None and choice.recipe.endswith(".json"):
-        yield _recipe_in(method, Path(choice.recipe)).config
-        return
-    if choice.recipe is not None:
-        yield method.find(choice.recipe).config
-        return
-    is_series = choice.series != NOTHING_SAID or is_table(Path(choice.data))
-    for spec in _EXAMPLES[:: -1 if is_series else 1]:
-        with contextlib.suppress(InputError):
-            yield method.settings_for(spec, _ANY_NUMBER)
-    yield from (recipe.config for recipe in method.recipes)
-
-
 def _recipe(method: Method[C], choice: DataChoice, loaded: Loaded) -> Recipe[C]:
     if choice.recipe is not None and choice.recipe.endswith(".json"):
-        return _recipe_in(method, Path(choice.recipe))
+        return Recipe(name=FROM_FILE, summary="settings of a file", config=settings_in(method, Path(choice.recipe)))
     # Privacy: sizes follow from the public number of slots, never from how many there are.
     return method.recipe_of(choice.recipe, loaded.data.train, loaded.slots.to_learn_from)
-
-
-def _recipe_in(method: Method[C], file: Path) -> Recipe[C]:
-    """Read the method's settings in a run's `config.json`, without the noise: that follows from the budget."""
-    tree = read_json(file)
-    settings: Any = from_json_tree(method.config, tree.get("method") if isinstance(tree, dict) else None, str(file))
-    config = dataclasses.replace(settings, noise_multiplier=None)
-    return Recipe(name=FROM_FILE, summary="settings of a file", config=config)
 
 
 def _recipe_for_help(method: Method[C], rest: Sequence[str], program: str) -> dict[str, object]:
@@ -292,7 +205,7 @@ def _recipe_for_help(method: Method[C], rest: Sequence[str], program: str) -> di
     known = [word for word in rest if word not in ("-h", "--help")]
     choice = read_known_arguments(DataChoice, ["--data=mnist", *known], program=program)
     if choice.recipe is not None and choice.recipe.endswith(".json"):
-        return {"method": _recipe_in(method, Path(choice.recipe)).config}
+        return {"method": settings_in(method, Path(choice.recipe))}
     data = find_named(choice.data)
     recipe = method.named(choice.recipe, None if data is None else data.name, None)
     if recipe is None and method.recipes:

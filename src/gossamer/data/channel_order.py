@@ -86,8 +86,8 @@ def _of_one(names: tuple[str, ...], channels: tuple[str, ...], where: str, is_li
         if len(keys) > 1 and not channels and _is_grid(reading) and all(map(_has_letter, keys)):
             told = ", ".join(shown(key[:40]) for key in list(keys)[:4]) + ", ..." * (len(keys) > 4)
             raise InputError(
-                f"{where}: by their names the value columns are of {len(keys)} channels ({told}): give --channel-names, "
-                "one for each, or a single one if all of them are one channel"
+                f"{where}: by their names the value columns are of {len(keys)} channels ({told}): give "
+                "--channel-names, one for each, or a single one if all of them are one channel"
             )
     numbers = [time for _, time in next(iter(_numbered(names)), [])]
     is_one = bool(numbers) and len(set(stems_of(names))) == 1 and len(set(numbers)) == len(numbers)
@@ -96,12 +96,16 @@ def _of_one(names: tuple[str, ...], channels: tuple[str, ...], where: str, is_li
     return Order(names=tuple(name for _, name in sorted(zip(numbers, names, strict=True))), notes=(_ORDERED,))
 
 
-def _ordered_by_names(names: tuple[str, ...], channels: tuple[str, ...], where: str, is_listed: bool) -> tuple[str, ...]:
+def _ordered_by_names(
+    names: tuple[str, ...], channels: tuple[str, ...], where: str, is_listed: bool
+) -> tuple[str, ...]:
     named = [_named_channel(name, channels) for name in names]
     if all(named):
         return _by_channel_name([pair for pair in named if pair is not None], names, channels, where)
     if any(named):
-        raise InputError(f"{where}: some value columns have the name of a channel in theirs, and some have none: {_WAY_OUT}")
+        raise InputError(
+            f"{where}: some value columns have the name of a channel in theirs, and some have none: {_WAY_OUT}"
+        )
     readings = _numbered(names)
     orders = {_sorted(reading, names, None) for reading in readings if _fits(reading, len(channels))}
     if len(orders) == 1:
@@ -112,20 +116,20 @@ def _ordered_by_names(names: tuple[str, ...], channels: tuple[str, ...], where: 
         keys = _keys(reading)
         if len(keys) > 1 and all(map(_has_letter, keys)) and (_is_grid(reading) or len(keys) == len(channels)):
             raise InputError(
-                f"{where}: by their names the value columns are of {len(keys)} channels, not of {len(channels)} with as "
-                f"many times each: {_WAY_OUT}"
+                f"{where}: by their names the value columns are of {len(keys)} channels, not of {len(channels)} with "
+                f"as many times each: {_WAY_OUT}"
             )
     return names
 
 
-def _by_channel_name(
-    found: Reading, names: tuple[str, ...], channels: tuple[str, ...], where: str
-) -> tuple[str, ...]:
+def _by_channel_name(found: Reading, names: tuple[str, ...], channels: tuple[str, ...], where: str) -> tuple[str, ...]:
     times = [[time for key, time in found if key == channel] for channel in channels]
     is_numbered = all(isinstance(time, int) for _, time in found)
     is_alike = all(sorted(map(str, one)) == sorted(map(str, times[0])) for one in times)
     if not is_alike or len(set(found)) < len(found) or not (is_numbered or all(one == times[0] for one in times)):
-        raise InputError(f"{where}: the names of the value columns do not give every channel the same times: {_WAY_OUT}")
+        raise InputError(
+            f"{where}: the names of the value columns do not give every channel the same times: {_WAY_OUT}"
+        )
     return _sorted(found, names, channels)
 
 

@@ -68,7 +68,9 @@ def read_table(
     if not isinstance(columns, LongColumns):
         return read_wide(table, columns, facts, split, key, form)
     if form.outer_lists is not None:
-        raise InputError(f"{table.where}: --outer-lists is of columns of lists, and a long table has none: leave it out")
+        raise InputError(
+            f"{table.where}: --outer-lists is of columns of lists, and a long table has none: leave it out"
+        )
     return _read_long(table, columns, facts, split, key, form)
 
 
@@ -202,7 +204,7 @@ def _named(facts: SeriesFacts, values: tuple[str, ...], *, is_listed: bool) -> t
             return facts, names
         if set(names) & set(values):
             raise InputError(
-                "--channel-names has the names of some value columns and other names: give new names to all channels in "
-                "the order of --value-columns, or to none"
+                "--channel-names has the names of some value columns and other names: give new names to all channels "
+                "in the order of --value-columns, or to none"
             )
     return replace(facts, channel_names=names), values

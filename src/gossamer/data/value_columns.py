@@ -21,8 +21,30 @@ _SHARE_NUMBERED: Final = 0.75
 _WORDS: Final = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]*")
 _LAST_WORDS: Final = frozenset({"id", "ids", "uuid", "guid"})
 _NO_VALUES: Final = frozenset(
-    "index idx person patient subject participant user customer client record recording row series label class target "
-    "time timestamp date datetime fold split".split()
+    [
+        "index",
+        "idx",
+        "person",
+        "patient",
+        "subject",
+        "participant",
+        "user",
+        "customer",
+        "client",
+        "record",
+        "recording",
+        "row",
+        "series",
+        "label",
+        "class",
+        "target",
+        "time",
+        "timestamp",
+        "date",
+        "datetime",
+        "fold",
+        "split",
+    ]
 )
 
 
