@@ -10,7 +10,6 @@ import pandas as pd
 import pyarrow
 import pytest
 import torch
-from pyarrow import parquet
 
 from gossamer.data import columns as files
 from gossamer.data import value_columns
@@ -85,10 +84,10 @@ def test_the_index_of_a_table_of_arrow_and_of_a_frame_is_left_out() -> None:
 
 
 def test_an_index_that_went_through_csv_twice_is_left_out(tmp_path: Path) -> None:
-    first = written(tmp_path, ".csv", frame())
-    second = written(tmp_path, ".csv", pd.read_csv(first))
+    once = pd.read_csv(written(tmp_path, ".csv", frame()))
+    second = written(tmp_path, ".csv", once)
     assert check(second).columns.left_out == ("Unnamed: 0.1", "Unnamed: 0")
-    assert check(pd.read_csv(first)).columns.left_out == ("Unnamed: 0",)
+    assert check(once).columns.left_out == ("Unnamed: 0",)
 
 
 def test_the_old_rule_for_an_index_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +274,8 @@ def test_a_wrong_word_is_refused_before_a_row_is_read(
         ("evaluate", tmp_path / "nothing", *words),
         ("train", "auto", *words, "--out", tmp_path / "run", "--epsilno", "3"),
     ):
-        result = gossamer(*map(str, asked), code=2)
+        result = gossamer(*map(str, asked))
+        assert result.code == 2
         assert len(result.err.splitlines()) == 1, result.err
 
 

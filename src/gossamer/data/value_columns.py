@@ -104,7 +104,8 @@ def find_values(
     if not values:
         taken = {*others, *dropped, *index}
         values = tuple(name for name in source.names if name not in taken)
-        _refuse_other_things(values, source.where)
+        # A list is a series whatever its name is.
+        _refuse_other_things(tuple(name for name in values if name not in source.lists), source.where)
     has_ranges = len(values) > len(named) > 0
     return ValueColumns(
         names=values, is_listed=bool(named) and not has_ranges, has_ranges=has_ranges, dropped=dropped, index=index
