@@ -13,7 +13,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from gossamer.data.columns import MAX_COLUMNS, MAX_HEAD_BYTES
+from gossamer.data.head_line import MAX_HEAD_BYTES
+from gossamer.data.table import MAX_COLUMNS
 
 SECRET = "0.8731945"
 ROW = f"{SECRET},0.2578,anna\n"

@@ -145,7 +145,7 @@ def _sorted(reading: Reading, names: tuple[str, ...], channels: Sequence[str] | 
 
 
 def _named_channel(name: str, channels: tuple[str, ...]) -> tuple[str, int | str] | None:
-    """Return the channel whose name begins or ends the name of a column, and the time that is left, or None."""
+    """Return the channel of which the name begins or ends that of a column, and the time that is left, or None."""
     best: list[tuple[int, str, str]] = []
     for channel in filter(_has_letter, channels):
         # The channel v1 does not begin the name v10_3.

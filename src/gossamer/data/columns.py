@@ -20,8 +20,6 @@ from gossamer.data.table import AbstractTable, Piece, Table, check_head
 from gossamer.errors import InputError
 from gossamer.extras import need
 
-__all__ = ["MAX_HEAD_BYTES", "TableFile", "is_table", "read_csv_numbers"]
-
 _SUFFIXES: Final = (".csv", ".parquet")
 # The reader of CSV files reads some thirty blocks ahead.
 _BLOCK_BYTES: Final = 2**19

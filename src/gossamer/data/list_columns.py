@@ -104,7 +104,8 @@ def _lengths(lists: Any) -> np.ndarray:
     """Return the number of items of each list, -1 for a missing one."""
     from pyarrow import compute
 
-    return compute.fill_null(compute.list_value_length(lists), -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    lengths = compute.call_function("list_value_length", [lists])
+    return lengths.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _flat(chunk: Any, at: str) -> np.ndarray:

@@ -40,7 +40,7 @@ class SeriesChoice:
         value_columns: columns of the values, one by one or as a range t0..t186 in the order of the table. Default: all
             without another meaning, if none is an identity or the like by its name
         drop_columns: columns to leave out, one by one or as a range
-        no_header: of a CSV file whose first line is a record: its columns are named 0, 1, ...
+        no_header: of a CSV file in which the first line is a record: its columns are named 0, 1, ...
         outer_lists: of a column of lists of lists: is an outer list a channel or a time
         class_column: column of the class
         person_column: column that names the person

@@ -97,8 +97,9 @@ def _read_long(
     if not values:
         raise InputError(f"{where} has no column of values: name one with --value-columns")
     has_names = bool(facts.channel_names)
+    length = facts.length
     facts, values = _named(facts, values, is_listed=found.is_listed)
-    spec = facts.spec(len(values), facts.length, facts.classes(columns.label is not None, where))
+    spec = facts.spec(len(values), length, facts.classes(columns.label is not None, where))
     spec = replace(spec, table=public_columns(replace(columns, values=values if columns.values else ())))
     table = source.read(numbers=values, words=words, times=(columns.time,))
     groups = _Groups.of(table.words[columns.series])

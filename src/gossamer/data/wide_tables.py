@@ -176,7 +176,8 @@ def _in_nested_lists(source: AbstractTable, name: str, facts: SeriesFacts, form:
     if form.outer_lists is None:
         raise InputError(
             f"{source.where}: column {shown(name[:40])} holds lists of lists: say what the outer ones are, "
-            "--outer-lists channels (a list for each channel) or --outer-lists times (a list for each time); in Python outer_lists="
+            "--outer-lists channels (a list for each channel) or --outer-lists times (a list for each time); in Python "
+            "outer_lists="
         )
     outer, inner = source.lists[name]
     channels, times = (outer, inner) if form.outer_lists == "channels" else (inner, outer)

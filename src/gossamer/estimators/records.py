@@ -193,7 +193,7 @@ def load_series(
         value_columns: columns of the values, one by one or as a range such as t0..t186. Default: all without another
             meaning.
         drop_columns: columns to leave out, one by one or as a range.
-        no_header: True for a CSV file whose first line is a record. Its columns are named 0, 1, ...
+        no_header: True for a CSV file in which the first line is a record. Its columns are named 0, 1, ...
         outer_lists: of a column of lists of lists: "channels" or "times", the meaning of an outer list.
         channel_names: names of the channels.
         class_names: names of the classes, in the order of the labels.

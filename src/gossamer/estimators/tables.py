@@ -35,7 +35,7 @@ class Said(TypedDict, total=False):
         series: column of the series that a row of a long table belongs to. Default: a series for each person.
         values: columns of the values, one by one or as a range such as t0..t186. Default: all without another meaning.
         drop: columns to leave out, one by one or as a range.
-        no_header: True for a CSV file whose first line is a record. Its columns are named 0, 1, ...
+        no_header: True for a CSV file in which the first line is a record. Its columns are named 0, 1, ...
         outer_lists: of a column of lists of lists: "channels" or "times", the meaning of an outer list.
         shape: of images in a table, (height, width) or (channels, height, width).
         low: lower bound of the values, one for all channels or one each.
