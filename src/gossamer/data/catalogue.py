@@ -292,7 +292,7 @@ def check_exists(source: str | Path) -> None:
     """Check that a source is the name of a published set or an existing path, and read nothing of it.
 
     Raises:
-        InputError: It is neither. The message names what is near.
+        InputError: It is neither. The message says which names are near.
     """
     if find_named(str(source)) is None:
         _existing(str(source))

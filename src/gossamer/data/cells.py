@@ -9,7 +9,7 @@ import numpy as np
 from gossamer.data.files import shown
 from gossamer.data.instants import instants_of_texts
 from gossamer.data.names import MAX_WORD_LENGTH, names_of_column
-from gossamer.data.parquet_columns import is_text, spelled_out
+from gossamer.data.parquet_columns import is_string, spelled_out
 from gossamer.data.records import check_num_values
 from gossamer.data.table import Table
 from gossamer.errors import InputError
@@ -67,7 +67,7 @@ def as_numbers(column: Any, name: str, where: str, first: int = 0) -> np.ndarray
 
     column = _plain(column, name, where)
     kind = column.type
-    if is_text(kind):
+    if is_string(kind):
         return _parsed(column.to_pylist(), name, where, first)
     if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)):
         raise InputError(f"{where}: column {shown(name[:40])} holds no numbers: leave it out or convert it")
@@ -117,7 +117,7 @@ def as_times(column: Any, name: str, where: str) -> np.ndarray:
     column = _plain(column, name, where)
     if types.is_timestamp(column.type) or types.is_date(column.type):
         return _seconds(column.to_numpy(zero_copy_only=False).astype("datetime64[ns]"), name, where)
-    if is_text(column.type):
+    if is_string(column.type):
         cells = column.to_pylist()
         try:
             values = np.array([float(cell) if cell else np.nan for cell in cells])

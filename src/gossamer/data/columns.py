@@ -15,7 +15,7 @@ from gossamer.data.cells import as_numbers, table_of
 from gossamer.data.files import CHUNK_BYTES, damage_refused, open_regular, shown
 from gossamer.data.head_line import MAX_HEAD_BYTES, first_cells, leading_index, names_of_head, refuse_record
 from gossamer.data.list_columns import sizes_of_lists
-from gossamer.data.parquet_columns import parquet_num_rows, parquet_pieces, parquet_schema, read_parquet
+from gossamer.data.parquet_columns import parquet_num_rows, parquet_pieces, parquet_schema, read_parquet, refuse_nested
 from gossamer.data.table import AbstractTable, Piece, Table, check_head
 from gossamer.errors import InputError
 from gossamer.extras import need
@@ -124,6 +124,8 @@ class TableFile(AbstractTable):
         with damage_refused(self.where):
             if not _is_csv(self.path):
                 with open_regular(self.path) as file:
+                    single = [name for name in numbers if name not in self.lists]
+                    refuse_nested(parquet_schema(file), [*words, *single], self.where)
                     yield from parquet_pieces(file, [*words, *numbers], self.where)
                 return
             yield from self._csv_pieces(numbers, words)

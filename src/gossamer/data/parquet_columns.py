@@ -127,9 +127,15 @@ def _opened(file: BinaryIO, **options: Any) -> Any:
     return parquet.ParquetFile(file, thrift_container_size_limit=_MAX_METADATA_ITEMS, **options)
 
 
+def is_string(kind: Any) -> bool:
+    """Return True if a type of pyarrow is one of text."""
+    from pyarrow import types
+
+    return any(is_kind(kind) for is_kind in (types.is_string, types.is_large_string, types.is_string_view))
+
+
 def is_text(kind: Any) -> bool:
     """Return True if a type of pyarrow is one of text or bytes."""
     from pyarrow import types
 
-    kinds = (types.is_string, types.is_large_string, types.is_string_view, types.is_binary, types.is_large_binary)
-    return any(is_kind(kind) for is_kind in kinds)
+    return is_string(kind) or types.is_binary(kind) or types.is_large_binary(kind)

@@ -14,7 +14,7 @@ from gossamer.data.table_form import TableForm
 from gossamer.errors import InputError
 
 RANGE: Final = ".."
-"""The sign between the first and the last of a range of columns. A column whose own name holds it is named as usual."""
+"""The sign between the first and the last of a range of columns. A name that holds it is a name as usual."""
 _MOST_SHOWN: Final = 5
 _LEAST_NUMBERED: Final = 4
 _SHARE_NUMBERED: Final = 0.75
