@@ -117,21 +117,23 @@ class AbstractTable(abc.ABC):
             InputError: A cell is not of its column's kind, or rows differ in length.
         """
 
-    def check(self, values: tuple[str, ...], others: tuple[str, ...]) -> None:
+    def check(self, values: tuple[str, ...], others: tuple[str, ...], dropped: tuple[str, ...] = ()) -> None:
         """Refuse a column that is not there or wanted twice.
 
         Args:
             values: Columns of values.
             others: Columns with another meaning.
+            dropped: Columns to leave out.
 
         Raises:
-            InputError: Naming the column, one of values by its place.
+            InputError: Naming the column, one of a list by its place.
         """
         known, seen = set(self.names), set[str]()
-        for place, name in enumerate((*values, *others)):
+        # Privacy: a list may be a column of cells, handed over by mistake. A single name was written by hand.
+        listed = [(name, f"for value column {place + 1}") for place, name in enumerate(values)]
+        listed += [(name, f"for column {place + 1} of those to leave out") for place, name in enumerate(dropped)]
+        for name, told_as in (*listed, *((name, told(name)) for name in others)):
             if name not in known:
-                # Privacy: a list may be a column of cells, handed over by mistake. A single name was written by hand.
-                told_as = f"for value column {place + 1}" if place < len(values) else told(name)
                 raise InputError(f"{self.where} has no column {told_as}: {_described(self.names)}")
             if name in seen:
                 raise InputError(f"the column {shown(name[:40])} was named for two things: a column has one meaning")

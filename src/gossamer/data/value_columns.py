@@ -99,7 +99,7 @@ def find_values(
             which is none by its name.
     """
     values, dropped = expanded(source, named), expanded(source, form.drop)
-    source.check(values, (*others, *dropped))
+    source.check(values, others, dropped)
     index = tuple(name for name in source.index if name not in {*values, *others, *dropped})
     if not values:
         taken = {*others, *dropped, *index}

@@ -220,12 +220,11 @@ def load_series(
         "person": person_column,
         "length": length,
         "sample_rate": sample_rate,
-        "drop": drop_columns or None,
-        "no_header": no_header or None,
         "outer_lists": outer_lists,
     }
     said: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     said |= {"values": value_columns, "channel_names": channel_names, "class_names": class_names}
+    said |= {"drop": drop_columns, "no_header": no_header}
     said |= {"low": low, "high": high, "pad_shorter": pad_shorter}
     if ("series" in said) != ("time" in said):
         raise InputError("series_column and time_column belong together: a long table needs both")

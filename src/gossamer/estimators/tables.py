@@ -95,7 +95,7 @@ def choice_of(said: Said) -> SeriesChoice:
     for name, value in (("pad_shorter", is_padded), ("no_header", has_no_head)):
         if not isinstance(value, bool):
             raise InputError(f"{name} must be True or False, not {told(value)}")
-    if outer not in (None, *get_args(OuterLists)):
+    if outer is not None and not (isinstance(outer, str) and outer in get_args(OuterLists)):
         raise InputError(f"outer_lists must be 'channels' or 'times', not {told(outer)}")
     return SeriesChoice(
         # One series for each person, unless something else is said: two of one person are refused, by their times.
