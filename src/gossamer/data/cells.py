@@ -71,7 +71,16 @@ def as_numbers(column: Any, name: str, where: str, first: int = 0) -> np.ndarray
         return _parsed(column.to_pylist(), name, where, first)
     if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)):
         raise InputError(f"{where}: column {shown(name[:40])} holds no numbers: leave it out or convert it")
-    return column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    return _as_array(column.cast(pyarrow.float64(), safe=False))
+
+
+def _as_array(column: Any) -> np.ndarray:
+    """Return a column of 64-bit floats as an array."""
+    buffers = column.buffers() if column.null_count == 0 and not hasattr(column, "chunks") else ()
+    if len(buffers) == 2 and buffers[1] is not None:
+        # pyarrow's own way imports pandas, which takes as much memory as many records.
+        return np.frombuffer(buffers[1], dtype=np.float64)[column.offset : column.offset + len(column)]
+    return column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
 
 
 def _parsed(cells: list[Any], name: str, where: str, first: int) -> np.ndarray:
