@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +21,7 @@ from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE
 
 ACTIONS = {"list": "the data sets that have a name", "describe": "read one, or your own, and say what is understood"}
+_MOST_SHOWN = 10
 _TIME_BASE = ("low", "high", "sample_rate", "channel_names", "units")
 
 
@@ -76,6 +77,21 @@ def _read(asked: DescribeData) -> RecordData:
     )
 
 
+def _add_columns(table: Table, columns: dict[str, Any]) -> None:
+    """Add the meaning of each column of a table, as it was understood."""
+    values = columns["values"]
+    table.add_row("layout", columns["layout"])
+    table.add_row("value columns", escape(f"{values['number']}, first {values['first']!r}, last {values['last']!r}"))
+    for name in ("class", "person", "series", "time"):
+        if columns[name] is not None:
+            table.add_row(f"{name} column", escape(repr(columns[name])))
+        elif name in ("class", "person"):
+            table.add_row(f"{name} column", "none was named")
+    if columns["left_out"]:
+        more = ", ..." * (len(columns["left_out"]) > _MOST_SHOWN)
+        table.add_row("left out", escape(", ".join(map(repr, columns["left_out"][:_MOST_SHOWN])) + more))
+
+
 def _describe(asked: DescribeData) -> int:
     found = describe(_read(asked))
     if asked.json:
@@ -85,6 +101,8 @@ def _describe(asked: DescribeData) -> int:
     for name in ("name", "num_records", "num_test_records", "num_people", "num_recordings", "shape", *_TIME_BASE):
         if found.get(name) is not None:
             table.add_row(name, escape(str(found[name])))
+    if found["columns"] is not None:
+        _add_columns(table, found["columns"])
     table.add_row("classes", escape(", ".join(found["classes"])) or "none: there are no labels")
     if found["classes"]:
         table.add_row("class counts (private)", escape(str(found["private"]["class_counts"])))

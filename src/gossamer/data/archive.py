@@ -29,6 +29,7 @@ MAX_MEMBERS: Final = 1000
 """Largest number of arrays in an archive."""
 MAX_DIRECTORY_BYTES: Final = 4 * 2**20
 """Largest directory of an archive in bytes. Read at once, a directory takes twenty times as much memory."""
+_TEXTS: Final = ("person", "people", "class_names", "channel_names")
 _MAX_HEADER_BYTES: Final = 4096
 _MAX_DIGITS: Final = 18
 _LABEL_KINDS: Final = re.compile(r"[<>|=]?[iu][1248]")
@@ -195,7 +196,10 @@ def _read_header(stream: BinaryIO, at: str) -> ArrayHeader:
     text = stream.read(length).decode("latin-1")
     # Arrays of Python objects can run code when loaded; arrays of fields have no pixels.
     if re.search(r"'descr'\s*:\s*(\[|'[<>|=]?[OV])", text):
-        raise InputError(f"{at} holds Python objects or named fields: save a plain array, x.astype('float32')")
+        key = at.rpartition(": ")[2]
+        kind = "str" if key in _TEXTS else "float32"
+        # Text of pandas is one of objects in numpy, until it is converted.
+        raise InputError(f"{at} holds Python objects or named fields: save a plain array, {key[:40]}.astype('{kind}')")
     kind, rest = _taken(r"'descr'\s*:\s*'([^']{1,20})'", text, at)
     order, rest = _taken(r"'fortran_order'\s*:\s*(True|False)", rest, at)
     sizes, rest = _taken(r"'shape'\s*:\s*\(([0-9,\s]*)\)", rest, at)

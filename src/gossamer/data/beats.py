@@ -10,7 +10,6 @@ from fractions import Fraction
 from typing import Final
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from gossamer.data.files import shown
 from gossamer.data.series import SeriesSpec
@@ -292,6 +291,9 @@ def _resampled(recording: Recording, sample_rate: float) -> tuple[np.ndarray, np
     if ratio == 1:
         return recording.signal.astype(np.float64), recording.peaks
     # Past its ends a recording stays at its last value instead of zero, so that the filter has no step to ring on.
+    # Imported when it is needed, since it takes as much memory as many records.
+    from scipy.signal import resample_poly
+
     signal = resample_poly(recording.signal.astype(np.float64), ratio.numerator, ratio.denominator, padtype="edge")
     peaks = np.rint(recording.peaks * float(ratio)).astype(np.int64)
     return signal, np.minimum(peaks, len(signal) - 1)

@@ -276,7 +276,7 @@ def _as_published(data: RecordData, named: NamedData) -> RecordData:
 
 def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading) -> RecordData:
     refuse(name, reading.facts != AS_USUAL.facts, "bounds, length, sample rate and classes are published")
-    refuse(name, reading.columns != AS_USUAL.columns, "it has no columns to name")
+    refuse(name, reading.is_of_table, "it has no columns to name")
     refuse(name, reading.windows is not None, "its series are cut already")
     if name in ("mitdb", "ptbdb"):
         load, usual = (load_mitdb, MITDB_LEADS) if name == "mitdb" else (load_ptb, PTB_LEADS)
@@ -287,6 +287,16 @@ def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading)
         return load_kaggle_ptb(data_dir, split=reading.split, key=reading.key)
     refuse(name, reading.split is not None, "it comes with its own split")
     return load_made_beats() if name == "beats" else load_kaggle_mitbih(data_dir)
+
+
+def check_exists(source: str | Path) -> None:
+    """Check that a source is the name of a published set or an existing path, and read nothing of it.
+
+    Raises:
+        InputError: It is neither. The message says which names are near.
+    """
+    if find_named(str(source)) is None:
+        _existing(str(source))
 
 
 def _existing(source: str) -> Path:
@@ -326,6 +336,7 @@ def describe(data: RecordData) -> dict[str, Any]:
         - `public` (sentences on the inputs that are taken as public).
         - `private` (for the owner's eyes: the counts again, a sentence that says so, and sentences on records that were
           left out, if there are any).
+        - `columns` (the meaning of the columns of a table, None without one).
         - For series also `low`, `high`, `sample_rate`, `channel_names` and `units`.
     """
     spec, y = data.train.spec, data.train.y
@@ -343,6 +354,7 @@ def describe(data: RecordData) -> dict[str, Any]:
         "shape": list(spec.shape),
         **_time_base(spec),
         "classes": class_counts,
+        "columns": None if data.columns is None else data.columns.as_plain(),
         "public": [
             "Shape and class names are public inputs, and so is the number of slots: of people or recordings where "
             "these are protected, else of records. Where it is neither given nor published it is counted, and only a "

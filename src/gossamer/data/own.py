@@ -89,7 +89,7 @@ def _load_recordings(asked: Asked) -> RecordData:
     leads = reading.leads or (NamedLeads(names=own) if own else MainLead(preferred="ECG"))
     others = dataclasses.replace(reading.facts, channel_names=())
     refuse(asked.where, others != AS_USUAL.facts, "the layout of the beats says their bounds, length, rate and unit")
-    refuse(asked.where, reading.columns != AS_USUAL.columns, "recordings have no columns")
+    refuse(asked.where, reading.is_of_table, "recordings have no columns")
     refuse(asked.where, reading.windows is not None, "its recordings are cut in beats")
     return load_wfdb_folder(asked.path, leads=leads, layout=reading.layout, split=asked.split, key=reading.key)
 
@@ -116,12 +116,12 @@ def _load_table(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
     _refuse_recordings(asked, "it is a table")
     reading = asked.reading
-    return load_table(asked.path, reading.columns, asked.facts, asked.split, reading.key, reading.windows)
+    return load_table(asked.path, reading.columns, asked.facts, asked.split, reading.key, reading.form, reading.windows)
 
 
 def _load_ucr(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
-    refuse(asked.where, asked.reading.columns != AS_USUAL.columns, "a file of the UCR archive names no columns")
+    refuse(asked.where, asked.reading.is_of_table, "a file of the UCR archive names no columns")
     _refuse_recordings(asked, "it holds no recordings with beats")
     reading = asked.reading
     return load_ucr(asked.path, asked.facts, reading.split, reading.key, reading.windows)
@@ -129,7 +129,7 @@ def _load_ucr(asked: Asked) -> RecordData:
 
 def _load_series_arrays(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
-    refuse(asked.where, asked.reading.columns != AS_USUAL.columns, "an NPZ file has keys, not columns")
+    refuse(asked.where, asked.reading.is_of_table, "an NPZ file has keys, not columns")
     _refuse_recordings(asked, "it holds no recordings")
     return load_series_npz(asked.path, asked.facts, asked.split, asked.reading.key, asked.reading.windows)
 

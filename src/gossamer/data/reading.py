@@ -10,6 +10,7 @@ from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.layouts import TableColumns, WideColumns
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import AbstractSplit
+from gossamer.data.table_form import USUAL_FORM, TableForm
 from gossamer.data.wfdb_records import AbstractLeads
 from gossamer.data.windows import Windows
 from gossamer.errors import InputError
@@ -23,6 +24,7 @@ class SeriesReading:
     Args:
         facts: Bounds, length, sample rate and names of a user's own series.
         columns: Meaning of the columns of a user's own table.
+        form: Form of that table: columns that are left out, its head line, and its lists.
         layout: Rule by which beats are cut from recordings, or None for the layout of the Kaggle table.
         split: None for the published split, for a fifth at random, or for no test set of a user's own.
         leads: Choice of the signals of recordings, or None for the usual one.
@@ -35,6 +37,7 @@ class SeriesReading:
 
     facts: SeriesFacts = field(default_factory=SeriesFacts)
     columns: TableColumns = field(default_factory=WideColumns)
+    form: TableForm = USUAL_FORM
     layout: AbstractBeatLayout | None = None
     split: AbstractSplit | None = None
     leads: AbstractLeads | None = None
@@ -48,6 +51,11 @@ class SeriesReading:
                 "--window says the length of a series, and a shorter recording gives none: leave --length, "
                 "--pad-shorter and --layout out"
             )
+
+    @property
+    def is_of_table(self) -> bool:
+        """True if something was said that only tables have."""
+        return self.columns != WideColumns() or self.form != USUAL_FORM
 
 
 AS_USUAL: Final = SeriesReading()

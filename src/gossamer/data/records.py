@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.identities import digests_of_names
 from gossamer.errors import InputError, told
 from gossamer.privacy.adjacency import Unit
@@ -271,6 +272,7 @@ class RecordData:
         is_split_by_record: True if a key may have put two records of one person on different sides.
         usual_unit: Unit of protection if the user names none. It is that of `train.owners` if records are windows.
         private_notes: Sentences for the owner's eyes alone, such as the number of records that were left out.
+        columns: The meaning of the columns of the table that the records were read from, or None without a table.
 
     Raises:
         InputError: Train and test differ in their specification.
@@ -285,6 +287,7 @@ class RecordData:
     is_split_by_record: bool = False
     usual_unit: Unit = Unit.RECORD
     private_notes: tuple[str, ...] = field(default=(), repr=False)
+    columns: ColumnsRead | None = None
 
     def __post_init__(self) -> None:
         check_kind("train", self.train, RecordSet)

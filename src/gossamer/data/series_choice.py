@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
-from gossamer.data.catalogue import load_records, usual_split
+from gossamer.data.catalogue import is_named, load_records, usual_split
+from gossamer.data.columns import is_table
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
@@ -15,6 +16,7 @@ from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import WHOLE, AbstractSplit, PeopleSplit, RandomSplit
+from gossamer.data.table_form import OuterLists, TableForm
 from gossamer.data.wfdb_records import NamedLeads
 from gossamer.data.windows import Windows
 from gossamer.errors import InputError
@@ -36,7 +38,11 @@ class SeriesChoice:
             none to hold nobody out
         series_column: of a long table: which series a row belongs to
         time_column: of a long table: numbers or dates, rising within a series
-        value_columns: columns of the values, by default all without another meaning
+        value_columns: columns of the values, one by one or as a range t0..t186 in the order of the table. Default: all
+            without another meaning, if none is an identity or the like by its name
+        drop_columns: columns to leave out, one by one or as a range
+        no_header: of a CSV file in which the first line is a record: its columns are named 0, 1, ...
+        outer_lists: of a column of lists of lists: is an outer list a channel or a time
         class_column: column of the class
         person_column: column that names the person
         channel_names: signals of recordings, or names for the channels of a table or an array
@@ -57,6 +63,9 @@ class SeriesChoice:
     series_column: str | None = None
     time_column: str | None = None
     value_columns: tuple[str, ...] = ()
+    drop_columns: tuple[str, ...] = ()
+    no_header: bool = False
+    outer_lists: OuterLists | None = None
     class_column: str | None = None
     person_column: str | None = None
     channel_names: tuple[str, ...] = ()
@@ -85,6 +94,7 @@ class SeriesChoice:
         return SeriesReading(
             facts=self._facts(is_named_recording),
             columns=self.columns(),
+            form=TableForm(drop=self.drop_columns, has_head=not self.no_header, outer_lists=self.outer_lists),
             layout=self._layout(),
             split=self._split(source, unit),
             key=key,
@@ -184,4 +194,6 @@ def load_chosen(
 ) -> RecordData:
     """Load the records that a user names. See `load_records`, `SeriesChoice.reading` and `ImageChoice`."""
     reading = series.reading(data, key, unit)
+    if unit is Unit.PERSON and series.person_column is None and not is_named(data) and is_table(Path(data)):
+        raise InputError(f"{data}: people are to be protected, and nobody says who a row is of: name a --person-column")
     return load_records(data, data_dir, num_classes, reading, resize=images.resize, gray=images.gray)

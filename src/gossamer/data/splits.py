@@ -270,12 +270,14 @@ def _people_of(rows: Rows) -> NamedPeople:
 
 
 def _side(rows: Rows, name: str, kept: np.ndarray, people: NamedPeople | None) -> RecordSet:
+    # All of the records are the array itself, since a copy of it would take as much memory again.
+    chosen = slice(None) if kept.all() else kept
     return RecordSet(
         name=name,
         spec=rows.spec,
-        x=torch.from_numpy(rows.x[kept]),
-        y=None if rows.y is None else torch.from_numpy(rows.y[kept]),
-        **({} if people is None else people.of_records(kept) | {"owners": rows.owners}),
+        x=torch.from_numpy(rows.x[chosen]),
+        y=None if rows.y is None else torch.from_numpy(rows.y[chosen]),
+        **({} if people is None else people.of_records(chosen) | {"owners": rows.owners}),
     )
 
 

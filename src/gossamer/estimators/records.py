@@ -26,6 +26,7 @@ from gossamer.data.records import (
 from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, divide
+from gossamer.data.table_form import OuterLists
 from gossamer.data.windowed import Recordings, rows_of_windows
 from gossamer.data.windows import Windows
 from gossamer.errors import InputError, told
@@ -209,6 +210,9 @@ def load_series(
     series_column: str | None = None,
     time_column: str | None = None,
     value_columns: Sequence[str] = (),
+    drop_columns: Sequence[str] = (),
+    no_header: bool = False,
+    outer_lists: OuterLists | None = None,
     channel_names: Sequence[str] = (),
     units: Sequence[str] = (),
     class_names: Sequence[str] = (),
@@ -237,7 +241,11 @@ def load_series(
         person_column: column that names the person.
         series_column: of a long table, the series of a row.
         time_column: of a long table, rising within a series.
-        value_columns: columns of the values. Default: all without another meaning.
+        value_columns: columns of the values, one by one or as a range such as t0..t186. Default: all without another
+            meaning.
+        drop_columns: columns to leave out, one by one or as a range.
+        no_header: True for a CSV file in which the first line is a record. Its columns are named 0, 1, ...
+        outer_lists: of a column of lists of lists: "channels" or "times", the meaning of an outer list.
         channel_names: names of the channels.
         units: units of the values, one for all channels or one each.
         class_names: names of the classes, in the order of the labels.
@@ -267,11 +275,13 @@ def load_series(
         "person": person_column,
         "length": length,
         "sample_rate": sample_rate,
+        "outer_lists": outer_lists,
         "window": window,
         "stride": stride,
     }
     said: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     said |= {"values": value_columns, "channel_names": channel_names, "class_names": class_names}
+    said |= {"drop": drop_columns, "no_header": no_header}
     said |= {"low": low, "high": high, "units": units, "pad_shorter": pad_shorter}
     if ("series" in said) != ("time" in said):
         raise InputError("series_column and time_column belong together: a long table needs both")
@@ -335,7 +345,10 @@ def read_source(
 def _of_arrays(x: Array, y: Array | None, people: Array | None, num_classes: int | None, said: Said) -> RecordData:
     """Return arrays as images, or as series if something was said that only series have."""
     if said.keys() & (COLUMNS | {"shape", "pad_shorter", "length"}):
-        raise InputError("an array has no columns: person, label, time, series, values, shape and length are of tables")
+        raise InputError(
+            "an array has no columns: person, label, time, series, values, drop, no_header, outer_lists, shape and "
+            "length are of tables"
+        )
     names = said.get("class_names", ())
     if not said.keys() & OF_SERIES:
         return as_images(x, y, people, num_classes=num_classes, class_names=names)
