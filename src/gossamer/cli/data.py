@@ -69,10 +69,7 @@ def _read(asked: DescribeData) -> RecordData:
     reading = asked.series.reading(asked.source)
     if reading.split is None and asked.source in ("mitdb", "ptbdb", "kaggle-ptbdb"):
         reading = dataclasses.replace(reading, split=WHOLE)
-    images = asked.images
-    return load_records(
-        asked.source, asked.data_dir, asked.num_classes, reading, resize=images.resize, gray=images.gray
-    )
+    return load_records(asked.source, asked.data_dir, asked.num_classes, reading, images=asked.images)
 
 
 def _describe(asked: DescribeData) -> int:

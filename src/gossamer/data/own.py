@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from gossamer.data.columns import is_table
+from gossamer.data.dicom import facts_of_classes, load_dicom_folder
+from gossamer.data.dicom_files import is_dicom_folder
 from gossamer.data.files import is_folder, shown
 from gossamer.data.folder import load_png_folder
 from gossamer.data.image_choice import ImageChoice
 from gossamer.data.npz import load_npz
-from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_images
+from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import is_series_npz, load_series_npz
@@ -91,8 +93,19 @@ def _load_recordings(asked: Asked) -> RecordData:
     return load_wfdb_folder(asked.path, leads=leads, layout=reading.layout, split=asked.split, key=reading.key)
 
 
+def _load_dicom(asked: Asked) -> RecordData:
+    classes = facts_of_classes(asked.facts)
+    usual = dataclasses.replace(AS_USUAL, facts=classes, split=asked.reading.split)
+    of_images = dataclasses.replace(asked.reading, facts=asked.facts) == usual
+    refuse(asked.where, not of_images, "it holds images, of which only classes and a split can be said")
+    return load_dicom_folder(
+        asked.path, images=asked.images, classes=classes, split=asked.reading.split, key=asked.reading.key
+    )
+
+
 def _load_pictures(asked: Asked) -> RecordData:
     refuse(asked.where, asked.reading != AS_USUAL, "it holds images")
+    refuse_dicom(asked.where, asked.images)
     return load_png_folder(asked.path, num_classes=asked.num_classes, images=asked.images)
 
 
@@ -110,6 +123,7 @@ def _load_series_arrays(asked: Asked) -> RecordData:
 
 
 def _load_image_arrays(asked: Asked) -> RecordData:
+    refuse_dicom(asked.where, asked.images)
     return load_npz(asked.path, num_classes=asked.num_classes, images=asked.images)
 
 
@@ -119,6 +133,7 @@ def _refuse_recordings(asked: Asked, reason: str) -> None:
 
 KINDS: Final[tuple[Kind, ...]] = (
     Kind(fits=lambda asked: is_folder(asked.path) and is_wfdb_folder(asked.path), load=_load_recordings),
+    Kind(fits=lambda asked: is_folder(asked.path) and is_dicom_folder(asked.path), load=_load_dicom),
     Kind(fits=lambda asked: is_folder(asked.path), load=_load_pictures),
     Kind(fits=lambda asked: is_table(asked.path), load=_load_table),
     Kind(fits=lambda asked: asked.reading != AS_USUAL or is_series_npz(asked.path), load=_load_series_arrays),
