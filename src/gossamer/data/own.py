@@ -17,6 +17,7 @@ from gossamer.data.image_choice import ImageChoice
 from gossamer.data.npz import load_npz
 from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images
 from gossamer.data.records import RecordData
+from gossamer.data.refused_kinds import refuse_kind
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import is_series_npz, load_series_npz
 from gossamer.data.splits import WHOLE, AbstractSplit
@@ -78,6 +79,8 @@ def load_own(asked: Asked) -> RecordData:
     Raises:
         InputError: The content breaks a rule, or an option does not fit the kind.
     """
+    if not is_folder(asked.path):
+        refuse_kind(asked.path)
     return next(kind for kind in KINDS if kind.fits(asked)).load(asked)
 
 

@@ -56,8 +56,9 @@ def refuse_images(name: str, images: ImageChoice) -> None:
     Raises:
         InputError: Naming the data, if anything was said of images.
     """
+    refuse_dicom(name, images)
     if images != AS_STORED:
-        raise InputError(f"{name}: options of images were given (--resize, --gray), and these are series: drop them")
+        raise InputError(f"{name}: --resize and --gray change images, and these are series: leave them out")
 
 
 def refuse_dicom(name: str, images: ImageChoice) -> None:
