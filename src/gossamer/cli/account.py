@@ -28,6 +28,7 @@ from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.gaussian_dp import mu_of
 from gossamer.privacy.priceable import accountable, check_numbers
 from gossamer.privacy.statement import shown_epsilon
+from gossamer.privacy.truncation import check_truncation
 
 _SETTINGS = (
     "epsilon_target", "num_critics", "batch_size", "draws_per_step", "num_slots",
@@ -90,6 +91,7 @@ def _event_of_steps(asked: AbstractAccount, noise_multiplier: float, num_steps: 
 
 def _epsilon(asked: AbstractAccount, noise: float, steps: int) -> dict[str, Any]:
     event = asked.event(noise_multiplier=noise, num_steps=steps)
+    _check_range(asked, noise, steps)
     epsilons = {
         "pld": epsilon_by_pld(event, asked.delta).epsilon,
         "rdp": epsilon_by_rdp(event, asked.delta).epsilon,
@@ -111,9 +113,15 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
         "pld": calibrate_noise_multiplier(of_noise, budget).noise_multiplier,
         "rdp": calibrate_noise_multiplier_by_rdp(of_noise, budget).noise_multiplier,
     }
+    _check_range(asked, multipliers["pld"], steps)
     published = asked.published(multipliers["pld"], steps)
     multipliers |= asked.other_multipliers(of_noise, budget)
     return {"noise_multiplier": multipliers, "epsilon_target": budget.epsilon, "num_steps": steps} | published
+
+
+def _check_range(asked: AbstractAccount, noise: float, steps: int) -> None:
+    """Refuse noise that a training refuses, too: no statement can be made of it."""
+    check_truncation(asked.least_truncation(noise_multiplier=noise, num_steps=steps), asked.delta, noise)
 
 
 def _show(found: dict[str, Any]) -> None:
