@@ -179,6 +179,10 @@ def test_an_epsilon_that_no_training_can_state_has_no_price(gossamer: Any, metho
     assert gossamer("account", method, "--epsilon", 40).code == 0
 
 
-def test_a_large_epsilon_of_few_steps_has_a_price(gossamer: Any) -> None:
-    said = gossamer("account", "dp-cgan", "--num-slots", 60_000, "--epsilon", 1000, "--num-steps", 10, "--json")
-    assert json.loads(said.out)["noise_multiplier"]["pld"] == pytest.approx(0.03974, rel=1e-3)
+def test_noise_that_no_training_can_state_has_a_price_and_a_caveat(gossamer: Any) -> None:
+    words = ("account", "dp-cgan", "--num-slots", 60_000, "--num-steps", 10)
+    said = gossamer(*words, "--noise-multiplier", 0.0397, "--json")
+    assert json.loads(said.out)["epsilon"]["pld"] == pytest.approx(1001.7, rel=1e-3)
+    assert "a training refuses this noise" in json.loads(said.out)["range_caveat"]
+    assert "range_caveat" not in json.loads(gossamer(*words, "--noise-multiplier", 1, "--json").out)
+    assert gossamer(*words, "--epsilon", 1000).code == 3
