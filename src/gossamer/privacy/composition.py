@@ -35,6 +35,7 @@ from gossamer.privacy.replaced_poisson import ReplacedPoissonPair
 _NUM_EPSILONS = 1024
 _ORDERS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 _WIDEST = 0.05
+_LARGEST_EXPONENT = 700.0
 _FINER = (1.0, 0.9, 0.8)
 
 
@@ -66,7 +67,10 @@ def composed_profile(event: dp_accounting.DpEvent, delta: float, precision: Grid
     reachable = max(delta, 2.0 * accountant.get_delta(math.inf))
     # A little beyond, so that the last delta is at most the one asked for.
     epsilons = np.linspace(0.0, max(1e-6, accountant.get_epsilon(reachable) * (1.0 + 1e-9)), _NUM_EPSILONS)
-    deltas = np.asarray(accountant.get_delta(epsilons), dtype=np.float64)  # type: ignore[arg-type]
+    # Privacy: dp-accounting multiplies by exp(epsilon), which has no float above 709. A delta holds for all larger
+    # epsilons, too.
+    small = np.minimum(epsilons, _LARGEST_EXPONENT)
+    deltas = np.asarray(accountant.get_delta(small), dtype=np.float64)  # type: ignore[arg-type]
     return PrivacyProfile(epsilons=epsilons, deltas=np.minimum(1.0, deltas))
 
 

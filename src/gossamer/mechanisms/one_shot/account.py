@@ -43,9 +43,9 @@ class AccountOneShot(AbstractAccount):
 
     def least_truncation(self, *, noise_multiplier: float, num_steps: int) -> float:
         """Bound from below the part of delta that the finite range of the noise adds in a training."""
-        # A method may divide its budget between two releases, each of more noise.
-        halves = self.event(noise_multiplier=noise_multiplier * math.sqrt(2), num_steps=2 * num_steps)
-        return least_truncation(halves)
+        # A method may divide its budget between three releases, each of more noise.
+        parts = self.event(noise_multiplier=noise_multiplier * math.sqrt(3), num_steps=3 * num_steps)
+        return least_truncation(parts)
 
     def check(self) -> None:
         """Refuse a delta that is too large for the number of slots."""
