@@ -403,7 +403,32 @@ def test_nothing_of_a_header_or_a_name_is_told(tmp_path, fault, caplog, capfd, m
     assert (fault in ("nothing", "charset")) == ("num_records" in told)
 
 
-def test_the_test_above_finds_a_log_of_pydicom(tmp_path, monkeypatch, caplog) -> None:
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless, JPEG2000Lossless, JPEGBaseline8Bit])
+def test_damaged_files_are_read_or_refused_in_one_line(tmp_path, read_or_refused, syntax) -> None:
+    if syntax == ExplicitVRLittleEndian:
+        save(tmp_path / "a.dcm", gray(16), PatientID="p", PatientName=PLANTED)
+    else:
+        compressed(tmp_path / "a.dcm", gray(16), syntax)
+    whole, rng = (tmp_path / "a.dcm").read_bytes(), np.random.default_rng(3)
+    for trial in range(60):
+        content = bytearray(whole[: rng.integers(140, len(whole))] if trial % 2 else whole)
+        for place in rng.integers(132, len(content), 4):
+            content[place] = rng.integers(256)
+        (tmp_path / "a.dcm").write_bytes(content)
+        data = read_or_refused(load_records, tmp_path)
+        assert data is None or data.train.x.shape[1] in (1, 3)
+
+
+def test_links_out_of_the_folder_are_refused_without_a_name(tmp_path, refusal) -> None:
+    save(tmp_path / "else" / "a.dcm", gray())
+    save(tmp_path / "scans" / "a.dcm", gray())
+    (tmp_path / "scans" / PLANTED).symlink_to(tmp_path / "else" / "a.dcm")
+    message = refusal(load_records, tmp_path / "scans")
+    assert "link" in message
+    assert PLANTED not in message
+
+
+def test_without_silence_the_planted_word_is_in_a_log_of_pydicom(tmp_path, monkeypatch, caplog) -> None:
     monkeypatch.setattr(dicom_headers, "in_silence", warnings.catch_warnings)
     monkeypatch.setattr(pydicom.config.settings, "writing_validation_mode", pydicom.config.IGNORE)
     with warnings.catch_warnings():

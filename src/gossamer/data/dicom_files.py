@@ -56,9 +56,9 @@ class DicomFile:
 def is_dicom_folder(path: Path) -> bool:
     """Return True if a folder or one below it holds a DICOM file, by its ending or its first bytes."""
     try:
-        return any(_is_dicom(path.joinpath(*parts)) for parts in _walk(path, path.resolve(), ()))
+        return any(_is_dicom(path.joinpath(*parts)) for parts in _walk(path, None, ()))
     except InputError:
-        return False  # Links that lead out are refused by the reader that is chosen.
+        return False
 
 
 def find_dicom_files(path: Path) -> list[DicomFile]:
@@ -92,7 +92,8 @@ def class_folders(path: Path) -> tuple[str, ...]:
     )
 
 
-def _walk(root: Path, resolved: Path, parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _walk(root: Path, resolved: Path | None, parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """List the paths below a folder. Links are refused if they lead out of it, or left out without a resolved root."""
     folder = root.joinpath(*parts)
     try:
         with os.scandir(folder) as entries:
@@ -101,6 +102,8 @@ def _walk(root: Path, resolved: Path, parts: tuple[str, ...]) -> Iterator[tuple[
         raise InputError(f"{shown(root)} or a folder in it cannot be listed: give yourself permission") from None
     for name, is_dir, is_link in here:
         if name.startswith(".") or name in _NOT_IMAGES or name in _OF_MACHINES:
+            continue
+        if is_link and resolved is None:
             continue
         if is_link and (is_dir or not _stays_inside(folder / name, resolved)):
             raise InputError(
@@ -112,9 +115,9 @@ def _walk(root: Path, resolved: Path, parts: tuple[str, ...]) -> Iterator[tuple[
             yield (*parts, name)
 
 
-def _stays_inside(path: Path, root: Path) -> bool:
+def _stays_inside(path: Path, root: Path | None) -> bool:
     try:
-        return path.resolve(strict=True).is_relative_to(root)
+        return root is not None and path.resolve(strict=True).is_relative_to(root)
     except (OSError, RuntimeError):
         return False
 

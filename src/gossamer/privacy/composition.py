@@ -174,7 +174,7 @@ def _poisson_accountant(
 
 
 def _epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float) -> float:
-    """Bound epsilon by a few integer orders, whose series are finite sums."""
+    """Bound epsilon by a few integer orders. Their series are finite sums."""
     accountant = rdp.RdpAccountant(_ORDERS, dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE)
     accountant.compose(event)
     return float(accountant.get_epsilon(delta))
