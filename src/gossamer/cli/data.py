@@ -61,7 +61,7 @@ def _list() -> int:
         table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
     print(
-        "\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNGs, one sub-folder a class, or DICOM)"
+        "\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNG, one sub-folder a class; DICOM)"
     )
     print("Your own series: --data FILE.csv, FILE.parquet or FILE.npz, or --data FOLDER (WFDB recordings)")
     return 0
