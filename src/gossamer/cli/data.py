@@ -60,9 +60,7 @@ def _list() -> int:
         records = f"{data.num_train} + {data.num_test}" if data.num_test else str(data.num_train or "?")
         table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
-    print(
-        "\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNG, one sub-folder a class; DICOM)"
-    )
+    print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNG or DICOM files)")
     print("Your own series: --data FILE.csv, FILE.parquet or FILE.npz, or --data FOLDER (WFDB recordings)")
     return 0
 
