@@ -309,6 +309,10 @@ def test_a_table_says_the_classes(tmp_path, head, refusal) -> None:
     assert train.spec.class_names == ("well", "ill")
     assert train.y is not None
     assert train.y.tolist() == [1, 0]
+    assert train.spec.are_classes_named
+    numbered = head.replace("ill", "3").replace("well", "0")
+    (tmp_path / "classes.csv").write_text(numbered)
+    assert not load_records(tmp_path, num_classes=4).train.spec.are_classes_named
     (tmp_path / "classes.csv").write_text(head.replace("a,ill\n", "").replace("01,ill\n", ""))
     assert "DICOM file 1 has no line" in refusal(lambda path: load_records(path, reading=reading), tmp_path)
 

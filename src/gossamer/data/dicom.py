@@ -14,6 +14,7 @@ from gossamer.data.class_words import labels_of_words
 from gossamer.data.dicom_files import CLASS_TABLE, DicomFile, class_folders, find_dicom_files, words_of_table
 from gossamer.data.dicom_headers import DicomHeader, opened, read_header
 from gossamer.data.files import damage_refused, shown
+from gossamer.data.folder_names import class_name_of
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.names import names_of_texts
@@ -69,9 +70,16 @@ def load_dicom_folder(
     names, labels, note = _labels(files, headers, patients, images, classes)
     x = _read_all(files, headers, images)
     frames = np.array([header.num_frames for header in headers])
+    spec = ImageSpec(
+        channels=x.shape[1],
+        height=x.shape[2],
+        width=x.shape[3],
+        class_names=names,
+        are_classes_named=images.folders == "classes" or bool(classes.class_names) or not names,
+    )
     rows = Rows(
         name=_TITLE,
-        spec=ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names),
+        spec=spec,
         x=x,
         y=None if labels is None else np.repeat(labels, frames),
         people=None if patients is None else np.repeat(np.array(patients, dtype=str), frames),
@@ -174,11 +182,11 @@ def _labels_of_folders(
                 f"{shown(root)} has a sub-folder with the name or ID of a patient in it, and names of classes are "
                 "public: name sub-folders by classes, or give --folders none"
             )
-    names = class_folders(root)
+    names = tuple(map(class_name_of, class_folders(root)))
     said = classes.class_names or names
     if set(said) != set(names) or classes.num_classes not in (None, len(names)):
         raise InputError(f"{shown(root)} has {len(names)} sub-folders, and other classes were given: make them agree")
-    labels = np.array([said.index(file.parts[0]) for file in files], dtype=np.int64)
+    labels = np.array([said.index(class_name_of(file.parts[0])) for file in files], dtype=np.int64)
     return said, labels, ("The class names are those of the sub-folders and are taken as public.",)
 
 
