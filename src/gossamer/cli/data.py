@@ -32,8 +32,8 @@ class DescribeData:
     Example: gossamer data describe scans.npz --num-classes 3
 
     Args:
-        source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs, or of WFDB or EDF
-            recordings
+        source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNG or DICOM files, or of WFDB
+            or EDF recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         images: how images are read
@@ -62,7 +62,7 @@ def _list() -> int:
         records = f"{data.num_train} + {data.num_test}" if data.num_test else str(data.num_train or "?")
         table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
-    print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNGs, one sub-folder a class)")
+    print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNG or DICOM files)")
     print("Your own series: --data FILE.csv, .parquet, .npz, .ts, .arff, .tsv or .edf, or --data FOLDER (WFDB or EDF)")
     return 0
 
@@ -71,10 +71,7 @@ def _read(asked: DescribeData) -> RecordData:
     reading = asked.series.reading(asked.source)
     if reading.split is None and asked.source in ("mitdb", "ptbdb", "kaggle-ptbdb"):
         reading = dataclasses.replace(reading, split=WHOLE)
-    images = asked.images
-    return load_records(
-        asked.source, asked.data_dir, asked.num_classes, reading, resize=images.resize, gray=images.gray
-    )
+    return load_records(asked.source, asked.data_dir, asked.num_classes, reading, images=asked.images)
 
 
 def _add_columns(table: Table, columns: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ from gossamer.data.own import Asked, load_own
 from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
 from gossamer.data.ptb import find_ptb, load_ptb
-from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_images
+from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images
 from gossamer.data.records import AbstractSpec, RecordData, check_kind, check_num_classes
 from gossamer.data.series import SeriesSpec
 from gossamer.data.splits import AbstractSplit
@@ -213,12 +213,13 @@ def load_records(
     key: UnitKey | None = None,
     resize: Sequence[int] | str | None = None,
     gray: bool = False,
+    images: ImageChoice | None = None,
 ) -> RecordData:
     """Load records by the name of a published set or by the path of a user's own.
 
     Args:
         source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet, NPZ or EDF file,
-            to an archive file, or to a folder. A folder holds PNG files, or WFDB or EDF recordings. An archive file is
+            to an archive file, or to a folder. A folder holds PNG or DICOM files, or WFDB or EDF recordings. An archive file is
             .ts, .arff or .tsv. A name wins over a path: write ``./mnist`` for a folder of that name.
         data_dir: Folder in which published sets are looked for, or None for the environment variable GOSSAMER_DATA.
         num_classes: Public number of classes of a user's own labelled data.
@@ -226,6 +227,8 @@ def load_records(
         key: Secret, by which a split holds the same records out again. None for the key of `reading`, or for a new one.
         resize: Public (height, width) of images, each brought to it by itself: see `ImageChoice`. None for as stored.
         gray: True to read colour images as gray, each by itself.
+        images: All that may be said of images, in place of `resize` and `gray`: the window of DICOM files, for
+            instance.
 
     Returns:
         The records. They have no test set if they are the user's own and no split was asked for. Records of a published
@@ -248,7 +251,7 @@ def load_records(
     if num_classes is not None:
         check_num_classes(num_classes)
     reading = reading if key is None else dataclasses.replace(reading, key=key)
-    images = ImageChoice.of(resize, gray)
+    images = _choice(images, resize, gray)
     named = find_named(source)
     if named is None:
         path = _existing(source)
@@ -259,11 +262,21 @@ def load_records(
         )
     if named in NAMED_DATA:
         refuse(source, reading != AS_USUAL, "it holds images")
+        refuse_dicom(source, images)
         found = load_digits(images) if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir, images)
     else:
         refuse_images(source, images)
         found = _load_named_series(named.name, data_dir, reading)
     return _as_published(found, named)
+
+
+def _choice(images: ImageChoice | None, resize: Sequence[int] | str | None, gray: bool) -> ImageChoice:
+    if images is None:
+        return ImageChoice.of(resize, gray)
+    check_kind("images", images, ImageChoice)
+    if resize is not None or gray:
+        raise InputError("resize and gray are said in images, if that is given: leave them out")
+    return images
 
 
 def _as_published(data: RecordData, named: NamedData) -> RecordData:

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Final
 
 from gossamer.data.columns import is_table
+from gossamer.data.dicom import facts_of_classes, load_dicom_folder
+from gossamer.data.dicom_files import is_dicom_folder
 from gossamer.data.edf_folder import is_edf, load_edf
 from gossamer.data.files import is_folder, shown
 from gossamer.data.folder import load_png_folder
 from gossamer.data.image_choice import ImageChoice
 from gossamer.data.npz import load_npz
-from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_images
+from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images
 from gossamer.data.records import RecordData
+from gossamer.data.refused_kinds import refuse_kind
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import is_series_npz, load_series_npz
 from gossamer.data.splits import WHOLE, AbstractSplit
@@ -78,6 +81,8 @@ def load_own(asked: Asked) -> RecordData:
     Raises:
         InputError: The content breaks a rule, or an option does not fit the kind.
     """
+    if not is_folder(asked.path):
+        refuse_kind(asked.path)
     return next(kind for kind in KINDS if kind.fits(asked)).load(asked)
 
 
@@ -97,7 +102,7 @@ def _load_recordings(asked: Asked) -> RecordData:
 def _load_edf(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
     reading = asked.reading
-    refuse(asked.where, reading.columns != AS_USUAL.columns, "recordings have no columns")
+    refuse(asked.where, reading.is_of_table, "recordings have no columns")
     _refuse_recordings(asked, "its recordings are cut in windows, by --window, and --channel-names chooses signals")
     if asked.num_classes is not None:
         raise InputError(
@@ -107,8 +112,19 @@ def _load_edf(asked: Asked) -> RecordData:
     return load_edf(asked.path, reading.windows, asked.facts, asked.split, reading.key)
 
 
+def _load_dicom(asked: Asked) -> RecordData:
+    classes = facts_of_classes(asked.facts)
+    usual = dataclasses.replace(AS_USUAL, facts=classes, split=asked.reading.split)
+    of_images = dataclasses.replace(asked.reading, facts=asked.facts) == usual
+    refuse(asked.where, not of_images, "it holds images, of which only classes and a split can be said")
+    return load_dicom_folder(
+        asked.path, images=asked.images, classes=classes, split=asked.reading.split, key=asked.reading.key
+    )
+
+
 def _load_pictures(asked: Asked) -> RecordData:
     refuse(asked.where, asked.reading != AS_USUAL, "it holds images")
+    refuse_dicom(asked.where, asked.images)
     return load_png_folder(asked.path, num_classes=asked.num_classes, images=asked.images)
 
 
@@ -135,6 +151,7 @@ def _load_series_arrays(asked: Asked) -> RecordData:
 
 
 def _load_image_arrays(asked: Asked) -> RecordData:
+    refuse_dicom(asked.where, asked.images)
     return load_npz(asked.path, num_classes=asked.num_classes, images=asked.images)
 
 
@@ -145,6 +162,7 @@ def _refuse_recordings(asked: Asked, reason: str) -> None:
 KINDS: Final[tuple[Kind, ...]] = (
     Kind(fits=lambda asked: is_edf(asked.path), load=_load_edf),
     Kind(fits=lambda asked: is_folder(asked.path) and is_wfdb_folder(asked.path), load=_load_recordings),
+    Kind(fits=lambda asked: is_folder(asked.path) and is_dicom_folder(asked.path), load=_load_dicom),
     Kind(fits=lambda asked: is_folder(asked.path), load=_load_pictures),
     Kind(fits=lambda asked: is_table(asked.path), load=_load_table),
     Kind(fits=lambda asked: is_ucr_file(asked.path), load=_load_ucr),

@@ -78,5 +78,19 @@ def refuse_images(name: str, images: ImageChoice) -> None:
     Raises:
         InputError: Naming the data, if anything was said of images.
     """
+    refuse_dicom(name, images)
     if images != AS_STORED:
         raise InputError(f"{name}: --resize and --gray change images, and these are series: leave them out")
+
+
+def refuse_dicom(name: str, images: ImageChoice) -> None:
+    """Refuse options of DICOM where there are other images.
+
+    Raises:
+        InputError: Naming the data, if anything was said that only DICOM files have.
+    """
+    if images.is_of_dicom:
+        raise InputError(
+            f"{name}: --window-center, --window-width, --folders and --each-frame are of DICOM files, and these are "
+            "none: leave them out"
+        )

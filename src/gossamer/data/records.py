@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import unicodedata
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Final
@@ -121,9 +122,11 @@ def check_names(where: str, names: tuple[str, ...]) -> None:
             raise InputError(
                 f"{where}[{index}] must be 1 to {MAX_NAME_LENGTH} printable characters: choose another name"
             )
-        if name in seen:
+        # An accent may be written in two ways, and folders of two machines then hold one class twice.
+        same = unicodedata.normalize("NFC", name).strip()
+        if same in seen:
             raise InputError(f"{where}[{index}] repeats an earlier name: each needs a name of its own")
-        seen.add(name)
+        seen.add(same)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

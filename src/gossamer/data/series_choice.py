@@ -196,4 +196,4 @@ def load_chosen(
     reading = series.reading(data, key, unit)
     if unit is Unit.PERSON and series.person_column is None and not is_named(data) and is_table(Path(data)):
         raise InputError(f"{data}: people are to be protected, and nobody says who a row is of: name a --person-column")
-    return load_records(data, data_dir, num_classes, reading, resize=images.resize, gray=images.gray)
+    return load_records(data, data_dir, num_classes, reading, images=images)

@@ -369,6 +369,8 @@ def _of_arrays(x: Array, y: Array | None, people: Array | None, num_classes: int
 
 
 def _numpy(x: Array) -> np.ndarray:
+    if isinstance(x, np.ma.MaskedArray):
+        raise InputError("x is a masked array, and its mask would be lost: hand x.filled(value) over, or fewer records")
     return array_of(x, "x") if isinstance(x, torch.Tensor) else x
 
 

@@ -15,6 +15,7 @@ from gossamer.data.image_tables import read_image_table
 from gossamer.data.layouts import WideColumns, named_columns
 from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData
+from gossamer.data.refused_kinds import refuse_kind
 from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.splits import WHOLE, AbstractSplit
 from gossamer.data.table import AbstractTable
@@ -170,6 +171,7 @@ def _table_of(source: Any, reading: SeriesReading) -> AbstractTable:
             raise InputError("no_header is of a CSV file, and a frame names its columns: leave it out")
         return table_in_memory(source, (*named_columns(reading.columns), *form.drop))
     path = path_of(source, "the first argument")
+    refuse_kind(path)
     if not is_table(path):
         raise InputError("shape goes with a table: a frame, or the path of a CSV or Parquet file")
     return TableFile.open(path, has_head=form.has_head)

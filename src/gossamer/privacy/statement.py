@@ -12,6 +12,7 @@ from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import check_delta, check_number
 from gossamer.privacy.event_data import event_of_parts, from_data, to_data
 from gossamer.privacy.events import Part, find_adjacency
+from gossamer.privacy.truncation import check_truncation
 
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 Parameter = tuple[str, str | int | float]
@@ -117,11 +118,7 @@ class PrivacyStatement:
         if self.clip_norm is not None:
             _check_number("clip_norm", self.clip_norm)
         _check_number("truncation_delta", self.truncation_delta, is_zero_allowed=True)
-        if self.truncation_delta >= self.delta:
-            raise PrivacyError(
-                f"the noise's finite range costs {self.truncation_delta:g}, not below delta {self.delta:g}: "
-                "raise delta or draw noise of wider range"
-            )
+        check_truncation(self.truncation_delta, self.delta, self.noise_multiplier)
         # Privacy: if a slot is a person or recording, the number of records depends on private data.
         if self.unit.is_group and any(name == "num_records" for name, _ in self.parameters):
             raise PrivacyError(

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.one_shot.contributions import Contribution
 from gossamer.mechanisms.plan import AbstractPlan, PlanDescription
 from gossamer.mechanisms.prospect import CLEAR_RATIO, Prospect
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import compose_events, gaussian_event
 from gossamer.privacy.statement import Parameter
+from gossamer.privacy.truncation import truncation_delta
 
 
 @dataclass(frozen=True, kw_only=True)

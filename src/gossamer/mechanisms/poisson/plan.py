@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.plan import AbstractPlan, PlanDescription, PublishedClaim
 from gossamer.mechanisms.prospect import WINDOW_STEPS, Prospect, affordable_rate
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import poisson_event, replaced_poisson_event
 from gossamer.privacy.published import PublishedFigure
+from gossamer.privacy.truncation import truncation_delta
 
 
 @dataclass(frozen=True, kw_only=True)
