@@ -57,4 +57,4 @@ def refuse_images(name: str, images: ImageChoice) -> None:
         InputError: Naming the data, if anything was said of images.
     """
     if images != AS_STORED:
-        raise InputError(f"{name}: --resize and --gray change images, and these are series: leave them out")
+        raise InputError(f"{name}: --resize, --gray and --alpha change images, and these are series: leave them out")
