@@ -31,7 +31,7 @@ class DescribeData:
     Example: gossamer data describe scans.npz --num-classes 3
 
     Args:
-        source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
+        source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of pictures or of WFDB recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         images: how images are read
@@ -60,7 +60,7 @@ def _list() -> int:
         records = f"{data.num_train} + {data.num_test}" if data.num_test else str(data.num_train or "?")
         table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
-    print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNGs, one sub-folder a class)")
+    print("\nYour own images: --data FILE.npz (x, and y if labelled) or FOLDER (pictures, one sub-folder a class)")
     print("Your own series: --data FILE.csv, FILE.parquet or FILE.npz, or --data FOLDER (WFDB recordings)")
     return 0
 
@@ -71,7 +71,13 @@ def _read(asked: DescribeData) -> RecordData:
         reading = dataclasses.replace(reading, split=WHOLE)
     images = asked.images
     return load_records(
-        asked.source, asked.data_dir, asked.num_classes, reading, resize=images.resize, gray=images.gray
+        asked.source,
+        asked.data_dir,
+        asked.num_classes,
+        reading,
+        resize=images.resize,
+        gray=images.gray,
+        alpha=images.alpha,
     )
 
 

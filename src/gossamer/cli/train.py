@@ -63,7 +63,7 @@ class DataChoice:
     """The records to learn from.
 
     Args:
-        data: a name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
+        data: a name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of pictures or of WFDB recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         unit: whom to protect: one record, or one person with all records of that person

@@ -213,12 +213,13 @@ def load_records(
     key: UnitKey | None = None,
     resize: Sequence[int] | str | None = None,
     gray: bool = False,
+    alpha: str | None = None,
 ) -> RecordData:
     """Load records by the name of a published set or by the path of a user's own.
 
     Args:
         source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet or NPZ file, a
-            folder of PNG files, or a folder of WFDB recordings. A name wins over a path: write ``./mnist`` for a folder
+            folder of pictures, or a folder of WFDB recordings. A name wins over a path: write ``./mnist`` for a folder
             of that name.
         data_dir: Folder in which published sets are looked for, or None for the environment variable GOSSAMER_DATA.
         num_classes: Public number of classes of a user's own labelled data.
@@ -226,6 +227,8 @@ def load_records(
         key: Secret, by which a split holds the same records out again. None for the key of `reading`, or for a new one.
         resize: Public (height, width) of images, each brought to it by itself: see `ImageChoice`. None for as stored.
         gray: True to read colour images as gray, each by itself.
+        alpha: Public ground, white or black, on which transparent pixels of pictures in a folder are laid. None to
+            refuse them.
 
     Returns:
         The records. They have no test set if they are the user's own and no split was asked for. Records of a published
@@ -248,7 +251,7 @@ def load_records(
     if num_classes is not None:
         check_num_classes(num_classes)
     reading = reading if key is None else dataclasses.replace(reading, key=key)
-    images = ImageChoice.of(resize, gray)
+    images = ImageChoice.of(resize, gray, alpha)
     named = find_named(source)
     if named is None:
         path = _existing(source)
@@ -299,7 +302,7 @@ def _existing(source: str) -> Path:
     near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
     raise InputError(
         f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
-        "give the path of an NPZ, CSV or Parquet file, or of a folder of PNG images or WFDB recordings"
+        "give the path of an NPZ, CSV or Parquet file, or of a folder of pictures or WFDB recordings"
     )
 
 

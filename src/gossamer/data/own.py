@@ -10,9 +10,11 @@ from typing import Final
 
 from gossamer.data.columns import is_table
 from gossamer.data.files import is_folder, shown
-from gossamer.data.folder import load_png_folder
+from gossamer.data.folder import load_picture_folder
 from gossamer.data.image_choice import ImageChoice
+from gossamer.data.layouts import WideColumns
 from gossamer.data.npz import load_npz
+from gossamer.data.picture_table import PictureWords
 from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_images
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
@@ -92,8 +94,12 @@ def _load_recordings(asked: Asked) -> RecordData:
 
 
 def _load_pictures(asked: Asked) -> RecordData:
-    refuse(asked.where, asked.reading != AS_USUAL, "it holds images")
-    return load_png_folder(asked.path, num_classes=asked.num_classes, images=asked.images)
+    names, columns = asked.reading.facts.class_names, asked.reading.columns
+    label, person = (columns.label, columns.person) if isinstance(columns, WideColumns) else (None, None)
+    known = SeriesReading(facts=SeriesFacts(class_names=names), columns=WideColumns(label=label, person=person))
+    refuse(asked.where, asked.reading != known, "it holds images")
+    words = PictureWords(label=label, person=person, class_names=names)
+    return load_picture_folder(asked.path, num_classes=asked.num_classes, images=asked.images, words=words)
 
 
 def _load_table(asked: Asked) -> RecordData:

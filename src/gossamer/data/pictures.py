@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngImageFile
 
 from gossamer.data.files import damage_refused, open_regular, shown
 from gossamer.data.picture_rules import STRICTLY, AbstractPictureRules
-from gossamer.data.png import MAX_FILE_BYTES, check_png_structure, read_png_header
+from gossamer.data.png import MAX_FILE_BYTES, PngHeader, check_png_structure, read_png_header
 from gossamer.errors import InputError
 
 FORMATS: Final = {
@@ -88,17 +88,24 @@ def read_picture(path: Path, rules: AbstractPictureRules = STRICTLY) -> Picture:
         # A bomb is refused; a warning on the description of a photograph is not of its pixels. PNG has no such ones.
         warnings.simplefilter("error" if kind == "PNG" else "ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        odd = _checked_png(file, where, rules) if kind == "PNG" else _checked_start(file, kind, where, rules)
+        header = _checked_png(file, where, rules) if kind == "PNG" else None
+        odd = _checked_start(file, kind, where, rules) if header is None else _odd_of_png(header)
         file.seek(0)
         with Image.open(file, formats=[kind]) as image:
             rules.check_size(where, image.height, image.width)
+            if header is not None and image.size != (header.width, header.height):
+                raise InputError(f"{where} is damaged or cut short: make or copy the file again")
             odd += _odd_of(image, kind, where, rules)
             return _as_array(image, where, rules, odd)
 
 
-def _checked_png(file: BinaryIO, where: str, rules: AbstractPictureRules) -> tuple[str, ...]:
+def _checked_png(file: BinaryIO, where: str, rules: AbstractPictureRules) -> PngHeader:
     header = read_png_header(file, where, rules)
     check_png_structure(file, header, where)
+    return header
+
+
+def _odd_of_png(header: PngHeader) -> tuple[str, ...]:
     return (DEEP_COLOUR,) if header.is_deep_colour else ()
 
 
