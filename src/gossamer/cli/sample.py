@@ -33,7 +33,8 @@ class Sample:
         source: run folder, the folder of a generator saved on the way, or a generator.safetensors
         num_samples: how many
         out: X.npz (keys x and y), X.png (a picture of the first of them). For images also a folder (PNGs, a sub-folder
-            a class), for series X.csv, X.parquet or X.wfdb (a folder)
+            a class) or X.imagefolder (PNGs and metadata.csv, for Hugging Face), for series X.csv, X.parquet or X.wfdb
+            (a folder)
         table: of X.csv and X.parquet: wide, a row a series, or long, a row a time. Default: as the series came
         labels: classes to draw in turn, by number or by name. Default: all classes in turn, as many of each, whatever
             their shares among the data

@@ -92,9 +92,9 @@ def read_picture(path: Path, rules: AbstractPictureRules = STRICTLY) -> Picture:
         odd = _checked_start(file, kind, where, rules) if header is None else _odd_of_png(header)
         file.seek(0)
         with Image.open(file, formats=[kind]) as image:
-            rules.check_size(where, image.height, image.width)
             if header is not None and image.size != (header.width, header.height):
                 raise InputError(f"{where} is damaged or cut short: make or copy the file again")
+            rules.check_size(where, image.height, image.width)
             odd += _odd_of(image, kind, where, rules)
             return _as_array(image, where, rules, odd)
 

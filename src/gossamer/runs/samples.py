@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,10 @@ import numpy as np
 from PIL import Image
 
 from gossamer.errors import InputError
-from gossamer.runs.files import whole_file, writing
+from gossamer.runs.files import whole_file, write_whole, writing
+
+PICTURE_TABLE = "metadata.csv"
+"""Table beside pictures, by the name that Hugging Face gives it."""
 
 
 def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None) -> None:
@@ -36,12 +41,34 @@ def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_na
         raise InputError(f"{folder}: exists and is not empty; name another --out")
     for name in class_names:
         if name in (".", "..") or "/" in name or "\0" in name:
-            raise InputError(f"{folder}: the class {name!r} cannot name a folder; choose --out FILE.npz instead")
+            raise InputError(
+                f"{folder}: the class {name!r} cannot name a folder; choose --out FILE.npz or X.imagefolder instead"
+            )
     with writing(folder, "free space or name another --out"):
         for number, image in enumerate(x):
             place = folder if y is None else folder / class_names[int(y[number])]
             place.mkdir(parents=True, exist_ok=True)
             as_picture(image).save(place / f"{number:06d}.png")
+
+
+def write_image_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
+    """Write ``000000.png`` and so on, and beside them ``metadata.csv`` with ``file_name`` and ``label``.
+
+    The imagefolder of Hugging Face's library reads it as one split with pictures and the names of their classes. Names
+    that cannot name a folder can stand in it.
+
+    Raises:
+        InputError: the folder holds something already.
+        ResourceError: the folder cannot be written.
+    """
+    write_png_folder(folder, x, None, ())
+    table = io.StringIO(newline="")
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(("file_name",) if y is None else ("file_name", "label"))
+    for number in range(len(x)):
+        label = () if y is None else (class_names[int(y[number])],)
+        rows.writerow((f"{number:06d}.png", *label))
+    write_whole(folder / PICTURE_TABLE, table.getvalue().encode())
 
 
 def as_picture(image: np.ndarray) -> Image.Image:
