@@ -92,7 +92,9 @@ def parts_of(path: Path, root: Path) -> Parts:
         InputError: There is no training part, two of one kind, or files or a table beside them.
     """
     listing = listed(path, root)
-    kinds = {kind: [folder for folder in listing.folders if folder.name.casefold() in kind] for kind in _KINDS}
+    kinds: dict[tuple[str, ...], list[Path]] = {
+        kind: [folder for folder in listing.folders if folder.name.casefold() in kind] for kind in _KINDS
+    }
     num_known = sum(map(len, kinds.values()))
     if not num_known or num_known < len(listing.folders):
         return Parts(train=path, test=None, notes=listing.notes)

@@ -37,6 +37,7 @@ _SIGNATURES: Final = {
 _DEEP: Final = ("I;16", "I;16B", "I;16L", "I")
 _CLEAR: Final = ("LA", "RGBA", "PA")
 _PLAIN: Final = ("1", "L", "P", "RGB")
+_OF_TIFF: Final = ("I;16", "I;16B", "I;16L", "RGB", "RGBA", "CMYK")
 _UPRIGHT: Final = 1
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 TURNED: Final = "turned upright by EXIF"
@@ -91,12 +92,20 @@ def read_picture(path: Path, rules: AbstractPictureRules = STRICTLY) -> Picture:
         header = _checked_png(file, where, rules) if kind == "PNG" else None
         odd = _checked_start(file, kind, where, rules) if header is None else _odd_of_png(header)
         file.seek(0)
-        with Image.open(file, formats=[kind]) as image:
+        with _opened(file, kind, where) as image:
             if header is not None and image.size != (header.width, header.height):
                 raise InputError(f"{where} is damaged or cut short: make or copy the file again")
             rules.check_size(where, image.height, image.width)
             odd += _odd_of(image, kind, where, rules)
             return _as_array(image, where, rules, odd)
+
+
+def _opened(file: BinaryIO, kind: str, where: str) -> Image.Image:
+    """Open a picture by the one format, without decoding it."""
+    try:
+        return Image.open(file, formats=[kind])
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise InputError(f"{where} has too many pixels: make it smaller first") from None
 
 
 def _checked_png(file: BinaryIO, where: str, rules: AbstractPictureRules) -> PngHeader:
@@ -140,7 +149,7 @@ def _webp_size(start: bytes) -> tuple[int, int]:
 def _largest(start: bytes, where: str) -> int:
     """Return the value of white that the head of a PPM file states."""
     words = re.sub(rb"#[^\r\n]*", b"", start).split(maxsplit=4)
-    if len(words) < 5 or not words[3].isdigit() or len(words[3]) > 5:
+    if len(words) < 4 or not words[3].isdigit() or len(words[3]) > 5:
         raise InputError(f"{where} is damaged or has a head of more than 512 bytes: save the image again")
     return int(words[3])
 
@@ -152,7 +161,7 @@ def _odd_of(image: Image.Image, kind: str, where: str, rules: AbstractPictureRul
     # The first picture of a JPEG file is the photograph; phones put a preview or a depth map behind it.
     if kind in ("GIF", "WEBP", "TIFF") and getattr(image, "n_frames", 1) != 1:
         raise InputError(f"{where} holds several pictures (pages or frames): save each as a file of its own")
-    odd = _odd_of_tiff(image, where, rules) if kind == "TIFF" else ()
+    odd = _odd_of_tiff(image, where, rules) if kind == "TIFF" and image.mode in _OF_TIFF else ()
     if image.mode == "CMYK":
         rules.check_odd(where, "is CMYK, colours of ink, which have no one way to RGB")
         odd += (CMYK,)
@@ -202,7 +211,8 @@ def _values(image: Image.Image, is_laid: bool, rules: AbstractPictureRules) -> n
     """Return one image as float32 (channels, height, width) in [0, 1]."""
     if image.mode in _DEEP:
         return np.divide(np.asarray(image)[None], DEEP_WHITE, dtype=np.float32)
-    is_gray = image.mode in ("1", "L", "LA")
+    # A GIF has a palette, and so three channels: which grays its program left in it is a fact of one picture.
+    is_gray = image.mode in ("1", "L", "LA") and image.format != "GIF"
     if is_laid and rules.ground is not None:
         pixels = np.divide(np.moveaxis(np.asarray(image.convert("RGBA")), -1, 0), 255, dtype=np.float32)
         opacity, ground = pixels[3:], np.float32(rules.ground)
