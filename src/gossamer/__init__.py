@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gossamer.nn.registered import register_critic, register_generator
     from gossamer.privacy.dealing import UnitKey
     from gossamer.privacy.statement import PrivacyStatement
-    from gossamer.runs.converting import Converted, convert_images
+    from gossamer.runs.converting import convert_images
 
     __version__: str
 
@@ -45,7 +45,6 @@ __all__ = [
     "DPCGAN",
     "DPMERF",
     "GSWGAN",
-    "Converted",
     "DPMixture",
     "EvaluationScores",
     "GossamerError",
@@ -76,7 +75,6 @@ __all__ = [
 _HOMES = {
     "DPCGAN": "gossamer.estimators",
     "DPMERF": "gossamer.estimators",
-    "Converted": "gossamer.runs.converting",
     "DPMixture": "gossamer.estimators",
     "EvaluationScores": "gossamer.estimators",
     "GSWGAN": "gossamer.estimators",

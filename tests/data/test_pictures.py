@@ -34,8 +34,7 @@ def test_gray_of_every_exact_format_has_its_values(tmp_path: Path, ending: str) 
 
 
 @pytest.mark.parametrize(
-    ("ending", "options"),
-    [("png", {}), ("bmp", {}), ("tif", {}), ("ppm", {}), ("gif", {}), ("webp", {"lossless": True})],
+    ("ending", "options"), [*((one, {}) for one in ("png", "bmp", "tif", "ppm", "gif")), ("webp", {"lossless": True})]
 )
 def test_colour_of_every_exact_format_has_its_values(tmp_path: Path, ending: str, options: dict[str, bool]) -> None:
     path = tmp_path / f"a.{ending}"

@@ -55,7 +55,7 @@ def test_mixed_pictures_become_a_folder_that_is_read(tmp_path: Path, capsys: pyt
     save(tmp_path / "in/dog/c.tif", (8, 8), (0, 0, 0, 0), "CMYK")
     save(tmp_path / "in/__MACOSX/._a.jpg")
     (tmp_path / "in/eel").mkdir()
-    arguments = ["data", "convert", str(tmp_path / "in"), str(tmp_path / "out"), "--size", "8", "--gray"]
+    arguments = ["data", "convert", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--size", "8", "--gray"]
     assert main(arguments) == 0
     said = capsys.readouterr().out
     assert "3 pictures made" in said

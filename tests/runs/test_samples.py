@@ -80,6 +80,8 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
         write_png_folder(tmp_path / "file" / "out", GRAY, None, ())
 
 
+# The library leaves the table open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_an_image_folder_is_loaded_by_the_library_it_is_for(tmp_path, monkeypatch) -> None:
     datasets = pytest.importorskip("datasets")
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")

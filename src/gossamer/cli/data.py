@@ -58,7 +58,7 @@ class DescribeData:
 class ConvertPictures:
     """Convert pictures of mixed sizes and kinds into PNG files of one size, each by itself, by public rules.
 
-    Example: gossamer data convert photos small --size 64 --fit crop --gray
+    Example: gossamer data convert photos --out small --size 64 --fit crop --gray
 
     Args:
         source: folder of pictures, up to two levels of sub-folders. It is only read
@@ -71,7 +71,7 @@ class ConvertPictures:
     """
 
     source: Annotated[Path, Mark.POSITIONAL]
-    out: Annotated[Path, Mark.POSITIONAL]
+    out: Path
     size: str
     fit: Fit = "stretch"
     gray: bool = False
