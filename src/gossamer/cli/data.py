@@ -62,7 +62,7 @@ class ConvertPictures:
 
     Args:
         source: folder of pictures, up to two levels of sub-folders. It is only read
-        out: folder of the results. Nothing is overwritten; the same command again goes on where it stopped
+        out: folder of the results. Nothing is overwritten. The same command again goes on where it stopped
         size: public height and width in pixels, one number or HxW
         fit: public way to bring another ratio of the sides to that size: stretch, crop at both ends, or pad
         gray: make colour gray

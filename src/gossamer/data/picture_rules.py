@@ -32,7 +32,7 @@ class AbstractPictureRules(abc.ABC):
 
     @abc.abstractmethod
     def check_odd(self, where: str, oddity: str) -> None:
-        """Refuse a picture whose values change in more than their scale.
+        """Refuse a picture with values that change in more than their scale.
 
         Args:
             where: Beginning of the message.
@@ -58,7 +58,7 @@ class AbstractPictureRules(abc.ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class AsRecords(AbstractPictureRules):
-    """The rules for records: nothing is taken over but what the user chose.
+    """The rules for records: nothing is taken over but the choice of the user.
 
     Args:
         choice: Way of reading images.

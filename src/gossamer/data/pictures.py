@@ -69,8 +69,8 @@ def is_picture(path: Path) -> bool:
 def read_picture(path: Path, rules: AbstractPictureRules = STRICTLY) -> Picture:
     """Read one picture.
 
-    Transparent pixel c with opacity a on the ground g becomes :math:`a c + (1 - a) g`. A picture whose EXIF says how it
-    was held is turned upright, as every viewer shows it.
+    Transparent pixel c with opacity a on the ground g becomes :math:`a c + (1 - a) g`. A picture with a word on
+    its orientation in EXIF is turned upright, as every viewer shows it.
 
     Guarantee:
         The result is a function of this file and of public rules alone.
@@ -119,7 +119,7 @@ def _odd_of_png(header: PngHeader) -> tuple[str, ...]:
 
 
 def _checked_start(file: BinaryIO, kind: str, where: str, rules: AbstractPictureRules) -> tuple[str, ...]:
-    """Refuse another format under this ending, and what only the first bytes tell."""
+    """Refuse another format under this ending, and kinds that only the first bytes tell."""
     start = file.read(512)
     if not re.match(_SIGNATURES[kind], start, re.DOTALL):
         raise InputError(f"{where} is no {kind} file, whatever its name: give it the ending of its format, or save it")
@@ -155,7 +155,7 @@ def _largest(start: bytes, where: str) -> int:
 
 
 def _odd_of(image: Image.Image, kind: str, where: str, rules: AbstractPictureRules) -> tuple[str, ...]:
-    """Refuse or name what the opened picture is beyond plain gray or RGB. Nothing is decoded yet."""
+    """Refuse or name all that is more than plain gray or RGB in the opened picture. Nothing is decoded yet."""
     if kind == "PNG" and isinstance(image, PngImageFile) and image.is_animated:
         raise InputError(f"{where} is an animation: save one frame as a plain PNG")
     # The first picture of a JPEG file is the photograph; phones put a preview or a depth map behind it.
@@ -176,7 +176,7 @@ def _odd_of(image: Image.Image, kind: str, where: str, rules: AbstractPictureRul
 
 
 def _odd_of_tiff(image: Image.Image, where: str, rules: AbstractPictureRules) -> tuple[str, ...]:
-    """Refuse the TIFF files whose numbers Pillow hands over at another scale than the file has."""
+    """Refuse TIFF files with numbers that Pillow hands over at another scale than the file has."""
     tags = getattr(image, "tag_v2", {})
     bits: Sequence[int] = tags.get(_BITS, (1,))
     if image.mode in _DEEP:

@@ -100,8 +100,8 @@ def convert_images(
 ) -> Converted:
     """Convert a folder of pictures into a folder of PNG files of one size, which `load_records` reads.
 
-    Sub-folders keep their names, and ``cat/7.jpg`` becomes ``cat/7.jpg.png``. Pictures are turned upright by EXIF,
-    transparency is laid on the ground, CMYK becomes RGB by (1 - C)(1 - K), colour of 16 bits keeps its upper 8. Gray of
+    Sub-folders keep their names, and ``cat/7.jpg`` becomes ``cat/7.jpg.png``. Pictures are turned upright by EXIF, and
+    transparency is laid on the ground. CMYK becomes RGB by (1 - C)(1 - K). Colour of 16 bits keeps its upper 8. Gray of
     16 bits stays so. Sizes change by means over areas.
 
     Guarantee:
