@@ -138,11 +138,12 @@ def test_a_table_beside_pictures_has_classes_and_people(tmp_path: Path) -> None:
 def test_lines_of_json_say_the_same(tmp_path: Path) -> None:
     for number in range(2):
         save(tmp_path / f"cat/{number}.png", number)
-    rows = ('{"file_name": "cat/1.png", "label": 1}', '{"file_name": "cat/0.png", "label": 0}')
+    rows = ('{"file_name": "cat/1.png", "label": 0}', '{"file_name": "cat/0.png", "label": 1}')
     write_table(tmp_path, *rows, name="metadata.jsonl")
     data = load_picture_folder(tmp_path, num_classes=2)
     assert data.train.y is not None
-    assert (shades(data.train.x), data.train.y.tolist()) == ([1, 0], [1, 0])
+    assert (shades(data.train.x), data.train.y.tolist()) == ([1, 0], [0, 1])
+    assert not data.train.spec.are_classes_named
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import torch
 from gossamer.data.class_words import labels_of_words
 from gossamer.data.files import damage_refused, shown
 from gossamer.data.folder_layout import checked_pictures, listed, parts_of, pictures_in
+from gossamer.data.folder_names import class_name_of
 from gossamer.data.identities import NamedPeople
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
@@ -71,7 +72,13 @@ def load_picture_folder(
     name = path.name if path.name and path.name.isprintable() else _TITLE
     people = _people_of(train, test)
     x = _read_all(train.pictures, images)
-    spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=train.class_names)
+    spec = ImageSpec(
+        channels=x.shape[1],
+        height=x.shape[2],
+        width=x.shape[3],
+        class_names=train.class_names,
+        are_classes_named=train.are_named,
+    )
     held_out = None
     if test is not None:
         other = _read_all(test.pictures, images)
@@ -91,6 +98,7 @@ class _Found:
     people: np.ndarray | None
     class_names: tuple[str, ...]
     notes: tuple[str, ...]
+    are_named: bool = True
 
 
 def _found(
@@ -130,7 +138,7 @@ def _of_folders(folder: Path, root: Path, num_classes: int | None) -> _Found:
         pictures=pictures,
         labels=np.array([label for _, label in labelled], dtype=np.int64) if listing.folders else None,
         people=None,
-        class_names=tuple(one.name for one in listing.folders),
+        class_names=tuple(class_name_of(one.name) for one in listing.folders),
         notes=(note,) if listing.folders else (),
     )
 
@@ -149,7 +157,7 @@ def _of_table(
     label = words.label or (LABEL_COLUMN if LABEL_COLUMN in table.columns else None)
     names = words.class_names or (() if train is None else train.class_names)
     if label is not None and not names and num_classes is None and listing.folders and not listing.files:
-        names = tuple(one.name for one in listing.folders)
+        names = tuple(class_name_of(one.name) for one in listing.folders)
     facts = SeriesFacts(class_names=names, num_classes=num_classes)
     class_names = facts.classes(label is not None, table.where)
     return _Found(
@@ -158,6 +166,7 @@ def _of_table(
         people=None if words.person is None else table.names(words.person),
         class_names=class_names,
         notes=(*unread_notes(table, (FILE_COLUMN, label, words.person)), *facts.notes(label is not None)[2:]),
+        are_named=bool(names) or not class_names,
     )
 
 
