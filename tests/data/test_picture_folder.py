@@ -16,6 +16,7 @@ from gossamer.data.machines import MACHINE_NAMES
 from gossamer.data.picture_table import PictureWords
 from gossamer.data.reading import SeriesReading
 from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.wfdb_folder import is_wfdb_folder
 
 
 def save(path: Path, shade: int = 0) -> Path:
@@ -179,3 +180,11 @@ def test_transparency_in_a_folder_mixes_with_plain_pictures_on_a_ground(tmp_path
     data = load_records(tmp_path, alpha="white")
     assert shades(data.train.x) == [9, 255]
     assert any("white" in note for note in data.public_notes)
+
+
+def test_folders_of_machines_hold_no_recordings(tmp_path: Path) -> None:
+    save(tmp_path / "cat/1.png")
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX/100.hea").write_text("100 1 360 10\n")
+    assert not is_wfdb_folder(tmp_path)
+    assert load_records(tmp_path).train.spec.class_names == ("cat",)
