@@ -17,8 +17,8 @@ _WAY_OUT: Final = "name them with --class-names (in Python class_names=), or giv
 def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str) -> np.ndarray:
     """Return classes as labels.
 
-    The cells of a column are either all names of classes, or none is and all are numbers 0, 1, ... of the classes in
-    their order. A cell that can be read both ways is a name.
+    The cells of a column are either all names of classes, or all numbers 0, 1, ... of the classes in their order. A
+    cell that can be read both ways is a name.
 
     Guarantee:
         The meaning of a cell follows from the public names and that cell alone. Another cell cannot make it another

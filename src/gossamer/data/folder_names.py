@@ -21,7 +21,7 @@ def folder_name(class_name: str) -> str:
 
 
 def class_name_of(folder: str) -> str:
-    """Return the class of a folder: the class that `folder_name` gives such a folder, else the folder's own name.
+    """Return the class of a folder, by `folder_name`, or the name of the folder if it is none of those.
 
     >>> class_name_of("T-shirt%2Ftop"), class_name_of("100 %"), class_name_of("50%off")
     ('T-shirt/top', '100 %', '50%off')
