@@ -152,7 +152,7 @@ def ground_of(alpha: object) -> Ground | None:
         InputError: It is the name of none.
     """
     for name in GROUNDS:
-        if alpha == name:
+        if isinstance(alpha, str) and alpha == name:
             return name
     if alpha is not None:
         raise InputError(f"alpha (--alpha) must be white or black, not {told(alpha)}")

@@ -55,7 +55,7 @@ class Conversion:
         object.__setattr__(self, "size", self.size if "x" in self.size else f"{self.size}x{self.size}")
         if ImageChoice.of(self.size, self.gray).size is None or ground_of(self.ground) is None:
             raise InputError("size and ground must be given")
-        if self.fit not in FITS:
+        if not isinstance(self.fit, str) or self.fit not in FITS:
             raise InputError(f"fit (--fit) must be {', '.join(FITS)}, not {told(self.fit)}")
 
     @property
@@ -125,6 +125,8 @@ def convert_images(
         InputError: Naming the first picture that breaks a rule, or a folder that cannot be written to by the rules.
         ResourceError: A result cannot be written.
     """
+    if not callable(count):
+        raise InputError(f"count must be a function of (name, number done, number of all), not {told(count)}")
     settings = Conversion(size=told_size(size), fit=fit, gray=gray, ground=ground)
     source, out = path_of(source, "source"), path_of(out, "out")
     pictures = _pictures(source)
