@@ -100,9 +100,7 @@ def _list() -> int:
         records = f"{data.num_train} + {data.num_test}" if data.num_test else str(data.num_train or "?")
         table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
-    print(
-        "\nYour own images: --data FILE.npz (x, and y if labelled) or FOLDER (pictures, or DICOM files)"
-    )
+    print("\nYour own images: --data FILE.npz (x, and y if labelled) or FOLDER (pictures, or DICOM files)")
     print("Your own series: --data FILE.csv, .parquet, .npz, .ts, .arff, .tsv or .edf, or --data FOLDER (WFDB or EDF)")
     return 0
 
