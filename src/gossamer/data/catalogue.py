@@ -277,6 +277,7 @@ def _as_published(data: RecordData, named: NamedData) -> RecordData:
 def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading) -> RecordData:
     refuse(name, reading.facts != AS_USUAL.facts, "bounds, length, sample rate and classes are published")
     refuse(name, reading.columns != AS_USUAL.columns, "it has no columns to name")
+    refuse(name, reading.annotator is not None, "its annotations are published")
     if name in ("mitdb", "ptbdb"):
         load, usual = (load_mitdb, MITDB_LEADS) if name == "mitdb" else (load_ptb, PTB_LEADS)
         leads = reading.leads or usual
@@ -321,7 +322,8 @@ def describe(data: RecordData) -> dict[str, Any]:
         - `shape` (channels first).
         - `classes` (name to number of the `num_records`, empty without labels).
         - `public` (sentences on the inputs that are taken as public).
-        - `private` (for the owner's eyes: the counts again, and a sentence that says so).
+        - `private` (for the owner's eyes: the counts again, the numbers that were left out by their reasons, and a
+          sentence that says so).
         - For series also `low`, `high`, `sample_rate` and `channel_names`.
     """
     spec, y = data.train.spec, data.train.y
@@ -345,6 +347,7 @@ def describe(data: RecordData) -> dict[str, Any]:
         ],
         "private": {
             "class_counts": class_counts,
+            "left_out": {reason: number for reason, number in data.left_out.items() if number},
             "note": "How many records a class has is a fact about private records, and so is the number of records "
             "where people are protected, and of people where records are: for your eyes alone.",
         },

@@ -25,6 +25,7 @@ class SeriesReading:
         layout: Rule by which beats are cut from recordings, or None for the layout of the Kaggle table.
         split: None for the published split, for a fifth at random, or for no test set of a user's own.
         leads: Choice of the signals of recordings, or None for the usual one.
+        annotator: Ending of the annotation files of recordings, or None for ``atr``.
         key: Secret of the run that learns from the series. It decides who is held out. None for a new one.
     """
 
@@ -33,6 +34,7 @@ class SeriesReading:
     layout: AbstractBeatLayout | None = None
     split: AbstractSplit | None = None
     leads: AbstractLeads | None = None
+    annotator: str | None = None
     key: UnitKey | None = field(default=None, repr=False, compare=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Final
@@ -250,6 +251,7 @@ class RecordData:
         training_share: Expected share of the units in `train`, below 1 if a secret key has held some out.
         is_split_by_key: True if a secret key, and not a public list, decides which records stand in `test`.
         is_split_by_record: True if a key may have put two records of one person on different sides.
+        left_out: Reason -> number of things that the reader left out for it. Private, unlike the reasons.
 
     Raises:
         InputError: Train and test differ in their specification.
@@ -262,6 +264,8 @@ class RecordData:
     training_share: float = 1.0
     is_split_by_key: bool = False
     is_split_by_record: bool = False
+    # Privacy: how many were left out is a fact about private records.
+    left_out: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         check_kind("train", self.train, RecordSet)

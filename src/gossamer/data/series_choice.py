@@ -45,6 +45,7 @@ class SeriesChoice:
         length: public number of samples of a series
         sample_rate: samples a second, Hz
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them
+        annotator: of recordings: ending of the annotation files, atr if nothing is said
     """
 
     layout: LayoutName | None = None
@@ -61,6 +62,7 @@ class SeriesChoice:
     length: int | None = None
     sample_rate: float | None = None
     pad_shorter: bool = False
+    annotator: str | None = None
 
     def reading(self, source: str, key: UnitKey | None = None, unit: Unit = Unit.RECORD) -> SeriesReading:
         """Return the reading of a data set that this asks for.
@@ -81,6 +83,7 @@ class SeriesChoice:
             split=self._split(source, unit),
             key=key,
             leads=NamedLeads(names=self.channel_names) if is_named_recording and self.channel_names else None,
+            annotator=self.annotator,
         )
 
     def _facts(self, is_named_recording: bool) -> SeriesFacts:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -30,6 +31,7 @@ class Rows:
         y: Labels, int64 (num_records,), or None.
         people: Name of the person a record is of, as text (num_records,), or None.
         recordings: Name of the recording that a record was cut from, (num_records,), or None.
+        left_out: Reason -> number of things that the reader left out for it.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Rows:
     y: np.ndarray | None = None
     people: np.ndarray | None = None
     recordings: np.ndarray | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class AbstractSplit(abc.ABC):
@@ -250,6 +253,7 @@ def divide(
         training_share=split.training_share,
         is_split_by_key=split.is_by_key,
         is_split_by_record=split.is_by_record,
+        left_out=rows.left_out,
     )
 
 
