@@ -74,7 +74,10 @@ LIES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a sample rate of a millionth part": (header("360 3600", "0.9 3600"), "factor of 100"),
     "another format": (header(" 16 ", " 99 "), "format"),
     "a format that is not that of the file": (header(" 16 ", " 516 "), "damaged"),
-    "a compressed file of days": (lambda f: (f / "100.hea").write_text(HEADER.replace("3600", "900000000").replace(" 16 ", " 516 ")), "times as many"),
+    "a compressed file of days": (
+        lambda f: (f / "100.hea").write_text(HEADER.replace("3600", "900000000").replace(" 16 ", " 516 ")),
+        "times as many",
+    ),
     "no format at all": (header(" 16 ", " sixteen "), ".hea"),
     "a signal late by hours": (header(" 16 ", " 16:1000000000 "), "skew"),
     "frames of a thousand million samples": (header(" 16 ", " 16x1000000000 "), "cut short"),

@@ -55,7 +55,7 @@ def read_annotations(path: Path) -> Annotations:
         path: Path of the file.
 
     Returns:
-        All annotations, in the order of the file. The definitions at time 0 are left out.
+        All annotations, in the order of the file, among them the notes at time 0, which are no beats.
 
     Raises:
         InputError: The file is missing, too long or cut short, or its clock is no number of ticks a second.
@@ -81,7 +81,7 @@ def read_annotations(path: Path) -> Annotations:
 def _words(content: bytes, where: str) -> tuple[array[int], array[int], list[bytes]]:
     """Return the times and codes of all annotations but the definitions, and the notes at time 0."""
     ticks, codes, notes = array("q"), array("b"), []
-    place, now = 0, 0
+    place, now, last = 0, 0, 0
     while True:
         if place + 2 > len(content):
             raise InputError(f"{where} is cut short: its end is not marked: copy it again")
@@ -94,17 +94,15 @@ def _words(content: bytes, where: str) -> tuple[array[int], array[int], list[byt
             now += _skipped(content[place : place + 4], where)
             place += 4
         elif code <= _LARGEST_CODE:
-            now += number
-            ticks.append(now)
-            codes.append(code)
+            now, last = now + number, code
+            if code:
+                ticks.append(now)
+                codes.append(code)
         elif code == _AUX:
             note, place = content[place : place + number], place + number + number % 2
-            if now == 0 and len(codes) and codes[-1] == _NOTE:
-                # A definition is no annotation: it says in which way the others are to be read.
+            if now == 0 and last == _NOTE:
+                # This may be a definition, which says in which way the annotations are to be read.
                 notes.append(note)
-                if note.startswith(b"## "):
-                    ticks.pop()
-                    codes.pop()
 
 
 def _skipped(word: bytes, where: str) -> int:

@@ -31,6 +31,7 @@ MAX_SAMPLES: Final = 2**30
 MAX_SKEW: Final = 2**16
 """Largest number of samples by which a header may say that a signal is late."""
 _MAX_WORD_LENGTH: Final = 100
+_MAX_BASELINE: Final = 2**31
 _GAP: Final = "~"
 
 
@@ -254,6 +255,8 @@ def _check_header(header: Any, where: str) -> None:
     _check_rate(header, where)
     if max((skew or 0 for skew in header.skew), default=0) > MAX_SKEW:
         raise InputError(f"{where} has a signal late by more than {MAX_SKEW} samples: correct the skew")
+    if max((abs(baseline or 0) for baseline in header.baseline), default=0) > _MAX_BASELINE:
+        raise InputError(f"{where} has a baseline of more than 32 bits: copy the header again")
     for file_name, form in zip(header.file_name, header.fmt, strict=True):
         # Privacy: a header must not draw in files that their owner did not hand over.
         if Path(file_name).name != file_name or file_name in (".", ".."):
