@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from gossamer.data.beats import Recording
-from gossamer.data.files import check_expansion, damage_refused, shown
+from gossamer.data.files import check_expansion, damage_refused, is_absent, shown
 from gossamer.data.wfdb_annotations import Annotations, read_annotations
 from gossamer.data.wfdb_headers import Header, check_signal_files, find_recordings, read_header, wfdb_package
 from gossamer.errors import InputError
@@ -274,6 +274,11 @@ def read_annotated(folder: Path, name: str, leads: AbstractLeads, annotator: str
     """
     signal = read_signal(folder, name, leads)
     path = folder / f"{name}.{annotator}"
+    if is_absent(path):
+        raise InputError(
+            f"{shown(path)} does not exist: name the ending of the annotation files with --annotator, or leave the "
+            "recording out"
+        )
     annotations = read_annotations(path)
     samples = _samples(annotations, signal, shown(path))
     labels = annotations.labels
