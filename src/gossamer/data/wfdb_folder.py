@@ -94,8 +94,8 @@ def load_wfdb_folder(
         Beats of the five AAMI classes.
 
     Raises:
-        InputError: A file is missing or damaged, a recording lacks a signal or has it in another unit, or a recording
-            has no person while others do.
+        InputError: A file is missing or damaged, or a recording has no person while others do. Or a recording lacks a
+            signal, or has it in another unit.
     """
     layout = layout or KaggleLayout()
     if not re.fullmatch(_ANNOTATOR, annotator):
