@@ -156,10 +156,10 @@ def _describe(asked: DescribeData) -> int:
     table.add_row("classes", escape(", ".join(found["classes"])) or "none: there are no labels")
     if found["classes"]:
         table.add_row("class counts (private)", escape(str(found["private"]["class_counts"])))
+    for reason, number in found["private"]["left_out"].items():
+        table.add_row("left out (private)", escape(f"{number} {reason}"))
     Console().print(table)
     for sentence in found["public"]:
         print(f"public: {sentence}")
-    for sentence in found["private"].get("left_out", ()):
-        print(f"private: {sentence}")
     print(f"private: {found['private']['note']}")
     return 0

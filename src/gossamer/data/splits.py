@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -34,7 +35,7 @@ class Rows:
         others: More names of people, of whom there may be no record, or None.
         owners: Unit that `people` names, people or recordings. Public.
         usual_unit: Unit of protection if the user names none. Public.
-        private_notes: Sentences for the owner's eyes alone.
+        left_out: Reason -> number of things that the reader left out for it.
     """
 
     name: str
@@ -46,7 +47,7 @@ class Rows:
     others: np.ndarray | None = None
     owners: Unit = Unit.PERSON
     usual_unit: Unit = Unit.RECORD
-    private_notes: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class AbstractSplit(abc.ABC):
@@ -260,7 +261,7 @@ def divide(
         is_split_by_key=split.is_by_key,
         is_split_by_record=split.is_by_record,
         usual_unit=rows.usual_unit,
-        private_notes=rows.private_notes,
+        left_out=rows.left_out,
     )
 
 
