@@ -13,6 +13,8 @@ from gossamer.cli.arguments import Names, read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.worth import warning
+from gossamer.data.class_words import classes_asked
+from gossamer.data.folder_names import renamed
 from gossamer.data.layouts import TableColumns, as_long, as_wide
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.handing_over import write_folder_cards, write_records
@@ -32,14 +34,14 @@ class Sample:
     Args:
         source: run folder, the folder of a generator saved on the way, or a generator.safetensors
         num_samples: how many
-        out: X.npz (keys x and y), X.png (a picture of the first of them). For images also a folder (PNGs, a sub-folder
+        out: X.npz (keys x, y and class_names), X.png (a picture of the first of them). For images also a folder (PNGs, a sub-folder
             a class), for series X.csv, X.parquet or X.wfdb (a folder)
         table: of X.csv and X.parquet: wide, a row a series, or long, a row a time. Default: as the series came
-        labels: classes to draw in turn, by number or by name. Default: all classes in turn, as many of each, whatever
+        labels: classes to draw in turn, all by name or all by number. Names that are numbers are names. Default: all classes in turn, as many of each, whatever
             their shares among the data
         evenness: draw classes between the released shares (0) and all alike (1), for methods that release shares.
             0.5 suits training a classifier on data with rare classes
-        seed: the same seed gives the same samples
+        seed: the same seed gives the same samples, another one gives others
     """
 
     source: Annotated[Path, Mark.POSITIONAL]
@@ -57,8 +59,9 @@ def run(arguments: Sequence[str]) -> int:
     trained = load_generator(asked.source)
     labels = None
     if asked.labels:
-        numbers = _numbers_of(asked.labels, trained.recipe.spec.class_names)
-        labels = torch.tensor(numbers)[torch.arange(max(asked.num_samples, 0)) % len(numbers)]
+        told_as = [f"--labels {label}" for label in asked.labels]
+        numbers = classes_asked(asked.labels, trained.recipe.spec.class_names, told_as)
+        labels = torch.from_numpy(numbers)[torch.arange(max(asked.num_samples, 0)) % len(numbers)]
     if asked.evenness is not None:
         if labels is not None:
             raise InputError("--labels and --evenness both say which classes to draw: name one of them")
@@ -68,6 +71,10 @@ def run(arguments: Sequence[str]) -> int:
     write_records(asked.out, records.numpy(), None if drawn is None else drawn.numpy(), trained.recipe.spec, columns)
     write_folder_cards(asked.out, trained, asked.num_samples)
     print(f"{asked.num_samples} samples: {asked.out}")
+    print(f"drawn with seed {asked.seed}, the same samples every time: --seed {asked.seed + 1} draws others")
+    if drawn is not None and asked.out.is_dir() and not isinstance(trained.recipe.spec, SeriesSpec):
+        for name, folder in renamed(trained.recipe.spec.class_names).items():
+            print(f"the folder of class {name} is {folder}: gossamer reads it back under the name of the class")
     noise = warning(trained)
     if noise is not None:
         say(noise)
@@ -91,14 +98,3 @@ def _columns(asked: Sample, spec: Spec) -> TableColumns | None:
     if not isinstance(spec, SeriesSpec) or asked.out.suffix.lower() not in (".csv", ".parquet"):
         raise InputError("--table is of series as X.csv or X.parquet: leave it out, or name such an --out")
     return as_long(spec.table) if asked.table == "long" else as_wide(spec.table)
-
-
-def _numbers_of(labels: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Return classes by their numbers. A word that is both a number and a name is a number."""
-    known = {name: number for number, name in enumerate(names)} | {str(number): number for number in range(len(names))}
-    unknown = [label for label in labels if label not in known]
-    if unknown:
-        told = ", ".join(f"{number} ({name})" for number, name in enumerate(names[:12])) + ", ..." * (len(names) > 12)
-        way_out = f"give some of {told}" if names else "it has none, so leave --labels out"
-        raise InputError(f"--labels {unknown[0]}: no class of this generator; {way_out}")
-    return [known[label] for label in labels]

@@ -21,6 +21,7 @@ from gossamer.data.records import (
     MAX_CLASSES,
     MAX_NAME_LENGTH,
     check_names,
+    counted_names,
 )
 from gossamer.errors import InputError
 
@@ -268,17 +269,13 @@ def class_names_of(archive: Archive, y_key: str, num_classes: int | None) -> tup
             )
         return names, (shape, "The class names were read from class_names in the file and are taken as public.")
     if num_classes is not None:
-        return _numbered(num_classes), (shape, f"The number of classes, {num_classes}, was given by the user.")
+        return counted_names(num_classes), (shape, f"The number of classes, {num_classes}, was given by the user.")
     # Privacy: a constant; the largest label of private data must not decide the shape of a public network.
     assumed = (
         f"The number of classes was not given: the public default of {DEFAULT_NUM_CLASSES} (labels 0 to "
         f"{DEFAULT_NUM_CLASSES - 1}) was assumed, whatever the labels are; --num-classes changes it."
     )
-    return _numbered(DEFAULT_NUM_CLASSES), (shape, assumed)
-
-
-def _numbered(num_classes: int) -> tuple[str, ...]:
-    return tuple(str(label) for label in range(num_classes))
+    return counted_names(DEFAULT_NUM_CLASSES), (shape, assumed)
 
 
 def read_labels(archive: Archive, key: str, num_records: int, num_classes: int) -> np.ndarray:

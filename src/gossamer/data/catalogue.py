@@ -40,7 +40,7 @@ from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
 from gossamer.data.ptb import find_ptb, load_ptb
 from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_images
-from gossamer.data.records import AbstractSpec, RecordData, check_kind, check_num_classes
+from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, RecordData, check_kind, check_num_classes
 from gossamer.data.series import SeriesSpec
 from gossamer.data.splits import AbstractSplit
 from gossamer.errors import InputError, told
@@ -267,8 +267,11 @@ def load_records(
 
 
 def _as_published(data: RecordData, named: NamedData) -> RecordData:
-    """Give records the name of their set, if they have the published shape, bounds, rate, channels and classes."""
-    if data.train.spec != named.spec:
+    """Give records the name of their set, if they have the published shape, bounds, rate, channels and classes.
+
+    Records of other files in the place of the published ones have no published count, and get no name.
+    """
+    if data.train.spec != named.spec or data.published == NOTHING_PUBLISHED:
         return data
     test = None if data.test is None else data.test.as_published(named.name)
     return dataclasses.replace(data, train=data.train.as_published(named.name), test=test)

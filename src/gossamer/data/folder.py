@@ -14,15 +14,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from gossamer.data.files import check_link, damage_refused, is_folder, open_regular, shown
+from gossamer.data.folder_names import CARDS, class_of_folder
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.png import PngHeader, check_png_structure, read_png_header
 from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
 from gossamer.errors import InputError
-
-_CARDS: Final = ("README.md", "croissant.json")
-"""Names of files that describe a folder and are no picture. `gossamer sample` writes them, and many folders have
-one."""
 
 
 def load_png_folder(path: Path, *, num_classes: int | None = None, images: ImageChoice = AS_STORED) -> RecordData:
@@ -30,7 +27,7 @@ def load_png_folder(path: Path, *, num_classes: int | None = None, images: Image
 
     Each sub-folder is a class, in the order of the sorted names, and an empty one is a class without records. If the
     PNG files lie straight in the folder, the images have no labels. Hidden names (``.x``), README.md and croissant.json
-    are skipped.
+    are skipped. A name that `folder_names` made of a class, such as T-shirt%2Ftop, is read as that class.
 
     Guarantee:
         The names of the sub-folders are a public input. No pixel and no number of files decides a class.
@@ -64,7 +61,7 @@ def load_png_folder(path: Path, *, num_classes: int | None = None, images: Image
         raise InputError(
             f"{shown(path)} holds no PNG file; put at least 1 there, or one sub-folder of them for each class"
         )
-    names = tuple(folder.name for folder in class_folders)
+    names = tuple(class_of_folder(folder.name) for folder in class_folders)
     x = _read_all(pngs, images)
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
     y = torch.tensor([label for _, label in labelled], dtype=torch.int64) if class_folders else None
@@ -104,7 +101,7 @@ def _visible(folder: Path, root: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             paths = sorted(
-                folder / entry.name for entry in entries if entry.name not in _CARDS and not entry.name.startswith(".")
+                folder / entry.name for entry in entries if entry.name not in CARDS and not entry.name.startswith(".")
             )
     except PermissionError:
         raise InputError(f"{shown(folder)} may not be read: give yourself read permission on it") from None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,6 +35,7 @@ class IdxImages:
         num_train: Published number of training images.
         num_test: Published number of test images.
         files: The four files, as gzipped by their publishers: training images and labels, test images and labels.
+        contents: SHA-256 of the four files unpacked, in hexadecimal, however they are packed.
     """
 
     name: str
@@ -42,6 +46,7 @@ class IdxImages:
     num_train: int
     num_test: int
     files: tuple[PublishedFile, ...]
+    contents: tuple[str, ...]
 
 
 def _files(*facts: tuple[int, str]) -> tuple[PublishedFile, ...]:
@@ -66,6 +71,12 @@ MNIST: Final = IdxImages(
         (28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
         (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
         (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+    ),
+    contents=(
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
 )
 """Handwritten digits (LeCun, Cortes, Burges 1998)."""
@@ -95,6 +106,12 @@ FASHION_MNIST: Final = IdxImages(
         (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
         (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
     ),
+    contents=(
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ),
 )
 """Articles of clothing (Xiao, Rasul, Vollgraf 2017)."""
 
@@ -107,6 +124,10 @@ def cache_dir() -> Path:
 def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: ImageChoice = AS_STORED) -> RecordData:
     """Load a published set, from disk if its four files are there, else by a verified download.
 
+    Guarantee:
+        Records have the published name and count only if all four files are the published ones, by the SHA-256 of what
+        they hold. Other files in their place are read, and a note says so.
+
     Args:
         source: `MNIST` or `FASHION_MNIST`.
         data_dir: Folder to look in first, and to download to. None for the environment variable GOSSAMER_DATA, and
@@ -117,17 +138,50 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: Ima
         Training and test images with one channel, scaled by 255, and 28 x 28 if `images` says no other size.
 
     Raises:
-        InputError: `data_dir` is no folder, a file is damaged, or nothing is there and the download fails.
+        InputError: `data_dir` is no folder, a file is damaged, or nothing is there and the download fails. Or the files are
+            those of the other set.
     """
     roots = published_roots(data_dir)
     paths = find_idx_images(source, roots) or _download(source, roots)
-    train = _read_pair(source.name, source, paths[0], paths[1], images)
-    test = _read_pair(f"{source.name} test", source, paths[2], paths[3], images)
-    # Privacy: the sentence is the same however many images the files hold.
+    arrays = tuple(read_idx(path, num_dims=dims) for path, dims in zip(paths, (3, 1, 3, 1), strict=True))
+    is_published = _is_published(source, paths, arrays)
+    train = _read_pair(source.name, source, paths[:2], arrays[:2], images)
+    test = _read_pair(f"{source.name} test", source, paths[2:], arrays[2:], images)
+    if not is_published:
+        return RecordData(train=train, test=test, public_notes=(_others_note(source), *images.notes))
     facts = "Shape, classes" if images.size is None else "Classes"
-    notes = (f"{facts} and the largest number of records are those published for {source.title}.", *images.notes)
+    notes = (f"{facts} and the number of records are those published for {source.title}.", *images.notes)
     published = PublishedCounts(num_records=source.num_train)
     return RecordData(train=train, test=test, public_notes=notes, published=published)
+
+
+def _is_published(source: IdxImages, paths: Sequence[Path], arrays: Sequence[np.ndarray]) -> bool:
+    """Return True if the four files hold what was published, and refuse those of the other set.
+
+    Privacy: the answer is public, and it is one bit on the files: whether they are the ones that everybody has. If they
+    are, nothing in them is secret. If they are not, nothing published is claimed of them.
+    """
+    found = tuple(map(_digest, arrays))
+    for other in (MNIST, FASHION_MNIST):
+        if other.name != source.name and set(found) & set(other.contents):
+            raise InputError(
+                f"{shown(paths[0].parent)} holds files of {other.title}, not of {source.title}: name {other.name} and "
+                f"put them into a folder {other.folders[0]}, or put the files of {source.title} there"
+            )
+    return found == source.contents
+
+
+def _digest(values: np.ndarray) -> str:
+    """Return the SHA-256 of an IDX file with these values, unpacked."""
+    head = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
+    return hashlib.sha256(head + values.tobytes()).hexdigest()
+
+
+def _others_note(source: IdxImages) -> str:
+    return (
+        f"The files are not those published for {source.title} (their SHA-256 differs): they are read in its format, "
+        "with its shape and the names of its classes, and nothing else that was published is claimed of them."
+    )
 
 
 def published_roots(data_dir: Path | None) -> tuple[Path, ...]:
@@ -182,9 +236,10 @@ def _download(source: IdxImages, roots: tuple[Path, ...]) -> list[Path]:
         ) from None
 
 
-def _read_pair(name: str, source: IdxImages, images: Path, labels: Path, choice: ImageChoice) -> RecordSet:
-    pixels = read_idx(images, num_dims=3)
-    classes = read_idx(labels, num_dims=1)
+def _read_pair(
+    name: str, source: IdxImages, paths: Sequence[Path], arrays: Sequence[np.ndarray], choice: ImageChoice
+) -> RecordSet:
+    (images, labels), (pixels, classes) = paths, arrays
     if pixels.shape[1:] != (28, 28):
         raise InputError(
             f"{shown(images)} holds images of {pixels.shape[1]} x {pixels.shape[2]}, not 28 x 28: copy the published "

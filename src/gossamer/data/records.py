@@ -51,6 +51,14 @@ class AbstractSpec(abc.ABC):
         return len(self.class_names)
 
     @property
+    def are_classes_counted(self) -> bool:
+        """True if the names are 0, 1, ... in their order, as readers make them if nobody wrote any.
+
+        Such names say nothing that the order does not say. They are never evidence that two classes are one.
+        """
+        return self.class_names == counted_names(self.num_classes)
+
+    @property
     @abc.abstractmethod
     def shape(self) -> tuple[int, ...]:
         """Shape of one record, channels first."""
@@ -58,6 +66,15 @@ class AbstractSpec(abc.ABC):
     def as_written(self, x: Tensor) -> Tensor:
         """Return values in [0, 1], (batch, *shape), as the format can hold them: unchanged if it sets no rule."""
         return x
+
+
+def counted_names(num_classes: int) -> tuple[str, ...]:
+    """Return the names of classes that nobody named: 0, 1, ... in their order.
+
+    >>> counted_names(3)
+    ('0', '1', '2')
+    """
+    return tuple(map(str, range(num_classes)))
 
 
 def check_class_names(names: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gossamer.data.records import DEFAULT_NUM_CLASSES, check_class_names, check_num_classes
+from gossamer.data.records import DEFAULT_NUM_CLASSES, check_class_names, check_num_classes, counted_names
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 
@@ -76,7 +76,7 @@ class SeriesFacts:
         if self.class_names:
             return self.class_names
         # Privacy: a constant; the largest label of private data must not decide the shape of a public network.
-        return tuple(map(str, range(self.num_classes or DEFAULT_NUM_CLASSES)))
+        return counted_names(self.num_classes or DEFAULT_NUM_CLASSES)
 
     def spec(self, channels: int, length: int, class_names: tuple[str, ...]) -> SeriesSpec:
         """Return the public specification of series of this shape.

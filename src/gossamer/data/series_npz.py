@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from gossamer.data.archive import Archive, open_archive, people_of, read_labels, read_names, read_numbers, shape_text
+from gossamer.data.class_words import check_places
 from gossamer.data.files import shown
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
@@ -59,6 +60,9 @@ def load_series_npz(
     """
     where = shown(path)
     with open_archive(path, where) as archive:
+        # Names in the file are in the order of its labels. Those that a user states may be meant for the labels.
+        if "y" in archive.members:
+            check_places(facts.class_names, "y")
         if "x" not in archive.members:
             raise InputError(f"{where} has no key 'x' for the series: save them as x, (batch, channels, time)")
         facts = _completed(archive, facts)

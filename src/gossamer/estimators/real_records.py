@@ -97,7 +97,7 @@ def _completed(x: Any, said: Said, num_classes: int | None, spec: AbstractSpec) 
     known: dict[str, Any] = {}
     if num_classes is None and "class_names" not in said and spec.class_names:
         # Classes that are numbers are read as numbers, and not as names that look like them.
-        if spec.class_names == tuple(map(str, range(spec.num_classes))):
+        if spec.are_classes_counted:
             num_classes = spec.num_classes
         else:
             known["class_names"] = list(spec.class_names)

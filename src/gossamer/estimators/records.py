@@ -15,7 +15,14 @@ from gossamer.data.frames import ArrowStream, is_frame
 from gossamer.data.image_choice import ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.reading import SeriesReading
-from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet, check_num_classes, check_num_values
+from gossamer.data.records import (
+    DEFAULT_NUM_CLASSES,
+    RecordData,
+    RecordSet,
+    check_num_classes,
+    check_num_values,
+    counted_names,
+)
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit
 from gossamer.errors import InputError, told
@@ -314,13 +321,13 @@ def _classes(
     if num_classes is not None:
         check_num_classes(whole("num_classes", num_classes))
         note = f"The number of classes, {num_classes}, was given by the user."
-        return tuple(map(str, range(num_classes))), (note,)
+        return counted_names(num_classes), (note,)
     # Privacy: a constant, since the largest private label must not decide a public shape.
     note = (
         f"The number of classes was not given: the public default of {DEFAULT_NUM_CLASSES} (labels 0 to "
         f"{DEFAULT_NUM_CLASSES - 1}) was assumed, whatever the labels are; num_classes changes it."
     )
-    return tuple(map(str, range(DEFAULT_NUM_CLASSES))), (note,)
+    return counted_names(DEFAULT_NUM_CLASSES), (note,)
 
 
 def _pixels(x: np.ndarray, choice: ImageChoice) -> torch.Tensor:
