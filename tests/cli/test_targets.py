@@ -121,6 +121,33 @@ def test_other_names_go_by_order_where_they_are_as_many(tmp_path: Path) -> None:
         find_target(folder, DIGITS_SPEC)
 
 
+TWELVE = tuple(sorted(map(str, range(12))))
+COUNTED = tuple(map(str, range(12)))
+
+
+def of_classes(names: tuple[str, ...]) -> ImageSpec:
+    return ImageSpec(channels=1, height=8, width=8, class_names=names)
+
+
+@pytest.mark.parametrize("carried", [{"class_names": np.array(TWELVE)}, {}], ids=["named", "unnamed"])
+def test_labels_of_a_run_in_folders_of_numbers_stay_those_of_the_run(tmp_path: Path, carried: dict[str, Any]) -> None:
+    y = np.arange(30) % 12
+    x, found = drawn(find_target(save(tmp_path / "a.npz", x=images(), y=y, **carried), of_classes(TWELVE)))
+    order = [int(np.flatnonzero((images() == one).all(axis=(1, 2, 3)))[0]) for one in x]
+    assert np.array_equal(found, y[order])
+
+
+def test_names_that_nobody_wrote_never_match_by_name(tmp_path: Path) -> None:
+    y = np.arange(30) % 12
+    for names, real in ((COUNTED, TWELVE), (TWELVE, COUNTED), (COUNTED[:10], TWELVE)):
+        path = save(tmp_path / "a.npz", x=images(), y=y % 10, class_names=np.array(names))
+        with pytest.raises(InputError, match="nothing tells if its classes are the real ones by name or by order"):
+            find_target(path, of_classes(real))
+    # A class of the real folders that a target lacks leaves no doubt.
+    path = save(tmp_path / "b.npz", x=images(), y=y % 2, class_names=np.array(["0", "2"]))
+    assert set(drawn(find_target(path, of_classes(("0", "1", "2"))))[1]) == {0, 2}
+
+
 def test_images_without_labels_have_none(tmp_path: Path) -> None:
     assert find_target(save(tmp_path / "a.npz", x=images()), DIGITS_SPEC).draw(5, 0).y is None
     write_folder(tmp_path / "b", {".": 10})

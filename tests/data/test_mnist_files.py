@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 import torch
 
+from gossamer.data import mnist
+from gossamer.data.catalogue import load_records
 from gossamer.data.downloads import PublishedFile
 from gossamer.data.mnist import FASHION_MNIST, MNIST, IdxImages, load_idx_images
-from gossamer.data.records import PublishedCounts
+from gossamer.data.published import others_note
+from gossamer.data.records import NOTHING_PUBLISHED, PublishedCounts
 
 CONTENT = {
     "train-images-idx3-ubyte.gz": np.arange(3 * 784, dtype=np.uint32).astype(np.uint8).reshape(3, 28, 28),
@@ -130,11 +133,46 @@ def test_files_are_found_in_every_known_layout(tmp_path, source, folder, packed)
     )
     assert data.train.y is not None
     assert data.train.y.tolist() == [0, 9, 5]
-    # Three images in place of sixty thousand: the notes and the number that may be claimed are those of the format.
-    assert data.public_notes == (
-        f"Shape, classes and the largest number of records are those published for {source.title}.",
-    )
-    assert data.published == PublishedCounts(num_records=source.num_train)
+    # Three images in place of sixty thousand: they are read, and nothing published is claimed of them.
+    assert data.public_notes == (others_note(source.title),)
+    assert data.published == NOTHING_PUBLISHED
+    assert load_records(source.name, tmp_path / "data").train.published_name is None
+
+
+def holding(source: IdxImages, **replaced: np.ndarray) -> IdxImages:
+    """A set of which `CONTENT` is what was published."""
+    values = [replaced.get(name, content) for name, content in CONTENT.items()]
+    return dataclasses.replace(source, contents=tuple(hashlib.sha256(idx_bytes(one)).hexdigest() for one in values))
+
+
+@pytest.mark.parametrize("level", [1, 9, None])
+def test_the_published_files_are_known_however_they_are_packed(tmp_path: Path, level: int | None) -> None:
+    write_files(tmp_path / "mnist", packed=False)
+    if level is not None:
+        for path in list((tmp_path / "mnist").iterdir()):
+            path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), level))
+            path.unlink()
+    data = load_idx_images(holding(MNIST), tmp_path)
+    assert data.published == PublishedCounts(num_records=60_000)
+    assert data.public_notes == ("Shape, classes and the largest number of records are those published for MNIST.",)
+
+
+def test_files_of_the_other_set_are_refused_by_name(tmp_path, refusal, monkeypatch) -> None:
+    write_files(tmp_path / "mnist")
+    monkeypatch.setattr(mnist, "FASHION_MNIST", holding(FASHION_MNIST))
+    line = refusal(load_idx_images, MNIST, tmp_path)
+    assert "holds files of Fashion-MNIST, not of MNIST: name fashion-mnist" in line
+
+
+def test_clothes_in_the_folder_of_digits_are_refused(data_dir: Path, tmp_path: Path, refusal) -> None:
+    (tmp_path / "mnist").symlink_to(data_dir / "fashion-mnist")
+    assert "holds files of Fashion-MNIST" in refusal(load_records, "mnist", tmp_path)
+
+
+def test_the_old_claim_on_any_files_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(tmp_path / "mnist")
+    monkeypatch.setattr(mnist, "_is_published", lambda source, paths, arrays: True)
+    assert load_records("mnist", tmp_path).train.published_name == "mnist"
 
 
 @pytest.mark.usefixtures("unset_data_dir")

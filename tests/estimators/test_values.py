@@ -35,6 +35,28 @@ def test_labels_may_be_the_names_of_the_classes(y: Any) -> None:
         assert data.train.spec.class_names == ("cat", "dog")
 
 
+def test_the_advice_on_names_works() -> None:
+    x = np.random.default_rng(0).random((120, 8, 8))
+    names = ["dog", "cat", "cat"] * 40
+    for y in (names, np.array(names), pd.Categorical(names), pd.Series(names, dtype="string")):
+        with pytest.raises(InputError, match=r"class_names=\['cat', 'dog'\]"):
+            DPMixture(epsilon=50.0).fit(x, y)  # type: ignore[arg-type]
+        model = DPMixture(epsilon=50.0).fit(x, y, class_names=["cat", "dog"])  # type: ignore[arg-type]
+        assert model.released.spec.class_names == ("cat", "dog")
+
+
+def test_whole_floats_are_labels_as_in_a_table() -> None:
+    floats = np.array([1.0, 0.0, 0.0] * 4)
+    for given in ({"class_names": ["cat", "dog"]}, {"num_classes": 2}):
+        found = as_images(X, floats, **given).train.y  # type: ignore[arg-type]
+        assert found is not None
+        assert found.tolist() == [1, 0, 0] * 4
+    with pytest.raises(InputError, match="hand y over as text"):
+        as_images(X, floats, class_names=["1", "0"])
+    with pytest.raises(InputError, match="record 0 is none of the 2"):
+        as_images(X, floats + 0.5, class_names=["cat", "dog"])
+
+
 def test_names_are_never_read_from_the_labels() -> None:
     for y in (np.array(NAMES), pd.Categorical(NAMES)):
         for given in ({}, {"num_classes": 2}):
@@ -85,11 +107,14 @@ def test_classes_are_drawn_by_number_or_by_name(labels: Any, drawn: list[int] | 
 @pytest.mark.parametrize(
     ("labels", "names", "line"),
     [
-        ("cow", ("cat", "dog"), "labels: 'cow' is no class of this generator; its classes are cat, dog"),
+        ("cow", ("cat", "dog"), "labels: 'cow' is no class of this generator; give some of 0 .cat., 1 .dog."),
         ("cow", (), "it has none, so leave labels out"),
-        (["cat", "cow"], ("cat", "dog"), r"labels.1. is no class of this generator; its classes are cat, dog"),
+        (["cat", "cow"], ("cat", "dog"), r"labels.1. is no class of this generator; give some of 0 .cat., 1 .dog."),
         ([0.5, 1.5], ("cat", "dog"), "whole numbers"),
-        (["cat", 1], ("cat", "dog"), "no class"),
+        (["cat", 1], ("cat", "dog"), "no class of this generator beside a class that is written in the other way"),
+        ("1", ("2", "1.5"), "give some of 2, 1.5, by name"),
+        (1, ("1", "2"), "hand labels over as text"),
+        ([0, 1], ("1", "2"), "hand labels over as text"),
         (True, ("cat", "dog"), "whole numbers"),
     ],
 )

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gossamer.data.folder import load_png_folder
+from gossamer.data.npz import load_npz
 from gossamer.errors import InputError, ResourceError
 from gossamer.runs.samples import as_picture, write_npz, write_png_folder
 
@@ -57,11 +59,19 @@ def test_three_channels_become_colour() -> None:
     assert picture.getpixel((0, 0)) == (255, 0, 0)
 
 
-@pytest.mark.parametrize("name", ["a/b", "..", ".", "/etc", "a\0b"])
-def test_a_class_name_that_would_leave_its_folder_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="cannot name a folder"):
-        write_png_folder(tmp_path / "out", GRAY, LABELS, ("cat", name))
-    assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize("name", ["a/b", "..", ".", "/etc", "../../up", "a%2Fb", "README.md", ".hidden", "50%"])
+def test_a_class_never_leaves_its_folder_and_is_read_back(tmp_path: Path, name: str) -> None:
+    write_png_folder(tmp_path / "out", GRAY, LABELS, ("cat", name))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert len(list((tmp_path / "out").glob("*/*.png"))) == 6
+    assert set(load_png_folder(tmp_path / "out").train.spec.class_names) == {"cat", name}
+
+
+def test_an_npz_carries_the_names_of_its_classes(tmp_path: Path) -> None:
+    write_npz(tmp_path / "x.npz", GRAY, LABELS, ("b", "a"))
+    with np.load(tmp_path / "x.npz", allow_pickle=False) as found:
+        assert found["class_names"].tolist() == ["b", "a"]
+    assert load_npz(tmp_path / "x.npz").train.spec.class_names == ("b", "a")
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import math
 import os
 import warnings
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import torch

@@ -18,6 +18,7 @@ from gossamer.data.files import is_file, is_folder, shown
 from gossamer.data.idx import read_idx
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
+from gossamer.data.published import others_note
 from gossamer.data.records import PublishedCounts, RecordData, RecordSet
 from gossamer.errors import InputError
 
@@ -138,19 +139,20 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: Ima
         Training and test images with one channel, scaled by 255, and 28 x 28 if `images` says no other size.
 
     Raises:
-        InputError: `data_dir` is no folder, a file is damaged, or nothing is there and the download fails. Or the files are
-            those of the other set.
+        InputError: `data_dir` is no folder, a file is damaged, or nothing is there and the download fails. Or a
+            file is one of the other set.
     """
     roots = published_roots(data_dir)
     paths = find_idx_images(source, roots) or _download(source, roots)
     arrays = tuple(read_idx(path, num_dims=dims) for path, dims in zip(paths, (3, 1, 3, 1), strict=True))
+    # Privacy: one public bit on the files, as `others_note` says.
     is_published = _is_published(source, paths, arrays)
     train = _read_pair(source.name, source, paths[:2], arrays[:2], images)
     test = _read_pair(f"{source.name} test", source, paths[2:], arrays[2:], images)
     if not is_published:
-        return RecordData(train=train, test=test, public_notes=(_others_note(source), *images.notes))
+        return RecordData(train=train, test=test, public_notes=(others_note(source.title), *images.notes))
     facts = "Shape, classes" if images.size is None else "Classes"
-    notes = (f"{facts} and the number of records are those published for {source.title}.", *images.notes)
+    notes = (f"{facts} and the largest number of records are those published for {source.title}.", *images.notes)
     published = PublishedCounts(num_records=source.num_train)
     return RecordData(train=train, test=test, public_notes=notes, published=published)
 
@@ -158,8 +160,8 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: Ima
 def _is_published(source: IdxImages, paths: Sequence[Path], arrays: Sequence[np.ndarray]) -> bool:
     """Return True if the four files hold what was published, and refuse those of the other set.
 
-    Privacy: the answer is public, and it is one bit on the files: whether they are the ones that everybody has. If they
-    are, nothing in them is secret. If they are not, nothing published is claimed of them.
+    Raises:
+        InputError: A file is one of the other set.
     """
     found = tuple(map(_digest, arrays))
     for other in (MNIST, FASHION_MNIST):
@@ -175,13 +177,6 @@ def _digest(values: np.ndarray) -> str:
     """Return the SHA-256 of an IDX file with these values, unpacked."""
     head = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
     return hashlib.sha256(head + values.tobytes()).hexdigest()
-
-
-def _others_note(source: IdxImages) -> str:
-    return (
-        f"The files are not those published for {source.title} (their SHA-256 differs): they are read in its format, "
-        "with its shape and the names of its classes, and nothing else that was published is claimed of them."
-    )
 
 
 def published_roots(data_dir: Path | None) -> tuple[Path, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gossamer.data.catalogue import NamedData
 from gossamer.data.layouts import TableColumns
+from gossamer.data.published import is_of_others
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
@@ -26,13 +27,16 @@ WFDB_ENDING = ".wfdb"
 
 
 def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts:
-    """Gather the facts for the cards of a generator, and of the records drawn from it."""
+    """Gather the facts for the cards of a generator, and of the records drawn from it.
+
+    A published set is named as the source unless the statement says that other files lay in its place.
+    """
     facts = CardFacts(
         statement=trained.statement,
         spec=trained.recipe.spec,
         network=type(trained.recipe.network).__name__.removesuffix("Config"),
         num_weights=sum(weight.numel() for weight in trained.weights.values()),
-        source=source,
+        source=None if is_of_others(trained.statement.public_inputs) else source,
         worth=() if trained.verdict is None else _worth(trained.verdict),
     )
     return dataclasses.replace(facts, paper=names_of(facts.method).paper)
