@@ -107,9 +107,9 @@ def test_classes_are_drawn_by_number_or_by_name(labels: Any, drawn: list[int] | 
 @pytest.mark.parametrize(
     ("labels", "names", "line"),
     [
-        ("cow", ("cat", "dog"), "labels: 'cow' is no class of this generator; give some of 0 .cat., 1 .dog."),
+        ("cow", ("cat", "dog"), "labels: 'cow': no class of this generator; give some of 0 .cat., 1 .dog."),
         ("cow", (), "it has none, so leave labels out"),
-        (["cat", "cow"], ("cat", "dog"), r"labels.1. is no class of this generator; give some of 0 .cat., 1 .dog."),
+        (["cat", "cow"], ("cat", "dog"), r"labels.1.: no class of this generator; give some of 0 .cat., 1 .dog."),
         ([0.5, 1.5], ("cat", "dog"), "whole numbers"),
         (["cat", 1], ("cat", "dog"), "no class of this generator beside a class that is written in the other way"),
         ("1", ("2", "1.5"), "give some of 2, 1.5, by name"),

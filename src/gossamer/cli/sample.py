@@ -37,8 +37,8 @@ class Sample:
         out: X.npz (keys x, y and class_names), X.png (a picture of the first of them). For images also a folder (PNGs,
             a sub-folder a class), for series X.csv, X.parquet or X.wfdb (a folder)
         table: of X.csv and X.parquet: wide, a row a series, or long, a row a time. Default: as the series came
-        labels: classes to draw in turn, all by name or all by number. If a name is a number, numbers are names. Default:
-            all classes in turn, as many of each, whatever their shares among the data
+        labels: classes to draw in turn, all by name or all by number. If a name is a number, numbers are names.
+            Default: all classes in turn, as many of each, whatever their shares among the data
         evenness: draw classes between the released shares (0) and all alike (1), for methods that release shares.
             0.5 suits training a classifier on data with rare classes
         seed: the same seed gives the same samples, another one gives others

@@ -88,7 +88,7 @@ class ReleasedGenerator:
             labels: one class for all records, by its number or name, or a number or name for each, (num_samples,). None
                 for all classes in turn, as many of each.
             evenness: in place of labels: classes between the released shares (0) and all alike (1).
-            seed: the same seed gives the same records.
+            seed: the same seed gives the same records, and another one gives others. It is 0 if none is said.
 
         Returns:
             Images float32 (num_samples, channels, height, width) in [0, 1], or series float32 (num_samples, channels,
