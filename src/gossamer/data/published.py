@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from gossamer.data.files import open_regular
+from gossamer.data.files import CHUNK_BYTES, open_regular
 
 _NOT_PUBLISHED: Final = "The files are not those published for "
 
@@ -42,5 +42,8 @@ def digest_of_files(paths: Iterable[Path]) -> str:
     whole = hashlib.sha256()
     for path in paths:
         with open_regular(path) as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
+            each = hashlib.sha256()
+            while chunk := file.read(CHUNK_BYTES):
+                each.update(chunk)
+            whole.update(each.digest())
     return whole.hexdigest()
