@@ -199,10 +199,15 @@ def table(data: str, size: Size, runs: Sequence[Run], times: dict[str, Any], fou
         for epsilon in size.epsilons:
             same = [run.folder.name for run in runs if (run.contender, run.epsilon) == (contender, epsilon)]
             scores = [found[name] for name in same]
-            minutes = statistics.mean(times[name]["cpu"] for name in same) / 60
             cells = [f"`{' '.join((contender.method, *contender.options))}`", epsilon, str(len(same))]
-            lines.append(row([*cells, *(figure(scores, name) for name in SCORES), f"{minutes:.1f}"]))
+            lines.append(row([*cells, *(figure(scores, name) for name in SCORES), minutes(times, same)]))
     return "\n".join([*lines, "", *published(data), ""])
+
+
+def minutes(times: dict[str, Any], names: Sequence[str]) -> str:
+    """Mean minutes of computing of some trainings, without those that were cut off before their time was kept."""
+    known = [times[name]["cpu"] for name in names if name in times]
+    return f"{statistics.mean(known) / 60:.1f}" if known else ""
 
 
 def figure(scores: Sequence[dict[str, Any]], name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from PIL import Image
 
 from gossamer.data.digits import DIGITS_SPEC
 from gossamer.data.images import ImageSpec
+from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
 from gossamer.evaluation.listed import SyntheticRecords
+from gossamer.runs.ts_files import write_ts
 from gossamer.scoring.targets import Target, TargetFinder, named_apart
 
 ANIMALS = ImageSpec(channels=1, height=8, width=8, class_names=("cat", "dog", "owl"))
@@ -121,37 +124,23 @@ def test_other_names_go_by_order_where_they_are_as_many(tmp_path: Path) -> None:
         find_target(folder, DIGITS_SPEC)
 
 
-TWELVE = tuple(sorted(map(str, range(12))))
-COUNTED = tuple(map(str, range(12)))
-
-
-def of_classes(names: tuple[str, ...]) -> ImageSpec:
-    return ImageSpec(channels=1, height=8, width=8, class_names=names)
-
-
-@pytest.mark.parametrize("carried", [{"class_names": np.array(TWELVE)}, {}], ids=["named", "unnamed"])
-def test_labels_of_a_run_in_folders_of_numbers_stay_those_of_the_run(tmp_path: Path, carried: dict[str, Any]) -> None:
-    y = np.arange(30) % 12
-    x, found = drawn(find_target(save(tmp_path / "a.npz", x=images(), y=y, **carried), of_classes(TWELVE)))
-    order = [int(np.flatnonzero((images() == one).all(axis=(1, 2, 3)))[0]) for one in x]
-    assert np.array_equal(found, y[order])
-
-
-def test_names_that_nobody_wrote_never_match_by_name(tmp_path: Path) -> None:
-    y = np.arange(30) % 12
-    for names, real in ((COUNTED, TWELVE), (TWELVE, COUNTED), (COUNTED[:10], TWELVE)):
-        path = save(tmp_path / "a.npz", x=images(), y=y % 10, class_names=np.array(names))
-        with pytest.raises(InputError, match="nothing tells if its classes are the real ones by name or by order"):
-            find_target(path, of_classes(real))
-    # A class of the real folders that a target lacks leaves no doubt.
-    path = save(tmp_path / "b.npz", x=images(), y=y % 2, class_names=np.array(["0", "2"]))
-    assert set(drawn(find_target(path, of_classes(("0", "1", "2"))))[1]) == {0, 2}
-
-
 def test_images_without_labels_have_none(tmp_path: Path) -> None:
     assert find_target(save(tmp_path / "a.npz", x=images()), DIGITS_SPEC).draw(5, 0).y is None
     write_folder(tmp_path / "b", {".": 10})
     assert find_target(tmp_path / "b", DIGITS_SPEC).draw(5, 0).y is None
+
+
+def test_a_ts_file_is_scored_in_the_units_and_classes_of_the_real_series(tmp_path: Path) -> None:
+    real = SeriesSpec(channels=1, length=4, low=(-2.0,), high=(2.0,), class_names=("up", "Down"))
+    x, y = np.random.default_rng(0).random((9, 1, 4), dtype=np.float32), np.arange(9) % 2
+    # Its name is that of an archive's training set, and the test set beside it is none of the samples.
+    for name in ("drawn_TRAIN", "drawn_TEST"):
+        write_ts(tmp_path / f"{name}.ts", x, y, replace(real, class_names=("Down", "up")))
+    target = TargetFinder(real=real, load=load_generator).find(tmp_path / "drawn_TRAIN.ts")
+    assert target.num_images == 9
+    found, labels = drawn(target)
+    assert sorted(found[:, 0, 0].round(4).tolist()) == sorted(x[:, 0, 0].round(4).tolist())
+    assert sorted(labels.tolist()) == sorted((1 - y).tolist())
 
 
 def test_saved_generators_come_in_the_order_of_their_steps(saved_on_the_way: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.data import names
-from gossamer.data.names import MAX_WORD_LENGTH, is_number, names_of_array, names_of_column, names_of_texts
+from gossamer.data.names import MAX_WORD_LENGTH, is_whole, names_of_array, names_of_column, names_of_texts
 from gossamer.errors import InputError
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
@@ -252,7 +252,7 @@ def test_a_whole_number_is_one_name_however_it_was_written(number: int) -> None:
     written = [str(number), f"{number}.0", f"{number}.", f"{number:+}", f"{number:.20e}", f" {number:020} "]
     cells = [*written, number, float(number), np.int64(number), Decimal(number), Decimal(f"{number}.00")]
     assert set(names_of_array(np.array(cells, dtype=object), place).tolist()) == {str(number)}
-    assert is_number(str(number))
+    assert is_whole(str(number))
 
 
 @given(one=st.floats(allow_nan=False, allow_infinity=False), other=st.floats(allow_nan=False, allow_infinity=False))

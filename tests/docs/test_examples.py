@@ -95,6 +95,12 @@ def test_the_study_trains_scores_and_tabulates_and_a_second_start_trains_nothing
     assert {file: file.stat().st_mtime_ns for file in releases} == releases
 
 
+def test_a_training_that_was_cut_off_before_its_time_was_kept_is_left_out_of_the_mean() -> None:
+    minutes, times = load_study().minutes, {"first": {"wall": 130.0, "cpu": 120.0}}
+    assert minutes(times, ["first", "cut off"]) == "2.0"
+    assert minutes(times, ["cut off"]) == ""
+
+
 def test_the_study_s_sizes_name_methods_and_recipes_that_exist() -> None:
     for size in load_study().SIZES.values():
         for contender in size.contenders:

@@ -13,8 +13,8 @@ from gossamer.cli.arguments import Names, read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.worth import warning
-from gossamer.data.class_words import classes_asked
-from gossamer.data.folder_names import renamed
+from gossamer.data.class_words import class_numbers
+from gossamer.data.folder_names import folder_name
 from gossamer.data.layouts import TableColumns, as_long, as_wide
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.handing_over import write_folder_cards, write_records
@@ -34,14 +34,15 @@ class Sample:
     Args:
         source: run folder, the folder of a generator saved on the way, or a generator.safetensors
         num_samples: how many
-        out: X.npz (keys x, y and class_names), X.png (a picture of the first of them). For images also a folder (PNGs,
-            a sub-folder a class), for series X.csv, X.parquet or X.wfdb (a folder)
+        out: X.npz (keys x and y), X.png (a picture of the first of them). For images also a folder (PNGs, a sub-folder
+            a class) or X.imagefolder (PNGs and metadata.csv, for Hugging Face). For series X.csv, X.parquet, X.ts,
+            X.edf or X.wfdb (a folder)
         table: of X.csv and X.parquet: wide, a row a series, or long, a row a time. Default: as the series came
-        labels: classes to draw in turn, all by name or all by number. If a name is a number, numbers are names.
-            Default: all classes in turn, as many of each, whatever their shares among the data
+        labels: classes to draw in turn, by name, or by number from 0 if no class has a number for a name. Default: all
+            classes in turn, as many of each, whatever their shares among the data
         evenness: draw classes between the released shares (0) and all alike (1), for methods that release shares.
             0.5 suits training a classifier on data with rare classes
-        seed: the same seed gives the same samples, another one gives others
+        seed: the same seed gives the same samples
     """
 
     source: Annotated[Path, Mark.POSITIONAL]
@@ -59,28 +60,35 @@ def run(arguments: Sequence[str]) -> int:
     trained = load_generator(asked.source)
     labels = None
     if asked.labels:
-        told_as = [f"--labels {label}" for label in asked.labels]
-        numbers = classes_asked(asked.labels, trained.recipe.spec.class_names, told_as)
-        labels = torch.from_numpy(numbers)[torch.arange(max(asked.num_samples, 0)) % len(numbers)]
+        numbers = class_numbers(asked.labels, trained.recipe.spec.class_names, "--labels")
+        labels = torch.tensor(numbers)[torch.arange(max(asked.num_samples, 0)) % len(numbers)]
     if asked.evenness is not None:
         if labels is not None:
             raise InputError("--labels and --evenness both say which classes to draw: name one of them")
         labels = trained.uneven_labels(asked.num_samples, evenness=asked.evenness, seed=asked.seed)
     records, drawn = trained.sample(asked.num_samples, labels=labels, seed=asked.seed)
     columns = _columns(asked, trained.recipe.spec)
-    write_records(asked.out, records.numpy(), None if drawn is None else drawn.numpy(), trained.recipe.spec, columns)
+    y = None if drawn is None else drawn.numpy()
+    notes = write_records(asked.out, records.numpy(), y, trained.recipe.spec, columns)
     write_folder_cards(asked.out, trained, asked.num_samples)
-    print(f"{asked.num_samples} samples: {asked.out}")
-    print(f"drawn with seed {asked.seed}, the same samples every time: --seed {asked.seed + 1} draws others")
-    if drawn is not None and asked.out.is_dir() and not isinstance(trained.recipe.spec, SeriesSpec):
-        for name, folder in renamed(trained.recipe.spec.class_names).items():
-            print(f"the folder of class {name} is {folder}: gossamer reads it back under the name of the class")
+    print(f"{asked.num_samples} samples: {asked.out} (seed {asked.seed}; another --seed draws others)")
+    if asked.out.is_dir() and drawn is not None:
+        _say_folders(trained.recipe.spec)
+    for note in notes:
+        print(note)
     noise = warning(trained)
     if noise is not None:
         say(noise)
     if labels is None and drawn is not None:
         print(_of_classes(trained.recipe))
     return 0
+
+
+def _say_folders(spec: Spec) -> None:
+    """Say which folders have another name than their class, since no folder can have that name."""
+    others = [f"{folder_name(name)} is {name}" for name in spec.class_names if folder_name(name) != name]
+    if others and not isinstance(spec, SeriesSpec):
+        say(f"folders of classes: {', '.join(others[:6])}{', ...' * (len(others) > 6)}")
 
 
 def _of_classes(recipe: GeneratorRecipe) -> str:

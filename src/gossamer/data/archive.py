@@ -21,7 +21,7 @@ from gossamer.data.records import (
     MAX_CLASSES,
     MAX_NAME_LENGTH,
     check_names,
-    counted_names,
+    numbered,
 )
 from gossamer.errors import InputError
 
@@ -29,6 +29,7 @@ MAX_MEMBERS: Final = 1000
 """Largest number of arrays in an archive."""
 MAX_DIRECTORY_BYTES: Final = 4 * 2**20
 """Largest directory of an archive in bytes. Read at once, a directory takes twenty times as much memory."""
+_TEXTS: Final = ("person", "people", "class_names", "channel_names")
 _MAX_HEADER_BYTES: Final = 4096
 _MAX_DIGITS: Final = 18
 _LABEL_KINDS: Final = re.compile(r"[<>|=]?[iu][1248]")
@@ -195,7 +196,10 @@ def _read_header(stream: BinaryIO, at: str) -> ArrayHeader:
     text = stream.read(length).decode("latin-1")
     # Arrays of Python objects can run code when loaded; arrays of fields have no pixels.
     if re.search(r"'descr'\s*:\s*(\[|'[<>|=]?[OV])", text):
-        raise InputError(f"{at} holds Python objects or named fields: save a plain array, x.astype('float32')")
+        key = at.rpartition(": ")[2]
+        kind = "str" if key in _TEXTS else "float32"
+        # Text of pandas is one of objects in numpy, until it is converted.
+        raise InputError(f"{at} holds Python objects or named fields: save a plain array, {key[:40]}.astype('{kind}')")
     kind, rest = _taken(r"'descr'\s*:\s*'([^']{1,20})'", text, at)
     order, rest = _taken(r"'fortran_order'\s*:\s*(True|False)", rest, at)
     sizes, rest = _taken(r"'shape'\s*:\s*\(([0-9,\s]*)\)", rest, at)
@@ -225,6 +229,20 @@ def read_names(archive: Archive, key: str) -> tuple[str, ...]:
     Raises:
         InputError: The names are not text, or a name breaks a rule.
     """
+    names = read_texts(archive, key)
+    try:
+        check_names(key, names)
+    except InputError as error:
+        raise InputError(f"{archive.where}: {error}") from None
+    return names
+
+
+def read_texts(archive: Archive, key: str) -> tuple[str, ...]:
+    """Read a few short public texts, which may be alike.
+
+    Raises:
+        InputError: They are no text, too many or too long.
+    """
     at, header = archive.at(key), archive.header(key)
     if not _NAME_KINDS.fullmatch(header.kind) or len(header.shape) != 1:
         raise InputError(f"{at} must be a 1-D array of text: save numpy.array(['cat', 'dog'])")
@@ -232,12 +250,7 @@ def read_names(archive: Archive, key: str) -> tuple[str, ...]:
         raise InputError(
             f"{at} must hold 1 to {MAX_CLASSES} names of at most {MAX_NAME_LENGTH} characters: shorten or merge them"
         )
-    names = tuple(str(name) for name in archive.values(key).tolist())
-    try:
-        check_names(key, names)
-    except InputError as error:
-        raise InputError(f"{archive.where}: {error}") from None
-    return names
+    return tuple(str(name) for name in archive.values(key).tolist())
 
 
 def read_numbers(archive: Archive, key: str) -> tuple[float, ...]:
@@ -269,13 +282,13 @@ def class_names_of(archive: Archive, y_key: str, num_classes: int | None) -> tup
             )
         return names, (shape, "The class names were read from class_names in the file and are taken as public.")
     if num_classes is not None:
-        return counted_names(num_classes), (shape, f"The number of classes, {num_classes}, was given by the user.")
+        return numbered(num_classes), (shape, f"The number of classes, {num_classes}, was given by the user.")
     # Privacy: a constant; the largest label of private data must not decide the shape of a public network.
     assumed = (
         f"The number of classes was not given: the public default of {DEFAULT_NUM_CLASSES} (labels 0 to "
         f"{DEFAULT_NUM_CLASSES - 1}) was assumed, whatever the labels are; --num-classes changes it."
     )
-    return counted_names(DEFAULT_NUM_CLASSES), (shape, assumed)
+    return numbered(DEFAULT_NUM_CLASSES), (shape, assumed)
 
 
 def read_labels(archive: Archive, key: str, num_records: int, num_classes: int) -> np.ndarray:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -17,6 +18,12 @@ MAX_STORED_SIDE: Final = 4096
 _AT_ONCE: Final = 2**22
 _SIZE: Final = re.compile(r"([0-9]{1,4})x([0-9]{1,4})")
 _LUMA: Final = (0.299, 0.587, 0.114)
+FolderMeaning = Literal["classes", "none"]
+"""Meaning of the sub-folders of a folder of DICOM files: each is a class, or they have none."""
+Ground = Literal["white", "black"]
+"""Name of a public ground on which transparent pixels are laid."""
+GROUNDS: Final[dict[Ground, float]] = {"white": 1.0, "black": 0.0}
+"""Gray of each ground."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +42,15 @@ class ImageChoice:
     Args:
         resize: public height and width HxW, 32x32 for instance: each image is brought to them by means over areas
         gray: read colour images as gray
+        alpha: public ground on which transparent pixels of pictures in a folder are laid. Default: transparency is
+            refused
+        window_center: of DICOM: public middle of the window, in the units after rescale (HU for CT)
+        window_width: of DICOM: public width of the window. Values outside are clipped
+        folders: of DICOM: sub-folders are classes, by public names, or have no meaning (people, studies)
+        each_frame: of DICOM: read each frame of a file as an image of its patient
 
     Raises:
-        InputError: The size is no HxW, or a side is below 4 or above 1024 pixels.
+        InputError: The size is no HxW, or a side is below 4 or above 1024 pixels. Or the window is none.
 
     Example:
         >>> ImageChoice(resize="2x8")
@@ -47,26 +60,41 @@ class ImageChoice:
 
     resize: str | None = None
     gray: bool = False
+    alpha: Ground | None = None
+    window_center: float | None = None
+    window_width: float | None = None
+    folders: FolderMeaning | None = None
+    each_frame: bool = False
 
     def __post_init__(self) -> None:
+        if (self.window_center is None) != (self.window_width is None):
+            raise InputError(
+                "window_center and window_width (--window-center, --window-width) belong together: give both, 40 and "
+                "400 for soft tissue in CT, for instance"
+            )
+        if not math.isfinite(self.window_center or 0.0):
+            raise InputError(f"window_center (--window-center) must be a finite number, not {told(self.window_center)}")
+        if self.window_width is not None and not 0 < self.window_width < math.inf:
+            raise InputError(f"window_width (--window-width) must be a number above 0, not {told(self.window_width)}")
         if self.size is not None and not all(MIN_SIDE <= side <= MAX_SIDE for side in self.size):
             raise _no_size(self.resize)
 
     @classmethod
-    def of(cls, resize: Sequence[int] | str | None, gray: bool) -> ImageChoice:
+    def of(cls, resize: Sequence[int] | str | None, gray: bool, alpha: str | None = None) -> ImageChoice:
         """Return the choice for a size as Python has it: (height, width), or text.
 
         Raises:
-            InputError: The size is none.
+            InputError: The size is none, or the ground has no such name.
         """
+        ground = ground_of(alpha)
         if not isinstance(gray, bool):
             raise InputError(f"gray must be True or False, not {told(gray)}")
         if resize is None or isinstance(resize, str):
-            return cls(resize=resize, gray=gray)
+            return cls(resize=resize, gray=gray, alpha=ground)
         sides = list(resize) if isinstance(resize, Sequence) else []
         if len(sides) != 2 or not all(isinstance(side, int) and not isinstance(side, bool) for side in sides):
             raise InputError("resize must be (height, width) in pixels, two whole numbers, or text like 32x32")
-        return cls(resize="x".join(map(str, sides)), gray=gray)
+        return cls(resize="x".join(map(str, sides)), gray=gray, alpha=ground)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -79,6 +107,18 @@ class ImageChoice:
         return int(found[1]), int(found[2])
 
     @property
+    def window(self) -> tuple[float, float] | None:
+        """Public lowest and highest value of the window, in the units after rescale. None without a window."""
+        if self.window_center is None or self.window_width is None:
+            return None
+        return self.window_center - self.window_width / 2, self.window_center + self.window_width / 2
+
+    @property
+    def is_of_dicom(self) -> bool:
+        """True if something was said that only DICOM files have."""
+        return self.window is not None or self.folders is not None or self.each_frame
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for the statement on the changes, none for images as they are stored."""
         said = []
@@ -89,6 +129,8 @@ class ImageChoice:
             )
         if self.gray:
             said.append("Colour images were read as gray: 0.299 red + 0.587 green + 0.114 blue.")
+        if self.alpha is not None:
+            said.append(f"Transparent pixels were laid on {self.alpha}, each image by itself.")
         return tuple(said)
 
     def check_stored(self, where: str, height: int, width: int) -> None:
@@ -132,7 +174,26 @@ class ImageChoice:
             images = (red + green + blue).clip(0, 1)
         if self.size is None or self.size == images.shape[2:]:
             return images
-        return _averaged(_averaged(images, self.size[0], axis=2), self.size[1], axis=3).clip(0, 1).astype(np.float32)
+        return brought_to(images, *self.size)
+
+
+def ground_of(alpha: object) -> Ground | None:
+    """Return the ground of that name, or None for None.
+
+    Raises:
+        InputError: It is the name of none.
+    """
+    for name in GROUNDS:
+        if isinstance(alpha, str) and alpha == name:
+            return name
+    if alpha is not None:
+        raise InputError(f"alpha (--alpha) must be white or black, not {told(alpha)}")
+    return None
+
+
+def brought_to(images: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bring float32 images (batch, channels, height, width) to another size, each by itself, by means over areas."""
+    return _averaged(_averaged(images, height, axis=2), width, axis=3).clip(0, 1).astype(np.float32)
 
 
 def _averaged(images: np.ndarray, num: int, axis: int) -> np.ndarray:

@@ -126,8 +126,8 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: Ima
     """Load a published set, from disk if its four files are there, else by a verified download.
 
     Guarantee:
-        Records have the published name and count only if all four files are the published ones, by the SHA-256 of what
-        they hold. Other files in their place are read, and a note says so.
+        Records have the published name and count only if all four files are the published ones, by the SHA-256 of their
+        content. Other files in their place are read, and a note says so.
 
     Args:
         source: `MNIST` or `FASHION_MNIST`.
@@ -158,7 +158,7 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: Ima
 
 
 def _is_published(source: IdxImages, paths: Sequence[Path], arrays: Sequence[np.ndarray]) -> bool:
-    """Return True if the four files hold what was published, and refuse those of the other set.
+    """Return True if the four files are those that were published, and refuse those of the other set.
 
     Raises:
         InputError: A file is one of the other set.

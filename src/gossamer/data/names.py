@@ -154,13 +154,9 @@ def slots_of_names(names: np.ndarray) -> np.ndarray:
     return np.fromiter(map(slots.__getitem__, words), dtype=np.int64, count=len(words))
 
 
-def is_number(name: str) -> bool:
-    """Return True if a name, by the rule above, is that of a number.
-
-    >>> is_number("7"), is_number("0.5"), is_number("p7")
-    (True, True, False)
-    """
-    return _NUMBER.fullmatch(name) is not None
+def is_whole(name: str) -> bool:
+    """Return True if a name, by the rule above, is that of a whole number."""
+    return re.fullmatch(r"-?[0-9]+", name) is not None
 
 
 def _named(cells: Sequence[Any], rule: Callable[[Any], str], place: Place) -> np.ndarray:

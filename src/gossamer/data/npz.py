@@ -53,10 +53,17 @@ def load_npz(path: Path, *, num_classes: int | None = None, images: ImageChoice 
     with open_archive(path, shown(path)) as archive:
         keys = _keys(archive)
         names, notes = class_names_of(archive, keys.y, num_classes)
+        are_named = "class_names" in archive.members or not names
         x = _pixels(archive, keys, images)
         y = read_labels(archive, keys.y, len(x), len(names)) if keys.y in archive.members else None
         people = people_of(archive, len(x))
-    spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
+    spec = ImageSpec(
+        channels=x.shape[1],
+        height=x.shape[2],
+        width=x.shape[3],
+        class_names=names,
+        are_classes_named=are_named,
+    )
     name = path.stem if path.stem.isprintable() else "images"
     train = RecordSet(
         name=name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import unicodedata
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Final
@@ -12,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.identities import digests_of_names
 from gossamer.errors import InputError, told
+from gossamer.privacy.adjacency import Unit
 
 MAX_CLASSES: Final = 1000
 """Largest number of classes."""
@@ -35,28 +38,26 @@ class AbstractSpec(abc.ABC):
 
     Args:
         class_names: One name per class, in the order of the labels 0, 1, ... and empty for records without labels.
+        are_classes_named: False if nobody named the classes, so that their numbers stand in `class_names`. Such numbers
+            are never compared with names. Two specifications that differ in it alone are equal.
 
     Raises:
         InputError: A name is empty, unprintable, too long or given twice.
     """
 
     class_names: tuple[str, ...] = ()
+    are_classes_named: bool = field(default=True, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_class_names(self.class_names)
+        check_kind("are_classes_named", self.are_classes_named, bool)
+        if not self.are_classes_named and self.class_names != numbered(len(self.class_names)):
+            raise InputError("are_classes_named is False, but class_names are not the numbers 0, 1, ...: say True")
 
     @property
     def num_classes(self) -> int:
         """Number of classes, 0 for records without labels."""
         return len(self.class_names)
-
-    @property
-    def are_classes_counted(self) -> bool:
-        """True if the names are 0, 1, ... in their order, as readers make them if nobody wrote any.
-
-        Such names say nothing that the order does not say. They are never evidence that two classes are one.
-        """
-        return self.class_names == counted_names(self.num_classes)
 
     @property
     @abc.abstractmethod
@@ -68,10 +69,10 @@ class AbstractSpec(abc.ABC):
         return x
 
 
-def counted_names(num_classes: int) -> tuple[str, ...]:
-    """Return the names of classes that nobody named: 0, 1, ... in their order.
+def numbered(num_classes: int) -> tuple[str, ...]:
+    """Return the numbers of classes that nobody named, as they stand in `AbstractSpec.class_names`.
 
-    >>> counted_names(3)
+    >>> numbered(3)
     ('0', '1', '2')
     """
     return tuple(map(str, range(num_classes)))
@@ -121,9 +122,11 @@ def check_names(where: str, names: tuple[str, ...]) -> None:
             raise InputError(
                 f"{where}[{index}] must be 1 to {MAX_NAME_LENGTH} printable characters: choose another name"
             )
-        if name in seen:
+        # An accent may be written in two ways, and folders of two machines then hold one class twice.
+        same = unicodedata.normalize("NFC", name).strip()
+        if same in seen:
             raise InputError(f"{where}[{index}] repeats an earlier name: each needs a name of its own")
-        seen.add(name)
+        seen.add(same)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,6 +144,8 @@ class RecordSet:
             plus one. Private if people are protected: `PublicSlots` says how many slots there are.
         person_digests: uint8 (num_people, 32), the identity of each person (`data.identities`). None if the numbers in
             `people` are their names.
+        owners: Unit that `people` tells apart, people or recordings. Public. Recordings are told apart if records are
+            windows of recordings of which nobody says the person.
 
     Attributes:
         published_name: Public name of the published set that a reader read these records from, as it was published.
@@ -158,6 +163,7 @@ class RecordSet:
     people: Tensor | None = field(default=None, repr=False)
     num_people: int = field(default=0, repr=False)
     person_digests: np.ndarray | None = field(default=None, repr=False)
+    owners: Unit = Unit.PERSON
     published_name: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -267,6 +273,9 @@ class RecordData:
         training_share: Expected share of the units in `train`, below 1 if a secret key has held some out.
         is_split_by_key: True if a secret key, and not a public list, decides which records stand in `test`.
         is_split_by_record: True if a key may have put two records of one person on different sides.
+        usual_unit: Unit of protection if the user names none. It is that of `train.owners` if records are windows.
+        private_notes: Sentences for the owner's eyes alone, such as the number of records that were left out.
+        columns: The meaning of the columns of the table that the records were read from, or None without a table.
 
     Raises:
         InputError: Train and test differ in their specification.
@@ -279,6 +288,9 @@ class RecordData:
     training_share: float = 1.0
     is_split_by_key: bool = False
     is_split_by_record: bool = False
+    usual_unit: Unit = Unit.RECORD
+    private_notes: tuple[str, ...] = field(default=(), repr=False)
+    columns: ColumnsRead | None = None
 
     def __post_init__(self) -> None:
         check_kind("train", self.train, RecordSet)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from gossamer.data.records import DEFAULT_NUM_CLASSES, check_class_names, check_num_classes, counted_names
+from gossamer.data.records import DEFAULT_NUM_CLASSES, check_class_names, check_num_classes, numbered
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
+
+_VALUES_AT_ONCE: Final = 2**19
+_MISSING: Final = "is NaN, infinite or missing: fill it in, or leave the series out"
+_OUTSIDE: Final = "is outside [0, 1]: give public bounds low and high (--low, --high)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +30,7 @@ class SeriesFacts:
         length: Samples of a series, or None if the format says it.
         sample_rate: Samples a second, Hz, or None if time has no unit.
         channel_names: One name per channel, or empty if the format says them or there are none.
+        units: Unit of every channel, or one for all, or empty if the format says them or they are unknown.
         class_names: One name per class, or empty for numbers.
         num_classes: Number of classes without names, or None for 10 if there are labels.
         permit_shorter: True if a series of fewer samples is padded at its end with `low`, in place of a refusal.
@@ -38,6 +44,7 @@ class SeriesFacts:
     length: int | None = None
     sample_rate: float | None = None
     channel_names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     num_classes: int | None = None
     permit_shorter: bool = False
@@ -76,7 +83,7 @@ class SeriesFacts:
         if self.class_names:
             return self.class_names
         # Privacy: a constant; the largest label of private data must not decide the shape of a public network.
-        return counted_names(self.num_classes or DEFAULT_NUM_CLASSES)
+        return numbered(self.num_classes or DEFAULT_NUM_CLASSES)
 
     def spec(self, channels: int, length: int, class_names: tuple[str, ...]) -> SeriesSpec:
         """Return the public specification of series of this shape.
@@ -91,7 +98,9 @@ class SeriesFacts:
             high=_for_each(self.high or (1.0,), channels, "high (--high)"),
             sample_rate=self.sample_rate,
             channel_names=self.channel_names,
+            units=self.units * channels if len(self.units) == 1 else self.units,
             class_names=class_names,
+            are_classes_named=bool(self.class_names) or not class_names,
         )
 
     def notes(self, has_labels: bool) -> tuple[str, ...]:
@@ -124,24 +133,64 @@ def scaled(values: np.ndarray, spec: SeriesSpec, facts: SeriesFacts, at: str) ->
     Raises:
         InputError: A value is not finite, or outside the default bounds. The place is named, never the value.
     """
-    _refuse_first(~np.isfinite(values), at, "is NaN, infinite or missing: fill it in, or leave the series out")
-    if not facts.has_bounds:
-        rule = "is outside [0, 1]: give public bounds low and high (--low, --high)"
-        each = ", one for each channel, as in --low 0,-5" if values.shape[1] > 1 else ""
-        _refuse_first((values < 0) | (values > 1), at, rule + each)
-    low = np.asarray(spec.low)[:, None]
-    width = np.asarray(spec.high)[:, None] - low
+    scaling = Scaling(spec=spec, facts=facts, at=at)
+    rows = max(1, _VALUES_AT_ONCE // max(1, spec.channels * spec.length))
     x = np.empty(values.shape, dtype=np.float32)
-    for start in range(0, len(values), 4096):
-        x[start : start + 4096] = np.clip((values[start : start + 4096] - low) / width, 0, 1)
+    for start in range(0, len(values), rows):
+        block = values[start : start + rows]
+        x[start : start + rows] = scaling.scaled(block.reshape(len(block), -1), slice(None), start).reshape(block.shape)
     return x
 
 
-def _refuse_first(wrong: np.ndarray, at: str, rule: str) -> None:
-    if wrong.any():
-        record, channel, time = (int(place) for place in np.argwhere(wrong)[0])
-        # Privacy: the place, never the value.
-        raise InputError(f"{at}: series {record}, channel {channel}, time {time} {rule}")
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """The way from values in their own units to float32 in [0, 1], for some records at a time.
+
+    Args:
+        spec: Public bounds.
+        facts: Public facts. If they have bounds, values outside are clipped, and otherwise refused.
+        at: Beginning of the message.
+    """
+
+    spec: SeriesSpec
+    facts: SeriesFacts
+    at: str
+
+    def scaled(
+        self, values: np.ndarray, places: slice | np.ndarray, first: int, gaps: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Scale some values of some records.
+
+        Args:
+            values: (records, places), any number type, one channel after the other.
+            places: Their places within a record of channels times length values.
+            first: Number of records before these, of which a message counts on.
+            gaps: Booleans of the same shape, true where no value is and the lower bound stands. None for nowhere.
+
+        Returns:
+            x, of the same shape.
+
+        Raises:
+            InputError: A value is not finite, or outside the default bounds. The place is named, never the value.
+        """
+        all_places = np.arange(self.spec.channels * self.spec.length)[places]
+        low = np.repeat(self.spec.low, self.spec.length)[all_places]
+        high = np.repeat(self.spec.high, self.spec.length)[all_places]
+        values = values if gaps is None else np.where(gaps, low, values)
+        self._refuse_first(~np.isfinite(values), all_places, first, _MISSING)
+        if not self.facts.has_bounds:
+            each = ", one for each channel, as in --low 0,-5" if self.spec.channels > 1 else ""
+            self._refuse_first((values < 0) | (values > 1), all_places, first, _OUTSIDE + each)
+        found = np.subtract(values, low, dtype=np.float64)
+        found /= high - low
+        return np.clip(found, 0, 1, out=found).astype(np.float32)
+
+    def _refuse_first(self, wrong: np.ndarray, places: np.ndarray, first: int, rule: str) -> None:
+        if wrong.any():
+            record, place = (int(one) for one in np.argwhere(wrong)[0])
+            channel, time = divmod(int(places[place]), self.spec.length)
+            # Privacy: the place, never the value.
+            raise InputError(f"{self.at}: series {first + record}, channel {channel}, time {time} {rule}")
 
 
 def _for_each(bounds: tuple[float, ...], channels: int, option: str) -> tuple[float, ...]:

@@ -9,21 +9,31 @@ from typing import Any, Final
 
 import numpy as np
 
-from gossamer.data.archive import Archive, open_archive, people_of, read_labels, read_names, read_numbers, shape_text
-from gossamer.data.class_words import check_places
+from gossamer.data.archive import (
+    Archive,
+    open_archive,
+    people_of,
+    read_labels,
+    read_names,
+    read_numbers,
+    read_texts,
+    shape_text,
+)
 from gossamer.data.files import shown
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
+from gossamer.data.windowed import Recordings, rows_of_windows
+from gossamer.data.windows import Windows
 from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
-_FACTS: Final = ("low", "high", "sample_rate", "channel_names")
+_FACTS: Final = ("low", "high", "sample_rate", "channel_names", "units")
 _VALUE_KINDS: Final = re.compile(r"[<>|=]?(?:f[248]|[iu][1248])")
 
 
 def is_series_npz(path: Path) -> bool:
-    """Return True if an NPZ file declares series, by `low`, `high`, `sample_rate` or `channel_names`.
+    """Return True if an NPZ file declares series, by `low`, `high`, `sample_rate`, `channel_names` or `units`.
 
     Raises:
         InputError: The file is absent or no NPZ file.
@@ -33,7 +43,11 @@ def is_series_npz(path: Path) -> bool:
 
 
 def load_series_npz(
-    path: Path, facts: SeriesFacts, split: AbstractSplit = WHOLE, key: UnitKey | None = None
+    path: Path,
+    facts: SeriesFacts,
+    split: AbstractSplit = WHOLE,
+    key: UnitKey | None = None,
+    windows: Windows | None = None,
 ) -> RecordData:
     """Load series from an NPZ file.
 
@@ -42,7 +56,7 @@ def load_series_npz(
     - `x`: numbers of shape (batch, channels, time) or (batch, time).
     - `y`: integers of shape (batch,).
     - `person`: numbers or text of shape (batch,).
-    - `class_names` and `channel_names`: text.
+    - `class_names`, `channel_names` and `units`: text.
     - `low` and `high`: a number or one per channel.
     - `sample_rate`: Hz.
 
@@ -51,6 +65,7 @@ def load_series_npz(
         facts: Public facts by the user, which win over those in the file.
         split: Rule by which series are held out for testing.
         key: Secret, by which a split holds some out. None for a new one.
+        windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
 
     Returns:
         The series.
@@ -60,9 +75,6 @@ def load_series_npz(
     """
     where = shown(path)
     with open_archive(path, where) as archive:
-        # Names in the file are in the order of its labels. Those that a user states may be meant for the labels.
-        if "y" in archive.members:
-            check_places(facts.class_names, "y")
         if "x" not in archive.members:
             raise InputError(f"{where} has no key 'x' for the series: save them as x, (batch, channels, time)")
         facts = _completed(archive, facts)
@@ -72,9 +84,15 @@ def load_series_npz(
         people = people_of(archive, len(values))
     if facts.length not in (None, values.shape[2]):
         raise InputError(f"{where}: x has {values.shape[2]} samples in time, --length says {facts.length}: correct one")
+    title = path.stem if path.stem.isprintable() else "series"
+    if windows is not None:
+        spec = facts.spec(values.shape[1], windows.window, class_names)
+        recordings = Recordings.of_arrays(values, labels, people)
+        rows = rows_of_windows(title, f"{where}: x", recordings, windows, spec, facts)
+        return divide(rows, split, (*facts.notes(labels is not None), windows.note), key)
     spec = facts.spec(values.shape[1], values.shape[2], class_names)
     rows = Rows(
-        name=path.stem if path.stem.isprintable() else "series",
+        name=title,
         spec=spec,
         x=scaled(values, spec, facts, f"{where}: x"),
         y=labels,
@@ -99,6 +117,8 @@ def _completed(archive: Archive, facts: SeriesFacts) -> SeriesFacts:
         given = facts.class_names or facts.num_classes if key == "class_names" else facts.channel_names
         if key in members and not given:
             found[key] = read_names(archive, key)
+    if "units" in members and not facts.units:
+        found["units"] = read_texts(archive, "units")
     if len({"low", "high"} & found.keys()) == 1:
         raise InputError(f"{where}: low and high belong together: save both")
     return dataclasses.replace(facts, **found)

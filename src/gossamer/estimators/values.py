@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from gossamer.data.class_words import check_places, classes_asked, labels_of_words
+from gossamer.data.class_words import class_numbers, labels_of_words
 from gossamer.data.identities import NamedPeople
-from gossamer.data.names import names_of_array
+from gossamer.data.names import is_whole, names_of_array
 from gossamer.errors import InputError, told
 
 Array = np.ndarray | torch.Tensor
@@ -84,7 +84,7 @@ def kind_of(array: np.ndarray) -> str:
 
 
 def labels_of(y: Array | None, class_names: tuple[str, ...], *, are_named: bool) -> torch.Tensor | None:
-    """Return labels of records, int64 (records,), from numbers or from text.
+    """Return labels of records, int64 (records,), from whole numbers or from text.
 
     Guarantee: the classes are those that were named in public. A name in the labels adds none, and is refused.
 
@@ -99,14 +99,14 @@ def labels_of(y: Array | None, class_names: tuple[str, ...], *, are_named: bool)
     if y is None:
         return None
     array = array_of(y, "y")
-    if array.ndim != 1 or array.dtype.kind not in "OUSTbf":
-        labels = integers(y, "y")
+    if array.ndim != 1 or array.dtype.kind not in "OUSTb":
+        # Numbers are compared as numbers: a column of labels with a gap filled comes back from pandas as floats.
+        is_whole_number = array.dtype.kind == "f" and bool((np.isfinite(array) & (array == np.floor(array))).all())
+        labels = integers(array.astype(np.int64) if is_whole_number else y, "y")
         if are_named:
-            check_places(class_names, "y")
+            _check_unambiguous(class_names)
         return torch.from_numpy(labels)
-    if array.dtype.kind == "f" and are_named:
-        check_places(class_names, "y")
-    elif array.dtype.kind != "f" and not are_named:
+    if not are_named:
         # Privacy: names that were read from private labels would publish a class that one record alone has.
         raise InputError(
             "y holds names of classes: state them in public, class_names=['cat', 'dog'] for instance. They are never "
@@ -116,11 +116,17 @@ def labels_of(y: Array | None, class_names: tuple[str, ...], *, are_named: bool)
     return torch.from_numpy(labels_of_words(words, class_names, "y"))
 
 
+def _check_unambiguous(class_names: tuple[str, ...]) -> None:
+    for label, name in enumerate(class_names):
+        if is_whole(name.strip()) and int(name) != label:
+            raise InputError(
+                f"class_names[{label}] is a number other than {label}, and so y may hold numbers that are names, or "
+                "places: hand y over as text if they are names"
+            )
+
+
 def numbers_to_draw(labels: Any, num_samples: int, class_names: tuple[str, ...]) -> np.ndarray | None:
     """Return the classes to draw, int64 (num_samples,), from one class for all samples, or one for each.
-
-    Text goes by the rule of `data.class_words`, as on the command line. Whole numbers are places, as `sample` returns
-    them. They are refused if the names are other numbers.
 
     Args:
         labels: a number or name of a class, numbers or names (num_samples,), or None.
@@ -133,18 +139,14 @@ def numbers_to_draw(labels: Any, num_samples: int, class_names: tuple[str, ...])
     if labels is None:
         return None
     if isinstance(labels, str):
-        return np.repeat(classes_asked([labels], class_names, [f"labels: {told(labels)}"]), max(num_samples, 0))
+        (number,) = class_numbers([labels], class_names, "labels")
+        return np.full(max(num_samples, 0), number, dtype=np.int64)
     if isinstance(labels, int | np.integer) and not isinstance(labels, bool):
-        check_places(class_names, "labels")
         return np.full(max(num_samples, 0), int(labels), dtype=np.int64)
     array = array_of(labels, "labels")
     if array.ndim == 1 and array.dtype.kind in "OUT" and all(isinstance(name, str) for name in array.tolist()):
-        # Privacy: a list may be a column of private labels, so a name in it is told by its place.
-        told_as = [f"labels[{place}]" for place in range(len(array))]
-        return classes_asked(array.tolist(), class_names, told_as)
-    numbers = integers(labels, "labels")
-    check_places(class_names, "labels")
-    return numbers
+        return np.array(class_numbers(array.tolist(), class_names, "labels"), dtype=np.int64)
+    return integers(labels, "labels")
 
 
 def bounds_of(bounds: Bounds, name: str) -> tuple[float, ...]:
@@ -201,9 +203,16 @@ def column_of(name: str | None, what: str) -> str | None:
 
 def people_of(people: Array | None) -> dict[str, Any]:
     """Return the people of records, as a `RecordSet` takes them, with names by the rule of all readers."""
-    if people is None:
-        return {}
+    return {} if people is None else NamedPeople.of(names_of_people(people)).of_records()
+
+
+def names_of_people(people: Array) -> np.ndarray:
+    """Return names of people by the rule of all readers, text (records,).
+
+    Raises:
+        InputError: they are of another shape, or one is no name.
+    """
     names = array_of(people, "people")
     if names.ndim != 1:
         raise InputError(f"people must be numbers or text of shape (records,), not {kind_of(names)} {names.shape}")
-    return NamedPeople.of(names_of_array(names, lambda record: f"people[{record}]")).of_records()
+    return names_of_array(names, lambda record: f"people[{record}]")

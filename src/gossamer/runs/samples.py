@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from gossamer.data.folder_names import folder_of_class
+from gossamer.data.folder_names import folder_name
 from gossamer.errors import InputError
-from gossamer.runs.files import whole_file, writing
+from gossamer.runs.files import whole_file, write_whole, writing
+
+PICTURE_TABLE = "metadata.csv"
+"""Table beside pictures, by the name that Hugging Face gives it."""
 
 
 def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...] = ()) -> None:
-    """Write ``x`` and, if there are labels, ``y`` and ``class_names``, readable without pickle.
+    """Write ``x`` and, if there are labels, ``y`` and the names of the classes, readable without pickle.
 
     Args:
         path: file ending in .npz.
         x: float32 (num_samples, channels, height, width) in [0, 1].
         y: int64 (num_samples,), or None.
-        class_names: in the order of the labels. Empty to leave them out.
+        class_names: in the order of the labels. Empty if nobody named the classes.
     """
-    arrays: dict[str, Any] = {"x": x}
-    if y is not None:
-        arrays |= {"y": y} | ({"class_names": np.array(class_names)} if class_names else {})
+    arrays: dict[str, Any] = {"x": x} if y is None else {"x": x, "y": y}
+    if y is not None and class_names:
+        arrays["class_names"] = np.array(class_names)
     with whole_file(path) as file:
         np.savez_compressed(file, **arrays)
 
@@ -32,7 +37,7 @@ def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None, class_names: tupl
 def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
     """Write ``CLASS/00000.png`` and so on. Without labels the files lie in the folder itself.
 
-    A class that cannot name a folder, such as T-shirt/top, gets the name that `folder_names` makes of it.
+    A class with a name that no folder can have gets another, which the reader of folders takes back: `folder_name`.
 
     Raises:
         InputError: the folder holds something already.
@@ -42,9 +47,29 @@ def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_na
         raise InputError(f"{folder}: exists and is not empty; name another --out")
     with writing(folder, "free space or name another --out"):
         for number, image in enumerate(x):
-            place = folder if y is None else folder / folder_of_class(class_names[int(y[number])])
+            place = folder if y is None else folder / folder_name(class_names[int(y[number])])
             place.mkdir(parents=True, exist_ok=True)
             as_picture(image).save(place / f"{number:06d}.png")
+
+
+def write_image_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
+    """Write ``000000.png`` and so on, and beside them ``metadata.csv`` with ``file_name`` and ``label``.
+
+    The imagefolder of Hugging Face's library reads it as one split with pictures and the names of their classes. Names
+    that cannot name a folder can stand in it.
+
+    Raises:
+        InputError: the folder holds something already.
+        ResourceError: the folder cannot be written.
+    """
+    write_png_folder(folder, x, None, ())
+    table = io.StringIO(newline="")
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(("file_name",) if y is None else ("file_name", "label"))
+    for number in range(len(x)):
+        label = () if y is None else (class_names[int(y[number])],)
+        rows.writerow((f"{number:06d}.png", *label))
+    write_whole(folder / PICTURE_TABLE, table.getvalue().encode())
 
 
 def as_picture(image: np.ndarray) -> Image.Image:

@@ -12,13 +12,15 @@ import numpy as np
 import torch
 
 from gossamer.data.catalogue import load_records
-from gossamer.data.folder import load_png_folder
+from gossamer.data.folder import load_picture_folder
 from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.npz import has_unnamed_classes, load_npz
+from gossamer.data.picture_table import NO_WORDS, PictureWords, find_picture_table
 from gossamer.data.reading import SeriesReading
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.splits import WHOLE
 from gossamer.errors import InputError, one_line
 from gossamer.evaluation.listed import SyntheticRecords
 from gossamer.methods.trained import TrainedGenerator
@@ -26,7 +28,8 @@ from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.release import saved_generators
 
-_OF_SERIES = (".npz", ".csv", ".parquet")
+_OF_ARCHIVES = (".ts", ".arff", ".tsv")
+_OF_SERIES = (".npz", ".csv", ".parquet", *_OF_ARCHIVES)
 _NO_COLUMNS = WideColumns()
 
 
@@ -77,7 +80,7 @@ class TargetFinder:
         """Return the target at a path.
 
         Args:
-            path: run folder, folder or file of a released generator, NPZ, folder of PNGs, or table of series.
+            path: run folder, folder or file of a released generator, NPZ, folder of pictures, or table of series.
 
         Raises:
             InputError: nothing there, or records of another shape or of other classes.
@@ -87,11 +90,10 @@ class TargetFinder:
         if isinstance(self.real, SeriesSpec) and path.suffix.lower() in _OF_SERIES:
             return _of_records(path, _load_series(path, self.real, self.columns), self.real)
         if path.suffix.lower() == ".npz":
-            is_unnamed = has_unnamed_classes(path)
-            images = load_npz(path, num_classes=self.real.num_classes if is_unnamed else None).train
-            return _of_records(path, _in_order(images, self.real) if is_unnamed else images, self.real)
+            num_classes = self.real.num_classes if has_unnamed_classes(path) else None
+            return _of_records(path, load_npz(path, num_classes=num_classes).train, self.real)
         if path.is_dir() and not _holds_generator(path):
-            return _of_records(path, load_png_folder(path).train, self.real)
+            return _of_records(path, _load_pictures(path, self.real), self.real)
         return self._generator(path, _plain_name(path))
 
     def find_saved(self, path: Path) -> tuple[Target, ...]:
@@ -224,29 +226,32 @@ def _of_records(path: Path, images: RecordSet, real: AbstractSpec) -> Target:
     return Target(name=_plain_name(path), draw=draw, num_images=len(x))
 
 
-def _in_order(records: RecordSet, real: AbstractSpec) -> RecordSet:
-    """Name the classes of records whose labels nobody named: they are the real ones, in their order."""
-    return replace(records, spec=replace(records.spec, class_names=real.class_names))
+def _load_pictures(path: Path, real: AbstractSpec) -> RecordSet:
+    """Read a folder of pictures. A table beside them names the classes of the real ones."""
+    words = NO_WORDS if find_picture_table(path) is None else PictureWords(class_names=real.class_names)
+    return load_picture_folder(path, words=words).train
 
 
 def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumns) -> RecordSet:
     """Read series in the unit of the real ones: bounds, length and classes are known, whatever else the file says."""
     is_archive = path.suffix.lower() == ".npz"
-    is_unnamed = is_archive and real.num_classes > 0 and has_unnamed_classes(path)
-    is_named = not is_archive and columns.label is not None
+    is_ucr = path.suffix.lower() in _OF_ARCHIVES
+    is_labelled = has_unnamed_classes(path) if is_archive else columns.label is not None
+    if is_ucr:
+        # Such a file says by itself if it has classes. Its names are those of the real ones, or refused.
+        is_labelled = bool(real.class_names)
     facts = SeriesFacts(
         low=real.low,
         high=real.high,
         length=real.length,
         sample_rate=real.sample_rate,
         channel_names=real.channel_names,
-        class_names=real.class_names if is_named else (),
-        num_classes=real.num_classes if is_unnamed else None,
+        class_names=real.class_names if is_labelled else (),
     )
     # Samples are of nobody, so their tables have no column of people.
-    columns = _NO_COLUMNS if is_archive else replace(columns, person=None)
-    series = load_records(str(path), reading=SeriesReading(facts=facts, columns=columns)).train
-    return _in_order(series, real) if is_unnamed else series
+    columns = _NO_COLUMNS if is_archive or is_ucr else replace(columns, person=None)
+    # A whole file, even if its name says that a test set lies beside it.
+    return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns, split=WHOLE)).train
 
 
 def _check_shape(where: str, found: AbstractSpec, real: AbstractSpec) -> None:
@@ -264,28 +269,16 @@ def _words(spec: AbstractSpec) -> tuple[str, str]:
 
 
 def _relabelling(where: str, found: AbstractSpec, real: AbstractSpec) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the map from the target's classes to the real ones: by name if the names are known, else by order.
-
-    Names 0, 1, ... in their order are what a reader makes if nobody wrote any. They are no evidence: a target is
-    refused if its classes go elsewhere by name than by order, and one side has such names.
-
-    Raises:
-        InputError: The classes are others, or in an order that nothing tells.
-    """
+    """Return the map from the target's classes to the real ones: by names that somebody wrote, else by order."""
     numbers = {name: number for number, name in enumerate(real.class_names)}
-    by_name = [numbers[name] for name in found.class_names if name in numbers]
-    is_named, is_ordered = len(by_name) == found.num_classes, found.num_classes == real.num_classes
-    in_order = list(range(found.num_classes))
-    is_in_doubt = found.are_classes_counted or (real.are_classes_counted and is_ordered)
-    if is_named and by_name != in_order and is_in_doubt:
-        raise InputError(
-            f"{where}: nothing tells if its classes are the real ones by name or by order, since the names of one side "
-            "are 0, 1, ... and may be mere numbers: bring the classes of both into one order, or give them other names"
-        )
-    if not is_named and not is_ordered:
+    is_named = found.are_classes_named and real.are_classes_named
+    if is_named and all(name in numbers for name in found.class_names):
+        table = np.array([numbers[name] for name in found.class_names], dtype=np.int64)
+    elif found.num_classes == real.num_classes:
+        table = np.arange(real.num_classes)
+    else:
         raise InputError(
             f"{where}: {found.num_classes} classes, the real data have {real.num_classes}, and their names do not "
             "match; give it as many classes"
         )
-    table = np.array(by_name if is_named else in_order, dtype=np.int64)
     return lambda labels: table[labels]
