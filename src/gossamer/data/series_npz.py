@@ -19,6 +19,7 @@ from gossamer.data.archive import (
     read_texts,
     shape_text,
 )
+from gossamer.data.class_words import check_places
 from gossamer.data.files import shown
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
@@ -54,7 +55,7 @@ def load_series_npz(
     The file has the key `x` and may have the others. Nothing is ever unpickled.
 
     - `x`: numbers of shape (batch, channels, time) or (batch, time).
-    - `y`: integers of shape (batch,).
+    - `y`: integers of shape (batch,), the places of the classes in their order.
     - `person`: numbers or text of shape (batch,).
     - `class_names`, `channel_names` and `units`: text.
     - `low` and `high`: a number or one per channel.
@@ -71,10 +72,14 @@ def load_series_npz(
         The series.
 
     Raises:
-        InputError: Naming file, key and place of the fault, and never a value.
+        InputError: Naming file, key and place of the fault, and never a value. Or the user's class names are numbers
+            other than their places, so that `y` may hold either.
     """
     where = shown(path)
     with open_archive(path, where) as archive:
+        if "y" in archive.members:
+            # Names in the file are in the order of its labels. Those that a user states may be meant for the labels.
+            check_places(facts.class_names, "y")
         if "x" not in archive.members:
             raise InputError(f"{where} has no key 'x' for the series: save them as x, (batch, channels, time)")
         facts = _completed(archive, facts)
