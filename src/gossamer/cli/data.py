@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +21,7 @@ from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE
 
 ACTIONS = {"list": "the data sets that have a name", "describe": "read one, or your own, and say what is understood"}
+_MOST_CHANNELS = 12
 _TIME_BASE = ("low", "high", "sample_rate", "channel_names")
 
 
@@ -31,7 +32,8 @@ class DescribeData:
     Example: gossamer data describe scans.npz --num-classes 3
 
     Args:
-        source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
+        source: name from `gossamer data list`, an NPZ, NPY, IDX, CSV or Parquet file, a folder of PNGs, of IDX files or
+            of WFDB recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         images: how images are read
@@ -69,10 +71,7 @@ def _read(asked: DescribeData) -> RecordData:
     reading = asked.series.reading(asked.source)
     if reading.split is None and asked.source in ("mitdb", "ptbdb", "kaggle-ptbdb"):
         reading = dataclasses.replace(reading, split=WHOLE)
-    images = asked.images
-    return load_records(
-        asked.source, asked.data_dir, asked.num_classes, reading, resize=images.resize, gray=images.gray
-    )
+    return load_records(asked.source, asked.data_dir, asked.num_classes, reading, images=asked.images)
 
 
 def _describe(asked: DescribeData) -> int:
@@ -87,8 +86,25 @@ def _describe(asked: DescribeData) -> int:
     table.add_row("classes", escape(", ".join(found["classes"])) or "none: there are no labels")
     if found["classes"]:
         table.add_row("class counts (private)", escape(str(found["private"]["class_counts"])))
+    _add_values(table, found["private"]["values"])
     Console().print(table)
     for sentence in found["public"]:
         print(f"public: {sentence}")
+    if found["not_read"]:
+        print(f"not read: {', '.join(found['not_read'])}")
+    for sentence in found["private"]["warnings"]:
+        print(f"private: {sentence}")
     print(f"private: {found['private']['note']}")
     return 0
+
+
+def _add_values(table: Table, values: list[dict[str, Any]]) -> None:
+    """Add a row for each channel, with the range of its values and the shares that were clipped."""
+    for channel in values[:_MOST_CHANNELS]:
+        said = f"{channel['least']:.6g} to {channel['greatest']:.6g}, mean {channel['mean']:.6g}"
+        said += f", of {channel['low']:.6g} to {channel['high']:.6g}"
+        if channel["share_below"] is not None:
+            said += f"; clipped {channel['share_below']:.2%} below, {channel['share_above']:.2%} above"
+        table.add_row(f"{escape(channel['channel'])} (private)", said)
+    if len(values) > _MOST_CHANNELS:
+        table.add_row("", f"and {len(values) - _MOST_CHANNELS} more channels: --json has them all")

@@ -73,10 +73,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _split(asked: TrainEncoder) -> tuple[RecordSet, RecordSet, list[str]]:
-    resize, gray = asked.images.resize, asked.images.gray
-    data = load_records(asked.data, asked.data_dir, asked.num_classes, resize=resize, gray=gray)
+    data = load_records(asked.data, asked.data_dir, asked.num_classes, images=asked.images)
     if asked.test_data is not None:
-        test = load_records(asked.test_data, asked.data_dir, asked.num_classes, resize=resize, gray=gray).train
+        test = load_records(asked.test_data, asked.data_dir, asked.num_classes, images=asked.images).train
         if test.spec.shape != data.train.spec.shape:
             raise InputError(
                 f"{test.name}: images of shape {test.spec.shape}, not {data.train.spec.shape}; resize them"

@@ -39,7 +39,8 @@ from gossamer.data.own import Asked, load_own
 from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
 from gossamer.data.ptb import find_ptb, load_ptb
-from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_images
+from gossamer.data.range_tally import ranges_of_records
+from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_images, refuse_pixels
 from gossamer.data.records import AbstractSpec, RecordData, check_kind, check_num_classes
 from gossamer.data.series import SeriesSpec
 from gossamer.data.splits import AbstractSplit
@@ -213,19 +214,21 @@ def load_records(
     key: UnitKey | None = None,
     resize: Sequence[int] | str | None = None,
     gray: bool = False,
+    images: ImageChoice | None = None,
 ) -> RecordData:
     """Load records by the name of a published set or by the path of a user's own.
 
     Args:
-        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet or NPZ file, a
-            folder of PNG files, or a folder of WFDB recordings. A name wins over a path: write ``./mnist`` for a folder
-            of that name.
+        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet, NPZ, NPY or IDX
+            file, or to a folder of PNG files, of IDX files or of WFDB recordings. A name wins over a path: write
+            ``./mnist`` for a folder of that name.
         data_dir: Folder in which published sets are looked for, or None for the environment variable GOSSAMER_DATA.
         num_classes: Public number of classes of a user's own labelled data.
         reading: Way of reading series.
         key: Secret, by which a split holds the same records out again. None for the key of `reading`, or for a new one.
         resize: Public (height, width) of images, each brought to it by itself: see `ImageChoice`. None for as stored.
         gray: True to read colour images as gray, each by itself.
+        images: All that may be said of images, in place of `resize` and `gray`: the white level, for instance.
 
     Returns:
         The records. They have no test set if they are the user's own and no split was asked for. Records of a published
@@ -248,7 +251,7 @@ def load_records(
     if num_classes is not None:
         check_num_classes(num_classes)
     reading = reading if key is None else dataclasses.replace(reading, key=key)
-    images = ImageChoice.of(resize, gray)
+    images = _choice(images, resize, gray)
     named = find_named(source)
     if named is None:
         path = _existing(source)
@@ -259,11 +262,21 @@ def load_records(
         )
     if named in NAMED_DATA:
         refuse(source, reading != AS_USUAL, "it holds images")
+        refuse_pixels(source, images)
         found = load_digits(images) if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir, images)
     else:
         refuse_images(source, images)
         found = _load_named_series(named.name, data_dir, reading)
     return _as_published(found, named)
+
+
+def _choice(images: ImageChoice | None, resize: Sequence[int] | str | None, gray: bool) -> ImageChoice:
+    if images is None:
+        return ImageChoice.of(resize, gray)
+    check_kind("images", images, ImageChoice)
+    if resize is not None or gray:
+        raise InputError("resize and gray are said in images, if that is given: leave them out")
+    return images
 
 
 def _as_published(data: RecordData, named: NamedData) -> RecordData:
@@ -299,7 +312,7 @@ def _existing(source: str) -> Path:
     near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
     raise InputError(
         f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
-        "give the path of an NPZ, CSV or Parquet file, or of a folder of PNG images or WFDB recordings"
+        "give the path of an NPZ, NPY, IDX, CSV or Parquet file, or of a folder of PNG images or WFDB recordings"
     )
 
 
@@ -307,7 +320,8 @@ def describe(data: RecordData) -> dict[str, Any]:
     """Describe a data set in plain values that JSON can hold.
 
     Guarantee:
-        None. The entry `private` counts private labels: it is for the owner's eyes and never for a release.
+        None. The entry `private` counts private labels and shows the range of private values: it is for the owner's
+        eyes and never for a release.
 
     Args:
         data: Records, as a loader returned them.
@@ -321,13 +335,17 @@ def describe(data: RecordData) -> dict[str, Any]:
         - `shape` (channels first).
         - `classes` (name to number of the `num_records`, empty without labels).
         - `public` (sentences on the inputs that are taken as public).
-        - `private` (for the owner's eyes: the counts again, and a sentence that says so).
+        - `not_read` (names of the parts of the source, such as keys, that no reader took).
+        - `private` (for the owner's eyes: the counts again, and a sentence that says so). Its `values` are for each
+          channel the least and greatest value and the mean, in the records' own units. Beside them stand the public
+          low and high and the shares that were clipped, None if they were not counted. Its `warnings` are sentences.
         - For series also `low`, `high`, `sample_rate` and `channel_names`.
     """
     spec, y = data.train.spec, data.train.y
     counts = [] if y is None else torch.bincount(y, minlength=spec.num_classes).tolist()
     # Privacy: a histogram of private labels.
     class_counts = dict(zip(spec.class_names, counts, strict=True))
+    ranges = data.ranges or ranges_of_records(data.train.x, spec)
     num_people = None if data.train.people is None else int(data.train.people.unique().numel())
     return {
         "name": data.train.name,
@@ -343,8 +361,12 @@ def describe(data: RecordData) -> dict[str, Any]:
             "is covered.",
             *data.public_notes,
         ],
+        "not_read": list(data.unread),
         "private": {
             "class_counts": class_counts,
+            # Privacy: least and greatest are values of single records.
+            "values": ranges.as_plain(),
+            "warnings": list(ranges.warnings),
             "note": "How many records a class has is a fact about private records, and so is the number of records "
             "where people are protected, and of people where records are: for your eyes alone.",
         },

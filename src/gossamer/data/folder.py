@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +17,13 @@ from PIL.PngImagePlugin import PngImageFile
 from gossamer.data.files import check_link, damage_refused, is_folder, open_regular, shown
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
+from gossamer.data.pixel_scale import PixelScale
 from gossamer.data.png import PngHeader, check_png_structure, read_png_header
 from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
+from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError
 
+_OF_BITS: Final = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16)}
 _CARDS: Final = ("README.md", "croissant.json")
 """Names of files that describe a folder and are no picture. `gossamer sample` writes them, and many folders have
 one."""
@@ -65,13 +69,18 @@ def load_png_folder(path: Path, *, num_classes: int | None = None, images: Image
             f"{shown(path)} holds no PNG file; put at least 1 there, or one sub-folder of them for each class"
         )
     names = tuple(folder.name for folder in class_folders)
-    x = _read_all(pngs, images)
+    _refuse_first_label(path, images)
+    x, ranges = _read_all(pngs, images)
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
     y = torch.tensor([label for _, label in labelled], dtype=torch.int64) if class_folders else None
     name = path.name if path.name and path.name.isprintable() else "images"
-    return RecordData(
-        train=RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=y), public_notes=_notes(names, images)
-    )
+    train = RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=y)
+    return RecordData(train=train, public_notes=_notes(names, images), ranges=ranges)
+
+
+def _refuse_first_label(path: Path, images: ImageChoice) -> None:
+    if images.first_label:
+        raise InputError(f"{shown(path)} has sub-folders as classes and no labels: leave --first-label out")
 
 
 def _notes(names: tuple[str, ...], choice: ImageChoice) -> tuple[str, ...]:
@@ -124,18 +133,43 @@ def _checked(paths: list[Path]) -> list[Path]:
     return paths
 
 
-def _read_all(paths: list[Path], choice: ImageChoice) -> np.ndarray:
-    """Read all images as float32 (num_records, channels, height, width) in [0, 1], each changed to the choice."""
+def _read_all(paths: list[Path], choice: ImageChoice) -> tuple[np.ndarray, ValueRanges | None]:
+    """Read all images as float32 (num_records, channels, height, width) in [0, 1], each changed to the choice.
+
+    Beside them stands the range of the stored values, private. It is None if files of 8 and of 16 bits are mixed.
+    """
     first = _read_header(paths[0], choice)
     shape = (len(paths), *choice.shape_of(first.channels, first.height, first.width))
     check_num_values(shown(paths[0].parent), math.prod(shape))
     with damage_refused(shown(paths[0].parent)):
         x = np.empty(shape, dtype=np.float32)
+    scales: dict[tuple[int, int], PixelScale] = {}
     for index, path in enumerate(paths):
         header = _read_header(path, choice)
         _check_like(header, path, first, paths[0], choice)
-        x[index] = choice.changed(_decode(path, header)[None])[0]
-    return x
+        stored = _decode(path, header)
+        kind = (len(stored), 16 if header.is_gray and header.bit_depth == 16 else 8)
+        if kind not in scales:
+            _check_white_fits(header, path, kind[1], scales, choice)
+            scales[kind] = PixelScale(_OF_BITS[kind[1]], kind[0], choice, shown(path), full=2 ** kind[1] - 1)
+        x[index] = choice.changed(scales[kind].in_unit_range(stored[None], 0))[0]
+    return x, next(iter(scales.values())).ranges() if len(scales) == 1 else None
+
+
+def _check_white_fits(
+    header: PngHeader, path: Path, bits: int, scales: Collection[tuple[int, int]], choice: ImageChoice
+) -> None:
+    """Refuse a white level for pixels that Pillow has scaled already, and one for pixels of two lengths."""
+    if choice.white_level is None:
+        return
+    if header.is_gray and header.bit_depth < 8:
+        raise InputError(
+            f"{shown(path)} has {header.bit_depth} bits a pixel, which fill their range: leave --white-level out"
+        )
+    if any(bits != other for _, other in scales):
+        raise InputError(
+            f"{shown(path)} has {bits} bits a channel and others have not: a white level (--white-level) is of one kind"
+        )
 
 
 def _check_like(header: PngHeader, path: Path, first: PngHeader, first_path: Path, choice: ImageChoice) -> None:
@@ -165,7 +199,7 @@ def _decode(path: Path, header: PngHeader) -> np.ndarray:
         file.seek(0)
         with Image.open(file, formats=["PNG"]) as image:
             _check_opened(image, header, where)
-            return _scaled(image, header)
+            return _stored(image, header)
 
 
 def _check_opened(image: Image.Image, header: PngHeader, where: str) -> None:
@@ -177,10 +211,10 @@ def _check_opened(image: Image.Image, header: PngHeader, where: str) -> None:
         raise InputError(f"{where} is damaged or cut short: make or copy the file again")
 
 
-def _scaled(image: Image.Image, header: PngHeader) -> np.ndarray:
-    """Return one image as float32 (channels, height, width) in [0, 1]."""
+def _stored(image: Image.Image, header: PngHeader) -> np.ndarray:
+    """Return one image (channels, height, width), of whole numbers up to 255, or 65535 if it is gray of 16 bits."""
     if header.is_gray and header.bit_depth == 16:
-        return np.divide(np.asarray(image)[None], 65535, dtype=np.float32)
+        return np.asarray(image)[None]
     if header.is_gray:
-        return np.divide(np.asarray(image.convert("L"))[None], 255, dtype=np.float32)
-    return np.divide(np.moveaxis(np.asarray(image.convert("RGB")), -1, 0), 255, dtype=np.float32)
+        return np.asarray(image.convert("L"))[None]
+    return np.moveaxis(np.asarray(image.convert("RGB")), -1, 0)

@@ -11,7 +11,9 @@ from typing import Final
 from gossamer.data.columns import is_table
 from gossamer.data.files import is_folder, shown
 from gossamer.data.folder import load_png_folder
+from gossamer.data.idx_sets import is_idx_set, load_idx_set
 from gossamer.data.image_choice import ImageChoice
+from gossamer.data.npy import is_npy, load_npy_images, load_npy_series
 from gossamer.data.npz import load_npz
 from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_images
 from gossamer.data.records import RecordData
@@ -110,7 +112,42 @@ def _load_series_arrays(asked: Asked) -> RecordData:
 
 
 def _load_image_arrays(asked: Asked) -> RecordData:
-    return load_npz(asked.path, num_classes=asked.num_classes, images=asked.images)
+    _refuse_split(asked)
+    return load_npz(
+        asked.path, num_classes=asked.num_classes, class_names=asked.facts.class_names, images=asked.images
+    )
+
+
+def _load_npy(asked: Asked) -> RecordData:
+    if not _says_series(asked.reading):
+        _refuse_split(asked)
+        names = asked.facts.class_names
+        return load_npy_images(asked.path, num_classes=asked.num_classes, class_names=names, images=asked.images)
+    refuse_images(asked.where, asked.images)
+    refuse(asked.where, asked.reading.columns != AS_USUAL.columns, "an NPY file has no columns")
+    _refuse_recordings(asked, "it holds no recordings")
+    return load_npy_series(asked.path, asked.facts, asked.split, asked.reading.key)
+
+
+def _load_idx(asked: Asked) -> RecordData:
+    refuse(asked.where, _says_series(asked.reading), "it holds images")
+    _refuse_split(asked)
+    names = asked.facts.class_names
+    return load_idx_set(asked.path, num_classes=asked.num_classes, class_names=names, images=asked.images)
+
+
+def _says_series(reading: SeriesReading) -> bool:
+    """Return True if something was said that images do not have, too. They have classes, and a split may be asked."""
+    facts = dataclasses.replace(reading.facts, class_names=(), num_classes=None)
+    return dataclasses.replace(reading, facts=facts, split=None) != AS_USUAL
+
+
+def _refuse_split(asked: Asked) -> None:
+    if asked.reading.split is not None:
+        raise InputError(
+            f"{asked.where} holds images, which are not divided: leave --split out, and name others with --test-data. "
+            "For series say their public bounds, --low and --high"
+        )
 
 
 def _refuse_recordings(asked: Asked, reason: str) -> None:
@@ -119,9 +156,11 @@ def _refuse_recordings(asked: Asked, reason: str) -> None:
 
 KINDS: Final[tuple[Kind, ...]] = (
     Kind(fits=lambda asked: is_folder(asked.path) and is_wfdb_folder(asked.path), load=_load_recordings),
+    Kind(fits=lambda asked: is_idx_set(asked.path), load=_load_idx),
     Kind(fits=lambda asked: is_folder(asked.path), load=_load_pictures),
     Kind(fits=lambda asked: is_table(asked.path), load=_load_table),
-    Kind(fits=lambda asked: asked.reading != AS_USUAL or is_series_npz(asked.path), load=_load_series_arrays),
+    Kind(fits=lambda asked: is_npy(asked.path), load=_load_npy),
+    Kind(fits=lambda asked: _says_series(asked.reading) or is_series_npz(asked.path), load=_load_series_arrays),
     Kind(fits=lambda asked: True, load=_load_image_arrays),
 )
 """All kinds, in the order in which they are tried."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gossamer.data.identities import digests_of_names
+from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError, told
 
 MAX_CLASSES: Final = 1000
@@ -250,6 +251,9 @@ class RecordData:
         training_share: Expected share of the units in `train`, below 1 if a secret key has held some out.
         is_split_by_key: True if a secret key, and not a public list, decides which records stand in `test`.
         is_split_by_record: True if a key may have put two records of one person on different sides.
+        unread: Names of parts of the source that no reader took, such as keys. For the owner, and in no release.
+        ranges: Range of the values as they were read to learn from, before any was clipped. Private. None if the reader
+            does not keep it.
 
     Raises:
         InputError: Train and test differ in their specification.
@@ -262,6 +266,8 @@ class RecordData:
     training_share: float = 1.0
     is_split_by_key: bool = False
     is_split_by_record: bool = False
+    unread: tuple[str, ...] = field(default=(), repr=False)
+    ranges: ValueRanges | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_kind("train", self.train, RecordSet)

@@ -162,4 +162,4 @@ def load_chosen(
 ) -> RecordData:
     """Load the records that a user names. See `load_records`, `SeriesChoice.reading` and `ImageChoice`."""
     reading = series.reading(data, key, unit)
-    return load_records(data, data_dir, num_classes, reading, resize=images.resize, gray=images.gray)
+    return load_records(data, data_dir, num_classes, reading, images=images)

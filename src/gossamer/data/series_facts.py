@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
+from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import DEFAULT_NUM_CLASSES, check_class_names, check_num_classes
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
+
+_AT_ONCE: Final = 2**19
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,14 +113,23 @@ class SeriesFacts:
         return tuple(said)
 
 
-def scaled(values: np.ndarray, spec: SeriesSpec, facts: SeriesFacts, at: str) -> np.ndarray:
+def scaled(
+    values: np.ndarray,
+    spec: SeriesSpec,
+    facts: SeriesFacts,
+    at: str,
+    tally: RangeTally | None = None,
+    first: int = 0,
+) -> np.ndarray:
     """Scale values in their own units to float32 in [0, 1].
 
     Args:
-        values: (num_records, channels, length), any float type.
+        values: (num_records, channels, length), any number type.
         spec: Public bounds.
         facts: Public facts. If they have bounds, values outside are clipped, and otherwise refused.
         at: Beginning of the message.
+        tally: Private tally of the values before any is clipped, or None.
+        first: Number of series before these, from which a message counts on.
 
     Returns:
         x, of the same shape.
@@ -124,24 +137,33 @@ def scaled(values: np.ndarray, spec: SeriesSpec, facts: SeriesFacts, at: str) ->
     Raises:
         InputError: A value is not finite, or outside the default bounds. The place is named, never the value.
     """
-    _refuse_first(~np.isfinite(values), at, "is NaN, infinite or missing: fill it in, or leave the series out")
-    if not facts.has_bounds:
-        rule = "is outside [0, 1]: give public bounds low and high (--low, --high)"
-        each = ", one for each channel, as in --low 0,-5" if values.shape[1] > 1 else ""
-        _refuse_first((values < 0) | (values > 1), at, rule + each)
     low = np.asarray(spec.low)[:, None]
     width = np.asarray(spec.high)[:, None] - low
     x = np.empty(values.shape, dtype=np.float32)
-    for start in range(0, len(values), 4096):
-        x[start : start + 4096] = np.clip((values[start : start + 4096] - low) / width, 0, 1)
+    step = max(1, _AT_ONCE // max(1, spec.channels * spec.length))
+    for start in range(0, len(values), step):
+        block = values[start : start + step]
+        _check_values(block, facts, at, first + start)
+        if tally is not None:
+            tally.add(block)
+        x[start : start + step] = np.clip((block - low) / width, 0, 1)
     return x
 
 
-def _refuse_first(wrong: np.ndarray, at: str, rule: str) -> None:
+def _check_values(block: np.ndarray, facts: SeriesFacts, at: str, first: int) -> None:
+    rule = "is NaN, infinite or missing: fill it in, or leave the series out"
+    _refuse_first(~np.isfinite(block), at, first, rule)
+    if not facts.has_bounds:
+        rule = "is outside [0, 1]: give public bounds low and high (--low, --high)"
+        each = ", one for each channel, as in --low 0,-5" if block.shape[1] > 1 else ""
+        _refuse_first((block < 0) | (block > 1), at, first, rule + each)
+
+
+def _refuse_first(wrong: np.ndarray, at: str, first: int, rule: str) -> None:
     if wrong.any():
         record, channel, time = (int(place) for place in np.argwhere(wrong)[0])
         # Privacy: the place, never the value.
-        raise InputError(f"{at}: series {record}, channel {channel}, time {time} {rule}")
+        raise InputError(f"{at}: series {first + record}, channel {channel}, time {time} {rule}")
 
 
 def _for_each(bounds: tuple[float, ...], channels: int, option: str) -> tuple[float, ...]:

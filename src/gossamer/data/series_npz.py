@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from gossamer.data.archive import Archive, open_archive, people_of, read_labels, read_names, read_numbers, shape_text
+from gossamer.data.archive import Archive, open_archive, people_of, read_labels, read_names, read_numbers
+from gossamer.data.array_stream import ArrayHeader, shape_text
 from gossamer.data.files import shown
+from gossamer.data.npz_keys import find_series_labels, named
+from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData, check_num_values
+from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
 from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
 _FACTS: Final = ("low", "high", "sample_rate", "channel_names")
+_OTHERS: Final = (*_FACTS, "class_names", "person")
 _VALUE_KINDS: Final = re.compile(r"[<>|=]?(?:f[248]|[iu][1248])")
 
 
@@ -36,10 +42,11 @@ def load_series_npz(
 ) -> RecordData:
     """Load series from an NPZ file.
 
-    The file has the key `x` and may have the others. Nothing is ever unpickled.
+    The file has the key `x` and may have the others. Nothing is ever unpickled. Keys that are not read are named in
+    `RecordData.unread`.
 
     - `x`: numbers of shape (batch, channels, time) or (batch, time).
-    - `y`: integers of shape (batch,).
+    - `y`: integers of shape (batch,) or (batch, 1). `labels`, `label`, `target` or `targets` may stand in its place.
     - `person`: numbers or text of shape (batch,).
     - `class_names` and `channel_names`: text.
     - `low` and `high`: a number or one per channel.
@@ -61,22 +68,85 @@ def load_series_npz(
     with open_archive(path, where) as archive:
         if "x" not in archive.members:
             raise InputError(f"{where} has no key 'x' for the series: save them as x, (batch, channels, time)")
+        y, notes = find_series_labels(archive)
         facts = _completed(archive, facts)
-        values = _values(archive)
-        class_names = facts.classes("y" in archive.members, where)
-        labels = read_labels(archive, "y", len(values), len(class_names)) if "y" in archive.members else None
-        people = people_of(archive, len(values))
-    if facts.length not in (None, values.shape[2]):
-        raise InputError(f"{where}: x has {values.shape[2]} samples in time, --length says {facts.length}: correct one")
-    spec = facts.spec(values.shape[1], values.shape[2], class_names)
+        header = archive.header("x")
+        spec = series_spec(header, facts, y is not None, where, archive.at("x"))
+        labels = None if y is None else read_labels(archive, y, header.shape[0], spec.num_classes)
+        people = people_of(archive, header.shape[0])
+        tally = RangeTally.of_series(spec)
+        x = scaled_blocks(header, archive.blocks("x"), spec, facts, archive.at("x"), tally)
     rows = Rows(
         name=path.stem if path.stem.isprintable() else "series",
         spec=spec,
-        x=scaled(values, spec, facts, f"{where}: x"),
+        x=x,
         y=labels,
         people=people,
+        unread=named(archive.members.keys() - {"x", y, *_OTHERS}),
+        ranges=tally.ranges(),
     )
-    return divide(rows, split, facts.notes(labels is not None), key)
+    return divide(rows, split, (*facts.notes(labels is not None), *notes), key)
+
+
+def series_spec(header: ArrayHeader, facts: SeriesFacts, has_labels: bool, where: str, at: str) -> SeriesSpec:
+    """Return the public specification of an array of series, (batch, channels, time) or (batch, time).
+
+    Args:
+        header: Header of the array.
+        facts: Public facts.
+        has_labels: True if there are labels.
+        where: Beginning of a message on the file.
+        at: Beginning of a message on the array.
+
+    Raises:
+        InputError: The array holds no series, or other ones than the facts say.
+    """
+    if not _VALUE_KINDS.fullmatch(header.kind):
+        raise InputError(f"{at} has dtype {shown(header.kind[:20])}: series must be numbers: x.astype('float32')")
+    if len(header.shape) not in (2, 3) or 0 in header.shape:
+        raise InputError(
+            f"{at} has shape {shape_text(header.shape)}: it must be (batch, channels, time) or (batch, time), "
+            "with at least 1 of each"
+        )
+    check_num_values(at, header.num_values)
+    channels, length = header.shape[1:] if len(header.shape) == 3 else (1, header.shape[1])
+    class_names = facts.classes(has_labels, where)
+    if facts.length not in (None, length):
+        raise InputError(f"{where}: x has {length} samples in time, --length says {facts.length}: correct one")
+    return facts.spec(channels, length, class_names)
+
+
+def scaled_blocks(
+    header: ArrayHeader,
+    blocks: Iterable[np.ndarray],
+    spec: SeriesSpec,
+    facts: SeriesFacts,
+    at: str,
+    tally: RangeTally,
+) -> np.ndarray:
+    """Scale series that come block after block, so that they are never whole in memory in their own units.
+
+    Args:
+        header: Header of all of them.
+        blocks: (batch, channels, time) or (batch, time) each, in order.
+        spec: Public specification.
+        facts: Public facts.
+        at: Beginning of the message.
+        tally: Private tally of the values before any is clipped.
+
+    Returns:
+        float32 (num_records, channels, time) in [0, 1].
+
+    Raises:
+        InputError: A value is not finite, or outside the default bounds. The place is named, never the value.
+    """
+    x = np.empty((header.shape[0], *spec.shape), dtype=np.float32)
+    start = 0
+    for block in blocks:
+        values = block if block.ndim == 3 else block[:, None]
+        x[start : start + len(block)] = scaled(values, spec, facts, at, tally, start)
+        start += len(block)
+    return x
 
 
 def _completed(archive: Archive, facts: SeriesFacts) -> SeriesFacts:
@@ -98,18 +168,3 @@ def _completed(archive: Archive, facts: SeriesFacts) -> SeriesFacts:
     if len({"low", "high"} & found.keys()) == 1:
         raise InputError(f"{where}: low and high belong together: save both")
     return dataclasses.replace(facts, **found)
-
-
-def _values(archive: Archive) -> np.ndarray:
-    """Read the series as (batch, channels, time), in their own units."""
-    at, header = archive.at("x"), archive.header("x")
-    if not _VALUE_KINDS.fullmatch(header.kind):
-        raise InputError(f"{at} has dtype {shown(header.kind[:20])}: series must be numbers: x.astype('float32')")
-    if len(header.shape) not in (2, 3) or 0 in header.shape:
-        raise InputError(
-            f"{at} has shape {shape_text(header.shape)}: it must be (batch, channels, time) or (batch, time), "
-            "with at least 1 of each"
-        )
-    check_num_values(at, header.num_values)
-    values = archive.values("x")
-    return values if values.ndim == 3 else values[:, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 
 from gossamer.data.identities import NamedPeople, digests_of_contents
 from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, PublishedCounts, RecordData, RecordSet
+from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError
 from gossamer.privacy.dealing import Dealt, Identities, UnitKey
 
@@ -30,6 +31,8 @@ class Rows:
         y: Labels, int64 (num_records,), or None.
         people: Name of the person a record is of, as text (num_records,), or None.
         recordings: Name of the recording that a record was cut from, (num_records,), or None.
+        unread: Names of parts of the source that no reader took. For the owner.
+        ranges: Range of the values before any was clipped, private, or None.
     """
 
     name: str
@@ -38,6 +41,8 @@ class Rows:
     y: np.ndarray | None = None
     people: np.ndarray | None = None
     recordings: np.ndarray | None = None
+    unread: tuple[str, ...] = ()
+    ranges: ValueRanges | None = field(default=None, repr=False)
 
 
 class AbstractSplit(abc.ABC):
@@ -250,16 +255,20 @@ def divide(
         training_share=split.training_share,
         is_split_by_key=split.is_by_key,
         is_split_by_record=split.is_by_record,
+        unread=rows.unread,
+        ranges=rows.ranges,
     )
 
 
 def _side(rows: Rows, name: str, kept: np.ndarray, people: NamedPeople | None) -> RecordSet:
+    # All of the records are the array itself, since a copy of it would take as much memory again.
+    chosen = slice(None) if kept.all() else kept
     return RecordSet(
         name=name,
         spec=rows.spec,
-        x=torch.from_numpy(rows.x[kept]),
-        y=None if rows.y is None else torch.from_numpy(rows.y[kept]),
-        **({} if people is None else people.of_records(kept)),
+        x=torch.from_numpy(rows.x[chosen]),
+        y=None if rows.y is None else torch.from_numpy(rows.y[chosen]),
+        **({} if people is None else people.of_records(chosen)),
     )
 
 

@@ -13,6 +13,7 @@ from gossamer.data.class_words import labels_of_words
 from gossamer.data.columns import TableFile
 from gossamer.data.layouts import LongColumns, TableColumns, WideColumns, public_columns
 from gossamer.data.names import slots_of_names
+from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit, Rows, divide
@@ -217,11 +218,13 @@ def _finished(
     class_names = facts.classes(label is not None, where)
     spec = facts.spec(values.shape[1], values.shape[2], class_names)
     spec = dataclasses.replace(spec, table=public_columns(columns))
+    tally = RangeTally.of_series(spec)
     rows = Rows(
         name=source.title,
         spec=spec,
-        x=scaled(values, spec, facts, where),
+        x=scaled(values, spec, facts, where, tally),
         y=None if label is None else labels_of_words(label, class_names, where),
         people=person,
+        ranges=tally.ranges(),
     )
     return divide(rows, split, facts.notes(label is not None), key)
