@@ -63,7 +63,8 @@ class DataChoice:
     """The records to learn from.
 
     Args:
-        data: a name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of PNGs or of WFDB recordings
+        data: a name from `gossamer data list`, an NPZ, NPY, IDX, CSV or Parquet file, a folder of PNGs, of IDX files or
+            of WFDB recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         unit: whom to protect: one record, or one person with all records of that person
@@ -255,6 +256,9 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
         print(method.cost(config, data.train.spec, slots, device))
         if asked.start_from is not None:
             print("The public start comes before that, and its time is not counted.")
+        if data.train.published_name is None:
+            # Privacy: the same words whatever the values are.
+            print("`gossamer data describe` shows how your values fill their range, for your eyes alone.")
         return 0
     if num_processes() > 1:
         method.check_shares_work()
@@ -357,6 +361,8 @@ def _announce(statement: PrivacyStatement, data: RecordData, recipe: TakenRecipe
     Console().print(table)
     for sentence in data.public_notes:
         print(f"public: {sentence}")
+    if data.unread:
+        print(f"not read: {', '.join(data.unread)}")
 
 
 def _advise(training: AbstractTraining, data: RecordData) -> None:

@@ -159,9 +159,10 @@ class ImageChoice:
             float32 (num_records, *`shape_of`) in [0, 1].
         """
         num_records, channels, height, width = shape
-        x = np.empty((num_records, *self.shape_of(channels, height, width)), dtype=np.float32)
-        start = 0
+        x, start = np.empty((0, *self.shape_of(channels, height, width)), dtype=np.float32), 0
         for block in blocks:
+            # Room for all is made when the first block is there, since a reader refuses bombs before it.
+            x = x if start else np.empty((num_records, *x.shape[1:]), dtype=np.float32)
             x[start : start + len(block)] = self.changed(in_unit_range(block, start))
             start += len(block)
         return x

@@ -16,7 +16,7 @@ from gossamer.data.identities import NamedPeople
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.npz_keys import Layout, find_image_keys
-from gossamer.data.pixel_scale import PIXEL_KINDS, PixelScale
+from gossamer.data.pixel_scale import PIXEL_KINDS, PixelScale, check_unit_range
 from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError
@@ -121,7 +121,11 @@ def read_pixels(
     axis = check_pixel_header(header, layout, at, choice)
 
     def channels_second() -> Iterator[np.ndarray]:
+        start = 0
         for block in blocks:
+            if block.dtype.kind == "f":
+                check_unit_range(block, start, at)
+            start += len(block)
             yield block[:, None] if axis is None else np.moveaxis(block, axis, 1)
 
     sizes = list(header.shape)
@@ -161,9 +165,7 @@ def check_pixel_header(header: ArrayHeader, layout: Layout, at: str, choice: Ima
     return axis
 
 
-def _pixels(
-    archive: Archive, key: str, layout: Layout, choice: ImageChoice
-) -> tuple[np.ndarray, ValueRanges | None]:
+def _pixels(archive: Archive, key: str, layout: Layout, choice: ImageChoice) -> tuple[np.ndarray, ValueRanges | None]:
     return read_pixels(archive.header(key), archive.blocks(key), layout, choice, archive.at(key))
 
 

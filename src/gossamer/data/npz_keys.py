@@ -126,9 +126,7 @@ def find_image_keys(archive: Archive) -> FoundKeys:
     notes = () if family.test is None else (_on_parts(family, has_test=test is not None),)
     if y is not None and y != family.y:
         notes = (*notes, _on_labels(y))
-    return FoundKeys(
-        x=family.x, y=y, layout=family.layout, test=test, notes=notes, unread=named(set(members) - read)
-    )
+    return FoundKeys(x=family.x, y=y, layout=family.layout, test=test, notes=notes, unread=named(set(members) - read))
 
 
 def find_series_labels(archive: Archive) -> tuple[str | None, tuple[str, ...]]:

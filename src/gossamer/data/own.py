@@ -114,7 +114,7 @@ def _load_series_arrays(asked: Asked) -> RecordData:
 def _load_image_arrays(asked: Asked) -> RecordData:
     _refuse_split(asked)
     return load_npz(
-        asked.path, num_classes=asked.num_classes, class_names=asked.facts.class_names, images=asked.images
+        asked.path, num_classes=asked.facts.num_classes, class_names=asked.facts.class_names, images=asked.images
     )
 
 
@@ -122,7 +122,7 @@ def _load_npy(asked: Asked) -> RecordData:
     if not _says_series(asked.reading):
         _refuse_split(asked)
         names = asked.facts.class_names
-        return load_npy_images(asked.path, num_classes=asked.num_classes, class_names=names, images=asked.images)
+        return load_npy_images(asked.path, num_classes=asked.facts.num_classes, class_names=names, images=asked.images)
     refuse_images(asked.where, asked.images)
     refuse(asked.where, asked.reading.columns != AS_USUAL.columns, "an NPY file has no columns")
     _refuse_recordings(asked, "it holds no recordings")
@@ -133,7 +133,7 @@ def _load_idx(asked: Asked) -> RecordData:
     refuse(asked.where, _says_series(asked.reading), "it holds images")
     _refuse_split(asked)
     names = asked.facts.class_names
-    return load_idx_set(asked.path, num_classes=asked.num_classes, class_names=names, images=asked.images)
+    return load_idx_set(asked.path, num_classes=asked.facts.num_classes, class_names=names, images=asked.images)
 
 
 def _says_series(reading: SeriesReading) -> bool:

@@ -20,7 +20,7 @@ class PixelScale:
     r"""A scale of stored pixels, and a private tally of those that passed it.
 
     A stored value v becomes :math:`\min(1, v / w)`, where w is the public white level. Without one, w is 255 for bytes
-    and 1 for floats, and a float outside [0, 1] is refused.
+    and 1 for floats, which `check_unit_range` has checked.
 
     Guarantee:
         The white level is a public input, or follows from the type of the array. It is never read from pixels.
@@ -39,20 +39,13 @@ class PixelScale:
     def __init__(
         self, dtype: np.dtype, channels: int, choice: ImageChoice, at: str, *, full: int | None = None
     ) -> None:
-        self._at, self._is_float = at, dtype.kind == "f"
         self._is_clipped = choice.white_level is not None
-        self._white = 1.0 if self._is_float else float(choice.white_level or full or _usual(dtype, at))
+        self._white = 1.0 if dtype.kind == "f" else float(choice.white_level or full or _usual(dtype, at))
         _check_white(dtype, choice, at)
         self._tally = RangeTally.of_images(channels, self._white)
 
-    def in_unit_range(self, block: np.ndarray, start: int) -> np.ndarray:
-        """Scale a block of stored images, of which the first has the index `start`, to float32 in [0, 1].
-
-        Raises:
-            InputError: A float is outside [0, 1]. Its place is named, never its value.
-        """
-        if self._is_float:
-            _check_range(block, start, self._at)
+    def in_unit_range(self, block: np.ndarray, _: int = 0) -> np.ndarray:
+        """Scale a block of stored images (batch, channels, height, width) to float32 in [0, 1]."""
         self._tally.add(block)
         x = np.divide(block, self._white, dtype=np.float32)
         return np.minimum(x, 1, out=x) if self._is_clipped else x
@@ -87,7 +80,17 @@ def _check_white(dtype: np.dtype, choice: ImageChoice, at: str) -> None:
         )
 
 
-def _check_range(block: np.ndarray, start: int, at: str) -> None:
+def check_unit_range(block: np.ndarray, start: int, at: str) -> None:
+    """Refuse floats outside [0, 1].
+
+    Args:
+        block: Pixels, as they are stored.
+        start: Index of the first image of the block.
+        at: Beginning of the message.
+
+    Raises:
+        InputError: The place of the first such pixel, and never its value.
+    """
     with np.errstate(invalid="ignore"):  # a signalling NaN is found here, without a warning
         inside = (block >= 0) & (block <= 1)
     if inside.all():

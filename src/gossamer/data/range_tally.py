@@ -48,7 +48,9 @@ class RangeTally:
         if not block.size:
             return
         axes = (0, *range(2, block.ndim))
-        least, greatest = (np.asarray(found, dtype=np.float64) for found in (block.min(axis=axes), block.max(axis=axes)))
+        least, greatest = (
+            np.asarray(found, dtype=np.float64) for found in (block.min(axis=axes), block.max(axis=axes))
+        )
         self._least, self._greatest = np.minimum(self._least, least), np.maximum(self._greatest, greatest)
         self._sums += block.sum(axis=axes, dtype=np.float64)
         self._num += block.size // block.shape[1]

@@ -140,9 +140,10 @@ def scaled_blocks(
     Raises:
         InputError: A value is not finite, or outside the default bounds. The place is named, never the value.
     """
-    x = np.empty((header.shape[0], *spec.shape), dtype=np.float32)
-    start = 0
+    x, start = np.empty((0, *spec.shape), dtype=np.float32), 0
     for block in blocks:
+        # Room for all is made when the first block is there, since a reader refuses bombs before it.
+        x = x if start else np.empty((header.shape[0], *spec.shape), dtype=np.float32)
         values = block if block.ndim == 3 else block[:, None]
         x[start : start + len(block)] = scaled(values, spec, facts, at, tally, start)
         start += len(block)
