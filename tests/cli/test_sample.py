@@ -174,14 +174,14 @@ def test_classes_may_be_named(gossamer: Any, tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", x=x, y=np.arange(60) % 3, class_names=np.array(["cat", "dog", "0"]))
     run = tmp_path / "run"
     assert gossamer("train", "dp-mixture", "--data", tmp_path / "own.npz", "--epsilon", 10, "--out", run).code == 0
-    # The name 0 is a number, too, and a number is what it is taken for.
-    for words, labels in ((["dog", "cat"], [1, 0, 1]), (["dog,2"], [1, 2, 1]), (["0"], [0, 0, 0])):
+    # The name 0 is a number, too: it is taken for the name, and no number for a place.
+    for words, labels in ((["dog", "cat"], [1, 0, 1]), (["dog,0"], [1, 2, 1]), (["0"], [2, 2, 2])):
         said = gossamer("sample", run, "--num-samples", 3, "--labels", *words, "--out", tmp_path / "x.npz")
         assert said.code == 0, said.err
         assert images(tmp_path / "x.npz")[1].tolist() == labels
     said = gossamer("sample", run, "--num-samples", 3, "--labels", "eel", "--out", tmp_path / "y.npz")
     assert said.code == 2
-    assert "give some of 0 (cat), 1 (dog), 2 (0)" in said.err
+    assert "its classes are 'cat', 'dog', '0'" in said.err
 
 
 def test_a_long_table_goes_in_and_comes_out(gossamer: Any, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gossamer.data import class_words
-from gossamer.data.class_words import labels_of_words
+from gossamer.data.class_words import class_numbers, labels_of_words
+from gossamer.data.names import names_of_texts
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
 
@@ -41,8 +42,8 @@ def test_classes_are_named_or_numbered(class_names: tuple[str, ...], words: list
         (("cat", "dog"), ["0", "2"], "here: the class of record 1 is none of the 2"),
         (("cat", "dog"), ["mouse"], "here: the class of record 0 is none of the 2"),
         (("cat", "dog"), ["-1"], "here: the class of record 0 is none of the 2"),
-        (("2", "1"), ["1", "0"], "here: the class of record 1 is none of the 2"),
-        (("1", "x"), ["x", "0"], "here: the class of record 1 is none of the 2"),
+        (("2", "1"), ["1", "0"], "here: the class of record 1 and that of record 0 are not both"),
+        (("1", "x"), ["x", "0"], "here: the class of record 1 and that of record 0 are not both"),
         (("1", "1.0"), ["1"], "class_names[0] and class_names[1] are one name"),
         (("true", "TRUE"), ["true"], "class_names[0] and class_names[1] are one name"),
         (("x", "nan"), ["x"], "class_names[1] is empty"),
@@ -59,3 +60,36 @@ def test_public_names_that_skip_the_rule_are_seen(monkeypatch) -> None:
     assert found() == [0, 1]
     monkeypatch.setattr(class_words, "names_of_texts", lambda texts, place: np.array(texts))
     assert found() != [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("words", "class_names", "labels"),
+    [
+        (["1"], ("1", "2", "3"), [0]),
+        (["3", "1"], ("1", "2", "3"), [2, 0]),
+        (["1", "cat"], ("cat", "dog"), [1, 0]),
+        (["11", "2"], ("0", "1", "10", "11", "2"), [3, 4]),
+    ],
+)
+def test_a_word_that_is_a_name_and_a_number_is_a_name(words, class_names, labels) -> None:
+    assert class_numbers(words, class_names, "--labels") == labels
+
+
+def test_a_number_is_not_offered_where_names_are_numbers(refusal) -> None:
+    line = refusal(class_numbers, ["1", "0"], ("1", "2"), "--labels")
+    assert line == "--labels: word 2 is no class of this generator; its classes are '1', '2'"
+
+
+@pytest.mark.parametrize(
+    ("words", "labels"),
+    [(["1.0", "2.0"], [0, 1]), (["3", "1"], [2, 0]), (["02", "3.00"], [1, 2])],
+)
+def test_numbers_that_are_names_are_compared_as_numbers(words, labels) -> None:
+    names = names_of_texts(words, str)
+    assert labels_of_words(names, ("1", "2", "3"), "here").tolist() == labels
+
+
+def test_the_names_win_for_a_whole_column_and_a_mixture_is_refused(refusal) -> None:
+    # Places 0 and 1 of the names 1 and 2: the cell 1 is a name, and so the cell 0 can be nothing.
+    assert "not both names or both numbers" in refusal(labels_of_words, np.array(["0", "1"]), ("1", "2"), "here")
+    assert labels_of_words(np.array(["0", "0"]), ("1", "2"), "here").tolist() == [0, 0]

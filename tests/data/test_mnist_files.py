@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from gossamer.data.downloads import PublishedFile
+from gossamer.data.idx import content_digest
 from gossamer.data.mnist import FASHION_MNIST, MNIST, IdxImages, load_idx_images
 from gossamer.data.records import PublishedCounts
 
@@ -29,6 +30,13 @@ CONTENT = {
 
 def idx_bytes(values: np.ndarray) -> bytes:
     return bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
+
+
+def with_these(source: IdxImages, **replaced: np.ndarray) -> IdxImages:
+    """The set as if these contents had been published."""
+    names = (name.removesuffix(".gz") for name in CONTENT)
+    values = (replaced.get(name.split("-idx")[0].replace("-", "_"), CONTENT[f"{name}.gz"]) for name in names)
+    return dataclasses.replace(source, contents=tuple(map(content_digest, values)))
 
 
 def write_files(folder: Path, *, packed: bool = True, **replaced: np.ndarray) -> None:
@@ -78,7 +86,7 @@ def published_at(home: str, folder: Path) -> IdxImages:
         )
         for name in CONTENT
     ]
-    return dataclasses.replace(MNIST, home=home, files=tuple(files))
+    return dataclasses.replace(with_these(MNIST), home=home, files=tuple(files))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +130,7 @@ def test_the_checksums_are_those_of_the_real_files(data_dir, source) -> None:
 )
 def test_files_are_found_in_every_known_layout(tmp_path, source, folder, packed) -> None:
     write_files(tmp_path / "data" / folder, packed=packed)
-    data = load_idx_images(source, tmp_path / "data")
+    data = load_idx_images(with_these(source), tmp_path / "data")
     assert data.train.spec.class_names == source.class_names
     assert torch.equal(
         (data.train.x * 255).round().to(torch.uint8)[:, 0],
@@ -141,7 +149,7 @@ def test_files_are_found_in_every_known_layout(tmp_path, source, folder, packed)
 def test_the_environment_names_the_data_folder(tmp_path, monkeypatch) -> None:
     write_files(tmp_path / "data/mnist")
     monkeypatch.setenv("GOSSAMER_DATA", str(tmp_path / "data"))
-    assert load_idx_images(MNIST).train.num_records == 3
+    assert load_idx_images(with_these(MNIST)).train.num_records == 3
 
 
 def test_a_data_folder_that_does_not_exist_is_refused_before_any_download(tmp_path, refusal) -> None:
@@ -152,14 +160,34 @@ def test_a_data_folder_that_does_not_exist_is_refused_before_any_download(tmp_pa
     ("replaced", "word"),
     [
         ({"train_images": np.zeros((3, 27, 28), np.uint8)}, "28 x 28"),
-        ({"train_labels": np.zeros(2, np.uint8)}, "2 labels for 3 images"),
+        ({"train_labels": np.zeros(2, np.uint8)}, "3 images for 2 labels"),
         ({"t10k_labels": np.array([1, 10], np.uint8)}, "y[1]"),
         ({"train_images": np.zeros((0, 28, 28), np.uint8), "train_labels": np.zeros(0, np.uint8)}, "0 records"),
     ],
 )
 def test_files_that_are_not_mnist_are_refused(tmp_path, refusal, replaced, word) -> None:
     write_files(tmp_path / "mnist", **replaced)
-    assert word in refusal(load_idx_images, MNIST, tmp_path)
+    assert "does not hold what was published as MNIST" in refusal(load_idx_images, MNIST, tmp_path)
+    # Digests aside, the older rules hold.
+    assert word in refusal(load_idx_images, with_these(MNIST, **replaced), tmp_path)
+
+
+def test_the_files_of_another_set_are_not_called_by_this_name(data_dir, tmp_path, refusal) -> None:
+    # Several sets share the names of their four files.
+    (tmp_path / "mnist").symlink_to((data_dir / "fashion-mnist").resolve())
+    line = refusal(load_idx_images, MNIST, tmp_path)
+    assert "train-images-idx3-ubyte.gz' does not hold what was published as MNIST" in line
+    assert "by its path" in line
+
+
+def test_a_published_file_that_was_unpacked_or_packed_anew_is_still_that_file(data_dir, tmp_path) -> None:
+    (tmp_path / "mnist").mkdir()
+    for file in MNIST.files:
+        content = gzip.decompress((data_dir / "mnist" / file.name).read_bytes())
+        is_plain = "labels" in file.name
+        path = tmp_path / "mnist" / (file.name.removesuffix(".gz") if is_plain else file.name)
+        path.write_bytes(content if is_plain else gzip.compress(content, 1))
+    assert load_idx_images(MNIST, tmp_path).published == PublishedCounts(num_records=60_000)
 
 
 def test_a_download_is_verified_and_kept(tmp_path, home) -> None:

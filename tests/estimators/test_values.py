@@ -11,7 +11,7 @@ import torch
 
 from gossamer.errors import InputError, told
 from gossamer.estimators import DPMixture, as_images, as_series
-from gossamer.estimators.values import numbers_to_draw
+from gossamer.estimators.values import labels_of, numbers_to_draw
 
 X = np.random.default_rng(0).random((12, 8, 8))
 NAMES = ["dog", "cat", "cat"] * 4
@@ -85,11 +85,11 @@ def test_classes_are_drawn_by_number_or_by_name(labels: Any, drawn: list[int] | 
 @pytest.mark.parametrize(
     ("labels", "names", "line"),
     [
-        ("cow", ("cat", "dog"), "labels: 'cow' is no class of this generator; its classes are cat, dog"),
+        ("cow", ("cat", "dog"), "labels: word 1 is no class of this generator; its classes are 'cat', 'dog'"),
         ("cow", (), "it has none, so leave labels out"),
-        (["cat", "cow"], ("cat", "dog"), r"labels.1. is no class of this generator; its classes are cat, dog"),
+        (["cat", "cow"], ("cat", "dog"), "labels: word 2 is no class of this generator; its classes are 'cat', 'dog'"),
         ([0.5, 1.5], ("cat", "dog"), "whole numbers"),
-        (["cat", 1], ("cat", "dog"), "no class"),
+        (["cat", "7"], ("cat", "dog"), "word 2 is no class"),
         (True, ("cat", "dog"), "whole numbers"),
     ],
 )
@@ -120,3 +120,26 @@ def test_a_message_shows_numbers_and_short_names_and_of_all_else_the_kind() -> N
         "a list", "a dict", "a ndarray",
     ]  # fmt: skip
     assert "digits" in told(10**200)
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "int8", "str"])
+def test_labels_of_every_kind_of_number_are_one(kind: str) -> None:
+    found = labels_of(np.array([1, 0, 1]).astype(kind), ("cat", "dog"), are_named=True)
+    assert found is not None
+    assert found.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("wrong", [[0.5, 1.0], [float("nan"), 1.0], [float("inf"), 1.0]])
+def test_labels_that_are_no_whole_numbers_are_refused(wrong: list[float]) -> None:
+    with pytest.raises(InputError, match="whole numbers"):
+        labels_of(np.array(wrong), ("cat", "dog"), are_named=True)
+
+
+def test_the_advice_on_text_labels_works() -> None:
+    y = np.array(["cat", "dog"] * 60)
+    x = np.random.default_rng(0).random((120, 8, 8))
+    with pytest.raises(InputError, match=r"class_names=\['cat', 'dog'\]"):
+        DPMixture(epsilon=50.0).fit(x, y)
+    drawn = DPMixture(epsilon=50.0).fit(x, y, class_names=["cat", "dog"]).sample(2, "dog")[1]
+    assert drawn is not None
+    assert drawn.tolist() == [1, 1]

@@ -13,6 +13,8 @@ from gossamer.cli.arguments import Names, read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.worth import warning
+from gossamer.data.class_words import class_numbers
+from gossamer.data.folder_names import folder_name
 from gossamer.data.layouts import TableColumns, as_long, as_wide
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.handing_over import write_folder_cards, write_records
@@ -35,8 +37,8 @@ class Sample:
         out: X.npz (keys x and y), X.png (a picture of the first of them). For images also a folder (PNGs, a sub-folder
             a class), for series X.csv, X.parquet or X.wfdb (a folder)
         table: of X.csv and X.parquet: wide, a row a series, or long, a row a time. Default: as the series came
-        labels: classes to draw in turn, by number or by name. Default: all classes in turn, as many of each, whatever
-            their shares among the data
+        labels: classes to draw in turn, by name, or by number from 0 if no class has a number for a name. Default: all
+            classes in turn, as many of each, whatever their shares among the data
         evenness: draw classes between the released shares (0) and all alike (1), for methods that release shares.
             0.5 suits training a classifier on data with rare classes
         seed: the same seed gives the same samples
@@ -57,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     trained = load_generator(asked.source)
     labels = None
     if asked.labels:
-        numbers = _numbers_of(asked.labels, trained.recipe.spec.class_names)
+        numbers = class_numbers(asked.labels, trained.recipe.spec.class_names, "--labels")
         labels = torch.tensor(numbers)[torch.arange(max(asked.num_samples, 0)) % len(numbers)]
     if asked.evenness is not None:
         if labels is not None:
@@ -67,13 +69,22 @@ def run(arguments: Sequence[str]) -> int:
     columns = _columns(asked, trained.recipe.spec)
     write_records(asked.out, records.numpy(), None if drawn is None else drawn.numpy(), trained.recipe.spec, columns)
     write_folder_cards(asked.out, trained, asked.num_samples)
-    print(f"{asked.num_samples} samples: {asked.out}")
+    print(f"{asked.num_samples} samples: {asked.out} (seed {asked.seed}; another --seed draws others)")
+    if asked.out.is_dir() and drawn is not None:
+        _say_folders(trained.recipe.spec)
     noise = warning(trained)
     if noise is not None:
         say(noise)
     if labels is None and drawn is not None:
         print(_of_classes(trained.recipe))
     return 0
+
+
+def _say_folders(spec: Spec) -> None:
+    """Say which folders have another name than their class, since no folder can have that name."""
+    others = [f"{folder_name(name)} is {name}" for name in spec.class_names if folder_name(name) != name]
+    if others and not isinstance(spec, SeriesSpec):
+        say(f"folders of classes: {', '.join(others[:6])}{', ...' * (len(others) > 6)}")
 
 
 def _of_classes(recipe: GeneratorRecipe) -> str:
@@ -91,14 +102,3 @@ def _columns(asked: Sample, spec: Spec) -> TableColumns | None:
     if not isinstance(spec, SeriesSpec) or asked.out.suffix.lower() not in (".csv", ".parquet"):
         raise InputError("--table is of series as X.csv or X.parquet: leave it out, or name such an --out")
     return as_long(spec.table) if asked.table == "long" else as_wide(spec.table)
-
-
-def _numbers_of(labels: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Return classes by their numbers. A word that is both a number and a name is a number."""
-    known = {name: number for number, name in enumerate(names)} | {str(number): number for number in range(len(names))}
-    unknown = [label for label in labels if label not in known]
-    if unknown:
-        told = ", ".join(f"{number} ({name})" for number, name in enumerate(names[:12])) + ", ..." * (len(names) > 12)
-        way_out = f"give some of {told}" if names else "it has none, so leave --labels out"
-        raise InputError(f"--labels {unknown[0]}: no class of this generator; {way_out}")
-    return [known[label] for label in labels]

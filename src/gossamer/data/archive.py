@@ -16,7 +16,7 @@ import numpy as np
 
 from gossamer.data.array_stream import ArrayHeader, array_of_stream, blocks_of_stream, read_array_header, shape_text
 from gossamer.data.files import check_expansion, damage_refused, open_regular, shown
-from gossamer.data.names import names_of_array
+from gossamer.data.names import is_whole, names_of_array
 from gossamer.data.records import (
     DEFAULT_NUM_CLASSES,
     MAX_CLASSES,
@@ -208,7 +208,7 @@ def read_numbers(archive: Archive, key: str) -> tuple[float, ...]:
 
 
 def class_names_of(
-    archive: Archive, y_key: str | None, num_classes: int | None, own: tuple[str, ...] = ()
+    archive: Archive, y_key: str | None, num_classes: int | None, own: tuple[str, ...] = (), first: int = 0
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the class names, and the sentences on the inputs taken for public, from public inputs alone.
 
@@ -217,6 +217,7 @@ def class_names_of(
         y_key: Key of the labels, or None without labels.
         num_classes: Number of classes that the user gave, or None.
         own: Names that the user gave, or empty.
+        first: Public label of the first class.
 
     Raises:
         InputError: There are classes and no labels, or two numbers of classes.
@@ -225,7 +226,7 @@ def class_names_of(
     if y_key is None and "class_names" in members:
         raise InputError(f"{where} has no labels y, but classes were given: add them, or drop the classes")
     if y_key is None or own or "class_names" not in members:
-        return public_classes(where, num_classes, own, has_labels=y_key is not None)
+        return public_classes(where, num_classes, own, first, has_labels=y_key is not None)
     names = read_names(archive, "class_names")
     if num_classes is not None and num_classes != len(names):
         raise InputError(
@@ -235,7 +236,7 @@ def class_names_of(
 
 
 def public_classes(
-    where: str, num_classes: int | None, own: tuple[str, ...], *, has_labels: bool
+    where: str, num_classes: int | None, own: tuple[str, ...], first: int = 0, *, has_labels: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the class names of images in arrays by the words of the user alone, and sentences on them.
 
@@ -243,6 +244,7 @@ def public_classes(
         where: Beginning of the message.
         num_classes: Number of classes, or None.
         own: Names of the classes, or empty.
+        first: Public label of the first class.
         has_labels: True if there are labels.
 
     Raises:
@@ -256,19 +258,22 @@ def public_classes(
         check_class_names(own)
         if num_classes not in (None, len(own)):
             raise InputError(f"{where}: --num-classes says {num_classes}, --class-names {len(own)}: make them agree")
+        for place, name in enumerate(own, first):
+            if is_whole(name.strip()) and int(name) != place:
+                raise InputError(
+                    f"{where}: class_names[{place - first}] is a number other than its label, {place}: name classes by "
+                    "words, or say --first-label 1 if labels begin with 1"
+                )
         return own, (_SHAPE_NOTE, "The class names were given by the user.")
     if num_classes is not None:
-        return _numbered(num_classes), (_SHAPE_NOTE, f"The number of classes, {num_classes}, was given by the user.")
+        names = tuple(str(label + first) for label in range(num_classes))
+        return names, (_SHAPE_NOTE, f"The number of classes, {num_classes}, was given by the user.")
     # Privacy: a constant; the largest label of private data must not decide the shape of a public network.
     assumed = (
         f"The number of classes was not given: the public default of {DEFAULT_NUM_CLASSES} (labels 0 to "
         f"{DEFAULT_NUM_CLASSES - 1}) was assumed, whatever the labels are; --num-classes changes it."
     )
-    return _numbered(DEFAULT_NUM_CLASSES), (_SHAPE_NOTE, assumed)
-
-
-def _numbered(num_classes: int) -> tuple[str, ...]:
-    return tuple(str(label) for label in range(num_classes))
+    return tuple(str(label + first) for label in range(DEFAULT_NUM_CLASSES)), (_SHAPE_NOTE, assumed)
 
 
 def read_labels(archive: Archive, key: str, num_records: int, num_classes: int, first: int = 0) -> np.ndarray:

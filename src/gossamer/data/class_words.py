@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
+from gossamer.data.files import shown
 from gossamer.data.names import is_whole, names_of_texts
 from gossamer.errors import InputError
 
@@ -15,12 +17,12 @@ _WAY_OUT: Final = "name them with --class-names (in Python class_names=), or giv
 def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str) -> np.ndarray:
     """Return classes as labels.
 
-    If the name of a class reads as a whole number, every cell is the name of a class. Otherwise the cells are either
-    all names, or all numbers 0, 1, ... of the classes in their order. The first cell decides which.
+    The cells of a column are either all names of classes, or all numbers 0, 1, ... of the classes in their order. A
+    cell that can be read both ways is a name.
 
     Guarantee:
-        The meaning of a cell follows from the public names and that cell alone: no other cell can make it another
-        class.
+        The meaning of a cell follows from the public names and that cell alone. Another cell cannot make it another
+        class: a column that mixes names with other numbers is refused.
 
     Args:
         words: Names (num_series,), by the rule of `names`. Private.
@@ -39,11 +41,11 @@ def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str)
         [1, 0]
         >>> labels_of_words(np.array(["1", "0"]), ("1", "0"), "'a.csv'").tolist()
         [0, 1]
+        >>> labels_of_words(np.array(["1", "0"]), ("10", "20"), "'a.csv'").tolist()
+        [1, 0]
     """
     by_name = _by_name(class_names)
-    by_number: dict[str, int] = {}
-    if not any(map(is_whole, by_name)):
-        by_number = {str(label): label for label in range(len(class_names))}
+    by_number = {str(label): label for label in range(len(class_names)) if str(label) not in by_name}
     cells = words.tolist()
     known, others = (by_number, by_name) if cells[0] in by_number else (by_name, by_number)
     labels = np.array([known.get(cell, -1) for cell in cells], dtype=np.int64)
@@ -59,6 +61,36 @@ def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str)
             f"{where}: the class of record {series} is none of the {len(class_names)} public classes: {_WAY_OUT}"
         )
     return labels
+
+
+def class_numbers(words: Sequence[str], class_names: Sequence[str], where: str) -> list[int]:
+    """Return the numbers of classes that a user asks for by words. A word is a name if a class has it, else a number.
+
+    Args:
+        words: Names of classes, or their numbers from 0. Written by the user.
+        class_names: Public names, in the order of the labels.
+        where: Beginning of the message, the option.
+
+    Raises:
+        InputError: A word that is neither. The message lists the classes, and never the word.
+
+    Example:
+        >>> class_numbers(["1", "3"], ["1", "2", "3"], "--labels")
+        [0, 2]
+        >>> class_numbers(["1", "cat"], ["cat", "dog"], "--labels")
+        [1, 0]
+    """
+    # A number is offered only as long as no class has it for a name: where folders are 1, 2, 3, a 0 is a mistake.
+    known = {name: number for number, name in enumerate(class_names)}
+    if not any(map(is_whole, class_names)):
+        known = {str(number): number for number in range(len(class_names))} | known
+    for place, word in enumerate(words):
+        if word not in known:
+            told = ", ".join(map(shown, class_names[:12])) + ", ..." * (len(class_names) > 12)
+            way_out = f"its classes are {told}" if class_names else "it has none, so leave labels out"
+            # Privacy: in Python the words may be a column of private labels, handed over by mistake.
+            raise InputError(f"{where}: word {place + 1} is no class of this generator; {way_out}")
+    return [known[word] for word in words]
 
 
 def _by_name(class_names: tuple[str, ...]) -> dict[str, int]:

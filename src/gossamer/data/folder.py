@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from gossamer.data.files import check_link, damage_refused, is_folder, open_regular, shown
+from gossamer.data.folder_names import class_name_of
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.pixel_scale import PixelScale
@@ -68,7 +69,7 @@ def load_png_folder(path: Path, *, num_classes: int | None = None, images: Image
         raise InputError(
             f"{shown(path)} holds no PNG file; put at least 1 there, or one sub-folder of them for each class"
         )
-    names = tuple(folder.name for folder in class_folders)
+    names = tuple(class_name_of(folder.name) for folder in class_folders)
     _refuse_first_label(path, images)
     x, ranges = _read_all(pngs, images)
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)

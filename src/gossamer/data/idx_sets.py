@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,7 @@ from gossamer.data.emnist import EmnistSet, emnist_of
 from gossamer.data.files import is_file, is_folder, shown
 from gossamer.data.idx import read_idx
 from gossamer.data.image_choice import AS_STORED, ImageChoice
-from gossamer.data.images import ImageSpec
-from gossamer.data.npz import records_of
+from gossamer.data.npz import records_of, spec_of
 from gossamer.data.pixel_scale import PixelScale
 from gossamer.data.records import RecordData, check_num_classes
 from gossamer.data.value_ranges import ValueRanges
@@ -76,12 +74,15 @@ def load_idx_set(
     train, test = _pairs(path)
     known = emnist_of(train.images.name)
     where = shown(train.images)
-    names, notes = _classes(where, known, num_classes, class_names, has_labels=train.labels is not None)
+    names, notes = _classes(
+        where, known, num_classes, class_names, images.first_label, has_labels=train.labels is not None
+    )
     choice = images if known is None else _stood_up(images, known, where)
     if test is not None and (test.labels is None) != (train.labels is None):
         raise InputError(f"{where}: labels lie beside one part alone: copy the labels of both parts, or of neither")
     x, y, ranges = _read(train, choice, len(names))
-    spec = ImageSpec(channels=1, height=x.shape[2], width=x.shape[3], class_names=names)
+    is_numbered = known is None and not class_names and bool(names)
+    spec = spec_of(x, names, choice, is_numbered=is_numbered)
     name = path.name if path.name.isprintable() and path.name else "images"
     tested = None if test is None else records_of(f"{name} test", spec, *_read(test, choice, len(names))[:2])
     unlabelled = ("No file of labels lies beside the images.",) if train.labels is None else ()
@@ -94,10 +95,16 @@ def load_idx_set(
 
 
 def _classes(
-    where: str, known: EmnistSet | None, num_classes: int | None, own: tuple[str, ...], *, has_labels: bool
+    where: str,
+    known: EmnistSet | None,
+    num_classes: int | None,
+    own: tuple[str, ...],
+    first: int,
+    *,
+    has_labels: bool,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if known is None:
-        return public_classes(where, num_classes, own, has_labels=has_labels)
+        return public_classes(where, num_classes, own, first, has_labels=has_labels)
     number = len(own) or num_classes or len(known.class_names)
     if number != len(known.class_names):
         raise InputError(
@@ -105,7 +112,7 @@ def _classes(
             "out, or give the files another name"
         )
     said = (own or known.class_names) if has_labels else ()
-    names, notes = public_classes(where, None, said, has_labels=has_labels)
+    names, notes = public_classes(where, None, said, known.first_label, has_labels=has_labels)
     return names, (notes[0], *(known.notes if has_labels else known.notes[1:]))
 
 
@@ -140,8 +147,8 @@ def _first_of(folder: Path) -> Path:
     sets = sorted({match["set"] for match in found})
     if len(sets) > 1:
         raise InputError(
-            f"{shown(folder)} holds the IDX files of {len(sets)} sets ({', '.join(map(shown, sets[:6]))}): name the file "
-            "of the images to learn from"
+            f"{shown(folder)} holds the IDX files of {len(sets)} sets ({', '.join(map(shown, sets[:6]))}): name the "
+            "file of the images to learn from"
         )
     usual = [match for match in found if match["part"] == "train"] or found
     parts = sorted({match["part"] or "" for match in usual})
@@ -173,8 +180,9 @@ def _existing(folder: Path, name: str) -> Path | None:
 
 def _names(folder: Path) -> list[str]:
     try:
-        return sorted(os.listdir(folder))
+        return sorted(path.name for path in folder.iterdir())
     except (OSError, ValueError):
+        # The reader that comes next says why the folder cannot be listed.
         return []
 
 

@@ -39,7 +39,13 @@ def read_image_table(
     if facts.length is not None or facts.sample_rate is not None or facts.channel_names:
         raise InputError("length, sample_rate and channel_names are of series, and shape is of images: leave one out")
     class_names = facts.classes(columns.label is not None, source.where)
-    spec = ImageSpec(channels=channels, height=height, width=width, class_names=class_names)
+    spec = ImageSpec(
+        channels=channels,
+        height=height,
+        width=width,
+        class_names=class_names,
+        are_classes_named=bool(facts.class_names) or not class_names,
+    )
     check_sides("shape", height, width)
     others, values = wide_meaning(source, columns)
     if len(values) != math.prod(spec.shape):

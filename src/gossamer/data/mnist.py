@@ -12,7 +12,7 @@ import torch
 
 from gossamer.data.downloads import PublishedFile, download
 from gossamer.data.files import is_file, is_folder, shown
-from gossamer.data.idx import read_idx
+from gossamer.data.idx import content_digest, read_idx
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import PublishedCounts, RecordData, RecordSet
@@ -32,6 +32,7 @@ class IdxImages:
         num_train: Published number of training images.
         num_test: Published number of test images.
         files: The four files, as gzipped by their publishers: training images and labels, test images and labels.
+        contents: SHA-256 of the unpacked content of each of them, in hexadecimal.
     """
 
     name: str
@@ -42,6 +43,7 @@ class IdxImages:
     num_train: int
     num_test: int
     files: tuple[PublishedFile, ...]
+    contents: tuple[str, ...]
 
 
 def _files(*facts: tuple[int, str]) -> tuple[PublishedFile, ...]:
@@ -66,6 +68,12 @@ MNIST: Final = IdxImages(
         (28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
         (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
         (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+    ),
+    contents=(
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
 )
 """Handwritten digits (LeCun, Cortes, Burges 1998)."""
@@ -95,6 +103,12 @@ FASHION_MNIST: Final = IdxImages(
         (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
         (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
     ),
+    contents=(
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ),
 )
 """Articles of clothing (Xiao, Rasul, Vollgraf 2017)."""
 
@@ -117,12 +131,14 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: Ima
         Training and test images with one channel, scaled by 255, and 28 x 28 if `images` says no other size.
 
     Raises:
-        InputError: `data_dir` is no folder, a file is damaged, or nothing is there and the download fails.
+        InputError: `data_dir` is no folder, or nothing is there and the download fails. Or a file is damaged, or holds
+            something else than was published.
     """
     roots = published_roots(data_dir)
     paths = find_idx_images(source, roots) or _download(source, roots)
-    train = _read_pair(source.name, source, paths[0], paths[1], images)
-    test = _read_pair(f"{source.name} test", source, paths[2], paths[3], images)
+    stored = [_published(source, place, path) for place, path in enumerate(paths)]
+    train = _pair(source.name, source, paths[0], stored[0], stored[1], images)
+    test = _pair(f"{source.name} test", source, paths[2], stored[2], stored[3], images)
     # Privacy: the sentence is the same however many images the files hold.
     facts = "Shape, classes" if images.size is None else "Classes"
     notes = (f"{facts} and the largest number of records are those published for {source.title}.", *images.notes)
@@ -182,16 +198,30 @@ def _download(source: IdxImages, roots: tuple[Path, ...]) -> list[Path]:
         ) from None
 
 
-def _read_pair(name: str, source: IdxImages, images: Path, labels: Path, choice: ImageChoice) -> RecordSet:
-    pixels = read_idx(images, num_dims=3)
-    classes = read_idx(labels, num_dims=1)
+def _published(source: IdxImages, place: int, path: Path) -> np.ndarray:
+    """Read one of the four files, and refuse another content than the published one.
+
+    Several sets share these names of files, and a name stands for published facts: counts, classes, settings.
+    """
+    values = read_idx(path, num_dims=1 if place % 2 else 3)
+    if content_digest(values) != source.contents[place]:
+        raise InputError(
+            f"{shown(path)} does not hold what was published as {source.title}: copy the published file again, or hand "
+            "its folder over by its path, as data of your own"
+        )
+    return values
+
+
+def _pair(
+    name: str, source: IdxImages, images: Path, pixels: np.ndarray, classes: np.ndarray, choice: ImageChoice
+) -> RecordSet:
     if pixels.shape[1:] != (28, 28):
         raise InputError(
             f"{shown(images)} holds images of {pixels.shape[1]} x {pixels.shape[2]}, not 28 x 28: copy the published "
             "file again"
         )
     if len(pixels) != len(classes):
-        raise InputError(f"{shown(labels)} holds {len(classes)} labels for {len(pixels)} images: copy both files again")
+        raise InputError(f"{shown(images)} holds {len(pixels)} images for {len(classes)} labels: copy both files again")
     x = torch.from_numpy(choice.read(pixels[:, None], lambda block, _: np.divide(block, 255, dtype=np.float32)))
     spec = ImageSpec(channels=1, height=x.shape[2], width=x.shape[3], class_names=source.class_names)
     return RecordSet(name=name, spec=spec, x=x, y=torch.from_numpy(classes.astype(np.int64)))

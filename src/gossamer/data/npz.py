@@ -63,7 +63,8 @@ def load_npz(
         check_num_classes(num_classes)
     with open_archive(path, shown(path)) as archive:
         keys = find_image_keys(archive)
-        names, notes = class_names_of(archive, keys.y, num_classes, class_names)
+        names, notes = class_names_of(archive, keys.y, num_classes, class_names, images.first_label)
+        is_numbered = keys.y is not None and not class_names and "class_names" not in archive.members
         x, ranges = _pixels(archive, keys.x, keys.layout, images)
         y = _labels(archive, keys.y, len(x), len(names), images)
         people = people_of(archive, len(x))
@@ -71,7 +72,7 @@ def load_npz(
         if keys.test is not None:
             pixels, _ = _pixels(archive, keys.test[0], keys.layout, images)
             test = (pixels, _labels(archive, keys.test[1], len(pixels), len(names), images))
-    spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
+    spec = spec_of(x, names, images, is_numbered=is_numbered)
     name = path.stem if path.stem.isprintable() else "images"
     train = records_of(name, spec, x, y)
     if people is not None:
@@ -88,6 +89,24 @@ def load_npz(
 def records_of(name: str, spec: ImageSpec, x: np.ndarray, y: np.ndarray | None) -> RecordSet:
     """Return arrays as a set of images."""
     return RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=None if y is None else torch.from_numpy(y))
+
+
+def spec_of(x: np.ndarray, names: tuple[str, ...], choice: ImageChoice, *, is_numbered: bool) -> ImageSpec:
+    """Return the specification of images (num_records, channels, height, width).
+
+    Args:
+        x: The images.
+        names: Public names of the classes.
+        choice: Way of reading images.
+        is_numbered: True if nobody named the classes. Labels that are said to begin with 1 are names.
+    """
+    return ImageSpec(
+        channels=x.shape[1],
+        height=x.shape[2],
+        width=x.shape[3],
+        class_names=names,
+        are_classes_named=not is_numbered or bool(choice.first_label),
+    )
 
 
 def has_unnamed_classes(path: Path) -> bool:

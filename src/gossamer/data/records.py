@@ -36,15 +36,21 @@ class AbstractSpec(abc.ABC):
 
     Args:
         class_names: One name per class, in the order of the labels 0, 1, ... and empty for records without labels.
+        are_classes_named: False if nobody named the classes, so that their numbers stand in `class_names`. Such numbers
+            are never compared with names. Two specifications that differ in it alone are equal.
 
     Raises:
         InputError: A name is empty, unprintable, too long or given twice.
     """
 
     class_names: tuple[str, ...] = ()
+    are_classes_named: bool = field(default=True, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_class_names(self.class_names)
+        check_kind("are_classes_named", self.are_classes_named, bool)
+        if not self.are_classes_named and self.class_names != numbered(len(self.class_names)):
+            raise InputError("are_classes_named is False, but class_names are not the numbers 0, 1, ...: say True")
 
     @property
     def num_classes(self) -> int:
@@ -59,6 +65,15 @@ class AbstractSpec(abc.ABC):
     def as_written(self, x: Tensor) -> Tensor:
         """Return values in [0, 1], (batch, *shape), as the format can hold them: unchanged if it sets no rule."""
         return x
+
+
+def numbered(num_classes: int) -> tuple[str, ...]:
+    """Return the numbers of classes that nobody named, as they stand in `AbstractSpec.class_names`.
+
+    >>> numbered(3)
+    ('0', '1', '2')
+    """
+    return tuple(map(str, range(num_classes)))
 
 
 def check_class_names(names: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from gossamer.data.range_tally import RangeTally
-from gossamer.data.records import DEFAULT_NUM_CLASSES, check_class_names, check_num_classes
+from gossamer.data.records import DEFAULT_NUM_CLASSES, check_class_names, check_num_classes, numbered
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 
@@ -80,7 +80,7 @@ class SeriesFacts:
         if self.class_names:
             return self.class_names
         # Privacy: a constant; the largest label of private data must not decide the shape of a public network.
-        return tuple(map(str, range(self.num_classes or DEFAULT_NUM_CLASSES)))
+        return numbered(self.num_classes or DEFAULT_NUM_CLASSES)
 
     def spec(self, channels: int, length: int, class_names: tuple[str, ...]) -> SeriesSpec:
         """Return the public specification of series of this shape.
@@ -96,6 +96,7 @@ class SeriesFacts:
             sample_rate=self.sample_rate,
             channel_names=self.channel_names,
             class_names=class_names,
+            are_classes_named=bool(self.class_names) or not class_names,
         )
 
     def notes(self, has_labels: bool) -> tuple[str, ...]:

@@ -67,9 +67,9 @@ class ValueRanges:
             return ()
         if self.is_of_images:
             return (
-                f"The pixels fill at most a quarter of {self.low[0]:g} to {self.high[0]:g}, so images are nearly of one "
-                "gray: say the public white level (--white-level: 4095 for scans of 12 bits, 1 for masks of 0 and 1), "
-                "by the device or format and not by these numbers.",
+                f"The pixels fill at most a quarter of {self.low[0]:g} to {self.high[0]:g}, so images are nearly "
+                "of one gray: say the public white level, --white-level 4095 for scans of 12 bits or 1 for masks of 0 "
+                "and 1, by the device or format and not by these numbers.",
             )
         return (
             f"The values fill at most a quarter of their bounds, of the channels {self._listed(few)}: bounds that lie "

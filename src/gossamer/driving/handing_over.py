@@ -79,7 +79,7 @@ def write_records(
             what = f"{suffix} of series" if suffix else "series as a folder"
             raise InputError(f"--out {path}: cannot write {what}; name X.npz, X.csv, X.parquet, X.wfdb or X.png")
         case ".npz", _:
-            write_npz(path, x, y)
+            write_npz(path, x, y, spec.class_names if spec.are_classes_named else ())
         case "", _:
             write_png_folder(path, x, y, spec.class_names)
         case suffix, _:

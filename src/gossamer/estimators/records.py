@@ -18,7 +18,14 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.pixel_scale import PixelScale
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.reading import SeriesReading
-from gossamer.data.records import DEFAULT_NUM_CLASSES, RecordData, RecordSet, check_num_classes, check_num_values
+from gossamer.data.records import (
+    DEFAULT_NUM_CLASSES,
+    RecordData,
+    RecordSet,
+    check_num_classes,
+    check_num_values,
+    numbered,
+)
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit
 from gossamer.data.value_ranges import ValueRanges
@@ -96,7 +103,13 @@ def as_images(
     named = names_in(class_names, "class_names")
     names, notes = _classes(y is not None, num_classes, named)
     labels = labels_of(y, names, are_named=bool(named))
-    spec = ImageSpec(channels=images.shape[1], height=images.shape[2], width=images.shape[3], class_names=names)
+    spec = ImageSpec(
+        channels=images.shape[1],
+        height=images.shape[2],
+        width=images.shape[3],
+        class_names=names,
+        are_classes_named=bool(named) or not names,
+    )
     train = RecordSet(name="images", spec=spec, x=images, y=labels, **people_of(people))
     read = "image shape" if choice.size is None else "number of channels"
     shape = f"The {read} and whether there are labels were read from the arrays and are taken as public."
@@ -328,13 +341,13 @@ def _classes(
     if num_classes is not None:
         check_num_classes(whole("num_classes", num_classes))
         note = f"The number of classes, {num_classes}, was given by the user."
-        return tuple(map(str, range(num_classes))), (note,)
+        return numbered(num_classes), (note,)
     # Privacy: a constant, since the largest private label must not decide a public shape.
     note = (
         f"The number of classes was not given: the public default of {DEFAULT_NUM_CLASSES} (labels 0 to "
         f"{DEFAULT_NUM_CLASSES - 1}) was assumed, whatever the labels are; num_classes changes it."
     )
-    return tuple(map(str, range(DEFAULT_NUM_CLASSES))), (note,)
+    return numbered(DEFAULT_NUM_CLASSES), (note,)
 
 
 def _pixels(x: np.ndarray, choice: ImageChoice) -> tuple[torch.Tensor, ValueRanges | None]:

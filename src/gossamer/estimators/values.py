@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gossamer.data.class_words import labels_of_words
+from gossamer.data.class_words import class_numbers, labels_of_words
 from gossamer.data.identities import NamedPeople
 from gossamer.data.names import is_whole, names_of_array
 from gossamer.errors import InputError, told
@@ -121,7 +121,9 @@ def labels_of(y: Array | None, class_names: tuple[str, ...], *, are_named: bool)
         return None
     array = one_each(array_of(y, "y"))
     if array.ndim != 1 or array.dtype.kind not in "OUSTb":
-        labels = integers(y, "y")
+        # Numbers are compared as numbers: a column of labels with a gap filled comes back from pandas as floats.
+        is_whole_number = array.dtype.kind == "f" and bool((np.isfinite(array) & (array == np.floor(array))).all())
+        labels = integers(array.astype(np.int64) if is_whole_number else y, "y")
         if are_named:
             _check_unambiguous(class_names)
         return torch.from_numpy(labels)
@@ -158,23 +160,14 @@ def numbers_to_draw(labels: Any, num_samples: int, class_names: tuple[str, ...])
     if labels is None:
         return None
     if isinstance(labels, str):
-        return np.full(max(num_samples, 0), _number_of(labels, class_names, f"labels: {told(labels)}"), dtype=np.int64)
+        (number,) = class_numbers([labels], class_names, "labels")
+        return np.full(max(num_samples, 0), number, dtype=np.int64)
     if isinstance(labels, int | np.integer) and not isinstance(labels, bool):
         return np.full(max(num_samples, 0), int(labels), dtype=np.int64)
     array = array_of(labels, "labels")
     if array.ndim == 1 and array.dtype.kind in "OUT" and all(isinstance(name, str) for name in array.tolist()):
-        # Privacy: a list may be a column of private labels, so a name in it is told by its place.
-        named = enumerate(array.tolist())
-        return np.array([_number_of(name, class_names, f"labels[{place}]") for place, name in named], dtype=np.int64)
+        return np.array(class_numbers(array.tolist(), class_names, "labels"), dtype=np.int64)
     return integers(labels, "labels")
-
-
-def _number_of(name: str, class_names: tuple[str, ...], told_as: str) -> int:
-    if name not in class_names:
-        known = ", ".join(class_names[:12]) + ", ..." * (len(class_names) > 12)
-        way_out = f"its classes are {known}" if class_names else "it has none, so leave labels out"
-        raise InputError(f"{told_as} is no class of this generator; {way_out}")
-    return class_names.index(name)
 
 
 def bounds_of(bounds: Bounds, name: str) -> tuple[float, ...]:

@@ -8,19 +8,23 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from gossamer.data.folder_names import folder_name
 from gossamer.errors import InputError
 from gossamer.runs.files import whole_file, writing
 
 
-def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None) -> None:
-    """Write ``x`` and, if there are labels, ``y``, readable without pickle.
+def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...] = ()) -> None:
+    """Write ``x`` and, if there are labels, ``y`` and the names of the classes, readable without pickle.
 
     Args:
         path: file ending in .npz.
         x: float32 (num_samples, channels, height, width) in [0, 1].
         y: int64 (num_samples,), or None.
+        class_names: in the order of the labels. Empty if nobody named the classes.
     """
     arrays: dict[str, Any] = {"x": x} if y is None else {"x": x, "y": y}
+    if y is not None and class_names:
+        arrays["class_names"] = np.array(class_names)
     with whole_file(path) as file:
         np.savez_compressed(file, **arrays)
 
@@ -28,18 +32,17 @@ def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None) -> None:
 def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
     """Write ``CLASS/00000.png`` and so on. Without labels the files lie in the folder itself.
 
+    A class with a name that no folder can have gets another, which the reader of folders takes back: `folder_name`.
+
     Raises:
-        InputError: the folder holds something already, or a class name is no name for a folder.
+        InputError: the folder holds something already.
         ResourceError: the folder cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists and is not empty; name another --out")
-    for name in class_names:
-        if name in (".", "..") or "/" in name or "\0" in name:
-            raise InputError(f"{folder}: the class {name!r} cannot name a folder; choose --out FILE.npz instead")
     with writing(folder, "free space or name another --out"):
         for number, image in enumerate(x):
-            place = folder if y is None else folder / class_names[int(y[number])]
+            place = folder if y is None else folder / folder_name(class_names[int(y[number])])
             place.mkdir(parents=True, exist_ok=True)
             as_picture(image).save(place / f"{number:06d}.png")
 

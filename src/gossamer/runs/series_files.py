@@ -38,7 +38,9 @@ def write_series_npz(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Seri
     """
     arrays: dict[str, Any] = {"x": in_own_units(x, spec), "low": np.array(spec.low), "high": np.array(spec.high)}
     if y is not None:
-        arrays |= {"y": y, "class_names": np.array(spec.class_names)}
+        arrays["y"] = y
+    if y is not None and spec.are_classes_named:
+        arrays["class_names"] = np.array(spec.class_names)
     if spec.channel_names:
         arrays["channel_names"] = np.array(spec.channel_names)
     if spec.sample_rate is not None:

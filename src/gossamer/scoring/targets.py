@@ -255,9 +255,10 @@ def _words(spec: AbstractSpec) -> tuple[str, str]:
 
 
 def _relabelling(where: str, found: AbstractSpec, real: AbstractSpec) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the map from the target's classes to the real ones: by name if the names are known, else by order."""
+    """Return the map from the target's classes to the real ones: by names that somebody wrote, else by order."""
     numbers = {name: number for number, name in enumerate(real.class_names)}
-    if all(name in numbers for name in found.class_names):
+    is_named = found.are_classes_named and real.are_classes_named
+    if is_named and all(name in numbers for name in found.class_names):
         table = np.array([numbers[name] for name in found.class_names], dtype=np.int64)
     elif found.num_classes == real.num_classes:
         table = np.arange(real.num_classes)
