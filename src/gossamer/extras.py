@@ -8,15 +8,16 @@ from typing import Final, Literal, final
 
 from gossamer.errors import InputError
 
-Extra = Literal["evaluate", "series", "report", "tensorboard", "inception", "views"]
+Extra = Literal["evaluate", "series", "report", "tensorboard", "inception", "views", "dicom"]
 
 MODULES: Final[dict[Extra, tuple[str, ...]]] = {
     "evaluate": ("joblib", "matplotlib", "sklearn", "threadpoolctl", "xgboost"),
-    "series": ("dtaidistance", "matplotlib", "pyarrow", "wfdb"),
+    "series": ("dtaidistance", "matplotlib", "pyarrow", "pyedflib", "wfdb"),
     "report": ("jinja2", "matplotlib"),
     "tensorboard": ("tensorboard",),
     "inception": ("torch_fidelity",),
     "views": ("datasets", "pandas"),
+    "dicom": ("pydicom",),
 }
 """The modules of each extra, by the names of their imports. ``pyproject.toml`` has them by the names of pip."""
 

@@ -167,3 +167,22 @@ def test_the_table_of_steps_is_shown_with_a_row_for_each_noise(gossamer: Any) ->
     assert [[int(word) for word in row[1:]]] == report["num_steps"]["pld"]
     assert ["draws_per_step", "32"] in rows
     assert not any(row[:1] == ["epsilon_target"] for row in rows)
+
+
+@pytest.mark.parametrize("method", ["dp-merf", "dp-mixture"])
+def test_an_epsilon_that_no_training_can_state_has_no_price(gossamer: Any, method: str) -> None:
+    priced = gossamer("account", method, "--epsilon", 1000)
+    trained = gossamer("train", method, "--data", "digits", "--epsilon", 1000, "--dry-run")
+    assert (priced.code, trained.code) == (3, 3)
+    assert "ask for a smaller epsilon" in priced.err
+    assert priced.err == trained.err
+    assert gossamer("account", method, "--epsilon", 40).code == 0
+
+
+def test_noise_that_no_training_can_state_has_a_price_and_a_caveat(gossamer: Any) -> None:
+    words = ("account", "dp-cgan", "--num-slots", 60_000, "--num-steps", 10)
+    said = gossamer(*words, "--noise-multiplier", 0.0397, "--json")
+    assert json.loads(said.out)["epsilon"]["pld"] == pytest.approx(1001.7, rel=1e-3)
+    assert "a training refuses this noise" in json.loads(said.out)["range_caveat"]
+    assert "range_caveat" not in json.loads(gossamer(*words, "--noise-multiplier", 1, "--json").out)
+    assert gossamer(*words, "--epsilon", 1000).code == 3

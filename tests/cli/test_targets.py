@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from PIL import Image
 
 from gossamer.data.digits import DIGITS_SPEC
 from gossamer.data.images import ImageSpec
+from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
 from gossamer.evaluation.listed import SyntheticRecords
+from gossamer.runs.ts_files import write_ts
 from gossamer.scoring.targets import Target, TargetFinder, named_apart
 
 ANIMALS = ImageSpec(channels=1, height=8, width=8, class_names=("cat", "dog", "owl"))
@@ -125,6 +128,19 @@ def test_images_without_labels_have_none(tmp_path: Path) -> None:
     assert find_target(save(tmp_path / "a.npz", x=images()), DIGITS_SPEC).draw(5, 0).y is None
     write_folder(tmp_path / "b", {".": 10})
     assert find_target(tmp_path / "b", DIGITS_SPEC).draw(5, 0).y is None
+
+
+def test_a_ts_file_is_scored_in_the_units_and_classes_of_the_real_series(tmp_path: Path) -> None:
+    real = SeriesSpec(channels=1, length=4, low=(-2.0,), high=(2.0,), class_names=("up", "Down"))
+    x, y = np.random.default_rng(0).random((9, 1, 4), dtype=np.float32), np.arange(9) % 2
+    # Its name is that of an archive's training set, and the test set beside it is none of the samples.
+    for name in ("drawn_TRAIN", "drawn_TEST"):
+        write_ts(tmp_path / f"{name}.ts", x, y, replace(real, class_names=("Down", "up")))
+    target = TargetFinder(real=real, load=load_generator).find(tmp_path / "drawn_TRAIN.ts")
+    assert target.num_images == 9
+    found, labels = drawn(target)
+    assert sorted(found[:, 0, 0].round(4).tolist()) == sorted(x[:, 0, 0].round(4).tolist())
+    assert sorted(labels.tolist()) == sorted((1 - y).tolist())
 
 
 def test_saved_generators_come_in_the_order_of_their_steps(saved_on_the_way: Path) -> None:

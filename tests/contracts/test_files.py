@@ -256,7 +256,8 @@ READERS: dict[str, Reader] = {
     "images in memory": Reader(write=lambda folder, rows: rows, read=_read_images),
     "series in memory": Reader(write=lambda folder, rows: rows, read=_read_series),
 }
-CASES = [(name, unit) for name, reader in READERS.items() for unit in Unit if reader.has_people or unit is Unit.RECORD]
+UNITS = (Unit.RECORD, Unit.PERSON)  # recordings: test_windows.py
+CASES = [(name, unit) for name, reader in READERS.items() for unit in UNITS if reader.has_people or unit is Unit.RECORD]
 
 
 # ---- one unit changes -----------------------------------------------------------------------------------------------
@@ -496,7 +497,7 @@ def by_place(units: Identities) -> Identities:
     return Identities(digests=digests, copies=np.zeros(len(units), dtype=np.int64))
 
 
-@pytest.mark.parametrize("unit", list(Unit))
+@pytest.mark.parametrize("unit", UNITS)
 def test_shards_by_rank_are_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: Unit) -> None:
     of = protected.identities_of
     for module in ("gossamer.methods.protected", "gossamer.methods.gs_wgan.private_critics"):

@@ -165,6 +165,27 @@ def test_the_statement_is_about_people_and_priced_for_their_slots(method: Method
     assert "several names of one person" in text
 
 
+def test_a_recording_is_treated_as_a_person_is_to_the_last_bit(method: Method[Any]) -> None:
+    """Windows of recordings: the same contributions, shards, noise and price, and a claim of recordings."""
+    of_people = finished(start(method)).trained()
+    recordings = replace(records(), owners=Unit.RECORDING)
+    made = finished(start(method, recordings, slots=PublicSlots(PEOPLE, Unit.RECORDING))).trained()
+    assert equal(made.weights, of_people.weights)
+    claim, other = made.statement, of_people.statement
+    assert (claim.unit, claim.num_slots, claim.epsilon) == (Unit.RECORDING, PEOPLE, other.epsilon)
+    text = claim.to_markdown()
+    assert "one recording, with all records of that recording" in text
+    assert "several recordings of one person" in text
+    assert not re.search(rf"\b{RECORDS}\b", text)
+
+
+def test_a_claim_for_people_is_never_made_of_recordings_nor_the_other_way(method: Method[Any]) -> None:
+    with pytest.raises(InputError, match="names no people"):
+        start(method, replace(records(), owners=Unit.RECORDING))
+    with pytest.raises(InputError, match="--unit recording goes with windows"):
+        start(method, slots=PublicSlots(PEOPLE, Unit.RECORDING))
+
+
 def test_people_who_were_counted_may_be_replaced_and_no_more_is_claimed(method: Method[Any]) -> None:
     claim = start(method, slots=PublicSlots(PEOPLE, Unit.PERSON, CountSource.READ)).statement
     assert (claim.unit, claim.num_slots, claim.adjacency) == (Unit.PERSON, PEOPLE, Adjacency.REPLACE_ONE)

@@ -128,7 +128,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Call]]
 
 def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
     fitted = DPMixture(epsilon=9.0, num_classes=2).fit(X, Y)
-    of_series = DPMixture(epsilon=9.0).fit(X.reshape(12, 64), low=0, high=1).released
+    of_series = DPMixture(epsilon=9.0).fit(X.reshape(12, 64), low=0, high=1, sample_rate=50).released
     released, folder = fitted.released, tmp_path_factory.mktemp("planted")
     loop = TINY.start(X, Y, run=folder / "run")
     statement, saved = released.statement, released.save(folder / "saved.safetensors")
@@ -169,6 +169,9 @@ def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
             for name in ("sample", "to_dataset", "to_frame", "to_wide_frame", "to_hugging_face", "picture")
         },
         "ReleasedGenerator.to_long_frame": Call(function=of_series.to_long_frame, usual=draw),
+        "ReleasedGenerator.to_ts": Call(function=of_series.to_ts, usual={"path": folder / "drawn.ts", **draw}),
+        "ReleasedGenerator.to_edf": Call(function=of_series.to_edf, usual={"path": folder / "drawn.edf", **draw}),
+        "ReleasedGenerator.to_wfdb": Call(function=of_series.to_wfdb, usual={"path": folder / "drawn.wfdb", **draw}),
         "ReleasedGenerator.uneven_labels": Call(function=released.uneven_labels, usual=draw),
         "ReleasedGenerator.save": Call(function=released.save, usual={"path": folder / "h.safetensors"}),
         "SyntheticDataset": Call(
@@ -243,6 +246,7 @@ SPOKEN_FOR = {
     "describe_accountants": "no argument",
     "Adjacency.covers": "an adjacency of this package in, a truth value out",
     "Adjacency.describe": "a unit of this package in, a sentence out",
+    "Unit.holds": "a unit of this package in, a truth value out",
     "Ledger.find_gap": "no argument",
     "PrivacyStatement.to_json": "no argument",
     "PrivacyStatement.to_markdown": "no argument",

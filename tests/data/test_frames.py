@@ -150,9 +150,9 @@ def test_names_of_channels_that_were_read_are_said_to_be_public() -> None:
         ),
         (lambda frame: frame.assign(x1=[1.0, None, 2.0, 3.0]), WIDE, "series 1, channel 0, time 1 is NaN"),
         (lambda frame: frame.assign(who=["a", None, "b", "c"]), WIDE, "column 'who', row 2 is empty"),
-        (lambda frame: frame.assign(x1=[[1.0]] * 4), WIDE, "holds lists or records"),
+        (lambda frame: frame.assign(x1=[[1.0]] * 4), WIDE, "holds lists and column 'x0' single values"),
         (lambda frame: frame.iloc[:0], WIDE, "no row under its head line"),
-        (lambda frame: frame, LongColumns(series="who", time="x0"), "is text"),
+        (lambda frame: frame, LongColumns(series="who", time="x0"), "has no labels, but classes were given"),
     ],
 )
 def test_a_frame_that_breaks_a_rule_is_refused_in_one_line(

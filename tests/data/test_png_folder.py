@@ -269,3 +269,12 @@ def test_random_damage_is_refused_or_harmless(tmp_path, read_or_refused, content
     (tmp_path / "a.png").write_bytes(repaired(damaged) if repair else damaged)
     data = read_or_refused(load_png_folder, tmp_path)
     assert data is None or torch.isfinite(data.train.x).all()
+
+
+@pytest.mark.parametrize("twin", ["e\u0301t\u00e9", "\u00e9t\u00e9 "])
+def test_two_folders_with_one_name_are_refused(tmp_path, refusal, twin) -> None:
+    save(tmp_path / "\u00e9t\u00e9" / "1.png")
+    save(tmp_path / twin / "1.png")
+    assert "repeats an earlier name" in refusal(load_png_folder, tmp_path)
+    (tmp_path / twin).rename(tmp_path / "hiver")
+    assert load_png_folder(tmp_path).train.spec.num_classes == 2

@@ -191,7 +191,7 @@ def test_a_parquet_file_cut_short_is_refused(tmp_path, refusal, keep) -> None:
         (LONG, SeriesFacts(num_classes=2), "--length"),
         (LONG, SeriesFacts(length=3, num_classes=2), "--low, --high"),
         (LONG, SeriesFacts(length=3, low=(0.0,) * 3, high=(1.0,) * 3), "3 numbers for 2 channels"),
-        (LongColumns(series="id", time="t"), FACTS, "is text"),
+        (LongColumns(series="id", time="t"), FACTS, "'class' would become a value, and by its name is no value"),
         (LongColumns(series="id", time="t", values=("a", "b")), FACTS, "has no labels"),
         (LongColumns(series="id", time="id"), FACTS, "two things"),
         (LongColumns(series="id", time="t", person="id", values=("a", "a")), FACTS, "two things"),

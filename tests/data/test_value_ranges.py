@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -18,7 +20,7 @@ from gossamer.data.range_tally import RangeTally, ranges_of_records
 from gossamer.data.reading import SeriesReading
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
-from gossamer.estimators import DPMixture, as_images, as_series
+from gossamer.estimators import DPMixture, as_images, as_series, load_series
 
 X = np.random.default_rng(0).normal(size=(40, 2, 9))
 FACTS = SeriesFacts(low=(-1.0, -9.0), high=(1.0, 9.0))
@@ -47,6 +49,24 @@ def test_series_are_counted_before_they_are_clipped(tmp_path: Path) -> None:
     assert is_exact(values_of(as_series(X, low=[-1, -9], high=[1, 9])))
 
 
+def test_tables_are_counted_before_they_are_clipped(tmp_path: Path) -> None:
+    wide = pd.DataFrame(X.reshape(len(X), -1), columns=[f"{name}_t{time}" for name in "ab" for time in range(9)])
+    times = [{"id": record, "t": time, "a": a, "b": b} for record, x in enumerate(X) for time, (a, b) in enumerate(x.T)]
+    facts = {"low": [-1, -9], "high": [1, 9]}
+    names = {"channel_names": ["a", "b"]}
+    wide.to_parquet(tmp_path / "a.parquet")
+    wide.to_csv(tmp_path / "a.csv", index=False)
+    for table in (wide, tmp_path / "a.parquet", tmp_path / "a.csv"):
+        assert is_exact(values_of(load_series(table, **facts, **names)))
+    long = load_series(pd.DataFrame(times), series_column="id", time_column="t", length=9, **facts)
+    assert is_exact(values_of(long))
+
+
+def test_windows_are_counted_before_they_are_clipped() -> None:
+    found = values_of(as_series(X, low=[-1, -9], high=[1, 9], window=3))
+    assert is_exact(found)
+
+
 def test_counts_of_clipped_values_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = RangeTally.add
     monkeypatch.setattr(RangeTally, "add", lambda tally, block: usual(tally, np.clip(block, -1, 1)))
@@ -55,7 +75,7 @@ def test_counts_of_clipped_values_are_caught(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_tally_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = values_of(as_series(X, low=[-1, -9], high=[1, 9]))
-    monkeypatch.setattr(series_facts, "_AT_ONCE", 50)
+    monkeypatch.setattr(series_facts, "_VALUES_AT_ONCE", 50)
     assert is_exact(values_of(as_series(X, low=[-1, -9], high=[1, 9])))
     assert is_exact(whole)
 
@@ -88,8 +108,6 @@ def test_a_reader_that_keeps_no_tally_leaves_the_clipped_part_open() -> None:
     ],
 )
 def test_the_owner_is_warned_in_a_line(data: Any, word: str) -> None:
-    import re
-
     (said,) = describe(data())["private"]["warnings"]
     assert re.search(word, said)
     assert "\n" not in said

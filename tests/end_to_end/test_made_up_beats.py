@@ -54,5 +54,5 @@ def test_another_ending_is_refused(run: Path, tmp_path: Path, capsys: pytest.Cap
     assert main(["sample", str(run), "--num-samples", "12", "--out", str(tmp_path / "x.txt")]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "name X.npz, X.csv, X.parquet, X.wfdb or X.png" in said
+    assert "name X.npz, X.csv, X.parquet, X.ts, X.edf, X.wfdb or X.png" in said
     assert not (tmp_path / "x.txt").exists()

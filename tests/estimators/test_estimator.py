@@ -367,11 +367,13 @@ def test_people_that_do_not_fit_are_refused(
         GSWGAN(epsilon=10.0, num_classes=10, **given, **TINY).fit(images, labels, people)
 
 
-def test_units_that_are_none_are_refused_at_once() -> None:
-    with pytest.raises(InputError, match="record or person"):
+def test_units_that_are_none_are_refused_at_once(images: np.ndarray) -> None:
+    with pytest.raises(InputError, match="record, person or recording"):
         GSWGAN(epsilon=10.0, unit="patient")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="goes with unit person"):
-        GSWGAN(epsilon=10.0, num_people=4)
+        GSWGAN(epsilon=10.0, num_people=4, unit="record")
+    with pytest.raises(InputError, match="goes with unit person"):
+        GSWGAN(epsilon=10.0, num_people=4).plan(images)
 
 
 def test_nothing_global_is_seeded_or_set(images: np.ndarray) -> None:

@@ -222,3 +222,11 @@ def test_lists_are_no_records_and_the_line_says_what_is(x: Any) -> None:
     for y in (None, [0, 1]):
         with pytest.raises(InputError, match="x must be a numpy array, a table, a data set of torch"):
             DPMixture(epsilon=1.0, num_classes=2).fit(x, y)
+
+
+@pytest.mark.parametrize("read", [as_images, as_series])
+def test_a_mask_is_not_lost_without_a_word(read) -> None:
+    x = np.ma.masked_array(np.full((3, 4, 4), 0.5), mask=np.eye(4, dtype=bool)[None].repeat(3, axis=0))
+    with pytest.raises(InputError, match="masked array"):
+        read(x)
+    assert read(x.filled(0)).train.num_records == 3

@@ -13,7 +13,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from gossamer.data.columns import MAX_COLUMNS, MAX_HEAD_BYTES
+from gossamer.data.head_line import MAX_HEAD_BYTES
+from gossamer.data.table import MAX_COLUMNS
 
 SECRET = "0.8731945"
 ROW = f"{SECRET},0.2578,anna\n"
@@ -31,7 +32,7 @@ CSV: dict[str, tuple[bytes, tuple[Any, ...], str]] = {
     "sixteen bits a letter": ((HEAD + ROW).encode("utf-16"), PEOPLE, "UTF-8"),
     "NUL in a number": (HEAD.encode() + b"0.1\x002,0.2,anna\n", PEOPLE, "row 1 is text"),
     "a column twice": (b"a,b,a\n" + ROW.encode(), (), "columns 1 and 3"),
-    "a record in place of the head, twice": (b"0.8731945,0.8731945,1\n0.5,0.5,1\n", (), "columns 1 and 2"),
+    "a record in place of the head, twice": (b"0.8731945,0.8731945,1\n0.5,0.5,1\n", (), "line of numbers alone"),
     "a record in place of the head": (ROW.encode(), PEOPLE, "head line missing"),
     "a column without a name": (b"a,,who\n" + ROW.encode(), (), "without a name"),
     "a million columns": (b",".join(b"%d" % n for n in range(600_000)) + b"\n", (), f"{MAX_COLUMNS}"),
@@ -141,7 +142,7 @@ PARQUET: dict[str, tuple[Callable[[], bytes], tuple[Any, ...], str]] = {
     "a long word, packed": (lambda: repeated(2**26 + 2**20, 3, compression="zstd"), PEOPLE, "times as many"),
     "a long word in every row": (lambda: repeated(2**20, 3000), PEOPLE, "256"),
     "a long word for a number": (lambda: repeated(2**20, 3000), (), "256"),
-    "lists for numbers": (lambda: table(a=[[0.5], [0.5]], b=[1.0, 1.0]), (), "lists or records"),
+    "lists for numbers": (lambda: table(a=[[0.5], [0.5]], b=[1.0, 1.0]), (), "holds lists and"),
     "records for people": (lambda: table(a=[0.5, 0.5], b=[1.0, 1.0], who=NESTED), PEOPLE, "lists or records"),
     "lists for times": (lambda: table(a=[[0.5], [0.5]], b=[1.0, 1.0], who=["u", "v"]), LONG, "lists or records"),
     "truth for numbers": (lambda: table(a=[True, False], b=[1.0, 1.0]), (), "no numbers"),

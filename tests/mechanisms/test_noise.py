@@ -17,11 +17,12 @@ from torch import Tensor
 
 from gossamer.errors import PrivacyError
 from gossamer.mechanisms.gate import StepGate
-from gossamer.mechanisms.noise import COIN_DOMAIN, NOISE_DOMAIN, DeterministicNoise, KeyedNoise, truncation_delta
+from gossamer.mechanisms.noise import COIN_DOMAIN, NOISE_DOMAIN, DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.keystream import key_from_seed
+from gossamer.privacy.truncation import truncation_delta
 
 
 class SpyStream:

@@ -130,7 +130,12 @@ def rows_of_unit(unit: Unit, private: RecordSet, place: int) -> Tensor:
     return (private.people == number).nonzero()[:, 0]
 
 
-MAKE = {Unit.RECORD: of_records, Unit.PERSON: of_people}
+def of_recordings(spec: AbstractSpec, place: int, num: int) -> RecordSet:
+    """Windows of recordings, in the place of records of people."""
+    return replace(of_people(spec, place, num), owners=Unit.RECORDING)
+
+
+MAKE = {Unit.RECORD: of_records, Unit.PERSON: of_people, Unit.RECORDING: of_recordings}
 
 
 def places_that_differ(spec: AbstractSpec, unit: Unit, rows: Callable[[RecordSet], Tensor]) -> list[tuple[int, int]]:
@@ -352,8 +357,8 @@ def test_people_are_not_protected_where_a_key_put_their_records_on_both_sides() 
 
 
 def test_descriptions_are_in_the_order_of_the_file_and_of_any_shape() -> None:
-    private = of_people(IMAGES, 3, 1100)
     for unit in Unit:
+        private = of_recordings(IMAGES, 3, 1100) if unit is Unit.RECORDING else of_people(IMAGES, 3, 1100)
         assert torch.equal(described(lambda x, _: x, private, unit), private.x)
         sums = described(lambda x, _: x.flatten(1).double().sum(dim=1), private, unit)
         assert torch.allclose(sums, private.x.flatten(1).double().sum(dim=1), rtol=1e-12)

@@ -137,8 +137,9 @@ def test_a_budget_that_needs_almost_no_noise_is_refused_in_one_line() -> None:
 
 def test_adjacencies_speak_of_the_unit() -> None:
     sentences = {adjacency.describe(unit) for adjacency in Adjacency for unit in Unit}
-    assert len(sentences) == 6
+    assert len(sentences) == 9
     assert "person" in Adjacency.SLOT.describe(Unit.PERSON)
+    assert "one recording" in Adjacency.SLOT.describe(Unit.RECORDING)
 
 
 def test_importing_the_accounting_imports_no_torch() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,14 @@ def test_channels_of_different_bounds_have_a_row_each_in_their_own_units() -> No
     assert figure.axes[2 * NUM_COLUMNS].get_title(loc="left") == "ward $x$"
     assert figure.get_supxlabel() == "time, s"
     assert not figure.legends
+
+
+def test_units_stand_beside_the_names_of_channels_where_they_are_known() -> None:
+    figure = series_grid(drawn(2), np.arange(20) % 2, replace(VITALS, units=("bpm", "%")))
+    labels = [figure.axes[row * NUM_COLUMNS].get_ylabel() for row in (0, 1)]
+    assert labels == ["heart rate, bpm", "oxygen, %"]
+    figure = series_grid(drawn(2), None, spec(2, channel_names=("a", "b"), units=("mV", "")))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a, mV", "b"]
 
 
 def test_channels_of_the_same_bounds_share_a_panel_with_a_legend() -> None:

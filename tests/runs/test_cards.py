@@ -29,7 +29,8 @@ from gossamer.runs.cards import CardFacts, data_card, model_card, without_licens
 from gossamer.runs.croissant import CROISSANT, croissant
 from gossamer.runs.drawn import SAMPLES_FILE, recording_files, sample_cards, write_cards, write_sample_cards
 from gossamer.runs.samples import write_npz, write_png_folder
-from gossamer.runs.series_files import write_series_npz, write_wfdb
+from gossamer.runs.series_files import write_series_npz
+from gossamer.runs.wfdb_file import write_wfdb
 
 IMAGES = ImageSpec(channels=1, height=8, width=8, class_names=("cat | dog", "`b`"))
 SERIES = SeriesSpec(channels=2, length=20, low=(-1.0, 0.0), high=(1.0, 2.0), sample_rate=10.0, class_names=("N", "S"))

@@ -14,9 +14,7 @@ from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import load_series_npz
 from gossamer.data.splits import WHOLE
 from gossamer.data.tables import load_table
-from gossamer.data.wfdb_records import wfdb_package
-from gossamer.errors import InputError
-from gossamer.runs.series_files import in_own_units, table_columns, write_series_npz, write_series_table, write_wfdb
+from gossamer.runs.series_files import in_own_units, table_columns, write_series_npz, write_series_table
 
 SPEC = SeriesSpec(
     channels=2, length=5, low=(-1.0, 0.0), high=(1.0, 10.0), sample_rate=50.0,
@@ -90,32 +88,17 @@ def test_one_channel_without_labels_is_a_table_of_times_alone(tmp_path: Path) ->
     assert len(lines) == 3
 
 
-@pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")
-def test_a_recording_holds_all_series_and_a_mark_in_each(tmp_path: Path) -> None:
-    write_wfdb(tmp_path / "out", X, Y, SPEC)
-    record = wfdb_package().rdrecord(str(tmp_path / "out" / "synthetic"))
-    assert record.fs == 50
-    assert record.sig_name == ["left", "right"]
-    assert record.p_signal is not None
-    expected = np.moveaxis(in_own_units(X, SPEC), 1, 2).reshape(-1, 2)
-    np.testing.assert_allclose(record.p_signal, expected, atol=10 / 30_000)
-    marks = wfdb_package().rdann(str(tmp_path / "out" / "synthetic"), "atr")
-    assert marks.sample.tolist() == [2, 7, 12, 17, 22, 27, 32]
-    assert [note.rstrip("\0") for note in marks.aux_note or []] == ["walk", "run"] * 3 + ["walk"]
+def test_units_go_out_and_come_back(tmp_path: Path) -> None:
+    spec = replace(SPEC, units=("mV", ""))
+    write_series_npz(tmp_path / "x.npz", X, Y, spec)
+    assert load_series_npz(tmp_path / "x.npz", SeriesFacts()).train.spec.units == ("mV", "")  # type: ignore[attr-defined]
 
 
-@pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")
-def test_beats_are_marked_by_their_symbols(tmp_path: Path) -> None:
-    spec = SeriesSpec(channels=1, length=5, low=(-2.0,), high=(2.0,), sample_rate=125.0, class_names=("N", "V"))
-    write_wfdb(tmp_path / "out", X[:4, :1], np.array([0, 1, 1, 0]), spec)
-    assert wfdb_package().rdann(str(tmp_path / "out" / "synthetic"), "atr").symbol == ["N", "V", "V", "N"]
-
-
-def test_a_recording_wants_a_sample_rate_and_an_empty_folder(tmp_path: Path) -> None:
-    spec = SeriesSpec(channels=1, length=5, low=(0.0,), high=(1.0,))
-    with pytest.raises(InputError, match="needs a sample rate"):
-        write_wfdb(tmp_path / "out", X[:, :1], None, spec)
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "theirs").touch()
-    with pytest.raises(InputError, match="exists and is not empty"):
-        write_wfdb(tmp_path / "full", X, Y, SPEC)
+def test_values_near_a_great_number_keep_their_steps(tmp_path: Path) -> None:
+    spec = SeriesSpec(channels=1, length=5, low=(1e6,), high=(1e6 + 1,))
+    values = in_own_units(X[:, :1], spec)
+    assert np.abs(values - 1e6 - X[:, :1]).max() <= 1 / 60_000
+    assert len(np.unique(values)) == len(np.unique(X[:, :1]))
+    assert in_own_units(X, SPEC).dtype == np.float32
+    write_series_npz(tmp_path / "x.npz", X[:, :1], None, spec)
+    np.testing.assert_allclose(load_series_npz(tmp_path / "x.npz", SeriesFacts()).train.x, X[:, :1], atol=1 / 60_000)

@@ -28,6 +28,7 @@ from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.gaussian_dp import mu_of
 from gossamer.privacy.priceable import accountable, check_numbers
 from gossamer.privacy.statement import shown_epsilon
+from gossamer.privacy.truncation import check_truncation
 
 _SETTINGS = (
     "epsilon_target", "num_critics", "batch_size", "draws_per_step", "num_slots",
@@ -100,7 +101,7 @@ def _epsilon(asked: AbstractAccount, noise: float, steps: int) -> dict[str, Any]
         "num_steps": steps,
         "mu": mu_of(event, asked.delta),
     }
-    return found | asked.published(noise, steps)
+    return found | _range_caveat(asked, noise, steps) | asked.published(noise, steps)
 
 
 def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[str, Any]:
@@ -111,9 +112,26 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
         "pld": calibrate_noise_multiplier(of_noise, budget).noise_multiplier,
         "rdp": calibrate_noise_multiplier_by_rdp(of_noise, budget).noise_multiplier,
     }
+    # A training would refuse it, after all data were read.
+    check_truncation(_least_truncation(asked, multipliers["pld"], steps), asked.delta, multipliers["pld"])
     published = asked.published(multipliers["pld"], steps)
     multipliers |= asked.other_multipliers(of_noise, budget)
     return {"noise_multiplier": multipliers, "epsilon_target": budget.epsilon, "num_steps": steps} | published
+
+
+def _least_truncation(asked: AbstractAccount, noise: float, steps: int) -> float:
+    return asked.least_truncation(noise_multiplier=noise, num_steps=steps)
+
+
+def _range_caveat(asked: AbstractAccount, noise: float, steps: int) -> dict[str, str]:
+    """Say that no training here states this price, though the mechanism with ideal noise has it."""
+    added = _least_truncation(asked, noise, steps)
+    if added < asked.delta:
+        return {}
+    caveat = (
+        f"a training refuses this noise: the finite range of drawn noise costs {added:.2g} of delta {asked.delta:g}"
+    )
+    return {"range_caveat": caveat}
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -141,6 +159,8 @@ def _show(found: dict[str, Any]) -> None:
         if name in found and not isinstance(found[name], list):
             table.add_row(name, str(found[name]))
     console.print(table)
+    if "range_caveat" in found:
+        console.print(f"\n{found['range_caveat']}")
     if "published_epsilon" in found:
         console.print(
             f"\npublished formula: epsilon {found['published_epsilon']:.3f}. {found['published_epsilon_caveat']}"

@@ -40,6 +40,31 @@ def read_arguments(kind: type[T], words: Sequence[str], *, program: str, **start
     return _filled(setting, words, program, _refuse_unknown)
 
 
+def check_arguments(kind: type[Any], words: Sequence[str], *, program: str, **start: object) -> None:
+    """Refuse a word that is no option, and a value of another kind, before anything is done.
+
+    No dataclass is built, so that values which depend on each other, or on data, are left for later.
+
+    Args:
+        kind: dataclass.
+        words: the words that were typed.
+        program: the words before them.
+        start: values of fields in place of their defaults.
+
+    Raises:
+        InputError: the arguments do not fit.
+    """
+    options = list(Setting(hint=kind, value=start).options())
+    try:
+        found, unknown = _scan(words, options)
+        _refuse_unknown(unknown, options)
+        for option in options:
+            if option.path in found:
+                _read(option, found[option.path])
+    except ValueError as error:
+        raise InputError(f"{error}; `gossamer {program} --help` has all options") from None
+
+
 def read_known_arguments(kind: type[T], words: Sequence[str], *, program: str) -> T:
     """Fill a dataclass with the arguments that it knows, and leave the others for later.
 

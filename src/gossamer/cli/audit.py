@@ -25,6 +25,7 @@ from gossamer.cli.arguments import choose, read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
+from gossamer.data.catalogue import check_exists
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.audited import num_canaries_for, play_training
@@ -234,6 +235,8 @@ def _membership(asked: AuditMembership) -> int:
 
 def _members(folder: RunFolder, others: str | None) -> tuple[RecordSet, RecordSet]:
     job, key = TrainingJob.read(folder), read_key(folder)
+    if others is not None:
+        check_exists(others)
     data = job.load(key).data
     check_held_out(folder, data.train)
     held_out = data.test

@@ -22,7 +22,8 @@ from gossamer.data.splits import WHOLE
 
 ACTIONS = {"list": "the data sets that have a name", "describe": "read one, or your own, and say what is understood"}
 _MOST_CHANNELS = 12
-_TIME_BASE = ("low", "high", "sample_rate", "channel_names")
+_MOST_SHOWN = 10
+_TIME_BASE = ("low", "high", "sample_rate", "channel_names", "units")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,8 @@ class DescribeData:
     Example: gossamer data describe scans.npz --num-classes 3
 
     Args:
-        source: name from `gossamer data list`, an NPZ, NPY, IDX, CSV or Parquet file, a folder of PNGs, of IDX files or
-            of WFDB recordings
+        source: name from `gossamer data list`, an NPZ, NPY, IDX, CSV or Parquet file, a folder of PNG, IDX or DICOM
+            files, or of WFDB or EDF recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         images: how images are read
@@ -62,8 +63,8 @@ def _list() -> int:
         records = f"{data.num_train} + {data.num_test}" if data.num_test else str(data.num_train or "?")
         table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
-    print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNGs, one sub-folder a class)")
-    print("Your own series: --data FILE.csv, FILE.parquet or FILE.npz, or --data FOLDER (WFDB recordings)")
+    print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNG or DICOM files)")
+    print("Your own series: --data FILE.csv, .parquet, .npz, .ts, .arff, .tsv or .edf, or --data FOLDER (WFDB or EDF)")
     return 0
 
 
@@ -74,15 +75,32 @@ def _read(asked: DescribeData) -> RecordData:
     return load_records(asked.source, asked.data_dir, asked.num_classes, reading, images=asked.images)
 
 
+def _add_columns(table: Table, columns: dict[str, Any]) -> None:
+    """Add the meaning of each column of a table, as it was understood."""
+    values = columns["values"]
+    table.add_row("layout", columns["layout"])
+    table.add_row("value columns", escape(f"{values['number']}, first {values['first']!r}, last {values['last']!r}"))
+    for name in ("class", "person", "series", "time"):
+        if columns[name] is not None:
+            table.add_row(f"{name} column", escape(repr(columns[name])))
+        elif name in ("class", "person"):
+            table.add_row(f"{name} column", "none was named")
+    if columns["left_out"]:
+        more = ", ..." * (len(columns["left_out"]) > _MOST_SHOWN)
+        table.add_row("left out", escape(", ".join(map(repr, columns["left_out"][:_MOST_SHOWN])) + more))
+
+
 def _describe(asked: DescribeData) -> int:
     found = describe(_read(asked))
     if asked.json:
         print(json.dumps(found, indent=2))
         return 0
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name in ("name", "num_records", "num_test_records", "num_people", "shape", *_TIME_BASE):
+    for name in ("name", "num_records", "num_test_records", "num_people", "num_recordings", "shape", *_TIME_BASE):
         if found.get(name) is not None:
             table.add_row(name, escape(str(found[name])))
+    if found["columns"] is not None:
+        _add_columns(table, found["columns"])
     table.add_row("classes", escape(", ".join(found["classes"])) or "none: there are no labels")
     if found["classes"]:
         table.add_row("class counts (private)", escape(str(found["private"]["class_counts"])))
@@ -92,7 +110,7 @@ def _describe(asked: DescribeData) -> int:
         print(f"public: {sentence}")
     if found["not_read"]:
         print(f"not read: {', '.join(found['not_read'])}")
-    for sentence in found["private"]["warnings"]:
+    for sentence in (*found["private"]["warnings"], *found["private"].get("left_out", ())):
         print(f"private: {sentence}")
     print(f"private: {found['private']['note']}")
     return 0

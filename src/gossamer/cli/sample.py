@@ -35,7 +35,7 @@ class Sample:
         source: run folder, the folder of a generator saved on the way, or a generator.safetensors
         num_samples: how many
         out: X.npz (keys x and y), X.png (a picture of the first of them). For images also a folder (PNGs, a sub-folder
-            a class), for series X.csv, X.parquet or X.wfdb (a folder)
+            a class), for series X.csv, X.parquet, X.ts, X.edf or X.wfdb (a folder)
         table: of X.csv and X.parquet: wide, a row a series, or long, a row a time. Default: as the series came
         labels: classes to draw in turn, by name, or by number from 0 if no class has a number for a name. Default: all
             classes in turn, as many of each, whatever their shares among the data
@@ -67,11 +67,14 @@ def run(arguments: Sequence[str]) -> int:
         labels = trained.uneven_labels(asked.num_samples, evenness=asked.evenness, seed=asked.seed)
     records, drawn = trained.sample(asked.num_samples, labels=labels, seed=asked.seed)
     columns = _columns(asked, trained.recipe.spec)
-    write_records(asked.out, records.numpy(), None if drawn is None else drawn.numpy(), trained.recipe.spec, columns)
+    y = None if drawn is None else drawn.numpy()
+    notes = write_records(asked.out, records.numpy(), y, trained.recipe.spec, columns)
     write_folder_cards(asked.out, trained, asked.num_samples)
     print(f"{asked.num_samples} samples: {asked.out} (seed {asked.seed}; another --seed draws others)")
     if asked.out.is_dir() and drawn is not None:
         _say_folders(trained.recipe.spec)
+    for note in notes:
+        print(note)
     noise = warning(trained)
     if noise is not None:
         say(noise)

@@ -9,7 +9,7 @@ from pathlib import Path
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
-from gossamer.data.catalogue import is_named
+from gossamer.data.catalogue import check_exists, is_named
 from gossamer.data.image_choice import ImageChoice
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
@@ -105,6 +105,8 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
     """
     choice.check()
     need("evaluate", "scoring")
+    for path in (*targets, *([] if choice.test_data is None else [choice.test_data])):
+        check_exists(path)
     run = _held_out_by(choice, targets)
     key, unit = (None, Unit.RECORD) if run is None else (read_key(run), _unit_of(run, choice))
     images = _images_of(run, choice)

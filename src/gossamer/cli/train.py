@@ -14,18 +14,20 @@ from rich.console import Console
 from rich.table import Table
 
 from gossamer.cli.arguments import Counts, Numbers, choose, read_arguments, read_known_arguments
+from gossamer.cli.beforehand import DEFAULT_EPSILON, Begun, check_words, possible_settings, settings_in
 from gossamer.cli.following import follow
 from gossamer.cli.options import Mark
 from gossamer.cli.rehearsing import show_rehearsal
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
 from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import find_named
+from gossamer.data.columns import is_table
 from gossamer.data.records import RecordData
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.milestones import Milestone, find_milestones
 from gossamer.driving.processes import num_processes, process_number, wait_for_folder
-from gossamer.driving.protection import describe_prospect, describe_unit, protect
+from gossamer.driving.protection import check_unit, describe_prospect, describe_unit, protect
 from gossamer.driving.run import begin_run
 from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start, start_of_first
 from gossamer.errors import InputError
@@ -44,14 +46,11 @@ from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.priceable import accountable, check_numbers
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement, round_up, shown_epsilon
-from gossamer.runs.config_io import from_json_tree
-from gossamer.runs.files import read_json
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 
 C = TypeVar("C")
 
-DEFAULT_EPSILON = 10.0
 TUNING_NOTE = (
     "Each may be shared, and all of them with the final one, at the final epsilon. Choosing among them by a score on "
     "private data is tuning: no statement covers it."
@@ -63,15 +62,15 @@ class DataChoice:
     """The records to learn from.
 
     Args:
-        data: a name from `gossamer data list`, an NPZ, NPY, IDX, CSV or Parquet file, a folder of PNGs, of IDX files or
-            of WFDB recordings
+        data: a name from `gossamer data list`, an NPZ, NPY, IDX, CSV, Parquet or .ts file, a folder of PNG or IDX
+            files, or of WFDB or EDF recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
-        unit: whom to protect: one record, or one person with all records of that person
-        num_people: public number of people with --unit person, at most. Default: the published one. Without one, as
-            many as the data names, and then only a replacement is covered
-        num_records: public number of records, at most. Default: the published one. Without one, as many as there are,
-            and then only a replacement is covered
+        unit: whom to protect: one record, or all records of one person or of one recording. Default: record, with
+            --window person or recording
+        num_people: public number of people or recordings, at most. Default: the published one. Without one, as many as
+            there are, and then only a replacement is covered
+        num_records: public number of records, at most. Default: likewise
         recipe: settings to start from: a name, or the config.json of a run, edited or not. Default: by --data
         images: how images are read
         series: how series are read
@@ -80,7 +79,7 @@ class DataChoice:
     data: str
     data_dir: Path | None = None
     num_classes: int | None = None
-    unit: UnitName = "record"
+    unit: UnitName | None = None
     num_people: int | None = None
     num_records: int | None = None
     recipe: str | None = None
@@ -146,7 +145,12 @@ def run(arguments: Sequence[str]) -> int:
     if {"-h", "--help"} & set(rest):
         read_arguments(Train[method.config], rest, program=program, **_recipe_for_help(method, rest, program))
     choice = read_known_arguments(DataChoice, rest, program=program)
-    loaded = _load(choice, _find_key(read_known_arguments(Begun, rest, program=program)))
+    begun = read_known_arguments(Begun, rest, program=program)
+    is_series = choice.series != NOTHING_SAID or is_table(Path(choice.data))
+    possible = possible_settings(method, choice.recipe, is_series=is_series)
+    check_words(Train[method.config], possible, rest, program)
+    begun.check()
+    loaded = _load(choice, _find_key(begun))
     recipe = _recipe(method, choice, loaded)
     asked = read_arguments(Train[method.config], rest, program=program, method=recipe.config)
     return _train(asked, method, loaded, recipe.taken(asked.method))
@@ -163,26 +167,15 @@ def _train_chosen(words: Sequence[str]) -> int:
     choice = asked.choice
     if choice.recipe is not None:
         raise InputError(f"--recipe is of one method: name the method in place of {AUTO}")
-    loaded = _load(choice, _find_key(Begun(out=asked.out, key_of=asked.key_of)))
+    begun = read_known_arguments(Begun, words, program=f"train {AUTO}")
+    begun.check()
+    loaded = _load(choice, _find_key(begun))
     found = chosen(PublicFacts.of(loaded.data.train, loaded.slots, _target(asked), find_device(asked.device)))
     if process_number() == 0:
         for sentence in found.reasons:
             print(f"{AUTO}: {sentence}")
     recipe = _recipe(found.method, choice, loaded)
     return _train(dataclasses.replace(asked, method=recipe.config), found.method, loaded, recipe.taken(recipe.config))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Begun:
-    """The place of a run, or of an earlier one of which the key is taken.
-
-    Args:
-        out: run folder to make
-        key_of: an earlier run
-    """
-
-    out: Path | None = None
-    key_of: Path | None = None
 
 
 def _find_key(begun: Begun) -> UnitKey:
@@ -194,7 +187,10 @@ def _find_key(begun: Begun) -> UnitKey:
 
 
 def _load(choice: DataChoice, key: UnitKey) -> Loaded:
-    unit = Unit(choice.unit)
+    # Refused before the data is read. With windows, the data says first if it names people.
+    known = choice.unit or ("record" if choice.series.window is None else None)
+    check_unit(known, choice.num_people, choice.num_records)
+    unit = Unit.RECORD if choice.unit is None else Unit(choice.unit)
     read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images)
     data, slots = protect(read, choice.unit, choice.num_people, choice.num_records)
     return Loaded(data=data, slots=slots, key=key)
@@ -202,17 +198,9 @@ def _load(choice: DataChoice, key: UnitKey) -> Loaded:
 
 def _recipe(method: Method[C], choice: DataChoice, loaded: Loaded) -> Recipe[C]:
     if choice.recipe is not None and choice.recipe.endswith(".json"):
-        return _recipe_in(method, Path(choice.recipe))
+        return Recipe(name=FROM_FILE, summary="settings of a file", config=settings_in(method, Path(choice.recipe)))
     # Privacy: sizes follow from the public number of slots, never from how many there are.
     return method.recipe_of(choice.recipe, loaded.data.train, loaded.slots.to_learn_from)
-
-
-def _recipe_in(method: Method[C], file: Path) -> Recipe[C]:
-    """Read the method's settings in a run's `config.json`, without the noise: that follows from the budget."""
-    tree = read_json(file)
-    settings: Any = from_json_tree(method.config, tree.get("method") if isinstance(tree, dict) else None, str(file))
-    config = dataclasses.replace(settings, noise_multiplier=None)
-    return Recipe(name=FROM_FILE, summary="settings of a file", config=config)
 
 
 def _recipe_for_help(method: Method[C], rest: Sequence[str], program: str) -> dict[str, object]:
@@ -220,7 +208,7 @@ def _recipe_for_help(method: Method[C], rest: Sequence[str], program: str) -> di
     known = [word for word in rest if word not in ("-h", "--help")]
     choice = read_known_arguments(DataChoice, ["--data=mnist", *known], program=program)
     if choice.recipe is not None and choice.recipe.endswith(".json"):
-        return {"method": _recipe_in(method, Path(choice.recipe)).config}
+        return {"method": settings_in(method, Path(choice.recipe))}
     data = find_named(choice.data)
     recipe = method.named(choice.recipe, None if data is None else data.name, None)
     if recipe is None and method.recipes:
@@ -264,6 +252,7 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
         method.check_shares_work()
     start = prepared.made(device)
     job = dataclasses.replace(_job(asked, config, delta, device, milestones), start=start.facts, recipe=recipe)
+    job = dataclasses.replace(job, unit=slots.unit.value)
     return follow(begin_run(asked.out, job, loaded, start), Watching(plain=asked.plain, tensorboard=asked.tensorboard))
 
 
@@ -296,7 +285,6 @@ def _job(
         device="cuda" if device.type == "cuda" else "cpu",
         precision=asked.precision,
         method=config,
-        unit=choice.unit,
         num_people=choice.num_people,
         num_records=choice.num_records,
         num_tuning_runs=asked.num_tuning_runs,
@@ -359,6 +347,8 @@ def _announce(statement: PrivacyStatement, data: RecordData, recipe: TakenRecipe
     for name, value in statement.parameters:
         table.add_row(name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value))
     Console().print(table)
+    if data.columns is not None:
+        print(f"read as: {data.columns.sentence}")
     for sentence in data.public_notes:
         print(f"public: {sentence}")
     if data.unread:
@@ -372,9 +362,9 @@ def _advise(training: AbstractTraining, data: RecordData) -> None:
     if said is not None:
         print(said)
     # For trainings on records the bound says too little to be worth a line.
-    if plan.unit is Unit.PERSON or plan.step_names:
+    if plan.unit.is_group or plan.step_names:
         prospect = training.prospect()
-        if plan.unit is Unit.PERSON or prospect.ratio < CLEAR_RATIO:
+        if plan.unit.is_group or prospect.ratio < CLEAR_RATIO:
             print(describe_prospect(prospect, round_up(training.statement.epsilon), plan.unit))
 
 

@@ -179,6 +179,20 @@ def read_names(archive: Archive, key: str) -> tuple[str, ...]:
     Raises:
         InputError: The names are not text, or a name breaks a rule.
     """
+    names = read_texts(archive, key)
+    try:
+        check_names(key, names)
+    except InputError as error:
+        raise InputError(f"{archive.where}: {error}") from None
+    return names
+
+
+def read_texts(archive: Archive, key: str) -> tuple[str, ...]:
+    """Read a few short public texts, which may be alike.
+
+    Raises:
+        InputError: They are no text, too many or too long.
+    """
     at, header = archive.at(key), archive.header(key)
     if not _NAME_KINDS.fullmatch(header.kind) or len(header.shape) != 1:
         raise InputError(f"{at} must be a 1-D array of text: save numpy.array(['cat', 'dog'])")
@@ -186,12 +200,7 @@ def read_names(archive: Archive, key: str) -> tuple[str, ...]:
         raise InputError(
             f"{at} must hold 1 to {MAX_CLASSES} names of at most {MAX_NAME_LENGTH} characters: shorten or merge them"
         )
-    names = tuple(str(name) for name in archive.values(key).tolist())
-    try:
-        check_names(key, names)
-    except InputError as error:
-        raise InputError(f"{archive.where}: {error}") from None
-    return names
+    return tuple(str(name) for name in archive.values(key).tolist())
 
 
 def read_numbers(archive: Archive, key: str) -> tuple[float, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from gossamer.data.files import check_ended, read_part, read_promised
 from gossamer.errors import InputError
 
+_TEXTS: Final = ("person", "people", "class_names", "channel_names")
 _MAX_HEADER_BYTES: Final = 4096
 _MAX_DIGITS: Final = 18
 _BLOCK_BYTES: Final = 2**22
@@ -73,7 +74,10 @@ def read_array_header(stream: BinaryIO, at: str) -> ArrayHeader:
         raise InputError(f"{at} holds values without a kind, as bfloat16 is saved: save x.astype('float32')")
     # Arrays of Python objects can run code when loaded; arrays of fields have no pixels.
     if re.search(r"'descr'\s*:\s*(\[|'[<>|=]?[OV])", text):
-        raise InputError(f"{at} holds Python objects or named fields: save a plain array, x.astype('float32')")
+        key = at.rpartition(": ")[2]
+        kind = "str" if key in _TEXTS else "float32"
+        # Text of pandas is one of objects in numpy, until it is converted.
+        raise InputError(f"{at} holds Python objects or named fields: save a plain array, {key[:40]}.astype('{kind}')")
     kind, rest = _taken(r"'descr'\s*:\s*'([^']{1,20})'", text, at)
     order, rest = _taken(r"'fortran_order'\s*:\s*(True|False)", rest, at)
     sizes, rest = _taken(r"'shape'\s*:\s*\(([0-9,\s]*)\)", rest, at)

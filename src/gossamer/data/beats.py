@@ -10,7 +10,6 @@ from fractions import Fraction
 from typing import Final
 
 import numpy as np
-from scipy.signal import resample_poly
 
 from gossamer.data.files import shown
 from gossamer.data.series import SeriesSpec
@@ -23,6 +22,7 @@ AAMI_SYMBOLS: Final = ("NLRBejn", "AaJS", "VEr", "F", "/fQ?")
 """Annotation symbols of WFDB that make up each class. Every other symbol is no beat."""
 NEIGHBOURHOOD_SECONDS: Final = 5.0
 """Distance from the R peak, in seconds, within which R-R intervals decide a beat's length in the Kaggle layout."""
+_MILLIVOLTS: Final = "mV"
 _BEAT_PER_INTERVAL: Final = 1.2
 MAX_RESAMPLING: Final = 100
 """Largest factor between the sample rate of a recording and that of its beats."""
@@ -65,9 +65,28 @@ class AbstractBeatLayout(abc.ABC):
     def bounds(self) -> tuple[float, float]:
         """Public lower and upper bound of the values of every channel."""
 
-    def spec(self, channel_names: tuple[str, ...], class_names: tuple[str, ...]) -> SeriesSpec:
-        """Return the public specification of such beats."""
+    @property
+    @abc.abstractmethod
+    def peak(self) -> int:
+        """Place of the R peak in every beat, in samples from its beginning."""
+
+    @property
+    def keeps_units(self) -> bool:
+        """True if values keep the unit of the signal. False by default, for values without a unit."""
+        return False
+
+    def spec(
+        self, channel_names: tuple[str, ...], class_names: tuple[str, ...], units: tuple[str, ...] = ()
+    ) -> SeriesSpec:
+        """Return the public specification of such beats.
+
+        Args:
+            channel_names: Public names of the channels.
+            class_names: Public names of the classes.
+            units: Units in which the signals were read. Empty for millivolts, to which every voltage is brought.
+        """
         low, high = self.bounds
+        read_in = units or (_MILLIVOLTS,) * len(channel_names)
         return SeriesSpec(
             channels=len(channel_names),
             length=self.length,
@@ -76,6 +95,8 @@ class AbstractBeatLayout(abc.ABC):
             sample_rate=self.sample_rate,
             channel_names=channel_names,
             class_names=class_names,
+            units=read_in if self.keeps_units else (),
+            peak=self.peak,
         )
 
     @abc.abstractmethod
@@ -120,6 +141,11 @@ class KaggleLayout(AbstractBeatLayout):
     def bounds(self) -> tuple[float, float]:
         """Bounds without a unit, 0 and 1, since each beat is scaled by itself."""
         return 0.0, 1.0
+
+    @property
+    def peak(self) -> int:
+        """The first sample, 0."""
+        return 0
 
     def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         """Cut all beats of one recording but its last."""
@@ -175,6 +201,16 @@ class WindowLayout(AbstractBeatLayout):
     def bounds(self) -> tuple[float, float]:
         """Bounds in the unit of the signal around the baseline."""
         return self.low, self.high
+
+    @property
+    def peak(self) -> int:
+        """The sample behind those before the R peak."""
+        return self.before
+
+    @property
+    def keeps_units(self) -> bool:
+        """True, since a window is only moved by its median."""
+        return True
 
     def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         """Cut all beats of one recording."""
@@ -255,6 +291,9 @@ def _resampled(recording: Recording, sample_rate: float) -> tuple[np.ndarray, np
     if ratio == 1:
         return recording.signal.astype(np.float64), recording.peaks
     # Past its ends a recording stays at its last value instead of zero, so that the filter has no step to ring on.
+    # Imported when it is needed, since it takes as much memory as many records.
+    from scipy.signal import resample_poly
+
     signal = resample_poly(recording.signal.astype(np.float64), ratio.numerator, ratio.denominator, padtype="edge")
     peaks = np.rint(recording.peaks * float(ratio)).astype(np.int64)
     return signal, np.minimum(peaks, len(signal) - 1)

@@ -40,7 +40,7 @@ from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
 from gossamer.data.ptb import find_ptb, load_ptb
 from gossamer.data.range_tally import ranges_of_records
-from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_images, refuse_pixels
+from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images, refuse_pixels
 from gossamer.data.records import AbstractSpec, RecordData, check_kind, check_num_classes
 from gossamer.data.series import SeriesSpec
 from gossamer.data.splits import AbstractSplit
@@ -219,16 +219,18 @@ def load_records(
     """Load records by the name of a published set or by the path of a user's own.
 
     Args:
-        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet, NPZ, NPY or IDX
-            file, or to a folder of PNG files, of IDX files or of WFDB recordings. A name wins over a path: write
-            ``./mnist`` for a folder of that name.
+        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet, NPZ, NPY, IDX or
+            EDF file, to an archive file, or to a folder. A folder holds PNG, IDX or DICOM files, or WFDB or EDF
+            recordings. An archive file is .ts, .arff or .tsv. A name wins over a path: write ``./mnist`` for a folder
+            of that name.
         data_dir: Folder in which published sets are looked for, or None for the environment variable GOSSAMER_DATA.
         num_classes: Public number of classes of a user's own labelled data.
         reading: Way of reading series.
         key: Secret, by which a split holds the same records out again. None for the key of `reading`, or for a new one.
         resize: Public (height, width) of images, each brought to it by itself: see `ImageChoice`. None for as stored.
         gray: True to read colour images as gray, each by itself.
-        images: All that may be said of images, in place of `resize` and `gray`: the white level, for instance.
+        images: All that may be said of images, in place of `resize` and `gray`: the white level, or the window of DICOM
+            files, for instance.
 
     Returns:
         The records. They have no test set if they are the user's own and no split was asked for. Records of a published
@@ -262,6 +264,7 @@ def load_records(
         )
     if named in NAMED_DATA:
         refuse(source, reading != AS_USUAL, "it holds images")
+        refuse_dicom(source, images)
         refuse_pixels(source, images)
         found = load_digits(images) if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir, images)
     else:
@@ -289,7 +292,8 @@ def _as_published(data: RecordData, named: NamedData) -> RecordData:
 
 def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading) -> RecordData:
     refuse(name, reading.facts != AS_USUAL.facts, "bounds, length, sample rate and classes are published")
-    refuse(name, reading.columns != AS_USUAL.columns, "it has no columns to name")
+    refuse(name, reading.is_of_table, "it has no columns to name")
+    refuse(name, reading.windows is not None, "its series are cut already")
     if name in ("mitdb", "ptbdb"):
         load, usual = (load_mitdb, MITDB_LEADS) if name == "mitdb" else (load_ptb, PTB_LEADS)
         leads = reading.leads or usual
@@ -299,6 +303,16 @@ def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading)
         return load_kaggle_ptb(data_dir, split=reading.split, key=reading.key)
     refuse(name, reading.split is not None, "it comes with its own split")
     return load_made_beats() if name == "beats" else load_kaggle_mitbih(data_dir)
+
+
+def check_exists(source: str | Path) -> None:
+    """Check that a source is the name of a published set or an existing path, and read nothing of it.
+
+    Raises:
+        InputError: It is neither. The message says which names are near.
+    """
+    if find_named(str(source)) is None:
+        _existing(str(source))
 
 
 def _existing(source: str) -> Path:
@@ -312,7 +326,8 @@ def _existing(source: str) -> Path:
     near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
     raise InputError(
         f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
-        "give the path of an NPZ, NPY, IDX, CSV or Parquet file, or of a folder of PNG images or WFDB recordings"
+        "give the path of an NPZ, NPY, IDX, CSV, Parquet, .ts, .arff or .tsv file, or of a folder of PNG images or of "
+        "WFDB or EDF recordings"
     )
 
 
@@ -332,33 +347,39 @@ def describe(data: RecordData) -> dict[str, Any]:
         - `name`.
         - `num_records`, and `num_test_records` (None without a test set).
         - `num_people` (None if it is unknown which person a record is of).
+        - `num_recordings`, for windows of recordings of which nobody says the person.
         - `shape` (channels first).
         - `classes` (name to number of the `num_records`, empty without labels).
         - `public` (sentences on the inputs that are taken as public).
         - `not_read` (names of the parts of the source, such as keys, that no reader took).
-        - `private` (for the owner's eyes: the counts again, and a sentence that says so). Its `values` are for each
-          channel the least and greatest value and the mean, in the records' own units. Beside them stand the public
-          low and high and the shares that were clipped, None if they were not counted. Its `warnings` are sentences.
-        - For series also `low`, `high`, `sample_rate` and `channel_names`.
+        - `private` (for the owner's eyes: the counts again, a sentence that says so, and sentences on records that were
+          left out, if there are any). Its `values` are for each channel the least and greatest value and the mean, in
+          the records' own units. Beside them stand the public low and high and the shares that were clipped, None if
+          they were not counted. Its `warnings` are sentences.
+        - `columns` (the meaning of the columns of a table, None without one).
+        - For series also `low`, `high`, `sample_rate`, `channel_names` and `units`.
     """
     spec, y = data.train.spec, data.train.y
     counts = [] if y is None else torch.bincount(y, minlength=spec.num_classes).tolist()
     # Privacy: a histogram of private labels.
     class_counts = dict(zip(spec.class_names, counts, strict=True))
     ranges = data.ranges or ranges_of_records(data.train.x, spec)
-    num_people = None if data.train.people is None else int(data.train.people.unique().numel())
+    owners = None if data.train.people is None else int(data.train.people.unique().numel())
+    is_recorded = data.train.owners is Unit.RECORDING
     return {
         "name": data.train.name,
         "num_records": data.train.num_records,
         "num_test_records": None if data.test is None else data.test.num_records,
-        "num_people": num_people,
+        "num_people": None if is_recorded else owners,
+        **({"num_recordings": owners} if is_recorded else {}),
         "shape": list(spec.shape),
         **_time_base(spec),
         "classes": class_counts,
+        "columns": None if data.columns is None else data.columns.as_plain(),
         "public": [
-            "Shape and class names are public inputs, and so is the number of slots: of people where people are "
-            "protected, else of records. Where it is neither given nor published it is counted, and only a replacement "
-            "is covered.",
+            "Shape and class names are public inputs, and so is the number of slots: of people or recordings where "
+            "these are protected, else of records. Where it is neither given nor published it is counted, and only a "
+            "replacement is covered.",
             *data.public_notes,
         ],
         "not_read": list(data.unread),
@@ -369,6 +390,7 @@ def describe(data: RecordData) -> dict[str, Any]:
             "warnings": list(ranges.warnings),
             "note": "How many records a class has is a fact about private records, and so is the number of records "
             "where people are protected, and of people where records are: for your eyes alone.",
+            **({"left_out": list(data.private_notes)} if data.private_notes else {}),
         },
     }
 
@@ -381,4 +403,5 @@ def _time_base(spec: AbstractSpec) -> dict[str, Any]:
         "high": list(spec.high),
         "sample_rate": spec.sample_rate,
         "channel_names": list(spec.channel_names),
+        "units": list(spec.units),
     }

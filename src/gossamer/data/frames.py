@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
-from gossamer.data.columns import table_of
+import numpy as np
+
+from gossamer.data.cells import table_of
+from gossamer.data.columns import index_of_schema
 from gossamer.data.files import shown
+from gossamer.data.head_line import leading_index, refuse_record
+from gossamer.data.list_columns import sizes_of_lists
 from gossamer.data.names import names_of_array
 from gossamer.data.parquet_columns import refuse_nested
-from gossamer.data.table import AbstractTable, Table, check_head
+from gossamer.data.table import AbstractTable, Piece, Table, check_head
 from gossamer.errors import GossamerError, InputError, ResourceError
 from gossamer.extras import need
 
 _WHERE: Final = "the table"
+_VALUES_AT_ONCE: Final = 2**19
+_INDEX_LEFT: Final = "The index of the data frame was left out: a level of it is a column only if it is named."
 
 
 @runtime_checkable
@@ -34,10 +41,18 @@ class TableInMemory(AbstractTable):
     Args:
         columns: Their names, in their order.
         gather: Returns the columns of these names as a table of pyarrow.
+        num_rows: Number of rows.
+        index: Columns that hold the index of pandas.
+        notes: Sentence on an index that no column holds, or none.
+        list_sizes: Columns of lists, with the sizes of their lists.
     """
 
     columns: tuple[str, ...]
     gather: Callable[[tuple[str, ...], tuple[str, ...], tuple[str, ...]], Any]
+    num_rows: int
+    index: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    list_sizes: Mapping[str, tuple[int | None, ...]]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,6 +68,25 @@ class TableInMemory(AbstractTable):
     def title(self) -> str:
         """The word *table*."""
         return "table"
+
+    @property
+    def lists(self) -> Mapping[str, tuple[int | None, ...]]:
+        """Columns of lists, with the sizes of their lists."""
+        return self.list_sizes
+
+    @property
+    def most_rows(self) -> int:
+        """Number of rows."""
+        return self.num_rows
+
+    def pieces(self, *, numbers: tuple[str, ...], words: tuple[str, ...]) -> Iterator[Piece]:
+        """Hand the columns that are needed over, a number of rows at a time."""
+        need("series", "a table")
+        step = max(256, _VALUES_AT_ONCE // max(1, len(numbers)))
+        with _unreadable_refused():
+            found = self.gather(numbers, words, ())
+            for first in range(0, found.num_rows, step):
+                yield Piece(first=first, table=found.slice(first, step))
 
     def read(self, *, numbers: tuple[str, ...], words: tuple[str, ...], times: tuple[str, ...] = ()) -> Table:
         """Read the columns that are needed."""
@@ -78,6 +112,7 @@ def table_in_memory(frame: Any, wanted: Iterable[str]) -> TableInMemory:
     """
     found = _of_pandas(frame, tuple(wanted)) if _is_pandas(frame) else _of_arrow(frame)
     check_head(found.columns, _WHERE)
+    refuse_record(found.columns, None)
     return found
 
 
@@ -103,10 +138,17 @@ def _of_arrow(frame: ArrowStream) -> TableInMemory:
 
     def gather(*names: tuple[str, ...]) -> Any:
         wanted = [name for group in names for name in group]
-        refuse_nested(table.schema, wanted, _WHERE)
+        refuse_nested(table.schema, [name for name in wanted if name not in lists], _WHERE)
         return table.select(wanted)
 
-    return TableInMemory(columns=tuple(map(str, table.column_names)), gather=gather)
+    lists = sizes_of_lists(table.schema)
+    return TableInMemory(
+        columns=tuple(map(str, table.column_names)),
+        gather=gather,
+        num_rows=table.num_rows,
+        index=index_of_schema(table.schema),
+        list_sizes=lists,
+    )
 
 
 def _of_pandas(frame: Any, wanted: tuple[str, ...]) -> TableInMemory:
@@ -115,6 +157,8 @@ def _of_pandas(frame: Any, wanted: tuple[str, ...]) -> TableInMemory:
     named = set(map(str, frame.columns))
     levels = [name for name in frame.index.names if str(name) in wanted and str(name) not in named]
     # An index counts as a column only if it was named: an unnamed one would become a channel.
+    is_plain = frame.index.nlevels == 1 and frame.index.name is None and type(frame.index).__name__ == "RangeIndex"
+    notes = () if is_plain or len(levels) == frame.index.nlevels else (_INDEX_LEFT,)
     frame = frame.reset_index(level=levels) if levels else frame
     places = {str(name): place for place, name in enumerate(frame.columns)}
 
@@ -124,10 +168,33 @@ def _of_pandas(frame: Any, wanted: tuple[str, ...]) -> TableInMemory:
         kept = {name: _values_of(frame.iloc[:, places[name]]) for name in (*numbers, *times)}
         kept |= {name: _names_of(frame.iloc[:, places[name]], name) for name in words}
         table = pyarrow.table(kept)
-        refuse_nested(table.schema, list(kept), _WHERE)
+        refuse_nested(table.schema, [name for name in kept if name not in lists], _WHERE)
         return table
 
-    return TableInMemory(columns=tuple(map(str, frame.columns)), gather=gather)
+    names = tuple(map(str, frame.columns))
+    lists = _lists_of_pandas(frame)
+    return TableInMemory(
+        columns=names, gather=gather, num_rows=len(frame), index=leading_index(names), notes=notes, list_sizes=lists
+    )
+
+
+def _lists_of_pandas(frame: Any) -> dict[str, tuple[int | None, ...]]:
+    """Return the columns of lists. Of a column of objects the type of the first cell that is there decides."""
+    found = {}
+    for place, name in enumerate(frame.columns):
+        column = frame.iloc[:, place]
+        kind = type(column.dtype).__name__
+        first = column.dropna().iloc[:1].tolist() if kind == "ObjectDType" else []
+        if kind == "ArrowDtype" or any(isinstance(cell, list | tuple | np.ndarray) for cell in first):
+            found |= sizes_of_lists(_schema_of(str(name), column))
+    return found
+
+
+def _schema_of(name: str, column: Any) -> Any:
+    import pyarrow
+
+    with _unreadable_refused():
+        return pyarrow.schema([(name, _values_of(column).type)])
 
 
 def _values_of(column: Any) -> Any:

@@ -40,10 +40,16 @@ class NamedPeople:
     digests: np.ndarray
 
     @classmethod
-    def of(cls, names: np.ndarray) -> NamedPeople:
-        """Return the people of these names, a name for each record."""
+    def of(cls, names: np.ndarray, others: np.ndarray | None = None) -> NamedPeople:
+        """Return the people of these names, a name for each record.
+
+        Args:
+            names: Text (num_records,).
+            others: More names, of people of whom there may be no record. None for none.
+        """
         # A number may be a rank here, since only the equality of numbers is ever used.
-        distinct = {name: number for number, name in enumerate(dict.fromkeys(names.tolist()))}
+        every = (*names.tolist(), *(() if others is None else others.tolist()))
+        distinct = {name: number for number, name in enumerate(dict.fromkeys(every))}
         numbers = np.fromiter(map(distinct.__getitem__, names.tolist()), dtype=np.int64, count=len(names))
         return cls(numbers=numbers, digests=digests_of_names(distinct))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -19,6 +20,8 @@ MAX_WHITE: Final = 2**16 - 1
 _AT_ONCE: Final = 2**22
 _SIZE: Final = re.compile(r"([0-9]{1,4})x([0-9]{1,4})")
 _LUMA: Final = (0.299, 0.587, 0.114)
+FolderMeaning = Literal["classes", "none"]
+"""Meaning of the sub-folders of a folder of DICOM files: each is a class, or they have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +44,14 @@ class ImageChoice:
             and 1. Values above it are clipped. Default: 255 for 8 bits, in PNG files 65535 for 16 bits
         transpose: exchange rows and columns of each image
         first_label: of arrays and IDX files: the label of the first class, 0 or 1
+        window_center: of DICOM: public middle of the window, in the units after rescale (HU for CT)
+        window_width: of DICOM: public width of the window. Values outside are clipped
+        folders: of DICOM: sub-folders are classes, by public names, or have no meaning (people, studies)
+        each_frame: of DICOM: read each frame of a file as an image of its patient
 
     Raises:
-        InputError: The size is no HxW, or a side is below 4 or above 1024 pixels. Or the white level or the first label
-            is none.
+        InputError: The size is no HxW, or a side is below 4 or above 1024 pixels. Or the white level, the first label
+            or the window is none.
 
     Example:
         >>> ImageChoice(resize="2x8")
@@ -57,10 +64,23 @@ class ImageChoice:
     white_level: int | None = None
     transpose: bool = False
     first_label: int = 0
+    window_center: float | None = None
+    window_width: float | None = None
+    folders: FolderMeaning | None = None
+    each_frame: bool = False
 
     def __post_init__(self) -> None:
         _check_whole("white_level (--white-level)", self.white_level, 1, MAX_WHITE)
         _check_whole("first_label (--first-label)", self.first_label, 0, 1)
+        if (self.window_center is None) != (self.window_width is None):
+            raise InputError(
+                "window_center and window_width (--window-center, --window-width) belong together: give both, 40 and "
+                "400 for soft tissue in CT, for instance"
+            )
+        if not math.isfinite(self.window_center or 0.0):
+            raise InputError(f"window_center (--window-center) must be a finite number, not {told(self.window_center)}")
+        if self.window_width is not None and not 0 < self.window_width < math.inf:
+            raise InputError(f"window_width (--window-width) must be a number above 0, not {told(self.window_width)}")
         if self.size is not None and not all(MIN_SIDE <= side <= MAX_SIDE for side in self.size):
             raise _no_size(self.resize)
 
@@ -89,6 +109,18 @@ class ImageChoice:
         if found is None:
             raise _no_size(self.resize)
         return int(found[1]), int(found[2])
+
+    @property
+    def window(self) -> tuple[float, float] | None:
+        """Public lowest and highest value of the window, in the units after rescale. None without a window."""
+        if self.window_center is None or self.window_width is None:
+            return None
+        return self.window_center - self.window_width / 2, self.window_center + self.window_width / 2
+
+    @property
+    def is_of_dicom(self) -> bool:
+        """True if something was said that only DICOM files have."""
+        return self.window is not None or self.folders is not None or self.each_frame
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -8,18 +8,24 @@ import numpy as np
 import torch
 
 from gossamer.data.class_words import labels_of_words
+from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.identities import NamedPeople
 from gossamer.data.images import ImageSpec, check_sides
 from gossamer.data.layouts import WideColumns
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.table import AbstractTable
-from gossamer.data.tables import wide_meaning
+from gossamer.data.table_form import USUAL_FORM, TableForm
+from gossamer.data.value_columns import find_values
 from gossamer.errors import InputError
 
 
 def read_image_table(
-    source: AbstractTable, columns: WideColumns, shape: tuple[int, ...], facts: SeriesFacts
+    source: AbstractTable,
+    columns: WideColumns,
+    shape: tuple[int, ...],
+    facts: SeriesFacts,
+    form: TableForm = USUAL_FORM,
 ) -> RecordData:
     """Read images from a table in which a row is an image.
 
@@ -31,13 +37,16 @@ def read_image_table(
         columns: Meaning of the columns. Values are pixels in the order (channels, height, width).
         shape: Public, (height, width) or (channels, height, width).
         facts: Public bounds of the values and classes. Without bounds the values lie in [0, 1].
+        form: Columns to leave out.
 
     Raises:
         InputError: Naming the table, column and row of the fault, and never a value.
     """
     channels, height, width = (1, *shape) if len(shape) == 2 else shape
-    if facts.length is not None or facts.sample_rate is not None or facts.channel_names:
-        raise InputError("length, sample_rate and channel_names are of series, and shape is of images: leave one out")
+    if facts.length is not None or facts.sample_rate is not None or facts.channel_names or facts.units:
+        raise InputError(
+            "length, sample_rate, channel_names and units are of series, and shape is of images: leave one out"
+        )
     class_names = facts.classes(columns.label is not None, source.where)
     spec = ImageSpec(
         channels=channels,
@@ -47,7 +56,9 @@ def read_image_table(
         are_classes_named=bool(facts.class_names) or not class_names,
     )
     check_sides("shape", height, width)
-    others, values = wide_meaning(source, columns)
+    others = tuple(name for name in (columns.label, columns.person) if name is not None)
+    found = find_values(source, columns.values, others, form)
+    values = found.names
     if len(values) != math.prod(spec.shape):
         raise InputError(
             f"{source.where} has {len(values)} value columns, and images of shape {spec.shape} have "
@@ -61,7 +72,9 @@ def read_image_table(
     people = {} if columns.person is None else NamedPeople.of(table.words[columns.person]).of_records()
     x = torch.from_numpy(pixels.reshape(-1, *spec.shape))
     train = RecordSet(name=source.title, spec=spec, x=x, y=y, **people)
-    return RecordData(train=train, public_notes=("The image shape was given by the user.", *_notes(facts, y)))
+    notes = ("The image shape was given by the user.", *_notes(facts, y), *source.notes, *found.notes)
+    read = ColumnsRead.of(columns, "wide", values, found.index + found.dropped)
+    return RecordData(train=train, public_notes=notes, columns=read)
 
 
 def _scaled(values: np.ndarray, facts: SeriesFacts, where: str) -> np.ndarray:

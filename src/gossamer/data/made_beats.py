@@ -22,6 +22,8 @@ BEATS_SPEC: Final = SeriesSpec(
     sample_rate=100.0,
     channel_names=("ECG",),
     class_names=("normal", "early", "wide"),
+    units=("mV",),
+    peak=40,
 )
 NUM_TEST_PEOPLE: Final = 20
 _SHARES: Final = (0.7, 0.15, 0.15)

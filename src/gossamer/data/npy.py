@@ -14,11 +14,11 @@ from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.npz import read_pixels, records_of
 from gossamer.data.npz_keys import BY_SHAPE
-from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
-from gossamer.data.series_npz import scaled_blocks, series_spec
-from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
+from gossamer.data.series_npz import StoredSeries, rows_of_array
+from gossamer.data.splits import WHOLE, AbstractSplit, divide
+from gossamer.data.windows import Windows
 from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
@@ -66,7 +66,11 @@ def load_npy_images(
 
 
 def load_npy_series(
-    path: Path, facts: SeriesFacts, split: AbstractSplit = WHOLE, key: UnitKey | None = None
+    path: Path,
+    facts: SeriesFacts,
+    split: AbstractSplit = WHOLE,
+    key: UnitKey | None = None,
+    windows: Windows | None = None,
 ) -> RecordData:
     """Load series from an NPY file, (batch, channels, time) or (batch, time).
 
@@ -75,6 +79,7 @@ def load_npy_series(
         facts: Public facts by the user.
         split: Rule by which series are held out for testing.
         key: Secret, by which a split holds some out. None for a new one.
+        windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
 
     Returns:
         The series without labels.
@@ -85,11 +90,11 @@ def load_npy_series(
     where = shown(path)
     _refuse_classes(where, facts.num_classes is not None or bool(facts.class_names))
     with _opened(path, where) as (file, header):
-        spec = series_spec(header, facts, False, where, where)
-        tally = RangeTally.of_series(spec)
-        x = scaled_blocks(header, blocks_of_stream(file, header, where), spec, facts, where, tally)
-    name = path.stem if path.stem.isprintable() else "series"
-    return divide(Rows(name=name, spec=spec, x=x, ranges=tally.ranges()), split, facts.notes(False), key)
+        name = path.stem if path.stem.isprintable() else "series"
+        stored = StoredSeries(name=name, at=where, header=header, blocks=blocks_of_stream(file, header, where))
+        rows = rows_of_array(stored, facts, (), windows)
+    cut = () if windows is None else (windows.note,)
+    return divide(rows, split, (*facts.notes(False), *cut), key)
 
 
 @contextmanager

@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import Final
 
 from gossamer.data.columns import is_table
+from gossamer.data.dicom import facts_of_classes, load_dicom_folder
+from gossamer.data.dicom_files import is_dicom_folder
+from gossamer.data.edf_folder import is_edf, load_edf
 from gossamer.data.files import is_folder, shown
 from gossamer.data.folder import load_png_folder
 from gossamer.data.idx_sets import is_idx_set, load_idx_set
 from gossamer.data.image_choice import ImageChoice
 from gossamer.data.npy import is_npy, load_npy_images, load_npy_series
 from gossamer.data.npz import load_npz
-from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_images
+from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images, refuse_pixels
 from gossamer.data.records import RecordData
+from gossamer.data.refused_kinds import refuse_kind
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import is_series_npz, load_series_npz
 from gossamer.data.splits import WHOLE, AbstractSplit
 from gossamer.data.tables import load_table
+from gossamer.data.ucr import is_ucr_file, load_ucr
 from gossamer.data.wfdb_folder import is_wfdb_folder, load_wfdb_folder
 from gossamer.data.wfdb_records import MainLead, NamedLeads
 from gossamer.errors import InputError
@@ -78,6 +83,8 @@ def load_own(asked: Asked) -> RecordData:
     Raises:
         InputError: The content breaks a rule, or an option does not fit the kind.
     """
+    if not is_folder(asked.path):
+        refuse_kind(asked.path)
     return next(kind for kind in KINDS if kind.fits(asked)).load(asked)
 
 
@@ -88,30 +95,66 @@ def _load_recordings(asked: Asked) -> RecordData:
     reading, own = asked.reading, asked.reading.facts.channel_names
     leads = reading.leads or (NamedLeads(names=own) if own else MainLead(preferred="ECG"))
     others = dataclasses.replace(reading.facts, channel_names=())
-    refuse(asked.where, others != AS_USUAL.facts, "the layout of the beats says their bounds, length and rate")
-    refuse(asked.where, reading.columns != AS_USUAL.columns, "recordings have no columns")
+    refuse(asked.where, others != AS_USUAL.facts, "the layout of the beats says their bounds, length, rate and unit")
+    refuse(asked.where, reading.is_of_table, "recordings have no columns")
+    refuse(asked.where, reading.windows is not None, "its recordings are cut in beats")
     return load_wfdb_folder(asked.path, leads=leads, layout=reading.layout, split=asked.split, key=reading.key)
+
+
+def _load_edf(asked: Asked) -> RecordData:
+    refuse_images(asked.where, asked.images)
+    reading = asked.reading
+    refuse(asked.where, reading.is_of_table, "recordings have no columns")
+    _refuse_recordings(asked, "its recordings are cut in windows, by --window, and --channel-names chooses signals")
+    if asked.num_classes is not None:
+        raise InputError(
+            f"{asked.where} holds EDF recordings, whose annotations name classes: give --class-names in place of "
+            "--num-classes"
+        )
+    return load_edf(asked.path, reading.windows, asked.facts, asked.split, reading.key)
+
+
+def _load_dicom(asked: Asked) -> RecordData:
+    refuse_pixels(asked.where, asked.images)
+    classes = facts_of_classes(asked.facts)
+    usual = dataclasses.replace(AS_USUAL, facts=classes, split=asked.reading.split)
+    of_images = dataclasses.replace(asked.reading, facts=asked.facts) == usual
+    refuse(asked.where, not of_images, "it holds images, of which only classes and a split can be said")
+    return load_dicom_folder(
+        asked.path, images=asked.images, classes=classes, split=asked.reading.split, key=asked.reading.key
+    )
 
 
 def _load_pictures(asked: Asked) -> RecordData:
     refuse(asked.where, asked.reading != AS_USUAL, "it holds images")
+    refuse_dicom(asked.where, asked.images)
     return load_png_folder(asked.path, num_classes=asked.num_classes, images=asked.images)
 
 
 def _load_table(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
     _refuse_recordings(asked, "it is a table")
-    return load_table(asked.path, asked.reading.columns, asked.facts, asked.split, asked.reading.key)
+    reading = asked.reading
+    return load_table(asked.path, reading.columns, asked.facts, asked.split, reading.key, reading.form, reading.windows)
+
+
+def _load_ucr(asked: Asked) -> RecordData:
+    refuse_images(asked.where, asked.images)
+    refuse(asked.where, asked.reading.is_of_table, "a file of the UCR archive names no columns")
+    _refuse_recordings(asked, "it holds no recordings with beats")
+    reading = asked.reading
+    return load_ucr(asked.path, asked.facts, reading.split, reading.key, reading.windows)
 
 
 def _load_series_arrays(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
-    refuse(asked.where, asked.reading.columns != AS_USUAL.columns, "an NPZ file has keys, not columns")
+    refuse(asked.where, asked.reading.is_of_table, "an NPZ file has keys, not columns")
     _refuse_recordings(asked, "it holds no recordings")
-    return load_series_npz(asked.path, asked.facts, asked.split, asked.reading.key)
+    return load_series_npz(asked.path, asked.facts, asked.split, asked.reading.key, asked.reading.windows)
 
 
 def _load_image_arrays(asked: Asked) -> RecordData:
+    refuse_dicom(asked.where, asked.images)
     _refuse_split(asked)
     return load_npz(
         asked.path, num_classes=asked.facts.num_classes, class_names=asked.facts.class_names, images=asked.images
@@ -120,17 +163,19 @@ def _load_image_arrays(asked: Asked) -> RecordData:
 
 def _load_npy(asked: Asked) -> RecordData:
     if not _says_series(asked.reading):
+        refuse_dicom(asked.where, asked.images)
         _refuse_split(asked)
         names = asked.facts.class_names
         return load_npy_images(asked.path, num_classes=asked.facts.num_classes, class_names=names, images=asked.images)
     refuse_images(asked.where, asked.images)
-    refuse(asked.where, asked.reading.columns != AS_USUAL.columns, "an NPY file has no columns")
+    refuse(asked.where, asked.reading.is_of_table, "an NPY file has no columns")
     _refuse_recordings(asked, "it holds no recordings")
-    return load_npy_series(asked.path, asked.facts, asked.split, asked.reading.key)
+    return load_npy_series(asked.path, asked.facts, asked.split, asked.reading.key, asked.reading.windows)
 
 
 def _load_idx(asked: Asked) -> RecordData:
     refuse(asked.where, _says_series(asked.reading), "it holds images")
+    refuse_dicom(asked.where, asked.images)
     _refuse_split(asked)
     names = asked.facts.class_names
     return load_idx_set(asked.path, num_classes=asked.facts.num_classes, class_names=names, images=asked.images)
@@ -155,10 +200,13 @@ def _refuse_recordings(asked: Asked, reason: str) -> None:
 
 
 KINDS: Final[tuple[Kind, ...]] = (
+    Kind(fits=lambda asked: is_edf(asked.path), load=_load_edf),
     Kind(fits=lambda asked: is_folder(asked.path) and is_wfdb_folder(asked.path), load=_load_recordings),
+    Kind(fits=lambda asked: is_folder(asked.path) and is_dicom_folder(asked.path), load=_load_dicom),
     Kind(fits=lambda asked: is_idx_set(asked.path), load=_load_idx),
     Kind(fits=lambda asked: is_folder(asked.path), load=_load_pictures),
     Kind(fits=lambda asked: is_table(asked.path), load=_load_table),
+    Kind(fits=lambda asked: is_ucr_file(asked.path), load=_load_ucr),
     Kind(fits=lambda asked: is_npy(asked.path), load=_load_npy),
     Kind(fits=lambda asked: _says_series(asked.reading) or is_series_npz(asked.path), load=_load_series_arrays),
     Kind(fits=lambda asked: True, load=_load_image_arrays),

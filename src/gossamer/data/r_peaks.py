@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy import signal as filters
-from scipy.ndimage import percentile_filter, uniform_filter1d
 
 _BAND_HZ: Final = (5.0, 20.0)
 _ENERGY_SECONDS: Final = 0.12
@@ -40,6 +38,10 @@ def find_r_peaks(values: np.ndarray, sample_rate: float) -> np.ndarray:
     """
     if len(values) < _SHORTEST_SECONDS * sample_rate:
         return np.empty(0, dtype=np.int64)
+    # Imported when it is needed, since it takes as much memory as many records.
+    from scipy import signal as filters
+    from scipy.ndimage import uniform_filter1d
+
     sections = filters.butter(2, _BAND_HZ, btype="bandpass", fs=sample_rate, output="sos")
     band = filters.sosfiltfilt(sections, values)
     energy = uniform_filter1d(np.gradient(band) ** 2, max(1, round(_ENERGY_SECONDS * sample_rate)))
@@ -56,5 +58,7 @@ def _usual_height(energy: np.ndarray, sample_rate: float) -> np.ndarray:
     stride = max(1, round(sample_rate / _CONTEXT_RATE))
     padded = np.pad(energy, (0, -len(energy) % stride), mode="edge")
     coarse = padded.reshape(-1, stride).max(axis=1)
+    from scipy.ndimage import percentile_filter
+
     around = percentile_filter(coarse, 95, size=2 * round(_CONTEXT_SECONDS * _CONTEXT_RATE) + 1, mode="nearest")
     return np.repeat(around, stride)[: len(energy)]

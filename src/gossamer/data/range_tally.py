@@ -30,8 +30,7 @@ class RangeTally:
         self._names, self._is_of_images = names, is_of_images
         self._low, self._high = np.array(low, dtype=np.float64), np.array(high, dtype=np.float64)
         self._least, self._greatest = np.full(len(names), np.inf), np.full(len(names), -np.inf)
-        self._sums, self._below, self._above = (np.zeros(len(names)) for _ in range(3))
-        self._num = 0
+        self._num, self._sums, self._below, self._above = (np.zeros(len(names)) for _ in range(4))
 
     @classmethod
     def of_images(cls, channels: int, white: float) -> RangeTally:
@@ -59,9 +58,32 @@ class RangeTally:
         for channel in np.flatnonzero(greatest > self._high):
             self._above[channel] += np.count_nonzero(block[:, channel] > self._high[channel])
 
+    def add_places(self, values: np.ndarray, channels: np.ndarray, gaps: np.ndarray | None = None) -> None:
+        """Add values of some places of records.
+
+        Args:
+            values: (batch, places), finite and in their own units.
+            channels: Channel of each place, (places,).
+            gaps: Booleans of the same shape as the values, true where no value is. None for nowhere.
+        """
+        for channel in np.unique(channels):
+            chosen = channels == channel
+            part = values if chosen.all() else values[:, chosen]
+            part = part.ravel() if gaps is None else part[~gaps[:, chosen]]
+            if part.size:
+                self._add_to(int(channel), part)
+
+    def _add_to(self, channel: int, values: np.ndarray) -> None:
+        self._least[channel] = min(self._least[channel], values.min())
+        self._greatest[channel] = max(self._greatest[channel], values.max())
+        self._num[channel] += values.size
+        self._sums[channel] += values.sum(dtype=np.float64)
+        self._below[channel] += np.count_nonzero(values < self._low[channel])
+        self._above[channel] += np.count_nonzero(values > self._high[channel])
+
     def ranges(self) -> ValueRanges | None:
-        """Return the ranges of all values that were added, or None if there are none."""
-        if not self._num:
+        """Return the ranges of all values that were added, or None if a channel has none."""
+        if not self._num.all():
             return None
         return ValueRanges(
             names=self._names,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import unicodedata
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Final
@@ -12,9 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.identities import digests_of_names
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError, told
+from gossamer.privacy.adjacency import Unit
 
 MAX_CLASSES: Final = 1000
 """Largest number of classes."""
@@ -120,9 +123,11 @@ def check_names(where: str, names: tuple[str, ...]) -> None:
             raise InputError(
                 f"{where}[{index}] must be 1 to {MAX_NAME_LENGTH} printable characters: choose another name"
             )
-        if name in seen:
+        # An accent may be written in two ways, and folders of two machines then hold one class twice.
+        same = unicodedata.normalize("NFC", name).strip()
+        if same in seen:
             raise InputError(f"{where}[{index}] repeats an earlier name: each needs a name of its own")
-        seen.add(name)
+        seen.add(same)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,6 +145,8 @@ class RecordSet:
             plus one. Private if people are protected: `PublicSlots` says how many slots there are.
         person_digests: uint8 (num_people, 32), the identity of each person (`data.identities`). None if the numbers in
             `people` are their names.
+        owners: Unit that `people` tells apart, people or recordings. Public. Recordings are told apart if records are
+            windows of recordings of which nobody says the person.
 
     Attributes:
         published_name: Public name of the published set that a reader read these records from, as it was published.
@@ -157,6 +164,7 @@ class RecordSet:
     people: Tensor | None = field(default=None, repr=False)
     num_people: int = field(default=0, repr=False)
     person_digests: np.ndarray | None = field(default=None, repr=False)
+    owners: Unit = Unit.PERSON
     published_name: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -266,6 +274,9 @@ class RecordData:
         training_share: Expected share of the units in `train`, below 1 if a secret key has held some out.
         is_split_by_key: True if a secret key, and not a public list, decides which records stand in `test`.
         is_split_by_record: True if a key may have put two records of one person on different sides.
+        usual_unit: Unit of protection if the user names none. It is that of `train.owners` if records are windows.
+        private_notes: Sentences for the owner's eyes alone, such as the number of records that were left out.
+        columns: The meaning of the columns of the table that the records were read from, or None without a table.
         unread: Names of parts of the source that no reader took, such as keys. For the owner, and in no release.
         ranges: Range of the values as they were read to learn from, before any was clipped. Private. None if the reader
             does not keep it.
@@ -281,6 +292,9 @@ class RecordData:
     training_share: float = 1.0
     is_split_by_key: bool = False
     is_split_by_record: bool = False
+    usual_unit: Unit = Unit.RECORD
+    private_notes: tuple[str, ...] = field(default=(), repr=False)
+    columns: ColumnsRead | None = None
     unread: tuple[str, ...] = field(default=(), repr=False)
     ranges: ValueRanges | None = field(default=None, repr=False)
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from gossamer.data.layouts import LongColumns, TableColumns, WideColumns, check_columns
 from gossamer.data.records import AbstractSpec, check_kind, check_names
+from gossamer.data.units import check_units
 from gossamer.errors import InputError, told
 
 MAX_CHANNELS: Final = 256
@@ -37,6 +38,10 @@ class SeriesSpec(AbstractSpec):
         channel_names: One name per channel, or empty for none.
         table: Layout of the table that the series came in, for tables of samples. Wide, without names, if they came in
             none. Two specifications that differ in it alone are equal.
+        units: Unit of the values of each channel, such as ``mV``, with empty text for an unknown one. Empty if none is
+            known, as in files of earlier versions.
+        peak: Place of the R peak in every series, in samples from its beginning, by the layout that cut them. None if
+            there is no such layout. Two specifications that differ in units or peak alone are equal.
         class_names: One name per class, in the order of the labels 0, 1, ... and empty for series without labels.
 
     Raises:
@@ -55,10 +60,12 @@ class SeriesSpec(AbstractSpec):
     sample_rate: float | None = None
     channel_names: tuple[str, ...] = ()
     table: TableColumns = field(default=WideColumns(), compare=False, repr=False)
+    units: tuple[str, ...] = field(default=(), compare=False)
+    peak: int | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        kinds = {"channels": int, "length": int, "low": tuple, "high": tuple, "channel_names": tuple}
+        kinds = {"channels": int, "length": int, "low": tuple, "high": tuple, "channel_names": tuple, "units": tuple}
         for name, kind in kinds.items():
             check_kind(name, getattr(self, name), kind)
         check_kind("sample_rate", self.sample_rate, int | float | None)
@@ -75,6 +82,10 @@ class SeriesSpec(AbstractSpec):
                 f"channel_names has {len(self.channel_names)} names for {self.channels} channels: give one for each"
             )
         check_names("channel_names", self.channel_names)
+        check_units(self.units, self.channels)
+        check_kind("peak", self.peak, int | None)
+        if self.peak is not None and not 0 <= self.peak < self.length:
+            raise InputError(f"peak must be a sample of the series, 0 to {self.length - 1}, not {told(self.peak)}")
         is_long = isinstance(self.table, LongColumns)
         check_columns(self.table, self.channels if is_long else self.channels * self.length)
 
@@ -82,6 +93,17 @@ class SeriesSpec(AbstractSpec):
     def shown_channels(self) -> tuple[str, ...]:
         """A name for every channel: the public ones, or else ``channel 0``, ``channel 1`` and so on."""
         return self.channel_names or tuple(f"channel {number}" for number in range(self.channels))
+
+    @property
+    def shown_units(self) -> tuple[str, ...]:
+        """Unit of every channel, with empty text for an unknown one."""
+        return self.units or ("",) * self.channels
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """Name of every channel with its unit behind it, if that is known, for the axes of pictures."""
+        named = zip(self.shown_channels, self.shown_units, strict=True)
+        return tuple(f"{name}, {unit}" if unit else name for name, unit in named)
 
     def _check_bounds(self) -> None:
         if (len(self.low), len(self.high)) != (self.channels, self.channels):

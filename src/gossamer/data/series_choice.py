@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
-from gossamer.data.catalogue import load_records, usual_split
+from gossamer.data.catalogue import is_named, load_records, usual_split
+from gossamer.data.columns import is_table
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
@@ -15,7 +16,9 @@ from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import WHOLE, AbstractSplit, PeopleSplit, RandomSplit
+from gossamer.data.table_form import OuterLists, TableForm
 from gossamer.data.wfdb_records import NamedLeads
+from gossamer.data.windows import Windows
 from gossamer.errors import InputError
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import UnitKey
@@ -35,16 +38,24 @@ class SeriesChoice:
             none to hold nobody out
         series_column: of a long table: which series a row belongs to
         time_column: of a long table: numbers or dates, rising within a series
-        value_columns: columns of the values, by default all without another meaning
+        value_columns: columns of the values, one by one or as a range t0..t186 in the order of the table. Default: all
+            without another meaning, if none is an identity or the like by its name
+        drop_columns: columns to leave out, one by one or as a range
+        no_header: of a CSV file in which the first line is a record: its columns are named 0, 1, ...
+        outer_lists: of a column of lists of lists: is an outer list a channel or a time
         class_column: column of the class
         person_column: column that names the person
         channel_names: signals of recordings, or names for the channels of a table or an array
+        units: of the values, one for all channels or one each, as in mV,degC. They go into the files of samples
         class_names: names of the classes, in the order of the labels 0, 1, ...
         low: public lower bound of the values, one for all channels or one each. Below it they are clipped
         high: public upper bound of the values
         length: public number of samples of a series
         sample_rate: samples a second, Hz
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them
+        window: cut every series, as a recording, in windows of so many samples. The unit of protection is then the
+            recording, or the person, unless --unit says otherwise
+        stride: samples from the beginning of a window to that of the next. Default: the window, so that none overlap
     """
 
     layout: LayoutName | None = None
@@ -52,15 +63,21 @@ class SeriesChoice:
     series_column: str | None = None
     time_column: str | None = None
     value_columns: tuple[str, ...] = ()
+    drop_columns: tuple[str, ...] = ()
+    no_header: bool = False
+    outer_lists: OuterLists | None = None
     class_column: str | None = None
     person_column: str | None = None
     channel_names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     length: int | None = None
     sample_rate: float | None = None
     pad_shorter: bool = False
+    window: int | None = None
+    stride: int | None = None
 
     def reading(self, source: str, key: UnitKey | None = None, unit: Unit = Unit.RECORD) -> SeriesReading:
         """Return the reading of a data set that this asks for.
@@ -77,11 +94,25 @@ class SeriesChoice:
         return SeriesReading(
             facts=self._facts(is_named_recording),
             columns=self.columns(),
+            form=TableForm(drop=self.drop_columns, has_head=not self.no_header, outer_lists=self.outer_lists),
             layout=self._layout(),
             split=self._split(source, unit),
             key=key,
             leads=NamedLeads(names=self.channel_names) if is_named_recording and self.channel_names else None,
+            windows=self.windows(),
         )
+
+    def windows(self) -> Windows | None:
+        """Return the rule that cuts recordings in windows, or None if there is none.
+
+        Raises:
+            InputError: A stride without a window, or a number out of range.
+        """
+        if self.window is None:
+            if self.stride is not None:
+                raise InputError("stride (--stride) goes with a window: give --window, too")
+            return None
+        return Windows(window=self.window, stride=self.stride)
 
     def _facts(self, is_named_recording: bool) -> SeriesFacts:
         is_cut = self.layout is not None
@@ -91,6 +122,7 @@ class SeriesChoice:
             length=None if is_cut else self.length,
             sample_rate=None if is_cut else self.sample_rate,
             channel_names=() if is_named_recording else self.channel_names,
+            units=self.units,
             class_names=self.class_names,
             permit_shorter=self.pad_shorter,
         )
@@ -162,4 +194,6 @@ def load_chosen(
 ) -> RecordData:
     """Load the records that a user names. See `load_records`, `SeriesChoice.reading` and `ImageChoice`."""
     reading = series.reading(data, key, unit)
+    if unit is Unit.PERSON and series.person_column is None and not is_named(data) and is_table(Path(data)):
+        raise InputError(f"{data}: people are to be protected, and nobody says who a row is of: name a --person-column")
     return load_records(data, data_dir, num_classes, reading, images=images)

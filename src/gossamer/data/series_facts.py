@@ -12,7 +12,9 @@ from gossamer.data.records import DEFAULT_NUM_CLASSES, check_class_names, check_
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 
-_AT_ONCE: Final = 2**19
+_VALUES_AT_ONCE: Final = 2**19
+_MISSING: Final = "is NaN, infinite or missing: fill it in, or leave the series out"
+_OUTSIDE: Final = "is outside [0, 1]: give public bounds low and high (--low, --high)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class SeriesFacts:
         length: Samples of a series, or None if the format says it.
         sample_rate: Samples a second, Hz, or None if time has no unit.
         channel_names: One name per channel, or empty if the format says them or there are none.
+        units: Unit of every channel, or one for all, or empty if the format says them or they are unknown.
         class_names: One name per class, or empty for numbers.
         num_classes: Number of classes without names, or None for 10 if there are labels.
         permit_shorter: True if a series of fewer samples is padded at its end with `low`, in place of a refusal.
@@ -42,6 +45,7 @@ class SeriesFacts:
     length: int | None = None
     sample_rate: float | None = None
     channel_names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     num_classes: int | None = None
     permit_shorter: bool = False
@@ -95,6 +99,7 @@ class SeriesFacts:
             high=_for_each(self.high or (1.0,), channels, "high (--high)"),
             sample_rate=self.sample_rate,
             channel_names=self.channel_names,
+            units=self.units * channels if len(self.units) == 1 else self.units,
             class_names=class_names,
             are_classes_named=bool(self.class_names) or not class_names,
         )
@@ -138,33 +143,71 @@ def scaled(
     Raises:
         InputError: A value is not finite, or outside the default bounds. The place is named, never the value.
     """
-    low = np.asarray(spec.low)[:, None]
-    width = np.asarray(spec.high)[:, None] - low
+    scaling = Scaling(spec=spec, facts=facts, at=at)
+    rows = max(1, _VALUES_AT_ONCE // max(1, spec.channels * spec.length))
     x = np.empty(values.shape, dtype=np.float32)
-    step = max(1, _AT_ONCE // max(1, spec.channels * spec.length))
-    for start in range(0, len(values), step):
-        block = values[start : start + step]
-        _check_values(block, facts, at, first + start)
+    for start in range(0, len(values), rows):
+        block = values[start : start + rows]
+        flat = block.reshape(len(block), -1)
+        x[start : start + rows] = scaling.scaled(flat, slice(None), first + start).reshape(block.shape)
         if tally is not None:
             tally.add(block)
-        x[start : start + step] = np.clip((block - low) / width, 0, 1)
     return x
 
 
-def _check_values(block: np.ndarray, facts: SeriesFacts, at: str, first: int) -> None:
-    rule = "is NaN, infinite or missing: fill it in, or leave the series out"
-    _refuse_first(~np.isfinite(block), at, first, rule)
-    if not facts.has_bounds:
-        rule = "is outside [0, 1]: give public bounds low and high (--low, --high)"
-        each = ", one for each channel, as in --low 0,-5" if block.shape[1] > 1 else ""
-        _refuse_first((block < 0) | (block > 1), at, first, rule + each)
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """The way from values in their own units to float32 in [0, 1], for some records at a time.
 
+    Args:
+        spec: Public bounds.
+        facts: Public facts. If they have bounds, values outside are clipped, and otherwise refused.
+        at: Beginning of the message.
+        tally: Private tally of the values before any is clipped, or None.
+    """
 
-def _refuse_first(wrong: np.ndarray, at: str, first: int, rule: str) -> None:
-    if wrong.any():
-        record, channel, time = (int(place) for place in np.argwhere(wrong)[0])
-        # Privacy: the place, never the value.
-        raise InputError(f"{at}: series {first + record}, channel {channel}, time {time} {rule}")
+    spec: SeriesSpec
+    facts: SeriesFacts
+    at: str
+    tally: RangeTally | None = None
+
+    def scaled(
+        self, values: np.ndarray, places: slice | np.ndarray, first: int, gaps: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Scale some values of some records.
+
+        Args:
+            values: (records, places), any number type, one channel after the other.
+            places: Their places within a record of channels times length values.
+            first: Number of records before these, of which a message counts on.
+            gaps: Booleans of the same shape, true where no value is and the lower bound stands. None for nowhere.
+
+        Returns:
+            x, of the same shape.
+
+        Raises:
+            InputError: A value is not finite, or outside the default bounds. The place is named, never the value.
+        """
+        all_places = np.arange(self.spec.channels * self.spec.length)[places]
+        low = np.repeat(self.spec.low, self.spec.length)[all_places]
+        high = np.repeat(self.spec.high, self.spec.length)[all_places]
+        values = values if gaps is None else np.where(gaps, low, values)
+        self._refuse_first(~np.isfinite(values), all_places, first, _MISSING)
+        if not self.facts.has_bounds:
+            each = ", one for each channel, as in --low 0,-5" if self.spec.channels > 1 else ""
+            self._refuse_first((values < 0) | (values > 1), all_places, first, _OUTSIDE + each)
+        if self.tally is not None:
+            self.tally.add_places(values, all_places // self.spec.length, gaps)
+        found = np.subtract(values, low, dtype=np.float64)
+        found /= high - low
+        return np.clip(found, 0, 1, out=found).astype(np.float32)
+
+    def _refuse_first(self, wrong: np.ndarray, places: np.ndarray, first: int, rule: str) -> None:
+        if wrong.any():
+            record, place = (int(one) for one in np.argwhere(wrong)[0])
+            channel, time = divmod(int(places[place]), self.spec.length)
+            # Privacy: the place, never the value.
+            raise InputError(f"{self.at}: series {first + record}, channel {channel}, time {time} {rule}")
 
 
 def _for_each(bounds: tuple[float, ...], channels: int, option: str) -> tuple[float, ...]:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from gossamer.data.archive import Archive, open_archive, people_of, read_labels, read_names, read_numbers
+from gossamer.data.archive import (
+    Archive,
+    open_archive,
+    people_of,
+    read_labels,
+    read_names,
+    read_numbers,
+    read_texts,
+)
 from gossamer.data.array_stream import ArrayHeader, shape_text
 from gossamer.data.files import shown
 from gossamer.data.npz_keys import find_series_labels, named
@@ -19,16 +28,18 @@ from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
+from gossamer.data.windowed import Recordings, rows_of_windows
+from gossamer.data.windows import Windows
 from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
-_FACTS: Final = ("low", "high", "sample_rate", "channel_names")
+_FACTS: Final = ("low", "high", "sample_rate", "channel_names", "units")
 _OTHERS: Final = (*_FACTS, "class_names", "person")
 _VALUE_KINDS: Final = re.compile(r"[<>|=]?(?:f[248]|[iu][1248])")
 
 
 def is_series_npz(path: Path) -> bool:
-    """Return True if an NPZ file declares series, by `low`, `high`, `sample_rate` or `channel_names`.
+    """Return True if an NPZ file declares series, by `low`, `high`, `sample_rate`, `channel_names` or `units`.
 
     Raises:
         InputError: The file is absent or no NPZ file.
@@ -38,7 +49,11 @@ def is_series_npz(path: Path) -> bool:
 
 
 def load_series_npz(
-    path: Path, facts: SeriesFacts, split: AbstractSplit = WHOLE, key: UnitKey | None = None
+    path: Path,
+    facts: SeriesFacts,
+    split: AbstractSplit = WHOLE,
+    key: UnitKey | None = None,
+    windows: Windows | None = None,
 ) -> RecordData:
     """Load series from an NPZ file.
 
@@ -48,7 +63,7 @@ def load_series_npz(
     - `x`: numbers of shape (batch, channels, time) or (batch, time).
     - `y`: integers of shape (batch,) or (batch, 1). `labels`, `label`, `target` or `targets` may stand in its place.
     - `person`: numbers or text of shape (batch,).
-    - `class_names` and `channel_names`: text.
+    - `class_names`, `channel_names` and `units`: text.
     - `low` and `high`: a number or one per channel.
     - `sample_rate`: Hz.
 
@@ -57,6 +72,7 @@ def load_series_npz(
         facts: Public facts by the user, which win over those in the file.
         split: Rule by which series are held out for testing.
         key: Secret, by which a split holds some out. None for a new one.
+        windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
 
     Returns:
         The series.
@@ -71,36 +87,77 @@ def load_series_npz(
         y, notes = find_series_labels(archive)
         facts = _completed(archive, facts)
         header = archive.header("x")
-        spec = series_spec(header, facts, y is not None, where, archive.at("x"))
-        labels = None if y is None else read_labels(archive, y, header.shape[0], spec.num_classes)
+        _shape_of(header, archive.at("x"))
+        class_names = facts.classes(y is not None, where)
+        labels = None if y is None else read_labels(archive, y, header.shape[0], len(class_names))
         people = people_of(archive, header.shape[0])
-        tally = RangeTally.of_series(spec)
-        x = scaled_blocks(header, archive.blocks("x"), spec, facts, archive.at("x"), tally)
-    rows = Rows(
-        name=path.stem if path.stem.isprintable() else "series",
-        spec=spec,
-        x=x,
-        y=labels,
-        people=people,
-        unread=named(archive.members.keys() - {"x", y, *_OTHERS}),
-        ranges=tally.ranges(),
-    )
-    return divide(rows, split, (*facts.notes(labels is not None), *notes), key)
+        stored = StoredSeries(
+            name=path.stem if path.stem.isprintable() else "series",
+            at=archive.at("x"),
+            header=header,
+            blocks=archive.blocks("x"),
+        )
+        rows = rows_of_array(stored, facts, class_names, windows, labels, people)
+    rows = dataclasses.replace(rows, unread=named(archive.members.keys() - {"x", y, *_OTHERS}))
+    cut = () if windows is None else (windows.note,)
+    return divide(rows, split, (*facts.notes(labels is not None), *notes, *cut), key)
 
 
-def series_spec(header: ArrayHeader, facts: SeriesFacts, has_labels: bool, where: str, at: str) -> SeriesSpec:
-    """Return the public specification of an array of series, (batch, channels, time) or (batch, time).
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredSeries:
+    """An array of series in a file, (batch, channels, time) or (batch, time).
 
     Args:
+        name: Name of the records, public.
+        at: Beginning of a message.
         header: Header of the array.
+        blocks: Its values, block after block.
+    """
+
+    name: str
+    at: str
+    header: ArrayHeader
+    blocks: Iterable[np.ndarray]
+
+
+def rows_of_array(
+    stored: StoredSeries,
+    facts: SeriesFacts,
+    class_names: tuple[str, ...],
+    windows: Windows | None,
+    labels: np.ndarray | None = None,
+    people: np.ndarray | None = None,
+) -> Rows:
+    """Read an array of series.
+
+    Args:
+        stored: The array.
         facts: Public facts.
-        has_labels: True if there are labels.
-        where: Beginning of a message on the file.
-        at: Beginning of a message on the array.
+        class_names: Public names of the classes, empty without labels.
+        windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
+        labels: int64 (batch,), or None.
+        people: Names of people (batch,), or None.
 
     Raises:
-        InputError: The array holds no series, or other ones than the facts say.
+        InputError: The array holds no series, or other ones than the facts say. Or a value breaks a rule, which is told
+            by its place.
     """
+    channels, length = _shape_of(stored.header, stored.at)
+    if windows is not None:
+        values = np.concatenate([block if block.ndim == 3 else block[:, None] for block in stored.blocks])
+        recordings = Recordings.of_arrays(values, labels, people)
+        spec = facts.spec(channels, windows.window, class_names)
+        return rows_of_windows(stored.name, stored.at, recordings, windows, spec, facts)
+    if facts.length not in (None, length):
+        raise InputError(f"{stored.at} has {length} samples in time, --length says {facts.length}: correct one")
+    spec = facts.spec(channels, length, class_names)
+    tally = RangeTally.of_series(spec)
+    x = scaled_blocks(stored.header, stored.blocks, spec, facts, stored.at, tally)
+    return Rows(name=stored.name, spec=spec, x=x, y=labels, people=people, ranges=tally.ranges())
+
+
+def _shape_of(header: ArrayHeader, at: str) -> tuple[int, int]:
+    """Return the channels and the length of an array of series."""
     if not _VALUE_KINDS.fullmatch(header.kind):
         raise InputError(f"{at} has dtype {shown(header.kind[:20])}: series must be numbers: x.astype('float32')")
     if len(header.shape) not in (2, 3) or 0 in header.shape:
@@ -109,11 +166,7 @@ def series_spec(header: ArrayHeader, facts: SeriesFacts, has_labels: bool, where
             "with at least 1 of each"
         )
     check_num_values(at, header.num_values)
-    channels, length = header.shape[1:] if len(header.shape) == 3 else (1, header.shape[1])
-    class_names = facts.classes(has_labels, where)
-    if facts.length not in (None, length):
-        raise InputError(f"{where}: x has {length} samples in time, --length says {facts.length}: correct one")
-    return facts.spec(channels, length, class_names)
+    return (header.shape[1], header.shape[2]) if len(header.shape) == 3 else (1, header.shape[1])
 
 
 def scaled_blocks(
@@ -166,6 +219,8 @@ def _completed(archive: Archive, facts: SeriesFacts) -> SeriesFacts:
         given = facts.class_names or facts.num_classes if key == "class_names" else facts.channel_names
         if key in members and not given:
             found[key] = read_names(archive, key)
+    if "units" in members and not facts.units:
+        found["units"] = read_texts(archive, "units")
     if len({"low", "high"} & found.keys()) == 1:
         raise InputError(f"{where}: low and high belong together: save both")
     return dataclasses.replace(facts, **found)

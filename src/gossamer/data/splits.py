@@ -13,6 +13,7 @@ from gossamer.data.identities import NamedPeople, digests_of_contents
 from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, PublishedCounts, RecordData, RecordSet
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError
+from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import Dealt, Identities, UnitKey
 
 TRAIN: Final = 0
@@ -31,6 +32,10 @@ class Rows:
         y: Labels, int64 (num_records,), or None.
         people: Name of the person a record is of, as text (num_records,), or None.
         recordings: Name of the recording that a record was cut from, (num_records,), or None.
+        others: More names of people, of whom there may be no record, or None.
+        owners: Unit that `people` names, people or recordings. Public.
+        usual_unit: Unit of protection if the user names none. Public.
+        private_notes: Sentences for the owner's eyes alone.
         unread: Names of parts of the source that no reader took. For the owner.
         ranges: Range of the values before any was clipped, private, or None.
     """
@@ -41,6 +46,10 @@ class Rows:
     y: np.ndarray | None = None
     people: np.ndarray | None = None
     recordings: np.ndarray | None = None
+    others: np.ndarray | None = None
+    owners: Unit = Unit.PERSON
+    usual_unit: Unit = Unit.RECORD
+    private_notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     ranges: ValueRanges | None = field(default=None, repr=False)
 
@@ -168,7 +177,7 @@ class PeopleSplit(AbstractDrawnSplit):
         """Draw the side of each person, and return that of each record."""
         if rows.people is None:
             raise InputError(f"{rows.name}: nobody says who a record is of: name a --person-column, or split at random")
-        people = NamedPeople.of(rows.people)
+        people = _people_of(rows)
         return _checked(self._drawn(people.digests, key)[people.numbers], rows, "person")
 
     @property
@@ -246,7 +255,7 @@ def divide(
     """
     sides = split.sides(rows, key or UnitKey.drawn())
     is_test = sides == TEST
-    people = None if rows.people is None else NamedPeople.of(rows.people)
+    people = None if rows.people is None else _people_of(rows)
     return RecordData(
         train=_side(rows, rows.name, sides == TRAIN, people),
         test=_side(rows, f"{rows.name} test", is_test, people) if is_test.any() else None,
@@ -255,9 +264,16 @@ def divide(
         training_share=split.training_share,
         is_split_by_key=split.is_by_key,
         is_split_by_record=split.is_by_record,
+        usual_unit=rows.usual_unit,
+        private_notes=rows.private_notes,
         unread=rows.unread,
         ranges=rows.ranges,
     )
+
+
+def _people_of(rows: Rows) -> NamedPeople:
+    assert rows.people is not None
+    return NamedPeople.of(rows.people, rows.others)
 
 
 def _side(rows: Rows, name: str, kept: np.ndarray, people: NamedPeople | None) -> RecordSet:
@@ -268,7 +284,7 @@ def _side(rows: Rows, name: str, kept: np.ndarray, people: NamedPeople | None) -
         spec=rows.spec,
         x=torch.from_numpy(rows.x[chosen]),
         y=None if rows.y is None else torch.from_numpy(rows.y[chosen]),
-        **({} if people is None else people.of_records(chosen)),
+        **({} if people is None else people.of_records(chosen) | {"owners": rows.owners}),
     )
 
 

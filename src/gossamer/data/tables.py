@@ -2,40 +2,60 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from gossamer.data.class_words import labels_of_words
 from gossamer.data.columns import TableFile
+from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.layouts import LongColumns, TableColumns, WideColumns, public_columns
 from gossamer.data.names import slots_of_names
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
-from gossamer.data.splits import AbstractSplit, Rows, divide
+from gossamer.data.splits import AbstractSplit, PeopleSplit, Rows, divide
 from gossamer.data.table import AbstractTable, Table
-from gossamer.errors import InputError, told
+from gossamer.data.table_form import USUAL_FORM, TableForm
+from gossamer.data.value_columns import find_values
+from gossamer.data.wide_tables import labels, read_wide
+from gossamer.data.windowed import Recordings, rows_of_windows
+from gossamer.data.windows import Windows
+from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
+
+__all__ = ["LongColumns", "WideColumns", "load_table", "read_table"]
 
 _NAMES_READ = "The names of the channels are those of their columns in the table and are taken as public."
 _STEP_TOLERANCE: Final = 0.01
 
 
 def load_table(
-    path: Path, columns: TableColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None = None
+    path: Path,
+    columns: TableColumns,
+    facts: SeriesFacts,
+    split: AbstractSplit,
+    key: UnitKey | None = None,
+    form: TableForm = USUAL_FORM,
+    windows: Windows | None = None,
 ) -> RecordData:
     """Read a CSV or Parquet file of series. See `read_table`."""
-    return read_table(TableFile.open(path), columns, facts, split, key)
+    return read_table(TableFile.open(path, has_head=form.has_head), columns, facts, split, key, form, windows)
 
 
 def read_table(
-    table: AbstractTable, columns: TableColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None = None
+    table: AbstractTable,
+    columns: TableColumns,
+    facts: SeriesFacts,
+    split: AbstractSplit,
+    key: UnitKey | None = None,
+    form: TableForm = USUAL_FORM,
+    windows: Windows | None = None,
 ) -> RecordData:
     """Read the series of a table, on the disk or in memory: one path for both, so that both follow the same rules.
+
+    All that can be refused by names and options is refused before any row is read.
 
     Args:
         table: Its columns.
@@ -43,59 +63,35 @@ def read_table(
         facts: Public facts.
         split: Rule by which series are held out for testing.
         key: Secret, by which a split holds some out. None for a new one.
+        form: Columns to leave out, and the meaning of lists.
+        windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
 
     Raises:
         InputError: Naming the table, column and row of the fault, and never a value.
     """
-    if isinstance(columns, LongColumns):
-        return _read_long(table, columns, facts, split, key)
-    return _read_wide(table, columns, facts, split, key)
-
-
-def _read_wide(
-    source: AbstractTable, columns: WideColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None
-) -> RecordData:
-    """Read a table in which a row is a series.
-
-    The number of channels is that of `facts.channel_names`, else 1. The value columns are shared out evenly.
-    """
-    others, values = wide_meaning(source, columns)
-    channels = max(len(facts.channel_names), 1)
-    length = len(values) // channels
-    if length * channels != len(values) or length == 0:
+    if isinstance(split, PeopleSplit) and columns.person is None:
+        raise InputError(f"{table.where}: nobody says who a record is of: name a --person-column, or split at random")
+    if not isinstance(columns, LongColumns):
+        return read_wide(table, columns, facts, split, key, form, windows)
+    if form.outer_lists is not None:
         raise InputError(
-            f"{source.where}: {len(values)} value columns cannot be shared out to {channels} channels: name as many "
-            "for each with --value-columns"
+            f"{table.where}: --outer-lists is of columns of lists, and a long table has none: leave it out"
         )
-    if facts.length not in (None, length):
-        raise InputError(
-            f"{source.where} has {length} values per channel, --length says {told(facts.length)}: correct one"
-        )
-    table = source.read(numbers=values, words=others)
-    stacked = np.stack([table.numbers[name] for name in values], axis=1).reshape(-1, channels, length)
-    label = None if columns.label is None else table.words[columns.label]
-    person = None if columns.person is None else table.words[columns.person]
-    return _finished(source, stacked, label, person, facts, columns, split, key)
-
-
-def wide_meaning(source: AbstractTable, columns: WideColumns) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the columns of a wide table that hold words, and those that hold values.
-
-    Raises:
-        InputError: A column is not there, or was named for two things.
-    """
-    others = tuple(name for name in (columns.label, columns.person) if name is not None)
-    values = columns.values or tuple(name for name in source.names if name not in others)
-    source.check(values, others)
-    return others, values
+    return _read_long(table, columns, facts, split, key, form, windows)
 
 
 def _read_long(
-    source: AbstractTable, columns: LongColumns, facts: SeriesFacts, split: AbstractSplit, key: UnitKey | None
+    source: AbstractTable,
+    columns: LongColumns,
+    facts: SeriesFacts,
+    split: AbstractSplit,
+    key: UnitKey | None,
+    form: TableForm,
+    windows: Windows | None,
 ) -> RecordData:
     """Read a table in which a row is one time of one series. Series keep the order in which they first appear."""
     where = source.where
-    if facts.length is None:
+    if windows is None and facts.length is None:
         # Privacy: the longest private series must not decide the length.
         raise InputError(
             f"{where} is a long table: give --length, the public number of samples of a series (length= in Python)"
@@ -103,20 +99,38 @@ def _read_long(
     # A series for each person is named by one column for both.
     person_apart = None if columns.person == columns.series else columns.person
     words = tuple(name for name in (columns.series, columns.label, person_apart) if name is not None)
-    values = columns.values or tuple(name for name in source.names if name not in (*words, columns.time))
-    source.check(values, (*words, columns.time))
+    found = find_values(source, columns.values, (*words, columns.time), form)
+    values = found.names
     if not values:
         raise InputError(f"{where} has no column of values: name one with --value-columns")
+    has_names = bool(facts.channel_names)
+    facts, values = _named(facts, values, is_listed=found.is_listed)
+    length = facts.length if windows is None else windows.window
+    assert length is not None
+    spec = facts.spec(len(values), length, facts.classes(columns.label is not None, where))
+    spec = replace(spec, table=public_columns(replace(columns, values=values if columns.values else ())))
     table = source.read(numbers=values, words=words, times=(columns.time,))
     groups = _Groups.of(table.words[columns.series])
     _check_times(table.times[columns.time], groups, facts.sample_rate, where)
-    stacked = _stacked(table, values, groups, facts, where)
-    label = None if columns.label is None else _one_each(table, columns.label, groups, "class")
     person = None if columns.person is None else _one_each(table, columns.person, groups, "person")
-    data = _finished(source, stacked, label, person, _named(facts, values), columns, split, key)
-    if facts.channel_names:
-        return data
-    return dataclasses.replace(data, public_notes=(*data.public_notes, _NAMES_READ))
+    said: tuple[str, ...] = (*source.notes, *found.notes)
+    if windows is None:
+        stacked = _stacked(table, values, groups, facts, where)
+        label = None if columns.label is None else _one_each(table, columns.label, groups, "class")
+        y = None if label is None else labels(label, spec, where)
+        tally = RangeTally.of_series(spec)
+        x = scaled(stacked, spec, facts, where, tally)
+        rows = Rows(name=source.title, spec=spec, x=x, y=y, people=person, ranges=tally.ranges())
+    else:
+        recordings = _recordings(table, values, columns, groups, person)
+        rows = rows_of_windows(
+            source.title, where, recordings, windows, spec, facts, lambda cells: labels(cells, spec, where)
+        )
+        said = (*said, windows.note)
+    data = divide(rows, split, (*facts.notes(columns.label is not None), *said), key)
+    read = ColumnsRead.of(columns, "long", values, found.index + found.dropped)
+    notes = data.public_notes if has_names else (*data.public_notes, _NAMES_READ)
+    return replace(data, public_notes=notes, columns=read)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -185,6 +199,21 @@ def _stacked(table: Table, values: tuple[str, ...], groups: _Groups, facts: Seri
     return stacked
 
 
+def _recordings(
+    table: Table, values: tuple[str, ...], columns: LongColumns, groups: _Groups, person: np.ndarray | None
+) -> Recordings:
+    """Return the series as recordings, of any length, with the class of each of their samples."""
+    ends = np.cumsum(groups.sizes)[:-1]
+    ordered = np.stack([table.numbers[name][groups.rows] for name in values])
+    label = None if columns.label is None else table.words[columns.label][groups.rows]
+    return Recordings(
+        values=np.split(ordered, ends, axis=1),
+        classes=None if label is None else np.split(label, ends),
+        names=table.words[columns.series][groups.first],
+        people=person,
+    )
+
+
 def _one_each(table: Table, name: str, groups: _Groups, what: str) -> np.ndarray:
     """Return the one class or person of each series."""
     words = table.words[name]
@@ -196,35 +225,17 @@ def _one_each(table: Table, name: str, groups: _Groups, what: str) -> np.ndarray
     return words[groups.first]
 
 
-def _named(facts: SeriesFacts, values: tuple[str, ...]) -> SeriesFacts:
-    if facts.channel_names and len(facts.channel_names) != len(values):
-        raise InputError(
-            f"--channel-names has {len(facts.channel_names)} names for {len(values)} value columns: give one for each"
-        )
-    return dataclasses.replace(facts, channel_names=facts.channel_names or values)
-
-
-def _finished(
-    source: AbstractTable,
-    values: np.ndarray,
-    label: np.ndarray | None,
-    person: np.ndarray | None,
-    facts: SeriesFacts,
-    columns: TableColumns,
-    split: AbstractSplit,
-    key: UnitKey | None,
-) -> RecordData:
-    where = source.where
-    class_names = facts.classes(label is not None, where)
-    spec = facts.spec(values.shape[1], values.shape[2], class_names)
-    spec = dataclasses.replace(spec, table=public_columns(columns))
-    tally = RangeTally.of_series(spec)
-    rows = Rows(
-        name=source.title,
-        spec=spec,
-        x=scaled(values, spec, facts, where, tally),
-        y=None if label is None else labels_of_words(label, class_names, where),
-        people=person,
-        ranges=tally.ranges(),
-    )
-    return divide(rows, split, facts.notes(label is not None), key)
+def _named(facts: SeriesFacts, values: tuple[str, ...], *, is_listed: bool) -> tuple[SeriesFacts, tuple[str, ...]]:
+    """Return facts with a name for each channel, and the columns in the order of the channels."""
+    names = facts.channel_names or values
+    if len(names) != len(values):
+        raise InputError(f"--channel-names has {len(names)} names for {len(values)} value columns: give one for each")
+    if names != values and not is_listed:
+        if set(names) == set(values):
+            return facts, names
+        if set(names) & set(values):
+            raise InputError(
+                "--channel-names has the names of some value columns and other names: give new names to all channels "
+                "in the order of --value-columns, or to none"
+            )
+    return replace(facts, channel_names=names), values

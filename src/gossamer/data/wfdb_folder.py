@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from pathlib import Path
-from typing import Final
 
 from gossamer.data.beats import AAMI_CLASSES, AbstractBeatLayout, KaggleLayout, Recording, cut_recordings
-from gossamer.data.files import check_link, damage_refused, is_file, is_folder, open_regular, shown
-from gossamer.data.names import names_of_texts
+from gossamer.data.files import check_link, is_folder, shown
+from gossamer.data.people_file import names_of_recordings, people_of_recordings
 from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE, AbstractSplit, divide
 from gossamer.data.wfdb_records import AbstractLeads, find_recordings, read_annotated
 from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
-
-PEOPLE_FILE: Final = "people.csv"
-"""Table with a line `recording,person` for each recording of a folder, without a head line."""
-_MAX_TABLE_BYTES: Final = 2**26
 
 
 def is_wfdb_folder(path: Path) -> bool:
@@ -62,12 +55,12 @@ def load_wfdb_folder(
     if places:
         if next(path.glob("*.hea"), None) is not None:
             raise InputError(f"{shown(path)} holds recordings and sub-folders: put every person into a sub-folder")
-        owners = _names([folder.name for folder in folders], f"{shown(path)}: sub-folder")
+        owners = names_of_recordings([folder.name for folder in folders], f"{shown(path)}: sub-folder")
         person = dict(zip(folders, owners, strict=True))
         people: dict[str, str] | None = {f"{folder.name}/{name}": person[folder] for folder, name in places}
     else:
         places = [(path, name) for name in find_recordings(path)]
-        people = _people(path, [name for _, name in places])
+        people = people_of_recordings(path, [name for _, name in places])
     recordings = (_named(path, folder, name, leads, annotator) for folder, name in places)
     spec = layout.spec(leads.channel_names, AAMI_CLASSES)
     title = path.name if path.name and path.name.isprintable() else "recordings"
@@ -86,41 +79,3 @@ def _check_links(path: Path) -> None:
 def _named(root: Path, folder: Path, name: str, leads: AbstractLeads, annotator: str) -> Recording:
     found = read_annotated(folder, name, leads, annotator)
     return found if folder == root else dataclasses.replace(found, name=f"{folder.name}/{name}")
-
-
-def _people(folder: Path, recordings: list[str]) -> dict[str, str] | None:
-    """Map each recording to its person, by `people.csv`. Return None if there is no such file."""
-    path = folder / PEOPLE_FILE
-    if not is_file(path):
-        return None
-    said = _said(path)
-    known = _names(recordings, f"{shown(folder)}: recording")
-    firsts = dict(zip(reversed(known), reversed(recordings), strict=True))
-    for recording, name in zip(recordings, known, strict=True):
-        if firsts[name] != recording:
-            raise InputError(
-                f"{shown(folder)}: the recordings {shown(firsts[name])} and {shown(recording)} have one name, as 7 and "
-                f"07 have: rename one, or {PEOPLE_FILE} cannot tell them apart"
-            )
-        if name not in said:
-            raise InputError(f"{shown(path)} says nobody for the recording {shown(recording)}: add a line for it")
-    return {recording: said[name] for recording, name in zip(recordings, known, strict=True)}
-
-
-def _said(path: Path) -> dict[str, str]:
-    """Map the name of each recording to the name of its person, both by the rule of all readers."""
-    with open_regular(path) as file, damage_refused(shown(path)):
-        lines = list(csv.reader(io.StringIO(file.read(_MAX_TABLE_BYTES).decode("utf-8-sig"))))
-    for index, line in enumerate(lines):
-        if len(line) != 2 or not all(cell.strip() for cell in line):
-            raise InputError(f"{shown(path)}: line {index + 1} must be a recording and its person: 100,anna")
-    recordings, owners = (_names([line[side] for line in lines], f"{shown(path)}: line") for side in (0, 1))
-    people: dict[str, str] = {}
-    for index, (recording, person) in enumerate(zip(recordings, owners, strict=True)):
-        if people.setdefault(recording, person) != person:
-            raise InputError(f"{shown(path)}: line {index + 1} names a second person for a recording: keep one")
-    return people
-
-
-def _names(texts: list[str], at: str) -> list[str]:
-    return names_of_texts(texts, lambda index: f"{at} {index + 1}").tolist()

@@ -67,7 +67,7 @@ def play_training(
         (m,), large speaks for +1.
     """
     slots = PublicSlots(plan.num_slots, plan.unit, plan.source, plan.training_share)
-    records = random_records(spec, max(canaries.num, slots.to_learn_from))
+    records = random_records(spec, max(canaries.num, slots.to_learn_from), plan.unit)
     # The generator is thrown away: the statement, and so delta, says nothing.
     context, noise = RunContext(delta=0.5 / plan.num_slots, slots=slots, start=start), noise or KeyedNoise()
     training = method_of(config).start(config, records, noise, context)

@@ -19,10 +19,14 @@ from gossamer.methods.verdict import Verdict
 from gossamer.reports.grid import image_grid, save_png
 from gossamer.runs.cards import CardFacts
 from gossamer.runs.drawn import recording_files, write_cards
+from gossamer.runs.edf_file import write_edf
 from gossamer.runs.samples import write_npz, write_png_folder
-from gossamer.runs.series_files import write_series_npz, write_series_table, write_wfdb
+from gossamer.runs.series_files import write_series_npz, write_series_table
+from gossamer.runs.ts_files import write_ts
+from gossamer.runs.wfdb_file import write_wfdb
 
 WFDB_ENDING = ".wfdb"
+EDF_ENDING = ".edf"
 
 
 def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts:
@@ -53,15 +57,19 @@ def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int
 
 def write_records(
     path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec, columns: TableColumns | None = None
-) -> None:
+) -> tuple[str, ...]:
     """Write synthetic records as the ending of the path says.
 
     Args:
-        path: X.npz, or X.png for a picture. For images also a folder, for series X.csv, X.parquet or X.wfdb.
+        path: X.npz, or X.png for a picture. For images also a folder. For series also X.csv, X.parquet, X.ts, X.edf or
+            X.wfdb.
         x: float32 (num_samples, *spec.shape) in [0, 1].
         y: int64 (num_samples,), or None.
         spec: of the records.
         columns: layout of a table of series. None for the one in which they came.
+
+    Returns:
+        Sentences on the things that the format could not hold as they are.
 
     Raises:
         InputError: an ending that records of this kind are not written as.
@@ -73,17 +81,23 @@ def write_records(
             write_series_npz(path, x, y, series)
         case ((".csv" | ".parquet"), SeriesSpec() as series):
             write_series_table(path, x, y, series, columns)
+        case ".ts", SeriesSpec() as series:
+            write_ts(path, x, y, series)
         case suffix, SeriesSpec() as series if suffix == WFDB_ENDING:
-            write_wfdb(path, x, y, series)
+            return write_wfdb(path, x, y, series)
+        case suffix, SeriesSpec() as series if suffix == EDF_ENDING:
+            return write_edf(path, x, y, series)
         case suffix, SeriesSpec():
             what = f"{suffix} of series" if suffix else "series as a folder"
-            raise InputError(f"--out {path}: cannot write {what}; name X.npz, X.csv, X.parquet, X.wfdb or X.png")
+            names = "X.npz, X.csv, X.parquet, X.ts, X.edf, X.wfdb or X.png"
+            raise InputError(f"--out {path}: cannot write {what}; name {names}")
         case ".npz", _:
             write_npz(path, x, y, spec.class_names if spec.are_classes_named else ())
         case "", _:
             write_png_folder(path, x, y, spec.class_names)
         case suffix, _:
             raise InputError(f"--out {path}: cannot write {suffix} of images; name X.npz, X.png or a folder")
+    return ()
 
 
 def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:

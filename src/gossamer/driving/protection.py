@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 from gossamer.data.records import RecordData
 from gossamer.errors import InputError, told
@@ -13,14 +14,16 @@ from gossamer.privacy.slots import PublicSlots
 
 
 def protect(
-    data: RecordData, unit: UnitName, num_people: int | None, num_records: int | None
+    data: RecordData, unit: UnitName | None, num_people: int | None, num_records: int | None
 ) -> tuple[RecordData, PublicSlots]:
     """Add to the data a sentence on the public number of slots, and return them with that number.
 
     Args:
         data: as read.
-        unit: of protection.
-        num_people: public number of people, a part held out included. None for the published one, or those in the data.
+        unit: of protection. None for the usual one of the data: records, or if these are windows of recordings, people
+            if the data name them and else recordings.
+        num_people: public number of people or recordings, a part held out included. None for the published one, or
+            those in the data.
         num_records: public number of records, likewise.
 
     Raises:
@@ -28,29 +31,59 @@ def protect(
             is given of the other unit.
         PrivacyError: people are to be protected and their records were split at random.
     """
-    check_unit(unit, num_people, num_records)
-    slots, note = public_slots(data, Unit(unit), num_people if unit == "person" else num_records)
-    return replace(data, public_notes=(*data.public_notes, note)), slots
+    # Privacy: a window protected by itself protects little, so that must be asked for in so many words.
+    chosen = data.usual_unit if unit is None else Unit(unit)
+    check_unit(chosen.value, num_people, num_records)
+    slots, note = public_slots(data, chosen, num_people if chosen.is_group else num_records)
+    return replace(data, public_notes=(*data.public_notes, *_of_windows(data, chosen), note)), slots
 
 
-def check_unit(unit: str, num_people: int | None, num_records: int | None) -> None:
-    """Refuse an unknown unit of protection, and a number of the other unit.
+def _of_windows(data: RecordData, unit: Unit) -> tuple[str, ...]:
+    """Return a sentence on the windows that are protected together, or none if there are no windows."""
+    if data.usual_unit is Unit.RECORD:
+        return ()
+    if unit is Unit.RECORD:
+        return (
+            "A record is a single window, as the user asked for. The windows of one recording together are not "
+            "protected, nor is a sample that stands in several of them.",
+        )
+    return (f"All windows of one {unit.value} are protected together.",)
+
+
+def check_unit(unit: str | None, num_people: int | None, num_records: int | None) -> None:
+    """Refuse an unknown unit of protection, and a number of the other unit. None is a unit that is not known yet.
 
     Raises:
         InputError: always then.
     """
-    if not isinstance(unit, str) or unit not in ("record", "person"):
-        raise InputError(f"unit must be record or person, not {told(unit)}")
+    if unit is None:
+        return
+    if not isinstance(unit, str) or unit not in get_args(UnitName):
+        raise InputError(f"unit must be record, person or recording, not {told(unit)}")
     if num_people is not None and unit == "record":
         raise InputError("num_people goes with unit person (--unit person): give both, or neither")
-    if num_records is not None and unit == "person":
+    if num_records is not None and unit != "record":
         raise InputError("num_records goes with unit record: give both, or neither")
 
 
 def describe_unit(data: RecordData, unit: UnitName) -> str | None:
-    """Return a warning in a line if records are protected although the data names people, else None."""
+    """Return a line on the people who are not protected, or None if nothing is to be said.
+
+    It warns if records are protected although the data names people or recordings. And it says that one recording is
+    not one person.
+    """
+    if unit == "recording":
+        return (
+            "protected: one recording, with all its windows. The data names no people, and several recordings of one "
+            "person together are not covered: name the person of each (--person-column) where there are such"
+        )
     if unit == "person" or data.train.people is None:
         return None
+    if data.train.owners is Unit.RECORDING:
+        return (
+            "protected: one window, as was asked for. What the windows of one recording tell together is not covered: "
+            '--unit recording (unit="recording" in Python) covers it'
+        )
     return (
         "protected: one record. The data names people, and what the records of one person tell together is not "
         'covered: --unit person (unit="person" in Python) covers it'

@@ -12,7 +12,6 @@ from gossamer.errors import GossamerWarning
 from gossamer.mechanisms.prospect import CLEAR_RATIO
 from gossamer.methods.training import AbstractTraining
 from gossamer.methods.verdict import Verdict
-from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.statement import round_up
 
 _PACKAGE = __name__.split(".")[0]
@@ -63,7 +62,7 @@ def advice(training: AbstractTraining, data: RecordData) -> tuple[str, ...]:
     if data.unread:
         lines.append(f"not read: {', '.join(data.unread)}")
     # For trainings on records the bound says too little to be worth a line, unless each step is a release.
-    if plan.unit is Unit.PERSON or plan.step_names:
+    if plan.unit.is_group or plan.step_names:
         prospect = training.prospect()
         if prospect.is_hopeless or prospect.ratio < CLEAR_RATIO:
             lines.append(describe_prospect(prospect, round_up(training.statement.epsilon), plan.unit))

@@ -26,7 +26,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "epsilon": None,
     "delta": None,
     "recipe": None,
-    "unit": "record",
+    "unit": None,
     "num_people": None,
     "num_records": None,
     "num_classes": None,
@@ -48,7 +48,7 @@ class Arguments:
         epsilon: of the budget.
         delta: of the budget, or None for the usual one.
         recipe: name of settings to start from, or None.
-        unit: of protection.
+        unit: of protection, or None for the usual one of the records.
         num_people: public number of people, or None.
         num_records: public number of records, or None.
         num_classes: public number of classes, or None.
@@ -63,7 +63,7 @@ class Arguments:
     epsilon: float
     delta: float | None
     recipe: str | None
-    unit: Unit
+    unit: Unit | None
     num_people: int | None
     num_records: int | None
     num_classes: int | None
@@ -110,7 +110,7 @@ class Arguments:
             epsilon=epsilon,
             delta=delta,
             recipe=given["recipe"],
-            unit=Unit(given["unit"]),
+            unit=None if given["unit"] is None else Unit(given["unit"]),
             **counts,
             num_tuning_runs=num_tuning_runs,
             device=find_device(given["device"]),
@@ -126,7 +126,7 @@ def _check_kinds(given: Mapping[str, Any]) -> None:
             raise InputError(f"{name} must be a number, not {type(given[name]).__name__}")
     for name in ("recipe", "unit", "device"):
         # Privacy: a table handed over by mistake must not be quoted.
-        if not isinstance(given[name], str) and (given[name] is not None or name != "recipe"):
+        if not isinstance(given[name], str) and (given[name] is not None or name == "device"):
             raise InputError(f"{name} must be a name, not {type(given[name]).__name__}")
 
 

@@ -36,7 +36,7 @@ def fit(
     *,
     epsilon: float,
     delta: float | None = None,
-    unit: UnitName = "record",
+    unit: UnitName | None = None,
     num_people: int | None = None,
     num_records: int | None = None,
     num_classes: int | None = None,
@@ -61,7 +61,7 @@ def fit(
         people: likewise.
         epsilon: privacy budget, above 0.
         delta: as for `AbstractEstimator`, and so are the following arguments.
-        unit: of protection.
+        unit: of protection. Default: as for `AbstractEstimator`.
         num_people: public upper bound on the number of people.
         num_records: public upper bound on the number of records.
         num_classes: public number of classes.
@@ -87,7 +87,7 @@ def fit(
             whole(name, number)
     check_unit(unit, num_people, num_records)
     key = _key_of(run)
-    read = read_source(x, y, people, num_classes, Unit(unit), key, said)
+    read = read_source(x, y, people, num_classes, Unit.RECORD if unit is None else Unit(unit), key, said)
     data, slots = protect(read, unit, num_people, num_records)
     choice = chosen(PublicFacts.of(data.train, slots, float(epsilon), find_device(device)))
     for sentence in choice.reasons:
@@ -96,7 +96,7 @@ def fit(
         epsilon,
         delta,
         recipe=choice.recipe,
-        unit=unit,
+        unit=slots.unit.value,
         device=device,
         seed=seed,
         num_people=num_people,

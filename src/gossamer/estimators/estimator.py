@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Self, Unpack, cast, overload
 import numpy as np
 
 from gossamer.data.files import path_of
+from gossamer.data.records import RecordData
 from gossamer.driving.job import IN_MEMORY, Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.loop import RunLoop
 from gossamer.driving.processes import num_processes
-from gossamer.driving.protection import protect
+from gossamer.driving.protection import check_unit, protect
 from gossamer.driving.run import Run, begin_run, take_up_run
 from gossamer.driving.starting import PreparedStart, StartChoice, prepare_start
 from gossamer.errors import InputError, told
@@ -34,7 +35,7 @@ from gossamer.methods.starting import PublicStart
 from gossamer.methods.training import AbstractTraining, Progress, RunContext
 from gossamer.methods.verdict import Verdict
 from gossamer.nn.devices import DeviceName
-from gossamer.privacy.adjacency import UnitName
+from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.budget import PrivacyBudget, chosen_delta
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.priceable import accountable
@@ -59,7 +60,8 @@ class AbstractEstimator(abc.ABC):
         delta: below one over the number of slots. Default: the largest power of ten at or below 1/(10 N).
         recipe: name of the settings to start from, ``mnist-cpu`` for instance. Default: by name or size of the data.
         unit: of protection: "record", or "person" with all records of that person. `fit` then needs the person of each
-            record.
+            record. Or "recording" with all its windows. Default: the record. For windows of recordings it is the
+            person, or the recording if nobody says the person.
         num_people: public upper bound on the number of people, a part held out included. Default: the published number,
             or else the number of people in the data. A number from the data covers one person replaced by another, and
             not one who comes or leaves.
@@ -89,7 +91,7 @@ class AbstractEstimator(abc.ABC):
         delta: float | None = None,
         *,
         recipe: str | None = None,
-        unit: UnitName = "record",
+        unit: UnitName | None = None,
         num_people: int | None = None,
         num_records: int | None = None,
         num_classes: int | None = None,
@@ -159,7 +161,8 @@ class AbstractEstimator(abc.ABC):
             progress: called now and then with the progress of the training, and told nothing private.
             said: public facts by name. Of a table: the columns ``person``, ``label``, ``time``, ``series`` and
                 ``values``, ``length`` of a long one, ``shape`` of images. Of any series: ``low``, ``high``,
-                ``sample_rate`` and ``channel_names``, after which an array is one of series. And ``class_names``.
+                ``sample_rate``, ``channel_names``, ``units``, ``window`` and ``stride``, after which an array is one of
+                series. And ``class_names``.
 
         Returns:
             The estimator itself.
@@ -339,7 +342,7 @@ class AbstractEstimator(abc.ABC):
             device="cuda" if self._asked.device.type == "cuda" else "cpu",
             precision="fp32",
             method=config,
-            unit=self._asked.unit.value,
+            unit=loaded.slots.unit.value,
             num_people=self._asked.num_people,
             num_records=self._asked.num_records,
             num_tuning_runs=num_tuning_runs,
@@ -355,8 +358,12 @@ class AbstractEstimator(abc.ABC):
 
     def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey, said: Said) -> Loaded:
         asked = self._asked
-        data = read_source(x, y, people, asked.num_classes, asked.unit, key, said)
-        data, slots = protect(data, asked.unit.value, asked.num_people, asked.num_records)
+        if asked.unit is None and "window" not in said and not isinstance(x, RecordData):
+            # Refused before the data is read. With windows, the data says first if it names people.
+            check_unit("record", asked.num_people, asked.num_records)
+        data = read_source(x, y, people, asked.num_classes, asked.unit or Unit.RECORD, key, said)
+        unit = None if asked.unit is None else asked.unit.value
+        data, slots = protect(data, unit, asked.num_people, asked.num_records)
         return Loaded(data=data, slots=slots, key=key)
 
     def _calibrated(self, loaded: Loaded) -> tuple[Any, float]:

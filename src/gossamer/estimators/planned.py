@@ -58,7 +58,7 @@ class PlannedTraining:
 
     @property
     def unit(self) -> str:
-        """Unit of protection: "record" or "person"."""
+        """Unit of protection: "record", "person" or "recording"."""
         return self.statement.unit.value
 
     @property

@@ -20,6 +20,7 @@ from gossamer.estimators.arguments import Arguments
 from gossamer.estimators.data_sets import DataSet, is_data_set
 from gossamer.estimators.records import Array, Source, read_source
 from gossamer.estimators.tables import COLUMNS, Said, is_path
+from gossamer.privacy.adjacency import Unit
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 
@@ -54,7 +55,7 @@ def read_real(
     folder = None if run is None else RunFolder.open(path_of(run, "run"))
     key = None if folder is None else read_key(folder)
     said, num_classes = _completed(x, said, asked.num_classes, spec)
-    data = read_source(x, y, people, num_classes, asked.unit, key, said)
+    data = read_source(x, y, people, num_classes, asked.unit or Unit.RECORD, key, said)
     if not data.is_split_by_key:
         return data, ()
     if folder is not None:
@@ -103,7 +104,7 @@ def _completed(x: Any, said: Said, num_classes: int | None, spec: AbstractSpec) 
             known["class_names"] = list(spec.class_names)
     if isinstance(spec, SeriesSpec):
         known |= {"low": list(spec.low), "high": list(spec.high), "sample_rate": spec.sample_rate}
-        known |= {"length": spec.length} if "time" in said else {}
+        known |= {"length": spec.length} if "time" in said and "window" not in said else {}
     elif isinstance(spec, ImageSpec) and is_frame(x):
         known["shape"] = list(spec.shape)
     return cast("Said", {name: value for name, value in known.items() if value is not None} | said), num_classes

@@ -26,9 +26,13 @@ from gossamer.data.records import (
     check_num_values,
     numbered,
 )
+from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.series_facts import SeriesFacts, scaled
-from gossamer.data.splits import AbstractSplit
+from gossamer.data.splits import WHOLE, AbstractSplit, divide
+from gossamer.data.table_form import OuterLists
 from gossamer.data.value_ranges import ValueRanges
+from gossamer.data.windowed import Recordings, rows_of_windows
+from gossamer.data.windows import Windows
 from gossamer.errors import InputError, told
 from gossamer.estimators.data_sets import DataSet, gathered, is_data_set
 from gossamer.estimators.tables import COLUMNS, OF_SERIES, Said, check_said, read_said
@@ -40,6 +44,7 @@ from gossamer.estimators.values import (
     kind_of,
     labels_of,
     names_in,
+    names_of_people,
     people_of,
     rate_of,
     whole,
@@ -125,8 +130,11 @@ def as_series(
     high: Bounds = None,
     sample_rate: float | None = None,
     channel_names: Sequence[str] = (),
+    units: Sequence[str] = (),
     num_classes: int | None = None,
     class_names: Sequence[str] = (),
+    window: int | None = None,
+    stride: int | None = None,
 ) -> RecordData:
     """Return time series in memory as records for `fit`, which would take a bare array for images.
 
@@ -142,8 +150,12 @@ def as_series(
         high: public upper bound.
         sample_rate: samples a second, Hz.
         channel_names: public names of the channels.
+        units: public units of the values, one for all channels or one each, such as ``["mV", "degC"]``.
         num_classes: public number of classes. 10 is assumed for labels without number or names.
         class_names: public names of the classes, in the order of the labels.
+        window: cut every series, as a recording, in windows of so many samples. The usual unit of protection is then
+            the recording, or its person.
+        stride: samples from the beginning of a window to that of the next. Default: the window.
 
     Returns:
         The records, without a test set.
@@ -162,15 +174,39 @@ def as_series(
         high=bounds_of(high, "high"),
         sample_rate=rate_of(sample_rate),
         channel_names=names_in(channel_names, "channel_names"),
+        units=names_in(units, "units"),
         class_names=names_in(class_names, "class_names"),
         num_classes=None if num_classes is None else whole("num_classes", num_classes),
     )
-    spec = facts.spec(values.shape[1], values.shape[2], facts.classes(y is not None, "x"))
-    labels = labels_of(y, spec.class_names, are_named=bool(facts.class_names))
+    class_names = facts.classes(y is not None, "x")
+    labels = labels_of(y, class_names, are_named=bool(facts.class_names))
+    windows = SeriesChoice(
+        window=None if window is None else whole("window", window),
+        stride=None if stride is None else whole("stride", stride),
+    ).windows()
+    if windows is not None:
+        return _of_windows(values, labels, people, facts, class_names, windows)
+    spec = facts.spec(values.shape[1], values.shape[2], class_names)
     tally = RangeTally.of_series(spec)
     kept = torch.from_numpy(scaled(values, spec, facts, "x", tally))
     train = RecordSet(name="series", spec=spec, x=kept, y=labels, **people_of(people))
     return RecordData(train=train, public_notes=facts.notes(y is not None), ranges=tally.ranges())
+
+
+def _of_windows(
+    values: np.ndarray,
+    labels: torch.Tensor | None,
+    people: Array | None,
+    facts: SeriesFacts,
+    class_names: tuple[str, ...],
+    windows: Windows,
+) -> RecordData:
+    """Return the windows of recordings (records, channels, time) as records."""
+    spec = facts.spec(values.shape[1], windows.window, class_names)
+    names = None if people is None else names_of_people(people)
+    recordings = Recordings.of_arrays(values, None if labels is None else labels.numpy(), names)
+    rows = rows_of_windows("series", "x", recordings, windows, spec, facts)
+    return divide(rows, WHOLE, (*facts.notes(labels is not None), windows.note))
 
 
 def load_series(
@@ -185,10 +221,16 @@ def load_series(
     series_column: str | None = None,
     time_column: str | None = None,
     value_columns: Sequence[str] = (),
+    drop_columns: Sequence[str] = (),
+    no_header: bool = False,
+    outer_lists: OuterLists | None = None,
     channel_names: Sequence[str] = (),
+    units: Sequence[str] = (),
     class_names: Sequence[str] = (),
     num_classes: int | None = None,
     pad_shorter: bool = False,
+    window: int | None = None,
+    stride: int | None = None,
     split: AbstractSplit | None = None,
     key: UnitKey | None = None,
 ) -> RecordData:
@@ -200,8 +242,8 @@ def load_series(
     Guarantee: all arguments but the key are public, and none is computed from the records.
 
     Args:
-        source: path of a CSV, Parquet or NPZ file. Or a data frame of pandas, a table of pyarrow, or any other object
-            that hands over Arrow, such as one of polars.
+        source: path of a CSV, Parquet, NPZ, .ts, .arff or .tsv file. Or a data frame of pandas, a table of pyarrow, or
+            any other object that hands over Arrow, such as one of polars.
         low: lower bound of the values, one for all channels or one each. Without bounds the values must lie in [0, 1].
         high: upper bound.
         length: samples of a series. A long table needs it.
@@ -210,11 +252,19 @@ def load_series(
         person_column: column that names the person.
         series_column: of a long table, the series of a row.
         time_column: of a long table, rising within a series.
-        value_columns: columns of the values. Default: all without another meaning.
+        value_columns: columns of the values, one by one or as a range such as t0..t186. Default: all without another
+            meaning.
+        drop_columns: columns to leave out, one by one or as a range.
+        no_header: True for a CSV file in which the first line is a record. Its columns are named 0, 1, ...
+        outer_lists: of a column of lists of lists: "channels" or "times", the meaning of an outer list.
         channel_names: names of the channels.
+        units: units of the values, one for all channels or one each.
         class_names: names of the classes, in the order of the labels.
         num_classes: number of classes without names. 10 is assumed if none is given.
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them.
+        window: cut every series, as a recording, in windows of so many samples. The usual unit of protection is then
+            the recording, or its person.
+        stride: samples from the beginning of a window to that of the next. Default: the window.
         split: rule for the series held out for testing: `RandomSplit` or `PeopleSplit` of `gossamer.data.splits`, each
             record or person by itself.
         key: secret, and decides which series a split holds out: the same ones with the same key. None for a new key.
@@ -236,10 +286,14 @@ def load_series(
         "person": person_column,
         "length": length,
         "sample_rate": sample_rate,
+        "outer_lists": outer_lists,
+        "window": window,
+        "stride": stride,
     }
     said: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     said |= {"values": value_columns, "channel_names": channel_names, "class_names": class_names}
-    said |= {"low": low, "high": high, "pad_shorter": pad_shorter}
+    said |= {"drop": drop_columns, "no_header": no_header}
+    said |= {"low": low, "high": high, "units": units, "pad_shorter": pad_shorter}
     if ("series" in said) != ("time" in said):
         raise InputError("series_column and time_column belong together: a long table needs both")
     return read_said(source, cast("Said", said), num_classes, split, key)
@@ -302,7 +356,10 @@ def read_source(
 def _of_arrays(x: Array, y: Array | None, people: Array | None, num_classes: int | None, said: Said) -> RecordData:
     """Return arrays as images, or as series if something was said that only series have."""
     if said.keys() & (COLUMNS | {"shape", "pad_shorter", "length"}):
-        raise InputError("an array has no columns: person, label, time, series, values, shape and length are of tables")
+        raise InputError(
+            "an array has no columns: person, label, time, series, values, drop, no_header, outer_lists, shape and "
+            "length are of tables"
+        )
     names = said.get("class_names", ())
     white = said.get("white_level")
     if not said.keys() & OF_SERIES:
@@ -317,12 +374,17 @@ def _of_arrays(x: Array, y: Array | None, people: Array | None, num_classes: int
         high=said.get("high"),
         sample_rate=said.get("sample_rate"),
         channel_names=said.get("channel_names", ()),
+        units=said.get("units", ()),
         num_classes=num_classes,
         class_names=names,
+        window=said.get("window"),
+        stride=said.get("stride"),
     )
 
 
 def _numpy(x: Array) -> np.ndarray:
+    if isinstance(x, np.ma.MaskedArray):
+        raise InputError("x is a masked array, and its mask would be lost: hand x.filled(value) over, or fewer records")
     return array_of(x, "x") if isinstance(x, torch.Tensor | np.ndarray) else x
 
 

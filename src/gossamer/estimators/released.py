@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -16,7 +17,7 @@ from gossamer.data.files import path_of
 from gossamer.data.layouts import as_long, as_wide
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.generator_file import load_generator, write_generator_file
-from gossamer.errors import InputError, told
+from gossamer.errors import GossamerWarning, InputError, told
 from gossamer.estimators.values import numbers_to_draw, whole
 from gossamer.estimators.views import SyntheticDataset, frame_of, hugging_face_of
 from gossamer.extras import from_extra
@@ -24,7 +25,10 @@ from gossamer.methods.trained import Spec, TrainedGenerator
 from gossamer.methods.verdict import Verdict
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.reports.grid import image_grid
+from gossamer.runs.edf_file import write_edf
 from gossamer.runs.series_files import in_own_units
+from gossamer.runs.ts_files import write_ts
+from gossamer.runs.wfdb_file import write_wfdb
 
 if TYPE_CHECKING:
     import datasets
@@ -177,6 +181,84 @@ class ReleasedGenerator:
         """
         said = f"Synthetic records of a generator that is {self.statement.claim}."
         return hugging_face_of(*self.sample(num_samples, labels, evenness=evenness, seed=seed), self.spec, said)
+
+    def to_ts(
+        self,
+        path: str | Path,
+        num_samples: int,
+        labels: Labels = None,
+        *,
+        evenness: float | None = None,
+        seed: int = 0,
+    ) -> Path:
+        """Draw series as `sample` does, into a .ts file of the UCR and UEA archives.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: as `sample`, or the samples are images, or a class's name cannot stand in such a file.
+            ResourceError: the file cannot be written.
+        """
+        if not isinstance(self.spec, SeriesSpec):
+            raise InputError("a .ts file is of time series, and these samples are images: take to_frame")
+        file = path_of(path, "path")
+        write_ts(file, *self._drawn(num_samples, labels, evenness, seed), self.spec)
+        return file
+
+    def to_edf(
+        self,
+        path: str | Path,
+        num_samples: int,
+        labels: Labels = None,
+        *,
+        evenness: float | None = None,
+        seed: int = 0,
+    ) -> Path:
+        """Draw series as `sample` does, into one EDF+ recording. An annotation spans each, and names its class.
+
+        Returns:
+            The path. A warning says all that the format could not hold as it is.
+
+        Raises:
+            InputError: as `sample`, or the samples are images. Or their rate or bounds do not fit an EDF header.
+            ResourceError: the file cannot be written.
+        """
+        return self._recorded(path, write_edf, self._drawn(num_samples, labels, evenness, seed))
+
+    def to_wfdb(
+        self,
+        path: str | Path,
+        num_samples: int,
+        labels: Labels = None,
+        *,
+        evenness: float | None = None,
+        seed: int = 0,
+    ) -> Path:
+        """Draw series as `sample` does, into a folder with one WFDB recording and a mark in each series.
+
+        Returns:
+            The path. A warning says all that the format could not hold as it is.
+
+        Raises:
+            InputError: as `sample`, or the samples are images. Or they have no sample rate, or the folder holds
+                something.
+            ResourceError: the recording cannot be written.
+        """
+        return self._recorded(path, write_wfdb, self._drawn(num_samples, labels, evenness, seed))
+
+    def _recorded(
+        self,
+        path: str | Path,
+        write: Callable[[Path, np.ndarray, np.ndarray | None, SeriesSpec], tuple[str, ...]],
+        drawn: tuple[np.ndarray, np.ndarray | None],
+    ) -> Path:
+        if not isinstance(self.spec, SeriesSpec):
+            raise InputError("a recording is of time series, and these samples are images: take to_frame")
+        file = path_of(path, "path")
+        for note in write(file, *drawn, self.spec):
+            warnings.warn(note, GossamerWarning, stacklevel=3)
+        return file
 
     def picture(
         self, num_samples: int = 100, labels: Labels = None, *, evenness: float | None = None, seed: int = 0

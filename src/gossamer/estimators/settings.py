@@ -32,7 +32,7 @@ class SharedArguments(TypedDict, total=False):
     """The keywords that all estimators share, as `AbstractEstimator` describes them."""
 
     recipe: str | None
-    unit: UnitName
+    unit: UnitName | None
     num_people: int | None
     num_records: int | None
     num_classes: int | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_args
 
 from gossamer.data.catalogue import load_records
 from gossamer.data.columns import TableFile, is_table
@@ -13,12 +13,14 @@ from gossamer.data.files import path_of
 from gossamer.data.frames import is_frame, table_in_memory
 from gossamer.data.image_choice import ImageChoice
 from gossamer.data.image_tables import read_image_table
-from gossamer.data.layouts import TableColumns, WideColumns, named_columns
+from gossamer.data.layouts import WideColumns, named_columns
 from gossamer.data.reading import SeriesReading, refuse_pixels
 from gossamer.data.records import RecordData
+from gossamer.data.refused_kinds import refuse_kind
 from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.splits import WHOLE, AbstractSplit
 from gossamer.data.table import AbstractTable
+from gossamer.data.table_form import OuterLists
 from gossamer.data.tables import read_table
 from gossamer.errors import InputError, told
 from gossamer.estimators.values import Bounds, bounds_of, column_of, names_in, rate_of, whole
@@ -33,16 +35,22 @@ class Said(TypedDict, total=False):
         label: column of the class.
         time: column of the time, of a long table: a row for each time.
         series: column of the series that a row of a long table belongs to. Default: a series for each person.
-        values: columns of the values. Default: all without another meaning.
+        values: columns of the values, one by one or as a range such as t0..t186. Default: all without another meaning.
+        drop: columns to leave out, one by one or as a range.
+        no_header: True for a CSV file in which the first line is a record. Its columns are named 0, 1, ...
+        outer_lists: of a column of lists of lists: "channels" or "times", the meaning of an outer list.
         shape: of images in a table, (height, width) or (channels, height, width).
         low: lower bound of the values, one for all channels or one each.
         high: upper bound.
         length: samples of a series. A long table needs it.
         sample_rate: samples a second, Hz.
         channel_names: names of the channels.
+        units: units of the values, one for all channels or one each.
         class_names: names of the classes, in the order of the labels.
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them.
         white_level: of images in arrays or files: public value of white, 4095 for scans of 12 bits.
+        window: cut every series, as a recording, in windows of so many samples.
+        stride: samples from the beginning of a window to that of the next. Default: the window.
     """
 
     person: str
@@ -50,20 +58,26 @@ class Said(TypedDict, total=False):
     time: str
     series: str
     values: Sequence[str]
+    drop: Sequence[str]
+    no_header: bool
+    outer_lists: OuterLists
     shape: Sequence[int]
     low: Bounds
     high: Bounds
     length: int
     sample_rate: float
     channel_names: Sequence[str]
+    units: Sequence[str]
     class_names: Sequence[str]
     pad_shorter: bool
     white_level: int
+    window: int
+    stride: int
 
 
-COLUMNS = frozenset({"person", "label", "time", "series", "values"})
-"""The words that name columns."""
-OF_SERIES = frozenset({"low", "high", "length", "sample_rate", "channel_names"})
+COLUMNS = frozenset({"person", "label", "time", "series", "values", "drop", "no_header", "outer_lists"})
+"""The words on columns."""
+OF_SERIES = frozenset({"low", "high", "length", "sample_rate", "channel_names", "units", "window", "stride"})
 """The words after which an array holds series."""
 
 
@@ -87,22 +101,32 @@ def choice_of(said: Said) -> SeriesChoice:
     person, series = column_of(said.get("person"), "person"), column_of(said.get("series"), "series")
     time, length = column_of(said.get("time"), "time"), said.get("length")
     is_padded = said.get("pad_shorter", False)
-    if not isinstance(is_padded, bool):
-        raise InputError(f"pad_shorter must be True or False, not {told(is_padded)}")
+    has_no_head, outer = said.get("no_header", False), said.get("outer_lists")
+    for name, value in (("pad_shorter", is_padded), ("no_header", has_no_head)):
+        if not isinstance(value, bool):
+            raise InputError(f"{name} must be True or False, not {told(value)}")
+    if outer is not None and not (isinstance(outer, str) and outer in get_args(OuterLists)):
+        raise InputError(f"outer_lists must be 'channels' or 'times', not {told(outer)}")
     return SeriesChoice(
         # One series for each person, unless something else is said: two of one person are refused, by their times.
         series_column=person if series is None and time is not None else series,
         time_column=time,
         value_columns=names_in(said.get("values", ()), "values"),
+        drop_columns=names_in(said.get("drop", ()), "drop"),
+        no_header=has_no_head,
+        outer_lists=outer,
         class_column=column_of(said.get("label"), "label"),
         person_column=person,
         channel_names=names_in(said.get("channel_names", ()), "channel_names"),
+        units=names_in(said.get("units", ()), "units"),
         class_names=names_in(said.get("class_names", ()), "class_names"),
         low=bounds_of(said.get("low"), "low"),
         high=bounds_of(said.get("high"), "high"),
         length=None if length is None else whole("length", length),
         sample_rate=rate_of(said.get("sample_rate")),
         pad_shorter=is_padded,
+        window=None if said.get("window") is None else whole("window", said["window"]),
+        stride=None if said.get("stride") is None else whole("stride", said["stride"]),
     )
 
 
@@ -122,7 +146,7 @@ def read_said(
     """Read a table, of a file or in memory, by the words that were said of it.
 
     Args:
-        source: path of a CSV, Parquet or NPZ file, or a frame.
+        source: path of a CSV, Parquet, NPZ, .ts, .arff or .tsv file, or a frame.
         said: public facts.
         num_classes: public number of classes without names.
         split: rule for the series held out for testing.
@@ -141,8 +165,8 @@ def read_said(
         return _images(source, reading, _shape_of(said["shape"]))
     if is_frame(source):
         refuse_pixels("a table", images_of(said))
-        table = table_in_memory(source, named_columns(reading.columns))
-        return read_table(table, reading.columns, reading.facts, split or WHOLE, key)
+        table = _table_of(source, reading)
+        return read_table(table, reading.columns, reading.facts, split or WHOLE, key, reading.form, reading.windows)
     path_of(source, "the first argument")
     # The number of classes is handed over beside the facts, since images have one, too.
     reading = replace(reading, facts=replace(reading.facts, num_classes=None))
@@ -154,16 +178,20 @@ def _images(source: Any, reading: SeriesReading, shape: tuple[int, ...]) -> Reco
         raise InputError("shape is of images, a row each, and time of series: leave one of them out")
     if reading.split is not None:
         raise InputError("images of a table are not divided: leave split out")
-    return read_image_table(_table_of(source, reading.columns), reading.columns, shape, reading.facts)
+    return read_image_table(_table_of(source, reading), reading.columns, shape, reading.facts, reading.form)
 
 
-def _table_of(source: Any, columns: TableColumns) -> AbstractTable:
+def _table_of(source: Any, reading: SeriesReading) -> AbstractTable:
+    form = reading.form
     if is_frame(source):
-        return table_in_memory(source, named_columns(columns))
+        if not form.has_head:
+            raise InputError("no_header is of a CSV file, and a frame names its columns: leave it out")
+        return table_in_memory(source, (*named_columns(reading.columns), *form.drop))
     path = path_of(source, "the first argument")
+    refuse_kind(path)
     if not is_table(path):
         raise InputError("shape goes with a table: a frame, or the path of a CSV or Parquet file")
-    return TableFile.open(path)
+    return TableFile.open(path, has_head=form.has_head)
 
 
 def _shape_of(shape: Sequence[int]) -> tuple[int, ...]:

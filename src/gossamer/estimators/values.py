@@ -224,9 +224,16 @@ def column_of(name: str | None, what: str) -> str | None:
 
 def people_of(people: Array | None) -> dict[str, Any]:
     """Return the people of records, as a `RecordSet` takes them, with names by the rule of all readers."""
-    if people is None:
-        return {}
+    return {} if people is None else NamedPeople.of(names_of_people(people)).of_records()
+
+
+def names_of_people(people: Array) -> np.ndarray:
+    """Return names of people by the rule of all readers, text (records,).
+
+    Raises:
+        InputError: they are of another shape, or one is no name.
+    """
     names = array_of(people, "people")
     if names.ndim != 1:
         raise InputError(f"people must be numbers or text of shape (records,), not {kind_of(names)} {names.shape}")
-    return NamedPeople.of(names_of_array(names, lambda record: f"people[{record}]")).of_records()
+    return names_of_array(names, lambda record: f"people[{record}]")

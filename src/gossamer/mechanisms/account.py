@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from dp_accounting import DpEvent
 
 from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.truncation import least_truncation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,10 @@ class AbstractAccount(abc.ABC):
             InputError: a number is out of range.
             PrivacyError: delta is too large for the number of slots.
         """
+
+    def least_truncation(self, *, noise_multiplier: float, num_steps: int) -> float:
+        """Bound from below the part of delta that the finite range of the noise adds in a training."""
+        return least_truncation(self.event(noise_multiplier=noise_multiplier, num_steps=num_steps))
 
     @abc.abstractmethod
     def public(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.noise import TAIL_BITS
+from gossamer.privacy.truncation import TAIL_BITS
 
 GRID_SHARE = 2.0**-10
 """Part of a bound that is left to rounding. Contributions are shrunk by it, and rounding takes no more than it."""

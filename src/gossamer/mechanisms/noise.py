@@ -18,9 +18,6 @@ COIN_DOMAIN = 1
 NOISE_DOMAIN = 2
 INCLUSION_DOMAIN = 3
 
-TAIL_BITS = 128
-"""Random bits in the radius of a pair of normals: the largest radius is beyond sqrt(2 ln 2^128) = 13.3."""
-
 
 class AbstractNoise(abc.ABC):
     """Coins and noise addressed by step, each a function of key and step alone.
@@ -165,27 +162,3 @@ class DeterministicNoise(AbstractNoise):
     def is_secure(self) -> bool:
         """False: the seed gives the noise away."""
         return False
-
-
-def truncation_delta(num_samples: int, sample_size: int, noise_multiplier: float) -> float:
-    """Bound the part of delta that the bounded radius of `AbstractNoise.gaussian` adds, over all released vectors.
-
-    The drawn noise is the ideal noise conditioned on no pair beyond the radius R, ``exp(-R^2/2) = 2^-128``. The drawn
-    law of one neighbour then exceeds the bound only where the other neighbour's noise would have been cut. There some
-    pair, shifted by s_i, lies beyond R. For a vector of n pairs with ``sum s_i^2 <= s^2``, ``s = 1/noise_multiplier``,
-
-        sum exp(-(R - s_i)^2/2) <= 2^-128 (n + R s sqrt(n) + exp(R s)),
-
-    by expanding ``exp(R s_i)`` and ``sum s_i^k <= s^k`` for k >= 2, ``sum s_i <= s sqrt(n)``.
-
-    Args:
-        num_samples: released vectors in the whole run.
-        sample_size: coordinates of one vector.
-        noise_multiplier: noise standard deviation over sensitivity.
-
-    >>> truncation_delta(640_000, 784, 0.816) < 1e-20
-    True
-    """
-    radius, shift, pairs = math.sqrt(2 * TAIL_BITS * math.log(2)), 1 / noise_multiplier, (sample_size + 1) // 2
-    per_sample = pairs + radius * shift * math.sqrt(pairs) + math.exp(min(radius * shift, 700.0))
-    return min(1.0, num_samples * per_sample * 2.0**-TAIL_BITS)

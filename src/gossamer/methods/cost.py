@@ -12,6 +12,7 @@ import torch
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.methods.training import AbstractTraining
+from gossamer.privacy.adjacency import Unit
 
 PATIENCE_S: Final = 20.0
 """Seconds that a measurement may take, near enough: a piece of work that was begun is ended."""
@@ -108,8 +109,8 @@ def num_timed(spec: AbstractSpec, num_slots: int) -> int:
     return min(num_slots, max(_LEAST_RECORDS, _MOST_VALUES // math.prod(spec.shape)))
 
 
-def random_records(spec: AbstractSpec, num_records: int) -> RecordSet:
-    """Return random records with a person each, for work that is to touch no private record."""
+def random_records(spec: AbstractSpec, num_records: int, unit: Unit = Unit.PERSON) -> RecordSet:
+    """Return random records with a person or recording each, for work that is to touch no private record."""
     rng = torch.Generator().manual_seed(0)
     return RecordSet(
         name="random records",
@@ -117,4 +118,5 @@ def random_records(spec: AbstractSpec, num_records: int) -> RecordSet:
         x=torch.rand(num_records, *spec.shape, generator=rng),
         y=torch.randint(0, spec.num_classes, (num_records,), generator=rng) if spec.num_classes else None,
         people=torch.arange(num_records),
+        owners=unit if unit.is_group else Unit.PERSON,
     )

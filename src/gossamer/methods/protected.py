@@ -44,13 +44,13 @@ def public_slots(data: RecordData, unit: Unit, number: int | None = None) -> tup
         PrivacyError: people are to be protected and a key has dealt their records to both sides.
     """
     found = num_present(data, unit)
-    if unit is Unit.PERSON and data.is_split_by_record:
+    if unit.is_group and data.is_split_by_record:
         # Privacy: a draw for each record would decide how many of a person's records are learnt from.
         raise PrivacyError(
-            f"{data.train.name}: records were split at random, one by one, but people are to be protected: split "
-            "between people (--split people), or leave --split out"
+            f"{data.train.name}: records were split at random, one by one, but {unit.plural} are to be protected: "
+            f"split between {unit.plural} (--split people), or leave --split out"
         )
-    published = data.published.num_records if unit is Unit.RECORD else data.published.num_people
+    published = data.published.num_people if unit.is_group else data.published.num_records
     what = f"The number of {unit.plural}, a part held out included,"
     if number is not None:
         slots, note = number, f"{what} is at most {number}, as the user says."
@@ -77,20 +77,28 @@ def num_present(data: RecordData, unit: Unit) -> int:
     Raises:
         InputError: people are to be protected and the records name none.
     """
-    if unit is Unit.PERSON:
-        check_named(data.train)
+    if unit.is_group:
+        check_named(data.train, unit)
         return data.train.num_people
     held_out = data.test.num_records if data.test is not None and data.training_share < 1 else 0
     return data.train.num_records + held_out
 
 
-def check_named(records: RecordSet) -> None:
-    """Refuse records that name no people.
+def check_named(records: RecordSet, unit: Unit) -> None:
+    """Refuse records that name no people, or no recordings if those are to be protected.
 
     Raises:
-        InputError: the records name none.
+        InputError: the records name none, or the other of the two.
     """
-    if records.people is None:
+    if records.people is not None and records.owners is unit:
+        return
+    if unit is Unit.RECORDING:
+        # Privacy: a recording beside a named person would protect less than the data allow.
+        raise InputError(
+            f"{records.name}: --unit recording goes with windows of recordings of which nobody says the person "
+            "(--window): protect people (--unit person) or records (--unit record)"
+        )
+    if records.people is None or records.owners is Unit.RECORDING:
         raise InputError(
             f"{records.name}: names no people, so no person can be protected: name the person of each record (the key "
             "person of an NPZ file, --person-column of a table, people beside an array), or protect records (--unit "
@@ -104,9 +112,9 @@ def check_fits(records: RecordSet, slots: PublicSlots) -> None:
     Raises:
         InputError: there are more, or people are to be protected and the records name none.
     """
-    if slots.unit is Unit.PERSON:
-        check_named(records)
-    present = records.num_people if slots.unit is Unit.PERSON else records.num_records
+    if slots.unit.is_group:
+        check_named(records, slots.unit)
+    present = records.num_people if slots.unit.is_group else records.num_records
     if present > slots.number:
         raise InputError(
             f"{records.name}: {_option(slots.unit)} {slots.number}: there are more {slots.unit.plural} than that; give "
@@ -115,7 +123,9 @@ def check_fits(records: RecordSet, slots: PublicSlots) -> None:
 
 
 def _option(unit: Unit) -> str:
-    return "--num-records (num_records)" if unit is Unit.RECORD else "--num-people (num_people)"
+    if unit is Unit.RECORDING:
+        return "--num-people (num_people), here the number of recordings,"
+    return "--num-people (num_people)" if unit.is_group else "--num-records (num_records)"
 
 
 # ---- owners of records -----------------------------------------------------------------------------------------------
@@ -123,17 +133,17 @@ def _option(unit: Unit) -> str:
 
 def owners_of(records: RecordSet, unit: Unit) -> Tensor | None:
     """Return the slot of every record, int64 (num_records,), private, or None if every record is a slot of its own."""
-    if unit is Unit.RECORD:
+    if not unit.is_group:
         return None
-    check_named(records)
+    check_named(records, unit)
     return records.people
 
 
 def identities_of(records: RecordSet, unit: Unit) -> Identities:
     """Identify units, in the order of `owners_of` or of the records: people by name, records by content and copy."""
-    if unit is Unit.RECORD:
+    if not unit.is_group:
         return Identities.of_digests(digests_of_contents(records.x, records.y))
-    check_named(records)
+    check_named(records, unit)
     assert records.person_digests is not None
     return Identities(digests=records.person_digests, copies=np.zeros(records.num_people, dtype=np.int64))
 
@@ -156,7 +166,9 @@ def units_of(records: RecordSet, slots: PublicSlots, *, records_per_person: int,
     owners, marks = owners_of(records, slots.unit), _marks(identities_of(records, slots.unit))
     if owners is None:
         return units_of_records(records.num_records, slots.number, marks=marks)
-    return units_of_persons(owners, slots.number, records_per_unit=records_per_person, seed=seed, marks=marks)
+    return units_of_persons(
+        owners, slots.number, records_per_unit=records_per_person, seed=seed, marks=marks, unit=slots.unit
+    )
 
 
 # ---- functions of each unit ------------------------------------------------------------------------------------------

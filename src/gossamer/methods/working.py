@@ -62,6 +62,6 @@ class Working(Generic[C]):
         number = num_timed(spec, slots.number)
         # These records are random, so the noise need not be secret, and delta says nothing.
         context = RunContext(delta=0.5 / number, slots=replace(slots, number=number), device=device)
-        training = self.start(config, random_records(spec, number), DeterministicNoise(0), context)
+        training = self.start(config, random_records(spec, number, slots.unit), DeterministicNoise(0), context)
         seconds = time_of_parts(training, slots.number / number)
         return Cost(seconds=seconds, num_bytes=None, device=device)

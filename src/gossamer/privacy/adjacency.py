@@ -7,38 +7,64 @@ from typing import Literal
 
 from gossamer.errors import InputError, told
 
-UnitName = Literal["record", "person"]
+UnitName = Literal["record", "person", "recording"]
 """The values of `Unit`, as options and files have them."""
 
 
 class Unit(enum.Enum):
     """The content of one public slot.
 
-    ``RECORD``: one record (an image, a beat, a row). ``PERSON``: all records of one person, in a private number.
+    ``RECORD``: one record (an image, a beat, a row, a window). ``PERSON``: all records of one person, in a private
+    number. ``RECORDING``: all records that were cut from one recording, if nobody says the person behind it.
     """
 
     RECORD = "record"
     PERSON = "person"
+    RECORDING = "recording"
 
     @classmethod
     def _missing_(cls, value: object) -> Unit:
-        raise InputError(f"a unit is record or person, not {told(value)}")
+        raise InputError(f"a unit is record, person or recording, not {told(value)}")
 
     @property
     def protected(self) -> str:
         """The protected content, in words."""
-        return "one record" if self is Unit.RECORD else "all records of one person"
+        return "one record" if self is Unit.RECORD else f"all records of one {self.value}"
+
+    @property
+    def whole(self) -> str:
+        """The protected unit with all that is in it, in words."""
+        return "one record" if self is Unit.RECORD else f"one {self.value}, with all records of that {self.value}"
+
+    @property
+    def is_group(self) -> bool:
+        """True if a slot holds a private number of records, and not one."""
+        return self is not Unit.RECORD
+
+    def holds(self, part: Unit) -> bool:
+        """Tell if a unit of this kind holds whole units of the other kind. A person holds recordings and records.
+
+        Example:
+            >>> Unit.PERSON.holds(Unit.RECORDING), Unit.RECORDING.holds(Unit.PERSON)
+            (True, False)
+        """
+        rising = (Unit.RECORD, Unit.RECORDING, Unit.PERSON)
+        return rising.index(self) >= rising.index(part)
 
     @property
     def plural(self) -> str:
         """Several units, in words."""
-        return "records" if self is Unit.RECORD else "people"
+        return "people" if self is Unit.PERSON else f"{self.value}s"
 
     @property
     def overlap(self) -> str:
         """The case that no price of one unit covers: somebody who is in several slots."""
-        whose = "slots that belong to one person" if self is Unit.RECORD else "names of one person, a slot each"
-        return f"several {whose}, beyond what their number multiplies epsilon to"
+        whose = {
+            Unit.RECORD: "slots that belong to one person",
+            Unit.PERSON: "names of one person, a slot each",
+            Unit.RECORDING: "recordings of one person, a slot each",
+        }
+        return f"several {whose[self]}, beyond what their number multiplies epsilon to"
 
 
 class Adjacency(enum.Enum):

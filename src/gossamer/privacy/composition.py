@@ -9,7 +9,7 @@ import math
 
 import dp_accounting
 import numpy as np
-from dp_accounting import gaussian_mechanism, pld
+from dp_accounting import gaussian_mechanism, pld, rdp
 
 from gossamer.errors import PrivacyError
 from gossamer.privacy.events import (
@@ -33,6 +33,10 @@ from gossamer.privacy.profile import PrivacyProfile
 from gossamer.privacy.replaced_poisson import ReplacedPoissonPair
 
 _NUM_EPSILONS = 1024
+_ORDERS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
+_WIDEST = 0.05
+_LARGEST_EXPONENT = 700.0
+_FINER = (1.0, 0.9, 0.8)
 
 
 def composed_epsilon(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
@@ -46,7 +50,7 @@ def composed_epsilon(event: dp_accounting.DpEvent, delta: float, precision: Grid
         # A root found to 1e-12; rounded up by more.
         return float(gaussian_mechanism.get_epsilon_gaussian(gaussian, delta)) + 1e-11
     if _is_poisson(event):
-        return float(_poisson_accountant(event, precision).get_epsilon(delta))
+        return _poisson_epsilon(event, delta, precision)
     return find_epsilon(_steps(event), delta, precision)
 
 
@@ -58,12 +62,15 @@ def composed_profile(event: dp_accounting.DpEvent, delta: float, precision: Grid
     """
     if not _is_poisson(event):
         return find_profile(_steps(event), delta, precision)
-    accountant = _poisson_accountant(event, precision)
+    accountant = _poisson_accountant(event, delta, precision)
     # No epsilon is finite at a delta below the mass at which its tails were cut: the table ends above that mass.
     reachable = max(delta, 2.0 * accountant.get_delta(math.inf))
     # A little beyond, so that the last delta is at most the one asked for.
     epsilons = np.linspace(0.0, max(1e-6, accountant.get_epsilon(reachable) * (1.0 + 1e-9)), _NUM_EPSILONS)
-    deltas = np.asarray(accountant.get_delta(epsilons), dtype=np.float64)  # type: ignore[arg-type]
+    # Privacy: dp-accounting multiplies by exp(epsilon), which has no float above 709. A delta holds for all larger
+    # epsilons, too.
+    small = np.minimum(epsilons, _LARGEST_EXPONENT)
+    deltas = np.asarray(accountant.get_delta(small), dtype=np.float64)  # type: ignore[arg-type]
     return PrivacyProfile(epsilons=epsilons, deltas=np.minimum(1.0, deltas))
 
 
@@ -144,13 +151,33 @@ def _is_poisson(event: dp_accounting.DpEvent) -> bool:
     return any(isinstance(part, PoissonPart) for part in flatten(event))
 
 
-def _poisson_accountant(event: dp_accounting.DpEvent, precision: GridPrecision) -> pld.PLDAccountant:
+def _poisson_epsilon(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
+    # dp-accounting divides by exp(-epsilon). Above 709 that may overflow on one grid, to an infinite bound, and not on
+    # a finer one.
+    bounds = (_poisson_accountant(event, delta, precision, finer).get_epsilon(delta) for finer in _FINER)
+    with np.errstate(over="ignore"):
+        return next((float(bound) for bound in bounds if math.isfinite(bound)), math.inf)
+
+
+def _poisson_accountant(
+    event: dp_accounting.DpEvent, delta: float, precision: GridPrecision, finer: float = 1.0
+) -> pld.PLDAccountant:
+    # Privacy: an upper bound on every interval, and a wider one is looser. Time grows with the points up to epsilon, so
+    # an epsilon in the thousands has no finer grid than one of a hundred. RDP bounds epsilon in an instant.
+    least = min(_WIDEST, _epsilon_by_rdp(event, delta) / precision.max_points)
+    interval = max(least, _poisson_interval(event, precision.max_interval)) * finer
     accountant = pld.PLDAccountant(
-        dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE,
-        value_discretization_interval=_poisson_interval(event, precision.max_interval),
+        dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE, value_discretization_interval=interval
     )
     accountant.compose(event)
     return accountant
+
+
+def _epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float) -> float:
+    """Bound epsilon by a few integer orders. Their series are finite sums."""
+    accountant = rdp.RdpAccountant(_ORDERS, dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE)
+    accountant.compose(event)
+    return float(accountant.get_epsilon(delta))
 
 
 def _poisson_interval(event: dp_accounting.DpEvent, largest: float) -> float:

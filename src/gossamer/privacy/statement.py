@@ -12,6 +12,7 @@ from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import check_delta, check_number
 from gossamer.privacy.event_data import event_of_parts, from_data, to_data
 from gossamer.privacy.events import Part, find_adjacency
+from gossamer.privacy.truncation import check_truncation
 
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 Parameter = tuple[str, str | int | float]
@@ -117,14 +118,12 @@ class PrivacyStatement:
         if self.clip_norm is not None:
             _check_number("clip_norm", self.clip_norm)
         _check_number("truncation_delta", self.truncation_delta, is_zero_allowed=True)
-        if self.truncation_delta >= self.delta:
+        check_truncation(self.truncation_delta, self.delta, self.noise_multiplier)
+        # Privacy: if a slot is a person or recording, the number of records depends on private data.
+        if self.unit.is_group and any(name == "num_records" for name, _ in self.parameters):
             raise PrivacyError(
-                f"the noise's finite range costs {self.truncation_delta:g}, not below delta {self.delta:g}: "
-                "raise delta or draw noise of wider range"
+                f"a statement about {self.unit.plural} must print no number of records: state slots alone"
             )
-        # Privacy: if a slot is a person, the number of records depends on private data.
-        if self.unit is Unit.PERSON and any(name == "num_records" for name, _ in self.parameters):
-            raise PrivacyError("a statement about persons must print no number of records: state slots alone")
         for name in ("num_tuning_runs", "num_only_copies"):
             check_number(name, getattr(self, name))
             if getattr(self, name) < 0:
@@ -241,8 +240,7 @@ class PrivacyStatement:
 
     @property
     def _figures(self) -> str:
-        protected = "one record" if self.unit is Unit.RECORD else "one person, with all records of that person"
-        return f"({shown_epsilon(self.epsilon)}, {self.delta:g})-differentially private for {protected}"
+        return f"({shown_epsilon(self.epsilon)}, {self.delta:g})-differentially private for {self.unit.whole}"
 
     def voids(self) -> tuple[str, ...]:
         """Return sentences on the acts that make the guarantee void."""

@@ -105,8 +105,8 @@ def _name(axes: Axes, row: _Row, spec: SeriesSpec) -> None:
     """Write the class above the first panel of a row, and the channel beside it if there is one alone."""
     if row.title:
         axes.set_title(legible(row.title, 40), loc="left", fontsize=9, fontweight="bold")
-    if len(row.channels) == 1 and (spec.channels > 1 or spec.channel_names):
-        axes.set_ylabel(legible(spec.shown_channels[row.channels[0]], 16), fontsize=8)
+    if len(row.channels) == 1 and (spec.channels > 1 or spec.channel_names or spec.units):
+        axes.set_ylabel(legible(spec.axis_names[row.channels[0]], 16), fontsize=8)
 
 
 def _explain(figure: Figure, spec: SeriesSpec, shared: Sequence[int]) -> None:
@@ -117,5 +117,5 @@ def _explain(figure: Figure, spec: SeriesSpec, shared: Sequence[int]) -> None:
     figure.supxlabel(time, fontsize=8)
     if len(shared) > 1:
         lines = [Line2D([], [], color=COLOURS[channel], linewidth=1.5) for channel in shared]
-        names = [legible(spec.shown_channels[channel], 28) for channel in shared]
+        names = [legible(spec.axis_names[channel], 28) for channel in shared]
         figure.legend(lines, names, loc="outside upper right", ncols=len(shared), frameon=False, fontsize=8)

@@ -225,13 +225,17 @@ def _describe_records(spec: ImageSpec | SeriesSpec) -> str:
 
 def _describe_bounds(spec: SeriesSpec) -> str:
     """Write the public bounds of all channels, as far as they are few."""
-    bounds = list(zip(spec.low, spec.high, strict=True))
+    bounds = list(zip(spec.low, spec.high, (_unit(unit) for unit in spec.shown_units), strict=True))
     if len(set(bounds)) == 1:
-        return f", {bounds[0][0]:g} to {bounds[0][1]:g}"
+        return f", {bounds[0][0]:g} to {bounds[0][1]:g}{bounds[0][2]}"
     named = zip(spec.shown_channels, bounds, strict=True)
-    said = [f"{_code(name)} {low:g} to {high:g}" for name, (low, high) in named]
+    said = [f"{_code(name)} {low:g} to {high:g}{unit}" for name, (low, high, unit) in named]
     more = f", and {len(said) - _MOST_NAMES} more" if len(said) > _MOST_NAMES else ""
     return f" ({', '.join(said[:_MOST_NAMES])}{more})"
+
+
+def _unit(unit: str) -> str:
+    return f" {_code(unit)}" if unit else ""
 
 
 def _code(name: str) -> str:

@@ -17,7 +17,11 @@ from gossamer.runs.manifest import file_digest
 SAMPLES = "samples"
 """Folder of a release's own samples."""
 SAMPLES_FILE = "samples.npz"
-_WFDB_PARTS = {".hea": "header of the recording", ".dat": "its signals", ".atr": "a mark in the middle of each series"}
+_WFDB_PARTS = {
+    ".hea": "header of the recording",
+    ".dat": "its signals",
+    ".atr": "a mark in each series, at its R peak if the layout that cut the series has one, else in its middle",
+}
 
 
 def write_sample_cards(folder: Path, facts: CardFacts) -> tuple[Path, Path]:

@@ -1,30 +1,36 @@
-"""Synthetic series as files, in their own units: NPZ, a wide or long table, or a WFDB recording."""
+"""Synthetic series as files, in their own units: NPZ, or a wide or long table."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from gossamer.data.layouts import LABEL, LongColumns, TableColumns
 from gossamer.data.series import SeriesSpec
-from gossamer.data.wfdb_records import wfdb_package
-from gossamer.errors import InputError
 from gossamer.extras import from_extra
-from gossamer.runs.files import whole_file, writing
+from gossamer.runs.files import whole_file
 
-WFDB_NAME = "synthetic"
-_BEAT_SYMBOLS = {"N": "N", "S": "S", "V": "V", "F": "F", "Q": "Q"}  # a WFDB symbol for an AAMI class
-_WFDB_DIGITS = 30_000
+_NUM_STEPS: Final = 60_000
 
 
 def in_own_units(x: np.ndarray, spec: SeriesSpec) -> np.ndarray:
-    """Map values in [0, 1] to the public bounds of their channel, float32 (batch, channels, time)."""
+    """Map values in [0, 1] to the public bounds of their channel, (batch, channels, time).
+
+    They are float32, or float64 if float32 has steps above (high - low) / 60,000 between the bounds of a channel, as
+    near a great number.
+
+    Example:
+        >>> near_million = SeriesSpec(channels=1, length=2, low=(1e6,), high=(1e6 + 1,))
+        >>> in_own_units(np.zeros((1, 1, 2), dtype="float32"), near_million).dtype
+        dtype('float64')
+    """
     low, high = (np.array(bounds, dtype=np.float64)[:, None] for bounds in (spec.low, spec.high))
-    return (low + x * (high - low)).astype(np.float32)
+    values = low + x * (high - low)
+    steps = np.spacing(np.maximum(np.abs(low), np.abs(high)).astype(np.float32))
+    return values if (steps > (high - low) / _NUM_STEPS).any() else values.astype(np.float32)
 
 
 def write_series_npz(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
@@ -43,6 +49,8 @@ def write_series_npz(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Seri
         arrays["class_names"] = np.array(spec.class_names)
     if spec.channel_names:
         arrays["channel_names"] = np.array(spec.channel_names)
+    if spec.units:
+        arrays["units"] = np.array(spec.units)
     if spec.sample_rate is not None:
         arrays["sample_rate"] = np.array(spec.sample_rate)
     with whole_file(path) as file:
@@ -128,62 +136,3 @@ def column_names(spec: SeriesSpec) -> list[str]:
 def channel_names(spec: SeriesSpec) -> tuple[str, ...]:
     """Return the names of the channels, ``c0, c1, ...`` if they have none."""
     return spec.channel_names or tuple(f"c{channel}" for channel in range(spec.channels))
-
-
-def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
-    """Write all series one after the other as the recording ``synthetic``, with a mark in the middle of each.
-
-    A mark is the beat symbol of its class if the classes are N, S, V, F and Q. Otherwise it is a note that names the
-    class. No heart beat so: neighbours in the recording have nothing to do with each other.
-
-    Args:
-        folder: empty, or to be made.
-        x: float32 (num_samples, channels, time) in [0, 1].
-        y: int64 (num_samples,), or None.
-        spec: bounds, names and sample rate.
-
-    Raises:
-        InputError: no sample rate, or a folder that holds something.
-        ResourceError: the recording cannot be written.
-    """
-    if spec.sample_rate is None:
-        raise InputError("a WFDB recording needs a sample rate and these series have none: choose .npz or .csv")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: exists and is not empty; name another --out")
-    signal = np.moveaxis(in_own_units(x, spec), 1, 2).reshape(-1, spec.channels).astype(np.float64)
-    names = [spec.class_names[label] for label in y] if y is not None else [""] * len(x)
-    with writing(folder, "free space or name another --out"), warnings.catch_warnings():
-        # The package meets a newer pandas than it was written for.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_recording(folder, signal, spec)
-        _write_marks(folder, names, spec)
-
-
-def _write_recording(folder: Path, signal: np.ndarray, spec: SeriesSpec) -> None:
-    """Write header and signal, 16 bits a value, at a scale that fits the public bounds."""
-    wfdb_package().wrsamp(
-        WFDB_NAME,
-        fs=spec.sample_rate,
-        units=["mV"] * spec.channels,
-        sig_name=list(channel_names(spec)),
-        p_signal=signal,
-        fmt=["16"] * spec.channels,
-        adc_gain=[_WFDB_DIGITS / max(abs(low), abs(high)) for low, high in zip(spec.low, spec.high, strict=True)],
-        baseline=[0] * spec.channels,
-        comments=["synthetic: series of a generator one after the other, not a heart in time"],
-        write_dir=str(folder),
-    )
-
-
-def _write_marks(folder: Path, names: list[str], spec: SeriesSpec) -> None:
-    """Write a mark in the middle of each series. The package loses a note at the very first sample."""
-    is_beat = set(names) <= set(_BEAT_SYMBOLS)
-    wfdb_package().wrann(
-        WFDB_NAME,
-        "atr",
-        sample=np.arange(len(names)) * spec.length + spec.length // 2,
-        symbol=[_BEAT_SYMBOLS[name] if is_beat else '"' for name in names],
-        aux_note=["" if is_beat else name for name in names],
-        write_dir=str(folder),
-    )

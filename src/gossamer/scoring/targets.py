@@ -19,6 +19,7 @@ from gossamer.data.reading import SeriesReading
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.splits import WHOLE
 from gossamer.errors import InputError, one_line
 from gossamer.evaluation.listed import SyntheticRecords
 from gossamer.methods.trained import TrainedGenerator
@@ -26,7 +27,8 @@ from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.release import saved_generators
 
-_OF_SERIES = (".npz", ".csv", ".parquet")
+_OF_ARCHIVES = (".ts", ".arff", ".tsv")
+_OF_SERIES = (".npz", ".csv", ".parquet", *_OF_ARCHIVES)
 _NO_COLUMNS = WideColumns()
 
 
@@ -226,7 +228,11 @@ def _of_records(path: Path, images: RecordSet, real: AbstractSpec) -> Target:
 def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumns) -> RecordSet:
     """Read series in the unit of the real ones: bounds, length and classes are known, whatever else the file says."""
     is_archive = path.suffix.lower() == ".npz"
+    is_ucr = path.suffix.lower() in _OF_ARCHIVES
     is_labelled = has_unnamed_classes(path) if is_archive else columns.label is not None
+    if is_ucr:
+        # Such a file says by itself if it has classes. Its names are those of the real ones, or refused.
+        is_labelled = bool(real.class_names)
     facts = SeriesFacts(
         low=real.low,
         high=real.high,
@@ -236,8 +242,9 @@ def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumn
         class_names=real.class_names if is_labelled else (),
     )
     # Samples are of nobody, so their tables have no column of people.
-    columns = _NO_COLUMNS if is_archive else replace(columns, person=None)
-    return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns)).train
+    columns = _NO_COLUMNS if is_archive or is_ucr else replace(columns, person=None)
+    # A whole file, even if its name says that a test set lies beside it.
+    return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns, split=WHOLE)).train
 
 
 def _check_shape(where: str, found: AbstractSpec, real: AbstractSpec) -> None:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.privacy import Adjacency, PrivacyBudget, Unit, epsilon_by_pld, epsilon_by_rdp, one_of_many_event
 from gossamer.privacy.claim import ClaimTerms
+from gossamer.privacy.truncation import truncation_delta
 
 PLAN = OneOfManyPlan(
     unit=Unit.RECORD,

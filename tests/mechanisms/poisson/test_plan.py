@@ -8,12 +8,12 @@ import dp_accounting
 import pytest
 from dp_accounting import pld, rdp
 
-from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.privacy import Adjacency, Unit, epsilon_by_pld, epsilon_by_rdp
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.events import poisson_event, under_replacement
 from gossamer.privacy.published import PUBLISHED_DP_CGAN, published_dp_cgan_epsilon
+from gossamer.privacy.truncation import truncation_delta
 
 PLAN = PoissonPlan(
     unit=Unit.RECORD, num_slots=1000, sample_rate=0.05, num_steps=40, clip_norm=0.7, noise_multiplier=1.3

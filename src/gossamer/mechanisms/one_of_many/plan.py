@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.plan import AbstractPlan, PlanDescription, PublishedClaim
 from gossamer.mechanisms.prospect import LEAST_SLOTS_A_CRITIC, WINDOW_STEPS, Prospect, affordable_rate
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import one_of_many_event
 from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
+from gossamer.privacy.truncation import truncation_delta
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from gossamer.mechanisms.account import AbstractAccount
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import check_delta
 from gossamer.privacy.events import gaussian_event
+from gossamer.privacy.truncation import least_truncation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,12 @@ class AccountOneShot(AbstractAccount):
     def event(self, *, noise_multiplier: float, num_steps: int) -> DpEvent:
         """Return the event of Gaussian releases without sampling."""
         return gaussian_event(noise_multiplier=noise_multiplier, num_releases=num_steps)
+
+    def least_truncation(self, *, noise_multiplier: float, num_steps: int) -> float:
+        """Bound from below the part of delta that the finite range of the noise adds in a training."""
+        # A method may divide its budget between three releases, each of more noise.
+        parts = self.event(noise_multiplier=noise_multiplier * math.sqrt(3), num_steps=3 * num_steps)
+        return least_truncation(parts)
 
     def check(self) -> None:
         """Refuse a delta that is too large for the number of slots."""

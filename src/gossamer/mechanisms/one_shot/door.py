@@ -13,7 +13,6 @@ from gossamer.mechanisms.grid import noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.contributions import Contribution, Slots
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
-from gossamer.privacy.adjacency import Unit
 
 
 class OneShotReleaser:
@@ -46,7 +45,7 @@ class OneShotReleaser:
         slot_sizes: Tensor | None = None,
         gate: StepGate,
     ) -> None:
-        is_person = plan.unit is Unit.PERSON
+        is_person = plan.unit.is_group
         # Privacy: if every row counted as one, the price would be for a record and the claim for a person.
         if (slot_sizes is not None) != is_person or (slot_sizes is not None and len(slot_sizes) != plan.num_slots):
             raise PrivacyError(

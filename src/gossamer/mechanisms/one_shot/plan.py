@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.one_shot.contributions import Contribution
 from gossamer.mechanisms.plan import AbstractPlan, PlanDescription
 from gossamer.mechanisms.prospect import CLEAR_RATIO, Prospect
-from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import compose_events, gaussian_event
 from gossamer.privacy.statement import Parameter
+from gossamer.privacy.truncation import truncation_delta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,8 +188,9 @@ class OneShotPlan(AbstractPlan):
         )
 
     def _describe_person(self) -> tuple[Parameter, ...]:
-        mean = ("what a person adds", "the mean of what each record of that person would add")
-        return () if self.unit is Unit.RECORD else (mean,)
+        who = self.unit.value
+        mean = (f"what a {who} adds", f"the mean of what each record of that {who} would add")
+        return (mean,) if self.unit.is_group else ()
 
     def _describe_release(self, step: int) -> str:
         contribution = self.releases[step].contribution

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.noise import truncation_delta
 from gossamer.mechanisms.plan import AbstractPlan, PlanDescription, PublishedClaim
 from gossamer.mechanisms.prospect import WINDOW_STEPS, Prospect, affordable_rate
-from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import poisson_event, replaced_poisson_event
 from gossamer.privacy.published import PublishedFigure
+from gossamer.privacy.truncation import truncation_delta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,10 @@ class PoissonPlan(AbstractPlan):
             raise InputError(f"clip_norm must be a positive number, got {self.clip_norm}")
         if self.num_slots < 1:
             raise InputError(f"num_slots must be at least 1, got {self.num_slots}")
-        if self.records_per_unit < 1 or (self.unit is Unit.RECORD and self.records_per_unit != 1):
-            raise InputError(f"records_per_unit must be 1, or more if a unit is a person, got {self.records_per_unit}")
+        if self.records_per_unit < 1 or (not self.unit.is_group and self.records_per_unit != 1):
+            raise InputError(
+                f"records_per_unit must be 1, or more if a unit is a person or recording, got {self.records_per_unit}"
+            )
         self._event_with(1.0 if self.noise_multiplier is None else self.noise_multiplier)
 
     @property
@@ -92,7 +94,7 @@ class PoissonPlan(AbstractPlan):
     @property
     def _description(self) -> PlanDescription:
         names = ("sample_rate", "expected_batch_size", "num_steps")
-        if self.unit is Unit.PERSON:
+        if self.unit.is_group:
             names += ("records_per_unit",)
         return PlanDescription(
             mechanism="Gaussian noise on the sum of the clipped gradients of a Poisson sample (DP-SGD)",

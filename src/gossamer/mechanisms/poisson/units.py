@@ -98,7 +98,13 @@ def units_of_records(num_records: int, num_slots: int | None = None, *, marks: T
 
 
 def units_of_persons(
-    slot_of_record: Tensor, num_slots: int, *, records_per_unit: int, seed: int, marks: Tensor | None = None
+    slot_of_record: Tensor,
+    num_slots: int,
+    *,
+    records_per_unit: int,
+    seed: int,
+    marks: Tensor | None = None,
+    unit: Unit = Unit.PERSON,
 ) -> Units:
     """Make every person a unit, with all records of that person.
 
@@ -109,6 +115,7 @@ def units_of_persons(
         seed: public.
         marks: int64, a number for the identity of each person that may be named. None if the numbers in
             ``slot_of_record`` are the identities.
+        unit: a person, or a recording that stands in the place of one.
 
     Raises:
         InputError: no record to read, or a person beyond the slots (the first record of one is named).
@@ -124,7 +131,7 @@ def units_of_persons(
         raise InputError(f"record {index} belongs to a person outside 0 .. {num_slots - 1}: raise the number of slots")
     counts = torch.bincount(slot_of_record, minlength=num_slots)
     return Units(
-        unit=Unit.PERSON,
+        unit=unit,
         order=torch.argsort(slot_of_record, stable=True),
         starts=torch.cumsum(counts, dim=0) - counts,
         counts=counts,

@@ -160,7 +160,7 @@ def plan(config: DPCGANConfig, slots: PublicSlots) -> PoissonPlan:
         num_steps=config.num_steps,
         clip_norm=config.clip_norm,
         noise_multiplier=config.noise_multiplier,
-        records_per_unit=config.records_per_person if slots.unit is Unit.PERSON else 1,
+        records_per_unit=config.records_per_person if slots.unit.is_group else 1,
         published=PUBLISHED_DP_CGAN,
     )
 

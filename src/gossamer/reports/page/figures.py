@@ -178,13 +178,13 @@ def series_panels(x: NDArray[np.floating], spec: SeriesSpec) -> SeriesPanels:
     end = f"{last} samples" if spec.sample_rate is None else seconds(last / spec.sample_rate)
     spans = list(zip(spec.low, spec.high, strict=True))[:_MOST_CHANNELS]
     is_alike = len(set(spans)) == 1
-    named = zip(spec.shown_channels, spans, strict=False)
+    named = zip(spec.axis_names, spans, strict=False)
     names = tuple(name if is_alike else f"{name}, {low:g} to {high:g}" for name, (low, high) in named)
     return SeriesPanels(
         panels=tuple(panels),
         end=end,
         bounds=(f"{spans[0][0]:g}", f"{spans[0][1]:g}") if is_alike else (),
-        channels=names if spec.channels > 1 or spec.channel_names else (),
+        channels=names if spec.channels > 1 or spec.channel_names or spec.units else (),
     )
 
 

@@ -143,8 +143,8 @@ class Together:
         """
         claims = [one.statement for one in runs]
         units, adjacency = {claim.unit for claim in claims}, _common(claims)
-        people = [claim for claim in claims if claim.unit is Unit.PERSON]
-        is_added = any(claim.adjacency is Adjacency.ADD_OR_REMOVE_ONE for claim in people)
+        groups_of_records = [claim for claim in claims if claim.unit.is_group]
+        is_added = any(claim.adjacency is Adjacency.ADD_OR_REMOVE_ONE for claim in groups_of_records)
         if adjacency is None or (len(units) > 1 and is_added):
             return None
         groups = _groups(runs)
@@ -153,7 +153,7 @@ class Together:
         return cls(
             epsilon=sum(price.epsilon for price in prices),
             delta=sum(price.delta for price in prices),
-            unit=Unit.RECORD if Unit.RECORD in units else Unit.PERSON,
+            unit=next(unit for unit in units if all(other.holds(unit) for other in units)),
             adjacency=adjacency,
             branches=tuple(tuple(one.name for one in group) for group in several),
             is_priced_once=bool(several) and all(_is_known(group, joint or {}) for group in several),

@@ -85,8 +85,8 @@ def seconds(time: float) -> str:
 
 
 def person_or_record(unit: Unit) -> str:
-    """Name the protected person or record, as the subject of a sentence."""
-    return "record" if unit is Unit.RECORD else "person"
+    """Name the protected person, recording or record, as the subject of a sentence."""
+    return unit.value
 
 
 def learnt_from(statement: PrivacyStatement) -> str:
@@ -96,14 +96,14 @@ def learnt_from(statement: PrivacyStatement) -> str:
 
 def change_in_words(statement: PrivacyStatement) -> str:
     """Describe the difference between two data sets that nobody shall be able to tell apart."""
-    who = f"{statement.unit.protected} {'is' if statement.unit is Unit.RECORD else 'are'}"
+    who = f"{statement.unit.protected} {'are' if statement.unit.is_group else 'is'}"
     match statement.adjacency:
         case Adjacency.SLOT:
             return f"{who} taken out, put in, or replaced by anything else"
         case Adjacency.ADD_OR_REMOVE_ONE:
             return f"{who} taken out or put in"
         case Adjacency.REPLACE_ONE:
-            return f"{who} replaced by {'another' if statement.unit is Unit.RECORD else 'those of another'}"
+            return f"{who} replaced by {'those of another' if statement.unit.is_group else 'another'}"
 
 
 def changed_in_a_word(adjacency: Adjacency) -> str:
