@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gossamer.nn.registered import register_critic, register_generator
     from gossamer.privacy.dealing import UnitKey
     from gossamer.privacy.statement import PrivacyStatement
+    from gossamer.runs.converting import convert_images
 
     __version__: str
 
@@ -62,6 +63,7 @@ __all__ = [
     "UnitKey",
     "as_images",
     "as_series",
+    "convert_images",
     "fit",
     "load",
     "load_records",
@@ -87,6 +89,7 @@ _HOMES = {
     "UnitKey": "gossamer.privacy.dealing",
     "as_images": "gossamer.estimators",
     "as_series": "gossamer.estimators",
+    "convert_images": "gossamer.runs.converting",
     "fit": "gossamer.estimators",
     "load": "gossamer.estimators",
     "load_records": "gossamer.data.catalogue",

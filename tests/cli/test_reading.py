@@ -93,7 +93,7 @@ def test_what_is_described_is_what_would_be_learnt_from(own: Path, gossamer: Any
     assert json.loads(said.out)["shape"] == [3, 9, 8]
     refused = gossamer("train", "dp-mixture", "--data", "beats", "--resize", "8x8", "--dry-run")
     assert (refused.code, refused.out) == (2, "")
-    assert "--resize and --gray change images, and these are series" in refused.err
+    assert "--resize, --gray and --alpha change images, and these are series" in refused.err
     wrong = gossamer("train", "dp-mixture", "--data", "digits", "--resize", "8", "--dry-run")
     assert wrong.code == 2
     assert "must be HxW" in wrong.err

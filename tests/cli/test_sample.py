@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gossamer.data.folder import load_png_folder
+from gossamer.data.folder import load_picture_folder
 
 
 def images(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -145,7 +145,7 @@ def test_a_folder_of_pictures_carries_its_cards_and_is_read_back_without_them(
     assert "20 synthetic images: grey images of 8 x 8 pixels in 10 classes" in card
     assert f"({math.ceil(statement['epsilon'] * 1000) / 1000:.3f}, " in card
     assert json.loads((out / "croissant.json").read_text())["distribution"][0]["includes"] == "*/*.png"
-    assert load_png_folder(out).train.num_records == 20
+    assert load_picture_folder(out).train.num_records == 20
 
 
 def test_a_file_alone_carries_no_card(gossamer: Any, finished: Path, tmp_path: Path) -> None:

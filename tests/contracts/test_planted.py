@@ -23,6 +23,7 @@ import pandas as pd
 import pyarrow
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import TensorDataset
 
 import gossamer
@@ -131,6 +132,9 @@ def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
     of_series = DPMixture(epsilon=9.0).fit(X.reshape(12, 64), low=0, high=1, sample_rate=50).released
     released, folder = fitted.released, tmp_path_factory.mktemp("planted")
     loop = TINY.start(X, Y, run=folder / "run")
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    Image.new("L", (8, 8)).save(pictures / "a.bmp")
     statement, saved = released.statement, released.save(folder / "saved.safetensors")
     fields = {name: getattr(statement, name) for name in inspect.signature(PrivacyStatement).parameters}
     draw = {"num_samples": 2}
@@ -179,6 +183,9 @@ def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
         ),
         "as_images": Call(function=estimators.as_images, usual={"x": X, "y": Y}),
         "as_series": Call(function=estimators.as_series, usual=SERIES),
+        "convert_images": Call(
+            function=gossamer.convert_images, usual={"source": pictures, "out": folder / "small", "size": 8}
+        ),
         "load": Call(function=estimators.load, usual={"path": saved}),
         "load_generator": Call(function=estimators.load_generator, usual={"path": saved}),
         "write_generator_file": Call(

@@ -257,7 +257,7 @@ def test_a_white_level_for_pixels_of_few_or_of_mixed_bits_is_refused(tmp_path: P
         load_records(str(tmp_path), images=ImageChoice(white_level=1))
     Image.fromarray(COLOUR[0, ..., 0]).save(tmp_path / "0.png")
     Image.fromarray(COLOUR[1, ..., 0].astype(np.uint16)).save(tmp_path / "1.png")
-    with pytest.raises(InputError, match=r"a white level .* is of one kind"):
+    with pytest.raises(InputError, match="a white level is of one kind"):
         load_records(str(tmp_path), images=ImageChoice(white_level=200))
 
 

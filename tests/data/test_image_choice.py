@@ -139,7 +139,7 @@ def test_series_have_no_size_and_no_colour(said: dict, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("0.1,0.2\n0.3,0.4\n")
     reading = SeriesReading(facts=SeriesFacts(low=(0.0,), high=(1.0,)))
     for source, read in (("beats", None), (tmp_path / "a.npz", None), (tmp_path / "a.csv", reading)):
-        with pytest.raises(InputError, match="--resize and --gray change images, and these are series: leave them out"):
+        with pytest.raises(InputError, match="--resize, --gray and --alpha change images, and these are series"):
             load_records(str(source), **({} if read is None else {"reading": read}), **said)
 
 

@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 import torch
 
+from gossamer.data import mnist
+from gossamer.data.catalogue import load_records
 from gossamer.data.downloads import PublishedFile
-from gossamer.data.idx import content_digest
 from gossamer.data.mnist import FASHION_MNIST, MNIST, IdxImages, load_idx_images
-from gossamer.data.records import PublishedCounts
+from gossamer.data.published import others_note
+from gossamer.data.records import NOTHING_PUBLISHED, PublishedCounts
 
 CONTENT = {
     "train-images-idx3-ubyte.gz": np.arange(3 * 784, dtype=np.uint32).astype(np.uint8).reshape(3, 28, 28),
@@ -30,13 +32,6 @@ CONTENT = {
 
 def idx_bytes(values: np.ndarray) -> bytes:
     return bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
-
-
-def with_these(source: IdxImages, **replaced: np.ndarray) -> IdxImages:
-    """The set as if these contents had been published."""
-    names = (name.removesuffix(".gz") for name in CONTENT)
-    values = (replaced.get(name.split("-idx")[0].replace("-", "_"), CONTENT[f"{name}.gz"]) for name in names)
-    return dataclasses.replace(source, contents=tuple(map(content_digest, values)))
 
 
 def write_files(folder: Path, *, packed: bool = True, **replaced: np.ndarray) -> None:
@@ -86,7 +81,7 @@ def published_at(home: str, folder: Path) -> IdxImages:
         )
         for name in CONTENT
     ]
-    return dataclasses.replace(with_these(MNIST), home=home, files=tuple(files))
+    return dataclasses.replace(MNIST, home=home, files=tuple(files))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +125,7 @@ def test_the_checksums_are_those_of_the_real_files(data_dir, source) -> None:
 )
 def test_files_are_found_in_every_known_layout(tmp_path, source, folder, packed) -> None:
     write_files(tmp_path / "data" / folder, packed=packed)
-    data = load_idx_images(with_these(source), tmp_path / "data")
+    data = load_idx_images(source, tmp_path / "data")
     assert data.train.spec.class_names == source.class_names
     assert torch.equal(
         (data.train.x * 255).round().to(torch.uint8)[:, 0],
@@ -138,18 +133,53 @@ def test_files_are_found_in_every_known_layout(tmp_path, source, folder, packed)
     )
     assert data.train.y is not None
     assert data.train.y.tolist() == [0, 9, 5]
-    # Three images in place of sixty thousand: the notes and the number that may be claimed are those of the format.
-    assert data.public_notes == (
-        f"Shape, classes and the largest number of records are those published for {source.title}.",
-    )
-    assert data.published == PublishedCounts(num_records=source.num_train)
+    # Three images in place of sixty thousand: they are read, and nothing published is claimed of them.
+    assert data.public_notes == (others_note(source.title),)
+    assert data.published == NOTHING_PUBLISHED
+    assert load_records(source.name, tmp_path / "data").train.published_name is None
+
+
+def holding(source: IdxImages, **replaced: np.ndarray) -> IdxImages:
+    """A set of which `CONTENT` is what was published."""
+    values = [replaced.get(name, content) for name, content in CONTENT.items()]
+    return dataclasses.replace(source, contents=tuple(hashlib.sha256(idx_bytes(one)).hexdigest() for one in values))
+
+
+@pytest.mark.parametrize("level", [1, 9, None])
+def test_the_published_files_are_known_however_they_are_packed(tmp_path: Path, level: int | None) -> None:
+    write_files(tmp_path / "mnist", packed=False)
+    if level is not None:
+        for path in list((tmp_path / "mnist").iterdir()):
+            path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), level))
+            path.unlink()
+    data = load_idx_images(holding(MNIST), tmp_path)
+    assert data.published == PublishedCounts(num_records=60_000)
+    assert data.public_notes == ("Shape, classes and the largest number of records are those published for MNIST.",)
+
+
+def test_files_of_the_other_set_are_refused_by_name(tmp_path, refusal, monkeypatch) -> None:
+    write_files(tmp_path / "mnist")
+    monkeypatch.setattr(mnist, "FASHION_MNIST", holding(FASHION_MNIST))
+    line = refusal(load_idx_images, MNIST, tmp_path)
+    assert "holds files of Fashion-MNIST, not of MNIST: name fashion-mnist" in line
+
+
+def test_clothes_in_the_folder_of_digits_are_refused(data_dir: Path, tmp_path: Path, refusal) -> None:
+    (tmp_path / "mnist").symlink_to(data_dir / "fashion-mnist")
+    assert "holds files of Fashion-MNIST" in refusal(load_records, "mnist", tmp_path)
+
+
+def test_the_old_claim_on_any_files_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(tmp_path / "mnist")
+    monkeypatch.setattr(mnist, "_is_published", lambda source, paths, arrays: True)
+    assert load_records("mnist", tmp_path).train.published_name == "mnist"
 
 
 @pytest.mark.usefixtures("unset_data_dir")
 def test_the_environment_names_the_data_folder(tmp_path, monkeypatch) -> None:
     write_files(tmp_path / "data/mnist")
     monkeypatch.setenv("GOSSAMER_DATA", str(tmp_path / "data"))
-    assert load_idx_images(with_these(MNIST)).train.num_records == 3
+    assert load_idx_images(MNIST).train.num_records == 3
 
 
 def test_a_data_folder_that_does_not_exist_is_refused_before_any_download(tmp_path, refusal) -> None:
@@ -160,34 +190,14 @@ def test_a_data_folder_that_does_not_exist_is_refused_before_any_download(tmp_pa
     ("replaced", "word"),
     [
         ({"train_images": np.zeros((3, 27, 28), np.uint8)}, "28 x 28"),
-        ({"train_labels": np.zeros(2, np.uint8)}, "3 images for 2 labels"),
+        ({"train_labels": np.zeros(2, np.uint8)}, "2 labels for 3 images"),
         ({"t10k_labels": np.array([1, 10], np.uint8)}, "y[1]"),
         ({"train_images": np.zeros((0, 28, 28), np.uint8), "train_labels": np.zeros(0, np.uint8)}, "0 records"),
     ],
 )
 def test_files_that_are_not_mnist_are_refused(tmp_path, refusal, replaced, word) -> None:
     write_files(tmp_path / "mnist", **replaced)
-    assert "does not hold what was published as MNIST" in refusal(load_idx_images, MNIST, tmp_path)
-    # Digests aside, the older rules hold.
-    assert word in refusal(load_idx_images, with_these(MNIST, **replaced), tmp_path)
-
-
-def test_the_files_of_another_set_are_not_called_by_this_name(data_dir, tmp_path, refusal) -> None:
-    # Several sets share the names of their four files.
-    (tmp_path / "mnist").symlink_to((data_dir / "fashion-mnist").resolve())
-    line = refusal(load_idx_images, MNIST, tmp_path)
-    assert "train-images-idx3-ubyte.gz' does not hold what was published as MNIST" in line
-    assert "by its path" in line
-
-
-def test_a_published_file_that_was_unpacked_or_packed_anew_is_still_that_file(data_dir, tmp_path) -> None:
-    (tmp_path / "mnist").mkdir()
-    for file in MNIST.files:
-        content = gzip.decompress((data_dir / "mnist" / file.name).read_bytes())
-        is_plain = "labels" in file.name
-        path = tmp_path / "mnist" / (file.name.removesuffix(".gz") if is_plain else file.name)
-        path.write_bytes(content if is_plain else gzip.compress(content, 1))
-    assert load_idx_images(MNIST, tmp_path).published == PublishedCounts(num_records=60_000)
+    assert word in refusal(load_idx_images, MNIST, tmp_path)
 
 
 def test_a_download_is_verified_and_kept(tmp_path, home) -> None:

@@ -163,6 +163,18 @@ def test_people_are_sub_folders(tmp_path) -> None:
     assert data.train.x.shape == (24, 2, 187)
 
 
+def test_folders_of_machines_are_no_people(tmp_path) -> None:
+    write_recording(tmp_path / "all/anna", "x")
+    for name in ("__MACOSX", "@eaDir"):
+        (tmp_path / "all" / name).mkdir()
+        (tmp_path / "all" / name / "._x.hea").write_bytes(b"not a header")
+        (tmp_path / "all" / name / "x.hea").write_bytes(b"not a header")
+    data = load_wfdb_folder(tmp_path / "all", leads=FIRST)
+    assert data.train.people is not None
+    assert data.train.people.tolist() == [0] * 8
+    assert any("__MACOSX" in note and "@eaDir" in note for note in data.public_notes)
+
+
 @pytest.mark.parametrize(
     ("table", "word"),
     [

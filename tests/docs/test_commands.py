@@ -27,7 +27,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 METHODS = {
     "train": (AUTO, *(method.name for method in catalogue.METHODS)),
     "account": tuple(method.name for method in catalogue.METHODS),
-    "data": ("list", "describe"),
+    "data": ("list", "describe", "convert"),
     "encoder": ("train",),
     "audit": ("mechanism", "training", "membership"),
     "completion": ("bash", "zsh", "fish"),

@@ -121,7 +121,7 @@ def test_what_is_no_file_at_all_is_refused(tmp_path: Path, refused: Any) -> None
     refused("data", "describe", "a\x00b", at="neither a known name")
     # A folder in the place of a file is one of pictures, and this one holds none.
     (tmp_path / "mine.npz").mkdir()
-    refused("data", "describe", tmp_path / "mine.npz", at="no PNG file")
+    refused("data", "describe", tmp_path / "mine.npz", at="no picture")
 
 
 def idx(shape: tuple[int, ...], values: bytes, magic: int = 8) -> bytes:

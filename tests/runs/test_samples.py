@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from gossamer.data.folder import load_picture_folder
 from gossamer.data.folder_names import class_name_of
+from gossamer.data.picture_table import PictureWords
 from gossamer.errors import InputError, ResourceError
-from gossamer.runs.samples import as_picture, write_npz, write_png_folder
+from gossamer.runs.samples import as_picture, write_image_folder, write_npz, write_png_folder
 
 GRAY = np.linspace(0, 1, 6 * 4 * 5, dtype=np.float32).reshape(6, 1, 4, 5)
 LABELS = np.array([0, 1, 0, 1, 0, 1])
@@ -79,3 +82,21 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ResourceError, match="cannot be written"):
         write_png_folder(tmp_path / "file" / "out", GRAY, None, ())
+
+
+# The library leaves the table open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_an_image_folder_is_loaded_by_the_library_it_is_for(tmp_path, monkeypatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
+    out = tmp_path / "out.imagefolder"
+    write_image_folder(out, GRAY, LABELS, ("T-shirt/top", "a, dog"))
+    found = datasets.load_dataset("imagefolder", data_dir=str(out), cache_dir=str(tmp_path / "cache"))["train"]
+    gc.collect()  # The table is closed here, and not in the middle of another test.
+    names = ["T-shirt/top", "a, dog"]
+    assert found["label"] == [names[label] for label in LABELS]
+    for image, expected in zip(found["image"], GRAY, strict=True):
+        np.testing.assert_array_equal(np.asarray(image), np.rint(expected[0] * 255))
+    again = load_picture_folder(out, words=PictureWords(class_names=("T-shirt/top", "a, dog"))).train
+    assert again.y is not None
+    assert again.y.tolist() == LABELS.tolist()

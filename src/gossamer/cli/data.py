@@ -15,12 +15,19 @@ from rich.table import Table
 
 from gossamer.cli.arguments import choose, read_arguments
 from gossamer.cli.options import Mark
+from gossamer.cli.progress import progress
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
 from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, describe, load_records
+from gossamer.data.image_choice import Ground
 from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE
+from gossamer.runs.converting import Fit, convert_images
 
-ACTIONS = {"list": "the data sets that have a name", "describe": "read one, or your own, and say what is understood"}
+ACTIONS = {
+    "list": "the data sets that have a name",
+    "describe": "read one, or your own, and say what is understood",
+    "convert": "make a folder of PNG files of one size from pictures of mixed sizes and kinds",
+}
 _MOST_CHANNELS = 12
 _MOST_SHOWN = 10
 _TIME_BASE = ("low", "high", "sample_rate", "channel_names", "units")
@@ -33,8 +40,8 @@ class DescribeData:
     Example: gossamer data describe scans.npz --num-classes 3
 
     Args:
-        source: name from `gossamer data list`, an NPZ, NPY, IDX, CSV or Parquet file, a folder of PNG, IDX or DICOM
-            files, or of WFDB or EDF recordings
+        source: name from `gossamer data list`, an NPZ, NPY, IDX, CSV or Parquet file, a folder of pictures, IDX or
+            DICOM files, or of WFDB or EDF recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         images: how images are read
@@ -50,10 +57,41 @@ class DescribeData:
     json: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConvertPictures:
+    """Convert pictures of mixed sizes and kinds into PNG files of one size, each by itself, by public rules.
+
+    Example: gossamer data convert photos --out small --size 64 --fit crop --gray
+
+    Args:
+        source: folder of pictures, up to two levels of sub-folders. It is only read
+        out: folder of the results. Nothing is overwritten. The same command again goes on where it stopped
+        size: public height and width in pixels, one number or HxW
+        fit: public way to bring another ratio of the sides to that size: stretch, crop at both ends, or pad
+        gray: make colour gray
+        ground: public ground under transparent pixels and beside padded pictures
+        json: print JSON
+    """
+
+    source: Annotated[Path, Mark.POSITIONAL]
+    out: Path
+    size: str
+    fit: Fit = "stretch"
+    gray: bool = False
+    ground: Ground = "white"
+    json: bool = False
+
+
 def run(arguments: Sequence[str]) -> int:
-    """List data sets, or describe one."""
+    """List data sets, describe one, or convert pictures."""
     verb, rest = choose(arguments, ACTIONS, program="data", what="action")
-    return _list() if verb == "list" else _describe(read_arguments(DescribeData, rest, program="data describe"))
+    match verb:
+        case "list":
+            return _list()
+        case "convert":
+            return _convert(read_arguments(ConvertPictures, rest, program="data convert"))
+        case _:
+            return _describe(read_arguments(DescribeData, rest, program="data describe"))
 
 
 def _list() -> int:
@@ -63,8 +101,23 @@ def _list() -> int:
         records = f"{data.num_train} + {data.num_test}" if data.num_test else str(data.num_train or "?")
         table.add_row(data.name, records, shape, str(data.spec.num_classes), data.summary)
     Console().print(table)
-    print("\nYour own images: --data FILE.npz (x, and y if labelled) or --data FOLDER (PNG or DICOM files)")
+    print("\nYour own images: --data FILE.npz (x, and y if labelled) or FOLDER (pictures, or DICOM files)")
     print("Your own series: --data FILE.csv, .parquet, .npz, .ts, .arff, .tsv or .edf, or --data FOLDER (WFDB or EDF)")
+    return 0
+
+
+def _convert(asked: ConvertPictures) -> int:
+    choice = {"fit": asked.fit, "gray": asked.gray, "ground": asked.ground}
+    with progress() as watched:
+        done = convert_images(asked.source, asked.out, size=asked.size, count=watched.count, **choice)
+    if asked.json:
+        print(json.dumps({**dataclasses.asdict(done), "folder": str(done.folder)}, indent=2))
+        return 0
+    kept = f", {done.num_kept} were there" if done.num_kept else ""
+    print(f"{done.num_made} pictures made{kept}: {done.folder}")
+    for what, counts in (("formats", done.formats), ("changes", done.changes)):
+        if counts:
+            print(f"private: {what}: {', '.join(f'{name} {num}' for name, num in counts.items())}")
     return 0
 
 

@@ -41,7 +41,7 @@ from gossamer.data.ptb import LEADS as PTB_LEADS
 from gossamer.data.ptb import find_ptb, load_ptb
 from gossamer.data.range_tally import ranges_of_records
 from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images, refuse_pixels
-from gossamer.data.records import AbstractSpec, RecordData, check_kind, check_num_classes
+from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, RecordData, check_kind, check_num_classes
 from gossamer.data.series import SeriesSpec
 from gossamer.data.splits import AbstractSplit
 from gossamer.errors import InputError, told
@@ -214,13 +214,14 @@ def load_records(
     key: UnitKey | None = None,
     resize: Sequence[int] | str | None = None,
     gray: bool = False,
+    alpha: str | None = None,
     images: ImageChoice | None = None,
 ) -> RecordData:
     """Load records by the name of a published set or by the path of a user's own.
 
     Args:
         source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet, NPZ, NPY, IDX or
-            EDF file, to an archive file, or to a folder. A folder holds PNG, IDX or DICOM files, or WFDB or EDF
+            EDF file, to an archive file, or to a folder. A folder holds pictures, IDX or DICOM files, or WFDB or EDF
             recordings. An archive file is .ts, .arff or .tsv. A name wins over a path: write ``./mnist`` for a folder
             of that name.
         data_dir: Folder in which published sets are looked for, or None for the environment variable GOSSAMER_DATA.
@@ -229,8 +230,10 @@ def load_records(
         key: Secret, by which a split holds the same records out again. None for the key of `reading`, or for a new one.
         resize: Public (height, width) of images, each brought to it by itself: see `ImageChoice`. None for as stored.
         gray: True to read colour images as gray, each by itself.
-        images: All that may be said of images, in place of `resize` and `gray`: the white level, or the window of DICOM
-            files, for instance.
+        alpha: Public ground, white or black, on which transparent pixels of pictures in a folder are laid. None to
+            refuse them.
+        images: All that may be said of images, in place of `resize`, `gray` and `alpha`: the white level, or the window
+            of DICOM files, for instance.
 
     Returns:
         The records. They have no test set if they are the user's own and no split was asked for. Records of a published
@@ -253,7 +256,7 @@ def load_records(
     if num_classes is not None:
         check_num_classes(num_classes)
     reading = reading if key is None else dataclasses.replace(reading, key=key)
-    images = _choice(images, resize, gray)
+    images = _choice(images, resize, gray, alpha)
     named = find_named(source)
     if named is None:
         path = _existing(source)
@@ -273,18 +276,23 @@ def load_records(
     return _as_published(found, named)
 
 
-def _choice(images: ImageChoice | None, resize: Sequence[int] | str | None, gray: bool) -> ImageChoice:
+def _choice(
+    images: ImageChoice | None, resize: Sequence[int] | str | None, gray: bool, alpha: str | None
+) -> ImageChoice:
     if images is None:
-        return ImageChoice.of(resize, gray)
+        return ImageChoice.of(resize, gray, alpha)
     check_kind("images", images, ImageChoice)
-    if resize is not None or gray:
-        raise InputError("resize and gray are said in images, if that is given: leave them out")
+    if resize is not None or gray or alpha is not None:
+        raise InputError("resize, gray and alpha are said in images, if that is given: leave them out")
     return images
 
 
 def _as_published(data: RecordData, named: NamedData) -> RecordData:
-    """Give records the name of their set, if they have the published shape, bounds, rate, channels and classes."""
-    if data.train.spec != named.spec:
+    """Give records the name of their set, if they have the published shape, bounds, rate, channels and classes.
+
+    Records of other files in the place of the published ones have no published count, and get no name.
+    """
+    if data.train.spec != named.spec or data.published == NOTHING_PUBLISHED:
         return data
     test = None if data.test is None else data.test.as_published(named.name)
     return dataclasses.replace(data, train=data.train.as_published(named.name), test=test)
@@ -326,7 +334,7 @@ def _existing(source: str) -> Path:
     near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
     raise InputError(
         f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
-        "give the path of an NPZ, NPY, IDX, CSV, Parquet, .ts, .arff or .tsv file, or of a folder of PNG images or of "
+        "give the path of an NPZ, NPY, IDX, CSV, Parquet, .ts, .arff or .tsv file, or of a folder of pictures or of "
         "WFDB or EDF recordings"
     )
 

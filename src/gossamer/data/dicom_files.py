@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from gossamer.data.files import damage_refused, is_file, is_folder, open_regular, shown
+from gossamer.data.machines import is_left_out
 from gossamer.data.names import names_of_texts
 from gossamer.errors import InputError
 
@@ -23,7 +24,6 @@ MAX_FILES: Final = 2**22
 _MAX_TABLE_BYTES: Final = 64 * 2**20
 _ENDINGS: Final = (".dcm", ".dicom", ".ima")
 _NOT_IMAGES: Final = frozenset({"README.md", "croissant.json", CLASS_TABLE, "DICOMDIR"})
-_OF_MACHINES: Final = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found", "System Volume Information"})
 _MARK_AT: Final = 128
 
 
@@ -82,12 +82,11 @@ def find_dicom_files(path: Path) -> list[DicomFile]:
 
 def class_folders(path: Path) -> tuple[str, ...]:
     """List the names of the sub-folders that may be classes, sorted. An empty one is a class without images."""
-    skipped = _NOT_IMAGES | _OF_MACHINES
     return tuple(
         sorted(
             entry.name
             for entry in path.iterdir()
-            if is_folder(entry) and not entry.name.startswith(".") and entry.name not in skipped
+            if is_folder(entry) and not is_left_out(entry.name) and entry.name not in _NOT_IMAGES
         )
     )
 
@@ -101,7 +100,7 @@ def _walk(root: Path, resolved: Path | None, parts: tuple[str, ...]) -> Iterator
     except (OSError, ValueError):
         raise InputError(f"{shown(root)} or a folder in it cannot be listed: give yourself permission") from None
     for name, is_dir, is_link in here:
-        if name.startswith(".") or name in _NOT_IMAGES or name in _OF_MACHINES:
+        if is_left_out(name) or name in _NOT_IMAGES:
             continue
         if is_link and resolved is None:
             continue

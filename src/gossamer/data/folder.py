@@ -1,94 +1,234 @@
-"""A user's own images in a folder of PNG files, with one sub-folder per class or none at all."""
+"""A user's own images in a folder of pictures, with a sub-folder a class, a table of classes beside them, or none."""
 
 from __future__ import annotations
 
 import math
-import os
-import warnings
-from collections.abc import Collection
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
-from PIL import Image
-from PIL.PngImagePlugin import PngImageFile
 
-from gossamer.data.files import check_link, damage_refused, is_folder, open_regular, shown
+from gossamer.data.class_words import labels_of_words
+from gossamer.data.files import damage_refused, shown
+from gossamer.data.folder_layout import checked_pictures, listed, parts_of, pictures_in
 from gossamer.data.folder_names import class_name_of
+from gossamer.data.identities import NamedPeople
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
-from gossamer.data.pixel_scale import PixelScale
-from gossamer.data.png import PngHeader, check_png_structure, read_png_header
+from gossamer.data.picture_rules import AsRecords
+from gossamer.data.picture_scale import PictureScale
+from gossamer.data.picture_table import (
+    FILE_COLUMN,
+    LABEL_COLUMN,
+    NO_WORDS,
+    PictureTable,
+    PictureWords,
+    find_picture_table,
+    read_picture_table,
+    unread_notes,
+)
+from gossamer.data.pictures import read_picture
 from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
-from gossamer.data.value_ranges import ValueRanges
+from gossamer.data.series_facts import SeriesFacts
 from gossamer.errors import InputError
 
-_OF_BITS: Final = {8: np.dtype(np.uint8), 16: np.dtype(np.uint16)}
-_CARDS: Final = ("README.md", "croissant.json")
-"""Names of files that describe a folder and are no picture. `gossamer sample` writes them, and many folders have
-one."""
+_TITLE: Final = "images"
 
 
-def load_png_folder(path: Path, *, num_classes: int | None = None, images: ImageChoice = AS_STORED) -> RecordData:
-    """Load a folder of PNG images.
+def load_picture_folder(
+    path: Path, *, num_classes: int | None = None, images: ImageChoice = AS_STORED, words: PictureWords = NO_WORDS
+) -> RecordData:
+    """Load a folder of pictures: PNG, JPEG, BMP, TIFF, WebP, PGM, PPM and GIF, mixed as they come.
 
     Each sub-folder is a class, in the order of the sorted names, and an empty one is a class without records. If the
-    PNG files lie straight in the folder, the images have no labels. Hidden names (``.x``), README.md and croissant.json
-    are skipped.
+    pictures lie straight in the folder, they have no labels. If `metadata.csv` or `metadata.jsonl` stands beside them,
+    its column `label` has the classes. Sub-folders `train` and `test` are training and test data, each of one of these
+    forms. Hidden names (``.x``), those of machines, README.md and croissant.json are left out.
 
     Guarantee:
-        The names of the sub-folders are a public input. No pixel and no number of files decides a class.
+        The names of the sub-folders are a public input. No pixel, no cell and no number of files decides a class.
 
     Args:
         path: The folder. Gray (up to 8 bits, or 16), palette and RGB (8 bits) images, all of one size unless they are
-            resized. Palettes become RGB. Transparency is refused.
-        num_classes: If given, the number of sub-folders that must be there.
+            resized. Palettes become RGB. Transparency is refused without a ground.
+        num_classes: If given, the number of sub-folders that must be there, or of the classes in the table.
         images: Way of reading images.
+        words: Columns of the table beside the pictures, and the names of its classes.
 
     Returns:
-        The images, sorted by class and file name, as training records without a test set.
+        The images, sorted by class and file name, with a test set if there is a sub-folder for it.
 
     Raises:
         InputError: Naming the first file that breaks a rule, and never a pixel.
     """
     if num_classes is not None:
         check_num_classes(num_classes)
+    if images.first_label:
+        raise InputError(f"{shown(path)} has its classes by name and no labels: leave --first-label out")
     root = _resolved(path)
-    class_folders, files = _layout(path, root)
-    labelled = [
-        (file, label) for label, folder in enumerate(class_folders) for file in _checked(_visible(folder, root))
-    ]
-    if num_classes is not None and num_classes != len(class_folders):
+    parts = parts_of(path, root)
+    train = _found(parts.train, root, num_classes, words)
+    test = None if parts.test is None else _like(_found(parts.test, root, None, words, train), train)
+    name = path.name if path.name and path.name.isprintable() else _TITLE
+    people = _people_of(train, test)
+    scale = PictureScale(images)
+    x = _read_all(train.pictures, images, scale)
+    spec = ImageSpec(
+        channels=x.shape[1],
+        height=x.shape[2],
+        width=x.shape[3],
+        class_names=train.class_names,
+        are_classes_named=train.are_named,
+    )
+    held_out = None
+    if test is not None:
+        other = _read_all(test.pictures, images, PictureScale(images))
+        if other.shape[1:] != x.shape[1:]:
+            raise _unlike(test.pictures[0], other[0], train.pictures[0], x[0])
+        held_out = _records(name, spec, other, test, people[1])
+    notes = (*parts.notes, *_notes(images), *train.notes, *images.notes)
+    learnt_from = _records(name, spec, x, train, people[0])
+    return RecordData(train=learnt_from, test=held_out, public_notes=notes, ranges=scale.ranges())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Found:
+    """Pictures of one part, with their classes and people. Private, but for names and notes."""
+
+    pictures: list[Path]
+    labels: np.ndarray | None
+    people: np.ndarray | None
+    class_names: tuple[str, ...]
+    notes: tuple[str, ...]
+    are_named: bool = True
+
+
+def _found(
+    folder: Path, root: Path, num_classes: int | None, words: PictureWords, train: _Found | None = None
+) -> _Found:
+    table = find_picture_table(folder)
+    if table is not None:
+        return _of_table(folder, root, read_picture_table(table), num_classes, words, train)
+    if words != NO_WORDS:
         raise InputError(
-            f"{shown(path)} has {len(class_folders)} sub-folders, one per class, --num-classes says {num_classes}: "
+            f"{shown(folder)} has no metadata.csv beside its pictures, and classes are its sub-folders: leave "
+            "--class-names, --class-column and --person-column out, or add that table"
+        )
+    return _of_folders(folder, root, num_classes)
+
+
+def _of_folders(folder: Path, root: Path, num_classes: int | None) -> _Found:
+    listing = listed(folder, root)
+    if listing.folders and listing.files:
+        raise InputError(
+            f"{shown(folder)} holds sub-folders and also {shown(listing.files[0].name)}: "
+            "put every image into the sub-folder of its class, or have no sub-folders"
+        )
+    labelled = [(file, label) for label, one in enumerate(listing.folders) for file in pictures_in(one, root)]
+    if num_classes is not None and num_classes != len(listing.folders):
+        raise InputError(
+            f"{shown(folder)} has {len(listing.folders)} sub-folders, one per class, --num-classes says {num_classes}: "
             "make an empty sub-folder for a class without images, or correct the number"
         )
-    pngs = [file for file, _ in labelled] if class_folders else _checked(files)
-    if not pngs:
+    pictures = [file for file, _ in labelled] if listing.folders else checked_pictures(listing.files)
+    if not pictures:
         raise InputError(
-            f"{shown(path)} holds no PNG file; put at least 1 there, or one sub-folder of them for each class"
+            f"{shown(folder)} holds no picture; put at least 1 there, or one sub-folder of them for each class"
         )
-    names = tuple(class_name_of(folder.name) for folder in class_folders)
-    _refuse_first_label(path, images)
-    x, ranges = _read_all(pngs, images)
-    spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3], class_names=names)
-    y = torch.tensor([label for _, label in labelled], dtype=torch.int64) if class_folders else None
-    name = path.name if path.name and path.name.isprintable() else "images"
-    train = RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=y)
-    return RecordData(train=train, public_notes=_notes(names, images), ranges=ranges)
+    note = "The class names are those of the sub-folders and are taken as public."
+    return _Found(
+        pictures=pictures,
+        labels=np.array([label for _, label in labelled], dtype=np.int64) if listing.folders else None,
+        people=None,
+        class_names=tuple(class_name_of(one.name) for one in listing.folders),
+        notes=(note,) if listing.folders else (),
+    )
 
 
-def _refuse_first_label(path: Path, images: ImageChoice) -> None:
-    if images.first_label:
-        raise InputError(f"{shown(path)} has sub-folders as classes and no labels: leave --first-label out")
+def _of_table(
+    folder: Path,
+    root: Path,
+    table: PictureTable,
+    num_classes: int | None,
+    words: PictureWords,
+    train: _Found | None,
+) -> _Found:
+    listing = listed(folder, root)
+    there = [*checked_pictures(listing.files), *(file for one in listing.folders for file in pictures_in(one, root))]
+    pictures = _named(folder, table, there)
+    label = words.label or (LABEL_COLUMN if LABEL_COLUMN in table.columns else None)
+    names = words.class_names or (() if train is None else train.class_names)
+    if label is not None and not names and num_classes is None and listing.folders and not listing.files:
+        names = tuple(class_name_of(one.name) for one in listing.folders)
+    facts = SeriesFacts(class_names=names, num_classes=num_classes)
+    class_names = facts.classes(label is not None, table.where)
+    return _Found(
+        pictures=pictures,
+        labels=None if label is None else labels_of_words(table.names(label), class_names, table.where),
+        people=None if words.person is None else table.names(words.person),
+        class_names=class_names,
+        notes=(*unread_notes(table, (FILE_COLUMN, label, words.person)), *facts.notes(label is not None)[2:]),
+        are_named=bool(names) or not class_names,
+    )
 
 
-def _notes(names: tuple[str, ...], choice: ImageChoice) -> tuple[str, ...]:
+def _named(folder: Path, table: PictureTable, there: Sequence[Path]) -> list[Path]:
+    """Return the picture of each row. Rows and pictures must be the same."""
+    known = {path.relative_to(folder).as_posix(): path for path in there}
+    files = table.files()
+    missing = next((row for row, name in enumerate(files) if name not in known), None)
+    if missing is not None:
+        # Privacy: the row, not the name: a cell may be anything.
+        raise InputError(f"{table.where}: the picture of row {missing + 1} is not there: copy it, or drop the row")
+    unnamed = next(iter(sorted(known.keys() - set(files))), None)
+    if unnamed is not None:
+        raise InputError(f"{shown(known[unnamed])} has no row in {table.where}: add one, or move the picture away")
+    return [known[name] for name in files]
+
+
+def _like(test: _Found, train: _Found) -> _Found:
+    """Return the test part with the labels of the training part, which is matched by the names of the classes."""
+    if (test.labels is None) != (train.labels is None):
+        raise InputError(f"{shown(test.pictures[0].parent)}: train has classes and test none, or test alone: sort both")
+    unknown = [name for name in test.class_names if name not in train.class_names]
+    if unknown:
+        raise InputError(
+            f"{shown(test.pictures[0].parent.parent)} has the class {shown(unknown[0])}, which train has not: make an "
+            "empty sub-folder for it in train"
+        )
+    if test.labels is None:
+        return test
+    numbers = np.array([train.class_names.index(name) for name in test.class_names], dtype=np.int64)
+    return _Found(
+        pictures=test.pictures,
+        labels=numbers[test.labels],
+        people=test.people,
+        class_names=train.class_names,
+        notes=test.notes,
+    )
+
+
+def _people_of(train: _Found, test: _Found | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the people of both parts, in which a person has one number."""
+    if train.people is None:
+        return {}, {}
+    if test is None or test.people is None:
+        return NamedPeople.of(train.people).of_records(), {}
+    both, num = NamedPeople.of(np.concatenate([train.people, test.people])), len(train.people)
+    return both.of_records(slice(None, num)), both.of_records(slice(num, None))
+
+
+def _records(name: str, spec: ImageSpec, x: np.ndarray, found: _Found, people: dict[str, Any]) -> RecordSet:
+    y = None if found.labels is None else torch.from_numpy(found.labels)
+    return RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=y, **people)
+
+
+def _notes(choice: ImageChoice) -> tuple[str, ...]:
     read = "image shape" if choice.size is None else "number of channels"
-    shape = f"The {read} was read from the files' format and is taken as public."
-    classes = ("The class names are those of the sub-folders and are taken as public.",) if names else ()
-    return shape, *classes, *choice.notes
+    return (f"The {read} was read from the files' format and is taken as public.",)
 
 
 def _resolved(path: Path) -> Path:
@@ -98,124 +238,35 @@ def _resolved(path: Path) -> Path:
         raise InputError(f"{shown(path)} cannot be reached: check the path and its permissions") from None
 
 
-def _layout(path: Path, root: Path) -> tuple[list[Path], list[Path]]:
-    entries = _visible(path, root)
-    folders = [entry for entry in entries if is_folder(entry)]
-    files = [entry for entry in entries if not is_folder(entry)]
-    if folders and files:
-        raise InputError(
-            f"{shown(path)} holds sub-folders and also {shown(files[0].name)}: "
-            "put every image into the sub-folder of its class, or have no sub-folders"
-        )
-    return folders, files
+def _read_all(paths: Sequence[Path], choice: ImageChoice, scale: PictureScale) -> np.ndarray:
+    """Read all images as float32 (num_records, channels, height, width) in [0, 1], each changed to the choice."""
+    rules = AsRecords(choice=choice)
 
+    def read(path: Path) -> np.ndarray:
+        return choice.changed(scale.in_unit_range(read_picture(path, rules), path)[None])[0]
 
-def _visible(folder: Path, root: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            paths = sorted(
-                folder / entry.name for entry in entries if entry.name not in _CARDS and not entry.name.startswith(".")
-            )
-    except PermissionError:
-        raise InputError(f"{shown(folder)} may not be read: give yourself read permission on it") from None
-    except (OSError, ValueError):
-        raise InputError(f"{shown(folder)} cannot be listed: name a folder of PNG images") from None
-    for path in paths:
-        check_link(path, root)
-    return paths
-
-
-def _checked(paths: list[Path]) -> list[Path]:
-    for path in paths:
-        if is_folder(path):
-            raise InputError(f"{shown(path)} is a folder inside a class: only one level of sub-folders is read")
-        if path.suffix.lower() != ".png":
-            raise InputError(f"{shown(path)} is not a PNG file: convert it to PNG or move it away")
-    return paths
-
-
-def _read_all(paths: list[Path], choice: ImageChoice) -> tuple[np.ndarray, ValueRanges | None]:
-    """Read all images as float32 (num_records, channels, height, width) in [0, 1], each changed to the choice.
-
-    Beside them stands the range of the stored values, private. It is None if files of 8 and of 16 bits are mixed.
-    """
-    first = _read_header(paths[0], choice)
-    shape = (len(paths), *choice.shape_of(first.channels, first.height, first.width))
+    first = read(paths[0])
+    shape = (len(paths), *first.shape)
     check_num_values(shown(paths[0].parent), math.prod(shape))
     with damage_refused(shown(paths[0].parent)):
         x = np.empty(shape, dtype=np.float32)
-    scales: dict[tuple[int, int], PixelScale] = {}
     for index, path in enumerate(paths):
-        header = _read_header(path, choice)
-        _check_like(header, path, first, paths[0], choice)
-        stored = _decode(path, header)
-        kind = (len(stored), 16 if header.is_gray and header.bit_depth == 16 else 8)
-        if kind not in scales:
-            _check_white_fits(header, path, kind[1], scales, choice)
-            scales[kind] = PixelScale(_OF_BITS[kind[1]], kind[0], choice, shown(path), full=2 ** kind[1] - 1)
-        x[index] = choice.changed(scales[kind].in_unit_range(stored[None], 0))[0]
-    return x, next(iter(scales.values())).ranges() if len(scales) == 1 else None
+        image = first if index == 0 else read(path)
+        if image.shape != first.shape:
+            raise _unlike(path, image, paths[0], first)
+        x[index] = image
+    return x
 
 
-def _check_white_fits(
-    header: PngHeader, path: Path, bits: int, scales: Collection[tuple[int, int]], choice: ImageChoice
-) -> None:
-    """Refuse a white level for pixels that Pillow has scaled already, and one for pixels of two lengths."""
-    if choice.white_level is None:
-        return
-    if header.is_gray and header.bit_depth < 8:
-        raise InputError(
-            f"{shown(path)} has {header.bit_depth} bits a pixel, which fill their range: leave --white-level out"
+def _unlike(path: Path, image: np.ndarray, first_path: Path, first: np.ndarray) -> InputError:
+    """Return the refusal of an image of another size or kind than the first."""
+    (channels, height, width), (others, tall, wide) = image.shape, first.shape
+    if (height, width) != (tall, wide):
+        return InputError(
+            f"{shown(path)} is {height} x {width} (height x width), {shown(first_path)} is {tall} x {wide}: all images "
+            "must have one size; --resize HxW brings them to one, or `gossamer data convert` by cropping or padding"
         )
-    if any(bits != other for _, other in scales):
-        raise InputError(
-            f"{shown(path)} has {bits} bits a channel and others have not: a white level (--white-level) is of one kind"
-        )
-
-
-def _check_like(header: PngHeader, path: Path, first: PngHeader, first_path: Path, choice: ImageChoice) -> None:
-    """Refuse an image of another size or kind than the first, unless the choice brings both to the same."""
-    if choice.size is None and (header.height, header.width) != (first.height, first.width):
-        raise InputError(
-            f"{shown(path)} is {header.height} x {header.width} (height x width), {shown(first_path)} is "
-            f"{first.height} x {first.width}: all images must have one size; --resize HxW brings them to one"
-        )
-    if not choice.gray and header.channels != first.channels:
-        raise InputError(
-            f"{shown(path)} has {header.channels} channels, {shown(first_path)} has {first.channels}: "
-            "make all images gray (--gray) or all RGB"
-        )
-
-
-def _read_header(path: Path, choice: ImageChoice) -> PngHeader:
-    with open_regular(path) as file, damage_refused(shown(path)):
-        return read_png_header(file, shown(path), choice)
-
-
-def _decode(path: Path, header: PngHeader) -> np.ndarray:
-    where = shown(path)
-    with open_regular(path) as file, damage_refused(where), warnings.catch_warnings():
-        warnings.simplefilter("error")  # a decompression-bomb warning is a refusal
-        check_png_structure(file, header, where)
-        file.seek(0)
-        with Image.open(file, formats=["PNG"]) as image:
-            _check_opened(image, header, where)
-            return _stored(image, header)
-
-
-def _check_opened(image: Image.Image, header: PngHeader, where: str) -> None:
-    if "transparency" in image.info:
-        raise InputError(f"{where} has transparency (a transparent colour): save it as gray or RGB without it")
-    if isinstance(image, PngImageFile) and image.is_animated:
-        raise InputError(f"{where} is an animation: save one frame as a plain PNG")
-    if image.size != (header.width, header.height):
-        raise InputError(f"{where} is damaged or cut short: make or copy the file again")
-
-
-def _stored(image: Image.Image, header: PngHeader) -> np.ndarray:
-    """Return one image (channels, height, width), of whole numbers up to 255, or 65535 if it is gray of 16 bits."""
-    if header.is_gray and header.bit_depth == 16:
-        return np.asarray(image)[None]
-    if header.is_gray:
-        return np.asarray(image.convert("L"))[None]
-    return np.moveaxis(np.asarray(image.convert("RGB")), -1, 0)
+    return InputError(
+        f"{shown(path)} has {channels} channels, {shown(first_path)} has {others}: "
+        "make all images gray (--gray) or all RGB"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote
 
@@ -18,6 +19,11 @@ def folder_name(class_name: str) -> str:
     ('cat', 'T-shirt%2Ftop', '100 %25', '%2E%2E')
     """
     return _UNFIT.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), class_name)
+
+
+def has_other_folders(class_names: Iterable[str]) -> bool:
+    """Return True if a class has a folder of another name than its own."""
+    return any(folder_name(name) != name for name in class_names)
 
 
 def class_name_of(folder: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import math
 import os
 import struct
@@ -49,17 +48,6 @@ def read_idx(path: Path, *, num_dims: int) -> np.ndarray:
             return _read_stream(file, num_dims, size, where)
         with gzip.GzipFile(fileobj=file, mode="rb") as stream:
             return _read_stream(cast("BinaryIO", stream), num_dims, size, where)
-
-
-def content_digest(values: np.ndarray) -> str:
-    """Compute the SHA-256, in hexadecimal, of the unpacked IDX file that holds these unsigned bytes.
-
-    Packing is left out, because the same file may be gzipped in many ways.
-    """
-    head = bytes([0, 0, _UINT8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
-    digest = hashlib.sha256(head)
-    digest.update(np.ascontiguousarray(values).data)
-    return digest.hexdigest()
 
 
 def _read_stream(stream: BinaryIO, num_dims: int, file_size: int, where: str) -> np.ndarray:

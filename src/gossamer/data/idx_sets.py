@@ -16,6 +16,7 @@ from gossamer.data.files import is_file, is_folder, shown
 from gossamer.data.idx import read_idx
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.npz import records_of, spec_of
+from gossamer.data.pictures import is_picture
 from gossamer.data.pixel_scale import PixelScale
 from gossamer.data.records import RecordData, check_num_classes
 from gossamer.data.value_ranges import ValueRanges
@@ -37,7 +38,7 @@ def is_idx_set(path: Path) -> bool:
     """Return True if a path leads to IDX images by their name, or to a folder that holds such files."""
     if is_folder(path):
         names = _names(path)
-        return any(map(_IMAGES.fullmatch, names)) and not any(name.lower().endswith(".png") for name in names)
+        return any(map(_IMAGES.fullmatch, names)) and not any(is_picture(Path(name)) for name in names)
     return _IMAGES.fullmatch(path.name) is not None
 
 

@@ -22,6 +22,10 @@ _SIZE: Final = re.compile(r"([0-9]{1,4})x([0-9]{1,4})")
 _LUMA: Final = (0.299, 0.587, 0.114)
 FolderMeaning = Literal["classes", "none"]
 """Meaning of the sub-folders of a folder of DICOM files: each is a class, or they have none."""
+Ground = Literal["white", "black"]
+"""Name of a public ground on which transparent pixels are laid."""
+GROUNDS: Final[dict[Ground, float]] = {"white": 1.0, "black": 0.0}
+"""Gray of each ground."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,8 @@ class ImageChoice:
     Args:
         resize: public height and width HxW, 32x32 for instance: each image is brought to them by means over areas
         gray: read colour images as gray
+        alpha: public ground on which transparent pixels of pictures in a folder are laid. Default: transparency is
+            refused
         white_level: public value of white in whole numbers of 8 or 16 bits: 4095 for scans of 12 bits, 1 for masks of 0
             and 1. Values above it are clipped. Default: 255 for 8 bits, in PNG files 65535 for 16 bits
         transpose: exchange rows and columns of each image
@@ -61,6 +67,7 @@ class ImageChoice:
 
     resize: str | None = None
     gray: bool = False
+    alpha: Ground | None = None
     white_level: int | None = None
     transpose: bool = False
     first_label: int = 0
@@ -85,20 +92,21 @@ class ImageChoice:
             raise _no_size(self.resize)
 
     @classmethod
-    def of(cls, resize: Sequence[int] | str | None, gray: bool) -> ImageChoice:
+    def of(cls, resize: Sequence[int] | str | None, gray: bool, alpha: str | None = None) -> ImageChoice:
         """Return the choice for a size as Python has it: (height, width), or text.
 
         Raises:
-            InputError: The size is none.
+            InputError: The size is none, or the ground has no such name.
         """
+        ground = ground_of(alpha)
         if not isinstance(gray, bool):
             raise InputError(f"gray must be True or False, not {told(gray)}")
         if resize is None or isinstance(resize, str):
-            return cls(resize=resize, gray=gray)
+            return cls(resize=resize, gray=gray, alpha=ground)
         sides = list(resize) if isinstance(resize, Sequence) else []
         if len(sides) != 2 or not all(isinstance(side, int) and not isinstance(side, bool) for side in sides):
             raise InputError("resize must be (height, width) in pixels, two whole numbers, or text like 32x32")
-        return cls(resize="x".join(map(str, sides)), gray=gray)
+        return cls(resize="x".join(map(str, sides)), gray=gray, alpha=ground)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -139,6 +147,8 @@ class ImageChoice:
             said.append("Rows and columns of each image were exchanged while it was read.")
         if self.first_label:
             said.append("The labels were said to begin with 1.")
+        if self.alpha is not None:
+            said.append(f"Transparent pixels were laid on {self.alpha}, each image by itself.")
         return tuple(said)
 
     def check_stored(self, where: str, height: int, width: int) -> None:
@@ -207,7 +217,26 @@ class ImageChoice:
             images = (red + green + blue).clip(0, 1)
         if self.size is None or self.size == images.shape[2:]:
             return images
-        return _averaged(_averaged(images, self.size[0], axis=2), self.size[1], axis=3).clip(0, 1).astype(np.float32)
+        return brought_to(images, *self.size)
+
+
+def ground_of(alpha: object) -> Ground | None:
+    """Return the ground of that name, or None for None.
+
+    Raises:
+        InputError: It is the name of none.
+    """
+    for name in GROUNDS:
+        if isinstance(alpha, str) and alpha == name:
+            return name
+    if alpha is not None:
+        raise InputError(f"alpha (--alpha) must be white or black, not {told(alpha)}")
+    return None
+
+
+def brought_to(images: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bring float32 images (batch, channels, height, width) to another size, each by itself, by means over areas."""
+    return _averaged(_averaged(images, height, axis=2), width, axis=3).clip(0, 1).astype(np.float32)
 
 
 def _averaged(images: np.ndarray, num: int, axis: int) -> np.ndarray:

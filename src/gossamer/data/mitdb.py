@@ -7,7 +7,9 @@ from typing import Final
 
 from gossamer.data.beats import AAMI_CLASSES, AbstractBeatLayout, KaggleLayout, cut_recordings
 from gossamer.data.files import is_file, shown
+from gossamer.data.mitdb_files import are_published
 from gossamer.data.mnist import published_roots
+from gossamer.data.published import others_note
 from gossamer.data.records import PublishedCounts, RecordData
 from gossamer.data.splits import AbstractSplit, RandomSplit, RecordingLists, Rows, divide
 from gossamer.data.wfdb_records import AbstractLeads, MainLead, find_recordings, read_annotated
@@ -61,6 +63,10 @@ def load_mitdb(
 ) -> RecordData:
     """Read all beats with an AAMI class.
 
+    Guarantee:
+        The published name and counts are claimed only if every recording in the folder is a published one, by the
+        SHA-256 of its files. Other recordings are read, and a note says so.
+
     Args:
         data_dir: Folder that `mitdb` lies in, or None for the environment variable GOSSAMER_DATA.
         layout: Rule by which beats are cut, or None for that of the Kaggle table.
@@ -79,11 +85,15 @@ def load_mitdb(
         2001.
     """
     layout = layout or KaggleLayout()
+    folder = find_mitdb(data_dir)
     rows = read_mitdb(data_dir, layout, leads)
+    split = split or RandomSplit()
+    if not are_published(folder, find_recordings(folder)):
+        return divide(rows, split, (others_note("the MIT-BIH Arrhythmia Database"), layout.note), key)
     published = "Classes, sample rate and people are those published for the MIT-BIH Arrhythmia Database."
     # Privacy: the sentence is the same whichever of the recordings lie on the disk.
     some = "The recordings are those of the published set, or some of them."
-    return divide(rows, split or RandomSplit(), (published, some, layout.note), key, PUBLISHED)
+    return divide(rows, split, (published, some, layout.note), key, PUBLISHED)
 
 
 def read_mitdb(data_dir: Path | None, layout: AbstractBeatLayout, leads: AbstractLeads) -> Rows:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,9 +15,10 @@ import torch
 
 from gossamer.data.downloads import PublishedFile, download
 from gossamer.data.files import is_file, is_folder, shown
-from gossamer.data.idx import content_digest, read_idx
+from gossamer.data.idx import read_idx
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
+from gossamer.data.published import others_note
 from gossamer.data.records import PublishedCounts, RecordData, RecordSet
 from gossamer.errors import InputError
 
@@ -32,7 +36,7 @@ class IdxImages:
         num_train: Published number of training images.
         num_test: Published number of test images.
         files: The four files, as gzipped by their publishers: training images and labels, test images and labels.
-        contents: SHA-256 of the unpacked content of each of them, in hexadecimal.
+        contents: SHA-256 of the four files unpacked, in hexadecimal, however they are packed.
     """
 
     name: str
@@ -121,6 +125,10 @@ def cache_dir() -> Path:
 def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: ImageChoice = AS_STORED) -> RecordData:
     """Load a published set, from disk if its four files are there, else by a verified download.
 
+    Guarantee:
+        Records have the published name and count only if all four files are the published ones, by the SHA-256 of their
+        content. Other files in their place are read, and a note says so.
+
     Args:
         source: `MNIST` or `FASHION_MNIST`.
         data_dir: Folder to look in first, and to download to. None for the environment variable GOSSAMER_DATA, and
@@ -131,19 +139,44 @@ def load_idx_images(source: IdxImages, data_dir: Path | None = None, images: Ima
         Training and test images with one channel, scaled by 255, and 28 x 28 if `images` says no other size.
 
     Raises:
-        InputError: `data_dir` is no folder, or nothing is there and the download fails. Or a file is damaged, or holds
-            something else than was published.
+        InputError: `data_dir` is no folder, a file is damaged, or nothing is there and the download fails. Or a
+            file is one of the other set.
     """
     roots = published_roots(data_dir)
     paths = find_idx_images(source, roots) or _download(source, roots)
-    stored = [_published(source, place, path) for place, path in enumerate(paths)]
-    train = _pair(source.name, source, paths[0], stored[0], stored[1], images)
-    test = _pair(f"{source.name} test", source, paths[2], stored[2], stored[3], images)
-    # Privacy: the sentence is the same however many images the files hold.
+    arrays = tuple(read_idx(path, num_dims=dims) for path, dims in zip(paths, (3, 1, 3, 1), strict=True))
+    # Privacy: one public bit on the files, as `others_note` says.
+    is_published = _is_published(source, paths, arrays)
+    train = _read_pair(source.name, source, paths[:2], arrays[:2], images)
+    test = _read_pair(f"{source.name} test", source, paths[2:], arrays[2:], images)
+    if not is_published:
+        return RecordData(train=train, test=test, public_notes=(others_note(source.title), *images.notes))
     facts = "Shape, classes" if images.size is None else "Classes"
     notes = (f"{facts} and the largest number of records are those published for {source.title}.", *images.notes)
     published = PublishedCounts(num_records=source.num_train)
     return RecordData(train=train, test=test, public_notes=notes, published=published)
+
+
+def _is_published(source: IdxImages, paths: Sequence[Path], arrays: Sequence[np.ndarray]) -> bool:
+    """Return True if the four files are those that were published, and refuse those of the other set.
+
+    Raises:
+        InputError: A file is one of the other set.
+    """
+    found = tuple(map(_digest, arrays))
+    for other in (MNIST, FASHION_MNIST):
+        if other.name != source.name and set(found) & set(other.contents):
+            raise InputError(
+                f"{shown(paths[0].parent)} holds files of {other.title}, not of {source.title}: name {other.name} and "
+                f"put them into a folder {other.folders[0]}, or put the files of {source.title} there"
+            )
+    return found == source.contents
+
+
+def _digest(values: np.ndarray) -> str:
+    """Return the SHA-256 of an IDX file with these values, unpacked."""
+    head = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
+    return hashlib.sha256(head + values.tobytes()).hexdigest()
 
 
 def published_roots(data_dir: Path | None) -> tuple[Path, ...]:
@@ -198,30 +231,17 @@ def _download(source: IdxImages, roots: tuple[Path, ...]) -> list[Path]:
         ) from None
 
 
-def _published(source: IdxImages, place: int, path: Path) -> np.ndarray:
-    """Read one of the four files, and refuse another content than the published one.
-
-    Several sets share these names of files, and a name stands for published facts: counts, classes, settings.
-    """
-    values = read_idx(path, num_dims=1 if place % 2 else 3)
-    if content_digest(values) != source.contents[place]:
-        raise InputError(
-            f"{shown(path)} does not hold what was published as {source.title}: copy the published file again, or hand "
-            "its folder over by its path, as data of your own"
-        )
-    return values
-
-
-def _pair(
-    name: str, source: IdxImages, images: Path, pixels: np.ndarray, classes: np.ndarray, choice: ImageChoice
+def _read_pair(
+    name: str, source: IdxImages, paths: Sequence[Path], arrays: Sequence[np.ndarray], choice: ImageChoice
 ) -> RecordSet:
+    (images, labels), (pixels, classes) = paths, arrays
     if pixels.shape[1:] != (28, 28):
         raise InputError(
             f"{shown(images)} holds images of {pixels.shape[1]} x {pixels.shape[2]}, not 28 x 28: copy the published "
             "file again"
         )
     if len(pixels) != len(classes):
-        raise InputError(f"{shown(images)} holds {len(pixels)} images for {len(classes)} labels: copy both files again")
+        raise InputError(f"{shown(labels)} holds {len(classes)} labels for {len(pixels)} images: copy both files again")
     x = torch.from_numpy(choice.read(pixels[:, None], lambda block, _: np.divide(block, 255, dtype=np.float32)))
     spec = ImageSpec(channels=1, height=x.shape[2], width=x.shape[3], class_names=source.class_names)
     return RecordSet(name=name, spec=spec, x=x, y=torch.from_numpy(classes.astype(np.int64)))

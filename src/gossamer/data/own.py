@@ -13,11 +13,13 @@ from gossamer.data.dicom import facts_of_classes, load_dicom_folder
 from gossamer.data.dicom_files import is_dicom_folder
 from gossamer.data.edf_folder import is_edf, load_edf
 from gossamer.data.files import is_folder, shown
-from gossamer.data.folder import load_png_folder
+from gossamer.data.folder import load_picture_folder
 from gossamer.data.idx_sets import is_idx_set, load_idx_set
 from gossamer.data.image_choice import ImageChoice
+from gossamer.data.layouts import WideColumns
 from gossamer.data.npy import is_npy, load_npy_images, load_npy_series
 from gossamer.data.npz import load_npz
+from gossamer.data.picture_table import PictureWords
 from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images, refuse_pixels
 from gossamer.data.records import RecordData
 from gossamer.data.refused_kinds import refuse_kind
@@ -126,9 +128,13 @@ def _load_dicom(asked: Asked) -> RecordData:
 
 
 def _load_pictures(asked: Asked) -> RecordData:
-    refuse(asked.where, asked.reading != AS_USUAL, "it holds images")
     refuse_dicom(asked.where, asked.images)
-    return load_png_folder(asked.path, num_classes=asked.num_classes, images=asked.images)
+    names, columns = asked.reading.facts.class_names, asked.reading.columns
+    label, person = (columns.label, columns.person) if isinstance(columns, WideColumns) else (None, None)
+    known = SeriesReading(facts=SeriesFacts(class_names=names), columns=WideColumns(label=label, person=person))
+    refuse(asked.where, asked.reading != known, "it holds images")
+    words = PictureWords(label=label, person=person, class_names=names)
+    return load_picture_folder(asked.path, num_classes=asked.num_classes, images=asked.images, words=words)
 
 
 def _load_table(asked: Asked) -> RecordData:

@@ -30,17 +30,14 @@ class PixelScale:
         channels: 1 or 3.
         choice: Way of reading images, with the white level.
         at: Beginning of a message.
-        full: Value of white of stored whole numbers that fill their type. None for that of the type.
 
     Raises:
         InputError: 16 bits without a white level, a white level beyond the type, or one for floats.
     """
 
-    def __init__(
-        self, dtype: np.dtype, channels: int, choice: ImageChoice, at: str, *, full: int | None = None
-    ) -> None:
+    def __init__(self, dtype: np.dtype, channels: int, choice: ImageChoice, at: str) -> None:
         self._is_clipped = choice.white_level is not None
-        self._white = 1.0 if dtype.kind == "f" else float(choice.white_level or full or _usual(dtype, at))
+        self._white = 1.0 if dtype.kind == "f" else float(choice.white_level or _usual(dtype, at))
         _check_white(dtype, choice, at)
         self._tally = RangeTally.of_images(channels, self._white)
 

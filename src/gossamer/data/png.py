@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from gossamer.data.image_choice import AS_STORED, ImageChoice
+from gossamer.data.picture_rules import STRICTLY, AbstractPictureRules
 from gossamer.errors import InputError
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -19,8 +19,11 @@ MAX_FILE_BYTES: Final = 64 * 2**20
 MAX_CHUNKS: Final = 2**16
 """Largest number of parts of a PNG file. Programs that write PNG make parts of 8 KiB or more."""
 _GRAY, _RGB, _PALETTE = 0, 2, 3
-_ALPHA_TYPES: Final = (4, 6)
-_BIT_DEPTHS: Final = {_GRAY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8)}
+_GRAY_ALPHA, _RGB_ALPHA = 4, 6
+_BIT_DEPTHS: Final = {
+    _GRAY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GRAY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16),
+}  # fmt: skip
+_NUMBERS: Final = {_GRAY: 1, _RGB: 3, _PALETTE: 1, _GRAY_ALPHA: 2, _RGB_ALPHA: 4}
 # First column, first row, column step, row step of the seven passes of an interlaced image (Adam7).
 _PASSES: Final = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
@@ -33,7 +36,7 @@ class PngHeader:
         width: Pixels.
         height: Pixels.
         bit_depth: Bits a channel, or bits of a palette's index.
-        colour_type: 0 gray, 2 RGB, 3 palette.
+        colour_type: 0 gray, 2 RGB, 3 palette, 4 gray with alpha, 6 RGB with alpha.
         interlaced: True if the rows come in seven passes.
     """
 
@@ -44,19 +47,14 @@ class PngHeader:
     interlaced: bool
 
     @property
-    def is_gray(self) -> bool:
-        """True if there is one channel."""
-        return self.colour_type == _GRAY
-
-    @property
-    def channels(self) -> int:
-        """Channels once decoded: 1 for gray, 3 for RGB and palettes."""
-        return 1 if self.is_gray else 3
+    def is_deep_colour(self) -> bool:
+        """True if there are 16 bits a channel and more than one number a pixel: Pillow keeps 8 of them."""
+        return self.bit_depth == 16 and self.colour_type != _GRAY
 
     @property
     def num_unpacked_bytes(self) -> int:
         """Bytes of the unpacked rows, each with the byte that names its filter."""
-        bits = self.bit_depth * (3 if self.colour_type == _RGB else 1)
+        bits = self.bit_depth * _NUMBERS[self.colour_type]
         passes = _PASSES if self.interlaced else ((0, 0, 1, 1),)
         sizes = [
             (math.ceil((self.width - left) / across), math.ceil((self.height - top) / down))
@@ -65,13 +63,13 @@ class PngHeader:
         return sum(height * (1 + math.ceil(width * bits / 8)) for width, height in sizes if width > 0 and height > 0)
 
 
-def read_png_header(file: BinaryIO, where: str, choice: ImageChoice = AS_STORED) -> PngHeader:
+def read_png_header(file: BinaryIO, where: str, rules: AbstractPictureRules = STRICTLY) -> PngHeader:
     """Read size and type, and refuse an unsupported image before anything is unpacked.
 
     Args:
         file: An open file, at its beginning.
         where: Beginning of the message.
-        choice: Way of reading images. It decides which sizes are too large.
+        rules: Rules on sizes, transparency and 16-bit colour.
 
     Returns:
         The header of an image of supported size and type.
@@ -87,13 +85,13 @@ def read_png_header(file: BinaryIO, where: str, choice: ImageChoice = AS_STORED)
     )
     if zlib.crc32(start[12:29]) != checksum or (packing, filtering) != (0, 0) or interlace > 1:
         raise _damaged(where)
-    choice.check_stored(where, height, width)
-    if colour_type in _ALPHA_TYPES:
-        raise InputError(f"{where} has transparency (an alpha channel): save it as gray or RGB without alpha")
+    rules.check_size(where, height, width)
     if bit_depth not in _BIT_DEPTHS.get(colour_type, ()):
         raise _damaged(where)
-    if colour_type == _RGB and bit_depth == 16:
-        raise InputError(f"{where} is RGB with 16 bits a channel: save it with 8 bits")
+    if colour_type in (_GRAY_ALPHA, _RGB_ALPHA):
+        rules.check_transparency(where, "an alpha channel")
+    if colour_type != _GRAY and bit_depth == 16:
+        rules.check_odd(where, "has 16 bits a colour")
     return PngHeader(
         width=width, height=height, bit_depth=bit_depth, colour_type=colour_type, interlaced=bool(interlace)
     )

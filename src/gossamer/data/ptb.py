@@ -67,7 +67,7 @@ def load_ptb(
     rows = cut_recordings("ptbdb", layout.spec(leads.channel_names, CLASSES), recordings, layout, people)
     published = "Classes, sample rate and people are those published for the PTB Diagnostic ECG Database."
     # Privacy: the same sentences whichever recordings lie on the disk.
-    some = "The recordings are those of the published set, or some of them."
+    some = "The recordings are taken for those of the published set, or some of them: their bytes were not compared."
     peaks = "R peaks were found by a detector, for each recording by itself."
     return divide(rows, split or PeopleSplit(), (published, some, peaks, layout.note), key, PUBLISHED)
 

@@ -81,7 +81,7 @@ def refuse_images(name: str, images: ImageChoice) -> None:
     refuse_pixels(name, images)
     refuse_dicom(name, images)
     if images != AS_STORED:
-        raise InputError(f"{name}: --resize and --gray change images, and these are series: leave them out")
+        raise InputError(f"{name}: --resize, --gray and --alpha change images, and these are series: leave them out")
 
 
 def refuse_pixels(name: str, images: ImageChoice) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gossamer.data.beats import AAMI_CLASSES, AbstractBeatLayout, KaggleLayout, Recording, cut_recordings
 from gossamer.data.files import check_link, is_folder, shown
+from gossamer.data.machines import is_left_out, left_out_notes
 from gossamer.data.people_file import names_of_recordings, people_of_recordings
 from gossamer.data.records import RecordData
 from gossamer.data.splits import WHOLE, AbstractSplit, divide
@@ -17,7 +18,9 @@ from gossamer.privacy.dealing import UnitKey
 
 def is_wfdb_folder(path: Path) -> bool:
     """Return True if a folder holds WFDB recordings, itself or in its sub-folders."""
-    return any(next(path.glob(pattern), None) is not None for pattern in ("*.hea", "*/*.hea", "*.dat", "*/*.dat"))
+    patterns = ("*.hea", "*/*.hea", "*.dat", "*/*.dat")
+    found = (entry.relative_to(path).parts for pattern in patterns for entry in path.glob(pattern))
+    return any(not any(map(is_left_out, parts)) for parts in found)
 
 
 def load_wfdb_folder(
@@ -50,7 +53,7 @@ def load_wfdb_folder(
     """
     layout = layout or KaggleLayout()
     _check_links(path)
-    folders = sorted(entry for entry in path.iterdir() if is_folder(entry) and entry.name[0] != ".")
+    folders = sorted(entry for entry in path.iterdir() if is_folder(entry) and not is_left_out(entry.name))
     places = [(folder, name) for folder in folders for name in find_recordings(folder)]
     if places:
         if next(path.glob("*.hea"), None) is not None:
@@ -66,14 +69,16 @@ def load_wfdb_folder(
     title = path.name if path.name and path.name.isprintable() else "recordings"
     rows = cut_recordings(title, spec, recordings, layout, people)
     note = f"Classes are those of AAMI; the signals were named by the user. {layout.note}"
-    return divide(rows, split, (note,), key)
+    left_out = left_out_notes(entry.name for entry in path.iterdir())
+    return divide(rows, split, (note, *left_out), key)
 
 
 def _check_links(path: Path) -> None:
     root = path.resolve()
     for pattern in ("*", "*/*"):
         for entry in path.glob(pattern):
-            check_link(entry, root)
+            if not any(map(is_left_out, entry.relative_to(path).parts)):
+                check_link(entry, root)
 
 
 def _named(root: Path, folder: Path, name: str, leads: AbstractLeads, annotator: str) -> Recording:

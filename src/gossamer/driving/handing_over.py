@@ -9,6 +9,7 @@ import numpy as np
 
 from gossamer.data.catalogue import NamedData
 from gossamer.data.layouts import TableColumns
+from gossamer.data.published import is_of_others
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
@@ -18,25 +19,30 @@ from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.verdict import Verdict
 from gossamer.reports.grid import image_grid, save_png
 from gossamer.runs.cards import CardFacts
-from gossamer.runs.drawn import recording_files, write_cards
+from gossamer.runs.drawn import picture_table_files, recording_files, write_cards
 from gossamer.runs.edf_file import write_edf
-from gossamer.runs.samples import write_npz, write_png_folder
+from gossamer.runs.samples import write_image_folder, write_npz, write_png_folder
 from gossamer.runs.series_files import write_series_npz, write_series_table
 from gossamer.runs.ts_files import write_ts
 from gossamer.runs.wfdb_file import write_wfdb
 
 WFDB_ENDING = ".wfdb"
 EDF_ENDING = ".edf"
+IMAGE_FOLDER_ENDING = ".imagefolder"
+"""Ending of a folder of pictures with a table, as Hugging Face reads it."""
 
 
 def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts:
-    """Gather the facts for the cards of a generator, and of the records drawn from it."""
+    """Gather the facts for the cards of a generator, and of the records drawn from it.
+
+    A published set is named as the source unless the statement says that other files lay in its place.
+    """
     facts = CardFacts(
         statement=trained.statement,
         spec=trained.recipe.spec,
         network=type(trained.recipe.network).__name__.removesuffix("Config"),
         num_weights=sum(weight.numel() for weight in trained.weights.values()),
-        source=source,
+        source=None if is_of_others(trained.statement.public_inputs) else source,
         worth=() if trained.verdict is None else _worth(trained.verdict),
     )
     return dataclasses.replace(facts, paper=names_of(facts.method).paper)
@@ -51,7 +57,8 @@ def _worth(verdict: Verdict) -> tuple[str, ...]:
 def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int) -> None:
     """Write the data card and Croissant metadata into a folder of drawn records. A file alone gets none."""
     if folder.is_dir():
-        files = recording_files(folder) if folder.suffix.lower() == WFDB_ENDING else ()
+        listing = {WFDB_ENDING: recording_files, IMAGE_FOLDER_ENDING: picture_table_files}
+        files = listing[folder.suffix.lower()](folder) if folder.suffix.lower() in listing else ()
         write_cards(folder, card_facts(trained, None), num_samples, files)
 
 
@@ -61,8 +68,8 @@ def write_records(
     """Write synthetic records as the ending of the path says.
 
     Args:
-        path: X.npz, or X.png for a picture. For images also a folder. For series also X.csv, X.parquet, X.ts, X.edf or
-            X.wfdb.
+        path: X.npz, or X.png for a picture. For images also X.imagefolder or a folder. For series also X.csv,
+            X.parquet, X.ts, X.edf or X.wfdb.
         x: float32 (num_samples, *spec.shape) in [0, 1].
         y: int64 (num_samples,), or None.
         spec: of the records.
@@ -93,10 +100,14 @@ def write_records(
             raise InputError(f"--out {path}: cannot write {what}; name {names}")
         case ".npz", _:
             write_npz(path, x, y, spec.class_names if spec.are_classes_named else ())
+        case suffix, _ if suffix == IMAGE_FOLDER_ENDING:
+            write_image_folder(path, x, y, spec.class_names)
         case "", _:
             write_png_folder(path, x, y, spec.class_names)
         case suffix, _:
-            raise InputError(f"--out {path}: cannot write {suffix} of images; name X.npz, X.png or a folder")
+            raise InputError(
+                f"--out {path}: cannot write {suffix} of images; name X.npz, X.png, X.imagefolder or a folder"
+            )
     return ()
 
 

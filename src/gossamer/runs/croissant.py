@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from gossamer.data.folder_names import folder_name, has_other_folders
 from gossamer.data.images import ImageSpec
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.cards import CardFacts, DrawnFile
@@ -100,6 +101,9 @@ def _classes(facts: CardFacts) -> list[dict[str, Any]]:
         return []
     fields = [_field("classes/number", "sc:Integer"), _field("classes/name", "sc:Text")]
     rows = [{"classes/number": number, "classes/name": name} for number, name in enumerate(names)]
+    if has_other_folders(names):
+        fields.append(_field("classes/folder", "sc:Text"))
+        rows = [row | {"classes/folder": folder_name(name)} for row, name in zip(rows, names, strict=True)]
     kind = {"dataType": "sc:Enumeration", "key": {"@id": "classes/name"}}
     return [{"@type": "cr:RecordSet", "@id": "classes"} | kind | {"field": fields, "data": rows}]
 
@@ -140,10 +144,11 @@ def _array_fields(facts: CardFacts, num_samples: int) -> tuple[dict[str, Any], d
 
 def _picture_fields(facts: CardFacts) -> list[dict[str, Any]]:
     """Describe a picture for each sample. The class of a sample is the name of its folder."""
+    named_by = "classes/folder" if has_other_folders(facts.spec.class_names) else "classes/name"
     pictures = {"fileSet": {"@id": "pictures"}}
     image = _field("samples/image", "sc:ImageObject") | {"source": pictures | {"extract": {"fileProperty": "content"}}}
     label = _field("samples/class", "sc:Text") | {
-        "references": {"field": {"@id": "classes/name"}},
+        "references": {"field": {"@id": named_by}},
         "source": pictures
         | {"extract": {"fileProperty": "fullpath"}, "transform": {"regex": r"(?:.*/)?([^/]+)/[^/]+\.png$|([^/]+)$"}},
     }

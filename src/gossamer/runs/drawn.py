@@ -13,6 +13,7 @@ from gossamer.runs.cards import CARD, CardFacts, DrawnFile, data_card
 from gossamer.runs.croissant import CROISSANT, croissant
 from gossamer.runs.files import write_whole
 from gossamer.runs.manifest import file_digest
+from gossamer.runs.samples import PICTURE_TABLE
 
 SAMPLES = "samples"
 """Folder of a release's own samples."""
@@ -69,6 +70,11 @@ def recording_files(folder: Path) -> tuple[DrawnFile, ...]:
     return tuple(
         _drawn_file(path, _WFDB_PARTS[path.suffix]) for path in sorted(folder.iterdir()) if path.suffix in _WFDB_PARTS
     )
+
+
+def picture_table_files(folder: Path) -> tuple[DrawnFile, ...]:
+    """List the table beside drawn pictures."""
+    return (_drawn_file(folder / PICTURE_TABLE, "names of the pictures, PNG files beside it, and their classes"),)
 
 
 def _read(path: Path) -> tuple[int, DrawnFile]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,10 @@ from PIL import Image
 
 from gossamer.data.folder_names import folder_name
 from gossamer.errors import InputError
-from gossamer.runs.files import whole_file, writing
+from gossamer.runs.files import whole_file, write_whole, writing
+
+PICTURE_TABLE = "metadata.csv"
+"""Table beside pictures, by the name that Hugging Face gives it."""
 
 
 def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...] = ()) -> None:
@@ -45,6 +50,26 @@ def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_na
             place = folder if y is None else folder / folder_name(class_names[int(y[number])])
             place.mkdir(parents=True, exist_ok=True)
             as_picture(image).save(place / f"{number:06d}.png")
+
+
+def write_image_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
+    """Write ``000000.png`` and so on, and beside them ``metadata.csv`` with ``file_name`` and ``label``.
+
+    The imagefolder of Hugging Face's library reads it as one split with pictures and the names of their classes. Names
+    that cannot name a folder can stand in it.
+
+    Raises:
+        InputError: the folder holds something already.
+        ResourceError: the folder cannot be written.
+    """
+    write_png_folder(folder, x, None, ())
+    table = io.StringIO(newline="")
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(("file_name",) if y is None else ("file_name", "label"))
+    for number in range(len(x)):
+        label = () if y is None else (class_names[int(y[number])],)
+        rows.writerow((f"{number:06d}.png", *label))
+    write_whole(folder / PICTURE_TABLE, table.getvalue().encode())
 
 
 def as_picture(image: np.ndarray) -> Image.Image:

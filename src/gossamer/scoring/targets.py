@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from gossamer.data.catalogue import load_records
-from gossamer.data.folder import load_png_folder
+from gossamer.data.folder import load_picture_folder
 from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.npz import has_unnamed_classes, load_npz
+from gossamer.data.picture_table import NO_WORDS, PictureWords, find_picture_table
 from gossamer.data.reading import SeriesReading
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series import SeriesSpec
@@ -79,7 +80,7 @@ class TargetFinder:
         """Return the target at a path.
 
         Args:
-            path: run folder, folder or file of a released generator, NPZ, folder of PNGs, or table of series.
+            path: run folder, folder or file of a released generator, NPZ, folder of pictures, or table of series.
 
         Raises:
             InputError: nothing there, or records of another shape or of other classes.
@@ -92,7 +93,7 @@ class TargetFinder:
             num_classes = self.real.num_classes if has_unnamed_classes(path) else None
             return _of_records(path, load_npz(path, num_classes=num_classes).train, self.real)
         if path.is_dir() and not _holds_generator(path):
-            return _of_records(path, load_png_folder(path).train, self.real)
+            return _of_records(path, _load_pictures(path, self.real), self.real)
         return self._generator(path, _plain_name(path))
 
     def find_saved(self, path: Path) -> tuple[Target, ...]:
@@ -223,6 +224,12 @@ def _of_records(path: Path, images: RecordSet, real: AbstractSpec) -> Target:
         return SyntheticRecords(x=x[chosen], y=None if y is None else y[chosen])
 
     return Target(name=_plain_name(path), draw=draw, num_images=len(x))
+
+
+def _load_pictures(path: Path, real: AbstractSpec) -> RecordSet:
+    """Read a folder of pictures. A table beside them names the classes of the real ones."""
+    words = NO_WORDS if find_picture_table(path) is None else PictureWords(class_names=real.class_names)
+    return load_picture_folder(path, words=words).train
 
 
 def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumns) -> RecordSet:
