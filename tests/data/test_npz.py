@@ -182,7 +182,6 @@ FIELDS = np.zeros(3, dtype=[("a", "f4")])
         ({"x": np.full((2, 8, 8), "a")}, "dtype"),
         ({"x": PIXELS, "y": LABELS[:2]}, "one label for each"),
         ({"x": PIXELS, "y": np.zeros(4, int)}, "one label for each"),
-        ({"x": PIXELS, "y": LABELS[:, None]}, "one label for each"),
         ({"x": PIXELS, "y": np.int64(1)}, "one label for each"),
         ({"x": PIXELS, "y": np.eye(3, dtype=int)}, "one label for each"),
         ({"x": PIXELS, "y": LABELS + 0.5}, "integers"),

@@ -57,7 +57,7 @@ def test_a_number_that_may_be_a_name_or_a_place_is_refused() -> None:
 
 @pytest.mark.parametrize("x", [X * 2 - 1, X * 255, np.where(X > 0.5, np.nan, X)])
 def test_images_that_were_normalised_get_one_line(x: np.ndarray) -> None:
-    with pytest.raises(InputError, match=r"x\[0\] has a value .* undo the normalisation .x / 2 \+ 0.5") as caught:
+    with pytest.raises(InputError, match=r"x\[0\] has a value .* undo the normalisation .\(x \+ 1\) / 2") as caught:
         as_images(x)
     assert str(caught.value).isprintable()
 

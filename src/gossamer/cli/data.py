@@ -28,6 +28,7 @@ ACTIONS = {
     "describe": "read one, or your own, and say what is understood",
     "convert": "make a folder of PNG files of one size from pictures of mixed sizes and kinds",
 }
+_MOST_CHANNELS = 12
 _MOST_SHOWN = 10
 _TIME_BASE = ("low", "high", "sample_rate", "channel_names", "units")
 
@@ -39,8 +40,8 @@ class DescribeData:
     Example: gossamer data describe scans.npz --num-classes 3
 
     Args:
-        source: name from `gossamer data list`, an NPZ, CSV or Parquet file, a folder of pictures or DICOM files, or of
-            WFDB or EDF recordings
+        source: name from `gossamer data list`, an NPZ, NPY, IDX, CSV or Parquet file, a folder of pictures, IDX or
+            DICOM files, or of WFDB or EDF recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         images: how images are read
@@ -158,8 +159,25 @@ def _describe(asked: DescribeData) -> int:
         table.add_row("class counts (private)", escape(str(found["private"]["class_counts"])))
     for reason, number in found["private"]["left_out"].items():
         table.add_row("left out (private)", escape(f"{number} {reason}"))
+    _add_values(table, found["private"]["values"])
     Console().print(table)
     for sentence in found["public"]:
         print(f"public: {sentence}")
+    if found["not_read"]:
+        print(f"not read: {', '.join(found['not_read'])}")
+    for sentence in found["private"]["warnings"]:
+        print(f"private: {sentence}")
     print(f"private: {found['private']['note']}")
     return 0
+
+
+def _add_values(table: Table, values: list[dict[str, Any]]) -> None:
+    """Add a row for each channel, with the range of its values and the shares that were clipped."""
+    for channel in values[:_MOST_CHANNELS]:
+        said = f"{channel['least']:.6g} to {channel['greatest']:.6g}, mean {channel['mean']:.6g}"
+        said += f", of {channel['low']:.6g} to {channel['high']:.6g}"
+        if channel["share_below"] is not None:
+            said += f"; clipped {channel['share_below']:.2%} below, {channel['share_above']:.2%} above"
+        table.add_row(f"{escape(channel['channel'])} (private)", said)
+    if len(values) > _MOST_CHANNELS:
+        table.add_row("", f"and {len(values) - _MOST_CHANNELS} more channels: --json has them all")

@@ -62,8 +62,8 @@ class DataChoice:
     """The records to learn from.
 
     Args:
-        data: a name from `gossamer data list`, an NPZ, CSV, Parquet or .ts file, a folder of pictures, DICOM files, or
-            WFDB or EDF recordings
+        data: a name from `gossamer data list`, an NPZ, NPY, IDX, CSV, Parquet or .ts file, a folder of pictures, IDX or
+            DICOM files, or WFDB or EDF recordings
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         unit: whom to protect: one record, or all records of one person or of one recording. Default: record, with
@@ -244,6 +244,9 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
         print(method.cost(config, data.train.spec, slots, device))
         if asked.start_from is not None:
             print("The public start comes before that, and its time is not counted.")
+        if data.train.published_name is None:
+            # Privacy: the same words whatever the values are.
+            print("`gossamer data describe` shows how your values fill their range, for your eyes alone.")
         return 0
     if num_processes() > 1:
         method.check_shares_work()
@@ -348,6 +351,8 @@ def _announce(statement: PrivacyStatement, data: RecordData, recipe: TakenRecipe
         print(f"read as: {data.columns.sentence}")
     for sentence in data.public_notes:
         print(f"public: {sentence}")
+    if data.unread:
+        print(f"not read: {', '.join(data.unread)}")
 
 
 def _advise(training: AbstractTraining, data: RecordData) -> None:

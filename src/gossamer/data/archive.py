@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -14,14 +14,15 @@ from typing import BinaryIO, Final, cast
 
 import numpy as np
 
-from gossamer.data.files import check_expansion, damage_refused, open_regular, read_promised, shown
-from gossamer.data.names import names_of_array
+from gossamer.data.array_stream import ArrayHeader, array_of_stream, blocks_of_stream, read_array_header, shape_text
+from gossamer.data.files import check_expansion, damage_refused, open_regular, shown
+from gossamer.data.names import is_whole, names_of_array
 from gossamer.data.records import (
     DEFAULT_NUM_CLASSES,
     MAX_CLASSES,
     MAX_NAME_LENGTH,
+    check_class_names,
     check_names,
-    numbered,
 )
 from gossamer.errors import InputError
 
@@ -29,9 +30,7 @@ MAX_MEMBERS: Final = 1000
 """Largest number of arrays in an archive."""
 MAX_DIRECTORY_BYTES: Final = 4 * 2**20
 """Largest directory of an archive in bytes. Read at once, a directory takes twenty times as much memory."""
-_TEXTS: Final = ("person", "people", "class_names", "channel_names")
-_MAX_HEADER_BYTES: Final = 4096
-_MAX_DIGITS: Final = 18
+_SHAPE_NOTE: Final = "The shape and whether there are labels were read from the file's format and are taken as public."
 _LABEL_KINDS: Final = re.compile(r"[<>|=]?[iu][1248]")
 _NUMBER_KINDS: Final = re.compile(r"[<>|=]?f[248]")
 _NAME_KINDS: Final = re.compile(r"[<>=]?U[0-9]{1,4}")
@@ -48,8 +47,9 @@ def open_archive(path: Path, where: str) -> Iterator[Archive]:
     with open_regular(path) as file, damage_refused(where):
         if not zipfile.is_zipfile(file):
             raise InputError(f"{where} is not an NPZ file: make one with numpy.savez_compressed(path, x=images)")
+        size = os.fstat(file.fileno()).st_size
         with zipfile.ZipFile(cast("BinaryIO", _SparingReader(file, where))) as unpacker:
-            yield Archive(where=where, members=_members(unpacker, where), unpacker=unpacker)
+            yield Archive(where=where, members=_members(unpacker, where), unpacker=unpacker, num_bytes=size)
 
 
 def _members(unpacker: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
@@ -98,33 +98,6 @@ class _SparingReader(io.BufferedIOBase):
         return True
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArrayHeader:
-    """The header of an array, parsed.
-
-    Attributes:
-        kind: dtype in numpy's short form.
-        shape: Sizes.
-        fortran_order: True if the first index runs fastest.
-        num_bytes: Length of the header itself.
-    """
-
-    kind: str
-    shape: tuple[int, ...]
-    fortran_order: bool
-    num_bytes: int
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of a value."""
-        return np.dtype(self.kind)
-
-    @property
-    def num_values(self) -> int:
-        """Number of values."""
-        return math.prod(self.shape)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Archive:
     """An open NPZ file.
@@ -133,11 +106,13 @@ class Archive:
         where: Beginning of a message, the file.
         members: Its arrays by key, packed.
         unpacker: The file itself.
+        num_bytes: Length of the file.
     """
 
     where: str
     members: dict[str, zipfile.ZipInfo]
     unpacker: zipfile.ZipFile
+    num_bytes: int
 
     def at(self, key: str) -> str:
         """Return the beginning of a message on an array."""
@@ -150,7 +125,7 @@ class Archive:
             InputError: The array is encrypted, packed in another way than numpy's, or no plain array.
         """
         with self._opened(key) as stream:
-            return _read_header(stream, self.at(key))
+            return read_array_header(stream, self.at(key))
 
     def values(self, key: str) -> np.ndarray:
         """Read an array, and no more of it than its header promises.
@@ -158,19 +133,33 @@ class Archive:
         Raises:
             InputError: As `header`. Or the sizes disagree, or would unpack to an absurd multiple.
         """
-        at, info = self.at(key), self.members[key]
         with self._opened(key) as stream:
-            header = _read_header(stream, at)
-            promised = header.num_values * header.dtype.itemsize
-            if header.num_bytes + promised != info.file_size:
-                raise InputError(
-                    f"{at}: the header promises {promised} bytes of values, the archive lists "
-                    f"{max(0, info.file_size - header.num_bytes)}: save the file again"
-                )
-            check_expansion(at, promised, info.compress_size)
-            content = read_promised(stream, promised, at)
-        order = "F" if header.fortran_order else "C"
-        return np.ndarray(header.shape, header.dtype, buffer=content, order=order)
+            return array_of_stream(stream, self._checked(stream, key), self.at(key))
+
+    def blocks(self, key: str) -> Iterator[np.ndarray]:
+        """Read an array block after block along its first axis, so that it is never whole in memory.
+
+        An array in Fortran order is read whole, since its records are not stored one after the other.
+
+        Raises:
+            InputError: As `values`, when the block with the fault is asked for.
+        """
+        with self._opened(key) as stream:
+            yield from blocks_of_stream(stream, self._checked(stream, key), self.at(key))
+
+    def _checked(self, stream: BinaryIO, key: str) -> ArrayHeader:
+        """Read the header, and refuse an array of another size than the archive lists."""
+        at, info = self.at(key), self.members[key]
+        header = read_array_header(stream, at)
+        promised = header.num_value_bytes
+        if header.num_bytes + promised != info.file_size:
+            raise InputError(
+                f"{at}: the header promises {promised} bytes of values, the archive lists "
+                f"{max(0, info.file_size - header.num_bytes)}: save the file again"
+            )
+        # The list in the archive may lie, and room for all records is made before the last one is read.
+        check_expansion(at, promised, min(info.compress_size, self.num_bytes))
+        return header
 
     def _opened(self, key: str) -> BinaryIO:
         """Open a member, if numpy can have written it."""
@@ -182,45 +171,6 @@ class Archive:
                 f"{self.at(key)} is packed in a way numpy does not use: save it with numpy.savez_compressed"
             )
         return cast("BinaryIO", self.unpacker.open(info))
-
-
-def _read_header(stream: BinaryIO, at: str) -> ArrayHeader:
-    """Parse the header of a .npy member by pattern: nothing in the file is evaluated or unpickled."""
-    start = stream.read(8)
-    if len(start) < 8 or start[:6] != b"\x93NUMPY" or start[6] not in (1, 2, 3):
-        raise InputError(f"{at} is not a numpy array: save it with numpy.savez_compressed")
-    width = 2 if start[6] == 1 else 4
-    length = int.from_bytes(stream.read(width), "little")
-    if length > _MAX_HEADER_BYTES:
-        raise InputError(f"{at} has a header of {length} bytes: it must be a plain array of numbers or text")
-    text = stream.read(length).decode("latin-1")
-    # Arrays of Python objects can run code when loaded; arrays of fields have no pixels.
-    if re.search(r"'descr'\s*:\s*(\[|'[<>|=]?[OV])", text):
-        key = at.rpartition(": ")[2]
-        kind = "str" if key in _TEXTS else "float32"
-        # Text of pandas is one of objects in numpy, until it is converted.
-        raise InputError(f"{at} holds Python objects or named fields: save a plain array, {key[:40]}.astype('{kind}')")
-    kind, rest = _taken(r"'descr'\s*:\s*'([^']{1,20})'", text, at)
-    order, rest = _taken(r"'fortran_order'\s*:\s*(True|False)", rest, at)
-    sizes, rest = _taken(r"'shape'\s*:\s*\(([0-9,\s]*)\)", rest, at)
-    if not re.fullmatch(r"\{[\s,]*\}\s*", rest):
-        raise InputError(f"{at} has a damaged header: save the file again")
-    if any(len(size.strip()) > _MAX_DIGITS for size in sizes.split(",")):
-        raise InputError(f"{at} has a header with a size of more than {_MAX_DIGITS} digits: save the file again")
-    shape = tuple(int(size) for size in sizes.split(",") if size.strip())
-    return ArrayHeader(kind=kind, shape=shape, fortran_order=order == "True", num_bytes=8 + width + length)
-
-
-def _taken(pattern: str, text: str, at: str) -> tuple[str, str]:
-    match = re.search(pattern, text)
-    if match is None:
-        raise InputError(f"{at} has a damaged header: save the file again")
-    return match[1], text[: match.start()] + text[match.end() :]
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """Return a shape as it may stand in a message."""
-    return f"({', '.join(str(size) for size in shape[:8])}{', ...' if len(shape) > 8 else ''})"
 
 
 def read_names(archive: Archive, key: str) -> tuple[str, ...]:
@@ -266,45 +216,118 @@ def read_numbers(archive: Archive, key: str) -> tuple[float, ...]:
     return tuple(float(value) for value in archive.values(key).ravel())
 
 
-def class_names_of(archive: Archive, y_key: str, num_classes: int | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the class names, and the sentences on the inputs taken for public, from public inputs alone."""
+def class_names_of(
+    archive: Archive, y_key: str | None, num_classes: int | None, own: tuple[str, ...] = (), first: int = 0
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the class names, and the sentences on the inputs taken for public, from public inputs alone.
+
+    Args:
+        archive: The file.
+        y_key: Key of the labels, or None without labels.
+        num_classes: Number of classes that the user gave, or None.
+        own: Names that the user gave, or empty.
+        first: Public label of the first class.
+
+    Raises:
+        InputError: There are classes and no labels, or two numbers of classes.
+    """
     where, members = archive.where, archive.members
-    shape = "The shape and whether there are labels were read from the file's format and are taken as public."
-    if y_key not in members:
-        if num_classes is not None or "class_names" in members:
-            raise InputError(f"{where} has no labels {y_key}, but classes were given: add them, or drop the classes")
-        return (), (shape,)
-    if "class_names" in members:
-        names = read_names(archive, "class_names")
-        if num_classes is not None and num_classes != len(names):
-            raise InputError(
-                f"{where}: class_names has {len(names)} names, --num-classes says {num_classes}: make them agree"
-            )
-        return names, (shape, "The class names were read from class_names in the file and are taken as public.")
+    if y_key is None and "class_names" in members:
+        raise InputError(f"{where} has no labels y, but classes were given: add them, or drop the classes")
+    if y_key is None or own or "class_names" not in members:
+        return public_classes(where, num_classes, own, first, has_labels=y_key is not None)
+    names = read_names(archive, "class_names")
+    if num_classes is not None and num_classes != len(names):
+        raise InputError(
+            f"{where}: class_names has {len(names)} names, --num-classes says {num_classes}: make them agree"
+        )
+    return names, (_SHAPE_NOTE, "The class names were read from class_names in the file and are taken as public.")
+
+
+def public_classes(
+    where: str, num_classes: int | None, own: tuple[str, ...], first: int = 0, *, has_labels: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the class names of images in arrays by the words of the user alone, and sentences on them.
+
+    Args:
+        where: Beginning of the message.
+        num_classes: Number of classes, or None.
+        own: Names of the classes, or empty.
+        first: Public label of the first class.
+        has_labels: True if there are labels.
+
+    Raises:
+        InputError: There are classes and no labels, or names of another number.
+    """
+    if not has_labels:
+        if num_classes is not None or own:
+            raise InputError(f"{where} has no labels y, but classes were given: add them, or drop the classes")
+        return (), (_SHAPE_NOTE,)
+    if own:
+        check_class_names(own)
+        if num_classes not in (None, len(own)):
+            raise InputError(f"{where}: --num-classes says {num_classes}, --class-names {len(own)}: make them agree")
+        for place, name in enumerate(own, first):
+            if is_whole(name.strip()) and int(name) != place:
+                raise InputError(
+                    f"{where}: class_names[{place - first}] is a number other than its label, {place}: name classes by "
+                    "words, or say --first-label 1 if labels begin with 1"
+                )
+        return own, (_SHAPE_NOTE, "The class names were given by the user.")
     if num_classes is not None:
-        return numbered(num_classes), (shape, f"The number of classes, {num_classes}, was given by the user.")
+        names = tuple(str(label + first) for label in range(num_classes))
+        return names, (_SHAPE_NOTE, f"The number of classes, {num_classes}, was given by the user.")
     # Privacy: a constant; the largest label of private data must not decide the shape of a public network.
     assumed = (
         f"The number of classes was not given: the public default of {DEFAULT_NUM_CLASSES} (labels 0 to "
         f"{DEFAULT_NUM_CLASSES - 1}) was assumed, whatever the labels are; --num-classes changes it."
     )
-    return numbered(DEFAULT_NUM_CLASSES), (shape, assumed)
+    return tuple(str(label + first) for label in range(DEFAULT_NUM_CLASSES)), (_SHAPE_NOTE, assumed)
 
 
-def read_labels(archive: Archive, key: str, num_records: int, num_classes: int) -> np.ndarray:
-    """Read the labels as int64 (num_records,) in 0 .. num_classes - 1."""
+def read_labels(archive: Archive, key: str, num_records: int, num_classes: int, first: int = 0) -> np.ndarray:
+    """Read the labels as int64 (num_records,) in 0 .. num_classes - 1, from one integer for each record.
+
+    Args:
+        archive: The file.
+        key: Key of the labels, of shape (num_records,) or (num_records, 1).
+        num_records: Number of records.
+        num_classes: Public number of classes.
+        first: Public label of the first class.
+
+    Raises:
+        InputError: Labels of another kind or shape, or outside the classes. The place is named, never the label.
+    """
     at, header = archive.at(key), archive.header(key)
     if not _LABEL_KINDS.fullmatch(header.kind):
-        raise InputError(f"{at} has dtype {shown(header.kind[:20])}: labels must be integers: y.astype('int64')")
-    _check_one_each("label", header, num_records, at)
-    raw = archive.values(key)
-    outside = np.flatnonzero((raw < 0) | (raw >= num_classes))
-    if outside.size:
         raise InputError(
-            f"{at}[{int(outside[0])}] is outside 0 .. {num_classes - 1}, the labels of {num_classes} classes: "
-            "give the number of classes with --num-classes, or correct the label"
+            f"{at} has dtype {shown(header.kind[:20])}: labels must be integers: y.astype('int64')"
+            + ("" if key == "y" else f", or leave {key[:40]} out if it holds no labels")
         )
-    return raw.astype(np.int64)
+    if len(header.shape) == 2 and header.shape[0] == num_records and header.shape[1] != 1:
+        raise InputError(
+            f"{at} has shape {shape_text(header.shape)}: one label for each record is needed: y.argmax(axis=1) if one "
+            "of each row is 1; records of several classes at once are not read"
+        )
+    if header.shape != (num_records, 1):
+        _check_one_each("label", header, num_records, at)
+    return labels_in_range(archive.values(key).ravel(), at, num_classes, first)
+
+
+def labels_in_range(raw: np.ndarray, at: str, num_classes: int, first: int = 0) -> np.ndarray:
+    """Return labels that begin with `first` as int64 in 0 .. num_classes - 1.
+
+    Raises:
+        InputError: A label is outside the classes. Its place is named, never the label.
+    """
+    outside = np.flatnonzero((raw < first) | (raw >= num_classes + first))
+    if outside.size:
+        count = "--first-label 1 if labels of images begin with 1" if first == 0 else "--first-label 0 if they do not"
+        raise InputError(
+            f"{at}[{int(outside[0])}] is outside {first} .. {num_classes + first - 1}, the labels of {num_classes} "
+            f"classes: give the number of classes with --num-classes ({count}), or correct the label"
+        )
+    return raw.astype(np.int64) - first
 
 
 def people_of(archive: Archive, num_records: int) -> np.ndarray | None:

@@ -39,7 +39,8 @@ from gossamer.data.own import Asked, load_own
 from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
 from gossamer.data.ptb import find_ptb, load_ptb
-from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images
+from gossamer.data.range_tally import ranges_of_records
+from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images, refuse_pixels
 from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, RecordData, check_kind, check_num_classes
 from gossamer.data.series import SeriesSpec
 from gossamer.data.splits import AbstractSplit
@@ -219,9 +220,10 @@ def load_records(
     """Load records by the name of a published set or by the path of a user's own.
 
     Args:
-        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet, NPZ or EDF file,
-            to an archive file, or to a folder. A folder holds pictures, DICOM files, or WFDB or EDF recordings. An
-            archive file is .ts, .arff or .tsv. A name wins over a path: write ``./mnist`` for a folder of that name.
+        source: A name in `NAMED_DATA` or `NAMED_SERIES`, or a path. The path leads to a CSV, Parquet, NPZ, NPY, IDX or
+            EDF file, to an archive file, or to a folder. A folder holds pictures, IDX or DICOM files, or WFDB or EDF
+            recordings. An archive file is .ts, .arff or .tsv. A name wins over a path: write ``./mnist`` for a folder
+            of that name.
         data_dir: Folder in which published sets are looked for, or None for the environment variable GOSSAMER_DATA.
         num_classes: Public number of classes of a user's own labelled data.
         reading: Way of reading series.
@@ -230,8 +232,8 @@ def load_records(
         gray: True to read colour images as gray, each by itself.
         alpha: Public ground, white or black, on which transparent pixels of pictures in a folder are laid. None to
             refuse them.
-        images: All that may be said of images, in place of `resize`, `gray` and `alpha`: the window of DICOM files, for
-            instance.
+        images: All that may be said of images, in place of `resize`, `gray` and `alpha`: the white level, or the window
+            of DICOM files, for instance.
 
     Returns:
         The records. They have no test set if they are the user's own and no split was asked for. Records of a published
@@ -266,6 +268,7 @@ def load_records(
     if named in NAMED_DATA:
         refuse(source, reading != AS_USUAL, "it holds images")
         refuse_dicom(source, images)
+        refuse_pixels(source, images)
         found = load_digits(images) if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir, images)
     else:
         refuse_images(source, images)
@@ -332,8 +335,8 @@ def _existing(source: str) -> Path:
     near = "".join(f" (perhaps you meant {name})" for name in difflib.get_close_matches(source, names, n=1))
     raise InputError(
         f"{asked} is neither a known name ({', '.join(names)}) nor an existing path{near}: "
-        "give the path of an NPZ, CSV, Parquet, .ts, .arff or .tsv file, or of a folder of pictures or of WFDB or "
-        "EDF recordings"
+        "give the path of an NPZ, NPY, IDX, CSV, Parquet, .ts, .arff or .tsv file, or of a folder of pictures or of "
+        "WFDB or EDF recordings"
     )
 
 
@@ -341,7 +344,8 @@ def describe(data: RecordData) -> dict[str, Any]:
     """Describe a data set in plain values that JSON can hold.
 
     Guarantee:
-        None. The entry `private` counts private labels: it is for the owner's eyes and never for a release.
+        None. The entry `private` counts private labels and shows the range of private values: it is for the owner's
+        eyes and never for a release.
 
     Args:
         data: Records, as a loader returned them.
@@ -356,8 +360,11 @@ def describe(data: RecordData) -> dict[str, Any]:
         - `shape` (channels first).
         - `classes` (name to number of the `num_records`, empty without labels).
         - `public` (sentences on the inputs that are taken as public).
+        - `not_read` (names of the parts of the source, such as keys, that no reader took).
         - `private` (for the owner's eyes: the counts again, a sentence that says so, and how many things were left
-          out for which reason).
+          out for which reason). Its `values` are for each channel the least and greatest value and the mean, in
+          the records' own units. Beside them stand the public low and high and the shares that were clipped, None if
+          they were not counted. Its `warnings` are sentences.
         - `columns` (the meaning of the columns of a table, None without one).
         - For series also `low`, `high`, `sample_rate`, `channel_names` and `units`.
     """
@@ -365,6 +372,7 @@ def describe(data: RecordData) -> dict[str, Any]:
     counts = [] if y is None else torch.bincount(y, minlength=spec.num_classes).tolist()
     # Privacy: a histogram of private labels.
     class_counts = dict(zip(spec.class_names, counts, strict=True))
+    ranges = data.ranges or ranges_of_records(data.train.x, spec)
     owners = None if data.train.people is None else int(data.train.people.unique().numel())
     is_recorded = data.train.owners is Unit.RECORDING
     return {
@@ -383,9 +391,13 @@ def describe(data: RecordData) -> dict[str, Any]:
             "replacement is covered.",
             *data.public_notes,
         ],
+        "not_read": list(data.unread),
         "private": {
             "class_counts": class_counts,
             "left_out": {reason: number for reason, number in data.left_out.items() if number},
+            # Privacy: least and greatest are values of single records.
+            "values": ranges.as_plain(),
+            "warnings": list(ranges.warnings),
             "note": "How many records a class has is a fact about private records, and so is the number of records "
             "where people are protected, and of people where records are: for your eyes alone.",
         },

@@ -174,14 +174,38 @@ def read_promised(stream: BinaryIO, num_bytes: int, where: str) -> bytearray:
     Raises:
         InputError: The stream ends earlier or goes on.
     """
+    content = read_part(stream, num_bytes, where, num_bytes)
+    check_ended(stream, num_bytes, where)
+    return content
+
+
+def read_part(stream: BinaryIO, num_bytes: int, where: str, promised: int) -> bytearray:
+    """Read a part of the bytes that a header promises.
+
+    Args:
+        stream: A plain or an unpacking stream.
+        num_bytes: Bytes of this part.
+        where: Beginning of the message.
+        promised: Bytes of all parts, for the message.
+
+    Raises:
+        InputError: The stream ends earlier.
+    """
     content = bytearray()
     while len(content) < num_bytes:
         chunk = stream.read(min(CHUNK_BYTES, num_bytes - len(content)))
         if not chunk:
-            raise InputError(
-                f"{where}: the header promises {num_bytes} bytes, only {len(content)} are there: copy the file again"
-            )
+            there = f"only {len(content)} are there" if num_bytes == promised else "fewer are there"
+            raise InputError(f"{where}: the header promises {promised} bytes, {there}: copy the file again")
         content += chunk
+    return content
+
+
+def check_ended(stream: BinaryIO, num_bytes: int, where: str) -> None:
+    """Refuse a stream that goes on after the bytes that its header promises.
+
+    Raises:
+        InputError: It goes on.
+    """
     if stream.read(1):  # also makes the unpacker compare its checksum
         raise InputError(f"{where}: goes on after the {num_bytes} bytes that its header promises: make the file again")
-    return content

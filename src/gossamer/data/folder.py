@@ -19,6 +19,7 @@ from gossamer.data.identities import NamedPeople
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.picture_rules import AsRecords
+from gossamer.data.picture_scale import PictureScale
 from gossamer.data.picture_table import (
     FILE_COLUMN,
     LABEL_COLUMN,
@@ -65,13 +66,16 @@ def load_picture_folder(
     """
     if num_classes is not None:
         check_num_classes(num_classes)
+    if images.first_label:
+        raise InputError(f"{shown(path)} has its classes by name and no labels: leave --first-label out")
     root = _resolved(path)
     parts = parts_of(path, root)
     train = _found(parts.train, root, num_classes, words)
     test = None if parts.test is None else _like(_found(parts.test, root, None, words, train), train)
     name = path.name if path.name and path.name.isprintable() else _TITLE
     people = _people_of(train, test)
-    x = _read_all(train.pictures, images)
+    scale = PictureScale(images)
+    x = _read_all(train.pictures, images, scale)
     spec = ImageSpec(
         channels=x.shape[1],
         height=x.shape[2],
@@ -81,12 +85,13 @@ def load_picture_folder(
     )
     held_out = None
     if test is not None:
-        other = _read_all(test.pictures, images)
+        other = _read_all(test.pictures, images, PictureScale(images))
         if other.shape[1:] != x.shape[1:]:
             raise _unlike(test.pictures[0], other[0], train.pictures[0], x[0])
         held_out = _records(name, spec, other, test, people[1])
     notes = (*parts.notes, *_notes(images), *train.notes, *images.notes)
-    return RecordData(train=_records(name, spec, x, train, people[0]), test=held_out, public_notes=notes)
+    learnt_from = _records(name, spec, x, train, people[0])
+    return RecordData(train=learnt_from, test=held_out, public_notes=notes, ranges=scale.ranges())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -233,16 +238,20 @@ def _resolved(path: Path) -> Path:
         raise InputError(f"{shown(path)} cannot be reached: check the path and its permissions") from None
 
 
-def _read_all(paths: Sequence[Path], choice: ImageChoice) -> np.ndarray:
+def _read_all(paths: Sequence[Path], choice: ImageChoice, scale: PictureScale) -> np.ndarray:
     """Read all images as float32 (num_records, channels, height, width) in [0, 1], each changed to the choice."""
     rules = AsRecords(choice=choice)
-    first = choice.changed(read_picture(paths[0], rules).x[None])[0]
+
+    def read(path: Path) -> np.ndarray:
+        return choice.changed(scale.in_unit_range(read_picture(path, rules), path)[None])[0]
+
+    first = read(paths[0])
     shape = (len(paths), *first.shape)
     check_num_values(shown(paths[0].parent), math.prod(shape))
     with damage_refused(shown(paths[0].parent)):
         x = np.empty(shape, dtype=np.float32)
     for index, path in enumerate(paths):
-        image = first if index == 0 else choice.changed(read_picture(path, rules).x[None])[0]
+        image = first if index == 0 else read(path)
         if image.shape != first.shape:
             raise _unlike(path, image, paths[0], first)
         x[index] = image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,6 +15,8 @@ from gossamer.errors import InputError, told
 
 MAX_STORED_SIDE: Final = 4096
 """Largest height and width of images that are made smaller while they are read, in pixels."""
+MAX_WHITE: Final = 2**16 - 1
+"""Largest white level: that of 16 bits."""
 _AT_ONCE: Final = 2**22
 _SIZE: Final = re.compile(r"([0-9]{1,4})x([0-9]{1,4})")
 _LUMA: Final = (0.299, 0.587, 0.114)
@@ -44,13 +46,18 @@ class ImageChoice:
         gray: read colour images as gray
         alpha: public ground on which transparent pixels of pictures in a folder are laid. Default: transparency is
             refused
+        white_level: public value of white in whole numbers of 8 or 16 bits: 4095 for scans of 12 bits, 1 for masks of 0
+            and 1. Values above it are clipped. Default: 255 for 8 bits, in PNG files 65535 for 16 bits
+        transpose: exchange rows and columns of each image
+        first_label: of arrays and IDX files: the label of the first class, 0 or 1
         window_center: of DICOM: public middle of the window, in the units after rescale (HU for CT)
         window_width: of DICOM: public width of the window. Values outside are clipped
         folders: of DICOM: sub-folders are classes, by public names, or have no meaning (people, studies)
         each_frame: of DICOM: read each frame of a file as an image of its patient
 
     Raises:
-        InputError: The size is no HxW, or a side is below 4 or above 1024 pixels. Or the window is none.
+        InputError: The size is no HxW, or a side is below 4 or above 1024 pixels. Or the white level, the first label
+            or the window is none.
 
     Example:
         >>> ImageChoice(resize="2x8")
@@ -61,12 +68,17 @@ class ImageChoice:
     resize: str | None = None
     gray: bool = False
     alpha: Ground | None = None
+    white_level: int | None = None
+    transpose: bool = False
+    first_label: int = 0
     window_center: float | None = None
     window_width: float | None = None
     folders: FolderMeaning | None = None
     each_frame: bool = False
 
     def __post_init__(self) -> None:
+        _check_whole("white_level (--white-level)", self.white_level, 1, MAX_WHITE)
+        _check_whole("first_label (--first-label)", self.first_label, 0, 1)
         if (self.window_center is None) != (self.window_width is None):
             raise InputError(
                 "window_center and window_width (--window-center, --window-width) belong together: give both, 40 and "
@@ -129,6 +141,12 @@ class ImageChoice:
             )
         if self.gray:
             said.append("Colour images were read as gray: 0.299 red + 0.587 green + 0.114 blue.")
+        if self.white_level is not None:
+            said.append(f"The value of white, {self.white_level}, was given by the user. Values above it were clipped.")
+        if self.transpose:
+            said.append("Rows and columns of each image were exchanged while it was read.")
+        if self.first_label:
+            said.append("The labels were said to begin with 1.")
         if self.alpha is not None:
             said.append(f"Transparent pixels were laid on {self.alpha}, each image by itself.")
         return tuple(said)
@@ -149,6 +167,7 @@ class ImageChoice:
 
     def shape_of(self, channels: int, height: int, width: int) -> tuple[int, int, int]:
         """Return the shape of an image as it is read, from the shape as stored."""
+        height, width = (width, height) if self.transpose else (height, width)
         return 1 if self.gray else channels, *(self.size or (height, width))
 
     def read(self, stored: np.ndarray, in_unit_range: Callable[[np.ndarray, int], np.ndarray]) -> np.ndarray:
@@ -161,14 +180,38 @@ class ImageChoice:
         Returns:
             float32 (num_records, *`shape_of`) in [0, 1].
         """
-        x = np.empty((len(stored), *self.shape_of(*stored.shape[1:])), dtype=np.float32)
         step = max(1, _AT_ONCE // int(np.prod(stored.shape[1:])))
-        for start in range(0, len(stored), step):
-            x[start : start + step] = self.changed(in_unit_range(stored[start : start + step], start))
+        blocks = (stored[start : start + step] for start in range(0, len(stored), step))
+        return self.gathered(stored.shape, blocks, in_unit_range)
+
+    def gathered(
+        self,
+        shape: Sequence[int],
+        blocks: Iterable[np.ndarray],
+        in_unit_range: Callable[[np.ndarray, int], np.ndarray],
+    ) -> np.ndarray:
+        """Change images that come block after block, in order.
+
+        Args:
+            shape: Of all blocks together, (num_records, channels, height, width).
+            blocks: Stored images, (batch, channels, height, width) each.
+            in_unit_range: As in `read`.
+
+        Returns:
+            float32 (num_records, *`shape_of`) in [0, 1].
+        """
+        num_records, channels, height, width = shape
+        x, start = np.empty((0, *self.shape_of(channels, height, width)), dtype=np.float32), 0
+        for block in blocks:
+            # Room for all is made when the first block is there, since a reader refuses bombs before it.
+            x = x if start else np.empty((num_records, *x.shape[1:]), dtype=np.float32)
+            x[start : start + len(block)] = self.changed(in_unit_range(block, start))
+            start += len(block)
         return x
 
     def changed(self, images: np.ndarray) -> np.ndarray:
         """Change float32 images (batch, channels, height, width) in [0, 1] to the choice, each by itself."""
+        images = images.swapaxes(2, 3) if self.transpose else images
         if self.gray and images.shape[1] == 3:
             red, green, blue = (images[:, [channel]] * weight for channel, weight in enumerate(_LUMA))
             images = (red + green + blue).clip(0, 1)
@@ -209,6 +252,12 @@ def _averaged(images: np.ndarray, num: int, axis: int) -> np.ndarray:
             # Privacy: sums of single values in a fixed order. A matrix product would round by the number of images.
             means[part] += np.multiply(stored[place], inside, dtype=np.float64)
     return np.moveaxis(means / length, 0, axis)
+
+
+def _check_whole(what: str, number: object, least: int, most: int) -> None:
+    if number is None or (isinstance(number, int) and not isinstance(number, bool) and least <= number <= most):
+        return
+    raise InputError(f"{what} must be a whole number from {least} to {most}, not {told(number)}")
 
 
 def _no_size(said: str | None) -> InputError:

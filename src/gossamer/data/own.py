@@ -14,11 +14,13 @@ from gossamer.data.dicom_files import is_dicom_folder
 from gossamer.data.edf_folder import is_edf, load_edf
 from gossamer.data.files import is_folder, shown
 from gossamer.data.folder import load_picture_folder
+from gossamer.data.idx_sets import is_idx_set, load_idx_set
 from gossamer.data.image_choice import ImageChoice
 from gossamer.data.layouts import WideColumns
+from gossamer.data.npy import is_npy, load_npy_images, load_npy_series
 from gossamer.data.npz import load_npz
 from gossamer.data.picture_table import PictureWords
-from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images
+from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images, refuse_pixels
 from gossamer.data.records import RecordData
 from gossamer.data.refused_kinds import refuse_kind
 from gossamer.data.series_facts import SeriesFacts
@@ -122,6 +124,7 @@ def _load_edf(asked: Asked) -> RecordData:
 
 
 def _load_dicom(asked: Asked) -> RecordData:
+    refuse_pixels(asked.where, asked.images)
     classes = facts_of_classes(asked.facts)
     usual = dataclasses.replace(AS_USUAL, facts=classes, split=asked.reading.split)
     of_images = dataclasses.replace(asked.reading, facts=asked.facts) == usual
@@ -165,7 +168,44 @@ def _load_series_arrays(asked: Asked) -> RecordData:
 
 def _load_image_arrays(asked: Asked) -> RecordData:
     refuse_dicom(asked.where, asked.images)
-    return load_npz(asked.path, num_classes=asked.num_classes, images=asked.images)
+    _refuse_split(asked)
+    return load_npz(
+        asked.path, num_classes=asked.facts.num_classes, class_names=asked.facts.class_names, images=asked.images
+    )
+
+
+def _load_npy(asked: Asked) -> RecordData:
+    if not _says_series(asked.reading):
+        refuse_dicom(asked.where, asked.images)
+        _refuse_split(asked)
+        names = asked.facts.class_names
+        return load_npy_images(asked.path, num_classes=asked.facts.num_classes, class_names=names, images=asked.images)
+    refuse_images(asked.where, asked.images)
+    refuse(asked.where, asked.reading.is_of_table, "an NPY file has no columns")
+    _refuse_recordings(asked, "it holds no recordings")
+    return load_npy_series(asked.path, asked.facts, asked.split, asked.reading.key, asked.reading.windows)
+
+
+def _load_idx(asked: Asked) -> RecordData:
+    refuse(asked.where, _says_series(asked.reading), "it holds images")
+    refuse_dicom(asked.where, asked.images)
+    _refuse_split(asked)
+    names = asked.facts.class_names
+    return load_idx_set(asked.path, num_classes=asked.facts.num_classes, class_names=names, images=asked.images)
+
+
+def _says_series(reading: SeriesReading) -> bool:
+    """Return True if something was said that images do not have, too. They have classes, and a split may be asked."""
+    facts = dataclasses.replace(reading.facts, class_names=(), num_classes=None)
+    return dataclasses.replace(reading, facts=facts, split=None) != AS_USUAL
+
+
+def _refuse_split(asked: Asked) -> None:
+    if asked.reading.split is not None:
+        raise InputError(
+            f"{asked.where} holds images, which are not divided: leave --split out, and name others with --test-data. "
+            "For series say their public bounds, --low and --high"
+        )
 
 
 def _refuse_recordings(asked: Asked, reason: str) -> None:
@@ -177,10 +217,12 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(fits=lambda asked: is_edf(asked.path), load=_load_edf),
     Kind(fits=lambda asked: is_folder(asked.path) and is_wfdb_folder(asked.path), load=_load_recordings),
     Kind(fits=lambda asked: is_folder(asked.path) and is_dicom_folder(asked.path), load=_load_dicom),
+    Kind(fits=lambda asked: is_idx_set(asked.path), load=_load_idx),
     Kind(fits=lambda asked: is_folder(asked.path), load=_load_pictures),
     Kind(fits=lambda asked: is_table(asked.path), load=_load_table),
     Kind(fits=lambda asked: is_ucr_file(asked.path), load=_load_ucr),
-    Kind(fits=lambda asked: asked.reading != AS_USUAL or is_series_npz(asked.path), load=_load_series_arrays),
+    Kind(fits=lambda asked: is_npy(asked.path), load=_load_npy),
+    Kind(fits=lambda asked: _says_series(asked.reading) or is_series_npz(asked.path), load=_load_series_arrays),
     Kind(fits=lambda asked: True, load=_load_image_arrays),
 )
 """All kinds, in the order in which they are tried."""

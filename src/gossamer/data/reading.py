@@ -80,9 +80,24 @@ def refuse_images(name: str, images: ImageChoice) -> None:
     Raises:
         InputError: Naming the data, if anything was said of images.
     """
+    refuse_pixels(name, images)
     refuse_dicom(name, images)
     if images != AS_STORED:
         raise InputError(f"{name}: --resize, --gray and --alpha change images, and these are series: leave them out")
+
+
+def refuse_pixels(name: str, images: ImageChoice) -> None:
+    """Refuse options on stored pixels and labels where the format or the publisher says them.
+
+    Raises:
+        InputError: Naming the data, if a white level, a transposition or a first label was said.
+    """
+    said = (images.white_level is not None, images.transpose, images.first_label != AS_STORED.first_label)
+    if any(said):
+        raise InputError(
+            f"{name}: --white-level, --transpose and --first-label are of a user's own images in PNG, NPZ, NPY and IDX "
+            "files: leave them out"
+        )
 
 
 def refuse_dicom(name: str, images: ImageChoice) -> None:

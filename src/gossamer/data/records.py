@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.identities import digests_of_names
+from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError, told
 from gossamer.privacy.adjacency import Unit
 
@@ -277,6 +278,9 @@ class RecordData:
         usual_unit: Unit of protection if the user names none. It is that of `train.owners` if records are windows.
         columns: The meaning of the columns of the table that the records were read from, or None without a table.
         left_out: Reason -> number of things that the reader left out for it. Private, unlike the reasons.
+        unread: Names of parts of the source that no reader took, such as keys. For the owner, and in no release.
+        ranges: Range of the values as they were read to learn from, before any was clipped. Private. None if the reader
+            does not keep it.
 
     Raises:
         InputError: Train and test differ in their specification.
@@ -293,6 +297,8 @@ class RecordData:
     columns: ColumnsRead | None = None
     # Privacy: how many were left out is a fact about private records.
     left_out: Mapping[str, int] = field(default_factory=dict, repr=False)
+    unread: tuple[str, ...] = field(default=(), repr=False)
+    ranges: ValueRanges | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_kind("train", self.train, RecordSet)

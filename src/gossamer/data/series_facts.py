@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import DEFAULT_NUM_CLASSES, check_class_names, check_num_classes, numbered
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
@@ -118,14 +119,23 @@ class SeriesFacts:
         return tuple(said)
 
 
-def scaled(values: np.ndarray, spec: SeriesSpec, facts: SeriesFacts, at: str) -> np.ndarray:
+def scaled(
+    values: np.ndarray,
+    spec: SeriesSpec,
+    facts: SeriesFacts,
+    at: str,
+    tally: RangeTally | None = None,
+    first: int = 0,
+) -> np.ndarray:
     """Scale values in their own units to float32 in [0, 1].
 
     Args:
-        values: (num_records, channels, length), any float type.
+        values: (num_records, channels, length), any number type.
         spec: Public bounds.
         facts: Public facts. If they have bounds, values outside are clipped, and otherwise refused.
         at: Beginning of the message.
+        tally: Private tally of the values before any is clipped, or None.
+        first: Number of series before these, from which a message counts on.
 
     Returns:
         x, of the same shape.
@@ -138,7 +148,10 @@ def scaled(values: np.ndarray, spec: SeriesSpec, facts: SeriesFacts, at: str) ->
     x = np.empty(values.shape, dtype=np.float32)
     for start in range(0, len(values), rows):
         block = values[start : start + rows]
-        x[start : start + rows] = scaling.scaled(block.reshape(len(block), -1), slice(None), start).reshape(block.shape)
+        flat = block.reshape(len(block), -1)
+        x[start : start + rows] = scaling.scaled(flat, slice(None), first + start).reshape(block.shape)
+        if tally is not None:
+            tally.add(block)
     return x
 
 
@@ -150,11 +163,13 @@ class Scaling:
         spec: Public bounds.
         facts: Public facts. If they have bounds, values outside are clipped, and otherwise refused.
         at: Beginning of the message.
+        tally: Private tally of the values before any is clipped, or None.
     """
 
     spec: SeriesSpec
     facts: SeriesFacts
     at: str
+    tally: RangeTally | None = None
 
     def scaled(
         self, values: np.ndarray, places: slice | np.ndarray, first: int, gaps: np.ndarray | None = None
@@ -181,6 +196,8 @@ class Scaling:
         if not self.facts.has_bounds:
             each = ", one for each channel, as in --low 0,-5" if self.spec.channels > 1 else ""
             self._refuse_first((values < 0) | (values > 1), all_places, first, _OUTSIDE + each)
+        if self.tally is not None:
+            self.tally.add_places(values, all_places // self.spec.length, gaps)
         found = np.subtract(values, low, dtype=np.float64)
         found /= high - low
         return np.clip(found, 0, 1, out=found).astype(np.float32)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +19,14 @@ from gossamer.data.archive import (
     read_names,
     read_numbers,
     read_texts,
-    shape_text,
 )
+from gossamer.data.array_stream import ArrayHeader, shape_text
 from gossamer.data.class_words import check_places
 from gossamer.data.files import shown
+from gossamer.data.npz_keys import find_series_labels, named
+from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData, check_num_values
+from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
 from gossamer.data.windowed import Recordings, rows_of_windows
@@ -30,6 +35,7 @@ from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
 
 _FACTS: Final = ("low", "high", "sample_rate", "channel_names", "units")
+_OTHERS: Final = (*_FACTS, "class_names", "person")
 _VALUE_KINDS: Final = re.compile(r"[<>|=]?(?:f[248]|[iu][1248])")
 
 
@@ -52,10 +58,12 @@ def load_series_npz(
 ) -> RecordData:
     """Load series from an NPZ file.
 
-    The file has the key `x` and may have the others. Nothing is ever unpickled.
+    The file has the key `x` and may have the others. Nothing is ever unpickled. Keys that are not read are named in
+    `RecordData.unread`.
 
     - `x`: numbers of shape (batch, channels, time) or (batch, time).
-    - `y`: integers of shape (batch,), the places of the classes in their order.
+    - `y`: integers of shape (batch,) or (batch, 1), the places of the classes in their order. `labels`, `label`,
+      `target` or `targets` may stand in its place.
     - `person`: numbers or text of shape (batch,).
     - `class_names`, `channel_names` and `units`: text.
     - `low` and `high`: a number or one per channel.
@@ -82,28 +90,123 @@ def load_series_npz(
             check_places(facts.class_names, "y")
         if "x" not in archive.members:
             raise InputError(f"{where} has no key 'x' for the series: save them as x, (batch, channels, time)")
+        y, notes = find_series_labels(archive)
         facts = _completed(archive, facts)
-        values = _values(archive)
-        class_names = facts.classes("y" in archive.members, where)
-        labels = read_labels(archive, "y", len(values), len(class_names)) if "y" in archive.members else None
-        people = people_of(archive, len(values))
-    if facts.length not in (None, values.shape[2]):
-        raise InputError(f"{where}: x has {values.shape[2]} samples in time, --length says {facts.length}: correct one")
-    title = path.stem if path.stem.isprintable() else "series"
+        header = archive.header("x")
+        _shape_of(header, archive.at("x"))
+        class_names = facts.classes(y is not None, where)
+        labels = None if y is None else read_labels(archive, y, header.shape[0], len(class_names))
+        people = people_of(archive, header.shape[0])
+        stored = StoredSeries(
+            name=path.stem if path.stem.isprintable() else "series",
+            at=archive.at("x"),
+            header=header,
+            blocks=archive.blocks("x"),
+        )
+        rows = rows_of_array(stored, facts, class_names, windows, labels, people)
+    rows = dataclasses.replace(rows, unread=named(archive.members.keys() - {"x", y, *_OTHERS}))
+    cut = () if windows is None else (windows.note,)
+    return divide(rows, split, (*facts.notes(labels is not None), *notes, *cut), key)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredSeries:
+    """An array of series in a file, (batch, channels, time) or (batch, time).
+
+    Args:
+        name: Name of the records, public.
+        at: Beginning of a message.
+        header: Header of the array.
+        blocks: Its values, block after block.
+    """
+
+    name: str
+    at: str
+    header: ArrayHeader
+    blocks: Iterable[np.ndarray]
+
+
+def rows_of_array(
+    stored: StoredSeries,
+    facts: SeriesFacts,
+    class_names: tuple[str, ...],
+    windows: Windows | None,
+    labels: np.ndarray | None = None,
+    people: np.ndarray | None = None,
+) -> Rows:
+    """Read an array of series.
+
+    Args:
+        stored: The array.
+        facts: Public facts.
+        class_names: Public names of the classes, empty without labels.
+        windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
+        labels: int64 (batch,), or None.
+        people: Names of people (batch,), or None.
+
+    Raises:
+        InputError: The array holds no series, or other ones than the facts say. Or a value breaks a rule, which is told
+            by its place.
+    """
+    channels, length = _shape_of(stored.header, stored.at)
     if windows is not None:
-        spec = facts.spec(values.shape[1], windows.window, class_names)
+        values = np.concatenate([block if block.ndim == 3 else block[:, None] for block in stored.blocks])
         recordings = Recordings.of_arrays(values, labels, people)
-        rows = rows_of_windows(title, f"{where}: x", recordings, windows, spec, facts)
-        return divide(rows, split, (*facts.notes(labels is not None), windows.note), key)
-    spec = facts.spec(values.shape[1], values.shape[2], class_names)
-    rows = Rows(
-        name=title,
-        spec=spec,
-        x=scaled(values, spec, facts, f"{where}: x"),
-        y=labels,
-        people=people,
-    )
-    return divide(rows, split, facts.notes(labels is not None), key)
+        spec = facts.spec(channels, windows.window, class_names)
+        return rows_of_windows(stored.name, stored.at, recordings, windows, spec, facts)
+    if facts.length not in (None, length):
+        raise InputError(f"{stored.at} has {length} samples in time, --length says {facts.length}: correct one")
+    spec = facts.spec(channels, length, class_names)
+    tally = RangeTally.of_series(spec)
+    x = scaled_blocks(stored.header, stored.blocks, spec, facts, stored.at, tally)
+    return Rows(name=stored.name, spec=spec, x=x, y=labels, people=people, ranges=tally.ranges())
+
+
+def _shape_of(header: ArrayHeader, at: str) -> tuple[int, int]:
+    """Return the channels and the length of an array of series."""
+    if not _VALUE_KINDS.fullmatch(header.kind):
+        raise InputError(f"{at} has dtype {shown(header.kind[:20])}: series must be numbers: x.astype('float32')")
+    if len(header.shape) not in (2, 3) or 0 in header.shape:
+        raise InputError(
+            f"{at} has shape {shape_text(header.shape)}: it must be (batch, channels, time) or (batch, time), "
+            "with at least 1 of each"
+        )
+    check_num_values(at, header.num_values)
+    return (header.shape[1], header.shape[2]) if len(header.shape) == 3 else (1, header.shape[1])
+
+
+def scaled_blocks(
+    header: ArrayHeader,
+    blocks: Iterable[np.ndarray],
+    spec: SeriesSpec,
+    facts: SeriesFacts,
+    at: str,
+    tally: RangeTally,
+) -> np.ndarray:
+    """Scale series that come block after block, so that they are never whole in memory in their own units.
+
+    Args:
+        header: Header of all of them.
+        blocks: (batch, channels, time) or (batch, time) each, in order.
+        spec: Public specification.
+        facts: Public facts.
+        at: Beginning of the message.
+        tally: Private tally of the values before any is clipped.
+
+    Returns:
+        float32 (num_records, channels, time) in [0, 1].
+
+    Raises:
+        InputError: A value is not finite, or outside the default bounds. The place is named, never the value.
+    """
+    x, start = np.empty((0, *spec.shape), dtype=np.float32), 0
+    for block in blocks:
+        # Room for all is made when the first block is there, since a reader refuses bombs before it.
+        x = x if start else np.empty((header.shape[0], *spec.shape), dtype=np.float32)
+        values = block if block.ndim == 3 else block[:, None]
+        x[start : start + len(block)] = scaled(values, spec, facts, at, tally, start)
+        start += len(block)
+    return x
 
 
 def _completed(archive: Archive, facts: SeriesFacts) -> SeriesFacts:
@@ -127,18 +230,3 @@ def _completed(archive: Archive, facts: SeriesFacts) -> SeriesFacts:
     if len({"low", "high"} & found.keys()) == 1:
         raise InputError(f"{where}: low and high belong together: save both")
     return dataclasses.replace(facts, **found)
-
-
-def _values(archive: Archive) -> np.ndarray:
-    """Read the series as (batch, channels, time), in their own units."""
-    at, header = archive.at("x"), archive.header("x")
-    if not _VALUE_KINDS.fullmatch(header.kind):
-        raise InputError(f"{at} has dtype {shown(header.kind[:20])}: series must be numbers: x.astype('float32')")
-    if len(header.shape) not in (2, 3) or 0 in header.shape:
-        raise InputError(
-            f"{at} has shape {shape_text(header.shape)}: it must be (batch, channels, time) or (batch, time), "
-            "with at least 1 of each"
-        )
-    check_num_values(at, header.num_values)
-    values = archive.values("x")
-    return values if values.ndim == 3 else values[:, None]

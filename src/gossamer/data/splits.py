@@ -12,6 +12,7 @@ import torch
 
 from gossamer.data.identities import NamedPeople, digests_of_contents
 from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, PublishedCounts, RecordData, RecordSet
+from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.dealing import Dealt, Identities, UnitKey
@@ -36,6 +37,8 @@ class Rows:
         owners: Unit that `people` names, people or recordings. Public.
         usual_unit: Unit of protection if the user names none. Public.
         left_out: Reason -> number of things that the reader left out for it.
+        unread: Names of parts of the source that no reader took. For the owner.
+        ranges: Range of the values before any was clipped, private, or None.
     """
 
     name: str
@@ -48,6 +51,8 @@ class Rows:
     owners: Unit = Unit.PERSON
     usual_unit: Unit = Unit.RECORD
     left_out: Mapping[str, int] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    ranges: ValueRanges | None = field(default=None, repr=False)
 
 
 class AbstractSplit(abc.ABC):
@@ -262,6 +267,8 @@ def divide(
         is_split_by_record=split.is_by_record,
         usual_unit=rows.usual_unit,
         left_out=rows.left_out,
+        unread=rows.unread,
+        ranges=rows.ranges,
     )
 
 

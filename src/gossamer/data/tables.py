@@ -12,6 +12,7 @@ from gossamer.data.columns import TableFile
 from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.layouts import LongColumns, TableColumns, WideColumns, public_columns
 from gossamer.data.names import slots_of_names
+from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit, PeopleSplit, Rows, divide
@@ -117,7 +118,9 @@ def _read_long(
         stacked = _stacked(table, values, groups, facts, where)
         label = None if columns.label is None else _one_each(table, columns.label, groups, "class")
         y = None if label is None else labels(label, spec, where)
-        rows = Rows(name=source.title, spec=spec, x=scaled(stacked, spec, facts, where), y=y, people=person)
+        tally = RangeTally.of_series(spec)
+        x = scaled(stacked, spec, facts, where, tally)
+        rows = Rows(name=source.title, spec=spec, x=x, y=y, people=person, ranges=tally.ranges())
     else:
         recordings = _recordings(table, values, columns, groups, person)
         rows = rows_of_windows(

@@ -12,6 +12,7 @@ from gossamer.data.arff_file import read_arff
 from gossamer.data.class_words import labels_of_words
 from gossamer.data.files import damage_refused, is_file, shown
 from gossamer.data.names import names_of_texts
+from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
@@ -150,7 +151,9 @@ def _rows(path: Path, cases: Cases, facts: SeriesFacts, windows: Windows | None)
     filled = _filled(values, cases, facts, where)
     spec = facts.spec(filled.shape[1], filled.shape[2], class_names)
     y = None if words is None else labels_of_words(words, class_names, where)
-    return Rows(name=title, spec=spec, x=scaled(filled, spec, facts, where), y=y)
+    tally = RangeTally.of_series(spec)
+    x = scaled(filled, spec, facts, where, tally)
+    return Rows(name=title, spec=spec, x=x, y=y, ranges=tally.ranges())
 
 
 def _check_listed(words: np.ndarray, class_names: tuple[str, ...], where: str) -> None:

@@ -15,6 +15,7 @@ from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.files import shown
 from gossamer.data.layouts import WideColumns, public_columns
 from gossamer.data.list_columns import ListShape, numbers_of_lists
+from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import MAX_VALUES, RecordData, check_num_values
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import Scaling, SeriesFacts
@@ -22,6 +23,7 @@ from gossamer.data.splits import AbstractSplit, Rows, divide
 from gossamer.data.table import AbstractTable, Piece
 from gossamer.data.table_form import TableForm
 from gossamer.data.value_columns import find_values
+from gossamer.data.value_ranges import ValueRanges
 from gossamer.data.windowed import Recordings, rows_of_windows
 from gossamer.data.windows import Windows
 from gossamer.errors import InputError, told
@@ -89,6 +91,7 @@ def read_wide(
             x=read.x,
             y=None if columns.label is None else labels(read.words[columns.label], plan.spec, source.where),
             people=None if columns.person is None else read.words[columns.person],
+            ranges=read.ranges,
         )
         data = divide(rows, split, plan.notes, key)
     else:
@@ -240,6 +243,7 @@ class _Rows:
 
     x: np.ndarray
     words: dict[str, np.ndarray]
+    ranges: ValueRanges | None
 
     @classmethod
     def of(cls, source: AbstractTable, plan: _Plan, words: tuple[str, ...]) -> _Rows:
@@ -249,7 +253,8 @@ class _Rows:
         # The memory of rows that are not there is never touched, and so never taken.
         x = np.empty((most, spec.channels, spec.length), dtype=np.float32)
         texts: dict[str, list[np.ndarray]] = {name: [] for name in words}
-        scaling, num_rows = Scaling(spec=spec, facts=plan.facts, at=source.where), 0
+        tally, num_rows = RangeTally.of_series(spec), 0
+        scaling = Scaling(spec=spec, facts=plan.facts, at=source.where, tally=tally)
         for piece in source.pieces(numbers=plan.values, words=words):
             found = piece.table.schema.names
             for name in texts.keys() & set(found):
@@ -261,7 +266,8 @@ class _Rows:
                 target = x[piece.first : end].reshape(len(values), -1)
                 target[:, places] = scaling.scaled(values, places, piece.first, gaps)
         check_num_rows(num_rows, source.where)
-        return cls(x=x[:num_rows], words={name: np.concatenate(parts) for name, parts in texts.items()})
+        found_words = {name: np.concatenate(parts) for name, parts in texts.items()}
+        return cls(x=x[:num_rows], words=found_words, ranges=tally.ranges())
 
 
 def _values(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gossamer.data.range_tally import RangeTally
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import Rows
@@ -109,11 +110,12 @@ def rows_of_windows(
         InputError: No window is left, a value is outside default bounds, or a class is none of the public ones.
     """
     found = cut_all(recordings.values, windows, where, recordings.classes)
-    owners = recordings.owner_names
+    owners, tally = recordings.owner_names, RangeTally.of_series(spec)
     return Rows(
         name=name,
         spec=spec,
-        x=scaled(found.values, spec, facts, where),
+        x=scaled(found.values, spec, facts, where, tally),
+        ranges=tally.ranges(),
         y=None if found.classes is None else labels_of(found.classes),
         people=owners[found.recordings],
         others=owners,

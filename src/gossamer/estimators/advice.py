@@ -59,6 +59,8 @@ def advice(training: AbstractTraining, data: RecordData) -> tuple[str, ...]:
     unprotected = describe_unit(data, plan.unit.value)
     if unprotected is not None:
         lines.append(unprotected)
+    if data.unread:
+        lines.append(f"not read: {', '.join(data.unread)}")
     # For trainings on records the bound says too little to be worth a line, unless each step is a release.
     if plan.unit.is_group or plan.step_names:
         prospect = training.prospect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from gossamer.data.catalogue import load_records, usual_split
 from gossamer.data.frames import ArrowStream, is_frame
 from gossamer.data.image_choice import ImageChoice
 from gossamer.data.images import ImageSpec
+from gossamer.data.pixel_scale import PixelScale
+from gossamer.data.range_tally import RangeTally
 from gossamer.data.reading import SeriesReading
 from gossamer.data.records import (
     DEFAULT_NUM_CLASSES,
@@ -27,6 +30,7 @@ from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, divide
 from gossamer.data.table_form import OuterLists
+from gossamer.data.value_ranges import ValueRanges
 from gossamer.data.windowed import Recordings, rows_of_windows
 from gossamer.data.windows import Windows
 from gossamer.errors import InputError, told
@@ -67,6 +71,7 @@ def as_images(
     class_names: Sequence[str] = (),
     resize: tuple[int, int] | None = None,
     gray: bool = False,
+    white_level: int | None = None,
 ) -> RecordData:
     """Return images in memory as records. `fit` does this by itself with an array.
 
@@ -74,13 +79,16 @@ def as_images(
     labels. The arrays are copied: later changes to them reach no record.
 
     Args:
-        x: (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8.
-        y: integer labels (records,). None for images without classes.
+        x: (records, height, width) or (records, channels, height, width), floats in [0, 1] or uint8, or uint16 with a
+            white level.
+        y: integer labels (records,) or (records, 1). None for images without classes.
         people: numbers or text (records,): any name of the person of a record.
         num_classes: public number of classes. 10 is assumed for labels without number or names.
         class_names: public names of the classes, in the order of the labels.
         resize: public (height, width): each image is brought to it by itself, as `ImageChoice` says.
         gray: True to make colour images gray.
+        white_level: public value of white in uint8 or uint16: 4095 for scans of 12 bits, 1 for masks of 0 and 1. Values
+            above it are clipped. Default: 255 for uint8.
 
     Returns:
         The records, without a test set.
@@ -93,8 +101,10 @@ def as_images(
         >>> scans.train.spec.shape, scans.train.spec.class_names
         ((1, 8, 8), ('well', 'ill'))
     """
-    choice = ImageChoice.of(resize, gray)
-    images = _pixels(_numpy(x), choice)
+    choice = dataclasses.replace(
+        ImageChoice.of(resize, gray), white_level=None if white_level is None else whole("white_level", white_level)
+    )
+    images, ranges = _pixels(_numpy(x), choice)
     named = names_in(class_names, "class_names")
     names, notes = _classes(y is not None, num_classes, named)
     labels = labels_of(y, names, are_named=bool(named))
@@ -108,7 +118,7 @@ def as_images(
     train = RecordSet(name="images", spec=spec, x=images, y=labels, **people_of(people))
     read = "image shape" if choice.size is None else "number of channels"
     shape = f"The {read} and whether there are labels were read from the arrays and are taken as public."
-    return RecordData(train=train, public_notes=(shape, *notes, *choice.notes))
+    return RecordData(train=train, public_notes=(shape, *notes, *choice.notes), ranges=ranges)
 
 
 def as_series(
@@ -134,7 +144,7 @@ def as_series(
     Args:
         x: (records, channels, time) or (records, time), numbers in their own units. Values outside the bounds are
             clipped.
-        y: integer labels (records,). None for series without classes.
+        y: integer labels (records,) or (records, 1). None for series without classes.
         people: numbers or text (records,): any name of the person of a record.
         low: public lower bound of the values. Without bounds the values must lie in [0, 1].
         high: public upper bound.
@@ -177,9 +187,10 @@ def as_series(
     if windows is not None:
         return _of_windows(values, labels, people, facts, class_names, windows)
     spec = facts.spec(values.shape[1], values.shape[2], class_names)
-    kept = torch.from_numpy(scaled(values, spec, facts, "x"))
+    tally = RangeTally.of_series(spec)
+    kept = torch.from_numpy(scaled(values, spec, facts, "x", tally))
     train = RecordSet(name="series", spec=spec, x=kept, y=labels, **people_of(people))
-    return RecordData(train=train, public_notes=facts.notes(y is not None))
+    return RecordData(train=train, public_notes=facts.notes(y is not None), ranges=tally.ranges())
 
 
 def _of_windows(
@@ -350,8 +361,11 @@ def _of_arrays(x: Array, y: Array | None, people: Array | None, num_classes: int
             "length are of tables"
         )
     names = said.get("class_names", ())
+    white = said.get("white_level")
     if not said.keys() & OF_SERIES:
-        return as_images(x, y, people, num_classes=num_classes, class_names=names)
+        return as_images(x, y, people, num_classes=num_classes, class_names=names, white_level=white)
+    if white is not None:
+        raise InputError("white_level is of images, and these are series: their bounds are low and high")
     return as_series(
         x,
         y,
@@ -371,7 +385,7 @@ def _of_arrays(x: Array, y: Array | None, people: Array | None, num_classes: int
 def _numpy(x: Array) -> np.ndarray:
     if isinstance(x, np.ma.MaskedArray):
         raise InputError("x is a masked array, and its mask would be lost: hand x.filled(value) over, or fewer records")
-    return array_of(x, "x") if isinstance(x, torch.Tensor) else x
+    return array_of(x, "x") if isinstance(x, torch.Tensor | np.ndarray) else x
 
 
 def _classes(
@@ -398,12 +412,15 @@ def _classes(
     return numbered(DEFAULT_NUM_CLASSES), (note,)
 
 
-def _pixels(x: np.ndarray, choice: ImageChoice) -> torch.Tensor:
-    """Return images as float32 (records, channels, height, width). `RecordSet` checks the range."""
+def _pixels(x: np.ndarray, choice: ImageChoice) -> tuple[torch.Tensor, ValueRanges | None]:
+    """Return images as float32 (records, channels, height, width), and the range of their stored values, private."""
     if not isinstance(x, np.ndarray):
         raise InputError(f"x is {told(x)}: images are a numpy array or a tensor; {_PLAIN}")
-    if x.dtype != np.uint8 and x.dtype not in (np.float16, np.float32, np.float64):
-        raise InputError(f"x has dtype {kind_of(x)}: it must be float16, float32 or float64 in [0, 1], or uint8")
+    if x.dtype not in (np.uint8, np.uint16, np.float16, np.float32, np.float64):
+        raise InputError(
+            f"x has dtype {kind_of(x)}: it must be float16, float32 or float64 in [0, 1], or uint8, or uint16 with "
+            "white_level"
+        )
     if x.ndim not in (3, 4):
         raise InputError(
             f"x has shape {x.shape}: images are (records, height, width) or (records, channels, height, width); "
@@ -415,22 +432,28 @@ def _pixels(x: np.ndarray, choice: ImageChoice) -> torch.Tensor:
         raise InputError(f"x has {images.shape[1]} channels, shape {x.shape}: 1 or 3{last}")
     choice.check_stored("x (are these time series? hand over as_series(x, ...))", *images.shape[2:])
     check_num_values("x", math.prod(images.shape))
-    scale = 255 if x.dtype == np.uint8 else 1
+    scale = PixelScale(x.dtype, images.shape[1], choice, "x")
+
+    def in_unit_range(block: np.ndarray, first: int) -> np.ndarray:
+        _check_pixels(block, first)
+        return scale.in_unit_range(block)
+
     # A copy: later changes of the caller's array must not reach the records.
-    return torch.from_numpy(choice.read(images, lambda block, first: _in_unit_range(block, first, scale)))
+    return torch.from_numpy(choice.read(images, in_unit_range)), scale.ranges()
 
 
-def _in_unit_range(block: np.ndarray, first: int, scale: int) -> np.ndarray:
-    """Return a block of images, of which the first has the index ``first``, as float32 in [0, 1]."""
-    pixels = np.divide(block, scale, dtype=np.float32)
+def _check_pixels(block: np.ndarray, first: int) -> None:
+    """Refuse floats outside [0, 1] in a block of images, of which the first has the index ``first``."""
+    if block.dtype.kind != "f":
+        return
+    pixels = block.astype(np.float32, copy=False)
     wrong = ~((pixels >= 0) & (pixels <= 1))
     if wrong.any():
         # Privacy: the place, never the value, and the same words whatever it is.
         raise InputError(
             f"x[{first + int(np.argwhere(wrong)[0][0])}] has a value that is not a number in [0, 1]: undo the "
-            "normalisation (x / 2 + 0.5 for images in [-1, 1]), or hand whole numbers from 0 to 255 over as uint8"
+            "normalisation ((x + 1) / 2 for images in [-1, 1]), or hand whole numbers from 0 to 255 over as uint8"
         )
-    return pixels
 
 
 def _values(x: np.ndarray) -> np.ndarray:

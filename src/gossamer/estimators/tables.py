@@ -11,9 +11,10 @@ from gossamer.data.catalogue import load_records
 from gossamer.data.columns import TableFile, is_table
 from gossamer.data.files import path_of
 from gossamer.data.frames import is_frame, table_in_memory
+from gossamer.data.image_choice import ImageChoice
 from gossamer.data.image_tables import read_image_table
 from gossamer.data.layouts import WideColumns, named_columns
-from gossamer.data.reading import SeriesReading
+from gossamer.data.reading import SeriesReading, refuse_pixels
 from gossamer.data.records import RecordData
 from gossamer.data.refused_kinds import refuse_kind
 from gossamer.data.series_choice import SeriesChoice
@@ -47,6 +48,7 @@ class Said(TypedDict, total=False):
         units: units of the values, one for all channels or one each.
         class_names: names of the classes, in the order of the labels.
         pad_shorter: of a long table: pad shorter series at their end instead of refusing them.
+        white_level: of images in arrays or files: public value of white, 4095 for scans of 12 bits.
         window: cut every series, as a recording, in windows of so many samples.
         stride: samples from the beginning of a window to that of the next. Default: the window.
     """
@@ -68,6 +70,7 @@ class Said(TypedDict, total=False):
     units: Sequence[str]
     class_names: Sequence[str]
     pad_shorter: bool
+    white_level: int
     window: int
     stride: int
 
@@ -127,6 +130,16 @@ def choice_of(said: Said) -> SeriesChoice:
     )
 
 
+def images_of(said: Said) -> ImageChoice:
+    """Return that part of the public facts which is of images.
+
+    Raises:
+        InputError: The white level is no whole number, or out of range.
+    """
+    white = said.get("white_level")
+    return ImageChoice(white_level=None if white is None else whole("white_level", white))
+
+
 def read_said(
     source: Any, said: Said, num_classes: int | None, split: AbstractSplit | None = None, key: UnitKey | None = None
 ) -> RecordData:
@@ -148,12 +161,16 @@ def read_said(
     reading = choice.reading(str(source) if is_path(source) else "", key)
     reading = replace(reading, facts=replace(reading.facts, num_classes=number), split=split)
     if "shape" in said:
+        refuse_pixels("pixels of a table have low and high", images_of(said))
         return _images(source, reading, _shape_of(said["shape"]))
     if is_frame(source):
+        refuse_pixels("a table", images_of(said))
         table = _table_of(source, reading)
         return read_table(table, reading.columns, reading.facts, split or WHOLE, key, reading.form, reading.windows)
     path_of(source, "the first argument")
-    return load_records(str(source), reading=reading)
+    # The number of classes is handed over beside the facts, since images have one, too.
+    reading = replace(reading, facts=replace(reading.facts, num_classes=None))
+    return load_records(str(source), None, number, reading, images=images_of(said))
 
 
 def _images(source: Any, reading: SeriesReading, shape: tuple[int, ...]) -> RecordData:

@@ -47,15 +47,28 @@ def check_setting(name: str, value: object) -> None:
 
 
 def integers(values: Any, name: str) -> np.ndarray:
-    """Return whole numbers (records,) as an int64 copy.
+    """Return whole numbers (records,), or (records, 1), as an int64 copy (records,).
 
     Raises:
         InputError: of another kind or shape.
     """
-    array = array_of(values, name)
+    array = one_each(array_of(values, name))
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise InputError(f"{name} must be whole numbers of shape (records,), not {kind_of(array)} {array.shape}")
+        rows = array.ndim == 2 and array.dtype.kind in "iufb"
+        advice = f": {name}.argmax(1) if one of each row is 1" if rows else ""
+        raise InputError(
+            f"{name} must be whole numbers of shape (records,), not {kind_of(array)} {array.shape}{advice}"
+        )
     return array.astype(np.int64)
+
+
+def one_each(array: np.ndarray) -> np.ndarray:
+    """Return an array (records, 1) as (records,), and any other as it is.
+
+    >>> one_each(np.zeros((3, 1))).shape
+    (3,)
+    """
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 
 def array_of(values: Any, name: str) -> np.ndarray:
@@ -66,10 +79,18 @@ def array_of(values: Any, name: str) -> np.ndarray:
     """
     try:
         if isinstance(values, torch.Tensor):
-            return values.detach().cpu().numpy()
-        return np.asarray(values)
+            # Numpy has no bfloat16. Each of its numbers is one of float32, too.
+            exact = values.float() if values.dtype == torch.bfloat16 else values
+            return exact.detach().cpu().numpy()
+        array = np.asarray(values)
+        return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
     except (TypeError, ValueError, RuntimeError):
         # Privacy: `from None`, since numpy quotes what it fails on.
+        if isinstance(values, torch.Tensor):
+            raise InputError(
+                f"{name} is a tensor of a kind that numpy has not: hand over {name}.float(), of a sparse one "
+                f"{name}.to_dense()"
+            ) from None
         raise InputError(f"{name} is {told(values)} that makes no array: convert it to one of numpy first") from None
 
 
@@ -98,7 +119,7 @@ def labels_of(y: Array | None, class_names: tuple[str, ...], *, are_named: bool)
     """
     if y is None:
         return None
-    array = array_of(y, "y")
+    array = one_each(array_of(y, "y"))
     if array.ndim != 1 or array.dtype.kind not in "OUSTb":
         # Numbers are compared as numbers: a column of labels with a gap filled comes back from pandas as floats.
         is_whole_number = array.dtype.kind == "f" and bool((np.isfinite(array) & (array == np.floor(array))).all())
