@@ -40,8 +40,8 @@ class DescribeData:
     Example: gossamer data describe scans.npz --num-classes 3
 
     Args:
-        source: name from `gossamer data list`, an NPZ, NPY, IDX, CSV or Parquet file, a folder of pictures, IDX or
-            DICOM files, or of WFDB or EDF recordings
+        source: name from `gossamer data list`, a file (NPZ, NPY, IDX, CSV, Parquet, .ts, EDF), or a folder (pictures,
+            DICOM, IDX, WFDB, EDF)
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         images: how images are read
