@@ -7,9 +7,11 @@ import unicodedata
 import numpy as np
 import pytest
 
-from gossamer.data import class_words
-from gossamer.data.class_words import class_numbers, labels_of_words
+from gossamer.data import class_words, series_npz
+from gossamer.data.class_words import check_places, class_numbers, labels_of_words
 from gossamer.data.names import names_of_texts
+from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.series_npz import load_series_npz
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
 
@@ -44,6 +46,7 @@ def test_classes_are_named_or_numbered(class_names: tuple[str, ...], words: list
         (("cat", "dog"), ["-1"], "here: the class of record 0 is none of the 2"),
         (("2", "1"), ["1", "0"], "here: the class of record 1 and that of record 0 are not both"),
         (("1", "x"), ["x", "0"], "here: the class of record 1 and that of record 0 are not both"),
+        (("true", "false"), ["0", "1"], "here: the class of record 0 is none of the 2"),
         (("1", "1.0"), ["1"], "class_names[0] and class_names[1] are one name"),
         (("true", "TRUE"), ["true"], "class_names[0] and class_names[1] are one name"),
         (("x", "nan"), ["x"], "class_names[1] is empty"),
@@ -93,3 +96,31 @@ def test_the_names_win_for_a_whole_column_and_a_mixture_is_refused(refusal) -> N
     # Places 0 and 1 of the names 1 and 2: the cell 1 is a name, and so the cell 0 can be nothing.
     assert "not both names or both numbers" in refusal(labels_of_words, np.array(["0", "1"]), ("1", "2"), "here")
     assert labels_of_words(np.array(["0", "0"]), ("1", "2"), "here").tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("1", "0"), ("0.5", "1"), ("true", "false"), ("x", "0")])
+def test_whole_numbers_that_may_be_names_or_places_are_refused(refusal, names: tuple[str, ...]) -> None:
+    assert "hand y over as text if they are names" in refusal(check_places, names, "y")
+
+
+@pytest.mark.parametrize("names", [(), ("cat", "dog"), ("0", "1"), ("0.0", "1.0"), ("false", "true"), ("x", "1")])
+def test_whole_numbers_are_places_where_no_name_is_another_number(names: tuple[str, ...]) -> None:
+    check_places(names, "y")
+
+
+def test_names_stated_beside_an_archive_are_no_places(tmp_path, refusal, monkeypatch) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 1, 8)), y=np.array([1, 2, 1]))
+    facts = SeriesFacts(class_names=("1", "2", "3"))
+    assert "or places" in refusal(load_series_npz, tmp_path / "a.npz", facts)
+    # The break: taken as places, every class moves by one without a word.
+    monkeypatch.setattr(series_npz, "check_places", lambda names, what: None)
+    moved = load_series_npz(tmp_path / "a.npz", facts).train
+    assert moved.y is not None
+    assert [facts.class_names[label] for label in moved.y.tolist()] == ["2", "3", "2"]
+
+
+def test_names_in_an_archive_are_in_the_order_of_its_labels(tmp_path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 1, 8)), y=np.array([1, 2, 1]), class_names=np.array(["1", "2", "3"]))
+    y = load_series_npz(tmp_path / "a.npz", SeriesFacts()).train.y
+    assert y is not None
+    assert y.tolist() == [1, 2, 1]

@@ -194,7 +194,7 @@ def test_classes_are_those_of_annotations_that_name_one(tmp_path: Path) -> None:
     assert data.train.y is not None
     # The third second has both classes at its end, and is no record.
     assert data.train.y.tolist() == [1, 0, 0]
-    assert data.private_notes == ("1 windows in which the class changes were left out.",)
+    assert data.left_out["windows in which the class changes"] == 1
     assert data.train.spec.class_names == ("N1", "W")
 
 
@@ -263,7 +263,7 @@ def test_nothing_of_the_patient_or_recording_field_is_read_or_shown(tmp_path: Pa
     one, other = reads
     assert one.train.spec == other.train.spec
     assert one.public_notes == other.public_notes
-    assert one.private_notes == other.private_notes
+    assert one.left_out == other.left_out
     assert (one.train.x == other.train.x).all()
     assert np.array_equal(one.train.person_digests, other.train.person_digests)
 

@@ -91,6 +91,8 @@ def test_classes_are_drawn_by_number_or_by_name(labels: Any, drawn: list[int] | 
         ([0.5, 1.5], ("cat", "dog"), "whole numbers"),
         (["cat", "7"], ("cat", "dog"), "word 2 is no class"),
         (True, ("cat", "dog"), "whole numbers"),
+        (1, ("1", "2", "3"), "hand labels over as text"),
+        ([0, 1], ("1", "2", "3"), "hand labels over as text"),
     ],
 )
 def test_a_class_that_is_none_is_refused_with_those_that_there_are(labels: Any, names: Any, line: str) -> None:
@@ -143,3 +145,18 @@ def test_the_advice_on_text_labels_works() -> None:
     drawn = DPMixture(epsilon=50.0).fit(x, y, class_names=["cat", "dog"]).sample(2, "dog")[1]
     assert drawn is not None
     assert drawn.tolist() == [1, 1]
+
+
+def test_a_text_that_is_a_name_and_a_number_is_the_name() -> None:
+    found = numbers_to_draw("1", 2, ("1", "2", "3"))
+    assert found is not None
+    assert found.tolist() == [0, 0]
+
+
+def test_the_advice_on_names_of_classes_works() -> None:
+    x, names = np.random.default_rng(0).random((120, 8, 8)), ["dog", "cat", "cat"] * 40
+    for y in (names, np.array(names), pd.Categorical(names), pd.Series(names, dtype="string")):
+        with pytest.raises(InputError, match=r"class_names=\['cat', 'dog'\]"):
+            DPMixture(epsilon=50.0).fit(x, y)  # type: ignore[arg-type]
+        model = DPMixture(epsilon=50.0).fit(x, y, class_names=["cat", "dog"])  # type: ignore[arg-type]
+        assert model.released.spec.class_names == ("cat", "dog")

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gossamer.data.wfdb_records import MAX_ANNOTATION_BYTES, MAX_HEADER_BYTES
+from gossamer.data.wfdb_annotations import MAX_ANNOTATION_BYTES
+from gossamer.data.wfdb_headers import MAX_HEADER_BYTES
 
 PEAKS = np.arange(200, 3400, 300)
 HEADER = "100 1 360 3600\n100.dat 16 200(0)/mV 12 0 0 0 0 MLII\n"
@@ -71,7 +72,12 @@ LIES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a sample rate of nothing": (header("360 3600", "0 3600"), "sample rate"),
     "a sample rate that asks for gigabytes": (header("360 3600", "0.00001 3600"), "factor of 100"),
     "a sample rate of a millionth part": (header("360 3600", "0.9 3600"), "factor of 100"),
-    "another format": (header(" 16 ", " 516 "), "format"),
+    "another format": (header(" 16 ", " 99 "), "format"),
+    "a format that is not that of the file": (header(" 16 ", " 516 "), "damaged"),
+    "a compressed file of days": (
+        lambda f: (f / "100.hea").write_text(HEADER.replace("3600", "900000000").replace(" 16 ", " 516 ")),
+        "times as many",
+    ),
     "no format at all": (header(" 16 ", " sixteen "), ".hea"),
     "a signal late by hours": (header(" 16 ", " 16:1000000000 "), "skew"),
     "frames of a thousand million samples": (header(" 16 ", " 16x1000000000 "), "cut short"),
@@ -81,13 +87,27 @@ LIES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a signal file elsewhere": (header("100.dat", "../100.dat"), ".hea"),
     "a signal file at the root": (header("100.dat", "/etc/passwd"), ".hea"),
     "a signal file at an address": (header("100.dat", "http://localhost/100.dat"), ".hea"),
+    "segments that are days of gaps": (
+        lambda f: (f / "101.hea").write_text("101/3 1 360 900003600\nlay 0\n100 3600\n~ 900000000\n")
+        and (f / "lay.hea").write_text("lay 1 360 0\n~ 0 200/mV 12 0 0 0 0 MLII\n")
+        and (f / "100.atr").rename(f / "101.atr"), "times as many"
+    ),
+    "segments that lead out": (
+        lambda f: (f / "101.hea").write_text("101/2 1 360 7200\n../100 3600\n100 3600\n"), "101"
+    ),
+    "a note that the package reads for ever": (
+        written("100.atr", bytes([0, 88, 6, 252]) + b"## me!" + BEAT + bytes(2)), "not one beat"
+    ),
+    "a clock that stands still": (
+        written("100.atr", bytes([0, 88, 21, 252]) + b"## time resolution: 0" + bytes(1) + BEAT + bytes(2)), "ticks"
+    ),
     "segments": (lambda f: (f / "100.hea").write_text("100/2 1 360 3600\n100 1800\n100 1800\n"), "segments"),
     "nothing in the header": (written("100.hea", b""), ".hea"),
     "a header of zeros": (written("100.hea", bytes(500)), ".hea"),
     "a header without end": (written("100.hea", b"# " + b"a" * MAX_HEADER_BYTES), "longer than"),
     "a word that takes a pattern hours": (written("100.hea", b"100 1 360 3600\n" + b"a" * 20_000 + b"\n"), "too long"),
     "many words that do": (written("100.hea", b"100 250 360 3600\n" + b"".join(b"a" * 99 + b"\t" + b"b" * 99 + b"\n" for _ in range(250))), ".hea"),  # noqa: E501
-    "no annotation": (written("100.atr", b""), "not one beat"),
+    "no annotation": (written("100.atr", b""), "cut short"),
     "annotations of odd length": (written("100.atr", b"\x01\x02\x03"), "100.atr"),
     "annotations that skip and end": (written("100.atr", bytes([0, 59 << 2]) * 5), "100.atr"),
     "annotations far behind the end": (written("100.atr", FAR + BEAT + bytes(2)), "100"),
@@ -103,7 +123,7 @@ LIES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a pipe for a signal": (piped("100.dat"), "100.dat"),
     "a pipe for a header": (piped("100.hea"), "100"),
     "a pipe for annotations": (piped("100.atr"), "100.atr"),
-    "a name that is an address": (written("simplecache::http:x.dat", b""), "no name of a recording"),
+    "a name that is an address": (written("simplecache::http:x.hea", b""), "no name of a recording"),
     "a name that a terminal obeys": (written("\x1b[2J.hea", b""), "no name of a recording"),
     "people twice": (written("people.csv", b"100,anna\n100,bert\n"), "line 2"),
     "people without end": (written("people.csv", b'100,"' + b"a" * 200_000 + b'"\n'), "people.csv"),

@@ -68,6 +68,11 @@ def test_the_embedding_is_that_of_the_real_series() -> None:
     assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
 
 
+def test_a_class_of_which_no_series_is_real_has_an_empty_place_in_the_embedding() -> None:
+    figure = embedding(waves(40), waves(40), ("even", "odd", "never"))
+    assert len(figure.axes) == 2
+
+
 def test_confusions_are_shares_of_the_true_class() -> None:
     figure = confusions({"tstr": np.array([[8, 2], [0, 0]]), "trtr": np.eye(2, dtype=int)}, ("a", "b"))
     assert [text.get_text() for text in figure.axes[0].texts] == ["0.80", "0.20", "0.00", "0.00"]

@@ -158,12 +158,14 @@ def _describe(asked: DescribeData) -> int:
     if found["classes"]:
         table.add_row("class counts (private)", escape(str(found["private"]["class_counts"])))
     _add_values(table, found["private"]["values"])
+    for reason, number in found["private"]["left_out"].items():
+        table.add_row("left out (private)", escape(f"{number} {reason}"))
     Console().print(table)
     for sentence in found["public"]:
         print(f"public: {sentence}")
     if found["not_read"]:
         print(f"not read: {', '.join(found['not_read'])}")
-    for sentence in (*found["private"]["warnings"], *found["private"].get("left_out", ())):
+    for sentence in found["private"]["warnings"]:
         print(f"private: {sentence}")
     print(f"private: {found['private']['note']}")
     return 0

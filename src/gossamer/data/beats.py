@@ -27,6 +27,11 @@ _BEAT_PER_INTERVAL: Final = 1.2
 MAX_RESAMPLING: Final = 100
 """Largest factor between the sample rate of a recording and that of its beats."""
 _MAX_RATE_DENOMINATOR: Final = 10_000
+_FILTER_REACH: Final = 10
+GAPS_NOTE: Final = "A beat that reaches into missing samples is left out, by the samples and R peaks around it alone."
+"""Sentence on missing samples, the same whether there are any or not."""
+GAPS: Final = "beats that reach into missing samples"
+"""Reason for which a beat is left out."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,7 +40,7 @@ class Recording:
 
     Args:
         name: Name for messages.
-        signal: Finite values in physical units, (time, channels).
+        signal: Values in physical units, (time, channels). NaN for a missing sample.
         sample_rate: Samples a second, Hz.
         peaks: R peaks as indices into `signal`, rising, int64 (num_peaks,).
         labels: Class of each beat, int64 (num_peaks,).
@@ -101,7 +106,7 @@ class AbstractBeatLayout(abc.ABC):
 
     @abc.abstractmethod
     def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-        """Cut the beats of one recording.
+        """Cut the beats of one recording, but those that reach into missing samples.
 
         Guarantee:
             The beats are a function of this recording alone. For the unit person, only a person's own rows change when
@@ -110,6 +115,10 @@ class AbstractBeatLayout(abc.ABC):
         Returns:
             x, float32 (num_beats, channels, length) in [0, 1], and labels, int64 (num_beats,).
         """
+
+    @abc.abstractmethod
+    def count_whole(self, recording: Recording) -> int:
+        """Count the beats that would be cut from a recording if no sample were missing."""
 
     @property
     @abc.abstractmethod
@@ -151,13 +160,17 @@ class KaggleLayout(AbstractBeatLayout):
         """Cut all beats of one recording but its last."""
         if len(recording.peaks) < 2:
             return np.empty((0, recording.signal.shape[1], self.length), np.float32), np.empty(0, np.int64)
-        signal, peaks = _resampled(recording, self.sample_rate)
-        seconds = recording.peaks / recording.sample_rate
-        intervals = _nearby_intervals(seconds)
+        signal, peaks, is_missing = _resampled(recording, self.sample_rate)
+        intervals = _nearby_intervals(recording)
         samples = np.clip(np.rint(_BEAT_PER_INTERVAL * self.sample_rate * intervals), 1, self.length)
-        beats = _windows(signal, peaks[:-1], before=0, length=self.length)
-        is_inside = (np.arange(self.length) < samples[:, None])[:, None]
-        return _scaled_by_itself(beats, is_inside), recording.labels[:-1].copy()
+        is_whole = np.isfinite(intervals) & ~_reaches(is_missing, peaks[:-1], peaks[:-1] + samples.astype(np.int64))
+        beats = _windows(signal, peaks[:-1][is_whole], before=0, length=self.length)
+        is_inside = (np.arange(self.length) < samples[is_whole, None])[:, None]
+        return _scaled_by_itself(beats, is_inside), recording.labels[:-1][is_whole]
+
+    def count_whole(self, recording: Recording) -> int:
+        """Count all beats but the last."""
+        return max(0, len(recording.peaks) - 1)
 
     @property
     def note(self) -> str:
@@ -214,11 +227,16 @@ class WindowLayout(AbstractBeatLayout):
 
     def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         """Cut all beats of one recording."""
-        signal, peaks = _resampled(recording, self.sample_rate)
-        beats = _windows(signal, peaks, before=self.before, length=self.length)
+        signal, peaks, is_missing = _resampled(recording, self.sample_rate)
+        is_whole = ~_reaches(is_missing, peaks - self.before, peaks - self.before + self.length)
+        beats = _windows(signal, peaks[is_whole], before=self.before, length=self.length)
         beats -= np.median(beats, axis=2, keepdims=True)
         x = np.clip((beats - self.low) / (self.high - self.low), 0, 1)
-        return x.astype(np.float32), recording.labels.copy()
+        return x.astype(np.float32), recording.labels[is_whole]
+
+    def count_whole(self, recording: Recording) -> int:
+        """Count all beats."""
+        return len(recording.peaks)
 
     @property
     def note(self) -> str:
@@ -253,17 +271,27 @@ def cut_recordings(
     Raises:
         InputError: There is no beat at all.
     """
-    x, y, names = [], [], []
+    x, y, names, num_left_out = [], [], [], 0
     for recording in recordings:
         beats, labels = layout.cut(recording)
+        num_left_out += layout.count_whole(recording) - len(beats)
         x.append(beats)
         y.append(labels)
         names.append(np.full(len(beats), recording.name, dtype=object))
     if not sum(map(len, x)):
-        raise InputError(f"{name}: not one beat was found: an annotation of a beat is needed")
+        rule = "every one reaches into missing samples" if num_left_out else "an annotation of a beat is needed"
+        raise InputError(f"{name}: not one beat was found: {rule}")
     cut_from = np.concatenate(names).astype(str)
     owners = None if people is None else np.array([people[recording] for recording in cut_from.tolist()])
-    return Rows(name=name, spec=spec, x=np.concatenate(x), y=np.concatenate(y), people=owners, recordings=cut_from)
+    return Rows(
+        name=name,
+        spec=spec,
+        x=np.concatenate(x),
+        y=np.concatenate(y),
+        people=owners,
+        recordings=cut_from,
+        left_out={GAPS: num_left_out},
+    )
 
 
 def label_symbols(symbols: list[str]) -> np.ndarray:
@@ -277,37 +305,66 @@ def label_symbols(symbols: list[str]) -> np.ndarray:
     return np.array([classes.get(symbol, -1) for symbol in symbols], dtype=np.int64)
 
 
-def _resampled(recording: Recording, sample_rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the signal and its R peaks at another rate.
+def _resampled(recording: Recording, sample_rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the signal, its R peaks and its missing samples at another rate.
 
-    The filter reaches ten samples of the lower rate to either side.
+    The filter reaches ten samples of the lower rate to either side. A sample is missing if the filter reaches from it
+    to a missing one, in any channel.
     """
     if not 1 / MAX_RESAMPLING <= sample_rate / recording.sample_rate <= MAX_RESAMPLING:
         raise InputError(
             f"{shown(recording.name)} has {recording.sample_rate:g} samples a second, its beats are to have "
             f"{sample_rate:g}: they may differ by a factor of {MAX_RESAMPLING} at most: give another --sample-rate"
         )
+    signal = recording.signal.astype(np.float64)
+    is_missing = _missing(signal)
+    # Privacy: this zero reaches no sample that is not marked as missing below.
+    signal[is_missing] = 0.0
     ratio = Fraction(sample_rate / recording.sample_rate).limit_denominator(_MAX_RATE_DENOMINATOR)
     if ratio == 1:
-        return recording.signal.astype(np.float64), recording.peaks
+        return signal, recording.peaks, is_missing
     # Past its ends a recording stays at its last value instead of zero, so that the filter has no step to ring on.
     # Imported when it is needed, since it takes as much memory as many records.
     from scipy.signal import resample_poly
 
-    signal = resample_poly(recording.signal.astype(np.float64), ratio.numerator, ratio.denominator, padtype="edge")
+    signal = resample_poly(signal, ratio.numerator, ratio.denominator, padtype="edge")
     peaks = np.rint(recording.peaks * float(ratio)).astype(np.int64)
-    return signal, np.minimum(peaks, len(signal) - 1)
+    return signal, np.minimum(peaks, len(signal) - 1), _spread(is_missing, ratio, len(signal))
 
 
-def _nearby_intervals(seconds: np.ndarray) -> np.ndarray:
-    """Return for each beat but the last the median R-R interval, in seconds, of those that begin within 5 s of it."""
+def _missing(signal: np.ndarray) -> np.ndarray:
+    """Return for each time if a channel has no value, (time,)."""
+    return np.any(~np.isfinite(signal), axis=1)
+
+
+def _spread(is_missing: np.ndarray, ratio: Fraction, length: int) -> np.ndarray:
+    """Return the samples at the new rate, of this number, in which the filter mixes a missing one."""
+    up, down = ratio.numerator, ratio.denominator
+    reach, centres = _FILTER_REACH * max(up, down), np.arange(length) * down
+    return _reaches(is_missing, -((reach - centres) // up), (centres + reach) // up + 1)
+
+
+def _reaches(is_missing: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """Return for each window from start to before stop if a sample in it is missing. The ends are repeated."""
+    counts = np.concatenate(([0], np.cumsum(is_missing)))
+    last = len(is_missing)
+    return counts[np.clip(stops, 1, last)] > counts[np.clip(starts, 0, last - 1)]
+
+
+def _nearby_intervals(recording: Recording) -> np.ndarray:
+    """Return for each beat but the last the median R-R interval, in seconds, of those that begin within 5 s of it.
+
+    From one side of missing samples to the other is no R-R interval. A beat without any nearby has an infinite one.
+    """
+    seconds = recording.peaks / recording.sample_rate
     starts, intervals = seconds[:-1], np.diff(seconds)
+    intervals[_reaches(_missing(recording.signal), recording.peaks[:-1], recording.peaks[1:] + 1)] = math.inf
     first = np.searchsorted(starts, starts - NEIGHBOURHOOD_SECONDS, side="left")
     last = np.searchsorted(starts, starts + NEIGHBOURHOOD_SECONDS, side="right")
-    counts = last - first
-    places = first[:, None] + np.arange(counts.max())
+    places = first[:, None] + np.arange((last - first).max())
     nearby = np.where(places < last[:, None], intervals[np.minimum(places, len(intervals) - 1)], math.inf)
     nearby.sort(axis=1)
+    counts = np.maximum(np.isfinite(nearby).sum(axis=1), 1)
     rows = np.arange(len(starts))
     return (nearby[rows, (counts - 1) // 2] + nearby[rows, counts // 2]) / 2
 

@@ -302,6 +302,7 @@ def _load_named_series(name: str, data_dir: Path | None, reading: SeriesReading)
     refuse(name, reading.facts != AS_USUAL.facts, "bounds, length, sample rate and classes are published")
     refuse(name, reading.is_of_table, "it has no columns to name")
     refuse(name, reading.windows is not None, "its series are cut already")
+    refuse(name, reading.annotator is not None, "its annotations are published")
     if name in ("mitdb", "ptbdb"):
         load, usual = (load_mitdb, MITDB_LEADS) if name == "mitdb" else (load_ptb, PTB_LEADS)
         leads = reading.leads or usual
@@ -360,10 +361,10 @@ def describe(data: RecordData) -> dict[str, Any]:
         - `classes` (name to number of the `num_records`, empty without labels).
         - `public` (sentences on the inputs that are taken as public).
         - `not_read` (names of the parts of the source, such as keys, that no reader took).
-        - `private` (for the owner's eyes: the counts again, a sentence that says so, and sentences on records that were
-          left out, if there are any). Its `values` are for each channel the least and greatest value and the mean, in
-          the records' own units. Beside them stand the public low and high and the shares that were clipped, None if
-          they were not counted. Its `warnings` are sentences.
+        - `private` (for the owner's eyes: the counts again, a sentence that says so, and how many things were left
+          out for which reason). Its `values` are for each channel the least and greatest value and the mean, in the
+          records' own units. Beside them stand the public low and high and the shares that were clipped, None if they
+          were not counted. Its `warnings` are sentences.
         - `columns` (the meaning of the columns of a table, None without one).
         - For series also `low`, `high`, `sample_rate`, `channel_names` and `units`.
     """
@@ -396,9 +397,9 @@ def describe(data: RecordData) -> dict[str, Any]:
             # Privacy: least and greatest are values of single records.
             "values": ranges.as_plain(),
             "warnings": list(ranges.warnings),
+            "left_out": {reason: number for reason, number in data.left_out.items() if number},
             "note": "How many records a class has is a fact about private records, and so is the number of records "
             "where people are protected, and of people where records are: for your eyes alone.",
-            **({"left_out": list(data.private_notes)} if data.private_notes else {}),
         },
     }
 

@@ -8,17 +8,19 @@ from typing import Final
 import numpy as np
 
 from gossamer.data.files import shown
-from gossamer.data.names import is_whole, names_of_texts
+from gossamer.data.names import is_number, is_whole, names_of_texts
 from gossamer.errors import InputError
 
 _WAY_OUT: Final = "name them with --class-names (in Python class_names=), or give --num-classes"
+_TRUTHS: Final = {"false": 0, "true": 1}
 
 
 def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str) -> np.ndarray:
     """Return classes as labels.
 
     The cells of a column are either all names of classes, or all numbers 0, 1, ... of the classes in their order. A
-    cell that can be read both ways is a name.
+    cell that can be read both ways is a name. Truth values are 0 and 1 to many programs. So no cell is a number if
+    they name classes in the other order.
 
     Guarantee:
         The meaning of a cell follows from the public names and that cell alone. Another cell cannot make it another
@@ -46,8 +48,10 @@ def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str)
     """
     by_name = _by_name(class_names)
     by_number = {str(label): label for label in range(len(class_names)) if str(label) not in by_name}
+    if any(_TRUTHS.get(name, label) != label for name, label in by_name.items()):
+        by_number = {}
     cells = words.tolist()
-    known, others = (by_number, by_name) if cells[0] in by_number else (by_name, by_number)
+    known, others = (by_number, by_name) if cells[:1] and cells[0] in by_number else (by_name, by_number)
     labels = np.array([known.get(cell, -1) for cell in cells], dtype=np.int64)
     if (labels < 0).any():
         series = int(np.argmax(labels < 0))
@@ -91,6 +95,28 @@ def class_numbers(words: Sequence[str], class_names: Sequence[str], where: str) 
             # Privacy: in Python the words may be a column of private labels, handed over by mistake.
             raise InputError(f"{where}: word {place + 1} is no class of this generator; {way_out}")
     return [known[word] for word in words]
+
+
+def check_places(class_names: tuple[str, ...], what: str) -> None:
+    """Refuse whole numbers that may be names or places. The public names alone decide it.
+
+    Whole numbers of an array are places, as samples have them. Names that are numbers, each that of its own place,
+    leave no doubt. Other names that are numbers do.
+
+    Args:
+        class_names: Public names, in the order of the labels.
+        what: Argument that holds the numbers.
+
+    Raises:
+        InputError: A name is a number or a truth value other than its place.
+    """
+    for name, label in _by_name(class_names).items():
+        number = float(name) if is_number(name) else _TRUTHS.get(name, label)
+        if number != label:
+            raise InputError(
+                f"class_names[{label}] is a number other than {label}, and so {what} may hold numbers that are names, "
+                f"or places: hand {what} over as text if they are names"
+            )
 
 
 def _by_name(class_names: tuple[str, ...]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from gossamer.data.beats import AAMI_CLASSES, AbstractBeatLayout, KaggleLayout, cut_recordings
+from gossamer.data.beats import AAMI_CLASSES, GAPS_NOTE, AbstractBeatLayout, KaggleLayout, cut_recordings
 from gossamer.data.files import is_file, shown
 from gossamer.data.mitdb_files import are_published
 from gossamer.data.mnist import published_roots
@@ -20,7 +20,9 @@ FOLDERS: Final = ("mitdb", "mitdb/1.0.0", "physionet.org/files/mitdb/1.0.0", "mi
 """Folders, under a data folder, in which the recordings are looked for."""
 HOME: Final = "https://physionet.org/content/mitdb/1.0.0/"
 LEADS: Final = MainLead(preferred="MLII")
-"""The modified limb lead II, which 46 of the 48 recordings have. The other two use their first signal."""
+"""The modified limb lead II, which 46 of the 48 recordings have. The other two use their first signal, V5."""
+WITHOUT_MLII: Final = ("102", "104")
+"""Recordings without the modified limb lead II."""
 ONE_MAN: Final = {"202": "201"}
 """Recordings of a person whom an earlier recording shows: 202 is from the tape of 201."""
 DS1: Final = (
@@ -71,7 +73,7 @@ def load_mitdb(
         data_dir: Folder that `mitdb` lies in, or None for the environment variable GOSSAMER_DATA.
         layout: Rule by which beats are cut, or None for that of the Kaggle table.
         split: Split into training and test beats, or None for about a fifth of the beats at random.
-        leads: Choice of the signals: by default MLII, or the first one if MLII is missing.
+        leads: Choice of the signals: by default MLII, and V5 in the recordings 102 and 104, which have no MLII.
         key: Secret, by which a split holds some out. None for a new one.
 
     Returns:
@@ -93,7 +95,15 @@ def load_mitdb(
     published = "Classes, sample rate and people are those published for the MIT-BIH Arrhythmia Database."
     # Privacy: the sentence is the same whichever of the recordings lie on the disk.
     some = "The recordings are those of the published set, or some of them."
-    return divide(rows, split, (published, some, layout.note), key, PUBLISHED)
+    notes = (published, some, _note_on_leads(leads), layout.note, GAPS_NOTE)
+    return divide(rows, split, notes, key, PUBLISHED)
+
+
+def _note_on_leads(leads: AbstractLeads) -> str:
+    """Return the sentence on the signals, the same whichever of the recordings lie on the disk."""
+    if leads == LEADS:
+        return f"The signal is MLII, and V5 in the recordings {' and '.join(WITHOUT_MLII)}, which have no MLII."
+    return "The signals were named by the user."
 
 
 def read_mitdb(data_dir: Path | None, layout: AbstractBeatLayout, leads: AbstractLeads) -> Rows:

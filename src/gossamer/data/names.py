@@ -159,6 +159,15 @@ def is_whole(name: str) -> bool:
     return re.fullmatch(r"-?[0-9]+", name) is not None
 
 
+def is_number(name: str) -> bool:
+    """Return True if a name, by the rule above, is that of a number.
+
+    >>> is_number("7"), is_number("0.5"), is_number("p7")
+    (True, True, False)
+    """
+    return _NUMBER.fullmatch(name) is not None
+
+
 def _named(cells: Sequence[Any], rule: Callable[[Any], str], place: Place) -> np.ndarray:
     names: dict[Any, str] = {}
     # In the order in which they first appear, so that the first refused cell is the first in the table.

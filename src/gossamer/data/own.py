@@ -28,8 +28,8 @@ from gossamer.data.series_npz import is_series_npz, load_series_npz
 from gossamer.data.splits import WHOLE, AbstractSplit
 from gossamer.data.tables import load_table
 from gossamer.data.ucr import is_ucr_file, load_ucr
-from gossamer.data.wfdb_folder import is_wfdb_folder, load_wfdb_folder
-from gossamer.data.wfdb_records import MainLead, NamedLeads
+from gossamer.data.wfdb_folder import USUAL_ANNOTATOR, is_wfdb_folder, load_wfdb_folder
+from gossamer.data.wfdb_records import NamedLeads
 from gossamer.errors import InputError
 
 
@@ -95,12 +95,19 @@ def _load_recordings(asked: Asked) -> RecordData:
     if asked.num_classes is not None:
         raise InputError(f"{asked.where} holds recordings, whose classes are those of AAMI: leave --num-classes out")
     reading, own = asked.reading, asked.reading.facts.channel_names
-    leads = reading.leads or (NamedLeads(names=own) if own else MainLead(preferred="ECG"))
+    leads = reading.leads or (NamedLeads(names=own) if own else None)
     others = dataclasses.replace(reading.facts, channel_names=())
     refuse(asked.where, others != AS_USUAL.facts, "the layout of the beats says their bounds, length, rate and unit")
     refuse(asked.where, reading.is_of_table, "recordings have no columns")
     refuse(asked.where, reading.windows is not None, "its recordings are cut in beats")
-    return load_wfdb_folder(asked.path, leads=leads, layout=reading.layout, split=asked.split, key=reading.key)
+    return load_wfdb_folder(
+        asked.path,
+        leads=leads,
+        layout=reading.layout,
+        split=asked.split,
+        annotator=reading.annotator or USUAL_ANNOTATOR,
+        key=reading.key,
+    )
 
 
 def _load_edf(asked: Asked) -> RecordData:
@@ -202,7 +209,8 @@ def _refuse_split(asked: Asked) -> None:
 
 
 def _refuse_recordings(asked: Asked, reason: str) -> None:
-    refuse(asked.where, asked.reading.layout is not None or asked.reading.leads is not None, reason)
+    said = asked.reading
+    refuse(asked.where, any(word is not None for word in (said.layout, said.leads, said.annotator)), reason)
 
 
 KINDS: Final[tuple[Kind, ...]] = (

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, Recording, cut_recordings
+from gossamer.data.beats import GAPS_NOTE, AbstractBeatLayout, KaggleLayout, Recording, cut_recordings
 from gossamer.data.files import is_folder, shown
 from gossamer.data.mnist import published_roots
 from gossamer.data.r_peaks import find_r_peaks
@@ -69,7 +69,7 @@ def load_ptb(
     # Privacy: the same sentences whichever recordings lie on the disk.
     some = "The recordings are taken for those of the published set, or some of them: their bytes were not compared."
     peaks = "R peaks were found by a detector, for each recording by itself."
-    return divide(rows, split or PeopleSplit(), (published, some, peaks, layout.note), key, PUBLISHED)
+    return divide(rows, split or PeopleSplit(), (published, some, peaks, layout.note, GAPS_NOTE), key, PUBLISHED)
 
 
 def diagnosis(signal: Signal, where: str) -> int | None:

@@ -21,21 +21,29 @@ def find_r_peaks(values: np.ndarray, sample_rate: float) -> np.ndarray:
 
     The signal is kept between 5 and 20 Hz, differentiated, squared and averaged over 0.12 s. A peak of that energy
     counts above 0.15 times the 95th percentile of the energy in the ten seconds around it. Peaks are at least 0.25 s
-    apart. The R peak is the largest deviation of the filtered signal within 0.075 s.
+    apart. The R peak is the largest deviation of the filtered signal within 0.075 s. If samples are missing, each run
+    of samples between them is looked at by itself.
 
     Guarantee:
         None, and it needs none: the peaks of a recording depend on that recording alone.
 
     Args:
-        values: Any unit, (time,).
+        values: Any unit, (time,). NaN for a missing sample.
         sample_rate: Samples a second, Hz, above 40.
 
     Returns:
-        Indices in rising order, int64. There are none for less than 2 s.
+        Indices in rising order, int64. There are none in a run of less than 2 s.
 
     References:
         J. Pan, W. J. Tompkins, "A Real-Time QRS Detection Algorithm", IEEE Trans. Biomed. Eng. 32(3), 1985.
     """
+    edges = np.flatnonzero(np.diff(np.isfinite(values), prepend=False, append=False))
+    found = [start + _found_in(values[start:stop], sample_rate) for start, stop in edges.reshape(-1, 2).tolist()]
+    return np.concatenate([np.empty(0, dtype=np.int64), *found])
+
+
+def _found_in(values: np.ndarray, sample_rate: float) -> np.ndarray:
+    """Find the R peaks of a signal without missing samples."""
     if len(values) < _SHORTEST_SECONDS * sample_rate:
         return np.empty(0, dtype=np.int64)
     # Imported when it is needed, since it takes as much memory as many records.

@@ -29,6 +29,7 @@ class SeriesReading:
         split: None for the published split, for a fifth at random, or for no test set of a user's own.
         leads: Choice of the signals of recordings, or None for the usual one.
         windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
+        annotator: Ending of the annotation files of recordings, or None for ``atr``.
         key: Secret of the run that learns from the series. It decides who is held out. None for a new one.
 
     Raises:
@@ -42,6 +43,7 @@ class SeriesReading:
     split: AbstractSplit | None = None
     leads: AbstractLeads | None = None
     windows: Windows | None = None
+    annotator: str | None = None
     key: UnitKey | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import copy
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Final
@@ -275,8 +276,8 @@ class RecordData:
         is_split_by_key: True if a secret key, and not a public list, decides which records stand in `test`.
         is_split_by_record: True if a key may have put two records of one person on different sides.
         usual_unit: Unit of protection if the user names none. It is that of `train.owners` if records are windows.
-        private_notes: Sentences for the owner's eyes alone, such as the number of records that were left out.
         columns: The meaning of the columns of the table that the records were read from, or None without a table.
+        left_out: Reason -> number of things that the reader left out for it. Private, unlike the reasons.
         unread: Names of parts of the source that no reader took, such as keys. For the owner, and in no release.
         ranges: Range of the values as they were read to learn from, before any was clipped. Private. None if the reader
             does not keep it.
@@ -293,8 +294,9 @@ class RecordData:
     is_split_by_key: bool = False
     is_split_by_record: bool = False
     usual_unit: Unit = Unit.RECORD
-    private_notes: tuple[str, ...] = field(default=(), repr=False)
     columns: ColumnsRead | None = None
+    # Privacy: how many were left out is a fact about private records.
+    left_out: Mapping[str, int] = field(default_factory=dict, repr=False)
     unread: tuple[str, ...] = field(default=(), repr=False)
     ranges: ValueRanges | None = field(default=None, repr=False)
 

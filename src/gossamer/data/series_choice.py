@@ -56,6 +56,7 @@ class SeriesChoice:
         window: cut every series, as a recording, in windows of so many samples. The unit of protection is then the
             recording, or the person, unless --unit says otherwise
         stride: samples from the beginning of a window to that of the next. Default: the window, so that none overlap
+        annotator: of recordings: ending of the annotation files, atr if nothing is said
     """
 
     layout: LayoutName | None = None
@@ -78,6 +79,7 @@ class SeriesChoice:
     pad_shorter: bool = False
     window: int | None = None
     stride: int | None = None
+    annotator: str | None = None
 
     def reading(self, source: str, key: UnitKey | None = None, unit: Unit = Unit.RECORD) -> SeriesReading:
         """Return the reading of a data set that this asks for.
@@ -100,6 +102,7 @@ class SeriesChoice:
             key=key,
             leads=NamedLeads(names=self.channel_names) if is_named_recording and self.channel_names else None,
             windows=self.windows(),
+            annotator=self.annotator,
         )
 
     def windows(self) -> Windows | None:

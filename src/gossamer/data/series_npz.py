@@ -21,6 +21,7 @@ from gossamer.data.archive import (
     read_texts,
 )
 from gossamer.data.array_stream import ArrayHeader, shape_text
+from gossamer.data.class_words import check_places
 from gossamer.data.files import shown
 from gossamer.data.npz_keys import find_series_labels, named
 from gossamer.data.range_tally import RangeTally
@@ -61,7 +62,8 @@ def load_series_npz(
     `RecordData.unread`.
 
     - `x`: numbers of shape (batch, channels, time) or (batch, time).
-    - `y`: integers of shape (batch,) or (batch, 1). `labels`, `label`, `target` or `targets` may stand in its place.
+    - `y`: integers of shape (batch,) or (batch, 1), the places of the classes in their order. `labels`, `label`,
+      `target` or `targets` may stand in its place.
     - `person`: numbers or text of shape (batch,).
     - `class_names`, `channel_names` and `units`: text.
     - `low` and `high`: a number or one per channel.
@@ -78,13 +80,17 @@ def load_series_npz(
         The series.
 
     Raises:
-        InputError: Naming file, key and place of the fault, and never a value.
+        InputError: Naming file, key and place of the fault, and never a value. Or the user's class names are numbers
+            other than their places, so that `y` may hold either.
     """
     where = shown(path)
     with open_archive(path, where) as archive:
         if "x" not in archive.members:
             raise InputError(f"{where} has no key 'x' for the series: save them as x, (batch, channels, time)")
         y, notes = find_series_labels(archive)
+        if y is not None:
+            # Names in the file are in the order of its labels. Those that a user states may be meant for the labels.
+            check_places(facts.class_names, y)
         facts = _completed(archive, facts)
         header = archive.header("x")
         _shape_of(header, archive.at("x"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,7 +36,7 @@ class Rows:
         others: More names of people, of whom there may be no record, or None.
         owners: Unit that `people` names, people or recordings. Public.
         usual_unit: Unit of protection if the user names none. Public.
-        private_notes: Sentences for the owner's eyes alone.
+        left_out: Reason -> number of things that the reader left out for it.
         unread: Names of parts of the source that no reader took. For the owner.
         ranges: Range of the values before any was clipped, private, or None.
     """
@@ -49,7 +50,7 @@ class Rows:
     others: np.ndarray | None = None
     owners: Unit = Unit.PERSON
     usual_unit: Unit = Unit.RECORD
-    private_notes: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     ranges: ValueRanges | None = field(default=None, repr=False)
 
@@ -265,7 +266,7 @@ def divide(
         is_split_by_key=split.is_by_key,
         is_split_by_record=split.is_by_record,
         usual_unit=rows.usual_unit,
-        private_notes=rows.private_notes,
+        left_out=rows.left_out,
         unread=rows.unread,
         ranges=rows.ranges,
     )

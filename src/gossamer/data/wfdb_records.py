@@ -1,42 +1,41 @@
-"""WFDB recordings, as PhysioNet lays them out: header, signal and annotations, each checked before use."""
+"""WFDB recordings, as PhysioNet lays them out: the wanted signals with their R peaks, each checked before use."""
 
 from __future__ import annotations
 
 import abc
-import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
 
-from gossamer.data.beats import Recording, label_symbols
-from gossamer.data.files import damage_refused, is_file, open_regular, shown
+from gossamer.data.beats import Recording
+from gossamer.data.files import check_expansion, damage_refused, is_absent, shown
+from gossamer.data.wfdb_annotations import Annotations, read_annotations
+from gossamer.data.wfdb_headers import Header, check_signal_files, find_recordings, read_header, wfdb_package
 from gossamer.errors import InputError
-from gossamer.extras import from_extra
 
-_BYTES_PER_SAMPLE: Final = {
-    "8": 1.0, "16": 2.0, "24": 3.0, "32": 4.0, "61": 2.0, "80": 1.0, "160": 2.0, "212": 1.5, "310": 4 / 3, "311": 4 / 3,
-}  # fmt: skip
-_MILLIVOLTS: Final = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "v": 1e3}
-MAX_HEADER_BYTES: Final = 2**20
-"""Longest header of a recording, in bytes."""
-MAX_LINE_LENGTH: Final = 255
-"""Longest line of a header that is no comment, as the format says."""
-MAX_SIGNALS: Final = 256
-"""Largest number of signals in a recording."""
-MAX_SAMPLES: Final = 2**30
-"""Largest number of samples of a signal."""
-MAX_SKEW: Final = 2**16
-"""Largest number of samples by which a header may say that a signal is late."""
-MAX_ANNOTATION_BYTES: Final = 2**24
-"""Longest annotation file in bytes. A beat takes two bytes."""
+__all__ = [
+    "MAX_BEATS_NEARBY",
+    "AbstractLeads",
+    "MainLead",
+    "NamedLeads",
+    "Signal",
+    "find_recordings",
+    "read_annotated",
+    "read_signal",
+    "unit_of",
+    "wfdb_package",
+]
+
+_MILLIVOLTS: Final = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "v": 1e3, "nv": 1e-6}
+MILLIVOLTS: Final = "mV"
+"""The unit in which every voltage is read."""
 MAX_BEATS_NEARBY: Final = 100
 """Largest number of beats within 5 seconds. No heart makes more."""
-_MAX_WORD_LENGTH: Final = 100
 _NEARBY_SECONDS: Final = 5.0
+_VALUE_BYTES: Final = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +46,11 @@ class AbstractLeads(abc.ABC):
     @abc.abstractmethod
     def channel_names(self) -> tuple[str, ...]:
         """Public names of the channels."""
+
+    @property
+    @abc.abstractmethod
+    def permits_any_unit(self) -> bool:
+        """True if the signals may be other than voltages, since somebody named them."""
 
     @abc.abstractmethod
     def find(self, names: list[str], where: str) -> list[int]:
@@ -72,6 +76,11 @@ class MainLead(AbstractLeads):
         """Public name of the channel."""
         return (self.preferred,)
 
+    @property
+    def permits_any_unit(self) -> bool:
+        """False, since nobody named the signal that is taken instead."""
+        return False
+
     def find(self, names: list[str], where: str) -> list[int]:
         """Return the place of the wanted signal."""
         folded = [name.casefold() for name in names]
@@ -93,6 +102,11 @@ class NamedLeads(AbstractLeads):
         """Public names of the channels."""
         return self.names
 
+    @property
+    def permits_any_unit(self) -> bool:
+        """True."""
+        return True
+
     def find(self, names: list[str], where: str) -> list[int]:
         """Return the places of the wanted signals."""
         folded = [name.casefold() for name in names]
@@ -108,45 +122,35 @@ class Signal:
 
     Args:
         name: Name of the recording.
-        values: Millivolts, (time, channels).
+        values: Values in their units, (time, channels). NaN for a missing sample.
+        units: Unit of each channel: mV for every voltage, else as the header writes it. Public.
         sample_rate: Samples a second, Hz.
+        frame_rate: Frames a second, Hz, in which annotations without a clock of their own count.
         comments: Lines that the header ends with.
     """
 
     name: str
     values: np.ndarray
+    units: tuple[str, ...]
     sample_rate: float
+    frame_rate: float
     comments: tuple[str, ...]
 
 
-def find_recordings(folder: Path) -> list[str]:
-    """Find the names of all recordings in a folder, sorted: all that have a header or a signal file, or are listed.
+def unit_of(written: str) -> str:
+    """Return the unit in which a signal is read: mV for every voltage, else the unit that is written.
 
-    Raises:
-        InputError: A signal file has no header, or there is no recording at all.
+    >>> unit_of("uV"), unit_of("mmHg")
+    ('mV', 'mmHg')
     """
-    names = {path.stem for pattern in ("*.hea", "*.dat") for path in folder.glob(pattern) if path.name[0] != "."}
-    if is_file(folder / "RECORDS"):
-        names |= {Path(line).name for line in _listed(folder / "RECORDS")}
-    if not names:
-        raise InputError(f"{shown(folder)} holds no WFDB recording: a NAME.hea with its NAME.dat is needed")
-    for name in sorted(names):
-        # A word that the package would take for an address is refused.
-        if not re.fullmatch(r"[\w.+-]+", name):
-            raise InputError(f"{shown(folder / name)} is no name of a recording: use letters, digits, hyphens and dots")
-        if not is_file(folder / f"{name}.hea"):
-            raise InputError(f"{shown(folder / name)}.hea is missing: copy the header beside its signal file")
-    return sorted(names)
-
-
-def _listed(path: Path) -> list[str]:
-    with open_regular(path) as file, damage_refused(shown(path)):
-        text = file.read(MAX_HEADER_BYTES).decode("ascii")
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return MILLIVOLTS if written.casefold() in _MILLIVOLTS else written
 
 
 def read_signal(folder: Path, name: str, leads: AbstractLeads) -> Signal:
-    """Read the wanted signals of one recording.
+    """Read the wanted signals of one recording, each at its own rate.
+
+    A frame may hold several samples of a signal. All of them are read, and none is averaged. Segments are joined, and a
+    gap between them or a signal that a segment lacks is missing.
 
     Args:
         folder: Folder of its files.
@@ -154,31 +158,103 @@ def read_signal(folder: Path, name: str, leads: AbstractLeads) -> Signal:
         leads: Choice of the signals.
 
     Returns:
-        The signals in millivolts.
+        The signals, voltages in millivolts.
 
     Raises:
-        InputError: A file is missing, damaged or cut short, or a value is missing.
+        InputError: A file is missing, damaged or cut short, or the wanted signals have different rates.
     """
     where = f"{shown(folder / name)}.hea"
-    header = _read_header(folder, name, where)
-    places = leads.find([str(signal) for signal in header.sig_name], where)
-    _check_files(folder, header, places, where)
-    with damage_refused(where), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found: Any = wfdb_package().rdrecord(str(folder / name), channels=places)
-        values = found.p_signal
-    if values is None or values.shape != (header.sig_len, len(places)):
-        raise InputError(f"{where}: the signal file does not hold what the header promises: copy both again")
-    missing = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if missing.size:
-        raise InputError(f"{where}: sample {int(missing[0])} has no valid value: cut or repair the recording first")
-    scale = np.array([_millivolts(str(header.units[place]), where) for place in places])
+    header = read_header(folder, name)
+    places = leads.find(list(header.signals), where)
+    if not leads.permits_any_unit:
+        _check_voltages(header, places, where)
+    per_frame = header.samples_per_frame(places, where)
+    with damage_refused(where):
+        values = _joined(folder, header, places, where) if header.segments else _read(folder, header, places, where)
     return Signal(
         name=name,
-        values=values * scale,
-        sample_rate=float(header.fs),
-        comments=tuple(str(line) for line in header.comments),
+        values=values,
+        units=tuple(unit_of(header.units[place]) for place in places),
+        sample_rate=header.frame_rate * per_frame,
+        frame_rate=header.frame_rate,
+        comments=header.comments,
     )
+
+
+def _read(folder: Path, header: Header, places: list[int], where: str) -> np.ndarray:
+    """Read the signals of a recording without segments, (time, channels)."""
+    check_signal_files(folder, header, places, where)
+    with damage_refused(where), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Without smooth_frames=False the package averages the samples of a frame.
+        found: Any = wfdb_package().rdrecord(str(folder / header.name), channels=places, smooth_frames=False)
+        signals = found.e_p_signal
+    promised = header.num_frames * header.per_frame[places[0]]
+    if signals is None or [len(signal) for signal in signals] != [promised] * len(places):
+        raise InputError(f"{where}: the signal file does not hold what the header promises: copy both again")
+    scale = [_MILLIVOLTS.get(header.units[place].casefold(), 1.0) for place in places]
+    return np.stack([signal * factor for signal, factor in zip(signals, scale, strict=True)], axis=1)
+
+
+def _joined(folder: Path, header: Header, places: list[int], where: str) -> np.ndarray:
+    """Read the signals of all segments, one segment after the other, with NaN for the gaps."""
+    per_frame = header.per_frame[places[0]]
+    parts, start, num_bytes = [], 0, 0
+    for segment in header.segments:
+        if segment.name is not None:
+            part = _part(folder, header, segment.name, segment.num_frames, where)
+            wanted = _wanted(header, part, places, where)
+            if wanted:
+                at = f"{shown(folder / part.name)}.hea"
+                num_bytes += check_signal_files(folder, part, list(wanted.values()), at)
+                parts.append((start, part, wanted))
+        start += segment.num_frames
+    num_samples = header.num_frames * per_frame
+    # A header of a few bytes may promise days of gaps.
+    check_expansion(where, _VALUE_BYTES * num_samples * len(places), num_bytes)
+    values = np.full((num_samples, len(places)), np.nan)
+    for first, part, wanted in parts:
+        found = _read(folder, part, list(wanted.values()), f"{shown(folder / part.name)}.hea")
+        values[first * per_frame : first * per_frame + len(found), list(wanted)] = found
+    return values
+
+
+def _part(folder: Path, header: Header, name: str, num_frames: int, where: str) -> Header:
+    part = read_header(folder, name)
+    if part.segments:
+        raise InputError(f"{where}: its segment {shown(name)} is itself made of segments: join them into one recording")
+    if part.num_frames != num_frames or part.frame_rate != header.frame_rate:
+        raise InputError(f"{where}: its segment {shown(name)} has another length or rate: copy both headers again")
+    if header.is_fixed and part.signals != header.signals:
+        raise InputError(f"{where}: its segment {shown(name)} has other signals than the first: copy the headers again")
+    return part
+
+
+def _wanted(header: Header, part: Header, places: list[int], where: str) -> dict[int, int]:
+    """Map the channel of each wanted signal that a segment has to its place there."""
+    names = [header.signals[place] for place in places]
+    found = {
+        channel: places[channel] if header.is_fixed else part.signals.index(name)
+        for channel, name in enumerate(names)
+        if name in part.signals
+    }
+    for channel, place in found.items():
+        same_unit = unit_of(part.units[place]) == unit_of(header.units[places[channel]])
+        if not same_unit or part.per_frame[place] != header.per_frame[places[channel]]:
+            raise InputError(
+                f"{where}: its segment {shown(part.name)} has the signal {shown(names[channel])} in another unit or at "
+                "another rate: name another signal with --channel-names"
+            )
+    return found
+
+
+def _check_voltages(header: Header, places: list[int], where: str) -> None:
+    for place in places:
+        if unit_of(header.units[place]) != MILLIVOLTS:
+            raise InputError(
+                f"{where} has a first signal in {shown(header.units[place][:20])}, which is no voltage: name the "
+                "signals to take with --channel-names"
+            )
 
 
 def read_annotated(folder: Path, name: str, leads: AbstractLeads, annotator: str) -> Recording:
@@ -198,21 +274,14 @@ def read_annotated(folder: Path, name: str, leads: AbstractLeads, annotator: str
     """
     signal = read_signal(folder, name, leads)
     path = folder / f"{name}.{annotator}"
-    with open_regular(path) as file, damage_refused(shown(path)), warnings.catch_warnings():
-        if file.seek(0, 2) > MAX_ANNOTATION_BYTES:
-            raise InputError(f"{shown(path)} is longer than {MAX_ANNOTATION_BYTES} bytes: cut the recording into parts")
-        warnings.simplefilter("ignore")
-        found: Any = wfdb_package().rdann(str(folder / name), annotator)
-        samples, symbols = np.asarray(found.sample, dtype=np.int64), list(found.symbol)
-    outside = np.flatnonzero((samples < 0) | (samples >= len(signal.values)))
-    if outside.size:
+    if is_absent(path):
         raise InputError(
-            f"{shown(path)}: annotation {int(outside[0])} lies past the end of the signal: "
-            "the files are not of one recording, or one is cut short"
+            f"{shown(path)} does not exist: name the ending of the annotation files with --annotator, or leave the "
+            "recording out"
         )
-    if (np.diff(samples) < 0).any():
-        raise InputError(f"{shown(path)}: annotations are not in the order of time: copy the file again")
-    labels = label_symbols(symbols)
+    annotations = read_annotations(path)
+    samples = _samples(annotations, signal, shown(path))
+    labels = annotations.labels
     peaks = samples[labels >= 0]
     if (peaks[MAX_BEATS_NEARBY:] - peaks[:-MAX_BEATS_NEARBY] < _NEARBY_SECONDS * signal.sample_rate).any():
         raise InputError(
@@ -228,76 +297,16 @@ def read_annotated(folder: Path, name: str, leads: AbstractLeads, annotator: str
     )
 
 
-def _read_header(folder: Path, name: str, where: str) -> Any:
-    with open_regular(folder / f"{name}.hea") as file:
-        content = file.read(MAX_HEADER_BYTES + 1)
-    if len(content) > MAX_HEADER_BYTES:
-        raise InputError(f"{where} is longer than {MAX_HEADER_BYTES} bytes: copy the header again")
-    _check_lines(content.decode("ascii", errors="ignore"), where)
-    with damage_refused(where), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        header: Any = wfdb_package().rdheader(str(folder / name))
-        if not isinstance(header, wfdb_package().Record):
-            raise InputError(f"{where} is made of segments, which are not read: join them into one recording")
-        _check_header(header, where)
-    return header
-
-
-def _check_lines(text: str, where: str) -> None:
-    """Refuse long lines and long words in them, over which the package's patterns would take hours."""
-    lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
-    if len(lines) > 1 + MAX_SIGNALS:
-        raise InputError(f"{where} has more than {MAX_SIGNALS} signals: leave some out")
-    for index, line in enumerate(lines):
-        if len(line) > MAX_LINE_LENGTH or max(map(len, line.split())) > _MAX_WORD_LENGTH:
-            raise InputError(f"{where}: line {index + 1} is too long for a header: copy the header again")
-
-
-def _check_header(header: Any, where: str) -> None:
-    if not header.n_sig or not header.sig_name:
-        raise InputError(f"{where} names no signal: copy the header again")
-    if header.n_sig != len(header.sig_name):
-        raise InputError(f"{where} says {header.n_sig} signals and names {len(header.sig_name)}: copy the header again")
-    if not header.sig_len or not 0 < header.sig_len <= MAX_SAMPLES:
-        raise InputError(f"{where} does not say how many samples there are, or too many: complete the header")
-    if not header.fs or not 0 < header.fs <= 1e6:
-        raise InputError(f"{where} has no usable sample rate: complete the header")
-    if max((skew or 0 for skew in header.skew), default=0) > MAX_SKEW:
-        raise InputError(f"{where} has a signal late by more than {MAX_SKEW} samples: correct the skew")
-    for file_name, form in zip(header.file_name, header.fmt, strict=True):
-        # Privacy: a header must not draw in files that their owner did not hand over.
-        if Path(file_name).name != file_name or file_name in (".", ".."):
-            raise InputError(f"{where} names a signal file outside its own folder: copy the file beside the header")
-        if form not in _BYTES_PER_SAMPLE:
-            raise InputError(f"{where} has signals in format {shown(str(form)[:10])}, which is not read: use 16 or 212")
-
-
-def _check_files(folder: Path, header: Any, places: list[int], where: str) -> None:
-    for file_name in sorted({header.file_name[place] for place in places}):
-        members = [place for place, other in enumerate(header.file_name) if other == file_name]
-        per_frame = sum(header.samps_per_frame[place] or 1 for place in members)
-        promised = _BYTES_PER_SAMPLE[header.fmt[members[0]]] * per_frame * header.sig_len
-        with open_regular(folder / file_name) as file:
-            size = file.seek(0, 2) - (header.byte_offset[members[0]] or 0)
-        if size < int(promised):
-            raise InputError(
-                f"{shown(folder / file_name)} is cut short: {where} promises {int(promised)} bytes, "
-                f"the file has {max(size, 0)}: copy it again"
-            )
-
-
-def _millivolts(unit: str, where: str) -> float:
-    if unit.casefold() not in _MILLIVOLTS:
-        raise InputError(f"{where} has a signal in {shown(unit[:20])}, which is no voltage: name another signal")
-    return _MILLIVOLTS[unit.casefold()]
-
-
-def wfdb_package() -> ModuleType:
-    """Import the package `wfdb`, only when a file of its kind is read or written."""
-    # Imported here, since wfdb brings pandas and a network client, and images need neither. It warns while it loads.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with from_extra("series", "a WFDB recording"):
-            import wfdb
-    return wfdb
+def _samples(annotations: Annotations, signal: Signal, where: str) -> np.ndarray:
+    """Return the sample of the signal at the time of each annotation."""
+    # A file without a clock of its own counts frames, however many samples a frame has.
+    exact = annotations.ticks * (signal.sample_rate / (annotations.clock or signal.frame_rate))
+    outside = np.flatnonzero((exact < 0) | (exact >= len(signal.values)))
+    if outside.size:
+        raise InputError(
+            f"{where}: annotation {int(outside[0])} lies past the end of the signal: "
+            "the files are not of one recording, or one is cut short"
+        )
+    if (np.diff(exact) < 0).any():
+        raise InputError(f"{where}: annotations are not in the order of time: copy the file again")
+    return np.minimum(np.rint(exact), len(signal.values) - 1).astype(np.int64)

@@ -121,5 +121,5 @@ def rows_of_windows(
         others=owners,
         owners=recordings.owners,
         usual_unit=recordings.owners,
-        private_notes=found.private_notes,
+        left_out=found.left_out,
     )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from gossamer.data.records import check_num_values
 from gossamer.data.series import MAX_LENGTH, MIN_LENGTH
 from gossamer.errors import InputError, told
+
+SHORT: Final = "recordings shorter than a window"
+MISSING: Final = "windows with a missing value"
+CHANGED: Final = "windows in which the class changes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,15 +119,10 @@ class CutWindows:
     num_changed: int
 
     @property
-    def private_notes(self) -> tuple[str, ...]:
-        """Sentences for the owner's eyes on the recordings and windows that were left out."""
+    def left_out(self) -> dict[str, int]:
+        """Reasons for which recordings and windows were left out, and how many for each. The numbers are private."""
         # Privacy: counts of private things. They go to the owner alone, never into a statement.
-        said = (
-            (self.num_short, "recordings are shorter than a window and give none."),
-            (self.num_missing, "windows with a missing value were left out."),
-            (self.num_changed, "windows in which the class changes were left out."),
-        )
-        return tuple(f"{number} {rest}" for number, rest in said if number)
+        return {SHORT: self.num_short, MISSING: self.num_missing, CHANGED: self.num_changed}
 
 
 def cut_all(

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from gossamer.data.class_words import class_numbers, labels_of_words
+from gossamer.data.class_words import check_places, class_numbers, labels_of_words
 from gossamer.data.identities import NamedPeople
-from gossamer.data.names import is_whole, names_of_array
+from gossamer.data.names import names_of_array
 from gossamer.errors import InputError, told
 
 Array = np.ndarray | torch.Tensor
@@ -125,7 +125,7 @@ def labels_of(y: Array | None, class_names: tuple[str, ...], *, are_named: bool)
         is_whole_number = array.dtype.kind == "f" and bool((np.isfinite(array) & (array == np.floor(array))).all())
         labels = integers(array.astype(np.int64) if is_whole_number else y, "y")
         if are_named:
-            _check_unambiguous(class_names)
+            check_places(class_names, "y")
         return torch.from_numpy(labels)
     if not are_named:
         # Privacy: names that were read from private labels would publish a class that one record alone has.
@@ -137,20 +137,12 @@ def labels_of(y: Array | None, class_names: tuple[str, ...], *, are_named: bool)
     return torch.from_numpy(labels_of_words(words, class_names, "y"))
 
 
-def _check_unambiguous(class_names: tuple[str, ...]) -> None:
-    for label, name in enumerate(class_names):
-        if is_whole(name.strip()) and int(name) != label:
-            raise InputError(
-                f"class_names[{label}] is a number other than {label}, and so y may hold numbers that are names, or "
-                "places: hand y over as text if they are names"
-            )
-
-
 def numbers_to_draw(labels: Any, num_samples: int, class_names: tuple[str, ...]) -> np.ndarray | None:
     """Return the classes to draw, int64 (num_samples,), from one class for all samples, or one for each.
 
     Args:
-        labels: a number or name of a class, numbers or names (num_samples,), or None.
+        labels: a number or name of a class, numbers or names (num_samples,), or None. Text is a name before it is
+            a number. Whole numbers are places, and refused if names are other numbers.
         num_samples: number of samples.
         class_names: of the generator.
 
@@ -163,11 +155,14 @@ def numbers_to_draw(labels: Any, num_samples: int, class_names: tuple[str, ...])
         (number,) = class_numbers([labels], class_names, "labels")
         return np.full(max(num_samples, 0), number, dtype=np.int64)
     if isinstance(labels, int | np.integer) and not isinstance(labels, bool):
+        check_places(class_names, "labels")
         return np.full(max(num_samples, 0), int(labels), dtype=np.int64)
     array = array_of(labels, "labels")
     if array.ndim == 1 and array.dtype.kind in "OUT" and all(isinstance(name, str) for name in array.tolist()):
         return np.array(class_numbers(array.tolist(), class_names, "labels"), dtype=np.int64)
-    return integers(labels, "labels")
+    numbers = integers(labels, "labels")
+    check_places(class_names, "labels")
+    return numbers
 
 
 def bounds_of(bounds: Bounds, name: str) -> tuple[float, ...]:

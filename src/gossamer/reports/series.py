@@ -136,7 +136,7 @@ def embedding(synthetic: SeriesView, real: SeriesView, class_names: Sequence[str
             axes.set_title(legible(view.name, 40))
             for number, (label, name) in enumerate(rows):
                 chosen = view.of(label)[: NUM_EMBEDDED // len(rows)]
-                points = (chosen.reshape(len(chosen), -1) - centre) @ directions
+                points = (chosen.reshape(len(chosen), flat.shape[1]) - centre) @ directions
                 colour = COLOURS[number % len(COLOURS)]
                 axes.scatter(points[:, 0], points[:, 1], s=5, color=colour, alpha=0.6, label=legible(name, 16))
             axes.set_xlabel("first component")

@@ -236,7 +236,8 @@ def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumn
     """Read series in the unit of the real ones: bounds, length and classes are known, whatever else the file says."""
     is_archive = path.suffix.lower() == ".npz"
     is_ucr = path.suffix.lower() in _OF_ARCHIVES
-    is_labelled = has_unnamed_classes(path) if is_archive else columns.label is not None
+    is_unnamed = is_archive and has_unnamed_classes(path)
+    is_labelled = not is_archive and columns.label is not None
     if is_ucr:
         # Such a file says by itself if it has classes. Its names are those of the real ones, or refused.
         is_labelled = bool(real.class_names)
@@ -247,6 +248,8 @@ def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumn
         sample_rate=real.sample_rate,
         channel_names=real.channel_names,
         class_names=real.class_names if is_labelled else (),
+        # Labels that nobody named are matched by their order.
+        num_classes=(real.num_classes or None) if is_unnamed else None,
     )
     # Samples are of nobody, so their tables have no column of people.
     columns = _NO_COLUMNS if is_archive or is_ucr else replace(columns, person=None)
