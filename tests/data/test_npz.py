@@ -204,7 +204,7 @@ def test_arrays_that_break_a_rule_are_refused(tmp_path, refusal, arrays, word) -
     message = refusal(load_npz, saved(tmp_path, **arrays))
     assert word in message
     assert "mine.npz" in message
-    assert "77" not in message
+    assert "77" not in message.replace(str(tmp_path), "")
 
 
 @pytest.mark.parametrize(
