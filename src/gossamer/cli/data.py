@@ -40,8 +40,8 @@ class DescribeData:
     Example: gossamer data describe scans.npz --num-classes 3
 
     Args:
-        source: name from `gossamer data list`, an NPZ, NPY, IDX, CSV or Parquet file, a folder of pictures, IDX or
-            DICOM files, or of WFDB or EDF recordings
+        source: name from `gossamer data list`, a file (NPZ, NPY, IDX, CSV, Parquet, .ts, EDF), or a folder (pictures,
+            DICOM, IDX, WFDB, EDF)
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         images: how images are read
@@ -157,9 +157,9 @@ def _describe(asked: DescribeData) -> int:
     table.add_row("classes", escape(", ".join(found["classes"])) or "none: there are no labels")
     if found["classes"]:
         table.add_row("class counts (private)", escape(str(found["private"]["class_counts"])))
-    _add_values(table, found["private"]["values"])
     for reason, number in found["private"]["left_out"].items():
         table.add_row("left out (private)", escape(f"{number} {reason}"))
+    _add_values(table, found["private"]["values"])
     Console().print(table)
     for sentence in found["public"]:
         print(f"public: {sentence}")

@@ -62,8 +62,8 @@ class DataChoice:
     """The records to learn from.
 
     Args:
-        data: a name from `gossamer data list`, an NPZ, NPY, IDX, CSV, Parquet or .ts file, a folder of images or of
-            recordings
+        data: a name from `gossamer data list`, a file (NPZ, NPY, IDX, CSV, Parquet, .ts, EDF), or a folder (pictures,
+            DICOM, IDX, WFDB, EDF)
         data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
         num_classes: public number of classes of your own labelled data
         unit: whom to protect: one record, or all records of one person or of one recording. Default: record, with

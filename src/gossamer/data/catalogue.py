@@ -362,9 +362,9 @@ def describe(data: RecordData) -> dict[str, Any]:
         - `public` (sentences on the inputs that are taken as public).
         - `not_read` (names of the parts of the source, such as keys, that no reader took).
         - `private` (for the owner's eyes: the counts again, a sentence that says so, and how many things were left
-          out for which reason). Its `values` are for each channel the least and greatest value and the mean, in the
-          records' own units. Beside them stand the public low and high and the shares that were clipped, None if they
-          were not counted. Its `warnings` are sentences.
+          out for which reason). Its `values` are for each channel the least and greatest value and the mean, in
+          the records' own units. Beside them stand the public low and high and the shares that were clipped, None if
+          they were not counted. Its `warnings` are sentences.
         - `columns` (the meaning of the columns of a table, None without one).
         - For series also `low`, `high`, `sample_rate`, `channel_names` and `units`.
     """
@@ -394,10 +394,10 @@ def describe(data: RecordData) -> dict[str, Any]:
         "not_read": list(data.unread),
         "private": {
             "class_counts": class_counts,
+            "left_out": {reason: number for reason, number in data.left_out.items() if number},
             # Privacy: least and greatest are values of single records.
             "values": ranges.as_plain(),
             "warnings": list(ranges.warnings),
-            "left_out": {reason: number for reason, number in data.left_out.items() if number},
             "note": "How many records a class has is a fact about private records, and so is the number of records "
             "where people are protected, and of people where records are: for your eyes alone.",
         },

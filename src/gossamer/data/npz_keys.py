@@ -77,7 +77,7 @@ FAMILIES: Final = (
     Family(x="train_images", y="train_labels", layout=BY_SHAPE, test=("test_images", "test_labels"), with_people=False),
     Family(x="x_train", y="y_train", layout=BY_SHAPE, test=("x_test", "y_test"), with_people=False),
 )
-"""Ours, that of the published GS-WGAN, of MedMNIST, and of Keras. The first with images in a file is taken."""
+"""Ours, that of the published GS-WGAN, of MedMNIST, and of Keras. The first one with images in the file is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)

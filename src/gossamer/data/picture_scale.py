@@ -20,8 +20,8 @@ _PLACE_OF_DEPTH: Final = 24
 class PictureScale:
     r"""A scale of pictures, and a private tally of those that passed it.
 
-    A stored value v becomes :math:`\min(1, v / w)`, where w is the public white level. Without one, w is that of the
-    format: 255, or 65535 for gray of 16 bits.
+    A stored value v becomes :math:`\min(1, v / w)`, where w is the public white level. Without one, w is that of
+    the format: 255, or 65535 for gray of 16 bits.
 
     Args:
         choice: Way of reading images, with the white level.
