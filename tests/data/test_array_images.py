@@ -277,3 +277,9 @@ def test_a_white_level_that_is_none_is_refused(level: Any) -> None:
 def test_values_without_a_kind_are_told_apart_from_objects(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"as bfloat16 is saved: save x.astype\('float32'\)"):
         load_records(saved(tmp_path / "a.npz", x=np.zeros((3, 8, 8), dtype="V2")))
+
+
+def test_names_that_are_numbers_are_refused_whatever_the_key_of_the_labels(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.npz", x=COLOUR[..., 0], labels=LABELS, low=0, high=255)
+    with pytest.raises(InputError, match="labels"):
+        load_records(path, reading=SeriesReading(facts=SeriesFacts(class_names=("1", "2", "3"))))

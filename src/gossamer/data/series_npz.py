@@ -85,12 +85,12 @@ def load_series_npz(
     """
     where = shown(path)
     with open_archive(path, where) as archive:
-        if "y" in archive.members:
-            # Names in the file are in the order of its labels. Those that a user states may be meant for the labels.
-            check_places(facts.class_names, "y")
         if "x" not in archive.members:
             raise InputError(f"{where} has no key 'x' for the series: save them as x, (batch, channels, time)")
         y, notes = find_series_labels(archive)
+        if y is not None:
+            # Names in the file are in the order of its labels. Those that a user states may be meant for the labels.
+            check_places(facts.class_names, y)
         facts = _completed(archive, facts)
         header = archive.header("x")
         _shape_of(header, archive.at("x"))
