@@ -356,3 +356,18 @@ def _compared(folder: Path, name: str, ending: str) -> int:
         assert np.abs(found.peaks / found.sample_rate - seconds).max() <= 0.5 / found.sample_rate + 1e-9
         beats_found = len(found.peaks)
     return beats_found
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_microvolt_with_its_own_letter_is_no_volt(tmp_path: Path, refusal: Any, encoding: str) -> None:
+    plain(tmp_path, "r", made(), unit="uV")
+    annotate(tmp_path, "r")
+    assert read_signal(tmp_path, "r", MainLead(preferred="II")).values.max() == pytest.approx(1.188e-3, abs=1e-6)
+    header = tmp_path / "r.hea"
+    header.write_bytes(header.read_text().replace("/uV", "/\u00b5V").encode(encoding))
+    assert "write the unit µV as uV" in refusal(read_signal, tmp_path, "r", MainLead(preferred="II"))
+    # Comments may hold what they like.
+    header.write_bytes(
+        header.read_bytes().replace("\u00b5V".encode(encoding), b"uV") + "# \u00e9t\u00e9\n".encode(encoding)
+    )
+    assert read_signal(tmp_path, "r", MainLead(preferred="II")).values.max() == pytest.approx(1.188e-3, abs=1e-6)

@@ -138,8 +138,15 @@ def _lines(path: Path) -> list[str]:
         content = file.read(MAX_HEADER_BYTES + 1)
     if len(content) > MAX_HEADER_BYTES:
         raise InputError(f"{shown(path.with_suffix(''))}.hea is longer than {MAX_HEADER_BYTES} bytes: copy it again")
-    lines = (line.strip() for line in content.decode("ascii", errors="ignore").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    lines = [line for line in map(bytes.strip, content.splitlines()) if line and not line.startswith(b"#")]
+    for index, line in enumerate(lines):
+        # The package drops such bytes, and a unit of µV would become V.
+        if not line.isascii():
+            raise InputError(
+                f"{shown(path.with_suffix(''))}.hea: line {index + 1} without comments has letters beyond ASCII, which "
+                "the format does not have: write the unit µV as uV, and names in plain letters"
+            )
+    return [line.decode("ascii") for line in lines]
 
 
 def _segment_names(path: Path) -> list[str]:
