@@ -179,3 +179,8 @@ def test_a_type_that_cannot_be_typed_is_a_mistake_of_ours() -> None:
 def test_a_docstring_is_read_and_one_that_dataclass_made_is_not() -> None:
     assert described(Settings) == (("Settings.",), {"num_steps": "how many"})
     assert described(Square) == ((), {})
+
+
+def test_a_name_with_a_comma_stands_in_quotation_marks() -> None:
+    words = ["x", "--names", '"b,c", d']
+    assert read_arguments(Asked[Settings], words, program="ask").names == ("b,c", "d")

@@ -83,6 +83,10 @@ def test_a_number_is_not_offered_where_names_are_numbers(refusal) -> None:
     assert line == "--labels: word 2 is no class of this generator; its classes are '1', '2'"
 
 
+def test_the_way_to_a_name_with_a_comma_is_told(refusal) -> None:
+    assert "in quotation marks: '\"a,b\"'" in refusal(class_numbers, ["b", "c"], ("b,c", "d"), "--labels")
+
+
 @pytest.mark.parametrize(
     ("words", "labels"),
     [(["1.0", "2.0"], [0, 1]), (["3", "1"], [2, 0]), (["02", "3.00"], [1, 2])],

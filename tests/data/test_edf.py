@@ -121,6 +121,8 @@ def test_the_unit_is_the_recording_unless_somebody_says_the_people(tmp_path: Pat
     assert said.train.people.tolist() == [0] * 8 + [1] * 8 + [0] * 8
     (tmp_path / "all" / "people.csv").write_text("a,anna\nb,berta\n", encoding="utf-8")
     assert "says nobody for the recording 'c'" in _refused(tmp_path / "all", _reading())
+    (tmp_path / "all" / "people.csv").write_text("a.edf,anna\nb.edf,berta\nc.edf,anna\n", encoding="utf-8")
+    assert "without the ending of the file" in _refused(tmp_path / "all", _reading())
 
 
 def test_a_sub_folder_is_a_person(tmp_path: Path) -> None:

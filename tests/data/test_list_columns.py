@@ -149,3 +149,9 @@ def test_a_table_in_many_pieces_is_that_in_one(tmp_path: Path, suffix: str, monk
         rows.to_csv(path, index=False)
         with pytest.raises(InputError, match="column 't7', row 4322 is text, not a number"):
             load_series(path, person_column="who")
+
+
+def test_windows_of_lists_are_refused_before_a_length_is_asked_for() -> None:
+    frame = pd.DataFrame({"x": [[0.1, 0.2, 0.3], [0.4, 0.5]]})
+    with pytest.raises(InputError, match="not of lists: save each recording as rows of a long table"):
+        load_series(frame, window=2)

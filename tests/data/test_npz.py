@@ -84,6 +84,15 @@ def test_every_integer_label_is_read(tmp_path, kind) -> None:
     assert train.y.tolist() == LABELS.tolist()
 
 
+def test_labels_of_text_are_refused_with_advice_that_works(tmp_path) -> None:
+    words = np.array(["dog", "cat", "dog"])
+    with pytest.raises(InputError, match="return_inverse=True") as caught:
+        load_npz(saved(tmp_path, x=PIXELS, y=words))
+    assert "astype" not in str(caught.value)
+    names, y = np.unique(words, return_inverse=True)
+    assert load_npz(saved(tmp_path, x=PIXELS, y=y, class_names=names)).train.y.tolist() == [1, 0, 1]
+
+
 def test_the_default_number_of_classes_does_not_depend_on_the_labels(tmp_path) -> None:
     few = load_npz(saved(tmp_path, x=PIXELS, y=np.zeros(3, int)))
     many = load_npz(saved(tmp_path, x=PIXELS, y=np.array([0, 5, 9])))

@@ -132,6 +132,7 @@ def test_an_array_is_one_of_series_if_bounds_were_said() -> None:
 @pytest.mark.parametrize(
     ("x", "given", "line"),
     [
+        (wide(), {"num_classes": 2}, "give num_classes where the model is made, beside epsilon"),
         (wide(), {"lable": "kind"}, "fit takes no 'lable' beside records: it takes person, label"),
         (wide(), {"label": "kind"}, "none of the 10 public classes"),
         (wide(), {"label": "kind", "class_names": ["cat"]}, "the class of record 1 is none of the 1"),

@@ -86,6 +86,8 @@ def test_an_interrupted_conversion_goes_on_and_overwrites_nothing(tmp_path: Path
 
     with pytest.raises(KeyboardInterrupt):
         convert_images(tmp_path / "in", tmp_path / "out", size=8, count=stop)
+    with pytest.raises(InputError, match="lacks pictures: `gossamer data convert` was interrupted"):
+        load_records(tmp_path / "out")
     first = (tmp_path / "out/0.png").stat().st_mtime_ns
     done = convert_images(tmp_path / "in", tmp_path / "out", size=8)
     assert (done.num_made, done.num_kept) == (2, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import csv
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING
@@ -127,12 +128,19 @@ def _read(option: Setting, words: list[str]) -> Any:
         if not option.takes.is_list:
             return option.takes.read(words[0])
         if option.flag:
-            words = [one.strip() for word in words for one in word.split(",") if one.strip()]
+            words = [one.strip() for word in words for one in _parts(word) if one.strip()]
         if not words:
             raise ValueError("give at least one value")
         return tuple(map(option.takes.read, words))
     except ValueError as error:
         raise ValueError(f"{option.flag or option.call}: {error}") from None
+
+
+def _parts(word: str) -> list[str]:
+    """Split a list at its commas, but for those within quotation marks: ``"b,c",d`` has two parts."""
+    if '"' not in word or "\n" in word or "\r" in word:
+        return word.split(",")
+    return next(csv.reader([word], skipinitialspace=True), [])
 
 
 def _refuse_unknown(unknown: Sequence[str], options: Sequence[Setting]) -> None:
@@ -141,7 +149,8 @@ def _refuse_unknown(unknown: Sequence[str], options: Sequence[Setting]) -> None:
     for word in unknown:
         flag = word.partition("=")[0]
         if not _is_option(word):
-            raise ValueError(f"{word!r} is one word too many")
+            way_out = f"; what is written is named by {calls['--out']}" if "--out" in calls else ""
+            raise ValueError(f"{word!r} is one word too many{way_out}")
         if flag in calls:
             raise ValueError(f"{flag} takes no value")
         near = difflib.get_close_matches(flag.replace("_", "-"), calls, n=1)

@@ -300,8 +300,11 @@ def read_labels(archive: Archive, key: str, num_records: int, num_classes: int, 
     """
     at, header = archive.at(key), archive.header(key)
     if not _LABEL_KINDS.fullmatch(header.kind):
+        way_out = "y.astype('int64')"
+        if header.kind.lstrip("<>|=")[:1] in ("U", "S", "O"):
+            way_out = "names, y = numpy.unique(y, return_inverse=True), and save class_names=names of text"
         raise InputError(
-            f"{at} has dtype {shown(header.kind[:20])}: labels must be integers: y.astype('int64')"
+            f"{at} has dtype {shown(header.kind[:20])}: labels must be integers: {way_out}"
             + ("" if key == "y" else f", or leave {key[:40]} out if it holds no labels")
         )
     if len(header.shape) == 2 and header.shape[0] == num_records and header.shape[1] != 1:

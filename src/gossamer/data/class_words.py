@@ -92,6 +92,8 @@ def class_numbers(words: Sequence[str], class_names: Sequence[str], where: str) 
         if word not in known:
             told = ", ".join(map(shown, class_names[:12])) + ", ..." * (len(class_names) > 12)
             way_out = f"its classes are {told}" if class_names else "it has none, so leave labels out"
+            if where.startswith("--") and any("," in name for name in class_names):
+                way_out += "; a name with a comma stands in quotation marks: '\"a,b\"'"
             # Privacy: in Python the words may be a column of private labels, handed over by mistake.
             raise InputError(f"{where}: word {place + 1} is no class of this generator; {way_out}")
     return [known[word] for word in words]

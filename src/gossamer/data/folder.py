@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from gossamer.data.class_words import labels_of_words
-from gossamer.data.files import damage_refused, shown
+from gossamer.data.files import damage_refused, is_file, shown
 from gossamer.data.folder_layout import checked_pictures, listed, parts_of, pictures_in
 from gossamer.data.folder_names import class_name_of
 from gossamer.data.identities import NamedPeople
@@ -35,6 +35,8 @@ from gossamer.data.records import RecordData, RecordSet, check_num_classes, chec
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.errors import InputError
 
+UNFINISHED_FILE: Final = ".gossamer-unfinished"
+"""File in a folder of converted pictures as long as some are missing."""
 _TITLE: Final = "images"
 
 
@@ -68,6 +70,11 @@ def load_picture_folder(
         check_num_classes(num_classes)
     if images.first_label:
         raise InputError(f"{shown(path)} has its classes by name and no labels: leave --first-label out")
+    if is_file(path / UNFINISHED_FILE):
+        raise InputError(
+            f"{shown(path)} lacks pictures: `gossamer data convert` was interrupted, or met a picture that it refused. "
+            "Give the same command again, and it goes on"
+        )
     root = _resolved(path)
     parts = parts_of(path, root)
     train = _found(parts.train, root, num_classes, words)

@@ -39,7 +39,10 @@ def people_of_recordings(folder: Path, recordings: list[str]) -> dict[str, str] 
                 f"07 have: rename one, or {PEOPLE_FILE} cannot tell them apart"
             )
         if name not in said:
-            raise InputError(f"{shown(path)} says nobody for the recording {shown(recording)}: add a line for it")
+            # Privacy: the other lines of the file are not told.
+            has_ending = any(other.startswith(f"{name}.") for other in said)
+            way_out = "write names of recordings without the ending of the file" if has_ending else "add a line for it"
+            raise InputError(f"{shown(path)} says nobody for the recording {shown(recording)}: {way_out}")
     return {recording: said[name] for recording, name in zip(recordings, known, strict=True)}
 
 

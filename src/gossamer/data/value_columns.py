@@ -26,6 +26,10 @@ _NO_VALUES: Final = frozenset(
         "idx",
         "person",
         "patient",
+        "pid",
+        "mrn",
+        "case",
+        "study",
         "subject",
         "participant",
         "user",
@@ -176,11 +180,12 @@ def _other_things(values: tuple[str, ...]) -> tuple[str, ...]:
 def is_other_thing(name: str) -> bool:
     """Return True if the name of a column is that of an identity, a class, a time or a division, and of no value.
 
-    >>> [is_other_thing(name) for name in ("patient_id", "subjectID", "Label", "t0", "fluid", "x")]
+    >>> [is_other_thing(name) for name in ("patient_id", "subjectid", "Label", "t0", "fluid", "x")]
     [True, True, True, False, False, False]
     """
     words = [word.casefold() for word in _WORDS.findall(name)]
-    is_alone = re.sub(r"[^a-z]", "", name.casefold()) in _NO_VALUES and not any(map(str.isdigit, name))
+    letters = re.sub(r"[^a-z]", "", name.casefold())
+    is_alone = bool({letters, letters.removesuffix("id")} & _NO_VALUES) and not any(map(str.isdigit, name))
     return bool(words) and (is_alone or (words[-1] in _LAST_WORDS and not name[-1:].isdigit()))
 
 

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from gossamer.data.files import check_expansion, damage_refused, is_file, open_regular, shown
+from gossamer.data.units import plain_unit
 from gossamer.errors import InputError
 from gossamer.extras import from_extra
 
@@ -133,20 +134,34 @@ def _listed(path: Path) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    """Return the lines of a header but the comments."""
+    """Return the lines of a header but the comments, without letters that the package drops."""
+    lines = (line.encode("ascii", errors="ignore").decode("ascii").strip() for line in _written_lines(path))
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _written_lines(path: Path) -> list[str]:
+    """Return all lines of a header as they were written, in UTF-8 or else in Latin-1."""
     with open_regular(path) as file:
         content = file.read(MAX_HEADER_BYTES + 1)
     if len(content) > MAX_HEADER_BYTES:
         raise InputError(f"{shown(path.with_suffix(''))}.hea is longer than {MAX_HEADER_BYTES} bytes: copy it again")
-    lines = [line for line in map(bytes.strip, content.splitlines()) if line and not line.startswith(b"#")]
-    for index, line in enumerate(lines):
-        # The package drops such bytes, and a unit of µV would become V.
-        if not line.isascii():
-            raise InputError(
-                f"{shown(path.with_suffix(''))}.hea: line {index + 1} without comments has letters beyond ASCII, which "
-                "the format does not have: write the unit µV as uV, and names in plain letters"
-            )
-    return [line.decode("ascii") for line in lines]
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    return re.split(r"\r\n|\r|\n", text)
+
+
+def _units(path: Path, parsed: Any) -> tuple[str, ...]:
+    """Return the unit of each signal in plain letters."""
+    units = [str(unit) for unit in parsed.units]
+    written = (line.split() for line in _written_lines(path) if line.strip() and not line.strip().startswith("#"))
+    for place, fields in enumerate(list(written)[1 : 1 + len(units)]):
+        # The package drops all letters beyond ASCII. With them µV would become V, and values a million times too large.
+        unit = fields[2].partition("/")[2] if len(fields) > 2 else ""
+        if not unit.isascii():
+            units[place] = plain_unit(unit)
+    return tuple(units)
 
 
 def _segment_names(path: Path) -> list[str]:
@@ -171,7 +186,7 @@ def read_header(folder: Path, name: str) -> Header:
         parsed = _parsed(folder, name, where)
         if isinstance(parsed, wfdb_package().Record):
             _check_header(parsed, where)
-            return _plain(name, parsed)
+            return _plain(folder, name, parsed)
         return _segmented(folder, name, parsed, where)
 
 
@@ -182,11 +197,11 @@ def _parsed(folder: Path, name: str, where: str) -> Any:
         return wfdb_package().rdheader(str(folder / name))
 
 
-def _plain(name: str, parsed: Any) -> Header:
+def _plain(folder: Path, name: str, parsed: Any) -> Header:
     return Header(
         name=name,
         signals=tuple(str(signal) for signal in parsed.sig_name),
-        units=tuple(str(unit) for unit in parsed.units),
+        units=_units(folder / f"{name}.hea", parsed),
         frame_rate=float(parsed.fs),
         per_frame=tuple(int(number or 1) for number in parsed.samps_per_frame),
         num_frames=int(parsed.sig_len or 0),
@@ -229,7 +244,7 @@ def _layout(folder: Path, name: str) -> Header:
     if not isinstance(parsed, wfdb_package().Record):
         raise InputError(f"{where} is itself made of segments: copy the header again")
     _check_signals(parsed, where)
-    return _plain(name, parsed)
+    return _plain(folder, name, parsed)
 
 
 def _check_lines(lines: list[str], where: str) -> None:

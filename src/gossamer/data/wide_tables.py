@@ -81,7 +81,7 @@ def read_wide(
     Raises:
         InputError: Naming the table, column and row of the fault, and never a value.
     """
-    plan = _planned(source, columns, facts, form)
+    plan = _planned(source, columns, facts, form, is_cut=windows is not None)
     words = tuple(name for name in (columns.label, columns.person) if name is not None)
     if windows is None:
         read = _Rows.of(source, plan, words)
@@ -104,11 +104,6 @@ def _windows(
     source: AbstractTable, columns: WideColumns, plan: _Plan, words: tuple[str, ...], windows: Windows
 ) -> Rows:
     """Cut each row in windows, as a recording of one class and one person."""
-    if plan.layout == "lists":
-        raise InputError(
-            f"{source.where}: --window is of long tables and of wide ones with a column a value, not of lists: save "
-            "each recording as rows of a long table"
-        )
     table = source.read(numbers=plan.values, words=words)
     stacked = np.stack([table.numbers[name] for name in plan.values], axis=1).reshape(-1, *plan.spec.shape)
     label = None if columns.label is None else table.words[columns.label]
@@ -134,7 +129,9 @@ def labels(words: np.ndarray, spec: SeriesSpec, where: str) -> np.ndarray:
     return labels_of_words(words, spec.class_names, where)
 
 
-def _planned(source: AbstractTable, columns: WideColumns, facts: SeriesFacts, form: TableForm) -> _Plan:
+def _planned(
+    source: AbstractTable, columns: WideColumns, facts: SeriesFacts, form: TableForm, *, is_cut: bool
+) -> _Plan:
     others = tuple(name for name in (columns.label, columns.person) if name is not None)
     found = find_values(source, columns.values, others, form)
     in_lists = [name for name in found.names if name in source.lists]
@@ -143,6 +140,11 @@ def _planned(source: AbstractTable, columns: WideColumns, facts: SeriesFacts, fo
         raise InputError(
             f"{source.where}: column {shown(in_lists[0][:40])} holds lists and column {shown(single[:40])} single "
             "values: name those of the series with --value-columns, or leave others out with --drop-columns"
+        )
+    if in_lists and is_cut:
+        raise InputError(
+            f"{source.where}: --window is of long tables and of wide ones with a column a value, not of lists: save "
+            "each recording as rows of a long table"
         )
     if not in_lists and form.outer_lists is not None:
         raise InputError(f"{source.where} has no columns of lists: leave --outer-lists out")

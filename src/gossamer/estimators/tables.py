@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict, get_args
+from typing import Any, Final, TypedDict, get_args
 
 from gossamer.data.catalogue import load_records
 from gossamer.data.columns import TableFile, is_table
@@ -79,6 +79,7 @@ COLUMNS = frozenset({"person", "label", "time", "series", "values", "drop", "no_
 """The words on columns."""
 OF_SERIES = frozenset({"low", "high", "length", "sample_rate", "channel_names", "units", "window", "stride"})
 """The words after which an array holds series."""
+_OF_THE_MODEL: Final = frozenset({"num_classes", "num_people", "num_records", "unit", "epsilon", "delta"})
 
 
 def check_said(said: Said) -> None:
@@ -89,7 +90,10 @@ def check_said(said: Said) -> None:
     """
     unknown = sorted(said.keys() - Said.__annotations__.keys())
     if unknown:
-        raise InputError(f"fit takes no {told(unknown[0])} beside records: it takes {', '.join(Said.__annotations__)}")
+        takes = f"it takes {', '.join(Said.__annotations__)}"
+        if unknown[0] in _OF_THE_MODEL:
+            takes = f"give {unknown[0]} where the model is made, beside epsilon"
+        raise InputError(f"fit takes no {told(unknown[0])} beside records: {takes}")
 
 
 def choice_of(said: Said) -> SeriesChoice:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from gossamer.data.files import path_of, shown
+from gossamer.data.folder import UNFINISHED_FILE
 from gossamer.data.folder_layout import checked_pictures, listed
 from gossamer.data.image_choice import GROUNDS, Ground, ImageChoice, brought_to, ground_of
 from gossamer.data.picture_rules import ToConvert
@@ -136,6 +137,9 @@ def convert_images(
     for folder in folders:
         with writing(out / folder, _WAY_OUT):
             (out / folder).mkdir(parents=True, exist_ok=True)
+    unfinished = out / UNFINISHED_FILE
+    if not all(target.exists() for target in targets):
+        write_json(unfinished, {})
     formats, changes = Counter[str](), Counter[str]()
     num_kept = 0
     for number, (picture, target) in enumerate(zip(pictures, targets, strict=True), start=1):
@@ -146,6 +150,8 @@ def convert_images(
             changes.update(_convert(picture, target, settings))
             formats[FORMATS[picture.suffix.lower()]] += 1
         count("converted", number, len(pictures))
+    with writing(unfinished, _WAY_OUT):
+        unfinished.unlink(missing_ok=True)
     return Converted(
         folder=out,
         num_made=formats.total(),
