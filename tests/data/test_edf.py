@@ -12,7 +12,7 @@ import pyedflib
 import pytest
 
 from gossamer.data import edf_folder
-from gossamer.data.catalogue import load_records
+from gossamer.data.catalogue import describe, load_records
 from gossamer.data.reading import SeriesReading
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_choice import SeriesChoice
@@ -91,6 +91,18 @@ def test_windows_have_the_physical_values_that_pyedflib_reads(tmp_path: Path, ki
     assert isinstance(spec, SeriesSpec)
     assert (spec.channel_names, spec.units) == (("EEG 0", "EEG 1", "EEG 2"), ("uV",) * 3)
     assert (spec.sample_rate, spec.low, spec.high) == (100.0, (-100.0,) * 3, (100.0,) * 3)
+
+
+def test_the_private_range_is_in_the_units_of_the_file_and_counts_values_outside_the_bounds(tmp_path: Path) -> None:
+    _write(tmp_path / "night.edf", [_signal("EEG")])
+    with pyedflib.EdfReader(str(tmp_path / "night.edf")) as file:
+        real = file.readSignal(0)
+    (found,) = describe(load_records(tmp_path / "night.edf", reading=_reading()))["private"]["values"]
+    assert (found["low"], found["high"]) == (-100.0, 100.0)
+    for name, value in (("least", real.min()), ("greatest", real.max()), ("mean", real.mean())):
+        assert found[name] == pytest.approx(value, abs=0.01)
+    assert found["share_below"] == pytest.approx((real < -100).mean())
+    assert found["share_above"] == pytest.approx((real > 100).mean())
 
 
 def test_digits_taken_for_values_would_be_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,6 +152,8 @@ def _describe(asked: DescribeData) -> int:
     for name in ("name", "num_records", "num_test_records", "num_people", "num_recordings", "shape", *_TIME_BASE):
         if found.get(name) is not None:
             table.add_row(name, escape(str(found[name])))
+    if found["num_test_records"] is None:
+        table.add_row("num_test_records", "none: evaluate needs others, by --test-data or by a split")
     if found["columns"] is not None:
         _add_columns(table, found["columns"])
     table.add_row("classes", escape(", ".join(found["classes"])) or "none: there are no labels")

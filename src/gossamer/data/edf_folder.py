@@ -109,7 +109,8 @@ def load_edf(
     unscaled = dataclasses.replace(spec, low=(0.0,) * spec.channels, high=(1.0,) * spec.channels)
     rows = rows_of_windows(_title(path), where, recordings, windows, unscaled, _BETWEEN_0_AND_1, _as_labels)
     notes = (*facts.notes(has_classes), _NOTE, windows.note)
-    return divide(dataclasses.replace(rows, spec=spec), split, notes, key)
+    ranges = None if rows.ranges is None else rows.ranges.between(spec.low, spec.high)
+    return divide(dataclasses.replace(rows, spec=spec, ranges=ranges), split, notes, key)
 
 
 def _as_labels(classes: np.ndarray) -> np.ndarray:
@@ -267,12 +268,12 @@ def _length(header: tuple[EdfSignal, ...], channels: _Channels) -> int:
 def _scaled(
     file: Path, header: tuple[EdfSignal, ...], channels: _Channels, low: tuple[float, ...], high: tuple[float, ...]
 ) -> np.ndarray:
-    """Read the channels of a recording as float32 (channels, time) in [0, 1], between the public bounds."""
+    """Read the channels of a recording as float32 (channels, time): 0 at the public lower bound, and 1 at the upper."""
     signals = _named(header, channels.labels, file)
     x = np.empty((len(signals), _length(header, channels)), dtype=np.float32)
     units = channels.units or ("",) * len(signals)
     read = read_edf_signals(file, [signal.place for signal in signals])
     for channel, (values, signal, unit) in enumerate(zip(read, signals, units, strict=True)):
         factor = factor_between(signal.unit, unit) or 1.0
-        x[channel] = np.clip((values * factor - low[channel]) / (high[channel] - low[channel]), 0, 1)
+        x[channel] = (values * factor - low[channel]) / (high[channel] - low[channel])
     return x

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -115,20 +116,8 @@ def ranges_of_records(x: Tensor, spec: AbstractSpec) -> ValueRanges:
         tally.add(x[start : start + step].numpy())
     found = tally.ranges()
     assert found is not None
-
-    def in_own_units(values: tuple[float, ...]) -> tuple[float, ...]:
-        bounds = zip(low, high, values, strict=True)
-        return tuple(float(least + (greatest - least) * value) for least, greatest, value in bounds)
-
-    return ValueRanges(
-        names=names,
-        low=tuple(map(float, low)),
-        high=tuple(map(float, high)),
-        least=in_own_units(found.least),
-        greatest=in_own_units(found.greatest),
-        mean=in_own_units(found.mean),
-        is_of_images=not is_series,
-    )
+    # Without a count of those that were clipped, their shares are unknown.
+    return replace(found.between(low, high), below=None, above=None, is_of_images=not is_series)
 
 
 def _colours(channels: int) -> tuple[str, ...]:

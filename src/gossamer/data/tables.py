@@ -28,6 +28,9 @@ from gossamer.privacy.dealing import UnitKey
 __all__ = ["LongColumns", "WideColumns", "load_table", "read_table"]
 
 _NAMES_READ = "The names of the channels are those of their columns in the table and are taken as public."
+_TIMES_UNCHECKED: Final = (
+    "Rows of a recording were taken to follow each other evenly: no sample rate was given to check their times by."
+)
 _STEP_TOLERANCE: Final = 0.01
 
 
@@ -126,7 +129,8 @@ def _read_long(
         rows = rows_of_windows(
             source.title, where, recordings, windows, spec, facts, lambda cells: labels(cells, spec, where)
         )
-        said = (*said, windows.note)
+        unchecked = (_TIMES_UNCHECKED,) if facts.sample_rate is None else ()
+        said = (*said, windows.note, *unchecked)
     data = divide(rows, split, (*facts.notes(columns.label is not None), *said), key)
     read = ColumnsRead.of(columns, "long", values, found.index + found.dropped)
     notes = data.public_notes if has_names else (*data.public_notes, _NAMES_READ)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 HARDLY_FILLED: Final = 0.25
@@ -37,6 +37,27 @@ class ValueRanges:
     below: tuple[float, ...] | None = field(default=None, repr=False)
     above: tuple[float, ...] | None = field(default=None, repr=False)
     is_of_images: bool = False
+
+    def between(self, low: tuple[float, ...], high: tuple[float, ...]) -> ValueRanges:
+        """Return the ranges of values that were tallied between 0 and 1, in units in which `low` is 0 and `high` is 1.
+
+        Args:
+            low: Public lower bound of each channel.
+            high: Public upper bound.
+        """
+
+        def in_own_units(values: tuple[float, ...]) -> tuple[float, ...]:
+            bounds = zip(low, high, values, strict=True)
+            return tuple(float(least + (greatest - least) * value) for least, greatest, value in bounds)
+
+        return replace(
+            self,
+            low=tuple(map(float, low)),
+            high=tuple(map(float, high)),
+            least=in_own_units(self.least),
+            greatest=in_own_units(self.greatest),
+            mean=in_own_units(self.mean),
+        )
 
     def as_plain(self) -> list[dict[str, Any]]:
         """Return the ranges in plain values that JSON can hold, a dictionary for each channel. Private."""
