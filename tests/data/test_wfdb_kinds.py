@@ -370,3 +370,12 @@ def _compared(folder: Path, name: str, ending: str) -> int:
         assert np.abs(found.peaks / found.sample_rate - seconds).max() <= 0.5 / found.sample_rate + 1e-9
         beats_found = len(found.peaks)
     return beats_found
+
+
+def test_signals_without_a_name_are_told_apart_by_their_place(tmp_path: Path) -> None:
+    values = made()
+    both = np.stack([np.rint(values * 1000), np.rint(values * 500)], axis=1)
+    write(tmp_path, "r", ["r.dat 16 1000(0)/mV 16 0 0 0 0"] * 2, both, forms=f"2 {RATE} {len(values)}")
+    annotate(tmp_path, "r")
+    second = read_signal(tmp_path, "r", NamedLeads(names=("signal 1",)))
+    assert second.values.max() == pytest.approx(1.188 / 2, abs=1e-3)

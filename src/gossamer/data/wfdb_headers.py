@@ -200,7 +200,9 @@ def _parsed(folder: Path, name: str, where: str) -> Any:
 def _plain(folder: Path, name: str, parsed: Any) -> Header:
     return Header(
         name=name,
-        signals=tuple(str(signal) for signal in parsed.sig_name),
+        signals=tuple(
+            f"signal {place}" if signal is None else str(signal) for place, signal in enumerate(parsed.sig_name)
+        ),
         units=_units(folder / f"{name}.hea", parsed),
         frame_rate=float(parsed.fs),
         per_frame=tuple(int(number or 1) for number in parsed.samps_per_frame),
