@@ -40,6 +40,8 @@ AUDIT = AuditResult(
 
 class NoNotes:
     public_notes: tuple[str, ...] = ()
+    columns: None = None
+    unread: tuple[str, ...] = ()
 
 
 def said(show: Callable[..., Any], *what: Any) -> str:

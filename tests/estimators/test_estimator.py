@@ -280,7 +280,7 @@ def test_bad_images_are_refused_in_one_line(change: Any, line: str, images: np.n
     [
         (np.zeros(3, dtype=np.int64), "one label per record"),
         (np.full(NUM_RECORDS, 10), r"y\[0\] is outside"),
-        (np.zeros(NUM_RECORDS), "whole numbers"),
+        (np.full(NUM_RECORDS, 0.5), "whole numbers"),
         (np.array(["a"] * NUM_RECORDS), "names of classes: state them in public"),
     ],
 )

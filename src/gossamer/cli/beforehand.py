@@ -66,7 +66,8 @@ class Begun:
         if self.tensorboard:
             need("tensorboard", "--tensorboard")
         PrivacyBudget(epsilon=_or(self.epsilon, DEFAULT_EPSILON), delta=_or(self.delta, _ANY_DELTA))
-        if self.start_from is not None:
+        # A generator that is not there is refused where generators are read, in their own words.
+        if self.start_from is not None and not self.start_from.endswith(".safetensors"):
             check_exists(self.start_from)
 
 

@@ -72,7 +72,7 @@ def read_table(
     Raises:
         InputError: Naming the table, column and row of the fault, and never a value.
     """
-    if isinstance(split, PeopleSplit) and columns.person is None:
+    if isinstance(split, PeopleSplit) and columns.person is None and windows is None:
         raise InputError(f"{table.where}: nobody says who a record is of: name a --person-column, or split at random")
     if not isinstance(columns, LongColumns):
         return read_wide(table, columns, facts, split, key, form, windows)
