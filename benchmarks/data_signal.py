@@ -3,8 +3,8 @@
     python benchmarks/data_signal.py [--recipes mnist-cpu fashion-mnist-cpu] [--epsilon 10] [--critics 2000]
 
 All records are replaced by samples of the generator (public twins), and the critics' mean answers are compared
-(`gossamer.methods.gs_wgan.data_signal`). --after trains so many steps first, on the true budget, and measures there. The
-data are public. What is printed is measured, and nothing is asserted.
+(`gossamer.methods.gs_wgan.data_signal`). --after trains so many steps first, on the true budget, and measures there.
+The data are public. Everything is measured and printed, nothing is asserted.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
         config: GSWGANConfig = GS_WGAN.find(name).config
         budget = PrivacyBudget(epsilon=asked.epsilon, delta=asked.delta)
         priced = plan(config, PublicSlots(records.num_records)).calibrated(budget)
-        config = replace(config, noise_multiplier=priced.noise_multiplier)
+        config, num_learnt = replace(config, noise_multiplier=priced.noise_multiplier), size(config, records)
         for steps in asked.after:
             began = time.perf_counter()
             signal = at(config, records, steps, asked.critics)
             seconds = time.perf_counter() - began
-            show(name, steps, signal, signal.over_noise(plan(config, PublicSlots(records.num_records)), size(config, records)))
+            show(name, steps, signal, signal.over_noise(priced, num_learnt))
             print(f"{'':<20} {seconds:.0f} s", file=sys.stderr)
     return 0
 
@@ -67,9 +67,7 @@ def at(config: GSWGANConfig, records: RecordSet, steps: int, num_asked: int) -> 
 
 def size(config: GSWGANConfig, records: RecordSet) -> int:
     """Count the parameters of the generator's class table and factors, or all if it has none."""
-    network = config.generator.build(
-        records.spec.shape, records.spec.num_classes, config.latent.dim, torch.Generator()
-    )
+    network = config.generator.build(records.spec.shape, records.spec.num_classes, config.latent.dim, torch.Generator())
     tables = [one.numel() for name, one in network.named_parameters() if name in ("table", "factors")]
     return sum(tables) or sum(one.numel() for one in network.parameters())
 

@@ -133,7 +133,9 @@ def signal(config: GSWGANConfig, records: RecordSet) -> DataSignal:
 
 def test_the_measure_finds_the_data_in_the_answers_of_distance_critics() -> None:
     found = signal(CONFIG, made_up())
-    assert found.share > 0.9 and found.twins < 0.2 * found.rho and found.rho > 0
+    assert found.share > 0.9
+    assert found.twins < 0.2 * found.rho
+    assert found.rho > 0
 
 
 def test_the_measure_finds_none_if_the_records_are_samples() -> None:

@@ -121,7 +121,8 @@ def test_a_critic_without_a_record_answers_zero_and_the_others_do_not(labelled: 
     found = critics.answer(torch.arange(20), torch.zeros(20, dtype=torch.int64), question(labelled))
     is_empty = critics._table.is_empty(torch.arange(20))
     assert found.shape == (20, 7, 1, 4, 4)
-    assert is_empty.any() and torch.equal(found.flatten(start_dim=1).any(dim=1), ~is_empty)
+    assert is_empty.any()
+    assert torch.equal(found.flatten(start_dim=1).any(dim=1), ~is_empty)
 
 
 def test_records_are_drawn_evenly_so_that_each_of_a_small_shard_comes_once() -> None:
@@ -165,4 +166,5 @@ def test_a_public_start_and_an_estimate_of_the_cost_need_no_network_of_a_critic(
     weights = pretrain(config(), images(), 2, torch.device("cpu"))
     assert all(weight.isfinite().all() for weight in weights["generator"].values())
     cost = estimate(config(), images().spec, PublicSlots(24), torch.device("cpu"))
-    assert cost.seconds > 0 and cost.num_bytes == 0
+    assert cost.seconds > 0
+    assert cost.num_bytes == 0

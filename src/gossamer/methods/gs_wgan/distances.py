@@ -1,4 +1,4 @@
-"""Critics in closed form: the potentials of the energy distance between the generator's samples and a shard's records."""
+"""Critics in closed form: potentials of the energy distance between samples of the generator and a shard's records."""
 
 from __future__ import annotations
 

@@ -98,8 +98,9 @@ class CosineGenerator(AbstractGenerator):
 
     The noise in a gradient that passes a critic's view can only bend such a sample smoothly. The table learns the look
     of a class's style many times faster than a network could. Under noise, the little signal tells the look of a style
-    first. The factors learn as fast in which ways the samples of a class differ. If motions are asked for, the last five latents move the image (`Motions`). Things are seen a little turned,
-    slanted, larger or aside: that is knowledge about the world, and needs no private signal.
+    first. The factors learn as fast in which ways the samples of a class differ. If motions are asked for, the last
+    five latents move the image (`Motions`). Things are seen a little turned, slanted, larger or aside: that is
+    knowledge about the world, and needs no private signal.
 
     Hidden weights start He-uniform, the last layer at a tenth of that, the table and the factors near zero.
 
