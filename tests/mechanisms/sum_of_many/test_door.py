@@ -420,7 +420,7 @@ def test_a_step_asked_twice_or_beyond_the_plan_is_refused() -> None:
     door = releaser()
     for step in range(STEPS):
         door.release(step, answered)
-        with pytest.raises(PrivacyError, match="no noise is used twice|all are spent"):
+        with pytest.raises(PrivacyError, match=r"no noise is used twice|all are spent"):
             door.release(step, answered)
     with pytest.raises(PrivacyError, match="3 steps and all are spent"):
         door.release(STEPS, answered)
