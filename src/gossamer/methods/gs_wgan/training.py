@@ -1,8 +1,8 @@
 """GS-WGAN: many critics on disjoint shards, and a generator that sees only their sanitized gradients.
 
 Chen, Orekondy, Fritz, "GS-WGAN: a gradient-sanitized approach for learning differentially private generators", NeurIPS
-2020. Here each group of samples is answered by a Poisson sum of critics (docs/concepts/sum-of-many.md), or by one
-critic of K, as published. Forks that are thrown away stand in place of critics that remember having been drawn
+2020. Here each group of samples is answered by a Poisson sum of critics (docs/concepts/sum-of-many.md), or by one of K,
+as published. Forks that are thrown away stand in place of critics that remember having been drawn
 (docs/concepts/one-of-many.md says why).
 """
 
