@@ -41,14 +41,15 @@ class SumOfManyReleaser:
     answers are pure. Coins leave only to the function that asks the critics. The divisor is public: the number of
     included critics would tell of their identity. A sum without any critic is released like all others.
 
-    A critic and a group have one place in a chunk of fixed shape, a public function of their numbers. So the rounding
-    of the answer does not depend on the critics that were included beside it. Places that stay empty are computed and
+    Critics are asked in chunks of one shape, in the order of groups and critics. An answer must not depend on its place
+    in a chunk, or it would tell of the critics that were included before it. Places that stay empty are computed and
     not counted. The number of chunks is that of a full step: only one step in a thousand needs more, and takes longer.
 
     Args:
         plan: sampling, clip, noise and number of steps. The statement is written from the same object.
         noise: secret randomness, used by this object alone.
-        chunk_size: number of critics that are asked at once, public.
+        chunk_size: number of critics that are asked at once, public. At this size an answer must be the same, bit for
+            bit, at every place.
         gate: of the run. It lets each step pass once, in order and charged.
 
     Raises:
@@ -121,31 +122,23 @@ class SumOfManyReleaser:
         return grid
 
     def _chunks(self, included: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield chunks of critics, each at its place, with their groups and a mark for those that were included.
+        """Yield chunks of critics, with their groups and a mark for those that were included.
 
-        Places without an included critic hold a public one, and do not count.
+        Places without an included critic hold public ones, and do not count.
         """
-        size = self._chunk_size
         group, critic = included.nonzero(as_tuple=True)
-        place = (critic + group) % size
-        order = torch.argsort(place, stable=True)
-        counts = torch.bincount(place, minlength=size)
-        chunk = torch.arange(len(place)) - (counts.cumsum(dim=0) - counts)[place[order]]
-        shape = (max(self._usual_chunks, int(counts.max())), size)
-        critics = (torch.arange(size) % self.plan.num_critics).repeat(shape[0], 1)
-        groups = torch.zeros(shape, dtype=torch.int64)
-        is_included = torch.zeros(shape, dtype=torch.bool)
-        critics[chunk, place[order]] = critic[order]
-        groups[chunk, place[order]] = group[order]
-        is_included[chunk, place[order]] = True
-        yield from zip(critics, groups, is_included, strict=True)
+        num_asked, size = len(critic), self._chunk_size
+        num_places = size * max(self._usual_chunks, -(-num_asked // size))
+        critics, groups = torch.arange(num_places) % self.plan.num_critics, torch.zeros(num_places, dtype=torch.int64)
+        critics[:num_asked], groups[:num_asked] = critic, group
+        is_included = torch.arange(num_places) < num_asked
+        yield from zip(critics.split(size), groups.split(size), is_included.split(size), strict=True)
 
 
 def usual_chunks(plan: SumOfManyPlan, chunk_size: int) -> int:
     """Compute the number of chunks that all but one step in a thousand have room in, from public numbers.
 
-    The number of critics that are included at a place is a sum of coins. It is bounded by the Poisson law of its
-    expected number.
+    The number of critics that are included in a step is bounded by the Poisson law of its expected number.
 
     Args:
         plan: critics, draws and rate.
@@ -157,11 +150,10 @@ def usual_chunks(plan: SumOfManyPlan, chunk_size: int) -> int:
     ...     clip_norm=1.0, noise_multiplier=1.0, critics_per_draw=4,
     ... )
     >>> usual_chunks(plan, 32)
-    21
+    10
     """
-    num_critics, num_groups = plan.num_critics, plan.draws_per_step
-    num_here = min(-(-num_critics // chunk_size) * num_groups, num_critics * -(-num_groups // chunk_size))
-    expected, number = num_here * plan.sample_rate, 1
-    while number < num_here and chunk_size * special.pdtrc(number, expected) > _MORE_CHUNKS:
+    expected, most = plan.draws_per_step * plan.critics_per_draw, plan.draws_per_step * plan.num_critics
+    number = -(-expected // chunk_size)
+    while number * chunk_size < most and special.pdtrc(number * chunk_size, expected) > _MORE_CHUNKS:
         number += 1
     return number

@@ -23,6 +23,7 @@ from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.sum_of_many.door import SumOfManyReleaser
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
+from gossamer.methods.gs_wgan.places import find_chunk_size
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question, WarmStartReport
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
@@ -95,7 +96,7 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
             case OneOfManyPlan():
                 self.releaser = OneOfManyReleaser(self.plan, noise, gate=self.gate)
             case SumOfManyPlan():
-                at_once = config.critics_at_once
+                at_once = find_chunk_size(config, records.spec, context)
                 self.releaser = SumOfManyReleaser(self.plan, noise, chunk_size=at_once, gate=self.gate)
 
     def __iter__(self) -> Iterator[WarmStartReport | StepReport]:
