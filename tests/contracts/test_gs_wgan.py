@@ -167,6 +167,7 @@ class Run:
     """
 
     training: GSWGANTraining
+    chunk_size: int = 1
     coins: list[Tensor] = field(default_factory=list)
     groups: list[Tensor] = field(default_factory=list)
     answers: list[Tensor] = field(default_factory=list)
@@ -199,7 +200,7 @@ class InjectedReleaser:
         run, plan = self.run, self.run.training.plan
         noise = DeterministicNoise(self.coin_seed)
         if isinstance(plan, SumOfManyPlan):
-            critics, groups, answers = summed(plan, noise, step, ask)
+            critics, groups, answers = summed(plan, noise, run.chunk_size, step, ask)
         else:
             critics, groups = noise.coins(step, DRAWS, K), torch.arange(DRAWS)
             answers = ask(critics)
@@ -211,9 +212,11 @@ class InjectedReleaser:
         return torch.randn(shape, generator=torch.Generator().manual_seed(1000 * self.release_seed + step))
 
 
-def summed(plan: SumOfManyPlan, noise: AbstractNoise, step: int, ask: Ask) -> tuple[Tensor, Tensor, Tensor]:
+def summed(
+    plan: SumOfManyPlan, noise: AbstractNoise, chunk_size: int, step: int, ask: Ask
+) -> tuple[Tensor, Tensor, Tensor]:
     """Ask a step's chunks, and return the included critics, their groups and answers."""
-    door = SumOfManyReleaser(plan, noise, chunk_size=AT_ONCE, gate=StepGate(plan))
+    door = SumOfManyReleaser(plan, noise, chunk_size=chunk_size, gate=StepGate(plan))
     found = []
     for critics, groups, counts in door._chunks(door._included(step)):
         found.append((critics[counts], groups[counts], ask(critics, groups)[counts]))
@@ -236,7 +239,7 @@ def injected(
 ) -> Run:
     """A whole run of a training with given coins and given released vectors."""
     training = kind(settings, private, DeterministicNoise(0), RunContext(delta=1e-3, key=key, slots=PublicSlots(40)))
-    run = Run(training=training)
+    run = Run(training=training, chunk_size=getattr(training.releaser, "_chunk_size", 1))
     training.releaser = InjectedReleaser(run, coin_seed, release_seed)  # type: ignore[assignment]
     for _ in training:
         pass
@@ -299,7 +302,7 @@ def critics_know_no_coin(kind: type[GSWGANTraining], settings: GSWGANConfig) -> 
 
 def answers_know_no_other_coin(kind: type[GSWGANTraining], settings: GSWGANConfig) -> bool:
     """Whether a critic asked by a group answers the same, bit for bit, whoever else was asked, then or before."""
-    first, second = (injected(kind, settings, images(), coin_seed=seed) for seed in (1, 2))
+    first, second = (injected(kind, settings, images(), coin_seed=seed) for seed in (1, 6))
     shared = [
         torch.equal(answer, second.pairs(step)[pair])
         for step in range(STEPS)
@@ -380,6 +383,14 @@ class ForksByCompany(GSWGANTraining):
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]
         self._critics._tapes = TapeOfTheCompany(self.config.seed)
+
+
+class RoundsByPlace(PrivateCritics):
+    """The last critics of a chunk are rounded otherwise than the first, as kernels do, only more so."""
+
+    def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
+        answers = super().answer(critics, groups, question)
+        return answers * (1 + 2.0**-10 * torch.arange(len(critics))).view(-1, *(1,) * (answers.dim() - 1))
 
 
 class OneScaleForAll(PrivateCritics):
@@ -637,6 +648,16 @@ def test_a_fork_that_depends_on_the_group_is_caught() -> None:
     assert not fork_of_a_critic_is_one(ForksByGroup)
 
 
+def test_answers_that_are_rounded_by_their_place_are_caught_where_the_size_of_chunks_is_not_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = config(critics_per_draw=3)
+    monkeypatch.setattr("gossamer.methods.gs_wgan.places.PrivateCritics", RoundsByPlace)
+    assert answers_know_no_other_coin(with_critics(RoundsByPlace), settings)
+    monkeypatch.setattr("gossamer.methods.gs_wgan.training.find_chunk_size", lambda config, *_: config.critics_at_once)
+    assert not answers_know_no_other_coin(with_critics(RoundsByPlace), settings)
+
+
 # ---- the door -------------------------------------------------------------------------------------------------------
 
 
@@ -698,7 +719,7 @@ def test_a_run_of_sums_asks_chunks_of_one_shape_and_releases_what_its_plan_pays_
         pass
     event = training.plan.event
     assert len({len(chunks) for chunks in asked}) == 1
-    assert {size for chunks in asked for size in chunks} == {AT_ONCE}
+    assert {size for chunks in asked for size in chunks} == {training.releaser._chunk_size}  # type: ignore[attr-defined]
     assert [len(vectors) for vectors in released] == [BATCH] * STEPS
     assert event.count == STEPS * DRAWS  # type: ignore[attr-defined]
     assert event.event.sample.sampling_probability == critics_per_draw / K  # type: ignore[attr-defined]
@@ -708,9 +729,8 @@ def test_a_run_of_sums_asks_chunks_of_one_shape_and_releases_what_its_plan_pays_
 def test_a_run_of_sums_is_resumed_as_it_was(critics_per_draw: int, check_resumed: Any) -> None:
     def start(**given: Any) -> GSWGANTraining:
         context = RunContext(delta=1e-3, key=KEY, **given)
-        return GSWGANTraining(
-            config("views", critics_per_draw=critics_per_draw), images(), DeterministicNoise(0), context
-        )
+        settings = config(critics_per_draw=critics_per_draw, num_steps=2)
+        return GSWGANTraining(settings, images(), DeterministicNoise(0), context)
 
     check_resumed(start)
 
