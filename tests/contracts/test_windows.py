@@ -65,6 +65,19 @@ def test_people_win_over_recordings() -> None:
         planned(recordings(people), unit="recording")
 
 
+def test_a_window_of_a_person_is_called_one_where_it_alone_is_protected() -> None:
+    people = np.array([f"p{place % 5}" for place in range(NUM_RECORDINGS)])
+    plan = planned(recordings(people), unit="record")
+    assert (plan.unit, plan.num_slots) == ("record", NUM_RECORDINGS * NUM_WINDOWS)
+    text = plan.statement.to_markdown()
+    assert "The windows of one recording or of one person together are not protected" in text
+    assert "All windows of one" not in text
+    assert any(
+        line.startswith("protected: one window, as was asked for. The data names people, and what the windows of one")
+        for line in plan.advice
+    )
+
+
 def test_a_recording_is_no_person_and_whole_series_have_no_recordings() -> None:
     with pytest.raises(InputError, match="names no people"):
         planned(recordings(), unit="person")

@@ -26,7 +26,7 @@ from gossamer.runs.key_file import read_key
 
 HeldOut = tuple[Array, ...] | RecordSet | RecordData | ArrowStream | DataSet | None
 """Records held out: arrays (x, y) or (x, y, people), a frame, a data set or records. None for those that come along."""
-_OF_TABLES: Final = COLUMNS | {"shape", "pad_shorter", "length"}
+_OF_TABLES: Final = COLUMNS | {"shape", "pad_shorter", "length", "annotator"}
 
 
 def read_real(
