@@ -57,6 +57,13 @@ def test_the_default_of_old_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
         test_the_usual_unit_is_the_recording_in_count_price_and_statement()
 
 
+def test_a_record_set_of_windows_remembers_them() -> None:
+    plan = planned(recordings().train)
+    assert (plan.unit, plan.num_slots) == ("recording", NUM_RECORDINGS)
+    said = planned(recordings().train, unit="record").statement.to_markdown()
+    assert "A record is a single window, as the user asked for." in said
+
+
 def test_people_win_over_recordings() -> None:
     people = np.array([f"p{place % 5}" for place in range(NUM_RECORDINGS)])
     plan = planned(recordings(people))

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from gossamer.data.edf_layout import EdfLayout, EdfSignal, broken
-from gossamer.data.files import CHUNK_BYTES, check_expansion, open_regular, read_part
+from gossamer.data.files import CHUNK_BYTES, FREE_BYTES, MAX_EXPANSION, open_regular, read_part
 from gossamer.errors import InputError
 
 LEAST_GAP: Final = 0.5
@@ -46,8 +46,7 @@ def signals_with_gaps(layout: EdfLayout) -> tuple[EdfSignal, ...]:
     for place in layout.places(of_notes=False):
         ends = layout.number("Physical Minimum", place), layout.number("Physical Maximum", place)
         num_samples = int(_starts(layout, times, place)[-1]) + layout.samples[place]
-        # A time of a few letters may promise years of gaps.
-        check_expansion(layout.where, _VALUE_BYTES * num_samples, layout.num_bytes)
+        _check_size(layout, num_samples)
         found.append(
             EdfSignal(
                 place=place,
@@ -59,6 +58,16 @@ def signals_with_gaps(layout: EdfLayout) -> tuple[EdfSignal, ...]:
             )
         )
     return tuple(found)
+
+
+def _check_size(layout: EdfLayout, num_samples: int) -> None:
+    # A time of a few letters may promise years of gaps.
+    if _VALUE_BYTES * num_samples > max(FREE_BYTES, MAX_EXPANSION * layout.num_bytes):
+        # Privacy: no word on the length of the gaps.
+        raise InputError(
+            f"{layout.where}: its gaps would take more than {MAX_EXPANSION} times the memory of the file: export each "
+            "part as a file of its own, with a line each in people.csv (EDFbrowser: Tools, Convert EDF+D to EDF+C)"
+        )
 
 
 def read_signals_with_gaps(layout: EdfLayout, places: Sequence[int]) -> Iterator[np.ndarray]:

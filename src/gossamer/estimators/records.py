@@ -350,12 +350,18 @@ def read_source(
         return load_records(str(x), None, num_classes, SeriesReading(split=usual_split(str(x), unit), key=key))
     if not isinstance(x, RecordSet | RecordData):
         raise InputError(_NO_SOURCE.format(told(x)))
-    data = x if isinstance(x, RecordData) else RecordData(train=x)
+    data = x if isinstance(x, RecordData) else _of_records(x)
     if num_classes not in (None, data.train.spec.num_classes):
         raise InputError(
             f"num_classes is {num_classes}, but these records have {data.train.spec.num_classes} classes: leave it out"
         )
     return data
+
+
+def _of_records(records: RecordSet) -> RecordData:
+    # Privacy: records that tell recordings apart are windows, of which one alone is never protected by default.
+    usual = Unit.RECORDING if records.owners is Unit.RECORDING else Unit.RECORD
+    return RecordData(train=records, usual_unit=usual)
 
 
 def _of_arrays(x: Array, y: Array | None, people: Array | None, num_classes: int | None, said: Said) -> RecordData:
