@@ -1,4 +1,4 @@
-"""Recordings of a WFDB folder by their headers: where they lie, whose they are, and the signals that all have."""
+"""Recordings of a WFDB folder by their headers: their places, their people, and the signals that all have."""
 
 from __future__ import annotations
 
