@@ -172,8 +172,8 @@ def cut_all(
     if not num_kept:
         raise InputError(
             f"{where}: not one whole window of {windows.window} samples: every recording is shorter, or has a missing "
-            "value, a change of class or none of the classes in each window; give a smaller --window, or the classes as "
-            "they are written there (--class-names)"
+            "value, a change of class or none of the classes in each window; give a smaller --window, or the classes "
+            "as they are written there (--class-names)"
         )
     return CutWindows(
         values=np.concatenate(parts),
