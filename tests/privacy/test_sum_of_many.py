@@ -34,6 +34,7 @@ from gossamer.privacy.loss_grid import AbstractDominatingPair
 from gossamer.privacy.one_of_many import MixtureFirstPair
 from gossamer.privacy.replaced_poisson import ReplacedPoissonPair
 from gossamer.privacy.restated import describe_event
+from gossamer.privacy.truncation import least_truncation, truncation_delta
 
 DELTA = 1e-5
 laws = settings(max_examples=8, deadline=None, derandomize=True)
@@ -174,6 +175,13 @@ def test_the_event_is_a_poisson_sample_of_contributions_as_long_as_all_answers_t
     assert find_adjacency(event) is Adjacency.REPLACE_ONE
     assert under_replacement(event) == event
     assert describe_event(event).startswith("60 Poisson samples at rate 0.08")
+
+
+def test_what_the_range_of_noise_adds_is_that_of_two_opposite_answers() -> None:
+    """As a training computes it: the multiplier of a draw is noise over the distance of two answers."""
+    assert least_truncation(summed(50, 4, 0.4, 20, 6, 3)) == truncation_delta(60, 1, 0.4 / math.sqrt(2))
+    one = one_of_many_event(num_critics=50, noise_multiplier=0.4, num_steps=20, batch_size=6, draws_per_step=3)
+    assert least_truncation(summed(50, 4, 0.4, 20, 6, 3)) == least_truncation(one)
 
 
 @pytest.mark.parametrize("per_draw", [0, -1, 51, 2.5, True, None])
