@@ -40,7 +40,15 @@ from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
 from gossamer.data.ptb import find_ptb, load_ptb
 from gossamer.data.range_tally import ranges_of_records
-from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images, refuse_pixels
+from gossamer.data.reading import (
+    AS_USUAL,
+    SeriesReading,
+    refuse,
+    refuse_alpha,
+    refuse_dicom,
+    refuse_images,
+    refuse_pixels,
+)
 from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, RecordData, check_kind, check_num_classes
 from gossamer.data.series import SeriesSpec
 from gossamer.data.splits import AbstractSplit
@@ -269,6 +277,7 @@ def load_records(
         refuse(source, reading != AS_USUAL, "it holds images")
         refuse_dicom(source, images)
         refuse_pixels(source, images)
+        refuse_alpha(source, images)
         found = load_digits(images) if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir, images)
     else:
         refuse_images(source, images)

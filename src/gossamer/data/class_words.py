@@ -68,27 +68,33 @@ def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str)
 
 
 def class_numbers(words: Sequence[str], class_names: Sequence[str], where: str) -> list[int]:
-    """Return the numbers of classes that a user asks for by words. A word is a name if a class has it, else a number.
+    """Return the numbers of classes that a user asks for by words: all of them names of classes, or all numbers.
 
     Args:
-        words: Names of classes, or their numbers from 0. Written by the user.
+        words: Names of classes, or their numbers from 0, the same for the whole list. Written by the user.
         class_names: Public names, in the order of the labels.
         where: Beginning of the message, the option.
 
     Raises:
-        InputError: A word that is neither. The message lists the classes, and never the word.
+        InputError: A word that is neither, or one written unlike the first. The message lists the classes, and never
+            the word.
 
     Example:
         >>> class_numbers(["1", "3"], ["1", "2", "3"], "--labels")
         [0, 2]
-        >>> class_numbers(["1", "cat"], ["cat", "dog"], "--labels")
+        >>> class_numbers(["1", "0"], ["cat", "dog"], "--labels")
         [1, 0]
     """
+    by_name = {name: number for number, name in enumerate(class_names)}
     # A number is offered only as long as no class has it for a name: where folders are 1, 2, 3, a 0 is a mistake.
-    known = {name: number for number, name in enumerate(class_names)}
-    if not any(map(is_whole, class_names)):
-        known = {str(number): number for number in range(len(class_names))} | known
+    offered = () if any(map(is_whole, class_names)) else range(len(class_names))
+    by_number = {str(number): number for number in offered}
+    known, others = (by_number, by_name) if words[:1] and words[0] in by_number else (by_name, by_number)
     for place, word in enumerate(words):
+        if word in others:
+            raise InputError(
+                f"{where}: word {place + 1} and word 1 are not both names or both numbers: write all classes in one way"
+            )
         if word not in known:
             told = ", ".join(map(shown, class_names[:12])) + ", ..." * (len(class_names) > 12)
             way_out = f"its classes are {told}" if class_names else "it has none, so leave labels out"

@@ -272,6 +272,29 @@ def divide(
     )
 
 
+def check_image_split(where: str, split: AbstractSplit, *, has_test: bool, has_people: bool) -> None:
+    """Refuse a split of images that would part a person's images, or leave two test sets.
+
+    Args:
+        where: Beginning of the message.
+        split: Rule that was asked for.
+        has_test: True if the images come with a test set.
+        has_people: True if it is known which person an image is of.
+
+    Raises:
+        InputError: Always then.
+    """
+    if has_test:
+        raise InputError(
+            f"{where} comes with a test set: leave --split out, or name the part to learn from alone and divide that"
+        )
+    if has_people and split.is_by_record:
+        raise InputError(
+            f"{where} says the person of each image, and a person's images would stand on both sides: --split people "
+            "holds whole people out"
+        )
+
+
 def _people_of(rows: Rows) -> NamedPeople:
     assert rows.people is not None
     return NamedPeople.of(rows.people, rows.others)
