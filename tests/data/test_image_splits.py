@@ -16,7 +16,7 @@ from gossamer.data.layouts import WideColumns
 from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
-from gossamer.data.splits import PeopleSplit, RandomSplit
+from gossamer.data.splits import AbstractSplit, PeopleSplit, RandomSplit
 from gossamer.privacy.dealing import UnitKey
 
 NUM = 60
@@ -25,6 +25,7 @@ PIXELS = RNG.integers(0, 256, (NUM, 6, 8), dtype=np.uint8)
 LABELS = np.arange(NUM) % 2
 PEOPLE = np.array([f"p{number % 12}" for number in range(NUM)])
 KEY = UnitKey(bytes(32))
+AT_RANDOM = RandomSplit()
 
 
 def folder_of(path: Path, pixels: np.ndarray = PIXELS) -> Path:
@@ -61,7 +62,7 @@ def idx_of(path: Path) -> Path:
     return path / "train-images-idx3-ubyte"
 
 
-def read(path: Path, key: UnitKey = KEY, split: Any = RandomSplit(), **said: Any) -> RecordData:
+def read(path: Path, key: UnitKey = KEY, split: AbstractSplit = AT_RANDOM, **said: Any) -> RecordData:
     return load_records(path, reading=SeriesReading(split=split, key=key), **said)
 
 
@@ -73,7 +74,9 @@ def contents(records: Any) -> set[bytes]:
 def test_each_image_stands_on_one_side_by_the_key(make: Callable[[Path], Path], tmp_path: Path) -> None:
     path = make(tmp_path)
     data, again, other = read(path), read(path), read(path, UnitKey(bytes([1] * 32)))
-    assert data.test is not None and again.test is not None and other.test is not None
+    assert data.test is not None
+    assert again.test is not None
+    assert other.test is not None
     train, test = contents(data.train), contents(data.test)
     assert not train & test
     assert train | test == {image.tobytes() for image in PIXELS}
@@ -112,7 +115,9 @@ def test_an_image_that_leaves_moves_no_other(tmp_path: Path, monkeypatch: pytest
 
 
 def people_of(data: RecordData) -> tuple[set[int], set[int]]:
-    assert data.train.people is not None and data.test is not None and data.test.people is not None
+    assert data.train.people is not None
+    assert data.test is not None
+    assert data.test.people is not None
     return set(data.train.people.tolist()), set(data.test.people.tolist())
 
 

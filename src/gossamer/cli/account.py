@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gossamer.cli.arguments import choose, read_arguments
-from gossamer.errors import InputError
+from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.account import AbstractAccount
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.privacy.accounting import (
@@ -28,7 +28,7 @@ from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.gaussian_dp import mu_of
 from gossamer.privacy.priceable import accountable, check_numbers
 from gossamer.privacy.statement import shown_epsilon
-from gossamer.privacy.truncation import check_truncation
+from gossamer.privacy.truncation import check_truncation, least_noise
 
 _SETTINGS = (
     "epsilon_target", "num_critics", "batch_size", "draws_per_step", "num_slots",
@@ -108,6 +108,7 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
     def of_noise(noise: float) -> DpEvent:
         return asked.event(noise_multiplier=noise, num_steps=steps)
 
+    _check_reach(asked, budget, steps)
     multipliers = {
         "pld": calibrate_noise_multiplier(of_noise, budget).noise_multiplier,
         "rdp": calibrate_noise_multiplier_by_rdp(of_noise, budget).noise_multiplier,
@@ -117,6 +118,21 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
     published = asked.published(multipliers["pld"], steps)
     multipliers |= asked.other_multipliers(of_noise, budget)
     return {"noise_multiplier": multipliers, "epsilon_target": budget.epsilon, "num_steps": steps} | published
+
+
+def _check_reach(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> None:
+    """Refuse a budget that no training can spend, since noise so little is refused. Calibrations to it take minutes.
+
+    Raises:
+        PrivacyError: The least noise that a training permits costs less than the budget.
+    """
+    least = least_noise(lambda noise: _least_truncation(asked, noise, steps), budget.delta)
+    most = epsilon_by_rdp(asked.event(noise_multiplier=least, num_steps=steps), budget.delta).epsilon
+    if most < budget.epsilon:
+        raise PrivacyError(
+            f"no training spends epsilon {budget.epsilon:g} with these settings: the least noise that its finite range "
+            f"permits, multiplier {least:.3g}, costs at most {most:.4g}: ask for less than that"
+        )
 
 
 def _least_truncation(asked: AbstractAccount, noise: float, steps: int) -> float:

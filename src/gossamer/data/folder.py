@@ -55,8 +55,8 @@ def load_picture_folder(
 
     Each sub-folder is a class, in the order of the sorted names or that of `words`, and an empty one is a class without
     records. If the pictures lie straight in the folder, they have no labels. If `metadata.csv` or `metadata.jsonl`
-    stands beside them, its column `label` has the classes. Sub-folders `train` and `test` are training and test data, each of one of these
-    forms. Hidden names (``.x``), those of machines, README.md and croissant.json are left out.
+    stands beside them, its column `label` has the classes. Sub-folders `train` and `test` are training and test data,
+    each of one of these forms. Hidden names (``.x``), those of machines, README.md and croissant.json are left out.
 
     Guarantee:
         The names of the sub-folders are a public input. No pixel, no cell and no number of files decides a class.
@@ -153,8 +153,8 @@ def _of_folders(folder: Path, root: Path, num_classes: int | None, said: tuple[s
     names = tuple(class_name_of(one.name) for one in listing.folders)
     if said and set(said) != set(names):
         raise InputError(
-            f"{shown(folder)} has {len(names)} sub-folders, one per class, and --class-names (class_names) says others: "
-            "name each of them once, in the order of the labels, or leave the names out"
+            f"{shown(folder)} has {len(names)} sub-folders, one per class, and --class-names (class_names) says "
+            "others: name each of them once, in the order of the labels, or leave the names out"
         )
     labelled = [
         (file, (said or names).index(name))

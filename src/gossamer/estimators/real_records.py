@@ -8,18 +8,20 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 
-from gossamer.data.files import path_of
+from gossamer.data.catalogue import is_named
+from gossamer.data.files import is_folder, path_of
 from gossamer.data.frames import ArrowStream, is_frame
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import AbstractSpec, RecordData, RecordSet
 from gossamer.data.series import SeriesSpec
+from gossamer.data.wfdb_folder import is_wfdb_folder
 from gossamer.driving.run import check_held_out
 from gossamer.errors import InputError, told
 from gossamer.estimators.advice import DRAWN_ANEW
 from gossamer.estimators.arguments import Arguments
 from gossamer.estimators.data_sets import DataSet, is_data_set
 from gossamer.estimators.records import Array, Source, read_source
-from gossamer.estimators.tables import COLUMNS, Said, is_path
+from gossamer.estimators.tables import COLUMNS, Said
 from gossamer.privacy.adjacency import Unit
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
@@ -93,7 +95,7 @@ def _completed(x: Any, said: Said, num_classes: int | None, spec: AbstractSpec) 
 
     Records that bring their own facts, such as a name or a folder, are read as they are.
     """
-    if not (_is_array(x) or is_frame(x) or is_data_set(x) or (said and is_path(x))):
+    if not (_is_array(x) or is_frame(x) or is_data_set(x) or (said and _needs_facts(x))):
         return said, num_classes
     known: dict[str, Any] = {}
     if num_classes is None and "class_names" not in said and spec.class_names:
@@ -108,6 +110,13 @@ def _completed(x: Any, said: Said, num_classes: int | None, spec: AbstractSpec) 
     elif isinstance(spec, ImageSpec) and is_frame(x):
         known["shape"] = list(spec.shape)
     return cast("Said", {name: value for name, value in known.items() if value is not None} | said), num_classes
+
+
+def _needs_facts(x: object) -> bool:
+    """Return True for a path of a user's own, unless it leads to recordings, whose layout of beats says the facts."""
+    if not isinstance(x, str | Path) or is_named(str(x)):
+        return False
+    return not (is_folder(Path(x)) and is_wfdb_folder(Path(x)))
 
 
 def _is_array(x: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from dp_accounting import DpEvent
 
@@ -62,3 +63,22 @@ def least_truncation(event: DpEvent) -> float:
         event: made by the functions of ``events``.
     """
     return min(1.0, sum(truncation_delta(part.count, 1, part.noise_multiplier) for part in flatten(event)))
+
+
+def least_noise(truncation: Callable[[float], float], delta: float) -> float:
+    """Find the least noise multiplier that `check_truncation` permits, to one part in a thousand.
+
+    Args:
+        truncation: the part of delta that the finite range adds, at least, as a falling function of the noise.
+        delta: of the guarantee.
+
+    >>> round(least_noise(lambda noise: truncation_delta(1, 1, noise), 1e-5), 2)
+    0.17
+    """
+    low, high = 1e-3, 1.0
+    while truncation(high) >= delta and high < 1e6:
+        high *= 10
+    while high > 1.001 * low:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if truncation(middle) >= delta else (low, middle)
+    return high

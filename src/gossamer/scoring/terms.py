@@ -71,7 +71,9 @@ def usual_terms(
     )
 
 
-def check_numbers(names: Sequence[str], num_samples: int | None, num_seeds: int | None, num_workers: int | None) -> None:
+def check_numbers(
+    names: Sequence[str], num_samples: int | None, num_seeds: int | None, num_workers: int | None
+) -> None:
     """Refuse numbers that ask for nothing, or for more repetitions than anybody waits for.
 
     Args:
