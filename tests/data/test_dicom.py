@@ -448,7 +448,10 @@ def test_the_old_reading_by_the_window_of_the_file_would_be_seen(tmp_path, monke
     save(tmp_path / "a.dcm", gray(), WindowCenter=3, WindowWidth=2)
     right = pixels_of(read(tmp_path))
     usual = dicom._gray
-    monkeypatch.setattr(dicom, "_gray", lambda frame, head, scale, _, file: usual(frame, head, scale, (2, 4), file))
+    by_file = (2, 4)
+    monkeypatch.setattr(
+        dicom, "_gray", lambda frame, head, scale, _, file, tally: usual(frame, head, scale, by_file, file, tally)
+    )
     assert not np.array_equal(right, pixels_of(read(tmp_path)))
 
 
