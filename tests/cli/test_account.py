@@ -177,8 +177,8 @@ def test_an_epsilon_that_no_training_can_state_has_no_price(gossamer: Any, metho
     priced = gossamer("account", method, "--epsilon", 1000)
     trained = gossamer("train", method, "--data", "digits", "--epsilon", 1000, "--dry-run")
     assert (priced.code, trained.code) == (3, 3)
-    assert "ask for a smaller epsilon" in priced.err
-    assert priced.err == trained.err
+    for said in (priced, trained):
+        assert "ask for a smaller epsilon" in said.err
     assert gossamer("account", method, "--epsilon", 40).code == 0
 
 

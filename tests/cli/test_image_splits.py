@@ -15,6 +15,7 @@ from gossamer.cli.scoring import ScoringChoice, load_real
 from gossamer.data.image_choice import ImageChoice
 from gossamer.data.series_choice import SeriesChoice
 from gossamer.driving.run import data_digest
+from gossamer.errors import InputError
 
 NUM = 120
 
@@ -61,10 +62,10 @@ def test_pictures_that_are_named_are_tested_on_whole(photos: Path) -> None:
     assert load_real(divided, [photos / "run"]).test.num_records == NUM
 
 
-def test_without_a_run_the_way_to_test_pictures_is_told(photos: Path, refusal: Any) -> None:
+def test_without_a_run_the_way_to_test_pictures_is_told(photos: Path) -> None:
     choice = ScoringChoice(data=str(photos / "photos"), images=ImageChoice(resize="8x8", gray=True))
-    line = refusal(load_real, choice, [photos / "photos"])
-    assert "name some that were held out with --test-data, or hold some out with --split" in line
+    with pytest.raises(InputError, match="were held out with --test-data, or hold some out with --split"):
+        load_real(choice, [photos / "photos"])
 
 
 def test_describe_and_a_rehearsal_know_the_split(gossamer: Any, photos: Path) -> None:

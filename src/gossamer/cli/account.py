@@ -86,8 +86,8 @@ def _steps_allowed(asked: AbstractAccount) -> list[list[int]]:
     """Return a row for each noise multiplier, with a number of steps for each epsilon. 0: not one step is within it."""
     if max(asked.epsilon) > _MOST_TO_COUNT:
         raise InputError(
-            f"--epsilon is {max(asked.epsilon):g}: steps are counted for {_MOST_TO_COUNT:g} at most; --num-steps in place "
-            "of --noise-multiplier answers for a larger budget"
+            f"--epsilon is {max(asked.epsilon):g}: steps are counted for {_MOST_TO_COUNT:g} at most; --num-steps in "
+            "place of --noise-multiplier answers for a larger budget"
         )
     budgets = [PrivacyBudget(epsilon=epsilon, delta=asked.delta) for epsilon in asked.epsilon]
     of_noise = (functools.partial(_event_of_steps, asked, noise) for noise in asked.noise_multiplier)
