@@ -154,7 +154,7 @@ def _unit_of(run: RunFolder, choice: ScoringChoice) -> Unit:
 
 
 def _completed(choice: ScoringChoice, job: TrainingJob) -> ScoringChoice:
-    """Return the choice with what was not said: images as the run read its own, and its split of a user's own data."""
+    """Return the choice with the images read as the run read its own, and its split of a user's own data, if unsaid."""
     images = choice.images if choice.images != AS_STORED else job.images
     is_own = not is_named(choice.data) and whole_path(choice.data) == job.data
     if choice.test_data is not None or choice.series.split is not None or not is_own:

@@ -113,7 +113,7 @@ def _completed(x: Any, said: Said, num_classes: int | None, spec: AbstractSpec) 
 
 
 def _needs_facts(x: object) -> bool:
-    """Return True for a path of a user's own, unless it leads to recordings, whose layout of beats says the facts."""
+    """Return True for a path of a user's own, unless the layout of beats says the facts of its recordings."""
     if not isinstance(x, str | Path) or is_named(str(x)):
         return False
     return not (is_folder(Path(x)) and is_wfdb_folder(Path(x)))

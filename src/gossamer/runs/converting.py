@@ -78,7 +78,7 @@ class Converted:
         formats: Format -> number of the pictures converted now.
         changes: Words for a change -> number of the pictures that it was made to now.
         left_out: Name of a machine's or of a card -> number of entries of that name, which were not converted. Hidden
-            names are counted together. What lies in a folder that was left out is not counted.
+            names are counted together. A folder that was left out counts as one entry.
     """
 
     folder: Path
