@@ -11,7 +11,7 @@ import torch
 
 from gossamer.data.archive import Archive, class_names_of, open_archive, people_of, read_labels
 from gossamer.data.array_stream import ArrayHeader, shape_text
-from gossamer.data.files import shown
+from gossamer.data.files import shown, title_of
 from gossamer.data.identities import NamedPeople
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
@@ -79,7 +79,7 @@ def load_npz(
             pixels, _ = _pixels(archive, keys.test[0], keys.layout, images)
             test = (pixels, _labels(archive, keys.test[1], len(pixels), len(names), images))
     spec = spec_of(x, names, images, is_numbered=is_numbered)
-    name = path.stem if path.stem.isprintable() else "images"
+    name = title_of(path.stem, "images")
     if split is not None:
         check_image_split(shown(path), split, has_test=test is not None, has_people=people is not None)
         rows = Rows(name=name, spec=spec, x=x, y=y, people=people, unread=keys.unread, ranges=ranges)

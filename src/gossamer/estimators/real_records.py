@@ -21,14 +21,14 @@ from gossamer.estimators.advice import DRAWN_ANEW
 from gossamer.estimators.arguments import Arguments
 from gossamer.estimators.data_sets import DataSet, is_data_set
 from gossamer.estimators.records import Array, Source, read_source
-from gossamer.estimators.tables import COLUMNS, Said
+from gossamer.estimators.tables import COLUMNS, Said, is_path
 from gossamer.privacy.adjacency import Unit
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 
 HeldOut = tuple[Array, ...] | RecordSet | RecordData | ArrowStream | DataSet | None
 """Records held out: arrays (x, y) or (x, y, people), a frame, a data set or records. None for those that come along."""
-_OF_TABLES: Final = COLUMNS | {"shape", "pad_shorter", "length"}
+_OF_TABLES: Final = COLUMNS | {"shape", "pad_shorter", "length", "annotator"}
 
 
 def read_real(
@@ -95,7 +95,8 @@ def _completed(x: Any, said: Said, num_classes: int | None, spec: AbstractSpec) 
 
     Records that bring their own facts, such as a name or a folder, are read as they are.
     """
-    if not (_is_array(x) or is_frame(x) or is_data_set(x) or (said and _needs_facts(x))):
+    is_told = _is_array(x) or is_frame(x) or is_data_set(x) or (said and is_path(x))
+    if not is_told or _is_of_beats(x, said):
         return said, num_classes
     known: dict[str, Any] = {}
     if num_classes is None and "class_names" not in said and spec.class_names:
@@ -112,11 +113,11 @@ def _completed(x: Any, said: Said, num_classes: int | None, spec: AbstractSpec) 
     return cast("Said", {name: value for name, value in known.items() if value is not None} | said), num_classes
 
 
-def _needs_facts(x: object) -> bool:
-    """Return True for a path of a user's own, unless the layout of beats says the facts of its recordings."""
-    if not isinstance(x, str | Path) or is_named(str(x)):
+def _is_of_beats(x: object, said: Said) -> bool:
+    """Return True for a published set, and for a folder of recordings with beats: no public fact of them is said."""
+    if not isinstance(x, str | Path) or "window" in said:
         return False
-    return not (is_folder(Path(x)) and is_wfdb_folder(Path(x)))
+    return is_named(str(x)) or (is_folder(Path(x)) and is_wfdb_folder(Path(x)))
 
 
 def _is_array(x: object) -> bool:
