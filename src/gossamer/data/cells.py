@@ -11,6 +11,7 @@ from gossamer.data.instants import instants_of_texts
 from gossamer.data.names import MAX_WORD_LENGTH, names_of_column
 from gossamer.data.parquet_columns import is_string, spelled_out
 from gossamer.data.records import check_num_values
+from gossamer.data.row_names import RowNames
 from gossamer.data.table import Table
 from gossamer.errors import InputError
 
@@ -99,8 +100,8 @@ def _parsed(cells: list[Any], name: str, where: str, first: int) -> np.ndarray:
     return values
 
 
-def as_words(column: Any, name: str, where: str, first: int = 0) -> np.ndarray:
-    """Return names as text (num_rows,), none missing, by the rule of `names`.
+def as_words(column: Any, name: str, where: str, first: int = 0) -> RowNames:
+    """Return the name of each row, none missing, by the rule of `names`.
 
     Args:
         column: Column of a table of pyarrow.
@@ -112,7 +113,7 @@ def as_words(column: Any, name: str, where: str, first: int = 0) -> np.ndarray:
         InputError: A cell is no name.
     """
     at = f"{where}: column {shown(name[:40])}"
-    return names_of_column(_plain(column, name, where), lambda row: f"{at}, row {first + row + 1}")
+    return names_of_column(column, lambda row: f"{at}, row {first + row + 1}")
 
 
 def as_times(column: Any, name: str, where: str) -> np.ndarray:

@@ -12,6 +12,7 @@ import torch
 
 from gossamer.data.identities import NamedPeople, digests_of_contents
 from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, PublishedCounts, RecordData, RecordSet
+from gossamer.data.row_names import RowNames
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError
 from gossamer.privacy.adjacency import Unit
@@ -31,7 +32,7 @@ class Rows:
         spec: Public shape and classes.
         x: float32 (num_records, channels, length) in [0, 1].
         y: Labels, int64 (num_records,), or None.
-        people: Name of the person a record is of, as text (num_records,), or None.
+        people: Name of the person a record is of, (num_records,), as text or each distinct one once. Or None.
         recordings: Name of the recording that a record was cut from, (num_records,), or None.
         others: More names of people, of whom there may be no record, or None.
         owners: Unit that `people` names, people or recordings. Public.
@@ -45,9 +46,9 @@ class Rows:
     spec: AbstractSpec
     x: np.ndarray
     y: np.ndarray | None = None
-    people: np.ndarray | None = None
+    people: RowNames | np.ndarray | None = None
     recordings: np.ndarray | None = None
-    others: np.ndarray | None = None
+    others: RowNames | np.ndarray | None = None
     owners: Unit = Unit.PERSON
     usual_unit: Unit = Unit.RECORD
     left_out: Mapping[str, int] = field(default_factory=dict)

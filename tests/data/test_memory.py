@@ -1,0 +1,195 @@
+"""Memory of readers of series: little more than the records, whatever a table says of them and however it is stored."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow import csv, parquet
+
+from gossamer.data import splits, wide_tables
+from gossamer.data.catalogue import describe
+from gossamer.data.npy import load_npy_series
+from gossamer.data.records import RecordData
+from gossamer.data.row_names import RowNames
+from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.series_npz import load_series_npz
+from gossamer.data.splits import WHOLE
+from gossamer.data.tables import WideColumns, load_table
+
+LENGTH = 8
+FEW, MANY = 20_000, 60_000
+KINDS = ("normal sinus rhythm", "atrial fibrillation", "other")
+WORDS = WideColumns(label="kind", person="who")
+FACTS = SeriesFacts(length=LENGTH, class_names=KINDS)
+PLAIN = SeriesFacts(length=LENGTH)
+
+
+def table_of(num_rows: int, first: int = 0, length: int = LENGTH) -> pyarrow.Table:
+    """Series of values in [0, 1], with a class in words, and a person for each ten of them."""
+    rng, rows = np.random.default_rng(first), np.arange(first, first + num_rows)
+    values = {f"t{place}": rng.random(num_rows) for place in range(length)}
+    words = {"kind": [KINDS[row % 3] for row in rows], "who": [f"patient {row // 10:012d}" for row in rows]}
+    return pyarrow.table(values | words)
+
+
+def peak_of(read: Callable[[], RecordData]) -> int:
+    """Bytes that Python and numpy held at once while records were read and described."""
+    tracemalloc.start()
+    try:
+        describe(read())
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def growth(folder: Path, write: Callable[[int, Path], None], read: Callable[[Path], RecordData]) -> float:
+    """Bytes that one more series takes at the peak."""
+    peaks = {}
+    for number in (FEW, MANY):
+        write(number, folder / f"{number}")
+        peaks[number] = peak_of(lambda path=folder / f"{number}": read(path))
+    return (peaks[MANY] - peaks[FEW]) / (MANY - FEW)
+
+
+def in_parquet(number: int, path: Path) -> None:
+    parquet.write_table(table_of(number), path.with_suffix(".parquet"), row_group_size=10_000)
+
+
+def in_csv(number: int, path: Path) -> None:
+    csv.write_csv(table_of(number), path.with_suffix(".csv"))
+
+
+TABLES = {".parquet": in_parquet, ".csv": in_csv}
+# Values, label and person as they are kept, and a tenth of a person's name and digest.
+PER_SERIES = 4 * LENGTH + 8 + 8 + 80
+
+
+@pytest.mark.parametrize("suffix", TABLES)
+def test_classes_and_people_of_a_table_take_numbers_and_not_words(tmp_path: Path, suffix: str) -> None:
+    def read(path: Path) -> RecordData:
+        return load_table(path.with_suffix(suffix), WORDS, FACTS, WHOLE)
+
+    found = growth(tmp_path, TABLES[suffix], read)
+    assert found < PER_SERIES, f"a series takes {found:.0f} bytes"
+
+
+class TextKept:
+    """What the reader did before: the words of each row, one after the other."""
+
+    def __init__(self) -> None:
+        self._parts: list[np.ndarray] = []
+
+    def add(self, names: RowNames) -> None:
+        self._parts.append(names.texts())
+
+    def names(self) -> np.ndarray:
+        return np.concatenate(self._parts)
+
+
+def test_words_of_each_row_would_be_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(wide_tables, "RunningNames", TextKept)
+    found = growth(tmp_path, in_parquet, lambda path: load_table(path.with_suffix(".parquet"), WORDS, FACTS, WHOLE))
+    assert found > PER_SERIES
+
+
+def old_people(names: RowNames, others: None = None) -> splits.NamedPeople:
+    """What was done before: a Python object for each record's person, three times over."""
+    every = (*names.tolist(),)
+    _, numbers = np.unique(np.array(every), return_inverse=True)
+    return NAMED(np.array(every), others) if len(numbers) else NAMED(names, others)
+
+
+NAMED = splits.NamedPeople.of
+
+
+def test_a_text_for_each_person_of_a_record_would_be_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(splits.NamedPeople, "of", old_people)
+    found = growth(tmp_path, in_parquet, lambda path: load_table(path.with_suffix(".parquet"), WORDS, FACTS, WHOLE))
+    assert found > PER_SERIES
+
+
+def array_of(number: int, order: str) -> np.ndarray:
+    return np.asarray(np.random.default_rng(0).random((number, LENGTH)), order=order)  # pyrefly: ignore
+
+
+ARRAYS: dict[str, tuple[Callable[[int, Path, str], None], Callable[[Path], RecordData]]] = {
+    "npy": (
+        lambda number, path, order: np.save(path.with_suffix(".npy"), array_of(number, order)),
+        lambda path: load_npy_series(path.with_suffix(".npy"), PLAIN),
+    ),
+    "npz": (
+        lambda number, path, order: np.savez(path.with_suffix(".npz"), x=array_of(number, order)),
+        lambda path: load_series_npz(path.with_suffix(".npz"), PLAIN),
+    ),
+}
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_an_array_is_never_whole_in_the_memory_beside_its_records(tmp_path: Path, kind: str, order: str) -> None:
+    write, read = ARRAYS[kind]
+    found = growth(tmp_path, lambda number, path: write(number, path, order), read)
+    assert found < 1.2 * 4 * LENGTH, f"a series takes {found:.0f} bytes"
+    x = read(tmp_path / f"{FEW}").train.x.numpy()
+    assert np.array_equal(x[:, 0], array_of(FEW, "C").astype(np.float32))
+
+
+# ---- as large as in life, in a process of its own --------------------------------------------------------------------
+
+SERIES = 300_000
+REAL_LENGTH = 187
+DESCRIBED = """
+import sys
+from gossamer.cli.main import main
+main(["data", "describe", *sys.argv[1:], "--json"])
+status = open("/proc/self/status").read()
+print([line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")][0], file=sys.stderr)
+"""
+
+
+def described(path: Path, *words: str) -> int:
+    """Bytes of the largest memory of a process that describes a file, of its own and not of this process's before."""
+    if not Path("/proc/self/status").is_file():
+        pytest.skip("needs the process table of Linux")
+    told = ["--class-column", "kind", "--class-names", ",".join(KINDS), "--person-column", "who"]
+    made = subprocess.run(
+        [sys.executable, "-c", DESCRIBED, str(path), *(told if path.suffix in TABLES else ()), *words],
+        capture_output=True,
+        check=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    return 1024 * int(made.stderr.split()[-1])
+
+
+def written(folder: Path, suffix: str, number: int) -> Path:
+    path = folder / f"{number}{suffix}"
+    if suffix == ".npy":
+        values = np.random.default_rng(0).random((REAL_LENGTH, number), dtype=np.float32)
+        np.save(path, values.T)
+        return path
+    writer = None
+    step = 10_000
+    for first in range(0, number, step):
+        table = table_of(min(step, number - first), first, REAL_LENGTH)
+        writer = writer or (csv.CSVWriter if suffix == ".csv" else parquet.ParquetWriter)(path, table.schema)
+        writer.write_table(table)
+    assert writer is not None
+    writer.close()
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".npy"])
+def test_describe_takes_little_more_than_the_records(tmp_path: Path, suffix: str) -> None:
+    """Peak memory, less that of few series, over the array: beside the interpreter, 1.1 makes 1.5 of a million."""
+    words = ("--low", "0", "--high", "1")
+    few, many = (described(written(tmp_path, suffix, number), *words) for number in (50, SERIES))
+    assert (many - few) / (4 * REAL_LENGTH * SERIES) < 1.15
