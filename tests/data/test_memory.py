@@ -100,14 +100,12 @@ def test_words_of_each_row_would_be_seen(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert found > PER_SERIES
 
 
-def old_people(names: RowNames, others: None = None) -> splits.NamedPeople:
-    """What was done before: a Python object for each record's person, three times over."""
-    every = (*names.tolist(),)
-    _, numbers = np.unique(np.array(every), return_inverse=True)
-    return NAMED(np.array(every), others) if len(numbers) else NAMED(names, others)
-
-
 NAMED = splits.NamedPeople.of
+
+
+def old_people(names: RowNames, others: None = None) -> splits.NamedPeople:
+    """What was done before: a text for each record's person, and a Python object."""
+    return NAMED(names.texts(), others)
 
 
 def test_a_text_for_each_person_of_a_record_would_be_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

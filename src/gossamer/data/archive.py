@@ -148,7 +148,7 @@ class Archive:
     def blocks(self, key: str) -> Iterator[np.ndarray]:
         """Read an array block after block along its first axis, so that it is never whole in memory.
 
-        An array in Fortran order is read whole, since its records are not stored one after the other.
+        An array in Fortran order is read whole first, since its records are not stored one after the other.
 
         Raises:
             InputError: As `values`, when the block with the fault is asked for.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gossamer.data.arrow_arrays import plain_array
 from gossamer.data.files import shown
 from gossamer.data.instants import instants_of_texts
 from gossamer.data.names import MAX_WORD_LENGTH, names_of_column
@@ -72,15 +73,13 @@ def as_numbers(column: Any, name: str, where: str, first: int = 0) -> np.ndarray
         return _parsed(column.to_pylist(), name, where, first)
     if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)):
         raise InputError(f"{where}: column {shown(name[:40])} holds no numbers: leave it out or convert it")
-    return _as_array(column.cast(pyarrow.float64(), safe=False))
+    return as_array(column.cast(pyarrow.float64(), safe=False))
 
 
-def _as_array(column: Any) -> np.ndarray:
-    """Return a column of 64-bit floats as an array."""
-    buffers = column.buffers() if column.null_count == 0 and not hasattr(column, "chunks") else ()
-    if len(buffers) == 2 and buffers[1] is not None:
-        # pyarrow's own way imports pandas, which takes as much memory as many records.
-        return np.frombuffer(buffers[1], dtype=np.float64)[column.offset : column.offset + len(column)]
+def as_array(column: Any) -> np.ndarray:
+    """Return a column of 64-bit floats as an array, with NaN in place of a missing one."""
+    if column.null_count == 0:
+        return plain_array(column)
     return column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
 
 
