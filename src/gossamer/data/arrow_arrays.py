@@ -1,4 +1,4 @@
-"""Columns of pyarrow as arrays of numpy. The way of pyarrow imports pandas, which takes as much memory as records do."""
+"""Columns of pyarrow as arrays of numpy. The way of pyarrow imports pandas, and so takes memory for it."""
 
 from __future__ import annotations
 

@@ -64,7 +64,6 @@ def as_numbers(column: Any, name: str, where: str, first: int = 0) -> np.ndarray
     Raises:
         InputError: The column holds no numbers, or one of its texts is none.
     """
-    import pyarrow
     from pyarrow import types
 
     column = _plain(column, name, where)
@@ -73,14 +72,19 @@ def as_numbers(column: Any, name: str, where: str, first: int = 0) -> np.ndarray
         return _parsed(column.to_pylist(), name, where, first)
     if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)):
         raise InputError(f"{where}: column {shown(name[:40])} holds no numbers: leave it out or convert it")
-    return as_array(column.cast(pyarrow.float64(), safe=False))
+    return as_array(column)
 
 
 def as_array(column: Any) -> np.ndarray:
-    """Return a column of 64-bit floats as an array, with NaN in place of a missing one."""
-    if column.null_count == 0:
-        return plain_array(column)
-    return column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    """Return a column of integers, floats or decimals as 64-bit floats, with NaN in place of a missing one."""
+    import pyarrow
+    from pyarrow import types
+
+    is_plain = types.is_integer(column.type) or types.is_floating(column.type)
+    if is_plain and column.null_count == 0:
+        # pyarrow's own casts import its functions, and its way to numpy pandas: both take the memory of many records.
+        return plain_array(column).astype(np.float64, copy=False)
+    return column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
 
 
 def _parsed(cells: list[Any], name: str, where: str, first: int) -> np.ndarray:

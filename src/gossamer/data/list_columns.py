@@ -111,11 +111,10 @@ def _lengths(lists: Any) -> np.ndarray:
 
 
 def _flat(chunk: Any, at: str) -> np.ndarray:
-    import pyarrow
     from pyarrow import types
 
     kind = chunk.type
     is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)
     if not is_number or is_text(kind):
         raise InputError(f"{at} holds lists of something else than numbers: leave it out or convert it")
-    return as_array(chunk.cast(pyarrow.float64(), safe=False))
+    return as_array(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -56,21 +57,22 @@ class RunningNames:
 
     def __init__(self) -> None:
         self._places: dict[str, int] = {}
-        self._parts: list[np.ndarray] = []
+        # One array that grows, since parts would lie in the memory beside the whole.
+        self._numbers = array("i")
 
     def add(self, names: RowNames) -> None:
         """Add the names of the rows that follow."""
-        self._parts.append(self._numbers(names.distinct)[names.numbers])
+        places = np.fromiter(map(self._place, names.distinct), dtype=np.int32, count=len(names.distinct))
+        self._numbers.frombytes(places[names.numbers].tobytes())
 
     def add_texts(self, names: Iterable[str]) -> None:
         """Add the names of the rows that follow, a text for each."""
-        self._parts.append(self._numbers(names))
+        self._numbers.extend(map(self._place, names))
 
-    def _numbers(self, names: Iterable[str]) -> np.ndarray:
-        # The length is taken before a new name is added, and so is its place.
-        return np.fromiter((self._places.setdefault(name, len(self._places)) for name in names), dtype=np.int32)
+    def _place(self, name: str) -> int:
+        # The number of names is taken before a new one is added, and so is its place.
+        return self._places.setdefault(name, len(self._places))
 
     def names(self) -> RowNames:
-        """Return the names of all rows, in the order in which they were added."""
-        numbers = np.concatenate([np.empty(0, dtype=np.int32), *self._parts])
-        return RowNames(distinct=tuple(self._places), numbers=numbers)
+        """Return the names of all rows, in the order in which they were added. No more may be added then."""
+        return RowNames(distinct=tuple(self._places), numbers=np.frombuffer(self._numbers, dtype=np.int32))

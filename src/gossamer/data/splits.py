@@ -100,7 +100,7 @@ class Whole(AbstractSplit):
 
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Put every record on the side of training."""
-        return np.full(len(rows.x), TRAIN)
+        return np.full(len(rows.x), TRAIN, dtype=np.int8)
 
     @property
     def is_by_key(self) -> bool:
@@ -148,7 +148,8 @@ class AbstractDrawnSplit(AbstractSplit):
 
     def _drawn(self, digests: np.ndarray, key: UnitKey) -> np.ndarray:
         """Draw the side of each unit by its digest."""
-        return np.where(key.uniform(Dealt.SIDE, Identities.of_digests(digests)) < self.test_share, TEST, TRAIN)
+        is_test = key.uniform(Dealt.SIDE, Identities.of_digests(digests)) < self.test_share
+        return np.where(is_test, np.int8(TEST), np.int8(TRAIN))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +207,7 @@ class RecordingLists(AbstractSplit):
         """Look the side of each record up, by its recording."""
         if rows.recordings is None:
             raise InputError(f"{rows.name}: its records have no recordings to split by: use --split random or people")
-        sides = np.full(len(rows.x), LEFT_OUT)
+        sides = np.full(len(rows.x), LEFT_OUT, dtype=np.int8)
         sides[np.isin(rows.recordings, self.train)] = TRAIN
         sides[np.isin(rows.recordings, self.test)] = TEST
         for side, names in ((TRAIN, self.train), (TEST, self.test)):
