@@ -14,7 +14,7 @@ import pyarrow
 import pytest
 from pyarrow import csv, parquet
 
-from gossamer.data import columns, splits, wide_tables
+from gossamer.data import array_stream, columns, splits, wide_tables
 from gossamer.data.catalogue import describe
 from gossamer.data.npy import load_npy_series
 from gossamer.data.records import RecordData
@@ -137,7 +137,10 @@ ARRAYS: dict[str, tuple[Callable[[int, Path, str], None], Callable[[Path], Recor
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("kind", ARRAYS)
-def test_an_array_is_never_whole_in_the_memory_beside_its_records(tmp_path: Path, kind: str, order: str) -> None:
+def test_an_array_is_never_whole_in_the_memory_beside_its_records(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, order: str
+) -> None:
+    monkeypatch.setattr(array_stream, "_VALUES_AT_ONCE", 2**12)
     write, read = ARRAYS[kind]
     found = growth(tmp_path, lambda number, path: write(number, path, order), read)
     assert found < 1.2 * 4 * LENGTH, f"a series takes {found:.0f} bytes"

@@ -19,7 +19,7 @@ _MAX_DIGITS: Final = 18
 _BLOCK_BYTES: Final = 2**22
 # Smaller ones may stay with the process when they are let go: the usual allocator of Linux keeps up to 32 MiB.
 _PIECE_BYTES: Final = 2**26
-_VALUES_AT_ONCE: Final = 2**19
+_VALUES_AT_ONCE: Final = 2**18
 
 
 @dataclass(frozen=True, kw_only=True)

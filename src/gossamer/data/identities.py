@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -50,10 +51,10 @@ class NamedPeople:
             others: More names, of people of whom there may be no record. None for none.
         """
         rows = RowNames.of(names)
+        known = set() if others is None else set(rows.distinct)
+        more = () if others is None else (name for name in RowNames.of(others).distinct if name not in known)
         # A number may be a place here, since only the equality of numbers is ever used.
-        distinct = dict.fromkeys(rows.distinct)
-        distinct |= {} if others is None else dict.fromkeys(RowNames.of(others).distinct)
-        return cls(numbers=rows.numbers, digests=digests_of_names(distinct))
+        return cls(numbers=rows.numbers, digests=digests_of_names(itertools.chain(rows.distinct, more)))
 
     def of_records(self, kept: np.ndarray | slice = slice(None)) -> dict[str, Any]:
         """Return the arguments on people that a `RecordSet` of some of the records takes."""
