@@ -174,9 +174,9 @@ def settings_digest(job: TrainingJob) -> str:
 def data_digest(records: RecordSet) -> str:
     """Return the SHA-256 of all records. Private: it would confirm a data set that somebody guessed."""
     # Read where they lie, since their bytes apart would take as much memory again.
-    digest = hashlib.sha256(np.ascontiguousarray(records.x.numpy()).reshape(-1))
+    digest = hashlib.sha256(np.ascontiguousarray(records.x.numpy()).reshape(-1).data)
     if records.y is not None:
-        digest.update(np.ascontiguousarray(records.y.numpy()))
+        digest.update(np.ascontiguousarray(records.y.numpy()).data)
     if records.people is not None and records.person_digests is not None:
         for people in records.people.split(_AT_ONCE):
             digest.update(records.person_digests[people.numpy()].reshape(-1))
