@@ -160,7 +160,7 @@ class Part:
 
     Args:
         first: Number of records before these.
-        places: Places of the values within a record, whose axes are laid out as one in C order.
+        places: Places of the values within a record, all its axes laid out as one in C order.
         values: (records, places).
     """
 
