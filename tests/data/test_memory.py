@@ -149,6 +149,25 @@ def test_an_array_is_never_whole_in_the_memory_beside_its_records(
     assert np.array_equal(x[:, 0], array_of(FEW, "C").astype(np.float32))
 
 
+WITHOUT_PANDAS = """
+import sys
+from gossamer.cli.main import main
+assert main(["data", "describe", *sys.argv[1:], "--json"]) == 0
+assert "pandas" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("kind", ["wide", "lists"])
+def test_pandas_is_not_imported_for_a_table(tmp_path: Path, kind: str) -> None:
+    """It takes as much memory as fifty thousand series, and pyarrow imports it for many a plain thing."""
+    path, words = tmp_path / "mine.parquet", {"kind": [0, 1, 2], "who": ["a", "b", "a"]}
+    values = {"t0": [0.1, 0.2, 0.3], "t1": [0, 1, 1]} if kind == "wide" else {"x": [[0.1, 0.2, 0.3]] * 3}
+    parquet.write_table(pyarrow.table(values | words), path)
+    told = ("--class-column", "kind", "--num-classes", "3", "--person-column", "who", "--length", "23"[kind == "lists"])
+    made = subprocess.run([sys.executable, "-c", WITHOUT_PANDAS, str(path), *told], capture_output=True, check=False)
+    assert made.returncode == 0, made.stderr.decode()
+
+
 # ---- as large as in life, in a process of its own --------------------------------------------------------------------
 
 SERIES = (100_000, 300_000)

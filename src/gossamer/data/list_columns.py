@@ -107,7 +107,8 @@ def _lengths(lists: Any) -> np.ndarray:
     from pyarrow import compute
 
     lengths = compute.call_function("list_value_length", [lists])
-    return plain_array(lengths.fill_null(-1)).astype(np.int64)
+    # To fill gaps imports pandas, and a table with a missing list is refused.
+    return plain_array(lengths.fill_null(-1) if lengths.null_count else lengths).astype(np.int64)
 
 
 def _flat(chunk: Any, at: str) -> np.ndarray:
