@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 
 from gossamer.data.beats import AAMI_CLASSES, KaggleLayout
+from gossamer.data.class_counts import warnings_of_classes
 from gossamer.data.digits import DIGITS_SPEC, NUM_DIGITS, NUM_TRAIN_DIGITS, load_digits
 from gossamer.data.files import is_absent, shown
 from gossamer.data.image_choice import ImageChoice
@@ -212,6 +213,7 @@ def load_records(
     reading: SeriesReading = AS_USUAL,
     *,
     key: UnitKey | None = None,
+    annotator: str | None = None,
     resize: Sequence[int] | str | None = None,
     gray: bool = False,
     alpha: str | None = None,
@@ -228,6 +230,7 @@ def load_records(
         num_classes: Public number of classes of a user's own labelled data.
         reading: Way of reading series.
         key: Secret, by which a split holds the same records out again. None for the key of `reading`, or for a new one.
+        annotator: Ending of the annotation files of WFDB recordings. None for that of `reading`, or for ``atr``.
         resize: Public (height, width) of images, each brought to it by itself: see `ImageChoice`. None for as stored.
         gray: True to read colour images as gray, each by itself.
         alpha: Public ground, white or black, on which transparent pixels of pictures in a folder are laid. None to
@@ -255,7 +258,9 @@ def load_records(
     check_kind("data_dir", data_dir, str | Path | None)
     if num_classes is not None:
         check_num_classes(num_classes)
+    check_kind("annotator", annotator, str | None)
     reading = reading if key is None else dataclasses.replace(reading, key=key)
+    reading = reading if annotator is None else dataclasses.replace(reading, annotator=annotator)
     images = _choice(images, resize, gray, alpha)
     named = find_named(source)
     if named is None:
@@ -398,7 +403,7 @@ def describe(data: RecordData) -> dict[str, Any]:
             "left_out": {reason: number for reason, number in data.left_out.items() if number},
             # Privacy: least and greatest are values of single records.
             "values": ranges.as_plain(),
-            "warnings": list(ranges.warnings),
+            "warnings": [*ranges.warnings, *warnings_of_classes(class_counts)],
             "note": "How many records a class has is a fact about private records, and so is the number of records "
             "where people are protected, and of people where records are: for your eyes alone.",
         },

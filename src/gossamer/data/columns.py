@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from gossamer.data.cells import as_numbers, table_of
-from gossamer.data.files import CHUNK_BYTES, damage_refused, open_regular, shown
+from gossamer.data.files import CHUNK_BYTES, damage_refused, open_regular, shown, title_of
 from gossamer.data.head_line import MAX_HEAD_BYTES, first_cells, leading_index, names_of_head, refuse_record
 from gossamer.data.list_columns import sizes_of_lists
 from gossamer.data.parquet_columns import parquet_num_rows, parquet_pieces, parquet_schema, read_parquet, refuse_nested
@@ -102,7 +102,7 @@ class TableFile(AbstractTable):
     @property
     def title(self) -> str:
         """Name of the file."""
-        return self.path.stem if self.path.stem.isprintable() else "series"
+        return title_of(self.path.stem, "series")
 
     @property
     def lists(self) -> Mapping[str, tuple[int | None, ...]]:

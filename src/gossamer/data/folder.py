@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from gossamer.data.class_words import labels_of_words
-from gossamer.data.files import damage_refused, is_file, shown
+from gossamer.data.files import damage_refused, is_file, shown, title_of
 from gossamer.data.folder_layout import checked_pictures, listed, parts_of, pictures_in
 from gossamer.data.folder_names import class_name_of
 from gossamer.data.identities import NamedPeople
@@ -79,7 +79,7 @@ def load_picture_folder(
     parts = parts_of(path, root)
     train = _found(parts.train, root, num_classes, words)
     test = None if parts.test is None else _like(_found(parts.test, root, None, words, train), train)
-    name = path.name if path.name and path.name.isprintable() else _TITLE
+    name = title_of(path.name, _TITLE)
     people = _people_of(train, test)
     scale = PictureScale(images)
     x = _read_all(train.pictures, images, scale)

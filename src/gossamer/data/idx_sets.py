@@ -12,7 +12,7 @@ import numpy as np
 
 from gossamer.data.archive import labels_in_range, public_classes
 from gossamer.data.emnist import EmnistSet, emnist_of
-from gossamer.data.files import is_file, is_folder, shown
+from gossamer.data.files import is_file, is_folder, shown, title_of
 from gossamer.data.idx import read_idx
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.npz import records_of, spec_of
@@ -84,7 +84,7 @@ def load_idx_set(
     x, y, ranges = _read(train, choice, len(names))
     is_numbered = known is None and not class_names and bool(names)
     spec = spec_of(x, names, choice, is_numbered=is_numbered)
-    name = path.name if path.name.isprintable() and path.name else "images"
+    name = title_of(path.name, "images")
     tested = None if test is None else records_of(f"{name} test", spec, *_read(test, choice, len(names))[:2])
     unlabelled = ("No file of labels lies beside the images.",) if train.labels is None else ()
     return RecordData(

@@ -76,7 +76,7 @@ def numbers_of_lists(
     num_rows, per_row, gaps = len(chunk), 1, None
     for depth, size in enumerate(shape.sizes):
         is_last = depth == len(shape.sizes) - 1
-        lengths = _lengths(chunk)
+        lengths = lengths_of(chunk)
         wrong = (lengths > size) | (lengths < (0 if shape.permit_shorter and is_last else size))
         if wrong.any():
             place = int(np.argmax(wrong))
@@ -85,7 +85,7 @@ def numbers_of_lists(
         if is_last and (lengths < size).any():
             gaps = np.arange(size) >= lengths[:, None]
         chunk, per_row = chunk.flatten(), per_row * size
-    values = _flat(chunk, at)
+    values = flat_numbers(chunk, at)
     whole = (num_rows, *shape.sizes)
     if gaps is None:
         return values.reshape(whole), None
@@ -102,7 +102,7 @@ def _rule(length: int, size: int) -> str:
     return f"has a list of not {size} items but fewer: leave the row out, or pad with --pad-shorter"
 
 
-def _lengths(lists: Any) -> np.ndarray:
+def lengths_of(lists: Any) -> np.ndarray:
     """Return the number of items of each list, -1 for a missing one."""
     from pyarrow import compute
 
@@ -111,7 +111,12 @@ def _lengths(lists: Any) -> np.ndarray:
     return plain_array(lengths.fill_null(-1) if lengths.null_count else lengths).astype(np.int64)
 
 
-def _flat(chunk: Any, at: str) -> np.ndarray:
+def flat_numbers(chunk: Any, at: str) -> np.ndarray:
+    """Return the numbers in lists, one list after the other, float64, with NaN for a missing one.
+
+    Raises:
+        InputError: The lists hold something else.
+    """
     from pyarrow import types
 
     kind = chunk.type

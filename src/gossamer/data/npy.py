@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 
 from gossamer.data.archive import public_classes
 from gossamer.data.array_stream import ArrayHeader, blocks_of_stream, parts_of_stream, read_array_header
-from gossamer.data.files import damage_refused, is_file, open_regular, shown
+from gossamer.data.files import damage_refused, is_file, open_regular, shown, title_of
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.npz import read_pixels, records_of
@@ -61,7 +61,7 @@ def load_npy_images(
         x, ranges = read_pixels(header, blocks_of_stream(file, header, where), BY_SHAPE, images, where)
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3])
     _, notes = public_classes(where, None, (), has_labels=False)
-    name = path.stem if path.stem.isprintable() else "images"
+    name = title_of(path.stem, "images")
     return RecordData(train=records_of(name, spec, x, None), public_notes=(*notes, *images.notes), ranges=ranges)
 
 
@@ -90,11 +90,10 @@ def load_npy_series(
     where = shown(path)
     _refuse_classes(where, facts.num_classes is not None or bool(facts.class_names))
     with _opened(path, where) as (file, header):
-        name = path.stem if path.stem.isprintable() else "series"
+        name = title_of(path.stem, "series")
         stored = StoredSeries(name=name, at=where, header=header, parts=parts_of_stream(file, header, where))
         rows = rows_of_array(stored, facts, (), windows)
-    cut = () if windows is None else (windows.note,)
-    return divide(rows, split, (*facts.notes(False), *cut), key)
+    return divide(rows, split, facts.notes(False), key)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 
 from gossamer.data.archive import Archive, class_names_of, open_archive, people_of, read_labels
 from gossamer.data.array_stream import ArrayHeader, shape_text
-from gossamer.data.files import shown
+from gossamer.data.files import shown, title_of
 from gossamer.data.identities import NamedPeople
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
@@ -73,7 +73,7 @@ def load_npz(
             pixels, _ = _pixels(archive, keys.test[0], keys.layout, images)
             test = (pixels, _labels(archive, keys.test[1], len(pixels), len(names), images))
     spec = spec_of(x, names, images, is_numbered=is_numbered)
-    name = path.stem if path.stem.isprintable() else "images"
+    name = title_of(path.stem, "images")
     train = records_of(name, spec, x, y)
     if people is not None:
         train = dataclasses.replace(train, **NamedPeople.of(people).of_records())

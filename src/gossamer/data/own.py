@@ -30,6 +30,7 @@ from gossamer.data.tables import load_table
 from gossamer.data.ucr import is_ucr_file, load_ucr
 from gossamer.data.wfdb_folder import USUAL_ANNOTATOR, is_wfdb_folder, load_wfdb_folder
 from gossamer.data.wfdb_records import NamedLeads
+from gossamer.data.wfdb_windows import load_wfdb_windows
 from gossamer.errors import InputError
 
 
@@ -93,19 +94,28 @@ def load_own(asked: Asked) -> RecordData:
 def _load_recordings(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
     if asked.num_classes is not None:
-        raise InputError(f"{asked.where} holds recordings, whose classes are those of AAMI: leave --num-classes out")
+        raise InputError(
+            f"{asked.where} holds recordings: their beats have the classes of AAMI, of which --class-names keeps some, "
+            "and their windows have none: leave --num-classes out"
+        )
     reading, own = asked.reading, asked.reading.facts.channel_names
-    leads = reading.leads or (NamedLeads(names=own) if own else None)
-    others = dataclasses.replace(reading.facts, channel_names=())
-    refuse(asked.where, others != AS_USUAL.facts, "the layout of the beats says their bounds, length, rate and unit")
     refuse(asked.where, reading.is_of_table, "recordings have no columns")
-    refuse(asked.where, reading.windows is not None, "its recordings are cut in beats")
+    leads = reading.leads or (NamedLeads(names=own) if own else None)
+    if reading.windows is not None:
+        refuse(asked.where, reading.annotator is not None, "windows are cut without annotations")
+        return load_wfdb_windows(
+            asked.path, reading.windows, reading.facts, leads=leads, split=asked.split, key=reading.key
+        )
+    others = dataclasses.replace(reading.facts, channel_names=(), class_names=())
+    by_layout = "the layout of the beats says their bounds, length, rate and unit, and --window cuts without beats"
+    refuse(asked.where, others != AS_USUAL.facts, by_layout)
     return load_wfdb_folder(
         asked.path,
         leads=leads,
         layout=reading.layout,
         split=asked.split,
         annotator=reading.annotator or USUAL_ANNOTATOR,
+        class_names=reading.facts.class_names,
         key=reading.key,
     )
 

@@ -47,7 +47,7 @@ class SeriesChoice:
         person_column: column that names the person
         channel_names: signals of recordings, or names for the channels of a table or an array
         units: of the values, one for all channels or one each, as in mV,degC. They go into the files of samples
-        class_names: names of the classes, in the order of the labels 0, 1, ...
+        class_names: names of the classes, in the order of the labels 0, 1, ... Of annotated beats: those that are kept
         low: public lower bound of the values, one for all channels or one each. Below it they are clipped
         high: public upper bound of the values
         length: public number of samples of a series

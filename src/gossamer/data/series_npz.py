@@ -22,7 +22,7 @@ from gossamer.data.archive import (
 )
 from gossamer.data.array_stream import ArrayHeader, Part, shape_text
 from gossamer.data.class_words import check_places
-from gossamer.data.files import shown
+from gossamer.data.files import shown, title_of
 from gossamer.data.npz_keys import find_series_labels, named
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData, check_num_values
@@ -98,15 +98,14 @@ def load_series_npz(
         labels = None if y is None else read_labels(archive, y, header.shape[0], len(class_names))
         people = people_of(archive, header.shape[0])
         stored = StoredSeries(
-            name=path.stem if path.stem.isprintable() else "series",
+            name=title_of(path.stem, "series"),
             at=archive.at("x"),
             header=header,
             parts=archive.parts("x"),
         )
         rows = rows_of_array(stored, facts, class_names, windows, labels, people)
     rows = dataclasses.replace(rows, unread=named(archive.members.keys() - {"x", y, *_OTHERS}))
-    cut = () if windows is None else (windows.note,)
-    return divide(rows, split, (*facts.notes(labels is not None), *notes, *cut), key)
+    return divide(rows, split, (*facts.notes(labels is not None), *notes), key)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

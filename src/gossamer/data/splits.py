@@ -40,6 +40,7 @@ class Rows:
         left_out: Reason -> number of things that the reader left out for it.
         unread: Names of parts of the source that no reader took. For the owner.
         ranges: Range of the values before any was clipped, private, or None.
+        notes: Sentences for the statement on the rule by which records were made.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Rows:
     left_out: Mapping[str, int] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     ranges: ValueRanges | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
 
 class AbstractSplit(abc.ABC):
@@ -262,7 +264,7 @@ def divide(
     return RecordData(
         train=_side(rows, rows.name, sides == TRAIN, people),
         test=_side(rows, f"{rows.name} test", is_test, people) if is_test.any() else None,
-        public_notes=(*notes, split.note),
+        public_notes=(*notes, *rows.notes, split.note),
         published=published,
         training_share=split.training_share,
         is_split_by_key=split.is_by_key,

@@ -130,7 +130,7 @@ def _read_long(
             source.title, where, recordings, windows, spec, facts, lambda cells: labels(cells, spec, where)
         )
         unchecked = (_TIMES_UNCHECKED,) if facts.sample_rate is None else ()
-        said = (*said, windows.note, *unchecked)
+        said = (*said, *unchecked)
     data = divide(rows, split, (*facts.notes(columns.label is not None), *said), key)
     read = ColumnsRead.of(columns, "long", values, found.index + found.dropped)
     notes = data.public_notes if has_names else (*data.public_notes, _NAMES_READ)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gossamer.data.arff_file import read_arff
 from gossamer.data.class_words import labels_of_words
-from gossamer.data.files import damage_refused, is_file, shown
+from gossamer.data.files import damage_refused, is_file, shown, title_of
 from gossamer.data.names import names_of_texts
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData
@@ -66,7 +66,6 @@ def load_ucr(
         *facts.notes(cases.words is not None and not is_completed),
         *((_FROM_HEADER,) if is_completed else ()),
         *cases.notes,
-        *((windows.note,) if windows else ()),
     )
     test = _test_beside(path)
     if test is None:
@@ -78,7 +77,7 @@ def load_ucr(
     # Recordings of both files have nothing to be told apart by, so nobody says which of the test set are new.
     others = divide(dataclasses.replace(held_out, people=None, others=None, owners=Unit.PERSON), WHOLE, ()).train
     said = "The test set is the file beside the one that was learnt from."
-    return dataclasses.replace(data, test=others, public_notes=(*notes, said))
+    return dataclasses.replace(data, test=others, public_notes=(*notes, *rows.notes, said))
 
 
 def _read(path: Path) -> Cases:
@@ -135,7 +134,7 @@ def _completed(cases: Cases, facts: SeriesFacts, path: Path) -> tuple[SeriesFact
 
 
 def _rows(path: Path, cases: Cases, facts: SeriesFacts, windows: Windows | None) -> Rows:
-    where, title = shown(path), path.stem if path.stem.isprintable() else "series"
+    where, title = shown(path), title_of(path.stem, "series")
     class_names = facts.classes(cases.words is not None, where)
     words = None if cases.words is None else names_of_texts(cases.words, lambda place: f"{where}: series {place}")
     if words is not None and cases.class_names:

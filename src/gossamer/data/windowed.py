@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -24,15 +25,16 @@ class Recordings:
     """Recordings before they are cut. Private.
 
     Args:
-        values: Each (channels, time) in its own units, of any length, with one number of channels.
+        values: Each (channels, time) in its own units, of any length, with one number of channels. They may be read in
+            passing if names or people are given.
         classes: Class of each sample of each recording, (time,), as words or as labels. None without classes.
         names: Names of the recordings by the rule of `names`, (num_recordings,). None if their content is all that
             tells them apart.
         people: Names of the people, (num_recordings,), or None if nobody says.
     """
 
-    values: Sequence[np.ndarray]
-    classes: Sequence[np.ndarray] | None = None
+    values: Iterable[np.ndarray]
+    classes: Iterable[np.ndarray] | None = None
     names: RowNames | np.ndarray | None = None
     people: RowNames | np.ndarray | None = None
 
@@ -74,11 +76,11 @@ def _names_of_contents(recordings: Recordings) -> np.ndarray:
     # Privacy: never by its place, since one recording that leaves would rename those behind it.
     copies: Counter[str] = Counter()
     names: list[str] = []
-    for place, values in enumerate(recordings.values):
+    for values, words in zip(recordings.values, repeat(None) if recordings.classes is None else recordings.classes):
         blake = hashlib.blake2b(f"recording {values.shape}".encode(), digest_size=32)
         blake.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
-        if recordings.classes is not None:
-            blake.update("\n".join(map(str, recordings.classes[place].tolist())).encode())
+        if words is not None:
+            blake.update("\n".join(map(str, words.tolist())).encode())
         digest = blake.hexdigest()
         names.append(f"{digest} {copies[digest]}")
         copies[digest] += 1
@@ -112,12 +114,16 @@ def rows_of_windows(
     Raises:
         InputError: No window is left, a value is outside default bounds, or a class is none of the public ones.
     """
-    found = cut_all(recordings.values, windows, where, recordings.classes)
     owners, tally = recordings.owner_names, RangeTally.of_series(spec)
+
+    def scale(part: np.ndarray, first: int) -> np.ndarray:
+        return scaled(part, spec, facts, where, tally, first)
+
+    found = cut_all(recordings.values, windows, where, recordings.classes, scale)
     return Rows(
         name=name,
         spec=spec,
-        x=scaled(found.values, spec, facts, where, tally),
+        x=found.values,
         ranges=tally.ranges(),
         y=None if found.classes is None else labels_of(found.classes),
         people=owners[found.recordings],
@@ -125,4 +131,5 @@ def rows_of_windows(
         owners=recordings.owners,
         usual_unit=recordings.owners,
         left_out=found.left_out,
+        notes=(windows.note,),
     )
