@@ -387,7 +387,8 @@ def describe(data: RecordData) -> dict[str, Any]:
     # Privacy: a histogram of private labels.
     class_counts = dict(zip(spec.class_names, counts, strict=True))
     ranges = data.ranges or ranges_of_records(data.train.x, spec)
-    owners = None if data.train.people is None else int(data.train.people.unique().numel())
+    # Counted, since sorting a million people would take a sixth of the room of their records.
+    owners = None if data.train.people is None else int(torch.bincount(data.train.people).count_nonzero())
     is_recorded = data.train.owners is Unit.RECORDING
     return {
         "name": data.train.name,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from gossamer.data.archive import public_classes
-from gossamer.data.array_stream import ArrayHeader, blocks_of_stream, read_array_header
+from gossamer.data.array_stream import ArrayHeader, blocks_of_stream, parts_of_stream, read_array_header
 from gossamer.data.files import damage_refused, is_file, open_regular, shown, title_of
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
@@ -97,7 +97,7 @@ def load_npy_series(
     _refuse_classes(where, facts.num_classes is not None or bool(facts.class_names))
     with _opened(path, where) as (file, header):
         name = title_of(path.stem, "series")
-        stored = StoredSeries(name=name, at=where, header=header, blocks=blocks_of_stream(file, header, where))
+        stored = StoredSeries(name=name, at=where, header=header, parts=parts_of_stream(file, header, where))
         rows = rows_of_array(stored, facts, (), windows)
     return divide(rows, split, facts.notes(False), key)
 
