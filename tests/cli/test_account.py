@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+
+from gossamer.cli import account
 
 PAPER = ("account", "gs-wgan", "--batch-size", 32, "--delta", 1e-5)
 
@@ -223,8 +226,8 @@ def test_an_epsilon_that_no_training_can_state_has_no_price(gossamer: Any, metho
     priced = gossamer("account", method, "--epsilon", 1000)
     trained = gossamer("train", method, "--data", "digits", "--epsilon", 1000, "--dry-run")
     assert (priced.code, trained.code) == (3, 3)
-    assert "ask for a smaller epsilon" in priced.err
-    assert priced.err == trained.err
+    for said in (priced, trained):
+        assert "ask for a smaller epsilon" in said.err
     assert gossamer("account", method, "--epsilon", 40).code == 0
 
 
@@ -235,3 +238,38 @@ def test_noise_that_no_training_can_state_has_a_price_and_a_caveat(gossamer: Any
     assert "a training refuses this noise" in json.loads(said.out)["range_caveat"]
     assert "range_caveat" not in json.loads(gossamer(*words, "--noise-multiplier", 1, "--json").out)
     assert gossamer(*words, "--epsilon", 1000).code == 3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "dp-merf",
+        "dp-mixture",
+        "gs-wgan --num-critics 1000 --num-steps 20000",
+        "dp-cgan --num-slots 60000 --num-steps 1000",
+    ],
+)
+def test_a_budget_that_no_training_spends_is_refused_before_any_search(
+    gossamer: Any, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Calibrations to such a budget took 50 seconds, and then the training refused it.
+    for name in ("calibrate_noise_multiplier", "calibrate_noise_multiplier_by_rdp"):
+        monkeypatch.setattr(account, name, None)
+    said = gossamer("account", *words.split(), "--epsilon", 100_000)
+    assert (said.code, said.out, said.err.count("\n")) == (3, "", 1)
+    assert "no training spends epsilon 100000 with these settings" in said.err
+
+
+def test_the_largest_budget_that_is_named_is_answered(gossamer: Any) -> None:
+    refused = gossamer("account", "dp-mixture", "--epsilon", 1000)
+    most = float(re.search(r"costs at most ([0-9.]+):", refused.err)[1])
+    assert most == pytest.approx(90.3, abs=0.1)
+    noise = json.loads(gossamer("account", "dp-mixture", "--epsilon", most - 0.1, "--json").out)["noise_multiplier"]
+    assert noise["pld"] == pytest.approx(0.101, abs=0.001)
+
+
+@pytest.mark.parametrize("method", ["dp-cgan --num-slots 60000", "gs-wgan --num-critics 1000"])
+def test_steps_are_not_counted_for_a_budget_without_a_guarantee(gossamer: Any, method: str) -> None:
+    said = gossamer("account", *method.split(), "--noise-multiplier", 1, "--epsilon", "1,501")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "--epsilon is 501: steps are counted for 500 at most" in said.err

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gossamer.data.arrow_arrays import plain_array
+from gossamer.data.cells import as_array
 from gossamer.data.files import shown
 from gossamer.data.parquet_columns import is_text
 from gossamer.errors import InputError
@@ -105,7 +107,8 @@ def lengths_of(lists: Any) -> np.ndarray:
     from pyarrow import compute
 
     lengths = compute.call_function("list_value_length", [lists])
-    return lengths.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    # To fill gaps imports pandas, and a table with a missing list is refused.
+    return plain_array(lengths.fill_null(-1) if lengths.null_count else lengths).astype(np.int64)
 
 
 def flat_numbers(chunk: Any, at: str) -> np.ndarray:
@@ -114,11 +117,10 @@ def flat_numbers(chunk: Any, at: str) -> np.ndarray:
     Raises:
         InputError: The lists hold something else.
     """
-    import pyarrow
     from pyarrow import types
 
     kind = chunk.type
     is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)
     if not is_number or is_text(kind):
         raise InputError(f"{at} holds lists of something else than numbers: leave it out or convert it")
-    return chunk.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    return as_array(chunk)

@@ -11,6 +11,7 @@ from gossamer.data.cells import as_words, check_num_rows
 from gossamer.data.files import shown
 from gossamer.data.list_columns import flat_numbers, lengths_of
 from gossamer.data.records import check_num_values
+from gossamer.data.row_names import RowNames, RunningNames
 from gossamer.data.table import AbstractTable
 from gossamer.errors import InputError
 
@@ -36,11 +37,11 @@ class ListsRead:
 
     Args:
         values: Each (channels, time), NaN for a missing value.
-        words: Name of a column -> names in it, text (num_rows,).
+        words: Name of a column -> the name of each row in it.
     """
 
     values: list[np.ndarray]
-    words: dict[str, np.ndarray]
+    words: dict[str, RowNames]
 
 
 def read_list_recordings(source: AbstractTable, meaning: ListMeaning, words: tuple[str, ...]) -> ListsRead:
@@ -54,14 +55,14 @@ def read_list_recordings(source: AbstractTable, meaning: ListMeaning, words: tup
     Raises:
         InputError: A list is missing, or channels of a row differ in length. The row is named, and no length.
     """
-    texts: dict[str, list[np.ndarray]] = {name: [] for name in words}
+    running = {name: RunningNames() for name in words}
     rows: dict[str, list[np.ndarray]] = {name: [] for name in meaning.names}
     num_values = 0
     # Pieces of a column come in the order of its rows.
     for piece in source.pieces(numbers=meaning.names, words=words):
         here = set(piece.table.schema.names)
-        for name in texts.keys() & here:
-            texts[name].append(as_words(piece.table.column(name), name, source.where, piece.first))
+        for name in running.keys() & here:
+            running[name].add(as_words(piece.table.column(name), name, source.where, piece.first))
         for name in rows.keys() & here:
             found = _recordings_of(piece.table.column(name), meaning, name, source.where, piece.first)
             num_values += sum(one.size for one in found)
@@ -70,7 +71,7 @@ def read_list_recordings(source: AbstractTable, meaning: ListMeaning, words: tup
     check_num_rows(len(rows[meaning.names[0]]), source.where)
     return ListsRead(
         values=_joined(list(rows.values()), source.where),
-        words={name: np.concatenate(parts) for name, parts in texts.items()},
+        words={name: names.names() for name, names in running.items()},
     )
 
 

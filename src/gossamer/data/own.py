@@ -20,7 +20,15 @@ from gossamer.data.layouts import WideColumns
 from gossamer.data.npy import is_npy, load_npy_images, load_npy_series
 from gossamer.data.npz import load_npz
 from gossamer.data.picture_table import PictureWords
-from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images, refuse_pixels
+from gossamer.data.reading import (
+    AS_USUAL,
+    SeriesReading,
+    refuse,
+    refuse_alpha,
+    refuse_dicom,
+    refuse_images,
+    refuse_pixels,
+)
 from gossamer.data.records import RecordData
 from gossamer.data.refused_kinds import refuse_kind
 from gossamer.data.series_facts import SeriesFacts
@@ -135,6 +143,7 @@ def _load_edf(asked: Asked) -> RecordData:
 
 def _load_dicom(asked: Asked) -> RecordData:
     refuse_pixels(asked.where, asked.images)
+    refuse_alpha(asked.where, asked.images)
     classes = facts_of_classes(asked.facts)
     usual = dataclasses.replace(AS_USUAL, facts=classes, split=asked.reading.split)
     of_images = dataclasses.replace(asked.reading, facts=asked.facts) == usual
@@ -148,10 +157,14 @@ def _load_pictures(asked: Asked) -> RecordData:
     refuse_dicom(asked.where, asked.images)
     names, columns = asked.reading.facts.class_names, asked.reading.columns
     label, person = (columns.label, columns.person) if isinstance(columns, WideColumns) else (None, None)
-    known = SeriesReading(facts=SeriesFacts(class_names=names), columns=WideColumns(label=label, person=person))
+    split, key = asked.reading.split, asked.reading.key
+    columns = WideColumns(label=label, person=person)
+    known = SeriesReading(facts=SeriesFacts(class_names=names), columns=columns, split=split)
     refuse(asked.where, asked.reading != known, "it holds images")
     words = PictureWords(label=label, person=person, class_names=names)
-    return load_picture_folder(asked.path, num_classes=asked.num_classes, images=asked.images, words=words)
+    return load_picture_folder(
+        asked.path, num_classes=asked.num_classes, images=asked.images, words=words, split=split, key=key
+    )
 
 
 def _load_table(asked: Asked) -> RecordData:
@@ -178,18 +191,29 @@ def _load_series_arrays(asked: Asked) -> RecordData:
 
 def _load_image_arrays(asked: Asked) -> RecordData:
     refuse_dicom(asked.where, asked.images)
-    _refuse_split(asked)
+    refuse_alpha(asked.where, asked.images)
     return load_npz(
-        asked.path, num_classes=asked.facts.num_classes, class_names=asked.facts.class_names, images=asked.images
+        asked.path,
+        num_classes=asked.facts.num_classes,
+        class_names=asked.facts.class_names,
+        images=asked.images,
+        split=asked.reading.split,
+        key=asked.reading.key,
     )
 
 
 def _load_npy(asked: Asked) -> RecordData:
     if not _says_series(asked.reading):
         refuse_dicom(asked.where, asked.images)
-        _refuse_split(asked)
-        names = asked.facts.class_names
-        return load_npy_images(asked.path, num_classes=asked.facts.num_classes, class_names=names, images=asked.images)
+        refuse_alpha(asked.where, asked.images)
+        return load_npy_images(
+            asked.path,
+            num_classes=asked.facts.num_classes,
+            class_names=asked.facts.class_names,
+            images=asked.images,
+            split=asked.reading.split,
+            key=asked.reading.key,
+        )
     refuse_images(asked.where, asked.images)
     refuse(asked.where, asked.reading.is_of_table, "an NPY file has no columns")
     _refuse_recordings(asked, "it holds no recordings")
@@ -199,23 +223,21 @@ def _load_npy(asked: Asked) -> RecordData:
 def _load_idx(asked: Asked) -> RecordData:
     refuse(asked.where, _says_series(asked.reading), "it holds images")
     refuse_dicom(asked.where, asked.images)
-    _refuse_split(asked)
-    names = asked.facts.class_names
-    return load_idx_set(asked.path, num_classes=asked.facts.num_classes, class_names=names, images=asked.images)
+    refuse_alpha(asked.where, asked.images)
+    return load_idx_set(
+        asked.path,
+        num_classes=asked.facts.num_classes,
+        class_names=asked.facts.class_names,
+        images=asked.images,
+        split=asked.reading.split,
+        key=asked.reading.key,
+    )
 
 
 def _says_series(reading: SeriesReading) -> bool:
     """Return True if something was said that images do not have, too. They have classes, and a split may be asked."""
     facts = dataclasses.replace(reading.facts, class_names=(), num_classes=None)
     return dataclasses.replace(reading, facts=facts, split=None) != AS_USUAL
-
-
-def _refuse_split(asked: Asked) -> None:
-    if asked.reading.split is not None:
-        raise InputError(
-            f"{asked.where} holds images, which are not divided: leave --split out, and name others with --test-data. "
-            "For series say their public bounds, --low and --high"
-        )
 
 
 def _refuse_recordings(asked: Asked, reason: str) -> None:

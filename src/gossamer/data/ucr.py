@@ -14,6 +14,7 @@ from gossamer.data.files import damage_refused, is_file, shown, title_of
 from gossamer.data.names import names_of_texts
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData
+from gossamer.data.row_names import RowNames
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
 from gossamer.data.ts_file import read_ts
@@ -142,7 +143,11 @@ def _rows(path: Path, cases: Cases, facts: SeriesFacts, windows: Windows | None)
         check_clocks(cases, facts.sample_rate, where)
     values = [without_end(one) for one in cases.values]
     if windows is not None:
-        classes = None if words is None else [np.broadcast_to(word, one.shape[1]) for one, word in zip(values, words)]
+        classes = (
+            None
+            if words is None
+            else [np.broadcast_to(word, one.shape[1]) for one, word in zip(values, words.tolist())]
+        )
         spec = facts.spec(len(values[0]), windows.window, class_names)
         recordings = Recordings(values=values, classes=classes)
         labels = lambda cells: labels_of_words(cells, class_names, where)  # noqa: E731
@@ -155,7 +160,7 @@ def _rows(path: Path, cases: Cases, facts: SeriesFacts, windows: Windows | None)
     return Rows(name=title, spec=spec, x=x, y=y, ranges=tally.ranges())
 
 
-def _check_listed(words: np.ndarray, class_names: tuple[str, ...], where: str) -> None:
+def _check_listed(words: RowNames, class_names: tuple[str, ...], where: str) -> None:
     """Refuse a class that the header does not list, even if it could be the number of one."""
     listed = set(names_of_texts(class_names, lambda place: f"{where}: class {place + 1} of the header").tolist())
     for place, word in enumerate(words.tolist()):

@@ -18,6 +18,7 @@ from gossamer.data.list_columns import ListShape, numbers_of_lists
 from gossamer.data.list_recordings import ListMeaning, read_list_recordings
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import MAX_VALUES, RecordData, check_num_values
+from gossamer.data.row_names import RowNames, RunningNames
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import Scaling, SeriesFacts
 from gossamer.data.splits import AbstractSplit, Rows, divide
@@ -107,7 +108,7 @@ def _windows(
     """Cut each row in windows, as a recording of one class and one person."""
     values, found = _recordings(source, plan, words)
     label = None if columns.label is None else found[columns.label]
-    by_row = zip([] if label is None else label, values)
+    by_row = zip([] if label is None else label.tolist(), values)
     recordings = Recordings(
         values=values,
         classes=None if label is None else [np.broadcast_to(name, one.shape[1]) for name, one in by_row],
@@ -127,7 +128,7 @@ def _windows(
 
 def _recordings(
     source: AbstractTable, plan: _Plan, words: tuple[str, ...]
-) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+) -> tuple[list[np.ndarray], dict[str, RowNames]]:
     """Return each row as (channels, time), and the names in the columns of words."""
     if plan.layout == "lists":
         meaning = ListMeaning(names=plan.values, channels=plan.spec.channels, outer=plan.outer)
@@ -138,7 +139,7 @@ def _recordings(
     return list(stacked.reshape(-1, *plan.spec.shape)), table.words
 
 
-def labels(words: np.ndarray, spec: SeriesSpec, where: str) -> np.ndarray:
+def labels(words: RowNames | np.ndarray, spec: SeriesSpec, where: str) -> np.ndarray:
     """Return the labels of names of classes, int64 (num_series,). See `labels_of_words`."""
     return labels_of_words(words, spec.class_names, where)
 
@@ -265,7 +266,7 @@ class _Rows:
     """Values and names of all rows. Private."""
 
     x: np.ndarray
-    words: dict[str, np.ndarray]
+    words: dict[str, RowNames]
     ranges: ValueRanges | None
 
     @classmethod
@@ -275,13 +276,13 @@ class _Rows:
         most = min(source.most_rows, MAX_VALUES // (spec.channels * spec.length) + 1)
         # The memory of rows that are not there is never touched, and so never taken.
         x = np.empty((most, spec.channels, spec.length), dtype=np.float32)
-        texts: dict[str, list[np.ndarray]] = {name: [] for name in words}
+        names = {name: RunningNames() for name in words}
         tally, num_rows = RangeTally.of_series(spec), 0
         scaling = Scaling(spec=spec, facts=plan.facts, at=source.where, tally=tally)
         for piece in source.pieces(numbers=plan.values, words=words):
             found = piece.table.schema.names
-            for name in texts.keys() & set(found):
-                texts[name].append(as_words(piece.table.column(name), name, source.where, piece.first))
+            for name in names.keys() & set(found):
+                names[name].add(as_words(piece.table.column(name), name, source.where, piece.first))
             end = piece.first + piece.table.num_rows
             num_rows = max(num_rows, end)
             check_num_values(source.where, num_rows * spec.channels * spec.length)
@@ -289,8 +290,8 @@ class _Rows:
                 target = x[piece.first : end].reshape(len(values), -1)
                 target[:, places] = scaling.scaled(values, places, piece.first, gaps)
         check_num_rows(num_rows, source.where)
-        found_words = {name: np.concatenate(parts) for name, parts in texts.items()}
-        return cls(x=x[:num_rows], words=found_words, ranges=tally.ranges())
+        whole = {name: running.names() for name, running in names.items()}
+        return cls(x=x[:num_rows], words=whole, ranges=tally.ranges())
 
 
 def _values(

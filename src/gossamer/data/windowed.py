@@ -11,6 +11,7 @@ from itertools import repeat
 import numpy as np
 
 from gossamer.data.range_tally import RangeTally
+from gossamer.data.row_names import RowNames
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import Rows
@@ -27,24 +28,26 @@ class Recordings:
         values: Each (channels, time) in its own units, of any length, with one number of channels. They may be read in
             passing if names or people are given.
         classes: Class of each sample of each recording, (time,), as words or as labels. None without classes.
-        names: Names of the recordings by the rule of `names`, text (num_recordings,). None if their content is all
-            that tells them apart.
-        people: Names of the people, text (num_recordings,), or None if nobody says.
+        names: Names of the recordings by the rule of `names`, (num_recordings,). None if their content is all that
+            tells them apart.
+        people: Names of the people, (num_recordings,), or None if nobody says.
     """
 
     values: Iterable[np.ndarray]
     classes: Iterable[np.ndarray] | None = None
-    names: np.ndarray | None = None
-    people: np.ndarray | None = None
+    names: RowNames | np.ndarray | None = None
+    people: RowNames | np.ndarray | None = None
 
     @classmethod
-    def of_arrays(cls, values: np.ndarray, labels: np.ndarray | None, people: np.ndarray | None) -> Recordings:
+    def of_arrays(
+        cls, values: np.ndarray, labels: np.ndarray | None, people: RowNames | np.ndarray | None
+    ) -> Recordings:
         """Return recordings of one length, each with one class and one person.
 
         Args:
             values: (num_recordings, channels, time).
             labels: int64 (num_recordings,), or None.
-            people: Text (num_recordings,), or None.
+            people: Names (num_recordings,), or None.
 
         Raises:
             InputError: Labels or people of another number.
@@ -61,8 +64,8 @@ class Recordings:
         return Unit.RECORDING if self.people is None else Unit.PERSON
 
     @property
-    def owner_names(self) -> np.ndarray:
-        """Name of the person of each recording, or of the recording itself, text (num_recordings,)."""
+    def owner_names(self) -> RowNames | np.ndarray:
+        """Name of the person of each recording, or of the recording itself, (num_recordings,)."""
         if self.people is not None:
             return self.people
         return _names_of_contents(self) if self.names is None else self.names

@@ -8,7 +8,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeVar, get_args
+
+import numpy as np
 
 from gossamer.data.catalogue import is_named
 from gossamer.data.image_choice import AS_STORED, ImageChoice
@@ -33,6 +35,7 @@ from gossamer.runs.folder import RunFolder
 
 C = TypeVar("C")
 
+_AT_ONCE: Final = 2**16
 IN_MEMORY = "records handed over in Python"
 """The name of data that no name or path leads to."""
 _ADDED: Mapping[str, Any] = {"critics_per_draw": None}
@@ -178,11 +181,13 @@ def _as_before(settings: dict[str, Any]) -> dict[str, Any]:
 
 def data_digest(records: RecordSet) -> str:
     """Return the SHA-256 of all records. Private: it would confirm a data set that somebody guessed."""
-    digest = hashlib.sha256(records.x.numpy().tobytes())
+    # Read where they lie, since their bytes apart would take as much memory again.
+    digest = hashlib.sha256(np.ascontiguousarray(records.x.numpy()).reshape(-1).data)
     if records.y is not None:
-        digest.update(records.y.numpy().tobytes())
+        digest.update(np.ascontiguousarray(records.y.numpy()).data)
     if records.people is not None and records.person_digests is not None:
-        digest.update(records.person_digests[records.people.numpy()].tobytes())
+        for people in records.people.split(_AT_ONCE):
+            digest.update(records.person_digests[people.numpy()].reshape(-1))
     return digest.hexdigest()
 
 

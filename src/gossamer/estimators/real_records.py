@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 
+from gossamer.data.catalogue import is_named
 from gossamer.data.files import is_folder, path_of
 from gossamer.data.frames import ArrowStream, is_frame
 from gossamer.data.images import ImageSpec
@@ -113,10 +114,10 @@ def _completed(x: Any, said: Said, num_classes: int | None, spec: AbstractSpec) 
 
 
 def _is_of_beats(x: object, said: Said) -> bool:
-    """Return True for a folder of recordings with beats. Their layout says all public facts."""
+    """Return True for a published set, and for a folder of recordings with beats: no public fact of them is said."""
     if not isinstance(x, str | Path) or "window" in said:
         return False
-    return is_folder(Path(x)) and is_wfdb_folder(Path(x))
+    return is_named(str(x)) or (is_folder(Path(x)) and is_wfdb_folder(Path(x)))
 
 
 def _is_array(x: object) -> bool:

@@ -342,8 +342,10 @@ def read_source(
             "y and people go with an array x alone: a RecordSet, a name or a path brings its own, and of a table they "
             "are columns, label= and person="
         )
-    if is_frame(x) or (said and isinstance(x, str | Path)):
+    if is_frame(x):
         return read_said(x, said, num_classes, key=key)
+    if said and isinstance(x, str | Path):
+        return read_said(x, said, num_classes, usual_split(str(x), unit), key)
     if said:
         raise InputError(f"{', '.join(said)} go with a table or an array: a {type(x).__name__} brings its own")
     if isinstance(x, str | Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from dp_accounting import DpEvent
 
@@ -68,3 +69,22 @@ def _over_the_shift(part: Part) -> float:
     """Return the noise over the longest shift between two neighbours."""
     # Privacy: a unit that is replaced moves the sum by twice its bound, which the multiplier is over.
     return part.noise_multiplier / (2.0 if isinstance(part, ReplacedPoissonPart) else 1.0)
+
+
+def least_noise(truncation: Callable[[float], float], delta: float) -> float:
+    """Find the least noise multiplier that `check_truncation` permits, to one part in a thousand.
+
+    Args:
+        truncation: the part of delta that the finite range adds, at least, as a falling function of the noise.
+        delta: of the guarantee.
+
+    >>> round(least_noise(lambda noise: truncation_delta(1, 1, noise), 1e-5), 2)
+    0.17
+    """
+    low, high = 1e-3, 1.0
+    while truncation(high) >= delta and high < 1e6:
+        high *= 10
+    while high > 1.001 * low:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if truncation(middle) >= delta else (low, middle)
+    return high
