@@ -39,7 +39,7 @@ _AT_ONCE: Final = 2**16
 IN_MEMORY = "records handed over in Python"
 """The name of data that no name or path leads to."""
 _ADDED: Mapping[str, Any] = {"critics_per_draw": None}
-"""Settings of methods that earlier runs did not have, with the value that stands for those runs."""
+"""Settings that earlier runs did not have, at any depth, with the value that stands for those runs."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -174,9 +174,16 @@ def settings_digest(job: TrainingJob) -> str:
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
-def _as_before(settings: dict[str, Any]) -> dict[str, Any]:
+def _as_before(settings: Any) -> Any:
     """Return settings without those that earlier runs did not have, if they stand at the value that those runs had."""
-    return {name: value for name, value in settings.items() if name not in _ADDED or value != _ADDED[name]}
+    match settings:
+        case dict():
+            kept = (name for name, value in settings.items() if name not in _ADDED or value != _ADDED[name])
+            return {name: _as_before(settings[name]) for name in kept}
+        case list():
+            return [_as_before(value) for value in settings]
+        case _:
+            return settings
 
 
 def data_digest(records: RecordSet) -> str:
