@@ -91,6 +91,9 @@ TRAINED_GENERATOR = CosineGeneratorConfig(
     shift=0.03,
 )
 
+TRAINED_CLOTHES = replace(TRAINED_GENERATOR, gain=2, brightness=-1, rotation=0.03, shear=0.03, zoom=0.05, shift=0.02)
+"""For clothes, which hang straighter than digits are written."""
+
 TRAINED_CPU = GSWGANConfig(
     num_critics=6000,
     num_steps=9000,
