@@ -52,7 +52,7 @@ MNIST_REVISITED = DPCGANConfig(
 """Larger Poisson batches, Adam and a moving average. The discriminator sees 71 cosine coefficients, not 784 pixels.
 
 That means a tenth of the weights, so a third of the noise's length and a tenth of the work. The generator is that of
-GS-WGAN's recipe with trained critics. Three updates of the discriminator for one of the generator, with twice its learning rate,
+GS-WGAN's trained critics. Three updates of the discriminator for one of the generator, with twice its learning rate,
 were tried once. They were worse at equal numbers of releases: the noise is small here, and the generator lagged behind.
 """
 

@@ -44,8 +44,9 @@ class DataSignal:
     def over_noise(self, plan: AbstractCriticsPlan, num_parameters: int) -> float:
         r"""Predict the energy of a run's signal over that of its noise, for each learnt parameter.
 
-        The law is :math:`D \rho^2 / (4 s^2 p)` with :math:`D = T c` draws, s the noise of a draw over 2C for each
-        critic that is expected to answer it, and p the parameters. It holds if the signal points one way all the time.
+        The law is :math:`D \rho^2 / (4 s^2 p)` with :math:`D = T c` draws and p parameters. The noise s of a draw is
+        over 2C, divided by the critics that are expected to answer. The law holds if the signal points one way all the
+        time.
 
         Args:
             plan: with a noise multiplier.

@@ -22,8 +22,9 @@ class DistanceCritic:
         \nabla D(x, y) = \mathrm{mean}_j\, e(x_j - x) - E_z\, e(z - x), \qquad e(v) = v / |v|.
 
     The answer is linear in the records. So the mean answer of many small shards points where that of one large shard
-    does, and it vanishes if records and samples have one law. A trained critic of ten records promises neither. The
-    generator's side is an expectation over public samples, and carries no noise of a shard's own.
+    does. It vanishes if records and samples have one law. A trained critic of ten records promises neither. The
+    generator's side is an expectation over public samples, and carries no noise of a shard's own. Clipping shortens the
+    long answers alone, so after it both hold nearly.
 
     References: Szekely, Rizzo 2013, "Energy statistics". Bellemare et al. 2017, "The Cramer distance as a solution to
     biased Wasserstein gradients".

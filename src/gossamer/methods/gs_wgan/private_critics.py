@@ -168,6 +168,7 @@ class PrivateCritics:
         """Build critics with initial weights, each from a public stream of its own."""
         stage, spec = self._config.stages[chunk.stage], self._records.spec
         shape, purpose = stage.view.shape(spec.shape), f"critic weights of stage {chunk.stage}"
+        assert not isinstance(stage.critic, DistanceCritic)
         networks = [
             stage.critic.build(shape, spec.num_classes, public_stream(self._config.seed, purpose, critic))
             for critic in range(chunk.first, chunk.last)
