@@ -113,9 +113,7 @@ def read_notes_with_gaps(layout: EdfLayout, sample_rate: float) -> list[Note]:
         # A time in a gap never reaches into the record behind it.
         return (found if record == len(starts) - 1 else min(found, float(starts[record + 1]))) / sample_rate
 
-    return [
-        (counted(begin), counted(begin + duration) - counted(begin), text) for begin, duration, text in marks.notes
-    ]
+    return [(counted(begin), counted(begin + duration) - counted(begin), text) for begin, duration, text in marks.notes]
 
 
 def _blocks(layout: EdfLayout) -> Iterator[tuple[int, np.ndarray]]:
