@@ -230,7 +230,7 @@ def test_names_of_several_lines_are_read_wherever_a_block_of_the_file_ends(tmp_p
     rows = [dict(zip("abc", each, strict=True)) for each in x.tolist()]
     names = [f"ward {row % 7}\nbed, {row % 11}" for row in range(100)]
     columns = [*"abc"[:place], "who", *"abc"[place:]]
-    with open(tmp_path / "mine.csv", "w", newline="") as file:
+    with (tmp_path / "mine.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows({**row, "who": name} for row, name in zip(rows, names, strict=True))

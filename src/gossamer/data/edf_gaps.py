@@ -147,7 +147,7 @@ def _physical(layout: EdfLayout, place: int, digits: np.ndarray) -> np.ndarray:
 
 
 def _starts(layout: EdfLayout, times: np.ndarray, size: int) -> np.ndarray:
-    """Return the place of the first sample of each data record, int64 (num_records,), in a signal of `size` a record."""
+    """Return the place of the first of the `size` samples of each data record, int64 (num_records,)."""
     rate = size / layout.duration
     gaps = (np.diff(times) - layout.duration) * rate
     if (gaps <= -LEAST_GAP).any():
