@@ -185,7 +185,10 @@ class PeopleSplit(AbstractDrawnSplit):
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Draw the side of each person, and return that of each record."""
         if rows.people is None:
-            raise InputError(f"{rows.name}: nobody says who a record is of: name a --person-column, or split at random")
+            raise InputError(
+                f"{rows.name}: nobody says who a record is of: name the people (a "
+                "--person-column of a table, the key person of an NPZ file), or split at random"
+            )
         people = _people_of(rows)
         return _checked(self._drawn(people.digests, key)[people.numbers], rows, rows.owners.value)
 
