@@ -171,11 +171,11 @@ def _check_held_out(run: RunFolder, choice: ScoringChoice, data: RecordData) -> 
     job, source = TrainingJob.read(run), whole_path(choice.data)
     if source != job.data:
         return
-    readings = (said.reading(source, unit=Unit(job.unit)) for said in (choice.series, job.series))
-    if (choice.num_classes, choice.images, next(readings)) == (job.num_classes, job.images, next(readings)):
+    own, here = (said.reading(source, unit=Unit(job.unit)) for said in (job.series, choice.series))
+    if (job.num_classes, job.images, own) == (choice.num_classes, choice.images, here):
         check_held_out(run, data.train)
-    elif data.is_split_by_record and not has_begun_with(run, data.train):
-        # Values and labels as they are read decide the side of a record.
+    elif data.is_split_by_record and own.split == here.split and not has_begun_with(run, data.train):
+        # Values and labels as they are read decide the side of a record. `_unit_of` tells of another split.
         say(
             f"{run.path} read {choice.data} in another way than it is read here (classes, bounds or size), so other "
             "records are held out here, and it may have learnt from them: give the options of the training"
