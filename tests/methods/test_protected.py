@@ -36,7 +36,8 @@ from gossamer.methods.protected import (
 from gossamer.methods.training import RecordsExpected, RunContext
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig, Upright
-from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig
+from gossamer.nn.series.endings import BeforeZeros
+from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
 from gossamer.nn.views import Folded, LowFrequencies, Pooled, WholeImage
 from gossamer.privacy import Unit
 from gossamer.privacy.slots import CountSource, PublicSlots
