@@ -20,7 +20,7 @@ from gossamer import DPMixture, GossamerError, load_records, load_series
 def main(table: Path, out: Path, **public: Any) -> None:
     """Read, with what is public about it, learn, and draw as many again."""
     records = load_series(table, **public)
-    model = DPMixture(epsilon=1.0).fit(records)
+    model = DPMixture(epsilon=3.0).fit(records)
     model.released.to_frame(model.statement.num_slots).to_csv(out, index=False)
     model.save(out.with_suffix(".safetensors"))
     print(f"{model.statement.num_slots} series in {out}; the generator is {model.statement.claim}")

@@ -42,7 +42,7 @@ from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.dp_merf.training import DPMERFConfig, DPMERFTraining
 from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
-from gossamer.methods.gs_wgan.private_critics import PrivateCritics
+from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
@@ -346,8 +346,10 @@ def answers(records: RecordSet, unit: Unit) -> list[bytes]:
     samples, labels = generator.samples(0)
     looked, pool, found = view.apply(samples).detach(), generator.pool(view, 0), []
     critics.renew(pool, 0)
+    classes = None if labels is None else labels.view(2, -1)
+    question = Question(looked=looked.unflatten(0, (2, -1)), labels=classes, pool=pool, step=0)
     for critic in range(K):
-        answer = critics.answer(torch.tensor([critic, critic]), looked, labels, pool, 0)
+        answer = critics.answer(torch.tensor([critic, critic]), torch.arange(2), question)
         found.append(answer.numpy().tobytes())
     return found
 

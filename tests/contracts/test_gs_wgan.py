@@ -26,7 +26,7 @@ from gossamer.mechanisms.one_of_many.partition import Partition, ShardTable, dea
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
 from gossamer.methods.gs_wgan.critics import advance_norms
-from gossamer.methods.gs_wgan.private_critics import PrivateCritics
+from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, StepReport
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.protected import identities_of, record_marks
@@ -300,22 +300,22 @@ def with_critics(kind: type[PrivateCritics]) -> type[GSWGANTraining]:
 class UpdatesTheDrawn(PrivateCritics):
     """Stored critics learn when, and only when, they are drawn: as in the published code."""
 
-    def answer(self, coins: Tensor, looked: Tensor, labels: Tensor | None, pool: Tensor, step: int) -> Tensor:
+    def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
         assert self._critics is not None
-        drawn = coins.unique()
-        tuned, _ = self._tuned(self._critics.select(drawn), drawn, pool, TapeUse.RENEWAL, step)
+        drawn = critics.unique()
+        tuned, _ = self._tuned(self._critics.select(drawn), drawn, question.pool, TapeUse.RENEWAL, question.step)
         self._critics.update_(drawn, tuned)
-        return super().answer(coins, looked, labels, pool, step)
+        return super().answer(critics, groups, question)
 
 
 class IteratesOnAnswering(PrivateCritics):
     """Spectral norms of a stored critic turn whenever it is asked."""
 
-    def answer(self, coins: Tensor, looked: Tensor, labels: Tensor | None, pool: Tensor, step: int) -> Tensor:
+    def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
         assert self._critics is not None
-        drawn = coins.unique()
+        drawn = critics.unique()
         self._critics.update_(drawn, advance_norms(self._critics.select(drawn)))
-        return super().answer(coins, looked, labels, pool, step)
+        return super().answer(critics, groups, question)
 
 
 class TapeOfTheGroup(CriticTapes):
@@ -336,8 +336,8 @@ class ForksByGroup(GSWGANTraining):
 class OneScaleForAll(PrivateCritics):
     """Answers are divided by the largest norm among all critics' answers: a statistic that they share."""
 
-    def answer(self, coins: Tensor, looked: Tensor, labels: Tensor | None, pool: Tensor, step: int) -> Tensor:
-        answers = super().answer(coins, looked, labels, pool, step)
+    def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
+        answers = super().answer(critics, groups, question)
         return answers / answers.flatten(start_dim=2).norm(dim=2).max()
 
 
@@ -553,7 +553,8 @@ def fork_of_a_critic_is_one(kind: type[GSWGANTraining]) -> bool:
     samples, labels = training._public.samples(1)
     looked, labels = samples.detach().clone(), labels.clone()  # type: ignore[union-attr]
     looked[6:8], labels[6:8] = looked[0:2], labels[0:2]
-    answers = training._critics.answer(torch.tensor([3, 1, 3, 3]), looked, labels, pool, 1)
+    question = training._question(looked, labels, pool, 1)
+    answers = training._critics.answer(torch.tensor([3, 1, 3, 3]), torch.arange(4), question)
     assert not torch.equal(answers[0], answers[2])
     return torch.equal(answers[0], answers[3])
 

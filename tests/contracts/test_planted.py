@@ -230,6 +230,9 @@ def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
         "gaussian_event": Call(function=gaussian_event, usual={"noise_multiplier": 2.0, "num_releases": 1}),
         "poisson_event": Call(function=privacy.poisson_event, usual=sampled),
         "replaced_poisson_event": Call(function=privacy.replaced_poisson_event, usual=sampled),
+        "sum_of_many_event": Call(
+            function=privacy.sum_of_many_event, usual={**critics, "critics_per_draw": 2, "draws_per_step": 4}
+        ),
         "one_of_many_event": Call(function=privacy.one_of_many_event, usual={**critics, "draws_per_step": 4}),
         "published_gs_wgan_epsilon": Call(function=privacy.published_gs_wgan_epsilon, usual={**critics, "delta": 1e-5}),
         "calibrate_noise_multiplier": Call(function=privacy.calibrate_noise_multiplier, usual=noise),

@@ -15,10 +15,13 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
+from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.mechanisms.sum_of_many.door import Ask, SumOfManyReleaser
+from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 
 _TOO_LONG = 10.0
 """The reach of a canary beyond the clip, so that the clip is audited too."""
@@ -54,35 +57,37 @@ def toss_canaries(num_canaries: int, rng: np.random.Generator) -> Canaries:
     return Canaries(bits=torch.from_numpy(2 * rng.integers(0, 2, size=num_canaries) - 1))
 
 
-class CanaryOneOfMany:
-    r"""A door of one-of-many draws. Critics 0 .. m - 1 are canaries: critic j answers ``bit_j C`` along u_j.
+class CanaryCritics:
+    r"""The part that the doors of critics with canaries share.
+
+    Critics 0 .. n - 1 are canaries: critic j answers ``bit_j C`` along u_j.
 
     Directions u are coordinates as long as there are enough, and public random directions if there are more canaries.
-    All other critics answer as they are. y is the mean of a group's releases along u_j over ``2 C``. Its noise has
-    standard deviation :math:`s = \sigma / \sqrt{r}`, r = B/c. The likelihood ratio of the two bits gains
+    All other critics answer as they are. The sum of the answers to a group is released with noise. y is the mean of
+    such a release along u_j over ``2 C``. Its noise has standard deviation
+    :math:`s = \sigma / \sqrt{r}`, r = B/c. With the probability q that a critic is asked, the likelihood ratio of the
+    two bits gains
 
-    .. math:: \log \frac{1 - \gamma + \gamma e^{(y/2 - 1/8) / s^2}}{1 - \gamma + \gamma e^{(-y/2 - 1/8) / s^2}},
-        \qquad \gamma = 1/K.
+    .. math:: \log \frac{1 - q + q e^{(y/2 - 1/8) / s^2}}{1 - q + q e^{(-y/2 - 1/8) / s^2}},
+        \qquad q = m/K.
 
     Args:
-        door: the audited door.
         plan: the plan with the claim on it.
         canaries: at most as many as critics.
     """
 
-    def __init__(self, door: OneOfManyReleaser, plan: OneOfManyPlan, canaries: Canaries) -> None:
+    def __init__(self, plan: AbstractCriticsPlan, canaries: Canaries) -> None:
         if canaries.num > plan.num_critics:
             raise InputError(f"{canaries.num} canaries but {plan.num_critics} critics: one critic is one canary")
         self.plan = plan
         self.evidence = torch.zeros(canaries.num, dtype=torch.float64)
-        self._door = door
         self._canaries = canaries
         self._known: dict[int, Tensor] = {}
 
-    def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
-        """Release as the audited door does, and add the release to the evidence."""
-        released = self._door.release(step, lambda coins: self._planted(coins, ask(coins)))
-        groups = released.detach().cpu().double().unflatten(0, (self.plan.draws_per_step, -1)).flatten(start_dim=2)
+    def _listen(self, released: Tensor) -> Tensor:
+        """Add a release to the evidence, and return it."""
+        sums = released.detach().cpu().double() * self.plan.expected_answers
+        groups = sums.unflatten(0, (self.plan.draws_per_step, -1)).flatten(start_dim=2)
         self.evidence += self._likelihood_ratio(self._along(groups.mean(dim=1)))
         return released
 
@@ -103,14 +108,14 @@ class CanaryOneOfMany:
             self._known[width] = drawn / drawn.norm(dim=1, keepdim=True)
         return self._known[width]
 
-    def _planted(self, coins: Tensor, answers: Tensor) -> Tensor:
+    def _planted(self, critics: Tensor, answers: Tensor) -> Tensor:
         """Put the answers of canaries in the place of their critics' answers."""
         planted = answers.clone().flatten(start_dim=2)
         directions = self._directions(planted.shape[2]).to(planted)
-        for group, critic in enumerate(coins.tolist()):
+        for row, critic in enumerate(critics.tolist()):
             if critic < self._canaries.num:
                 length = _TOO_LONG * self.plan.clip_norm * int(self._canaries.bits[critic])
-                planted[group] = length * directions[critic]
+                planted[row] = length * directions[critic]
         return planted.view(answers.shape)
 
     def _likelihood_ratio(self, mean: Tensor) -> Tensor:
@@ -118,9 +123,46 @@ class CanaryOneOfMany:
         plan = self.plan
         variance = plan.noise_std**2 / (2 * plan.clip_norm) ** 2 / (plan.batch_size // plan.draws_per_step)
         y = mean / (2 * plan.clip_norm)
-        share = 1 / plan.num_critics
+        share = plan.expected_answers / plan.num_critics
         up, down = (_log_mixture(share, (sign * y / 2 - 0.125) / variance) for sign in (1, -1))
         return (up - down).sum(dim=0)
+
+
+class CanaryOneOfMany(CanaryCritics):
+    """A door of one-of-many draws, with canaries among its critics.
+
+    Args:
+        door: the audited door.
+        plan: the plan with the claim on it.
+        canaries: at most as many as critics.
+    """
+
+    def __init__(self, door: OneOfManyReleaser, plan: OneOfManyPlan, canaries: Canaries) -> None:
+        super().__init__(plan, canaries)
+        self._door = door
+
+    def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
+        """Release as the audited door does, and add the release to the evidence."""
+        return self._listen(self._door.release(step, lambda coins: self._planted(coins, ask(coins))))
+
+
+class CanarySumOfMany(CanaryCritics):
+    """A door of Poisson sums of critics, with canaries among its critics.
+
+    Args:
+        door: the audited door.
+        plan: the plan with the claim on it.
+        canaries: at most as many as critics.
+    """
+
+    def __init__(self, door: SumOfManyReleaser, plan: SumOfManyPlan, canaries: Canaries) -> None:
+        super().__init__(plan, canaries)
+        self._door = door
+
+    def release(self, step: int, ask: Ask) -> Tensor:
+        """Release as the audited door does, and add the release to the evidence."""
+        planted: Ask = lambda critics, groups: self._planted(critics, ask(critics, groups))  # noqa: E731
+        return self._listen(self._door.release(step, planted))
 
 
 class CanaryPoisson:

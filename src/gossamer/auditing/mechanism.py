@@ -26,9 +26,10 @@ from gossamer.auditing.bounds import (
     epsilon_of_mu,
     mu_bound,
 )
-from gossamer.auditing.canaries import Canaries, CanaryOneOfMany, CanaryPoisson, tags_of, toss_canaries
+from gossamer.auditing.canaries import Canaries, CanaryOneOfMany, CanaryPoisson, CanarySumOfMany, tags_of, toss_canaries
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
+from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
@@ -37,9 +38,12 @@ from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import Units, units_of_records
+from gossamer.mechanisms.sum_of_many.door import SumOfManyReleaser
+from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.privacy.adjacency import Unit
 
 MakeOneOfMany = Callable[[OneOfManyPlan], OneOfManyReleaser]
+MakeSumOfMany = Callable[[SumOfManyPlan], SumOfManyReleaser]
 MakePoisson = Callable[[PoissonPlan, Units, tuple[Tensor, ...]], PoissonReleaser]
 
 ANSWER_NOTE = (
@@ -109,6 +113,11 @@ def _audits_of_draws(plan: OneOfManyPlan, delta: float, effort: Effort, watch: W
 
 
 @audits_of.register
+def _audits_of_sums(plan: SumOfManyPlan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
+    return [audit_summed_answers(plan, delta, effort), audit_sums(plan, delta, effort, watch=watch)]
+
+
+@audits_of.register
 def _audits_of_samples(plan: PoissonPlan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
     return [audit_gradients(plan, delta, effort), audit_samples(plan, delta, effort, watch=watch)]
 
@@ -116,6 +125,11 @@ def _audits_of_samples(plan: PoissonPlan, delta: float, effort: Effort, watch: W
 def guard(plan: OneOfManyPlan) -> OneOfManyReleaser:
     """Make the door of the library, with a key of its own."""
     return OneOfManyReleaser(plan, KeyedNoise(), gate=StepGate(plan))
+
+
+def guard_sum(plan: SumOfManyPlan) -> SumOfManyReleaser:
+    """Make the door of the library, with a key of its own."""
+    return SumOfManyReleaser(plan, KeyedNoise(), chunk_size=_AT_ONCE, gate=StepGate(plan))
 
 
 def guard_gradient(plan: PoissonPlan, units: Units, records: tuple[Tensor, ...]) -> PoissonReleaser:
@@ -140,17 +154,42 @@ def audit_answers(plan: OneOfManyPlan, delta: float, effort: Effort, make: MakeO
         effort: games and confidence.
         make: the door for a plan.
     """
+    door = make(replace(plan, num_steps=-(-effort.num_games // plan.draws_per_step)))
+    return _audit_signs(plan, delta, effort, lambda step, answer: door.release(step, lambda coins: answer))
+
+
+def audit_summed_answers(
+    plan: SumOfManyPlan, delta: float, effort: Effort, make: MakeSumOfMany = guard_sum
+) -> AuditResult:
+    """Audit the noise on a sum of answers. The critic that differs is included, and answers one way or the opposite.
+
+    The other critics add the same to both sides, so that they are left out: there is one critic, always included.
+
+    Guarantee: with a true claim the bound on mu exceeds ``sqrt(B/c) / noise_multiplier`` with a probability of at most
+    one minus the confidence.
+
+    Args: as of `audit_answers`.
+    """
+    num_steps = -(-effort.num_games // plan.draws_per_step)
+    door = make(replace(plan, num_critics=1, critics_per_draw=1, num_steps=num_steps))
+    return _audit_signs(
+        plan, delta, effort, lambda step, answer: door.release(step, lambda critics, groups: answer[groups])
+    )
+
+
+def _audit_signs(
+    plan: AbstractCriticsPlan, delta: float, effort: Effort, release: Callable[[int, Tensor], Tensor]
+) -> AuditResult:
+    """Play games of one answer. ``release`` is given a step and the answers to its groups, (c, B/c, width)."""
     rng = np.random.default_rng(effort.seed)
     num_groups, per_group = plan.draws_per_step, plan.batch_size // plan.draws_per_step
     num_steps = -(-effort.num_games // num_groups)
-    door = make(replace(plan, num_steps=num_steps))
     direction = torch.from_numpy(rng.standard_normal((per_group, _WIDTH)))
     direction /= direction.norm()
     signs = torch.from_numpy(2 * rng.integers(0, 2, size=(num_steps, num_groups)) - 1)
     found = []
     for step, sign in enumerate(signs):
-        answer = 2 * plan.group_clip_norm * sign[:, None, None] * direction
-        released = door.release(step, lambda coins, answer=answer: answer)
+        released = release(step, 2 * plan.group_clip_norm * sign[:, None, None] * direction)
         found.append((released.double().unflatten(0, (num_groups, per_group)) * direction).sum(dim=(1, 2)))
     games = games_by_side(torch.stack(found).flatten().numpy(), signs.flatten().numpy() > 0)
     claimed_mu = math.sqrt(per_group) * plan.sensitivity / plan.noise_std
@@ -224,7 +263,7 @@ def audit_draws(
 
     Args: as of `audit_answers`. `watch` is told of the progress.
     """
-    num = min(plan.num_critics, _MOST_CANARIES, max(16, 200_000_000 // (plan.num_steps * plan.batch_size)))
+    num = _num_critic_canaries(plan)
 
     def play(canaries: Canaries) -> np.ndarray:
         door = CanaryOneOfMany(make(plan), plan, canaries)
@@ -235,6 +274,36 @@ def audit_draws(
 
     rounds = _rounds(num, effort, play, watch)
     return of_guesses("mechanism: composition", rounds, plan.budget_at(delta).epsilon, delta, effort.confidence)
+
+
+def audit_sums(
+    plan: SumOfManyPlan,
+    delta: float,
+    effort: Effort,
+    make: MakeSumOfMany = guard_sum,
+    watch: Watch = lambda done, all: None,
+) -> AuditResult:
+    """Audit all T c Poisson sums of a run, many canaries at once: coins and noise must hide a critic's answers.
+
+    Guarantee: as `audit_draws`.
+
+    Args: as of `audit_summed_answers`. `watch` is told of the progress.
+    """
+    num = _num_critic_canaries(plan)
+
+    def play(canaries: Canaries) -> np.ndarray:
+        door = CanarySumOfMany(make(plan), plan, canaries)
+        silence = torch.zeros(1, plan.batch_size // plan.draws_per_step, canaries.num)
+        for step in range(plan.num_steps):
+            door.release(step, lambda critics, groups: silence.expand(len(critics), -1, -1))
+        return door.evidence.numpy()
+
+    rounds = _rounds(num, effort, play, watch)
+    return of_guesses("mechanism: composition", rounds, plan.budget_at(delta).epsilon, delta, effort.confidence)
+
+
+def _num_critic_canaries(plan: AbstractCriticsPlan) -> int:
+    return min(plan.num_critics, _MOST_CANARIES, max(16, 200_000_000 // (plan.num_steps * plan.batch_size)))
 
 
 def audit_samples(

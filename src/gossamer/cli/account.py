@@ -31,7 +31,7 @@ from gossamer.privacy.statement import shown_epsilon
 from gossamer.privacy.truncation import check_truncation
 
 _SETTINGS = (
-    "epsilon_target", "num_critics", "batch_size", "draws_per_step", "num_slots",
+    "epsilon_target", "num_critics", "batch_size", "draws_per_step", "critics_per_draw", "num_slots",
     "expected_batch_size", "sample_rate",
 )  # fmt: skip
 
@@ -96,7 +96,7 @@ def _epsilon(asked: AbstractAccount, noise: float, steps: int) -> dict[str, Any]
         "rdp": epsilon_by_rdp(event, asked.delta).epsilon,
     }
     found = {
-        "epsilon": epsilons | asked.other_epsilons(event),
+        "epsilon": epsilons | asked.other_epsilons(noise_multiplier=noise, num_steps=steps),
         "noise_multiplier": noise,
         "num_steps": steps,
         "mu": mu_of(event, asked.delta),
@@ -115,7 +115,7 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
     # A training would refuse it, after all data were read.
     check_truncation(_least_truncation(asked, multipliers["pld"], steps), asked.delta, multipliers["pld"])
     published = asked.published(multipliers["pld"], steps)
-    multipliers |= asked.other_multipliers(of_noise, budget)
+    multipliers |= asked.other_multipliers(steps, budget)
     return {"noise_multiplier": multipliers, "epsilon_target": budget.epsilon, "num_steps": steps} | published
 
 
@@ -141,6 +141,7 @@ def _show(found: dict[str, Any]) -> None:
         "pld": "by PLD (what a statement claims)",
         "rdp": "by RDP (looser, independent)",
         "fixed_pair": "one fixed pair (no accountant can go below)",
+        "one_of_many": "if one of K answered each draw, by PLD",
         "replaced": "of one replaced by another, by PLD",
     }
     is_table = isinstance(found.get("epsilon_target"), list)
@@ -176,7 +177,7 @@ def _shown(name: str, accountant: str, figure: float) -> str:
             return f"{math.floor(figure * 1000) / 1000:.3f}"
         case "epsilon", _:
             return shown_epsilon(figure)
-        case "noise_multiplier", "pld" | "rdp":
+        case "noise_multiplier", "pld" | "rdp" | "one_of_many":
             unit = 10.0 ** (math.floor(math.log10(figure)) - 5)
             return f"{math.ceil(figure / unit) * unit:.6g}"
         case _:

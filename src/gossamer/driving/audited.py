@@ -7,13 +7,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from gossamer.auditing.canaries import Canaries, CanaryOneOfMany, CanaryPoisson, tags_of
+from gossamer.auditing.canaries import (
+    Canaries,
+    CanaryCritics,
+    CanaryOneOfMany,
+    CanaryPoisson,
+    CanarySumOfMany,
+    tags_of,
+)
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise, KeyedNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.door import PoissonReleaser
+from gossamer.mechanisms.sum_of_many.door import SumOfManyReleaser
 from gossamer.methods.catalogue import method_of
 from gossamer.methods.cost import random_records
 from gossamer.methods.dp_cgan.training import DPCGANConfig
@@ -76,11 +84,13 @@ def play_training(
     return watched.evidence.numpy()
 
 
-def _planted(training: Any, canaries: Canaries, num_records: int) -> CanaryOneOfMany | CanaryPoisson:
+def _planted(training: Any, canaries: Canaries, num_records: int) -> CanaryCritics | CanaryPoisson:
     """Put canaries in the place of some critics or records of a training that has not begun, and listen."""
     match training.releaser:
         case OneOfManyReleaser():
             watched = CanaryOneOfMany(training.releaser, training.plan, canaries)
+        case SumOfManyReleaser():
+            watched = CanarySumOfMany(training.releaser, training.plan, canaries)
         case PoissonReleaser():
             tagged = training.releaser.also_reading(tags_of(canaries, num_records))
             watched = CanaryPoisson(tagged, training.plan, canaries)

@@ -50,6 +50,7 @@ class GSWGANSettings(SharedArguments, total=False):
     num_steps: int
     batch_size: int
     draws_per_step: int
+    critics_per_draw: int | None
     clip_norm: float
     generator: GeneratorConfig
     latent: Latent

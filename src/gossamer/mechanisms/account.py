@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -49,12 +48,12 @@ class AbstractAccount(abc.ABC):
     def public(self) -> dict[str, Any]:
         """Return the settings beside noise, steps and budget, and the terms of the guarantee."""
 
-    def other_epsilons(self, event: DpEvent) -> dict[str, float]:
-        """Return epsilons of other accountants, or of other adjacencies, by name."""
+    def other_epsilons(self, *, noise_multiplier: float, num_steps: int) -> dict[str, float]:
+        """Return epsilons of other accountants, adjacencies or samplings, by name."""
         return {}
 
-    def other_multipliers(self, event_of: Callable[[float], DpEvent], budget: PrivacyBudget) -> dict[str, float]:
-        """Return noise multipliers that other accountants would ask for, by name."""
+    def other_multipliers(self, num_steps: int, budget: PrivacyBudget) -> dict[str, float]:
+        """Return noise multipliers that other accountants or samplings would ask for, by name."""
         return {}
 
     def published(self, noise_multiplier: float, num_steps: int) -> dict[str, Any]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         one_of_many_event,
         poisson_event,
         replaced_poisson_event,
+        sum_of_many_event,
         under_replacement,
     )
     from gossamer.privacy.gaussian_dp import mu_of, rho_of
@@ -66,6 +67,7 @@ __all__ = [
     "published_gs_wgan_epsilon",
     "replaced_poisson_event",
     "rho_of",
+    "sum_of_many_event",
     "under_replacement",
 ]
 
@@ -98,6 +100,7 @@ _HOMES = {
     "published_gs_wgan_epsilon": "gossamer.privacy.published",
     "replaced_poisson_event": "gossamer.privacy.events",
     "rho_of": "gossamer.privacy.gaussian_dp",
+    "sum_of_many_event": "gossamer.privacy.events",
     "under_replacement": "gossamer.privacy.events",
 }
 

@@ -122,6 +122,64 @@ def replaced_poisson_event(*, sample_rate: float, noise_multiplier: float, num_s
     return dp_accounting.SelfComposedDpEvent(sample, num_steps)
 
 
+def sum_of_many_event(
+    *,
+    num_critics: int,
+    critics_per_draw: int,
+    noise_multiplier: float,
+    num_steps: int,
+    batch_size: int,
+    draws_per_step: int,
+) -> dp_accounting.DpEvent:
+    r"""Return the event of Poisson sums of critics: T steps, B answers a step, c secret draws a step.
+
+    In a draw each of K critics is included by a coin of its own, with probability :math:`q = m / K`. The included
+    critics answer B / c samples each, and their clipped answers are summed and noised once. So a draw is a
+    Poisson-sampled sum of units, with a shard for a unit. Its noise over the bound :math:`C \sqrt{B/c}` of one
+    critic's contribution is :math:`2 \sigma / \sqrt{B/c}`.
+
+    Guarantee:
+        Valid for any change of one slot on the conditions of ``one_of_many_event`` (docs/concepts/sum-of-many.md). The
+        event is that of ``replaced_poisson_event``, and its price covers a slot that is filled, emptied or replaced.
+
+    Args:
+        num_critics: K, number of critics and of disjoint shards, at least 1.
+        critics_per_draw: m, expected number of critics in a draw, 1 to K.
+        noise_multiplier: sigma, noise of one answer / (2 clip_norm), above 0, as in ``one_of_many_event``.
+        num_steps: T, updates of the released generator, at least 1.
+        batch_size: B, answers per step, at least 1.
+        draws_per_step: c, a divisor of B.
+
+    Raises:
+        InputError: as ``one_of_many_event``, and more critics in a draw than there are.
+        PrivacyError: the noise multiplier is 0.
+
+    Example:
+        >>> event = sum_of_many_event(
+        ...     num_critics=1000, critics_per_draw=2, noise_multiplier=0.4, num_steps=5, batch_size=8, draws_per_step=2
+        ... )
+        >>> event.count, event.event.sample
+        (10, PoissonSampledDpEvent(sampling_probability=0.002, event=GaussianDpEvent(noise_multiplier=0.4)))
+    """
+    check_count("critics_per_draw", critics_per_draw)
+    one_of_many_event(
+        num_critics=num_critics,
+        noise_multiplier=noise_multiplier,
+        num_steps=num_steps,
+        batch_size=batch_size,
+        draws_per_step=draws_per_step,
+    )
+    if critics_per_draw > num_critics:
+        raise InputError(f"critics_per_draw {critics_per_draw} is above the {num_critics} critics: give fewer")
+    # Privacy: all answers of one critic in one draw share its coin, so they are one contribution.
+    contribution = math.sqrt(batch_size / draws_per_step)
+    return replaced_poisson_event(
+        sample_rate=critics_per_draw / num_critics,
+        noise_multiplier=2.0 * noise_multiplier / contribution,
+        num_steps=num_steps * draws_per_step,
+    )
+
+
 def under_replacement(event: dp_accounting.DpEvent) -> dp_accounting.DpEvent:
     """Return the same mechanism, priced for one unit that is replaced by another.
 

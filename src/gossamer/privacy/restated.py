@@ -24,6 +24,7 @@ from gossamer.privacy.events import (
     one_of_many_event,
     poisson_event,
     replaced_poisson_event,
+    sum_of_many_event,
 )
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
@@ -86,6 +87,8 @@ def event_before_format_3(statement: PrivacyStatement) -> DpEvent:
         return gaussian_event(noise_multiplier=statement.noise_multiplier)
     if "times step 1 is paid for" in names:
         return _started(statement)
+    if "critics_per_draw" in names:
+        return _sums(statement)
     return _draws(statement, _count(statement, "num_steps"))
 
 
@@ -155,6 +158,12 @@ def _draws(statement: PrivacyStatement, num_steps: int) -> DpEvent:
         batch_size=_count(statement, "batch_size"),
         draws_per_step=_count(statement, "draws_per_step"),
     )
+
+
+def _sums(statement: PrivacyStatement) -> DpEvent:
+    names = ("num_critics", "critics_per_draw", "num_steps", "batch_size", "draws_per_step")
+    counts = {name: _count(statement, name) for name in names}
+    return sum_of_many_event(noise_multiplier=statement.noise_multiplier, **counts)
 
 
 def _started(statement: PrivacyStatement) -> DpEvent:

@@ -1,24 +1,31 @@
-"""The account of draws of one of K: the questions that its settings are asked, and the published figure beside it."""
+"""The account of draws of critics: the questions that its settings are asked, and the published figure beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from dp_accounting import DpEvent
 
 from gossamer.mechanisms.account import AbstractAccount
-from gossamer.privacy.accounting import calibrate_noise_multiplier_by_fixed_pair, fixed_pair_epsilon
+from gossamer.privacy.accounting import (
+    calibrate_noise_multiplier,
+    calibrate_noise_multiplier_by_fixed_pair,
+    epsilon_by_pld,
+    fixed_pair_epsilon,
+)
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta
-from gossamer.privacy.events import one_of_many_event
+from gossamer.privacy.events import one_of_many_event, sum_of_many_event
 from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountOneOfMany(AbstractAccount):
     """The cost of METHOD settings. Give two of epsilon, noise multiplier and number of steps. The third is computed.
+
+    With --critics-per-draw the answers of a Poisson sample of critics are summed, and one critic a draw stands beside.
+    Without it one critic of K answers a draw, as published.
 
     Several epsilons and noise multipliers together give a table of the steps that each pair allows.
 
@@ -27,9 +34,11 @@ class AccountOneOfMany(AbstractAccount):
     Args:
         num_critics: critics, each with a shard of its own (K)
         batch_size: samples answered in a step (B)
-        draws_per_step: secret coins in a step (c, a divisor of B): one for each sample unless given, 1 as published
+        draws_per_step: draws in a step (c, a divisor of B): one for each sample unless given, 1 as published
+        critics_per_draw: expected critics in a draw (m), each by a secret coin of its own. Default: one of K, by one
+            coin
         delta: of the guarantee
-        noise_multiplier: noise standard deviation over sensitivity, or several: 0.8,1.07,1.5
+        noise_multiplier: noise standard deviation over sensitivity (2 clip norms), or several: 0.8,1.07,1.5
         num_steps: generator updates (T)
         epsilon: budget, or several: 1,2,5,10
         num_slots: records protected, if known: a delta of 1/N or more is then refused
@@ -41,6 +50,7 @@ class AccountOneOfMany(AbstractAccount):
     num_critics: int
     batch_size: int = 32
     draws_per_step: int | None = None
+    critics_per_draw: int | None = None
     num_slots: int | None = None
 
     @property
@@ -48,7 +58,19 @@ class AccountOneOfMany(AbstractAccount):
         return self.batch_size if self.draws_per_step is None else self.draws_per_step
 
     def event(self, *, noise_multiplier: float, num_steps: int) -> DpEvent:
-        """Return the event of draws of one of K."""
+        """Return the event of Poisson sums of critics, or of draws of one of K."""
+        if self.critics_per_draw is None:
+            return self._one_of_many(noise_multiplier, num_steps)
+        return sum_of_many_event(
+            num_critics=self.num_critics,
+            critics_per_draw=self.critics_per_draw,
+            noise_multiplier=noise_multiplier,
+            num_steps=num_steps,
+            batch_size=self.batch_size,
+            draws_per_step=self._draws,
+        )
+
+    def _one_of_many(self, noise_multiplier: float, num_steps: int) -> DpEvent:
         return one_of_many_event(
             num_critics=self.num_critics,
             noise_multiplier=noise_multiplier,
@@ -65,16 +87,33 @@ class AccountOneOfMany(AbstractAccount):
     def public(self) -> dict[str, Any]:
         """Return critics, answers and coins."""
         settings = {"num_critics": self.num_critics, "batch_size": self.batch_size, "delta": self.delta}
-        terms = {"adjacency": Adjacency.SLOT.value, "unit": Unit.RECORD.value}
-        return settings | {"draws_per_step": self._draws} | terms
+        draws = {"draws_per_step": self._draws}
+        if self.critics_per_draw is not None:
+            draws |= {"critics_per_draw": self.critics_per_draw}
+        return settings | draws | {"adjacency": Adjacency.SLOT.value, "unit": Unit.RECORD.value}
 
-    def other_epsilons(self, event: DpEvent) -> dict[str, float]:
-        """Return the epsilon of one fixed pair of data sets, below which no accountant can go."""
-        return {"fixed_pair": fixed_pair_epsilon(event, self.delta).epsilon}
+    def other_epsilons(self, *, noise_multiplier: float, num_steps: int) -> dict[str, float]:
+        """Return the epsilon of one critic a draw beside that of a sum.
 
-    def other_multipliers(self, event_of: Callable[[float], DpEvent], budget: PrivacyBudget) -> dict[str, float]:
-        """Return the noise multiplier that the fixed pair alone asks for."""
-        return {"fixed_pair": calibrate_noise_multiplier_by_fixed_pair(event_of, budget).noise_multiplier}
+        Beside one critic a draw, return the epsilon of one fixed pair of data sets, below which no accountant can go.
+        """
+        one = self._one_of_many(noise_multiplier, num_steps)
+        if self.critics_per_draw is None:
+            return {"fixed_pair": fixed_pair_epsilon(one, self.delta).epsilon}
+        return {"one_of_many": epsilon_by_pld(one, self.delta).epsilon}
+
+    def other_multipliers(self, num_steps: int, budget: PrivacyBudget) -> dict[str, float]:
+        """Return the noise multiplier of one critic a draw beside that of a sum.
+
+        Beside one critic a draw, return the noise multiplier that the fixed pair alone asks for.
+        """
+
+        def one(noise: float) -> DpEvent:
+            return self._one_of_many(noise, num_steps)
+
+        if self.critics_per_draw is None:
+            return {"fixed_pair": calibrate_noise_multiplier_by_fixed_pair(one, budget).noise_multiplier}
+        return {"one_of_many": calibrate_noise_multiplier(one, budget).noise_multiplier}
 
     def published(self, noise_multiplier: float, num_steps: int) -> dict[str, Any]:
         """Return the figure of the reference code of GS-WGAN."""

@@ -2,119 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from dp_accounting import DpEvent
 
-from gossamer.errors import InputError
-from gossamer.mechanisms.plan import AbstractPlan, PlanDescription, PublishedClaim
-from gossamer.mechanisms.prospect import LEAST_SLOTS_A_CRITIC, WINDOW_STEPS, Prospect, affordable_rate
-from gossamer.privacy.budget import PrivacyBudget
+from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.privacy.events import one_of_many_event
-from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
-from gossamer.privacy.truncation import truncation_delta
 
 
 @dataclass(frozen=True, kw_only=True)
-class OneOfManyPlan(AbstractPlan):
+class OneOfManyPlan(AbstractCriticsPlan):
     """Secret one-of-K draws of critics. Their clipped answers are released with Gaussian noise.
+
+    A secret coin names the one critic that answers a draw.
 
     Guarantee: a run through `OneOfManyReleaser` made from this plan has the privacy of `event` under `adjacency`, on
     the conditions in docs/concepts/one-of-many.md.
-
-    Attributes:
-        unit: content of a slot, a record or a person.
-        num_slots: public number of slots, N.
-        num_critics: K, shards of slots, at most N.
-        num_steps: T.
-        batch_size: B, released vectors in a step.
-        draws_per_step: c, coins in a step, a divisor of B.
-        clip_norm: C, > 0. The answers of a draw have norm ``C sqrt(B/c)`` at most, taken together.
-        noise_multiplier: noise standard deviation over `sensitivity`, > 0. None while it is still to be calibrated.
-        source: origin of the number of slots.
-
-    Raises:
-        InputError: a number out of range, fewer slots than critics, or c that does not divide B.
-        PrivacyError: no noise.
     """
 
-    num_critics: int
-    num_steps: int
-    batch_size: int
-    draws_per_step: int
-    clip_norm: float
-
-    def __post_init__(self) -> None:
-        if not 0 < self.clip_norm < float("inf"):
-            raise InputError(f"clip_norm must be a positive number, got {self.clip_norm}")
-        if self.num_critics > self.num_slots:
-            raise InputError(
-                f"num_critics = {self.num_critics} but there are {self.num_slots} {self.unit.plural}: every critic "
-                f"needs at least one; pass --num-critics {self.num_slots} or fewer"
-            )
-        self._event_with(1.0 if self.noise_multiplier is None else self.noise_multiplier)
+    @property
+    def expected_answers(self) -> int:
+        """One critic answers a draw."""
+        return 1
 
     @property
-    def sensitivity(self) -> float:
-        """Distance ``2 C`` that two critics' answers to one sample are priced at.
-
-        All B/c answers of a draw together are priced at ``2 C sqrt(B/c)``, twice `group_clip_norm`: one critic answers
-        in place of another.
-        """
-        return 2.0 * self.clip_norm
-
-    @property
-    def group_clip_norm(self) -> float:
-        """Bound on the answers of one draw taken together, ``C sqrt(B / c)``."""
-        return self.clip_norm * math.sqrt(self.batch_size / self.draws_per_step)
-
-    def prospect(self, budget: PrivacyBudget, sample_size: int) -> Prospect:
-        """Compare `WINDOW_STEPS` updates, all of the largest norm and in one direction, with their noise."""
-        largest = math.sqrt(min(self.num_steps, WINDOW_STEPS) * self.batch_size / sample_size) / 2
-        a_draw = largest / math.sqrt(self.batch_size / self.draws_per_step)
-        num_critics = math.ceil(1 / affordable_rate(a_draw, self.num_steps * self.draws_per_step, budget))
-        return Prospect(
-            ratio=largest * self.sensitivity / self.noise_std,
-            num_slots=self.num_slots,
-            num_slots_needed=LEAST_SLOTS_A_CRITIC * num_critics,
-        )
-
-    @property
-    def _description(self) -> PlanDescription:
-        names = ("num_critics", "num_steps", "batch_size", "draws_per_step")
-        return PlanDescription(
-            mechanism="Gaussian noise on the clipped answer of one of K critics, drawn in secret",
-            parameters=tuple((name, getattr(self, name)) for name in names),
-            public_settings=(
-                "all settings of the run and its seed, which initial weights and batches follow from; who belongs to "
-                "which shard follows from a secret key",
-            ),
-            kept_private="critics, checkpoints, the key that deals units to shards, the ledger and losses on real data",
-            part=f"as it was after {self.num_steps} of the {{}} steps of a run (steps lost in a crash are counted)",
-            clip_norm=self.clip_norm,
-        )
-
-    def _published(self, delta: float) -> PublishedClaim:
-        epsilon = published_gs_wgan_epsilon(
-            num_critics=self.num_critics,
-            noise_multiplier=self._chosen_multiplier(),
-            num_steps=self.num_steps,
-            batch_size=self.batch_size,
-            delta=delta,
-        )
-        return PublishedClaim(epsilon=epsilon, caveat=PUBLISHED_CAVEAT)
-
-    def truncation_delta(self, sample_size: int) -> float:
-        """Bound the part of delta that the finite range of the noise adds.
-
-        The answers of one draw are one vector, clipped as a whole. The shift of that vector may lie in any of its
-        pairs.
-        """
-        per_draw = self.batch_size // self.draws_per_step
-        pairs = per_draw * -(-sample_size // 2)
-        multiplier = self._chosen_multiplier() / math.sqrt(per_draw)
-        return truncation_delta(self.num_steps * self.draws_per_step, 2 * pairs, multiplier)
+    def _mechanism(self) -> str:
+        return "Gaussian noise on the clipped answer of one of K critics, drawn in secret"
 
     def _event_with(self, noise_multiplier: float) -> DpEvent:
         return one_of_many_event(

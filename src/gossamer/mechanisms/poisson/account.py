@@ -63,8 +63,9 @@ class AccountPoisson(AbstractAccount):
         terms = {"adjacency": Adjacency.ADD_OR_REMOVE_ONE.value, "unit": Unit.RECORD.value}
         return settings | {"sample_rate": self._rate} | terms
 
-    def other_epsilons(self, event: DpEvent) -> dict[str, float]:
+    def other_epsilons(self, *, noise_multiplier: float, num_steps: int) -> dict[str, float]:
         """Return the epsilon of a record that is replaced by another."""
+        event = self.event(noise_multiplier=noise_multiplier, num_steps=num_steps)
         return {"replaced": epsilon_by_pld(under_replacement(event), self.delta).epsilon}
 
     def published(self, noise_multiplier: float, num_steps: int) -> dict[str, Any]:

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import AbstractSpec
+from gossamer.mechanisms.sum_of_many.door import usual_chunks
+from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.cost import PATIENCE_S, Cost, random_records, seconds_each
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
-from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
 from gossamer.methods.training import RunContext
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.slots import PublicSlots
@@ -71,7 +73,7 @@ class _Timed:
         self, config: GSWGANConfig, stage: Stage, spec: AbstractSpec, num_records: int, num_steps: int
     ) -> float:
         """Return the seconds of a stage of so many steps."""
-        tuned = config.draws_per_step * (config.fork_steps + 1) + config.renewals_per_step * config.renewal_steps
+        tuned = _asked_per_step(config) * (config.fork_steps + 1) + config.renewals_per_step * config.renewal_steps
         drawn = config.pool_per_class * max(spec.num_classes, 1)
         step = tuned * self.tune + drawn * self.draw + config.batch_size * self.learn
         begin = num_records * self.look + config.num_critics * stage.warm_start.num_updates * self.warm
@@ -148,6 +150,16 @@ class _Work:
         times = [time.perf_counter(), *(time.perf_counter() for _ in critics.enter(0, pool))]
         first, second = times[1] - times[0], times[2] - times[1]
         return critics, max(0.0, first - second) / records.num_records, second / (num * num_updates)
+
+
+def _asked_per_step(config: GSWGANConfig) -> int:
+    """Return the number of critics that are asked in a step, those that are not counted included."""
+    # The price does not matter here, and one record for each critic is the least that a plan takes.
+    priced = plan(config, PublicSlots(config.num_critics))
+    if not isinstance(priced, SumOfManyPlan):
+        return config.draws_per_step
+    at_once = min(config.critics_at_once, config.num_critics)
+    return usual_chunks(priced, at_once) * at_once
 
 
 def _num_bytes(critics: PrivateCritics) -> int:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import RecordSet
-from gossamer.methods.gs_wgan.private_critics import PrivateCritics
+from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.starting import GENERATOR, Networks
@@ -54,6 +54,7 @@ def _of_one_critic(config: GSWGANConfig, num_steps: int) -> GSWGANConfig:
         num_critics=1,
         num_steps=num_steps,
         draws_per_step=1,
+        critics_per_draw=None,
         batch_size=min(config.batch_size, _SAMPLES),
         critic_batch_size=max(config.critic_batch_size, _BATCH),
         fork_steps=0,
@@ -72,7 +73,10 @@ def _step(config: GSWGANConfig, critics: PrivateCritics, generator: PublicGenera
     samples, labels = generator.samples(step)
     looked = view.apply(samples)
     seen = looked.detach()
-    answers = critics.answer(torch.zeros(1, dtype=torch.int64), seen, labels, pool, step)[0]
+    every, first = torch.zeros(1, dtype=torch.int64), (1, -1)
+    classes = None if labels is None else labels.view(first)
+    question = Question(looked=seen.unflatten(0, first), labels=classes, pool=pool, step=step)
+    answers = critics.answer(every, every, question)[0]
     generator.improve(looked, _of_unit_length(answers) + config.variety * apart(seen, labels, pool), step)
 
 

@@ -24,6 +24,23 @@ from gossamer.nn.ensemble import Ensemble, Tensors, concatenate, stack
 from gossamer.privacy.adjacency import Unit
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Question:
+    """The samples that critics are asked about at a step. All of it is public.
+
+    Attributes:
+        looked: samples in the view, (c, B/c, *shape), group after group.
+        labels: their classes, int64 (c, B/c), or None.
+        pool: samples of the present generator in the view, (classes, p, *shape).
+        step: number of the step.
+    """
+
+    looked: Tensor
+    labels: Tensor | None
+    pool: Tensor
+    step: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class WarmStartReport:
     """Report of a chunk of critics that is ready: progress, nothing private."""
@@ -34,7 +51,7 @@ class WarmStartReport:
 
 
 class PrivateCritics:
-    """The part that sees records: nothing of it may reach a generator but through `OneOfManyReleaser.release`.
+    """The part that sees records: nothing of it may reach a generator but through the releaser.
 
     Guarantee: critic j's state at a step is a function of its own shard, its tape at (j, step), public things and
     earlier released vectors. Beyond those vectors, draws do not enter the state. Answering changes nothing.
@@ -165,34 +182,33 @@ class PrivateCritics:
             losses.append(loss)
         return float(torch.cat(losses).mean())
 
-    def answer(self, coins: Tensor, looked: Tensor, labels: Tensor | None, pool: Tensor, step: int) -> Tensor:
-        """Ask copies of the drawn critics, tuned on the present generator, and forget the copies.
+    def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
+        """Ask copies of critics, tuned on the present generator, and forget the copies.
 
-        The tape of a fork is indexed by critic and step: two groups that drew one critic get the same fork.
+        The tape of a fork is indexed by critic and step: two groups that ask one critic get the same fork.
 
         Args:
-            coins: the drawn critics, int64 (c,). Secret.
-            looked: samples in the view, (B, *shape), group after group.
-            labels: their classes, int64 (B,), or None.
-            pool: public samples of the present generator in the view.
-            step: number of the step.
+            critics: numbers of the asked critics, int64 (n,). Secret.
+            groups: the group that each of them answers, int64 (n,).
+            question: samples and pool.
 
         Returns:
-            Gradients (c, B/c, *shape): private, for the releaser alone.
+            Gradients (n, B/c, *shape): private, for the releaser alone.
         """
+        at_once = self._config.critics_at_once
+        parts = zip(critics.split(at_once), groups.to(self._device).split(at_once), strict=True)
+        return torch.cat([self._answered(numbers, rows, question) for numbers, rows in parts])
+
+    def _answered(self, numbers: Tensor, rows: Tensor, question: Question) -> Tensor:
         critics, shards = self._present()
-        points = looked.unflatten(0, (self._config.draws_per_step, -1))
-        classes = None if labels is None else labels.view(points.shape[:2])
-        found = []
-        for group in torch.arange(len(coins)).split(self._config.critics_at_once):
-            drawn, rows = coins[group], group.to(self._device)
-            asked = None if classes is None else classes[rows]
-            forks, _ = self._tuned(critics.select(drawn.to(self._device)), drawn, pool, TapeUse.FORK, step)
-            # A critic without a record of a class answers zero for it, which is a function of its own shard.
-            knows = shards.knows(drawn, asked)
-            answered = answers(forks, points[rows], asked)
-            found.append(torch.where(knows.view(*knows.shape, *(1,) * (answered.dim() - 2)), answered, 0.0))
-        return torch.cat(found)
+        asked = None if question.labels is None else question.labels[rows]
+        forks, _ = self._tuned(
+            critics.select(numbers.to(self._device)), numbers, question.pool, TapeUse.FORK, question.step
+        )
+        # A critic without a record of a class answers zero for it, which is a function of its own shard.
+        knows = shards.knows(numbers, asked)
+        answered = answers(forks, question.looked[rows], asked)
+        return torch.where(knows.view(*knows.shape, *(1,) * (answered.dim() - 2)), answered, 0.0)
 
     def _tuned(
         self, critics: Ensemble, numbers: Tensor, pool: Tensor, use: TapeUse, step: int

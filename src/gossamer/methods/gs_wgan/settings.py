@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.augmentation import Augmentation, NoAugmentation
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator, WarmStart
@@ -47,7 +48,10 @@ class GSWGANConfig:
         num_critics: K, critics and shards.
         num_steps: T, updates of the generator, over all stages.
         batch_size: B, samples answered in a step.
-        draws_per_step: c, secret coins in a step, a divisor of B. Each draw answers B/c samples.
+        draws_per_step: c, draws in a step, a divisor of B. Each draw answers B/c samples.
+        critics_per_draw: m, expected number of critics in a draw, which sums their answers. Each critic has a secret
+            coin of its own. None for one critic a draw, named by one coin (one of K, as published), which costs more
+            noise.
         noise_multiplier: standard deviation of the noise over the sensitivity 2 ``clip_norm``. None until `calibrate`.
         clip_norm: C, bound on an answer's norm.
         generator: architecture of the released network.
@@ -74,6 +78,7 @@ class GSWGANConfig:
     num_steps: int = 20_000
     batch_size: int = 32
     draws_per_step: int = 32
+    critics_per_draw: int | None = None
     noise_multiplier: float | None = None
     clip_norm: float = 1.0
     generator: GeneratorConfig = field(default_factory=MLPGeneratorConfig)
@@ -120,9 +125,9 @@ class GSWGANConfig:
         return (*starts, self.num_steps)
 
 
-def plan(config: GSWGANConfig, slots: PublicSlots) -> OneOfManyPlan:
+def plan(config: GSWGANConfig, slots: PublicSlots) -> OneOfManyPlan | SumOfManyPlan:
     """Return the plan of the settings for a public number of slots: their price, and the source of the run."""
-    return OneOfManyPlan(
+    one_of_many = OneOfManyPlan(
         unit=slots.unit,
         num_slots=slots.number,
         source=slots.source,
@@ -133,3 +138,6 @@ def plan(config: GSWGANConfig, slots: PublicSlots) -> OneOfManyPlan:
         clip_norm=config.clip_norm,
         noise_multiplier=config.noise_multiplier,
     )
+    if config.critics_per_draw is None:
+        return one_of_many
+    return SumOfManyPlan(critics_per_draw=config.critics_per_draw, **vars(one_of_many))

@@ -1,8 +1,9 @@
 """GS-WGAN: many critics on disjoint shards, and a generator that sees only their sanitized gradients.
 
 Chen, Orekondy, Fritz, "GS-WGAN: a gradient-sanitized approach for learning differentially private generators", NeurIPS
-2020. Here there is one secret coin for each group of samples. Forks that are thrown away stand in place of critics that
-remember having been drawn (docs/concepts/one-of-many.md says why).
+2020. Here each group of samples is answered by a Poisson sum of critics (docs/concepts/sum-of-many.md), or by one of K,
+as published. Forks that are thrown away stand in place of critics that remember having been drawn
+(docs/concepts/one-of-many.md says why).
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from gossamer.data.records import RecordSet
+from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
-from gossamer.methods.gs_wgan.private_critics import PrivateCritics, WarmStartReport
+from gossamer.mechanisms.sum_of_many.door import SumOfManyReleaser
+from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
+from gossamer.methods.gs_wgan.places import find_chunk_size
+from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question, WarmStartReport
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
 from gossamer.methods.trained import TrainedGenerator
@@ -49,12 +55,12 @@ class StepReport(AbstractStepReport):
     critic_loss: float
 
 
-class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
+class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
     """A training that the caller drives: iterate over it, and take the generator at the end.
 
     Guarantee: `trained` has the privacy that its statement says. There are three objects. `PrivateCritics` see records,
-    and `PublicGenerator` leaves. Between them, `OneOfManyReleaser` alone releases the answers of the critics to the
-    generator. The answers are priced by the plan that the statement is written from.
+    and `PublicGenerator` leaves. Between them, the releaser of the plan alone releases the answers of the critics
+    to the generator. The answers are priced by the plan that the statement is written from.
 
     Args:
         config: settings.
@@ -86,7 +92,12 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
             self._energy = ReleasedEnergy.restored(context.state)
             self._critics.restore(context.state["critics"])
             self._public.restore(context.state["generator"])
-        self.releaser = OneOfManyReleaser(self.plan, noise, gate=self.gate)
+        match self.plan:
+            case OneOfManyPlan():
+                self.releaser = OneOfManyReleaser(self.plan, noise, gate=self.gate)
+            case SumOfManyPlan():
+                at_once = find_chunk_size(config, records.spec, context)
+                self.releaser = SumOfManyReleaser(self.plan, noise, chunk_size=at_once, gate=self.gate)
 
     def __iter__(self) -> Iterator[WarmStartReport | StepReport]:
         """Make warm starts and steps to the end of the plan, with a report after each."""
@@ -115,11 +126,7 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
         critic_loss = self._critics.renew(pool, step)
         samples, labels = self._public.samples(step)
         looked = view.apply(samples)
-
-        def ask(coins: Tensor) -> Tensor:
-            return self._critics.answer(coins, looked.detach(), labels, pool, step)
-
-        sanitized = self.releaser.release(step, ask)
+        sanitized = self._released(self._question(looked, labels, pool, step))
         # Privacy: from here on only `sanitized` and public things are used.
         if self._energy is not None:
             self._energy = self._energy.with_release([sanitized], self.plan.noise_std, len(sanitized))
@@ -131,6 +138,24 @@ class GSWGANTraining(AbstractTraining[OneOfManyPlan]):
             self._critics.leave()
         norm = float(sanitized.flatten(start_dim=1).norm(dim=1).mean())
         return StepReport(step=step, stage=stage, answer_norm=norm, critic_loss=critic_loss)
+
+    def _question(self, looked: Tensor, labels: Tensor | None, pool: Tensor, step: int) -> Question:
+        groups = (self.config.draws_per_step, -1)
+        classes = None if labels is None else labels.view(groups)
+        return Question(looked=looked.detach().unflatten(0, groups), labels=classes, pool=pool, step=step)
+
+    def _released(self, question: Question) -> Tensor:
+        """Return the sanitized answers to a question, (B, *shape)."""
+
+        def ask(critics: Tensor, groups: Tensor) -> Tensor:
+            return self._critics.answer(critics, groups, question)
+
+        # An audit may have put a door with canaries in its place.
+        releaser: Any = self.releaser
+        if isinstance(self.plan, SumOfManyPlan):
+            return releaser.release(question.step, ask)
+        every_group = torch.arange(self.plan.draws_per_step)
+        return releaser.release(question.step, lambda coins: ask(coins, every_group))
 
     def _warm_start_pool(self, stage: int) -> Tensor:
         view, first = self.config.stages[stage].view, self.config.stage_starts()[stage]

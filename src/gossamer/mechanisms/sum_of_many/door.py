@@ -1,0 +1,159 @@
+"""The releaser of Poisson sums of critics: a secret coin for each critic, clipped answers, one sum, noise."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import torch
+from scipy import special
+from torch import Tensor
+
+from gossamer.errors import InputError
+from gossamer.mechanisms.clipping import clip_to_ball
+from gossamer.mechanisms.gate import StepGate
+from gossamer.mechanisms.grid import PublicGrid, noisy_sum
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
+
+Ask = Callable[[Tensor, Tensor], Tensor]
+"""(critics, groups), int64 (n,) each -> (n, batch_size / draws_per_step, ...), the answers of critics to groups."""
+
+_MORE_CHUNKS = 1e-3
+"""Share of the steps, at most, in which more critics are included than the usual number of chunks has room for."""
+
+
+class SumOfManyReleaser:
+    r"""Releaser that answers one query a step as its plan says, each step once, in order, and none after the last.
+
+    Each group of r = B/c samples has a Poisson sample S of the critics. Every critic is in it with probability
+    q = m / K, by a secret coin of its own. Let G_k be critic k's gradients at all samples of the group, as one vector.
+    Released is
+
+    .. math:: \frac1m \Bigl( \sum_{k \in S} \mathrm{clip}(G_k, \sqrt r C)
+        + N(0, (2 C \, \mathrm{noise\_multiplier})^2 I) \Bigr).
+
+    Each clipped answer and the noise are rounded to the public grid of the ball of radius ``sqrt(r) C`` (`PublicGrid`)
+    and added as integers.
+
+    Guarantee: the released vectors of all steps have the privacy of ``plan.event`` (docs/concepts/sum-of-many.md), on
+    two conditions. The state of a critic at a step depends on coins and noise through the released vectors alone, and
+    answers are pure. Coins leave only to the function that asks the critics. The divisor is public: the number of
+    included critics would tell of their identity. A sum without any critic is released like all others.
+
+    Critics are asked in chunks of one shape, in the order of groups and critics. An answer must not depend on its place
+    in a chunk, or it would tell of the critics that were included before it. Places that stay empty are computed and
+    not counted. The number of chunks is that of a full step: only one step in a thousand needs more, and takes longer.
+
+    Args:
+        plan: sampling, clip, noise and number of steps. The statement is written from the same object.
+        noise: secret randomness, used by this object alone.
+        chunk_size: number of critics that are asked at once, public. At this size an answer must be the same, bit for
+            bit, at every place.
+        gate: of the run. It lets each step pass once, in order and charged.
+
+    Raises:
+        InputError: a chunk without critics.
+        PrivacyError: a gate of another plan.
+    """
+
+    def __init__(self, plan: SumOfManyPlan, noise: AbstractNoise, *, chunk_size: int = 32, gate: StepGate) -> None:
+        if chunk_size < 1:
+            raise InputError(f"chunk_size must be at least 1, got {chunk_size}")
+        gate.check_pays_for(plan)
+        self.plan = plan
+        self._noise = noise
+        self._gate = gate
+        self._chunk_size = chunk_size
+        self._usual_chunks = usual_chunks(plan, chunk_size)
+
+    def release(self, step: int, ask: Ask) -> Tensor:
+        """Release the sanitized gradients of one step.
+
+        Args:
+            step: must be the step after the last one released.
+            ask: returns the gradients of critics at the samples of groups, see `Ask`. It is asked of chunk after chunk,
+                always with as many critics. Some of the answers are not counted.
+
+        Returns:
+            float32 (batch_size, ...), on the device of the answers: safe to use for anything. Not the clipped vectors.
+
+        Raises:
+            PrivacyError: a step asked twice, out of order, or beyond the plan.
+        """
+        self._gate.take(step)
+        total, grid = self._sum(self._included(step), ask)
+        normals = self._noise.gaussian(step, tuple(total.shape)).to(total.device)
+        noisy = noisy_sum(total, self.plan.noise_std, normals, grid.spacing)
+        # Privacy: the integers hold the noise, so division by a public number and rounding are post-processing.
+        return (noisy / self._divisor(step)).to(torch.float32)
+
+    def _included(self, step: int) -> Tensor:
+        """Draw the critics of each group, bool (c, K). Secret, and so is their number."""
+        plan = self.plan
+        coins = self._noise.inclusions(step, plan.draws_per_step * plan.num_critics, plan.sample_rate)
+        return coins.view(plan.draws_per_step, plan.num_critics)
+
+    def _divisor(self, step: int) -> float:
+        return self.plan.critics_per_draw
+
+    def _sum(self, included: Tensor, ask: Ask) -> tuple[Tensor, PublicGrid]:
+        """Sum the clipped answers of the included critics, over the spacing of the grid: int64 (B, ...)."""
+        asked = ((ask(critics, groups), groups, counts) for critics, groups, counts in self._chunks(included))
+        first = next(asked)
+        answers, *_ = first
+        grid = self._grid(answers)
+        total = torch.zeros(len(included), *answers.shape[1:], dtype=torch.int64, device=answers.device)
+        for answers, groups, is_included in itertools.chain([first], asked):
+            # Privacy: each answer is put on the grid by itself, within the bound that the plan prices.
+            clipped = grid.rounded(clip_to_ball(answers, grid.inner_radius)).to(torch.int64)
+            counts = is_included.to(answers.device).view(-1, *(1,) * (answers.dim() - 1))
+            total.index_add_(0, groups.to(answers.device), clipped * counts)
+        return total.flatten(end_dim=1), grid
+
+    def _grid(self, answers: Tensor) -> PublicGrid:
+        expected = (self._chunk_size, self.plan.batch_size // self.plan.draws_per_step)
+        if answers.shape[:2] != expected:
+            raise ValueError(
+                f"answers have shape {tuple(answers.shape)}: the plan says {expected}, followed by the view's shape"
+            )
+        grid = PublicGrid(radius=self.plan.group_clip_norm, num_coordinates=answers[0].numel())
+        grid.check_sum(self.plan.num_critics)
+        return grid
+
+    def _chunks(self, included: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield chunks of critics, with their groups and a mark for those that were included.
+
+        Places without an included critic hold public ones, and do not count.
+        """
+        group, critic = included.nonzero(as_tuple=True)
+        num_asked, size = len(critic), self._chunk_size
+        num_places = size * max(self._usual_chunks, -(-num_asked // size))
+        critics, groups = torch.arange(num_places) % self.plan.num_critics, torch.zeros(num_places, dtype=torch.int64)
+        critics[:num_asked], groups[:num_asked] = critic, group
+        is_included = torch.arange(num_places) < num_asked
+        yield from zip(critics.split(size), groups.split(size), is_included.split(size), strict=True)
+
+
+def usual_chunks(plan: SumOfManyPlan, chunk_size: int) -> int:
+    """Compute the number of chunks that all but one step in a thousand have room in, from public numbers.
+
+    The number of critics that are included in a step is bounded by the Poisson law of its expected number.
+
+    Args:
+        plan: critics, draws and rate.
+        chunk_size: places of a chunk.
+
+    >>> from gossamer.privacy.adjacency import Unit
+    >>> plan = SumOfManyPlan(
+    ...     unit=Unit.RECORD, num_slots=60_000, num_critics=6000, num_steps=10, batch_size=640, draws_per_step=64,
+    ...     clip_norm=1.0, noise_multiplier=1.0, critics_per_draw=4,
+    ... )
+    >>> usual_chunks(plan, 32)
+    10
+    """
+    expected, most = plan.draws_per_step * plan.critics_per_draw, plan.draws_per_step * plan.num_critics
+    number = -(-expected // chunk_size)
+    while number * chunk_size < most and special.pdtrc(number * chunk_size, expected) > _MORE_CHUNKS:
+        number += 1
+    return number
