@@ -5,21 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from gossamer.errors import InputError
+from gossamer.nn.images.mlp import trunk
 from gossamer.nn.images.motions import NUM_MOTIONS, Motions, warped
-from gossamer.nn.network import Shape, check_fractions
-from gossamer.nn.table import AbstractTableGenerator, AbstractTableGeneratorConfig
+from gossamer.nn.network import (
+    AbstractGenerator,
+    AbstractGeneratorConfig,
+    Shape,
+    check_fractions,
+    checked_count,
+    checked_sizes,
+    encoded_label,
+    linear,
+)
 from gossamer.nn.views import cosine_basis, plane
 
 
 @dataclass(frozen=True, kw_only=True)
-class CosineGeneratorConfig(AbstractTableGeneratorConfig):
+class CosineGeneratorConfig(AbstractGeneratorConfig):
     """Settings of `CosineGenerator`. Motions are for images alone.
 
     Args:
+        hidden_sizes: units of each hidden layer, first to last.
         radius: frequencies below it are drawn, as in `LowFrequencies`.
+        smoothness: frequency at which the weight of a function has fallen to a half.
+        gain: scale of the network's addition to the table, in units of the coefficients.
+        num_styles: rows of the class table for each class. The first latent chooses among them.
+        table_gain: scale of the class table. Under Adam it sets how much faster the table learns than the network.
+        label_gain: value of the hot entry in the network's input.
+        brightness: logit of a sample with all coefficients 0.
         black: limit below which a finished generator draws values as 0. The rest is stretched to meet it. Not done in
             training, where it would stop gradients.
         rotation: standard deviation of a random rotation of the drawn image, in radians.
@@ -28,7 +45,14 @@ class CosineGeneratorConfig(AbstractTableGeneratorConfig):
         shift: standard deviation of a random shift, as a fraction of the side.
     """
 
+    hidden_sizes: tuple[int, ...] = (256, 256)
     radius: float = 10.0
+    smoothness: float = 4.0
+    gain: float = 20.0
+    num_styles: int = 1
+    table_gain: float = 60.0
+    label_gain: float = 3.0
+    brightness: float = -2.0
     black: float = 0.0
     rotation: float = 0.0
     shear: float = 0.0
@@ -36,9 +60,11 @@ class CosineGeneratorConfig(AbstractTableGeneratorConfig):
     shift: float = 0.0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.radius > 0:
-            raise InputError(f"radius must be positive, got {self.radius}")
+        checked_sizes("hidden_sizes", self.hidden_sizes)
+        checked_count("num_styles", self.num_styles)
+        for name in ("radius", "smoothness", "gain"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
         check_fractions(self, "black")
         self.motions.check()
 
@@ -52,7 +78,7 @@ class CosineGeneratorConfig(AbstractTableGeneratorConfig):
         return CosineGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
-class CosineGenerator(AbstractTableGenerator):
+class CosineGenerator(AbstractGenerator):
     """A generator of samples as sums of smooth functions, with coefficients from a table and from a network.
 
     Let c_f be the cosine functions of `cosine_basis` and w_f = 1 / (1 + (|f| / smoothness)^2). Let t be the table with
@@ -66,7 +92,9 @@ class CosineGenerator(AbstractTableGenerator):
     first. If motions are asked for, the last five latents move the image (`Motions`). Things are seen a little turned,
     slanted, larger or aside: that is knowledge about the world, and needs no private signal.
 
-    The arguments are those of `AbstractGeneratorConfig.build`, and the settings.
+    Hidden weights start He-uniform, the last layer at a tenth of that, the table near zero.
+
+    Without classes the table has one row. The arguments are those of `AbstractGeneratorConfig.build`, and the settings.
     """
 
     basis: Tensor
@@ -74,15 +102,7 @@ class CosineGenerator(AbstractTableGenerator):
     def __init__(
         self, config: CosineGeneratorConfig, *, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator
     ) -> None:
-        functions, frequency = cosine_basis(*plane(shape), config.radius)
-        super().__init__(
-            config,
-            shape=shape,
-            num_classes=num_classes,
-            latent_dim=latent_dim,
-            num_coefficients=shape[0] * len(frequency),
-            rng=rng,
-        )
+        super().__init__(shape=shape, num_classes=num_classes, latent_dim=latent_dim)
         if config.motions.are_any and len(self.shape) != 3:
             raise InputError("rotation, shear, zoom and shift move images: leave them at 0 for series")
         if config.motions.are_any and latent_dim <= NUM_MOTIONS:
@@ -90,17 +110,35 @@ class CosineGenerator(AbstractTableGenerator):
                 f"latent dim must exceed {NUM_MOTIONS} for a generator that moves its images: {latent_dim}"
             )
         self.config = config
+        functions, frequency = cosine_basis(*plane(self.shape), config.radius)
         weighted = functions / (1 + (frequency / config.smoothness) ** 2)
         # Recomputed when the network is built, so it is neither saved nor averaged.
         self.register_buffer("basis", weighted.T.contiguous(), persistent=False)
+        num_coefficients = self.shape[0] * len(frequency)
+        self.trunk = trunk((self.input_features, *config.hidden_sizes), rng)
+        self.to_coefficients = linear(config.hidden_sizes[-1], num_coefficients, gain=0.1, rng=rng)
+        num_rows = max(num_classes, 1) * config.num_styles
+        # Styles of a class start a little apart, because otherwise all of them would learn the same.
+        self.table = nn.Parameter(0.01 * torch.randn(num_rows, num_coefficients, generator=rng))
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw samples (batch, *shape) in [0, 1]. See `AbstractGenerator.forward`."""
         config = self.config
-        coefficients = self.coefficients(latent, label)
+        row = self._row(latent, label) @ self.table
+        drawn = self.to_coefficients(self.trunk(self.joined(latent, label, config.label_gain)))
+        coefficients = config.table_gain * row + config.gain * drawn
         drawing = coefficients.unflatten(-1, (self.shape[0], -1)) @ self.basis
         logits = drawing.unflatten(-1, self.shape[1:])
         if config.motions.are_any:
             logits = warped(logits, config.motions.maps(latent[:, -NUM_MOTIONS:]))
         sample = torch.sigmoid(logits + config.brightness)
         return sample if self.training else (sample - config.black).clamp_min(0) / (1 - config.black)
+
+    def _row(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """Return one-hot rows of the table: the class, and the style by the first latent's part of the normal law."""
+        num_styles = self.config.num_styles
+        style = (torch.special.ndtr(latent[:, 0].detach()) * num_styles).long().clamp_max(num_styles - 1)
+        styles, classes = F.one_hot(style, num_styles), encoded_label(label, self.num_classes, latent.dtype)
+        if classes is None:
+            return styles.to(latent.dtype)
+        return (classes[:, :, None] * styles[:, None, :]).flatten(start_dim=1)
