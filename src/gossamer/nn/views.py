@@ -217,7 +217,9 @@ def _ends(series: Tensor) -> Tensor:
     last, before = (values.gather(1, whole[:, None] - back)[:, 0] for back in (1, 2))
     part = last / before.detach().clamp_min(1e-3)
     # A part above one is one, with the gradient of the part: a generator must be able to draw longer series.
-    return whole - 1 + part - (part - 1).clamp_min(0).detach()
+    ends = whole - 1 + part - (part - 1).clamp_min(0).detach()
+    # A sample that is no number stays one in its values. Its place must still be one.
+    return ends.nan_to_num(nan=float(MIN_LENGTH))
 
 
 def plane(sample_shape: Shape) -> tuple[int, int]:
