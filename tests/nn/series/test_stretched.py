@@ -150,7 +150,7 @@ def test_the_length_can_be_learnt_through_the_view() -> None:
         looked = VIEW.apply(network(torch.zeros(1, 5), None))
         (looked - wanted).square().sum().backward()
         optimiser.step()
-    drawn = network.eval()(torch.zeros(1, 5), None)[0, 0]
+    drawn = network.eval()(torch.zeros(1, 5), None).detach()[0, 0]
     assert abs(int((drawn > 0).sum()) - 150) <= 2
     assert float((drawn[:145] - 0.3).abs().max()) < 0.05
 
