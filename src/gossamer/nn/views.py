@@ -155,9 +155,9 @@ class Stretched(AbstractView):
     A beat from its R peak on, filled up with zeros, has its next peak anywhere. In raw time what critics agree on is an
     average of many places. Stretched, the waves of one beat lie above those of another.
 
-    The map is not linear. It is a public function of each series alone, which is all that the guarantee asks, and it has
-    a gradient in the length too: a series may end in a part of a sample. The end is behind the last sample that is not
-    zero in all channels. Where that sample is lower than the one before, it counts as that part of a sample.
+    The map is not linear. It is a public function of each series alone, which is all that the guarantee asks. It has a
+    gradient in the length too, since a series may end in a part of a sample. The end is behind the last sample that is
+    not zero in all channels. Where that sample is lower than the one before, it counts as that part of a sample.
 
     Attributes:
         time: of the functions.
