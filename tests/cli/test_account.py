@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
+
+from gossamer.cli import account
 
 PAPER = ("account", "gs-wgan", "--batch-size", 32, "--delta", 1e-5)
 
@@ -61,6 +64,50 @@ def test_the_noise_of_a_budget_costs_what_was_asked_for(gossamer: Any) -> None:
     noise = found(gossamer, *settings, "--epsilon", 3)["noise_multiplier"]
     assert noise["fixed_pair"] < noise["pld"] < noise["rdp"]
     assert 2.997 < found(gossamer, *settings, "--noise-multiplier", noise["pld"])["epsilon"]["pld"] <= 3
+
+
+PUBLISHED = ("--num-critics", 1000, "--num-steps", 20_000)
+
+
+@pytest.mark.parametrize(("per_draw", "golden"), [(1, 0.450), (2, 0.405), (4, 0.400)])
+def test_noise_of_a_sum_stands_beside_that_of_one_of_many(gossamer: Any, per_draw: int, golden: float) -> None:
+    """The noise multiplier is for a signal of all critics expected in a draw: over their number it is the table's."""
+    report = found(gossamer, *PUBLISHED, "--epsilon", 10, "--critics-per-draw", per_draw)
+    noise = report["noise_multiplier"]
+    assert noise["pld"] / per_draw == pytest.approx(golden, rel=0.01)
+    assert noise["one_of_many"] == pytest.approx(0.8154, rel=0.01)
+    assert noise["pld"] < noise["rdp"]
+    assert "fixed_pair" not in noise
+    assert (report["critics_per_draw"], report["adjacency"]) == (per_draw, "slot")
+    assert report["published_epsilon_caveat"]
+
+
+def test_epsilon_of_a_sum_stands_beside_that_of_one_of_many(gossamer: Any) -> None:
+    report = found(gossamer, *PUBLISHED, "--noise-multiplier", 1.07, "--critics-per-draw", 1)
+    assert report["epsilon"]["one_of_many"] == pytest.approx(5.509, rel=0.01)
+    assert report["epsilon"]["pld"] < 0.65 * report["epsilon"]["one_of_many"]
+    assert report["epsilon"]["pld"] < report["epsilon"]["rdp"]
+    assert report["published_epsilon"] == pytest.approx(9.993, abs=1e-3)
+
+
+def test_steps_and_tables_of_steps_are_those_of_a_sum(gossamer: Any) -> None:
+    settings = ("--num-critics", 1000, "--critics-per-draw", 2)
+    report = found(gossamer, *settings, "--noise-multiplier", 0.81, "--epsilon", 10)
+    assert report["num_steps"]["pld"] == pytest.approx(20_000, rel=0.02)
+    table = found(gossamer, *settings, "--noise-multiplier", "0.81,1.6", "--epsilon", "3,10")
+    assert table["num_steps"]["pld"][0][1] == report["num_steps"]["pld"]
+
+
+def test_a_sum_is_labelled_in_plain_text(gossamer: Any) -> None:
+    said = gossamer(*PAPER, *PUBLISHED, "--noise-multiplier", 1.07, "--critics-per-draw", 4)
+    assert said.code == 0
+    words = " ".join(said.out.split())
+    assert "critics_per_draw 4" in words
+    assert "epsilon if one of K answered each draw, by PLD 5.5" in words
+    assert "no accountant can go below" not in words
+    assert "published formula: epsilon 9.99" in words
+    without = gossamer(*PAPER, *PUBLISHED, "--noise-multiplier", 1.07)
+    assert "critics_per_draw" not in without.out
 
 
 def test_steps_that_a_budget_buys(gossamer: Any) -> None:
@@ -124,6 +171,11 @@ def test_plain_text_names_the_claim_and_what_the_published_figure_is_not(gossame
         ("--noise-multiplier 1 --num-steps 5 --draws-per-step 3", 2, "draws_per_step"),
         ("--noise-multiplier 1 --num-steps 5 --num-critics 0", 2, "num_critics"),
         ("--noise-multiplier 1 --num-steps 5 --num-critics 1000000000000000000000000", 2, "--num-critics"),
+        ("--noise-multiplier 1 --num-steps 5 --critics-per-draw 0", 2, "critics_per_draw"),
+        ("--noise-multiplier 1 --num-steps 5 --critics-per-draw -3", 2, "critics_per_draw"),
+        ("--noise-multiplier 1 --num-steps 5 --critics-per-draw 101", 2, "above the 100 critics"),
+        ("--noise-multiplier 1 --num-steps 5 --critics-per-draw 1.5", 2, "--critics-per-draw"),
+        ("--noise-multiplier 0 --num-steps 5 --critics-per-draw 2", 3, "noise_multiplier"),
         ("--noise-multiplier 1 --num-steps 5 --delta 0", 3, "delta"),
         ("--noise-multiplier 1 --num-steps 5 --delta 1", 3, "delta"),
         ("--noise-multiplier 1 --num-steps 5 --delta 0.01 --num-slots 100", 3, "delta"),
@@ -174,8 +226,8 @@ def test_an_epsilon_that_no_training_can_state_has_no_price(gossamer: Any, metho
     priced = gossamer("account", method, "--epsilon", 1000)
     trained = gossamer("train", method, "--data", "digits", "--epsilon", 1000, "--dry-run")
     assert (priced.code, trained.code) == (3, 3)
-    assert "ask for a smaller epsilon" in priced.err
-    assert priced.err == trained.err
+    for said in (priced, trained):
+        assert "ask for a smaller epsilon" in said.err
     assert gossamer("account", method, "--epsilon", 40).code == 0
 
 
@@ -186,3 +238,38 @@ def test_noise_that_no_training_can_state_has_a_price_and_a_caveat(gossamer: Any
     assert "a training refuses this noise" in json.loads(said.out)["range_caveat"]
     assert "range_caveat" not in json.loads(gossamer(*words, "--noise-multiplier", 1, "--json").out)
     assert gossamer(*words, "--epsilon", 1000).code == 3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "dp-merf",
+        "dp-mixture",
+        "gs-wgan --num-critics 1000 --num-steps 20000",
+        "dp-cgan --num-slots 60000 --num-steps 1000",
+    ],
+)
+def test_a_budget_that_no_training_spends_is_refused_before_any_search(
+    gossamer: Any, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Calibrations to such a budget took 50 seconds, and then the training refused it.
+    for name in ("calibrate_noise_multiplier", "calibrate_noise_multiplier_by_rdp"):
+        monkeypatch.setattr(account, name, None)
+    said = gossamer("account", *words.split(), "--epsilon", 100_000)
+    assert (said.code, said.out, said.err.count("\n")) == (3, "", 1)
+    assert "no training spends epsilon 100000 with these settings" in said.err
+
+
+def test_the_largest_budget_that_is_named_is_answered(gossamer: Any) -> None:
+    refused = gossamer("account", "dp-mixture", "--epsilon", 1000)
+    most = float(re.search(r"costs at most ([0-9.]+):", refused.err)[1])
+    assert most == pytest.approx(90.3, abs=0.1)
+    noise = json.loads(gossamer("account", "dp-mixture", "--epsilon", most - 0.1, "--json").out)["noise_multiplier"]
+    assert noise["pld"] == pytest.approx(0.101, abs=0.001)
+
+
+@pytest.mark.parametrize("method", ["dp-cgan --num-slots 60000", "gs-wgan --num-critics 1000"])
+def test_steps_are_not_counted_for_a_budget_without_a_guarantee(gossamer: Any, method: str) -> None:
+    said = gossamer("account", *method.split(), "--noise-multiplier", 1, "--epsilon", "1,501")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "--epsilon is 501: steps are counted for 500 at most" in said.err

@@ -94,7 +94,7 @@ def test_the_second_of_two_processes_takes_the_start_of_the_first(
     public: Path, train_tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, words, read = tmp_path / "run", ("--start-from", public, "--start-steps", 3), []
-    load = starting.load_chosen
+    load = starting.load_beside
 
     def spied(*given: Any, **more: Any) -> Any:
         read.append(processes.process_number())
@@ -106,7 +106,7 @@ def test_the_second_of_two_processes_takes_the_start_of_the_first(
             assert train_tiny("digits", run, *words).code == 0
             monkeypatch.setenv("RANK", "0")
 
-    monkeypatch.setattr(starting, "load_chosen", spied)
+    monkeypatch.setattr(starting, "load_beside", spied)
     monkeypatch.setattr(driver, "wait_for_all", others_come)
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")

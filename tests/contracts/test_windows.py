@@ -57,12 +57,32 @@ def test_the_default_of_old_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
         test_the_usual_unit_is_the_recording_in_count_price_and_statement()
 
 
+def test_a_record_set_of_windows_remembers_them() -> None:
+    plan = planned(recordings().train)
+    assert (plan.unit, plan.num_slots) == ("recording", NUM_RECORDINGS)
+    said = planned(recordings().train, unit="record").statement.to_markdown()
+    assert "A record is a single window, as the user asked for." in said
+
+
 def test_people_win_over_recordings() -> None:
     people = np.array([f"p{place % 5}" for place in range(NUM_RECORDINGS)])
     plan = planned(recordings(people))
     assert (plan.unit, plan.num_slots) == ("person", 5)
     with pytest.raises(InputError, match="--unit recording goes with windows of recordings of which nobody says"):
         planned(recordings(people), unit="recording")
+
+
+def test_a_window_of_a_person_is_called_one_where_it_alone_is_protected() -> None:
+    people = np.array([f"p{place % 5}" for place in range(NUM_RECORDINGS)])
+    plan = planned(recordings(people), unit="record")
+    assert (plan.unit, plan.num_slots) == ("record", NUM_RECORDINGS * NUM_WINDOWS)
+    text = plan.statement.to_markdown()
+    assert "The windows of one recording or of one person together are not protected" in text
+    assert "All windows of one" not in text
+    assert any(
+        line.startswith("protected: one window, as was asked for. The data names people, and what the windows of one")
+        for line in plan.advice
+    )
 
 
 def test_a_recording_is_no_person_and_whole_series_have_no_recordings() -> None:

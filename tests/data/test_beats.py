@@ -7,12 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from gossamer.data.beat_rows import cut_recordings
 from gossamer.data.beats import (
     AAMI_SYMBOLS,
     KaggleLayout,
     Recording,
     WindowLayout,
-    cut_recordings,
     label_symbols,
 )
 

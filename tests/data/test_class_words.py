@@ -70,12 +70,22 @@ def test_public_names_that_skip_the_rule_are_seen(monkeypatch) -> None:
     [
         (["1"], ("1", "2", "3"), [0]),
         (["3", "1"], ("1", "2", "3"), [2, 0]),
-        (["1", "cat"], ("cat", "dog"), [1, 0]),
+        (["1", "0"], ("cat", "dog"), [1, 0]),
+        (["dog", "cat"], ("cat", "dog"), [1, 0]),
         (["11", "2"], ("0", "1", "10", "11", "2"), [3, 4]),
     ],
 )
 def test_a_word_that_is_a_name_and_a_number_is_a_name(words, class_names, labels) -> None:
     assert class_numbers(words, class_names, "--labels") == labels
+
+
+@pytest.mark.parametrize("words", [["1", "cat"], ["cat", "1"], ["cat", "dog", "0"]])
+def test_a_list_of_classes_is_all_names_or_all_numbers(refusal, words) -> None:
+    place = len(words)
+    line = refusal(class_numbers, words, ("cat", "dog"), "--labels")
+    assert line == (
+        f"--labels: word {place} and word 1 are not both names or both numbers: write all classes in one way"
+    )
 
 
 def test_a_number_is_not_offered_where_names_are_numbers(refusal) -> None:

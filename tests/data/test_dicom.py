@@ -29,10 +29,11 @@ from pydicom.uid import (
 from gossamer.data import dicom, dicom_headers
 from gossamer.data.catalogue import describe, load_records
 from gossamer.data.image_choice import ImageChoice
+from gossamer.data.range_tally import RangeTally
 from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
-from gossamer.data.splits import PeopleSplit
+from gossamer.data.splits import PeopleSplit, RandomSplit
 from gossamer.privacy.dealing import UnitKey
 
 HU = np.array([[-1024, -160, 40, 240], [-2000, 0, 100, 3071], [-159, -60, 140, 239], [1, 2, 3, 4]])
@@ -447,5 +448,62 @@ def test_the_old_reading_by_the_window_of_the_file_would_be_seen(tmp_path, monke
     save(tmp_path / "a.dcm", gray(), WindowCenter=3, WindowWidth=2)
     right = pixels_of(read(tmp_path))
     usual = dicom._gray
-    monkeypatch.setattr(dicom, "_gray", lambda frame, head, scale, _, file: usual(frame, head, scale, (2, 4), file))
+    by_file = (2, 4)
+    monkeypatch.setattr(
+        dicom, "_gray", lambda frame, head, scale, _, file, tally: usual(frame, head, scale, by_file, file, tally)
+    )
     assert not np.array_equal(right, pixels_of(read(tmp_path)))
+
+
+def values_of(data: RecordData) -> dict[str, Any]:
+    (found,) = describe(data)["private"]["values"]
+    return found
+
+
+def are_exact(found: dict[str, Any]) -> bool:
+    stored = HU.clip(-1024)
+    right = (stored.min(), stored.max(), stored.mean(), (stored < -160).mean(), (stored > 240).mean(), -160, 240)
+    keys = ("least", "greatest", "mean", "share_below", "share_above", "low", "high")
+    return bool(np.allclose([-1 if found[key] is None else found[key] for key in keys], right, atol=1e-9))
+
+
+def test_the_private_range_is_that_before_the_window(tmp_path, monkeypatch) -> None:
+    stored = (HU + 1024).clip(0).astype(np.uint16)
+    save(tmp_path / "a.dcm", stored, BitsStored=12, RescaleSlope=1, RescaleIntercept=-1024)
+    window = {"window_center": 40, "window_width": 400}
+    data = read(tmp_path, **window)
+    assert are_exact(values_of(data))
+    assert any("--window-center, --window-width" in line for line in describe(data)["private"]["warnings"])
+    assert "-1024" not in "".join((*data.public_notes, repr(data)))
+    # The break: values are tallied once the window has clipped them.
+    usual = RangeTally.add
+    monkeypatch.setattr(RangeTally, "add", lambda tally, block: usual(tally, np.clip(block, -160, 240)))
+    assert not are_exact(values_of(read(tmp_path, **window)))
+
+
+def test_the_private_range_without_a_window_is_that_of_the_bits(tmp_path) -> None:
+    stored = np.arange(36, dtype=np.uint16).reshape(6, 6)
+    save(tmp_path / "a.dcm", stored, BitsStored=12, PhotometricInterpretation="MONOCHROME1")
+    data = read(tmp_path)
+    found = values_of(data)
+    assert [found[key] for key in ("low", "high", "least", "greatest", "mean")] == [0, 4095, 0, 35, 17.5]
+    assert (found["share_below"], found["share_above"]) == (0, 0)
+    assert any("say a public window, --window-center" in line for line in describe(data)["private"]["warnings"])
+
+
+def test_gray_and_colour_have_no_range_in_common(tmp_path) -> None:
+    save(tmp_path / "a.dcm", gray())
+    colour = np.stack([gray(seed=seed) for seed in range(3)], axis=-1)
+    found = header(colour[..., 0], SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
+    write(tmp_path / "b.dcm", found, colour.tobytes())
+    assert values_of(read(tmp_path, gray=True))["share_below"] is None
+    (tmp_path / "a.dcm").unlink()
+    told = describe(read(tmp_path))["private"]["values"]
+    assert [channel["greatest"] for channel in told] == colour.reshape(-1, 3).max(axis=0).tolist()
+
+
+def test_a_split_by_image_is_refused_where_patients_are_known(tmp_path, refusal) -> None:
+    for number in range(8):
+        save(tmp_path / f"{number}.dcm", gray(seed=number), PatientID=f"p{number // 2}")
+    reading = SeriesReading(split=RandomSplit())
+    assert "--split people" in refusal(load_records, tmp_path, reading=reading)

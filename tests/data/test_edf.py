@@ -238,7 +238,6 @@ def _patched(path: Path, at: int, text: bytes, width: int) -> None:
 @pytest.mark.parametrize(
     ("at", "text", "width", "words"),
     [
-        (192, b"EDF+D", 44, "is discontinuous (EDF+D), which is not read: export each continuous part"),
         (236, b"-1", 8, "does not say how many data records"),
         (236, b"3", 8, "its header promises"),
         (236, b"5", 8, "its header promises"),
@@ -297,7 +296,38 @@ def test_a_file_of_annotations_alone_is_refused(tmp_path: Path) -> None:
     content[192:236] = b"EDF".ljust(44)  # a file that does not say that it is EDF+ has them as a signal
     content[256:272] = b"EDF Annotations "
     (tmp_path / "a.edf").write_bytes(content)
-    assert "holds annotations and no signal" in _refused(tmp_path / "a.edf", _reading())
+    assert "holds annotations and no signal: hand over the recording" in _refused(tmp_path / "a.edf", _reading())
+    content[192:236] = b"EDF+C".ljust(44)
+    (tmp_path / "a.edf").write_bytes(content)
+    assert "holds annotations and no signal: hand over the recording" in _refused(tmp_path / "a.edf", _reading())
+
+
+def _notes_alone(path: Path) -> None:
+    _write(path, [_signal("ECG")], notes=[(0, 1, "W")])
+    content = bytearray(path.read_bytes())
+    content[256:272] = b"EDF Annotations "
+    path.write_bytes(content)
+
+
+def test_files_of_annotations_alone_are_passed_over_in_a_folder_and_counted(tmp_path: Path) -> None:
+    _write(tmp_path / "all" / "a.edf", [_signal("ECG")])
+    (tmp_path / "all" / "people.csv").write_text("a,anna\n", encoding="utf-8")
+    before = load_records(tmp_path / "all", reading=_reading())
+    _notes_alone(tmp_path / "all" / "a-hypnogram.edf")
+    found = load_records(tmp_path / "all", reading=_reading())
+    assert (found.train.x == before.train.x).all()
+    assert found.public_notes == before.public_notes, "that there is such a file is private"
+    assert describe(found)["private"]["left_out"] == {edf_folder.NOTES_ALONE: 1}
+    (tmp_path / "all" / "a.edf").unlink()
+    assert "no recording with a signal" in _refused(tmp_path / "all", _reading())
+
+
+def test_a_sub_folder_of_annotations_alone_is_no_person(tmp_path: Path) -> None:
+    _write(tmp_path / "all" / "anna" / "a.edf", [_signal("ECG")])
+    (tmp_path / "all" / "notes").mkdir()
+    _notes_alone(tmp_path / "all" / "notes" / "a.edf")
+    data = load_records(tmp_path / "all", reading=_reading())
+    assert (data.train.num_people, data.left_out[edf_folder.NOTES_ALONE]) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from gossamer.data import image_choice
+from gossamer.data import catalogue, image_choice, own
 from gossamer.data.catalogue import load_records
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.reading import SeriesReading
+from gossamer.data.series_choice import SeriesChoice, load_beside
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.errors import InputError
 
@@ -147,3 +148,27 @@ def test_series_have_no_size_and_no_colour(said: dict, tmp_path: Path) -> None:
 def test_a_size_that_is_none_is_refused(size: object) -> None:
     with pytest.raises(InputError, match="resize"):
         ImageChoice.of(size, gray=False)  # type: ignore[arg-type]
+
+
+def test_a_ground_is_refused_where_nothing_is_transparent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.zeros((4, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", x=pixels)
+    np.save(tmp_path / "a.npy", pixels)
+    idx = bytes((0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 8, 0, 0, 0, 8)) + pixels.tobytes()
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx)
+    sources = ("digits", *(str(tmp_path / name) for name in ("a.npz", "a.npy", "train-images-idx3-ubyte")))
+    for source in sources:
+        with pytest.raises(InputError, match="--alpha is of pictures in a folder, and nothing is transparent here"):
+            load_records(source, alpha="white")
+    # The break: the ground does nothing, and the statement says that it was laid.
+    for module in (catalogue, own):
+        monkeypatch.setattr(module, "refuse_alpha", lambda name, images: None)
+    for source in sources[1:]:
+        assert any("laid on white" in note for note in load_records(source, alpha="white").public_notes)
+
+
+def test_records_beside_a_folder_need_no_ground(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros((4, 8, 8), dtype=np.uint8))
+    words = SeriesChoice(split="random")
+    data = load_beside(str(tmp_path / "a.npz"), None, None, words, images=ImageChoice(alpha="white"))
+    assert (data.train.num_records, data.test) == (4, None)

@@ -13,9 +13,10 @@ import torch
 from pyarrow import parquet
 
 from gossamer.data import columns as files
-from gossamer.data import parquet_columns
+from gossamer.data import list_recordings, parquet_columns
 from gossamer.errors import InputError
 from gossamer.estimators.records import load_series
+from gossamer.privacy.adjacency import Unit
 
 X = np.random.default_rng(2).random((7, 2, 5)).round(4)
 KINDS = ["a", "b"] * 3 + ["a"]
@@ -151,7 +152,90 @@ def test_a_table_in_many_pieces_is_that_in_one(tmp_path: Path, suffix: str, monk
             load_series(path, person_column="who")
 
 
-def test_windows_of_lists_are_refused_before_a_length_is_asked_for() -> None:
-    frame = pd.DataFrame({"x": [[0.1, 0.2, 0.3], [0.4, 0.5]]})
-    with pytest.raises(InputError, match="not of lists: save each recording as rows of a long table"):
-        load_series(frame, window=2)
+# ---- long lists, cut in windows -------------------------------------------------------------------------------------
+
+LONG = [np.random.default_rng(length).random((2, length)).round(4) for length in (9, 4, 2, 7, 12, 3, 6)]
+OWNERS = ["p1", "p2", "p1", "p3", "p1", "p2", "p4"]
+
+
+def windows_of(rows: list[np.ndarray], window: int, stride: int) -> np.ndarray:
+    cut = [row[:, start : start + window] for row in rows for start in range(0, row.shape[1] - window + 1, stride)]
+    return np.stack(cut)
+
+
+def check_windows(data: Any, rows: list[np.ndarray]) -> None:
+    torch.testing.assert_close(data.train.x, torch.from_numpy(windows_of(rows, 3, 2)).float(), rtol=0, atol=1e-6)
+    counts = [max(0, (row.shape[1] - 3) // 2 + 1) for row in rows]
+    assert data.train.y.tolist() == np.repeat([0, 1] * 3 + [0], counts).tolist()
+    assert data.left_out["recordings shorter than a window"] == 1
+
+
+def test_a_long_list_is_a_recording_that_is_cut_in_windows(tmp_path: Path) -> None:
+    firsts = [row[:1] for row in LONG]
+    table = table_of(series=[row[0].tolist() for row in firsts])
+    for source in sources(tmp_path, table):
+        data = load_series(source, window=3, stride=2, **LABELS)
+        check_windows(data, firsts)
+        assert (data.usual_unit, data.train.owners, data.train.num_people) == (Unit.RECORDING, Unit.RECORDING, 7)
+        assert any("windows of 3 samples, one every 2" in note for note in data.public_notes)
+    for source in sources(tmp_path, table.append_column("who", [OWNERS])):
+        data = load_series(source, window=3, stride=2, person_column="who", **LABELS)
+        check_windows(data, firsts)
+        assert (data.usual_unit, data.train.num_people) == (Unit.PERSON, 4)
+
+
+def test_long_lists_of_several_channels_are_cut_together(tmp_path: Path) -> None:
+    for source in sources(tmp_path, table_of(left=[row[0].tolist() for row in LONG], right=[*(r[1] for r in LONG)])):
+        data = load_series(source, window=3, stride=2, **LABELS)
+        check_windows(data, LONG)
+        assert data.train.spec.channel_names == ("left", "right")
+    for outer in ("channels", "times"):
+        nested = [row.tolist() if outer == "channels" else row.T.tolist() for row in LONG]
+        for source in sources(tmp_path, table_of(series=nested)):
+            words = {"window": 3, "stride": 2, "outer_lists": outer}
+            check_windows(load_series(source, channel_names=["l", "r"], **words, **LABELS), LONG)
+            assert "has not 3 channels in its lists" in refused(source, channel_names=["a", "b", "c"], **words)
+            assert "give --channel-names" in refused(source, **words)
+
+
+def test_lists_of_fixed_size_are_cut_as_well(tmp_path: Path) -> None:
+    values = pyarrow.array(X[:, 0].tolist(), type=pyarrow.list_(pyarrow.float64(), 5))
+    for source in sources(tmp_path, table_of(series=values), with_pandas=False):
+        data = load_series(source, window=3, stride=2, **LABELS)
+        assert data.train.x.shape == (14, 1, 3)
+        torch.testing.assert_close(data.train.x[1], torch.from_numpy(X[0, :1, 2:]).float(), rtol=0, atol=1e-6)
+
+
+def test_windows_of_a_long_list_with_a_missing_value_are_left_out(tmp_path: Path) -> None:
+    rows: list[Any] = [row[0].tolist() for row in LONG]
+    rows[4][6] = None
+    for source in sources(tmp_path, table_of(series=rows), with_pandas=False):
+        data = load_series(source, window=3, stride=2, **LABELS)
+        assert data.left_out["windows with a missing value"] == 2
+        assert len(data.train.x) == len(windows_of([row[:1] for row in LONG], 3, 2)) - 2
+
+
+def test_rows_that_are_no_recording_are_refused_by_their_place(tmp_path: Path) -> None:
+    rows: list[Any] = [row[0].tolist() for row in LONG]
+    uneven = table_of(left=rows, right=[*rows[:5], rows[5][:2], rows[6]])
+    assert "row 6 has lists of several lengths" in refused(uneven, window=3)
+    inside = [[row, row] for row in rows]
+    inside[3] = [rows[3], rows[3][:4]]
+    words = {"window": 3, "outer_lists": "channels", "channel_names": ["l", "r"]}
+    assert "row 4 has lists of several lengths" in refused(table_of(series=inside), **words)
+    inside[3] = [rows[3], None]
+    assert "row 4 has lists of several lengths" in refused(table_of(series=inside), **words)
+    rows[1] = None
+    assert "row 2 has no list" in refused(table_of(series=rows), window=3)
+    assert "lists of something else" in refused(table_of(series=[["a", "b", "c"]] * 7), window=3)
+    assert "not one whole window" in refused(table_of(series=[[0.5]] * 7), window=3)
+
+
+def test_rows_that_take_the_values_of_their_neighbours_are_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = list_recordings._parts
+    shifted = lambda values, sizes: parts(np.roll(values, 1), sizes)  # noqa: E731
+    monkeypatch.setattr(list_recordings, "_parts", shifted)
+    with pytest.raises(AssertionError):
+        test_a_long_list_is_a_recording_that_is_cut_in_windows(tmp_path)

@@ -160,8 +160,9 @@ ARRAYS: list[tuple[np.ndarray, list[str]]] = [
 @pytest.mark.parametrize(("values", "expected"), ARRAYS, ids=range(len(ARRAYS)))
 def test_arrays_have_the_names_of_what_stands_in_them(values: np.ndarray, expected: list[str]) -> None:
     found = names_of_array(values, place)
-    assert found.dtype.kind == "U"
-    assert found.tolist() == expected
+    assert found.numbers.dtype == np.int32
+    assert found.tolist() == found.texts().tolist() == expected
+    assert len(found.distinct) == len(set(expected))
 
 
 REFUSED_ARRAYS: list[tuple[np.ndarray, str]] = [

@@ -23,6 +23,7 @@ from gossamer.data.names import names_of_column
 from gossamer.data.npz import load_npz
 from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordSet
+from gossamer.data.row_names import RowNames
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.tables import LongColumns, WideColumns
 from gossamer.errors import InputError
@@ -197,20 +198,20 @@ def test_the_cells_1_and_1_point_0_are_one_class(tmp_path) -> None:
 # Planted breaks: each has to be seen by a test above.
 
 
-def old_words(column: Any, name: str, where: str, first: int = 0) -> np.ndarray:
+def old_words(column: Any, name: str, where: str, first: int = 0) -> RowNames:
     """What the reader of tables did: six digits of a float, text as it stands."""
     found = cells._plain(column, name, where).to_pylist()
-    return np.array([f"{cell:g}" if isinstance(cell, float) else str(cell).strip() for cell in found])
+    return RowNames.of([f"{cell:g}" if isinstance(cell, float) else str(cell).strip() for cell in found])
 
 
-def old_floats_alone(column: Any, name: str, where: str, first: int = 0) -> np.ndarray:
+def old_floats_alone(column: Any, name: str, where: str, first: int = 0) -> RowNames:
     plain = cells._plain(column, name, where)
     if pyarrow.types.is_floating(plain.type):
         return old_words(column, name, where)
     return names_of_column(plain, lambda row: f"row {row + 1}")
 
 
-def old_labels(words: np.ndarray, class_names: tuple[str, ...], where: str) -> np.ndarray:
+def old_labels(words: RowNames, class_names: tuple[str, ...], where: str) -> np.ndarray:
     """Row by row: a name, else a number."""
     by_name = {name: label for label, name in enumerate(class_names)}
     return np.array([by_name.get(word, int(float(word))) for word in words.tolist()])
@@ -249,8 +250,8 @@ def test_names_of_an_archive_as_they_stand_are_seen(monkeypatch, tmp_path) -> No
 
 
 def test_classes_looked_up_row_by_row_are_seen(monkeypatch, tmp_path) -> None:
-    def as_they_stand(column: Any, name: str, where: str, first: int = 0) -> np.ndarray:
-        return np.array([str(cell).strip() for cell in cells._plain(column, name, where).to_pylist()])
+    def as_they_stand(column: Any, name: str, where: str, first: int = 0) -> RowNames:
+        return RowNames.of([str(cell).strip() for cell in cells._plain(column, name, where).to_pylist()])
 
     check_numbers_as_names(tmp_path)
     monkeypatch.setattr(wide_tables, "as_words", as_they_stand)

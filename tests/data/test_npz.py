@@ -16,6 +16,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gossamer.data import array_stream
 from gossamer.data.npz import load_npz
 from gossamer.errors import InputError
 
@@ -413,3 +414,12 @@ def test_what_is_wrong_under_published_keys_is_named(tmp_path, arrays, words) ->
     np.savez(path, **arrays)
     with pytest.raises(InputError, match=re.escape(words)):
         load_npz(path)
+
+
+def test_images_in_fortran_order_are_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # So small that several pieces and blocks are needed.
+    for name, size in (("_PIECE_BYTES", 500), ("_BLOCK_BYTES", 300), ("_VALUES_AT_ONCE", 7)):
+        monkeypatch.setattr(array_stream, name, size)
+    x = np.random.default_rng(0).integers(0, 256, (9, 3, 8, 8), dtype=np.uint8)
+    turned = load_npz(saved(tmp_path, x=np.asfortranarray(x))).train.x
+    assert torch.equal(turned, torch.from_numpy(x / np.float32(255)))

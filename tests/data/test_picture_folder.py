@@ -171,7 +171,8 @@ def test_a_table_that_does_not_fit_is_refused_without_its_cells(tmp_path: Path, 
 
 def test_words_on_a_table_that_is_not_there_are_refused(tmp_path: Path, refusal) -> None:
     save(tmp_path / "cat/1.png")
-    assert "metadata.csv" in refusal(load_picture_folder, tmp_path, words=PictureWords(class_names=("cat",)))
+    assert "metadata.csv" in refusal(load_picture_folder, tmp_path, words=PictureWords(label="kind"))
+    assert "metadata.csv" in refusal(load_picture_folder, tmp_path, words=PictureWords(person="who"))
 
 
 def test_transparency_in_a_folder_mixes_with_plain_pictures_on_a_ground(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from gossamer.data import array_stream
 from gossamer.data.catalogue import load_records
 from gossamer.data.images import ImageSpec
 from gossamer.data.npz import load_npz
@@ -112,3 +114,27 @@ def test_images_may_name_people_too(tmp_path, refusal, are_of) -> None:
     assert are_of(load_npz(tmp_path / "a.npz").train, ["7", "3", "7"])
     np.savez(tmp_path / "b.npz", x=np.zeros((3, 8, 8)), person=np.array([7, 3, 7]), people=np.array([7, 3, 7]))
     assert "'people'" in refusal(load_npz, tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize("at_once", [3, 10, 2**18])
+@pytest.mark.parametrize("kind", ["<f8", ">f4", "<i2"])
+def test_an_array_in_fortran_order_is_the_same_series(monkeypatch, tmp_path: Path, kind: str, at_once: int) -> None:
+    monkeypatch.setattr(array_stream, "_VALUES_AT_ONCE", at_once)
+    x = np.arange(5 * 2 * 3).reshape(5, 2, 3).astype(kind)
+    facts = SeriesFacts(low=(0.0, 1.0), high=(20.0, 40.0))
+    found = []
+    for order in "CF":
+        np.savez(tmp_path / f"{order}.npz", x=np.asarray(x, order=order))  # pyrefly: ignore
+        found.append(load_series_npz(tmp_path / f"{order}.npz", facts))
+    assert torch.equal(found[0].train.x, found[1].train.x)
+    assert torch.allclose(found[0].train.x[:, 1], torch.tensor((x[:, 1].astype(float) - 1) / 39).float().clip(0, 1))
+    assert found[0].ranges is not None
+    assert found[0].ranges.as_plain() == found[1].ranges.as_plain()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_missing_value_is_told_by_its_place_in_either_order(refusal, tmp_path: Path, order: str) -> None:
+    x = np.zeros((5, 2, 3))
+    x[3, 1, 2] = np.nan
+    np.savez(tmp_path / "a.npz", x=np.asarray(x, order=order))  # pyrefly: ignore
+    assert "series 3, channel 1, time 2" in refusal(load_series_npz, tmp_path / "a.npz", SeriesFacts())

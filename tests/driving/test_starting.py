@@ -161,7 +161,7 @@ def test_a_statement_without_the_start_of_its_settings_is_told(run: Path) -> Non
 def test_a_run_goes_on_without_the_source_and_not_under_another_start(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting, "load_chosen", lambda *given, **more: pytest.fail("the source was read again"))
+    monkeypatch.setattr(starting, "load_beside", lambda *given, **more: pytest.fail("the source was read again"))
     again = model(start_from=tmp_path / "public.npz", start_steps=5).fit(*images(2), run=run)
     assert any("5 steps without noise" in one for one in again.statement.public_inputs)
     for other in (

@@ -19,7 +19,7 @@ from gossamer.cli.scoring import ScoringChoice
 from gossamer.data.catalogue import load_records
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.errors import GossamerWarning, InputError
-from gossamer.estimators import DPMixture, EvaluationScores, estimator, real_records, scores
+from gossamer.estimators import DPMixture, EvaluationScores, estimator, load_series, real_records, scores
 from gossamer.estimators.tables import Said
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.encoder import EncoderSettings
@@ -137,6 +137,27 @@ def test_a_long_table_and_a_table_of_images_are_read_again_with_their_columns_al
     images.evaluate(pixels, test=pixels)
     for fitted, (real, test, _) in zip((model, images), asked, strict=True):
         assert real.train.spec == test.spec == fitted.released.spec
+
+
+def test_a_folder_of_recordings_is_read_again_by_its_annotator_alone(asked: list[Any], tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=5000).round(3)
+    (values * 1000).astype("<i2").tofile(tmp_path / "1.dat")
+    (tmp_path / "1.hea").write_text("1 1 100 5000\n1.dat 16 1000(0)/mV 16 0 0 0 0 II\n")
+    (tmp_path / "1.qrs").write_bytes((1 << 10 | 100).to_bytes(2, "little") * 48 + bytes(2))
+    model = DPMixture(epsilon=10.0, device="cpu").fit(tmp_path, annotator="qrs")
+    # The layout says bounds, rate and classes: those of the generator would be refused.
+    model.evaluate(tmp_path, annotator="qrs", test=load_records(tmp_path, annotator="qrs"))
+    words: dict[str, Any] = {"window": 64, "low": -4, "high": 4}
+    of_windows = DPMixture(epsilon=10.0, unit="record", device="cpu").fit(tmp_path, **words)
+    of_windows.evaluate(tmp_path, window=64, test=load_series(tmp_path, **words))
+    for fitted, (real, test, _) in zip((model, of_windows), asked, strict=True):
+        assert real.train.spec == test.spec == fitted.released.spec
+    with pytest.raises(InputError, match="annotator is of a folder of WFDB recordings"):
+        model.fit(np.zeros((8, 1, 64)), annotator="qrs")
+    with pytest.raises(InputError, match="annotator is of a folder of WFDB recordings"):
+        model.fit(pandas.DataFrame({"a": [0.5, 0.5], "b": [0.5, 0.5]}), annotator="qrs")
+    with pytest.raises(InputError, match="annotator must be the ending of annotation files"):
+        model.fit(tmp_path, annotator=["qrs"])
 
 
 def test_classes_that_the_constructor_was_not_told_are_those_of_the_generator(asked: list[Any]) -> None:

@@ -54,6 +54,8 @@ def test_mixed_pictures_become_a_folder_that_is_read(tmp_path: Path, capsys: pyt
     save(tmp_path / "in/cat/b.png", (11, 12), (9, 0), "LA")
     save(tmp_path / "in/dog/c.tif", (8, 8), (0, 0, 0, 0), "CMYK")
     save(tmp_path / "in/__MACOSX/._a.jpg")
+    for name in ("cat/Thumbs.db", "dog/Thumbs.db", "README.md", ".of Anna", "cat/.of Ben"):
+        (tmp_path / "in" / name).write_bytes(b"x")
     (tmp_path / "in/eel").mkdir()
     arguments = ["data", "convert", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--size", "8", "--gray"]
     assert main(arguments) == 0
@@ -61,11 +63,16 @@ def test_mixed_pictures_become_a_folder_that_is_read(tmp_path: Path, capsys: pyt
     assert "3 pictures made" in said
     assert "private: formats: JPEG 1, PNG 1, TIFF 1" in said
     assert "private: changes: CMYK to RGB 1, colour to gray 2, stretched 2, transparency laid on the ground 1" in said
+    assert "private: left out: README.md 1, Thumbs.db 2, __MACOSX 1, hidden names 2" in said
+    # Hidden names are their owner's, and may be people's.
+    assert "Anna" not in said
     data = load_records(tmp_path / "out")
     assert data.train.spec.class_names == ("cat", "dog", "eel")
     np.testing.assert_allclose(data.train.x[:, 0, 0, 0].numpy() * 255, [9, 255, 255], atol=0.5)
     assert main([*arguments, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["num_kept"] == 3
+    told = json.loads(capsys.readouterr().out)
+    assert told["num_kept"] == 3
+    assert told["left_out"]["__MACOSX"] == 1
 
 
 def test_gray_of_16_bits_keeps_them(tmp_path: Path) -> None:

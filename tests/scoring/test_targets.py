@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ from PIL import Image
 
 from gossamer.data.catalogue import load_records
 from gossamer.data.images import ImageSpec
+from gossamer.data.series import SeriesSpec
 from gossamer.driving.generator_file import load_generator
 from gossamer.driving.handing_over import write_records
+from gossamer.errors import InputError
 from gossamer.runs.config_io import from_json_tree, to_json_tree
+from gossamer.runs.edf_file import write_edf
 from gossamer.scoring.targets import TargetFinder
 
 NUM_CLASSES = 12
@@ -74,3 +78,34 @@ def test_a_generator_says_whether_its_classes_have_names() -> None:
     older = to_json_tree(ImageSpec(channels=1, height=8, width=8, class_names=("0", "1")))
     del older["are_classes_named"]
     assert from_json_tree(ImageSpec, older, "here").are_classes_named
+
+
+SERIES = SeriesSpec(
+    channels=2, length=40, low=(-2.0, 0.0), high=(2.0, 90.0), sample_rate=50.0, units=("mV", "degC"),
+    channel_names=("ECG of the upper left leg", "T"), class_names=("rest", "Mühe"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", [SERIES, replace(SERIES, class_names=(), channel_names=(), units=())])
+def test_an_edf_recording_is_a_target_of_series_of_their_length(tmp_path: Path, spec: SeriesSpec) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.random((9, 2, 40)).astype(np.float32)
+    y = rng.integers(0, 2, 9) if spec.class_names else None
+    write_edf(tmp_path / "drawn.EDF", x, y, spec)
+    target = TargetFinder(real=spec, load=load_generator).find(tmp_path / "drawn.EDF")
+    assert target.num_images == 9
+    drawn = target.draw(9, 0)
+    order = [int(np.abs(x - one).sum(axis=(1, 2)).argmin()) for one in drawn.x]
+    assert sorted(order) == list(range(9))
+    np.testing.assert_allclose(drawn.x, x[order], atol=1 / 60_000)
+    assert (drawn.y is None) is (y is None)
+    if y is not None:
+        assert drawn.y is not None
+        assert drawn.y.tolist() == y[order].tolist()
+
+
+def test_an_edf_recording_of_other_signals_is_refused(tmp_path: Path) -> None:
+    write_edf(tmp_path / "drawn.edf", np.zeros((3, 2, 40), dtype=np.float32), None, replace(SERIES, class_names=()))
+    finder = TargetFinder(real=replace(SERIES, class_names=(), channel_names=("a", "T")), load=load_generator)
+    with pytest.raises(InputError, match="no signal 'a'"):
+        finder.find(tmp_path / "drawn.edf")

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gossamer.cli.arguments import choose, read_arguments
-from gossamer.errors import InputError
+from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.account import AbstractAccount
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.privacy.accounting import (
@@ -26,14 +26,18 @@ from gossamer.privacy.accounting import (
 )
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.gaussian_dp import mu_of
+from gossamer.privacy.loss_grid import COARSE
 from gossamer.privacy.priceable import accountable, check_numbers
 from gossamer.privacy.statement import shown_epsilon
-from gossamer.privacy.truncation import check_truncation
+from gossamer.privacy.truncation import check_truncation, least_noise
 
 _SETTINGS = (
     "epsilon_target", "num_critics", "batch_size", "draws_per_step", "critics_per_draw", "num_slots",
     "expected_batch_size", "sample_rate",
 )  # fmt: skip
+
+_MOST_TO_COUNT = 500.0
+"""Largest epsilon for which steps are counted. Above it exponentials overflow, and the search takes minutes."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -80,6 +84,11 @@ def _account(asked: AbstractAccount) -> dict[str, Any]:
 
 def _steps_allowed(asked: AbstractAccount) -> list[list[int]]:
     """Return a row for each noise multiplier, with a number of steps for each epsilon. 0: not one step is within it."""
+    if max(asked.epsilon) > _MOST_TO_COUNT:
+        raise InputError(
+            f"--epsilon is {max(asked.epsilon):g}: steps are counted for {_MOST_TO_COUNT:g} at most; --num-steps in "
+            "place of --noise-multiplier answers for a larger budget"
+        )
     budgets = [PrivacyBudget(epsilon=epsilon, delta=asked.delta) for epsilon in asked.epsilon]
     of_noise = (functools.partial(_event_of_steps, asked, noise) for noise in asked.noise_multiplier)
     return [[num_steps_for_budget(of_steps, budget) for budget in budgets] for of_steps in of_noise]
@@ -108,6 +117,7 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
     def of_noise(noise: float) -> DpEvent:
         return asked.event(noise_multiplier=noise, num_steps=steps)
 
+    _check_reach(asked, budget, steps)
     multipliers = {
         "pld": calibrate_noise_multiplier(of_noise, budget).noise_multiplier,
         "rdp": calibrate_noise_multiplier_by_rdp(of_noise, budget).noise_multiplier,
@@ -117,6 +127,22 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
     published = asked.published(multipliers["pld"], steps)
     multipliers |= asked.other_multipliers(steps, budget)
     return {"noise_multiplier": multipliers, "epsilon_target": budget.epsilon, "num_steps": steps} | published
+
+
+def _check_reach(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> None:
+    """Refuse a budget that no training can spend, since noise so little is refused. Calibrations to it take minutes.
+
+    Raises:
+        PrivacyError: The least noise that a training permits costs less than the budget.
+    """
+    least = least_noise(lambda noise: _least_truncation(asked, noise, steps), budget.delta)
+    # A coarse grid is enough, since it errs above.
+    most = epsilon_by_pld(asked.event(noise_multiplier=least, num_steps=steps), budget.delta, COARSE).epsilon
+    if most < budget.epsilon:
+        raise PrivacyError(
+            f"no training spends epsilon {budget.epsilon:g} with these settings: the least noise that its finite range "
+            f"permits, multiplier {least:.3g}, costs at most {most:.4g}: ask for a smaller epsilon"
+        )
 
 
 def _least_truncation(asked: AbstractAccount, noise: float, steps: int) -> float:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import csv
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING
 from typing import Any, TypeVar
 
@@ -56,14 +57,8 @@ def check_arguments(kind: type[Any], words: Sequence[str], *, program: str, **st
         InputError: the arguments do not fit.
     """
     options = list(Setting(hint=kind, value=start).options())
-    try:
-        found, unknown = _scan(words, options)
-        _refuse_unknown(unknown, options)
-        for option in options:
-            if option.path in found:
-                _read(option, found[option.path])
-    except ValueError as error:
-        raise InputError(f"{error}; `gossamer {program} --help` has all options") from None
+    with _help_named(program):
+        _read_all(options, _sorted_words(words, options, _refuse_unknown))
 
 
 def read_known_arguments(kind: type[T], words: Sequence[str], *, program: str) -> T:
@@ -77,19 +72,29 @@ def read_known_arguments(kind: type[T], words: Sequence[str], *, program: str) -
 
 def _filled(setting: Setting, words: Sequence[str], program: str, look_at_unknown: Callable[..., None]) -> Any:
     options = list(setting.options())
-    try:
-        found, unknown = _scan(words, options)
-        look_at_unknown(unknown, options)
+    with _help_named(program):
+        found = _sorted_words(words, options, look_at_unknown)
         missing = [option.call for option in options if option.value is MISSING and option.path not in found]
         if missing:
             raise ValueError(f"Missing from gossamer {program}: {' '.join(missing)}")
-        return setting.filled({one.path: _read(one, found[one.path]) for one in options if one.path in found})
+        return setting.filled(_read_all(options, found))
+
+
+@contextlib.contextmanager
+def _help_named(program: str) -> Iterator[None]:
+    """Turn a refusal into one that names the help page."""
+    try:
+        yield
     except ValueError as error:
         raise InputError(f"{error}; `gossamer {program} --help` has all options") from None
 
 
-def _scan(words: Sequence[str], options: Sequence[Setting]) -> tuple[Typed, list[str]]:
-    """Sort words by the path of their option, and keep those that belong to none."""
+def _read_all(options: Sequence[Setting], found: Typed) -> dict[tuple[str, ...], Any]:
+    return {option.path: _read(option, found[option.path]) for option in options if option.path in found}
+
+
+def _sorted_words(words: Sequence[str], options: Sequence[Setting], look_at_unknown: Callable[..., None]) -> Typed:
+    """Sort words by the path of their option, and look at those that belong to none."""
     flags = {option.flag: option for option in options if option.flag}
     place = next((option for option in options if not option.flag), None)
     found: Typed = {}
@@ -104,7 +109,8 @@ def _scan(words: Sequence[str], options: Sequence[Setting]) -> tuple[Typed, list
             unknown.append(word)
         else:
             found.setdefault(place.path, []).append(word)
-    return found, unknown
+    look_at_unknown(unknown, options)
+    return found
 
 
 def _words_after(option: Setting, rest: collections.deque[str]) -> list[str]:

@@ -27,7 +27,7 @@ from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
 from gossamer.data.catalogue import check_exists
 from gossamer.data.records import AbstractSpec, RecordSet
-from gossamer.data.series_choice import load_chosen
+from gossamer.data.series_choice import load_beside
 from gossamer.driving.audited import num_canaries_for, play_training
 from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import check_held_out, slots_kept
@@ -242,7 +242,7 @@ def _members(folder: RunFolder, others: str | None) -> tuple[RecordSet, RecordSe
     held_out = data.test
     if others is not None:
         data_dir = None if job.data_dir is None else Path(job.data_dir)
-        held_out = load_chosen(others, data_dir, job.num_classes, job.series, key, images=job.images).train
+        held_out = load_beside(others, data_dir, job.num_classes, job.series, key, job.images).train
     if held_out is None:
         raise InputError(f"{data.train.name}: has no test records; name records that no training saw with --held-out")
     if held_out.spec.shape != data.train.spec.shape:

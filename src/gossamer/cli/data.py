@@ -115,7 +115,7 @@ def _convert(asked: ConvertPictures) -> int:
         return 0
     kept = f", {done.num_kept} were there" if done.num_kept else ""
     print(f"{done.num_made} pictures made{kept}: {done.folder}")
-    for what, counts in (("formats", done.formats), ("changes", done.changes)):
+    for what, counts in (("formats", done.formats), ("changes", done.changes), ("left out", done.left_out)):
         if counts:
             print(f"private: {what}: {', '.join(f'{name} {num}' for name, num in counts.items())}")
     return 0

@@ -12,9 +12,10 @@ from typing import Any, Final
 from gossamer.cli.arguments import choose, read_arguments
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
-from gossamer.cli.series_options import AS_STORED, ImageOptions
+from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions
 from gossamer.data.catalogue import load_records
 from gossamer.data.records import RecordSet
+from gossamer.data.series_choice import load_beside
 from gossamer.errors import InputError
 from gossamer.runs.cache import CacheFolder
 from gossamer.scoring.encoder import encoder_file, find_encoder, hold_out, load_encoder, score_real
@@ -75,7 +76,8 @@ def run(arguments: Sequence[str]) -> int:
 def _split(asked: TrainEncoder) -> tuple[RecordSet, RecordSet, list[str]]:
     data = load_records(asked.data, asked.data_dir, asked.num_classes, images=asked.images)
     if asked.test_data is not None:
-        test = load_records(asked.test_data, asked.data_dir, asked.num_classes, images=asked.images).train
+        beside = load_beside(asked.test_data, asked.data_dir, asked.num_classes, NOTHING_SAID, None, asked.images)
+        test = beside.train
         if test.spec.shape != data.train.spec.shape:
             raise InputError(
                 f"{test.name}: images of shape {test.spec.shape}, not {data.train.spec.shape}; resize them"

@@ -29,7 +29,8 @@ class Evaluate:
     Example: gossamer evaluate runs/mnist --data mnist --quick
 
     Args:
-        target: run folder, generator.safetensors, NPZ (x and y, or data_x and data_y), or folder of pictures
+        target: run folder, generator.safetensors, NPZ (x and y, or data_x and data_y), folder of pictures, or of series
+            a table, .ts or EDF file
         checkpoints: every generator that the run saved on its way, and curves of the scores over epsilon
         out: folder for evaluation.json, scores.csv and pictures
         choice: the real images to compare with, and the scores

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
 from gossamer.data.catalogue import check_exists, is_named
-from gossamer.data.image_choice import ImageChoice
 from gossamer.data.records import AbstractSpec
-from gossamer.data.series import SeriesSpec
-from gossamer.data.series_choice import load_chosen
-from gossamer.driving.job import TrainingJob
+from gossamer.data.series_choice import load_beside, load_chosen
+from gossamer.driving.job import TrainingJob, whole_path
 from gossamer.driving.run import check_held_out
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
@@ -26,7 +24,7 @@ from gossamer.runs.key_file import read_key
 from gossamer.scoring.evaluations import Scoring, bench_for
 from gossamer.scoring.findings import RealRecords, Scored, Terms
 from gossamer.scoring.targets import Target, TargetFinder
-from gossamer.scoring.terms import NUM_SAMPLES, check_numbers, usual_seeds, usual_terms
+from gossamer.scoring.terms import check_numbers, usual_seeds, usual_terms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +39,8 @@ class ScoringChoice:
         images: how images are read. Default: as the run read its own that says who was held out
         series: how series are read, as in training
         key_of: run that held out the records to test on. Default: the first target that is a run
-        num_samples: synthetic images, and real ones that classifiers learn from beside them, at most
+        num_samples: synthetic images, and real ones that classifiers learn from beside them, at most. Default: 10,000,
+            with --quick 2,500. Scores of unequal numbers do not compare
         num_seeds: repetitions, each with new synthetic images and classifiers. Default: 3, with --quick 1
         seed: the first of them. The same command gives the same figures
         quick: feature scores, a CNN and an MLP alone. All that is left out is named
@@ -59,7 +58,7 @@ class ScoringChoice:
     images: ImageOptions = AS_STORED
     series: SeriesOptions = NOTHING_SAID
     key_of: Path | None = None
-    num_samples: int = NUM_SAMPLES
+    num_samples: int | None = None
     num_seeds: int | None = None
     seed: int = 0
     quick: bool = False
@@ -108,19 +107,22 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
     for path in (*targets, *([] if choice.test_data is None else [choice.test_data])):
         check_exists(path)
     run = _held_out_by(choice, targets)
+    choice = choice if run is None else _completed(choice, TrainingJob.read(run))
     key, unit = (None, Unit.RECORD) if run is None else (read_key(run), _unit_of(run, choice))
-    images = _images_of(run, choice)
-    data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, images)
+    data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images)
     if run is not None and data.is_split_by_key and _is_data_of(run, choice):
         check_held_out(run, data.train)
     if key is None and data.is_split_by_key:
         say("no run's key says who was held out: test records are drawn anew, and a training may have learnt from them")
     test = data.test
     if choice.test_data is not None:
-        test = load_chosen(choice.test_data, choice.data_dir, choice.num_classes, choice.series, images=images).train
+        beside = load_beside(choice.test_data, choice.data_dir, choice.num_classes, choice.series, None, choice.images)
+        test = beside.train
     if test is None:
-        or_split = ", or hold some out with --split" if isinstance(data.train.spec, SeriesSpec) else ""
-        raise InputError(f"{choice.data}: has no test records; name some that were held out with --test-data{or_split}")
+        raise InputError(
+            f"{choice.data}: has no test records; name some that were held out with --test-data, or hold some out with "
+            "--split, in the training and here"
+        )
     if test.spec.shape != data.train.spec.shape:
         raise InputError(
             f"{choice.test_data}: images of shape {test.spec.shape}, --data has {data.train.spec.shape}; --resize HxW "
@@ -151,17 +153,19 @@ def _unit_of(run: RunFolder, choice: ScoringChoice) -> Unit:
     return unit
 
 
-def _images_of(run: RunFolder | None, choice: ScoringChoice) -> ImageChoice:
-    """Return the way in which images are read: as was said, or else as the run read its own data."""
-    if run is None or choice.images != AS_STORED:
-        return choice.images
-    return TrainingJob.read(run).images
+def _completed(choice: ScoringChoice, job: TrainingJob) -> ScoringChoice:
+    """Return the choice with the images read as the run read its own, and its split of a user's own data, if unsaid."""
+    images = choice.images if choice.images != AS_STORED else job.images
+    is_own = not is_named(choice.data) and whole_path(choice.data) == job.data
+    if choice.test_data is not None or choice.series.split is not None or not is_own:
+        return replace(choice, images=images)
+    return replace(choice, images=images, series=replace(choice.series, split=job.series.split))
 
 
 def _is_data_of(run: RunFolder, choice: ScoringChoice) -> bool:
     """Tell if a run learnt from this data, read and divided alike: its training side is known by its digest then."""
-    job = TrainingJob.read(run)
-    unit, source = Unit(job.unit), choice.data if is_named(choice.data) else str(Path(choice.data).resolve())
+    job, source = TrainingJob.read(run), whole_path(choice.data)
+    unit = Unit(job.unit)
     is_same_source = (source, choice.num_classes) == (job.data, job.num_classes)
     return is_same_source and choice.series.reading(source, unit=unit) == job.series.reading(job.data, unit=unit)
 

@@ -14,7 +14,15 @@ from typing import BinaryIO, Final, cast
 
 import numpy as np
 
-from gossamer.data.array_stream import ArrayHeader, array_of_stream, blocks_of_stream, read_array_header, shape_text
+from gossamer.data.array_stream import (
+    ArrayHeader,
+    Part,
+    array_of_stream,
+    blocks_of_stream,
+    parts_of_stream,
+    read_array_header,
+    shape_text,
+)
 from gossamer.data.files import check_expansion, damage_refused, open_regular, shown
 from gossamer.data.names import is_whole, names_of_array
 from gossamer.data.records import (
@@ -24,6 +32,7 @@ from gossamer.data.records import (
     check_class_names,
     check_names,
 )
+from gossamer.data.row_names import RowNames
 from gossamer.errors import InputError
 
 MAX_MEMBERS: Final = 1000
@@ -139,13 +148,22 @@ class Archive:
     def blocks(self, key: str) -> Iterator[np.ndarray]:
         """Read an array block after block along its first axis, so that it is never whole in memory.
 
-        An array in Fortran order is read whole, since its records are not stored one after the other.
+        An array in Fortran order is read whole first, since its records are not stored one after the other.
 
         Raises:
             InputError: As `values`, when the block with the fault is asked for.
         """
         with self._opened(key) as stream:
             yield from blocks_of_stream(stream, self._checked(stream, key), self.at(key))
+
+    def parts(self, key: str) -> Iterator[Part]:
+        """Read an array part after part, as its values are stored, so that it is never whole in memory.
+
+        Raises:
+            InputError: As `values`, when the part with the fault is asked for.
+        """
+        with self._opened(key) as stream:
+            yield from parts_of_stream(stream, self._checked(stream, key), self.at(key))
 
     def _checked(self, stream: BinaryIO, key: str) -> ArrayHeader:
         """Read the header, and refuse an array of another size than the archive lists."""
@@ -333,11 +351,11 @@ def labels_in_range(raw: np.ndarray, at: str, num_classes: int, first: int = 0) 
     return raw.astype(np.int64) - first
 
 
-def people_of(archive: Archive, num_records: int) -> np.ndarray | None:
+def people_of(archive: Archive, num_records: int) -> RowNames | None:
     """Read the person of each record from the key `person`: a name, by the rule of `names`.
 
     Returns:
-        Text (num_records,), private. None if the file names nobody.
+        A name for each record, private. None if the file names nobody.
 
     Raises:
         InputError: Two keys could be meant, a record has no name, or there is not one name for each record.

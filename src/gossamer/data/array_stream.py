@@ -17,6 +17,9 @@ _TEXTS: Final = ("person", "people", "class_names", "channel_names")
 _MAX_HEADER_BYTES: Final = 4096
 _MAX_DIGITS: Final = 18
 _BLOCK_BYTES: Final = 2**22
+# Smaller ones may stay with the process when they are let go: the usual allocator of Linux keeps up to 32 MiB.
+_PIECE_BYTES: Final = 2**26
+_VALUES_AT_ONCE: Final = 2**18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +112,11 @@ def array_of_stream(stream: BinaryIO, header: ArrayHeader, at: str) -> np.ndarra
 def blocks_of_stream(stream: BinaryIO, header: ArrayHeader, at: str) -> Iterator[np.ndarray]:
     """Read the values after a header as blocks along the first axis, in order.
 
+    An array in Fortran order has been read to its end when the first block is there, and is let go bit by bit.
+
     Args:
         stream: A plain or an unpacking stream, at the first value.
-        header: Header that was read from it, of an array with at least one axis.
+        header: Header that was read from it, of an array with at least one record of at least one value.
         at: Beginning of the message.
 
     Raises:
@@ -121,13 +126,76 @@ def blocks_of_stream(stream: BinaryIO, header: ArrayHeader, at: str) -> Iterator
     num_each = math.prod(rest) * header.dtype.itemsize
     step = max(1, _BLOCK_BYTES // max(1, num_each))
     if header.fortran_order:
-        whole = array_of_stream(stream, header, at)
-        yield from (whole[start : start + step] for start in range(0, num_records, step))
+        for piece in _turned(stream, header, at):
+            yield from (piece[start : start + step] for start in range(0, len(piece), step))
         return
     for start in range(0, num_records, step):
         num = min(step, num_records - start)
         content = read_part(stream, num * num_each, at, header.num_value_bytes)
         yield np.ndarray((num, *rest), header.dtype, buffer=content)
+    check_ended(stream, header.num_value_bytes, at)
+
+
+def _turned(stream: BinaryIO, header: ArrayHeader, at: str) -> Iterator[np.ndarray]:
+    """Lay an array in Fortran order out record after record, in pieces of which each is let go before the next."""
+    num_records, rest = header.shape[0], header.shape[1:]
+    rows = max(1, _PIECE_BYTES // (math.prod(rest) * header.dtype.itemsize))
+    starts = range(0, num_records, rows)
+    pieces = [np.empty((min(rows, num_records - start), *rest), header.dtype) for start in starts]
+    for part in parts_of_stream(stream, header, at):
+        end = part.first + len(part.values)
+        for piece, start in zip(pieces, starts, strict=True):
+            low, high = max(part.first, start), min(end, start + len(piece))
+            if low < high:
+                target = piece[low - start : high - start].reshape(high - low, -1)
+                target[:, part.places] = part.values[low - part.first : high - part.first]
+    pieces.reverse()
+    while pieces:
+        yield pieces.pop()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """Some values of some records of an array. Private.
+
+    Args:
+        first: Number of records before these.
+        places: Places of the values within a record, all its axes laid out as one in C order.
+        values: (records, places).
+    """
+
+    first: int
+    places: slice | np.ndarray
+    values: np.ndarray
+
+
+def parts_of_stream(stream: BinaryIO, header: ArrayHeader, at: str) -> Iterator[Part]:
+    """Read the values after a header in the order in which they are stored, each once, so that few are in the memory.
+
+    Args:
+        stream: A plain or an unpacking stream, at the first value.
+        header: Header that was read from it, of an array with at least one record of at least one value.
+        at: Beginning of the message.
+
+    Yields:
+        Whole records, or in Fortran order some places of some records.
+
+    Raises:
+        InputError: The stream ends earlier or goes on, when the part with the fault is asked for.
+    """
+    num_records, rest = header.shape[0], header.shape[1:]
+    num_places, order = math.prod(rest), "F" if header.fortran_order else "C"
+    rows, columns = max(1, _VALUES_AT_ONCE // num_places), num_places
+    if header.fortran_order:
+        rows, columns = min(num_records, _VALUES_AT_ONCE), max(1, _VALUES_AT_ONCE // num_records)
+    places = np.arange(num_places).reshape(rest).ravel(order=order)
+    for start in range(0, num_places, columns):
+        here = places[start : start + columns] if header.fortran_order else slice(None)
+        width = min(columns, num_places - start)
+        for first in range(0, num_records, rows):
+            num = min(rows, num_records - first)
+            content = read_part(stream, num * width * header.dtype.itemsize, at, header.num_value_bytes)
+            yield Part(first=first, places=here, values=np.ndarray((num, width), header.dtype, content, order=order))
     check_ended(stream, header.num_value_bytes, at)
 
 

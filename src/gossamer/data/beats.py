@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -13,7 +12,6 @@ import numpy as np
 
 from gossamer.data.files import shown
 from gossamer.data.series import SeriesSpec
-from gossamer.data.splits import Rows
 from gossamer.errors import InputError
 
 AAMI_CLASSES: Final = ("N", "S", "V", "F", "Q")
@@ -105,16 +103,30 @@ class AbstractBeatLayout(abc.ABC):
         )
 
     @abc.abstractmethod
-    def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-        """Cut the beats of one recording, but those that reach into missing samples.
+    def beats(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+        """Cut the beats of one recording, but those that reach into missing samples, before any value is clipped.
 
         Guarantee:
             The beats are a function of this recording alone. For the unit person, only a person's own rows change when
             that person's recordings change.
 
         Returns:
+            Values in the unit of the bounds, (num_beats, channels, length), and labels, int64 (num_beats,).
+        """
+
+    def scaled(self, beats: np.ndarray) -> np.ndarray:
+        """Clip values to the public bounds, and scale them to float32 in [0, 1]."""
+        low, high = self.bounds
+        return np.clip((beats - low) / (high - low), 0, 1).astype(np.float32)
+
+    def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+        """Cut the beats of one recording as `beats` does, and scale them.
+
+        Returns:
             x, float32 (num_beats, channels, length) in [0, 1], and labels, int64 (num_beats,).
         """
+        found, labels = self.beats(recording)
+        return self.scaled(found), labels
 
     @abc.abstractmethod
     def count_whole(self, recording: Recording) -> int:
@@ -156,8 +168,8 @@ class KaggleLayout(AbstractBeatLayout):
         """The first sample, 0."""
         return 0
 
-    def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-        """Cut all beats of one recording but its last."""
+    def beats(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+        """Cut all beats of one recording but its last, each between its own extremes."""
         if len(recording.peaks) < 2:
             return np.empty((0, recording.signal.shape[1], self.length), np.float32), np.empty(0, np.int64)
         signal, peaks, is_missing = _resampled(recording, self.sample_rate)
@@ -225,14 +237,12 @@ class WindowLayout(AbstractBeatLayout):
         """True, since a window is only moved by its median."""
         return True
 
-    def cut(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-        """Cut all beats of one recording."""
+    def beats(self, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+        """Cut all beats of one recording, each around its own median."""
         signal, peaks, is_missing = _resampled(recording, self.sample_rate)
         is_whole = ~_reaches(is_missing, peaks - self.before, peaks - self.before + self.length)
         beats = _windows(signal, peaks[is_whole], before=self.before, length=self.length)
-        beats -= np.median(beats, axis=2, keepdims=True)
-        x = np.clip((beats - self.low) / (self.high - self.low), 0, 1)
-        return x.astype(np.float32), recording.labels[is_whole]
+        return beats - np.median(beats, axis=2, keepdims=True), recording.labels[is_whole]
 
     def count_whole(self, recording: Recording) -> int:
         """Count all beats."""
@@ -247,51 +257,6 @@ class WindowLayout(AbstractBeatLayout):
             "of the beats beside it. What a heartbeat leaves in the rows of its neighbours is protected with --unit "
             "person alone."
         )
-
-
-def cut_recordings(
-    name: str,
-    spec: SeriesSpec,
-    recordings: Iterable[Recording],
-    layout: AbstractBeatLayout,
-    people: Mapping[str, str] | None,
-) -> Rows:
-    """Cut the beats of several recordings, one recording after the other.
-
-    Args:
-        name: Name of the data set, for messages.
-        spec: Public specification of the beats, by `layout`.
-        recordings: Recordings, read one at a time, so that no two signals need to be held at once.
-        layout: Rule by which beats are cut.
-        people: Name of a recording -> name of its person, or None if people are unknown.
-
-    Returns:
-        All beats, with the recording and the person of each.
-
-    Raises:
-        InputError: There is no beat at all.
-    """
-    x, y, names, num_left_out = [], [], [], 0
-    for recording in recordings:
-        beats, labels = layout.cut(recording)
-        num_left_out += layout.count_whole(recording) - len(beats)
-        x.append(beats)
-        y.append(labels)
-        names.append(np.full(len(beats), recording.name, dtype=object))
-    if not sum(map(len, x)):
-        rule = "every one reaches into missing samples" if num_left_out else "an annotation of a beat is needed"
-        raise InputError(f"{name}: not one beat was found: {rule}")
-    cut_from = np.concatenate(names).astype(str)
-    owners = None if people is None else np.array([people[recording] for recording in cut_from.tolist()])
-    return Rows(
-        name=name,
-        spec=spec,
-        x=np.concatenate(x),
-        y=np.concatenate(y),
-        people=owners,
-        recordings=cut_from,
-        left_out={GAPS: num_left_out},
-    )
 
 
 def label_symbols(symbols: list[str]) -> np.ndarray:

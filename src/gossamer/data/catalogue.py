@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 
 from gossamer.data.beats import AAMI_CLASSES, KaggleLayout
+from gossamer.data.class_counts import warnings_of_classes
 from gossamer.data.digits import DIGITS_SPEC, NUM_DIGITS, NUM_TRAIN_DIGITS, load_digits
 from gossamer.data.files import is_absent, shown
 from gossamer.data.image_choice import ImageChoice
@@ -40,7 +41,15 @@ from gossamer.data.ptb import CLASSES as PTB_CLASSES
 from gossamer.data.ptb import LEADS as PTB_LEADS
 from gossamer.data.ptb import find_ptb, load_ptb
 from gossamer.data.range_tally import ranges_of_records
-from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images, refuse_pixels
+from gossamer.data.reading import (
+    AS_USUAL,
+    SeriesReading,
+    refuse,
+    refuse_alpha,
+    refuse_dicom,
+    refuse_images,
+    refuse_pixels,
+)
 from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, RecordData, check_kind, check_num_classes
 from gossamer.data.series import SeriesSpec
 from gossamer.data.splits import AbstractSplit
@@ -212,6 +221,7 @@ def load_records(
     reading: SeriesReading = AS_USUAL,
     *,
     key: UnitKey | None = None,
+    annotator: str | None = None,
     resize: Sequence[int] | str | None = None,
     gray: bool = False,
     alpha: str | None = None,
@@ -228,6 +238,7 @@ def load_records(
         num_classes: Public number of classes of a user's own labelled data.
         reading: Way of reading series.
         key: Secret, by which a split holds the same records out again. None for the key of `reading`, or for a new one.
+        annotator: Ending of the annotation files of WFDB recordings. None for that of `reading`, or for ``atr``.
         resize: Public (height, width) of images, each brought to it by itself: see `ImageChoice`. None for as stored.
         gray: True to read colour images as gray, each by itself.
         alpha: Public ground, white or black, on which transparent pixels of pictures in a folder are laid. None to
@@ -255,7 +266,9 @@ def load_records(
     check_kind("data_dir", data_dir, str | Path | None)
     if num_classes is not None:
         check_num_classes(num_classes)
+    check_kind("annotator", annotator, str | None)
     reading = reading if key is None else dataclasses.replace(reading, key=key)
+    reading = reading if annotator is None else dataclasses.replace(reading, annotator=annotator)
     images = _choice(images, resize, gray, alpha)
     named = find_named(source)
     if named is None:
@@ -269,6 +282,7 @@ def load_records(
         refuse(source, reading != AS_USUAL, "it holds images")
         refuse_dicom(source, images)
         refuse_pixels(source, images)
+        refuse_alpha(source, images)
         found = load_digits(images) if source == "digits" else load_idx_images(_IDX_IMAGES[source], data_dir, images)
     else:
         refuse_images(source, images)
@@ -373,7 +387,8 @@ def describe(data: RecordData) -> dict[str, Any]:
     # Privacy: a histogram of private labels.
     class_counts = dict(zip(spec.class_names, counts, strict=True))
     ranges = data.ranges or ranges_of_records(data.train.x, spec)
-    owners = None if data.train.people is None else int(data.train.people.unique().numel())
+    # Counted, since sorting a million people would take a sixth of the room of their records.
+    owners = None if data.train.people is None else int(torch.bincount(data.train.people).count_nonzero())
     is_recorded = data.train.owners is Unit.RECORDING
     return {
         "name": data.train.name,
@@ -397,7 +412,7 @@ def describe(data: RecordData) -> dict[str, Any]:
             "left_out": {reason: number for reason, number in data.left_out.items() if number},
             # Privacy: least and greatest are values of single records.
             "values": ranges.as_plain(),
-            "warnings": list(ranges.warnings),
+            "warnings": [*ranges.warnings, *warnings_of_classes(class_counts)],
             "note": "How many records a class has is a fact about private records, and so is the number of records "
             "where people are protected, and of people where records are: for your eyes alone.",
         },

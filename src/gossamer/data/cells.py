@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from gossamer.data.arrow_arrays import plain_array
 from gossamer.data.files import shown
 from gossamer.data.instants import instants_of_texts
 from gossamer.data.names import MAX_WORD_LENGTH, names_of_column
 from gossamer.data.parquet_columns import is_string, spelled_out
 from gossamer.data.records import check_num_values
+from gossamer.data.row_names import RowNames
 from gossamer.data.table import Table
 from gossamer.errors import InputError
 
@@ -62,7 +64,6 @@ def as_numbers(column: Any, name: str, where: str, first: int = 0) -> np.ndarray
     Raises:
         InputError: The column holds no numbers, or one of its texts is none.
     """
-    import pyarrow
     from pyarrow import types
 
     column = _plain(column, name, where)
@@ -71,16 +72,19 @@ def as_numbers(column: Any, name: str, where: str, first: int = 0) -> np.ndarray
         return _parsed(column.to_pylist(), name, where, first)
     if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)):
         raise InputError(f"{where}: column {shown(name[:40])} holds no numbers: leave it out or convert it")
-    return _as_array(column.cast(pyarrow.float64(), safe=False))
+    return as_array(column)
 
 
-def _as_array(column: Any) -> np.ndarray:
-    """Return a column of 64-bit floats as an array."""
-    buffers = column.buffers() if column.null_count == 0 and not hasattr(column, "chunks") else ()
-    if len(buffers) == 2 and buffers[1] is not None:
-        # pyarrow's own way imports pandas, which takes as much memory as many records.
-        return np.frombuffer(buffers[1], dtype=np.float64)[column.offset : column.offset + len(column)]
-    return column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+def as_array(column: Any) -> np.ndarray:
+    """Return a column of integers, floats or decimals as 64-bit floats, with NaN in place of a missing one."""
+    import pyarrow
+    from pyarrow import types
+
+    is_plain = types.is_integer(column.type) or types.is_floating(column.type)
+    if is_plain and column.null_count == 0:
+        # pyarrow's own casts import its functions, and its way to numpy pandas: both take the memory of many records.
+        return plain_array(column).astype(np.float64, copy=False)
+    return column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
 
 
 def _parsed(cells: list[Any], name: str, where: str, first: int) -> np.ndarray:
@@ -99,8 +103,8 @@ def _parsed(cells: list[Any], name: str, where: str, first: int) -> np.ndarray:
     return values
 
 
-def as_words(column: Any, name: str, where: str, first: int = 0) -> np.ndarray:
-    """Return names as text (num_rows,), none missing, by the rule of `names`.
+def as_words(column: Any, name: str, where: str, first: int = 0) -> RowNames:
+    """Return the name of each row, none missing, by the rule of `names`.
 
     Args:
         column: Column of a table of pyarrow.
@@ -112,7 +116,7 @@ def as_words(column: Any, name: str, where: str, first: int = 0) -> np.ndarray:
         InputError: A cell is no name.
     """
     at = f"{where}: column {shown(name[:40])}"
-    return names_of_column(_plain(column, name, where), lambda row: f"{at}, row {first + row + 1}")
+    return names_of_column(column, lambda row: f"{at}, row {first + row + 1}")
 
 
 def as_times(column: Any, name: str, where: str) -> np.ndarray:

@@ -9,13 +9,14 @@ import numpy as np
 
 from gossamer.data.files import shown
 from gossamer.data.names import is_number, is_whole, names_of_texts
+from gossamer.data.row_names import RowNames
 from gossamer.errors import InputError
 
 _WAY_OUT: Final = "name them with --class-names (in Python class_names=), or give --num-classes"
 _TRUTHS: Final = {"false": 0, "true": 1}
 
 
-def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str) -> np.ndarray:
+def labels_of_words(words: RowNames | np.ndarray, class_names: tuple[str, ...], where: str) -> np.ndarray:
     """Return classes as labels.
 
     The cells of a column are either all names of classes, or all numbers 0, 1, ... of the classes in their order. A
@@ -27,7 +28,7 @@ def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str)
         class: a column that mixes names with other numbers is refused.
 
     Args:
-        words: Names (num_series,), by the rule of `names`. Private.
+        words: Names (num_series,), by the rule of `names`, as text or each distinct one once. Private.
         class_names: Public names, in the order of the labels. They go through the same rule.
         where: Beginning of the message, the file.
 
@@ -50,13 +51,14 @@ def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str)
     by_number = {str(label): label for label in range(len(class_names)) if str(label) not in by_name}
     if any(_TRUTHS.get(name, label) != label for name, label in by_name.items()):
         by_number = {}
-    cells = words.tolist()
-    known, others = (by_number, by_name) if cells[:1] and cells[0] in by_number else (by_name, by_number)
-    labels = np.array([known.get(cell, -1) for cell in cells], dtype=np.int64)
+    names = RowNames.of(words)
+    is_by_number = len(names) > 0 and names.distinct[names.numbers[0]] in by_number
+    known, others = (by_number, by_name) if is_by_number else (by_name, by_number)
+    labels = np.array([known.get(name, -1) for name in names.distinct], dtype=np.int64)[names.numbers]
     if (labels < 0).any():
         series = int(np.argmax(labels < 0))
         # Privacy: the place, never the cell.
-        if cells[series] in others:
+        if names.distinct[names.numbers[series]] in others:
             raise InputError(
                 f"{where}: the class of record {series} and that of record 0 are not both names or both numbers: write "
                 "all classes in one way"
@@ -68,27 +70,33 @@ def labels_of_words(words: np.ndarray, class_names: tuple[str, ...], where: str)
 
 
 def class_numbers(words: Sequence[str], class_names: Sequence[str], where: str) -> list[int]:
-    """Return the numbers of classes that a user asks for by words. A word is a name if a class has it, else a number.
+    """Return the numbers of classes that a user asks for by words: all of them names of classes, or all numbers.
 
     Args:
-        words: Names of classes, or their numbers from 0. Written by the user.
+        words: Names of classes, or their numbers from 0, the same for the whole list. Written by the user.
         class_names: Public names, in the order of the labels.
         where: Beginning of the message, the option.
 
     Raises:
-        InputError: A word that is neither. The message lists the classes, and never the word.
+        InputError: A word that is neither, or one written unlike the first. The message lists the classes, and never
+            the word.
 
     Example:
         >>> class_numbers(["1", "3"], ["1", "2", "3"], "--labels")
         [0, 2]
-        >>> class_numbers(["1", "cat"], ["cat", "dog"], "--labels")
+        >>> class_numbers(["1", "0"], ["cat", "dog"], "--labels")
         [1, 0]
     """
+    by_name = {name: number for number, name in enumerate(class_names)}
     # A number is offered only as long as no class has it for a name: where folders are 1, 2, 3, a 0 is a mistake.
-    known = {name: number for number, name in enumerate(class_names)}
-    if not any(map(is_whole, class_names)):
-        known = {str(number): number for number in range(len(class_names))} | known
+    offered = () if any(map(is_whole, class_names)) else range(len(class_names))
+    by_number = {str(number): number for number in offered}
+    known, others = (by_number, by_name) if words[:1] and words[0] in by_number else (by_name, by_number)
     for place, word in enumerate(words):
+        if word in others:
+            raise InputError(
+                f"{where}: word {place + 1} and word 1 are not both names or both numbers: write all classes in one way"
+            )
         if word not in known:
             told = ", ".join(map(shown, class_names[:12])) + ", ..." * (len(class_names) > 12)
             way_out = f"its classes are {told}" if class_names else "it has none, so leave labels out"

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from gossamer.data.cells import as_numbers, table_of
-from gossamer.data.files import CHUNK_BYTES, damage_refused, open_regular, shown
+from gossamer.data.files import CHUNK_BYTES, damage_refused, open_regular, shown, title_of
 from gossamer.data.head_line import MAX_HEAD_BYTES, first_cells, leading_index, names_of_head, refuse_record
 from gossamer.data.list_columns import sizes_of_lists
 from gossamer.data.parquet_columns import parquet_num_rows, parquet_pieces, parquet_schema, read_parquet, refuse_nested
@@ -102,7 +102,7 @@ class TableFile(AbstractTable):
     @property
     def title(self) -> str:
         """Name of the file."""
-        return self.path.stem if self.path.stem.isprintable() else "series"
+        return title_of(self.path.stem, "series")
 
     @property
     def lists(self) -> Mapping[str, tuple[int | None, ...]]:
@@ -122,13 +122,14 @@ class TableFile(AbstractTable):
         """Read the columns that are needed piece by piece."""
         need("series", "a table")
         with damage_refused(self.where):
-            if not _is_csv(self.path):
+            if _is_csv(self.path):
+                yield from self._csv_pieces(numbers, words)
+            else:
                 with open_regular(self.path) as file:
                     single = [name for name in numbers if name not in self.lists]
                     refuse_nested(parquet_schema(file), [*words, *single], self.where)
                     yield from parquet_pieces(file, [*words, *numbers], self.where)
-                return
-            yield from self._csv_pieces(numbers, words)
+        _let_go()
 
     def _csv_pieces(self, numbers: tuple[str, ...], texts: tuple[str, ...]) -> Iterator[Piece]:
         import pyarrow
@@ -263,6 +264,14 @@ class _Numbered(TableFile):
 
     def _told(self, name: str) -> str:
         return str(int(name) + 1)
+
+
+def _let_go() -> None:
+    """Hand memory that is no longer used back to the system. Pools keep it, and so it would lie beside the records."""
+    import pyarrow
+
+    for pool in (pyarrow.default_memory_pool(), pyarrow.system_memory_pool()):
+        pool.release_unused()
 
 
 def _kept_aside(ragged: list[Any], row: Any) -> str:

@@ -18,9 +18,11 @@ from gossamer.data.folder_names import class_name_of
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.names import names_of_texts
+from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series_facts import SeriesFacts
-from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
+from gossamer.data.splits import WHOLE, AbstractSplit, Rows, check_image_split, divide
+from gossamer.data.value_ranges import ScaledBy
 from gossamer.errors import InputError
 from gossamer.extras import from_extra
 from gossamer.privacy.dealing import UnitKey
@@ -68,7 +70,8 @@ def load_dicom_folder(
     _check_alike(files, headers, images)
     patients = _patients(files, headers)
     names, labels, note = _labels(files, headers, patients, images, classes)
-    x = _read_all(files, headers, images)
+    tallies: dict[int, RangeTally] = {}
+    x = _read_all(files, headers, images, tallies)
     frames = np.array([header.num_frames for header in headers])
     spec = ImageSpec(
         channels=x.shape[1],
@@ -77,12 +80,16 @@ def load_dicom_folder(
         class_names=names,
         are_classes_named=images.folders == "classes" or bool(classes.class_names) or not names,
     )
+    if split is not None:
+        check_image_split(shown(path), split, has_test=False, has_people=patients is not None)
     rows = Rows(
         name=_TITLE,
         spec=spec,
         x=x,
         y=None if labels is None else np.repeat(labels, frames),
         people=None if patients is None else np.repeat(np.array(patients, dtype=str), frames),
+        # Gray and colour have no range in common.
+        ranges=next(iter(tallies.values())).ranges() if len(tallies) == 1 else None,
     )
     return divide(rows, split or WHOLE, (*_notes(headers, images), *note, *images.notes), key)
 
@@ -190,8 +197,13 @@ def _labels_of_folders(
     return said, labels, ("The class names are those of the sub-folders and are taken as public.",)
 
 
-def _read_all(files: Sequence[DicomFile], headers: Sequence[DicomHeader], choice: ImageChoice) -> np.ndarray:
-    """Read all images as float32 (num_records, channels, height, width) in [0, 1], each changed to the choice."""
+def _read_all(
+    files: Sequence[DicomFile], headers: Sequence[DicomHeader], choice: ImageChoice, tallies: dict[int, RangeTally]
+) -> np.ndarray:
+    """Read all images as float32 (num_records, channels, height, width) in [0, 1], each changed to the choice.
+
+    The tallies, by the number of channels, count values in the units after rescale, before any is clipped.
+    """
     first = headers[0]
     num_images = sum(header.num_frames for header in headers)
     shape = (num_images, *choice.shape_of(first.channels, first.height, first.width))
@@ -201,20 +213,29 @@ def _read_all(files: Sequence[DicomFile], headers: Sequence[DicomHeader], choice
         x = np.empty(shape, dtype=np.float32)
     number = 0
     for file, header in zip(files, headers, strict=True):
-        for image in _images(file, header, choice):
+        tally = tallies.setdefault(header.channels, _tally_of(header, choice))
+        for image in _images(file, header, choice, tally):
             x[number] = choice.changed(image[None])[0]
             number += 1
     return x
 
 
-def _images(file: DicomFile, header: DicomHeader, choice: ImageChoice) -> list[np.ndarray]:
+def _tally_of(header: DicomHeader, choice: ImageChoice) -> RangeTally:
+    """Return an empty tally of values between the public ends of their scale."""
+    if not header.is_gray:
+        return RangeTally.of_images(header.channels, 255)
+    low, high = (header.stored.low, header.stored.high) if choice.window is None else choice.window
+    return RangeTally(("gray",), (low,), (high,), scaled_by=ScaledBy.WINDOW)
+
+
+def _images(file: DicomFile, header: DicomHeader, choice: ImageChoice, tally: RangeTally) -> list[np.ndarray]:
     """Return the frames of a file as float32 (channels, height, width) in [0, 1]."""
     with opened(file) as stream:
         frames = list(_decoded(stream, file, header))
         if len(frames) != header.num_frames:
             raise _damaged(file)
         return [
-            _gray(frame, header, rescale, choice.window, file) if header.is_gray else _colours(frame)
+            _gray(frame, header, rescale, choice.window, file, tally) if header.is_gray else _colours(frame, tally)
             for frame, rescale in zip(frames, header.rescale, strict=True)
         ]
 
@@ -239,8 +260,10 @@ def _decoded(stream: Any, file: DicomFile, header: DicomHeader) -> Iterator[np.n
         yield frame
 
 
-def _colours(frame: np.ndarray) -> np.ndarray:
-    return np.divide(np.moveaxis(frame, -1, 0), 255, dtype=np.float32)
+def _colours(frame: np.ndarray, tally: RangeTally) -> np.ndarray:
+    stored = np.moveaxis(frame, -1, 0)
+    tally.add(stored[None])
+    return np.divide(stored, 255, dtype=np.float32)
 
 
 def _gray(
@@ -249,17 +272,21 @@ def _gray(
     rescale: tuple[float, float],
     window: tuple[float, float] | None,
     file: DicomFile,
+    tally: RangeTally,
 ) -> np.ndarray:
-    """Return stored values as float32 (1, height, width) in [0, 1]."""
+    """Return stored values as float32 (1, height, width) in [0, 1]. The tally has them before a window clips any."""
     stored = header.stored
     values = frame.astype(np.int64) if header.is_packed else _in_their_bits(frame, header)
     if ((values < stored.low) | (values > stored.high)).any():
         raise _damaged(file)
     if window is None:
+        tally.add(values[None, None])
         scaled = (values - stored.low) / (stored.high - stored.low)
     else:
         low, high = window
-        scaled = np.clip((values * rescale[0] + rescale[1] - low) / (high - low), 0.0, 1.0)
+        rescaled = values * rescale[0] + rescale[1]
+        tally.add(rescaled[None, None])
+        scaled = np.clip((rescaled - low) / (high - low), 0.0, 1.0)
     return (1.0 - scaled if header.is_inverted else scaled).astype(np.float32)[None]
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from gossamer.data.edf import EDF_ENDINGS, EdfSignal, read_edf_classes, read_edf_header, read_edf_signals
-from gossamer.data.files import check_link, is_file, is_folder, shown
-from gossamer.data.people_file import names_of_recordings, people_of_recordings
+from gossamer.data.edf import EDF_ENDINGS, holds_signals, read_edf_classes, read_edf_header, read_edf_signals
+from gossamer.data.edf_layout import EdfSignal
+from gossamer.data.files import check_link, is_file, is_folder, shown, title_of
+from gossamer.data.people_file import names_of_recordings, people_of_recordings, refuse_doubles
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series import MAX_CHANNELS
 from gossamer.data.series_facts import SeriesFacts
@@ -26,7 +27,8 @@ from gossamer.privacy.dealing import UnitKey
 
 _SAME_RATE: Final = 1e-9
 _MOST_SHOWN: Final = 12
-_BETWEEN_0_AND_1: Final = SeriesFacts(low=(0.0,), high=(1.0,))
+NOTES_ALONE: Final = "files of annotations alone, which hold no signal"
+"""Reason for which a file of a folder is passed over."""
 _NOTE: Final = (
     "Names, units and sample rate of the signals are those of the headers of the recordings, or of the user, and are "
     "taken as public. Nothing else of a header was used but the scale of its values."
@@ -35,11 +37,12 @@ _NOTE: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class _Files:
-    """The recordings of a folder: where they are, their names, and their people. Private."""
+    """The recordings of a folder: where they are, their names and people, and how many files have none. Private."""
 
     paths: tuple[Path, ...]
     names: tuple[str, ...]
     people: tuple[str, ...] | None
+    num_of_notes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,7 @@ def load_edf(
     A sub-folder is a person, or the table `people.csv` names the person of each file. If neither is there, the unit
     that is told apart is the recording. Values are physical, by the minimum and maximum of the header, and are then
     clipped to the public bounds. With class names, annotations that name a class and have a duration say the class of
-    their samples.
+    their samples. Gaps of a discontinuous recording are missing samples. Files of annotations alone are passed over.
 
     Args:
         path: A file, or a folder with files or with a sub-folder of files for each person.
@@ -96,29 +99,27 @@ def load_edf(
     has_classes = bool(facts.class_names)
     spec = facts.spec(len(channels.labels), windows.window, facts.classes(has_classes, where))
     check_num_values(where, sum(_length(header, channels) for header in headers.values()) * spec.channels)
-    values = [_scaled(file, headers[file], channels, spec.low, spec.high) for file in files.paths]
-    classes = None
-    if has_classes:
-        classes = [
-            read_edf_classes(file, facts.class_names, one.shape[1], channels.sample_rate)
-            for file, one in zip(files.paths, values, strict=True)
-        ]
-    people = None if files.people is None else np.array(files.people)
-    recordings = Recordings(values=values, classes=classes, names=np.array(files.names), people=people)
-    # The values are scaled already, one recording at a time, which takes half the memory.
-    unscaled = dataclasses.replace(spec, low=(0.0,) * spec.channels, high=(1.0,) * spec.channels)
-    rows = rows_of_windows(_title(path), where, recordings, windows, unscaled, _BETWEEN_0_AND_1, _as_labels)
-    notes = (*facts.notes(has_classes), _NOTE, windows.note)
-    ranges = None if rows.ranges is None else rows.ranges.between(spec.low, spec.high)
-    return divide(dataclasses.replace(rows, spec=spec, ranges=ranges), split, notes, key)
+    recordings = Recordings(
+        values=(_physical(file, headers[file], channels) for file in files.paths),
+        classes=_classes(headers, channels, facts.class_names) if has_classes else None,
+        names=np.array(files.names),
+        people=None if files.people is None else np.array(files.people),
+    )
+    rows = rows_of_windows(title_of(path.stem, "recordings"), where, recordings, windows, spec, facts, _as_labels)
+    rows = dataclasses.replace(rows, left_out={**rows.left_out, NOTES_ALONE: files.num_of_notes})
+    return divide(rows, split, (*facts.notes(has_classes), _NOTE), key)
 
 
 def _as_labels(classes: np.ndarray) -> np.ndarray:
     return classes.astype(np.int64)
 
 
-def _title(path: Path) -> str:
-    return path.stem if path.stem and path.stem.isprintable() else "recordings"
+def _classes(
+    headers: Mapping[Path, tuple[EdfSignal, ...]], channels: _Channels, class_names: tuple[str, ...]
+) -> Iterator[np.ndarray]:
+    """Read the class of each sample of each recording, one recording after the other."""
+    for file, header in headers.items():
+        yield read_edf_classes(file, class_names, _length(header, channels), channels.sample_rate)
 
 
 def _found(path: Path, where: str) -> _Files:
@@ -126,24 +127,33 @@ def _found(path: Path, where: str) -> _Files:
     if not is_folder(path):
         return _Files(paths=(path,), names=tuple(names_of_recordings([path.stem], where)), people=None)
     _check_folder(path, where)
-    own, folders = tuple(_recordings_in(path)), sorted(entry for entry in path.iterdir() if _is_shown(entry))
-    below = [(folder, file) for folder in folders if is_folder(folder) for file in _recordings_in(folder)]
+    folders = sorted(entry for entry in path.iterdir() if _is_shown(entry) and is_folder(entry))
+    all_own, all_below = tuple(_recordings_in(path)), [file for folder in folders for file in _recordings_in(folder)]
+    own, below = _with_signals(all_own), [(file.parent, file) for file in _with_signals(all_below)]
+    num_of_notes = len(all_own) + len(all_below) - len(own) - len(below)
+    if not own and not below:
+        raise InputError(f"{where} holds annotations and no recording with a signal: put the recordings there, too")
     if own and below:
         raise InputError(f"{where} holds recordings and sub-folders of recordings: put every person into a sub-folder")
     if below:
         names = [f"{folder.name}/{file.stem}" for folder, file in below]
         owners = names_of_recordings([folder.name for folder, _ in below], f"{where}: sub-folder")
-        _refuse_doubles(names, where)
-        return _Files(paths=tuple(file for _, file in below), names=tuple(names), people=tuple(owners))
+        refuse_doubles(names, where)
+        paths = tuple(file for _, file in below)
+        return _Files(paths=paths, names=tuple(names), people=tuple(owners), num_of_notes=num_of_notes)
     names = names_of_recordings([file.stem for file in own], f"{where}: recording")
-    _refuse_doubles(names, where)
+    refuse_doubles(names, where)
     said = people_of_recordings(path, [file.stem for file in own])
     people = None if said is None else tuple(said[file.stem] for file in own)
-    return _Files(paths=own, names=tuple(names), people=people)
+    return _Files(paths=own, names=tuple(names), people=people, num_of_notes=num_of_notes)
 
 
 def _is_shown(path: Path) -> bool:
     return path.name[0] != "."
+
+
+def _with_signals(files: Iterable[Path]) -> tuple[Path, ...]:
+    return tuple(file for file in files if holds_signals(file))
 
 
 def _recordings_in(folder: Path) -> Iterator[Path]:
@@ -158,14 +168,6 @@ def _check_folder(path: Path, where: str) -> None:
             check_link(entry, root)
             if entry.suffix == ".hea":
                 raise InputError(f"{where} holds EDF and WFDB recordings: put those of one format into a folder")
-
-
-def _refuse_doubles(names: list[str], where: str) -> None:
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise InputError(
-                f"{where}: two recordings have the name {shown(name)}, as 7.edf and 07.edf have: rename one"
-            )
 
 
 def _channels(headers: Mapping[Path, tuple[EdfSignal, ...]], facts: SeriesFacts, where: str) -> _Channels:
@@ -265,15 +267,12 @@ def _length(header: tuple[EdfSignal, ...], channels: _Channels) -> int:
     return min(signal.num_samples for signal in _named(header, channels.labels, Path()))
 
 
-def _scaled(
-    file: Path, header: tuple[EdfSignal, ...], channels: _Channels, low: tuple[float, ...], high: tuple[float, ...]
-) -> np.ndarray:
-    """Read the channels of a recording as float32 (channels, time): 0 at the public lower bound, and 1 at the upper."""
+def _physical(file: Path, header: tuple[EdfSignal, ...], channels: _Channels) -> np.ndarray:
+    """Read the channels of a recording in their public units, float64 (channels, time)."""
     signals = _named(header, channels.labels, file)
-    x = np.empty((len(signals), _length(header, channels)), dtype=np.float32)
+    x = np.empty((len(signals), _length(header, channels)))
     units = channels.units or ("",) * len(signals)
     read = read_edf_signals(file, [signal.place for signal in signals])
     for channel, (values, signal, unit) in enumerate(zip(read, signals, units, strict=True)):
-        factor = factor_between(signal.unit, unit) or 1.0
-        x[channel] = (values * factor - low[channel]) / (high[channel] - low[channel])
+        x[channel] = values * (factor_between(signal.unit, unit) or 1.0)
     return x

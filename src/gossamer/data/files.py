@@ -32,6 +32,16 @@ def shown(path: Path | str) -> str:
     return repr(str(path))
 
 
+def title_of(name: str, otherwise: str) -> str:
+    """Return the public name of records: that of their file or folder, or another word if it cannot be printed.
+
+    Example:
+        >>> title_of("gait", "series"), title_of("a\\tb", "series")
+        ('gait', 'series')
+    """
+    return name if name and name.isprintable() else otherwise
+
+
 def path_of(value: object, what: str) -> Path:
     """Return a path, from text or from a path.
 

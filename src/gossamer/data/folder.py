@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from gossamer.data.class_words import labels_of_words
-from gossamer.data.files import damage_refused, is_file, shown
+from gossamer.data.files import damage_refused, is_file, shown, title_of
 from gossamer.data.folder_layout import checked_pictures, listed, parts_of, pictures_in
 from gossamer.data.folder_names import class_name_of
 from gossamer.data.identities import NamedPeople
@@ -33,7 +33,9 @@ from gossamer.data.picture_table import (
 from gossamer.data.pictures import read_picture
 from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
 from gossamer.data.series_facts import SeriesFacts
+from gossamer.data.splits import AbstractSplit, Rows, check_image_split, divide
 from gossamer.errors import InputError
+from gossamer.privacy.dealing import UnitKey
 
 UNFINISHED_FILE: Final = ".gossamer-unfinished"
 """File in a folder of converted pictures as long as some are missing."""
@@ -41,14 +43,20 @@ _TITLE: Final = "images"
 
 
 def load_picture_folder(
-    path: Path, *, num_classes: int | None = None, images: ImageChoice = AS_STORED, words: PictureWords = NO_WORDS
+    path: Path,
+    *,
+    num_classes: int | None = None,
+    images: ImageChoice = AS_STORED,
+    words: PictureWords = NO_WORDS,
+    split: AbstractSplit | None = None,
+    key: UnitKey | None = None,
 ) -> RecordData:
     """Load a folder of pictures: PNG, JPEG, BMP, TIFF, WebP, PGM, PPM and GIF, mixed as they come.
 
-    Each sub-folder is a class, in the order of the sorted names, and an empty one is a class without records. If the
-    pictures lie straight in the folder, they have no labels. If `metadata.csv` or `metadata.jsonl` stands beside them,
-    its column `label` has the classes. Sub-folders `train` and `test` are training and test data, each of one of these
-    forms. Hidden names (``.x``), those of machines, README.md and croissant.json are left out.
+    Each sub-folder is a class, in the order of the sorted names or that of `words`, and an empty one is a class without
+    records. If the pictures lie straight in the folder, they have no labels. If `metadata.csv` or `metadata.jsonl`
+    stands beside them, its column `label` has the classes. Sub-folders `train` and `test` are training and test data,
+    each of one of these forms. Hidden names (``.x``), those of machines, README.md and croissant.json are left out.
 
     Guarantee:
         The names of the sub-folders are a public input. No pixel, no cell and no number of files decides a class.
@@ -59,9 +67,11 @@ def load_picture_folder(
         num_classes: If given, the number of sub-folders that must be there, or of the classes in the table.
         images: Way of reading images.
         words: Columns of the table beside the pictures, and the names of its classes.
+        split: Rule by which images are held out for testing, or None for the test set of the folder.
+        key: Secret, by which a split holds some out. None for a new one.
 
     Returns:
-        The images, sorted by class and file name, with a test set if there is a sub-folder for it.
+        The images, sorted by class and file name, with a test set if there is a sub-folder for it or a split.
 
     Raises:
         InputError: Naming the first file that breaks a rule, and never a pixel.
@@ -79,7 +89,9 @@ def load_picture_folder(
     parts = parts_of(path, root)
     train = _found(parts.train, root, num_classes, words)
     test = None if parts.test is None else _like(_found(parts.test, root, None, words, train), train)
-    name = path.name if path.name and path.name.isprintable() else _TITLE
+    if split is not None:
+        check_image_split(shown(path), split, has_test=test is not None, has_people=train.people is not None)
+    name = title_of(path.name, _TITLE)
     people = _people_of(train, test)
     scale = PictureScale(images)
     x = _read_all(train.pictures, images, scale)
@@ -90,13 +102,16 @@ def load_picture_folder(
         class_names=train.class_names,
         are_classes_named=train.are_named,
     )
+    notes = (*parts.notes, *_notes(images), *train.notes, *images.notes)
+    if split is not None:
+        rows = Rows(name=name, spec=spec, x=x, y=train.labels, people=train.people, ranges=scale.ranges())
+        return divide(rows, split, notes, key)
     held_out = None
     if test is not None:
         other = _read_all(test.pictures, images, PictureScale(images))
         if other.shape[1:] != x.shape[1:]:
             raise _unlike(test.pictures[0], other[0], train.pictures[0], x[0])
         held_out = _records(name, spec, other, test, people[1])
-    notes = (*parts.notes, *_notes(images), *train.notes, *images.notes)
     learnt_from = _records(name, spec, x, train, people[0])
     return RecordData(train=learnt_from, test=held_out, public_notes=notes, ranges=scale.ranges())
 
@@ -119,22 +134,33 @@ def _found(
     table = find_picture_table(folder)
     if table is not None:
         return _of_table(folder, root, read_picture_table(table), num_classes, words, train)
-    if words != NO_WORDS:
+    if words.label is not None or words.person is not None:
         raise InputError(
             f"{shown(folder)} has no metadata.csv beside its pictures, and classes are its sub-folders: leave "
-            "--class-names, --class-column and --person-column out, or add that table"
+            "--class-column and --person-column out, or add that table"
         )
-    return _of_folders(folder, root, num_classes)
+    # The classes of a test part are those of the training part, some of which it may lack.
+    return _of_folders(folder, root, num_classes, words.class_names if train is None else ())
 
 
-def _of_folders(folder: Path, root: Path, num_classes: int | None) -> _Found:
+def _of_folders(folder: Path, root: Path, num_classes: int | None, said: tuple[str, ...]) -> _Found:
     listing = listed(folder, root)
     if listing.folders and listing.files:
         raise InputError(
             f"{shown(folder)} holds sub-folders and also {shown(listing.files[0].name)}: "
             "put every image into the sub-folder of its class, or have no sub-folders"
         )
-    labelled = [(file, label) for label, one in enumerate(listing.folders) for file in pictures_in(one, root)]
+    names = tuple(class_name_of(one.name) for one in listing.folders)
+    if said and set(said) != set(names):
+        raise InputError(
+            f"{shown(folder)} has {len(names)} sub-folders, one per class, and --class-names (class_names) says "
+            "others: name each of them once, in the order of the labels, or leave the names out"
+        )
+    labelled = [
+        (file, (said or names).index(name))
+        for name, one in zip(names, listing.folders, strict=True)
+        for file in pictures_in(one, root)
+    ]
     if num_classes is not None and num_classes != len(listing.folders):
         raise InputError(
             f"{shown(folder)} has {len(listing.folders)} sub-folders, one per class, --num-classes says {num_classes}: "
@@ -150,7 +176,7 @@ def _of_folders(folder: Path, root: Path, num_classes: int | None) -> _Found:
         pictures=pictures,
         labels=np.array([label for _, label in labelled], dtype=np.int64) if listing.folders else None,
         people=None,
-        class_names=tuple(class_name_of(one.name) for one in listing.folders),
+        class_names=said or names,
         notes=(note,) if listing.folders else (),
     )
 

@@ -13,7 +13,7 @@ from gossamer.data.picture_table import TABLES, find_picture_table
 from gossamer.data.pictures import FORMATS, is_picture
 from gossamer.errors import InputError
 
-_CARDS: Final = ("README.md", "croissant.json", *TABLES)
+CARDS: Final = ("README.md", "croissant.json", *TABLES)
 """Names of files that describe a folder and are no picture. `gossamer sample` writes them, and many folders have
 one."""
 _TRAIN: Final = ("train", "training")
@@ -29,7 +29,7 @@ class Listing:
     Args:
         folders: Sub-folders, sorted.
         files: Files, sorted.
-        left_out: Names that were left out.
+        left_out: Names that were left out: those of machines, hidden ones, and cards.
     """
 
     folders: list[Path]
@@ -59,8 +59,8 @@ def listed(folder: Path, root: Path) -> Listing:
         raise InputError(f"{shown(folder)} may not be read: give yourself read permission on it") from None
     except (OSError, ValueError):
         raise InputError(f"{shown(folder)} cannot be listed: name a folder of pictures") from None
-    left_out = [name for name in names if is_left_out(name)]
-    paths = [folder / name for name in names if not is_left_out(name) and name not in _CARDS]
+    left_out = [name for name in names if is_left_out(name) or name in CARDS]
+    paths = [folder / name for name in names if name not in left_out]
     for path in paths:
         check_link(path, root)
     return Listing(

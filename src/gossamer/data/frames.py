@@ -213,7 +213,7 @@ def _names_of(column: Any, name: str) -> Any:
     import pyarrow
 
     names = names_of_array(column.to_numpy(), lambda row: f"{_WHERE}: column {shown(name[:40])}, row {row + 1}")
-    return pyarrow.array(names.tolist(), type=pyarrow.string())
+    return pyarrow.DictionaryArray.from_arrays(names.numbers, pyarrow.array(names.distinct, type=pyarrow.string()))
 
 
 @contextmanager

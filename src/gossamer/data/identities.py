@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gossamer.data.row_names import RowNames
 from gossamer.privacy.dealing import DIGEST_BYTES
 
 
@@ -22,9 +24,10 @@ def digests_of_names(names: Iterable[str]) -> np.ndarray:
     >>> digests_of_names(["7", "anna"]).shape
     (2, 32)
     """
-    blake = hashlib.blake2b
-    found = [blake(b"name " + name.encode(), digest_size=DIGEST_BYTES).digest() for name in names]
-    return np.frombuffer(b"".join(found), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+    blake, found = hashlib.blake2b, bytearray()
+    for name in names:
+        found += blake(b"name " + name.encode(), digest_size=DIGEST_BYTES).digest()
+    return np.frombuffer(found, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,7 +35,7 @@ class NamedPeople:
     """The person of each record: a number for each person, and the digest of the name that it stands for. Private.
 
     Attributes:
-        numbers: int64 (num_records,) in 0 .. num_people - 1. They only tell people apart.
+        numbers: int32 (num_records,) in 0 .. num_people - 1. They only tell people apart.
         digests: uint8 (num_people, 32).
     """
 
@@ -40,22 +43,22 @@ class NamedPeople:
     digests: np.ndarray
 
     @classmethod
-    def of(cls, names: np.ndarray, others: np.ndarray | None = None) -> NamedPeople:
+    def of(cls, names: RowNames | np.ndarray, others: RowNames | np.ndarray | None = None) -> NamedPeople:
         """Return the people of these names, a name for each record.
 
         Args:
-            names: Text (num_records,).
+            names: Names (num_records,), as text or each distinct one once.
             others: More names, of people of whom there may be no record. None for none.
         """
-        # A number may be a rank here, since only the equality of numbers is ever used.
-        every = (*names.tolist(), *(() if others is None else others.tolist()))
-        distinct = {name: number for number, name in enumerate(dict.fromkeys(every))}
-        numbers = np.fromiter(map(distinct.__getitem__, names.tolist()), dtype=np.int64, count=len(names))
-        return cls(numbers=numbers, digests=digests_of_names(distinct))
+        rows = RowNames.of(names)
+        known = set() if others is None else set(rows.distinct)
+        more = () if others is None else (name for name in RowNames.of(others).distinct if name not in known)
+        # A number may be a place here, since only the equality of numbers is ever used.
+        return cls(numbers=rows.numbers, digests=digests_of_names(itertools.chain(rows.distinct, more)))
 
     def of_records(self, kept: np.ndarray | slice = slice(None)) -> dict[str, Any]:
         """Return the arguments on people that a `RecordSet` of some of the records takes."""
-        numbers = torch.from_numpy(self.numbers[kept].copy())
+        numbers = torch.from_numpy(self.numbers[kept].astype(np.int64))
         return {"people": numbers, "num_people": len(self.digests), "person_digests": self.digests}
 
 
@@ -71,9 +74,7 @@ def digests_of_contents(x: Tensor, y: Tensor | None) -> np.ndarray:
     values = np.ascontiguousarray(x.numpy(), dtype="<f4").reshape(len(x), -1)
     labels = np.full(len(x), -1) if y is None else y.numpy()
     ends = labels.astype("<i8")[:, None].view(np.uint8)
-    blake = hashlib.blake2b
-    found = [
-        blake(row.data, digest_size=DIGEST_BYTES, key=b"content", salt=end.tobytes()).digest()
-        for row, end in zip(values, ends, strict=True)
-    ]
-    return np.frombuffer(b"".join(found), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+    blake, found = hashlib.blake2b, bytearray()
+    for row, end in zip(values, ends, strict=True):
+        found += blake(row.data, digest_size=DIGEST_BYTES, key=b"content", salt=end.tobytes()).digest()
+    return np.frombuffer(found, dtype=np.uint8).reshape(-1, DIGEST_BYTES)

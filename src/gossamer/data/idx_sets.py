@@ -12,15 +12,17 @@ import numpy as np
 
 from gossamer.data.archive import labels_in_range, public_classes
 from gossamer.data.emnist import EmnistSet, emnist_of
-from gossamer.data.files import is_file, is_folder, shown
+from gossamer.data.files import is_file, is_folder, shown, title_of
 from gossamer.data.idx import read_idx
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.npz import records_of, spec_of
 from gossamer.data.pictures import is_picture
 from gossamer.data.pixel_scale import PixelScale
 from gossamer.data.records import RecordData, check_num_classes
+from gossamer.data.splits import AbstractSplit, Rows, check_image_split, divide
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError
+from gossamer.privacy.dealing import UnitKey
 
 _IMAGES: Final = re.compile(r"(?P<set>.*?)(?P<part>train|test|t10k)?-?images[-.]idx3-ubyte(?:\.gz)?")
 _TEST_PARTS: Final = ("t10k", "test")
@@ -48,6 +50,8 @@ def load_idx_set(
     num_classes: int | None = None,
     class_names: tuple[str, ...] = (),
     images: ImageChoice = AS_STORED,
+    split: AbstractSplit | None = None,
+    key: UnitKey | None = None,
 ) -> RecordData:
     """Load a user's own IDX files, such as ``train-images-idx3-ubyte.gz`` with ``train-labels-idx1-ubyte.gz``.
 
@@ -63,6 +67,8 @@ def load_idx_set(
         num_classes: Public number of classes.
         class_names: Public names of the classes.
         images: Way of reading images.
+        split: Rule by which images are held out for testing, or None for the test set that lies beside them.
+        key: Secret, by which a split holds some out. None for a new one.
 
     Returns:
         The images, with labels if a file of labels lies beside them.
@@ -73,6 +79,8 @@ def load_idx_set(
     if num_classes is not None:
         check_num_classes(num_classes)
     train, test = _pairs(path)
+    if split is not None:
+        check_image_split(shown(path), split, has_test=test is not None, has_people=False)
     known = emnist_of(train.images.name)
     where = shown(train.images)
     names, notes = _classes(
@@ -84,15 +92,13 @@ def load_idx_set(
     x, y, ranges = _read(train, choice, len(names))
     is_numbered = known is None and not class_names and bool(names)
     spec = spec_of(x, names, choice, is_numbered=is_numbered)
-    name = path.name if path.name.isprintable() and path.name else "images"
+    name = title_of(path.name, "images")
     tested = None if test is None else records_of(f"{name} test", spec, *_read(test, choice, len(names))[:2])
     unlabelled = ("No file of labels lies beside the images.",) if train.labels is None else ()
-    return RecordData(
-        train=records_of(name, spec, x, y),
-        test=tested,
-        public_notes=(*notes, *unlabelled, *images.notes),
-        ranges=ranges,
-    )
+    notes = (*notes, *unlabelled, *images.notes)
+    if split is not None:
+        return divide(Rows(name=name, spec=spec, x=x, y=y, ranges=ranges), split, notes, key)
+    return RecordData(train=records_of(name, spec, x, y), test=tested, public_notes=notes, ranges=ranges)
 
 
 def _classes(

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gossamer.data.arrow_arrays import plain_array
+from gossamer.data.cells import as_array
 from gossamer.data.files import shown
 from gossamer.data.parquet_columns import is_text
 from gossamer.errors import InputError
@@ -74,7 +76,7 @@ def numbers_of_lists(
     num_rows, per_row, gaps = len(chunk), 1, None
     for depth, size in enumerate(shape.sizes):
         is_last = depth == len(shape.sizes) - 1
-        lengths = _lengths(chunk)
+        lengths = lengths_of(chunk)
         wrong = (lengths > size) | (lengths < (0 if shape.permit_shorter and is_last else size))
         if wrong.any():
             place = int(np.argmax(wrong))
@@ -83,7 +85,7 @@ def numbers_of_lists(
         if is_last and (lengths < size).any():
             gaps = np.arange(size) >= lengths[:, None]
         chunk, per_row = chunk.flatten(), per_row * size
-    values = _flat(chunk, at)
+    values = flat_numbers(chunk, at)
     whole = (num_rows, *shape.sizes)
     if gaps is None:
         return values.reshape(whole), None
@@ -100,20 +102,25 @@ def _rule(length: int, size: int) -> str:
     return f"has a list of not {size} items but fewer: leave the row out, or pad with --pad-shorter"
 
 
-def _lengths(lists: Any) -> np.ndarray:
+def lengths_of(lists: Any) -> np.ndarray:
     """Return the number of items of each list, -1 for a missing one."""
     from pyarrow import compute
 
     lengths = compute.call_function("list_value_length", [lists])
-    return lengths.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    # To fill gaps imports pandas, and a table with a missing list is refused.
+    return plain_array(lengths.fill_null(-1) if lengths.null_count else lengths).astype(np.int64)
 
 
-def _flat(chunk: Any, at: str) -> np.ndarray:
-    import pyarrow
+def flat_numbers(chunk: Any, at: str) -> np.ndarray:
+    """Return the numbers in lists, one list after the other, float64, with NaN for a missing one.
+
+    Raises:
+        InputError: The lists hold something else.
+    """
     from pyarrow import types
 
     kind = chunk.type
     is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_null(kind)
     if not is_number or is_text(kind):
         raise InputError(f"{at} holds lists of something else than numbers: leave it out or convert it")
-    return chunk.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    return as_array(chunk)

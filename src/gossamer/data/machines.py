@@ -26,6 +26,15 @@ def is_left_out(name: str) -> bool:
     return name.startswith(".") or name.casefold() in MACHINE_NAMES
 
 
+def kind_left_out(name: str) -> str:
+    """Return a word that may be told for a name that was left out. A hidden name is an owner's, and is not told.
+
+    >>> kind_left_out("Thumbs.db"), kind_left_out(".of a person")
+    ('Thumbs.db', 'hidden names')
+    """
+    return "hidden names" if name.startswith(".") and name.casefold() not in MACHINE_NAMES else name
+
+
 def left_out_notes(names: Iterable[str]) -> tuple[str, ...]:
     """Return a sentence on the names that were left out as a machine's, or nothing if there were none."""
     found = sorted({name for name in names if name.casefold() in MACHINE_NAMES})

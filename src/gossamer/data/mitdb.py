@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from gossamer.data.beats import AAMI_CLASSES, GAPS_NOTE, AbstractBeatLayout, KaggleLayout, cut_recordings
+from gossamer.data.beat_rows import cut_recordings
+from gossamer.data.beats import AAMI_CLASSES, GAPS_NOTE, AbstractBeatLayout, KaggleLayout
 from gossamer.data.files import is_file, shown
 from gossamer.data.mitdb_files import are_published
 from gossamer.data.mnist import published_roots

@@ -17,18 +17,23 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 
+from gossamer.data.row_names import RowNames, RunningNames
 from gossamer.errors import InputError
 
 MAX_WORD_LENGTH: Final = 256
 """Longest name of a class, person or series, and longest time, in characters."""
 Place = Callable[[int], str]
 """Words for the place of a cell, by its number from 0: the beginning of a message."""
+Rule = Callable[[Any], str]
+"""The rule from a cell to its name."""
+# Cells that are Python objects at one time, which take many times the room of their names' numbers.
+_AT_ONCE: Final = 2**14
 # At the limit itself two whole numbers have already become one float: 2**53 may have been 2**53 + 1.
 _LIMIT: Final = 2**53
 _LIMITS: Final = {np.dtype(np.float64): _LIMIT, np.dtype(np.float32): 2**24, np.dtype(np.float16): 2**11}
@@ -57,7 +62,7 @@ class _NoName(ValueError):
     """The rule that a cell breaks, and the way out."""
 
 
-def names_of_array(values: np.ndarray, place: Place) -> np.ndarray:
+def names_of_array(values: np.ndarray, place: Place) -> RowNames:
     """Return the names in an array of numpy.
 
     Guarantee:
@@ -69,7 +74,7 @@ def names_of_array(values: np.ndarray, place: Place) -> np.ndarray:
         place: Beginning of a message.
 
     Returns:
-        Text (num_rows,). Private.
+        A name for each row. Private.
 
     Raises:
         InputError: Naming the first cell that has no name.
@@ -80,31 +85,31 @@ def names_of_array(values: np.ndarray, place: Place) -> np.ndarray:
         >>> names_of_array(np.array(["007", " 7.0", "p7"]), lambda row: f"row {row + 1}").tolist()
         ['7', '7', 'p7']
     """
-    kind = values.dtype
-    if kind.kind == "b":
-        return np.where(values, "true", "false")
-    if kind.kind in "iu":
-        return _named(values.tolist(), str, place)
-    if kind.kind == "f" and kind.newbyteorder("=") in _LIMITS:
-        return _named(values.tolist(), _float_rule(kind.newbyteorder("=")), place)
-    if kind.kind == "U":
-        return names_of_texts(values.tolist(), place)
-    if kind.kind == "S":
-        return _named(values.tolist(), _of_bytes, place)
-    if kind.kind in "OT":
-        return _names_of_objects(values.tolist(), place)
-    raise InputError(f"{place(0)} {_STRANGE}")
+    rule = _rule_of(values.dtype)
+    if rule is None:
+        raise InputError(f"{place(0)} {_STRANGE}")
+    return _named(values, _keys if rule is _of_object else np.ndarray.tolist, rule, place)
 
 
-def names_of_column(column: Any, place: Place) -> np.ndarray:
-    """Return the names in a column of pyarrow, its dictionary, if it had one, written out. See `names_of_array`.
+def _rule_of(kind: np.dtype) -> Rule | None:
+    """Return the rule for cells of an array of this type, or None if there is none."""
+    if kind.kind == "f":
+        precise = kind.newbyteorder("=")
+        return _float_rule(precise) if precise in _LIMITS else None
+    rules: dict[str, Rule] = {"b": _of_truth, "i": str, "u": str, "U": _of_text, "S": _of_bytes}
+    return rules.get(kind.kind, _of_object if kind.kind in "OT" else None)
+
+
+def names_of_column(column: Any, place: Place) -> RowNames:
+    """Return the names in a column of pyarrow. See `names_of_array`.
 
     Args:
-        column: Chunked array (num_rows,) of whole numbers, floats, decimals, truth values, text or bytes.
+        column: Array, chunked or not, (num_rows,) of whole numbers, floats, decimals, truth values, text or bytes. Or
+            of words and indices of these kinds.
         place: Beginning of a message.
 
     Returns:
-        Text (num_rows,). Private.
+        A name for each row. Private.
 
     Raises:
         InputError: Naming the first cell that has no name.
@@ -112,46 +117,58 @@ def names_of_column(column: Any, place: Place) -> np.ndarray:
     import pyarrow
     from pyarrow import types
 
-    kind = column.type
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
     if types.is_decimal(kind):
-        column, kind = column.cast(pyarrow.string()), pyarrow.string()
-    is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
-    if is_number and column.null_count == 0:
-        return names_of_array(column.to_numpy(zero_copy_only=False), place)
-    is_text = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-    if is_text and column.null_count == 0:
-        return names_of_texts(column.to_pylist(), place)
-    is_bytes = types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
-    if is_number or is_text or is_bytes or types.is_null(kind):
-        return _names_of_objects(column.to_pylist(), place)
-    raise InputError(f"{place(0)} {_STRANGE}")
+        column, kind = column.cast(kind).cast(pyarrow.string()), pyarrow.string()
+    rule = _rule_of_column(kind)
+    if rule is None:
+        raise InputError(f"{place(0)} {_STRANGE}")
+    running, first = RunningNames(), 0
+    for chunk in getattr(column, "chunks", [column]):
+        running.add(_named(chunk, _cells_of, rule, place, first))
+        first += len(chunk)
+    return running.names()
 
 
-def names_of_texts(texts: Sequence[str], place: Place) -> np.ndarray:
-    """Return the names that were written as text, (num_rows,).
+def _rule_of_column(kind: Any) -> Rule | None:
+    """Return the rule for cells of a column of this type of pyarrow, or None if there is none."""
+    from pyarrow import types
+
+    if types.is_floating(kind):
+        return _float_rule(np.dtype(f"f{kind.bit_width // 8}"))
+    rules: tuple[tuple[Callable[[Any], bool], Rule], ...] = (
+        (types.is_integer, str),
+        (types.is_boolean, _of_truth),
+        (types.is_string, _of_text),
+        (types.is_large_string, _of_text),
+        (types.is_string_view, _of_text),
+        (types.is_binary, _of_bytes),
+        (types.is_large_binary, _of_bytes),
+        (types.is_fixed_size_binary, _of_bytes),
+        (types.is_null, str),
+    )
+    return next((rule for is_kind, rule in rules if is_kind(kind)), None)
+
+
+def _cells_of(part: Any) -> list[Any]:
+    """Return the cells of a part of a column of pyarrow. A word that many indices name is one object."""
+    from pyarrow import types
+
+    if not types.is_dictionary(part.type):
+        return part.to_pylist()
+    indices, dictionary = part.indices.to_pylist(), part.dictionary
+    # One by one, since a dictionary may hold many more words than a part uses.
+    words = {index: dictionary[index].as_py() for index in dict.fromkeys(indices) if index is not None}
+    return [words.get(index) for index in indices]
+
+
+def names_of_texts(texts: Sequence[str], place: Place) -> RowNames:
+    """Return the names that were written as text.
 
     Raises:
         InputError: Naming the first text that is no name.
     """
-    return _named(texts, _of_text, place)
-
-
-def slots_of_names(names: np.ndarray) -> np.ndarray:
-    """Return the number of each row's name: 0, 1, ... in the order of the sorted names.
-
-    Args:
-        names: (num_rows,), by the rule above.
-
-    Returns:
-        int64 (num_rows,), private.
-
-    Example:
-        >>> slots_of_names(np.array(["b", "a", "b"])).tolist()
-        [1, 0, 1]
-    """
-    words = names.tolist()
-    slots = {name: slot for slot, name in enumerate(sorted(dict.fromkeys(words)))}
-    return np.fromiter(map(slots.__getitem__, words), dtype=np.int64, count=len(words))
+    return _named(texts, list, _of_text, place)
 
 
 def is_whole(name: str) -> bool:
@@ -168,21 +185,39 @@ def is_number(name: str) -> bool:
     return _NUMBER.fullmatch(name) is not None
 
 
-def _named(cells: Sequence[Any], rule: Callable[[Any], str], place: Place) -> np.ndarray:
-    names: dict[Any, str] = {}
-    # In the order in which they first appear, so that the first refused cell is the first in the table.
-    for cell in dict.fromkeys(cells):
-        try:
-            names[cell] = rule(cell)
-        except _NoName as broken:
-            # Privacy: the place, never the cell.
-            raise InputError(f"{place(cells.index(cell))} {broken}") from None
-    return np.array([names[cell] for cell in cells], dtype=str)
+def _named(cells: Any, listed: Callable[[Any], list[Any]], rule: Rule, place: Place, first: int = 0) -> RowNames:
+    """Return the names of cells, some of which are Python objects at a time.
+
+    Args:
+        cells: Sequence, array or column, which can be cut.
+        listed: Returns a part of them as Python objects.
+        rule: The rule from a cell to its name.
+        place: Beginning of a message.
+        first: Number of cells before these.
+    """
+    running = RunningNames()
+    for start in range(0, len(cells), _AT_ONCE):
+        part = listed(cells[start : start + _AT_ONCE])
+        names: dict[Any, str] = {}
+        # In the order in which they first appear, so that the first refused cell is the first in the table.
+        for cell in dict.fromkeys(part):
+            try:
+                names[cell] = _ruled(cell, rule)
+            except _NoName as broken:
+                # Privacy: the place, never the cell.
+                raise InputError(f"{place(first + start + part.index(cell))} {broken}") from None
+        running.add_texts(map(names.__getitem__, part))
+    return running.names()
 
 
-def _names_of_objects(cells: Iterable[Any], place: Place) -> np.ndarray:
-    """Return the names of cells of several kinds, as pandas hands them over."""
-    return _named([_key(cell) for cell in cells], _of_object, place)
+def _ruled(cell: Any, rule: Rule) -> str:
+    if cell is None:
+        raise _NoName(_EMPTY)
+    return rule(cell)
+
+
+def _keys(cells: np.ndarray) -> list[tuple[type, Any]]:
+    return [_key(cell) for cell in cells.tolist()]
 
 
 def _key(cell: Any) -> tuple[type, Any]:
@@ -202,12 +237,16 @@ def _of_object(key: tuple[type, Any]) -> str:
         case bytes():
             return _of_bytes(cell)
         case bool() | np.bool_():
-            return "true" if cell else "false"
+            return _of_truth(cell)
         case int() | np.integer():
             return _of_integer(int(cell))
         case float() | np.float32() | np.float16():
             return _float_rule(np.dtype(kind) if issubclass(kind, np.floating) else np.dtype(np.float64))(float(cell))
     raise _NoName(_EMPTY if kind.__name__ in _MISSING else _STRANGE)
+
+
+def _of_truth(cell: bool | np.bool_) -> str:
+    return "true" if cell else "false"
 
 
 def _of_integer(number: int) -> str:
@@ -217,7 +256,7 @@ def _of_integer(number: int) -> str:
     return str(number)
 
 
-def _float_rule(kind: np.dtype) -> Callable[[float], str]:
+def _float_rule(kind: np.dtype) -> Rule:
     """Return the rule for floats of a precision, which come as Python's."""
     limit = _LIMITS[kind]
     if kind not in _SMALL:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from gossamer.data.archive import public_classes
-from gossamer.data.array_stream import ArrayHeader, blocks_of_stream, read_array_header
-from gossamer.data.files import damage_refused, is_file, open_regular, shown
+from gossamer.data.array_stream import ArrayHeader, blocks_of_stream, parts_of_stream, read_array_header
+from gossamer.data.files import damage_refused, is_file, open_regular, shown, title_of
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.npz import read_pixels, records_of
@@ -17,7 +17,7 @@ from gossamer.data.npz_keys import BY_SHAPE
 from gossamer.data.records import RecordData
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import StoredSeries, rows_of_array
-from gossamer.data.splits import WHOLE, AbstractSplit, divide
+from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
 from gossamer.data.windows import Windows
 from gossamer.errors import InputError
 from gossamer.privacy.dealing import UnitKey
@@ -40,6 +40,8 @@ def load_npy_images(
     num_classes: int | None = None,
     class_names: tuple[str, ...] = (),
     images: ImageChoice = AS_STORED,
+    split: AbstractSplit | None = None,
+    key: UnitKey | None = None,
 ) -> RecordData:
     """Load images from an NPY file, (num_records, height, width) or with the channels second or last.
 
@@ -48,9 +50,11 @@ def load_npy_images(
         num_classes: Refused, since there are no labels.
         class_names: Refused too.
         images: Way of reading images.
+        split: Rule by which images are held out for testing, or None for no test set.
+        key: Secret, by which a split holds some out. None for a new one.
 
     Returns:
-        The images without labels, as training records without a test set.
+        The images without labels.
 
     Raises:
         InputError: Naming the first index that breaks a rule, and never a value.
@@ -61,7 +65,9 @@ def load_npy_images(
         x, ranges = read_pixels(header, blocks_of_stream(file, header, where), BY_SHAPE, images, where)
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3])
     _, notes = public_classes(where, None, (), has_labels=False)
-    name = path.stem if path.stem.isprintable() else "images"
+    name = title_of(path.stem, "images")
+    if split is not None:
+        return divide(Rows(name=name, spec=spec, x=x, ranges=ranges), split, (*notes, *images.notes), key)
     return RecordData(train=records_of(name, spec, x, None), public_notes=(*notes, *images.notes), ranges=ranges)
 
 
@@ -90,11 +96,10 @@ def load_npy_series(
     where = shown(path)
     _refuse_classes(where, facts.num_classes is not None or bool(facts.class_names))
     with _opened(path, where) as (file, header):
-        name = path.stem if path.stem.isprintable() else "series"
-        stored = StoredSeries(name=name, at=where, header=header, blocks=blocks_of_stream(file, header, where))
+        name = title_of(path.stem, "series")
+        stored = StoredSeries(name=name, at=where, header=header, parts=parts_of_stream(file, header, where))
         rows = rows_of_array(stored, facts, (), windows)
-    cut = () if windows is None else (windows.note,)
-    return divide(rows, split, (*facts.notes(False), *cut), key)
+    return divide(rows, split, facts.notes(False), key)
 
 
 @contextmanager

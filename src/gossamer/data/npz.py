@@ -11,15 +11,17 @@ import torch
 
 from gossamer.data.archive import Archive, class_names_of, open_archive, people_of, read_labels
 from gossamer.data.array_stream import ArrayHeader, shape_text
-from gossamer.data.files import shown
+from gossamer.data.files import shown, title_of
 from gossamer.data.identities import NamedPeople
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.images import ImageSpec
 from gossamer.data.npz_keys import Layout, find_image_keys
 from gossamer.data.pixel_scale import PIXEL_KINDS, PixelScale, check_unit_range
 from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
+from gossamer.data.splits import AbstractSplit, Rows, check_image_split, divide
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError
+from gossamer.privacy.dealing import UnitKey
 
 
 def load_npz(
@@ -28,6 +30,8 @@ def load_npz(
     num_classes: int | None = None,
     class_names: tuple[str, ...] = (),
     images: ImageChoice = AS_STORED,
+    split: AbstractSplit | None = None,
+    key: UnitKey | None = None,
 ) -> RecordData:
     """Load images from an NPZ file.
 
@@ -52,9 +56,11 @@ def load_npz(
         num_classes: Public number of classes, for a file with labels.
         class_names: Public names of the classes, in place of those in the file.
         images: Way of reading images.
+        split: Rule by which images are held out for testing, or None for the test set of the file.
+        key: Secret, by which a split holds some out. None for a new one.
 
     Returns:
-        The images, with the test set of the file if it has one.
+        The images, with the test set of the file if it has one, or with those that the split holds out.
 
     Raises:
         InputError: Naming file, key and the first index that breaks a rule, and never a value.
@@ -73,7 +79,11 @@ def load_npz(
             pixels, _ = _pixels(archive, keys.test[0], keys.layout, images)
             test = (pixels, _labels(archive, keys.test[1], len(pixels), len(names), images))
     spec = spec_of(x, names, images, is_numbered=is_numbered)
-    name = path.stem if path.stem.isprintable() else "images"
+    name = title_of(path.stem, "images")
+    if split is not None:
+        check_image_split(shown(path), split, has_test=test is not None, has_people=people is not None)
+        rows = Rows(name=name, spec=spec, x=x, y=y, people=people, unread=keys.unread, ranges=ranges)
+        return divide(rows, split, (*notes, *keys.notes, *images.notes), key)
     train = records_of(name, spec, x, y)
     if people is not None:
         train = dataclasses.replace(train, **NamedPeople.of(people).of_records())

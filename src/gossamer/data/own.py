@@ -20,7 +20,15 @@ from gossamer.data.layouts import WideColumns
 from gossamer.data.npy import is_npy, load_npy_images, load_npy_series
 from gossamer.data.npz import load_npz
 from gossamer.data.picture_table import PictureWords
-from gossamer.data.reading import AS_USUAL, SeriesReading, refuse, refuse_dicom, refuse_images, refuse_pixels
+from gossamer.data.reading import (
+    AS_USUAL,
+    SeriesReading,
+    refuse,
+    refuse_alpha,
+    refuse_dicom,
+    refuse_images,
+    refuse_pixels,
+)
 from gossamer.data.records import RecordData
 from gossamer.data.refused_kinds import refuse_kind
 from gossamer.data.series_facts import SeriesFacts
@@ -30,6 +38,7 @@ from gossamer.data.tables import load_table
 from gossamer.data.ucr import is_ucr_file, load_ucr
 from gossamer.data.wfdb_folder import USUAL_ANNOTATOR, is_wfdb_folder, load_wfdb_folder
 from gossamer.data.wfdb_records import NamedLeads
+from gossamer.data.wfdb_windows import load_wfdb_windows
 from gossamer.errors import InputError
 
 
@@ -93,19 +102,28 @@ def load_own(asked: Asked) -> RecordData:
 def _load_recordings(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
     if asked.num_classes is not None:
-        raise InputError(f"{asked.where} holds recordings, whose classes are those of AAMI: leave --num-classes out")
+        raise InputError(
+            f"{asked.where} holds recordings: their beats have the classes of AAMI, of which --class-names keeps some, "
+            "and their windows have none: leave --num-classes out"
+        )
     reading, own = asked.reading, asked.reading.facts.channel_names
-    leads = reading.leads or (NamedLeads(names=own) if own else None)
-    others = dataclasses.replace(reading.facts, channel_names=())
-    refuse(asked.where, others != AS_USUAL.facts, "the layout of the beats says their bounds, length, rate and unit")
     refuse(asked.where, reading.is_of_table, "recordings have no columns")
-    refuse(asked.where, reading.windows is not None, "its recordings are cut in beats")
+    leads = reading.leads or (NamedLeads(names=own) if own else None)
+    if reading.windows is not None:
+        refuse(asked.where, reading.annotator is not None, "windows are cut without annotations")
+        return load_wfdb_windows(
+            asked.path, reading.windows, reading.facts, leads=leads, split=asked.split, key=reading.key
+        )
+    others = dataclasses.replace(reading.facts, channel_names=(), class_names=())
+    by_layout = "the layout of the beats says their bounds, length, rate and unit, and --window cuts without beats"
+    refuse(asked.where, others != AS_USUAL.facts, by_layout)
     return load_wfdb_folder(
         asked.path,
         leads=leads,
         layout=reading.layout,
         split=asked.split,
         annotator=reading.annotator or USUAL_ANNOTATOR,
+        class_names=reading.facts.class_names,
         key=reading.key,
     )
 
@@ -125,6 +143,7 @@ def _load_edf(asked: Asked) -> RecordData:
 
 def _load_dicom(asked: Asked) -> RecordData:
     refuse_pixels(asked.where, asked.images)
+    refuse_alpha(asked.where, asked.images)
     classes = facts_of_classes(asked.facts)
     usual = dataclasses.replace(AS_USUAL, facts=classes, split=asked.reading.split)
     of_images = dataclasses.replace(asked.reading, facts=asked.facts) == usual
@@ -138,10 +157,14 @@ def _load_pictures(asked: Asked) -> RecordData:
     refuse_dicom(asked.where, asked.images)
     names, columns = asked.reading.facts.class_names, asked.reading.columns
     label, person = (columns.label, columns.person) if isinstance(columns, WideColumns) else (None, None)
-    known = SeriesReading(facts=SeriesFacts(class_names=names), columns=WideColumns(label=label, person=person))
+    split, key = asked.reading.split, asked.reading.key
+    columns = WideColumns(label=label, person=person)
+    known = SeriesReading(facts=SeriesFacts(class_names=names), columns=columns, split=split)
     refuse(asked.where, asked.reading != known, "it holds images")
     words = PictureWords(label=label, person=person, class_names=names)
-    return load_picture_folder(asked.path, num_classes=asked.num_classes, images=asked.images, words=words)
+    return load_picture_folder(
+        asked.path, num_classes=asked.num_classes, images=asked.images, words=words, split=split, key=key
+    )
 
 
 def _load_table(asked: Asked) -> RecordData:
@@ -168,18 +191,29 @@ def _load_series_arrays(asked: Asked) -> RecordData:
 
 def _load_image_arrays(asked: Asked) -> RecordData:
     refuse_dicom(asked.where, asked.images)
-    _refuse_split(asked)
+    refuse_alpha(asked.where, asked.images)
     return load_npz(
-        asked.path, num_classes=asked.facts.num_classes, class_names=asked.facts.class_names, images=asked.images
+        asked.path,
+        num_classes=asked.facts.num_classes,
+        class_names=asked.facts.class_names,
+        images=asked.images,
+        split=asked.reading.split,
+        key=asked.reading.key,
     )
 
 
 def _load_npy(asked: Asked) -> RecordData:
     if not _says_series(asked.reading):
         refuse_dicom(asked.where, asked.images)
-        _refuse_split(asked)
-        names = asked.facts.class_names
-        return load_npy_images(asked.path, num_classes=asked.facts.num_classes, class_names=names, images=asked.images)
+        refuse_alpha(asked.where, asked.images)
+        return load_npy_images(
+            asked.path,
+            num_classes=asked.facts.num_classes,
+            class_names=asked.facts.class_names,
+            images=asked.images,
+            split=asked.reading.split,
+            key=asked.reading.key,
+        )
     refuse_images(asked.where, asked.images)
     refuse(asked.where, asked.reading.is_of_table, "an NPY file has no columns")
     _refuse_recordings(asked, "it holds no recordings")
@@ -189,23 +223,21 @@ def _load_npy(asked: Asked) -> RecordData:
 def _load_idx(asked: Asked) -> RecordData:
     refuse(asked.where, _says_series(asked.reading), "it holds images")
     refuse_dicom(asked.where, asked.images)
-    _refuse_split(asked)
-    names = asked.facts.class_names
-    return load_idx_set(asked.path, num_classes=asked.facts.num_classes, class_names=names, images=asked.images)
+    refuse_alpha(asked.where, asked.images)
+    return load_idx_set(
+        asked.path,
+        num_classes=asked.facts.num_classes,
+        class_names=asked.facts.class_names,
+        images=asked.images,
+        split=asked.reading.split,
+        key=asked.reading.key,
+    )
 
 
 def _says_series(reading: SeriesReading) -> bool:
     """Return True if something was said that images do not have, too. They have classes, and a split may be asked."""
     facts = dataclasses.replace(reading.facts, class_names=(), num_classes=None)
     return dataclasses.replace(reading, facts=facts, split=None) != AS_USUAL
-
-
-def _refuse_split(asked: Asked) -> None:
-    if asked.reading.split is not None:
-        raise InputError(
-            f"{asked.where} holds images, which are not divided: leave --split out, and name others with --test-data. "
-            "For series say their public bounds, --low and --high"
-        )
 
 
 def _refuse_recordings(asked: Asked, reason: str) -> None:

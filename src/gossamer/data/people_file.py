@@ -63,6 +63,17 @@ def _said(path: Path) -> dict[str, str]:
     return people
 
 
+def refuse_doubles(names: list[str], where: str) -> None:
+    """Refuse two recordings of one name, where their names are all that tells them apart.
+
+    Raises:
+        InputError: Naming the first such name.
+    """
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InputError(f"{where}: two recordings have the name {shown(name)}, as 7 and 07 have: rename one")
+
+
 def names_of_recordings(texts: list[str], at: str) -> list[str]:
     """Return names of recordings, or of people, by the rule of all readers. A message begins with `at`."""
     return names_of_texts(texts, lambda index: f"{at} {index + 1}").tolist()

@@ -76,7 +76,8 @@ class PictureTable:
         cells = self.cells(column)
         array = np.empty(len(cells), dtype=object)
         array[:] = cells
-        return names_of_array(array, lambda row: f"{self.where}: column {shown(column[:40])}, row {row + 1}")
+        place = f"{self.where}: column {shown(column[:40])}, row"
+        return names_of_array(array, lambda row: f"{place} {row + 1}").texts()
 
     def files(self) -> list[str]:
         """Return the path of each picture inside the folder, with slashes.

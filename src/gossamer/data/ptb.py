@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from gossamer.data.beats import GAPS_NOTE, AbstractBeatLayout, KaggleLayout, Recording, cut_recordings
+from gossamer.data.beat_rows import cut_recordings
+from gossamer.data.beats import GAPS_NOTE, AbstractBeatLayout, KaggleLayout, Recording
 from gossamer.data.files import is_folder, shown
 from gossamer.data.mnist import published_roots
 from gossamer.data.r_peaks import find_r_peaks

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.data.value_ranges import ValueRanges
+from gossamer.data.value_ranges import ScaledBy, ValueRanges
 
 _AT_ONCE: Final = 2**22
 
@@ -22,13 +22,18 @@ class RangeTally:
         names: Public names of the channels.
         low: Public value that becomes 0, of each channel.
         high: Public value that becomes 1.
-        is_of_images: True if the channels are those of images.
+        scaled_by: Thing that the user says of the scale.
     """
 
     def __init__(
-        self, names: tuple[str, ...], low: tuple[float, ...], high: tuple[float, ...], *, is_of_images: bool = False
+        self,
+        names: tuple[str, ...],
+        low: tuple[float, ...],
+        high: tuple[float, ...],
+        *,
+        scaled_by: ScaledBy = ScaledBy.BOUNDS,
     ) -> None:
-        self._names, self._is_of_images = names, is_of_images
+        self._names, self._scaled_by = names, scaled_by
         self._low, self._high = np.array(low, dtype=np.float64), np.array(high, dtype=np.float64)
         self._least, self._greatest = np.full(len(names), np.inf), np.full(len(names), -np.inf)
         self._num, self._sums, self._below, self._above = (np.zeros(len(names)) for _ in range(4))
@@ -36,7 +41,7 @@ class RangeTally:
     @classmethod
     def of_images(cls, channels: int, white: float) -> RangeTally:
         """Return an empty tally of pixels from 0 to a public value of white."""
-        return cls(_colours(channels), (0.0,) * channels, (float(white),) * channels, is_of_images=True)
+        return cls(_colours(channels), (0.0,) * channels, (float(white),) * channels, scaled_by=ScaledBy.WHITE_LEVEL)
 
     @classmethod
     def of_series(cls, spec: SeriesSpec) -> RangeTally:
@@ -95,7 +100,7 @@ class RangeTally:
             mean=_plain(self._sums / self._num),
             below=_plain(self._below / self._num),
             above=_plain(self._above / self._num),
-            is_of_images=self._is_of_images,
+            scaled_by=self._scaled_by,
         )
 
 
@@ -117,7 +122,8 @@ def ranges_of_records(x: Tensor, spec: AbstractSpec) -> ValueRanges:
     found = tally.ranges()
     assert found is not None
     # Without a count of those that were clipped, their shares are unknown.
-    return replace(found.between(low, high), below=None, above=None, is_of_images=not is_series)
+    scaled_by = ScaledBy.BOUNDS if is_series else ScaledBy.WHITE_LEVEL
+    return replace(found.between(low, high), below=None, above=None, scaled_by=scaled_by)
 
 
 def _colours(channels: int) -> tuple[str, ...]:

@@ -111,3 +111,16 @@ def refuse_dicom(name: str, images: ImageChoice) -> None:
             f"{name}: --window-center, --window-width, --folders and --each-frame are of DICOM files, and these are "
             "none: leave them out"
         )
+
+
+def refuse_alpha(name: str, images: ImageChoice) -> None:
+    """Refuse a ground under transparent pixels where no pixel can be transparent.
+
+    Raises:
+        InputError: Naming the data, if a ground was said.
+    """
+    if images.alpha is not None:
+        raise InputError(
+            f"{name}: --alpha is of pictures in a folder, and nothing is transparent here: leave it out; of an array "
+            "with a fourth channel save colours * opacity + ground * (1 - opacity)"
+        )

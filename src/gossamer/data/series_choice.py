@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from gossamer.data.beats import AbstractBeatLayout, KaggleLayout, WindowLayout
 from gossamer.data.catalogue import is_named, load_records, usual_split
 from gossamer.data.columns import is_table
+from gossamer.data.files import is_folder
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
@@ -30,7 +31,10 @@ _BEFORE_SHARE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesChoice:
-    """The way in which series are read. Everything here is public. Leave it all out for images.
+    """The way in which series are read. Everything here is public.
+
+    Of images, a split can be said, too, and names of classes. Of a table beside pictures, the columns of class and
+    person can. Leave the rest out for images.
 
     Args:
         layout: of beats cut from recordings: from the R peak on and padded, or a window around it
@@ -47,7 +51,7 @@ class SeriesChoice:
         person_column: column that names the person
         channel_names: signals of recordings, or names for the channels of a table or an array
         units: of the values, one for all channels or one each, as in mV,degC. They go into the files of samples
-        class_names: names of the classes, in the order of the labels 0, 1, ...
+        class_names: names of the classes, in the order of the labels 0, 1, ... Of annotated beats: those that are kept
         low: public lower bound of the values, one for all channels or one each. Below it they are clipped
         high: public upper bound of the values
         length: public number of samples of a series
@@ -200,3 +204,20 @@ def load_chosen(
     if unit is Unit.PERSON and series.person_column is None and not is_named(data) and is_table(Path(data)):
         raise InputError(f"{data}: people are to be protected, and nobody says who a row is of: name a --person-column")
     return load_records(data, data_dir, num_classes, reading, images=images)
+
+
+def load_beside(
+    data: str,
+    data_dir: Path | None,
+    num_classes: int | None,
+    series: SeriesChoice,
+    key: UnitKey | None = None,
+    images: ImageChoice = AS_STORED,
+) -> RecordData:
+    """Load records that stand beside private ones, to test on or to start from: read as those are, but not divided.
+
+    A ground under transparent pixels is of folders of pictures alone, and left out for other records.
+    """
+    if is_named(data) or not is_folder(Path(data)):
+        images = replace(images, alpha=None)
+    return load_chosen(data, data_dir, num_classes, replace(series, split=None), key, images=images)

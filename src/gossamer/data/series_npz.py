@@ -20,14 +20,14 @@ from gossamer.data.archive import (
     read_numbers,
     read_texts,
 )
-from gossamer.data.array_stream import ArrayHeader, shape_text
+from gossamer.data.array_stream import ArrayHeader, Part, shape_text
 from gossamer.data.class_words import check_places
-from gossamer.data.files import shown
+from gossamer.data.files import shown, title_of
 from gossamer.data.npz_keys import find_series_labels, named
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData, check_num_values
-from gossamer.data.series import SeriesSpec
-from gossamer.data.series_facts import SeriesFacts, scaled
+from gossamer.data.row_names import RowNames
+from gossamer.data.series_facts import Scaling, SeriesFacts
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
 from gossamer.data.windowed import Recordings, rows_of_windows
 from gossamer.data.windows import Windows
@@ -98,15 +98,14 @@ def load_series_npz(
         labels = None if y is None else read_labels(archive, y, header.shape[0], len(class_names))
         people = people_of(archive, header.shape[0])
         stored = StoredSeries(
-            name=path.stem if path.stem.isprintable() else "series",
+            name=title_of(path.stem, "series"),
             at=archive.at("x"),
             header=header,
-            blocks=archive.blocks("x"),
+            parts=archive.parts("x"),
         )
         rows = rows_of_array(stored, facts, class_names, windows, labels, people)
     rows = dataclasses.replace(rows, unread=named(archive.members.keys() - {"x", y, *_OTHERS}))
-    cut = () if windows is None else (windows.note,)
-    return divide(rows, split, (*facts.notes(labels is not None), *notes, *cut), key)
+    return divide(rows, split, (*facts.notes(labels is not None), *notes), key)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,13 +116,13 @@ class StoredSeries:
         name: Name of the records, public.
         at: Beginning of a message.
         header: Header of the array.
-        blocks: Its values, block after block.
+        parts: Its values, part after part.
     """
 
     name: str
     at: str
     header: ArrayHeader
-    blocks: Iterable[np.ndarray]
+    parts: Iterable[Part]
 
 
 def rows_of_array(
@@ -132,7 +131,7 @@ def rows_of_array(
     class_names: tuple[str, ...],
     windows: Windows | None,
     labels: np.ndarray | None = None,
-    people: np.ndarray | None = None,
+    people: RowNames | np.ndarray | None = None,
 ) -> Rows:
     """Read an array of series.
 
@@ -150,15 +149,14 @@ def rows_of_array(
     """
     channels, length = _shape_of(stored.header, stored.at)
     if windows is not None:
-        values = np.concatenate([block if block.ndim == 3 else block[:, None] for block in stored.blocks])
-        recordings = Recordings.of_arrays(values, labels, people)
+        recordings = Recordings.of_arrays(_whole(stored, (channels, length)), labels, people)
         spec = facts.spec(channels, windows.window, class_names)
         return rows_of_windows(stored.name, stored.at, recordings, windows, spec, facts)
     if facts.length not in (None, length):
         raise InputError(f"{stored.at} has {length} samples in time, --length says {facts.length}: correct one")
     spec = facts.spec(channels, length, class_names)
     tally = RangeTally.of_series(spec)
-    x = scaled_blocks(stored.header, stored.blocks, spec, facts, stored.at, tally)
+    x = _scaled(stored, Scaling(spec=spec, facts=facts, at=stored.at, tally=tally))
     return Rows(name=stored.name, spec=spec, x=x, y=labels, people=people, ranges=tally.ranges())
 
 
@@ -175,38 +173,28 @@ def _shape_of(header: ArrayHeader, at: str) -> tuple[int, int]:
     return (header.shape[1], header.shape[2]) if len(header.shape) == 3 else (1, header.shape[1])
 
 
-def scaled_blocks(
-    header: ArrayHeader,
-    blocks: Iterable[np.ndarray],
-    spec: SeriesSpec,
-    facts: SeriesFacts,
-    at: str,
-    tally: RangeTally,
-) -> np.ndarray:
-    """Scale series that come block after block, so that they are never whole in memory in their own units.
-
-    Args:
-        header: Header of all of them.
-        blocks: (batch, channels, time) or (batch, time) each, in order.
-        spec: Public specification.
-        facts: Public facts.
-        at: Beginning of the message.
-        tally: Private tally of the values before any is clipped.
+def _scaled(stored: StoredSeries, scaling: Scaling) -> np.ndarray:
+    """Scale series that come part after part, so that they are never whole in memory in their own units.
 
     Returns:
         float32 (num_records, channels, time) in [0, 1].
-
-    Raises:
-        InputError: A value is not finite, or outside the default bounds. The place is named, never the value.
     """
-    x, start = np.empty((0, *spec.shape), dtype=np.float32), 0
-    for block in blocks:
-        # Room for all is made when the first block is there, since a reader refuses bombs before it.
-        x = x if start else np.empty((header.shape[0], *spec.shape), dtype=np.float32)
-        values = block if block.ndim == 3 else block[:, None]
-        x[start : start + len(block)] = scaled(values, spec, facts, at, tally, start)
-        start += len(block)
+    x = np.empty((0, *scaling.spec.shape), dtype=np.float32)
+    for part in stored.parts:
+        # Room for all is made when the first part is there, since a reader refuses bombs before it.
+        x = x if len(x) else np.empty((stored.header.shape[0], *scaling.spec.shape), dtype=np.float32)
+        rows = x[part.first : part.first + len(part.values)].reshape(len(part.values), -1)
+        rows[:, part.places] = scaling.scaled(part.values, part.places, part.first)
     return x
+
+
+def _whole(stored: StoredSeries, shape: tuple[int, int]) -> np.ndarray:
+    """Return series (batch, channels, time) in their own units, laid out record after record."""
+    values = np.empty((0, *shape), dtype=stored.header.dtype)
+    for part in stored.parts:
+        values = values if len(values) else np.empty((stored.header.shape[0], *shape), dtype=stored.header.dtype)
+        values[part.first : part.first + len(part.values)].reshape(len(part.values), -1)[:, part.places] = part.values
+    return values
 
 
 def _completed(archive: Archive, facts: SeriesFacts) -> SeriesFacts:

@@ -12,6 +12,7 @@ import torch
 
 from gossamer.data.identities import NamedPeople, digests_of_contents
 from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, PublishedCounts, RecordData, RecordSet
+from gossamer.data.row_names import RowNames
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError
 from gossamer.privacy.adjacency import Unit
@@ -31,7 +32,7 @@ class Rows:
         spec: Public shape and classes.
         x: float32 (num_records, channels, length) in [0, 1].
         y: Labels, int64 (num_records,), or None.
-        people: Name of the person a record is of, as text (num_records,), or None.
+        people: Name of the person a record is of, (num_records,), as text or each distinct one once. Or None.
         recordings: Name of the recording that a record was cut from, (num_records,), or None.
         others: More names of people, of whom there may be no record, or None.
         owners: Unit that `people` names, people or recordings. Public.
@@ -39,20 +40,22 @@ class Rows:
         left_out: Reason -> number of things that the reader left out for it.
         unread: Names of parts of the source that no reader took. For the owner.
         ranges: Range of the values before any was clipped, private, or None.
+        notes: Sentences for the statement on the rule by which records were made.
     """
 
     name: str
     spec: AbstractSpec
     x: np.ndarray
     y: np.ndarray | None = None
-    people: np.ndarray | None = None
+    people: RowNames | np.ndarray | None = None
     recordings: np.ndarray | None = None
-    others: np.ndarray | None = None
+    others: RowNames | np.ndarray | None = None
     owners: Unit = Unit.PERSON
     usual_unit: Unit = Unit.RECORD
     left_out: Mapping[str, int] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     ranges: ValueRanges | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
 
 class AbstractSplit(abc.ABC):
@@ -99,7 +102,7 @@ class Whole(AbstractSplit):
 
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Put every record on the side of training."""
-        return np.full(len(rows.x), TRAIN)
+        return np.full(len(rows.x), TRAIN, dtype=np.int8)
 
     @property
     def is_by_key(self) -> bool:
@@ -147,7 +150,8 @@ class AbstractDrawnSplit(AbstractSplit):
 
     def _drawn(self, digests: np.ndarray, key: UnitKey) -> np.ndarray:
         """Draw the side of each unit by its digest."""
-        return np.where(key.uniform(Dealt.SIDE, Identities.of_digests(digests)) < self.test_share, TEST, TRAIN)
+        is_test = key.uniform(Dealt.SIDE, Identities.of_digests(digests)) < self.test_share
+        return np.where(is_test, np.int8(TEST), np.int8(TRAIN))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +209,7 @@ class RecordingLists(AbstractSplit):
         """Look the side of each record up, by its recording."""
         if rows.recordings is None:
             raise InputError(f"{rows.name}: its records have no recordings to split by: use --split random or people")
-        sides = np.full(len(rows.x), LEFT_OUT)
+        sides = np.full(len(rows.x), LEFT_OUT, dtype=np.int8)
         sides[np.isin(rows.recordings, self.train)] = TRAIN
         sides[np.isin(rows.recordings, self.test)] = TEST
         for side, names in ((TRAIN, self.train), (TEST, self.test)):
@@ -260,7 +264,7 @@ def divide(
     return RecordData(
         train=_side(rows, rows.name, sides == TRAIN, people),
         test=_side(rows, f"{rows.name} test", is_test, people) if is_test.any() else None,
-        public_notes=(*notes, split.note),
+        public_notes=(*notes, *rows.notes, split.note),
         published=published,
         training_share=split.training_share,
         is_split_by_key=split.is_by_key,
@@ -270,6 +274,29 @@ def divide(
         unread=rows.unread,
         ranges=rows.ranges,
     )
+
+
+def check_image_split(where: str, split: AbstractSplit, *, has_test: bool, has_people: bool) -> None:
+    """Refuse a split of images that would part a person's images, or leave two test sets.
+
+    Args:
+        where: Beginning of the message.
+        split: Rule that was asked for.
+        has_test: True if the images come with a test set.
+        has_people: True if it is known which person an image is of.
+
+    Raises:
+        InputError: Always then.
+    """
+    if has_test:
+        raise InputError(
+            f"{where} comes with a test set: leave --split out, or name the part to learn from alone and divide that"
+        )
+    if has_people and split.is_by_record:
+        raise InputError(
+            f"{where} says the person of each image, and a person's images would stand on both sides: --split people "
+            "holds whole people out"
+        )
 
 
 def _people_of(rows: Rows) -> NamedPeople:

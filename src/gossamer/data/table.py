@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from gossamer.data.files import shown
+from gossamer.data.row_names import RowNames
 from gossamer.errors import InputError, told
 
 MAX_COLUMNS: Final = 100_000
@@ -25,13 +26,13 @@ class Table:
     Args:
         where: The file, for messages.
         numbers: Name -> float64 (num_rows,), with NaN in place of an empty cell.
-        words: Name -> names by the rule of `names`, text (num_rows,).
+        words: Name -> the name of each row, by the rule of `names`.
         times: Name -> float64 (num_rows,), in seconds if they were dates.
     """
 
     where: str
     numbers: dict[str, np.ndarray]
-    words: dict[str, np.ndarray]
+    words: dict[str, RowNames]
     times: dict[str, np.ndarray]
 
 

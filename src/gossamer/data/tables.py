@@ -11,9 +11,9 @@ import numpy as np
 from gossamer.data.columns import TableFile
 from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.layouts import LongColumns, TableColumns, WideColumns, public_columns
-from gossamer.data.names import slots_of_names
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData, check_num_values
+from gossamer.data.row_names import RowNames
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit, PeopleSplit, Rows, divide
 from gossamer.data.table import AbstractTable, Table
@@ -130,7 +130,7 @@ def _read_long(
             source.title, where, recordings, windows, spec, facts, lambda cells: labels(cells, spec, where)
         )
         unchecked = (_TIMES_UNCHECKED,) if facts.sample_rate is None else ()
-        said = (*said, windows.note, *unchecked)
+        said = (*said, *unchecked)
     data = divide(rows, split, (*facts.notes(columns.label is not None), *said), key)
     read = ColumnsRead.of(columns, "long", values, found.index + found.dropped)
     notes = data.public_notes if has_names else (*data.public_notes, _NAMES_READ)
@@ -147,8 +147,8 @@ class _Groups:
     first: np.ndarray
 
     @classmethod
-    def of(cls, names: np.ndarray) -> _Groups:
-        _, first, inverse = np.unique(slots_of_names(names), return_index=True, return_inverse=True)
+    def of(cls, names: RowNames) -> _Groups:
+        _, first, inverse = np.unique(names.numbers, return_index=True, return_inverse=True)
         rank = np.empty(len(first), dtype=np.int64)
         rank[np.argsort(first)] = np.arange(len(first))
         series = rank[inverse]
@@ -204,12 +204,12 @@ def _stacked(table: Table, values: tuple[str, ...], groups: _Groups, facts: Seri
 
 
 def _recordings(
-    table: Table, values: tuple[str, ...], columns: LongColumns, groups: _Groups, person: np.ndarray | None
+    table: Table, values: tuple[str, ...], columns: LongColumns, groups: _Groups, person: RowNames | None
 ) -> Recordings:
     """Return the series as recordings, of any length, with the class of each of their samples."""
     ends = np.cumsum(groups.sizes)[:-1]
     ordered = np.stack([table.numbers[name][groups.rows] for name in values])
-    label = None if columns.label is None else table.words[columns.label][groups.rows]
+    label = None if columns.label is None else table.words[columns.label].texts()[groups.rows]
     return Recordings(
         values=np.split(ordered, ends, axis=1),
         classes=None if label is None else np.split(label, ends),
@@ -218,11 +218,11 @@ def _recordings(
     )
 
 
-def _one_each(table: Table, name: str, groups: _Groups, what: str) -> np.ndarray:
+def _one_each(table: Table, name: str, groups: _Groups, what: str) -> RowNames:
     """Return the one class or person of each series."""
     words = table.words[name]
-    expected = words[groups.first][groups.series]
-    wrong = words[groups.rows] != expected
+    numbers = words.numbers
+    wrong = numbers[groups.rows] != numbers[groups.first][groups.series]
     if wrong.any():
         row = int(groups.rows[wrong].min())
         raise InputError(f"{table.where}: row {row + 1} names a second {what} for its series: a series has one {what}")

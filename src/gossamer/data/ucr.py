@@ -10,10 +10,11 @@ import numpy as np
 
 from gossamer.data.arff_file import read_arff
 from gossamer.data.class_words import labels_of_words
-from gossamer.data.files import damage_refused, is_file, shown
+from gossamer.data.files import damage_refused, is_file, shown, title_of
 from gossamer.data.names import names_of_texts
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData
+from gossamer.data.row_names import RowNames
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
 from gossamer.data.ts_file import read_ts
@@ -65,7 +66,6 @@ def load_ucr(
         *facts.notes(cases.words is not None and not is_completed),
         *((_FROM_HEADER,) if is_completed else ()),
         *cases.notes,
-        *((windows.note,) if windows else ()),
     )
     test = _test_beside(path)
     if test is None:
@@ -77,7 +77,7 @@ def load_ucr(
     # Recordings of both files have nothing to be told apart by, so nobody says which of the test set are new.
     others = divide(dataclasses.replace(held_out, people=None, others=None, owners=Unit.PERSON), WHOLE, ()).train
     said = "The test set is the file beside the one that was learnt from."
-    return dataclasses.replace(data, test=others, public_notes=(*notes, said))
+    return dataclasses.replace(data, test=others, public_notes=(*notes, *rows.notes, said))
 
 
 def _read(path: Path) -> Cases:
@@ -134,7 +134,7 @@ def _completed(cases: Cases, facts: SeriesFacts, path: Path) -> tuple[SeriesFact
 
 
 def _rows(path: Path, cases: Cases, facts: SeriesFacts, windows: Windows | None) -> Rows:
-    where, title = shown(path), path.stem if path.stem.isprintable() else "series"
+    where, title = shown(path), title_of(path.stem, "series")
     class_names = facts.classes(cases.words is not None, where)
     words = None if cases.words is None else names_of_texts(cases.words, lambda place: f"{where}: series {place}")
     if words is not None and cases.class_names:
@@ -143,7 +143,11 @@ def _rows(path: Path, cases: Cases, facts: SeriesFacts, windows: Windows | None)
         check_clocks(cases, facts.sample_rate, where)
     values = [without_end(one) for one in cases.values]
     if windows is not None:
-        classes = None if words is None else [np.broadcast_to(word, one.shape[1]) for one, word in zip(values, words)]
+        classes = (
+            None
+            if words is None
+            else [np.broadcast_to(word, one.shape[1]) for one, word in zip(values, words.tolist())]
+        )
         spec = facts.spec(len(values[0]), windows.window, class_names)
         recordings = Recordings(values=values, classes=classes)
         labels = lambda cells: labels_of_words(cells, class_names, where)  # noqa: E731
@@ -156,7 +160,7 @@ def _rows(path: Path, cases: Cases, facts: SeriesFacts, windows: Windows | None)
     return Rows(name=title, spec=spec, x=x, y=y, ranges=tally.ranges())
 
 
-def _check_listed(words: np.ndarray, class_names: tuple[str, ...], where: str) -> None:
+def _check_listed(words: RowNames, class_names: tuple[str, ...], where: str) -> None:
     """Refuse a class that the header does not list, even if it could be the number of one."""
     listed = set(names_of_texts(class_names, lambda place: f"{where}: class {place + 1} of the header").tolist())
     for place, word in enumerate(words.tolist()):

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any, Final
 
 HARDLY_FILLED: Final = 0.25
 """Share of the public range at or below which values are said to fill hardly any of it."""
 MUCH_CLIPPED: Final = 0.05
 """Share of the values of a channel from which on the owner is warned that they were clipped."""
+
+
+class ScaledBy(Enum):
+    """The public thing that brings values to [0, 1], by the options that say it."""
+
+    BOUNDS = "--low, --high"
+    WHITE_LEVEL = "--white-level"
+    WINDOW = "--window-center, --window-width"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +33,7 @@ class ValueRanges:
         mean: Mean of the values. Private.
         below: Share of the values below `low`. Private. None if the reader does not count them.
         above: Share of the values above `high`. Private.
-        is_of_images: True if the channels are those of images.
+        scaled_by: Thing that the user says of the scale: bounds of series, the white level or the window of images.
     """
 
     names: tuple[str, ...]
@@ -36,7 +45,7 @@ class ValueRanges:
     mean: tuple[float, ...] = field(repr=False)
     below: tuple[float, ...] | None = field(default=None, repr=False)
     above: tuple[float, ...] | None = field(default=None, repr=False)
-    is_of_images: bool = False
+    scaled_by: ScaledBy = ScaledBy.BOUNDS
 
     def between(self, low: tuple[float, ...], high: tuple[float, ...]) -> ValueRanges:
         """Return the ranges of values that were tallied between 0 and 1, in units in which `low` is 0 and `high` is 1.
@@ -84,9 +93,15 @@ class ValueRanges:
         bounds = zip(self.low, self.high, self.least, self.greatest, strict=True)
         few = [greatest - least <= HARDLY_FILLED * (high - low) for low, high, least, greatest in bounds]
         # Images have one scale for all channels, and one colour may well be rare.
-        if not (all(few) if self.is_of_images else any(few)):
+        if not (any(few) if self.scaled_by is ScaledBy.BOUNDS else all(few)):
             return ()
-        if self.is_of_images:
+        if self.scaled_by is ScaledBy.WINDOW:
+            return (
+                f"The values fill at most a quarter of {self.low[0]:g} to {self.high[0]:g}, so images are nearly "
+                "of one gray: say a public window, --window-center and --window-width, by the protocol of the scans "
+                "and not by these numbers.",
+            )
+        if self.scaled_by is ScaledBy.WHITE_LEVEL:
             return (
                 f"The pixels fill at most a quarter of {self.low[0]:g} to {self.high[0]:g}, so images are nearly "
                 "of one gray: say the public white level, --white-level 4095 for scans of 12 bits or 1 for masks of 0 "
@@ -103,10 +118,9 @@ class ValueRanges:
         many = [below + above > MUCH_CLIPPED for below, above in zip(self.below, self.above, strict=True)]
         if not any(many):
             return ()
-        options = "--white-level" if self.is_of_images else "--low, --high"
         return (
             f"More than {MUCH_CLIPPED:.0%} of the values were clipped by the public bounds, of the channels "
-            f"{self._listed(many)}: are bounds and values of one unit ({options})?",
+            f"{self._listed(many)}: are bounds and values of one unit ({self.scaled_by.value})?",
         )
 
     def _listed(self, chosen: list[bool]) -> str:

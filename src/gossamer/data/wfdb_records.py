@@ -276,8 +276,8 @@ def read_annotated(folder: Path, name: str, leads: AbstractLeads, annotator: str
     path = folder / f"{name}.{annotator}"
     if is_absent(path):
         raise InputError(
-            f"{shown(path)} does not exist: name the ending of the annotation files with --annotator, or leave the "
-            "recording out"
+            f"{shown(path)} does not exist: name the ending of the annotation files with --annotator, cut windows "
+            "without annotations (--window), or leave the recording out"
         )
     annotations = read_annotations(path)
     samples = _samples(annotations, signal, shown(path))

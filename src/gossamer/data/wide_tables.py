@@ -15,8 +15,10 @@ from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.files import shown
 from gossamer.data.layouts import WideColumns, public_columns
 from gossamer.data.list_columns import ListShape, numbers_of_lists
+from gossamer.data.list_recordings import ListMeaning, read_list_recordings
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import MAX_VALUES, RecordData, check_num_values
+from gossamer.data.row_names import RowNames, RunningNames
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import Scaling, SeriesFacts
 from gossamer.data.splits import AbstractSplit, Rows, divide
@@ -81,7 +83,7 @@ def read_wide(
     Raises:
         InputError: Naming the table, column and row of the fault, and never a value.
     """
-    plan = _planned(source, columns, facts, form, is_cut=windows is not None)
+    plan = _planned(source, columns, facts, form, windows)
     words = tuple(name for name in (columns.label, columns.person) if name is not None)
     if windows is None:
         read = _Rows.of(source, plan, words)
@@ -96,7 +98,7 @@ def read_wide(
         data = divide(rows, split, plan.notes, key)
     else:
         rows = _windows(source, columns, plan, words, windows)
-        data = divide(rows, split, (*plan.notes, windows.note), key)
+        data = divide(rows, split, plan.notes, key)
     return replace(data, columns=ColumnsRead.of(columns, plan.layout, plan.values, plan.left_out))
 
 
@@ -104,13 +106,13 @@ def _windows(
     source: AbstractTable, columns: WideColumns, plan: _Plan, words: tuple[str, ...], windows: Windows
 ) -> Rows:
     """Cut each row in windows, as a recording of one class and one person."""
-    table = source.read(numbers=plan.values, words=words)
-    stacked = np.stack([table.numbers[name] for name in plan.values], axis=1).reshape(-1, *plan.spec.shape)
-    label = None if columns.label is None else table.words[columns.label]
+    values, found = _recordings(source, plan, words)
+    label = None if columns.label is None else found[columns.label]
+    by_row = zip([] if label is None else label.tolist(), values)
     recordings = Recordings(
-        values=list(stacked),
-        classes=None if label is None else [np.broadcast_to(name, plan.spec.length) for name in label],
-        people=None if columns.person is None else table.words[columns.person],
+        values=values,
+        classes=None if label is None else [np.broadcast_to(name, one.shape[1]) for name, one in by_row],
+        people=None if columns.person is None else found[columns.person],
     )
     spec = replace(plan.spec, length=windows.window, table=WideColumns(label=columns.label))
     return rows_of_windows(
@@ -124,13 +126,26 @@ def _windows(
     )
 
 
-def labels(words: np.ndarray, spec: SeriesSpec, where: str) -> np.ndarray:
+def _recordings(
+    source: AbstractTable, plan: _Plan, words: tuple[str, ...]
+) -> tuple[list[np.ndarray], dict[str, RowNames]]:
+    """Return each row as (channels, time), and the names in the columns of words."""
+    if plan.layout == "lists":
+        meaning = ListMeaning(names=plan.values, channels=plan.spec.channels, outer=plan.outer)
+        read = read_list_recordings(source, meaning, words)
+        return read.values, read.words
+    table = source.read(numbers=plan.values, words=words)
+    stacked = np.stack([table.numbers[name] for name in plan.values], axis=1)
+    return list(stacked.reshape(-1, *plan.spec.shape)), table.words
+
+
+def labels(words: RowNames | np.ndarray, spec: SeriesSpec, where: str) -> np.ndarray:
     """Return the labels of names of classes, int64 (num_series,). See `labels_of_words`."""
     return labels_of_words(words, spec.class_names, where)
 
 
 def _planned(
-    source: AbstractTable, columns: WideColumns, facts: SeriesFacts, form: TableForm, *, is_cut: bool
+    source: AbstractTable, columns: WideColumns, facts: SeriesFacts, form: TableForm, windows: Windows | None
 ) -> _Plan:
     others = tuple(name for name in (columns.label, columns.person) if name is not None)
     found = find_values(source, columns.values, others, form)
@@ -141,16 +156,14 @@ def _planned(
             f"{source.where}: column {shown(in_lists[0][:40])} holds lists and column {shown(single[:40])} single "
             "values: name those of the series with --value-columns, or leave others out with --drop-columns"
         )
-    if in_lists and is_cut:
-        raise InputError(
-            f"{source.where}: --window is of long tables and of wide ones with a column a value, not of lists: save "
-            "each recording as rows of a long table"
-        )
     if not in_lists and form.outer_lists is not None:
         raise InputError(f"{source.where} has no columns of lists: leave --outer-lists out")
     class_names = facts.classes(columns.label is not None, source.where)
-    plan = _in_lists if in_lists else _in_columns
-    values, shape, facts, outer, notes = plan(source, found.names, facts, form, found.is_listed)
+    values, shape, facts, outer, notes = (
+        _in_lists(source, found.names, facts, form, windows)
+        if in_lists
+        else _in_columns(source, found.names, facts, found.is_listed)
+    )
     spec = facts.spec(*shape, class_names)
     kept = columns if in_lists or not columns.values else replace(columns, values=values)
     spec = replace(spec, table=public_columns(replace(kept, values=()) if in_lists else kept))
@@ -168,9 +181,7 @@ def _planned(
 _Found = tuple[tuple[str, ...], tuple[int, int], SeriesFacts, str | None, tuple[str, ...]]
 
 
-def _in_columns(
-    source: AbstractTable, names: tuple[str, ...], facts: SeriesFacts, form: TableForm, is_listed: bool
-) -> _Found:
+def _in_columns(source: AbstractTable, names: tuple[str, ...], facts: SeriesFacts, is_listed: bool) -> _Found:
     channels = max(len(facts.channel_names), 1)
     length = len(names) // channels
     if length * channels != len(names) or length == 0:
@@ -187,20 +198,22 @@ def _in_columns(
 
 
 def _in_lists(
-    source: AbstractTable, names: tuple[str, ...], facts: SeriesFacts, form: TableForm, is_listed: bool
+    source: AbstractTable, names: tuple[str, ...], facts: SeriesFacts, form: TableForm, windows: Windows | None
 ) -> _Found:
     depths = {len(source.lists[name]) for name in names}
     if depths == {1}:
-        return _in_flat_lists(source, names, facts, form)
+        return _in_flat_lists(source, names, facts, form, windows)
     if depths == {2} and len(names) == 1:
-        return _in_nested_lists(source, names[0], facts, form)
+        return _in_nested_lists(source, names[0], facts, form, windows)
     raise InputError(
         f"{source.where} has columns of lists of lists beside others, or of lists in those: name one column of lists "
         "of lists, or several of lists of numbers, with --value-columns"
     )
 
 
-def _in_flat_lists(source: AbstractTable, names: tuple[str, ...], facts: SeriesFacts, form: TableForm) -> _Found:
+def _in_flat_lists(
+    source: AbstractTable, names: tuple[str, ...], facts: SeriesFacts, form: TableForm, windows: Windows | None
+) -> _Found:
     if form.outer_lists is not None:
         raise InputError(f"{source.where}: its lists hold numbers and no lists: leave --outer-lists out")
     if facts.channel_names and len(facts.channel_names) != len(names):
@@ -208,13 +221,15 @@ def _in_flat_lists(source: AbstractTable, names: tuple[str, ...], facts: SeriesF
             f"{source.where} has {len(names)} columns of lists, a channel each, and --channel-names "
             f"{len(facts.channel_names)} names: give one for each"
         )
-    length = _stated(source, {source.lists[name][0] for name in names}, facts.length, "--length", "samples of a series")
+    length = _length(source, {source.lists[name][0] for name in names}, facts, windows)
     if facts.channel_names or len(names) == 1:
         return names, (len(names), length), facts, None, ()
     return names, (len(names), length), replace(facts, channel_names=names), None, (_LIST_NAMES,)
 
 
-def _in_nested_lists(source: AbstractTable, name: str, facts: SeriesFacts, form: TableForm) -> _Found:
+def _in_nested_lists(
+    source: AbstractTable, name: str, facts: SeriesFacts, form: TableForm, windows: Windows | None
+) -> _Found:
     if form.outer_lists is None:
         raise InputError(
             f"{source.where}: column {shown(name[:40])} holds lists of lists: say what the outer ones are, "
@@ -224,8 +239,15 @@ def _in_nested_lists(source: AbstractTable, name: str, facts: SeriesFacts, form:
     outer, inner = source.lists[name]
     channels, times = (outer, inner) if form.outer_lists == "channels" else (inner, outer)
     num_channels = _stated(source, {channels}, len(facts.channel_names) or None, "--channel-names", "channels")
-    length = _stated(source, {times}, facts.length, "--length", "samples of a series")
+    length = _length(source, {times}, facts, windows)
     return (name,), (num_channels, length), facts, form.outer_lists, ()
+
+
+def _length(source: AbstractTable, sizes: set[int | None], facts: SeriesFacts, windows: Windows | None) -> int:
+    # A list that is cut in windows may have any length, which is private.
+    if windows is not None:
+        return windows.window
+    return _stated(source, sizes, facts.length, "--length", "samples of a series")
 
 
 def _stated(source: AbstractTable, sizes: set[int | None], said: int | None, option: str, what: str) -> int:
@@ -244,7 +266,7 @@ class _Rows:
     """Values and names of all rows. Private."""
 
     x: np.ndarray
-    words: dict[str, np.ndarray]
+    words: dict[str, RowNames]
     ranges: ValueRanges | None
 
     @classmethod
@@ -254,13 +276,13 @@ class _Rows:
         most = min(source.most_rows, MAX_VALUES // (spec.channels * spec.length) + 1)
         # The memory of rows that are not there is never touched, and so never taken.
         x = np.empty((most, spec.channels, spec.length), dtype=np.float32)
-        texts: dict[str, list[np.ndarray]] = {name: [] for name in words}
+        names = {name: RunningNames() for name in words}
         tally, num_rows = RangeTally.of_series(spec), 0
         scaling = Scaling(spec=spec, facts=plan.facts, at=source.where, tally=tally)
         for piece in source.pieces(numbers=plan.values, words=words):
             found = piece.table.schema.names
-            for name in texts.keys() & set(found):
-                texts[name].append(as_words(piece.table.column(name), name, source.where, piece.first))
+            for name in names.keys() & set(found):
+                names[name].add(as_words(piece.table.column(name), name, source.where, piece.first))
             end = piece.first + piece.table.num_rows
             num_rows = max(num_rows, end)
             check_num_values(source.where, num_rows * spec.channels * spec.length)
@@ -268,8 +290,8 @@ class _Rows:
                 target = x[piece.first : end].reshape(len(values), -1)
                 target[:, places] = scaling.scaled(values, places, piece.first, gaps)
         check_num_rows(num_rows, source.where)
-        found_words = {name: np.concatenate(parts) for name, parts in texts.items()}
-        return cls(x=x[:num_rows], words=found_words, ranges=tally.ranges())
+        whole = {name: running.names() for name, running in names.items()}
+        return cls(x=x[:num_rows], words=whole, ranges=tally.ranges())
 
 
 def _values(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
 from gossamer.data.range_tally import RangeTally
+from gossamer.data.row_names import RowNames
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import Rows
@@ -23,26 +25,29 @@ class Recordings:
     """Recordings before they are cut. Private.
 
     Args:
-        values: Each (channels, time) in its own units, of any length, with one number of channels.
+        values: Each (channels, time) in its own units, of any length, with one number of channels. They may be read in
+            passing if names or people are given.
         classes: Class of each sample of each recording, (time,), as words or as labels. None without classes.
-        names: Names of the recordings by the rule of `names`, text (num_recordings,). None if their content is all
-            that tells them apart.
-        people: Names of the people, text (num_recordings,), or None if nobody says.
+        names: Names of the recordings by the rule of `names`, (num_recordings,). None if their content is all that
+            tells them apart.
+        people: Names of the people, (num_recordings,), or None if nobody says.
     """
 
-    values: Sequence[np.ndarray]
-    classes: Sequence[np.ndarray] | None = None
-    names: np.ndarray | None = None
-    people: np.ndarray | None = None
+    values: Iterable[np.ndarray]
+    classes: Iterable[np.ndarray] | None = None
+    names: RowNames | np.ndarray | None = None
+    people: RowNames | np.ndarray | None = None
 
     @classmethod
-    def of_arrays(cls, values: np.ndarray, labels: np.ndarray | None, people: np.ndarray | None) -> Recordings:
+    def of_arrays(
+        cls, values: np.ndarray, labels: np.ndarray | None, people: RowNames | np.ndarray | None
+    ) -> Recordings:
         """Return recordings of one length, each with one class and one person.
 
         Args:
             values: (num_recordings, channels, time).
             labels: int64 (num_recordings,), or None.
-            people: Text (num_recordings,), or None.
+            people: Names (num_recordings,), or None.
 
         Raises:
             InputError: Labels or people of another number.
@@ -59,8 +64,8 @@ class Recordings:
         return Unit.RECORDING if self.people is None else Unit.PERSON
 
     @property
-    def owner_names(self) -> np.ndarray:
-        """Name of the person of each recording, or of the recording itself, text (num_recordings,)."""
+    def owner_names(self) -> RowNames | np.ndarray:
+        """Name of the person of each recording, or of the recording itself, (num_recordings,)."""
         if self.people is not None:
             return self.people
         return _names_of_contents(self) if self.names is None else self.names
@@ -71,11 +76,11 @@ def _names_of_contents(recordings: Recordings) -> np.ndarray:
     # Privacy: never by its place, since one recording that leaves would rename those behind it.
     copies: Counter[str] = Counter()
     names: list[str] = []
-    for place, values in enumerate(recordings.values):
+    for values, words in zip(recordings.values, repeat(None) if recordings.classes is None else recordings.classes):
         blake = hashlib.blake2b(f"recording {values.shape}".encode(), digest_size=32)
         blake.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
-        if recordings.classes is not None:
-            blake.update("\n".join(map(str, recordings.classes[place].tolist())).encode())
+        if words is not None:
+            blake.update("\n".join(map(str, words.tolist())).encode())
         digest = blake.hexdigest()
         names.append(f"{digest} {copies[digest]}")
         copies[digest] += 1
@@ -109,12 +114,16 @@ def rows_of_windows(
     Raises:
         InputError: No window is left, a value is outside default bounds, or a class is none of the public ones.
     """
-    found = cut_all(recordings.values, windows, where, recordings.classes)
     owners, tally = recordings.owner_names, RangeTally.of_series(spec)
+
+    def scale(part: np.ndarray, first: int) -> np.ndarray:
+        return scaled(part, spec, facts, where, tally, first)
+
+    found = cut_all(recordings.values, windows, where, recordings.classes, scale)
     return Rows(
         name=name,
         spec=spec,
-        x=scaled(found.values, spec, facts, where, tally),
+        x=found.values,
         ranges=tally.ranges(),
         y=None if found.classes is None else labels_of(found.classes),
         people=owners[found.recordings],
@@ -122,4 +131,5 @@ def rows_of_windows(
         owners=recordings.owners,
         usual_unit=recordings.owners,
         left_out=found.left_out,
+        notes=(windows.note,),
     )

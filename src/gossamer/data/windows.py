@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -126,7 +127,11 @@ class CutWindows:
 
 
 def cut_all(
-    recordings: Sequence[np.ndarray], windows: Windows, where: str, classes: Sequence[np.ndarray] | None = None
+    recordings: Iterable[np.ndarray],
+    windows: Windows,
+    where: str,
+    classes: Iterable[np.ndarray] | None = None,
+    scale: Callable[[np.ndarray, int], np.ndarray] | None = None,
 ) -> CutWindows:
     """Cut recordings in windows, and leave out those with a missing value or a change of class.
 
@@ -138,39 +143,43 @@ def cut_all(
         windows: Public rule.
         where: Beginning of a message.
         classes: Class of each sample of each recording, (time,) of any type, or None.
+        scale: Change of the windows that are kept of a recording. It takes them, and the number of those kept before.
+            None to keep them as they are.
 
     Raises:
         InputError: No window is left, or there are too many values.
     """
-    counts = [windows.count(one.shape[1]) for one in recordings]
-    channels = len(recordings[0]) if len(recordings) else 0
-    check_num_values(where, sum(counts) * channels * windows.window)
     parts: list[np.ndarray] = []
     kept_classes: list[np.ndarray] = []
     places: list[np.ndarray] = []
-    num_missing = num_changed = 0
-    for place, values in enumerate(recordings):
+    num_kept = num_values = num_short = num_missing = num_changed = 0
+    # One recording at a time, since its own units take twice the memory of its records.
+    for place, (values, words) in enumerate(zip(recordings, repeat(None) if classes is None else classes)):
         found = cut(values, windows)
+        num_values, num_short = num_values + found.size, num_short + (not len(found))
+        check_num_values(where, num_values)
         is_kept = np.isfinite(found).all(axis=(1, 2))
         num_missing += int((~is_kept).sum())
-        if classes is not None:
-            written = cut(classes[place][None], windows)[:, 0]
+        if words is not None:
+            written = cut(words[None], windows)[:, 0]
             is_constant = (written == written[:, :1]).all(axis=1)
             num_changed += int((is_kept & ~is_constant).sum())
             is_kept &= is_constant
             kept_classes.append(written[is_kept, 0])
-        parts.append(found[is_kept])
+        parts.append(found[is_kept] if scale is None else scale(found[is_kept], num_kept))
         places.append(np.full(len(parts[-1]), place, dtype=np.int64))
-    if not sum(map(len, parts)):
+        num_kept += len(parts[-1])
+    if not num_kept:
         raise InputError(
             f"{where}: not one whole window of {windows.window} samples: every recording is shorter, or has a missing "
-            "value or a change of class in each window; give a smaller --window"
+            "value, a change of class or none of the classes in each window; give a smaller --window, or the classes "
+            "as they are written there (--class-names)"
         )
     return CutWindows(
         values=np.concatenate(parts),
         recordings=np.concatenate(places),
         classes=None if classes is None else np.concatenate(kept_classes),
-        num_short=counts.count(0),
+        num_short=num_short,
         num_missing=num_missing,
         num_changed=num_changed,
     )

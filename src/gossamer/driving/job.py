@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeVar, get_args
+
+import numpy as np
 
 from gossamer.data.catalogue import is_named
 from gossamer.data.image_choice import AS_STORED, ImageChoice
@@ -32,8 +35,11 @@ from gossamer.runs.folder import RunFolder
 
 C = TypeVar("C")
 
+_AT_ONCE: Final = 2**16
 IN_MEMORY = "records handed over in Python"
 """The name of data that no name or path leads to."""
+_ADDED: Mapping[str, Any] = {"critics_per_draw": None}
+"""Settings that earlier runs did not have, at any depth, with the value that stands for those runs."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -159,7 +165,7 @@ def settings_digest(job: TrainingJob) -> str:
     """Return the SHA-256 of all that the statement depends on: settings, delta, start, and steps fixed for saving."""
     # Read back once, so that a 6 that becomes 6.0 on its way through the file is no change.
     method = from_json_tree(type(job.method), to_json_tree(job.method), "settings")
-    tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
+    tree: dict[str, Any] = {"delta": job.delta, "method": _as_before(to_json_tree(method))}
     # Privacy: steps chosen in mid-run may have been chosen by looking. Absent where none is, as runs began before.
     tree |= {"save_at_steps": list(job.save_at_steps)} if job.save_at_steps else {}
     # Privacy: the statement says the start. Absent where it is fresh, as runs began before.
@@ -168,13 +174,27 @@ def settings_digest(job: TrainingJob) -> str:
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
+def _as_before(settings: Any) -> Any:
+    """Return settings without those that earlier runs did not have, if they stand at the value that those runs had."""
+    match settings:
+        case dict():
+            kept = (name for name, value in settings.items() if name not in _ADDED or value != _ADDED[name])
+            return {name: _as_before(settings[name]) for name in kept}
+        case list():
+            return [_as_before(value) for value in settings]
+        case _:
+            return settings
+
+
 def data_digest(records: RecordSet) -> str:
     """Return the SHA-256 of all records. Private: it would confirm a data set that somebody guessed."""
-    digest = hashlib.sha256(records.x.numpy().tobytes())
+    # Read where they lie, since their bytes apart would take as much memory again.
+    digest = hashlib.sha256(np.ascontiguousarray(records.x.numpy()).reshape(-1).data)
     if records.y is not None:
-        digest.update(records.y.numpy().tobytes())
+        digest.update(np.ascontiguousarray(records.y.numpy()).data)
     if records.people is not None and records.person_digests is not None:
-        digest.update(records.person_digests[records.people.numpy()].tobytes())
+        for people in records.people.split(_AT_ONCE):
+            digest.update(records.person_digests[people.numpy()].reshape(-1))
     return digest.hexdigest()
 
 

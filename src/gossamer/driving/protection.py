@@ -43,8 +43,9 @@ def _of_windows(data: RecordData, unit: Unit) -> tuple[str, ...]:
     if data.usual_unit is Unit.RECORD:
         return ()
     if unit is Unit.RECORD:
+        owner = "recording" if data.train.owners is Unit.RECORDING else "recording or of one person"
         return (
-            "A record is a single window, as the user asked for. The windows of one recording together are not "
+            f"A record is a single window, as the user asked for. The windows of one {owner} together are not "
             "protected, nor is a sample that stands in several of them.",
         )
     return (f"All windows of one {unit.value} are protected together.",)
@@ -84,9 +85,10 @@ def describe_unit(data: RecordData, unit: UnitName) -> str | None:
             "protected: one window, as was asked for. What the windows of one recording tell together is not covered: "
             '--unit recording (unit="recording" in Python) covers it'
         )
+    one, all_of = ("window, as was asked for", "windows") if data.usual_unit.is_group else ("record", "records")
     return (
-        "protected: one record. The data names people, and what the records of one person tell together is not "
-        'covered: --unit person (unit="person" in Python) covers it'
+        f"protected: one {one}. The data names people, and what the {all_of} of one person tell together "
+        'is not covered: --unit person (unit="person" in Python) covers it'
     )
 
 

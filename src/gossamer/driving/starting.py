@@ -12,7 +12,7 @@ import torch
 from gossamer.data.catalogue import is_named
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.records import AbstractSpec, RecordSet
-from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
+from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice, load_beside
 from gossamer.driving.generator_file import load_generator
 from gossamer.driving.job import TrainingJob, data_digest, whole_path
 from gossamer.errors import InputError
@@ -174,7 +174,7 @@ def _from_records(choice: StartChoice, method: Method[Any], config: Any, private
         raise InputError(f"{choice.source}: names the private records themselves; start from records that are public")
     num_classes = None if is_named(choice.source) else spec.num_classes or None
     key, images = _PUBLIC_KEY, choice.images
-    public = load_chosen(choice.source, choice.data_dir, num_classes, choice.series, key, images=images).train
+    public = load_beside(choice.source, choice.data_dir, num_classes, choice.series, key, images).train
     _check_fits(public, spec)
     _check_other(public, private, choice.source)
     num_steps = choice.num_steps or DEFAULT_STEPS

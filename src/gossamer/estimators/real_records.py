@@ -8,11 +8,13 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 
-from gossamer.data.files import path_of
+from gossamer.data.catalogue import is_named
+from gossamer.data.files import is_folder, path_of
 from gossamer.data.frames import ArrowStream, is_frame
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import AbstractSpec, RecordData, RecordSet
 from gossamer.data.series import SeriesSpec
+from gossamer.data.wfdb_folder import is_wfdb_folder
 from gossamer.driving.run import check_held_out
 from gossamer.errors import InputError, told
 from gossamer.estimators.advice import DRAWN_ANEW
@@ -26,7 +28,7 @@ from gossamer.runs.key_file import read_key
 
 HeldOut = tuple[Array, ...] | RecordSet | RecordData | ArrowStream | DataSet | None
 """Records held out: arrays (x, y) or (x, y, people), a frame, a data set or records. None for those that come along."""
-_OF_TABLES: Final = COLUMNS | {"shape", "pad_shorter", "length"}
+_OF_TABLES: Final = COLUMNS | {"shape", "pad_shorter", "length", "annotator"}
 
 
 def read_real(
@@ -93,7 +95,8 @@ def _completed(x: Any, said: Said, num_classes: int | None, spec: AbstractSpec) 
 
     Records that bring their own facts, such as a name or a folder, are read as they are.
     """
-    if not (_is_array(x) or is_frame(x) or is_data_set(x) or (said and is_path(x))):
+    is_told = _is_array(x) or is_frame(x) or is_data_set(x) or (said and is_path(x))
+    if not is_told or _is_of_beats(x, said):
         return said, num_classes
     known: dict[str, Any] = {}
     if num_classes is None and "class_names" not in said and spec.class_names:
@@ -108,6 +111,13 @@ def _completed(x: Any, said: Said, num_classes: int | None, spec: AbstractSpec) 
     elif isinstance(spec, ImageSpec) and is_frame(x):
         known["shape"] = list(spec.shape)
     return cast("Said", {name: value for name, value in known.items() if value is not None} | said), num_classes
+
+
+def _is_of_beats(x: object, said: Said) -> bool:
+    """Return True for a published set, and for a folder of recordings with beats: no public fact of them is said."""
+    if not isinstance(x, str | Path) or "window" in said:
+        return False
+    return is_named(str(x)) or (is_folder(Path(x)) and is_wfdb_folder(Path(x)))
 
 
 def _is_array(x: object) -> bool:

@@ -206,7 +206,7 @@ def _of_windows(
     names = None if people is None else names_of_people(people)
     recordings = Recordings.of_arrays(values, None if labels is None else labels.numpy(), names)
     rows = rows_of_windows("series", "x", recordings, windows, spec, facts)
-    return divide(rows, WHOLE, (*facts.notes(labels is not None), windows.note))
+    return divide(rows, WHOLE, facts.notes(labels is not None))
 
 
 def load_series(
@@ -231,19 +231,22 @@ def load_series(
     pad_shorter: bool = False,
     window: int | None = None,
     stride: int | None = None,
+    annotator: str | None = None,
     split: AbstractSplit | None = None,
     key: UnitKey | None = None,
 ) -> RecordData:
     """Read a user's own time series from a file or from a table in memory, with the words of ``gossamer train``.
 
     A row of a wide table is a series. A row of a long table, with a series and a time column, is one time of one
-    series. WFDB recordings and published sets are read by `load_records`.
+    series. Of a folder of WFDB recordings the annotated beats are read, or windows. Published sets are read by
+    `load_records`.
 
     Guarantee: all arguments but the key are public, and none is computed from the records.
 
     Args:
-        source: path of a CSV, Parquet, NPZ, .ts, .arff or .tsv file. Or a data frame of pandas, a table of pyarrow, or
-            any other object that hands over Arrow, such as one of polars.
+        source: path of a CSV, Parquet, NPZ, .ts, .arff, .tsv or EDF file, or of a folder of WFDB or EDF recordings. Or
+            a data frame of pandas, a table of pyarrow, or any other object that hands over Arrow, such as one of
+            polars.
         low: lower bound of the values, one for all channels or one each. Without bounds the values must lie in [0, 1].
         high: upper bound.
         length: samples of a series. A long table needs it.
@@ -265,6 +268,7 @@ def load_series(
         window: cut every series, as a recording, in windows of so many samples. The usual unit of protection is then
             the recording, or its person.
         stride: samples from the beginning of a window to that of the next. Default: the window.
+        annotator: of a folder of WFDB recordings: ending of the annotation files. Default: atr.
         split: rule for the series held out for testing: `RandomSplit` or `PeopleSplit` of `gossamer.data.splits`, each
             record or person by itself.
         key: secret, and decides which series a split holds out: the same ones with the same key. None for a new key.
@@ -289,6 +293,7 @@ def load_series(
         "outer_lists": outer_lists,
         "window": window,
         "stride": stride,
+        "annotator": annotator,
     }
     said: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     said |= {"values": value_columns, "channel_names": channel_names, "class_names": class_names}
@@ -337,15 +342,17 @@ def read_source(
             "y and people go with an array x alone: a RecordSet, a name or a path brings its own, and of a table they "
             "are columns, label= and person="
         )
-    if is_frame(x) or (said and isinstance(x, str | Path)):
+    if is_frame(x):
         return read_said(x, said, num_classes, key=key)
+    if said and isinstance(x, str | Path):
+        return read_said(x, said, num_classes, usual_split(str(x), unit), key)
     if said:
         raise InputError(f"{', '.join(said)} go with a table or an array: a {type(x).__name__} brings its own")
     if isinstance(x, str | Path):
         return load_records(str(x), None, num_classes, SeriesReading(split=usual_split(str(x), unit), key=key))
     if not isinstance(x, RecordSet | RecordData):
         raise InputError(_NO_SOURCE.format(told(x)))
-    data = x if isinstance(x, RecordData) else RecordData(train=x)
+    data = x if isinstance(x, RecordData) else _of_records(x)
     if num_classes not in (None, data.train.spec.num_classes):
         raise InputError(
             f"num_classes is {num_classes}, but these records have {data.train.spec.num_classes} classes: leave it out"
@@ -353,12 +360,18 @@ def read_source(
     return data
 
 
+def _of_records(records: RecordSet) -> RecordData:
+    # Privacy: records that tell recordings apart are windows, of which one alone is never protected by default.
+    usual = Unit.RECORDING if records.owners is Unit.RECORDING else Unit.RECORD
+    return RecordData(train=records, usual_unit=usual)
+
+
 def _of_arrays(x: Array, y: Array | None, people: Array | None, num_classes: int | None, said: Said) -> RecordData:
     """Return arrays as images, or as series if something was said that only series have."""
-    if said.keys() & (COLUMNS | {"shape", "pad_shorter", "length"}):
+    if said.keys() & (COLUMNS | {"shape", "pad_shorter", "length", "annotator"}):
         raise InputError(
             "an array has no columns: person, label, time, series, values, drop, no_header, outer_lists, shape and "
-            "length are of tables"
+            "length are of tables, and annotator is of a folder of WFDB recordings"
         )
     names = said.get("class_names", ())
     white = said.get("white_level")

@@ -200,11 +200,7 @@ class ReleasedGenerator:
             InputError: as `sample`, or the samples are images, or a class's name cannot stand in such a file.
             ResourceError: the file cannot be written.
         """
-        if not isinstance(self.spec, SeriesSpec):
-            raise InputError("a .ts file is of time series, and these samples are images: take to_frame")
-        file = path_of(path, "path")
-        write_ts(file, *self._drawn(num_samples, labels, evenness, seed), self.spec)
-        return file
+        return self._written("a .ts file", path, write_ts, self._drawn(num_samples, labels, evenness, seed))
 
     def to_edf(
         self,
@@ -224,7 +220,7 @@ class ReleasedGenerator:
             InputError: as `sample`, or the samples are images. Or their rate or bounds do not fit an EDF header.
             ResourceError: the file cannot be written.
         """
-        return self._recorded(path, write_edf, self._drawn(num_samples, labels, evenness, seed))
+        return self._written("a recording", path, write_edf, self._drawn(num_samples, labels, evenness, seed))
 
     def to_wfdb(
         self,
@@ -245,18 +241,20 @@ class ReleasedGenerator:
                 something.
             ResourceError: the recording cannot be written.
         """
-        return self._recorded(path, write_wfdb, self._drawn(num_samples, labels, evenness, seed))
+        return self._written("a recording", path, write_wfdb, self._drawn(num_samples, labels, evenness, seed))
 
-    def _recorded(
+    def _written(
         self,
+        what: str,
         path: str | Path,
-        write: Callable[[Path, np.ndarray, np.ndarray | None, SeriesSpec], tuple[str, ...]],
+        write: Callable[[Path, np.ndarray, np.ndarray | None, SeriesSpec], tuple[str, ...] | None],
         drawn: tuple[np.ndarray, np.ndarray | None],
     ) -> Path:
+        """Write series by a format's own writer, and warn with its notes."""
         if not isinstance(self.spec, SeriesSpec):
-            raise InputError("a recording is of time series, and these samples are images: take to_frame")
+            raise InputError(f"{what} is of time series, and these samples are images: take to_frame")
         file = path_of(path, "path")
-        for note in write(file, *drawn, self.spec):
+        for note in write(file, *drawn, self.spec) or ():
             warnings.warn(note, GossamerWarning, stacklevel=3)
         return file
 

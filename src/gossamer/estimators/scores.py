@@ -21,7 +21,7 @@ from gossamer.runs.cache import CacheFolder
 from gossamer.scoring.evaluations import Scoring, bench_for
 from gossamer.scoring.findings import Count, RealRecords
 from gossamer.scoring.targets import generator_target
-from gossamer.scoring.terms import NUM_SAMPLES, check_numbers, usual_seeds, usual_terms
+from gossamer.scoring.terms import check_numbers, usual_seeds, usual_terms
 
 
 class ScoringOptions(TypedDict, total=False):
@@ -29,7 +29,7 @@ class ScoringOptions(TypedDict, total=False):
 
     Attributes:
         quick: feature scores, a CNN and an MLP alone. Default: all scores.
-        num_samples: synthetic records, and real ones beside them, at most. Default: 10,000.
+        num_samples: synthetic records, and real ones beside them, at most. Default: 10,000, of quick scores 2,500.
         num_seeds: repetitions, each with new samples and classifiers. Default: 3, of quick scores 1.
         seed: the first of them.
         allow_few_samples: Frechet distance also of fewer images than features, where it means little.
@@ -38,7 +38,7 @@ class ScoringOptions(TypedDict, total=False):
     """
 
     quick: bool
-    num_samples: int
+    num_samples: int | None
     num_seeds: int | None
     seed: int
     allow_few_samples: bool
@@ -100,7 +100,7 @@ def evaluate_generator(
     test: RecordSet | None,
     *,
     quick: bool = False,
-    num_samples: int = NUM_SAMPLES,
+    num_samples: int | None = None,
     num_seeds: int | None = None,
     seed: int = 0,
     allow_few_samples: bool = False,
@@ -111,7 +111,7 @@ def evaluate_generator(
     _check_options(quick, allow_few_samples, progress)
     numbers = {"num_samples": num_samples, "num_seeds": num_seeds, "num_workers": num_workers}
     checked = [None if value is None else whole(name, value) for name, value in numbers.items()]
-    check_numbers(tuple(numbers), whole("num_samples", num_samples), *checked[1:])
+    check_numbers(tuple(numbers), *checked)
     need("evaluate", "scoring")
     records = _real_records(real, test)
     target = generator_target(trained, real.train.spec, "model", where="this model")

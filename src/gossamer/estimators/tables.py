@@ -51,6 +51,7 @@ class Said(TypedDict, total=False):
         white_level: of images in arrays or files: public value of white, 4095 for scans of 12 bits.
         window: cut every series, as a recording, in windows of so many samples.
         stride: samples from the beginning of a window to that of the next. Default: the window.
+        annotator: of a folder of WFDB recordings: ending of the annotation files. Default: atr.
     """
 
     person: str
@@ -73,6 +74,7 @@ class Said(TypedDict, total=False):
     white_level: int
     window: int
     stride: int
+    annotator: str
 
 
 COLUMNS = frozenset({"person", "label", "time", "series", "values", "drop", "no_header", "outer_lists"})
@@ -111,6 +113,9 @@ def choice_of(said: Said) -> SeriesChoice:
             raise InputError(f"{name} must be True or False, not {told(value)}")
     if outer is not None and not (isinstance(outer, str) and outer in get_args(OuterLists)):
         raise InputError(f"outer_lists must be 'channels' or 'times', not {told(outer)}")
+    annotator = said.get("annotator")
+    if not isinstance(annotator, str | None):
+        raise InputError(f"annotator must be the ending of annotation files, such as 'atr', not {told(annotator)}")
     return SeriesChoice(
         # One series for each person, unless something else is said: two of one person are refused, by their times.
         series_column=person if series is None and time is not None else series,
@@ -131,6 +136,7 @@ def choice_of(said: Said) -> SeriesChoice:
         pad_shorter=is_padded,
         window=None if said.get("window") is None else whole("window", said["window"]),
         stride=None if said.get("stride") is None else whole("stride", said["stride"]),
+        annotator=annotator,
     )
 
 
@@ -169,6 +175,8 @@ def read_said(
         return _images(source, reading, _shape_of(said["shape"]))
     if is_frame(source):
         refuse_pixels("a table", images_of(said))
+        if reading.annotator is not None:
+            raise InputError("annotator is of a folder of WFDB recordings, and this is a table: leave it out")
         table = _table_of(source, reading)
         return read_table(table, reading.columns, reading.facts, split or WHOLE, key, reading.form, reading.windows)
     path_of(source, "the first argument")

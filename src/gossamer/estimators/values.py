@@ -13,6 +13,7 @@ import torch
 from gossamer.data.class_words import check_places, class_numbers, labels_of_words
 from gossamer.data.identities import NamedPeople
 from gossamer.data.names import names_of_array
+from gossamer.data.row_names import RowNames
 from gossamer.errors import InputError, told
 
 Array = np.ndarray | torch.Tensor
@@ -222,8 +223,8 @@ def people_of(people: Array | None) -> dict[str, Any]:
     return {} if people is None else NamedPeople.of(names_of_people(people)).of_records()
 
 
-def names_of_people(people: Array) -> np.ndarray:
-    """Return names of people by the rule of all readers, text (records,).
+def names_of_people(people: Array) -> RowNames:
+    """Return the name of the person of each record, by the rule of all readers.
 
     Raises:
         InputError: they are of another shape, or one is no name.

@@ -16,6 +16,7 @@ from gossamer.data.files import path_of, shown
 from gossamer.data.folder import UNFINISHED_FILE
 from gossamer.data.folder_layout import checked_pictures, listed
 from gossamer.data.image_choice import GROUNDS, Ground, ImageChoice, brought_to, ground_of
+from gossamer.data.machines import kind_left_out
 from gossamer.data.picture_rules import ToConvert
 from gossamer.data.picture_table import find_picture_table
 from gossamer.data.pictures import FORMATS, Picture, read_picture
@@ -76,6 +77,8 @@ class Converted:
         num_kept: Pictures that an earlier, interrupted conversion had made.
         formats: Format -> number of the pictures converted now.
         changes: Words for a change -> number of the pictures that it was made to now.
+        left_out: Name of a machine's or of a card -> number of entries of that name, which were not converted. Hidden
+            names are counted together. A folder that was left out counts as one entry.
     """
 
     folder: Path
@@ -83,6 +86,7 @@ class Converted:
     num_kept: int
     formats: dict[str, int] = field(repr=False)
     changes: dict[str, int] = field(repr=False)
+    left_out: dict[str, int] = field(repr=False)
 
 
 def _nobody_watches(what: str, num_done: int, num_all: int) -> None:
@@ -120,7 +124,7 @@ def convert_images(
         count: (name of the work, number done, number of all) -> None, called after each picture.
 
     Returns:
-        Numbers of pictures, by format and by change.
+        Numbers of pictures, by format and by change, and of entries that are no pictures and were left out.
 
     Raises:
         InputError: Naming the first picture that breaks a rule, or a folder that cannot be written to by the rules.
@@ -158,7 +162,15 @@ def convert_images(
         num_kept=num_kept,
         formats=dict(sorted(formats.items())),
         changes=dict(sorted(changes.items())),
+        left_out=_left_out(source, folders),
     )
+
+
+def _left_out(source: Path, folders: list[Path]) -> dict[str, int]:
+    """Count the entries that are not converted, by names that may be told."""
+    listings = (listed(source / folder, source.resolve()) for folder in folders)
+    found = Counter(kind_left_out(name) for listing in listings for name in listing.left_out)
+    return dict(sorted(found.items()))
 
 
 def told_size(size: int | str) -> str:

@@ -104,6 +104,17 @@ def write_edf(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec)
     return tuple(note for note in said if note is not None)
 
 
+def words_of_edf(spec: SeriesSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the labels of the signals and the annotations of the classes, as `write_edf` writes them.
+
+    Args:
+        spec: names of channels and classes.
+    """
+    labels = header_words(channel_names(spec), longest=LONGEST_LABEL, what="channel")
+    classes = header_words(spec.class_names, longest=LONGEST_NOTE, what="class")
+    return labels.words, classes.words
+
+
 def data_records(num_series: int, spec: SeriesSpec) -> DataRecords:
     """Return the division into data records: a series each if that can be, and else one that leaves least to fill.
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from gossamer.data.catalogue import load_records
+from gossamer.data.edf import EDF_ENDINGS
 from gossamer.data.folder import load_picture_folder
 from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.npz import has_unnamed_classes, load_npz
@@ -21,15 +22,17 @@ from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import WHOLE
+from gossamer.data.windows import Windows
 from gossamer.errors import InputError, one_line
 from gossamer.evaluation.listed import SyntheticRecords
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.privacy.statement import PrivacyStatement
+from gossamer.runs.edf_file import words_of_edf
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.release import saved_generators
 
 _OF_ARCHIVES = (".ts", ".arff", ".tsv")
-_OF_SERIES = (".npz", ".csv", ".parquet", *_OF_ARCHIVES)
+_OF_SERIES = (".npz", ".csv", ".parquet", *_OF_ARCHIVES, *EDF_ENDINGS)
 _NO_COLUMNS = WideColumns()
 
 
@@ -81,6 +84,7 @@ class TargetFinder:
 
         Args:
             path: run folder, folder or file of a released generator, NPZ, folder of pictures, or table of series.
+                Or an EDF recording, which is cut in windows of the length of the real series.
 
         Raises:
             InputError: nothing there, or records of another shape or of other classes.
@@ -234,6 +238,8 @@ def _load_pictures(path: Path, real: AbstractSpec) -> RecordSet:
 
 def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumns) -> RecordSet:
     """Read series in the unit of the real ones: bounds, length and classes are known, whatever else the file says."""
+    if path.suffix.lower() in EDF_ENDINGS:
+        return _load_recording(path, real)
     is_archive = path.suffix.lower() == ".npz"
     is_ucr = path.suffix.lower() in _OF_ARCHIVES
     is_unnamed = is_archive and has_unnamed_classes(path)
@@ -255,6 +261,22 @@ def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumn
     columns = _NO_COLUMNS if is_archive or is_ucr else replace(columns, person=None)
     # A whole file, even if its name says that a test set lies beside it.
     return load_records(str(path), reading=SeriesReading(facts=facts, columns=columns, split=WHOLE)).train
+
+
+def _load_recording(path: Path, real: SeriesSpec) -> RecordSet:
+    """Read an EDF recording, which holds one series after the other, in windows of their length."""
+    labels, classes = words_of_edf(real)
+    facts = SeriesFacts(
+        low=real.low,
+        high=real.high,
+        sample_rate=real.sample_rate,
+        # Without names, the signals of the file are taken in their order.
+        channel_names=labels if real.channel_names else (),
+        units=real.units,
+        class_names=classes,
+    )
+    reading = SeriesReading(facts=facts, windows=Windows(window=real.length), split=WHOLE)
+    return load_records(str(path), reading=reading).train
 
 
 def _check_shape(where: str, found: AbstractSpec, real: AbstractSpec) -> None:

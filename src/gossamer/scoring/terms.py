@@ -13,7 +13,9 @@ from gossamer.runs.cache import CacheFolder
 from gossamer.scoring.findings import Terms
 from gossamer.scoring.targets import Target
 
-NUM_SAMPLES: Final = 10_000
+FULL_NUM_SAMPLES: Final = 10_000
+QUICK_NUM_SAMPLES: Final = 2_500
+"""Enough for a FID, which wants 2,048, and for the inception score of up to 250 classes."""
 FULL_NUM_SEEDS: Final = 3
 QUICK_NUM_SEEDS: Final = 1
 MOST_SEEDS: Final = 1000
@@ -25,13 +27,19 @@ def usual_seeds(seed: int, num_seeds: int | None, *, is_quick: bool) -> tuple[in
     return tuple(range(seed, seed + (default if num_seeds is None else num_seeds)))
 
 
+def usual_num_samples(num_samples: int | None, *, is_quick: bool) -> int:
+    """Return the number of samples: 10,000, or 2,500 for the quick scores, if no number is given."""
+    default = QUICK_NUM_SAMPLES if is_quick else FULL_NUM_SAMPLES
+    return default if num_samples is None else num_samples
+
+
 def usual_terms(
     targets: Sequence[Target],
     cache: CacheFolder,
     *,
     is_quick: bool,
     seeds: tuple[int, ...],
-    num_samples: int,
+    num_samples: int | None,
     permit_few_samples: bool,
     inception_weights: Path | None = None,
     num_workers: int | None = None,
@@ -43,7 +51,7 @@ def usual_terms(
         cache: that may hold the Inception network.
         is_quick: the quick suite of scores, not the full one.
         seeds: one a repetition.
-        num_samples: synthetic records, and real ones beside them, at most.
+        num_samples: synthetic records, and real ones beside them, at most. None for the usual number.
         permit_few_samples: go on with fewer records than features.
         inception_weights: file of the Inception network. None for the one in its usual place, if there is one.
         num_workers: classifiers at a time. None for one a core.
@@ -56,19 +64,21 @@ def usual_terms(
     return Terms(
         is_quick=is_quick,
         seeds=seeds,
-        num_samples=min([num_samples, *sizes]),
+        num_samples=min([usual_num_samples(num_samples, is_quick=is_quick), *sizes]),
         permit_few_samples=permit_few_samples,
         inception_weights=_weights(inception_weights, cache),
         num_workers=os.cpu_count() or 1 if num_workers is None else num_workers,
     )
 
 
-def check_numbers(names: Sequence[str], num_samples: int, num_seeds: int | None, num_workers: int | None) -> None:
+def check_numbers(
+    names: Sequence[str], num_samples: int | None, num_seeds: int | None, num_workers: int | None
+) -> None:
     """Refuse numbers that ask for nothing, or for more repetitions than anybody waits for.
 
     Args:
         names: of the three numbers, as the user calls them.
-        num_samples: synthetic records.
+        num_samples: synthetic records, or None.
         num_seeds: repetitions, or None.
         num_workers: classifiers at a time, or None.
 
