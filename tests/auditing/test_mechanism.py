@@ -14,12 +14,15 @@ from gossamer.auditing.mechanism import (
     Effort,
     MakeOneOfMany,
     MakePoisson,
+    MakeSumOfMany,
     audit_answers,
     audit_draws,
     audit_gradients,
     audit_samples,
+    audit_summed_answers,
     audits_of,
 )
+from gossamer.auditing.mechanism import audit_sums as audit_critic_sums
 from gossamer.auditing.one_shot import MakeReleaser, audit_sums, worst_pair
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
@@ -33,9 +36,11 @@ from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import Units
+from gossamer.mechanisms.sum_of_many.door import SumOfManyReleaser
+from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.privacy.adjacency import Unit
 
-from .fixed_pair import audit_fixed_pair
+from .fixed_pair import audit_fixed_pair, audit_opposite_pair
 
 DELTA = 1e-5
 EFFORT = Effort(num_games=4000, num_bits=1000, confidence=0.99)
@@ -44,6 +49,7 @@ PLAN = OneOfManyPlan(
     unit=Unit.RECORD, num_slots=50, num_critics=20, num_steps=5, batch_size=200, draws_per_step=100, clip_norm=0.7,
     noise_multiplier=2.8,
 )  # fmt: skip
+CRITIC_SUMS = SumOfManyPlan(critics_per_draw=4, **vars(PLAN))
 POISSON = PoissonPlan(
     unit=Unit.RECORD, num_slots=60, sample_rate=0.1, num_steps=10, clip_norm=0.5, noise_multiplier=1.5
 )
@@ -59,6 +65,10 @@ SUMS = OneShotPlan(
     noise_multiplier=2.0,
 )
 
+ATTAINED = replace(
+    CRITIC_SUMS, num_steps=2, num_critics=5, critics_per_draw=1, batch_size=40, draws_per_step=10, noise_multiplier=2.0
+)
+
 Noise = Callable[[int], AbstractNoise]
 
 
@@ -67,6 +77,17 @@ def doors(kind: type[OneOfManyPlan] = OneOfManyPlan, noise: Noise = Deterministi
     seeds = itertools.count()
     return lambda plan: OneOfManyReleaser(
         kind(**fields_of(plan)), noise(next(seeds)), gate=StepGate(kind(**fields_of(plan)))
+    )
+
+
+def sums(
+    kind: type[SumOfManyPlan] = SumOfManyPlan,
+    noise: Noise = DeterministicNoise,
+    door: type[SumOfManyReleaser] = SumOfManyReleaser,
+) -> MakeSumOfMany:
+    seeds = itertools.count()
+    return lambda plan: door(
+        kind(**fields_of(plan)), noise(next(seeds)), chunk_size=64, gate=StepGate(kind(**fields_of(plan)))
     )
 
 
@@ -104,6 +125,7 @@ def test_honest_doors_stay_within_their_claims_and_show_much_of_mu() -> None:
     """At confidence 0.99: secret noise would raise a false alarm in one audit of a hundred at most."""
     found = [
         audit_answers(PLAN, DELTA, EFFORT, doors()),
+        audit_summed_answers(CRITIC_SUMS, DELTA, EFFORT, sums()),
         audit_gradients(POISSON, DELTA, replace(EFFORT, num_games=2000), gradient()),
         *audit_sums(SUMS, DELTA, replace(EFFORT, num_games=8000), releaser()),
     ]
@@ -119,8 +141,12 @@ def test_what_is_claimed_is_the_plans_own_price() -> None:
     assert audit_draws(PLAN, DELTA, replace(EFFORT, num_bits=20), doors()).claimed_epsilon == (
         PLAN.budget_at(DELTA).epsilon
     )
+    assert audit_critic_sums(CRITIC_SUMS, DELTA, replace(EFFORT, num_bits=20), sums()).claimed_epsilon == (
+        CRITIC_SUMS.budget_at(DELTA).epsilon
+    )
     answers = audit_answers(PLAN, DELTA, replace(EFFORT, num_games=100), doors())
-    assert answers.claimed_mu == pytest.approx(2**0.5 / 2.8)
+    summed = audit_summed_answers(CRITIC_SUMS, DELTA, replace(EFFORT, num_games=100), sums())
+    assert answers.claimed_mu == summed.claimed_mu == pytest.approx(2**0.5 / 2.8)
     whole, *each = audit_sums(SUMS, DELTA, replace(EFFORT, num_games=100), releaser())
     assert whole.claimed_mu == pytest.approx(1 / 2.0)
     assert whole.claimed_epsilon == pytest.approx(SUMS.budget_at(DELTA).epsilon)
@@ -132,6 +158,21 @@ def test_honest_draws_stay_within_their_claim() -> None:
     few = replace(PLAN, num_steps=1, num_critics=5, batch_size=20, draws_per_step=20, noise_multiplier=2.4)
     told = audit_draws(few, DELTA, replace(EFFORT, num_bits=2000, confidence=0.95), doors())
     assert told.claimed_epsilon / 3 < told.lower_bound_epsilon < told.claimed_epsilon
+
+
+@pytest.mark.parametrize("critics_per_draw", [1, 4])
+def test_honest_sums_stay_within_their_claim(critics_per_draw: int) -> None:
+    few = replace(
+        CRITIC_SUMS, num_steps=1, num_critics=5, critics_per_draw=critics_per_draw, batch_size=20, draws_per_step=20,
+        noise_multiplier=2.0,
+    )  # fmt: skip
+    told = audit_critic_sums(few, DELTA, replace(EFFORT, num_bits=2000, confidence=0.95), sums())
+    assert told.claimed_epsilon / 3.5 < told.lower_bound_epsilon < told.claimed_epsilon
+
+
+def test_an_honest_sum_on_the_pair_that_attains_its_price_stays_within_its_claim_and_shows_a_third() -> None:
+    told = audit_opposite_pair(ATTAINED, 1e-2, replace(EFFORT, num_games=1500), sums())
+    assert told.claimed_epsilon / 3 < told.lower_bound_epsilon < told.claimed_epsilon, told
 
 
 def test_an_honest_run_on_the_fixed_pair_stays_within_its_claim() -> None:
@@ -160,8 +201,10 @@ def test_progress_is_told_to_the_end() -> None:
 
 def test_a_plan_registers_the_audits_of_its_mechanism_and_others_are_refused() -> None:
     effort = replace(EFFORT, num_games=100, num_bits=20)
-    kinds = [[one.kind for one in audits_of(plan, DELTA, effort, lambda *_: None)] for plan in (PLAN, POISSON, SUMS)]
-    assert [len(found) for found in kinds] == [2, 2, 3]
+    plans = (PLAN, CRITIC_SUMS, POISSON, SUMS)
+    kinds = [[one.kind for one in audits_of(plan, DELTA, effort, lambda *_: None)] for plan in plans]
+    assert [len(found) for found in kinds] == [2, 2, 2, 3]
+    assert kinds[1] == ["mechanism: one answer", "mechanism: composition"]
 
     class NewPlan:
         """A mechanism that is not there yet."""
@@ -246,6 +289,62 @@ def test_one_coin_a_batch_priced_as_one_a_sample_is_caught_by_the_likelihood_rat
     """What the published system did. On the fixed pair, by independent games."""
     one = replace(PLAN, num_steps=1, num_critics=10, batch_size=256, draws_per_step=256, noise_multiplier=2.0)
     told = audit_fixed_pair(one, 1e-2, replace(EFFORT, num_games=1400, confidence=0.95), doors(noise=OneCoin))
+    assert told.lower_bound_epsilon > told.claimed_epsilon, told
+
+
+class NoFactorTwoOfSums(SumOfManyPlan):
+    """The norm of one answer taken for the distance between two."""
+
+    @property
+    def sensitivity(self) -> float:
+        return self.clip_norm
+
+
+class HalvedNoiseOfSums(SumOfManyPlan):
+    @property
+    def noise_std(self) -> float:
+        return 0.5 * super().noise_std
+
+
+class ClipsSumsToTwice(SumOfManyPlan):
+    """A clip twice as wide as the noise was made for."""
+
+    @property
+    def group_clip_norm(self) -> float:
+        return 2 * super().group_clip_norm
+
+
+@pytest.mark.parametrize("kind", [NoFactorTwoOfSums, HalvedNoiseOfSums, ClipsSumsToTwice])
+def test_noise_half_as_large_as_claimed_on_a_sum_of_answers_is_caught_by_mu(kind: type[SumOfManyPlan]) -> None:
+    told = audit_summed_answers(CRITIC_SUMS, DELTA, EFFORT, sums(kind))
+    assert told.lower_bound_mu > 1.5 * told.claimed_mu  # type: ignore[operator]
+
+
+class OneCoinForAllGroups(DeterministicNoise):
+    """A critic that is in one group is in all of them, which are priced as one coin each."""
+
+    def inclusions(self, step: int, num_units: int, sample_rate: float) -> Tensor:
+        return super().inclusions(step, num_units, sample_rate)[:10].repeat(num_units // 10)
+
+
+def test_one_coin_for_several_groups_priced_as_one_each_is_caught_by_the_likelihood_ratio() -> None:
+    """On the pair that is attained, by independent games."""
+    one = replace(ATTAINED, num_steps=1, num_critics=10, batch_size=64, draws_per_step=64, noise_multiplier=1.3)
+    effort = replace(EFFORT, num_games=2000, confidence=0.95)
+    told = audit_opposite_pair(one, 1e-2, effort, sums(noise=OneCoinForAllGroups))
+    assert told.lower_bound_epsilon > told.claimed_epsilon, told
+
+
+class EveryCriticIncluded(DeterministicNoise):
+    """Every critic in every draw, priced as a sample."""
+
+    def inclusions(self, step: int, num_units: int, sample_rate: float) -> Tensor:
+        return torch.ones(num_units, dtype=torch.bool)
+
+
+def test_every_critic_in_every_sum_priced_as_a_sample_is_caught() -> None:
+    quiet = replace(CRITIC_SUMS, critics_per_draw=1, batch_size=20, draws_per_step=20, noise_multiplier=1.5)
+    told = audit_critic_sums(quiet, DELTA, EFFORT, sums(noise=EveryCriticIncluded))
     assert told.lower_bound_epsilon > told.claimed_epsilon, told
 
 

@@ -66,6 +66,50 @@ def test_the_noise_of_a_budget_costs_what_was_asked_for(gossamer: Any) -> None:
     assert 2.997 < found(gossamer, *settings, "--noise-multiplier", noise["pld"])["epsilon"]["pld"] <= 3
 
 
+PUBLISHED = ("--num-critics", 1000, "--num-steps", 20_000)
+
+
+@pytest.mark.parametrize(("per_draw", "golden"), [(1, 0.450), (2, 0.405), (4, 0.400)])
+def test_noise_of_a_sum_stands_beside_that_of_one_of_many(gossamer: Any, per_draw: int, golden: float) -> None:
+    """The noise multiplier is for a signal of all critics expected in a draw: over their number it is the table's."""
+    report = found(gossamer, *PUBLISHED, "--epsilon", 10, "--critics-per-draw", per_draw)
+    noise = report["noise_multiplier"]
+    assert noise["pld"] / per_draw == pytest.approx(golden, rel=0.01)
+    assert noise["one_of_many"] == pytest.approx(0.8154, rel=0.01)
+    assert noise["pld"] < noise["rdp"]
+    assert "fixed_pair" not in noise
+    assert (report["critics_per_draw"], report["adjacency"]) == (per_draw, "slot")
+    assert report["published_epsilon_caveat"]
+
+
+def test_epsilon_of_a_sum_stands_beside_that_of_one_of_many(gossamer: Any) -> None:
+    report = found(gossamer, *PUBLISHED, "--noise-multiplier", 1.07, "--critics-per-draw", 1)
+    assert report["epsilon"]["one_of_many"] == pytest.approx(5.509, rel=0.01)
+    assert report["epsilon"]["pld"] < 0.65 * report["epsilon"]["one_of_many"]
+    assert report["epsilon"]["pld"] < report["epsilon"]["rdp"]
+    assert report["published_epsilon"] == pytest.approx(9.993, abs=1e-3)
+
+
+def test_steps_and_tables_of_steps_are_those_of_a_sum(gossamer: Any) -> None:
+    settings = ("--num-critics", 1000, "--critics-per-draw", 2)
+    report = found(gossamer, *settings, "--noise-multiplier", 0.81, "--epsilon", 10)
+    assert report["num_steps"]["pld"] == pytest.approx(20_000, rel=0.02)
+    table = found(gossamer, *settings, "--noise-multiplier", "0.81,1.6", "--epsilon", "3,10")
+    assert table["num_steps"]["pld"][0][1] == report["num_steps"]["pld"]
+
+
+def test_a_sum_is_labelled_in_plain_text(gossamer: Any) -> None:
+    said = gossamer(*PAPER, *PUBLISHED, "--noise-multiplier", 1.07, "--critics-per-draw", 4)
+    assert said.code == 0
+    words = " ".join(said.out.split())
+    assert "critics_per_draw 4" in words
+    assert "epsilon if one of K answered each draw, by PLD 5.5" in words
+    assert "no accountant can go below" not in words
+    assert "published formula: epsilon 9.99" in words
+    without = gossamer(*PAPER, *PUBLISHED, "--noise-multiplier", 1.07)
+    assert "critics_per_draw" not in without.out
+
+
 def test_steps_that_a_budget_buys(gossamer: Any) -> None:
     report = found(gossamer, "--num-critics", 1000, "--noise-multiplier", 1.07, "--epsilon", 5.51)
     assert report["num_steps"]["pld"] == pytest.approx(20_000, rel=0.02)
@@ -127,6 +171,11 @@ def test_plain_text_names_the_claim_and_what_the_published_figure_is_not(gossame
         ("--noise-multiplier 1 --num-steps 5 --draws-per-step 3", 2, "draws_per_step"),
         ("--noise-multiplier 1 --num-steps 5 --num-critics 0", 2, "num_critics"),
         ("--noise-multiplier 1 --num-steps 5 --num-critics 1000000000000000000000000", 2, "--num-critics"),
+        ("--noise-multiplier 1 --num-steps 5 --critics-per-draw 0", 2, "critics_per_draw"),
+        ("--noise-multiplier 1 --num-steps 5 --critics-per-draw -3", 2, "critics_per_draw"),
+        ("--noise-multiplier 1 --num-steps 5 --critics-per-draw 101", 2, "above the 100 critics"),
+        ("--noise-multiplier 1 --num-steps 5 --critics-per-draw 1.5", 2, "--critics-per-draw"),
+        ("--noise-multiplier 0 --num-steps 5 --critics-per-draw 2", 3, "noise_multiplier"),
         ("--noise-multiplier 1 --num-steps 5 --delta 0", 3, "delta"),
         ("--noise-multiplier 1 --num-steps 5 --delta 1", 3, "delta"),
         ("--noise-multiplier 1 --num-steps 5 --delta 0.01 --num-slots 100", 3, "delta"),

@@ -16,8 +16,8 @@ import torch
 from gossamer.data.catalogue import find_named
 from gossamer.driving.handing_over import card_facts
 from gossamer.estimators import load_generator
+from gossamer.mechanisms import critics_plan
 from gossamer.mechanisms import plan as priced_plan
-from gossamer.mechanisms.one_of_many import plan
 from gossamer.privacy import priceable
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.statement import PrivacyStatement
@@ -39,7 +39,7 @@ def prices_computed_once() -> Iterator[None]:
             (priceable, "epsilon_by_rdp"),
             (priced_plan, "epsilon_by_pld"),
             (priced_plan, "epsilon_by_rdp"),
-            (plan, "published_gs_wgan_epsilon"),
+            (critics_plan, "published_gs_wgan_epsilon"),
         ):
             patch.setattr(module, name, remembering(getattr(module, name)))
         yield

@@ -20,6 +20,7 @@ from gossamer.mechanisms.one_of_many.partition import ShardTable
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.poisson.door import PoissonReleaser
+from gossamer.mechanisms.sum_of_many.door import SumOfManyReleaser
 from gossamer.methods.dp_cgan.training import PublicNetworks
 from gossamer.methods.gs_wgan.critics import Shards
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics
@@ -96,7 +97,7 @@ PRIVATE = (
     # of every method
     RecordSet, AbstractTraining, AbstractNoise, Keystream, UnitKey, nn.Module, torch.Generator, torch.optim.Optimizer,
     # of mechanisms
-    OneOfManyReleaser, OneShotReleaser, PoissonReleaser, ShardTable, CriticTapes,
+    OneOfManyReleaser, OneShotReleaser, PoissonReleaser, SumOfManyReleaser, ShardTable, CriticTapes,
     # of one method
     PrivateCritics, Ensemble, Shards, PublicNetworks,
 )  # fmt: skip

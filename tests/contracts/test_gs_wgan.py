@@ -1,7 +1,8 @@
-"""The conditions of the one-of-many theorem, held by GS-WGAN bit for bit, and broken trainings that the checks catch.
+"""The conditions of the theorems on draws and sums of critics, held by GS-WGAN bit for bit, and broken trainings.
 
 The transcript is injected: coins and released vectors are given, whatever the critics answer, so that two runs can be
-compared in which one thing differs. Every comparison is exact; nothing here has a false alarm.
+compared in which one thing differs. A sum is asked chunk by chunk, by the chunks of its releaser. Every comparison is
+exact; nothing here has a false alarm.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ from torch import Tensor
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import PrivacyError
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.partition import Partition, ShardTable, deal
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
+from gossamer.mechanisms.sum_of_many.door import Ask, SumOfManyReleaser
+from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.augmentation import SmallMotions
 from gossamer.methods.gs_wgan.critics import advance_norms
+from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, StepReport
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
@@ -39,7 +44,7 @@ from gossamer.privacy.dealing import Dealt, Identities, UnitKey
 from gossamer.privacy.keystream import Keystream, key_from_seed
 from gossamer.privacy.slots import PublicSlots
 
-RECORDS, CLASSES, K, STEPS, BATCH, DRAWS = 30, 3, 6, 4, 8, 4
+RECORDS, CLASSES, K, STEPS, BATCH, DRAWS, AT_ONCE = 30, 3, 6, 4, 8, 4, 4
 SLOT = 17
 """The record that changes."""
 KEY = UnitKey(bytes(32))
@@ -55,7 +60,13 @@ STAGES = {
         Stage(view=Pooled(factor=2), critic=CONV, warm_start=AgainstPresentGenerator(num_updates=1)),
         Stage(view=LowFrequencies(radius=3.0), critic=MLP, warm_start=AgainstPresentGenerator(num_updates=1)),
     ),
+    "distances": (Stage(view=LowFrequencies(radius=3.0), critic=DistanceCritic()),),
 }
+
+KINDS = [*((stages, None) for stages in STAGES), ("mlp", 1), ("conv", 3), ("views", 3), ("distances", 3), ("mlp", K)]
+"""Stages, and the critics expected in a draw: None for one of K, named by one coin."""
+every_kind = pytest.mark.parametrize(("stages", "critics_per_draw"), KINDS)
+sums = pytest.mark.parametrize("critics_per_draw", [1, 3, K])
 
 MOTIONS = SmallMotions(count=3)
 
@@ -75,7 +86,7 @@ def config(stages: str = "mlp", **changes: object) -> GSWGANConfig:
         renewals_per_step=2,
         augmentation=MOTIONS,
         variety=0.5,
-        critics_at_once=4,
+        critics_at_once=AT_ONCE,
         seed=5,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
@@ -152,12 +163,22 @@ State = dict[str, Tensor]
 
 @dataclass(kw_only=True)
 class Run:
-    """What happened: at every step the coins, the answers, and the stored critics when they were asked."""
+    """What happened: at every step who answered which group, the answers, and the stored critics when asked.
+
+    Critics stand in `coins` once for each group that they answered. Critics that are not counted are left out.
+    """
 
     training: GSWGANTraining
+    chunk_size: int = 1
     coins: list[Tensor] = field(default_factory=list)
+    groups: list[Tensor] = field(default_factory=list)
     answers: list[Tensor] = field(default_factory=list)
     states: list[State] = field(default_factory=list)
+
+    def pairs(self, step: int) -> dict[tuple[int, int], Tensor]:
+        """The answers of a step by critic and group."""
+        who = zip(self.coins[step].tolist(), self.groups[step].tolist(), strict=True)
+        return dict(zip(who, self.answers[step], strict=True))
 
     def generator(self) -> State:
         """All that the generator's side holds, under flat names."""
@@ -177,19 +198,36 @@ class InjectedReleaser:
     def __init__(self, run: Run, coin_seed: int, release_seed: int) -> None:
         self.run, self.coin_seed, self.release_seed = run, coin_seed, release_seed
 
-    def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
-        run = self.run
-        coins = DeterministicNoise(self.coin_seed).coins(step, DRAWS, K)
-        answers = ask(coins)
-        run.coins.append(coins)
+    def release(self, step: int, ask: Any) -> Tensor:
+        run, plan = self.run, self.run.training.plan
+        noise = DeterministicNoise(self.coin_seed)
+        if isinstance(plan, SumOfManyPlan):
+            critics, groups, answers = summed(plan, noise, run.chunk_size, step, ask)
+        else:
+            critics, groups = noise.coins(step, DRAWS, K), torch.arange(DRAWS)
+            answers = ask(critics)
+        run.coins.append(critics)
+        run.groups.append(groups)
         run.answers.append(answers.clone())
         run.states.append(stored(run.training))
         shape = (BATCH, *answers.shape[2:])
         return torch.randn(shape, generator=torch.Generator().manual_seed(1000 * self.release_seed + step))
 
 
+def summed(
+    plan: SumOfManyPlan, noise: AbstractNoise, chunk_size: int, step: int, ask: Ask
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Ask a step's chunks, and return the included critics, their groups and answers."""
+    door = SumOfManyReleaser(plan, noise, chunk_size=chunk_size, gate=StepGate(plan))
+    found = []
+    for critics, groups, counts in door._chunks(door._included(step)):
+        found.append((critics[counts], groups[counts], ask(critics, groups)[counts]))
+    critics, groups, answers = (torch.cat(part) for part in zip(*found, strict=True))
+    return critics, groups, answers
+
+
 def stored(training: GSWGANTraining) -> State:
-    critics = training.state_dict()["critics"]["critics"]
+    critics = training.state_dict()["critics"]["critics"] or {}
     return {name: tensor.clone() for name, tensor in critics.items()}
 
 
@@ -203,7 +241,7 @@ def injected(
 ) -> Run:
     """A whole run of a training with given coins and given released vectors."""
     training = kind(settings, private, DeterministicNoise(0), RunContext(delta=1e-3, key=key, slots=PublicSlots(40)))
-    run = Run(training=training)
+    run = Run(training=training, chunk_size=getattr(training.releaser, "_chunk_size", 1))
     training.releaser = InjectedReleaser(run, coin_seed, release_seed)  # type: ignore[assignment]
     for _ in training:
         pass
@@ -231,9 +269,8 @@ def moved_between(
     moved = set()
     for step in range(STEPS):
         assert torch.equal(first.coins[step], second.coins[step])
-        for group, critic in enumerate(first.coins[step].tolist()):
-            if not torch.equal(first.answers[step][group], second.answers[step][group]):
-                moved.add(critic)
+        others = second.pairs(step)
+        moved |= {pair[0] for pair, own in first.pairs(step).items() if not torch.equal(own, others[pair])}
         moved |= {k for k in range(K) if not equal(first.states[step], second.states[step], [k])}
     return moved
 
@@ -259,18 +296,20 @@ CHANGES: dict[str, tuple[list[int], list[int]]] = {
 def critics_know_no_coin(kind: type[GSWGANTraining], settings: GSWGANConfig) -> bool:
     """Whether the stored critics of every step are the same, bit for bit, when other coins were drawn before it."""
     first, second = (injected(kind, settings, images(), coin_seed=seed) for seed in (1, 2))
-    assert any(not torch.equal(*coins) for coins in zip(first.coins, second.coins, strict=True))
+    assert settings.critics_per_draw == K or any(
+        not torch.equal(*coins) for coins in zip(first.coins, second.coins, strict=True)
+    )
     return all(equal(*states) for states in zip(first.states, second.states, strict=True))
 
 
 def answers_know_no_other_coin(kind: type[GSWGANTraining], settings: GSWGANConfig) -> bool:
-    """Whether a critic drawn by a group answers the same, bit for bit, whatever other groups drew, then or before."""
-    first, second = (injected(kind, settings, images(), coin_seed=seed) for seed in (1, 2))
+    """Whether a critic asked by a group answers the same, bit for bit, whoever else was asked, then or before."""
+    first, second = (injected(kind, settings, images(), coin_seed=seed) for seed in (1, 6))
     shared = [
-        torch.equal(first.answers[step][group], second.answers[step][group])
+        torch.equal(answer, second.pairs(step)[pair])
         for step in range(STEPS)
-        for group in range(DRAWS)
-        if first.coins[step][group] == second.coins[step][group]
+        for pair, answer in first.pairs(step).items()
+        if pair in second.pairs(step)
     ]
     assert shared, "choose coin seeds that agree somewhere"
     return all(shared)
@@ -279,7 +318,7 @@ def answers_know_no_other_coin(kind: type[GSWGANTraining], settings: GSWGANConfi
 def data_reaches_the_generator(kind: type[GSWGANTraining], settings: GSWGANConfig) -> bool:
     """Whether anything on the generator's side differs between two data sets when what is released does not."""
     first, second = (injected(kind, settings, images(seed)) for seed in (0, 1))
-    assert not equal(first.states[-1], second.states[-1])
+    assert not torch.equal(first.answers[-1], second.answers[-1])
     return not equal(first.generator(), second.generator())
 
 
@@ -331,6 +370,29 @@ class ForksByGroup(GSWGANTraining):
     def __init__(self, *args: object, **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]
         self._critics._tapes = TapeOfTheGroup(5)
+
+
+class TapeOfTheCompany(CriticTapes):
+    """A tape that is turned by the critics that are asked beside the critic."""
+
+    def uniform(self, use: TapeUse, critics: Tensor, step: int, count: int) -> Tensor:
+        return super().uniform(use, critics, step + int(critics.sum()), count)
+
+
+class ForksByCompany(GSWGANTraining):
+    """The fork of a critic depends on who else was included."""
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        self._critics._tapes = TapeOfTheCompany(self.config.seed)
+
+
+class RoundsByPlace(PrivateCritics):
+    """The last critics of a chunk are rounded otherwise than the first, as kernels do, only more so."""
+
+    def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
+        answers = super().answer(critics, groups, question)
+        return answers * (1 + 2.0**-10 * torch.arange(len(critics))).view(-1, *(1,) * (answers.dim() - 1))
 
 
 class OneScaleForAll(PrivateCritics):
@@ -393,23 +455,28 @@ def in_order_of_the_file(units: Identities, num_shards: int, key: UnitKey) -> Pa
 # ---- one record, other critics ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stages", STAGES)
-def test_a_record_that_is_replaced_moves_its_own_critic_and_no_other_bit_for_bit(stages: str) -> None:
-    assert moved_by_one_slot(GSWGANTraining, config(stages)) == {own_critic()}
+@every_kind
+def test_a_record_that_is_replaced_moves_its_own_critic_and_no_other_bit_for_bit(
+    stages: str, critics_per_draw: int | None
+) -> None:
+    assert moved_by_one_slot(GSWGANTraining, config(stages, critics_per_draw=critics_per_draw)) == {own_critic()}
 
 
-def moved_by(change: str, stages: str = "mlp") -> tuple[set[int], int]:
+def moved_by(change: str, stages: str = "mlp", critics_per_draw: int | None = None) -> tuple[set[int], int]:
     """The critics that move by a change, and the one whose record comes or leaves."""
     before, after = (chosen(images(), rows) for rows in CHANGES[change])
     fewer, more = sorted((before, after), key=lambda private: private.num_records)
     own = int(deal(only_in(more, fewer), K, KEY).shard_of_unit)
-    return moved_between(GSWGANTraining, config(stages), before, after), own
+    settings = config(stages, critics_per_draw=critics_per_draw)
+    return moved_between(GSWGANTraining, settings, before, after), own
 
 
-@pytest.mark.parametrize("stages", STAGES)
+@every_kind
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_record_that_comes_or_leaves_moves_its_own_critic_and_no_other_bit_for_bit(change: str, stages: str) -> None:
-    moved, own = moved_by(change, stages)
+def test_a_record_that_comes_or_leaves_moves_its_own_critic_and_no_other_bit_for_bit(
+    change: str, stages: str, critics_per_draw: int | None
+) -> None:
+    moved, own = moved_by(change, stages, critics_per_draw)
     assert moved == {own}
 
 
@@ -428,7 +495,8 @@ def test_a_record_moves_no_other_critic_without_labels() -> None:
     assert moved_between(GSWGANTraining, config(), before, after, exchanging(before, after)) == {own}
 
 
-def test_a_record_whose_content_breaks_its_critic_breaks_no_other() -> None:
+@pytest.mark.parametrize("critics_per_draw", [None, 3])
+def test_a_record_whose_content_breaks_its_critic_breaks_no_other(critics_per_draw: int | None) -> None:
     """Numbers that overflow in one critic: as far as data can be from the rest."""
 
     def spoilt() -> RecordSet:
@@ -436,17 +504,17 @@ def test_a_record_whose_content_breaks_its_critic_breaks_no_other() -> None:
         private.x[SLOT] = float("inf")  # behind the reader's back, which refuses it
         return private
 
-    key = exchanging(images(), spoilt())
+    settings, key = config("conv", critics_per_draw=critics_per_draw), exchanging(images(), spoilt())
     runs = [
-        injected(GSWGANTraining, config("conv"), images()),
-        injected(GSWGANTraining, config("conv"), spoilt(), key=key),
+        injected(GSWGANTraining, settings, images()),
+        injected(GSWGANTraining, settings, spoilt(), key=key),
     ]
     other = [k for k in range(K) if k != own_critic()]
     for step in range(STEPS):
         assert equal(runs[0].states[step], runs[1].states[step], other)
-        for group, critic in enumerate(runs[0].coins[step].tolist()):
-            if critic != own_critic():
-                assert torch.equal(runs[0].answers[step][group], runs[1].answers[step][group])
+        for pair, answer in runs[0].pairs(step).items():
+            if pair[0] != own_critic():
+                assert torch.equal(answer, runs[1].pairs(step)[pair])
 
 
 def test_a_shard_map_that_moves_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -504,20 +572,23 @@ def test_critics_are_not_taken_up_under_another_key_and_would_have_a_record_in_t
     assert equal(Run(training=training).generator(), Run(training=resumed).generator())
 
 
-def test_a_statistic_shared_by_critics_is_caught() -> None:
-    assert moved_by_one_slot(with_critics(OneScaleForAll), config()) > {own_critic()}
+@pytest.mark.parametrize("critics_per_draw", [None, 3])
+def test_a_statistic_shared_by_critics_is_caught(critics_per_draw: int | None) -> None:
+    settings = config(critics_per_draw=critics_per_draw)
+    assert moved_by_one_slot(with_critics(OneScaleForAll), settings) > {own_critic()}
 
 
-def test_an_empty_shard_answers_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("critics_per_draw", [None, 3])
+def test_an_empty_shard_answers_zero(critics_per_draw: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     def emptied(units: Identities, num_shards: int, key: UnitKey) -> Partition:
         """Critic 0 loses its shard to critic 1."""
         dealt = deal(units, num_shards, key)
         return replace(dealt, shard_of_unit=dealt.shard_of_unit.clamp_min(1))
 
     monkeypatch.setattr("gossamer.methods.gs_wgan.private_critics.deal", emptied)
-    run = injected(GSWGANTraining, config(), images())
-    drawn = torch.stack(run.coins)
-    answers = torch.stack(run.answers).flatten(start_dim=2).abs().sum(dim=2)
+    run = injected(GSWGANTraining, config(critics_per_draw=critics_per_draw), images())
+    drawn = torch.cat(run.coins)
+    answers = torch.cat(run.answers).flatten(start_dim=1).abs().sum(dim=1)
     assert bool((drawn == 0).any())
     assert not bool(answers[drawn == 0].any())
     assert bool((answers[drawn != 0] > 0).any())
@@ -526,23 +597,36 @@ def test_an_empty_shard_answers_zero(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- other coins, the same critics ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stages", STAGES)
-def test_stored_critics_know_no_coin_bit_for_bit(stages: str) -> None:
-    assert critics_know_no_coin(GSWGANTraining, config(stages))
+@every_kind
+def test_stored_critics_know_no_coin_bit_for_bit(stages: str, critics_per_draw: int | None) -> None:
+    assert critics_know_no_coin(GSWGANTraining, config(stages, critics_per_draw=critics_per_draw))
 
 
-@pytest.mark.parametrize("stages", ["mlp", "conv"])
-def test_an_answer_knows_no_coin_but_its_own_bit_for_bit(stages: str) -> None:
-    assert answers_know_no_other_coin(GSWGANTraining, config(stages, num_critics=K))
+@pytest.mark.parametrize(
+    ("stages", "critics_per_draw"),
+    [("mlp", None), ("conv", None), ("distances", None), ("mlp", 1), ("conv", 3), ("distances", 3), ("mlp", K)],
+)
+def test_an_answer_knows_no_coin_but_its_own_bit_for_bit(stages: str, critics_per_draw: int | None) -> None:
+    assert answers_know_no_other_coin(GSWGANTraining, config(stages, critics_per_draw=critics_per_draw))
 
 
-def test_a_state_updated_only_when_drawn_is_caught() -> None:
-    assert not critics_know_no_coin(with_critics(UpdatesTheDrawn), config())
-    assert not answers_know_no_other_coin(with_critics(UpdatesTheDrawn), config())
+@pytest.mark.parametrize("critics_per_draw", [None, 1, 3])
+def test_a_state_updated_only_when_drawn_is_caught(critics_per_draw: int | None) -> None:
+    """A fork that survives, too."""
+    settings = config(critics_per_draw=critics_per_draw)
+    assert not critics_know_no_coin(with_critics(UpdatesTheDrawn), settings)
+    assert not answers_know_no_other_coin(with_critics(UpdatesTheDrawn), settings)
 
 
-def test_power_iteration_on_answering_is_caught() -> None:
-    assert not critics_know_no_coin(with_critics(IteratesOnAnswering), config("conv"))
+@pytest.mark.parametrize("critics_per_draw", [None, 1])
+def test_power_iteration_on_answering_is_caught(critics_per_draw: int | None) -> None:
+    settings = config("conv", critics_per_draw=critics_per_draw)
+    assert not critics_know_no_coin(with_critics(IteratesOnAnswering), settings)
+
+
+@pytest.mark.parametrize("critics_per_draw", [None, 1, 3])
+def test_a_fork_that_depends_on_who_else_was_asked_is_caught(critics_per_draw: int | None) -> None:
+    assert not answers_know_no_other_coin(ForksByCompany, config(critics_per_draw=critics_per_draw))
 
 
 def fork_of_a_critic_is_one(kind: type[GSWGANTraining]) -> bool:
@@ -567,16 +651,29 @@ def test_a_fork_that_depends_on_the_group_is_caught() -> None:
     assert not fork_of_a_critic_is_one(ForksByGroup)
 
 
+def test_answers_that_are_rounded_by_their_place_are_caught_where_the_size_of_chunks_is_not_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = config(critics_per_draw=3)
+    monkeypatch.setattr("gossamer.methods.gs_wgan.places.PrivateCritics", RoundsByPlace)
+    assert answers_know_no_other_coin(with_critics(RoundsByPlace), settings)
+    monkeypatch.setattr("gossamer.methods.gs_wgan.training.find_chunk_size", lambda config, *_: config.critics_at_once)
+    assert not answers_know_no_other_coin(with_critics(RoundsByPlace), settings)
+
+
 # ---- the door -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stages", STAGES)
-def test_nothing_of_the_data_reaches_the_generator_but_through_the_releaser(stages: str) -> None:
-    assert not data_reaches_the_generator(GSWGANTraining, config(stages))
+@every_kind
+def test_nothing_of_the_data_reaches_the_generator_but_through_the_releaser(
+    stages: str, critics_per_draw: int | None
+) -> None:
+    assert not data_reaches_the_generator(GSWGANTraining, config(stages, critics_per_draw=critics_per_draw))
 
 
-def test_a_leak_past_the_door_is_caught() -> None:
-    assert data_reaches_the_generator(LeaksPastTheDoor, config())
+@pytest.mark.parametrize("critics_per_draw", [None, 3])
+def test_a_leak_past_the_door_is_caught(critics_per_draw: int | None) -> None:
+    assert data_reaches_the_generator(LeaksPastTheDoor, config(critics_per_draw=critics_per_draw))
 
 
 def test_the_generator_does_learn_from_what_is_released() -> None:
@@ -605,12 +702,49 @@ def test_a_run_asks_and_releases_what_its_plan_pays_for(monkeypatch: pytest.Monk
     assert event.event.source_dataset_size == K  # type: ignore[attr-defined]
 
 
+@sums
+def test_a_run_of_sums_asks_chunks_of_one_shape_and_releases_what_its_plan_pays_for(
+    critics_per_draw: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[int]] = []
+    released: list[Tensor] = []
+    honest = SumOfManyReleaser.release
+
+    def spied(self: SumOfManyReleaser, step: int, ask: Ask) -> Tensor:
+        asked.append([])
+        released.append(honest(self, step, lambda *pairs: asked[-1].append(len(pairs[0])) or ask(*pairs)))
+        return released[-1]
+
+    monkeypatch.setattr(SumOfManyReleaser, "release", spied)
+    settings = config("views", critics_per_draw=critics_per_draw)
+    training = GSWGANTraining(settings, images(), DeterministicNoise(0), RunContext(delta=1e-3, key=KEY))
+    for _ in training:
+        pass
+    event = training.plan.event
+    assert len({len(chunks) for chunks in asked}) == 1
+    assert {size for chunks in asked for size in chunks} == {training.releaser._chunk_size}  # type: ignore[attr-defined]
+    assert [len(vectors) for vectors in released] == [BATCH] * STEPS
+    assert event.count == STEPS * DRAWS  # type: ignore[attr-defined]
+    assert event.event.sample.sampling_probability == critics_per_draw / K  # type: ignore[attr-defined]
+
+
+@sums
+def test_a_run_of_sums_is_resumed_as_it_was(critics_per_draw: int, check_resumed: Any) -> None:
+    def start(**given: Any) -> GSWGANTraining:
+        context = RunContext(delta=1e-3, key=KEY, **given)
+        settings = config(critics_per_draw=critics_per_draw, num_steps=2)
+        return GSWGANTraining(settings, images(), DeterministicNoise(0), context)
+
+    check_resumed(start)
+
+
 # ---- what leaves ----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def finished() -> GSWGANTraining:
-    training = GSWGANTraining(config(), images(), DeterministicNoise(0), RunContext(delta=1e-3, key=KEY))
+@pytest.fixture(scope="module", params=[None, 3])
+def finished(request: Any) -> GSWGANTraining:
+    settings = config(critics_per_draw=request.param)
+    training = GSWGANTraining(settings, images(), DeterministicNoise(0), RunContext(delta=1e-3, key=KEY))
     for _ in training:
         pass
     return training
@@ -641,9 +775,11 @@ def test_a_release_made_with_noise_that_anyone_can_recompute_says_so(finished: G
     assert not finished.trained().statement.is_secure
 
 
-def test_a_state_dict_holds_no_key_no_coins_and_no_records(reachable: Any) -> None:
+@pytest.mark.parametrize("critics_per_draw", [None, 3])
+def test_a_state_dict_holds_no_key_no_coins_and_no_records(critics_per_draw: int | None, reachable: Any) -> None:
     """A checkpoint may be private, but what is not in it cannot be lost."""
-    training = GSWGANTraining(config(), images(), DeterministicNoise(0), RunContext(delta=1e-3, key=KEY))
+    settings = config(critics_per_draw=critics_per_draw)
+    training = GSWGANTraining(settings, images(), DeterministicNoise(0), RunContext(delta=1e-3, key=KEY))
     reports = iter(training)
     while training.step < 2:
         next(reports)

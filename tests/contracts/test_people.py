@@ -240,22 +240,27 @@ def test_settings_for_people_are_calibrated_for_their_slots(method: Method[Any])
 class InjectedReleaser:
     """Asks every critic, and releases vectors that nothing private went into."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_sum: bool) -> None:
         self.answers: list[Tensor] = []
+        self.is_sum = is_sum
 
-    def release(self, step: int, ask: Callable[[Tensor], Tensor]) -> Tensor:
-        answers = [ask(torch.tensor([critic] * 4)) for critic in range(K)]
+    def release(self, step: int, ask: Callable[..., Tensor]) -> Tensor:
+        groups = (torch.arange(4),) if self.is_sum else ()
+        answers = [ask(torch.tensor([critic] * 4), *groups) for critic in range(K)]
         self.answers.append(torch.stack(answers))
         return torch.randn((8, *answers[0].shape[2:]), generator=torch.Generator().manual_seed(step))
 
 
-def moved_critics(first: RecordSet, second: RecordSet, key: UnitKey = KEY) -> set[int]:
+def moved_critics(
+    first: RecordSet, second: RecordSet, key: UnitKey = KEY, critics_per_draw: int | None = None
+) -> set[int]:
     """The critics of which an answer or the state moves, bit for bit, between two data sets; the second has the key."""
     runs = []
     for private, own_key in ((first, KEY), (second, key)):
         given = RunContext(delta=DELTA, slots=SLOTS, key=own_key)
-        training = GSWGANTraining(CRITICS, private, DeterministicNoise(0), given)
-        door = InjectedReleaser()
+        settings = replace(CRITICS, critics_per_draw=critics_per_draw)
+        training = GSWGANTraining(settings, private, DeterministicNoise(0), given)
+        door = InjectedReleaser(is_sum=critics_per_draw is not None)
         training.releaser = door  # type: ignore[assignment]
         states = []
         for _ in training:
@@ -285,13 +290,29 @@ def critic_of(slot: int) -> int:
     return int(deal(identities_of(records(), Unit.PERSON), K, KEY).shard_of_unit[slot])
 
 
+draws_and_sums = pytest.mark.parametrize("critics_per_draw", [None, 1, 3, K])
+
+
+@draws_and_sums
 @pytest.mark.parametrize("how", NEIGHBOURS)
-def test_all_records_of_a_person_move_that_persons_critic_alone(how: str) -> None:
-    assert moved_critics(records(), NEIGHBOURS[how]()) == {critic_of(SLOT)}
+def test_all_records_of_a_person_move_that_persons_critic_alone(how: str, critics_per_draw: int | None) -> None:
+    moved = moved_critics(records(), NEIGHBOURS[how](), critics_per_draw=critics_per_draw)
+    assert moved == {critic_of(SLOT)}
 
 
-def test_a_person_in_a_slot_that_was_empty_moves_that_slots_critic_alone() -> None:
-    assert moved_critics(records(), with_person(records(), 19, 12)) == {critic_of(19)}
+@draws_and_sums
+def test_a_person_in_a_slot_that_was_empty_moves_that_slots_critic_alone(critics_per_draw: int | None) -> None:
+    moved = moved_critics(records(), with_person(records(), 19, 12), critics_per_draw=critics_per_draw)
+    assert moved == {critic_of(19)}
+
+
+def test_a_statement_of_sums_is_about_people_and_priced_for_their_slots() -> None:
+    method = find_method("gs-wgan")
+    settings = replace(CRITICS, critics_per_draw=2)
+    context = RunContext(delta=DELTA, slots=SLOTS, key=KEY)
+    claim = finished(method.start(settings, records(), DeterministicNoise(SEED), context)).trained().statement
+    assert (claim.unit, claim.num_slots, claim.adjacency) == (Unit.PERSON, PEOPLE, Adjacency.SLOT)
+    assert claim.epsilon == method.plan(settings, SLOTS).budget_at(DELTA).epsilon
 
 
 def renumbered(private: RecordSet) -> RecordSet:

@@ -22,6 +22,7 @@ from gossamer.mechanisms.one_shot.contributions import GroupedVectors
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.plan import TUNING, AbstractPlan
 from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.privacy import Adjacency, PrivacyBudget, Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.published import PUBLISHED_DP_CGAN
@@ -44,6 +45,7 @@ DRAWS = OneOfManyPlan(
 SAMPLES = PoissonPlan(
     unit=Unit.RECORD, num_slots=500, sample_rate=0.1, num_steps=20, clip_norm=1.0, noise_multiplier=2.0
 )
+DRAWN_SUMS = SumOfManyPlan(critics_per_draw=3, **vars(DRAWS))
 TERMS = ClaimTerms(delta=DELTA, method="m", sample_size=16, is_secure=True)
 
 
@@ -91,6 +93,21 @@ CASES = (
             ({"num_critics": 0}, "num_critics"),
             ({"num_steps": 0}, "num_steps"),
             ({"batch_size": 0}, "batch_size"),
+        ),
+    ),
+    Case(
+        plan=DRAWN_SUMS,
+        dearer=(
+            {"num_critics": 48}, {"critics_per_draw": 4}, {"num_steps": 21}, {"batch_size": 9}, {"draws_per_step": 2},
+            {"noise_multiplier": 1.26},
+        ),
+        equal=({"clip_norm": 7.0}, {"num_slots": 4000}),
+        refused=(
+            ({"critics_per_draw": 0}, "critics_per_draw"),
+            ({"critics_per_draw": 51}, "above the 50 critics"),
+            ({"draws_per_step": 4}, "divide"),
+            ({"num_critics": 501}, "num-critics 500"),
+            ({"num_steps": 0}, "num_steps"),
         ),
     ),
     Case(
@@ -187,7 +204,7 @@ def test_a_counted_number_that_claims_coming_and_leaving_is_caught() -> None:
     assert claims_coming_or_leaving(broken.statement(TERMS))
 
 
-@pytest.mark.parametrize("plan", [SUMS, DRAWS], ids=lambda plan: type(plan).__name__)
+@pytest.mark.parametrize("plan", [SUMS, DRAWS, DRAWN_SUMS], ids=lambda plan: type(plan).__name__)
 def test_a_change_of_one_slot_costs_what_a_replacement_does(plan: Any) -> None:
     """Both are priced for any two contents of a slot, the empty one among them."""
     assert of(plan, Unit.RECORD, CountSource.READ).event == of(plan, Unit.RECORD, CountSource.GIVEN).event
@@ -319,7 +336,7 @@ def test_the_first_steps_are_a_plan_of_their_own_and_cost_less(plan: Any) -> Non
             plan.first_steps(step)
 
 
-@pytest.mark.parametrize("plan", [DRAWS, SAMPLES], ids=lambda plan: type(plan).__name__)
+@pytest.mark.parametrize("plan", [DRAWS, SAMPLES, DRAWN_SUMS], ids=lambda plan: type(plan).__name__)
 def test_the_first_steps_cost_what_a_plan_of_so_many_costs(plan: Any) -> None:
     assert plan.first_steps(7) == replace(plan, num_steps=7)
 
@@ -363,7 +380,11 @@ def test_a_statement_says_whether_the_noise_was_secret(plan: Any) -> None:
         assert claim.is_secure is isinstance(noise, KeyedNoise)
 
 
+def final_kinds(kind: type[AbstractPlan]) -> set[type[AbstractPlan]]:
+    """The plans of the library that have no plan below them."""
+    below = [one for one in kind.__subclasses__() if one.__module__.startswith("gossamer.")]
+    return set().union(*map(final_kinds, below)) if below else {kind}
+
+
 def test_every_plan_is_here() -> None:
-    assert {type(plan) for plan in PLANS} == {
-        kind for kind in AbstractPlan.__subclasses__() if kind.__module__.startswith("gossamer.")
-    }
+    assert {type(plan) for plan in PLANS} == final_kinds(AbstractPlan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,6 +94,24 @@ def test_printed_numbers_that_were_edited_are_told_from_the_event(name: str, num
     document: dict[str, Any] = claim(name, CountSource.GIVEN, is_early=False).to_json()
     document["parameters"] = {**document["parameters"], number: value}
     assert not is_in_keeping(PrivacyStatement.from_json(document))
+
+
+def test_a_number_of_critics_in_a_draw_that_was_edited_is_told_from_the_event() -> None:
+    """Fewer critics in a draw cost less, and a statement without their number is one of one critic a draw."""
+    slots, summed = PublicSlots(90), replace(TINY["gs-wgan"], critics_per_draw=3)
+    terms = ClaimTerms(delta=1e-4, method="gs-wgan", is_secure=True, sample_size=4)
+    document: dict[str, Any] = find_method("gs-wgan").plan(summed, slots).statement(terms).to_json()
+    assert document["event"][0]["mechanism"] == "replaced-poisson"
+    honest = PrivacyStatement.from_json(document)
+    assert is_in_keeping(honest)
+    assert not [found for found in check_claim(honest, Known(), None) if found.verdict is Verdict.BROKEN]
+    for edited in ({"critics_per_draw": 1}, {"critics_per_draw": 4}, {"num_critics": 60}, {}):
+        numbers = {
+            name: value for name, value in document["parameters"].items() if edited or name != "critics_per_draw"
+        }
+        statement = PrivacyStatement.from_json(document | {"parameters": numbers | edited})
+        assert is_in_keeping(statement) is False, edited
+        assert Verdict.BROKEN in {finding.verdict for finding in check_claim(statement, Known(), None)}
 
 
 def test_a_noise_multiplier_that_was_edited_is_told_from_the_event() -> None:

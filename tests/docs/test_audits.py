@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "concepts" / "audits.md").read_text(encoding="utf-8")
 WALK = (ROOT / "docs" / "audit-walk.md").read_text(encoding="utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", PAGE + WALK)))
+SUMS = (ROOT / "docs" / "concepts" / "sum-of-many.md").read_text(encoding="utf-8")
+NAMED += [(f"tests/{path}", name) for path, name in re.findall(r"`(\w+/[\w/]+\.py)::(test_\w+)`", SUMS)]
 ROWS = re.findall(r"^\| .*$", PAGE.partition("| planted break |")[2], re.MULTILINE)
 PLACES = re.split(r"^## ", WALK, flags=re.MULTILINE)[1:]
 PARTS = ("Read", "Check", "Breaks if", "Caught by", "Why")

@@ -14,13 +14,20 @@ import pytest
 from scipy.stats import norm
 
 import gossamer
-from gossamer.privacy import PrivacyBudget, calibrate_noise_multiplier, gaussian_event
+from gossamer.privacy import (
+    PrivacyBudget,
+    calibrate_noise_multiplier,
+    gaussian_event,
+    one_of_many_event,
+    sum_of_many_event,
+)
 from gossamer.privacy.tradeoff import TradeOff
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PITFALLS = (DOCS / "concepts" / "pitfalls.md").read_text(encoding="utf-8")
 SYSTEMS = (DOCS / "concepts" / "published-systems.md").read_text(encoding="utf-8")
+SUMS = (DOCS / "concepts" / "sum-of-many.md").read_text(encoding="utf-8")
 EPSILONS = (DOCS / "how-to" / "choose-epsilon.md").read_text(encoding="utf-8")
 ERRORS = (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
 NAMED_TESTS = sorted(set(re.findall(r"`(\w+/[\w/]+\.py)::(test_\w+)`", PITFALLS)))
@@ -65,6 +72,22 @@ def attackers_gain(epsilon: float, delta: float) -> list[str]:
 @pytest.mark.parametrize("row", cells(EPSILONS, "epsilon, delta 1e-5"), ids=lambda row: row[0])
 def test_the_page_on_epsilon_has_what_an_attacker_gains(row: list[str]) -> None:
     assert row[1:] == attackers_gain(float(row[0]), 1e-5)
+
+
+def noise_of(epsilon: float, per_draw: int | None) -> str:
+    """Noise for a signal of one answer in the last setting of the page on sums, of one of K or of a sum."""
+    settings = {"num_critics": 2000, "num_steps": 320_000, "batch_size": 1, "draws_per_step": 1}
+    more = {} if per_draw is None else {"critics_per_draw": per_draw}
+    event_of = one_of_many_event if per_draw is None else sum_of_many_event
+    found = calibrate_noise_multiplier(
+        lambda noise: event_of(noise_multiplier=noise, **settings, **more), PrivacyBudget(epsilon=epsilon, delta=1e-6)
+    )
+    return f"{found.noise_multiplier / (per_draw or 1):.3f}"
+
+
+@pytest.mark.parametrize("row", cells(SUMS, "critics, draws")[-3:], ids=lambda row: row[1])
+def test_the_page_on_sums_has_the_noise_of_a_setting_that_no_recipe_has(row: list[str]) -> None:
+    assert row[2:] == [noise_of(float(row[1]), per_draw) for per_draw in (None, 1, 2, 4)]
 
 
 def test_the_quality_of_an_epsilon_is_that_of_the_study() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gossamer.auditing.bounds import Guesses
-from gossamer.auditing.canaries import Canaries, CanaryOneOfMany, tags_of, toss_canaries
+from gossamer.auditing.canaries import Canaries, CanaryOneOfMany, CanarySumOfMany, tags_of, toss_canaries
 from gossamer.auditing.mechanism import of_guesses
 from gossamer.auditing.result import AuditResult
 from gossamer.data.images import ImageSpec
@@ -41,6 +41,7 @@ GS_WGAN = GSWGANConfig(
     ),
     critic_batch_size=2, pool_per_class=2, fork_steps=1, renewals_per_step=2, critics_at_once=40,
 )  # fmt: skip
+SUMS = replace(GS_WGAN, critics_per_draw=4, noise_multiplier=16.0)
 DP_CGAN = DPCGANConfig(
     num_steps=6, expected_batch_size=15, noise_multiplier=5.0, generator=SMALL, latent=NormalLatent(dim=4),
     discriminator=MLPDiscriminatorConfig(hidden_sizes=(4,)), synthetic_batch_size=4, generator_batch_size=4,
@@ -66,7 +67,7 @@ def audited(config: GSWGANConfig | DPCGANConfig, noise: type[AbstractNoise], num
     return of_guesses("training", guesses, plan.budget_at(DELTA).epsilon, DELTA, 0.95)
 
 
-@pytest.mark.parametrize("config", [GS_WGAN, DP_CGAN], ids=["gs-wgan", "dp-cgan"])
+@pytest.mark.parametrize("config", [GS_WGAN, SUMS, DP_CGAN], ids=["gs-wgan", "sums of gs-wgan", "dp-cgan"])
 def test_a_training_without_its_noise_is_caught_and_an_honest_one_is_not(config: GSWGANConfig | DPCGANConfig) -> None:
     """The same bits and coins; noise of seeds, so the same result at every run."""
     assert audited(config, DeterministicNoise, 2).is_within_claim
@@ -107,6 +108,22 @@ def test_canaries_pass_the_clip_at_its_bound_and_others_answer_as_they_are() -> 
     CanaryOneOfMany(Door(), plan, canaries).release(0, lambda coins: honest)
     assert torch.equal(seen[0][3:], honest[3:])
     assert seen[0][1].flatten(start_dim=1).tolist() == [[0, -10 * plan.clip_norm, *[0] * 14]] * 2
+
+
+def test_canaries_of_sums_pass_the_clip_at_its_bound_beside_others_that_answer_as_they_are() -> None:
+    plan = method_of(SUMS).plan(replace(SUMS, noise_multiplier=1e-9), PublicSlots(SLOTS))
+    asked, seen = torch.tensor([0, 7, 1]), []
+
+    class Door:
+        def release(self, step: int, ask: object) -> Tensor:
+            seen.append(ask(asked, torch.tensor([3, 3, 0])))  # type: ignore[operator]
+            return torch.zeros(40, 1, 4, 4)
+
+    honest = torch.randn(3, 2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    CanarySumOfMany(Door(), plan, Canaries(bits=torch.tensor([1, -1]))).release(0, lambda critics, groups: honest)
+    assert torch.equal(seen[0][1], honest[1])
+    assert seen[0][0].flatten(start_dim=1).tolist() == [[10 * plan.clip_norm, *[0] * 15]] * 2
+    assert seen[0][2].flatten(start_dim=1).tolist() == [[0, -10 * plan.clip_norm, *[0] * 14]] * 2
 
 
 def test_too_many_canaries_and_none_are_refused() -> None:

@@ -15,6 +15,7 @@ from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.one_shot.contributions import GroupedVectors
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.privacy import PrivacyStatement, Unit, compose_events, epsilon_by_pld, gaussian_event, poisson_event
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_same_event
@@ -34,7 +35,8 @@ DRAWS = OneOfManyPlan(
 SAMPLES = PoissonPlan(
     unit=Unit.RECORD, num_slots=500, sample_rate=0.1, num_steps=9, clip_norm=1.0, noise_multiplier=2.0
 )
-PLANS: list[Any] = [SUMS, DRAWS, SAMPLES]
+DRAWN_SUMS = SumOfManyPlan(critics_per_draw=3, **vars(DRAWS))
+PLANS: list[Any] = [SUMS, DRAWS, SAMPLES, DRAWN_SUMS]
 
 
 STATEMENTS = Path(__file__).parent / "statements"
@@ -65,6 +67,7 @@ def test_a_statement_alone_gives_the_price_that_it_states(plan: Any) -> None:
         dataclasses.replace(DRAWS, draws_per_step=2),
         SAMPLES,
         SUMS,
+        DRAWN_SUMS,
     ],
     ids=str,
 )
@@ -80,11 +83,17 @@ def test_rates_of_poisson_samples_are_told_apart() -> None:
     assert describe_event(gaussian_event(noise_multiplier=2.0, num_releases=4)) == "a Gaussian of noise multiplier 1"
 
 
+def test_numbers_of_critics_in_a_draw_are_told_apart() -> None:
+    one, other = (dataclasses.replace(DRAWN_SUMS, critics_per_draw=number).event for number in (2, 3))
+    assert not is_same_event(one, other)
+    assert describe_event(one) != describe_event(other)
+
+
 @pytest.mark.parametrize("value", [None, True, 3.5, "20", [20]])
-@pytest.mark.parametrize("name", ["num_steps", "num_critics"])
+@pytest.mark.parametrize("name", ["num_steps", "num_critics", "critics_per_draw"])
 def test_a_statement_whose_numbers_are_none_is_refused(name: str, value: Any) -> None:
-    parameters = dict(statement_of(DRAWS).parameters) | {name: value}
-    damaged = dataclasses.replace(statement_of(DRAWS), parameters=tuple(parameters.items()), event=None)
+    parameters = dict(statement_of(DRAWN_SUMS).parameters) | {name: value}
+    damaged = dataclasses.replace(statement_of(DRAWN_SUMS), parameters=tuple(parameters.items()), event=None)
     with pytest.raises(InputError, match=f"no whole number '{name}'"):
         event_of(damaged)
 

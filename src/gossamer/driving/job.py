@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args
@@ -37,6 +38,8 @@ C = TypeVar("C")
 _AT_ONCE: Final = 2**16
 IN_MEMORY = "records handed over in Python"
 """The name of data that no name or path leads to."""
+_ADDED: Mapping[str, Any] = {"critics_per_draw": None, "num_factors": 0, "factor_gain": 30.0}
+"""Settings that earlier runs did not have, at any depth, with the value that stands for those runs."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -162,13 +165,25 @@ def settings_digest(job: TrainingJob) -> str:
     """Return the SHA-256 of all that the statement depends on: settings, delta, start, and steps fixed for saving."""
     # Read back once, so that a 6 that becomes 6.0 on its way through the file is no change.
     method = from_json_tree(type(job.method), to_json_tree(job.method), "settings")
-    tree: dict[str, Any] = {"delta": job.delta, "method": to_json_tree(method)}
+    tree: dict[str, Any] = {"delta": job.delta, "method": _as_before(to_json_tree(method))}
     # Privacy: steps chosen in mid-run may have been chosen by looking. Absent where none is, as runs began before.
     tree |= {"save_at_steps": list(job.save_at_steps)} if job.save_at_steps else {}
     # Privacy: the statement says the start. Absent where it is fresh, as runs began before.
     tree |= {} if isinstance(job.start, FreshStart) else {"start": to_json_tree(job.start)}
     tree |= {"unit": job.unit, "num_people": job.num_people, "num_records": job.num_records}
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+
+
+def _as_before(settings: Any) -> Any:
+    """Return settings without those that earlier runs did not have, if they stand at the value that those runs had."""
+    match settings:
+        case dict():
+            kept = (name for name, value in settings.items() if name not in _ADDED or value != _ADDED[name])
+            return {name: _as_before(settings[name]) for name in kept}
+        case list():
+            return [_as_before(value) for value in settings]
+        case _:
+            return settings
 
 
 def data_digest(records: RecordSet) -> str:

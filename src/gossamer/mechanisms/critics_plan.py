@@ -110,6 +110,10 @@ class AbstractCriticsPlan(AbstractPlan):
             clip_norm=self.clip_norm,
         )
 
+    @property
+    def _published_caveat(self) -> str:
+        return PUBLISHED_CAVEAT
+
     def _published(self, delta: float) -> PublishedClaim:
         epsilon = published_gs_wgan_epsilon(
             num_critics=self.num_critics,
@@ -118,7 +122,7 @@ class AbstractCriticsPlan(AbstractPlan):
             batch_size=self.batch_size,
             delta=delta,
         )
-        return PublishedClaim(epsilon=epsilon, caveat=PUBLISHED_CAVEAT)
+        return PublishedClaim(epsilon=epsilon, caveat=self._published_caveat)
 
     def truncation_delta(self, sample_size: int) -> float:
         """Bound the part of delta that the finite range of the noise adds.

@@ -24,6 +24,8 @@ PUBLISHED_CAVEAT = (
     "while the published system draws one critic for the whole batch, whose answers share one secret coin."
 )
 
+PUBLISHED_CAVEAT_OF_SUMS = f"{PUBLISHED_CAVEAT} It also knows one critic a draw alone, and no sum of several."
+
 PUBLISHED_DP_CGAN_CAVEAT = (
     "The published figure does not hold, and for the published system no finite epsilon is proved: its accountant is "
     "given noise multiplier times clip norm in place of the noise multiplier; each weight tensor is clipped on its own "

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dp_accounting import DpEvent
 
 from gossamer.errors import PrivacyError
-from gossamer.privacy.events import flatten
+from gossamer.privacy.events import Part, ReplacedPoissonPart, flatten
 
 TAIL_BITS = 128
 """Random bits in the radius of a pair of normals: the largest radius is beyond sqrt(2 ln 2^128) = 13.3."""
@@ -62,7 +62,13 @@ def least_truncation(event: DpEvent) -> float:
     Args:
         event: made by the functions of ``events``.
     """
-    return min(1.0, sum(truncation_delta(part.count, 1, part.noise_multiplier) for part in flatten(event)))
+    return min(1.0, sum(truncation_delta(part.count, 1, _over_the_shift(part)) for part in flatten(event)))
+
+
+def _over_the_shift(part: Part) -> float:
+    """Return the noise over the longest shift between two neighbours."""
+    # Privacy: a unit that is replaced moves the sum by twice its bound, which the multiplier is over.
+    return part.noise_multiplier / (2.0 if isinstance(part, ReplacedPoissonPart) else 1.0)
 
 
 def least_noise(truncation: Callable[[float], float], delta: float) -> float:

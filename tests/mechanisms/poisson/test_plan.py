@@ -13,7 +13,8 @@ from gossamer.privacy import Adjacency, Unit, epsilon_by_pld, epsilon_by_rdp
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.events import poisson_event, under_replacement
 from gossamer.privacy.published import PUBLISHED_DP_CGAN, published_dp_cgan_epsilon
-from gossamer.privacy.truncation import truncation_delta
+from gossamer.privacy.slots import CountSource
+from gossamer.privacy.truncation import least_truncation, truncation_delta
 
 PLAN = PoissonPlan(
     unit=Unit.RECORD, num_slots=1000, sample_rate=0.05, num_steps=40, clip_norm=0.7, noise_multiplier=1.3
@@ -70,6 +71,15 @@ def test_the_statement_is_of_the_plans_own_numbers() -> None:
     assert (claim.published_epsilon, claim.published_caveat) == (None, None)
     assert claim.epsilon_replaced == epsilon_by_pld(under_replacement(EVENT), 1e-4).epsilon > 1.4 * claim.epsilon
     assert "a unit replaced by another" in claim.to_markdown()
+
+
+def test_the_range_of_noise_is_that_of_the_shift_that_is_claimed() -> None:
+    """A unit that is replaced by another shifts the sum twice as far as one that comes or leaves."""
+    assert PLAN.truncation_delta(64) == truncation_delta(40, 64, 1.3)
+    replaced = replace(PLAN, source=CountSource.READ)
+    assert replaced.truncation_delta(64) == truncation_delta(40, 64, 0.65)
+    assert least_truncation(PLAN.event) == truncation_delta(40, 1, 1.3)
+    assert least_truncation(replaced.event) == truncation_delta(40, 1, 0.65) <= replaced.truncation_delta(64)
 
 
 def test_a_statement_about_persons_prints_no_number_of_records() -> None:

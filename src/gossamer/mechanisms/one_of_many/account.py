@@ -17,7 +17,7 @@ from gossamer.privacy.accounting import (
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.events import one_of_many_event, sum_of_many_event
-from gossamer.privacy.published import PUBLISHED_CAVEAT, published_gs_wgan_epsilon
+from gossamer.privacy.published import PUBLISHED_CAVEAT, PUBLISHED_CAVEAT_OF_SUMS, published_gs_wgan_epsilon
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,4 +124,5 @@ class AccountOneOfMany(AbstractAccount):
             batch_size=self.batch_size,
             delta=self.delta,
         )
-        return {"published_epsilon": published, "published_epsilon_caveat": PUBLISHED_CAVEAT}
+        caveat = PUBLISHED_CAVEAT if self.critics_per_draw is None else PUBLISHED_CAVEAT_OF_SUMS
+        return {"published_epsilon": published, "published_epsilon_caveat": caveat}

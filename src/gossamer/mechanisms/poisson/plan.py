@@ -78,8 +78,12 @@ class PoissonPlan(AbstractPlan):
         return self.sample_rate * self.num_slots * self.training_share
 
     def truncation_delta(self, sample_size: int) -> float:
-        """Bound the part of delta that the finite range of the noise adds."""
-        return truncation_delta(self.num_steps, sample_size, self._chosen_multiplier())
+        """Bound the part of delta that the finite range of the noise adds.
+
+        A unit that comes or leaves shifts a sum by the clip norm, and one that is replaced by twice as much.
+        """
+        shift = 1.0 if self.adjacency is Adjacency.ADD_OR_REMOVE_ONE else 2.0
+        return truncation_delta(self.num_steps, sample_size, self._chosen_multiplier() / shift)
 
     def prospect(self, budget: PrivacyBudget, sample_size: int) -> Prospect:
         """Compare `WINDOW_STEPS` updates, all of the largest norm and in one direction, with their noise."""

@@ -8,6 +8,7 @@ from dp_accounting import DpEvent
 
 from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.privacy.events import sum_of_many_event
+from gossamer.privacy.published import PUBLISHED_CAVEAT_OF_SUMS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,10 @@ class SumOfManyPlan(AbstractCriticsPlan):
     @property
     def _secret_draws(self) -> tuple[str, ...]:
         return ("which critics were included in a sum, and how many",)
+
+    @property
+    def _published_caveat(self) -> str:
+        return PUBLISHED_CAVEAT_OF_SUMS
 
     def _event_with(self, noise_multiplier: float) -> DpEvent:
         return sum_of_many_event(
