@@ -36,8 +36,10 @@ from gossamer.methods.protected import (
 from gossamer.methods.training import RecordsExpected, RunContext
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig, Upright
-from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig
-from gossamer.nn.views import Folded, LowFrequencies, Pooled, WholeImage
+from gossamer.nn.series.endings import BeforeZeros
+from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.nn.series.slow_time import SlowTime
+from gossamer.nn.views import Folded, LowFrequencies, Pooled, Stretched, WholeImage
 from gossamer.privacy import Unit
 from gossamer.privacy.slots import CountSource, PublicSlots
 
@@ -73,6 +75,7 @@ DESCRIPTIONS: dict[str, tuple[AbstractSpec, Describe]] = {
     "frequencies of series": (SERIES, seen_in(LowFrequencies(radius=20.0))),
     "pooled series": (SERIES, seen_in(Pooled(factor=5))),
     "folded series": (SERIES, seen_in(Folded(row=6))),
+    "stretched series": (SERIES, seen_in(Stretched(time=SlowTime(count=9)))),
     "motions": (IMAGES, lambda x, marks: MOTIONS.variant(x, 2, marks, 5)),
     "variants in a view": (LARGE, moved_and_seen),
     "features of images": (IMAGES, mixture_features(MixtureGeneratorConfig(radius=5.0))),

@@ -17,6 +17,7 @@ from gossamer.nn.series.folded import FoldedGeneratorConfig
 from gossamer.nn.series.generator import SeriesConvGeneratorConfig
 from gossamer.nn.series.merf import SeriesMERFGeneratorConfig
 from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
+from gossamer.nn.series.stretched import StretchedGeneratorConfig
 
 GeneratorConfig = (
     ResNetGeneratorConfig
@@ -27,6 +28,7 @@ GeneratorConfig = (
     | MixtureGeneratorConfig
     | SeriesConvGeneratorConfig
     | FoldedGeneratorConfig
+    | StretchedGeneratorConfig
     | SeriesMERFGeneratorConfig
     | SeriesMixtureGeneratorConfig
     | AbstractGeneratorConfig

@@ -1,11 +1,11 @@
-"""Public linear views of a sample, image or series: the input of a critic, in which its gradient is released."""
+"""Public views of a sample, image or series: the input of a critic, in which its gradient is released."""
 
 from __future__ import annotations
 
 import abc
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import torch
@@ -14,11 +14,14 @@ from torch.nn import functional
 
 from gossamer.errors import InputError
 from gossamer.nn.exact import matmul_of_rows
-from gossamer.nn.network import Shape
+from gossamer.nn.network import Shape, check_positive
+from gossamer.nn.series.endings import looked_up
+from gossamer.nn.series.network import MIN_LENGTH
+from gossamer.nn.series.slow_time import SlowTime
 
 
 class AbstractView(abc.ABC):
-    """A fixed linear map of samples, chosen without reading data.
+    """A fixed map of samples, chosen without reading data, and linear in all views but `Stretched`.
 
     A released gradient costs the same in every view, but its noise has one share per coordinate. Fewer coordinates mean
     more signal.
@@ -145,6 +148,80 @@ class Folded(AbstractView):
         return filled.unflatten(-1, (-1, self.row))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stretched(AbstractView):
+    """A series up to its last zeros, stretched over the whole time, in few functions of `SlowTime`, and its length.
+
+    A beat from its R peak on, filled up with zeros, has its next peak anywhere. In raw time what critics agree on is an
+    average of many places. Stretched, the waves of one beat lie above those of another.
+
+    The map is not linear. It is a public function of each series alone, which is all that the guarantee asks. It has a
+    gradient in the length too, since a series may end in a part of a sample. The end is behind the last sample that is
+    not zero in all channels. Where that sample is lower than the one before, it counts as that part of a sample.
+
+    Attributes:
+        time: of the functions.
+        level: level of the series with all coefficients 0. Public.
+        length_weight: weight of the length beside the values, times the root of their number in time.
+        scale: public factor of all coefficients, so that a critic's slope of 1 suits its inputs.
+    """
+
+    time: SlowTime = field(default_factory=SlowTime)
+    level: float = 0.3
+    length_weight: float = 0.3
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_positive(self, "length_weight", "scale")
+        if not 0 <= self.level <= 1:
+            raise InputError(f"level must lie between 0 and 1, got {self.level}")
+
+    def shape(self, sample_shape: Shape) -> Shape:
+        """Return (1, channels * count + 1).
+
+        Raises:
+            InputError: a sample that is no series.
+        """
+        if len(sample_shape) != 2:
+            raise InputError(f"only series end, not samples of shape {tuple(sample_shape)}; take another view")
+        self.time.basis(sample_shape[1])
+        return 1, sample_shape[0] * self.time.count + 1
+
+    def apply(self, samples: Tensor) -> Tensor:
+        """Compute the coefficients and the length, (batch, 1, channels * count + 1)."""
+        stretched, length = self._stretched(samples)
+        return self._joined((stretched - self.level) @ self.time.basis(samples.shape[2]).to(samples), length)
+
+    def apply_to_records(self, records: Tensor) -> Tensor:
+        """Compute the coefficients by `matmul_of_rows`."""
+        stretched, length = self._stretched(records)
+        basis = self.time.basis(records.shape[2]).to(records)
+        return self._joined(matmul_of_rows(stretched - self.level, basis).to(records), length)
+
+    def _joined(self, coefficients: Tensor, length: Tensor) -> Tensor:
+        return self.scale * torch.cat([coefficients.flatten(start_dim=1), length], dim=1).unsqueeze(1)
+
+    def _stretched(self, series: Tensor) -> tuple[Tensor, Tensor]:
+        """Return series (batch, channels, time) stretched to their ends, and the weighted lengths (batch, 1)."""
+        time = series.shape[2]
+        ends = _ends(series)[:, None]
+        steps = torch.arange(time, device=series.device) / (time - 1)
+        return looked_up(series, steps * (ends - 1)), self.length_weight * math.sqrt(time) * (ends / time - 0.5)
+
+
+def _ends(series: Tensor) -> Tensor:
+    """Return the number of samples before the last zeros, (batch,), of which the last may count in part."""
+    values = series.sum(dim=1)
+    after = torch.arange(1, series.shape[2] + 1, device=series.device)
+    whole = ((values != 0) * after).amax(dim=1).clamp_min(MIN_LENGTH + 1)
+    last, before = (values.gather(1, whole[:, None] - back)[:, 0] for back in (1, 2))
+    part = last / before.detach().clamp_min(1e-3)
+    # A part above one is one, with the gradient of the part: a generator must be able to draw longer series.
+    ends = whole - 1 + part - (part - 1).clamp_min(0).detach()
+    # A sample that is no number stays one in its values. Its place must still be one.
+    return ends.nan_to_num(nan=float(MIN_LENGTH))
+
+
 def plane(sample_shape: Shape) -> tuple[int, int]:
     """Return height and width of an image, or 1 and the length of a series.
 
@@ -196,4 +273,4 @@ def _cosines(size: int) -> Tensor:
     return rows
 
 
-View = WholeImage | Pooled | LowFrequencies | Folded
+View = WholeImage | Pooled | LowFrequencies | Folded | Stretched

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
-from gossamer.nn.series.mixture import AtTheEnd, BeforeZeros, SeriesMixtureGenerator, SeriesMixtureGeneratorConfig
+from gossamer.nn.series.endings import AtTheEnd, BeforeZeros
+from gossamer.nn.series.mixture import SeriesMixtureGenerator, SeriesMixtureGeneratorConfig
 
 CONFIG = SeriesMixtureGeneratorConfig(num_directions=4, num_components=3, radius=9)
 SHAPES = [(1, 187), (2, 24), (12, 50), (1, 8), (1, 2), (1, 3)]

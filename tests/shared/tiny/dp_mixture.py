@@ -8,7 +8,8 @@ from gossamer.methods.dp_mixture.components import ComponentCovariances
 from gossamer.methods.dp_mixture.training import DPMixtureConfig
 from gossamer.methods.training import RecordsExpected
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
-from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig
+from gossamer.nn.series.endings import BeforeZeros
+from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
 from tiny import Tiny
 
 IMAGES = DPMixtureConfig(

@@ -13,7 +13,8 @@ from gossamer.methods.method import Recipe
 from gossamer.methods.training import RecordsExpected
 from gossamer.methods.working import Working
 from gossamer.nn.images.mixture import AsItStands, MixtureGeneratorConfig, Upright
-from gossamer.nn.series.mixture import BeforeZeros, SeriesMixtureGeneratorConfig
+from gossamer.nn.series.endings import BeforeZeros
+from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
 
 MNIST = DPMixtureConfig(
     generator=MixtureGeneratorConfig(num_directions=40, radius=13, posture=Upright(), brightness=0.13, contrast=2.0),
