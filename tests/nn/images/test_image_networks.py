@@ -217,6 +217,19 @@ def test_the_factors_of_a_class_move_its_samples_along_their_own_latents_and_no_
     assert (generator(latents, label) != images).flatten(1).any(dim=1).tolist() == [False, True, False, False]
 
 
+def test_contrast_and_truncation_change_a_finished_generator_alone() -> None:
+    plain = CosineGeneratorConfig(num_factors=2)
+    changed = CosineGeneratorConfig(num_factors=2, contrast=1.5, truncation=0.5)
+    latents, label = torch.randn(4, 5, generator=seeded(1)), torch.tensor([0, 1, 1, 2])
+    shorter = torch.cat([latents[:, :1], 0.5 * latents[:, 1:]], dim=1)
+    first, second = (config.build((1, 8, 8), 3, 5, seeded()) for config in (plain, changed))
+    assert torch.equal(first(latents, label), second(latents, label))
+    first.eval(), second.eval()
+    logits = torch.logit(first(shorter, label))
+    expected = torch.sigmoid(1.5 * (logits + 2.0) - 2.0)
+    assert torch.allclose(second(latents, label), expected, atol=1e-5)
+
+
 def test_a_latent_too_short_for_factors_and_motions_is_refused() -> None:
     config = CosineGeneratorConfig(num_factors=4, shift=0.1)
     assert config.build((1, 8, 8), 3, 10, seeded()) is not None

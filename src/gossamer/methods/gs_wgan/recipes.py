@@ -132,6 +132,8 @@ MNIST_GENERATOR = replace(
     gain=5,
     num_factors=8,
     factor_gain=30,
+    contrast=1.3,
+    truncation=0.85,
     rotation=0.16,
     shear=0.16,
     zoom=0.1,
@@ -140,7 +142,7 @@ MNIST_GENERATOR = replace(
 
 MNIST_CPU = GSWGANConfig(
     num_critics=30_000,
-    num_steps=4000,
+    num_steps=2000,
     batch_size=160,
     draws_per_step=1,
     critics_per_draw=500,
