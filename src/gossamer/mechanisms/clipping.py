@@ -51,7 +51,7 @@ def clipped_sums(vectors: Iterable[Tensor], counts: Tensor, grid: PublicGrid) ->
     overflow nor vanish in float64. If wider numbers overflow, the vector counts as not finite.
 
     Guarantee: a row adds a vector of integers that depends on that row alone. Times the spacing the vector has norm at
-    most ``grid.radius``, whatever came in. The vector is zero if the row is not finite or does not count. The sums are
+    most ``grid.radius``, for any input. The vector is zero if the row is not finite or does not count. The sums are
     exact, and bit for bit the same in any order of the rows. The sum of two sets of rows is the sum of their sums.
 
     Args:
