@@ -193,7 +193,7 @@ def unit_gradients(losses: RecordLosses, parameters: Tensors, records: tuple[Ten
 def clipped_sum(gradients: Iterable[Tensor], is_counted: Tensor, grid: PublicGrid) -> Tensor:
     r"""Compute ``sum_u round(g_u min(1, C' / |g_u|) / spacing)`` over the rows that count, one norm over all tensors.
 
-    It is the one sum of `clipped_sums`, whose guarantee and errors it has.
+    It is one sum of `clipped_sums`, with the guarantee and the errors of that function.
 
     Args:
         gradients: tensors (rows, ...), together the coordinates of each row.
