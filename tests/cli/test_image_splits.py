@@ -55,6 +55,18 @@ def test_an_evaluation_tests_on_what_the_run_held_out(photos: Path, monkeypatch:
     assert not is_held_out(photos, choice)
 
 
+def test_an_evaluation_that_reads_the_pictures_in_another_way_says_that_others_are_held_out(
+    photos: Path, capsys: Any
+) -> None:
+    # Labels decide the side of a record, and so does their order.
+    turned = SeriesChoice(split="random", class_names=("light", "dark"))
+    assert not is_held_out(photos, ScoringChoice(data=str(photos / "photos"), series=turned))
+    assert "it may have learnt from them: give the options of the training" in capsys.readouterr().err
+    alike = SeriesChoice(split="random", class_names=("dark", "light"))
+    assert is_held_out(photos, ScoringChoice(data=str(photos / "photos"), series=alike))
+    assert capsys.readouterr().err == ""
+
+
 def test_pictures_that_are_named_are_tested_on_whole(photos: Path) -> None:
     choice = ScoringChoice(data=str(photos / "photos"), test_data=str(photos / "photos"))
     assert load_real(choice, [photos / "run"]).test.num_records == NUM

@@ -142,6 +142,8 @@ def test_a_sub_folder_is_a_person(tmp_path: Path) -> None:
         _write(tmp_path / "all" / person / f"{night}.edf", [_signal("ECG")], seed=len(person + night))
     data = load_records(tmp_path / "all", reading=_reading())
     assert (data.usual_unit, data.train.num_people, data.train.num_records) == (Unit.PERSON, 2, 24)
+    (tmp_path / "all" / "people.csv").write_text("1,carl\n2,carl\n", encoding="utf-8")
+    assert "names people, and so do the sub-folders" in _refused(tmp_path / "all", _reading())
     _write(tmp_path / "all" / "3.edf", [_signal("ECG")])
     assert "put every person into a sub-folder" in _refused(tmp_path / "all", _reading())
 

@@ -88,7 +88,7 @@ def test_a_continuous_recording_is_read_here_as_pyedflib_reads_it(tmp_path: Path
     assert np.abs(theirs).max() > 100
     (ours,) = read_signals_with_gaps(layout, [0])
     np.testing.assert_allclose(ours, theirs, atol=1e-9)
-    found = read_notes_with_gaps(layout)
+    found = read_notes_with_gaps(layout, RATE)
     assert [(begin, text) for begin, _, text in found] == list(zip(said[0].tolist(), said[2].tolist(), strict=True))
     assert [duration for _, duration, _ in found if duration] == [duration for duration in said[1] if duration > 0]
     assert signals_with_gaps(layout) == read_edf_header(tmp_path / "a.edf")
@@ -116,8 +116,8 @@ def test_windows_lie_between_gaps_and_never_cross_one(tmp_path: Path, kind: str)
 
 
 def test_data_records_that_are_put_side_by_side_are_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def side_by_side(layout: Any, times: np.ndarray, place: int) -> np.ndarray:
-        return np.arange(len(times)) * layout.samples[place]
+    def side_by_side(layout: Any, times: np.ndarray, size: int) -> np.ndarray:
+        return np.arange(len(times)) * size
 
     monkeypatch.setattr(edf_gaps, "_starts", side_by_side)
     with pytest.raises(AssertionError):
@@ -198,3 +198,23 @@ def test_blocks_of_data_records_are_joined(tmp_path: Path, monkeypatch: pytest.M
     whole = loaded(tmp_path / "a.edf").train.x
     monkeypatch.setattr(edf_gaps, "CHUNK_BYTES", 400)
     assert (loaded(tmp_path / "a.edf").train.x == whole).all()
+
+
+def test_annotations_go_by_the_clock_of_the_data_record_that_they_are_in(tmp_path: Path) -> None:
+    # Each data record begins 0.4 samples late, which is no gap. After fifty of them that is two windows of ten samples.
+    times = [f"+{2.04 * number:.2f}\x14\x14\0" for number in range(100)]
+    notes = ["+0\x15102\x14rest\x14\0", "+102\x15102\x14work\x14\0"]
+    write(tmp_path / "a.edf", made(100), times, notes)
+    data = loaded(tmp_path / "a.edf", window=10, class_names=("rest", "work"))
+    assert data.train.y is not None
+    assert data.train.y.tolist() == [0] * 100 + [1] * 100
+
+
+def test_an_annotation_that_ends_in_a_gap_says_nothing_of_the_data_record_behind_it(tmp_path: Path) -> None:
+    # Ten records that are late add up to four samples. The gap behind them is of two samples by the clock.
+    times = [2.04 * number for number in range(10)]
+    marks = [f"+{time:.2f}\x14\x14\0" for time in (*times, 20.6)]
+    write(tmp_path / "a.edf", made(11), marks, ["+0\x1520.5\x14rest\x14\0", "+20.6\x152\x14work\x14\0"])
+    data = loaded(tmp_path / "a.edf", window=2, class_names=("rest", "work"))
+    assert data.train.y is not None
+    assert data.train.y.tolist() == [0] * 100 + [1] * 10

@@ -221,3 +221,21 @@ def test_the_number_of_classes_never_comes_from_the_labels(tmp_path) -> None:
     data = load(write(tmp_path / "mine.csv", long_rows()), LONG, facts)
     assert data.train.spec.num_classes == 10
     assert any("public default of 10" in note for note in data.public_notes)
+
+
+@pytest.mark.parametrize("place", [0, 2, 3])
+def test_names_of_several_lines_are_read_wherever_a_block_of_the_file_ends(tmp_path, monkeypatch, place: int) -> None:
+    monkeypatch.setattr("gossamer.data.columns._BLOCK_BYTES", 200)
+    x = np.random.default_rng(place).random((100, 3)).round(4)
+    rows = [dict(zip("abc", each, strict=True)) for each in x.tolist()]
+    names = [f"ward {row % 7}\nbed, {row % 11}" for row in range(100)]
+    columns = [*"abc"[:place], "who", *"abc"[place:]]
+    with (tmp_path / "mine.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows({**row, "who": name} for row, name in zip(rows, names, strict=True))
+    train = load_records(
+        str(tmp_path / "mine.csv"), reading=SeriesReading(facts=SeriesFacts(), columns=WideColumns(person="who"))
+    ).train
+    np.testing.assert_allclose(train.x[:, 0].numpy(), x, atol=1e-6)
+    assert np.array_equal(train.person_digests[train.people], digests_of_names(names))

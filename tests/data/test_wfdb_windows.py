@@ -272,3 +272,20 @@ def test_python_takes_the_ending_of_the_annotation_files(tmp_path: Path, read: A
     assert read(tmp_path, annotator="qrs").train.num_records == 9
     with pytest.raises(InputError, match=r"100\.atr' does not exist"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["people.csv", "anna/people.csv"])
+def test_a_table_of_people_beside_a_folder_for_each_is_refused(tmp_path: Path, place: str) -> None:
+    for person in ("anna", "bert"):
+        write(tmp_path / person, "100")
+    assert loaded(tmp_path).train.num_people == 2
+    (tmp_path / place).write_text("100,carl\n")
+    assert "names people, and so do the sub-folders" in refused(tmp_path)
+    assert "carl" not in refused(tmp_path)
+
+
+def test_a_named_signal_of_which_a_recording_has_two_is_refused_and_not_guessed(tmp_path: Path) -> None:
+    write(tmp_path, "100", names="ECG ECG")
+    first = loaded(tmp_path).train.x[0, 0].numpy()
+    np.testing.assert_allclose(first, (VALUES[:50, 0] + 4) / 8, atol=1e-6)
+    assert "has several signals 'ecg'" in refused(tmp_path, channel_names=("ecg",))

@@ -176,6 +176,18 @@ def test_a_split_between_recordings_leaves_no_recording_on_both_sides(tmp_path: 
     assert data.test.people is not None
     assert not set(data.train.people.tolist()) & set(data.test.people.tolist())
     assert len(data.train.x) + len(data.test.x) == 90
+    # Nobody says the people, so nothing may be stated of them.
+    assert data.public_notes[-1].startswith("A share of about 0.2 of the recordings was held out")
+    named = load_records(
+        str(_with_people(tmp_path / "b.npz", x)),
+        reading=SeriesReading(windows=Windows(window=4), split=PeopleSplit(), key=UnitKey(bytes(32))),
+    )
+    assert named.public_notes[-1].startswith("A share of about 0.2 of the people was held out")
+
+
+def _with_people(path: Path, x: np.ndarray) -> Path:
+    np.savez(path, x=x, low=0.0, high=1.0, person=np.arange(len(x)) // 2)
+    return path
 
 
 def test_recordings_without_a_name_are_told_apart_by_content_and_copy_alone() -> None:

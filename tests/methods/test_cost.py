@@ -20,7 +20,7 @@ from gossamer.methods.dp_cgan import DP_CGAN
 from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.gs_wgan import GS_WGAN
 from gossamer.methods.gs_wgan import cost as gs_wgan_cost
-from gossamer.methods.gs_wgan.recipes import LARGE_CPU, MNIST_CPU, PAPER
+from gossamer.methods.gs_wgan.recipes import LARGE_CPU, PAPER, TRAINED_CPU
 from gossamer.methods.gs_wgan.settings import Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.training import RunContext
@@ -93,7 +93,7 @@ def test_a_first_look_at_the_records_is_not_taken_for_an_update_of_every_critic(
     timed = gs_wgan_cost._Timed(look=0.01, warm=0.001, tune=0.001, draw=0.0, learn=0.0, bytes_a_critic=8)
     monkeypatch.setattr(gs_wgan_cost._Work, "timed", lambda work, patience: timed)
     stage = Stage(warm_start=AgainstPresentGenerator(num_updates=60))
-    config = replace(MNIST_CPU, stages=(stage,), num_critics=100, num_steps=1, draws_per_step=1, batch_size=1)
+    config = replace(TRAINED_CPU, stages=(stage,), num_critics=100, num_steps=1, draws_per_step=1, batch_size=1)
     told = gs_wgan_cost.estimate(config, SPEC, PublicSlots(1000), CPU)
     assert told.seconds == pytest.approx(1000 * 0.01 + 100 * 60 * 0.001 + (2 + 60) * 0.001)
     assert told.num_bytes == 800
@@ -102,7 +102,7 @@ def test_a_first_look_at_the_records_is_not_taken_for_an_update_of_every_critic(
 def test_parts_are_timed_as_the_training_does_them() -> None:
     """Against a whole training of settings that take a second: within a factor that a busy machine may make."""
     config = replace(
-        MNIST_CPU,
+        TRAINED_CPU,
         num_critics=20,
         num_steps=40,
         batch_size=30,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from gossamer.data.catalogue import load_records
@@ -17,7 +20,8 @@ from gossamer.driving.handing_over import write_records
 from gossamer.errors import InputError
 from gossamer.runs.config_io import from_json_tree, to_json_tree
 from gossamer.runs.edf_file import write_edf
-from gossamer.scoring.targets import TargetFinder
+from gossamer.scoring import targets
+from gossamer.scoring.targets import TargetFinder, generator_target
 
 NUM_CLASSES = 12
 
@@ -109,3 +113,38 @@ def test_an_edf_recording_of_other_signals_is_refused(tmp_path: Path) -> None:
     finder = TargetFinder(real=replace(SERIES, class_names=(), channel_names=("a", "T")), load=load_generator)
     with pytest.raises(InputError, match="no signal 'a'"):
         finder.find(tmp_path / "drawn.edf")
+
+
+PULSES = replace(SERIES, class_names=(), channel_names=("I", "II"), low=(-2.0, 0.0), high=(2.0, 90.0))
+
+
+def test_a_generator_with_other_bounds_is_scored_in_the_unit_of_the_real_series(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x = torch.rand(5, 2, 40, generator=torch.Generator().manual_seed(0))
+    recipe = SimpleNamespace(spec=PULSES, class_shares=())
+    statement = SimpleNamespace(mechanism="one")
+    trained: Any = SimpleNamespace(
+        recipe=recipe, statement=statement, verdict=None, sample=lambda number, labels, seed: (x[:number], None)
+    )
+    real = replace(PULSES, low=(-1.0, -90.0), high=(1.0, 90.0))
+    target = generator_target(trained, real, "model", where="this model")
+    drawn = target.draw(5, 0).x
+    np.testing.assert_allclose(drawn[:, 0], ((-2 + 4 * x[:, 0].numpy()) + 1).clip(0, 2) / 2, atol=1e-6)
+    np.testing.assert_allclose(drawn[:, 1], 0.5 + x[:, 1].numpy() / 2, atol=1e-6)
+    assert any("other bounds" in note for note in target.notes)
+    alike = generator_target(trained, PULSES, "model", where="this model")
+    np.testing.assert_array_equal(alike.draw(5, 0).x, x.numpy())
+    assert alike.notes == ()
+    monkeypatch.setattr(targets, "_rescaling", lambda found, real: None)
+    with pytest.raises(AssertionError):
+        np.testing.assert_allclose(generator_target(trained, real, "model", where="").draw(5, 0).x, drawn, atol=1e-3)
+
+
+def test_channels_in_another_order_are_refused_and_not_compared_crosswise(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((6, 2, 40)).astype(np.float32)
+    write_records(tmp_path / "drawn.npz", x, None, PULSES)
+    assert TargetFinder(real=PULSES, load=load_generator).find(tmp_path / "drawn.npz").num_images == 6
+    turned = replace(PULSES, channel_names=("ii", "I"))
+    with pytest.raises(InputError, match="channels I, II, the real ones have them in the order ii, I"):
+        TargetFinder(real=turned, load=load_generator).find(tmp_path / "drawn.npz")

@@ -10,10 +10,10 @@ from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
 from gossamer.data.catalogue import check_exists, is_named
-from gossamer.data.records import AbstractSpec
+from gossamer.data.records import AbstractSpec, RecordData
 from gossamer.data.series_choice import load_beside, load_chosen
 from gossamer.driving.job import TrainingJob, whole_path
-from gossamer.driving.run import check_held_out
+from gossamer.driving.run import check_held_out, has_begun_with
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
 from gossamer.extras import need
@@ -110,8 +110,8 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
     choice = choice if run is None else _completed(choice, TrainingJob.read(run))
     key, unit = (None, Unit.RECORD) if run is None else (read_key(run), _unit_of(run, choice))
     data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images)
-    if run is not None and data.is_split_by_key and _is_data_of(run, choice):
-        check_held_out(run, data.train)
+    if run is not None and data.is_split_by_key:
+        _check_held_out(run, choice, data)
     if key is None and data.is_split_by_key:
         say("no run's key says who was held out: test records are drawn anew, and a training may have learnt from them")
     test = data.test
@@ -162,12 +162,24 @@ def _completed(choice: ScoringChoice, job: TrainingJob) -> ScoringChoice:
     return replace(choice, images=images, series=replace(choice.series, split=job.series.split))
 
 
-def _is_data_of(run: RunFolder, choice: ScoringChoice) -> bool:
-    """Tell if a run learnt from this data, read and divided alike: its training side is known by its digest then."""
+def _check_held_out(run: RunFolder, choice: ScoringChoice, data: RecordData) -> None:
+    """Refuse other training records than a run learnt from, or say so if its data are read in another way here.
+
+    Raises:
+        InputError: Data that are read alike have other records on the side of training.
+    """
     job, source = TrainingJob.read(run), whole_path(choice.data)
-    unit = Unit(job.unit)
-    is_same_source = (source, choice.num_classes) == (job.data, job.num_classes)
-    return is_same_source and choice.series.reading(source, unit=unit) == job.series.reading(job.data, unit=unit)
+    if source != job.data:
+        return
+    own, here = (said.reading(source, unit=Unit(job.unit)) for said in (job.series, choice.series))
+    if (job.num_classes, job.images, own) == (choice.num_classes, choice.images, here):
+        check_held_out(run, data.train)
+    elif data.is_split_by_record and own.split == here.split and not has_begun_with(run, data.train):
+        # Values and labels as they are read decide the side of a record. `_unit_of` tells of another split.
+        say(
+            f"{run.path} read {choice.data} in another way than it is read here (classes, bounds or size), so other "
+            "records are held out here, and it may have learnt from them: give the options of the training"
+        )
 
 
 def score_targets(choice: ScoringChoice, targets: Sequence[Target], real: RealRecords) -> list[Scored]:

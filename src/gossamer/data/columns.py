@@ -181,7 +181,10 @@ class TableFile(AbstractTable):
                     column_names=list(self.columns),
                     block_size=max(_BLOCK_BYTES, 4 * (len(head) + len(record))),
                 ),
-                parse_options=arrow_csv.ParseOptions(invalid_row_handler=functools.partial(_kept_aside, ragged)),
+                # A cell in quotation marks may have several lines, and a block may end within it.
+                parse_options=arrow_csv.ParseOptions(
+                    newlines_in_values=True, invalid_row_handler=functools.partial(_kept_aside, ragged)
+                ),
                 convert_options=arrow_csv.ConvertOptions(column_types=kinds, include_columns=list(kinds)),
                 # The usual pool keeps many times what it hands out.
                 memory_pool=pyarrow.system_memory_pool(),

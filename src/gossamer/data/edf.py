@@ -113,7 +113,7 @@ def read_edf_classes(path: Path, class_names: Sequence[str], num_samples: int, s
     numbers = {name: number for number, name in enumerate(class_names)}
     without = -1 - (np.arange(num_samples, dtype=np.int64) % 2).astype(np.int16)
     classes = without.copy()
-    for begin, duration, text in _notes(path):
+    for begin, duration, text in _notes(path, sample_rate):
         number = numbers.get(text.strip())
         if number is None or not duration > 0 or not math.isfinite(begin):
             continue
@@ -123,12 +123,12 @@ def read_edf_classes(path: Path, class_names: Sequence[str], num_samples: int, s
     return classes
 
 
-def _notes(path: Path) -> Iterable[Note]:
+def _notes(path: Path, sample_rate: float) -> Iterable[Note]:
     """Return begin and duration in seconds, and text of each annotation."""
     layout = read_layout(path)
     if not layout.is_continuous:
         with damage_refused(shown(path)):
-            return read_notes_with_gaps(layout)
+            return read_notes_with_gaps(layout, sample_rate)
     with _opened(path, notes=True) as file:
         found = file.readAnnotations()
     return [(float(begin), float(duration), str(text)) for begin, duration, text in zip(*found, strict=True)]

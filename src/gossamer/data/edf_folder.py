@@ -14,7 +14,7 @@ import numpy as np
 from gossamer.data.edf import EDF_ENDINGS, holds_signals, read_edf_classes, read_edf_header, read_edf_signals
 from gossamer.data.edf_layout import EdfSignal
 from gossamer.data.files import check_link, is_file, is_folder, shown, title_of
-from gossamer.data.people_file import names_of_recordings, people_of_recordings, refuse_doubles
+from gossamer.data.people_file import names_of_recordings, people_of_recordings, refuse_doubles, refuse_people_file
 from gossamer.data.records import RecordData, check_num_values
 from gossamer.data.series import MAX_CHANNELS
 from gossamer.data.series_facts import SeriesFacts
@@ -136,6 +136,7 @@ def _found(path: Path, where: str) -> _Files:
     if own and below:
         raise InputError(f"{where} holds recordings and sub-folders of recordings: put every person into a sub-folder")
     if below:
+        refuse_people_file(path, [folder for folder, _ in below])
         names = [f"{folder.name}/{file.stem}" for folder, file in below]
         owners = names_of_recordings([folder.name for folder, _ in below], f"{where}: sub-folder")
         refuse_doubles(names, where)

@@ -45,7 +45,7 @@ def signals_with_gaps(layout: EdfLayout) -> tuple[EdfSignal, ...]:
     found = []
     for place in layout.places(of_notes=False):
         ends = layout.number("Physical Minimum", place), layout.number("Physical Maximum", place)
-        num_samples = int(_starts(layout, times, place)[-1]) + layout.samples[place]
+        num_samples = int(_starts(layout, times, layout.samples[place])[-1]) + layout.samples[place]
         _check_size(layout, num_samples)
         found.append(
             EdfSignal(
@@ -73,8 +73,8 @@ def _check_size(layout: EdfLayout, num_samples: int) -> None:
 def read_signals_with_gaps(layout: EdfLayout, places: Sequence[int]) -> Iterator[np.ndarray]:
     """Read signals of a discontinuous recording one by one, as physical values, float64 (time,).
 
-    A data record stands at its own time after the first one, to half a sample, and NaN stands between. So no window
-    without a missing value crosses a gap.
+    Behind a gap a data record stands at its own time after the first one, to half a sample, and NaN stands between.
+    Without a gap it follows the one in front. So no window without a missing value crosses a gap.
 
     Raises:
         InputError: A field or a time breaks a rule.
@@ -82,7 +82,8 @@ def read_signals_with_gaps(layout: EdfLayout, places: Sequence[int]) -> Iterator
     times = _read_marks(layout).times
     for place in places:
         begin, end = layout.parts[place]
-        starts, size = _starts(layout, times, place), layout.samples[place]
+        size = layout.samples[place]
+        starts = _starts(layout, times, size)
         values = np.full(int(starts[-1]) + size, np.nan)
         for first, block in _blocks(layout):
             digits = _digits(block[:, begin:end], layout.sample_bytes)
@@ -90,14 +91,29 @@ def read_signals_with_gaps(layout: EdfLayout, places: Sequence[int]) -> Iterator
         yield values
 
 
-def read_notes_with_gaps(layout: EdfLayout) -> list[Note]:
-    """Return the annotations of a discontinuous recording, their begins counted from that of its first data record.
+def read_notes_with_gaps(layout: EdfLayout, sample_rate: float) -> list[Note]:
+    """Return the annotations of a discontinuous recording by the clock of its samples, which begins with the first one.
+
+    A device counts time a little faster or slower than its header says. So the times of an annotation are counted from
+    the begin of the data record that they fall in.
+
+    Args:
+        layout: Structure of the file.
+        sample_rate: Hz, of the signals beside which the annotations stand.
 
     Raises:
-        InputError: An annotation breaks a rule of the format.
+        InputError: An annotation or a time breaks a rule of the format.
     """
     marks = _read_marks(layout)
-    return [(begin - float(marks.times[0]), duration, text) for begin, duration, text in marks.notes]
+    starts = _starts(layout, marks.times, round(sample_rate * layout.duration))
+
+    def counted(time: float) -> float:
+        record = max(0, int(np.searchsorted(marks.times, time, side="right")) - 1)
+        found = float(starts[record]) + (time - float(marks.times[record])) * sample_rate
+        # A time in a gap never reaches into the record behind it.
+        return (found if record == len(starts) - 1 else min(found, float(starts[record + 1]))) / sample_rate
+
+    return [(counted(begin), counted(begin + duration) - counted(begin), text) for begin, duration, text in marks.notes]
 
 
 def _blocks(layout: EdfLayout) -> Iterator[tuple[int, np.ndarray]]:
@@ -130,9 +146,9 @@ def _physical(layout: EdfLayout, place: int, digits: np.ndarray) -> np.ndarray:
     return low + (digits - least) * ((high - low) / (greatest - least))
 
 
-def _starts(layout: EdfLayout, times: np.ndarray, place: int) -> np.ndarray:
-    """Return the place of the first sample of each data record in the signal, int64 (num_records,)."""
-    size, rate = layout.samples[place], layout.samples[place] / layout.duration
+def _starts(layout: EdfLayout, times: np.ndarray, size: int) -> np.ndarray:
+    """Return the place of the first of the `size` samples of each data record, int64 (num_records,)."""
+    rate = size / layout.duration
     gaps = (np.diff(times) - layout.duration) * rate
     if (gaps <= -LEAST_GAP).any():
         raise InputError(

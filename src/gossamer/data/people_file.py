@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +62,24 @@ def _said(path: Path) -> dict[str, str]:
         if people.setdefault(recording, person) != person:
             raise InputError(f"{shown(path)}: line {index + 1} names a second person for a recording: keep one")
     return people
+
+
+def refuse_people_file(folder: Path, people: Iterable[Path]) -> None:
+    """Refuse a table of people where each sub-folder is a person, since the two may say other people.
+
+    Args:
+        folder: Folder of the sub-folders.
+        people: Sub-folders with recordings.
+
+    Raises:
+        InputError: The table is there, or in a sub-folder.
+    """
+    for place in (folder, *people):
+        if is_file(place / PEOPLE_FILE):
+            raise InputError(
+                f"{shown(place / PEOPLE_FILE)} names people, and so do the sub-folders of recordings, one a person: "
+                "move it away, or put all recordings into one folder"
+            )
 
 
 def refuse_doubles(names: list[str], where: str) -> None:

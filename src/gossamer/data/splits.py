@@ -90,10 +90,13 @@ class AbstractSplit(abc.ABC):
         """True if two records of one person may fall on different sides by the key."""
         return False
 
-    @property
     @abc.abstractmethod
-    def note(self) -> str:
-        """Sentence for the statement."""
+    def note(self, owners: Unit) -> str:
+        """Return the sentence for the statement.
+
+        Args:
+            owners: Unit that names of people stand for, people or recordings.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +117,8 @@ class Whole(AbstractSplit):
         """All of the units, 1."""
         return 1.0
 
-    @property
-    def note(self) -> str:
-        """Sentence for the statement."""
+    def note(self, owners: Unit) -> str:
+        """Return the sentence for the statement."""
         return "No record was held out."
 
 
@@ -168,27 +170,33 @@ class RandomSplit(AbstractDrawnSplit):
         """True, since each record is drawn by itself."""
         return True
 
-    @property
-    def note(self) -> str:
-        """Sentence for the statement."""
+    def note(self, owners: Unit) -> str:
+        """Return the sentence for the statement."""
         return f"A share of about {self.test_share:g} of the records was held out, each by itself, by a secret key."
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleSplit(AbstractDrawnSplit):
-    """A split of each person, by a secret key and the person's name: no person stands on both sides."""
+    """A split of each person, by a secret key and the person's name: no person stands on both sides.
+
+    Where nobody says the people of recordings that are cut in windows, it is a split of each recording.
+    """
 
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Draw the side of each person, and return that of each record."""
         if rows.people is None:
-            raise InputError(f"{rows.name}: nobody says who a record is of: name a --person-column, or split at random")
+            raise InputError(
+                f"{rows.name}: nobody says who a record is of: name the people (a "
+                "--person-column of a table, the key person of an NPZ file), or split at random"
+            )
         people = _people_of(rows)
-        return _checked(self._drawn(people.digests, key)[people.numbers], rows, "person")
+        return _checked(self._drawn(people.digests, key)[people.numbers], rows, rows.owners.value)
 
-    @property
-    def note(self) -> str:
-        """Sentence for the statement."""
-        return f"A share of about {self.test_share:g} of the people was held out, each by itself, by a secret key."
+    def note(self, owners: Unit) -> str:
+        """Return the sentence for the statement."""
+        # Privacy: nobody says who recordings are of, so one person may stand on both sides.
+        who = owners.plural
+        return f"A share of about {self.test_share:g} of the {who} was held out, each by itself, by a secret key."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,9 +238,8 @@ class RecordingLists(AbstractSplit):
         """Share of the listed recordings that are for training."""
         return len(self.train) / (len(self.train) + len(self.test))
 
-    @property
-    def note(self) -> str:
-        """Sentence for the statement."""
+    def note(self, owners: Unit) -> str:
+        """Return the sentence for the statement."""
         return f"Recordings were split as published: {self.title}."
 
 
@@ -264,7 +271,7 @@ def divide(
     return RecordData(
         train=_side(rows, rows.name, sides == TRAIN, people),
         test=_side(rows, f"{rows.name} test", is_test, people) if is_test.any() else None,
-        public_notes=(*notes, *rows.notes, split.note),
+        public_notes=(*notes, *rows.notes, split.note(rows.owners)),
         published=published,
         training_share=split.training_share,
         is_split_by_key=split.is_by_key,

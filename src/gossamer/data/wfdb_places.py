@@ -10,7 +10,7 @@ from typing import Final
 
 from gossamer.data.files import check_link, is_folder, shown
 from gossamer.data.machines import is_left_out
-from gossamer.data.people_file import names_of_recordings, people_of_recordings
+from gossamer.data.people_file import names_of_recordings, people_of_recordings, refuse_people_file
 from gossamer.data.wfdb_headers import Header, count_strays, find_recordings, read_header
 from gossamer.data.wfdb_records import MILLIVOLTS, AbstractLeads, NamedLeads, unit_of
 from gossamer.errors import InputError
@@ -89,14 +89,20 @@ class WfdbPlaces:
         """Return the unit of each channel, the same in all recordings.
 
         Raises:
-            InputError: A recording lacks a signal, or has it in another unit. Or it is no voltage, and nobody named it.
+            InputError: A recording lacks a signal, has several of its name, or has it in another unit. Or it is no
+                voltage, and nobody named it.
         """
         leads, found = self.chosen(asked), ()
         for place in self.places:
-            names = {name.casefold() for name in place.header.signals}
+            names = [name.casefold() for name in place.header.signals]
             for name in leads.channel_names:
                 if name.casefold() not in names:
                     raise InputError(f"{place.where} has no signal {shown(name)}: name others. {self._in_all()}")
+                if asked is not None and names.count(name.casefold()) > 1:
+                    raise InputError(
+                        f"{place.where} has several signals {shown(name)}: leave --channel-names out for the first "
+                        "signal of each recording, or give them names of their own in the header"
+                    )
             units = tuple(unit_of(place.header.units[at]) for at in _signals_of(place, leads))
             if found and units != found:
                 raise InputError(
@@ -179,6 +185,7 @@ def _holds_recordings(folder: Path) -> bool:
 def _people_of(path: Path, folders: tuple[Path, ...], places: tuple[Place, ...]) -> dict[str, str] | None:
     if not folders:
         return people_of_recordings(path, [place.name for place in places])
+    refuse_people_file(path, folders)
     owners = names_of_recordings([folder.name for folder in folders], f"{shown(path)}: sub-folder")
     person = dict(zip(folders, owners, strict=True))
     return {place.name: person[place.folder] for place in places}

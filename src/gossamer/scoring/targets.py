@@ -34,6 +34,7 @@ from gossamer.runs.release import saved_generators
 _OF_ARCHIVES = (".ts", ".arff", ".tsv")
 _OF_SERIES = (".npz", ".csv", ".parquet", *_OF_ARCHIVES, *EDF_ENDINGS)
 _NO_COLUMNS = WideColumns()
+_RESCALED = "drawn between other bounds than those of the real series: values were brought to these, and clipped"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,20 +148,21 @@ def generator_target(
     """
     spec, shares = trained.recipe.spec, trained.recipe.class_shares
     _check_shape(where, spec, real)
-    relabel = _relabelling(where, spec, real)
+    relabel, rescale = _relabelling(where, spec, real), _rescaling(spec, real)
     asked = evenness if shares else None
 
     def draw(num_images: int, seed: int) -> SyntheticRecords:
         labels = None if asked is None else trained.uneven_labels(num_images, evenness=asked, seed=seed)
         x, y = trained.sample(num_images, labels=labels, seed=seed)
-        return SyntheticRecords(x=x.numpy(), y=None if y is None else relabel(y.numpy()))
+        x = x.numpy() if rescale is None else rescale(x.numpy())
+        return SyntheticRecords(x=x, y=None if y is None else relabel(y.numpy()))
 
     return Target(
         name=name,
         draw=draw,
         statement=trained.statement,
         series=trained.statement.mechanism,
-        notes=(*_notes(evenness, shares), *_advice(trained)),
+        notes=(*_notes(evenness, shares), *(() if rescale is None else (_RESCALED,)), *_advice(trained)),
     )
 
 
@@ -252,7 +254,8 @@ def _load_series(path: Path, real: SeriesSpec, columns: WideColumns | LongColumn
         high=real.high,
         length=real.length,
         sample_rate=real.sample_rate,
-        channel_names=real.channel_names,
+        # An archive names its own, which are compared with the real ones.
+        channel_names=() if is_archive else real.channel_names,
         class_names=real.class_names if is_labelled else (),
         # Labels that nobody named are matched by their order.
         num_classes=(real.num_classes or None) if is_unnamed else None,
@@ -286,6 +289,28 @@ def _check_shape(where: str, found: AbstractSpec, real: AbstractSpec) -> None:
             f"{where}: {kind} of shape {found.shape} ({axes}), the real ones have {real.shape} ({axes_of_real}); "
             "resize one, or name other --data"
         )
+    if isinstance(found, SeriesSpec) and isinstance(real, SeriesSpec):
+        own, others = ([name.casefold() for name in spec.channel_names] for spec in (found, real))
+        if own != others and sorted(own) == sorted(others):
+            raise InputError(
+                f"{where}: series of the channels {', '.join(found.channel_names)}, the real ones have them in the "
+                f"order {', '.join(real.channel_names)}: give --channel-names in one order"
+            )
+
+
+def _rescaling(found: AbstractSpec, real: AbstractSpec) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return the way from [0, 1] between a generator's bounds to [0, 1] between the real ones. None if they are alike.
+
+    Both bounds are of the values in their own units, (channels,) each.
+    """
+    if not (isinstance(found, SeriesSpec) and isinstance(real, SeriesSpec)):
+        return None
+    if (found.low, found.high) == (real.low, real.high):
+        return None
+    low, high, to_low, to_high = (
+        np.asarray(bounds)[:, None] for bounds in (found.low, found.high, real.low, real.high)
+    )
+    return lambda x: np.clip((x * (high - low) + low - to_low) / (to_high - to_low), 0, 1).astype(np.float32)
 
 
 def _words(spec: AbstractSpec) -> tuple[str, str]:

@@ -23,6 +23,7 @@ GENERATORS: list[AbstractGeneratorConfig] = [
     DCGANGeneratorConfig(width=2),
     MLPGeneratorConfig(hidden_sizes=(8, 6)),
     CosineGeneratorConfig(hidden_sizes=(8, 6), radius=4),
+    CosineGeneratorConfig(hidden_sizes=(8, 6), radius=4, num_factors=3),
 ]
 CRITICS: list[AbstractCriticConfig] = [ConvCriticConfig(width=4), MLPCriticConfig(hidden_sizes=(8, 6))]
 SHAPES = [(1, 28, 28), (1, 8, 8), (3, 32, 32), (1, 14, 14), (3, 64, 64), (1, 7, 7), (1, 4, 4), (3, 5, 5), (1, 128, 128),
@@ -205,6 +206,37 @@ def test_cosine_generator_starts_near_one_dark_image_and_its_table_holds_one_row
     assert changed.tolist() == [False, False, True, False]
 
 
+def test_the_factors_of_a_class_move_its_samples_along_their_own_latents_and_no_other_class() -> None:
+    config = CosineGeneratorConfig(gain=1e-6, table_gain=1e-3, num_factors=2)
+    generator = config.build((1, 8, 8), 3, 5, seeded())
+    latents, label = torch.randn(4, 5, generator=seeded(1)), torch.tensor([0, 1, 1, 2])
+    latents[2, 2] = 0.0
+    images = generator(latents, label)
+    with torch.no_grad():
+        generator.factors[1].view(2, -1)[1] += 1.0
+    assert (generator(latents, label) != images).flatten(1).any(dim=1).tolist() == [False, True, False, False]
+
+
+def test_contrast_and_truncation_change_a_finished_generator_alone() -> None:
+    plain = CosineGeneratorConfig(num_factors=2)
+    changed = CosineGeneratorConfig(num_factors=2, contrast=1.5, truncation=0.5)
+    latents, label = torch.randn(4, 5, generator=seeded(1)), torch.tensor([0, 1, 1, 2])
+    shorter = torch.cat([latents[:, :1], 0.5 * latents[:, 1:]], dim=1)
+    first, second = (config.build((1, 8, 8), 3, 5, seeded()) for config in (plain, changed))
+    assert torch.equal(first(latents, label), second(latents, label))
+    first.eval(), second.eval()
+    logits = torch.logit(first(shorter, label))
+    expected = torch.sigmoid(1.5 * (logits + 2.0) - 2.0)
+    assert torch.allclose(second(latents, label), expected, atol=1e-5)
+
+
+def test_a_latent_too_short_for_factors_and_motions_is_refused() -> None:
+    config = CosineGeneratorConfig(num_factors=4, shift=0.1)
+    assert config.build((1, 8, 8), 3, 10, seeded()) is not None
+    with pytest.raises(InputError, match="exceed 9"):
+        config.build((1, 8, 8), 3, 9, seeded())
+
+
 @every_network
 def test_configs_are_frozen(config: AbstractGeneratorConfig | AbstractCriticConfig) -> None:
     with pytest.raises(FrozenInstanceError):
@@ -220,6 +252,7 @@ def test_configs_are_frozen(config: AbstractGeneratorConfig | AbstractCriticConf
         lambda: MLPGeneratorConfig(hidden_sizes=()),
         lambda: MLPCriticConfig(hidden_sizes=(3, 0)),
         lambda: CosineGeneratorConfig(radius=0.0),
+        lambda: CosineGeneratorConfig(num_factors=-1),
         lambda: CosineGeneratorConfig(smoothness=float("nan")),
         lambda: DCGANGeneratorConfig().build((1, 3, 28), 0, 2, seeded()),
         lambda: DCGANGeneratorConfig().build((1, 28, 129), 0, 2, seeded()),

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import AbstractSpec
+from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.sum_of_many.door import usual_chunks
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.cost import PATIENCE_S, Cost, random_records, seconds_each
-from gossamer.methods.gs_wgan.private_critics import PrivateCritics
+from gossamer.methods.gs_wgan.distances import DistanceCritic
+from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
 from gossamer.methods.training import RunContext
@@ -56,7 +58,7 @@ class _Timed:
     Attributes:
         look: a record brought into the view, in all its variants.
         warm: an update of a critic in its warm start.
-        tune: an update of a critic later on.
+        tune: an update of a critic later on, or the clipped answer of a distance critic.
         draw: a sample without gradients.
         learn: a sample with gradients, and its part of the generator's update.
         bytes_a_critic: of its tensors.
@@ -73,7 +75,9 @@ class _Timed:
         self, config: GSWGANConfig, stage: Stage, spec: AbstractSpec, num_records: int, num_steps: int
     ) -> float:
         """Return the seconds of a stage of so many steps."""
-        tuned = _asked_per_step(config) * (config.fork_steps + 1) + config.renewals_per_step * config.renewal_steps
+        tuned = _asked_per_step(config)
+        if not isinstance(stage.critic, DistanceCritic):
+            tuned = tuned * (config.fork_steps + 1) + config.renewals_per_step * config.renewal_steps
         drawn = config.pool_per_class * max(spec.num_classes, 1)
         step = tuned * self.tune + drawn * self.draw + config.batch_size * self.learn
         begin = num_records * self.look + config.num_critics * stage.warm_start.num_updates * self.warm
@@ -92,8 +96,10 @@ class _Work:
 
     def __init__(self, config: GSWGANConfig, stage: Stage, spec: AbstractSpec, device: torch.device) -> None:
         self._config, self._stage, self._spec, self._device = config, stage, spec, device
-        critic = stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
-        self._is_small = sum(parameter.numel() for parameter in critic.parameters()) < _SMALL_NETWORK
+        self._is_small = True
+        if not isinstance(stage.critic, DistanceCritic):
+            critic = stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
+            self._is_small = sum(parameter.numel() for parameter in critic.parameters()) < _SMALL_NETWORK
         self._at_once = min(config.critics_at_once, config.num_critics)
 
     def timed(self, patience: float) -> _Timed:
@@ -101,6 +107,9 @@ class _Work:
         config, classes = self._config, max(self._spec.num_classes, 1)
         draw = seconds_each(self._draw, config.pool_per_class, patience / 5) / classes
         learn = seconds_each(self._learn, config.batch_size, patience / 5)
+        if isinstance(self._stage.critic, DistanceCritic):
+            look, tune = self._looked_and_answered()
+            return _Timed(look=look, warm=0.0, tune=tune, draw=draw, learn=learn, bytes_a_critic=0)
         pool = self._generator(1).pool(self._stage.view, 0)
         num, num_updates = self._at_once, _FEW
         if not self._is_small:
@@ -111,6 +120,29 @@ class _Work:
         tune = (time.perf_counter() - began) / num
         size = _num_bytes(critics) // (2 * num)
         return _Timed(look=look, warm=warm, tune=tune, draw=draw, learn=learn, bytes_a_critic=size)
+
+    def _looked_and_answered(self) -> tuple[float, float]:
+        """Return the seconds for a look at a record, and for the clipped answer of a distance critic."""
+        config, view = self._config, self._stage.view
+        at_once, size = self._at_once, config.batch_size // config.draws_per_step
+        settings = replace(config, num_critics=at_once, stages=(self._stage,))
+        records = random_records(self._spec, at_once * _RECORDS_A_CRITIC)
+        # These records are random, so delta says nothing.
+        context = RunContext(delta=0.5 / records.num_records, device=self._device)
+        critics = PrivateCritics(settings, records, Unit.RECORD, context)
+        generator = PublicGenerator(replace(config, batch_size=size), self._spec, self._device, torch.float32)
+        samples, labels = generator.samples(0)
+        looked, classes = view.apply(samples.detach())[None], None if labels is None else labels[None]
+        question = Question(looked=looked, labels=classes, pool=generator.pool(view, 0), step=0)
+        began = time.perf_counter()
+        for _ in critics.enter(0, question.pool):
+            pass
+        look = (time.perf_counter() - began) / records.num_records
+        every, group = torch.arange(at_once), torch.zeros(at_once, dtype=torch.int64)
+        critics.answer(every, group, question)  # the public part, once for all critics
+        began = time.perf_counter()
+        clip_to_ball(critics.answer(every, group, question), 1.0).round()
+        return look, (time.perf_counter() - began) / at_once
 
     def _generator(self, batch_size: int) -> PublicGenerator:
         config = replace(self._config, batch_size=batch_size, pool_per_class=1)

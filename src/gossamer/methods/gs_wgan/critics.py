@@ -120,6 +120,26 @@ class Shards:
                 mix=mix.float().to(device).view(*mix.shape, *(1,) * (self.images.dim() - 2)),
             )
 
+    def spread(self, critics: Tensor, use: TapeUse, step: int, *, size: int) -> tuple[Tensor, Tensor | None]:
+        """Draw records spread evenly over each critic's shard: every one of a shard of ``size`` alike records once.
+
+        Guarantee: row j of the result is a function of critic j's shard, of j, ``use`` and ``step`` alone.
+
+        Args:
+            critics: int64 (c,), on the CPU.
+            use: purpose of the numbers on the tape.
+            step: number of the step on the tape.
+            size: number n of records, public.
+
+        Returns:
+            Records in the view (c, n, *shape), and their labels, int64 (c, n), or None. Private.
+        """
+        uniform = self.tapes.uniform(use, critics, step, 1 + size)
+        places = (uniform[:, :1] + torch.arange(size, dtype=torch.float64)) / size
+        records = self.table.select(critics, places).to(self.images.device)
+        variant = (uniform[:, 1:] * self.images.shape[1]).long().to(self.images.device)
+        return self.images[records, variant], None if self.labels is None else self.labels[records]
+
     def knows(self, critics: Tensor, labels: Tensor | None) -> Tensor:
         """Mark the questions about a class that the critic's shard holds (about any record, without classes): bool.
 

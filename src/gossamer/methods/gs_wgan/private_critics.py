@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from gossamer.mechanisms.one_of_many.partition import deal
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.gs_wgan.critics import Shards, answers, train_critics
+from gossamer.methods.gs_wgan.distances import Asked, DistanceCritic
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.gs_wgan.warm_start import Opponents, WarmStartChunk
 from gossamer.methods.protected import described, identities_of, owners_of
@@ -39,6 +41,13 @@ class Question:
     labels: Tensor | None
     pool: Tensor
     step: int
+
+    @cached_property
+    def asked(self) -> Asked:
+        """The samples as distance critics are asked about them."""
+        points = self.looked.flatten(start_dim=2)
+        labels = torch.zeros_like(points[..., 0], dtype=torch.int64) if self.labels is None else self.labels
+        return Asked(points=points, labels=labels, pool=self.pool.flatten(start_dim=2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +98,9 @@ class PrivateCritics:
             pool: public samples of the generator as it stands, in the view, (classes, p, ...).
         """
         self._shards = self._seen_in(stage)
-        if self._stage != stage:
+        if isinstance(self._config.stages[stage].critic, DistanceCritic):
+            self._critics, self._stage = None, stage
+        elif self._stage != stage:
             ready = []
             for chunk in self.chunks(stage):
                 ready.append(self._warm_start(chunk, self._shards, pool))
@@ -102,6 +113,8 @@ class PrivateCritics:
 
     def warm_start_part(self, pool: Tensor, rank: int, num_processes: int) -> Iterator[WarmStartReport]:
         """Run this process's part of the first warm start: every ``num_processes``-th chunk, kept in the store."""
+        if isinstance(self._config.stages[0].critic, DistanceCritic):
+            return
         shards = self._seen_in(0)
         for chunk in self.chunks(0)[rank::num_processes]:
             self._warm_start(chunk, shards, pool)
@@ -155,6 +168,7 @@ class PrivateCritics:
         """Build critics with initial weights, each from a public stream of its own."""
         stage, spec = self._config.stages[chunk.stage], self._records.spec
         shape, purpose = stage.view.shape(spec.shape), f"critic weights of stage {chunk.stage}"
+        assert not isinstance(stage.critic, DistanceCritic)
         networks = [
             stage.critic.build(shape, spec.num_classes, public_stream(self._config.seed, purpose, critic))
             for critic in range(chunk.first, chunk.last)
@@ -169,9 +183,10 @@ class PrivateCritics:
         Returns:
             Their mean loss, private. NaN if none was renewed.
         """
-        config, (critics, _) = self._config, self._present()
-        if not (config.renewals_per_step and config.renewal_steps):
+        config = self._config
+        if self._critics is None or not (config.renewals_per_step and config.renewal_steps):
             return math.nan
+        critics, _ = self._present()
         num_renewed = min(config.renewals_per_step, config.num_critics)
         turn = (step * num_renewed + torch.arange(num_renewed)) % config.num_critics
         losses = []
@@ -200,6 +215,8 @@ class PrivateCritics:
         return torch.cat([self._answered(numbers, rows, question) for numbers, rows in parts])
 
     def _answered(self, numbers: Tensor, rows: Tensor, question: Question) -> Tensor:
+        if self._critics is None:
+            return self._answered_by_distance(numbers, rows, question)
         critics, shards = self._present()
         asked = None if question.labels is None else question.labels[rows]
         forks, _ = self._tuned(
@@ -209,6 +226,19 @@ class PrivateCritics:
         knows = shards.knows(numbers, asked)
         answered = answers(forks, question.looked[rows], asked)
         return torch.where(knows.view(*knows.shape, *(1,) * (answered.dim() - 2)), answered, 0.0)
+
+    def _answered_by_distance(self, numbers: Tensor, rows: Tensor, question: Question) -> Tensor:
+        shards = self._shards
+        if shards is None:
+            raise RuntimeError("enter a stage first")
+        size = self._config.critic_batch_size
+        records, labels = shards.spread(numbers, TapeUse.FORK, question.step, size=size)
+        classes = torch.zeros(len(numbers), size, dtype=torch.int64, device=rows.device) if labels is None else labels
+        slopes = question.asked.answers(rows, records.flatten(start_dim=2), classes)
+        # A critic of an empty shard answers zero, as does every critic about a class that it lacks.
+        is_empty = shards.table.is_empty(numbers).to(rows.device)
+        answered = slopes.masked_fill_(is_empty[:, None, None], 0.0)
+        return answered.view(len(numbers), *question.looked.shape[1:])
 
     def _tuned(
         self, critics: Ensemble, numbers: Tensor, pool: Tensor, use: TapeUse, step: int
@@ -247,7 +277,7 @@ class PrivateCritics:
                 "these critics learnt from shards that another key dealt: go on with the key that the run began with"
             )
         self._stage = state["stage"]
-        if self._stage is not None:
+        if state["critics"] is not None:
             fresh = self._fresh(WarmStartChunk(stage=self._stage, first=0, last=1))
             tensors = {name: tensor.to(self._device, copy=True) for name, tensor in state["critics"].items()}
             self._critics = fresh.with_state(tensors)

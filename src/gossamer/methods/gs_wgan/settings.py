@@ -10,6 +10,7 @@ from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.augmentation import Augmentation, NoAugmentation
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
+from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator, WarmStart
 from gossamer.nn.choices import CriticConfig, GeneratorConfig
 from gossamer.nn.ensemble import Adam
@@ -25,13 +26,13 @@ class Stage:
 
     Attributes:
         view: public linear view in which critics learn and answer.
-        critic: architecture of the critics.
+        critic: architecture of the critics, or `DistanceCritic` for critics that need no training.
         share: part of the steps that this stage gets. Shares need not add up to 1.
         warm_start: of its critics.
     """
 
     view: View = field(default_factory=WholeImage)
-    critic: CriticConfig = field(default_factory=MLPCriticConfig)
+    critic: CriticConfig | DistanceCritic = field(default_factory=MLPCriticConfig)
     share: float = 1.0
     warm_start: WarmStart = field(default_factory=AgainstPresentGenerator)
 
@@ -57,7 +58,8 @@ class GSWGANConfig:
         generator: architecture of the released network.
         latent: law of its input.
         stages: views and critics, one stage after the other.
-        critic_batch_size: pairs of real and synthetic samples in a critic's batch.
+        critic_batch_size: pairs of real and synthetic samples in a critic's batch. Of a distance critic, records drawn
+            evenly from its shard.
         pool_per_class: synthetic samples of each class that critics learn from, drawn anew at every step.
         fork_steps: updates of the copy of a drawn critic before it answers. The copy is thrown away.
         renewals_per_step: critics renewed at every step in turn, independent of the draws. All critics if there are

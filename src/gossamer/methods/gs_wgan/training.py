@@ -23,6 +23,7 @@ from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.sum_of_many.door import SumOfManyReleaser
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
+from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.places import find_chunk_size
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question, WarmStartReport
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
@@ -82,6 +83,8 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         sample_size = max(math.prod(stage.view.shape(records.spec.shape)) for stage in config.stages)
         super().__init__(plan(config, slots), noise, context, sample_size)
         for stage in config.stages:  # at once what the last stage would refuse
+            if isinstance(stage.critic, DistanceCritic):
+                continue
             shape, num_classes = stage.view.shape(records.spec.shape), records.spec.num_classes
             stage.critic.build(shape, num_classes, torch.Generator())
             check_own_critic(stage.critic, shape, num_classes)
@@ -129,7 +132,9 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         sanitized = self._released(self._question(looked, labels, pool, step))
         # Privacy: from here on only `sanitized` and public things are used.
         if self._energy is not None:
-            self._energy = self._energy.with_release([sanitized], self.plan.noise_std, len(sanitized))
+            self._energy = self._energy.with_release(
+                [sanitized], self.plan.noise_std / self.plan.expected_answers, len(sanitized)
+            )
         direction = sanitized / self.config.clip_norm + self.config.variety * apart(looked.detach(), labels, pool)
         self._public.improve(looked, direction, step)
         self.step += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -37,8 +38,14 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
         table_gain: scale of the class table. Under Adam it sets how much faster the table learns than the network.
         label_gain: value of the hot entry in the network's input.
         brightness: logit of a sample with all coefficients 0.
+        num_factors: latents of the class's factors, behind the one that chooses the style. Each moves a sample along a
+            drawing of its own, which the class learns.
+        factor_gain: scale of the factors, as ``table_gain``.
         black: limit below which a finished generator draws values as 0. The rest is stretched to meet it. Not done in
             training, where it would stop gradients.
+        contrast: factor on the drawing of a finished generator. Averages of many answers blur, and this undoes a part.
+        truncation: factor on the latents of a finished generator, but for the first. Below 1, samples keep nearer to
+            the middle of their class and style, where they are seldom mixtures of two.
         rotation: standard deviation of a random rotation of the drawn image, in radians.
         shear: standard deviation of a random shear.
         zoom: standard deviation of a random change of size.
@@ -53,7 +60,11 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
     table_gain: float = 60.0
     label_gain: float = 3.0
     brightness: float = -2.0
+    num_factors: int = 0
+    factor_gain: float = 30.0
     black: float = 0.0
+    contrast: float = 1.0
+    truncation: float = 1.0
     rotation: float = 0.0
     shear: float = 0.0
     zoom: float = 0.0
@@ -62,7 +73,9 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
     def __post_init__(self) -> None:
         checked_sizes("hidden_sizes", self.hidden_sizes)
         checked_count("num_styles", self.num_styles)
-        for name in ("radius", "smoothness", "gain"):
+        if self.num_factors < 0:
+            raise InputError(f"num_factors must be 0 or more, got {self.num_factors}")
+        for name in ("radius", "smoothness", "gain", "factor_gain", "contrast", "truncation"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
         check_fractions(self, "black")
@@ -82,17 +95,19 @@ class CosineGenerator(AbstractGenerator):
     """A generator of samples as sums of smooth functions, with coefficients from a table and from a network.
 
     Let c_f be the cosine functions of `cosine_basis` and w_f = 1 / (1 + (|f| / smoothness)^2). Let t be the table with
-    a row for each class y and style s. Let n be the network: latent and scaled one-hot class -> hidden layers with ReLU
-    -> coefficients. Then::
+    a row for each class y and style s, and u_i the factors of a class. Let n be the network: latent and scaled one-hot
+    class -> hidden layers with ReLU -> coefficients. Then::
 
-        sample = sigmoid( brightness + sum_f w_f (table_gain t_f(y, s(z)) + gain n_f(z, y)) c_f )
+        sample = sigmoid( brightness + sum_f w_f a_f c_f )
+        a_f = table_gain t_f(y, s(z)) + factor_gain sum_i z_i u_i,f(y) + gain n_f(z, y)
 
     The noise in a gradient that passes a critic's view can only bend such a sample smoothly. The table learns the look
     of a class's style many times faster than a network could. Under noise, the little signal tells the look of a style
-    first. If motions are asked for, the last five latents move the image (`Motions`). Things are seen a little turned,
-    slanted, larger or aside: that is knowledge about the world, and needs no private signal.
+    first. The factors learn as fast in which ways the samples of a class differ. If motions are asked for, the last
+    five latents move the image (`Motions`). Things are seen a little turned, slanted, larger or aside: that is
+    knowledge about the world, and needs no private signal.
 
-    Hidden weights start He-uniform, the last layer at a tenth of that, the table near zero.
+    Hidden weights start He-uniform, the last layer at a tenth of that, the table and the factors near zero.
 
     Without classes the table has one row. The arguments are those of `AbstractGeneratorConfig.build`, and the settings.
     """
@@ -105,9 +120,10 @@ class CosineGenerator(AbstractGenerator):
         super().__init__(shape=shape, num_classes=num_classes, latent_dim=latent_dim)
         if config.motions.are_any and len(self.shape) != 3:
             raise InputError("rotation, shear, zoom and shift move images: leave them at 0 for series")
-        if config.motions.are_any and latent_dim <= NUM_MOTIONS:
+        num_used = config.num_factors + (NUM_MOTIONS if config.motions.are_any else 0)
+        if latent_dim <= num_used:
             raise InputError(
-                f"latent dim must exceed {NUM_MOTIONS} for a generator that moves its images: {latent_dim}"
+                f"latent dim must exceed {num_used} for a generator that moves its images or has factors: {latent_dim}"
             )
         self.config = config
         functions, frequency = cosine_basis(*plane(self.shape), config.radius)
@@ -120,19 +136,31 @@ class CosineGenerator(AbstractGenerator):
         num_rows = max(num_classes, 1) * config.num_styles
         # Styles of a class start a little apart, because otherwise all of them would learn the same.
         self.table = nn.Parameter(0.01 * torch.randn(num_rows, num_coefficients, generator=rng))
+        self.factors = _factors(max(num_classes, 1), config.num_factors, num_coefficients, rng)
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw samples (batch, *shape) in [0, 1]. See `AbstractGenerator.forward`."""
         config = self.config
+        if not self.training and config.truncation != 1:
+            latent = torch.cat([latent[:, :1], config.truncation * latent[:, 1:]], dim=1)
         row = self._row(latent, label) @ self.table
         drawn = self.to_coefficients(self.trunk(self.joined(latent, label, config.label_gain)))
         coefficients = config.table_gain * row + config.gain * drawn
+        if self.factors is not None:
+            coefficients = coefficients + config.factor_gain * self._moved(latent, label, self.factors)
         drawing = coefficients.unflatten(-1, (self.shape[0], -1)) @ self.basis
-        logits = drawing.unflatten(-1, self.shape[1:])
+        logits = (drawing if self.training else config.contrast * drawing).unflatten(-1, self.shape[1:])
         if config.motions.are_any:
             logits = warped(logits, config.motions.maps(latent[:, -NUM_MOTIONS:]))
         sample = torch.sigmoid(logits + config.brightness)
         return sample if self.training else (sample - config.black).clamp_min(0) / (1 - config.black)
+
+    def _moved(self, latent: Tensor, label: Tensor | None, factors: Tensor) -> Tensor:
+        """Return the sums of the class's factors, each times its latent: (batch, coefficients)."""
+        classes = encoded_label(label, self.num_classes, latent.dtype)
+        own = factors if classes is None else classes @ factors
+        numbers = latent[:, 1 : 1 + self.config.num_factors]
+        return (numbers[:, :, None] * own.unflatten(-1, (self.config.num_factors, -1))).sum(dim=1)
 
     def _row(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Return one-hot rows of the table: the class, and the style by the first latent's part of the normal law."""
@@ -142,3 +170,11 @@ class CosineGenerator(AbstractGenerator):
         if classes is None:
             return styles.to(latent.dtype)
         return (classes[:, :, None] * styles[:, None, :]).flatten(start_dim=1)
+
+
+def _factors(num_classes: int, num_factors: int, num_coefficients: int, rng: torch.Generator) -> nn.Parameter | None:
+    """Draw the factors of each class, (classes, factors times coefficients), None if there are none."""
+    if num_factors == 0:
+        return None
+    drawn = torch.randn(num_classes, num_factors * num_coefficients, generator=rng)
+    return nn.Parameter(0.01 * drawn / math.sqrt(num_factors))
