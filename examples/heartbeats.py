@@ -76,6 +76,7 @@ CHEAP = (
 )
 FEW = ("--num-samples", "2000", "--num-seeds", "1")
 SHORT = ("--num-steps", "600")
+FEW_CRITICS = ("--num-critics", "15", "--critics-per-draw", "3", "--critic-batch-size", "32")
 MITDB = ("--data", "mitdb")
 SIZES = {
     "beats": (
@@ -116,7 +117,7 @@ SIZES = {
             epsilons=("10", "1"),
             contenders=(
                 *(Contender(label=one.label, method=one.method, options=("--unit", "person")) for one in CHEAP),
-                Contender(label="gs-wgan", method="gs-wgan", options=("--unit", "person", "--num-critics", "15")),
+                Contender(label="gs-wgan", method="gs-wgan", options=("--unit", "person", *FEW_CRITICS)),
             ),
             scoring=(*FEW, "--quick"),
         ),

@@ -72,7 +72,7 @@ SIZES = {
         contenders=(
             Contender(method="dp-mixture", num_seeds=3),
             Contender(method="dp-merf", num_seeds=3),
-            Contender(method="gs-wgan", options=("--num-steps", "2000")),
+            Contender(method="gs-wgan"),
             Contender(method="dp-cgan", options=("--num-steps", "1000")),
         ),
         num_samples=2_000,

@@ -90,8 +90,8 @@ def test_a_dry_run_says_what_it_would_cost_and_touches_nothing(
 
 def tiniest_flags() -> list[str]:
     """As tiny as it gets, without --out, and with a budget in place of the noise."""
-    flags = "--num-critics 10 --num-steps 2 --batch-size 4 --draws-per-step 4 --renewals-per-step 2 --epsilon 3"
-    return shlex.split(flags)
+    size = "--num-critics 10 --num-steps 2 --batch-size 4 --draws-per-step 4 --renewals-per-step 2"
+    return shlex.split(f"--recipe digits-trained {size} --epsilon 3")
 
 
 def test_a_budget_is_kept_and_used(gossamer: Any, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_interrupted_at_the_end_of_a_stage_every_stage_gets_its_steps(
     stages = (Stage(view=Pooled(factor=4)), Stage(view=Pooled(factor=2), share=2.0))
     stages = tuple(replace(stage, warm_start=AgainstPresentGenerator(num_updates=1)) for stage in stages)
     method = replace(
-        GS_WGAN.find("digits-cpu").config,
+        GS_WGAN.find("digits-trained").config,
         **{"num_critics": 20, "num_steps": 21, "batch_size": 4, "draws_per_step": 4, "renewals_per_step": 2},
         **{"noise_multiplier": 2.0, "fork_steps": 1, "stages": stages},
     )
@@ -542,7 +542,8 @@ def test_a_file_that_is_no_npz_gets_one_line(train_tiny: Any, tmp_path: Path, co
 def test_bad_settings_get_one_line_and_nothing_is_written(
     gossamer: Any, tmp_path: Path, more: str, code: int, said_of_it: str
 ) -> None:
-    words = [*("--data", "digits", "--num-critics", "100", "--num-steps", "3"), "--out", str(tmp_path / "run")]
+    settings = shlex.split("--data digits --num-critics 100 --critics-per-draw 5 --num-steps 3")
+    words = [*settings, "--out", str(tmp_path / "run")]
     refused(gossamer("train", "gs-wgan", *words, *more.split()), code, said_of_it)
     assert not (tmp_path / "run").exists()
 

@@ -38,7 +38,13 @@ C = TypeVar("C")
 _AT_ONCE: Final = 2**16
 IN_MEMORY = "records handed over in Python"
 """The name of data that no name or path leads to."""
-_ADDED: Mapping[str, Any] = {"critics_per_draw": None, "num_factors": 0, "factor_gain": 30.0}
+_ADDED: Mapping[str, Any] = {
+    "critics_per_draw": None,
+    "num_factors": 0,
+    "factor_gain": 30.0,
+    "contrast": 1.0,
+    "truncation": 1.0,
+}
 """Settings that earlier runs did not have, at any depth, with the value that stands for those runs."""
 
 

@@ -1,9 +1,17 @@
-"""The bound on one answer: a ball of radius `clip_norm`."""
+"""The bound on one answer, a ball of radius `clip_norm`, and exact sums of answers within it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
+
+from gossamer.errors import InputError
+from gossamer.mechanisms.grid import PublicGrid
+
+_NUMBERS_AT_ONCE = 2**18
+"""Numbers of all rows that are clipped and rounded at once on a CPU: two megabytes of float64."""
 
 
 def clip_to_ball(vectors: Tensor, clip_norm: float) -> Tensor:
@@ -33,3 +41,48 @@ def clip_to_ball(vectors: Tensor, clip_norm: float) -> Tensor:
     norm = largest * (flat / largest).norm(dim=1, keepdim=True)
     clipped = torch.where(norm > clip_norm, (flat / norm) * clip_norm, flat)
     return clipped.reshape(vectors.shape)
+
+
+def clipped_sums(vectors: Iterable[Tensor], counts: Tensor, grid: PublicGrid) -> Tensor:
+    r"""Compute ``sum_u counts_u round(g_u min(1, C' / |g_u|) / spacing)`` of rows g_u, for several sums at once.
+
+    C' is the inner radius of the grid. The function does to one vector the same as `clip_to_ball` and
+    `PublicGrid.rounded`, a piece of it at a time: no clipped vector is ever kept. Squares of float32 numbers neither
+    overflow nor vanish in float64. If wider numbers overflow, the vector counts as not finite.
+
+    Guarantee: a row adds a vector of integers that depends on that row alone. Times the spacing the vector has norm at
+    most ``grid.radius``, for any input. The vector is zero if the row is not finite or does not count. The sums are
+    exact, and bit for bit the same in any order of the rows. The sum of two sets of rows is the sum of their sums.
+
+    Args:
+        vectors: tensors (rows, ...), together the coordinates of each row.
+        counts: bool (sums, rows), the rows that count in each sum.
+        grid: of the ball of radius C, of as many coordinates.
+
+    Returns:
+        int64 (sums, coordinates).
+
+    Raises:
+        InputError: more rows than float64 adds exactly, some 2^42 over the root of their coordinates.
+    """
+    blocks = [block for part in vectors for block in _blocks(part.detach().flatten(start_dim=1))]
+    if counts.shape[1] > grid.num_exact():
+        raise InputError(f"{counts.shape[1]} units at once are more than float64 adds exactly: use smaller chunks")
+    norm = torch.stack([torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in blocks]).norm(dim=0)
+    # Privacy: rows that are not finite become zero before the clip, without a branch. Else 0 * inf would be NaN and
+    # pass the bound.
+    is_used = norm.isfinite() & counts.any(dim=0)
+    factor = torch.where(is_used, (grid.inner_radius / norm).clamp_max(1.0), 0.0)[:, None]
+    weights = counts.to(torch.float64)
+
+    def added(block: Tensor) -> Tensor:
+        clipped = block.to(torch.float64, copy=True).masked_fill_(~is_used[:, None], 0.0).mul_(factor)
+        # Exact: so few integers that float64 adds them without rounding.
+        return weights @ grid.rounded(clipped)
+
+    return torch.cat([added(block) for block in blocks], dim=1).to(torch.int64)
+
+
+def _blocks(rows: Tensor) -> tuple[Tensor, ...]:
+    """Cut rows into pieces of columns, small enough for float64 copies to stay in a CPU's cache."""
+    return rows.split(max(1, _NUMBERS_AT_ONCE // len(rows)), dim=1) if rows.device.type == "cpu" else (rows,)

@@ -152,8 +152,8 @@ class Folded(AbstractView):
 class Stretched(AbstractView):
     """A series up to its last zeros, stretched over the whole time, in few functions of `SlowTime`, and its length.
 
-    A beat from its R peak on, filled up with zeros, has its next peak anywhere. In raw time what critics agree on is an
-    average of many places. Stretched, the waves of one beat lie above those of another.
+    A beat from its R peak on, filled up with zeros, has its next peak anywhere. In raw time critics agree on an average
+    of many places alone. Stretched, the waves of one beat lie above those of another.
 
     The map is not linear. It is a public function of each series alone, which is all that the guarantee asks. It has a
     gradient in the length too, since a series may end in a part of a sample. The end is behind the last sample that is

@@ -58,7 +58,8 @@ TINY = Tiny(
     ),
     words=tuple(
         shlex.split(
-            "--num-critics 30 --num-steps 12 --batch-size 20 --draws-per-step 4 --renewals-per-step 5 "
+            "--recipe digits-trained --num-critics 30 --num-steps 12 --batch-size 20 --draws-per-step 4 "
+            "--renewals-per-step 5 "
             "--noise-multiplier 1.2 --critic-batch-size 4 --pool-per-class 4 --fork-steps 1 --critics-at-once 10 "
             "--generator.hidden-sizes 16 --stages.0.critic.hidden-sizes 8 --stages.0.warm-start.num-updates 2"
         )

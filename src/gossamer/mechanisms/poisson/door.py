@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.func import grad, vmap
 
 from gossamer.errors import InputError
+from gossamer.mechanisms.clipping import clipped_sums
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.grid import PublicGrid, noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise
@@ -21,9 +22,6 @@ from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import Units
 
 Tensors = dict[str, Tensor]
-
-_NUMBERS_AT_ONCE = 2**18
-"""Numbers of all rows that are clipped and rounded at once on a CPU: two megabytes of float64."""
 
 RecordLosses = Callable[..., Tensor]
 """(parameters, *records of one unit, each (m, ...)) -> (m,), the whole loss of each record.
@@ -195,13 +193,7 @@ def unit_gradients(losses: RecordLosses, parameters: Tensors, records: tuple[Ten
 def clipped_sum(gradients: Iterable[Tensor], is_counted: Tensor, grid: PublicGrid) -> Tensor:
     r"""Compute ``sum_u round(g_u min(1, C' / |g_u|) / spacing)`` over the rows that count, one norm over all tensors.
 
-    C' is the inner radius of the grid. The function does to one vector the same as `clip_to_ball` and
-    `PublicGrid.rounded`, a piece of it at a time: no clipped vector is ever kept. Squares of float32 numbers neither
-    overflow nor vanish in float64. If wider numbers overflow, the vector counts as not finite.
-
-    Guarantee: a row adds a vector of integers that depends on that row alone. Times the spacing the vector has norm at
-    most ``grid.radius``, whatever came in. The vector is zero if the row is not finite or does not count. The sum is
-    exact, and bit for bit the same in any order of the rows. The sum of two sets of rows is the sum of their sums.
+    It is one sum of `clipped_sums`, with the guarantee and the errors of that function.
 
     Args:
         gradients: tensors (rows, ...), together the coordinates of each row.
@@ -211,35 +203,12 @@ def clipped_sum(gradients: Iterable[Tensor], is_counted: Tensor, grid: PublicGri
     Returns:
         int64 (coordinates,).
 
-    Raises:
-        InputError: more rows than float64 adds exactly, some 2^42 over the root of their coordinates.
-
     >>> rows = [torch.tensor([[3.0], [0.3], [float("nan")]]), torch.tensor([[4.0], [0.4], [1.0]])]
     >>> grid = PublicGrid(radius=1.0, num_coordinates=2)
     >>> (clipped_sum(rows, torch.tensor([True, False, True]), grid) * grid.spacing).tolist()
     [0.599609375, 0.798828125]
     """
-    blocks = [block for part in gradients for block in _blocks(part.detach().flatten(start_dim=1))]
-    if len(is_counted) > grid.num_exact():
-        raise InputError(f"{len(is_counted)} units at once are more than float64 adds exactly: use smaller chunks")
-    norm = torch.stack([torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in blocks]).norm(dim=0)
-    # Privacy: rows that are not finite become zero before the clip, without a branch. Else 0 * inf would be NaN and
-    # pass the bound.
-    is_used = norm.isfinite() & is_counted
-    factor = torch.where(is_used, (grid.inner_radius / norm).clamp_max(1.0), 0.0)[:, None]
-    ones = torch.ones_like(norm)
-
-    def added(block: Tensor) -> Tensor:
-        clipped = block.to(torch.float64, copy=True).masked_fill_(~is_used[:, None], 0.0).mul_(factor)
-        # Exact: so few integers that float64 adds them without rounding.
-        return ones @ grid.rounded(clipped)
-
-    return torch.cat([added(block) for block in blocks]).to(torch.int64)
-
-
-def _blocks(rows: Tensor) -> tuple[Tensor, ...]:
-    """Cut rows into pieces of columns, small enough for float64 copies to stay in a CPU's cache."""
-    return rows.split(max(1, _NUMBERS_AT_ONCE // len(rows)), dim=1) if rows.device.type == "cpu" else (rows,)
+    return clipped_sums(gradients, is_counted[None], grid)[0]
 
 
 def _unflattened(vector: Tensor, parameters: Tensors) -> Tensors:

@@ -10,7 +10,7 @@ from scipy import special
 from torch import Tensor
 
 from gossamer.errors import InputError
-from gossamer.mechanisms.clipping import clip_to_ball
+from gossamer.mechanisms.clipping import clipped_sums
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.grid import PublicGrid, noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise
@@ -103,13 +103,12 @@ class SumOfManyReleaser:
         first = next(asked)
         answers, *_ = first
         grid = self._grid(answers)
-        total = torch.zeros(len(included), *answers.shape[1:], dtype=torch.int64, device=answers.device)
+        total = torch.zeros(len(included), grid.num_coordinates, dtype=torch.int64, device=answers.device)
+        every_group = torch.arange(len(included))[:, None]
         for answers, groups, is_included in itertools.chain([first], asked):
             # Privacy: each answer is put on the grid by itself, within the bound that the plan prices.
-            clipped = grid.rounded(clip_to_ball(answers, grid.inner_radius)).to(torch.int64)
-            counts = is_included.to(answers.device).view(-1, *(1,) * (answers.dim() - 1))
-            total.index_add_(0, groups.to(answers.device), clipped * counts)
-        return total.flatten(end_dim=1), grid
+            total += clipped_sums([answers], ((groups == every_group) & is_included).to(answers.device), grid)
+        return total.view(-1, *answers.shape[2:]), grid
 
     def _grid(self, answers: Tensor) -> PublicGrid:
         expected = (self._chunk_size, self.plan.batch_size // self.plan.draws_per_step)

@@ -89,7 +89,7 @@ class Asked:
             away = pulls(record[:, None], self.points[groups[:, None], place]) - self.centre[groups[:, None], place]
             found[rows, label] += torch.where((place >= 0)[..., None], away, 0.0)
         own_rank = self.ranks[groups]
-        return found[rows[:, None], self.labels[groups], own_rank] / records.shape[1]
+        return found[rows[:, None], self.labels[groups], own_rank].div_(records.shape[1])
 
 
 _AT_ONCE = 64

@@ -237,7 +237,7 @@ class PrivateCritics:
         slopes = question.asked.answers(rows, records.flatten(start_dim=2), classes)
         # A critic of an empty shard answers zero, as does every critic about a class that it lacks.
         is_empty = shards.table.is_empty(numbers).to(rows.device)
-        answered = torch.where(is_empty[:, None, None], 0.0, slopes)
+        answered = slopes.masked_fill_(is_empty[:, None, None], 0.0)
         return answered.view(len(numbers), *question.looked.shape[1:])
 
     def _tuned(
