@@ -87,8 +87,8 @@ DIGITS_CPU = GSWGANConfig(
     num_steps=1000,
     batch_size=100,
     draws_per_step=1,
-    critics_per_draw=300,
-    clip_norm=0.22,
+    critics_per_draw=575,
+    clip_norm=0.2,
     generator=replace(_DIGITS_GENERATOR, gain=0.5, num_styles=3, num_factors=6, factor_gain=30),
     latent=NormalLatent(dim=10),
     stages=(Stage(view=LowFrequencies(radius=6), critic=DistanceCritic()),),
@@ -99,7 +99,7 @@ DIGITS_CPU = GSWGANConfig(
     moving_average=0.99,
     critics_at_once=50,
 )
-"""As many distance critics as records: a step is one draw, which sums the answers of a fifth of them.
+"""As many distance critics as records: a step is one draw, which sums the answers of two fifths of them.
 
 Few large sums cost less noise, and less time, than many small ones. Factors draw cleaner digits than a network does.
 """
