@@ -20,7 +20,7 @@ from gossamer.methods.catalogue import find_method
 from gossamer.methods.dp_mixture.components import ClassCovariances, ComponentCovariances
 from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.methods.verdict import Grade
-from gossamer.methods.worth import ReleasedEnergy, pairs_apart, standing_out
+from gossamer.methods.worth import ReleasedEnergy, WindowedEnergy, pairs_apart, standing_out
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.slots import PublicSlots
@@ -222,3 +222,46 @@ def test_gradients_are_noise_under_loud_noise_and_faint_under_little(name: str, 
     for _ in run:
         pass
     assert grade(run) is expected
+
+
+def windowed(signal: float, steps: int = 160, seed: int = 0) -> WindowedEnergy:
+    """Energies of answers about three classes: noise of deviation 1, and for each class a direction of its own."""
+    rng, found = torch.Generator().manual_seed(seed), WindowedEnergy()
+    labels = torch.arange(30) % 3
+    directions = signal * torch.eye(3, 40)[labels]
+    for _ in range(steps):
+        found = found.with_answers(directions + torch.randn(30, 40, generator=rng), labels, 1.0)
+    return found
+
+
+def test_answers_too_short_to_tell_one_by_one_tell_of_the_records_in_windows() -> None:
+    rng, alone = torch.Generator().manual_seed(0), ReleasedEnergy()
+    for _ in range(160):
+        alone = alone.with_release([0.2 * torch.eye(1, 40) + torch.randn(30, 40, generator=rng)], 1.0, 30)
+    assert alone.signal == 0.0
+    energy = windowed(0.2).ended(1.0)
+    # 160 answers of a window add to 6.4 times the energy of the noise in one coordinate of 40.
+    assert energy.signal == pytest.approx(6.4 / 46.4, abs=0.06)
+    assert energy.verdict is not None
+    assert energy.verdict.grade is Grade.FAINT
+
+
+def test_windows_of_noise_are_noise_and_an_unfinished_window_counts() -> None:
+    verdicts = [windowed(0.0, seed=seed).ended(1.0).verdict for seed in range(5)]
+    assert all(verdict is not None and verdict.is_noise for verdict in verdicts)
+    assert WindowedEnergy().ended(1.0).verdict is None
+    short = windowed(2.0, steps=3)
+    assert short.energy.num_steps == 0
+    assert short.ended(1.0).num_steps == 3
+    assert short.ended(1.0).signal > 0.5
+
+
+def test_a_window_goes_on_where_a_state_was_taken_and_earlier_energies_are_added_to() -> None:
+    half = windowed(0.5, steps=20)
+    taken_up = WindowedEnergy.restored({"energy": half.state_dict()})
+    assert taken_up is not None
+    assert taken_up.ended(1.0) == half.ended(1.0)
+    earlier = WindowedEnergy.restored({"energy": ReleasedEnergy(total=3.0, num_steps=2).state_dict()})
+    assert earlier is not None
+    assert (earlier.energy.num_steps, earlier.num_here) == (2, 0)
+    assert WindowedEnergy.restored({}) is None

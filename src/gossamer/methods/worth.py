@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -15,6 +15,8 @@ from gossamer.methods.verdict import Verdict
 
 _DEVIATIONS = 2.5
 _SURE = 3.0
+_WINDOW = 16
+"""Steps over which answers about samples of a class are averaged before their energy is taken."""
 
 
 def share_above(energy: Tensor, noise: Tensor) -> Tensor:
@@ -134,3 +136,71 @@ class ReleasedEnergy:
         """Take up the energies of a training's state, None if they were not kept from its first step on."""
         kept = state.get("energy")
         return None if kept is None else cls(**kept)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WindowedEnergy:
+    r"""Energy of answers about samples, averaged over the samples of a class and over windows of steps.
+
+    Answers about samples of one class point the same way for many steps, and noise does not. In a window of w steps
+    with :math:`n_c` samples of class c in each, :math:`z_c = \sum_{t, i} g_{t,i} / \sqrt{w n_c}` has the noise of one
+    answer and :math:`w n_c` times the energy of a signal that all of them share. A training that comes near its records
+    is led by ever shorter answers: single ones cannot be told from noise then, though the generator learnt from them.
+
+    Attributes:
+        energy: of the windows that have ended.
+        total: sums of the present window, (classes, d). None at its beginning.
+        num_here: steps in the present window.
+    """
+
+    energy: ReleasedEnergy = field(default_factory=ReleasedEnergy)
+    total: Tensor | None = None
+    num_here: int = 0
+
+    def with_answers(self, answers: Tensor, labels: Tensor | None, noise_std: float) -> WindowedEnergy:
+        """Return the energies with the released answers of one more step.
+
+        Args:
+            answers: sanitized, (B, *shape).
+            labels: classes of their samples, int64 (B,), or None.
+            noise_std: of the noise on each coordinate.
+        """
+        sums = _sums_by_class(answers.detach().double().flatten(start_dim=1), labels)
+        total = sums if self.total is None or self.total.shape != sums.shape else self.total + sums
+        found = replace(self, total=total, num_here=self.num_here + 1)
+        if found.num_here < _WINDOW:
+            return found
+        return WindowedEnergy(energy=found.ended(noise_std))
+
+    def ended(self, noise_std: float) -> ReleasedEnergy:
+        """Return the energies with the present window as it is, if it has any step."""
+        if self.total is None:
+            return self.energy
+        mean = self.total / math.sqrt(self.num_here)
+        more = self.energy.with_release([mean], noise_std, len(mean))
+        return replace(more, num_steps=self.energy.num_steps + self.num_here)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return numbers and sums, all of them public."""
+        return self.energy.state_dict() | {"window": self.total, "in_window": self.num_here}
+
+    @classmethod
+    def restored(cls, state: dict[str, Any]) -> WindowedEnergy | None:
+        """Take up the energies of a training's state, None if they were not kept from its first step on.
+
+        Energies of an earlier version are of single answers. They add to those of windows.
+        """
+        kept = state.get("energy")
+        if kept is None:
+            return None
+        numbers = {name: value for name, value in kept.items() if name not in ("window", "in_window")}
+        return cls(energy=ReleasedEnergy(**numbers), total=kept.get("window"), num_here=kept.get("in_window", 0))
+
+
+def _sums_by_class(answers: Tensor, labels: Tensor | None) -> Tensor:
+    """Sum the answers of each class, over the root of their number: (B, d) to (classes present, d)."""
+    if labels is None:
+        return answers.sum(dim=0, keepdim=True) / math.sqrt(len(answers))
+    _, place, counts = torch.unique(labels, return_inverse=True, return_counts=True)
+    sums = answers.new_zeros(len(counts), answers.shape[1]).index_add_(0, place, answers)
+    return sums / counts.sqrt()[:, None]

@@ -31,7 +31,7 @@ from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.verdict import Verdict
-from gossamer.methods.worth import ReleasedEnergy
+from gossamer.methods.worth import WindowedEnergy
 from gossamer.nn.registered import check_own_critic
 from gossamer.privacy.statement import PrivacyStatement
 
@@ -90,9 +90,9 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
             check_own_critic(stage.critic, shape, num_classes)
         self._critics = PrivateCritics(config, records, slots.unit, context)
         self._public = PublicGenerator(config, records.spec, context.device, context.precision, context.start)
-        self._energy: ReleasedEnergy | None = ReleasedEnergy()
+        self._energy: WindowedEnergy | None = WindowedEnergy()
         if context.state is not None:
-            self._energy = ReleasedEnergy.restored(context.state)
+            self._energy = WindowedEnergy.restored(context.state)
             self._critics.restore(context.state["critics"])
             self._public.restore(context.state["generator"])
         match self.plan:
@@ -132,9 +132,7 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         sanitized = self._released(self._question(looked, labels, pool, step))
         # Privacy: from here on only `sanitized` and public things are used.
         if self._energy is not None:
-            self._energy = self._energy.with_release(
-                [sanitized], self.plan.noise_std / self.plan.expected_answers, len(sanitized)
-            )
+            self._energy = self._energy.with_answers(sanitized, labels, self._answer_noise)
         direction = sanitized / self.config.clip_norm + self.config.variety * apart(looked.detach(), labels, pool)
         self._public.improve(looked, direction, step)
         self.step += 1
@@ -176,7 +174,12 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
 
         The verdict is on gradients and not on images.
         """
-        return None if self._energy is None else self._energy.verdict
+        return None if self._energy is None else self._energy.ended(self._answer_noise).verdict
+
+    @property
+    def _answer_noise(self) -> float:
+        """Standard deviation of the noise on a released coordinate: a sum is divided by its expected number."""
+        return self.plan.noise_std / self.plan.expected_answers
 
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the moving average of the generator's weights."""
