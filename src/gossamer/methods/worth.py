@@ -143,9 +143,9 @@ class WindowedEnergy:
     r"""Energy of answers about samples, averaged over the samples of a class and over windows of steps.
 
     Answers about samples of one class point the same way for many steps, and noise does not. In a window of w steps
-    with :math:`n_c` samples of class c in each, :math:`z_c = \sum_{t, i} g_{t,i} / \sqrt{w n_c}` has the noise of one
-    answer and :math:`w n_c` times the energy of a signal that all of them share. A training that comes near its records
-    is led by ever shorter answers: single ones cannot be told from noise then, though the generator learnt from them.
+    with :math:`n_c` samples of class c in each, let :math:`z_c = \sum_{t, i} g_{t,i} / \sqrt{w n_c}`. It has the noise
+    of one answer, and :math:`w n_c` times the energy of a signal that all answers share. A training that comes near its
+    records is led by ever shorter answers. Single ones cannot be told from noise then, though the generator learnt.
 
     Attributes:
         energy: of the windows that have ended.

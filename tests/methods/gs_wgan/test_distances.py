@@ -11,11 +11,12 @@ from torch import Tensor
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.mechanisms.noise import DeterministicNoise
+from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.cost import estimate
 from gossamer.methods.gs_wgan.distances import Asked, DistanceCritic
 from gossamer.methods.gs_wgan.pretraining import pretrain
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
-from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage
+from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, plan
 from gossamer.methods.training import RunContext
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.privacy import Unit
@@ -168,3 +169,11 @@ def test_a_public_start_and_an_estimate_of_the_cost_need_no_network_of_a_critic(
     cost = estimate(config(), images().spec, PublicSlots(24), torch.device("cpu"))
     assert cost.seconds > 0
     assert cost.num_bytes == 0
+
+
+def test_more_critics_in_a_draw_than_there_are_means_all_of_them_and_is_priced_so() -> None:
+    few = GSWGANConfig(num_critics=4, critics_per_draw=9, num_steps=2, noise_multiplier=1.0)
+    priced = plan(few, PublicSlots(20))
+    assert isinstance(priced, SumOfManyPlan)
+    assert (priced.critics_per_draw, priced.sample_rate) == (4, 1.0)
+    assert priced.event == plan(replace(few, critics_per_draw=4), PublicSlots(20)).event

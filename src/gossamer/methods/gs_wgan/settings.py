@@ -50,9 +50,9 @@ class GSWGANConfig:
         num_steps: T, updates of the generator, over all stages.
         batch_size: B, samples answered in a step.
         draws_per_step: c, draws in a step, a divisor of B. Each draw answers B/c samples.
-        critics_per_draw: m, expected number of critics in a draw, which sums their answers. Each critic has a secret
-            coin of its own. None for one critic a draw, named by one coin (one of K, as published), which costs more
-            noise.
+        critics_per_draw: m, expected number of critics in a draw, which sums their answers. All critics if there are
+            fewer. Each has a secret coin of its own. None for one critic a draw, named by one coin (one of K, as
+            published), which costs more noise.
         noise_multiplier: standard deviation of the noise over the sensitivity 2 ``clip_norm``. None until `calibrate`.
         clip_norm: C, bound on an answer's norm.
         generator: architecture of the released network.
@@ -142,4 +142,5 @@ def plan(config: GSWGANConfig, slots: PublicSlots) -> OneOfManyPlan | SumOfManyP
     )
     if config.critics_per_draw is None:
         return one_of_many
-    return SumOfManyPlan(critics_per_draw=config.critics_per_draw, **vars(one_of_many))
+    critics_per_draw = min(config.critics_per_draw, config.num_critics)
+    return SumOfManyPlan(critics_per_draw=critics_per_draw, **vars(one_of_many))
