@@ -73,7 +73,7 @@ def test_other_critics_in_a_draw_are_other_settings(gossamer: Any, train_tiny: A
     assert "critics_per_draw" in (run / "config.json").read_text()
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "31", "1.5"])
+@pytest.mark.parametrize("number", ["0", "-1", "1.5"])
 def test_a_number_of_critics_in_a_draw_out_of_range_gets_one_line(train_tiny: Any, tmp_path: Path, number: str) -> None:
     said = train_tiny("digits", tmp_path / "run", "--critics-per-draw", number)
     assert said.code == 2

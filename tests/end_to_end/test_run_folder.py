@@ -33,7 +33,9 @@ from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 
 RUN_LENGTH = 16
-"""Bytes that two contents must share to count as copied: four float32 numbers, or sixteen pixels."""
+"""Bytes that two contents must share to count as copied, of pixels."""
+LONG_RUN = 32
+"""The same of numbers: eight of float32. Four drawn values of 256 levels stand in a record by chance now and then."""
 
 
 def files(folder: Path) -> list[str]:
@@ -69,18 +71,20 @@ def unpacked(path: Path) -> Iterator[bytes]:
 
 def runs_of(secret: bytes, stride: int) -> set[bytes]:
     """Stretches of a secret, but for those of one repeated number, which may stand anywhere by chance."""
-    parts = (secret[at : at + RUN_LENGTH] for at in range(0, len(secret) - RUN_LENGTH + 1, stride))
-    return {part for part in parts if len({part[at : at + stride] for at in range(0, RUN_LENGTH, stride)}) > 2}
+    length = RUN_LENGTH if stride == 1 else LONG_RUN
+    parts = (secret[at : at + length] for at in range(0, len(secret) - length + 1, stride))
+    return {part for part in parts if len({part[at : at + stride] for at in range(0, length, stride)}) > 2}
 
 
 def copied(secrets: Iterable[set[bytes]], folder: Path) -> list[str]:
     """Names of the contents in which a stretch of a secret stands."""
     wanted = set().union(*secrets)
     assert wanted
+    lengths = {len(part) for part in wanted}
     return [
         name
         for name, content in contents(folder)
-        if any(content[at : at + RUN_LENGTH] in wanted for at in range(len(content) - RUN_LENGTH + 1))
+        if any(content[at : at + length] in wanted for length in lengths for at in range(len(content) - length + 1))
     ]
 
 

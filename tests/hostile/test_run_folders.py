@@ -26,7 +26,7 @@ FEW = 25
 def finished(tmp_path_factory: Any, gossamer: Any, shared_folders: Any) -> Path:
     """A finished tiny run. Not to be changed."""
     path = tmp_path_factory.mktemp("finished") / "run"
-    said = gossamer("train", "gs-wgan", "--data", "digits", "--out", path, *TINY)
+    said = gossamer("train", "gs-wgan", "--data", "digits", "--recipe", "digits-trained", "--out", path, *TINY)
     assert said.code == 0, said.err
     return shared_folders.add(path)
 
