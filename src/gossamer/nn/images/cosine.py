@@ -7,37 +7,20 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from gossamer.errors import InputError
-from gossamer.nn.images.mlp import trunk
 from gossamer.nn.images.motions import NUM_MOTIONS, Motions, warped
-from gossamer.nn.network import (
-    AbstractGenerator,
-    AbstractGeneratorConfig,
-    Shape,
-    check_fractions,
-    checked_count,
-    checked_sizes,
-    encoded_label,
-    linear,
-)
+from gossamer.nn.network import Shape, check_fractions, encoded_label
+from gossamer.nn.table import AbstractTableGenerator, AbstractTableGeneratorConfig
 from gossamer.nn.views import cosine_basis, plane
 
 
 @dataclass(frozen=True, kw_only=True)
-class CosineGeneratorConfig(AbstractGeneratorConfig):
+class CosineGeneratorConfig(AbstractTableGeneratorConfig):
     """Settings of `CosineGenerator`. Motions are for images alone.
 
     Args:
-        hidden_sizes: units of each hidden layer, first to last.
         radius: frequencies below it are drawn, as in `LowFrequencies`.
-        smoothness: frequency at which the weight of a function has fallen to a half.
-        gain: scale of the network's addition to the table, in units of the coefficients.
-        num_styles: rows of the class table for each class. The first latent chooses among them.
-        table_gain: scale of the class table. Under Adam it sets how much faster the table learns than the network.
-        label_gain: value of the hot entry in the network's input.
-        brightness: logit of a sample with all coefficients 0.
         num_factors: latents of the class's factors, behind the one that chooses the style. Each moves a sample along a
             drawing of its own, which the class learns.
         factor_gain: scale of the factors, as ``table_gain``.
@@ -52,14 +35,7 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
         shift: standard deviation of a random shift, as a fraction of the side.
     """
 
-    hidden_sizes: tuple[int, ...] = (256, 256)
     radius: float = 10.0
-    smoothness: float = 4.0
-    gain: float = 20.0
-    num_styles: int = 1
-    table_gain: float = 60.0
-    label_gain: float = 3.0
-    brightness: float = -2.0
     num_factors: int = 0
     factor_gain: float = 30.0
     black: float = 0.0
@@ -71,11 +47,10 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
     shift: float = 0.0
 
     def __post_init__(self) -> None:
-        checked_sizes("hidden_sizes", self.hidden_sizes)
-        checked_count("num_styles", self.num_styles)
+        super().__post_init__()
         if self.num_factors < 0:
             raise InputError(f"num_factors must be 0 or more, got {self.num_factors}")
-        for name in ("radius", "smoothness", "gain", "factor_gain", "contrast", "truncation"):
+        for name in ("radius", "factor_gain", "contrast", "truncation"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)}")
         check_fractions(self, "black")
@@ -91,7 +66,7 @@ class CosineGeneratorConfig(AbstractGeneratorConfig):
         return CosineGenerator(self, shape=shape, num_classes=num_classes, latent_dim=latent_dim, rng=rng)
 
 
-class CosineGenerator(AbstractGenerator):
+class CosineGenerator(AbstractTableGenerator):
     """A generator of samples as sums of smooth functions, with coefficients from a table and from a network.
 
     Let c_f be the cosine functions of `cosine_basis` and w_f = 1 / (1 + (|f| / smoothness)^2). Let t be the table with
@@ -117,7 +92,16 @@ class CosineGenerator(AbstractGenerator):
     def __init__(
         self, config: CosineGeneratorConfig, *, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator
     ) -> None:
-        super().__init__(shape=shape, num_classes=num_classes, latent_dim=latent_dim)
+        functions, frequency = cosine_basis(*plane(shape), config.radius)
+        num_coefficients = shape[0] * len(frequency)
+        super().__init__(
+            config,
+            shape=shape,
+            num_classes=num_classes,
+            latent_dim=latent_dim,
+            num_coefficients=num_coefficients,
+            rng=rng,
+        )
         if config.motions.are_any and len(self.shape) != 3:
             raise InputError("rotation, shear, zoom and shift move images: leave them at 0 for series")
         num_used = config.num_factors + (NUM_MOTIONS if config.motions.are_any else 0)
@@ -126,16 +110,9 @@ class CosineGenerator(AbstractGenerator):
                 f"latent dim must exceed {num_used} for a generator that moves its images or has factors: {latent_dim}"
             )
         self.config = config
-        functions, frequency = cosine_basis(*plane(self.shape), config.radius)
         weighted = functions / (1 + (frequency / config.smoothness) ** 2)
         # Recomputed when the network is built, so it is neither saved nor averaged.
         self.register_buffer("basis", weighted.T.contiguous(), persistent=False)
-        num_coefficients = self.shape[0] * len(frequency)
-        self.trunk = trunk((self.input_features, *config.hidden_sizes), rng)
-        self.to_coefficients = linear(config.hidden_sizes[-1], num_coefficients, gain=0.1, rng=rng)
-        num_rows = max(num_classes, 1) * config.num_styles
-        # Styles of a class start a little apart, because otherwise all of them would learn the same.
-        self.table = nn.Parameter(0.01 * torch.randn(num_rows, num_coefficients, generator=rng))
         self.factors = _factors(max(num_classes, 1), config.num_factors, num_coefficients, rng)
 
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
@@ -143,9 +120,7 @@ class CosineGenerator(AbstractGenerator):
         config = self.config
         if not self.training and config.truncation != 1:
             latent = torch.cat([latent[:, :1], config.truncation * latent[:, 1:]], dim=1)
-        row = self._row(latent, label) @ self.table
-        drawn = self.to_coefficients(self.trunk(self.joined(latent, label, config.label_gain)))
-        coefficients = config.table_gain * row + config.gain * drawn
+        coefficients = self.coefficients(latent, label)
         if self.factors is not None:
             coefficients = coefficients + config.factor_gain * self._moved(latent, label, self.factors)
         drawing = coefficients.unflatten(-1, (self.shape[0], -1)) @ self.basis
@@ -161,15 +136,6 @@ class CosineGenerator(AbstractGenerator):
         own = factors if classes is None else classes @ factors
         numbers = latent[:, 1 : 1 + self.config.num_factors]
         return (numbers[:, :, None] * own.unflatten(-1, (self.config.num_factors, -1))).sum(dim=1)
-
-    def _row(self, latent: Tensor, label: Tensor | None) -> Tensor:
-        """Return one-hot rows of the table: the class, and the style by the first latent's part of the normal law."""
-        num_styles = self.config.num_styles
-        style = (torch.special.ndtr(latent[:, 0].detach()) * num_styles).long().clamp_max(num_styles - 1)
-        styles, classes = F.one_hot(style, num_styles), encoded_label(label, self.num_classes, latent.dtype)
-        if classes is None:
-            return styles.to(latent.dtype)
-        return (classes[:, :, None] * styles[:, None, :]).flatten(start_dim=1)
 
 
 def _factors(num_classes: int, num_factors: int, num_coefficients: int, rng: torch.Generator) -> nn.Parameter | None:
