@@ -190,30 +190,12 @@ def _load_series_arrays(asked: Asked) -> RecordData:
 
 
 def _load_image_arrays(asked: Asked) -> RecordData:
-    refuse_dicom(asked.where, asked.images)
-    refuse_alpha(asked.where, asked.images)
-    return load_npz(
-        asked.path,
-        num_classes=asked.facts.num_classes,
-        class_names=asked.facts.class_names,
-        images=asked.images,
-        split=asked.reading.split,
-        key=asked.reading.key,
-    )
+    return _load_images_by(load_npz, asked)
 
 
 def _load_npy(asked: Asked) -> RecordData:
     if not _says_series(asked.reading):
-        refuse_dicom(asked.where, asked.images)
-        refuse_alpha(asked.where, asked.images)
-        return load_npy_images(
-            asked.path,
-            num_classes=asked.facts.num_classes,
-            class_names=asked.facts.class_names,
-            images=asked.images,
-            split=asked.reading.split,
-            key=asked.reading.key,
-        )
+        return _load_images_by(load_npy_images, asked)
     refuse_images(asked.where, asked.images)
     refuse(asked.where, asked.reading.is_of_table, "an NPY file has no columns")
     _refuse_recordings(asked, "it holds no recordings")
@@ -222,9 +204,14 @@ def _load_npy(asked: Asked) -> RecordData:
 
 def _load_idx(asked: Asked) -> RecordData:
     refuse(asked.where, _says_series(asked.reading), "it holds images")
+    return _load_images_by(load_idx_set, asked)
+
+
+def _load_images_by(load: Callable[..., RecordData], asked: Asked) -> RecordData:
+    """Load a file or folder of arrays of images, with all that may be said of one."""
     refuse_dicom(asked.where, asked.images)
     refuse_alpha(asked.where, asked.images)
-    return load_idx_set(
+    return load(
         asked.path,
         num_classes=asked.facts.num_classes,
         class_names=asked.facts.class_names,
