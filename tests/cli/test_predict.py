@@ -200,7 +200,6 @@ HOSTILE: dict[str, Callable[[dict[str, torch.Tensor]], None]] = {
     "no share of any component": lambda weights: weights["shares"].zero_(),
     "a class without components": lambda weights: weights["shares"][3].zero_(),
     "a share below zero": lambda weights: weights["shares"].fill_(-1.0),
-    "a centre out of the world": lambda weights: weights["centres"].fill_(3e38),
 }
 
 

@@ -43,7 +43,7 @@ def test_facts_that_one_side_does_not_say_are_not_compared(found: SeriesSpec) ->
 UNLIKE: dict[str, tuple[Any, Any, str]] = {
     "images for series": (IMAGES, SERIES, "images, and the release is of series"),
     "series for images": (SERIES, IMAGES, "series, and the release is of images"),
-    "another size": (replace(IMAGES, width=9), IMAGES, r"\(1, 8, 9\), those of the release have \(1, 8, 8\); give --resize"),
+    "another size": (replace(IMAGES, width=9), IMAGES, r"\(1, 8, 9\), .* have \(1, 8, 8\); give --resize"),
     "another length": (replace(SERIES, length=13), SERIES, "give series of that length"),
     "other bounds": (replace(SERIES, low=(-2.0, -1.0)), SERIES, "between the bounds -2, -1 and 3, 300"),
     "another rate": (replace(SERIES, sample_rate=250.0), SERIES, "other sample rates"),

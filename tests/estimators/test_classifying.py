@@ -12,8 +12,7 @@ import torch
 from torch.utils.data import TensorDataset
 
 from gossamer.errors import InputError
-from gossamer.estimators import GSWGAN, DPMixture, ReleasedGenerator, as_images, as_series, load
-from gossamer.estimators import classifying
+from gossamer.estimators import GSWGAN, DPMixture, ReleasedGenerator, as_images, as_series, classifying, load
 
 NUM = 240
 RNG = np.random.default_rng(0)
@@ -144,7 +143,7 @@ def test_other_bounds_or_rates_of_series_are_refused(series: DPMixture) -> None:
 
 
 def test_methods_without_densities_and_releases_without_classes_are_refused(fitted: GSWGAN) -> None:
-    with pytest.raises(InputError, match="releases no classifier.*dp-mixture can classify"):
+    with pytest.raises(InputError, match=r"releases no classifier.*dp-mixture can classify"):
         fitted.predict(X)
     without = DPMixture(epsilon=100.0).fit(X)
     with pytest.raises(InputError, match="learnt without classes"):

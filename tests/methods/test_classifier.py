@@ -83,7 +83,7 @@ def test_the_prior_lies_between_released_shares_and_equal_ones(evenness: float |
 
 def test_without_released_shares_all_classes_are_alike_and_others_are_refused() -> None:
     """Releases of methods and versions that gave none."""
-    older = released(OWN.recipe.network, shares=())  # type: ignore[arg-type]
+    older = released(BrightMeansIllConfig(hidden_sizes=(8,)), shares=())
     assert ReleasedClassifier.of(older).prior.tolist() == pytest.approx([1 / 3] * 3)
     assert ReleasedClassifier.of(older, 1.0).evenness == 1.0
     with pytest.raises(InputError, match="without shares of classes: leave evenness out"):
@@ -97,9 +97,8 @@ def test_an_evenness_out_of_range_is_refused(evenness: float) -> None:
 
 
 def test_a_release_without_classes_and_one_without_densities_are_refused_in_one_line() -> None:
-    network = OWN.recipe.network
-    with pytest.raises(InputError, match="^file: was learnt without classes"):
-        without = released(network, replace(SPEC, class_names=()), ())  # type: ignore[arg-type]
+    without = released(BrightMeansIllConfig(hidden_sizes=(8,)), replace(SPEC, class_names=()), ())
+    with pytest.raises(InputError, match=r"^file: was learnt without classes"):
         ReleasedClassifier.of(without, where="file")
     with pytest.raises(InputError, match=r"^file: its method releases no classifier.*; dp-mixture can classify"):
         ReleasedClassifier.of(released(MLPGeneratorConfig(hidden_sizes=(8,))), where="file")
