@@ -5,8 +5,8 @@ Thakurta, Zhang, "Analyze Gauss", STOC 2014. The noisy k-means rounds are from B
 privacy: the SuLQ framework", PODS 2005.
 
 The family is that of Chanyaswad, Liu, Mittal, "RON-Gauss: Enhancing utility in non-interactive private data release",
-PoPETs 2019. RON-Gauss draws from a Gaussian of noisy mean and covariance in a random orthonormal subspace, for each class
-in its variant for classification. Here the subspace is learnt, by one more noisy sum.
+PoPETs 2019. RON-Gauss draws from a Gaussian of noisy mean and covariance in a random orthonormal subspace, for each
+class in its variant for classification. Here the subspace is learnt, by one more noisy sum.
 """
 
 from __future__ import annotations
