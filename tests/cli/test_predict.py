@@ -39,16 +39,16 @@ def beats(tmp_path_factory: Any, gossamer: Any, shared_folders: Any) -> Path:
     table(place / "waves.csv")
     words = ("--class-column", "kind", "--class-names", "slow,fast", "--low", "-2", "--high", "2", "--sample-rate", 50)
     said = gossamer(
-        "train", "dp-mixture", "--data", place / "waves.csv", *words, "--epsilon", 1000, "--out", place / "run"
+        "train", "dp-mixture", "--data", place / "waves.csv", *words, "--epsilon", 30, "--out", place / "run"
     )
     assert said.code == 0, said.err
     return shared_folders.add(place)
 
 
 def table(path: Path, *, labelled: bool = True) -> np.ndarray:
-    """Write 200 sines of two frequencies; return which."""
-    rng, kind = np.random.default_rng(0), np.arange(200) % 2
-    x = np.sin(2 * np.pi * (1 + kind[:, None]) * np.arange(24) / 24) + rng.normal(0, 0.2, size=(200, 24))
+    """Write 2,000 sines of two frequencies; return which."""
+    rng, kind = np.random.default_rng(0), np.arange(2000) % 2
+    x = np.sin(2 * np.pi * (1 + kind[:, None]) * np.arange(24) / 24) + rng.normal(0, 0.2, size=(2000, 24))
     frame = pd.DataFrame(x).rename(columns=lambda step: f"t{step}")
     if labelled:
         frame = frame.assign(kind=np.array(["slow", "fast"])[kind])
