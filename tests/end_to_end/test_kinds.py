@@ -68,7 +68,7 @@ def release(name: str, kind: str, path: Path) -> Path:
 
 
 def told(path: Path) -> dict[str, str]:
-    """Return each text of a release, and its report as a reader sees it: without style sheet and letters of pictures."""
+    """Return each text of a release, and its report as a reader sees it: without styles and letters of pictures."""
     found = {
         str(file.relative_to(path)): file.read_text()
         for file in (*(path / "release").rglob("*"), path / "report.html")
