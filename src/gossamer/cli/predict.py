@@ -16,9 +16,11 @@ from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, S
 from gossamer.data.likeness import brings_facts, facts_of_classes, facts_of_series
 from gossamer.data.npz import has_unnamed_classes
 from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.driving.job import TrainingJob, whole_path
 from gossamer.estimators import load_generator
 from gossamer.evaluation.record import score_to_json
 from gossamer.methods.classifier import ReleasedClassifier
+from gossamer.runs.folder import RunFolder
 from gossamer.runs.prediction_files import check_prediction_file, write_predictions
 from gossamer.scoring.predictions import Predictions
 from gossamer.scoring.write_up import check_outside_releases
@@ -90,9 +92,17 @@ def _records(asked: Predict, spec: AbstractSpec) -> RecordSet:
     )
     data, _ = load_divided(_with_facts(choice, spec), (asked.source,))
     if data.test is None:
+        if _has_learnt_from(asked.source, asked.data):
+            say("the run learnt from these very records: of others it names fewer rightly")
         return data.train
     say(f"{asked.data}: the {data.test.num_records} records held out are classified")
     return data.test
+
+
+def _has_learnt_from(source: Path, data: str) -> bool:
+    """Return True for a run that began with these data."""
+    run = RunFolder(source)
+    return run.config_file.is_file() and TrainingJob.read(run).data == whole_path(data)
 
 
 def _with_facts(choice: ScoringChoice, spec: AbstractSpec) -> ScoringChoice:
