@@ -140,6 +140,14 @@ def test_a_table_of_series_is_read_between_the_bounds_of_the_release(
     assert json.loads(plain.out)["counts"] == json.loads(said.out)["counts"]
 
 
+def test_series_of_another_unit_are_told(gossamer: Any, beats: Path, tmp_path: Path) -> None:
+    table(tmp_path / "mine.csv", labelled=False)
+    (pd.read_csv(tmp_path / "mine.csv") * 1000).to_csv(tmp_path / "mine.csv", index=False)
+    said = gossamer("predict", beats / "run", "--data", tmp_path / "mine.csv")
+    assert said.code == 0
+    assert "are they of the unit and scale" in said.err
+
+
 def test_records_that_the_run_learnt_from_are_told(gossamer: Any, beats: Path, tmp_path: Path) -> None:
     said = gossamer("predict", beats / "run", "--data", beats / "waves.csv", "--class-column", "kind", "--json")
     assert said.code == 0, said.err
