@@ -15,6 +15,7 @@ from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.sum_of_many.door import usual_chunks
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.cost import PATIENCE_S, Cost, random_records, seconds_each
+from gossamer.methods.gs_wgan.centre import AbstractTwins
 from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
@@ -75,12 +76,18 @@ class _Timed:
         self, config: GSWGANConfig, stage: Stage, spec: AbstractSpec, num_records: int, num_steps: int
     ) -> float:
         """Return the seconds of a stage of so many steps."""
-        tuned = _asked_per_step(config)
+        tuned, trained = _asked_per_step(config), config.num_critics
+        drawn = config.pool_per_class * max(spec.num_classes, 1)
         if not isinstance(stage.critic, DistanceCritic):
             tuned = tuned * (config.fork_steps + 1) + config.renewals_per_step * config.renewal_steps
-        drawn = config.pool_per_class * max(spec.num_classes, 1)
+            if isinstance(config.centre, AbstractTwins):
+                # Twins are tuned, asked and renewed like critics, on samples that are drawn anew at every step.
+                twins = config.centre.num_critics
+                tuned += twins * (config.fork_steps + 1) + config.renewals_per_step * twins / config.num_critics
+                drawn += twins * num_records / config.num_critics
+                trained += twins
         step = tuned * self.tune + drawn * self.draw + config.batch_size * self.learn
-        begin = num_records * self.look + config.num_critics * stage.warm_start.num_updates * self.warm
+        begin = num_records * self.look + trained * stage.warm_start.num_updates * self.warm
         return begin + num_steps * step
 
 

@@ -13,11 +13,14 @@ from gossamer.data.records import RecordSet
 from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.mechanisms.streams import public_stream
+from gossamer.methods.gs_wgan.centre import AbstractTwins
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
+from gossamer.methods.gs_wgan.twins import PublicTwins
 from gossamer.methods.training import RunContext
 from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.slots import PublicSlots
 
 _TWINS_AT_ONCE = 500
 
@@ -27,7 +30,8 @@ class DataSignal:
     r"""A comparison of critics on real shards with critics on public twins: samples of the generator as records.
 
     With A and B the mean clipped answers of both, the *data part* is A - B. All energies are products of two halves of
-    the critics, so that chance adds nothing to them on average.
+    the critics, so that chance adds nothing to them on average. If the settings have a public centre, answers are
+    clipped around it, and A and B are the directions that a generator follows then.
 
     Attributes:
         share: energy of the data part over that of A. 0 if the mean answer tells nothing of the records.
@@ -79,7 +83,7 @@ def measure(
         num_asked: critics that are asked, the first ones. None for all.
     """
     first = replace(config, stages=config.stages[:1])
-    question = question_of(first, generator, step)
+    question = _centred(first, records, generator, context, question_of(first, generator, step))
     asked = config.num_critics if num_asked is None else min(num_asked, config.num_critics)
     halves = [half.contiguous() for half in (torch.arange(0, asked, 2), torch.arange(1, asked, 2))]
     radius = config.clip_norm * math.sqrt(question.looked[0].shape[0])
@@ -88,7 +92,8 @@ def measure(
         critics = PrivateCritics(first, source, Unit.RECORD, context)
         for _ in critics.enter(0, generator.pool(first.stages[0].view, step)):
             pass
-        found.append([_mean_answer(critics, half, question, radius) for half in halves])
+        means = [_mean_answer(critics, half, question, radius) for half in halves]
+        found.append([_followed(first, mean, question).flatten() / radius for mean in means])
     return _compared(found[0], found[1])
 
 
@@ -110,16 +115,36 @@ def question_of(config: GSWGANConfig, generator: PublicGenerator, step: int) -> 
     return Question(looked=looked[None], labels=classes, pool=generator.pool(view, step), step=step)
 
 
+def _centred(
+    config: GSWGANConfig, records: RecordSet, generator: PublicGenerator, context: RunContext, question: Question
+) -> Question:
+    """Return the question with the centre of twins that have just begun the stage, if the settings have one."""
+    if not isinstance(config.centre, AbstractTwins):
+        return question
+    twins = PublicTwins(config, config.centre, records.spec, PublicSlots(records.num_records), generator, context)
+    twins.enter(0, generator.pool(config.stages[0].view, question.step))
+    return replace(question, centre=twins.centre(question, 0))
+
+
+def _followed(config: GSWGANConfig, mean: Tensor, question: Question) -> Tensor:
+    """Return the direction that a generator follows if the mean answer beyond the centre is released."""
+    if question.centre is None or not isinstance(config.centre, AbstractTwins):
+        return mean
+    centre = question.centre[0].to(mean)
+    return config.centre.followed(mean + centre, centre)
+
+
 def _mean_answer(critics: PrivateCritics, numbers: Tensor, question: Question, radius: float) -> Tensor:
-    """Average the clipped answers of critics, as one vector over the clip norm."""
+    """Average the clipped answers of critics about the samples of one draw, less the centre."""
     total = sum(part.sum(dim=0) for part in _clipped(critics, numbers, question, radius))
     assert isinstance(total, Tensor)
-    return total.flatten() / (len(numbers) * radius)
+    return total / len(numbers)
 
 
 def _clipped(critics: PrivateCritics, numbers: Tensor, question: Question, radius: float) -> Iterator[Tensor]:
     for part in numbers.split(64):
-        yield clip_to_ball(critics.answer(part, torch.zeros_like(part), question), radius)
+        answers = critics.answer(part, torch.zeros_like(part), question)
+        yield clip_to_ball(answers if question.centre is None else answers - question.centre, radius)
 
 
 def _compared(real: list[Tensor], twins: list[Tensor]) -> DataSignal:

@@ -35,12 +35,14 @@ class Question:
         labels: their classes, int64 (c, B/c), or None.
         pool: samples of the present generator in the view, (classes, p, *shape).
         step: number of the step.
+        centre: public prediction of the answers, (c, B/c, *shape), or None.
     """
 
     looked: Tensor
     labels: Tensor | None
     pool: Tensor
     step: int
+    centre: Tensor | None = None
 
     @cached_property
     def asked(self) -> Asked:
@@ -106,6 +108,16 @@ class PrivateCritics:
                 ready.append(self._warm_start(chunk, self._shards, pool))
                 yield WarmStartReport(stage=stage, num_ready=chunk.last, num_critics=self._config.num_critics)
             self._critics, self._stage = concatenate(ready), stage
+
+    def see(self, records: RecordSet) -> None:
+        """See other records in the places of those before: for public twins, which follow the generator.
+
+        Args:
+            records: public, as many.
+        """
+        self._records = records
+        if self._stage is not None:
+            self._shards = self._seen_in(self._stage)
 
     def leave(self) -> None:
         """Forget the critics of a stage that has ended."""
@@ -222,10 +234,12 @@ class PrivateCritics:
         forks, _ = self._tuned(
             critics.select(numbers.to(self._device)), numbers, question.pool, TapeUse.FORK, question.step
         )
-        # A critic without a record of a class answers zero for it, which is a function of its own shard.
+        # A critic without a record of a class answers zero for it, or the public prediction. Its classes are a function of
+        # its own shard.
         knows = shards.knows(numbers, asked)
         answered = answers(forks, question.looked[rows], asked)
-        return torch.where(knows.view(*knows.shape, *(1,) * (answered.dim() - 2)), answered, 0.0)
+        unknown = 0.0 if question.centre is None else question.centre[rows]
+        return torch.where(knows.view(*knows.shape, *(1,) * (answered.dim() - 2)), answered, unknown)
 
     def _answered_by_distance(self, numbers: Tensor, rows: Tensor, question: Question) -> Tensor:
         shards = self._shards
