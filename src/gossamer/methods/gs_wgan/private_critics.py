@@ -234,8 +234,8 @@ class PrivateCritics:
         forks, _ = self._tuned(
             critics.select(numbers.to(self._device)), numbers, question.pool, TapeUse.FORK, question.step
         )
-        # A critic without a record of a class answers zero for it, or the public prediction. Its classes are a function of
-        # its own shard.
+        # A critic without a record of a class answers zero for it, or the public prediction. The classes that it holds
+        # are a function of its own shard.
         knows = shards.knows(numbers, asked)
         answered = answers(forks, question.looked[rows], asked)
         unknown = 0.0 if question.centre is None else question.centre[rows]

@@ -124,6 +124,18 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
                 while self.step < end:
                     yield self._train_step(stage)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """A line if more critics are expected in a draw than there are: then all of them answer, at another price."""
+        asked, num_critics = self.config.critics_per_draw, self.config.num_critics
+        if asked is None or asked <= num_critics:
+            return ()
+        return (
+            f"advice: critics_per_draw {asked} is above the {num_critics} critics, so all of them answer every draw. No "
+            "secret coin lowers the price then, and the noise is that of a run without sampling. Give critics_per_draw "
+            f"below {num_critics} for a sample",
+        )
+
     def progress(self, report: WarmStartReport | StepReport) -> Progress:
         """Tell the progress of critics or generator."""
         if isinstance(report, WarmStartReport):

@@ -53,7 +53,7 @@ class PublicTwins:
         self._generator = generator
         # Privacy: the size is that of a shard on average, a function of two public numbers.
         num_records = twins.num_critics * math.ceil(slots.number / config.num_critics)
-        # Privacy: nothing of the run's context that could lead to a record is taken over, neither its key nor its store.
+        # Privacy: nothing of the context that could lead to a record is taken over, neither its key nor its store.
         key = UnitKey(key_from_seed(config.seed, "twins"))
         around = RunContext(delta=context.delta, key=key, device=context.device, precision=context.precision)
         # Dealt as blank records, all alike, so that a twin keeps the places of its samples while they change.
