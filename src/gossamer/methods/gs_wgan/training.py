@@ -131,9 +131,9 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         if asked is None or asked <= num_critics:
             return ()
         return (
-            f"advice: critics_per_draw {asked} is above the {num_critics} critics, so all of them answer every draw. No "
-            "secret coin lowers the price then, and the noise is that of a run without sampling. Give critics_per_draw "
-            f"below {num_critics} for a sample",
+            f"advice: critics_per_draw {asked} is above the {num_critics} critics, so all of them answer every draw. "
+            "No secret coin lowers the price then, and the noise is that of a run without sampling. "
+            f"Give critics_per_draw below {num_critics} for a sample",
         )
 
     def progress(self, report: WarmStartReport | StepReport) -> Progress:
