@@ -56,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def asked_for(config: GSWGANConfig, asked: argparse.Namespace) -> GSWGANConfig:
-    """Return the settings of a recipe with the critics in a draw and the twins that are asked for."""
+    """Return the settings of a recipe with the critics and the twins that are asked for."""
+    if asked.num_critics is not None:
+        config = replace(config, num_critics=asked.num_critics)
     if asked.critics_per_draw is not None:
         config = replace(config, critics_per_draw=asked.critics_per_draw)
     return replace(config, centre=TwinsTakenAway(num_critics=asked.twins)) if asked.twins else config
@@ -99,6 +101,7 @@ def _read(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--delta", type=float, default=1e-5)
     parser.add_argument("--critics", type=int, default=2000, help="critics that are asked")
     parser.add_argument("--after", type=int, nargs="+", default=[0], help="steps of training before the measurement")
+    parser.add_argument("--num-critics", type=int, help="critics of a training, in place of the recipe's")
     parser.add_argument("--critics-per-draw", type=int, help="critics expected in a draw, in place of the recipe's")
     parser.add_argument("--twins", type=int, default=0, help="twins to take away, for recipes of trained critics")
     parser.add_argument("--threads", type=int, default=1)
