@@ -198,7 +198,7 @@ class InjectedReleaser:
     def __init__(self, run: Run, coin_seed: int, release_seed: int) -> None:
         self.run, self.coin_seed, self.release_seed = run, coin_seed, release_seed
 
-    def release(self, step: int, ask: Any) -> Tensor:
+    def release(self, step: int, ask: Any, centre: Tensor | None = None) -> Tensor:
         run, plan = self.run, self.run.training.plan
         noise = DeterministicNoise(self.coin_seed)
         if isinstance(plan, SumOfManyPlan):

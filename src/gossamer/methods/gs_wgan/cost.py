@@ -15,7 +15,7 @@ from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.sum_of_many.door import usual_chunks
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.cost import PATIENCE_S, Cost, random_records, seconds_each
-from gossamer.methods.gs_wgan.centre import AbstractTwins
+from gossamer.methods.gs_wgan.centre import AbstractTwins, NoCentre
 from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
@@ -132,7 +132,7 @@ class _Work:
         """Return the seconds for a look at a record, and for the clipped answer of a distance critic."""
         config, view = self._config, self._stage.view
         at_once, size = self._at_once, config.batch_size // config.draws_per_step
-        settings = replace(config, num_critics=at_once, stages=(self._stage,))
+        settings = replace(config, num_critics=at_once, stages=(self._stage,), centre=NoCentre())
         records = random_records(self._spec, at_once * _RECORDS_A_CRITIC)
         # These records are random, so delta says nothing.
         context = RunContext(delta=0.5 / records.num_records, device=self._device)

@@ -13,7 +13,8 @@ from gossamer.data.records import RecordSet
 from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.mechanisms.streams import public_stream
-from gossamer.methods.gs_wgan.centre import AbstractTwins
+from gossamer.methods.gs_wgan.centre import AbstractTwins, NoCentre
+from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
@@ -35,8 +36,8 @@ class DataSignal:
 
     Attributes:
         share: energy of the data part over that of A. 0 if the mean answer tells nothing of the records.
-        likeness: cosine of A and B. 1 if the twins say all that the records say.
-        rho: component of a clipped answer along the data part, over the clip norm, on average.
+        likeness: cosine of A and B. 1 if the twins say all that the records say, and 0 if one of them is chance alone.
+        rho: component of a clipped answer along the data part, over the clip norm, on average. 0 if there is no part.
         twins: norm of B over the clip norm. It vanishes if answers are unbiased.
     """
 
@@ -82,7 +83,7 @@ def measure(
         step: number of the step, for the tapes and the samples that are asked about.
         num_asked: critics that are asked, the first ones. None for all.
     """
-    first = replace(config, stages=config.stages[:1])
+    first = _of_first_stage(config)
     question = _centred(first, records, generator, context, question_of(first, generator, step))
     asked = config.num_critics if num_asked is None else min(num_asked, config.num_critics)
     halves = [half.contiguous() for half in (torch.arange(0, asked, 2), torch.arange(1, asked, 2))]
@@ -113,6 +114,13 @@ def question_of(config: GSWGANConfig, generator: PublicGenerator, step: int) -> 
     looked = view.apply(samples.detach())[:size]
     classes = None if labels is None else labels[None, :size]
     return Question(looked=looked[None], labels=classes, pool=generator.pool(view, step), step=step)
+
+
+def _of_first_stage(config: GSWGANConfig) -> GSWGANConfig:
+    """Return the settings of the first stage alone. With distance critics it has no centre."""
+    stages = config.stages[:1]
+    centre = NoCentre() if isinstance(stages[0].critic, DistanceCritic) else config.centre
+    return replace(config, stages=stages, centre=centre)
 
 
 def _centred(
@@ -152,9 +160,10 @@ def _compared(real: list[Tensor], twins: list[Tensor]) -> DataSignal:
     energy, data_energy, twin_energy = (max(0.0, float(one @ other)) for one, other in (real, data, twins))
     across = (float(real[0] @ twins[1]) + float(real[1] @ twins[0])) / 2
     along = (float(real[0] @ data[1]) + float(real[1] @ data[0])) / 2
+    # Products of halves may come out below zero by chance. Then nothing is seen, and no direction is known.
     return DataSignal(
-        share=data_energy / max(energy, 1e-12),
-        likeness=across / max(math.sqrt(energy * twin_energy), 1e-12),
-        rho=along / max(math.sqrt(data_energy), 1e-12),
+        share=data_energy / energy if energy else 0.0,
+        likeness=max(-1.0, min(1.0, across / math.sqrt(energy * twin_energy))) if energy * twin_energy else 0.0,
+        rho=along / math.sqrt(data_energy) if data_energy else 0.0,
         twins=math.sqrt(twin_energy),
     )
