@@ -152,6 +152,7 @@ def test_halves_that_agree_by_less_than_chance_show_nothing_and_no_direction() -
     assert _compared([one, one], [one, one]) == DataSignal(share=0.0, likeness=1.0, rho=0.0, twins=1.0)
 
 
+@pytest.mark.slow
 def test_twins_that_are_taken_away_leave_nothing_of_samples_and_most_of_records() -> None:
     """The critics have a pool of eight samples in common, whose error is not data."""
     small = replace(TRAINED, pool_per_class=8)
