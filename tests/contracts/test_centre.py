@@ -18,7 +18,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.sum_of_many.door import Ask, SumOfManyReleaser
 from gossamer.methods.gs_wgan.centre import AbstractTwins, NoCentre, TwinsAddedBack, TwinsTakenAway
-from gossamer.methods.gs_wgan.cost import _Timed
+from gossamer.methods.gs_wgan.cost import _work_of
 from gossamer.methods.gs_wgan.pretraining import pretrain
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
@@ -177,13 +177,14 @@ def test_a_public_start_and_an_estimate_of_the_cost_know_settings_with_a_centre(
     many = replace(settings(), num_critics=20, critics_per_draw=1, num_steps=1000)
     weights = pretrain(many, images(), 1, torch.device("cpu"))
     assert all(weight.isfinite().all() for weight in weights["generator"].values())
-    timed = _Timed(look=0, warm=1e-3, tune=1.0, draw=0, learn=0, bytes_a_critic=0)
-    seconds = [
-        timed.of_stage(one, one.stages[0], images().spec, 40, 1000)
+    amounts = [
+        _work_of(one, one.stages[0], images().spec, torch.device("cpu")).amount(40)
         for one in (many, replace(many, centre=TwinsAddedBack(num_critics=100)))
     ]
     # 96 twins more, each with a fork of one update and an answer, and a tenth of a renewal.
-    assert seconds[1] - seconds[0] == pytest.approx(1000 * (96 * 2 + 2 * 96 / 20) + 96 * 2 * 1e-3)
+    assert amounts[1].tune - amounts[0].tune == pytest.approx(96 * 2 + 2 * 96 / 20)
+    assert amounts[1].warm - amounts[0].warm == 96 * 2
+    assert amounts[1].draw - amounts[0].draw == 96 * 2
 
 
 # ---- the critics' silence --------------------------------------------------------------------------------------------

@@ -24,9 +24,8 @@ from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.sum_of_many.door import SumOfManyReleaser
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.centre import AbstractTwins
-from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.places import find_chunk_size
-from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question, WarmStartReport
+from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question, WarmStartReport, side_of
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
 from gossamer.methods.gs_wgan.twins import PublicTwins
@@ -34,7 +33,6 @@ from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.verdict import Verdict
 from gossamer.methods.worth import WindowedEnergy
-from gossamer.nn.registered import check_own_critic
 from gossamer.privacy.statement import PrivacyStatement
 
 __all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "plan"]
@@ -84,12 +82,8 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         slots = context.slots_of(records)
         sample_size = max(math.prod(stage.view.shape(records.spec.shape)) for stage in config.stages)
         super().__init__(plan(config, slots), noise, context, sample_size)
-        for stage in config.stages:  # at once what the last stage would refuse
-            if isinstance(stage.critic, DistanceCritic):
-                continue
-            shape, num_classes = stage.view.shape(records.spec.shape), records.spec.num_classes
-            stage.critic.build(shape, num_classes, torch.Generator())
-            check_own_critic(stage.critic, shape, num_classes)
+        for stage in range(len(config.stages)):  # at once what the last stage would refuse
+            side_of(config, stage, records.spec, context).check()
         self._critics = PrivateCritics(config, records, slots.unit, context)
         self._public = PublicGenerator(config, records.spec, context.device, context.precision, context.start)
         self._twins: PublicTwins | None = None
