@@ -162,7 +162,7 @@ class CanarySumOfMany(CanaryCritics):
     def release(self, step: int, ask: Ask, centre: Tensor | None = None) -> Tensor:
         """Release as the audited door does, and add the release to the evidence.
 
-        Around a public centre a canary pushes from the centre on, and the evidence is what was released beyond it.
+        Around a public centre a canary pushes from the centre on. The evidence is the release less the centre.
         """
         if centre is None:
             planted: Ask = lambda critics, groups: self._planted(critics, ask(critics, groups))  # noqa: E731

@@ -290,7 +290,7 @@ class AbstractTraining(abc.ABC, Generic[P]):
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Lines on settings that may not mean what was meant, to be said before a training begins. All are public."""
+        """Lines on settings that may surprise, to be said before a training begins. All are public."""
         return ()
 
     def epsilon_so_far(self) -> float:

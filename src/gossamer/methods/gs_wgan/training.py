@@ -177,7 +177,7 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
     def _judged_and_followed(self, released: Tensor, question: Question, labels: Tensor | None) -> Tensor:
         """Add a release to the energies that the verdict is on, and return the direction that the generator follows.
 
-        The verdict is on what lies beyond the centre: the centre tells nothing of the records.
+        The verdict is on the release less the centre, because the centre tells nothing of the records.
         """
         beyond = followed = released
         if question.centre is not None:

@@ -89,8 +89,8 @@ class PublicTwins:
         Answers about a class are those of the twins that hold the class. Answers that are not finite do not count.
 
         Returns:
-            (c, B/c, *shape). None in a stage of distance critics, where the mean answer of twins is zero: the pull of
-            the generator's samples is subtracted in their potential already.
+            (c, B/c, *shape). None in a stage of distance critics: their potential subtracts the pull of the generator's
+            samples already, so the mean answer of twins is zero.
         """
         if isinstance(self._config.stages[stage].critic, DistanceCritic):
             return None
