@@ -211,6 +211,76 @@ def test_a_place_in_a_release_and_another_ending_are_refused(gossamer: Any, lear
     assert said.code == 2
 
 
+@pytest.fixture
+def threes(gossamer: Any, tmp_path: Path) -> Path:
+    """A run on digits 0, 1 and 2 with labels that begin with 1, rows and columns exchanged, a part held out."""
+    assert DIGITS.train.y is not None
+    kept = DIGITS.train.y < 3
+    x, y = DIGITS.train.x[kept].mT.numpy(), DIGITS.train.y[kept].numpy()
+    np.savez(tmp_path / "own.npz", x=x, y=y + 1)
+    words = ("--num-classes", 3, "--first-label", 1, "--transpose", "--split", "random")
+    said = gossamer(
+        "train", "dp-mixture", "--data", tmp_path / "own.npz", *words, "--epsilon", 30, "--out", tmp_path / "run"
+    )
+    assert said.code == 0, said.err
+    few = y < 2
+    np.savez(tmp_path / "few.npz", x=x[few], y=y[few] + 1)
+    return tmp_path
+
+
+def test_labels_are_not_shifted_by_one_without_a_word(gossamer: Any, threes: Path) -> None:
+    """The largest label is missing, so nothing is out of range."""
+    said = gossamer("predict", threes / "run", "--data", threes / "few.npz", "--json")
+    assert json.loads(said.out)["scores"]["accuracy"]["value"] > 0.95
+    # All options of images are those of the run, and nothing is divided here, so there is nothing to say.
+    assert said.err == ""
+    refused = gossamer("predict", threes / "run" / "release", "--data", threes / "few.npz", "--transpose")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "other numbers for names (1, 2, 3)" in refused.err
+    words = ("--transpose", "--first-label", 1)
+    named = gossamer("predict", threes / "run" / "release", "--data", threes / "few.npz", *words, "--json")
+    assert json.loads(named.out)["scores"] == json.loads(said.out)["scores"]
+
+
+def test_options_of_the_run_that_are_said_in_part_are_told(gossamer: Any, threes: Path) -> None:
+    words = ("--first-label", 1, "--resize", "8x8")
+    said = gossamer("predict", threes / "run", "--data", threes / "few.npz", *words)
+    assert said.code == 0
+    assert "read its images with --transpose too" in said.err
+    whole = gossamer("predict", threes / "run", "--data", threes / "few.npz", *words, "--transpose")
+    assert whole.err == ""
+
+
+def test_another_division_is_told_of_records_that_are_divided_here(gossamer: Any, threes: Path) -> None:
+    undivided = gossamer("predict", threes / "run", "--data", threes / "own.npz", "--split", "none")
+    assert "another --split" in undivided.err
+
+
+def test_labels_without_names_are_told_to_be_taken_by_order(gossamer: Any, beats: Path, tmp_path: Path) -> None:
+    kind = table(tmp_path / "new.csv")
+    x = pd.read_csv(tmp_path / "new.csv").drop(columns="kind").to_numpy()[:, None]
+    np.savez(tmp_path / "new.npz", x=x, y=kind)
+    said = gossamer("predict", beats / "run", "--data", tmp_path / "new.npz")
+    assert said.code == 0
+    assert "taken for the classes in the order of the release: slow, fast" in said.err
+    np.savez(tmp_path / "new.npz", x=x, y=kind, class_names=np.array(["slow", "fast"]))
+    assert gossamer("predict", beats / "run", "--data", tmp_path / "new.npz").err == ""
+
+
+@pytest.mark.parametrize("verb", ["predict", "sample"])
+def test_records_are_not_written_over(gossamer: Any, beats: Path, tmp_path: Path, verb: str) -> None:
+    table(tmp_path / "new.csv", labelled=False)
+    (tmp_path / "link.csv").symlink_to(tmp_path / "new.csv")
+    words = {"predict": ("--data", tmp_path / "new.csv"), "sample": ("--num-samples", 4)}[verb]
+    outs = [beats / "waves.csv", *([tmp_path / "new.csv", tmp_path / "link.csv"] if verb == "predict" else [])]
+    for out in outs:
+        before = out.read_bytes()
+        said = gossamer(verb, beats / "run", *words, "--out", out)
+        assert (said.code, said.err.count("\n")) == (2, 1)
+        assert "written over the records themselves" in said.err
+        assert out.read_bytes() == before
+
+
 HOSTILE: dict[str, Callable[[dict[str, torch.Tensor]], None]] = {
     "factors that are no numbers": lambda weights: weights["factors"].fill_(torch.nan),
     "factors beyond all roots": lambda weights: weights["factors"].fill_(1e30),
