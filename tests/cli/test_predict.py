@@ -211,6 +211,25 @@ def test_a_place_in_a_release_and_another_ending_are_refused(gossamer: Any, lear
     assert said.code == 2
 
 
+def test_means_over_classes_are_over_those_that_occur_and_that_is_said(
+    gossamer: Any, learnt: Path, tmp_path: Path
+) -> None:
+    assert DIGITS.test is not None
+    assert DIGITS.test.y is not None
+    kept, noise = DIGITS.test.y < 3, torch.randn(360, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    x, true = (DIGITS.test.x + 0.3 * noise).clamp(0, 1)[kept], DIGITS.test.y[kept].numpy()
+    np.savez(tmp_path / "few.npz", x=x.numpy(), y=true)
+    words = ("predict", learnt, "--data", tmp_path / "few.npz", "--out", tmp_path / "found.csv")
+    tree = json.loads(gossamer(*words, "--json").out)
+    named = pd.read_csv(tmp_path / "found.csv")["class"].to_numpy()
+    assert set(named) > {0, 1, 2}
+    expected = f1_score(true, named, average="macro", labels=[0, 1, 2])
+    assert tree["scores"]["macro_f1"]["value"] == pytest.approx(expected)
+    assert f1_score(true, named, average="macro") < expected
+    assert "7 classes occur in no record" in gossamer(*words).out
+    assert "occur in no record" not in gossamer("predict", learnt, "--data", "digits").out
+
+
 @pytest.fixture
 def threes(gossamer: Any, tmp_path: Path) -> Path:
     """A run on digits 0, 1 and 2 with labels that begin with 1, rows and columns exchanged, a part held out."""

@@ -143,6 +143,8 @@ def _show(asked: Predict, found: Predictions) -> None:
     print(f"named: {', '.join(f'{name} {number}' for name, number in found.counts.items())}")
     for score in found.scores().values():
         print(score)
+    if found.num_absent:
+        print(f"{found.num_absent} classes occur in no record, and no mean over classes is over them.")
     if found.true is None:
         print("The records have no labels, so nothing tells how many are right.")
     print(f"\n{_NOT_KEPT}")
