@@ -66,13 +66,13 @@ class StepGate(AbstractGate):
         if self._plan.steps_of(plan) != range(self._plan.num_steps):
             raise PrivacyError("the step gate is of a whole plan and the releaser of a part: take the gate of that part")
 
-    def of_part(self, part: AbstractPlan) -> PartGate:
-        """Return the gate for the releaser of a part of the plan.
+    def of_part(self, part: AbstractPlan) -> AbstractGate:
+        """Return the gate for the releaser of a part of the plan, or this one if the part is the whole.
 
         Raises:
             PrivacyError: the plan has no such part.
         """
-        return PartGate(self, part, self._plan.steps_of(part))
+        return self if part == self._plan else PartGate(self, part, self._plan.steps_of(part))
 
     def take(self, step: int) -> None:
         """Let one step pass. See `AbstractGate.take`."""
