@@ -21,7 +21,7 @@ class TeacherConfig:
         reach: longest input, in standard deviations over all directions. Longer ones are shrunk to it.
     """
 
-    hidden_sizes: tuple[int, ...] = (64, 64)
+    hidden_sizes: tuple[int, ...] = (64,)
     temper: float = 0.25
     least_spread: float = 0.1
     reach: float = 2.0

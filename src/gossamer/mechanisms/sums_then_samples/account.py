@@ -45,7 +45,7 @@ class AccountSumsThenSamples(AbstractAccount):
     summary: ClassVar[str] = "a few noisy sums and then Poisson samples, in one budget"
 
     num_slots: int | None = None
-    sample_rate: float = 0.08
+    sample_rate: float = 0.04
     teacher_share: float = 0.5
     num_steps: int | None = 250
 

@@ -26,4 +26,5 @@ LABELLED_MIXTURE = Method(
     account=AccountSumsThenSamples,
     working=_working,
     saves_on_the_way=False,
+    classifies=True,
 )

@@ -67,9 +67,9 @@ class LabelledMixtureConfig:
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     teacher_share: float = 0.5
     teacher_steps: int = 250
-    sample_rate: float = 0.08
+    sample_rate: float = 0.04
     clip_norm: float = 1.0
-    adam: Adam = field(default_factory=lambda: Adam(learning_rate=4e-3, beta1=0.9, beta2=0.99))
+    adam: Adam = field(default_factory=lambda: Adam(learning_rate=3.2e-2, beta1=0.9, beta2=0.99))
     final_learning_rate: float = 0.05
     moving_average: float = 0.97
     records_per_person: int = 8
