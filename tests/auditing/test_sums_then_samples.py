@@ -72,7 +72,9 @@ def test_a_teacher_that_is_not_paid_for_is_caught() -> None:
     unpaid = Unpaid(**vars(plan(share=0.98, noise=0.25)))
     result = found(unpaid)
     assert result.lower_bound_epsilon > result.claimed_epsilon
-    assert found(plan(share=0.98, noise=0.25)).lower_bound_epsilon <= plan(share=0.98, noise=0.25).budget_at(DELTA).epsilon
+    assert (
+        found(plan(share=0.98, noise=0.25)).lower_bound_epsilon <= plan(share=0.98, noise=0.25).budget_at(DELTA).epsilon
+    )
 
 
 def test_sums_with_far_too_little_noise_are_caught() -> None:
@@ -89,7 +91,9 @@ def test_sums_with_far_too_little_noise_are_caught() -> None:
 
 
 def test_all_games_of_a_plan_are_played_and_a_replacement_has_no_canaries() -> None:
-    kinds = [result.kind for result in audits_of(plan(), DELTA, replace(EFFORT, num_games=64, num_bits=64), lambda *_: None)]
+    kinds = [
+        result.kind for result in audits_of(plan(), DELTA, replace(EFFORT, num_games=64, num_bits=64), lambda *_: None)
+    ]
     assert kinds == [
         "mechanism: one-shot sums", "mechanism: sum means", "mechanism: sum squares", "mechanism: one gradient",
         "mechanism: composition",

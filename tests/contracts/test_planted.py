@@ -152,7 +152,10 @@ def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
         "budget": BUDGET,
     }
     return {
-        **{name: of_method(getattr(estimators, name)) for name in ("DPMixture", "DPMERF", "GSWGAN", "DPCGAN", "LabelledMixture")},
+        **{
+            name: of_method(getattr(estimators, name))
+            for name in ("DPMixture", "DPMERF", "GSWGAN", "DPCGAN", "LabelledMixture")
+        },
         "AbstractEstimator.fit": Call(function=TINY.fit, usual={"x": X, "y": Y}),
         "AbstractEstimator.plan": Call(function=TINY.plan, usual={"x": X, "y": Y}, others=SAID),
         "AbstractEstimator.evaluate": Call(

@@ -48,7 +48,7 @@ def test_every_drawing_has_the_name_that_was_asked_for(config: LabelledGenerator
 def test_samples_of_a_class_have_the_law_that_the_whole_mixture_gives_them() -> None:
     network = built()
     network.class_shares.copy_(torch.tensor([0.6, 0.3, 0.1]))
-    latent, source = drawn(network, torch.full((2000,), 1))
+    _, source = drawn(network, torch.full((2000,), 1))
     rng = torch.Generator().manual_seed(9)
     every = torch.randn(40_000, network.latent_dim, generator=rng)
     sources = torch.multinomial(network.class_shares, 40_000, replacement=True, generator=rng)

@@ -148,9 +148,7 @@ def coming_or_leaving(plan: OneShotPlan, num: int) -> Board:
     directions = tuple(_totals(one, first) for one, (_, first) in zip(small, contents, strict=True))
     releases = zip(plan.releases, small, strict=True)
     narrow = tuple(replace(release, contribution=contribution) for release, contribution in releases)
-    return Board(
-        plan=replace(plan, unit=Unit.RECORD, releases=narrow), contents=contents, directions=directions
-    )
+    return Board(plan=replace(plan, unit=Unit.RECORD, releases=narrow), contents=contents, directions=directions)
 
 
 def _any_change(plan: OneShotPlan) -> Board:

@@ -72,7 +72,9 @@ def run(arguments: Sequence[str]) -> int:
     records, drawn = trained.sample(asked.num_samples, labels=labels, seed=asked.seed)
     columns = _columns(asked, trained.recipe.spec)
     y = None if drawn is None else drawn.numpy()
-    soft = trained.probabilities(asked.num_samples, labels=labels, seed=asked.seed).numpy() if asked.soft_labels else None
+    soft = (
+        trained.probabilities(asked.num_samples, labels=labels, seed=asked.seed).numpy() if asked.soft_labels else None
+    )
     notes = write_records(asked.out, records.numpy(), y, trained.recipe.spec, columns, soft)
     write_folder_cards(asked.out, trained, asked.num_samples)
     print(f"{asked.num_samples} samples: {asked.out} (seed {asked.seed}; another --seed draws others)")

@@ -88,7 +88,9 @@ def write_records(
         InputError: an ending that records of this kind are not written as, or one without a place for soft labels.
     """
     if probabilities is not None and path.suffix.lower() != ".npz":
-        raise InputError(f"--out {path}: soft labels stand in an NPZ file alone: name X.npz, or leave --soft-labels out")
+        raise InputError(
+            f"--out {path}: soft labels stand in an NPZ file alone: name X.npz, or leave --soft-labels out"
+        )
     match path.suffix.lower(), spec:
         case ".png", _:
             write_picture(path, x, y, spec)

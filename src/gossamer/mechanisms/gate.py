@@ -64,7 +64,9 @@ class StepGate(AbstractGate):
         """Refuse another plan than the whole one. See `AbstractGate.check_pays_for`."""
         # Privacy: a releaser of a part would take steps of another part at its own noise.
         if self._plan.steps_of(plan) != range(self._plan.num_steps):
-            raise PrivacyError("the step gate is of a whole plan and the releaser of a part: take the gate of that part")
+            raise PrivacyError(
+                "the step gate is of a whole plan and the releaser of a part: take the gate of that part"
+            )
 
     def of_part(self, part: AbstractPlan) -> AbstractGate:
         """Return the gate for the releaser of a part of the plan, or this one if the part is the whole.

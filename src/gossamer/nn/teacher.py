@@ -1,7 +1,8 @@
-"""The teacher of a labelled mixture: the log densities of the mixture, tempered, and a small network that mends them."""
+"""The teacher of a labelled mixture: tempered log densities of the mixture, and a small network that mends them."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -49,7 +50,7 @@ class Teacher(nn.Module):
         super().__init__()
         sizes = (dim, *config.hidden_sizes)
         layers: list[nn.Module] = []
-        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        for before, after in itertools.pairwise(sizes):
             layers += [linear(before, after, gain=RELU_GAIN, rng=rng), nn.ReLU()]
         last = linear(sizes[-1], num_classes, gain=1.0, rng=rng)
         nn.init.zeros_(last.weight)

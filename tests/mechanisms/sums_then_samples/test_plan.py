@@ -24,8 +24,8 @@ from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import units_of_records
-from gossamer.mechanisms.sums_then_samples.split import Split
 from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
+from gossamer.mechanisms.sums_then_samples.split import Split
 from gossamer.privacy import Adjacency, PrivacyBudget, Unit, epsilon_by_pld
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.events import GaussianPart, PoissonPart, ReplacedPoissonPart, flatten, gaussian_event
@@ -40,14 +40,15 @@ SQUARES = GroupedMoments(num_groups=3, dim=3, radius=0.5, square_weight=1.0)
 def plan(source: CountSource = CountSource.GIVEN, unit: Unit = Unit.RECORD, **changes: Any) -> SumsThenSamplesPlan:
     shared: dict[str, Any] = {"unit": unit, "num_slots": SLOTS, "source": source, "noise_multiplier": None}
     sums = OneShotPlan(
-        releases=(Release(name="means", contribution=MOMENTS, share=0.2), Release(name="squares", contribution=SQUARES)),
+        releases=(
+            Release(name="means", contribution=MOMENTS, share=0.2),
+            Release(name="squares", contribution=SQUARES),
+        ),
         neighbours=ComingOrLeaving(),
         **shared,
     )
     samples = PoissonPlan(sample_rate=0.1, num_steps=8, clip_norm=0.7, **shared)
-    return replace(
-        SumsThenSamplesPlan(sums=sums, samples=samples, **shared), **{"noise_multiplier": 1.5, **changes}
-    )
+    return replace(SumsThenSamplesPlan(sums=sums, samples=samples, **shared), **{"noise_multiplier": 1.5, **changes})
 
 
 PLAN = plan()
@@ -68,6 +69,11 @@ def losses(rate: float, noise: float, grid: np.ndarray, *, is_reversed: bool) ->
     return np.bincount(place, weights=mass, minlength=len(grid))
 
 
+def spare_delta(mass: np.ndarray, grid: np.ndarray, delta: float, epsilon: float) -> float:
+    """Delta at an epsilon, less the one asked for."""
+    return float((mass * -np.expm1(np.minimum(0.0, epsilon - grid))).sum()) - delta
+
+
 def by_convolution(priced: SumsThenSamplesPlan, delta: float) -> float:
     """Epsilon of the composition by an own Fourier transform of losses, the larger of the two orders."""
     half = 2**17
@@ -80,7 +86,8 @@ def by_convolution(priced: SumsThenSamplesPlan, delta: float) -> float:
             mass = losses(rate, part.noise_multiplier, grid, is_reversed=is_reversed)
             transform *= fft.fft(np.roll(mass, -half)) ** part.count
         mass = np.roll(np.real(fft.ifft(transform)), half).clip(0)
-        found.append(optimize.brentq(lambda e: float((mass * -np.expm1(np.minimum(0.0, e - grid))).sum()) - delta, 0, 20))  # noqa: B023
+        spare = functools.partial(spare_delta, mass, grid, delta)
+        found.append(float(optimize.brentq(spare, 0, 20)))
     return max(found)
 
 
@@ -233,7 +240,9 @@ def doors(gate: StepGate) -> tuple[OneShotReleaser, PoissonReleaser]:
 
 def ask(door: Any, step: int) -> Any:
     if isinstance(door, OneShotReleaser):
-        return door.release(step, [Slots(vectors=torch.zeros(1, (4, 3)[step]), groups=torch.zeros(1, dtype=torch.int64))])
+        return door.release(
+            step, [Slots(vectors=torch.zeros(1, (4, 3)[step]), groups=torch.zeros(1, dtype=torch.int64))]
+        )
     return door.release(step, {"w": torch.zeros(1)}, lambda parameters, x: (parameters["w"] * x[:, 0]).square())
 
 

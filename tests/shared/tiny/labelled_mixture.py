@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tiny import Tiny
-from tiny.dp_mixture import TINY as MIXTURE
-
 from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig
 from gossamer.nn.teacher import TeacherConfig
+from tiny import Tiny
+from tiny.dp_mixture import TINY as MIXTURE
 
 IMAGES = LabelledMixtureConfig(
     mixture=replace(MIXTURE.images, noise_multiplier=None),

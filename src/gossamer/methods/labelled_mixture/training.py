@@ -1,4 +1,4 @@
-"""Labelled mixture: the releases of DP-mixture, and then a teacher trained by DP-SGD in the coordinates that they define.
+"""Labelled mixture: the releases of DP-mixture, then a teacher trained by DP-SGD in the coordinates that they define.
 
 A method of this library: docs/concepts/labelled-mixture.md states and proves it. DP-SGD is that of Abadi et al. 2016,
 "Deep learning with differential privacy".
