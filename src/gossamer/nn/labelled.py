@@ -36,6 +36,10 @@ class LabelledGeneratorConfig(AbstractGeneratorConfig):
     mixture: MixtureGeneratorConfig | SeriesMixtureGeneratorConfig = field(default_factory=MixtureGeneratorConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
 
+    def latent_dim(self, shape: Shape) -> int:
+        """Count the latents, which are those of the mixture."""
+        return self.mixture.latent_dim(shape)
+
     def build(self, shape: Shape, num_classes: int, latent_dim: int, rng: torch.Generator) -> LabelledGenerator:
         """Build a new generator of even samples, with a teacher that knows nothing.
 

@@ -23,5 +23,6 @@ TINY = Tiny(
     people=replace(IMAGES, records_per_person=3),
     series=replace(IMAGES, mixture=replace(MIXTURE.series, noise_multiplier=None)),
     crashes=replace(IMAGES, teacher_steps=12, noise_multiplier=4.0),
+    needs_classes=True,
     words=("--epsilon", "10", "--mixture.generator.num-directions", "5", "--teacher-steps", "10"),
 )

@@ -308,6 +308,6 @@ def _fresh(config: LabelledMixtureConfig) -> LabelledGenerator:
     return config.generator.build(
         expected.shape,
         expected.num_classes,
-        config.mixture.generator.latent_dim(expected.shape),
+        config.generator.latent_dim(expected.shape),
         public_stream(config.seed, "teacher weights"),
     )
