@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from torch import Tensor
 
 from gossamer.auditing.mechanism import Effort, audits_of
+from gossamer.auditing.one_shot import audit_sums
 from gossamer.auditing.result import AuditResult
 from gossamer.auditing.sums_then_samples import MakeDoors, audit_both, guard_both
 from gossamer.errors import InputError
+from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments
+from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.neighbours import ComingOrLeaving
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.poisson.plan import PoissonPlan
@@ -24,7 +27,7 @@ from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.slots import CountSource
 
 DELTA = 1e-5
-EFFORT = Effort(num_games=2000, num_bits=2000, confidence=0.99)
+EFFORT = Effort(num_games=2000, num_bits=1000, confidence=0.99)
 MEANS = GroupedMoments(num_groups=3, dim=5, radius=2, count_weight=1, mean_weight=1)
 SQUARES = GroupedMoments(num_groups=3, dim=6, radius=1, square_weight=1)
 
@@ -45,8 +48,9 @@ def doors() -> MakeDoors:
     return lambda plan, tags: guard_both(plan, tags, lambda: DeterministicNoise(next(seeds)))
 
 
-def found(priced: SumsThenSamplesPlan, make: MakeDoors | None = None) -> AuditResult:
-    return audit_both(priced, DELTA, EFFORT, make or doors())
+@functools.cache
+def found(priced: SumsThenSamplesPlan) -> AuditResult:
+    return audit_both(priced, DELTA, EFFORT, doors())
 
 
 def test_both_parts_together_show_less_than_is_claimed_and_more_than_nothing() -> None:
@@ -77,17 +81,21 @@ def test_a_teacher_that_is_not_paid_for_is_caught() -> None:
     )
 
 
-def test_sums_with_far_too_little_noise_are_caught() -> None:
-    honest = plan(noise=4.0)
+def sums_audited(factor: float) -> list[AuditResult]:
+    """The games of the sums alone, whose doors have a part of their noise."""
+    seeds = itertools.count()
 
-    def make(priced: SumsThenSamplesPlan, tags: Tensor) -> Any:
-        assert priced.sums is not None
-        loud = replace(priced.sums, noise_multiplier=priced.of_sums.noise_std / 20)
-        return quiet(replace(priced, sums=loud), tags)
+    def make(priced: OneShotPlan) -> OneShotReleaser:
+        assert priced.noise_multiplier is not None
+        quiet = replace(priced, noise_multiplier=factor * priced.noise_multiplier)
+        return OneShotReleaser(quiet, DeterministicNoise(next(seeds)), gate=StepGate(quiet))
 
-    quiet = doors()
-    result = found(honest, make)
-    assert result.lower_bound_epsilon > result.claimed_epsilon
+    return list(audit_sums(plan(noise=1.0).of_sums, DELTA, replace(EFFORT, num_games=4000), make))
+
+
+def test_sums_that_a_unit_enters_or_leaves_stay_within_their_claim_and_half_their_noise_does_not() -> None:
+    assert all(result.lower_bound_epsilon <= result.claimed_epsilon for result in sums_audited(1.0))
+    assert any(result.lower_bound_epsilon > result.claimed_epsilon for result in sums_audited(0.5))
 
 
 def test_all_games_of_a_plan_are_played_and_a_replacement_has_no_canaries() -> None:

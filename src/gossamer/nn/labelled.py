@@ -52,17 +52,17 @@ class LabelledGeneratorConfig(AbstractGeneratorConfig):
 class LabelledGenerator(AbstractGenerator, AbstractClassifyingGenerator, AbstractChoosingGenerator):
     r"""A mixture that draws, and a teacher that names the drawings by their places in its subspace.
 
-    Let z be the place of a record or drawing, p the released shares of classes, and u the place in standard form: less
-    the mean of the whole mixture, over its standard deviation in each direction, and no longer than the reach times
-    :math:`\sqrt d`. The teacher's probabilities of classes are
+    Let z be the place of a record or drawing, and p the released shares of classes. In standard form, u, the place is
+    taken less the mean of the whole mixture, over its standard deviation in each direction. It is shrunk to the reach
+    times :math:`\sqrt d` if it is longer. The teacher's probabilities of classes are
 
     .. math:: P(y \mid z) \propto p_y \exp\bigl(a \log p(z \mid y) + \mathrm{MLP}_y(u)\bigr),
 
     with the temper a and the mixture's densities (`MixtureDensities`).
 
-    A sample of class c is a drawing of the whole mixture, its classes in the shares p, that the teacher finds most
-    likely to be of c. So the law of samples of a class is :math:`p(x \mid c)` of the pair of mixture and teacher,
-    whatever other classes are asked for. If the teacher calls none of 510 draws for each sample so, the rest are drawn
+    Drawings are of the whole mixture, its classes in the released shares. A sample of class c is one that the teacher
+    finds most likely to be of c. So the law of samples of a class is :math:`p(x \mid c)` of the pair of mixture and teacher,
+    with any other classes beside it. At most 510 drawings are made for a sample. Samples that are left then are drawn
     from the Gaussians of c, as a mixture without a teacher draws them.
 
     Args:

@@ -362,7 +362,7 @@ P = TypeVar("P", bound=AbstractPlan)
 class AbstractMixtureTraining(AbstractTraining[P]):
     """A training that begins with the releases of a mixture, alone or as the first part of its plan.
 
-    Guarantee: records are read by the releases of a mixture alone, each time as rows that depend on one record, on
+    Guarantee: records are read by the releases of a mixture alone. A row that they read depends on one record, on
     public things and on earlier releases. The mixture is computed from the released sums.
 
     Args:

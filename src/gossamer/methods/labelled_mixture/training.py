@@ -154,9 +154,9 @@ class TeacherReport(AbstractStepReport):
 class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
     r"""A training that the caller drives: iterate over it, and take the generator at the end.
 
-    The releases of the mixture come first. They define the teacher's inputs: the place u of a record in the released
-    subspace, in standard form, and the logits b of the released Gaussians. Then the teacher's parameters are trained by
-    DP-SGD on the cross entropy of a record's class under ``softmax(b + MLP(u))``.
+    The releases of the mixture come first. They define the teacher's inputs for a record. One is the place u in the
+    released subspace, in standard form, the other are the logits b of the released Gaussians. Then the teacher is
+    trained by DP-SGD on the cross entropy of a record's class under ``softmax(b + MLP(u))``.
 
     Guarantee: `trained` has the privacy that its statement says. The inputs of a record are a function of that record,
     of released sums and of public things, to the last bit. `PoissonReleaser` releases the gradients, and the plan
