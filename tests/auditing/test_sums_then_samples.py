@@ -27,7 +27,7 @@ from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.slots import CountSource
 
 DELTA = 1e-5
-EFFORT = Effort(num_games=2000, num_bits=1000, confidence=0.99)
+EFFORT = Effort(num_games=2000, num_bits=2000, confidence=0.99)
 MEANS = GroupedMoments(num_groups=3, dim=5, radius=2, count_weight=1, mean_weight=1)
 SQUARES = GroupedMoments(num_groups=3, dim=6, radius=1, square_weight=1)
 

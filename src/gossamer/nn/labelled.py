@@ -61,9 +61,9 @@ class LabelledGenerator(AbstractGenerator, AbstractClassifyingGenerator, Abstrac
     with the temper a and the mixture's densities (`MixtureDensities`).
 
     Drawings are of the whole mixture, its classes in the released shares. A sample of class c is one that the teacher
-    finds most likely to be of c. So the law of samples of a class is :math:`p(x \mid c)` of the pair of mixture and teacher,
-    with any other classes beside it. At most 510 drawings are made for a sample. Samples that are left then are drawn
-    from the Gaussians of c, as a mixture without a teacher draws them.
+    finds most likely to be of c. So the law of samples of a class is :math:`p(x \mid c)` of the pair of mixture and
+    teacher, with any other classes beside it. At most 510 drawings are made for a sample. Samples that are left then
+    are drawn from the Gaussians of c, as a mixture without a teacher draws them.
 
     Args:
         config: settings.

@@ -49,8 +49,8 @@ class LabelledMixtureConfig:
     Attributes:
         mixture: settings of the mixture. Its noise and its seed are those of the whole, and not set by themselves.
         teacher: architecture of the teacher.
-        teacher_share: part of the budget for the teacher, in (0, 1).
         teacher_steps: T, updates of the teacher, each a release.
+        teacher_share: part of the budget for the teacher, in (0, 1).
         sample_rate: q, probability with which a unit is in a Poisson sample.
         clip_norm: C, bound on the norm of one unit's gradient, over all parameters.
         adam: optimiser of the teacher.
@@ -65,8 +65,8 @@ class LabelledMixtureConfig:
 
     mixture: DPMixtureConfig = field(default_factory=DPMixtureConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
-    teacher_share: float = 0.5
     teacher_steps: int = 250
+    teacher_share: float = 0.5
     sample_rate: float = 0.04
     clip_norm: float = 1.0
     adam: Adam = field(default_factory=lambda: Adam(learning_rate=3.2e-2, beta1=0.9, beta2=0.99))
