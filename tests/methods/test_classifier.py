@@ -101,9 +101,7 @@ def test_a_release_without_classes_and_one_without_densities_are_refused_in_one_
     without = released(BrightMeansIllConfig(hidden_sizes=(8,)), replace(SPEC, class_names=()), ())
     with pytest.raises(InputError, match=r"^file: was learnt without classes"):
         ReleasedClassifier.of(without, where="file")
-    with pytest.raises(
-        InputError, match=r"^file: its method releases no classifier.*; dp-mixture, labelled-mixture can classify"
-    ):
+    with pytest.raises(InputError, match=r"^file: its method .*; dp-mixture, labelled-mixture can classify"):
         ReleasedClassifier.of(released(MLPGeneratorConfig(hidden_sizes=(8,))), where="file")
 
 
