@@ -21,6 +21,7 @@ from gossamer.auditing.mechanism import (
     audit_samples,
     audit_summed_answers,
     audits_of,
+    num_critic_canaries,
 )
 from gossamer.auditing.mechanism import audit_sums as audit_critic_sums
 from gossamer.auditing.one_shot import MakeReleaser, audit_sums, worst_pair
@@ -36,7 +37,7 @@ from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.poisson.door import PoissonReleaser
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.poisson.units import Units
-from gossamer.mechanisms.sum_of_many.door import SumOfManyReleaser
+from gossamer.mechanisms.sum_of_many.door import Ask, SumOfManyReleaser
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.privacy.adjacency import Unit
 
@@ -168,6 +169,23 @@ def test_honest_sums_stay_within_their_claim(critics_per_draw: int) -> None:
     )  # fmt: skip
     told = audit_critic_sums(few, DELTA, replace(EFFORT, num_bits=2000, confidence=0.95), sums())
     assert told.claimed_epsilon / 3.5 < told.lower_bound_epsilon < told.claimed_epsilon
+
+
+def around(plan: SumOfManyPlan) -> Tensor:
+    """A public centre as long as the clip."""
+    return plan.clip_norm * torch.nn.functional.normalize(torch.ones(num_critic_canaries(plan)), dim=0)
+
+
+def test_honest_sums_around_a_public_centre_stay_within_their_claim_and_show_as_much() -> None:
+    few = replace(
+        CRITIC_SUMS, num_steps=1, num_critics=5, critics_per_draw=1, batch_size=20, draws_per_step=20,
+        noise_multiplier=2.0,
+    )  # fmt: skip
+    effort = replace(EFFORT, num_bits=2000, confidence=0.95)
+    told = audit_critic_sums(few, DELTA, effort, sums(), centre=around(few))
+    assert told.claimed_epsilon / 3.5 < told.lower_bound_epsilon < told.claimed_epsilon
+    plain = audit_critic_sums(few, DELTA, effort, sums())
+    assert told.lower_bound_epsilon == pytest.approx(plain.lower_bound_epsilon, rel=0.05)
 
 
 def test_an_honest_sum_on_the_pair_that_attains_its_price_stays_within_its_claim_and_shows_a_third() -> None:
@@ -345,6 +363,24 @@ class EveryCriticIncluded(DeterministicNoise):
 def test_every_critic_in_every_sum_priced_as_a_sample_is_caught() -> None:
     quiet = replace(CRITIC_SUMS, critics_per_draw=1, batch_size=20, draws_per_step=20, noise_multiplier=1.5)
     told = audit_critic_sums(quiet, DELTA, EFFORT, sums(noise=EveryCriticIncluded))
+    assert told.lower_bound_epsilon > told.claimed_epsilon, told
+
+
+class PredictsByTheAnswers(SumOfManyReleaser):
+    """A centre that saw records: the mean of the answers of all critics is put in its place."""
+
+    def release(self, step: int, ask: Ask, centre: Tensor | None = None) -> Tensor:
+        every, groups = torch.arange(self.plan.num_critics), range(self.plan.draws_per_step)
+        seen = torch.stack([ask(every, torch.full_like(every, group)).mean(dim=0) for group in groups])
+        return super().release(step, ask, seen.flatten(end_dim=1))
+
+
+def test_a_centre_that_saw_records_is_caught_by_the_likelihood_ratio() -> None:
+    few = replace(
+        CRITIC_SUMS, num_steps=1, num_critics=20, critics_per_draw=1, batch_size=20, draws_per_step=20,
+        noise_multiplier=2.0,
+    )  # fmt: skip
+    told = audit_critic_sums(few, DELTA, EFFORT, sums(door=PredictsByTheAnswers), centre=around(few))
     assert told.lower_bound_epsilon > told.claimed_epsilon, told
 
 

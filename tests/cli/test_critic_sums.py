@@ -73,6 +73,34 @@ def test_other_critics_in_a_draw_are_other_settings(gossamer: Any, train_tiny: A
     assert "critics_per_draw" in (run / "config.json").read_text()
 
 
+def test_more_critics_in_a_draw_than_there_are_get_one_line_before_anything_is_spent(
+    train_tiny: Any, tmp_path: Path
+) -> None:
+    said = train_tiny("digits", tmp_path / "run", "--critics-per-draw", 40, "--dry-run")
+    assert said.code == 0
+    (line,) = [line for line in said.out.splitlines() if line.startswith("advice: critics_per_draw")]
+    assert "40 is above the 30 critics, so all of them answer every draw" in line
+    assert "advice: critics_per_draw" not in train_tiny("digits", tmp_path / "run", "--dry-run").out
+
+
+def test_a_run_around_a_public_centre_goes_on_verifies_and_is_audited(
+    gossamer: Any, train_tiny: Any, at_step: Any, run: Path, tmp_path: Path
+) -> None:
+    settings, own = json.loads((run / "config.json").read_text()), tmp_path / "run"
+    settings["method"]["centre"] = {"type": "TwinsTakenAway", "num_critics": 3}
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(settings))
+    at_step.interrupt(3)
+    words = ("--recipe", file, "--device", "cpu", "--noise-multiplier", "1.2")
+    began = gossamer("train", "gs-wgan", "--data", "digits", "--out", own, *words)
+    assert began.code == 130, began.err
+    assert gossamer("resume", own).code == 0
+    assert gossamer("verify", own).code == 0
+    assert gossamer("audit", "training", own, "--num-bits", 60).code == 0
+    before, after = (json.loads((one / "release" / "privacy.json").read_text()) for one in (run, own))
+    assert before["event"] == after["event"]
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "1.5"])
 def test_a_number_of_critics_in_a_draw_out_of_range_gets_one_line(train_tiny: Any, tmp_path: Path, number: str) -> None:
     said = train_tiny("digits", tmp_path / "run", "--critics-per-draw", number)

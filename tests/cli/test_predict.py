@@ -140,6 +140,23 @@ def test_a_table_of_series_is_read_between_the_bounds_of_the_release(
     assert json.loads(plain.out)["counts"] == json.loads(said.out)["counts"]
 
 
+def test_series_of_another_unit_are_told(gossamer: Any, beats: Path, tmp_path: Path) -> None:
+    table(tmp_path / "mine.csv", labelled=False)
+    (pd.read_csv(tmp_path / "mine.csv") * 1000).to_csv(tmp_path / "mine.csv", index=False)
+    said = gossamer("predict", beats / "run", "--data", tmp_path / "mine.csv")
+    assert said.code == 0
+    assert "are they of the unit and scale" in said.err
+
+
+def test_records_that_the_run_learnt_from_are_told(gossamer: Any, beats: Path, tmp_path: Path) -> None:
+    said = gossamer("predict", beats / "run", "--data", beats / "waves.csv", "--class-column", "kind", "--json")
+    assert said.code == 0, said.err
+    assert "learnt from these very records" in said.err
+    table(tmp_path / "new.csv")
+    others = gossamer("predict", beats / "run", "--data", tmp_path / "new.csv", "--class-column", "kind", "--json")
+    assert others.err == ""
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -218,9 +235,7 @@ def test_hostile_releases_are_refused_in_one_line(gossamer: Any, learnt: Path, t
     assert "fetch the file again" in refusal[0]
 
 
-def test_scores_that_forget_the_released_shares_would_be_found(
-    gossamer: Any, learnt: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_classes_in_another_order_would_be_found(gossamer: Any, learnt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: the classes of X are taken in another order than those of the release."""
     usual = predict.Predictions.of
 

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
-from gossamer.methods.gs_wgan.data_signal import DataSignal, measure, question_of, twins_of
+from gossamer.methods.gs_wgan.centre import NoCentre, TwinsTakenAway
+from gossamer.methods.gs_wgan.data_signal import DataSignal, _compared, measure, question_of, twins_of
 from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
@@ -141,6 +142,23 @@ def test_the_measure_finds_the_data_in_the_answers_of_distance_critics() -> None
 def test_the_measure_finds_none_if_the_records_are_samples() -> None:
     found = signal(CONFIG, twins_of(made_up(), generator(), seed=9))
     assert found.rho < 0.1 * signal(CONFIG, made_up()).rho
+
+
+def test_halves_that_agree_by_less_than_chance_show_nothing_and_no_direction() -> None:
+    """Energies below zero count as none. They were divided by once, and rho was minus a thousand millions."""
+    one, other = torch.tensor([1.0, 0.0]), torch.tensor([-1.0, 0.1])
+    found = _compared([one, other], [torch.zeros(2), torch.zeros(2)])
+    assert found == DataSignal(share=0.0, likeness=0.0, rho=0.0, twins=0.0)
+    assert _compared([one, one], [one, one]) == DataSignal(share=0.0, likeness=1.0, rho=0.0, twins=1.0)
+
+
+@pytest.mark.slow
+def test_twins_that_are_taken_away_leave_nothing_of_samples_and_most_of_records() -> None:
+    """The critics have a pool of eight samples in common, whose error is not data."""
+    small = replace(TRAINED, pool_per_class=8)
+    plain, away = (signal(replace(small, centre=one), made_up()) for one in (NoCentre(), TwinsTakenAway()))
+    assert away.twins < plain.twins
+    assert away.share > plain.share
 
 
 def test_the_law_of_a_run_counts_draws_noise_and_parameters() -> None:

@@ -32,6 +32,7 @@ from gossamer.methods.gs_wgan.augmentation import SmallMotions
 from gossamer.methods.gs_wgan.critics import advance_norms
 from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
+from gossamer.methods.gs_wgan.trained_side import TrainedSide
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, StepReport
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.protected import identities_of, record_marks
@@ -198,7 +199,7 @@ class InjectedReleaser:
     def __init__(self, run: Run, coin_seed: int, release_seed: int) -> None:
         self.run, self.coin_seed, self.release_seed = run, coin_seed, release_seed
 
-    def release(self, step: int, ask: Any) -> Tensor:
+    def release(self, step: int, ask: Any, centre: Tensor | None = None) -> Tensor:
         run, plan = self.run, self.run.training.plan
         noise = DeterministicNoise(self.coin_seed)
         if isinstance(plan, SumOfManyPlan):
@@ -340,10 +341,12 @@ class UpdatesTheDrawn(PrivateCritics):
     """Stored critics learn when, and only when, they are drawn: as in the published code."""
 
     def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
-        assert self._critics is not None
-        drawn = critics.unique()
-        tuned, _ = self._tuned(self._critics.select(drawn), drawn, question.pool, TapeUse.RENEWAL, question.step)
-        self._critics.update_(drawn, tuned)
+        side, shards = self._present()
+        assert isinstance(side, TrainedSide)
+        assert side.critics is not None
+        drawn, stored = critics.unique(), side.critics
+        tuned, _ = side.tuned(stored.select(drawn), shards, drawn, question.pool, TapeUse.RENEWAL, question.step)
+        stored.update_(drawn, tuned)
         return super().answer(critics, groups, question)
 
 
@@ -351,9 +354,11 @@ class IteratesOnAnswering(PrivateCritics):
     """Spectral norms of a stored critic turn whenever it is asked."""
 
     def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
-        assert self._critics is not None
+        side, _ = self._present()
+        assert isinstance(side, TrainedSide)
+        assert side.critics is not None
         drawn = critics.unique()
-        self._critics.update_(drawn, advance_norms(self._critics.select(drawn)))
+        side.critics.update_(drawn, advance_norms(side.critics.select(drawn)))
         return super().answer(critics, groups, question)
 
 
@@ -410,8 +415,10 @@ class LeaksPastTheDoor(GSWGANTraining):
         improve, critics = self._public.improve, self._critics
 
         def leaking(looked: Tensor, direction: Tensor, step: int) -> None:
-            assert critics._critics is not None
-            hint = next(iter(critics._critics.parameters.values())).mean()
+            side, _ = critics._present()
+            tensors = side.state()
+            assert tensors is not None
+            hint = next(iter(tensors.values())).double().mean().float()
             improve(looked, direction + 1e-3 * hint, step)
 
         self._public.improve = leaking  # type: ignore[method-assign]

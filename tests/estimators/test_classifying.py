@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from gossamer.errors import InputError
+from gossamer.errors import GossamerWarning, InputError
 from gossamer.estimators import GSWGAN, DPMixture, ReleasedGenerator, as_images, as_series, classifying, load
+from gossamer.nn.densities import SURENESS
 
 NUM = 2400
 RNG = np.random.default_rng(0)
@@ -111,9 +113,21 @@ def test_the_prior_may_be_even(tmp_path: Path) -> None:
     model = DPMixture(epsilon=30.0, num_classes=2).fit(x, y)
     usual, even = model.predict_proba(x), model.predict_proba(x, evenness=1.0)
     shares = np.array(model.released.trained.recipe.class_shares)
-    turned = usual / shares
+    turned = usual / shares**SURENESS
     assert np.allclose(turned / turned.sum(axis=1, keepdims=True), even, atol=1e-9)
     assert even[:, 1].mean() > usual[:, 1].mean()
+
+
+def test_records_of_another_unit_are_not_clipped_without_a_word(series: DPMixture, model: DPMixture) -> None:
+    with pytest.warns(GossamerWarning, match="are they of the unit and scale") as caught:
+        series.predict(1000 * waves(), sample_rate=50)
+    assert len(caught) == 1
+    with pytest.warns(GossamerWarning, match="are they of the unit and scale"):
+        model.predict((X > 0.5).astype(np.uint8))  # masks of 0 and 1, for which white_level=1 would be right
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        series.predict(waves(), sample_rate=50)
+        model.predict((X > 0.5).astype(np.uint8), white_level=1)
 
 
 REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {

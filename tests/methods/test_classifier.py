@@ -73,6 +73,18 @@ def test_any_network_that_implements_the_one_method_classifies() -> None:
     assert found.dtype == torch.float64
 
 
+def test_a_sureness_below_one_brings_probabilities_nearer_and_changes_no_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bare = ReleasedClassifier.of(OWN).probabilities(X)
+    monkeypatch.setattr(BrightMeansIll, "sureness", 0.25)
+    found = ReleasedClassifier.of(OWN).probabilities(X)
+    powers = bare**0.25
+    assert torch.allclose(found, powers / powers.sum(dim=1, keepdim=True))
+    assert torch.equal(found.argsort(dim=1), bare.argsort(dim=1))
+    assert (found.amax(dim=1) < bare.amax(dim=1)).all()
+
+
 @pytest.mark.parametrize(
     ("evenness", "prior"), [(None, (0.7, 0.2, 0.1)), (0.0, (0.7, 0.2, 0.1)), (1.0, (1 / 3, 1 / 3, 1 / 3))]
 )

@@ -153,5 +153,8 @@ def test_a_generator_gives_the_densities_of_its_own_buffers_without_the_scatter_
     assert torch.equal(*scores)
 
 
-def test_the_part_of_the_common_covariance_is_the_one_that_the_page_names() -> None:
-    assert densities.POOLING == 0.2
+def test_the_numbers_are_those_that_the_page_names() -> None:
+    assert (densities.POOLING, densities.SURENESS) == (0.2, 0.25)
+    config = MixtureGeneratorConfig(radius=4)
+    network = config.build((1, 8, 8), 3, config.latent_dim((1, 8, 8)), torch.Generator())
+    assert network.sureness == densities.SURENESS

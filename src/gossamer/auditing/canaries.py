@@ -159,10 +159,24 @@ class CanarySumOfMany(CanaryCritics):
         super().__init__(plan, canaries)
         self._door = door
 
-    def release(self, step: int, ask: Ask) -> Tensor:
-        """Release as the audited door does, and add the release to the evidence."""
-        planted: Ask = lambda critics, groups: self._planted(critics, ask(critics, groups))  # noqa: E731
-        return self._listen(self._door.release(step, planted))
+    def release(self, step: int, ask: Ask, centre: Tensor | None = None) -> Tensor:
+        """Release as the audited door does, and add the release to the evidence.
+
+        Around a public centre a canary pushes from the centre on. The evidence is the release less the centre.
+        """
+        if centre is None:
+            planted: Ask = lambda critics, groups: self._planted(critics, ask(critics, groups))  # noqa: E731
+            return self._listen(self._door.release(step, planted))
+        of_group = centre.unflatten(0, (self.plan.draws_per_step, -1))
+
+        def planted_around(critics: Tensor, groups: Tensor) -> Tensor:
+            answers = ask(critics, groups)
+            around = of_group.to(answers)[groups.to(answers.device)]
+            return self._planted(critics, answers - around) + around
+
+        released = self._door.release(step, planted_around, centre)
+        self._listen(released - centre.to(released))
+        return released
 
 
 class CanaryPoisson:

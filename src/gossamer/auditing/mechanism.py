@@ -12,6 +12,7 @@ import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -263,17 +264,14 @@ def audit_draws(
 
     Args: as of `audit_answers`. `watch` is told of the progress.
     """
-    num = _num_critic_canaries(plan)
 
-    def play(canaries: Canaries) -> np.ndarray:
-        door = CanaryOneOfMany(make(plan), plan, canaries)
-        silence = torch.zeros(plan.draws_per_step, plan.batch_size // plan.draws_per_step, canaries.num)
-        for step in range(plan.num_steps):
-            door.release(step, lambda coins: silence)
-        return door.evidence.numpy()
+    def watched(canaries: Canaries) -> CanaryOneOfMany:
+        return CanaryOneOfMany(make(plan), plan, canaries)
 
-    played = rounds(num, effort, play, watch)
-    return of_guesses("mechanism: composition", played, plan.budget_at(delta).epsilon, delta, effort.confidence)
+    def silent(door: CanaryOneOfMany, step: int, silence: Tensor) -> None:
+        door.release(step, lambda coins: silence.expand(len(coins), -1, -1))
+
+    return _audit_critics(plan, delta, effort, watched, silent, watch)
 
 
 def audit_sums(
@@ -282,27 +280,64 @@ def audit_sums(
     effort: Effort,
     make: MakeSumOfMany = guard_sum,
     watch: Watch = lambda done, all: None,
+    centre: Tensor | None = None,
 ) -> AuditResult:
     """Audit all T c Poisson sums of a run, many canaries at once: coins and noise must hide a critic's answers.
 
     Guarantee: as `audit_draws`.
 
-    Args: as of `audit_summed_answers`. `watch` is told of the progress.
+    Args: as of `audit_summed_answers`. `watch` is told of the progress. `centre` is a public centre of the answers to
+        all samples, a vector as long as there are canaries (`num_critic_canaries`), or None.
     """
-    num = _num_critic_canaries(plan)
+
+    def watched(canaries: Canaries) -> CanarySumOfMany:
+        return CanarySumOfMany(make(plan), plan, canaries)
+
+    def silent(door: CanarySumOfMany, step: int, silence: Tensor) -> None:
+        if centre is None:
+            door.release(step, lambda critics, groups: silence.expand(len(critics), -1, -1))
+        else:
+            # Around a centre a silent critic says the centre.
+            around = centre.to(silence).expand(plan.batch_size, -1)
+            door.release(step, lambda critics, groups: (silence + centre).expand(len(critics), -1, -1), around)
+
+    return _audit_critics(plan, delta, effort, watched, silent, watch)
+
+
+D = TypeVar("D", CanaryOneOfMany, CanarySumOfMany)
+
+
+def _audit_critics(
+    plan: AbstractCriticsPlan,
+    delta: float,
+    effort: Effort,
+    watched: Callable[[Canaries], D],
+    silent: Callable[[D, int, Tensor], None],
+    watch: Watch,
+) -> AuditResult:
+    """Play whole runs of a door with canaries, and compare the bound from all guesses with the plan's price.
+
+    Args:
+        plan: the plan with the claim.
+        delta: of the claim.
+        effort: bits and confidence.
+        watched: makes a door with canaries among its critics.
+        silent: releases a step of it in which every other critic gives the answers (1, B/c, width), which are zero.
+        watch: told of the progress.
+    """
 
     def play(canaries: Canaries) -> np.ndarray:
-        door = CanarySumOfMany(make(plan), plan, canaries)
-        silence = torch.zeros(1, plan.batch_size // plan.draws_per_step, canaries.num)
+        door, silence = watched(canaries), torch.zeros(1, plan.batch_size // plan.draws_per_step, canaries.num)
         for step in range(plan.num_steps):
-            door.release(step, lambda critics, groups: silence.expand(len(critics), -1, -1))
+            silent(door, step, silence)
         return door.evidence.numpy()
 
-    played = rounds(num, effort, play, watch)
+    played = rounds(num_critic_canaries(plan), effort, play, watch)
     return of_guesses("mechanism: composition", played, plan.budget_at(delta).epsilon, delta, effort.confidence)
 
 
-def _num_critic_canaries(plan: AbstractCriticsPlan) -> int:
+def num_critic_canaries(plan: AbstractCriticsPlan) -> int:
+    """Return how many canaries one run of a door of critics has, and so the width of its answers."""
     return min(plan.num_critics, _MOST_CANARIES, max(16, 200_000_000 // (plan.num_steps * plan.batch_size)))
 
 

@@ -13,12 +13,14 @@ from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.scoring import ScoringChoice, load_divided
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
-from gossamer.data.likeness import brings_facts, facts_of_classes, facts_of_series
+from gossamer.data.likeness import brings_facts, doubt, facts_of_classes, facts_of_series
 from gossamer.data.npz import has_unnamed_classes
-from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.data.records import AbstractSpec, RecordData, RecordSet
+from gossamer.driving.job import TrainingJob, whole_path
 from gossamer.estimators import load_generator
 from gossamer.evaluation.record import score_to_json
 from gossamer.methods.classifier import ReleasedClassifier
+from gossamer.runs.folder import RunFolder
 from gossamer.runs.prediction_files import check_prediction_file, write_predictions
 from gossamer.scoring.predictions import Predictions
 from gossamer.scoring.write_up import check_outside_releases
@@ -69,7 +71,11 @@ def run(arguments: Sequence[str]) -> int:
         check_prediction_file(asked.out)
         check_outside_releases(asked.out, "what is said of real records")
     classifier = ReleasedClassifier.of(load_generator(asked.source), asked.evenness, where=str(asked.source))
-    found = Predictions.of(classifier, _records(asked, classifier.spec), asked.data)
+    data = _read(asked, classifier.spec)
+    found = Predictions.of(classifier, _records(asked, data), asked.data)
+    line = doubt(data)
+    if line is not None:
+        say(line)
     if asked.out is not None:
         write_predictions(asked.out, found.probabilities, found.class_names)
     if asked.json:
@@ -79,8 +85,8 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _records(asked: Predict, spec: AbstractSpec) -> RecordSet:
-    """Read the records: those held out if the data are divided, else all."""
+def _read(asked: Predict, spec: AbstractSpec) -> RecordData:
+    """Read the data, with the public facts of the release if nothing else was said."""
     choice = ScoringChoice(
         data=asked.data,
         data_dir=asked.data_dir,
@@ -88,11 +94,23 @@ def _records(asked: Predict, spec: AbstractSpec) -> RecordSet:
         images=asked.images,
         series=asked.series,
     )
-    data, _ = load_divided(_with_facts(choice, spec), (asked.source,))
+    return load_divided(_with_facts(choice, spec), (asked.source,))[0]
+
+
+def _records(asked: Predict, data: RecordData) -> RecordSet:
+    """Return the records to classify: those held out if the data are divided, else all."""
     if data.test is None:
+        if _has_learnt_from(asked.source, asked.data):
+            say("the run learnt from these very records: of others it names fewer rightly")
         return data.train
     say(f"{asked.data}: the {data.test.num_records} records held out are classified")
     return data.test
+
+
+def _has_learnt_from(source: Path, data: str) -> bool:
+    """Return True for a run that began with these data."""
+    run = RunFolder(source)
+    return run.config_file.is_file() and TrainingJob.read(run).data == whole_path(data)
 
 
 def _with_facts(choice: ScoringChoice, spec: AbstractSpec) -> ScoringChoice:

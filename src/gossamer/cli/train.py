@@ -361,6 +361,8 @@ def _advise(training: AbstractTraining, data: RecordData) -> None:
     said = describe_unit(data, plan.unit.value)
     if said is not None:
         print(said)
+    for remark in training.remarks:
+        print(remark)
     # For trainings on records the bound says too little to be worth a line.
     if plan.unit.is_group or plan.step_names:
         prospect = training.prospect()

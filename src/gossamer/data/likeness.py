@@ -9,7 +9,7 @@ import numpy as np
 
 from gossamer.data.catalogue import is_named
 from gossamer.data.files import is_folder
-from gossamer.data.records import AbstractSpec, numbered
+from gossamer.data.records import AbstractSpec, RecordData, numbered
 from gossamer.data.series import SeriesSpec
 from gossamer.data.wfdb_folder import is_wfdb_folder
 from gossamer.errors import InputError
@@ -41,6 +41,19 @@ def brings_facts(source: str, *, is_windowed: bool) -> bool:
     if is_named(source):
         return True
     return not is_windowed and is_folder(Path(source)) and is_wfdb_folder(Path(source))
+
+
+def doubt(data: RecordData) -> str | None:
+    """Return a line on records that seem to be of another scale than is expected, None if nothing speaks for it.
+
+    It is a fact about the records that are classified, for their owner alone, and shows no value.
+    """
+    if data.ranges is None or not data.ranges.warnings:
+        return None
+    return (
+        "the records fill hardly any of the range that is expected of them, or many of their values lie outside it and "
+        "were clipped: are they of the unit and scale of those that were learnt from (--low, --high, --white-level)?"
+    )
 
 
 def check_like(where: str, found: AbstractSpec, released: AbstractSpec) -> None:

@@ -40,6 +40,7 @@ IN_MEMORY = "records handed over in Python"
 """The name of data that no name or path leads to."""
 _ADDED: Mapping[str, Any] = {
     "critics_per_draw": None,
+    "centre": {"type": "NoCentre"},
     "num_factors": 0,
     "factor_gain": 30.0,
     "contrast": 1.0,

@@ -61,6 +61,7 @@ def advice(training: AbstractTraining, data: RecordData) -> tuple[str, ...]:
         lines.append(unprotected)
     if data.unread:
         lines.append(f"not read: {', '.join(data.unread)}")
+    lines.extend(training.remarks)
     # For trainings on records the bound says too little to be worth a line, unless each step is a release.
     if plan.unit.is_group or plan.step_names:
         prospect = training.prospect()

@@ -12,10 +12,11 @@ import torch
 from gossamer.data.columns import is_table
 from gossamer.data.frames import is_frame
 from gossamer.data.images import ImageSpec
-from gossamer.data.likeness import brings_facts, check_like, facts_of_classes, facts_of_series
+from gossamer.data.likeness import brings_facts, check_like, doubt, facts_of_classes, facts_of_series
 from gossamer.data.npz import has_unnamed_classes
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError, told
+from gossamer.estimators.advice import warn
 from gossamer.estimators.data_sets import gathered, is_data_set
 from gossamer.estimators.records import Source, read_source
 from gossamer.estimators.tables import COLUMNS, Said, check_said
@@ -67,6 +68,8 @@ def read_to_classify(x: Source, said: Said, spec: AbstractSpec) -> RecordSet:
             "these records are divided in two: read them by load_records, and hand over .train or .test of the result"
         )
     check_like("x", data.train.spec, spec)
+    line = doubt(data)
+    warn(() if line is None else (line,))
     return data.train
 
 

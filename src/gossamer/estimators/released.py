@@ -164,7 +164,8 @@ class ReleasedGenerator:
     def predict_proba(self, x: Source, *, evenness: float | None = None, **said: Unpack[Said]) -> np.ndarray:
         """Return the probabilities of the classes of each record, as `predict` has them.
 
-        They are those of the released Gaussians, and surer than they are right: take them for an order.
+        Those of the released Gaussians are raised to a public power, because records are no Gaussians and the
+        probabilities would be too sure.
 
         Args:
             x: as for `predict`.

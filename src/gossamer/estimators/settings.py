@@ -13,6 +13,7 @@ from gossamer.methods.dp_cgan.training import GradientDescent
 from gossamer.methods.dp_mixture.components import Covariances
 from gossamer.methods.dp_mixture.training import DPMixtureConfig
 from gossamer.methods.gs_wgan.augmentation import Augmentation
+from gossamer.methods.gs_wgan.centre import Centre
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
 from gossamer.methods.gs_wgan.settings import Stage
 from gossamer.methods.training import RecordsExpected
@@ -69,6 +70,7 @@ class GSWGANSettings(SharedArguments, total=False):
     augmentation: Augmentation
     variety: float
     moving_average: float
+    centre: Centre
     critics_at_once: int
 
 

@@ -20,10 +20,11 @@ _BATCH: Final = 1000
 class ReleasedClassifier:
     r"""The classifier that a release brings.
 
-    .. math:: P(y \mid x) \propto \pi_y\, p(x \mid y), \qquad \pi_y \propto p_y^{1 - e},
+    .. math:: P(y \mid x) \propto (\pi_y\, p(x \mid y))^\tau, \qquad \pi_y \propto p_y^{1 - e},
 
-    with the log likelihoods of the released network, the released shares p of the classes and an evenness e. At 0 the
-    classes are as frequent as among the records that were learnt from, noise included. At 1 all are alike.
+    with the log likelihoods and the sureness :math:`\tau` of the released network, the released shares p of the classes
+    and an evenness e. At 0 the classes are as frequent as among the records that were learnt from, noise included. At 1
+    all are alike.
 
     Guarantee: post-processing of a release, so it spends nothing. Records that are classified are not kept, and change
     nothing. The statement of the release does not cover them: labels that are named for records tell of these.
@@ -33,6 +34,8 @@ class ReleasedClassifier:
         spec: shape and classes of the records.
         class_shares: as released, float64 (num_classes,), together 1. Equal if the release has none.
         evenness: e.
+
+    References: Guo, Pleiss, Sun, Weinberger 2017, "On calibration of modern neural networks", on such a power.
     """
 
     network: AbstractClassifyingGenerator
@@ -96,8 +99,8 @@ class ReleasedClassifier:
         return torch.cat([self._of(part) for part in x.split(size)])
 
     def _of(self, x: Tensor) -> Tensor:
-        scores = self.network.log_likelihoods(x, self.class_shares)
-        found = torch.softmax(scores + self.prior.log(), dim=1)
+        scores = self.network.log_likelihoods(x, self.class_shares) + self.prior.log()
+        found = torch.softmax(self.network.sureness * scores, dim=1)
         if not found.isfinite().all():
             raise InputError("this release gives probabilities that are no numbers: fetch the file again")
         return found

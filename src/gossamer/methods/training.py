@@ -288,6 +288,11 @@ class AbstractTraining(abc.ABC, Generic[P]):
         budget = PrivacyBudget(epsilon=self._statement.epsilon, delta=self._statement.delta)
         return self.plan.prospect(budget, self.sample_size)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Lines on settings that may surprise, to be said before a training begins. All are public."""
+        return ()
+
     def epsilon_so_far(self) -> float:
         """Compute the price of the steps paid for until now, at the delta of the statement. 0 before the first."""
         if self.num_paid_steps == 0:

@@ -17,6 +17,14 @@ class AbstractClassifyingGenerator(abc.ABC):
     ``model.predict`` and ``gossamer predict``.
     """
 
+    @property
+    def sureness(self) -> float:
+        """Power that probabilities of classes are raised to, above 0: 1 for those that are as sure as they are right.
+
+        It changes no order of classes. Below 1 probabilities come nearer to each other.
+        """
+        return 1.0
+
     @abc.abstractmethod
     def log_likelihoods(self, samples: Tensor, class_shares: Tensor) -> Tensor:
         r"""Return log densities of records under each class, up to a term that all classes of a record share.

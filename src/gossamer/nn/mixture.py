@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gossamer.errors import InputError
 from gossamer.nn.classifying import AbstractClassifyingGenerator
-from gossamer.nn.densities import MixtureDensities
+from gossamer.nn.densities import SURENESS, MixtureDensities
 from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.network import AbstractGenerator, AbstractGeneratorConfig, Shape, check_positive, checked_count
 from gossamer.nn.views import cosine_basis, plane
@@ -154,6 +154,11 @@ class AbstractMixtureGenerator(AbstractGenerator, AbstractClassifyingGenerator):
         """Load the buffers. Generators that were released before there was an offset have none: theirs is zero."""
         without = {"offset": torch.zeros_like(self.offset)}
         return super().load_state_dict(without | dict(state_dict), strict=strict, assign=assign)
+
+    @property
+    def sureness(self) -> float:
+        """Power of the probabilities of classes, chosen on public data."""
+        return SURENESS
 
     def log_likelihoods(self, samples: Tensor, class_shares: Tensor) -> Tensor:
         """Return log densities in the subspace under each class. See `AbstractClassifyingGenerator.log_likelihoods`.

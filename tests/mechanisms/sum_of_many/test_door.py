@@ -257,6 +257,78 @@ def test_silent_critics_change_nothing_and_a_division_by_the_number_drawn_is_cau
     assert scale_follows_the_coins(DividedByTheDrawn)
 
 
+# ---- a public centre ------------------------------------------------------------------------------------------------
+
+CENTRE = 0.4 * torch.randn(2 * GROUPS, 1, 2, 3, generator=torch.Generator().manual_seed(1))
+"""A prediction of the answers to each sample, about as long as the clip permits a group's answers to be."""
+
+
+def around_the_centre(critics: Tensor, groups: Tensor) -> Tensor:
+    """The table's answers about the centre."""
+    return answered(critics, groups) + CENTRE.unflatten(0, (GROUPS, 2))[groups]
+
+
+@pytest.mark.parametrize("chunk_size", CHUNK_SIZES)
+def test_a_centre_is_subtracted_before_the_clip_and_itself_added_back(chunk_size: int) -> None:
+    plain = releaser(chunk_size=chunk_size).release(
+        0, lambda *pair: around_the_centre(*pair) - CENTRE.unflatten(0, (GROUPS, 2))[pair[1]]
+    )
+    released = releaser(chunk_size=chunk_size).release(0, around_the_centre, CENTRE)
+    assert torch.allclose(released, plain + CENTRE, rtol=0, atol=1e-6)
+    # Twice the clip away from it, so that it does matter whether the clip is before or after.
+    assert not torch.allclose(released, releaser(chunk_size=chunk_size).release(0, around_the_centre), atol=0.01)
+
+
+def test_a_centre_of_zeros_changes_no_bit() -> None:
+    assert torch.equal(releaser().release(0, answered, torch.zeros_like(CENTRE)), releaser().release(0, answered))
+
+
+def test_one_critic_moves_a_sum_around_a_centre_by_the_bound_of_its_group_at_most() -> None:
+    """From the centre, where a critic that says nothing is, in any direction."""
+    nothing = CENTRE.unflatten(0, (GROUPS, 2)).expand(K, -1, -1, -1, -1, -1)
+    for own in (-1e3 * torch.ones(2, 1, 2, 3), -5 * CENTRE[:2], 5 * CENTRE[:2]):
+        table = nothing.clone()
+        table[K - 1] = own
+        totals = [
+            releaser(noise=Everybody(0)).release(0, lambda critics, groups, t=t: t[critics, groups], CENTRE).double()
+            for t in (nothing, table)
+        ]
+        moved = (PLAN.critics_per_draw * (totals[1] - totals[0])).unflatten(0, (GROUPS, 2)).flatten(start_dim=1)
+        assert 0.99 * RADIUS < float(moved.norm(dim=1).min()) <= float(moved.norm(dim=1).max()) < RADIUS * (1 + 1e-6)
+
+
+class AddsBackForTheIncluded(SumOfManyReleaser):
+    """The break: the number of included critics times the centre is added back."""
+
+    def _included(self, step: int) -> Tensor:
+        self.number = super()._included(step).sum(dim=1)
+        return super()._included(step)
+
+    def _added_back(self, step: int, centre: Tensor) -> Tensor:
+        return (self.number[:, None, None, None, None] * centre.unflatten(0, (GROUPS, 2))).flatten(end_dim=1)
+
+
+def centre_follows_the_coins(kind: type[SumOfManyReleaser]) -> bool:
+    """Whether critics that say the centre and no more change what is released: then it tells how many there were."""
+    predicted = CENTRE.unflatten(0, (GROUPS, 2))
+    silent = [
+        releaser(kind, noise).release(0, lambda critics, groups: predicted[groups], CENTRE)
+        for noise in (Nobody(0), DeterministicNoise(0), Everybody(0))
+    ]
+    return not all(torch.equal(silent[0], other) for other in silent[1:])
+
+
+def test_the_centre_is_added_back_once_and_as_often_as_critics_were_included_is_caught() -> None:
+    assert not centre_follows_the_coins(SumOfManyReleaser)
+    assert centre_follows_the_coins(AddsBackForTheIncluded)
+
+
+@pytest.mark.parametrize("centre", [CENTRE[:-1], CENTRE / 0.0, torch.full_like(CENTRE, float("nan"))])
+def test_a_centre_of_another_number_or_that_is_not_finite_is_refused(centre: Tensor) -> None:
+    with pytest.raises(ValueError, match="finite vectors, one for each sample"):
+        releaser().release(0, answered, centre)
+
+
 # ---- company changes no bit -----------------------------------------------------------------------------------------
 
 

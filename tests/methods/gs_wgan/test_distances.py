@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -177,3 +178,16 @@ def test_more_critics_in_a_draw_than_there_are_means_all_of_them_and_is_priced_s
     assert isinstance(priced, SumOfManyPlan)
     assert (priced.critics_per_draw, priced.sample_rate) == (4, 1.0)
     assert priced.event == plan(replace(few, critics_per_draw=4), PublicSlots(20)).event
+
+
+def remarks(**changes: Any) -> tuple[str, ...]:
+    context = RunContext(delta=1e-3, key=KEY, slots=PublicSlots(24))
+    return GSWGANTraining(config(**changes), images(), DeterministicNoise(3), context).remarks
+
+
+def test_more_critics_in_a_draw_than_there_are_are_said_before_a_training_in_one_line() -> None:
+    (said,) = remarks(num_critics=3, critics_per_draw=9)
+    assert "critics_per_draw 9 is above the 3 critics" in said
+    assert "Give critics_per_draw below 3" in said
+    assert "\n" not in said
+    assert remarks(num_critics=3, critics_per_draw=3) == remarks(critics_per_draw=None) == ()

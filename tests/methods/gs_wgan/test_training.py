@@ -16,6 +16,7 @@ from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.methods.gs_wgan import GS_WGAN
+from gossamer.methods.gs_wgan.trained_side import chunks_of
 from gossamer.methods.gs_wgan.training import (
     GSWGANConfig,
     GSWGANTraining,
@@ -214,7 +215,7 @@ def test_warm_starts_do_not_depend_on_who_computes_them_or_in_which_order(stages
 
 
 def test_chunks_cover_every_critic_once() -> None:
-    chunks = training(config())._critics.chunks(0)
+    chunks = chunks_of(config(), 0)
     assert torch.cat([chunk.critics() for chunk in chunks]).tolist() == list(range(7))
 
 

@@ -45,6 +45,9 @@ class SumOfManyReleaser:
     in a chunk, or it would tell of the critics that were included before it. Places that stay empty are computed and
     not counted. The number of chunks is that of a full step: only one step in a thousand needs more, and takes longer.
 
+    A step may have a public *centre* g, one vector for each sample. Then :math:`\mathrm{clip}(G_k - g, \sqrt r C)` is
+    summed, and m g is added to the noisy sum: g itself after the division.
+
     Args:
         plan: sampling, clip, noise and number of steps. The statement is written from the same object.
         noise: secret randomness, used by this object alone.
@@ -67,24 +70,31 @@ class SumOfManyReleaser:
         self._chunk_size = chunk_size
         self._usual_chunks = usual_chunks(plan, chunk_size)
 
-    def release(self, step: int, ask: Ask) -> Tensor:
+    def release(self, step: int, ask: Ask, centre: Tensor | None = None) -> Tensor:
         """Release the sanitized gradients of one step.
+
+        Guarantee: as of the class, if the centre is a function of public things and of earlier releases.
 
         Args:
             step: must be the step after the last one released.
             ask: returns the gradients of critics at the samples of groups, see `Ask`. It is asked of chunk after chunk,
                 always with as many critics. Some of the answers are not counted.
+            centre: public prediction of the answers, (batch_size, ...), finite. It is subtracted before the clip and
+                added to the result. None for the answers as they are.
 
         Returns:
             float32 (batch_size, ...), on the device of the answers: safe to use for anything. Not the clipped vectors.
 
         Raises:
             PrivacyError: a step asked twice, out of order, or beyond the plan.
+            ValueError: a centre of another number of samples, or one that is not finite.
         """
         self._gate.take(step)
-        total, grid = self._sum(self._included(step), ask)
+        total, grid = self._sum(self._included(step), ask if centre is None else self._around(centre, ask))
         normals = self._noise.gaussian(step, tuple(total.shape)).to(total.device)
         noisy = noisy_sum(total, self.plan.noise_std, normals, grid.spacing)
+        if centre is not None:
+            noisy = noisy + self._added_back(step, centre.to(noisy))
         # Privacy: the integers hold the noise, so division by a public number and rounding are post-processing.
         return (noisy / self._divisor(step)).to(torch.float32)
 
@@ -96,6 +106,23 @@ class SumOfManyReleaser:
 
     def _divisor(self, step: int) -> float:
         return self.plan.critics_per_draw
+
+    def _around(self, centre: Tensor, ask: Ask) -> Ask:
+        """Ask for answers less the centre. They are clipped afterwards, each by itself."""
+        if len(centre) != self.plan.batch_size or not bool(centre.isfinite().all()):
+            raise ValueError(f"a centre needs {self.plan.batch_size} finite vectors, one for each sample")
+        of_group = centre.detach().unflatten(0, (self.plan.draws_per_step, -1))
+
+        def asked(critics: Tensor, groups: Tensor) -> Tensor:
+            answers = ask(critics, groups)
+            return answers - of_group.to(answers)[groups.to(answers.device)]
+
+        return asked
+
+    def _added_back(self, step: int, centre: Tensor) -> Tensor:
+        """Return the part of the sum that was subtracted, in public: m times the centre."""
+        # Privacy: the number of included critics times the centre would tell that number without noise.
+        return self.plan.critics_per_draw * centre
 
     def _sum(self, included: Tensor, ask: Ask) -> tuple[Tensor, PublicGrid]:
         """Sum the clipped answers of the included critics, over the spacing of the grid: int64 (B, ...)."""

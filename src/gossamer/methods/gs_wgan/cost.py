@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,11 +16,13 @@ from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.sum_of_many.door import usual_chunks
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.cost import PATIENCE_S, Cost, random_records, seconds_each
+from gossamer.methods.gs_wgan.centre import AbstractTwins, NoCentre
 from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
 from gossamer.methods.training import RunContext
+from gossamer.nn.choices import CriticConfig
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.slots import PublicSlots
 
@@ -43,12 +46,29 @@ def estimate(config: GSWGANConfig, spec: AbstractSpec, slots: PublicSlots, devic
     seconds, num_bytes = 0.0, 0
     starts = config.stage_starts()
     for number, stage in enumerate(config.stages):
-        work = _Work(config, stage, spec, device)
+        work = _work_of(config, stage, spec, device)
         timed = work.timed(PATIENCE_S / len(config.stages))
-        steps = starts[number + 1] - starts[number]
-        seconds += timed.of_stage(config, stage, spec, slots.number, steps)
+        amount = work.amount(slots.number)
+        seconds += timed.of_stage(amount, starts[number + 1] - starts[number], slots.number)
         num_bytes = max(num_bytes, timed.bytes_a_critic * config.num_critics)
     return Cost(seconds=seconds, num_bytes=num_bytes, device=device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Amount:
+    """The work of a stage, in numbers.
+
+    Attributes:
+        warm: updates of critics before the first step.
+        tune: updates or answers of critics in a step.
+        draw: samples without gradients in a step.
+        learn: samples with gradients in a step.
+    """
+
+    warm: float
+    tune: float
+    draw: float
+    learn: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,20 +91,13 @@ class _Timed:
     learn: float
     bytes_a_critic: int
 
-    def of_stage(
-        self, config: GSWGANConfig, stage: Stage, spec: AbstractSpec, num_records: int, num_steps: int
-    ) -> float:
+    def of_stage(self, amount: _Amount, num_steps: int, num_records: int) -> float:
         """Return the seconds of a stage of so many steps."""
-        tuned = _asked_per_step(config)
-        if not isinstance(stage.critic, DistanceCritic):
-            tuned = tuned * (config.fork_steps + 1) + config.renewals_per_step * config.renewal_steps
-        drawn = config.pool_per_class * max(spec.num_classes, 1)
-        step = tuned * self.tune + drawn * self.draw + config.batch_size * self.learn
-        begin = num_records * self.look + config.num_critics * stage.warm_start.num_updates * self.warm
-        return begin + num_steps * step
+        step = amount.tune * self.tune + amount.draw * self.draw + amount.learn * self.learn
+        return num_records * self.look + amount.warm * self.warm + num_steps * step
 
 
-class _Work:
+class _AbstractWork(abc.ABC):
     """The kinds of work in a stage, on random records, which are nobody's.
 
     Args:
@@ -96,10 +109,6 @@ class _Work:
 
     def __init__(self, config: GSWGANConfig, stage: Stage, spec: AbstractSpec, device: torch.device) -> None:
         self._config, self._stage, self._spec, self._device = config, stage, spec, device
-        self._is_small = True
-        if not isinstance(stage.critic, DistanceCritic):
-            critic = stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
-            self._is_small = sum(parameter.numel() for parameter in critic.parameters()) < _SMALL_NETWORK
         self._at_once = min(config.critics_at_once, config.num_critics)
 
     def timed(self, patience: float) -> _Timed:
@@ -107,25 +116,64 @@ class _Work:
         config, classes = self._config, max(self._spec.num_classes, 1)
         draw = seconds_each(self._draw, config.pool_per_class, patience / 5) / classes
         learn = seconds_each(self._learn, config.batch_size, patience / 5)
-        if isinstance(self._stage.critic, DistanceCritic):
-            look, tune = self._looked_and_answered()
-            return _Timed(look=look, warm=0.0, tune=tune, draw=draw, learn=learn, bytes_a_critic=0)
-        pool = self._generator(1).pool(self._stage.view, 0)
-        num, num_updates = self._at_once, _FEW
-        if not self._is_small:
-            num, num_updates = 1, 1
-        critics, look, warm = self._entered(num, pool, num_updates)
-        began = time.perf_counter()
-        critics.renew(pool, 0)
-        tune = (time.perf_counter() - began) / num
-        size = _num_bytes(critics) // (2 * num)
-        return _Timed(look=look, warm=warm, tune=tune, draw=draw, learn=learn, bytes_a_critic=size)
+        return self._with_critics(draw, learn)
+
+    @abc.abstractmethod
+    def amount(self, num_records: int) -> _Amount:
+        """Return how much of each kind of work the stage has."""
+
+    @abc.abstractmethod
+    def _with_critics(self, draw: float, learn: float) -> _Timed:
+        """Time the critics' part, and return it with the seconds of the generator's."""
+
+    @property
+    def _drawn(self) -> int:
+        return self._config.pool_per_class * max(self._spec.num_classes, 1)
+
+    def _generator(self, batch_size: int) -> PublicGenerator:
+        config = replace(self._config, batch_size=batch_size, pool_per_class=1)
+        return PublicGenerator(config, self._spec, self._device, torch.float32)
+
+    def _draw(self, per_class: int) -> Callable[[], object]:
+        generator = self._generator(1)
+        return lambda: generator.pool(self._stage.view, 0, times=per_class)
+
+    def _learn(self, num_samples: int) -> Callable[[], object]:
+        generator, view = self._generator(num_samples), self._stage.view
+
+        def learn() -> None:
+            looked = view.apply(generator.samples(0)[0])
+            generator.improve(looked, looked.detach(), 0)
+
+        return learn
+
+
+def _work_of(config: GSWGANConfig, stage: Stage, spec: AbstractSpec, device: torch.device) -> _AbstractWork:
+    """Return the work of a stage by the kind of its critics."""
+    match stage.critic:
+        case DistanceCritic():
+            return _DistanceWork(config, stage, spec, device)
+        case critic:
+            return _TrainedWork(config, stage, spec, device, critic)
+
+
+class _DistanceWork(_AbstractWork):
+    """The work of distance critics, which answer and do nothing else."""
+
+    def amount(self, num_records: int) -> _Amount:
+        """Return how much of each kind of work the stage has."""
+        config = self._config
+        return _Amount(warm=0, tune=_asked_per_step(config), draw=self._drawn, learn=config.batch_size)
+
+    def _with_critics(self, draw: float, learn: float) -> _Timed:
+        look, tune = self._looked_and_answered()
+        return _Timed(look=look, warm=0.0, tune=tune, draw=draw, learn=learn, bytes_a_critic=0)
 
     def _looked_and_answered(self) -> tuple[float, float]:
         """Return the seconds for a look at a record, and for the clipped answer of a distance critic."""
         config, view = self._config, self._stage.view
         at_once, size = self._at_once, config.batch_size // config.draws_per_step
-        settings = replace(config, num_critics=at_once, stages=(self._stage,))
+        settings = replace(config, num_critics=at_once, stages=(self._stage,), centre=NoCentre())
         records = random_records(self._spec, at_once * _RECORDS_A_CRITIC)
         # These records are random, so delta says nothing.
         context = RunContext(delta=0.5 / records.num_records, device=self._device)
@@ -144,22 +192,51 @@ class _Work:
         clip_to_ball(critics.answer(every, group, question), 1.0).round()
         return look, (time.perf_counter() - began) / at_once
 
-    def _generator(self, batch_size: int) -> PublicGenerator:
-        config = replace(self._config, batch_size=batch_size, pool_per_class=1)
-        return PublicGenerator(config, self._spec, self._device, torch.float32)
 
-    def _draw(self, per_class: int) -> Callable[[], object]:
-        generator = self._generator(1)
-        return lambda: generator.pool(self._stage.view, 0, times=per_class)
+class _TrainedWork(_AbstractWork):
+    """The work of trained critics: warm starts, forks and renewals.
 
-    def _learn(self, num_samples: int) -> Callable[[], object]:
-        generator, view = self._generator(num_samples), self._stage.view
+    Args:
+        config: settings.
+        stage: the stage.
+        spec: shape and classes.
+        device: where to compute.
+        critic: architecture of the critics.
+    """
 
-        def learn() -> None:
-            looked = view.apply(generator.samples(0)[0])
-            generator.improve(looked, looked.detach(), 0)
+    def __init__(
+        self, config: GSWGANConfig, stage: Stage, spec: AbstractSpec, device: torch.device, critic: CriticConfig
+    ) -> None:
+        super().__init__(config, stage, spec, device)
+        network = critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
+        self._is_small = sum(parameter.numel() for parameter in network.parameters()) < _SMALL_NETWORK
 
-        return learn
+    def amount(self, num_records: int) -> _Amount:
+        """Return how much of each kind of work the stage has, that of public twins included."""
+        config, twins = self._config, 0
+        if isinstance(config.centre, AbstractTwins):
+            twins = config.centre.num_critics
+        # Twins are tuned, asked and renewed like critics, on samples that are drawn anew at every step.
+        a_critic = twins / config.num_critics
+        tuned = (_asked_per_step(config) + twins) * (config.fork_steps + 1)
+        return _Amount(
+            warm=(config.num_critics + twins) * self._stage.warm_start.num_updates,
+            tune=tuned + config.renewals_per_step * config.renewal_steps * (1 + a_critic),
+            draw=self._drawn + a_critic * num_records,
+            learn=config.batch_size,
+        )
+
+    def _with_critics(self, draw: float, learn: float) -> _Timed:
+        pool = self._generator(1).pool(self._stage.view, 0)
+        num, num_updates = self._at_once, _FEW
+        if not self._is_small:
+            num, num_updates = 1, 1
+        critics, look, warm = self._entered(num, pool, num_updates)
+        began = time.perf_counter()
+        critics.renew(pool, 0)
+        tune = (time.perf_counter() - began) / num
+        size = _num_bytes(critics) // (2 * num)
+        return _Timed(look=look, warm=warm, tune=tune, draw=draw, learn=learn, bytes_a_critic=size)
 
     def _entered(self, num: int, pool: Tensor, num_updates: int) -> tuple[PrivateCritics, float, float]:
         """Return critics that entered the stage, the seconds for a look at a record, and those for a warm update.

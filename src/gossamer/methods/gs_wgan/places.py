@@ -9,6 +9,7 @@ import torch
 from gossamer.data.records import AbstractSpec
 from gossamer.methods.cost import random_records
 from gossamer.methods.gs_wgan.augmentation import NoAugmentation
+from gossamer.methods.gs_wgan.centre import NoCentre
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage
@@ -63,6 +64,7 @@ def _critics(config: GSWGANConfig, stage: Stage, spec: AbstractSpec, context: Ru
         critics_at_once=size,
         stages=(replace(stage, warm_start=replace(stage.warm_start, num_updates=1)),),
         augmentation=NoAugmentation(),
+        centre=NoCentre(),
     )
     # These records are random, so delta says nothing.
     around = RunContext(delta=0.5 / size, device=context.device, precision=context.precision)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import RecordSet
+from gossamer.methods.gs_wgan.centre import NoCentre
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
@@ -55,6 +56,7 @@ def _of_one_critic(config: GSWGANConfig, num_steps: int) -> GSWGANConfig:
         num_steps=num_steps,
         draws_per_step=1,
         critics_per_draw=None,
+        centre=NoCentre(),
         batch_size=min(config.batch_size, _SAMPLES),
         critic_batch_size=max(config.critic_batch_size, _BATCH),
         fork_steps=0,

@@ -51,6 +51,16 @@ class PublicGenerator(AveragedGenerator):
             images = self.network(*self.inputs_by_class("pool", per_class, step))
         return view.apply(images.float()).unflatten(0, (-1, per_class))
 
+    def twins(self, num: int) -> Tensor:
+        """Draw so many samples without gradients, with all classes in turn, from the same latents at every step.
+
+        Returns:
+            (num, *shape) in float32, not in a view.
+        """
+        with torch.no_grad(), mixed_precision(self._device, self._precision):
+            images = self.network(*self.inputs_in_turn("centre", num, 0))
+        return images.float()
+
     def samples(self, step: int) -> tuple[Tensor, Tensor | None]:
         """Draw the samples that critics answer at a step, with gradients, and their classes: all in turn, public."""
         latent, labels = self.inputs_in_turn("samples", self._config.batch_size, step)

@@ -9,6 +9,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.augmentation import Augmentation, NoAugmentation
+from gossamer.methods.gs_wgan.centre import AbstractTwins, Centre, NoCentre
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
 from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator, WarmStart
@@ -72,6 +73,7 @@ class GSWGANConfig:
         augmentation: variants of a record inside its shard.
         variety: weight of a public force that drives samples of a class apart, in units of an answer at the clip.
         moving_average: decay of the average of the generator's weights. The average is released.
+        centre: public prediction of the answers that is subtracted before the clip. Only sums of critics have one.
         critics_at_once: critics computed together, for speed and memory.
         seed: public. Weights, latents and tapes follow from it, shards, coins and noise never.
     """
@@ -98,6 +100,7 @@ class GSWGANConfig:
     augmentation: Augmentation = field(default_factory=NoAugmentation)
     variety: float = 0.0
     moving_average: float = 0.999
+    centre: Centre = field(default_factory=NoCentre)
     critics_at_once: int = 50
     seed: int = 0
 
@@ -117,6 +120,14 @@ class GSWGANConfig:
                 raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
         if not self.stages:
             raise InputError("stages must name at least one stage")
+        if isinstance(self.centre, AbstractTwins):
+            self._check_twins()
+
+    def _check_twins(self) -> None:
+        if self.critics_per_draw is None:
+            raise InputError("centre needs a sum of critics: give critics_per_draw, or take NoCentre")
+        if all(isinstance(stage.critic, DistanceCritic) for stage in self.stages):
+            raise InputError("centre is for trained critics, and all stages have distance critics: take NoCentre")
 
     def stage_starts(self) -> tuple[int, ...]:
         """Return the first step of every stage, and the number of steps at the end."""

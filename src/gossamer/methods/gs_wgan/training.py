@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,16 +23,16 @@ from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.sum_of_many.door import SumOfManyReleaser
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
-from gossamer.methods.gs_wgan.distances import DistanceCritic
+from gossamer.methods.gs_wgan.centre import AbstractTwins
 from gossamer.methods.gs_wgan.places import find_chunk_size
-from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question, WarmStartReport
+from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question, WarmStartReport, side_of
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
+from gossamer.methods.gs_wgan.twins import PublicTwins
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.verdict import Verdict
 from gossamer.methods.worth import WindowedEnergy
-from gossamer.nn.registered import check_own_critic
 from gossamer.privacy.statement import PrivacyStatement
 
 __all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "plan"]
@@ -82,19 +82,16 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         slots = context.slots_of(records)
         sample_size = max(math.prod(stage.view.shape(records.spec.shape)) for stage in config.stages)
         super().__init__(plan(config, slots), noise, context, sample_size)
-        for stage in config.stages:  # at once what the last stage would refuse
-            if isinstance(stage.critic, DistanceCritic):
-                continue
-            shape, num_classes = stage.view.shape(records.spec.shape), records.spec.num_classes
-            stage.critic.build(shape, num_classes, torch.Generator())
-            check_own_critic(stage.critic, shape, num_classes)
+        for stage in range(len(config.stages)):  # at once what the last stage would refuse
+            side_of(config, stage, records.spec, context).check()
         self._critics = PrivateCritics(config, records, slots.unit, context)
         self._public = PublicGenerator(config, records.spec, context.device, context.precision, context.start)
+        self._twins: PublicTwins | None = None
+        if isinstance(config.centre, AbstractTwins):
+            self._twins = PublicTwins(config, config.centre, records.spec, slots, self._public, context)
         self._energy: WindowedEnergy | None = WindowedEnergy()
         if context.state is not None:
-            self._energy = WindowedEnergy.restored(context.state)
-            self._critics.restore(context.state["critics"])
-            self._public.restore(context.state["generator"])
+            self._restore(context.state)
         match self.plan:
             case OneOfManyPlan():
                 self.releaser = OneOfManyReleaser(self.plan, noise, gate=self.gate)
@@ -102,14 +99,36 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
                 at_once = find_chunk_size(config, records.spec, context)
                 self.releaser = SumOfManyReleaser(self.plan, noise, chunk_size=at_once, gate=self.gate)
 
+    def _restore(self, state: dict[str, Any]) -> None:
+        self._energy = WindowedEnergy.restored(state)
+        self._critics.restore(state["critics"])
+        self._public.restore(state["generator"])
+        if self._twins is not None:
+            self._twins.restore(state["twins"])
+
     def __iter__(self) -> Iterator[WarmStartReport | StepReport]:
         """Make warm starts and steps to the end of the plan, with a report after each."""
         for stage, stage_end in enumerate(self.config.stage_starts()[1:]):
             end = min(stage_end, self.end_step)
             if self.step < end:
-                yield from self._critics.enter(stage, self._warm_start_pool(stage))
+                pool = self._warm_start_pool(stage)
+                yield from self._critics.enter(stage, pool)
+                if self._twins is not None:
+                    self._twins.enter(stage, pool)
                 while self.step < end:
                     yield self._train_step(stage)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """A line if more critics are expected in a draw than there are: then all of them answer, at another price."""
+        asked, num_critics = self.config.critics_per_draw, self.config.num_critics
+        if asked is None or asked <= num_critics:
+            return ()
+        return (
+            f"advice: critics_per_draw {asked} is above the {num_critics} critics, so all of them answer every draw. "
+            "No secret coin lowers the price then, and the noise is that of a run without sampling. "
+            f"Give critics_per_draw below {num_critics} for a sample",
+        )
 
     def progress(self, report: WarmStartReport | StepReport) -> Progress:
         """Tell the progress of critics or generator."""
@@ -129,16 +148,16 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         critic_loss = self._critics.renew(pool, step)
         samples, labels = self._public.samples(step)
         looked = view.apply(samples)
-        sanitized = self._released(self._question(looked, labels, pool, step))
+        question = self._centred(self._question(looked, labels, pool, step), stage)
+        sanitized = self._released(question)
         # Privacy: from here on only `sanitized` and public things are used.
-        if self._energy is not None:
-            self._energy = self._energy.with_answers(sanitized, labels, self._answer_noise)
-        direction = sanitized / self.config.clip_norm + self.config.variety * apart(looked.detach(), labels, pool)
+        followed = self._judged_and_followed(sanitized, question, labels)
+        direction = followed / self.config.clip_norm + self.config.variety * apart(looked.detach(), labels, pool)
         self._public.improve(looked, direction, step)
         self.step += 1
         if self.step in self.config.stage_starts():
             # Also for a caller who stops here: the state must not carry one stage's critics into the next.
-            self._critics.leave()
+            self._leave()
         norm = float(sanitized.flatten(start_dim=1).norm(dim=1).mean())
         return StepReport(step=step, stage=stage, answer_norm=norm, critic_loss=critic_loss)
 
@@ -146,6 +165,34 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         groups = (self.config.draws_per_step, -1)
         classes = None if labels is None else labels.view(groups)
         return Question(looked=looked.detach().unflatten(0, groups), labels=classes, pool=pool, step=step)
+
+    def _centred(self, question: Question, stage: int) -> Question:
+        """Return the question with the centre of its answers, if these settings have one."""
+        if self._twins is None:
+            return question
+        # Privacy: twins know public things and earlier releases alone, as the theorem asks of a centre.
+        self._twins.renew(question.pool, question.step)
+        return replace(question, centre=self._twins.centre(question, stage))
+
+    def _judged_and_followed(self, released: Tensor, question: Question, labels: Tensor | None) -> Tensor:
+        """Add a release to the energies that the verdict is on, and return the direction that the generator follows.
+
+        The verdict is on the release less the centre, because the centre tells nothing of the records.
+        """
+        beyond = followed = released
+        if question.centre is not None:
+            centre = question.centre.flatten(end_dim=1).to(released)
+            assert isinstance(self.config.centre, AbstractTwins)
+            beyond, followed = released - centre, self.config.centre.followed(released, centre)
+        if self._energy is not None:
+            self._energy = self._energy.with_answers(beyond, labels, self._answer_noise)
+        return followed
+
+    def _leave(self) -> None:
+        """Forget critics and twins of a stage that has ended."""
+        self._critics.leave()
+        if self._twins is not None:
+            self._twins.leave()
 
     def _released(self, question: Question) -> Tensor:
         """Return the sanitized answers to a question, (B, *shape)."""
@@ -156,7 +203,9 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         # An audit may have put a door with canaries in its place.
         releaser: Any = self.releaser
         if isinstance(self.plan, SumOfManyPlan):
-            return releaser.release(question.step, ask)
+            if question.centre is None:
+                return releaser.release(question.step, ask)
+            return releaser.release(question.step, ask, question.centre.flatten(end_dim=1))
         every_group = torch.arange(self.plan.draws_per_step)
         return releaser.release(question.step, lambda coins: ask(coins, every_group))
 
@@ -167,7 +216,8 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
     def state_dict(self) -> dict:
         """Return everything needed to go on, but the key of the noise. Private: it holds critics."""
         state = {"step": self.step, "critics": self._critics.state_dict(), "generator": self._public.state_dict()}
-        return state if self._energy is None else state | {"energy": self._energy.state_dict()}
+        state |= {} if self._energy is None else {"energy": self._energy.state_dict()}
+        return state if self._twins is None else state | {"twins": self._twins.state_dict()}
 
     def verdict(self) -> Verdict | None:
         """Judge the sanitized gradients against their noise. None if a run of an earlier version did not add them up.

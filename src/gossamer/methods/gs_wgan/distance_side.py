@@ -1,0 +1,57 @@
+"""The private side of distance critics: they keep nothing, and answer from records of their shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from gossamer.mechanisms.one_of_many.tapes import TapeUse
+from gossamer.methods.gs_wgan.critics import Shards
+from gossamer.methods.gs_wgan.side import NOTHING_RENEWED, AbstractSide, Question
+from gossamer.nn.ensemble import Tensors
+
+
+class DistanceSide(AbstractSide):
+    """The private side of distance critics. There is nothing to warm-start, to renew or to keep.
+
+    Args:
+        num_records: records that a critic answers from, drawn evenly from its shard.
+    """
+
+    def __init__(self, num_records: int) -> None:
+        self._num_records = num_records
+
+    def check(self) -> None:
+        """Do nothing: distance critics suit every view."""
+
+    def begin(self, shards: Shards, pool: Tensor) -> Iterator[int]:
+        """Yield nothing."""
+        yield from ()
+
+    def begin_part(self, shards: Shards, pool: Tensor, rank: int, num_processes: int) -> Iterator[int]:
+        """Yield nothing."""
+        yield from ()
+
+    def renew(self, shards: Shards, pool: Tensor, step: int) -> float:
+        """Return NaN."""
+        return NOTHING_RENEWED
+
+    def answer(self, shards: Shards, numbers: Tensor, rows: Tensor, question: Question) -> Tensor:
+        """Compute the slopes of potentials on records that each critic's tape draws."""
+        size = self._num_records
+        records, labels = shards.spread(numbers, TapeUse.FORK, question.step, size=size)
+        classes = torch.zeros(len(numbers), size, dtype=torch.int64, device=rows.device) if labels is None else labels
+        slopes = question.asked.answers(rows, records.flatten(start_dim=2), classes)
+        # A critic of an empty shard answers zero, as does every critic about a class that it lacks.
+        is_empty = shards.table.is_empty(numbers).to(rows.device)
+        answered = slopes.masked_fill_(is_empty[:, None, None], 0.0)
+        return answered.view(len(numbers), *question.looked.shape[1:])
+
+    def state(self) -> Tensors | None:
+        """Return None."""
+        return None
+
+    def restore(self, tensors: Tensors) -> None:
+        """Do nothing: there is no state."""
