@@ -119,7 +119,8 @@ def test_the_claim_is_that_of_another_accountant(ended: Ended) -> None:
     if ended.method == "dp-cgan":
         event = dp_accounting.SelfComposedDpEvent(dp_accounting.PoissonSampledDpEvent(20 / 1437, event), 12)
     if ended.method == "labelled-mixture":
-        noises = [claim["parameters"][f"noise_multiplier_of_{part}"] for part in ("sums", "samples")]
+        parts = [claim["parameters"][f"noise_of_{part}_over_multiplier"] for part in ("sums", "samples")]
+        noises = [claim["noise_multiplier"] * part for part in parts]
         sums, sample = map(dp_accounting.GaussianDpEvent, noises)
         drawn = dp_accounting.SelfComposedDpEvent(dp_accounting.PoissonSampledDpEvent(0.04, sample), 10)
         event = dp_accounting.ComposedDpEvent([sums, drawn])

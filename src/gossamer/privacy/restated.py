@@ -29,7 +29,7 @@ from gossamer.privacy.events import (
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
-_OF_SUMS, _OF_SAMPLES = "noise_multiplier_of_sums", "noise_multiplier_of_samples"
+_OF_SUMS, _OF_SAMPLES = "noise_of_sums_over_multiplier", "noise_of_samples_over_multiplier"
 PRINTED_TOLERANCE = 1e-4
 """Relative error of epsilon that six printed digits of a noise multiplier may leave."""
 
@@ -176,9 +176,9 @@ def _samples(statement: PrivacyStatement, noise_multiplier: float) -> DpEvent:
 def _sums_and_samples(statement: PrivacyStatement, names: set[str]) -> DpEvent:
     events = []
     if _OF_SUMS in names:
-        events.append(gaussian_event(noise_multiplier=_real(statement, _OF_SUMS)))
+        events.append(gaussian_event(noise_multiplier=statement.noise_multiplier * _real(statement, _OF_SUMS)))
     if _OF_SAMPLES in names:
-        events.append(_samples(statement, _real(statement, _OF_SAMPLES)))
+        events.append(_samples(statement, statement.noise_multiplier * _real(statement, _OF_SAMPLES)))
     return compose_events(*events)
 
 

@@ -193,6 +193,8 @@ class SumsThenSamplesPlan(AbstractPlan):
     def _description(self) -> PlanDescription:
         clauses = [part._description for part in self._parts(self._chosen_multiplier())]
         then = ", and after them, in the same composition, ".join(clause.mechanism for clause in clauses)
+        if self.adjacency is Adjacency.ADD_OR_REMOVE_ONE:
+            then += "; priced for a unit added or removed, a weaker promise than for one replaced by another"
         settings = dict.fromkeys(setting for clause in clauses for setting in clause.public_settings)
         return PlanDescription(
             mechanism=then,
@@ -206,22 +208,18 @@ class SumsThenSamplesPlan(AbstractPlan):
         )
 
     def _describe_split(self) -> tuple[Parameter, ...]:
-        """Return the two noise multipliers, as plain numbers: with them the event can be made again."""
+        """Return the noise of both parts over the multiplier of the whole: with these the event can be made again."""
+        whole = self._chosen_multiplier()
         found: tuple[Parameter, ...] = ()
         if self.sums is not None:
-            found += (("noise_multiplier_of_sums", self.of_sums.noise_std),)
+            found += (("noise_of_sums_over_multiplier", self.of_sums.noise_std / whole),)
         if self.samples is not None:
-            found += (("noise_multiplier_of_samples", self.of_samples._chosen_multiplier()),)
+            each = self.of_samples._chosen_multiplier()
+            found += (
+                ("noise_of_samples_over_multiplier", each / whole),
+                ("each sample", f"noise multiplier {each:.6g}"),
+            )
         return found
-
-    def _other_changes(self) -> tuple[str, ...]:
-        if self.adjacency is not Adjacency.ADD_OR_REMOVE_ONE:
-            return super()._other_changes()
-        weaker = (
-            "to be added or removed is the weaker promise: beside a method that is priced for a unit replaced "
-            "(dp-mixture, dp-merf, gs-wgan) compare the epsilon of a unit replaced, and not the one that is claimed"
-        )
-        return (*super()._other_changes(), weaker)
 
     @property
     def _templates(self) -> tuple[AbstractPlan, ...]:
