@@ -302,7 +302,7 @@ def _with_noise(asked: Train[C], method: Method[C], slots: PublicSlots, delta: f
         return method.calibrate(config, slots, PrivacyBudget(epsilon=_target(asked), delta=delta))
     if asked.epsilon is not None:
         raise InputError("--epsilon and --noise-multiplier exclude each other: give one")
-    return config
+    return method.sized(config, slots)
 
 
 def _target(asked: Train[Any]) -> float:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.methods.dp_mixture.components import ComponentCovariances
-from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureTraining, plan
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized
+from gossamer.methods.dp_mixture.training import DPMixtureTraining
 from gossamer.methods.method import Recipe
 from gossamer.methods.training import RecordsExpected
 from gossamer.methods.working import Working
@@ -166,6 +167,7 @@ WORKING = Working(
     config=DPMixtureConfig,
     plan=plan,
     start=DPMixtureTraining,
+    sized=sized,
     recipes=RECIPES,
     for_own=recipe_for,
 )
