@@ -231,6 +231,8 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
     prepared = _prepared_start(asked, method, config, data)
     if process_number() == 0:
         _announce(training.statement, data, recipe)
+        if training.sizes:
+            print(f"sizes: {training.sizes}")
         for sentence in prepared.facts.sentences:
             print(f"public: {sentence}")
         if asked.epsilon is None and asked.method.noise_multiplier is None:

@@ -18,4 +18,33 @@ _WORTHWHILE: Final = 4
 def borne_components(
     *, num_records: int, num_classes: int, dim: int, round_multiplier: float, centre_noise: float
 ) -> int:
-    return 1
+    r"""Return the number of components of a class that the noise of the rounds bears.
+
+    A component of n records has noise of deviation :math:`2 \sigma R / n` on each of d directions of its mean, if
+    :math:`\sigma` is the noise multiplier of a round and R its radius. The length of the noise is at most the part c of
+    the radius if
+
+    .. math:: n \ge 2 \sigma \sqrt{d} / c.
+
+    A class may be twice as large as the average. Fewer than four components are not worth the budget of the rounds:
+    then there is one.
+
+    Guarantee: a function of public numbers alone.
+
+    Args:
+        num_records: public number of slots to learn from.
+        num_classes: C, at least 1.
+        dim: d, directions of the space of the components.
+        round_multiplier: noise multiplier of one round.
+        centre_noise: c.
+
+    Returns:
+        1, or 4 to 150. It falls with the noise, the classes and the directions.
+
+    >>> facts = dict(num_records=60_000, num_classes=10, dim=40, centre_noise=0.066)
+    >>> [borne_components(round_multiplier=sigma, **facts) for sigma in (16.7, 5.5, 2.24)]
+    [1, 11, 27]
+    """
+    least = 2 * round_multiplier * math.sqrt(dim) / centre_noise
+    borne = math.floor(min(_SKEW * num_records / (num_classes * least), MOST_COMPONENTS))
+    return borne if borne >= _WORTHWHILE else 1

@@ -261,7 +261,12 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         config = sized(config, context.slots_of(records))
         self.config = config
         stated = f"the radii, {config.generator.public_facts}"
-        context = replace(context, public_notes=(stated, *context.public_notes))
+        kept = config.generator.num_kept(config.records.shape)
+        self.sizes = (
+            f"at most {config.generator.components} Gaussians for each class, moved in {config.rounds} rounds, in {kept} "
+            "directions"
+        )
+        context = replace(context, public_notes=(stated, self.sizes, *context.public_notes))
         super().__init__(plan(config, context.slots_of(records)), noise, context, math.prod(records.spec.shape))
         self._records = records
         self._device = context.device
