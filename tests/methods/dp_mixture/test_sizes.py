@@ -79,7 +79,8 @@ def test_several_components_get_rounds_and_one_gets_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("components", "rounds", "expected"), [(7, None, (7, NUM_ROUNDS)), (1, None, (1, 0)), (None, 0, (1, 0)), (6, 2, (6, 2))]
+    ("components", "rounds", "expected"),
+    [(7, None, (7, NUM_ROUNDS)), (1, None, (1, 0)), (None, 0, (1, 0)), (6, 2, (6, 2))],
 )
 def test_numbers_of_the_user_stand(components: int | None, rounds: int | None, expected: tuple[int, int]) -> None:
     given = replace(OPEN, generator=replace(OPEN.generator, num_components=components), num_rounds=rounds)
@@ -107,8 +108,8 @@ def test_a_training_whose_noise_was_given_settles_them_too() -> None:
         records=RecordsExpected(shape=(1, 8, 8), num_classes=2),
         generator=MixtureGeneratorConfig(num_directions=3, num_components=None, radius=4),
         num_rounds=None,
-        noise_multiplier=0.01,
-        centre_noise=0.2,
+        noise_multiplier=0.5,
+        centre_noise=5.0,
     )
     context = RunContext(delta=1e-4, slots=PublicSlots(50))
     run = DPMixtureTraining(config, RecordSet(name="fixture", spec=spec, x=x, y=y), DeterministicNoise(0), context)
@@ -118,9 +119,7 @@ def test_a_training_whose_noise_was_given_settles_them_too() -> None:
     for _ in run:
         pass
     assert run.trained().recipe.network == run.config.generator
-    assert any(run.sizes in sentence for sentence in run.trained().statement.covered) or run.sizes in str(
-        run.trained().statement
-    )
+    assert run.sizes in str(run.trained().statement)
 
 
 def test_sizes_that_nobody_settled_are_refused_in_one_line() -> None:

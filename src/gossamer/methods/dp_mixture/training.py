@@ -263,8 +263,8 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         stated = f"the radii, {config.generator.public_facts}"
         kept = config.generator.num_kept(config.records.shape)
         self.sizes = (
-            f"at most {config.generator.components} Gaussians for each class, moved in {config.rounds} rounds, in {kept} "
-            "directions"
+            f"at most {config.generator.components} Gaussians for each class, moved in {config.rounds} rounds, "
+            f"in {kept} directions"
         )
         context = replace(context, public_notes=(stated, self.sizes, *context.public_notes))
         super().__init__(plan(config, context.slots_of(records)), noise, context, math.prod(records.spec.shape))

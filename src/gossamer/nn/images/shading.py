@@ -48,8 +48,8 @@ class SunkenDark(AbstractShading):
         reach: steps to that depth, at least 1.
         dark: largest value of a dark pixel.
 
-    References: Leventon, Grimson, Faugeras 2000, "Statistical shape influence in geodesic active contours", on principal
-        components of distances to an outline.
+    References: Leventon, Grimson, Faugeras 2000, "Statistical shape influence in geodesic active contours", on
+        principal components of distances to an outline.
     """
 
     depth: float = 0.5
