@@ -28,12 +28,16 @@ OPEN = DPMixtureConfig(
 MANY = PublicSlots(60_000)
 
 
-def calibrated(config: DPMixtureConfig, epsilon: float, slots: PublicSlots = MANY) -> DPMixtureConfig:
-    return DP_MIXTURE.calibrate(config, slots, PrivacyBudget(epsilon=epsilon, delta=0.5 / slots.number))
+NOISE = {0.1: 33.0, 0.5: 7.1, 1.0: 3.73, 3.0: 1.39, 10.0: 0.5, 30.0: 0.21}
+"""Noise multipliers of some epsilons at delta 1e-5."""
+
+
+def settled(config: DPMixtureConfig, epsilon: float, slots: PublicSlots = MANY) -> DPMixtureConfig:
+    return sized(replace(config, noise_multiplier=NOISE[epsilon]), slots)
 
 
 def test_the_number_rises_with_the_budget_and_is_one_at_a_small_one() -> None:
-    found = [calibrated(OPEN, epsilon).generator.components for epsilon in (0.1, 1.0, 3.0, 10.0, 30.0)]
+    found = [settled(OPEN, epsilon).generator.components for epsilon in (0.1, 1.0, 3.0, 10.0, 30.0)]
     assert found == sorted(found)
     assert found[:2] == [1, 1]
     assert 10 <= found[3] <= 40
@@ -72,8 +76,8 @@ def test_no_input_of_the_rule_is_private() -> None:
 
 
 def test_several_components_get_rounds_and_one_gets_none() -> None:
-    assert calibrated(OPEN, 10.0).num_rounds == NUM_ROUNDS
-    alone = calibrated(OPEN, 1.0)
+    assert settled(OPEN, 10.0).num_rounds == NUM_ROUNDS
+    alone = settled(OPEN, 1.0)
     assert (alone.num_rounds, alone.generator.num_components) == (0, 1)
     assert [release.name for release in plan(alone, MANY).releases] == ["class means", "subspace", "covariances"]
 
@@ -85,18 +89,18 @@ def test_several_components_get_rounds_and_one_gets_none() -> None:
 def test_numbers_of_the_user_stand(components: int | None, rounds: int | None, expected: tuple[int, int]) -> None:
     given = replace(OPEN, generator=replace(OPEN.generator, num_components=components), num_rounds=rounds)
     for epsilon in (0.5, 10.0):
-        found = calibrated(given, epsilon)
+        found = settled(given, epsilon)
         assert (found.generator.num_components, found.num_rounds) == expected
 
 
 def test_rounds_of_the_user_get_two_components_at_least() -> None:
-    found = calibrated(replace(OPEN, num_rounds=3), 0.5)
+    found = settled(replace(OPEN, num_rounds=3), 0.5)
     assert (found.generator.num_components, found.num_rounds) == (2, 3)
 
 
 def test_settled_sizes_are_plain_numbers_that_are_priced_within_the_budget_and_go_to_disk_and_back() -> None:
-    found = calibrated(OPEN, 10.0)
-    assert plan(found, MANY).budget_at(0.5 / MANY.number).epsilon <= 10.0
+    found = DP_MIXTURE.calibrate(OPEN, MANY, PrivacyBudget(epsilon=10.0, delta=1e-5))
+    assert plan(found, MANY).budget_at(1e-5).epsilon <= 10.0
     assert sized(found, MANY) == found
     assert from_json_tree(DPMixtureConfig, to_json_tree(found), "settings") == found
 
