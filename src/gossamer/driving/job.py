@@ -45,7 +45,6 @@ _ADDED: Mapping[str, Any] = {
     "contrast": 1.0,
     "truncation": 1.0,
     "remainder": 0.0,
-    "shading": {"type": "AsStored"},
 }
 """Settings that earlier runs did not have, at any depth, with the value that stands for those runs."""
 

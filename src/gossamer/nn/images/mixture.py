@@ -12,7 +12,6 @@ from torch import Tensor
 from gossamer.errors import InputError
 from gossamer.nn.images.motions import NUM_MOTIONS, Motions, warped
 from gossamer.nn.images.network import checked_image_shape
-from gossamer.nn.images.shading import AsStored, Shading
 from gossamer.nn.mixture import AbstractMixtureGenerator, AbstractMixtureGeneratorConfig
 from gossamer.nn.network import Shape, check_positive
 
@@ -79,7 +78,6 @@ class MixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
 
     Args:
         posture: posture in which images are described, upright or as they stand.
-        shading: values by which images are described, as stored or with dark ground sunken.
         slant_weight: weight of the slant beside the pixels, times the root of their number: 1/7 makes it 4 at 28x28.
         brightness: brightness of the image with all features 0. Public.
         contrast: factor by which drawn images are stretched about the middle grey, against the blur of the missing
@@ -91,7 +89,6 @@ class MixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
     """
 
     posture: Posture = field(default_factory=AsItStands)
-    shading: Shading = field(default_factory=AsStored)
     slant_weight: float = 1 / 7
     brightness: float = 0.25
     contrast: float = 1.0
@@ -133,9 +130,9 @@ class MixtureGeneratorConfig(AbstractMixtureGeneratorConfig):
         return NUM_MOTIONS if self.motions.are_any else 0
 
     def described(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """Set images (batch, channels, height, width) upright, shade them, and return their weighted slants too."""
+        """Set images (batch, channels, height, width) upright, and return their weighted slants too."""
         upright, slants = self.posture.set_upright(samples)
-        return self.shading.shaded(upright), slants * self.slant_scale(samples.shape)
+        return upright, slants * self.slant_scale(samples.shape)
 
     def slant_scale(self, shape: tuple[int, ...]) -> float:
         """Return the factor of a slant beside coefficients of images of this shape."""
