@@ -12,7 +12,7 @@ MOST_COMPONENTS: Final = 150
 _SKEW: Final = 2.0
 """Records of a large class over those of a class of average size."""
 _WORTHWHILE: Final = 4
-"""Smallest number of components that repays the budget of the rounds."""
+"""Smallest number of components of an average class that repays the budget of the rounds."""
 
 
 def borne_components(
@@ -26,8 +26,8 @@ def borne_components(
 
     .. math:: n \ge 2 \sigma \sqrt{d} / c.
 
-    A class may be twice as large as the average. Fewer than four components are not worth the budget of the rounds:
-    then there is one.
+    A class may be twice as large as the average, and so have twice as many. If an average class bears fewer than four,
+    they are not worth the budget of the rounds: then there is one.
 
     Guarantee: a function of public numbers alone.
 
@@ -39,12 +39,12 @@ def borne_components(
         centre_noise: c.
 
     Returns:
-        1, or 4 to 150. It falls with the noise, the classes and the directions.
+        1, or 8 to 150. It falls with the noise, the classes and the directions.
 
     >>> facts = dict(num_records=60_000, num_classes=10, dim=40, centre_noise=0.066)
     >>> [borne_components(round_multiplier=sigma, **facts) for sigma in (16.7, 5.5, 2.24)]
     [1, 11, 27]
     """
     least = 2 * round_multiplier * math.sqrt(dim) / centre_noise
-    borne = math.floor(min(_SKEW * num_records / (num_classes * least), MOST_COMPONENTS))
-    return borne if borne >= _WORTHWHILE else 1
+    average = min(num_records / (num_classes * least), MOST_COMPONENTS)
+    return min(math.floor(_SKEW * average), MOST_COMPONENTS) if average >= _WORTHWHILE else 1
