@@ -231,6 +231,14 @@ def test_an_epsilon_that_no_training_can_state_has_no_price(gossamer: Any, metho
     assert gossamer("account", method, "--epsilon", 40).code == 0
 
 
+def test_noise_that_depends_on_the_division_of_the_budget_has_a_caveat(gossamer: Any) -> None:
+    priced = gossamer("account", "dp-mixture", "--epsilon", 60, "--json")
+    assert priced.code == 0
+    assert gossamer("train", "dp-mixture", "--data", "digits", "--epsilon", 60, "--dry-run").code == 3
+    assert "a training may refuse this noise" in json.loads(priced.out)["range_caveat"]
+    assert "range_caveat" not in json.loads(gossamer("account", "dp-mixture", "--epsilon", 30, "--json").out)
+
+
 def test_noise_that_no_training_can_state_has_a_price_and_a_caveat(gossamer: Any) -> None:
     words = ("account", "dp-cgan", "--num-slots", 60_000, "--num-steps", 10)
     said = gossamer(*words, "--noise-multiplier", 0.0397, "--json")

@@ -85,6 +85,7 @@ class Call:
 
 
 X, Y = np.random.default_rng(0).random((12, 8, 8)), np.arange(12) % 2
+OF_SERIES = X.reshape(12, 64)
 TINY = DPMixture(epsilon=9.0, num_classes=2)
 SERIES = {"x": np.zeros((12, 2, 6)), "y": Y, "low": 0.0, "high": 1.0, "num_classes": 2}
 SPEC = ImageSpec(channels=1, height=8, width=8, class_names=("a", "b"))
@@ -129,7 +130,8 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Call]]
 
 def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
     fitted = DPMixture(epsilon=9.0, num_classes=2).fit(X, Y)
-    of_series = DPMixture(epsilon=9.0).fit(X.reshape(12, 64), low=0, high=1, sample_rate=50).released
+    # With labels, since a release without classes has none to name.
+    of_series = DPMixture(epsilon=9.0, num_classes=2).fit(OF_SERIES, Y, low=0, high=1, sample_rate=50).released
     released, folder = fitted.released, tmp_path_factory.mktemp("planted")
     loop = TINY.start(X, Y, run=folder / "run")
     pictures = folder / "pictures"
@@ -166,6 +168,8 @@ def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
         "RunLoop.progress": Call(function=lambda report: loop.progress(report), usual={"report": next(iter(loop))}),
         "AbstractEstimator.start": Call(function=TINY.start, usual={"x": X, "y": Y}, others=SAID),
         "AbstractEstimator.sample": Call(function=fitted.sample, usual=draw),
+        "AbstractEstimator.predict": Call(function=fitted.predict, usual={"x": X}, others=SAID),
+        "AbstractEstimator.predict_proba": Call(function=fitted.predict_proba, usual={"x": X}),
         "AbstractEstimator.save": Call(function=fitted.save, usual={"path": folder / "g.safetensors"}),
         "ReleasedGenerator": Call(function=ReleasedGenerator, usual={"trained": released.trained}),
         **{
@@ -176,6 +180,8 @@ def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
         "ReleasedGenerator.to_ts": Call(function=of_series.to_ts, usual={"path": folder / "drawn.ts", **draw}),
         "ReleasedGenerator.to_edf": Call(function=of_series.to_edf, usual={"path": folder / "drawn.edf", **draw}),
         "ReleasedGenerator.to_wfdb": Call(function=of_series.to_wfdb, usual={"path": folder / "drawn.wfdb", **draw}),
+        "ReleasedGenerator.predict": Call(function=of_series.predict, usual={"x": OF_SERIES}, others=SAID),
+        "ReleasedGenerator.predict_proba": Call(function=released.predict_proba, usual={"x": X}),
         "ReleasedGenerator.uneven_labels": Call(function=released.uneven_labels, usual=draw),
         "ReleasedGenerator.save": Call(function=released.save, usual={"path": folder / "h.safetensors"}),
         "SyntheticDataset": Call(

@@ -367,7 +367,9 @@ def _compared(folder: Path, name: str, ending: str) -> int:
         np.testing.assert_allclose(found.signal[:, 0], theirs.e_p_signal[0] * scale, rtol=0, atol=1e-6)
         is_beat = label_symbols([str(symbol) for symbol in notes.symbol]) >= 0
         seconds = notes.sample[is_beat] / notes.fs
-        assert np.abs(found.peaks / found.sample_rate - seconds).max() <= 0.5 / found.sample_rate + 1e-9
+        late = np.abs(found.peaks / found.sample_rate - seconds)
+        # An annotation file may hold notes alone, as 12726.anI does.
+        assert late.max(initial=0.0) <= 0.5 / found.sample_rate + 1e-9
         beats_found = len(found.peaks)
     return beats_found
 

@@ -18,6 +18,7 @@ from gossamer.cli import demo
 from gossamer.cli.main import main
 from gossamer.evaluation import classifiers
 from gossamer.evaluation.encoder import EncoderSettings
+from gossamer.evaluation.series import networks
 from gossamer.methods.catalogue import METHODS
 from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.dp_merf.training import DPMERFConfig
@@ -86,6 +87,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory, short_recipes: None) -> Iter
         )
         patch.setattr(classifiers, "_MIN_UPDATES", 3)
         patch.setattr(classifiers, "_NUM_EPOCHS", 1)
+        patch.setattr(networks, "_MIN_UPDATES", 3)
+        patch.setattr(networks, "_NUM_EPOCHS", 1)
         patch.setattr(demo, "NUM_SAMPLES", 300)
         patch.setattr(composition, "_poisson_interval", lambda event, largest: 1e-2)
         patch.setattr(tradeoff, "_DELTAS", (1e-4, 0.05, 0.5))

@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score
+from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from gossamer.errors import InputError
 from gossamer.evaluation.score import Basis
-from gossamer.evaluation.verdicts import calibrated_accuracy, mean_accuracy, mean_macro_f1
+from gossamer.evaluation.verdicts import (
+    calibrated_accuracy,
+    mean_accuracy,
+    mean_balanced_accuracy,
+    mean_macro_f1,
+)
 
 TRUE = np.random.default_rng(0).integers(10, size=400)
 
@@ -54,6 +59,15 @@ def test_mean_accuracy_averages_classifiers_and_keeps_their_correlation() -> Non
     # Were the three independent, the interval would be narrower by the square root of three.
     alone = measure(mean_accuracy, alike[:1], TRUE)
     assert score.high - score.low == pytest.approx(alone.high - alone.low, rel=0.1)
+
+
+def test_balanced_accuracy_is_the_mean_recall_of_scikit_learn() -> None:
+    true = np.repeat([0, 1, 2], [300, 80, 20])
+    predicted = np.where(np.random.default_rng(0).random(400) < 0.8, true, 0)
+    score = measure(mean_balanced_accuracy, predicted[None, None], true)
+    assert score.value == pytest.approx(balanced_accuracy_score(true, predicted))
+    assert score.value < np.mean(predicted == true), "accuracy would hide the rare classes"
+    assert score.low < score.value < score.high
 
 
 def test_macro_f1_agrees_with_scikit_learn_and_its_interval_with_resampling_by_hand() -> None:

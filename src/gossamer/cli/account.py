@@ -29,7 +29,7 @@ from gossamer.privacy.gaussian_dp import mu_of
 from gossamer.privacy.loss_grid import COARSE
 from gossamer.privacy.priceable import accountable, check_numbers
 from gossamer.privacy.statement import shown_epsilon
-from gossamer.privacy.truncation import check_truncation, least_noise
+from gossamer.privacy.truncation import check_truncation, least_noise, least_truncation
 
 _SETTINGS = (
     "epsilon_target", "num_critics", "batch_size", "draws_per_step", "critics_per_draw", "num_slots",
@@ -126,7 +126,8 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
     check_truncation(_least_truncation(asked, multipliers["pld"], steps), asked.delta, multipliers["pld"])
     published = asked.published(multipliers["pld"], steps)
     multipliers |= asked.other_multipliers(steps, budget)
-    return {"noise_multiplier": multipliers, "epsilon_target": budget.epsilon, "num_steps": steps} | published
+    found = {"noise_multiplier": multipliers, "epsilon_target": budget.epsilon, "num_steps": steps}
+    return found | _undivided_caveat(asked, multipliers["pld"], steps) | published
 
 
 def _check_reach(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> None:
@@ -156,6 +157,17 @@ def _range_caveat(asked: AbstractAccount, noise: float, steps: int) -> dict[str,
         return {}
     caveat = (
         f"a training refuses this noise: the finite range of drawn noise costs {added:.2g} of delta {asked.delta:g}"
+    )
+    return {"range_caveat": caveat}
+
+
+def _undivided_caveat(asked: AbstractAccount, noise: float, steps: int) -> dict[str, str]:
+    """Say that a training may refuse this noise, since the price does not know how it divides its budget."""
+    if least_truncation(asked.event(noise_multiplier=noise, num_steps=steps)) < asked.delta:
+        return {}
+    caveat = (
+        "a training may refuse this noise: the finite range of drawn noise costs too much of delta where one release "
+        "takes most of the budget. gossamer train METHOD --dry-run says whether, and spends nothing"
     )
     return {"range_caveat": caveat}
 

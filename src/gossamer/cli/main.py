@@ -36,14 +36,15 @@ GROUPS = {
     },
     "share": {
         "sample": "draw synthetic images or series from a released generator",
+        "predict": "name the class of records by a released mixture, which spends nothing",
         "report": "one HTML page about a release, to hand over; or a private one with scores and audits",
         "verify": "compare a run, or a release alone, with its statement",
     },
 }
 VERBS = {verb: summary for verbs in GROUPS.values() for verb, summary in verbs.items()}
 _MEANT = {
-    "check": "verify", "describe": "data describe", "epsilon": "account", "fit": "train", "generate": "sample",
-    "list": "data list", "score": "evaluate", "status": "ledger", "test": "evaluate",
+    "check": "verify", "classify": "predict", "describe": "data describe", "epsilon": "account", "fit": "train",
+    "generate": "sample", "list": "data list", "score": "evaluate", "status": "ledger", "test": "evaluate",
 }  # fmt: skip
 INTERRUPTED = 130
 NO_MEMORY = "out of memory; use fewer critics at once (--critics-at-once) or a smaller recipe, or draw fewer samples"

@@ -104,16 +104,7 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
     """
     choice.check()
     need("evaluate", "scoring")
-    for path in (*targets, *([] if choice.test_data is None else [choice.test_data])):
-        check_exists(path)
-    run = _held_out_by(choice, targets)
-    choice = choice if run is None else _completed(choice, TrainingJob.read(run))
-    key, unit = (None, Unit.RECORD) if run is None else (read_key(run), _unit_of(run, choice))
-    data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images)
-    if run is not None and data.is_split_by_key:
-        _check_held_out(run, choice, data)
-    if key is None and data.is_split_by_key:
-        say("no run's key says who was held out: test records are drawn anew, and a training may have learnt from them")
+    data, choice = load_divided(choice, targets)
     test = data.test
     if choice.test_data is not None:
         beside = load_beside(choice.test_data, choice.data_dir, choice.num_classes, choice.series, None, choice.images)
@@ -135,6 +126,32 @@ def load_real(choice: ScoringChoice, targets: Sequence[Path]) -> RealRecords:
     real = RealRecords(train=data.train, test=test)
     bench_for(real.train.spec).check_real(choice.data, real)
     return real
+
+
+def load_divided(choice: ScoringChoice, targets: Sequence[Path]) -> tuple[RecordData, ScoringChoice]:
+    """Read the data of a choice, with those held out by the key of the first target that is a run.
+
+    Args:
+        choice: the options.
+        targets: paths of the targets.
+
+    Returns:
+        The data, and the choice with all that the run said of its own.
+
+    Raises:
+        InputError: nothing there, or the run began with another key or with other records.
+    """
+    for path in (*targets, *([] if choice.test_data is None else [choice.test_data])):
+        check_exists(path)
+    run = _held_out_by(choice, targets)
+    choice = choice if run is None else _completed(choice, TrainingJob.read(run))
+    key, unit = (None, Unit.RECORD) if run is None else (read_key(run), _unit_of(run, choice))
+    data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images)
+    if run is not None and data.is_split_by_key:
+        _check_held_out(run, choice, data)
+    if key is None and data.is_split_by_key:
+        say("no run's key says who was held out: test records are drawn anew, and a training may have learnt from them")
+    return data, choice
 
 
 def _held_out_by(choice: ScoringChoice, targets: Sequence[Path]) -> RunFolder | None:

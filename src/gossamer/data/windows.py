@@ -72,7 +72,9 @@ class Windows:
     @property
     def note(self) -> str:
         """Sentence for the statement."""
-        shared = "they overlap" if self.overlap else "they share no sample"
+        # Single windows that are dealt to both sides of a split would test on samples that were learnt from.
+        overlapping = "they overlap, so that a split of single windows tests on samples that were learnt from"
+        shared = overlapping if self.overlap else "they share no sample"
         return (
             f"Recordings were cut in windows of {self.window} samples, one every {self.step}: {shared}. A recording "
             "shorter than a window gives none. Windows with a missing value or a change of class were left out."

@@ -419,6 +419,14 @@ class AbstractEstimator(abc.ABC):
         """Draw synthetic records, classes in turn, as `ReleasedGenerator.sample`."""
         return self.released.sample(num_samples, labels, evenness=evenness, seed=seed)
 
+    def predict(self, x: Source, *, evenness: float | None = None, **said: Unpack[Said]) -> np.ndarray:
+        """Name the most probable class of each record, as `ReleasedGenerator.predict`."""
+        return self.released.predict(x, evenness=evenness, **said)
+
+    def predict_proba(self, x: Source, *, evenness: float | None = None, **said: Unpack[Said]) -> np.ndarray:
+        """Return the probabilities of the classes of each record, as `ReleasedGenerator.predict_proba`."""
+        return self.released.predict_proba(x, evenness=evenness, **said)
+
     def evaluate(
         self,
         x: Source,

@@ -8,13 +8,12 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 
-from gossamer.data.catalogue import is_named
-from gossamer.data.files import is_folder, path_of
+from gossamer.data.files import path_of
 from gossamer.data.frames import ArrowStream, is_frame
 from gossamer.data.images import ImageSpec
+from gossamer.data.likeness import brings_facts
 from gossamer.data.records import AbstractSpec, RecordData, RecordSet
 from gossamer.data.series import SeriesSpec
-from gossamer.data.wfdb_folder import is_wfdb_folder
 from gossamer.driving.run import check_held_out
 from gossamer.errors import InputError, told
 from gossamer.estimators.advice import DRAWN_ANEW
@@ -115,9 +114,7 @@ def _completed(x: Any, said: Said, num_classes: int | None, spec: AbstractSpec) 
 
 def _is_of_beats(x: object, said: Said) -> bool:
     """Return True for a published set, and for a folder of recordings with beats: no public fact of them is said."""
-    if not isinstance(x, str | Path) or "window" in said:
-        return False
-    return is_named(str(x)) or (is_folder(Path(x)) and is_wfdb_folder(Path(x)))
+    return isinstance(x, str | Path) and brings_facts(str(x), is_windowed="window" in said)
 
 
 def _is_array(x: object) -> bool:

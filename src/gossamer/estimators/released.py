@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from gossamer.data.layouts import as_long, as_wide
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.generator_file import load_generator, write_generator_file
 from gossamer.errors import GossamerWarning, InputError, told
+from gossamer.estimators.classifying import classes_of, probabilities_of
+from gossamer.estimators.records import Source
+from gossamer.estimators.tables import Said
 from gossamer.estimators.values import numbers_to_draw, whole
 from gossamer.estimators.views import SyntheticDataset, frame_of, hugging_face_of
 from gossamer.extras import from_extra
@@ -115,6 +118,46 @@ class ReleasedGenerator:
         if isinstance(evenness, bool) or not isinstance(evenness, Real):
             raise InputError(f"evenness must be a number from 0 to 1, not {told(evenness)}")
         return self.trained.uneven_labels(num_samples, evenness=float(evenness), seed=seed).numpy()
+
+    def predict(self, x: Source, *, evenness: float | None = None, **said: Unpack[Said]) -> np.ndarray:
+        """Name the most probable class of each record, for methods with a release that classifies: DP-mixture.
+
+        Guarantee: post-processing of the release, which spends nothing. The records are read, and not kept. The named
+        classes tell of these records, so they are as private as the records are.
+
+        Args:
+            x: records in any form that `fit` takes. Labels that come along are left aside.
+            evenness: shares that the classes are taken to have: those released (0), all alike (1), or between them.
+                None for those released, and for all alike if none were released.
+            said: public facts of the records, as for `fit`. Facts that the release knows need not be said again.
+
+        Returns:
+            Names of classes (records,), text. Whole numbers int64 if nobody named the classes.
+
+        Raises:
+            InputError: the release has no classes, or its method brings no classifier. Or records that break a rule, or
+                are of another shape, unit, rate or other bounds than those of the release.
+        """
+        return classes_of(self.predict_proba(x, evenness=evenness, **said), self.spec)
+
+    def predict_proba(self, x: Source, *, evenness: float | None = None, **said: Unpack[Said]) -> np.ndarray:
+        """Return the probabilities of the classes of each record, as `predict` has them.
+
+        Those of the released Gaussians are raised to a public power, because records are no Gaussians and the
+        probabilities would be too sure.
+
+        Args:
+            x: as for `predict`.
+            evenness: as for `predict`.
+            said: as for `predict`.
+
+        Returns:
+            float64 (records, classes), in the order of ``spec.class_names``.
+
+        Raises:
+            InputError: as `predict`.
+        """
+        return probabilities_of(self.trained, x, evenness, said)
 
     def to_dataset(
         self, num_samples: int, labels: Labels = None, *, evenness: float | None = None, seed: int = 0

@@ -6,6 +6,7 @@ Scores on private data are themselves private: choosing a model by them voids a 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,19 +57,27 @@ def mean_macro_f1(
     References:
         Opitz, Burst, "Macro F1 and Macro F1", 2019: this is the mean of F1, not the F1 of means.
     """
-    right = _right(name, predicted, true, len(basis.seeds))
-    predicted, true = np.asarray(predicted), np.broadcast_to(true, right.shape[1:])
-    weights, (predicted, true) = _resampled((predicted, true), rng)
-    classes = np.unique(true)
-    f1 = np.stack(
-        [
-            np.mean([_mean_f1(weights, said[s], true[s], classes) for said in predicted], axis=0)
-            for s in range(len(basis.seeds))
-        ],
-        axis=1,
-    )
-    interval = _percentiles((f1 * _drawn_seeds(len(basis.seeds), rng)).sum(axis=1))
-    return basis.score(name, interval)
+    return _mean_of_rows(name, predicted, true, basis, rng, _mean_f1)
+
+
+def mean_balanced_accuracy(
+    name: str, predicted: NDArray[np.integer], true: NDArray[np.integer], basis: Basis, rng: np.random.Generator
+) -> Score:
+    """Score the recall averaged over the classes that occur in `true`, then over classifiers and seeds::
+
+        recall(class) = (rightly predicted) / (true)
+
+    Arguments, errors and interval are those of `mean_macro_f1`. A class that a resample leaves out has recall 0 there.
+
+    References:
+        Brodersen, Ong, Stephan, Buhmann 2010, "The balanced accuracy and its posterior distribution".
+
+    >>> predicted, true = np.array([[[1, 0, 2, 2]]]), np.array([1, 0, 2, 0])
+    >>> basis = Basis(num_synthetic=0, num_real=4, seeds=(0,), source="an example")
+    >>> round(mean_balanced_accuracy("balanced", predicted, true, basis, np.random.default_rng(0)).value, 3)
+    0.833
+    """
+    return _mean_of_rows(name, predicted, true, basis, rng, _mean_recall)
 
 
 def calibrated_accuracy(
@@ -154,6 +163,48 @@ def _accuracies(
     num_classifiers, num_seeds, num_patterns = right.shape
     each = weights @ right.reshape(-1, num_patterns).T.astype(np.float64)
     return np.einsum("rcs,rs->rc", each.reshape(-1, num_classifiers, num_seeds), _drawn_seeds(num_seeds, rng))
+
+
+def _mean_of_rows(
+    name: str,
+    predicted: NDArray[np.integer],
+    true: NDArray[np.integer],
+    basis: Basis,
+    rng: np.random.Generator,
+    measure: Callable[[NDArray[np.float64], NDArray[np.integer], NDArray[np.integer], NDArray], NDArray[np.float64]],
+) -> Score:
+    """Score a measure of weighted labels, averaged over classifiers and seeds, with a bootstrap over images and seeds.
+
+    Args:
+        name: of the score.
+        predicted: as in `mean_accuracy`.
+        true: likewise.
+        basis: likewise.
+        rng: likewise.
+        measure: (weights (rows, patterns), predicted and true labels (patterns,), classes) -> (rows,).
+    """
+    right = _right(name, predicted, true, len(basis.seeds))
+    predicted, true = np.asarray(predicted), np.broadcast_to(true, right.shape[1:])
+    weights, (predicted, true) = _resampled((predicted, true), rng)
+    classes = np.unique(true)
+    values = np.stack(
+        [
+            np.mean([measure(weights, said[s], true[s], classes) for said in predicted], axis=0)
+            for s in range(len(basis.seeds))
+        ],
+        axis=1,
+    )
+    interval = _percentiles((values * _drawn_seeds(len(basis.seeds), rng)).sum(axis=1))
+    return basis.score(name, interval)
+
+
+def _mean_recall(
+    weights: NDArray[np.float64], predicted: NDArray[np.integer], true: NDArray[np.integer], classes: NDArray
+) -> NDArray[np.float64]:
+    """Return the mean recall of the classes of every row of weights (rows, patterns) over labels (patterns,)."""
+    is_predicted, is_true = (np.equal.outer(labels, classes).astype(np.float64) for labels in (predicted, true))
+    right, all_true = weights @ (is_predicted * is_true), weights @ is_true
+    return np.divide(right, all_true, out=np.zeros_like(right), where=all_true > 0).mean(axis=1)
 
 
 def _mean_f1(

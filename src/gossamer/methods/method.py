@@ -127,12 +127,14 @@ class Method(Named, Generic[C]):
         account: the questions and answers of `gossamer account`.
         working: imports and returns its work, always the same object.
         saves_on_the_way: whether there is a generator to release before all private steps are done.
+        classifies: whether its releases also classify records.
     """
 
     summary: str
     account: type[AbstractAccount]
     working: Callable[[], Working[C]]
     saves_on_the_way: bool
+    classifies: bool = False
 
     @property
     def config(self) -> type[C]:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import InputError
+from gossamer.nn.classifying import AbstractClassifyingGenerator
+from gossamer.nn.densities import SURENESS, MixtureDensities
 from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.network import AbstractGenerator, AbstractGeneratorConfig, Shape, check_positive, checked_count
 from gossamer.nn.views import cosine_basis, plane
@@ -121,7 +123,7 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
         return torch.cat([coefficients.flatten(start_dim=1), traits], dim=1)
 
 
-class AbstractMixtureGenerator(AbstractGenerator):
+class AbstractMixtureGenerator(AbstractGenerator, AbstractClassifyingGenerator):
     r"""A generator that draws from Gaussians of a class in a space of few directions, and maps them to samples.
 
     Let u be standard normal latents, o an offset, centres :math:`\mu`, factors A, scatter s and directions V. The
@@ -164,7 +166,7 @@ class AbstractMixtureGenerator(AbstractGenerator):
             raise InputError(f"latent dim of this mixture must be {expected}, got {latent_dim}")
         rows, kept, components = max(num_classes, 1), config.num_kept(self.shape), config.components
         self._ground, self._num_traits, self._scatter = config.ground, config.num_traits, config.scatter
-        self._remainder = config.remainder
+        self._remainder, self._features = config.remainder, config.features
         self.register_buffer("centres", torch.zeros(rows, components, kept))
         self.register_buffer("factors", torch.zeros(rows, components, kept, kept))
         self.register_buffer("shares", torch.full((rows, components), 1 / components))
@@ -179,6 +181,29 @@ class AbstractMixtureGenerator(AbstractGenerator):
         """Load the buffers. Generators that were released before there was an offset have none: theirs is zero."""
         without = {"offset": torch.zeros_like(self.offset)}
         return super().load_state_dict(without | dict(state_dict), strict=strict, assign=assign)
+
+    @property
+    def sureness(self) -> float:
+        """Power of the probabilities of classes, chosen on public data."""
+        return SURENESS
+
+    def log_likelihoods(self, samples: Tensor, class_shares: Tensor) -> Tensor:
+        """Return log densities in the subspace under each class. See `AbstractClassifyingGenerator.log_likelihoods`.
+
+        The scatter is of samples and not of records, so it is no part of the densities.
+        """
+        return self.densities(class_shares).of_features(self._features(samples))
+
+    def densities(self, class_shares: Tensor | None = None) -> MixtureDensities:
+        """Return the densities of this mixture, with a common covariance by the shares of its classes (classes,)."""
+        return MixtureDensities(
+            centres=self.centres,
+            factors=self.factors,
+            shares=self.shares,
+            directions=self.directions,
+            offset=self.offset,
+            class_shares=class_shares,
+        )
 
     def drawn(self, latent: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return drawings (batch, *shape), not yet within [0, 1], and traits (batch, num_traits)."""

@@ -35,20 +35,30 @@ def check_place(folder: Path) -> None:
         PrivacyError: it lies in a release.
         InputError: it is a file, or a folder of something else.
     """
-    resolved = folder.resolve()
-    for part in (resolved, *resolved.parents):
-        is_of_run = part.name == "release" and (part.parent / "config.json").is_file()
-        # Privacy: scores and pictures of real images saw private data; what lies in a release is shared.
-        if is_of_run or (part / "privacy.json").is_file():
-            raise PrivacyError(
-                f"{folder}: lies in a release, and an evaluation, which saw the real data, must not leave; name "
-                "another --out"
-            )
+    check_outside_releases(folder, "an evaluation, which saw the real data,")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name a folder with --out")
     # It is closed to others and cleared of an earlier evaluation, which somebody else's folder must not be.
     if folder.is_dir() and not (folder / _RECORD).is_file() and set(folder.iterdir()) - _own_files(folder):
         raise InputError(f"{folder}: holds something else than an evaluation; name an empty or new folder with --out")
+
+
+def check_outside_releases(path: Path, what: str) -> None:
+    """Refuse a place in a release for a thing that must not leave.
+
+    Args:
+        path: the place.
+        what: the thing, in words.
+
+    Raises:
+        PrivacyError: the place lies in a release.
+    """
+    resolved = path.resolve()
+    for part in (resolved, *resolved.parents):
+        is_of_run = part.name == "release" and (part.parent / "config.json").is_file()
+        # Privacy: scores and pictures of real images saw private data; what lies in a release is shared.
+        if is_of_run or (part / "privacy.json").is_file():
+            raise PrivacyError(f"{path}: lies in a release, and {what} must not leave; name another --out")
 
 
 def write_up(folder: Path, scored: Sequence[Scored], real: RealRecords, tree: Any) -> None:

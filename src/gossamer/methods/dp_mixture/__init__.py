@@ -26,4 +26,5 @@ DP_MIXTURE = Method(
     account=AccountOneShot,
     working=_working,
     saves_on_the_way=False,
+    classifies=True,
 )

@@ -3,6 +3,10 @@
 A method of this library: docs/concepts/dp-mixture.md states and proves it. The private subspace is from Dwork, Talwar,
 Thakurta, Zhang, "Analyze Gauss", STOC 2014. The noisy k-means rounds are from Blum, Dwork, McSherry, Nissim, "Practical
 privacy: the SuLQ framework", PODS 2005.
+
+The family is that of Chanyaswad, Liu, Mittal, "RON-Gauss: Enhancing utility in non-interactive private data release",
+PoPETs 2019. RON-Gauss draws from a Gaussian of noisy mean and covariance in a random orthonormal subspace, for each
+class in its variant for classification. Here the subspace is learnt, by one more noisy sum.
 """
 
 from __future__ import annotations
