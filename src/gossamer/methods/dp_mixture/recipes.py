@@ -117,9 +117,9 @@ they look cleaner, and classifiers learn as much from them.
 """
 
 SERIES = DPMixtureConfig(
-    generator=SeriesMixtureGeneratorConfig(num_components=20, radius=100),
+    generator=SeriesMixtureGeneratorConfig(num_components=None, radius=100),
     covariances=ComponentCovariances(),
-    num_rounds=3,
+    num_rounds=None,
     centre_noise=0.2,
     round_share=0.35,
     covariance_share=0.4,
@@ -131,7 +131,7 @@ SERIES = DPMixtureConfig(
 """Settings for series that nobody has seen: values about the middle of their bounds, and filling their time."""
 
 _RECORDS_A_COMPONENT = 500
-"""Records of a class for each component. With fewer, noise hides the place of a component."""
+"""Half the records of an average class that may get several components. With fewer there is one, whatever the noise."""
 
 _ONE_EACH = SeriesMixtureGeneratorConfig(num_components=1, radius=32)
 
@@ -199,14 +199,12 @@ def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[DPMixtureConfig]:
 
 
 def _for_series(spec: SeriesSpec, num_records: int) -> Recipe[DPMixtureConfig]:
-    """Return settings for series, with several components for each class if there are records enough."""
+    """Return settings for series. With records enough the noise decides on the number of components."""
     directions = max(5, min(40, round(math.sqrt(num_records / 40))))
-    components = min(20, num_records // (_RECORDS_A_COMPONENT * max(spec.num_classes, 1)))
-    settings = SERIES if components > 1 else FEW_SERIES
+    settings = SERIES if num_records >= 2 * _RECORDS_A_COMPONENT * max(spec.num_classes, 1) else FEW_SERIES
     generator = replace(
         settings.generator,
         num_directions=directions,
-        num_components=max(components, 1),
         radius=min(settings.generator.radius, float(spec.length)),
     )
     config = replace(settings, records=RecordsExpected.of(spec), generator=generator)
