@@ -197,8 +197,8 @@ def test_features_of_an_empty_image_are_finite(value: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("num_directions", 0), ("num_components", 0), ("radius", 0.0), ("brightness", 1.5), ("contrast", 0.0), ("remainder", -0.1),
-     ("rotation", 1.0), ("slant_weight", -1.0)],
+    [("num_directions", 0), ("num_components", 0), ("radius", 0.0), ("brightness", 1.5), ("contrast", 0.0),
+     ("remainder", -0.1), ("rotation", 1.0), ("slant_weight", -1.0)],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
     with pytest.raises(InputError, match=name):

@@ -20,8 +20,8 @@ def borne_components(
 ) -> int:
     r"""Return the number of components of a class that the noise of the rounds bears.
 
-    A component of n records has noise of deviation :math:`2 \sigma R / n` on each of d directions of its mean, if
-    :math:`\sigma` is the noise multiplier of a round and R its radius. The length of the noise is at most the part c of
+    Let :math:`\sigma` be the noise multiplier of a round, and R its radius. The mean of a component of n records has
+    noise of deviation :math:`2 \sigma R / n` on each of d directions. The length of the noise is at most the part c of
     the radius if
 
     .. math:: n \ge 2 \sigma \sqrt{d} / c.
