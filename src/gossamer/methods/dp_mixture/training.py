@@ -265,11 +265,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         config = sized(config, context.slots_of(records))
         self.config = config
         stated = f"the radii, {config.generator.public_facts}"
-        kept = config.generator.num_kept(config.records.shape)
-        self.sizes = (
-            f"at most {config.generator.components} Gaussians for each class, moved in {config.rounds} rounds, "
-            f"in {kept} directions"
-        )
+        self.sizes = _told(config)
         context = replace(context, public_notes=(stated, self.sizes, *context.public_notes))
         super().__init__(plan(config, context.slots_of(records)), noise, context, math.prod(records.spec.shape))
         self._records = records
@@ -385,6 +381,13 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             weights={name: tensor.to(torch.float32) for name, tensor in weights.items()},
             statement=statement,
         )
+
+
+def _told(config: DPMixtureConfig) -> str:
+    """Say the sizes of settings, which are public."""
+    components, kept = config.generator.components, config.generator.num_kept(config.records.shape)
+    several = f"at most {components} Gaussians for each class, moved in {config.rounds} rounds"
+    return f"{several if components > 1 else 'one Gaussian for each class'}, in {kept} directions"
 
 
 def _released_in(state: dict[str, Any]) -> list[Tensor]:
