@@ -113,7 +113,7 @@ class DPMixtureSettings(SharedArguments, total=False):
 
     records: RecordsExpected
     generator: AnyMixtureGeneratorConfig
-    num_rounds: int
+    num_rounds: int | None
     mean_share: float
     subspace_share: float
     round_share: float
