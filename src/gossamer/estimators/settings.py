@@ -11,7 +11,7 @@ from typing import TypedDict
 
 from gossamer.methods.dp_cgan.training import GradientDescent
 from gossamer.methods.dp_mixture.components import Covariances
-from gossamer.methods.dp_mixture.training import DPMixtureConfig
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig
 from gossamer.methods.gs_wgan.augmentation import Augmentation
 from gossamer.methods.gs_wgan.centre import Centre
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
@@ -115,7 +115,7 @@ class DPMixtureSettings(SharedArguments, total=False):
 
     records: RecordsExpected
     generator: AnyMixtureGeneratorConfig
-    num_rounds: int
+    num_rounds: int | None
     mean_share: float
     subspace_share: float
     round_share: float

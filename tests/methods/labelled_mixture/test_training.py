@@ -17,7 +17,8 @@ from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms import plan as priced_plan
 from gossamer.mechanisms.noise import DeterministicNoise
-from gossamer.methods.dp_mixture.training import DPMixtureConfig, DPMixtureReport
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig
+from gossamer.methods.dp_mixture.training import DPMixtureReport
 from gossamer.methods.labelled_mixture import LABELLED_MIXTURE
 from gossamer.methods.labelled_mixture.training import (
     LabelledMixtureConfig,

@@ -8,7 +8,7 @@ from typing import Any
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.methods.dp_mixture import recipes as mixtures
-from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig, LabelledMixtureTraining, plan
+from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig, LabelledMixtureTraining, plan, sized
 from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
 
@@ -55,4 +55,5 @@ WORKING = Working(
     start=LabelledMixtureTraining,
     recipes=RECIPES,
     for_own=recipe_for,
+    sized=sized,
 )

@@ -28,8 +28,10 @@ from gossamer.mechanisms.streams import public_stream
 from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
 from gossamer.mechanisms.sums_then_samples.split import Split
 from gossamer.methods.averaged import cosine_decay, optimiser_of
-from gossamer.methods.dp_mixture.training import AbstractMixtureTraining, DPMixtureConfig, DPMixtureReport
-from gossamer.methods.dp_mixture.training import plan as plan_of_mixture
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig
+from gossamer.methods.dp_mixture.settings import plan as plan_of_mixture
+from gossamer.methods.dp_mixture.settings import sized as sized_mixture
+from gossamer.methods.dp_mixture.training import AbstractMixtureTraining, DPMixtureReport
 from gossamer.methods.protected import bundles, units_of
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, Progress, RecordsExpected, RunContext
@@ -139,6 +141,12 @@ def plan(config: LabelledMixtureConfig, slots: PublicSlots) -> SumsThenSamplesPl
     )
 
 
+def sized(config: LabelledMixtureConfig, slots: PublicSlots) -> LabelledMixtureConfig:
+    """Settle the sizes of the mixture that were left to the noise, by the noise of its part of the budget."""
+    mixture = sized_mixture(config.own_mixture, slots)
+    return replace(config, mixture=replace(mixture, noise_multiplier=None, seed=0))
+
+
 @dataclass(frozen=True, kw_only=True)
 class TeacherReport(AbstractStepReport):
     """Report of one update of the teacher. Everything in it is public.
@@ -180,8 +188,9 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         self, config: LabelledMixtureConfig, records: RecordSet, noise: AbstractNoise, context: RunContext
     ) -> None:
         config.records.check(records.spec)
-        self.config = config
         slots = context.slots_of(records)
+        config = sized(config, slots)
+        self.config = config
         self._units = units_of(records, slots, records_per_person=config.records_per_person, seed=config.seed)
         self._noise = noise
         self._network = _fresh(config)
