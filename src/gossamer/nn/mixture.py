@@ -207,20 +207,22 @@ class AbstractMixtureGenerator(AbstractGenerator, AbstractClassifyingGenerator):
 
     def drawn(self, latent: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return drawings (batch, *shape), not yet within [0, 1], and traits (batch, num_traits)."""
+        features = self.drawn_places(latent, label) @ self.directions + self.offset
+        if self._remainder > 0:
+            kept = len(self.directions)
+            features = features + self._remainder * latent[:, 1 + kept : 1 + kept + len(self.offset)] @ self.beyond
+        coefficients, traits = features.split([features.shape[1] - self._num_traits, self._num_traits], 1)
+        drawing = coefficients.unflatten(1, (self.shape[0], -1)) @ self.basis + self._ground
+        return drawing.unflatten(2, self.shape[1:]), traits
+
+    def drawn_places(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """Return the places of drawings in the subspace, less the offset, (batch, d)."""
         self.joined(latent, label)  # checks both
         kept = len(self.directions)
         row = torch.zeros(len(latent), dtype=torch.int64, device=latent.device) if label is None else label
         component = self._component(latent[:, 0], row)
-        place = self.centres[row, component]
         step = torch.einsum("bde,be->bd", self.factors[row, component], latent[:, 1 : 1 + kept])
-        place = place + self._scatter * step
-        features = place @ self.directions + self.offset
-        if self._remainder > 0:
-            others = latent[:, 1 + kept : 1 + kept + len(self.offset)]
-            features = features + self._remainder * others @ self.beyond
-        coefficients, traits = features.split([features.shape[1] - self._num_traits, self._num_traits], 1)
-        drawing = coefficients.unflatten(1, (self.shape[0], -1)) @ self.basis + self._ground
-        return drawing.unflatten(2, self.shape[1:]), traits
+        return self.centres[row, component] + self._scatter * step
 
     def _component(self, normal: Tensor, row: Tensor) -> Tensor:
         """Choose the component by the class's cumulative shares and the level of a normal number, (batch,)."""

@@ -11,11 +11,12 @@ class in its variant for classification. Here the subspace is learnt, by one mor
 
 from __future__ import annotations
 
+import abc
 import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.dp_mixture.components import bearable_components, semi_definite, with_idle_moved
 from gossamer.methods.dp_mixture.remainder import outside
@@ -240,55 +242,69 @@ class DPMixtureReport(AbstractStepReport):
     release: str
 
 
-class DPMixtureTraining(AbstractTraining[OneShotPlan]):
-    """A training that the caller drives: iterate over it, and take the generator at the end.
+P = TypeVar("P", bound=AbstractPlan)
 
-    Guarantee: `trained` has the privacy that its statement says. Records are read by the releases alone, each time as
-    rows that depend on one record, on public things and on earlier releases. The generator is computed from the
-    released sums.
+
+class AbstractMixtureTraining(AbstractTraining[P]):
+    """A training that begins with the releases of a mixture, alone or as the first part of its plan.
+
+    Guarantee: records are read by the releases of a mixture alone. A row that they read depends on one record, on
+    public things and on earlier releases. The mixture is computed from the released sums.
 
     Args:
-        config: settings.
+        config: settings of the mixture.
+        plan: of the whole run.
         records: private.
         noise: secret randomness of this process.
-        context: of the run. The device is for features, since the rest is small. float32 is the only precision.
+        context: of the run. The device is for features, since the rest is small.
+        sample_size: coordinates of the largest vector that a step releases or is priced for.
 
     Raises:
-        InputError: data of another shape or number of classes, or settings that do not fit.
+        InputError: data of another shape or number of classes, or a state of other sums.
         PrivacyError: settings without a guarantee.
     """
 
-    name = "dp-mixture"
+    releaser: OneShotReleaser
 
-    def __init__(self, config: DPMixtureConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> None:
-        config.records.check(records.spec)
-        config = sized(config, context.slots_of(records))
-        self.config = config
+    def __init__(
+        self,
+        config: DPMixtureConfig,
+        plan: P,
+        records: RecordSet,
+        noise: AbstractNoise,
+        context: RunContext,
+        sample_size: int,
+    ) -> None:
         stated = f"the radii, {config.generator.public_facts}"
         self.sizes = _told(config)
         context = replace(context, public_notes=(stated, self.sizes, *context.public_notes))
-        super().__init__(plan(config, context.slots_of(records)), noise, context, math.prod(records.spec.shape))
+        super().__init__(plan, noise, context, sample_size)
+        self._mixture = config
         self._records = records
         self._device = context.device
-        self._fit = MixtureFit(config, self.plan)
+        self._fit = MixtureFit(config, self._sums)
         self._known = self._fit.start()
         self._released: list[Tensor] = []
         self.step = 0
         for released in [] if context.state is None else _released_in(context.state):
             self._take_up(released)
         sizes = slot_sizes_of(records, self.plan)
-        self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate)
+        self.releaser = OneShotReleaser(self._sums, noise, slot_sizes=sizes, gate=self.gate.of_part(self._sums))
 
-    def __iter__(self) -> Iterator[DPMixtureReport]:
-        """Make the releases to the end of the plan, with a report after each."""
-        while self.step < self.end_step:
-            step = self.step
-            self._take_up(self.releaser.release(step, self._slots(step)))
-            yield DPMixtureReport(step=step, release=self.plan.releases[step].name)
+    def _state_of_mixture(self) -> dict[str, Any]:
+        """Return the sums released so far, which are all there is to know of a mixture."""
+        return {"form": _FORM, "step": self.step, "released": list(self._released)}
 
-    def progress(self, report: DPMixtureReport) -> Progress:
-        """Tell the number of releases made."""
-        return Progress(part="releases", num_done=report.step + 1, num_all=self.end_step)
+    @property
+    @abc.abstractmethod
+    def _sums(self) -> OneShotPlan:
+        """The plan of the releases of the mixture, all of the plan or its first part."""
+
+    def _release_next(self) -> DPMixtureReport:
+        """Make the next release of the mixture."""
+        step = self.step
+        self._take_up(self.releaser.release(step, self._slots(step)))
+        return DPMixtureReport(step=step, release=self._sums.releases[step].name)
 
     def _slots(self, step: int) -> Iterator[Slots]:
         features, groups = self._described
@@ -316,7 +332,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         records = self._records
 
         def describe(x: Tensor, _: Tensor) -> Tensor:
-            return self.config.generator.features(x.to(self._device)).cpu()
+            return self._mixture.generator.features(x.to(self._device)).cpu()
 
         groups = torch.zeros(records.num_records, dtype=torch.int64) if records.y is None else records.y
         return described(describe, records, self.plan.unit), groups
@@ -327,19 +343,15 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         self._released.append(released)
         self.step += 1
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the sums released so far, which are all there is to know."""
-        return {"form": _FORM, "step": self.step, "released": list(self._released)}
-
     def verdict(self) -> Verdict | None:
         """Judge class means and covariances against the noise on their sums. None before there is a mixture."""
-        if self.step < 2:
+        if len(self._released) < 2:
             return None
         known = self._known
         # Privacy: released sums, the plan that says their noise, and knowledge computed from those sums alone.
         worth = ReleasedMoments(
-            plan=self.plan,
-            covariances=self.config.covariances,
+            plan=self._sums,
+            covariances=self._mixture.covariances,
             released=self._released,
             counts=known.counts,
             means=known.offset + known.apart,
@@ -347,21 +359,21 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             centres=known.centres,
             shares=known.shares,
             estimates=known.covariances,
-            num_values=math.prod(self.config.records.shape),
+            num_values=math.prod(self._mixture.records.shape),
         )
         return Verdict.of_sums(worth.signal, worth.classes_apart, worth.knows_level)
 
-    def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
+    def _mixture_so_far(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the mixture as it is known now.
 
         Before the last release all classes have the covariance that the subspace was taken from.
         """
-        if self.step < 2:
+        if len(self._released) < 2:
             raise PrivacyError(
                 "class means and subspace are not both released, or were paid for and lost: there is no mixture to "
                 "draw from"
             )
-        config, known = self.config.generator, self._known
+        config, known = self._mixture.generator, self._known
         weights = {
             "centres": known.centres,
             "factors": _factor(known.covariances),
@@ -375,12 +387,61 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             recipe=GeneratorRecipe.of(
                 self._records.spec,
                 network=config,
-                latent=NormalLatent(dim=config.latent_dim(self.config.records.shape)),
+                latent=NormalLatent(dim=config.latent_dim(self._mixture.records.shape)),
                 noisy_counts=known.counts,
             ),
             weights={name: tensor.to(torch.float32) for name, tensor in weights.items()},
             statement=statement,
         )
+
+
+class DPMixtureTraining(AbstractMixtureTraining[OneShotPlan]):
+    """A training that the caller drives: iterate over it, and take the generator at the end.
+
+    Guarantee: `trained` has the privacy that its statement says. Records are read by the releases alone, each time as
+    rows that depend on one record, on public things and on earlier releases. The generator is computed from the
+    released sums.
+
+    Args:
+        config: settings.
+        records: private.
+        noise: secret randomness of this process.
+        context: of the run. The device is for features, since the rest is small. float32 is the only precision.
+
+    Raises:
+        InputError: data of another shape or number of classes, or settings that do not fit.
+        PrivacyError: settings without a guarantee.
+    """
+
+    name = "dp-mixture"
+
+    def __init__(self, config: DPMixtureConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> None:
+        config.records.check(records.spec)
+        config = sized(config, context.slots_of(records))
+        self.config = config
+        priced = plan(config, context.slots_of(records))
+        super().__init__(config, priced, records, noise, context, math.prod(records.spec.shape))
+
+    @property
+    def _sums(self) -> OneShotPlan:
+        return self.plan
+
+    def __iter__(self) -> Iterator[DPMixtureReport]:
+        """Make the releases to the end of the plan, with a report after each."""
+        while self.step < self.end_step:
+            yield self._release_next()
+
+    def progress(self, report: DPMixtureReport) -> Progress:
+        """Tell the number of releases made."""
+        return Progress(part="releases", num_done=report.step + 1, num_all=self.end_step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums released so far, which are all there is to know."""
+        return self._state_of_mixture()
+
+    def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
+        """Return the mixture as it is known now."""
+        return self._mixture_so_far(statement)
 
 
 def _told(config: DPMixtureConfig) -> str:
