@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gossamer import LabelledMixture
 from gossamer.data.folder import load_picture_folder
 
 
@@ -218,3 +219,26 @@ def test_classes_that_were_asked_for_need_no_word_on_their_shares(
     assert "this method released no shares, so --labels is the way" in turn.out
     asked = gossamer("sample", finished, "--num-samples", 4, "--labels", 7, "--out", tmp_path / "b.npz")
     assert "in turn" not in asked.out
+
+
+def test_soft_labels_of_a_teacher_stand_beside_the_hard_ones(gossamer: Any, finished: Path, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((90, 8, 8), dtype=np.float32)
+    model = LabelledMixture(epsilon=9.0, num_classes=3, teacher_steps=2).fit(x, np.arange(90) % 3)
+    file = model.released.save(tmp_path / "mine.safetensors")
+    words = ("--num-samples", 9, "--seed", 4, "--soft-labels", "--out")
+    assert gossamer("sample", file, *words, tmp_path / "x.npz").code == 0
+    with np.load(tmp_path / "x.npz", allow_pickle=False) as found:
+        soft = found["probabilities"]
+        assert sorted(found) == ["probabilities", "x", "y"]
+        assert (soft.shape, soft.dtype) == ((9, 3), np.float32)
+        assert soft.sum(axis=1) == pytest.approx(np.ones(9), abs=1e-5)
+        assert np.array_equal(model.released.soft_labels(9, seed=4), soft)
+        assert np.array_equal(found["y"], np.arange(9) % 3)
+    for source, out, word in (
+        (file, tmp_path / "pictures", "NPZ file alone"),
+        (finished, tmp_path / "y.npz", "no teacher"),
+    ):
+        said = gossamer("sample", source, *words, out)
+        assert said.code == 2
+        assert word in said.err
+        assert not out.exists()

@@ -19,10 +19,12 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import DeterministicNoise, KeyedNoise
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.one_shot.contributions import GroupedVectors
+from gossamer.mechanisms.one_shot.neighbours import ComingOrLeaving
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
 from gossamer.mechanisms.plan import TUNING, AbstractPlan
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
+from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
 from gossamer.privacy import Adjacency, PrivacyBudget, Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.published import PUBLISHED_DP_CGAN
@@ -46,6 +48,13 @@ SAMPLES = PoissonPlan(
     unit=Unit.RECORD, num_slots=500, sample_rate=0.1, num_steps=20, clip_norm=1.0, noise_multiplier=2.0
 )
 DRAWN_SUMS = SumOfManyPlan(critics_per_draw=3, **vars(DRAWS))
+BOTH = SumsThenSamplesPlan(
+    unit=Unit.RECORD,
+    num_slots=500,
+    sums=replace(SUMS, neighbours=ComingOrLeaving(), noise_multiplier=None),
+    samples=replace(SAMPLES, noise_multiplier=None),
+    noise_multiplier=2.0,
+)
 TERMS = ClaimTerms(delta=DELTA, method="m", sample_size=16, is_secure=True)
 
 
@@ -127,6 +136,16 @@ CASES = (
             ({"unit": Unit.PERSON, "records_per_unit": 0}, "records_per_unit"),
         ),
     ),
+    Case(
+        plan=BOTH,
+        dearer=({"noise_multiplier": 1.95},),
+        equal=(),
+        refused=(
+            ({"sums": None, "samples": None}, "at least one"),
+            ({"num_slots": 400}, "same slots"),
+            ({"sums": SUMS}, "same change"),
+        ),
+    ),
 )  # fmt: skip
 ALWAYS_REFUSED = (
     ({"noise_multiplier": -1.0}, "noise_multiplier"),
@@ -148,7 +167,9 @@ both_units = pytest.mark.parametrize("unit", Unit)
 
 def of(plan: Any, unit: Unit, source: CountSource) -> Any:
     """The plan for another unit and source."""
-    return replace(plan, unit=unit, source=source)
+    parts = {"sums": plan.sums, "samples": plan.samples} if isinstance(plan, SumsThenSamplesPlan) else {}
+    changed = {name: of(part, unit, source) for name, part in parts.items()}
+    return replace(plan, unit=unit, source=source, **changed)
 
 
 def claims_coming_or_leaving(claim: PrivacyStatement) -> bool:
@@ -165,7 +186,7 @@ def claims_coming_or_leaving(claim: PrivacyStatement) -> bool:
 def test_a_number_that_was_given_covers_who_comes_and_who_leaves(plan: Any, unit: Unit) -> None:
     given = of(plan, unit, CountSource.GIVEN)
     claim = given.statement(TERMS)
-    expected = Adjacency.ADD_OR_REMOVE_ONE if plan is SAMPLES else Adjacency.SLOT
+    expected = Adjacency.ADD_OR_REMOVE_ONE if plan in (SAMPLES, BOTH) else Adjacency.SLOT
     assert given.adjacency is claim.adjacency is expected
     assert claims_coming_or_leaving(claim)
     assert unit.protected in claim.to_markdown()
@@ -227,7 +248,7 @@ def test_a_replacement_among_samples_costs_what_an_independent_accountant_says()
 def test_a_unit_replaced_by_another_is_named_as_uncovered_where_coming_and_leaving_are_priced() -> None:
     for plan in PLANS:
         names = "replaced by another" in " ".join(plan.statement(TERMS).not_covered)
-        assert names == (plan is SAMPLES)
+        assert names == (plan in (SAMPLES, BOTH))
 
 
 def test_a_share_held_out_lowers_the_expected_batch_and_is_read_back() -> None:

@@ -32,7 +32,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import GossamerError, InputError
-from gossamer.estimators import DPMixture, ReleasedGenerator, SyntheticDataset, scores
+from gossamer.estimators import DPMixture, LabelledMixture, ReleasedGenerator, SyntheticDataset, scores
 from gossamer.estimators.tables import Said
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.privacy import Ledger, LedgerEntry, PrivacyBudget, PrivacyStatement, gaussian_event
@@ -130,6 +130,7 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Call]]
 
 def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
     fitted = DPMixture(epsilon=9.0, num_classes=2).fit(X, Y)
+    labelled = LabelledMixture(epsilon=9.0, num_classes=2, teacher_steps=2).fit(X, Y).released
     # With labels, since a release without classes has none to name.
     of_series = DPMixture(epsilon=9.0, num_classes=2).fit(OF_SERIES, Y, low=0, high=1, sample_rate=50).released
     released, folder = fitted.released, tmp_path_factory.mktemp("planted")
@@ -151,7 +152,10 @@ def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
         "budget": BUDGET,
     }
     return {
-        **{name: of_method(getattr(estimators, name)) for name in ("DPMixture", "DPMERF", "GSWGAN", "DPCGAN")},
+        **{
+            name: of_method(getattr(estimators, name))
+            for name in ("DPMixture", "DPMERF", "GSWGAN", "DPCGAN", "LabelledMixture")
+        },
         "AbstractEstimator.fit": Call(function=TINY.fit, usual={"x": X, "y": Y}),
         "AbstractEstimator.plan": Call(function=TINY.plan, usual={"x": X, "y": Y}, others=SAID),
         "AbstractEstimator.evaluate": Call(
@@ -182,6 +186,7 @@ def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
         "ReleasedGenerator.to_wfdb": Call(function=of_series.to_wfdb, usual={"path": folder / "drawn.wfdb", **draw}),
         "ReleasedGenerator.predict": Call(function=of_series.predict, usual={"x": OF_SERIES}, others=SAID),
         "ReleasedGenerator.predict_proba": Call(function=released.predict_proba, usual={"x": X}),
+        "ReleasedGenerator.soft_labels": Call(function=labelled.soft_labels, usual=draw),
         "ReleasedGenerator.uneven_labels": Call(function=released.uneven_labels, usual=draw),
         "ReleasedGenerator.save": Call(function=released.save, usual={"path": folder / "h.safetensors"}),
         "SyntheticDataset": Call(

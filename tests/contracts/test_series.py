@@ -83,7 +83,7 @@ def test_interrupted_after_any_report_and_resumed_equals_uninterrupted(method: M
 def test_a_series_of_another_shape_is_refused_where_settings_name_one(method: Method[Any]) -> None:
     longer = replace(SPEC, length=25)
     private = RecordSet(name="longer", spec=longer, x=torch.rand(RECORDS, 2, 25), y=torch.arange(RECORDS) % 3)
-    if "records" in vars(TINY[method.name]):
+    if hasattr(TINY[method.name], "records"):
         with pytest.raises(InputError, match="shape"):
             start(method, private)
     else:

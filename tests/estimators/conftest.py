@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gossamer.estimators import DPCGAN, DPMERF, GSWGAN, AbstractEstimator, DPMixture, as_series
+from gossamer.estimators import DPCGAN, DPMERF, GSWGAN, AbstractEstimator, DPMixture, LabelledMixture, as_series
 
 NUM_RECORDS = 90
 TINY: dict[str, Any] = {"num_critics": 5, "num_steps": 2, "batch_size": 4, "draws_per_step": 4, "device": "cpu"}
@@ -48,4 +48,5 @@ def tiny_settings() -> dict[type[AbstractEstimator], dict[str, Any]]:
         DPCGAN: {"num_steps": 3, **batches},
         DPMERF: {"num_fit_steps": 10, "num_features": 40},
         DPMixture: {},
+        LabelledMixture: {"teacher_steps": 2},
     }

@@ -12,11 +12,11 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from gossamer.errors import InputError
-from gossamer.estimators import DPCGAN, DPMERF, GSWGAN, AbstractEstimator, DPMixture
+from gossamer.estimators import DPCGAN, DPMERF, GSWGAN, AbstractEstimator, DPMixture, LabelledMixture
 from gossamer.estimators.arguments import DEFAULTS
 from gossamer.nn.latents import NormalLatent
 
-KINDS: tuple[type[AbstractEstimator], ...] = (GSWGAN, DPCGAN, DPMERF, DPMixture)
+KINDS: tuple[type[AbstractEstimator], ...] = (GSWGAN, DPCGAN, DPMERF, DPMixture, LabelledMixture)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -20,6 +20,7 @@ from gossamer.estimators import (
     GSWGAN,
     AbstractEstimator,
     DPMixture,
+    LabelledMixture,
     ReleasedGenerator,
     advice,
     records,
@@ -32,7 +33,7 @@ from gossamer.privacy.adjacency import Adjacency
 
 NUM_RECORDS = 90
 TINY: dict[str, Any] = {"num_critics": 5, "num_steps": 2, "batch_size": 4, "draws_per_step": 4, "device": "cpu"}
-KINDS: tuple[type[AbstractEstimator], ...] = (GSWGAN, DPCGAN, DPMERF, DPMixture)
+KINDS: tuple[type[AbstractEstimator], ...] = (GSWGAN, DPCGAN, DPMERF, DPMixture, LabelledMixture)
 Settings = dict[type[AbstractEstimator], dict[str, Any]]
 
 

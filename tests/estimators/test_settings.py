@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gossamer.estimators import DPCGAN, DPMERF, GSWGAN, AbstractEstimator, DPMixture, settings
+from gossamer.estimators import DPCGAN, DPMERF, GSWGAN, AbstractEstimator, DPMixture, LabelledMixture, settings
 from gossamer.estimators.arguments import DEFAULTS
 from gossamer.methods.catalogue import METHODS
 
-KINDS: tuple[type[AbstractEstimator], ...] = (GSWGAN, DPCGAN, DPMERF, DPMixture)
+KINDS: tuple[type[AbstractEstimator], ...] = (GSWGAN, DPCGAN, DPMERF, DPMixture, LabelledMixture)
 OWN = {"noise_multiplier", "seed"}
 
 

@@ -19,6 +19,7 @@ from gossamer.methods.classifier import ReleasedClassifier
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
 from gossamer.nn.classifying import AbstractClassifyingGenerator
 from gossamer.nn.images.mlp import MLPGenerator, MLPGeneratorConfig
+from gossamer.nn.labelled import LabelledGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.mixture import AbstractMixtureGeneratorConfig
 from gossamer.privacy.adjacency import Unit
@@ -112,7 +113,7 @@ def test_a_release_without_classes_and_one_without_densities_are_refused_in_one_
     without = released(BrightMeansIllConfig(hidden_sizes=(8,)), replace(SPEC, class_names=()), ())
     with pytest.raises(InputError, match=r"^file: was learnt without classes"):
         ReleasedClassifier.of(without, where="file")
-    with pytest.raises(InputError, match=r"^file: its method releases no classifier.*; dp-mixture can classify"):
+    with pytest.raises(InputError, match=r"^file: its method .*; dp-mixture, labelled-mixture can classify"):
         ReleasedClassifier.of(released(MLPGeneratorConfig(hidden_sizes=(8,))), where="file")
 
 
@@ -133,7 +134,7 @@ def test_a_record_of_a_batch_has_the_probabilities_that_it_has_alone(monkeypatch
 def test_a_method_says_that_it_classifies_if_its_generator_does(name: str) -> None:
     """The refusal of one method names the others by this word."""
     generator = tiny_of(name).images.generator
-    is_mixture = isinstance(generator, AbstractMixtureGeneratorConfig)
+    is_mixture = isinstance(generator, AbstractMixtureGeneratorConfig | LabelledGeneratorConfig)
     latent_dim = generator.latent_dim((1, 8, 8)) if is_mixture else 4
     network = generator.build((1, 8, 8), 3, latent_dim, torch.Generator().manual_seed(0))
     assert isinstance(network, AbstractClassifyingGenerator) is find_method(name).classifies

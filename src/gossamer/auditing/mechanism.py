@@ -332,8 +332,8 @@ def _audit_critics(
             silent(door, step, silence)
         return door.evidence.numpy()
 
-    rounds = _rounds(num_critic_canaries(plan), effort, play, watch)
-    return of_guesses("mechanism: composition", rounds, plan.budget_at(delta).epsilon, delta, effort.confidence)
+    played = rounds(num_critic_canaries(plan), effort, play, watch)
+    return of_guesses("mechanism: composition", played, plan.budget_at(delta).epsilon, delta, effort.confidence)
 
 
 def num_critic_canaries(plan: AbstractCriticsPlan) -> int:
@@ -358,13 +358,13 @@ def audit_samples(
 
     def play(canaries: Canaries) -> np.ndarray:
         tags = tags_of(canaries, num).repeat_interleave(plan.records_per_unit)
-        return _play_gradient(plan, canaries, make(plan, _only_canaries(plan, num), (tags,)))
+        return _play_gradient(plan, canaries, make(plan, only_canaries(plan, num), (tags,)))
 
-    rounds = _rounds(num, effort, play, watch)
-    return of_guesses("mechanism: composition", rounds, plan.budget_at(delta).epsilon, delta, effort.confidence)
+    played = rounds(num, effort, play, watch)
+    return of_guesses("mechanism: composition", played, plan.budget_at(delta).epsilon, delta, effort.confidence)
 
 
-def _only_canaries(plan: PoissonPlan, num_canaries: int) -> Units:
+def only_canaries(plan: PoissonPlan, num_canaries: int) -> Units:
     """Fill the first slots of a plan with a canary each, all its records alike, and leave the other slots empty."""
     m = plan.records_per_unit
     counts = torch.zeros(plan.num_slots, dtype=torch.int64)
@@ -383,7 +383,7 @@ def _play_gradient(plan: PoissonPlan, canaries: Canaries, door: PoissonReleaser)
     return watched.evidence.numpy()
 
 
-def _rounds(num: int, effort: Effort, play: Callable[[Canaries], np.ndarray], watch: Watch) -> Guesses:
+def rounds(num: int, effort: Effort, play: Callable[[Canaries], np.ndarray], watch: Watch) -> Guesses:
     """Play runs with fresh bits until there are enough bits."""
     rng = np.random.default_rng(effort.seed)
 

@@ -17,7 +17,7 @@ from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.mechanisms.one_shot.contributions import Contribution, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
-from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.adjacency import Adjacency, Unit
 
 NOTE = (
     "All releases of the plan, one after the other, on two data sets that differ in one slot as far as can be. "
@@ -83,8 +83,8 @@ def audit_sums(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Board:
-    """Games that are played at once.
+class Board:
+    """Games of one-shot sums that are played at once.
 
     Attributes:
         plan: the plan with vectors just wide enough, and the noise of the audited plan.
@@ -101,6 +101,14 @@ class _Board:
         """Slots that play."""
         return len(self.contents[0][0].groups)
 
+    def likelihood_ratio(self, door: OneShotReleaser, sides: np.ndarray) -> np.ndarray:
+        """Run the plan once, and compute the log likelihood ratio of the first content for every slot, (slots,)."""
+        lengths = [
+            (direction.square().sum(dim=1) / self.plan.release_noise_std(step) ** 2).numpy()
+            for step, direction in enumerate(self.directions)
+        ]
+        return self.play(door, sides).sum(axis=1) - np.stack(lengths).sum(axis=0) / 2
+
     def play(self, door: OneShotReleaser, sides: np.ndarray) -> np.ndarray:
         """Run the plan once, slot s with its first content if ``sides[s]`` is 1: (slots, releases)."""
         return np.stack([self._score(step, door, sides) for step in range(len(self.contents))], axis=1)
@@ -116,8 +124,35 @@ class _Board:
         return (self.directions[step] @ released / self.plan.release_noise_std(step) ** 2).numpy()
 
 
-def _board_of(plan: OneShotPlan) -> _Board:
-    """Lay out as many slots as may play without meeting: one slot if the worst pair lies in two groups."""
+def _board_of(plan: OneShotPlan) -> Board:
+    """Lay out as many slots as may play without meeting."""
+    if plan.adjacency is Adjacency.ADD_OR_REMOVE_ONE:
+        return coming_or_leaving(plan, min(_MOST_AT_ONCE, plan.num_slots))
+    return _any_change(plan)
+
+
+def coming_or_leaving(plan: OneShotPlan, num: int) -> Board:
+    """Lay out slots that are empty or hold a unit that moves the sum the farthest, each in a group of its own.
+
+    Args:
+        plan: the plan with the claim.
+        num: slots that play.
+    """
+    small = [replace(release.contribution, dim=1, num_groups=num) for release in plan.releases]
+    groups = torch.arange(num)
+
+    def content(contribution: Contribution, length: float) -> Slots:
+        return Slots(vectors=torch.full((num, 1), length * contribution.radius, dtype=torch.float64), groups=groups)
+
+    contents = tuple((content(one, math.nan), content(one, _TOO_LONG)) for one in small)
+    directions = tuple(_totals(one, first) for one, (_, first) in zip(small, contents, strict=True))
+    releases = zip(plan.releases, small, strict=True)
+    narrow = tuple(replace(release, contribution=contribution) for release, contribution in releases)
+    return Board(plan=replace(plan, unit=Unit.RECORD, releases=narrow), contents=contents, directions=directions)
+
+
+def _any_change(plan: OneShotPlan) -> Board:
+    """Lay out slots with the worst pair of contents: one slot if that pair lies in two groups."""
     whole = (release.contribution for release in plan.releases)
     # Two coordinates and two groups at most have the same bound and sensitivity.
     small = [replace(one, dim=min(one.dim, 2), num_groups=min(one.num_groups, 2)) for one in whole]
@@ -134,7 +169,7 @@ def _board_of(plan: OneShotPlan) -> _Board:
         for release, (second, first) in zip(wide, contents, strict=True)
     )
     narrow = replace(plan, unit=Unit.RECORD, releases=wide)
-    return _Board(plan=narrow, contents=contents, directions=directions)
+    return Board(plan=narrow, contents=contents, directions=directions)
 
 
 def _totals(contribution: Contribution, slots: Slots) -> Tensor:

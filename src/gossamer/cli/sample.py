@@ -45,6 +45,8 @@ class Sample:
         evenness: draw classes between the released shares (0) and all alike (1), for methods that release shares.
             0.5 suits training a classifier on data with rare classes
         seed: the same seed gives the same samples
+        soft_labels: write the teacher's probabilities of all classes into X.npz, as probabilities, for methods that
+            have a teacher (labelled-mixture)
     """
 
     source: Annotated[Path, Mark.POSITIONAL]
@@ -54,6 +56,7 @@ class Sample:
     labels: Names = ()
     evenness: float | None = None
     seed: int = 0
+    soft_labels: bool = False
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -72,7 +75,10 @@ def run(arguments: Sequence[str]) -> int:
     records, drawn = trained.sample(asked.num_samples, labels=labels, seed=asked.seed)
     columns = _columns(asked, trained.recipe.spec)
     y = None if drawn is None else drawn.numpy()
-    notes = write_records(asked.out, records.numpy(), y, trained.recipe.spec, columns)
+    soft = (
+        trained.probabilities(asked.num_samples, labels=labels, seed=asked.seed).numpy() if asked.soft_labels else None
+    )
+    notes = write_records(asked.out, records.numpy(), y, trained.recipe.spec, columns, soft)
     write_folder_cards(asked.out, trained, asked.num_samples)
     print(f"{asked.num_samples} samples: {asked.out} (seed {asked.seed}; another --seed draws others)")
     if asked.out.is_dir() and drawn is not None:

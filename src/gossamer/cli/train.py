@@ -231,6 +231,8 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
     prepared = _prepared_start(asked, method, config, data)
     if process_number() == 0:
         _announce(training.statement, data, recipe)
+        if training.sizes:
+            print(f"sizes: {training.sizes}")
         for sentence in prepared.facts.sentences:
             print(f"public: {sentence}")
         if asked.epsilon is None and asked.method.noise_multiplier is None:
@@ -302,7 +304,7 @@ def _with_noise(asked: Train[C], method: Method[C], slots: PublicSlots, delta: f
         return method.calibrate(config, slots, PrivacyBudget(epsilon=_target(asked), delta=delta))
     if asked.epsilon is not None:
         raise InputError("--epsilon and --noise-multiplier exclude each other: give one")
-    return config
+    return method.sized(config, slots)
 
 
 def _target(asked: Train[Any]) -> float:

@@ -129,7 +129,9 @@ def _other_prices(statement: PrivacyStatement, event: DpEvent) -> Iterator[Findi
         return  # of the first format of statements, which had none of them
     check_priceable(event, statement.delta)
     is_added = statement.adjacency is Adjacency.ADD_OR_REMOVE_ONE
-    replaced = epsilon_by_pld(under_replacement(event), statement.delta).epsilon if is_added else None
+    replaced = (
+        epsilon_by_pld(under_replacement(event, statement.adjacency), statement.delta).epsilon if is_added else None
+    )
     again = {"mu": mu_of(event, statement.delta), "rho": rho_of(event), "epsilon_replaced": replaced}
     wrong = [name for name, figure in again.items() if not _is_near(getattr(statement, name), figure)]
     for name in wrong:

@@ -63,7 +63,12 @@ def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int
 
 
 def write_records(
-    path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec, columns: TableColumns | None = None
+    path: Path,
+    x: np.ndarray,
+    y: np.ndarray | None,
+    spec: AbstractSpec,
+    columns: TableColumns | None = None,
+    probabilities: np.ndarray | None = None,
 ) -> tuple[str, ...]:
     """Write synthetic records as the ending of the path says.
 
@@ -74,18 +79,23 @@ def write_records(
         y: int64 (num_samples,), or None.
         spec: of the records.
         columns: layout of a table of series. None for the one in which they came.
+        probabilities: soft labels, float32 (num_samples, num_classes), for X.npz alone. None if there are none.
 
     Returns:
         Sentences on the things that the format could not hold as they are.
 
     Raises:
-        InputError: an ending that records of this kind are not written as.
+        InputError: an ending that records of this kind are not written as, or one without a place for soft labels.
     """
+    if probabilities is not None and path.suffix.lower() != ".npz":
+        raise InputError(
+            f"--out {path}: soft labels stand in an NPZ file alone: name X.npz, or leave --soft-labels out"
+        )
     match path.suffix.lower(), spec:
         case ".png", _:
             write_picture(path, x, y, spec)
         case ".npz", SeriesSpec() as series:
-            write_series_npz(path, x, y, series)
+            write_series_npz(path, x, y, series, probabilities)
         case ((".csv" | ".parquet"), SeriesSpec() as series):
             write_series_table(path, x, y, series, columns)
         case ".ts", SeriesSpec() as series:
@@ -99,7 +109,7 @@ def write_records(
             names = "X.npz, X.csv, X.parquet, X.ts, X.edf, X.wfdb or X.png"
             raise InputError(f"--out {path}: cannot write {what}; name {names}")
         case ".npz", _:
-            write_npz(path, x, y, spec.class_names if spec.are_classes_named else ())
+            write_npz(path, x, y, spec.class_names if spec.are_classes_named else (), probabilities)
         case suffix, _ if suffix == IMAGE_FOLDER_ENDING:
             write_image_folder(path, x, y, spec.class_names)
         case "", _:

@@ -46,6 +46,7 @@ _ADDED: Mapping[str, Any] = {
     "factor_gain": 30.0,
     "contrast": 1.0,
     "truncation": 1.0,
+    "remainder": 0.0,
 }
 """Settings that earlier runs did not have, at any depth, with the value that stands for those runs."""
 

@@ -3,7 +3,7 @@
 from gossamer.driving.generator_file import load_generator, write_generator_file
 from gossamer.estimators.choosing import fit
 from gossamer.estimators.estimator import AbstractEstimator
-from gossamer.estimators.methods import DPCGAN, DPMERF, GSWGAN, DPMixture
+from gossamer.estimators.methods import DPCGAN, DPMERF, GSWGAN, DPMixture, LabelledMixture
 from gossamer.estimators.planned import PlannedTraining
 from gossamer.estimators.records import as_images, as_series, load_series
 from gossamer.estimators.released import ReleasedGenerator, load
@@ -17,6 +17,7 @@ __all__ = [
     "AbstractEstimator",
     "DPMixture",
     "EvaluationScores",
+    "LabelledMixture",
     "PlannedTraining",
     "ReleasedGenerator",
     "SyntheticDataset",

@@ -11,7 +11,7 @@ from gossamer.data.files import path_of
 from gossamer.driving.protection import check_unit, protect
 from gossamer.errors import InputError
 from gossamer.estimators.estimator import AbstractEstimator
-from gossamer.estimators.methods import DPCGAN, DPMERF, GSWGAN, DPMixture
+from gossamer.estimators.methods import DPCGAN, DPMERF, GSWGAN, DPMixture, LabelledMixture
 from gossamer.estimators.records import Array, Source, read_source
 from gossamer.estimators.tables import Said, is_path
 from gossamer.estimators.values import whole
@@ -25,7 +25,7 @@ from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 
 _LOG: Final = logging.getLogger("gossamer")
-ESTIMATORS: Final = (GSWGAN, DPCGAN, DPMERF, DPMixture)
+ESTIMATORS: Final = (GSWGAN, DPCGAN, DPMERF, DPMixture, LabelledMixture)
 """The classes among which `fit` chooses."""
 
 

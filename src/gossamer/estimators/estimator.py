@@ -30,7 +30,7 @@ from gossamer.estimators.released import Labels, ReleasedGenerator, claimed
 from gossamer.estimators.scores import EvaluationScores, ScoringOptions, ScoringWords, evaluate_generator
 from gossamer.estimators.tables import Said, is_path
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
-from gossamer.methods.method import Method, Recipe
+from gossamer.methods.method import Method, Recipe, TakenRecipe
 from gossamer.methods.starting import PublicStart
 from gossamer.methods.training import AbstractTraining, Progress, RunContext
 from gossamer.methods.verdict import Verdict
@@ -297,7 +297,7 @@ class AbstractEstimator(abc.ABC):
             slots=loaded.slots,
             key=loaded.key,
             device=self._asked.device,
-            public_notes=(self._recipe(loaded).taken(config).note, *loaded.data.public_notes),
+            public_notes=(self._taken(loaded).note, *loaded.data.public_notes),
             num_tuning_runs=num_tuning_runs,
             start=start,
         )
@@ -346,7 +346,7 @@ class AbstractEstimator(abc.ABC):
             num_people=self._asked.num_people,
             num_records=self._asked.num_records,
             num_tuning_runs=num_tuning_runs,
-            recipe=self._recipe(loaded).taken(config),
+            recipe=self._taken(loaded),
         )
 
     def _start_choice(self, x: Source) -> StartChoice:
@@ -376,6 +376,10 @@ class AbstractEstimator(abc.ABC):
 
     def _recipe(self, loaded: Loaded) -> Recipe[Any]:
         return self.method.recipe_of(self._asked.recipe, loaded.data.train, loaded.slots.to_learn_from)
+
+    def _taken(self, loaded: Loaded) -> TakenRecipe:
+        # Sizes that the method settles by the noise are no changes of the user's.
+        return self._recipe(loaded).taken(self._config(loaded))
 
     def _config(self, loaded: Loaded) -> Any:
         """Return the recipe with the settings in place, every one of its own type."""

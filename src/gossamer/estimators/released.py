@@ -108,6 +108,27 @@ class ReleasedGenerator:
         x, y = self._drawn(num_samples, labels, evenness, seed)
         return in_own_units(x, self.spec) if isinstance(self.spec, SeriesSpec) else x, y
 
+    def soft_labels(
+        self, num_samples: int, labels: Labels = None, *, evenness: float | None = None, seed: int = 0
+    ) -> np.ndarray:
+        """Return the teacher's probabilities of all classes for the records that `sample` draws with these arguments.
+
+        Args:
+            num_samples: as for `sample`, and so are the others.
+            labels: as for `sample`.
+            evenness: as for `sample`.
+            seed: as for `sample`.
+
+        Returns:
+            float32 (num_samples, num_classes), each row together 1, under the shares of classes that were released.
+
+        Raises:
+            InputError: as `sample`, or a generator of a method without a teacher.
+        """
+        num_samples, seed = whole("num_samples", num_samples), whole("seed", seed)
+        chosen = self._chosen(num_samples, labels, evenness, seed)
+        return self.trained.probabilities(num_samples, labels=chosen, seed=seed).numpy()
+
     def uneven_labels(self, num_samples: int, *, evenness: float = 0.5, seed: int = 0) -> np.ndarray:
         """Choose labels to draw, between the released shares of the classes (evenness 0) and equal shares (1).
 
@@ -336,14 +357,19 @@ class ReleasedGenerator:
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Draw records in [0, 1], and their labels."""
         num_samples, seed = whole("num_samples", num_samples), whole("seed", seed)
+        chosen = self._chosen(num_samples, labels, evenness, seed)
+        x, y = self.trained.sample(num_samples, labels=chosen, seed=seed)
+        return x.numpy(), None if y is None else y.numpy()
+
+    def _chosen(self, num_samples: int, labels: Labels, evenness: float | None, seed: int) -> torch.Tensor | None:
+        """Return the classes to draw, None for all in turn."""
         if evenness is None:
             chosen = numbers_to_draw(labels, num_samples, self.spec.class_names)
         elif labels is not None:
             raise InputError("labels and evenness both say which classes to draw: give one of them")
         else:
             chosen = self.uneven_labels(num_samples, evenness=evenness, seed=seed)
-        x, y = self.trained.sample(num_samples, labels=None if chosen is None else torch.from_numpy(chosen), seed=seed)
-        return x.numpy(), None if y is None else y.numpy()
+        return None if chosen is None else torch.from_numpy(chosen)
 
 
 def claimed(trained: TrainedGenerator) -> str:

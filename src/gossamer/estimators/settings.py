@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from gossamer.methods.dp_cgan.training import GradientDescent
 from gossamer.methods.dp_mixture.components import Covariances
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig
 from gossamer.methods.gs_wgan.augmentation import Augmentation
 from gossamer.methods.gs_wgan.centre import Centre
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
@@ -25,6 +26,7 @@ from gossamer.nn.choices import (
 from gossamer.nn.devices import DeviceName
 from gossamer.nn.ensemble import Adam
 from gossamer.nn.latents import Latent
+from gossamer.nn.teacher import TeacherConfig
 from gossamer.nn.views import View
 from gossamer.privacy.adjacency import UnitName
 
@@ -113,7 +115,7 @@ class DPMixtureSettings(SharedArguments, total=False):
 
     records: RecordsExpected
     generator: AnyMixtureGeneratorConfig
-    num_rounds: int
+    num_rounds: int | None
     mean_share: float
     subspace_share: float
     round_share: float
@@ -125,3 +127,19 @@ class DPMixtureSettings(SharedArguments, total=False):
     covariances: Covariances
     centre_noise: float
     spread: float
+
+
+class LabelledMixtureSettings(SharedArguments, total=False):
+    """The keywords of `LabelledMixture`: shared arguments, and the fields of `LabelledMixtureConfig`."""
+
+    mixture: DPMixtureConfig
+    teacher: TeacherConfig
+    teacher_share: float
+    teacher_steps: int
+    sample_rate: float
+    clip_norm: float
+    adam: Adam
+    final_learning_rate: float
+    moving_average: float
+    records_per_person: int
+    chunk_size: int

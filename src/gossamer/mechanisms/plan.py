@@ -166,6 +166,16 @@ class AbstractPlan(abc.ABC):
         """
         return max(next_step, self.num_steps - len(lost_steps))
 
+    def steps_of(self, part: AbstractPlan) -> range:
+        """Return the steps that a releaser of a plan may take: all, if it is this plan, or those of a part of it.
+
+        Raises:
+            PrivacyError: this plan does not pay for the other one.
+        """
+        if part != self:
+            raise PrivacyError("the step gate is of another plan: make releaser and gate from the same one")
+        return range(self.num_steps)
+
     @property
     def training_share(self) -> float:
         """Expected share of the slots that is learnt from, as far as the price knows it."""
@@ -275,7 +285,7 @@ class AbstractPlan(abc.ABC):
     def _epsilon_replaced(self, delta: float) -> float | None:
         if self.adjacency is not Adjacency.ADD_OR_REMOVE_ONE:
             return None
-        return epsilon_by_pld(under_replacement(self.event), delta).epsilon
+        return epsilon_by_pld(under_replacement(self.event, self.adjacency), delta).epsilon
 
     def _describe_slots(self) -> str:
         slots = f"the number of slots, the shape of the data, {BOUNDS} and the names of its classes"

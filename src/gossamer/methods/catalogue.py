@@ -9,6 +9,7 @@ from gossamer.methods.dp_cgan import DP_CGAN
 from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.dp_mixture import DP_MIXTURE
 from gossamer.methods.gs_wgan import GS_WGAN
+from gossamer.methods.labelled_mixture import LABELLED_MIXTURE
 from gossamer.methods.method import Method, Named
 
 METHODS: tuple[Method[Any], ...] = (
@@ -16,6 +17,7 @@ METHODS: tuple[Method[Any], ...] = (
     DP_CGAN,
     DP_MERF,
     DP_MIXTURE,
+    LABELLED_MIXTURE,
 )
 """In the order in which they are listed."""
 

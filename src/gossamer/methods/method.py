@@ -146,7 +146,17 @@ class Method(Named, Generic[C]):
         return self.working().plan(config, slots)
 
     def calibrate(self, config: C, slots: PublicSlots, budget: PrivacyBudget) -> C:
-        """Return the settings with the smallest noise multiplier that keeps within the budget."""
+        """Return the settings with the smallest noise multiplier within the budget, and with sizes that suit it."""
+        first = self._calibrated(config, slots, budget)
+        settled = self.sized(first, slots)
+        # Privacy: the price is that of the sizes that are used, although it hardly depends on them.
+        return first if settled == first else self._calibrated(settled, slots, budget)
+
+    def sized(self, config: C, slots: PublicSlots) -> C:
+        """Settle the sizes that were left to the noise. Public facts decide, and no record."""
+        return self.working().sized(config, slots)
+
+    def _calibrated(self, config: C, slots: PublicSlots, budget: PrivacyBudget) -> C:
         settings: Any = config
         return replace(settings, noise_multiplier=self.plan(config, slots).calibrated(budget).noise_multiplier)
 

@@ -16,6 +16,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.verdict import Verdict
 from gossamer.nn.choices import GeneratorConfig
+from gossamer.nn.choosing import AbstractChoosingGenerator
 from gossamer.nn.latents import Latent
 from gossamer.nn.spectral_norm import advance
 from gossamer.privacy.statement import PrivacyStatement
@@ -129,7 +130,7 @@ class TrainedGenerator:
         """
         labels = self._labels(num_samples, labels)
         network = self.network()
-        parts = [network(latent, label) for latent, label in self._batches(num_samples, labels, seed)]
+        parts = [network(*inputs) for inputs in self._batches(network, num_samples, labels, seed)]
         records = torch.cat(parts)
         low, high = torch.aminmax(records)
         if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # a NaN makes both comparisons false
@@ -138,6 +139,30 @@ class TrainedGenerator:
                 "again"
             )
         return self.recipe.spec.as_written(records), labels
+
+    def probabilities(self, num_samples: int, *, labels: Tensor | None = None, seed: int = 0) -> Tensor:
+        """Return soft labels of the samples that `sample` draws with the same arguments.
+
+        They are the probabilities that the classifier of the release gives to each class, under the shares of classes
+        that it learnt.
+
+        Args:
+            num_samples: as for `sample`, and so are the others.
+            labels: as for `sample`.
+            seed: as for `sample`.
+
+        Returns:
+            float32 (num_samples, num_classes).
+
+        Raises:
+            InputError: as `sample`, or a generator of a method that names no samples.
+        """
+        network = self.network()
+        if not isinstance(network, AbstractChoosingGenerator):
+            raise InputError("this generator has no teacher, so its samples have no soft labels: leave them out")
+        labels = self._labels(num_samples, labels)
+        inputs = self._batches(network, num_samples, labels, seed)
+        return torch.cat([network.probabilities(latent, label) for latent, label in inputs if label is not None])
 
     def uneven_labels(self, num_samples: int, *, evenness: float = 0.5, seed: int = 0) -> Tensor:
         r"""Draw classes in the released shares p, or between those and equal shares: in numbers as :math:`p^{1 - e}`.
@@ -176,13 +201,20 @@ class TrainedGenerator:
         advance(network, num_iterations=10)
         return network.requires_grad_(False).eval()
 
-    def _batches(self, num_samples: int, labels: Tensor | None, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    def _batches(
+        self, network: nn.Module, num_samples: int, labels: Tensor | None, seed: int
+    ) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Yield latents and labels to call the network with."""
         rng = public_stream(seed, "samples")
         largest = max(self.recipe.latent.dim, math.prod(self.recipe.spec.shape))
         batch = max(1, min(BATCH, MAX_BATCH_VALUES // largest))
         for start in range(0, num_samples, batch):
             size = min(batch, num_samples - start)
-            yield self.recipe.latent.draw(size, rng), None if labels is None else labels[start : start + size]
+            label = None if labels is None else labels[start : start + size]
+            if isinstance(network, AbstractChoosingGenerator) and label is not None:
+                yield network.chosen(label, lambda num: self.recipe.latent.draw(num, rng), rng)
+            else:
+                yield self.recipe.latent.draw(size, rng), label
 
     def _labels(self, num_samples: int, labels: Tensor | None) -> Tensor | None:
         num_classes = self.recipe.spec.num_classes

@@ -212,6 +212,7 @@ class AbstractTraining(abc.ABC, Generic[P]):
     Attributes:
         name: of the method, as in statements.
         public_inputs: sentences on public inputs of the method's own.
+        sizes: sizes that may have followed from the noise, in words for a person. Empty if there are none.
         allows_bfloat16: true if bfloat16 is a precision of the method.
         plan: sampling, noise and price of the whole run.
         sample_size: coordinates of the largest vector that a step releases or is priced for.
@@ -231,6 +232,7 @@ class AbstractTraining(abc.ABC, Generic[P]):
 
     name: ClassVar[str]
     public_inputs: ClassVar[tuple[str, ...]] = ()
+    sizes: str = ""
     allows_bfloat16: ClassVar[bool] = False
 
     def __init__(self, plan: P, noise: AbstractNoise, context: RunContext, sample_size: int) -> None:

@@ -10,6 +10,7 @@ from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.nn.images.resnet import ResNetGeneratorConfig
+from gossamer.nn.labelled import LabelledGeneratorConfig
 from gossamer.nn.network import AbstractCriticConfig, AbstractGeneratorConfig
 from gossamer.nn.series.critic import SeriesConvCriticConfig
 from gossamer.nn.series.discriminator import SeriesConvDiscriminatorConfig
@@ -26,6 +27,7 @@ GeneratorConfig = (
     | CosineGeneratorConfig
     | MERFGeneratorConfig
     | MixtureGeneratorConfig
+    | LabelledGeneratorConfig
     | SeriesConvGeneratorConfig
     | FoldedGeneratorConfig
     | StretchedGeneratorConfig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,21 +25,37 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
 
     Args:
         num_directions: dimension of the space of the Gaussians, or the number of features if that is smaller.
-        num_components: Gaussians of each class.
+        num_components: Gaussians of each class. None if the noise of a training is to decide their number.
         radius: frequencies below it are kept, as in `LowFrequencies`.
         scatter: factor on the spread of samples about their centres. Below 1 they are cleaner and less varied than the
             records.
+        remainder: factor on the spread outside the space of the Gaussians, which all classes share. 0 for none.
     """
 
     num_directions: int = 40
-    num_components: int = 1
+    num_components: int | None = 1
     radius: float = 13.0
     scatter: float = 1.0
+    remainder: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("num_directions", "num_components"):
-            checked_count(name, getattr(self, name))
+        checked_count("num_directions", self.num_directions)
+        if self.num_components is not None:
+            checked_count("num_components", self.num_components)
         check_positive(self, "radius", "scatter")
+        if not 0 <= self.remainder < math.inf:
+            raise InputError(f"remainder must be 0 or more, got {self.remainder}")
+
+    @property
+    def components(self) -> int:
+        """Number of Gaussians of each class.
+
+        Raises:
+            InputError: it was left to the noise of a training, and none has settled it.
+        """
+        if self.num_components is None:
+            raise InputError("num_components is not chosen yet: calibrate the settings to an epsilon first")
+        return self.num_components
 
     @property
     @abc.abstractmethod
@@ -86,8 +103,12 @@ class AbstractMixtureGeneratorConfig(AbstractGeneratorConfig):
         return min(self.num_directions, self.num_features(shape))
 
     def latent_dim(self, shape: Shape) -> int:
-        """Count the latents: one for the component, one for each direction, and those of the motions."""
-        return 1 + self.num_kept(shape) + self.num_motions
+        """Count the latents: one for the component, one for each direction, and those of the motions.
+
+        A remainder adds one for each feature.
+        """
+        beyond = self.num_features(shape) if self.remainder > 0 else 0
+        return 1 + self.num_kept(shape) + beyond + self.num_motions
 
     def features(self, samples: Tensor) -> Tensor:
         """Compute the features that the Gaussians describe: (batch, *shape) -> (batch, num_features), each row alone.
@@ -108,9 +129,11 @@ class AbstractMixtureGenerator(AbstractGenerator, AbstractClassifyingGenerator):
     Let u be standard normal latents, o an offset, centres :math:`\mu`, factors A, scatter s and directions V. The
     component k is the one with :math:`\Phi(u_0)` in its part of the class's shares. Then
 
-    .. math:: f = o + V^T (\mu_{yk} + s A_{yk} u), \qquad \text{drawing} = \text{ground} + \sum_j f_j \cos_j,
+    .. math:: f = o + V^T (\mu_{yk} + s A_{yk} u) + r B v, \qquad
+       \text{drawing} = \text{ground} + \sum_j f_j \cos_j.
 
-    and the entries of f behind the coefficients are traits. Subclasses make a sample of the two. The offset o is the
+    A remainder r above 0 adds the spread outside the directions, with standard normal v and a factor B of all classes.
+    The entries of f behind the coefficients are traits. Subclasses make a sample of the two. The offset o is the
     level that all classes share, so that no direction is spent on it.
 
     The knowledge of the generator is in buffers:
@@ -120,6 +143,7 @@ class AbstractMixtureGenerator(AbstractGenerator, AbstractClassifyingGenerator):
     - `shares` (classes, components).
     - `directions` (d, features), with d = `AbstractMixtureGeneratorConfig.num_kept`.
     - `offset` (features,). Weights without it, from before there was one, are read with an offset of zeros.
+    - `beyond` (features, features), the factor B, if there is a remainder.
 
     The length of a latent is `AbstractMixtureGeneratorConfig.latent_dim`, and the other arguments are those of its
     `build`, and the settings.
@@ -130,6 +154,7 @@ class AbstractMixtureGenerator(AbstractGenerator, AbstractClassifyingGenerator):
     shares: Tensor
     directions: Tensor
     offset: Tensor
+    beyond: Tensor
     basis: Tensor
 
     def __init__(
@@ -139,14 +164,16 @@ class AbstractMixtureGenerator(AbstractGenerator, AbstractClassifyingGenerator):
         expected = config.latent_dim(self.shape)
         if latent_dim != expected:
             raise InputError(f"latent dim of this mixture must be {expected}, got {latent_dim}")
-        rows, kept, components = max(num_classes, 1), config.num_kept(self.shape), config.num_components
+        rows, kept, components = max(num_classes, 1), config.num_kept(self.shape), config.components
         self._ground, self._num_traits, self._scatter = config.ground, config.num_traits, config.scatter
-        self._features = config.features
+        self._remainder, self._features = config.remainder, config.features
         self.register_buffer("centres", torch.zeros(rows, components, kept))
         self.register_buffer("factors", torch.zeros(rows, components, kept, kept))
         self.register_buffer("shares", torch.full((rows, components), 1 / components))
         self.register_buffer("directions", torch.zeros(kept, config.num_features(self.shape)))
         self.register_buffer("offset", torch.zeros(config.num_features(self.shape)))
+        if config.remainder > 0:
+            self.register_buffer("beyond", torch.zeros(config.num_features(self.shape), len(self.offset)))
         basis = cosine_basis(*plane(self.shape), config.radius)[0]
         self.register_buffer("basis", basis.T.contiguous(), persistent=False)
 
@@ -180,17 +207,22 @@ class AbstractMixtureGenerator(AbstractGenerator, AbstractClassifyingGenerator):
 
     def drawn(self, latent: Tensor, label: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return drawings (batch, *shape), not yet within [0, 1], and traits (batch, num_traits)."""
+        features = self.drawn_places(latent, label) @ self.directions + self.offset
+        if self._remainder > 0:
+            kept = len(self.directions)
+            features = features + self._remainder * latent[:, 1 + kept : 1 + kept + len(self.offset)] @ self.beyond
+        coefficients, traits = features.split([features.shape[1] - self._num_traits, self._num_traits], 1)
+        drawing = coefficients.unflatten(1, (self.shape[0], -1)) @ self.basis + self._ground
+        return drawing.unflatten(2, self.shape[1:]), traits
+
+    def drawn_places(self, latent: Tensor, label: Tensor | None) -> Tensor:
+        """Return the places of drawings in the subspace, less the offset, (batch, d)."""
         self.joined(latent, label)  # checks both
         kept = len(self.directions)
         row = torch.zeros(len(latent), dtype=torch.int64, device=latent.device) if label is None else label
         component = self._component(latent[:, 0], row)
-        place = self.centres[row, component]
         step = torch.einsum("bde,be->bd", self.factors[row, component], latent[:, 1 : 1 + kept])
-        place = place + self._scatter * step
-        features = place @ self.directions + self.offset
-        coefficients, traits = features.split([features.shape[1] - self._num_traits, self._num_traits], 1)
-        drawing = coefficients.unflatten(1, (self.shape[0], -1)) @ self.basis + self._ground
-        return drawing.unflatten(2, self.shape[1:]), traits
+        return self.centres[row, component] + self._scatter * step
 
     def _component(self, normal: Tensor, row: Tensor) -> Tensor:
         """Choose the component by the class's cumulative shares and the level of a normal number, (batch,)."""

@@ -180,23 +180,25 @@ def sum_of_many_event(
     )
 
 
-def under_replacement(event: dp_accounting.DpEvent) -> dp_accounting.DpEvent:
+def under_replacement(event: dp_accounting.DpEvent, claimed: Adjacency | None = None) -> dp_accounting.DpEvent:
     """Return the same mechanism, priced for one unit that is replaced by another.
 
     Poisson samples become replaced ones. One-of-K draws, and Gaussians without Poisson samples beside them, are priced
-    under ``Adjacency.SLOT``, which covers a replacement: they stay. A Gaussian beside Poisson samples was priced for a
-    unit added or removed. A replacement moves it by up to twice as much, so its multiplier is halved.
+    under ``Adjacency.SLOT``, which covers a replacement: they stay. A Gaussian beside Poisson samples, or one that is
+    claimed for a unit added or removed, was priced for that alone. A replacement moves it by up to twice as much, so
+    its multiplier is halved.
 
     Guarantee:
         A price of the event returned holds for the mechanism of ``event``, when a unit is replaced.
 
     Args:
         event: made by the functions of this module.
+        claimed: adjacency of the claim, which Gaussians alone do not tell. None for the one that the event tells.
 
     Raises:
         PrivacyError: adjacencies are mixed, or a mechanism has no price.
     """
-    if find_adjacency(event) is not Adjacency.ADD_OR_REMOVE_ONE:
+    if (find_adjacency(event) or claimed) is not Adjacency.ADD_OR_REMOVE_ONE:
         return event
     found = [_replaced(part) for part in flatten(event)]
     return found[0] if len(found) == 1 else compose_events(*found)

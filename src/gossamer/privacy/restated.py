@@ -29,6 +29,7 @@ from gossamer.privacy.events import (
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
+_OF_SUMS, _OF_SAMPLES = "noise_of_sums_over_multiplier", "noise_of_samples_over_multiplier"
 PRINTED_TOLERANCE = 1e-4
 """Relative error of epsilon that six printed digits of a noise multiplier may leave."""
 
@@ -75,14 +76,10 @@ def event_before_format_3(statement: PrivacyStatement) -> DpEvent:
         PrivacyError: a noise multiplier of 0.
     """
     names = {name for name, _ in statement.parameters}
+    if names & {_OF_SUMS, _OF_SAMPLES}:
+        return _sums_and_samples(statement, names)
     if "sample_rate" in names:
-        # Privacy: the price of coming and leaving covers nothing else.
-        is_replaced = statement.adjacency is not Adjacency.ADD_OR_REMOVE_ONE
-        return (replaced_poisson_event if is_replaced else poisson_event)(
-            sample_rate=_real(statement, "sample_rate"),
-            noise_multiplier=statement.noise_multiplier,
-            num_steps=_count(statement, "num_steps"),
-        )
+        return _samples(statement, statement.noise_multiplier)
     if "num_releases" in names:
         return gaussian_event(noise_multiplier=statement.noise_multiplier)
     if "times step 1 is paid for" in names:
@@ -164,6 +161,25 @@ def _sums(statement: PrivacyStatement) -> DpEvent:
     names = ("num_critics", "critics_per_draw", "num_steps", "batch_size", "draws_per_step")
     counts = {name: _count(statement, name) for name in names}
     return sum_of_many_event(noise_multiplier=statement.noise_multiplier, **counts)
+
+
+def _samples(statement: PrivacyStatement, noise_multiplier: float) -> DpEvent:
+    # Privacy: the price of coming and leaving covers nothing else.
+    is_replaced = statement.adjacency is not Adjacency.ADD_OR_REMOVE_ONE
+    return (replaced_poisson_event if is_replaced else poisson_event)(
+        sample_rate=_real(statement, "sample_rate"),
+        noise_multiplier=noise_multiplier,
+        num_steps=_count(statement, "num_steps"),
+    )
+
+
+def _sums_and_samples(statement: PrivacyStatement, names: set[str]) -> DpEvent:
+    events = []
+    if _OF_SUMS in names:
+        events.append(gaussian_event(noise_multiplier=statement.noise_multiplier * _real(statement, _OF_SUMS)))
+    if _OF_SAMPLES in names:
+        events.append(_samples(statement, statement.noise_multiplier * _real(statement, _OF_SAMPLES)))
+    return compose_events(*events)
 
 
 def _started(statement: PrivacyStatement) -> DpEvent:

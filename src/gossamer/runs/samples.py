@@ -18,7 +18,13 @@ PICTURE_TABLE = "metadata.csv"
 """Table beside pictures, by the name that Hugging Face gives it."""
 
 
-def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...] = ()) -> None:
+def write_npz(
+    path: Path,
+    x: np.ndarray,
+    y: np.ndarray | None,
+    class_names: tuple[str, ...] = (),
+    probabilities: np.ndarray | None = None,
+) -> None:
     """Write ``x`` and, if there are labels, ``y`` and the names of the classes, readable without pickle.
 
     Args:
@@ -26,8 +32,11 @@ def write_npz(path: Path, x: np.ndarray, y: np.ndarray | None, class_names: tupl
         x: float32 (num_samples, channels, height, width) in [0, 1].
         y: int64 (num_samples,), or None.
         class_names: in the order of the labels. Empty if nobody named the classes.
+        probabilities: soft labels, float32 (num_samples, num_classes). None if there are none.
     """
     arrays: dict[str, Any] = {"x": x} if y is None else {"x": x, "y": y}
+    if probabilities is not None:
+        arrays["probabilities"] = probabilities
     if y is not None and class_names:
         arrays["class_names"] = np.array(class_names)
     with whole_file(path) as file:

@@ -33,7 +33,9 @@ def in_own_units(x: np.ndarray, spec: SeriesSpec) -> np.ndarray:
     return values if (steps > (high - low) / _NUM_STEPS).any() else values.astype(np.float32)
 
 
-def write_series_npz(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
+def write_series_npz(
+    path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec, probabilities: np.ndarray | None = None
+) -> None:
     """Write ``x`` (batch, channels, time) in its own units, ``y`` if there are labels, and the public facts of them.
 
     Args:
@@ -41,10 +43,13 @@ def write_series_npz(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Seri
         x: float32 (num_samples, channels, time) in [0, 1].
         y: int64 (num_samples,), or None.
         spec: bounds, names and sample rate.
+        probabilities: soft labels, float32 (num_samples, num_classes). None if there are none.
     """
     arrays: dict[str, Any] = {"x": in_own_units(x, spec), "low": np.array(spec.low), "high": np.array(spec.high)}
     if y is not None:
         arrays["y"] = y
+    if probabilities is not None:
+        arrays["probabilities"] = probabilities
     if y is not None and spec.are_classes_named:
         arrays["class_names"] = np.array(spec.class_names)
     if spec.channel_names:

@@ -33,7 +33,7 @@ from gossamer.privacy.slots import PublicSlots
 RECORDS = 90
 CONFIG = DPMixtureConfig(
     records=RecordsExpected(shape=(1, 8, 8), num_classes=3),
-    generator=MixtureGeneratorConfig(num_directions=5, num_components=2, radius=4, posture=Upright()),
+    generator=MixtureGeneratorConfig(num_directions=5, num_components=2, radius=4, posture=Upright(), remainder=0.5),
     num_rounds=2,
     noise_multiplier=0.5,
 )
@@ -215,7 +215,20 @@ class NearestRecord(DPMixtureTraining):
             self._known = replace(self._known, centres=places[:6].view(3, 2, 5))
 
 
-@pytest.mark.parametrize("broken", [TrueHistogram, TrueSubspace, NearestRecord])
+class TrueRemainder(DPMixtureTraining):
+    """The break: the spread beyond the directions is that of the records themselves."""
+
+    def __iter__(self) -> Iterator[DPMixtureReport]:
+        for report in super().__iter__():
+            self._peek()
+            yield report
+
+    def _peek(self) -> None:
+        if self.step == 2:
+            self._known = replace(self._known, beyond=torch.cov(self._described[0].double().T))
+
+
+@pytest.mark.parametrize("broken", [TrueHistogram, TrueSubspace, NearestRecord, TrueRemainder])
 def test_nothing_private_passes_the_door_and_what_does_is_caught(broken: type[DPMixtureTraining]) -> None:
     assert leaves_equal_from_any_data(DPMixtureTraining)
     assert not leaves_equal_from_any_data(broken)
@@ -223,7 +236,7 @@ def test_nothing_private_passes_the_door_and_what_does_is_caught(broken: type[DP
 
 def test_what_leaves_holds_no_record_and_no_training() -> None:
     trained = finished(training()).trained()
-    assert set(trained.weights) == {"centres", "factors", "shares", "directions", "offset"}
+    assert set(trained.weights) == {"centres", "factors", "shares", "directions", "offset", "beyond"}
     assert set(vars(trained)) == {"recipe", "weights", "statement"}
     assert all(tensor.dtype is torch.float32 for tensor in trained.weights.values())
 

@@ -124,6 +124,25 @@ def test_places_have_the_covariance_of_the_factors() -> None:
     assert torch.allclose(torch.cov(places.T), expected, atol=0.05 * float(expected.norm()))
 
 
+def test_a_remainder_spreads_samples_beyond_the_directions_and_without_one_nothing_changes() -> None:
+    """Features of what is drawn, where nothing is cut at black or white. Fixed latents."""
+    without = replace(CONFIG, num_components=1, num_directions=3, brightness=0.5)
+    config = replace(without, remainder=0.5)
+    features = config.num_features((1, 8, 8))
+    assert config.latent_dim((1, 8, 8)) == without.latent_dim((1, 8, 8)) + features
+    network = built(config)
+    for name in ("centres", "offset", "factors"):
+        getattr(network, name).zero_()
+    network.beyond.mul_(0.02)
+    drawn = network(latents(config, 20_000), torch.zeros(20_000, dtype=torch.int64))
+    expected = 0.25 * network.beyond.T @ network.beyond
+    assert torch.allclose(torch.cov(config.features(drawn).T), expected, atol=0.05 * float(expected.norm()))
+    plain = built(without)
+    assert "beyond" not in plain.state_dict()
+    with_none = {name: value for name, value in built(config).state_dict().items() if name != "beyond"}
+    plain.load_state_dict(with_none)
+
+
 def slanted_bar(slant: float, size: int = 28) -> Tensor:
     """A soft bar through the centre, its place moving by ``slant`` pixels a row."""
     place = torch.arange(size) - (size - 1) / 2
@@ -179,7 +198,7 @@ def test_features_of_an_empty_image_are_finite(value: float) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [("num_directions", 0), ("num_components", 0), ("radius", 0.0), ("brightness", 1.5), ("contrast", 0.0),
-     ("rotation", 1.0), ("slant_weight", -1.0)],
+     ("remainder", -0.1), ("rotation", 1.0), ("slant_weight", -1.0)],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
     with pytest.raises(InputError, match=name):

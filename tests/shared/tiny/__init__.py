@@ -28,6 +28,7 @@ class Tiny:
         soon: makes settings for own records short, for a method that fits or trains for more than a second.
         level_error: largest error of the level of samples of nearly constant records. A method that claims to fit its
             records keeps the default. None for one that claims no level, as its page says.
+        needs_classes: whether records without two classes are refused, with the way out.
     """
 
     images: Any
@@ -37,6 +38,7 @@ class Tiny:
     words: tuple[str, ...]
     soon: Callable[[Any], Any] = _as_they_are
     level_error: float | None = 0.02
+    needs_classes: bool = False
 
 
 def tiny_of(name: str) -> Tiny:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import PrivacyError
-from gossamer.mechanisms.gate import StepGate
+from gossamer.mechanisms.gate import AbstractGate
 from gossamer.mechanisms.grid import noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.contributions import Contribution, Slots
@@ -43,7 +43,7 @@ class OneShotReleaser:
         noise: AbstractNoise,
         *,
         slot_sizes: Tensor | None = None,
-        gate: StepGate,
+        gate: AbstractGate,
     ) -> None:
         is_person = plan.unit.is_group
         # Privacy: if every row counted as one, the price would be for a record and the claim for a person.

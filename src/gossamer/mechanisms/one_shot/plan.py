@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_shot.contributions import Contribution
+from gossamer.mechanisms.one_shot.neighbours import AnyChange, Neighbours
 from gossamer.mechanisms.plan import AbstractPlan, PlanDescription
 from gossamer.mechanisms.prospect import CLEAR_RATIO, Prospect
+from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.events import compose_events, gaussian_event
 from gossamer.privacy.statement import Parameter
@@ -42,9 +44,10 @@ class OneShotPlan(AbstractPlan):
     r"""A few Gaussian releases of sums over all slots, without sampling.
 
     Release i of share :math:`w_i` has noise of standard deviation :math:`\Delta_i \sigma_i`. Here :math:`\Delta_i` is
-    its sensitivity and :math:`\sigma_i = \sigma \sqrt{\sum_j w_j / w_i}`. Together they cost as much as one Gaussian of
-    multiplier :math:`\sigma`, since :math:`\sigma^{-2} = \sum_i \sigma_i^{-2}`. This also holds if a later sum is
-    chosen after an earlier release.
+    the largest distance that its sum moves between neighbours, and
+    :math:`\sigma_i = \sigma \sqrt{\sum_j w_j / w_i}`. Together they cost as much as one Gaussian of multiplier
+    :math:`\sigma`, since :math:`\sigma^{-2} = \sum_i \sigma_i^{-2}`. This also holds if a later sum is chosen after an
+    earlier release.
 
     Guarantee: a run through `OneShotReleaser` made from this plan has the privacy of `event` under `adjacency`.
 
@@ -54,6 +57,7 @@ class OneShotPlan(AbstractPlan):
         releases: in order, at least one, of different names.
         noise_multiplier: :math:`\sigma`, > 0. None while it is still to be calibrated.
         source: origin of the number of slots.
+        neighbours: the change of the data that the releases are priced for.
 
     Raises:
         InputError: no release, two of one name, or a number out of range.
@@ -64,6 +68,7 @@ class OneShotPlan(AbstractPlan):
     """
 
     releases: tuple[Release, ...]
+    neighbours: Neighbours = field(default_factory=AnyChange)
 
     def __post_init__(self) -> None:
         if self.num_slots < 1:
@@ -77,6 +82,11 @@ class OneShotPlan(AbstractPlan):
     def num_steps(self) -> int:
         """Number of releases."""
         return len(self.releases)
+
+    @property
+    def adjacency(self) -> Adjacency:
+        """The change of the data that the releases are priced for."""
+        return self.neighbours.adjacency(self.source)
 
     @property
     def sensitivity(self) -> float:
@@ -94,7 +104,11 @@ class OneShotPlan(AbstractPlan):
 
     def release_noise_std(self, step: int) -> float:
         """Compute the standard deviation of the noise on every coordinate of one released sum."""
-        return self.releases[step].contribution.sensitivity * self.release_multiplier(step)
+        return self.release_sensitivity(step) * self.release_multiplier(step)
+
+    def release_sensitivity(self, step: int) -> float:
+        """Return the largest distance that one sum moves between neighbours."""
+        return self.neighbours.distance(self.releases[step].contribution, self.source)
 
     def paid_for(self, num_done: int, lost_steps: tuple[int, ...] = ()) -> OneShotPlan:
         """Return the plan of the releases that were paid for, each with the noise that it has here.
@@ -195,7 +209,7 @@ class OneShotPlan(AbstractPlan):
     def _describe_release(self, step: int) -> str:
         contribution = self.releases[step].contribution
         return (
-            f"noise multiplier {self.release_multiplier(step):.6g}, sensitivity {contribution.sensitivity:.6g}, "
+            f"noise multiplier {self.release_multiplier(step):.6g}, sensitivity {self.release_sensitivity(step):.6g}, "
             f"{contribution.size} numbers"
         )
 

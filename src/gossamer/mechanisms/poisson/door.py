@@ -15,7 +15,7 @@ from torch.func import grad, vmap
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.clipping import clipped_sums
-from gossamer.mechanisms.gate import StepGate
+from gossamer.mechanisms.gate import AbstractGate
 from gossamer.mechanisms.grid import PublicGrid, noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.poisson.plan import PoissonPlan
@@ -71,7 +71,7 @@ class PoissonReleaser:
         noise: AbstractNoise,
         *,
         chunk_size: int = 32,
-        gate: StepGate,
+        gate: AbstractGate,
     ) -> None:
         mine = (units.unit, units.num_slots, units.records_per_unit)
         if mine != (plan.unit, plan.num_slots, plan.records_per_unit):

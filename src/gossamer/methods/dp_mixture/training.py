@@ -11,11 +11,12 @@ class in its variant for classification. Here the subspace is learnt, by one mor
 
 from __future__ import annotations
 
+import abc
 import functools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,144 +26,25 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
-from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.streams import public_stream
-from gossamer.methods.dp_mixture.components import (
-    ClassCovariances,
-    Covariances,
-    bearable_components,
-    semi_definite,
-    with_idle_moved,
-)
+from gossamer.methods.dp_mixture.components import bearable_components, semi_definite, with_idle_moved
+from gossamer.methods.dp_mixture.remainder import outside
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized
 from gossamer.methods.dp_mixture.shrinking import KEPT, shrunk
 from gossamer.methods.dp_mixture.worth import ReleasedMoments
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
-from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RecordsExpected, RunContext
+from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.verdict import Verdict
-from gossamer.nn.choices import AnyMixtureGeneratorConfig
 from gossamer.nn.exact import matmul_of_rows
-from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.latents import NormalLatent
-from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
 
 _CHUNK = 2000
 _FORM = "with offset"
 """The reading of released sums. A state names it, because a sum is about places that earlier sums decide."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DPMixtureConfig:
-    """All settings of DP-mixture. Every one of them is public.
-
-    Radii are bounds on the norms of records' vectors, in units of the root of the number of pixel values (28 at 28x28).
-    Longer vectors are shrunk, and much shorter ones drown in noise. Radii are constants, never fitted on private data.
-
-    Attributes:
-        records: shape and classes of the data.
-        generator: features, subspace, number of components, and how samples are drawn.
-        num_rounds: rounds that move the centres of components. 0 rounds and one component give one Gaussian for each
-            class.
-        mean_share: part of the budget for class means. Shares need not add up to 1.
-        subspace_share: part for the subspace.
-        round_share: part for all rounds together.
-        covariance_share: part for the covariances of classes.
-        mean_radius: bound on features less those of even grey.
-        subspace_radius: bound on features less the class mean.
-        round_radius: bound on the distance to a centre, in the rounds.
-        covariance_radius: bound on the distance to a centre, for the covariances.
-        covariances: one for a class, or one for a component.
-        centre_noise: largest noise on a centre in a round, as a part of the spread within classes. A class has no more
-            components than its noisy count allows.
-        spread: distance at which components of a class start from its mean, in standard deviations.
-        noise_multiplier: of all releases together. None until `calibrate`.
-        seed: public. The starting places of components follow from it, noise never.
-    """
-
-    records: RecordsExpected = field(default_factory=RecordsExpected)
-    generator: AnyMixtureGeneratorConfig = field(default_factory=MixtureGeneratorConfig)
-    num_rounds: int = 0
-    mean_share: float = 0.05
-    subspace_share: float = 0.2
-    round_share: float = 0.2
-    covariance_share: float = 0.55
-    mean_radius: float = 0.32
-    subspace_radius: float = 0.22
-    round_radius: float = 0.18
-    covariance_radius: float = 0.25
-    covariances: Covariances = field(default_factory=ClassCovariances)
-    centre_noise: float = 1.0
-    spread: float = 0.5
-    noise_multiplier: float | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (("num_rounds", 0), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        names = (*(f"{part}_share" for part in _PARTS), *(f"{part}_radius" for part in _PARTS))
-        for name in names:
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name} must be a positive number, got {getattr(self, name)}")
-        if not 0 < self.centre_noise < math.inf:
-            raise InputError(f"centre_noise must be a positive number, got {self.centre_noise}")
-        if not 0 <= self.spread < math.inf:
-            raise InputError(f"spread must be 0 or more, got {self.spread}")
-        if (self.num_rounds == 0) != (self.generator.num_components == 1):
-            raise InputError("several components need num_rounds of at least 1, and one component needs none")
-
-    def radius_of(self, part: str) -> float:
-        """Return a radius in the units of features."""
-        return getattr(self, f"{part}_radius") * math.sqrt(math.prod(self.records.shape))
-
-
-_PARTS = ("mean", "subspace", "round", "covariance")
-
-
-def plan(config: DPMixtureConfig, slots: PublicSlots) -> OneShotPlan:
-    """Return the plan of the settings for a public number of slots: their price, and the source of the run.
-
-    The first release is counts and means of classes. The second is the second moment within classes, from which the
-    subspace is taken. Then come `num_rounds` rounds, each with counts and means of components. The last is second
-    moments about the centres for each class.
-    """
-    shape, classes = config.records.shape, config.records.num_groups
-    kept, components = config.generator.num_kept(shape), config.generator.num_components
-
-    def moments(part: str, groups: int, dim: int, **weights: float) -> GroupedMoments:
-        return GroupedMoments(num_groups=groups, dim=dim, radius=config.radius_of(part), **weights)
-
-    features = config.generator.num_features(shape)
-    # Counts of weight 1 come free with means of weight 1: the sensitivity is 2 with and without counts.
-    means = moments("mean", classes, features, count_weight=1.0, mean_weight=1.0)
-    centres = moments("round", classes * components, kept, count_weight=1.0, mean_weight=1.0)
-    releases = (
-        Release(name="class means", contribution=means, share=config.mean_share),
-        Release(
-            name="subspace",
-            contribution=moments("subspace", 1, features, square_weight=1.0),
-            share=config.subspace_share,
-        ),
-        *(
-            Release(name=f"centres {number + 1}", contribution=centres, share=config.round_share / config.num_rounds)
-            for number in range(config.num_rounds)
-        ),
-        Release(
-            name="covariances",
-            contribution=moments(
-                "covariance", config.covariances.num_groups(classes, components), kept, square_weight=1.0
-            ),
-            share=config.covariance_share,
-        ),
-    )
-    return OneShotPlan(
-        unit=slots.unit,
-        num_slots=slots.number,
-        source=slots.source,
-        releases=releases,
-        noise_multiplier=config.noise_multiplier,
-    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -176,6 +58,7 @@ class Mixture:
         means: mean features of each class, as `shrunk` estimates them from the two, (classes, features).
         directions: orthonormal rows of the subspace, (d, features).
         within: covariance within classes, in the subspace, (d, d).
+        beyond: covariance within classes outside the subspace, (features, features).
         centres: of components less the offset, in the subspace, (classes, components, d).
         shares: of components in their class, (classes, components). 0 for those that are not used.
         covariances: about the centres, (classes, components, d, d).
@@ -187,6 +70,7 @@ class Mixture:
     means: Tensor
     directions: Tensor
     within: Tensor
+    beyond: Tensor
     centres: Tensor
     shares: Tensor
     covariances: Tensor
@@ -221,7 +105,7 @@ class MixtureFit:
     def start(self) -> Mixture:
         """Return the knowledge before the first release: none."""
         config, nothing = self._config, functools.partial(torch.zeros, dtype=torch.float64)
-        shape, classes, components = config.records.shape, config.records.num_groups, config.generator.num_components
+        shape, classes, components = config.records.shape, config.records.num_groups, config.generator.components
         features, kept = config.generator.num_features(shape), config.generator.num_kept(shape)
         return Mixture(
             counts=nothing(classes),
@@ -230,6 +114,7 @@ class MixtureFit:
             means=nothing(classes, features),
             directions=nothing(kept, features),
             within=nothing(kept, kept),
+            beyond=nothing(features, features),
             centres=nothing(classes, components, kept),
             shares=nothing(classes, components) + 1 / components,
             covariances=nothing(classes, components, kept, kept),
@@ -287,14 +172,17 @@ class MixtureFit:
         between = known.apart.T @ (weight[:, None] * known.apart)
         directions = torch.linalg.eigh(within + between).eigenvectors.flip(1)[:, : len(known.directions)].T.contiguous()
         inside = semi_definite(directions @ within @ directions.T)
+        noise = self._plan.release_noise_std(1) * self._moments(1).radius ** 2 / float(known.counts.sum())
+        beyond = outside(within, directions, noise * math.sqrt(2 * len(within)))
         start = self._config.spread * torch.randn(
             known.centres.shape, generator=public_stream(self._config.seed, "centres"), dtype=torch.float64
         )
-        if self._config.generator.num_components == 1:
+        if self._config.generator.components == 1:
             start = torch.zeros_like(start)
         centres = (known.apart @ directions.T)[:, None] + start @ _factor(inside).T
         covariances = inside.expand_as(known.covariances).clone()
-        known = replace(known, directions=directions, within=inside, centres=centres, covariances=covariances)
+        known = replace(known, directions=directions, within=inside, beyond=beyond)
+        known = replace(known, centres=centres, covariances=covariances)
         is_used = bearable_components(known.counts, known.shares.shape[1], self._least_for_centre(known))
         return replace(known, shares=is_used / is_used.sum(dim=1, keepdim=True, dtype=torch.float64))
 
@@ -327,7 +215,7 @@ class MixtureFit:
 
     def _least_for_centre(self, known: Mixture) -> float:
         """Compute the records at which noise on a centre, over all directions, is `centre_noise` of the spread."""
-        if self._config.num_rounds == 0:
+        if self._config.rounds == 0:
             return 0.0
         noise = self._plan.release_noise_std(2) * self._moments(2).radius * math.sqrt(len(known.directions))
         return noise / (self._config.centre_noise * math.sqrt(float(known.within.trace())))
@@ -354,53 +242,69 @@ class DPMixtureReport(AbstractStepReport):
     release: str
 
 
-class DPMixtureTraining(AbstractTraining[OneShotPlan]):
-    """A training that the caller drives: iterate over it, and take the generator at the end.
+P = TypeVar("P", bound=AbstractPlan)
 
-    Guarantee: `trained` has the privacy that its statement says. Records are read by the releases alone, each time as
-    rows that depend on one record, on public things and on earlier releases. The generator is computed from the
-    released sums.
+
+class AbstractMixtureTraining(AbstractTraining[P]):
+    """A training that begins with the releases of a mixture, alone or as the first part of its plan.
+
+    Guarantee: records are read by the releases of a mixture alone. A row that they read depends on one record, on
+    public things and on earlier releases. The mixture is computed from the released sums.
 
     Args:
-        config: settings.
+        config: settings of the mixture.
+        plan: of the whole run.
         records: private.
         noise: secret randomness of this process.
-        context: of the run. The device is for features, since the rest is small. float32 is the only precision.
+        context: of the run. The device is for features, since the rest is small.
+        sample_size: coordinates of the largest vector that a step releases or is priced for.
 
     Raises:
-        InputError: data of another shape or number of classes, or settings that do not fit.
+        InputError: data of another shape or number of classes, or a state of other sums.
         PrivacyError: settings without a guarantee.
     """
 
-    name = "dp-mixture"
+    releaser: OneShotReleaser
 
-    def __init__(self, config: DPMixtureConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> None:
-        config.records.check(records.spec)
-        self.config = config
+    def __init__(
+        self,
+        config: DPMixtureConfig,
+        plan: P,
+        records: RecordSet,
+        noise: AbstractNoise,
+        context: RunContext,
+        sample_size: int,
+    ) -> None:
         stated = f"the radii, {config.generator.public_facts}"
-        context = replace(context, public_notes=(stated, *context.public_notes))
-        super().__init__(plan(config, context.slots_of(records)), noise, context, math.prod(records.spec.shape))
+        self.sizes = _told(config)
+        context = replace(context, public_notes=(stated, self.sizes, *context.public_notes))
+        super().__init__(plan, noise, context, sample_size)
+        self._mixture = config
         self._records = records
         self._device = context.device
-        self._fit = MixtureFit(config, self.plan)
+        self._fit = MixtureFit(config, self._sums)
         self._known = self._fit.start()
         self._released: list[Tensor] = []
         self.step = 0
         for released in [] if context.state is None else _released_in(context.state):
             self._take_up(released)
         sizes = slot_sizes_of(records, self.plan)
-        self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate)
+        self.releaser = OneShotReleaser(self._sums, noise, slot_sizes=sizes, gate=self.gate.of_part(self._sums))
 
-    def __iter__(self) -> Iterator[DPMixtureReport]:
-        """Make the releases to the end of the plan, with a report after each."""
-        while self.step < self.end_step:
-            step = self.step
-            self._take_up(self.releaser.release(step, self._slots(step)))
-            yield DPMixtureReport(step=step, release=self.plan.releases[step].name)
+    def _state_of_mixture(self) -> dict[str, Any]:
+        """Return the sums released so far, which are all there is to know of a mixture."""
+        return {"form": _FORM, "step": self.step, "released": list(self._released)}
 
-    def progress(self, report: DPMixtureReport) -> Progress:
-        """Tell the number of releases made."""
-        return Progress(part="releases", num_done=report.step + 1, num_all=self.end_step)
+    @property
+    @abc.abstractmethod
+    def _sums(self) -> OneShotPlan:
+        """The plan of the releases of the mixture, all of the plan or its first part."""
+
+    def _release_next(self) -> DPMixtureReport:
+        """Make the next release of the mixture."""
+        step = self.step
+        self._take_up(self.releaser.release(step, self._slots(step)))
+        return DPMixtureReport(step=step, release=self._sums.releases[step].name)
 
     def _slots(self, step: int) -> Iterator[Slots]:
         features, groups = self._described
@@ -428,7 +332,7 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         records = self._records
 
         def describe(x: Tensor, _: Tensor) -> Tensor:
-            return self.config.generator.features(x.to(self._device)).cpu()
+            return self._mixture.generator.features(x.to(self._device)).cpu()
 
         groups = torch.zeros(records.num_records, dtype=torch.int64) if records.y is None else records.y
         return described(describe, records, self.plan.unit), groups
@@ -439,19 +343,15 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
         self._released.append(released)
         self.step += 1
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the sums released so far, which are all there is to know."""
-        return {"form": _FORM, "step": self.step, "released": list(self._released)}
-
     def verdict(self) -> Verdict | None:
         """Judge class means and covariances against the noise on their sums. None before there is a mixture."""
-        if self.step < 2:
+        if len(self._released) < 2:
             return None
         known = self._known
         # Privacy: released sums, the plan that says their noise, and knowledge computed from those sums alone.
         worth = ReleasedMoments(
-            plan=self.plan,
-            covariances=self.config.covariances,
+            plan=self._sums,
+            covariances=self._mixture.covariances,
             released=self._released,
             counts=known.counts,
             means=known.offset + known.apart,
@@ -459,21 +359,21 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             centres=known.centres,
             shares=known.shares,
             estimates=known.covariances,
-            num_values=math.prod(self.config.records.shape),
+            num_values=math.prod(self._mixture.records.shape),
         )
         return Verdict.of_sums(worth.signal, worth.classes_apart, worth.knows_level)
 
-    def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
+    def _mixture_so_far(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the mixture as it is known now.
 
         Before the last release all classes have the covariance that the subspace was taken from.
         """
-        if self.step < 2:
+        if len(self._released) < 2:
             raise PrivacyError(
                 "class means and subspace are not both released, or were paid for and lost: there is no mixture to "
                 "draw from"
             )
-        config, known = self.config.generator, self._known
+        config, known = self._mixture.generator, self._known
         weights = {
             "centres": known.centres,
             "factors": _factor(known.covariances),
@@ -481,16 +381,74 @@ class DPMixtureTraining(AbstractTraining[OneShotPlan]):
             "directions": known.directions,
             "offset": known.offset,
         }
+        if config.remainder > 0:
+            weights["beyond"] = _factor(known.beyond)
         return TrainedGenerator(
             recipe=GeneratorRecipe.of(
                 self._records.spec,
                 network=config,
-                latent=NormalLatent(dim=config.latent_dim(self.config.records.shape)),
+                latent=NormalLatent(dim=config.latent_dim(self._mixture.records.shape)),
                 noisy_counts=known.counts,
             ),
             weights={name: tensor.to(torch.float32) for name, tensor in weights.items()},
             statement=statement,
         )
+
+
+class DPMixtureTraining(AbstractMixtureTraining[OneShotPlan]):
+    """A training that the caller drives: iterate over it, and take the generator at the end.
+
+    Guarantee: `trained` has the privacy that its statement says. Records are read by the releases alone, each time as
+    rows that depend on one record, on public things and on earlier releases. The generator is computed from the
+    released sums.
+
+    Args:
+        config: settings.
+        records: private.
+        noise: secret randomness of this process.
+        context: of the run. The device is for features, since the rest is small. float32 is the only precision.
+
+    Raises:
+        InputError: data of another shape or number of classes, or settings that do not fit.
+        PrivacyError: settings without a guarantee.
+    """
+
+    name = "dp-mixture"
+
+    def __init__(self, config: DPMixtureConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> None:
+        config.records.check(records.spec)
+        config = sized(config, context.slots_of(records))
+        self.config = config
+        priced = plan(config, context.slots_of(records))
+        super().__init__(config, priced, records, noise, context, math.prod(records.spec.shape))
+
+    @property
+    def _sums(self) -> OneShotPlan:
+        return self.plan
+
+    def __iter__(self) -> Iterator[DPMixtureReport]:
+        """Make the releases to the end of the plan, with a report after each."""
+        while self.step < self.end_step:
+            yield self._release_next()
+
+    def progress(self, report: DPMixtureReport) -> Progress:
+        """Tell the number of releases made."""
+        return Progress(part="releases", num_done=report.step + 1, num_all=self.end_step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums released so far, which are all there is to know."""
+        return self._state_of_mixture()
+
+    def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
+        """Return the mixture as it is known now."""
+        return self._mixture_so_far(statement)
+
+
+def _told(config: DPMixtureConfig) -> str:
+    """Say the sizes of settings, which are public."""
+    components, kept = config.generator.components, config.generator.num_kept(config.records.shape)
+    several = f"at most {components} Gaussians for each class, moved in {config.rounds} rounds"
+    return f"{several if components > 1 else 'one Gaussian for each class'}, in {kept} directions"
 
 
 def _released_in(state: dict[str, Any]) -> list[Tensor]:

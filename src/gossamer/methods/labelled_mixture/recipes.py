@@ -1,0 +1,51 @@
+"""Recipes of the labelled mixture: those of DP-mixture, with half the budget, and a teacher for each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gossamer.data.records import AbstractSpec
+from gossamer.errors import InputError
+from gossamer.methods.dp_mixture import recipes as mixtures
+from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig, LabelledMixtureTraining, plan, sized
+from gossamer.methods.method import Recipe
+from gossamer.methods.working import Working
+
+MNIST = LabelledMixtureConfig(mixture=mixtures.MNIST)
+FASHION_MNIST = LabelledMixtureConfig(mixture=mixtures.FASHION_MNIST)
+DIGITS = LabelledMixtureConfig(mixture=mixtures.DIGITS)
+MITDB = LabelledMixtureConfig(mixture=mixtures.MITDB)
+BEATS = LabelledMixtureConfig(mixture=mixtures.BEATS)
+
+RECIPES = (
+    Recipe(name="digits", summary="8x8 digits of scikit-learn, seconds on one core", config=DIGITS),
+    Recipe(name="mnist", summary="MNIST, a minute on one core", config=MNIST),
+    Recipe(name="fashion-mnist", summary="Fashion-MNIST, a minute on one core", config=FASHION_MNIST),
+    Recipe(
+        name="mitdb", summary="MIT-BIH beats in the Kaggle layout, minutes on one core", config=MITDB, shape=(1, 187)
+    ),
+    Recipe(name="beats", summary="made-up heartbeats, seconds on one core", config=BEATS, shape=(1, 96)),
+)
+
+
+def recipe_for(spec: AbstractSpec, num_records: int) -> Recipe[LabelledMixtureConfig]:
+    """Return settings for a user's own records, with those of DP-mixture for the mixture.
+
+    Raises:
+        InputError: the records have fewer than two classes.
+    """
+    if spec.num_classes < 2:
+        raise InputError("labelled-mixture names its samples, and these records have no two classes: take dp-mixture")
+    found: Recipe[Any] = mixtures.recipe_for(spec, num_records)
+    return replace(found, config=LabelledMixtureConfig(mixture=found.config))
+
+
+WORKING = Working(
+    config=LabelledMixtureConfig,
+    plan=plan,
+    start=LabelledMixtureTraining,
+    recipes=RECIPES,
+    for_own=recipe_for,
+    sized=sized,
+)

@@ -1,0 +1,322 @@
+"""Labelled mixture: the releases of DP-mixture, then a teacher trained by DP-SGD in the coordinates that they define.
+
+A method of this library: docs/concepts/labelled-mixture.md states and proves it. DP-SGD is that of Abadi et al. 2016,
+"Deep learning with differential privacy".
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from gossamer.data.records import RecordSet
+from gossamer.errors import InputError
+from gossamer.mechanisms.noise import AbstractNoise
+from gossamer.mechanisms.one_shot.neighbours import ComingOrLeaving
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
+from gossamer.mechanisms.poisson.plan import PoissonPlan
+from gossamer.mechanisms.streams import public_stream
+from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
+from gossamer.mechanisms.sums_then_samples.split import Split
+from gossamer.methods.averaged import cosine_decay, optimiser_of
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig
+from gossamer.methods.dp_mixture.settings import plan as plan_of_mixture
+from gossamer.methods.dp_mixture.settings import sized as sized_mixture
+from gossamer.methods.dp_mixture.training import AbstractMixtureTraining, DPMixtureReport
+from gossamer.methods.protected import bundles, units_of
+from gossamer.methods.trained import TrainedGenerator
+from gossamer.methods.training import AbstractStepReport, Progress, RecordsExpected, RunContext
+from gossamer.nn.ensemble import Adam
+from gossamer.nn.labelled import LabelledGenerator, LabelledGeneratorConfig
+from gossamer.nn.teacher import TeacherConfig
+from gossamer.privacy.slots import PublicSlots
+from gossamer.privacy.statement import PrivacyStatement
+
+_CHUNK = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledMixtureConfig:
+    """All settings of a labelled mixture. Every one of them is public.
+
+    Attributes:
+        mixture: settings of the mixture. Its noise and its seed are those of the whole, and not set by themselves.
+        teacher: architecture of the teacher.
+        teacher_steps: T, updates of the teacher, each a release.
+        teacher_share: part of the budget for the teacher, in (0, 1).
+        sample_rate: q, probability with which a unit is in a Poisson sample.
+        clip_norm: C, bound on the norm of one unit's gradient, over all parameters.
+        adam: optimiser of the teacher.
+        final_learning_rate: fraction of the learning rate that a cosine schedule ends at.
+        moving_average: decay of the average of the teacher's weights. The average is released.
+        records_per_person: records of a drawn person that are averaged in the clipped gradient, if people are
+            protected. More records cost time and no privacy.
+        chunk_size: units that have their gradients in memory at once.
+        noise_multiplier: of a Gaussian that is worth about both parts together. None until `calibrate`.
+        seed: public. Initial weights and starting places follow from it, noise and samples of records never.
+    """
+
+    mixture: DPMixtureConfig = field(default_factory=DPMixtureConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    teacher_steps: int = 250
+    teacher_share: float = 0.5
+    sample_rate: float = 0.04
+    clip_norm: float = 1.0
+    adam: Adam = field(default_factory=lambda: Adam(learning_rate=3.2e-2, beta1=0.9, beta2=0.99))
+    final_learning_rate: float = 0.05
+    moving_average: float = 0.97
+    records_per_person: int = 8
+    chunk_size: int = 128
+    noise_multiplier: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        Split(share=self.teacher_share)
+        if self.mixture.noise_multiplier is not None or self.mixture.seed != 0:
+            raise InputError("noise_multiplier and seed are those of the whole: leave those of the mixture out")
+        for name in ("teacher_steps", "records_per_person", "chunk_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.sample_rate <= 1:
+            raise InputError(f"sample_rate must lie in (0, 1], got {self.sample_rate}")
+        for name in ("final_learning_rate", "moving_average"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        if self.seed < 0:
+            raise InputError(f"seed must be 0 or more, got {self.seed}")
+
+    @property
+    def records(self) -> RecordsExpected:
+        """Shape and classes of the data."""
+        return self.mixture.records
+
+    @property
+    def split(self) -> Split:
+        """Division of the noise between mixture and teacher."""
+        return Split(share=self.teacher_share)
+
+    @property
+    def generator(self) -> LabelledGeneratorConfig:
+        """The network that is released."""
+        return LabelledGeneratorConfig(mixture=self.mixture.generator, teacher=self.teacher)
+
+    @property
+    def own_mixture(self) -> DPMixtureConfig:
+        """Settings of the mixture with its part of the noise, and the seed of the whole."""
+        noise = None if self.noise_multiplier is None else self.split.of_sums(self.noise_multiplier)
+        return replace(self.mixture, noise_multiplier=noise, seed=self.seed)
+
+
+def plan(config: LabelledMixtureConfig, slots: PublicSlots) -> SumsThenSamplesPlan:
+    """Return the plan of the settings for a public number of slots: their price, and the source of the run."""
+    sums = plan_of_mixture(config.own_mixture, slots)
+    samples = PoissonPlan(
+        unit=slots.unit,
+        num_slots=slots.number,
+        source=slots.source,
+        training_share=slots.training_share,
+        sample_rate=config.sample_rate,
+        num_steps=config.teacher_steps,
+        clip_norm=config.clip_norm,
+        noise_multiplier=None,
+        records_per_unit=config.records_per_person if slots.unit.is_group else 1,
+    )
+    return SumsThenSamplesPlan(
+        unit=slots.unit,
+        num_slots=slots.number,
+        source=slots.source,
+        sums=replace(sums, neighbours=ComingOrLeaving(), noise_multiplier=None),
+        samples=samples,
+        split=config.split,
+        noise_multiplier=config.noise_multiplier,
+    )
+
+
+def sized(config: LabelledMixtureConfig, slots: PublicSlots) -> LabelledMixtureConfig:
+    """Settle the sizes of the mixture that were left to the noise, by the noise of its part of the budget."""
+    mixture = sized_mixture(config.own_mixture, slots)
+    return replace(config, mixture=replace(mixture, noise_multiplier=None, seed=0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherReport(AbstractStepReport):
+    """Report of one update of the teacher. Everything in it is public.
+
+    Attributes:
+        step: number of the step, from 0, the releases of the mixture included.
+        gradient_norm: norm of the sanitized gradient.
+    """
+
+    gradient_norm: float
+
+
+class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
+    r"""A training that the caller drives: iterate over it, and take the generator at the end.
+
+    The releases of the mixture come first. They define the teacher's inputs for a record. One is the place u in the
+    released subspace, in standard form, the other are the logits b of the released Gaussians. Then the teacher is
+    trained by DP-SGD on the cross entropy of a record's class under ``softmax(b + MLP(u))``.
+
+    Guarantee: `trained` has the privacy that its statement says. The inputs of a record are a function of that record,
+    of released sums and of public things, to the last bit. `PoissonReleaser` releases the gradients, and the plan
+    prices them in one composition with the sums. The teacher starts from a public seed and is changed by released
+    gradients alone.
+
+    Args:
+        config: settings.
+        records: private.
+        noise: secret randomness of this process.
+        context: of the run. float32 is the only precision.
+
+    Raises:
+        InputError: data of another shape or number of classes, or without two classes, or settings that do not fit.
+        PrivacyError: settings without a guarantee.
+    """
+
+    name = "labelled-mixture"
+
+    def __init__(
+        self, config: LabelledMixtureConfig, records: RecordSet, noise: AbstractNoise, context: RunContext
+    ) -> None:
+        config.records.check(records.spec)
+        slots = context.slots_of(records)
+        config = sized(config, slots)
+        self.config = config
+        self._units = units_of(records, slots, records_per_person=config.records_per_person, seed=config.seed)
+        self._noise = noise
+        self._network = _fresh(config)
+        self._network.teacher.to(context.device)
+        num_parameters = sum(map(torch.numel, self._parameters().values()))
+        size = max(num_parameters, math.prod(records.spec.shape))
+        super().__init__(config.own_mixture, plan(config, slots), records, noise, context, size)
+        self._optimiser = optimiser_of(config.adam, self._network.teacher)
+        self._average = {name: tensor.detach().clone() for name, tensor in self._parameters().items()}
+        if context.state is not None:
+            self._restore(context.state)
+
+    @property
+    def _sums(self) -> OneShotPlan:
+        return self.plan.of_sums
+
+    def __iter__(self) -> Iterator[DPMixtureReport | TeacherReport]:
+        """Make the releases and then the updates to the end of the plan, with a report after each."""
+        while self.step < self.end_step:
+            yield self._release_next() if self.step < self.plan.num_sums else self._teach()
+
+    def progress(self, report: DPMixtureReport | TeacherReport) -> Progress:
+        """Tell the number of steps done, by part."""
+        num_sums = self.plan.num_sums
+        if isinstance(report, DPMixtureReport) or self.end_step <= num_sums:
+            return Progress(part="releases", num_done=report.step + 1, num_all=min(num_sums, self.end_step))
+        return Progress(part="teacher", num_done=report.step + 1 - num_sums, num_all=self.end_step - num_sums)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums released so far, and the teacher. Tensors are those in use: save or copy them."""
+        return {
+            **self._state_of_mixture(),
+            "teacher": self._network.teacher.state_dict(),
+            "average": self._average,
+            "adam": self._optimiser.state_dict(),
+        }
+
+    # ---- the teacher ------------------------------------------------------------------------------------------------
+
+    def _teach(self) -> TeacherReport:
+        config, number = self.config, self.step - self.plan.num_sums
+        released = self.teacher_releaser.release(self.step, self._parameters(), self.losses_of_records)
+        # Privacy: from here on only `released` and public things are used.
+        for name, parameter in self._network.teacher.named_parameters():
+            parameter.grad = released[name]
+        decay = cosine_decay(math.pi * number / config.teacher_steps, config.final_learning_rate)
+        self._optimiser.param_groups[0]["lr"] = config.adam.learning_rate * decay
+        self._optimiser.step()
+        weight = min(config.moving_average, 1 - 1 / (number + 1))
+        for name, parameter in self._parameters().items():
+            self._average[name].lerp_(parameter.detach(), 1 - weight)
+        self.step += 1
+        norm = float(torch.stack([part.norm() for part in released.values()]).norm())
+        return TeacherReport(step=self.step - 1, gradient_norm=norm)
+
+    def losses_of_records(self, parameters: Tensors, place: Tensor, base: Tensor, one_hot: Tensor) -> Tensor:
+        """Compute the cross entropy of each record's class, (m,) for m records of one unit."""
+        logits = functional_call(self._network.teacher, parameters, (place, base))
+        return -(one_hot * F.log_softmax(logits, dim=1)).sum(dim=1)
+
+    @functools.cached_property
+    def teacher_releaser(self) -> PoissonReleaser:
+        """The door for gradients of the teacher. It is made after the sums, which define the inputs."""
+        samples = self.plan.of_samples
+        # Privacy: the noise of the sums and that of the samples are of different steps of the run.
+        return PoissonReleaser(
+            samples,
+            self._units,
+            self._inputs(),
+            self._noise,
+            chunk_size=self.config.chunk_size,
+            gate=self.gate.of_part(samples),
+        )
+
+    def _inputs(self) -> tuple[Tensor, ...]:
+        """Compute the teacher's inputs of all records, and their classes. Private, and each row is of one record."""
+        features, groups = self._described
+        # Privacy: released sums alone define the inputs' coordinates, and each record is computed by itself.
+        network = self._labelled().requires_grad_(False)
+
+        def inputs(features: Tensor) -> Tensor:
+            return torch.cat(network.inputs_of(features), dim=1)
+
+        found, rows = [], []
+        for bundle in bundles(self._records, self.plan.unit, _CHUNK):
+            found.append(bundle.compute(inputs, features))
+            rows.append(bundle.rows)
+        joined = torch.cat(found)[torch.argsort(torch.cat(rows))]
+        classes = self.config.records.num_classes
+        place, base = joined.split([joined.shape[1] - classes, classes], dim=1)
+        one_hot = (groups[:, None] == torch.arange(classes)).to(torch.float32)
+        return place.contiguous().to(self._device), base.contiguous().to(self._device), one_hot.to(self._device)
+
+    def _parameters(self) -> Tensors:
+        return dict(self._network.teacher.named_parameters())
+
+    def _labelled(self) -> LabelledGenerator:
+        """Return the network with the mixture as it is known, and a teacher of the initial weights."""
+        network = _fresh(self.config)
+        network.load_state_dict(self._generator(self._statement).weights)
+        return network
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.step = int(state["step"])
+        self._network.teacher.load_state_dict(state["teacher"])
+        self._optimiser.load_state_dict(state["adam"])
+        self._average = {name: tensor.clone().to(self._device) for name, tensor in state["average"].items()}
+
+    # ---- what leaves ------------------------------------------------------------------------------------------------
+
+    def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
+        """Return the mixture as it is known now, and the average of the teacher's weights."""
+        drawing = self._mixture_so_far(statement)
+        weights = {f"mixture.{name}": tensor for name, tensor in drawing.weights.items()}
+        weights |= {f"teacher.{name}": tensor.detach().cpu().clone() for name, tensor in self._average.items()}
+        weights["class_shares"] = torch.tensor(drawing.recipe.class_shares, dtype=torch.float32)
+        recipe = replace(drawing.recipe, network=self.config.generator)
+        return TrainedGenerator(recipe=recipe, weights=weights, statement=statement)
+
+
+def _fresh(config: LabelledMixtureConfig) -> LabelledGenerator:
+    """Build the network that is released, with a teacher that knows nothing."""
+    expected = config.records
+    return config.generator.build(
+        expected.shape,
+        expected.num_classes,
+        config.generator.latent_dim(expected.shape),
+        public_stream(config.seed, "teacher weights"),
+    )

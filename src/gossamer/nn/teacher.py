@@ -1,0 +1,66 @@
+"""The teacher of a labelled mixture: tempered log densities of the mixture, and a small network that mends them."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gossamer.nn.network import RELU_GAIN, check_fractions, check_positive, checked_sizes, linear
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherConfig:
+    """Settings of `Teacher`.
+
+    Args:
+        hidden_sizes: sizes of hidden layers.
+        temper: factor on the log densities of the mixture. Gaussians in many directions are too sure of themselves.
+        least_spread: smallest variance of a direction, as a part of the mean variance, that inputs are scaled by.
+        reach: longest input, in standard deviations over all directions. Longer ones are shrunk to it.
+    """
+
+    hidden_sizes: tuple[int, ...] = (64,)
+    temper: float = 0.25
+    least_spread: float = 0.1
+    reach: float = 2.0
+
+    def __post_init__(self) -> None:
+        checked_sizes("hidden_sizes", self.hidden_sizes)
+        check_positive(self, "temper", "reach")
+        check_fractions(self, "least_spread")
+
+
+class Teacher(nn.Module):
+    r"""A classifier of places in a subspace: ``base + MLP(u)``. It begins with the base alone.
+
+    The last layer starts at zero. So an untrained teacher adds nothing to the base, and one that was trained with much
+    noise little.
+
+    Args:
+        config: settings.
+        dim: coordinates of a place.
+        num_classes: at least 2.
+        rng: the stream of initial weights.
+    """
+
+    def __init__(self, config: TeacherConfig, *, dim: int, num_classes: int, rng: torch.Generator) -> None:
+        super().__init__()
+        sizes = (dim, *config.hidden_sizes)
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(sizes):
+            layers += [linear(before, after, gain=RELU_GAIN, rng=rng), nn.ReLU()]
+        last = linear(sizes[-1], num_classes, gain=1.0, rng=rng)
+        nn.init.zeros_(last.weight)
+        self.layers = nn.Sequential(*layers, last)
+
+    def forward(self, place: Tensor, base: Tensor) -> Tensor:
+        """Return logits (batch, num_classes).
+
+        Args:
+            place: in standard form, (batch, dim).
+            base: logits of the mixture, (batch, num_classes).
+        """
+        return base + self.layers(place)
