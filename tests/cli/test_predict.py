@@ -19,6 +19,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from gossamer.cli import predict
 from gossamer.data.catalogue import load_records
 from gossamer.estimators import load
+from gossamer.methods.catalogue import METHODS
 
 DIGITS = load_records("digits")
 
@@ -200,7 +201,7 @@ def test_methods_without_densities_say_which_have_them(gossamer: Any, finished: 
     said = gossamer("predict", finished, "--data", "digits")
     assert (said.code, said.err.count("\n")) == (2, 1)
     assert "releases no classifier" in said.err
-    assert "dp-mixture can classify" in said.err
+    assert ", ".join(method.name for method in METHODS if method.classifies) + " can classify" in said.err
 
 
 def test_a_place_in_a_release_and_another_ending_are_refused(gossamer: Any, learnt: Path, tmp_path: Path) -> None:
@@ -209,6 +210,95 @@ def test_a_place_in_a_release_and_another_ending_are_refused(gossamer: Any, lear
     assert "must not leave" in said.err
     said = gossamer("predict", learnt, "--data", "digits", "--out", tmp_path / "found.txt")
     assert said.code == 2
+
+
+def test_means_over_classes_are_over_those_that_occur_and_that_is_said(
+    gossamer: Any, learnt: Path, tmp_path: Path
+) -> None:
+    assert DIGITS.test is not None
+    assert DIGITS.test.y is not None
+    kept, noise = DIGITS.test.y < 3, torch.randn(360, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    x, true = (DIGITS.test.x + 0.3 * noise).clamp(0, 1)[kept], DIGITS.test.y[kept].numpy()
+    np.savez(tmp_path / "few.npz", x=x.numpy(), y=true)
+    words = ("predict", learnt, "--data", tmp_path / "few.npz", "--out", tmp_path / "found.csv")
+    tree = json.loads(gossamer(*words, "--json").out)
+    named = pd.read_csv(tmp_path / "found.csv")["class"].to_numpy()
+    assert set(named) > {0, 1, 2}
+    expected = f1_score(true, named, average="macro", labels=[0, 1, 2])
+    assert tree["scores"]["macro_f1"]["value"] == pytest.approx(expected)
+    assert f1_score(true, named, average="macro") < expected
+    assert "7 classes occur in no record" in gossamer(*words).out
+    assert "occur in no record" not in gossamer("predict", learnt, "--data", "digits").out
+
+
+@pytest.fixture
+def threes(gossamer: Any, tmp_path: Path) -> Path:
+    """A run on digits 0, 1 and 2 with labels that begin with 1, rows and columns exchanged, a part held out."""
+    assert DIGITS.train.y is not None
+    kept = DIGITS.train.y < 3
+    x, y = DIGITS.train.x[kept].mT.numpy(), DIGITS.train.y[kept].numpy()
+    np.savez(tmp_path / "own.npz", x=x, y=y + 1)
+    words = ("--num-classes", 3, "--first-label", 1, "--transpose", "--split", "random")
+    said = gossamer(
+        "train", "dp-mixture", "--data", tmp_path / "own.npz", *words, "--epsilon", 30, "--out", tmp_path / "run"
+    )
+    assert said.code == 0, said.err
+    few = y < 2
+    np.savez(tmp_path / "few.npz", x=x[few], y=y[few] + 1)
+    return tmp_path
+
+
+def test_labels_are_not_shifted_by_one_without_a_word(gossamer: Any, threes: Path) -> None:
+    """The largest label is missing, so nothing is out of range."""
+    said = gossamer("predict", threes / "run", "--data", threes / "few.npz", "--json")
+    assert json.loads(said.out)["scores"]["accuracy"]["value"] > 0.95
+    # All options of images are those of the run, and nothing is divided here, so there is nothing to say.
+    assert said.err == ""
+    refused = gossamer("predict", threes / "run" / "release", "--data", threes / "few.npz", "--transpose")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "other numbers for names (1, 2, 3)" in refused.err
+    words = ("--transpose", "--first-label", 1)
+    named = gossamer("predict", threes / "run" / "release", "--data", threes / "few.npz", *words, "--json")
+    assert json.loads(named.out)["scores"] == json.loads(said.out)["scores"]
+
+
+def test_options_of_the_run_that_are_said_in_part_are_told(gossamer: Any, threes: Path) -> None:
+    words = ("--first-label", 1, "--resize", "8x8")
+    said = gossamer("predict", threes / "run", "--data", threes / "few.npz", *words)
+    assert said.code == 0
+    assert "read its images with --transpose too" in said.err
+    whole = gossamer("predict", threes / "run", "--data", threes / "few.npz", *words, "--transpose")
+    assert whole.err == ""
+
+
+def test_another_division_is_told_of_records_that_are_divided_here(gossamer: Any, threes: Path) -> None:
+    undivided = gossamer("predict", threes / "run", "--data", threes / "own.npz", "--split", "none")
+    assert "another --split" in undivided.err
+
+
+def test_labels_without_names_are_told_to_be_taken_by_order(gossamer: Any, beats: Path, tmp_path: Path) -> None:
+    kind = table(tmp_path / "new.csv")
+    x = pd.read_csv(tmp_path / "new.csv").drop(columns="kind").to_numpy()[:, None]
+    np.savez(tmp_path / "new.npz", x=x, y=kind)
+    said = gossamer("predict", beats / "run", "--data", tmp_path / "new.npz")
+    assert said.code == 0
+    assert "taken for the classes in the order of the release: slow, fast" in said.err
+    np.savez(tmp_path / "new.npz", x=x, y=kind, class_names=np.array(["slow", "fast"]))
+    assert gossamer("predict", beats / "run", "--data", tmp_path / "new.npz").err == ""
+
+
+@pytest.mark.parametrize("verb", ["predict", "sample"])
+def test_records_are_not_written_over(gossamer: Any, beats: Path, tmp_path: Path, verb: str) -> None:
+    table(tmp_path / "new.csv", labelled=False)
+    (tmp_path / "link.csv").symlink_to(tmp_path / "new.csv")
+    words = {"predict": ("--data", tmp_path / "new.csv"), "sample": ("--num-samples", 4)}[verb]
+    outs = [beats / "waves.csv", *([tmp_path / "new.csv", tmp_path / "link.csv"] if verb == "predict" else [])]
+    for out in outs:
+        before = out.read_bytes()
+        said = gossamer(verb, beats / "run", *words, "--out", out)
+        assert (said.code, said.err.count("\n")) == (2, 1)
+        assert "written over the records themselves" in said.err
+        assert out.read_bytes() == before
 
 
 HOSTILE: dict[str, Callable[[dict[str, torch.Tensor]], None]] = {

@@ -187,6 +187,54 @@ def test_a_public_start_and_an_estimate_of_the_cost_know_settings_with_a_centre(
     assert amounts[1].draw - amounts[0].draw == 96 * 2
 
 
+def answering(value: float, monkeypatch: pytest.MonkeyPatch, *, first_alone: bool = False) -> Tensor:
+    """The centre of four twins of which all, or the first, answer a value in one place, and 1 everywhere else."""
+    private = images()
+    context = RunContext(delta=1e-3, key=KEY, slots=PublicSlots(40))
+    training = GSWGANTraining(settings(), private, DeterministicNoise(0), context)
+    looked = torch.zeros(2, BATCH // 2, 1, 8, 8)
+
+    def answer(self: PrivateCritics, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
+        found = torch.ones(len(critics), *question.looked.shape[1:])
+        found[(critics == 0) if first_alone else critics >= 0, :, 0, 0, 0] = value
+        return found
+
+    monkeypatch.setattr(PrivateCritics, "answer", answer)
+    assert training._twins is not None
+    found = training._twins.centre(Question(looked=looked, labels=None, pool=looked, step=0), 0)
+    assert found is not None
+    assert found.shape == looked.shape
+    return found
+
+
+def test_huge_answers_of_twins_have_a_finite_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = answering(3e38, monkeypatch)
+    assert found.dtype == torch.float32
+    assert found[..., 0, 0, 0].allclose(torch.tensor(3e38))
+    assert (found[..., 0, 0, 1:] == 1).all()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_answer_of_a_twin_that_is_not_finite_does_not_count_at_all(
+    value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (answering(value, monkeypatch, first_alone=True) == 1).all()
+
+
+def test_a_generator_that_has_diverged_ends_a_run_with_twins_as_one_without() -> None:
+    def ended(asked: GSWGANConfig) -> bool:
+        context = RunContext(delta=1e-3, key=KEY, slots=PublicSlots(40))
+        training = GSWGANTraining(asked, images(), DeterministicNoise(0), context)
+        for weight in training._public.network.parameters():
+            weight.data.fill_(torch.nan)
+        for _ in training:
+            pass
+        return training.is_over
+
+    assert ended(replace(settings(), centre=NoCentre(), num_steps=2))
+    assert ended(settings(num_steps=2))
+
+
 # ---- the critics' silence --------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from gossamer.data.images import ImageSpec
-from gossamer.data.likeness import brings_facts, check_like, classes_in, facts_of_classes, facts_of_series
+from gossamer.data.likeness import (
+    are_other_numbers,
+    brings_facts,
+    check_like,
+    classes_in,
+    facts_of_classes,
+    facts_of_series,
+    taken_by_order,
+)
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 
@@ -44,6 +52,8 @@ UNLIKE: dict[str, tuple[Any, Any, str]] = {
     "images for series": (IMAGES, SERIES, "images, and the release is of series"),
     "series for images": (SERIES, IMAGES, "series, and the release is of images"),
     "another size": (replace(IMAGES, width=9), IMAGES, r"\(1, 8, 9\), .* have \(1, 8, 8\); give --resize"),
+    "colour for gray": (replace(IMAGES, channels=3), IMAGES, "--gray reads colour as gray"),
+    "gray for colour": (IMAGES, replace(IMAGES, channels=3), "give images of as many channels"),
     "another length": (replace(SERIES, length=13), SERIES, "give series of that length"),
     "other bounds": (replace(SERIES, low=(-2.0, -1.0)), SERIES, "between the bounds -2, -1 and 3, 300"),
     "another rate": (replace(SERIES, sample_rate=250.0), SERIES, "other sample rates"),
@@ -69,6 +79,45 @@ def test_classes_are_matched_by_names_that_somebody_wrote_and_else_by_order() ->
     for wrong in (replace(IMAGES, class_names=("ill", "dead")), replace(numbered, class_names=("0", "1", "2"))):
         with pytest.raises(InputError, match="are not the 2 of the release"):
             classes_in("x", wrong, IMAGES)
+
+
+OTHER_NUMBERS = [("1", "2"), ("1", "0"), ("0", "2"), ("01", "02"), ("1.0", "-1.0")]
+
+
+@pytest.mark.parametrize("names", OTHER_NUMBERS, ids=",".join)
+def test_labels_without_names_are_not_taken_for_classes_named_by_other_numbers(names: tuple[str, ...]) -> None:
+    """A label 1 may be the class of that name, or the second one."""
+    numbered = replace(IMAGES, class_names=("0", "1"), are_classes_named=False)
+    with pytest.raises(InputError, match=f"other numbers for names .{names[0]}, {names[1]}.; save class_names") as told:
+        classes_in("x", numbered, replace(IMAGES, class_names=names))
+    assert "\n" not in str(told.value)
+    assert classes_in("x", replace(IMAGES, class_names=names[::-1]), replace(IMAGES, class_names=names)).tolist() == [
+        1,
+        0,
+    ]
+
+
+def test_names_that_are_no_other_numbers_do_not_refuse() -> None:
+    assert not any(map(are_other_numbers, [(), ("0", "1"), ("1", "two"), ("a", "b")]))
+
+
+def test_matches_by_order_are_told_and_those_by_name_are_not() -> None:
+    unnamed = replace(SERIES, class_names=("0", "1", "2"), are_classes_named=False)
+    (line,) = taken_by_order("x", unnamed, SERIES)
+    assert "labels have no names" in line
+    assert line.endswith("a, b, c")
+    for found, side in ((replace(SERIES, channel_names=()), "the release"), (SERIES, "these records")):
+        released = SERIES if side == "the release" else replace(SERIES, channel_names=())
+        (line,) = taken_by_order("x", found, released)
+        assert f"names in {side} alone" in line
+        assert line.endswith("II, flow")
+    for silent in (SERIES, replace(SERIES, class_names=()), replace(unnamed, class_names=(), are_classes_named=True)):
+        assert taken_by_order("x", silent, SERIES) == ()
+    numbers = replace(SERIES, class_names=("0", "1", "2"))
+    assert taken_by_order("x", unnamed, numbers) == ()
+    many = replace(IMAGES, class_names=tuple("abcdefg"))
+    (line,) = taken_by_order("x", replace(many, class_names=tuple("0123456"), are_classes_named=False), many)
+    assert line.endswith("a, b, c, d, e, ...")
 
 
 def test_the_facts_of_a_release_are_those_that_a_reader_takes() -> None:

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from gossamer.data.series import SeriesSpec
+from gossamer.driving import generator_file
 from gossamer.errors import InputError
-from gossamer.estimators import GSWGAN, DPMixture, ReleasedGenerator, load, load_generator
+from gossamer.estimators import GSWGAN, DPMixture, ReleasedGenerator, as_series, load, load_generator
 
 
 def test_what_was_saved_is_loaded_with_its_statement_and_by_the_command_line(fitted: GSWGAN, tmp_path: Path) -> None:
@@ -96,3 +97,18 @@ def test_a_generator_of_noise_that_was_no_secret_shows_no_claim(fitted: GSWGAN) 
     open_noise = replace(trained, statement=replace(trained.statement, is_secure=False))
     assert "not private" in repr(ReleasedGenerator(trained=open_noise))
     assert "differentially private" not in repr(ReleasedGenerator(trained=open_noise))
+
+
+def test_a_release_of_series_longer_than_it_has_weights_is_read_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mixture keeps low frequencies alone. It was refused as damaged after the training had spent its budget."""
+    rng = np.random.default_rng(0)
+    waves = rng.normal(size=(60, 1)) * np.sin(np.arange(1500) / 100) + rng.normal(0, 0.1, size=(60, 1500))
+    model = DPMixture(epsilon=10.0).fit(as_series(waves, low=-4, high=4))
+    assert sum(weight.numel() for weight in model.released.trained.weights.values()) < 1500
+    again = load(model.save(tmp_path / "long.safetensors"))
+    assert np.array_equal(again.sample(3)[0], model.sample(3)[0])
+    monkeypatch.setattr(generator_file, "_LARGEST_RECORD", 0)  # planted: no record is larger than the weights
+    with pytest.raises(InputError, match="asks for more than its weights allow"):
+        load(tmp_path / "long.safetensors")

@@ -172,6 +172,16 @@ def test_a_recipe_that_asks_for_more_memory_than_the_file_has_weights_is_refused
         assert "asks for more" in refusal(path)
 
 
+@pytest.mark.parametrize("side", [10**4, 2**20 + 1, 10**12])
+def test_a_recipe_of_records_that_fill_any_memory_is_refused(
+    tmp_path: Path, weights: Any, statement: Any, side: int
+) -> None:
+    path, recipe = tmp_path / "generator.safetensors", to_json_tree(RECIPE)
+    recipe["spec"] = recipe["spec"] | {"height": side, "width": side}
+    write_generator(path, weights=weights, recipe=recipe, statement=statement)
+    refusal(path)
+
+
 @pytest.mark.parametrize("damage", ["absent", "surplus", "shape", "nan", "integers"])
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path, weights: Any, statement: Any, damage: str) -> None:
     path, changed = tmp_path / "generator.safetensors", dict(weights)

@@ -13,14 +13,14 @@ from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.scoring import ScoringChoice, load_divided
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
-from gossamer.data.likeness import brings_facts, doubt, facts_of_classes, facts_of_series
+from gossamer.data.likeness import brings_facts, doubt, facts_of_classes, facts_of_series, taken_by_order
 from gossamer.data.npz import has_unnamed_classes
 from gossamer.data.records import AbstractSpec, RecordData, RecordSet
-from gossamer.driving.job import TrainingJob, whole_path
+from gossamer.driving.job import data_of_run, whole_path
 from gossamer.estimators import load_generator
 from gossamer.evaluation.record import score_to_json
 from gossamer.methods.classifier import ReleasedClassifier
-from gossamer.runs.folder import RunFolder
+from gossamer.runs.files import check_is_none_of
 from gossamer.runs.prediction_files import check_prediction_file, write_predictions
 from gossamer.scoring.predictions import Predictions
 from gossamer.scoring.write_up import check_outside_releases
@@ -69,13 +69,14 @@ def run(arguments: Sequence[str]) -> int:
     asked = read_arguments(Predict, arguments, program="predict")
     if asked.out is not None:
         check_prediction_file(asked.out)
+        check_is_none_of(asked.out, (asked.data, *data_of_run(asked.source)))
         check_outside_releases(asked.out, "what is said of real records")
     classifier = ReleasedClassifier.of(load_generator(asked.source), asked.evenness, where=str(asked.source))
     data = _read(asked, classifier.spec)
     found = Predictions.of(classifier, _records(asked, data), asked.data)
-    line = doubt(data)
-    if line is not None:
-        say(line)
+    for line in (doubt(data), *taken_by_order(asked.data, data.train.spec, classifier.spec)):
+        if line is not None:
+            say(line)
     if asked.out is not None:
         write_predictions(asked.out, found.probabilities, found.class_names)
     if asked.json:
@@ -100,17 +101,11 @@ def _read(asked: Predict, spec: AbstractSpec) -> RecordData:
 def _records(asked: Predict, data: RecordData) -> RecordSet:
     """Return the records to classify: those held out if the data are divided, else all."""
     if data.test is None:
-        if _has_learnt_from(asked.source, asked.data):
+        if whole_path(asked.data) in data_of_run(asked.source):
             say("the run learnt from these very records: of others it names fewer rightly")
         return data.train
     say(f"{asked.data}: the {data.test.num_records} records held out are classified")
     return data.test
-
-
-def _has_learnt_from(source: Path, data: str) -> bool:
-    """Return True for a run that began with these data."""
-    run = RunFolder(source)
-    return run.config_file.is_file() and TrainingJob.read(run).data == whole_path(data)
 
 
 def _with_facts(choice: ScoringChoice, spec: AbstractSpec) -> ScoringChoice:
@@ -148,6 +143,8 @@ def _show(asked: Predict, found: Predictions) -> None:
     print(f"named: {', '.join(f'{name} {number}' for name, number in found.counts.items())}")
     for score in found.scores().values():
         print(score)
+    if found.num_absent:
+        print(f"{found.num_absent} classes occur in no record, and no mean over classes is over them.")
     if found.true is None:
         print("The records have no labels, so nothing tells how many are right.")
     print(f"\n{_NOT_KEPT}")

@@ -18,9 +18,11 @@ from gossamer.data.folder_names import folder_name
 from gossamer.data.layouts import TableColumns, as_long, as_wide
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.handing_over import write_folder_cards, write_records
+from gossamer.driving.job import data_of_run
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
 from gossamer.methods.trained import GeneratorRecipe, Spec
+from gossamer.runs.files import check_is_none_of
 
 TableName = Literal["wide", "long"]
 
@@ -60,6 +62,7 @@ class Sample:
 def run(arguments: Sequence[str]) -> int:
     """Draw samples and write them."""
     asked = read_arguments(Sample, arguments, program="sample")
+    check_is_none_of(asked.out, data_of_run(asked.source))
     trained = load_generator(asked.source)
     labels = None
     if asked.labels:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
 from gossamer.data.catalogue import check_exists, is_named
+from gossamer.data.image_choice import ImageChoice
 from gossamer.data.records import AbstractSpec, RecordData
 from gossamer.data.series_choice import load_beside, load_chosen
-from gossamer.driving.job import TrainingJob, whole_path
+from gossamer.data.splits import WHOLE
+from gossamer.driving.job import IN_MEMORY, TrainingJob, whole_path
 from gossamer.driving.run import check_held_out, has_begun_with
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
@@ -144,7 +146,9 @@ def load_divided(choice: ScoringChoice, targets: Sequence[Path]) -> tuple[Record
     for path in (*targets, *([] if choice.test_data is None else [choice.test_data])):
         check_exists(path)
     run = _held_out_by(choice, targets)
-    choice = choice if run is None else _completed(choice, TrainingJob.read(run))
+    if run is not None:
+        _tell_unsaid(run, choice.images)
+        choice = _completed(choice, TrainingJob.read(run))
     key, unit = (None, Unit.RECORD) if run is None else (read_key(run), _unit_of(run, choice))
     data = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images)
     if run is not None and data.is_split_by_key:
@@ -165,7 +169,12 @@ def _unit_of(run: RunFolder, choice: ScoringChoice) -> Unit:
     """Return the unit that the run protects, for the usual split. Say so if the run learnt from another division."""
     job = TrainingJob.read(run)
     unit = Unit(job.unit)
-    if job.series.reading(job.data, unit=unit).split != choice.series.reading(choice.data, unit=unit).split:
+    here = choice.series.reading(choice.data, unit=unit).split
+    # Records that lie elsewhere, and are not divided here, are no side of a division.
+    is_elsewhere = not is_named(choice.data) and job.data not in (IN_MEMORY, whole_path(choice.data))
+    if is_elsewhere and here in (None, WHOLE):
+        return unit
+    if job.series.reading(job.data, unit=unit).split != here:
         say(f"{run.path} was trained with another --split than is scored here: it may have learnt from test records")
     return unit
 
@@ -177,6 +186,21 @@ def _completed(choice: ScoringChoice, job: TrainingJob) -> ScoringChoice:
     if choice.test_data is not None or choice.series.split is not None or not is_own:
         return replace(choice, images=images)
     return replace(choice, images=images, series=replace(choice.series, split=job.series.split))
+
+
+def _tell_unsaid(run: RunFolder, images: ImageChoice) -> None:
+    """Say so if the run read its images by options that are not said here beside others, and so do not hold here."""
+    own = TrainingJob.read(run).images
+    words = [
+        f"--{one.name.replace('_', '-')}"
+        for one in fields(ImageChoice)
+        if getattr(own, one.name) != one.default and getattr(images, one.name) == one.default
+    ]
+    if words and images != AS_STORED:
+        say(
+            f"{run.path} read its images with {', '.join(words)} too, which does not hold here because other options "
+            "of images are said: say all of them, or none"
+        )
 
 
 def _check_held_out(run: RunFolder, choice: ScoringChoice, data: RecordData) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from gossamer.data.records import AbstractSpec, RecordData, numbered
 from gossamer.data.series import SeriesSpec
 from gossamer.data.wfdb_folder import is_wfdb_folder
 from gossamer.errors import InputError
+
+_MOST_NAMES: Final = 5
 
 
 def facts_of_series(released: AbstractSpec, *, is_long: bool) -> dict[str, Any]:
@@ -73,9 +75,9 @@ def check_like(where: str, found: AbstractSpec, released: AbstractSpec) -> None:
         kinds = [_kind(one) for one in (found, released)]
         raise InputError(f"{where}: {kinds[0]}, and the release is of {kinds[1]}: name {kinds[1]}")
     if found.shape != released.shape:
-        way_out = "give --resize or a like file" if not isinstance(found, SeriesSpec) else "give series of that length"
         raise InputError(
-            f"{where}: {_kind(found)} of shape {found.shape}, those of the release have {released.shape}; {way_out}"
+            f"{where}: {_kind(found)} of shape {found.shape}, those of the release have {released.shape}; "
+            f"{_way_to(released, found)}"
         )
     if isinstance(found, SeriesSpec) and isinstance(released, SeriesSpec):
         _check_series(where, found, released)
@@ -100,6 +102,15 @@ def _check_series(where: str, found: SeriesSpec, released: SeriesSpec) -> None:
             )
 
 
+def _way_to(released: AbstractSpec, found: AbstractSpec) -> str:
+    """Return the way out for records of another shape."""
+    if isinstance(found, SeriesSpec):
+        return "give series of that length"
+    if found.shape[0] == released.shape[0]:
+        return "give --resize or a like file"
+    return "--gray reads colour as gray" if released.shape[0] == 1 else "give images of as many channels"
+
+
 def _kind(spec: AbstractSpec) -> str:
     return "series" if isinstance(spec, SeriesSpec) else "images"
 
@@ -111,7 +122,8 @@ def _bounds(spec: SeriesSpec) -> str:
 def classes_in(where: str, found: AbstractSpec, released: AbstractSpec) -> np.ndarray:
     """Return the class of a release for each class of records, int64 (found.num_classes,).
 
-    Classes are matched by name if somebody named both, else by their order.
+    Classes are matched by name if somebody named both, else by their order. Labels without names are not matched with
+    names that are other numbers: label 1 could be the name 1, or the second of the names.
 
     Args:
         where: source of the records, for messages.
@@ -130,4 +142,57 @@ def classes_in(where: str, found: AbstractSpec, released: AbstractSpec) -> np.nd
             f"{where}: its {found.num_classes} classes are not the {released.num_classes} of the release; give "
             "--class-names or --num-classes as in the training, or records without labels"
         )
+    if are_other_numbers(released.class_names):
+        raise InputError(
+            f"{where}: its labels are numbers without names, and the classes of the release have other numbers for "
+            f"names ({_some(released.class_names)}); save class_names beside the labels, or give --first-label 1 for "
+            "images if labels begin with 1"
+        )
     return np.arange(released.num_classes)
+
+
+def are_other_numbers(names: tuple[str, ...]) -> bool:
+    """Return True for classes of which the names are numbers, but not those of their places.
+
+    >>> are_other_numbers(("1", "2")), are_other_numbers(("0", "1")), are_other_numbers(("1", "two"))
+    (True, False, False)
+    """
+    return bool(names) and names != numbered(len(names)) and all(map(_is_number, names))
+
+
+def taken_by_order(where: str, found: AbstractSpec, released: AbstractSpec) -> tuple[str, ...]:
+    """Return a line on classes, and one on channels, that are matched by their order because no names tell more.
+
+    Args:
+        where: source of the records, for messages.
+        found: of the records.
+        released: of the release.
+    """
+    lines = []
+    names, _ = facts_of_classes(released)
+    if found.num_classes and names and not found.are_classes_named:
+        lines.append(
+            f"{where}: its labels have no names, and 0, 1, ... are taken for the classes in the order of the release: "
+            f"{_some(names)}"
+        )
+    if isinstance(found, SeriesSpec) and isinstance(released, SeriesSpec) and released.channels > 1:
+        own, others = found.channel_names, released.channel_names
+        if bool(own) != bool(others):
+            lines.append(
+                f"{where}: channels have names in {'the release' if others else 'these records'} alone, and are taken "
+                f"in their order: {_some(others or own)}"
+            )
+    return tuple(lines)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    """Return the first names, for a line."""
+    return ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True

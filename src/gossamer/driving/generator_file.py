@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from gossamer.runs.release import find_generator, read_generator, write_generato
 _WEIGHT_TYPES = (torch.float32, torch.int64)
 _MAX_RECIPE_DEPTH = 20
 _MAX_RECIPE_ITEMS = 1000
+_LARGEST_RECORD = 2**20
+"""Numbers of a record that any file may be of. A larger one needs as many weights."""
+_TOO_LARGE = "its recipe asks for more than its weights allow; fetch the file again"
 
 
 def load_generator(path: Path) -> TrainedGenerator:
@@ -40,6 +44,8 @@ def load_generator(path: Path) -> TrainedGenerator:
         weights=weights,
         statement=_read_statement(file, statement),
     )
+    if math.prod(trained.recipe.spec.shape) > max(num_weights, _LARGEST_RECORD):
+        raise InputError(f"{file}: {_TOO_LARGE}")
     try:
         with Allowance(num_weights):
             trained.sample(1)
@@ -68,11 +74,13 @@ def _check_sizes(file: Path, recipe: Any, num_weights: int, depth: int = 0) -> N
     """Refuse a recipe that names more units than there are weights, before memory is taken for them."""
     if depth > _MAX_RECIPE_DEPTH or len(recipe) > _MAX_RECIPE_ITEMS:
         raise InputError(f"{file}: its recipe is nested too deeply or too long; fetch the file again")
-    for value in recipe.values() if isinstance(recipe, dict) else recipe:
+    for name, value in recipe.items() if isinstance(recipe, dict) else enumerate(recipe):
         if isinstance(value, dict | list):
-            _check_sizes(file, value, num_weights, depth + 1)
+            # A record may be longer than a mixture has weights, which are of its low frequencies alone.
+            is_record = depth == 0 and name == "spec"
+            _check_sizes(file, value, max(num_weights, _LARGEST_RECORD) if is_record else num_weights, depth + 1)
         elif isinstance(value, int) and value > num_weights:
-            raise InputError(f"{file}: its recipe asks for more than its {num_weights} weights; fetch the file again")
+            raise InputError(f"{file}: {_TOO_LARGE}")
 
 
 def write_generator_file(trained: TrainedGenerator, path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -209,6 +210,15 @@ def data_digest(records: RecordSet) -> str:
 def whole_path(source: str) -> str:
     """Return the name of a published data set as it is, and any path from the root on."""
     return source if is_named(source) else str(Path(source).resolve())
+
+
+def data_of_run(source: Path) -> tuple[str, ...]:
+    """Return the name or path of the data that a run folder began with. Empty for a release alone, which tells none."""
+    run = RunFolder(source)
+    if run.config_file.is_file():
+        with contextlib.suppress(InputError):
+            return (TrainingJob.read(run).data,)
+    return ()
 
 
 def start_training(

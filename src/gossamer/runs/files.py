@@ -7,7 +7,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -36,6 +36,22 @@ def writing(path: Path, way_out: str) -> Iterator[None]:
             raise ResourceError(f"{path}: cannot be written (no folder {path.parent}); make that folder") from None
         reason = error.strerror or type(error).__name__
         raise ResourceError(f"{path}: cannot be written ({reason}); {way_out}") from None
+
+
+def check_is_none_of(path: Path, read: Iterable[str]) -> None:
+    """Refuse to write over a file that is read, by any of its names or links.
+
+    Args:
+        path: to be written.
+        read: paths of data, or their names.
+
+    Raises:
+        InputError: the path is one of them.
+    """
+    for source in read:
+        with contextlib.suppress(OSError):
+            if path.samefile(source):
+                raise InputError(f"--out {path}: would be written over the records themselves; name another --out")
 
 
 @contextlib.contextmanager

@@ -14,7 +14,10 @@ from gossamer.evaluation.score import Basis, Score
 from gossamer.evaluation.verdicts import mean_accuracy, mean_balanced_accuracy, mean_macro_f1
 from gossamer.methods.classifier import ReleasedClassifier
 
-_SOURCE: Final = "Classes that the release names for real records; the interval is over the records."
+_SOURCE: Final = (
+    "Classes that the release names for real records; means over classes are over those that occur among the records; "
+    "the interval is over the records."
+)
 _MEASURES: Final = {
     "accuracy": mean_accuracy,
     "balanced_accuracy": mean_balanced_accuracy,
@@ -72,8 +75,16 @@ class Predictions:
         numbers = np.bincount(self.labels, minlength=len(self.class_names)).tolist()
         return dict(zip(self.class_names, numbers, strict=True))
 
+    @property
+    def num_absent(self) -> int:
+        """Number of classes of the release that no record has by its label. Zero for records without labels."""
+        return 0 if self.true is None else len(self.class_names) - len(np.unique(self.true))
+
     def scores(self) -> dict[str, Score]:
-        """Return accuracy, balanced accuracy and macro-F1 with intervals, and none for records without labels."""
+        """Return accuracy, balanced accuracy and macro-F1 with intervals, and none for records without labels.
+
+        The means over classes leave out those that no record has. A mean over all that were named would be lower.
+        """
         if self.true is None:
             return {}
         basis = Basis(num_synthetic=0, num_real=len(self.true), seeds=(0,), source=_SOURCE)

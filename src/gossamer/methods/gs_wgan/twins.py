@@ -86,7 +86,8 @@ class PublicTwins:
     def centre(self, question: Question, stage: int) -> Tensor | None:
         """Average the twins' answers to a question.
 
-        Answers about a class are those of the twins that hold the class. Answers that are not finite do not count.
+        Answers about a class are those of the twins that hold the class. Answers that are not finite do not count. The
+        sum is in float64, so that the mean of finite answers is finite.
 
         Returns:
             (c, B/c, *shape). None in a stage of distance critics: their potential subtracts the pull of the generator's
@@ -95,16 +96,17 @@ class PublicTwins:
         if isinstance(self._config.stages[stage].critic, DistanceCritic):
             return None
         asked = _as_one_group(question)
-        total, counted = torch.zeros_like(asked.looked[0]), 0.0
+        total, counted = torch.zeros_like(asked.looked[0], dtype=torch.float64), 0.0
         for part in torch.arange(self._config.num_critics).split(self._config.critics_at_once):
             answers = self._critics.answer(part, torch.zeros_like(part), asked)
-            answers = torch.where(answers.isfinite(), answers, 0.0)
+            is_finite = answers.flatten(start_dim=2).isfinite().all(dim=2)
+            answers = torch.where(is_finite.view(*is_finite.shape, *(1,) * (answers.dim() - 2)), answers.double(), 0.0)
             # A twin that lacks a class answers zero for it.
             counted = counted + answers.flatten(start_dim=2).any(dim=2).sum(dim=0)
             total += answers.sum(dim=0)
         assert isinstance(counted, Tensor)
         mean = total / counted.clamp_min(1).view(-1, *(1,) * (total.dim() - 1))
-        return mean.view_as(question.looked)
+        return mean.to(question.looked.dtype).view_as(question.looked)
 
     def state_dict(self) -> dict[str, Any]:
         """Return stage and twins, the tensors in use."""
@@ -116,7 +118,8 @@ class PublicTwins:
 
     def _samples(self) -> RecordSet:
         images = self._generator.twins(self._blank.num_records)
-        return replace(self._blank, x=images.cpu())
+        # A generator that has diverged gives no records. Gray ones stand for them: the run ends as one without twins.
+        return replace(self._blank, x=images.cpu().nan_to_num(nan=0.5).clamp(0, 1))
 
 
 def _settings_of(config: GSWGANConfig, num_twins: int) -> GSWGANConfig:
