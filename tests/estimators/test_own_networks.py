@@ -91,5 +91,5 @@ def test_a_training_that_did_not_test_its_critic_would_be_seen(
     images: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(OwnCriticConfig, "kind", CentresTheBatch)
-    monkeypatch.setattr("gossamer.methods.gs_wgan.training.check_own_critic", lambda *given: None)
+    monkeypatch.setattr("gossamer.methods.gs_wgan.trained_side.check_own_critic", lambda *given: None)
     GSWGAN(epsilon=10.0, stages=(Stage(critic=OwnCriticConfig()),), **TINY).start(images)

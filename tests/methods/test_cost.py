@@ -91,7 +91,7 @@ def test_a_first_look_at_the_records_is_not_taken_for_an_update_of_every_critic(
 ) -> None:
     """The look was once counted for each update of the warm start, so that half an hour was told as eight."""
     timed = gs_wgan_cost._Timed(look=0.01, warm=0.001, tune=0.001, draw=0.0, learn=0.0, bytes_a_critic=8)
-    monkeypatch.setattr(gs_wgan_cost._Work, "timed", lambda work, patience: timed)
+    monkeypatch.setattr(gs_wgan_cost._TrainedWork, "timed", lambda work, patience: timed)
     stage = Stage(warm_start=AgainstPresentGenerator(num_updates=60))
     config = replace(TRAINED_CPU, stages=(stage,), num_critics=100, num_steps=1, draws_per_step=1, batch_size=1)
     told = gs_wgan_cost.estimate(config, SPEC, PublicSlots(1000), CPU)
@@ -129,7 +129,7 @@ def test_the_published_networks_at_64_in_colour_are_timed_on_single_samples(monk
 
     entered = lambda work, num, pool, num_updates: asked.append((num, num_updates)) or (Renewed(), 0.1, 2.0)  # noqa: E731
     monkeypatch.setattr(gs_wgan_cost, "seconds_each", remembered)
-    monkeypatch.setattr(gs_wgan_cost._Work, "_entered", entered)
+    monkeypatch.setattr(gs_wgan_cost._TrainedWork, "_entered", entered)
     monkeypatch.setattr(gs_wgan_cost.PublicGenerator, "pool", lambda generator, view, step: None)
     small = replace(PAPER, generator=replace(PAPER.generator, width=8), noise_multiplier=1.0)
     assert math.isfinite(GS_WGAN.cost(small, COLOUR, PublicSlots(1000), CPU).seconds)

@@ -15,7 +15,7 @@ from gossamer.mechanisms.plan import AbstractPlan, PlanDescription
 from gossamer.mechanisms.prospect import CLEAR_RATIO, Prospect
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.budget import PrivacyBudget
-from gossamer.privacy.events import compose_events, gaussian_event
+from gossamer.privacy.events import check_noise_multiplier, compose_events, gaussian_event
 from gossamer.privacy.statement import Parameter
 from gossamer.privacy.truncation import truncation_delta
 
@@ -231,6 +231,8 @@ class OneShotPlan(AbstractPlan):
         return math.sqrt(self._total_share / self.releases[step].share)
 
     def _event_with(self, noise_multiplier: float) -> DpEvent:
+        # Checked as it was given: the releases have multiples of it.
+        check_noise_multiplier(noise_multiplier)
         return compose_events(
             *(
                 gaussian_event(noise_multiplier=noise_multiplier * self._dilution(step))

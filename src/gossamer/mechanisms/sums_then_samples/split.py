@@ -35,7 +35,7 @@ class Split:
         >>> round(split.of_sums(3.0), 3)
         4.243
         >>> round(split.of_sample(3.0, 0.08, 250, Adjacency.ADD_OR_REMOVE_ONE), 3)
-        5.411
+        5.413
     """
 
     share: float = 0.5

@@ -161,7 +161,8 @@ def sized(config: DPMixtureConfig, slots: PublicSlots) -> DPMixtureConfig:
 
 def _borne(config: DPMixtureConfig, slots: PublicSlots) -> int:
     """Return the number of components that the noise of the settings bears."""
-    if config.noise_multiplier is None:
+    # Noise that is no positive number bears nothing to count, and the plan refuses it in its own words.
+    if config.noise_multiplier is None or not config.noise_multiplier > 0:
         return 1
     rounds = NUM_ROUNDS if config.num_rounds is None else config.num_rounds
     shares = sum(getattr(config, f"{part}_share") for part in PARTS)
