@@ -49,7 +49,8 @@ Half of the residuals are longer than their radius, and are shrunk. The noise fa
 scatter and remainder give the spread back. Contrast sharpens the ink at no price.
 """
 
-FASHION_MNIST = DPMixtureConfig(
+FASHION_MNIST = replace(
+    MNIST,
     generator=MixtureGeneratorConfig(
         num_directions=40,
         num_components=None,
@@ -60,13 +61,6 @@ FASHION_MNIST = DPMixtureConfig(
         scatter=1.25,
         remainder=1.6,
     ),
-    covariances=ComponentCovariances(),
-    num_rounds=None,
-    centre_noise=CENTRE_NOISE,
-    mean_share=0.25,
-    subspace_share=0.25,
-    round_share=0.3,
-    covariance_share=0.4,
     mean_radius=0.32,
     subspace_radius=0.18,
     round_radius=0.17,
