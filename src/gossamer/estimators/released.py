@@ -141,7 +141,9 @@ class ReleasedGenerator:
         return self.trained.uneven_labels(num_samples, evenness=float(evenness), seed=seed).numpy()
 
     def predict(self, x: Source, *, evenness: float | None = None, **said: Unpack[Said]) -> np.ndarray:
-        """Name the most probable class of each record, for methods with a release that classifies: DP-mixture.
+        """Name the most probable class of each record, by a release that classifies.
+
+        Those of DP-mixture classify by their Gaussians, and those of a labelled mixture by its teacher.
 
         Guarantee: post-processing of the release, which spends nothing. The records are read, and not kept. The named
         classes tell of these records, so they are as private as the records are.

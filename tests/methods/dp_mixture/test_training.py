@@ -174,8 +174,8 @@ def leaves_equal_from_any_data(kind: type[DPMixtureTraining]) -> bool:
     return equal(runs[0].trained().weights, runs[1].trained().weights)
 
 
-class TrueHistogram(DPMixtureTraining):
-    """The break: the class histogram for free."""
+class Peeking(DPMixtureTraining):
+    """A training that looks at the records behind the door after every release."""
 
     def __iter__(self) -> Iterator[DPMixtureReport]:
         for report in super().__iter__():
@@ -183,17 +183,19 @@ class TrueHistogram(DPMixtureTraining):
             yield report
 
     def _peek(self) -> None:
+        raise NotImplementedError
+
+
+class TrueHistogram(Peeking):
+    """The break: the class histogram for free."""
+
+    def _peek(self) -> None:
         counts = torch.bincount(self._described[1], minlength=3).double()
         self._known = replace(self._known, counts=counts)
 
 
-class TrueSubspace(DPMixtureTraining):
+class TrueSubspace(Peeking):
     """The break: principal directions of the records themselves."""
-
-    def __iter__(self) -> Iterator[DPMixtureReport]:
-        for report in super().__iter__():
-            self._peek()
-            yield report
 
     def _peek(self) -> None:
         if self.step == 2:
@@ -201,13 +203,8 @@ class TrueSubspace(DPMixtureTraining):
             self._known = replace(self._known, directions=directions.contiguous())
 
 
-class NearestRecord(DPMixtureTraining):
+class NearestRecord(Peeking):
     """The break: centres are put on records."""
-
-    def __iter__(self) -> Iterator[DPMixtureReport]:
-        for report in super().__iter__():
-            self._peek()
-            yield report
 
     def _peek(self) -> None:
         if self.step == 4:
@@ -215,13 +212,8 @@ class NearestRecord(DPMixtureTraining):
             self._known = replace(self._known, centres=places[:6].view(3, 2, 5))
 
 
-class TrueRemainder(DPMixtureTraining):
+class TrueRemainder(Peeking):
     """The break: the spread beyond the directions is that of the records themselves."""
-
-    def __iter__(self) -> Iterator[DPMixtureReport]:
-        for report in super().__iter__():
-            self._peek()
-            yield report
 
     def _peek(self) -> None:
         if self.step == 2:
