@@ -33,7 +33,7 @@ _NOT_KEPT = (
 
 @dataclass(frozen=True, kw_only=True)
 class Predict:
-    """Name the class of each record by a release that classifies, which those of dp-mixture do.
+    """Name the class of each record by a release of dp-mixture or labelled-mixture.
 
     The classifier is computed from the release alone, so it spends nothing. The records are read, and not kept. The
     classes that are named tell of these records, and are as private as the records are.
