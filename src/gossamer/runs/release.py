@@ -70,7 +70,8 @@ class Content(TypedDict):
 def write_release(folder: RunFolder, *, samples: Sequence[Path] = (), **content: Unpack[Content]) -> Path:
     """Write `generator.safetensors`, `privacy.json`, `PRIVACY.md`, `README.md` and `manifest.json` into `release/`.
 
-    A digest of the manifest is kept in `private/`, so that another release in its place can be told from it.
+    A digest of the manifest is kept in `private/`, so that another release in its place can be told from it. A
+    coordinator of sites has no `private/`, and nothing is kept there.
 
     Args:
         folder: the run.
@@ -82,7 +83,8 @@ def write_release(folder: RunFolder, *, samples: Sequence[Path] = (), **content:
     """
     saved = [one.path / name for one in saved_generators(folder) for name in PARTS if (one.path / name).is_file()]
     beside = {path.relative_to(folder.release).as_posix(): file_digest(path) for path in (*samples, *saved)}
-    return _write_into(folder.release, content, beside, folder.release_digest_file)
+    digest_file = folder.release_digest_file if folder.private.is_dir() else None
+    return _write_into(folder.release, content, beside, digest_file)
 
 
 def write_saved_generator(folder: RunFolder, step: int, **content: Unpack[Content]) -> SavedGenerator:
