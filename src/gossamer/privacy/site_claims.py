@@ -134,8 +134,8 @@ def describe_sites(claims: Sequence[SiteClaim], unit: str, shown: Callable[[floa
     return [
         "## What each site guarantees",
         "",
-        f"The records lie at {len(claims)} sites, and each site protects its own. A {unit} that lies at one site spends "
-        "the epsilon of that site alone. The figure above is at least that of every site.",
+        f"The records lie at {len(claims)} sites, and each site protects its own. A {unit} that lies at one site "
+        "spends the epsilon of that site alone. The figure above is at least that of every site.",
         "",
         f"| site | slots, each a {unit} | epsilon | delta | rounds answered |",
         "|---|---|---|---|---|",

@@ -143,7 +143,9 @@ class PrivacyStatement:
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the content of ``privacy.json`` in plain types, which ``from_json`` reads back."""
-        return {
+        # Absent without sites, so that such a statement reads in versions that knew none.
+        sites: dict[str, JsonValue] = {"sites": [claim.to_json() for claim in self.sites]} if self.sites else {}
+        return sites | {
             "format_version": FORMAT_VERSION,
             "mechanism": self.mechanism,
             "adjacency": self.adjacency.value,
@@ -172,8 +174,6 @@ class PrivacyStatement:
             "rho": self.rho,
             "epsilon_replaced": self.epsilon_replaced,
             "event": None if self.event is None else [to_data(part) for part in self.event],
-            # Absent without sites, so that such a statement reads in versions that knew none.
-            **({"sites": [claim.to_json() for claim in self.sites]} if self.sites else {}),
         }
 
     @classmethod

@@ -120,7 +120,7 @@ class FederatedPlan:
         """Number of rounds, one for each release of the method."""
         return self.part_of(self.sites[0]).num_steps
 
-    def site(self, name: str) -> SiteTerms:
+    def site(self, name: object) -> SiteTerms:
         """Return the terms of a site.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The two files that travel: the state of a round, to every site, and the contribution of a site, to the coordinator."""
+"""The two files that travel: that of a round, to every site, and the contribution of a site, to the coordinator."""
 
 from __future__ import annotations
 
@@ -201,14 +201,14 @@ class Contribution:
             raise InputError(f"{where}: a contribution to another plan; ask the site for one to this plan")
         if self.round_number != now.number:
             raise InputError(
-                f"{where}: a contribution to round {self.round_number + 1}, and round {now.number + 1} is combined now; "
-                "leave it out, the site may answer this round"
+                f"{where}: a contribution to round {self.round_number + 1}, and this is round {now.number + 1}; leave "
+                "it out, the site may answer this round"
             )
         site = plan.site(self.site)
         if self.round_digest != now.digest:
             raise InputError(
-                f"{where}: the site {told(self.site)} answered another file of round {now.number + 1}; combine with the "
-                "file that it answered, or leave it out"
+                f"{where}: the site {told(self.site)} answered another file of round {now.number + 1}; combine with "
+                "the file that it answered, or leave it out"
             )
         _check_possible(self.released, plan, site, now.number, where)
         return site

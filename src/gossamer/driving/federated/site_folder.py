@@ -88,7 +88,7 @@ class JoinedPlan:
             write_whole(path, digest.encode())
         elif read_bounded(path, 1000).decode("ascii", errors="replace") != digest:
             raise InputError(
-                f"{self.path}: not the records that this site began the plan with, or read in another way; put them back"
+                f"{self.path}: not the records that this site began the plan with, or read otherwise; put them back"
             )
 
     def _answer(self, now: Round) -> Path:
@@ -226,4 +226,5 @@ class SiteFolder:
         pin = path / "plan.json"
         plan = FederatedPlan.read(read_bounded(pin, MAX_PLAN_BYTES), str(pin))
         tree = read_json(path / "site.json")
-        return JoinedPlan(path=path, plan=plan, terms=plan.site(tree.get("site") if isinstance(tree, dict) else ""))
+        name = tree.get("site") if isinstance(tree, dict) else None
+        return JoinedPlan(path=path, plan=plan, terms=plan.site(name))
