@@ -204,7 +204,10 @@ class Contribution:
                 f"{where}: a contribution to round {self.round_number + 1}, and this is round {now.number + 1}; leave "
                 "it out, the site may answer this round"
             )
-        site = plan.site(self.site)
+        try:
+            site = plan.site(self.site)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
         if self.round_digest != now.digest:
             raise InputError(
                 f"{where}: the site {told(self.site)} answered another file of round {now.number + 1}; combine with "
