@@ -55,15 +55,6 @@ def _memory(name: str) -> int:
     raise AssertionError(f"/proc/self/status has no {name}")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def few_objects() -> Iterator[None]:
-    """Leave out of each collection all that is there before a file's tests: millions of objects, half a second a time."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 @contextlib.contextmanager
 def watched(max_bytes: int = MAX_BYTES, max_seconds: float = MAX_SECONDS) -> Iterator[None]:
     """Whatever happens within takes little memory and time, and ends."""
@@ -71,7 +62,7 @@ def watched(max_bytes: int = MAX_BYTES, max_seconds: float = MAX_SECONDS) -> Ite
     def hang(number: int, frame: FrameType | None) -> None:
         raise AssertionError(f"it hangs: {HANGS_AFTER} s and no end")
 
-    gc.collect()  # what others left behind must not go back within; `few_objects` keeps this quick
+    gc.collect()  # what others left behind must not go back within
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     memory, seconds = _memory("VmRSS"), time.process_time()
     before = signal.signal(signal.SIGALRM, hang)
