@@ -132,8 +132,6 @@ def describe_sites(claims: Sequence[SiteClaim], unit: str, shown: Callable[[floa
         for claim in claims
     ]
     return [
-        "## What each site guarantees",
-        "",
         f"The records lie at {len(claims)} sites, and each site protects its own. A {unit} that lies at one site "
         "spends the epsilon of that site alone. The figure above is at least that of every site.",
         "",

@@ -216,7 +216,6 @@ class PrivacyStatement:
             [] if self.is_secure else [INSECURE_LINE, ""],
             ["# Privacy statement", ""],
             self.describe_claim(),
-            describe_sites(self.sites, self.unit.value, shown_epsilon),
             self._describe_list("What may be shared", self.covered),
             self._describe_list("What is not covered, and stays private", self.not_covered),
             self._describe_list("What was taken as public", self.public_inputs),
@@ -238,6 +237,7 @@ class PrivacyStatement:
             f"differs between two such data sets by a factor of at most e^{epsilon}, up to {self.delta:g} "
             "of probability. A smaller epsilon protects better; above ten the factor alone promises little.",
             "",
+            *describe_sites(self.sites, self.unit.value, shown_epsilon),
         ]
 
     @property
