@@ -95,7 +95,7 @@ def released(over: Round) -> TrainedGenerator:
     Guarantee: post-processing of the sums. The statement has the claim of each site.
 
     Args:
-        over: what is known after the last round.
+        over: the sums of all rounds.
 
     Raises:
         InputError: rounds are left, or the sums lead to no generator.
@@ -175,7 +175,7 @@ def write_federated_release(path: Path, over: Round, note: Callable[[str], None]
 
     Args:
         path: of the folder.
-        over: what is known after the last round.
+        over: the sums of all rounds.
         note: told of a picture that is missing.
 
     Raises:

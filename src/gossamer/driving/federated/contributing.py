@@ -66,8 +66,8 @@ def contribute(
 ) -> Answer:
     """Answer a round with a noisy sum of the site's own records.
 
-    Guarantee: for any files of rounds, adaptive and hostile ones too, all answers of a site to one plan together have
-    the privacy of the site's part of that plan. The plan is pinned, and priced here. The file is validated, and tried
+    Guarantee: all answers of a site to one plan together have the privacy of the site's part of that plan. This holds
+    for any files of rounds, adaptive and hostile ones too. The plan is pinned, and priced here. The file is validated, and tried
     on made-up records, before a record is read. So the file and earlier answers alone decide if the site answers, and
     in which shape. Rows are clipped last. Each answer is charged first, and has noise of its own key. The time that an
     answer takes is not covered (docs/concepts/sites.md).

@@ -170,7 +170,7 @@ class FederatedPlan:
         return math.sqrt(sum(squares)) / self.share_of(names)
 
     def price_of(self, site: SiteTerms) -> PrivacyBudget:
-        """Compute what a site pays, from its noise alone.
+        """Compute the price of a site, from its noise alone.
 
         Raises:
             InputError: numbers beyond the limits of an accountant.
@@ -226,7 +226,7 @@ class FederatedPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class SiteWish:
-    """What a site brings to a plan that is to be made.
+    """Number of slots and budget of a site, for a plan that is to be made.
 
     Attributes:
         name: of the site.

@@ -117,7 +117,7 @@ class Round:
         return cls(plan=plan, sums=sums, givers=givers, is_secure=words.get("is_secure") == "True")
 
     def with_sum(self, combined: Tensor, names: Sequence[str], *, is_secure: bool) -> Round:
-        """Return what is known after this round."""
+        """Return the round that follows, with one sum more."""
         return Round(
             plan=self.plan,
             sums=(*self.sums, combined),
@@ -133,7 +133,7 @@ class Contribution:
     Attributes:
         study: id of the study.
         plan_digest: SHA-256 of the plan that the site pays by.
-        round_digest: SHA-256 of what was known when the site answered.
+        round_digest: SHA-256 of the sums that were known when the site answered.
         round_number: from 0.
         site: name of the site.
         is_secure: False if the noise was of a test.

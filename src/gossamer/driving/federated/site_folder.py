@@ -98,8 +98,8 @@ class JoinedPlan:
 class SiteFolder:
     """The folder of a site. All of it is private, and it is made for the records of one place, for good.
 
-    Guarantee: `joined` pins a plan by its digest, and `check_cap` holds the price of all plans that the site ever
-    answered, and of one more, against its cap.
+    Guarantee: `joined` pins a plan by its digest. `check_cap` holds the price of all plans that the site ever answered,
+    and of one more, against its cap.
 
     Args:
         path: of the folder.
