@@ -67,10 +67,10 @@ def contribute(
     """Answer a round with a noisy sum of the site's own records.
 
     Guarantee: all answers of a site to one plan together have the privacy of the site's part of that plan. This holds
-    for any files of rounds, adaptive and hostile ones too. The plan is pinned, and priced here. The file is validated, and tried
-    on made-up records, before a record is read. So the file and earlier answers alone decide if the site answers, and
-    in which shape. Rows are clipped last. Each answer is charged first, and has noise of its own key. The time that an
-    answer takes is not covered (docs/concepts/sites.md).
+    for any files of rounds, adaptive and hostile ones too. The plan is pinned, and priced here. The file is validated,
+    and tried on made-up records, before a record is read. So the file and earlier answers alone decide if the site
+    answers, and in which shape. Rows are clipped last. Each answer is charged first, and has noise of its own key. The
+    time that an answer takes is not covered (docs/concepts/sites.md).
 
     Args:
         folder: of the site, made if it is new.
