@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from gossamer.cli.main import VERBS, main
 from gossamer.driving import driver, processes
 from gossamer.driving.driver import FolderStore
 from gossamer.driving.job import TrainingJob
@@ -72,6 +73,18 @@ def test_a_helper_in_the_folder_of_another_run_is_refused(train_tiny: Any, finis
     said = train_tiny("digits", finished, "--num-steps", 7)
     assert said.code == 2
     assert "not the settings" in said.err
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"train", "resume"}))
+def test_other_commands_are_refused_in_several_processes_and_the_first_alone_says_so(
+    number: int, verb: str, as_process: Any, capsys: Any
+) -> None:
+    as_process(number, 2)
+    assert main([verb, "--help"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == ("" if number else f"gossamer: {verb} works in one process: start it without torchrun\n")
 
 
 def test_a_folder_that_never_appears_is_told(tmp_path: Path, monkeypatch: Any) -> None:
