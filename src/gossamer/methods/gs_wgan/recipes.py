@@ -377,5 +377,4 @@ WORKING = Working(
     stops=_stage_starts,
     estimate=estimate,
     pretrain=pretrain,
-    share=GSWGANTraining.warm_start_part,
 )
