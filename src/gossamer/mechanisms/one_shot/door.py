@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ class OneShotReleaser:
             a slot of its own.
         gate: of the run. It lets each step pass once, in order and charged.
         crew: the processes that share the slots. Default: this one alone.
+        known: returns earlier releases, which other processes need for their own slots.
 
     Raises:
         PrivacyError: slots of people without their sizes, or sizes of other slots, or a gate of another plan.
@@ -47,6 +48,7 @@ class OneShotReleaser:
         slot_sizes: Tensor | None = None,
         gate: AbstractGate,
         crew: AbstractCrew | None = None,
+        known: Callable[[], Sequence[Tensor]] = tuple,
     ) -> None:
         is_person = plan.unit.is_group
         # Privacy: if every row counted as one, the price would be for a record and the claim for a person.
@@ -62,15 +64,15 @@ class OneShotReleaser:
         self._slot_sizes = slot_sizes
         self._gate = gate
         self._crew = Alone() if crew is None else crew
+        self._known = known
 
-    def release(self, step: int, chunks: Iterable[Slots], known: Sequence[Tensor] = ()) -> Tensor:
+    def release(self, step: int, chunks: Iterable[Slots]) -> Tensor:
         """Release one noisy sum.
 
         Args:
             step: must be the release after the last one made.
             chunks: all slots, in pieces as memory allows, every row once, and all rows of a person in one piece. They
                 are read after the ledger is charged. If several processes share the slots, this process's own.
-            known: earlier releases that other processes need for chunks of their own.
 
         Returns:
             float32 (size,), on the CPU: safe to use for anything. Never the sum without its noise.
@@ -80,7 +82,7 @@ class OneShotReleaser:
             ValueError: more rows than the plan has slots, or than a slot has, or a person's rows in several pieces.
         """
         self._gate.take(step)
-        self._crew.order(Order(task=Task.RELEASE, number=step, tensors=tuple(known)))
+        self._crew.order(Order(task=Task.RELEASE, number=step, tensors=tuple(self._known())))
         total, given = self._summed(step, chunks)
         # Privacy: a slot that two processes read would count twice in a sum that is priced for once.
         if bool((given > self._allowed).any()):

@@ -59,6 +59,7 @@ class PoissonReleaser:
             average number drawn by a factor of 20 or more, few places stay empty and time is saved.
         gate: of the run. It lets each step pass once, in order and charged.
         crew: the processes that share the drawn units. Default: this one alone.
+        known: returns public tensors, which other processes need for the same parameters and losses.
 
     Raises:
         InputError: units that are not those of the plan, or a chunk without units.
@@ -75,6 +76,7 @@ class PoissonReleaser:
         chunk_size: int = 32,
         gate: AbstractGate,
         crew: AbstractCrew | None = None,
+        known: Callable[[], Sequence[Tensor]] = tuple,
     ) -> None:
         mine = (units.unit, units.num_slots, units.records_per_unit)
         if mine != (plan.unit, plan.num_slots, plan.records_per_unit):
@@ -89,6 +91,7 @@ class PoissonReleaser:
         self._chunk_size = chunk_size
         self._gate = gate
         self._crew = Alone() if crew is None else crew
+        self._known = known
 
     def also_reading(self, column: Tensor) -> PoissonReleaser:
         """Return the same releaser with one more private tensor, which the loss is given last. Audits need it.
@@ -100,16 +103,13 @@ class PoissonReleaser:
         other._records = (*self._records, column.to(self._records[0].device))
         return other
 
-    def release(
-        self, step: int, parameters: Tensors, losses: RecordLosses, known: Sequence[Tensor] = ()
-    ) -> Tensors:
+    def release(self, step: int, parameters: Tensors, losses: RecordLosses) -> Tensors:
         """Release the sanitized gradient of one step.
 
         Args:
             step: must be the step after the last one released.
             parameters: point at which to differentiate, public.
             losses: of the records of one unit, see `RecordLosses`.
-            known: public tensors that other processes need for the same parameters and losses.
 
         Returns:
             float32 tensors named and shaped as the parameters: safe to use for anything.
@@ -123,7 +123,7 @@ class PoissonReleaser:
         slots = self._drawn(step)
         is_drawn = torch.zeros(self.plan.num_slots, dtype=torch.bool)
         is_drawn[slots] = True
-        self._crew.order(Order(task=Task.RELEASE, number=step, tensors=(is_drawn, *known)))
+        self._crew.order(Order(task=Task.RELEASE, number=step, tensors=(is_drawn, *self._known())))
         total = self._crew.total(self._sum(slots, step, parameters, losses, grid))
         noisy = noisy_sum(total, self.plan.noise_std, self._normals(step, total), grid.spacing)
         # Privacy: the integers hold the noise, so division and rounding afterwards are post-processing.

@@ -232,6 +232,7 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
             chunk_size=config.chunk_size,
             gate=self.gate,
             crew=context.crew,
+            known=self._networks.of_discriminator,
         )
 
     def __iter__(self) -> Iterator[DPCGANReport]:
@@ -245,9 +246,7 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
 
     def _train_step(self) -> DPCGANReport:
         step, networks = self.step, self._networks
-        released = self.releaser.release(
-            step, networks.parameters(), networks.losses_of_records, networks.of_discriminator()
-        )
+        released = self.releaser.release(step, networks.parameters(), networks.losses_of_records)
         # Privacy: from here on only `released` and public things are used.
         if self._energy is not None:
             noise_std = self.plan.noise_std / self.plan.expected_batch_size

@@ -291,7 +291,9 @@ class AbstractMixtureTraining(AbstractTraining[P]):
             self._take_up(released)
         sizes = slot_sizes_of(records, self.plan)
         gate = self.gate.of_part(self._sums)
-        self.releaser = OneShotReleaser(self._sums, noise, slot_sizes=sizes, gate=gate, crew=context.crew)
+        self.releaser = OneShotReleaser(
+            self._sums, noise, slot_sizes=sizes, gate=gate, crew=context.crew, known=lambda: self._released
+        )
 
     def _state_of_mixture(self) -> dict[str, Any]:
         """Return the sums released so far, which are all there is to know of a mixture."""
@@ -305,7 +307,7 @@ class AbstractMixtureTraining(AbstractTraining[P]):
     def _release_next(self) -> DPMixtureReport:
         """Make the next release of the mixture."""
         step = self.step
-        self._take_up(self.releaser.release(step, self._slots(step), self._released))
+        self._take_up(self.releaser.release(step, self._slots(step)))
         return DPMixtureReport(step=step, release=self._sums.releases[step].name)
 
     def _do(self, order: Order) -> None:

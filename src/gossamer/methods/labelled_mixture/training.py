@@ -233,10 +233,7 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
 
     def _teach(self) -> TeacherReport:
         config, number = self.config, self.step - self.plan.num_sums
-        known = tuple(parameter.detach() for parameter in self._parameters().values())
-        released = self.teacher_releaser.release(
-            self.step, self._parameters(), self.losses_of_records, (*known, *self._released)
-        )
+        released = self.teacher_releaser.release(self.step, self._parameters(), self.losses_of_records)
         # Privacy: from here on only `released` and public things are used.
         for name, parameter in self._network.teacher.named_parameters():
             parameter.grad = released[name]
@@ -281,6 +278,7 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
             chunk_size=self.config.chunk_size,
             gate=self.gate.of_part(samples),
             crew=self._crew,
+            known=lambda: (*self._parameters().values(), *self._released),
         )
 
     def _inputs(self) -> tuple[Tensor, ...]:
