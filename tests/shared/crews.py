@@ -36,7 +36,8 @@ class Threads(AbstractCrew):
         self._table, self.rank, self.size = table, rank, table.size
 
     def order(self, order: Order) -> None:
-        self._table.exchange(self.rank, order)
+        if self.leads:
+            self._table.exchange(self.rank, order)
 
     def orders(self) -> Iterator[Order]:
         while True:

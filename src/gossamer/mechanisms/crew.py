@@ -37,9 +37,10 @@ class Task(enum.IntEnum):
     END = 0
     RELEASE = 1
     ENTER = 2
-    RENEW = 3
-    COLLECT = 4
-    RESTORE = 5
+    WARM_UP = 3
+    RENEW = 4
+    COLLECT = 5
+    RESTORE = 6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,9 +78,17 @@ class AbstractCrew(abc.ABC):
         """Yield every ``size``-th piece of work, from this process's own number on. Together the shares are all."""
         return itertools.islice(work, self.rank, None, self.size)
 
+    def own(self, num_critics: int) -> Tensor:
+        """Return the numbers of this process's own critics, every ``size``-th, int64. The rule is public."""
+        return torch.arange(self.rank, num_critics, self.size)
+
+    def owns(self, critics: Tensor) -> Tensor:
+        """Mark the critics, by their numbers, that are this process's own: bool."""
+        return critics % self.size == self.rank
+
     @abc.abstractmethod
     def order(self, order: Order) -> None:
-        """Send an order to all helpers. For the leader alone."""
+        """Send an order to all helpers. A helper, which obeys, sends nothing."""
 
     @abc.abstractmethod
     def orders(self) -> Iterator[Order]:
@@ -164,7 +173,7 @@ class Ranks(AbstractCrew):
 
     def order(self, order: Order) -> None:
         """Send an order to all helpers."""
-        if self._has_ended:
+        if self._has_ended or not self.leads:
             return
         self._has_ended = order.task is Task.END
         layouts = [number for tensor in order.tensors for number in _layout(tensor)]

@@ -377,4 +377,5 @@ WORKING = Working(
     stops=_stage_starts,
     estimate=estimate,
     pretrain=pretrain,
+    shares_work=True,
 )
