@@ -26,7 +26,7 @@ from gossamer.driving.releasing import Releases
 from gossamer.driving.run import Run
 from gossamer.driving.starting import kept_start
 from gossamer.driving.training_plot import plot_if_possible
-from gossamer.errors import PrivacyError
+from gossamer.errors import GossamerError, PrivacyError
 from gossamer.mechanisms.crew import AbstractCrew, Alone
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, RunContext
@@ -84,7 +84,7 @@ def drive(run: Run, listener: AbstractListener) -> Ending:
     if process_number() > 0:
         _help(run)
         return Ending.SHARED
-    with run.folder.locked(), Interruption() as interruption, crew_of_run(_device(run)) as crew:
+    with run.folder.locked(), crew_of_run(_device(run)) as crew, Interruption() as interruption:
         leading = Drive(run, listener, interruption, crew)
         for _ in leading:
             pass
@@ -93,7 +93,12 @@ def drive(run: Run, listener: AbstractListener) -> Ending:
 
 def _help(run: Run) -> None:
     """Do this process's part of the work that the first process orders."""
-    with leaving_signals_to_the_first(), crew_of_run(_device(run)) as crew:
+    fault = None
+    try:
+        run.check_same_start()
+    except GossamerError as error:
+        fault = error
+    with crew_of_run(_device(run), fault) as crew, leaving_signals_to_the_first():
         _training(run, crew=crew, charge=_refuse).help()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from gossamer.errors import ResourceError
+from gossamer.errors import GossamerError, ResourceError
 from gossamer.mechanisms.crew import AbstractCrew, Alone, Order, Ranks, Task
 from gossamer.runs.folder import RunFolder
 
@@ -48,19 +48,24 @@ def wait_for_folder(path: Path) -> RunFolder:
 
 
 @contextlib.contextmanager
-def crew_of_run(device: torch.device) -> Iterator[AbstractCrew]:
+def crew_of_run(device: torch.device, fault: GossamerError | None = None) -> Iterator[AbstractCrew]:
     """Join the processes that torchrun started, until the work ends. A process that is alone joins nobody.
 
+    Args:
+        device: of this process.
+        fault: for which this process refuses the work, told to the first. None if it is ready.
+
     Raises:
+        InputError: another process refuses.
         ResourceError: they cannot reach each other.
     """
     if num_processes() == 1:
         yield Alone()
         return
-    crew = Ranks(device)
+    crew = Ranks(device, fault)
     try:
         yield crew
-        if crew.leads:
+        with contextlib.suppress(ResourceError):  # the work is done, whoever has left before
             crew.order(Order(task=Task.END, number=0))
     finally:
         crew.close()

@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import enum
 import itertools
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -19,7 +20,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from gossamer.errors import ResourceError, is_lack_of_memory
+from gossamer.errors import GossamerError, InputError, ResourceError, is_lack_of_memory
 
 T = TypeVar("T")
 
@@ -161,15 +162,23 @@ class Ranks(AbstractCrew):
 
     Args:
         device: to compute on, of this process.
+        fault: for which this process refuses the work, told to the leader. None if it is ready.
+
+    Raises:
+        InputError: another process refuses the work.
+        ResourceError: they cannot reach each other.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, fault: GossamerError | None = None) -> None:
         self._device = device
         self._has_ended = False
         with _reaching():
-            dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=_JOINING)
+            store, self.rank, self.size = next(dist.rendezvous("env://", timeout=_JOINING))
+        meet(store, self.rank, self.size, fault)
+        with _reaching():
+            backend, store = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", dist.PrefixStore("crew", store)
+            dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=_JOINING)
             self._group = dist.new_group(timeout=_WORKING)
-            self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
     def order(self, order: Order) -> None:
         """Send an order to all helpers."""
@@ -247,6 +256,46 @@ class Ranks(AbstractCrew):
             place += 3 + num_axes
             device = self._device if is_on_device else torch.device("cpu")
             yield None if kind == _NOTHING else torch.empty(shape, dtype=_DTYPES[kind], device=device)
+
+
+def meet(store: dist.Store, rank: int, size: int, fault: GossamerError | None = None) -> None:
+    """Wait until all processes are ready. One that is not tells the leader, which then refuses the work for all.
+
+    Args:
+        store: that all of them see.
+        rank: of this process.
+        size: number of processes.
+        fault: of this process, None if it is ready.
+
+    Raises:
+        GossamerError: the fault, once the leader has heard of it.
+        InputError: to the leader, for the fault of another process.
+        ResourceError: a process did not come.
+    """
+    others = [f"process {other}" for other in range(1, size)]
+    store.set(f"process {rank}", "" if fault is None else str(fault))
+    with _reaching():
+        has_come = _come(store, others if rank == 0 else ["heard"])
+        said = [(other, store.get(other).decode()) for other in others] if rank == 0 and has_come else []
+        if rank == 0:
+            store.set("heard", "")
+    if fault is not None:
+        raise fault
+    if not has_come:
+        raise ResourceError("another process of this training did not come; start all of them again with torchrun")
+    for other, word in said:
+        if word:
+            raise InputError(f"{other}: {word}")
+
+
+def _come(store: dist.Store, names: list[str]) -> bool:
+    """Wait for names in a store, in steps between which signals are heard."""
+    end = time.monotonic() + _JOINING.total_seconds()
+    while not store.check(names):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _layout(tensor: Tensor | None) -> tuple[int, ...]:

@@ -195,13 +195,13 @@ class Method(Named, Generic[C]):
         assert pretrain is not None
         return pretrain(config, public, num_steps, device)
 
-    def check_shares_work(self) -> None:
+    def check_shares_work(self, num_processes: int) -> None:
         """Refuse several processes for a method that has nothing to share out.
 
         Raises:
             InputError: always then.
         """
-        if not self.working().shares_work:
+        if num_processes > 1 and not self.working().shares_work:
             raise InputError(f"{self.name} works in one process: start it without torchrun")
 
     @property
