@@ -76,7 +76,7 @@ def together(size: int, lead: Callable[[AbstractCrew], Any], assist: Callable[[A
         crew = Threads(table, rank)
         try:
             assist(crew)
-        except BaseException as error:  # noqa: BLE001 - told to the test below
+        except BaseException as error:
             failures.append(error)
             crew.abort()
 

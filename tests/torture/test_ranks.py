@@ -10,6 +10,7 @@ import contextlib
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -25,9 +26,9 @@ PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def pair(new_nursery: Callable[[], Any]) -> tuple[Any, Any]:
+def pair(nursery: Any, new_nursery: Callable[[], Any]) -> tuple[Any, Any]:
     """Where the first process is forked from, and where the second is."""
-    return new_nursery(), new_nursery()
+    return nursery, new_nursery()
 
 
 @pytest.fixture
@@ -135,10 +136,16 @@ def test_two_processes_end_in_the_state_of_one_bit_for_bit(
     assert lives.digest(weights_of(run)) == reference(run)[1]
 
 
-def test_both_are_interrupted_and_the_first_alone_says_so(begin: Any, pair: tuple[Any, Any], new_run: Any) -> None:
-    run = new_run("dp-cgan", data="digits")
-    pids = begin(run, noise="keyed", signals={"after": 1, "numbers": [int(signal.SIGINT)]})
-    os.kill(pids[1], signal.SIGINT) if (run.path / "config.json").exists() else None
+def test_both_are_interrupted_and_the_first_alone_says_so(
+    begin: Any, pair: tuple[Any, Any], new_run: Any, tiny: Any
+) -> None:
+    """Ctrl-C reaches all processes: the first stops in good order, and the other goes on helping until then."""
+    run = new_run("dp-cgan", settings=replace(tiny["dp-cgan"], num_steps=3000), data="digits")
+    pids = begin(run, noise="keyed", often=True)
+    while not (run.path / "private" / "ledger.jsonl").exists() or not run.ledger.num_charged_steps:
+        time.sleep(0.01)
+    for pid in reversed(pids):
+        os.kill(pid, signal.SIGINT)
     said = [nursery.end() for nursery in pair]
     assert [one.code for one in said] == [130, 0], said
     assert "interrupted at step" in said[0].err

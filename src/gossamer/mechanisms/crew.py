@@ -177,8 +177,7 @@ class Ranks(AbstractCrew):
         meet(store, self.rank, self.size, fault)
         with _reaching():
             backend, store = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", dist.PrefixStore("crew", store)
-            dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=_JOINING)
-            self._group = dist.new_group(timeout=_WORKING)
+            dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=_WORKING)
 
     def order(self, order: Order) -> None:
         """Send an order to all helpers."""
@@ -207,7 +206,7 @@ class Ranks(AbstractCrew):
         """Add up the parts of all processes, for the leader."""
         part = part.contiguous()
         with _reaching():
-            dist.reduce(part, dst=0, group=self._group)
+            dist.reduce(part, dst=0)
         return part
 
     def from_rank(self, rank: int, tensor: Tensor) -> Tensor:
@@ -219,11 +218,11 @@ class Ranks(AbstractCrew):
         own = part.detach().cpu().contiguous()
         with _reaching():
             if not self.leads:
-                dist.send(own, dst=0, group=self._group)
+                dist.send(own, dst=0)
                 return []
             parts = [own, *(own.new_empty(size, *own.shape[1:]) for size in sizes[1:])]
             for rank in range(1, self.size):
-                dist.recv(parts[rank], src=rank, group=self._group)
+                dist.recv(parts[rank], src=rank)
         return parts
 
     def dealt(self, parts: Sequence[Tensor], like: Tensor) -> Tensor:
@@ -231,10 +230,10 @@ class Ranks(AbstractCrew):
         with _reaching():
             if not self.leads:
                 own = torch.empty(like.shape, dtype=like.dtype)
-                dist.recv(own, src=0, group=self._group)
+                dist.recv(own, src=0)
                 return own
             for rank in range(1, self.size):
-                dist.send(parts[rank].cpu().contiguous(), dst=rank, group=self._group)
+                dist.send(parts[rank].cpu().contiguous(), dst=rank)
         return parts[0]
 
     def close(self) -> None:
@@ -244,7 +243,7 @@ class Ranks(AbstractCrew):
 
     def _spread(self, tensor: Tensor, rank: int = 0) -> Tensor:
         with _reaching():
-            dist.broadcast(tensor, src=rank, group=self._group)
+            dist.broadcast(tensor, src=rank)
         return tensor
 
     def _made(self, layouts: list[int]) -> Iterator[Tensor | None]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # seconds, which a list of the methods and an account do with
     from gossamer.mechanisms.plan import AbstractPlan
     from gossamer.methods.cost import Cost
     from gossamer.methods.starting import Networks
-    from gossamer.methods.training import AbstractTraining, RunContext
+    from gossamer.methods.training import RunContext
     from gossamer.methods.working import Working
     from gossamer.privacy.budget import PrivacyBudget
     from gossamer.privacy.slots import PublicSlots

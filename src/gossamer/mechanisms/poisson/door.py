@@ -159,7 +159,7 @@ class PoissonReleaser:
         return grid
 
     def _sum(self, slots: Tensor, step: int, parameters: Tensors, losses: RecordLosses, grid: PublicGrid) -> Tensor:
-        """Sum this process's share of the units in the slots: clipped gradients over the spacing, int64 (parameters,)."""
+        """Sum the clipped gradients of this process's share of the units, over the spacing: int64 (num_parameters,)."""
         device = next(iter(parameters.values())).device
         total = torch.zeros(grid.num_coordinates, dtype=torch.int64, device=device)
         for filled, is_drawn in self._crew.share(self._chunks(self._units.present(slots))):
