@@ -250,8 +250,7 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
             # Privacy: the same words whatever the values are.
             print("`gossamer data describe` shows how your values fill their range, for your eyes alone.")
         return 0
-    if num_processes() > 1:
-        method.check_shares_work()
+    method.check_shares_work(num_processes())
     start = prepared.made(device)
     job = dataclasses.replace(_job(asked, config, delta, device, milestones), start=start.facts, recipe=recipe)
     job = dataclasses.replace(job, unit=slots.unit.value)

@@ -226,4 +226,5 @@ WORKING = Working(
     sized=sized,
     recipes=RECIPES,
     for_own=recipe_for,
+    shares_work=True,
 )

@@ -48,4 +48,5 @@ WORKING = Working(
     recipes=RECIPES,
     for_own=recipe_for,
     sized=sized,
+    shares_work=True,
 )

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
+from gossamer.mechanisms.crew import Order
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.neighbours import ComingOrLeaving
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
@@ -246,6 +247,19 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         norm = float(torch.stack([part.norm() for part in released.values()]).norm())
         return TeacherReport(step=self.step - 1, gradient_norm=norm)
 
+    def _do(self, order: Order) -> None:
+        """Add this process's records to a release of the mixture, or its units to one of the teacher's gradients."""
+        if order.number < self.plan.num_sums:
+            super()._do(order)
+            return
+        names = list(self._parameters())
+        is_drawn, *known = order.tensors
+        # Privacy: released sums define the teacher's inputs, and are the same in all processes.
+        self._take_up_all(known[len(names) :])
+        parameters = {name: tensor for name, tensor in zip(names, known, strict=False) if tensor is not None}
+        assert is_drawn is not None
+        self.teacher_releaser.help(order.number, is_drawn, parameters, self.losses_of_records)
+
     def losses_of_records(self, parameters: Tensors, place: Tensor, base: Tensor, one_hot: Tensor) -> Tensor:
         """Compute the cross entropy of each record's class, (m,) for m records of one unit."""
         logits = functional_call(self._network.teacher, parameters, (place, base))
@@ -263,6 +277,8 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
             self._noise,
             chunk_size=self.config.chunk_size,
             gate=self.gate.of_part(samples),
+            crew=self._crew,
+            known=lambda: (*self._parameters().values(), *self._released),
         )
 
     def _inputs(self) -> tuple[Tensor, ...]:
