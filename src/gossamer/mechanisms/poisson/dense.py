@@ -21,8 +21,8 @@ class DenseLosses:
     """Losses of records, as `RecordLosses`, of a network with no parameter outside its dense layers.
 
     A layer is asked once for each record, and the loss reads the parameters through the layers alone. The caller
-    promises both, for a network that it knows. With a broken promise the sum is of other vectors than the gradients,
-    still one for each unit and within the clip, or the layer is refused.
+    promises both, for a network that it knows. With a broken promise the vectors are not the gradients. There is still
+    one for each unit, within the clip.
 
     Guarantee: row u of the factors depends on row u of the records alone. Vmap keeps units apart, and refuses a loss
     that draws random numbers or changes buffers.
@@ -50,9 +50,7 @@ class DenseLosses:
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """Numbers of inputs, the constant 1 of a bias included, and of outputs of every layer."""
-        return tuple(
-            (layer.in_features + (layer.bias is not None), layer.out_features) for _, layer in self._layers()
-        )
+        return tuple((layer.in_features + (layer.bias is not None), layer.out_features) for _, layer in self._layers())
 
     def factors(self, parameters: Tensors, records: tuple[Tensor, ...]) -> list[LayerFactors]:
         """Compute the factors of the gradients of single units: unbounded and private.

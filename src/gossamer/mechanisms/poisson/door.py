@@ -172,9 +172,12 @@ class PoissonReleaser:
 
     def _read(self, slots: Tensor, step: int, device: torch.device) -> Iterator[tuple[tuple[Tensor, ...], Tensor]]:
         """Yield the records of the units in chunks, each (units, m, ...), with a mark for the units that were drawn."""
-        for filled, is_drawn in self._chunks(self._units.present(slots)):
-            chosen = self._units.choose(filled, step).to(device)
-            yield tuple(record[chosen] for record in self._records), is_drawn.to(device)
+        chunks = list(self._chunks(self._units.present(slots)))
+        if not chunks:
+            return
+        chosen = self._units.choose(torch.cat([filled for filled, _ in chunks]), step).to(device)
+        for rows, (_, is_drawn) in zip(chosen.split(self._chunk_size), chunks, strict=True):
+            yield tuple(record[rows] for record in self._records), is_drawn.to(device)
 
     def _chunks(self, slots: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the drawn slots at their places in chunks of one shape, with a mark for the places that hold one.

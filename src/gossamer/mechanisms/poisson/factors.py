@@ -1,11 +1,14 @@
 """Clipped sums of gradients of dense layers, from inputs and deltas alone: no gradient of a unit is ever held.
 
-A record's gradient of a dense layer is the outer product of its delta (the slope of the loss at the layer's output) and
-its input. So its norm is the product of two norms, and a sum of such gradients is one product of matrices. Goodfellow
-2015, "Efficient per-example gradient computations", has the norms. Li, Tramer, Liang, Hashimoto 2022, "Large language
-models can be strong differentially private learners", have the clipped sum, as "ghost clipping". Bu, Mao, Xu 2022,
-"Scalable and efficient training of large convolutional neural networks with differential privacy", have the norms of
-several rows, by their inner products.
+A record's gradient of a dense layer is the outer product of its delta and its input. The delta is the slope of the loss
+at the layer's output. So its norm is the product of two norms, and a sum of such gradients is one product of matrices.
+
+References:
+    Goodfellow 2015, "Efficient per-example gradient computations": the norms.
+    Li, Tramer, Liang, Hashimoto 2022, "Large language models can be strong differentially private learners": the
+    clipped sum, "ghost clipping".
+    Bu, Mao, Xu 2022, "Scalable and efficient training of large convolutional neural networks with differential
+    privacy": the norms of several rows.
 """
 
 from __future__ import annotations
@@ -21,10 +24,10 @@ from torch import Tensor
 from gossamer.errors import InputError
 from gossamer.mechanisms.grid import PublicGrid
 
-INPUT_BITS: Final = 24
-"""Bits that an input of length one is rounded to, as many as a float32 number has."""
+_ROWS_AT_ONCE: Final = 256
+"""Records that enter one product: more of them save time, and leave fewer bits for each."""
 
-_MOST_CANCELLED: Final = 16
+_MOST_CANCELLED: Final = 8
 """Part of the mean of its records' norms that the norm of a unit's mean gradient counts as at least."""
 
 _EXACT_BITS: Final = 53
@@ -50,9 +53,9 @@ class LayerFactors:
 class FactoredGrid:
     r"""The public grids of a sum of products: a fine one for each unit, and the coarse one for the whole sum and noise.
 
-    Inputs are scaled to length one and rounded to multiples of :math:`2^{-24}`. Deltas take over that length, the clip
-    and the rounding to a public power of two, `delta_spacing`. So a unit adds products of whole numbers. In a chunk all
-    sums of them stay below :math:`2^{53}`, so float64 adds them exactly, in any order.
+    Inputs are scaled to length one and rounded to multiples of ``2^-input_bits``. Deltas take over that length and are
+    clipped. They are rounded to a public power of two, `delta_spacing`. So a unit adds products of whole numbers. All
+    sums of so many units as are added at once stay below :math:`2^{53}`. So float64 adds them exactly, in any order.
 
     Guarantee: let S be the sum of some units, and S + v the sum with one unit more, in multiples of the fine grid. The
     whole numbers v depend on that unit alone, and on its place in a chunk, which is its own. With C the radius,
@@ -81,7 +84,8 @@ class FactoredGrid:
     chunk_size: int
 
     def __post_init__(self) -> None:
-        if self._moved > _MOST_MOVED * self.radius or self.chunk_size * self.records_per_unit > _MOST_RECORDS:
+        is_coarse = self._moved > _MOST_MOVED * self.radius or self._longest > 1 + _MOST_MOVED
+        if is_coarse or self.chunk_size * self.records_per_unit > _MOST_RECORDS:
             raise InputError(f"chunks of {self.chunk_size} units are too large for exact sums: use smaller chunks")
 
     @property
@@ -90,39 +94,61 @@ class FactoredGrid:
         return PublicGrid(radius=self.radius, num_coordinates=sum(a * b for a, b in self.layers), num_roundings=2)
 
     @property
+    def chunks_at_once(self) -> int:
+        """Chunks that enter one product."""
+        return max(1, _ROWS_AT_ONCE // (self.chunk_size * self.records_per_unit))
+
+    @property
+    def units_at_once(self) -> int:
+        """Units that enter one product."""
+        return self.chunks_at_once * self.chunk_size
+
+    @property
     def most_cancelled(self) -> int:
         """Largest ratio of the sum of a unit's records' norms to the norm that the unit is clipped by."""
         return 1 if self.records_per_unit == 1 else _MOST_CANCELLED
 
     @property
-    def delta_spacing(self) -> float:
-        """Spacing of the grid of deltas, a power of two.
+    def _bits(self) -> int:
+        """Bits of inputs and deltas together.
 
-        With it ``chunk_size 2^24 (1 + 2^-10) (most_cancelled C / spacing + m / 2)`` is below ``2^53``, and that bounds
-        every partial sum of a chunk.
+        With k units at once and spacings 2^-a and s, ``k 2^a (1 + 2^-6) (most_cancelled C / s + m / 2)`` is below
+        ``2^53``, and that bounds every partial sum.
         """
-        bits = _EXACT_BITS - INPUT_BITS - 1 - math.ceil(math.log2(self.chunk_size * self.most_cancelled))
-        return 2.0 ** (math.frexp(self.radius)[1] - bits)
+        return _EXACT_BITS - 1 - math.ceil(math.log2(self.units_at_once * self.most_cancelled))
+
+    @property
+    def input_bits(self) -> int:
+        """Bits that an input of length one is rounded to, half of all."""
+        return self._bits // 2
+
+    @property
+    def delta_spacing(self) -> float:
+        """Spacing of the grid of deltas, a power of two: the other half below the radius."""
+        return 2.0 ** (math.frexp(self.radius)[1] - self._bits + self.input_bits)
 
     @property
     def fine_spacing(self) -> float:
         """Spacing of the grid of products."""
-        return self.delta_spacing * 2.0**-INPUT_BITS
+        return self.delta_spacing * 2.0**-self.input_bits
 
     @property
     def inner_radius(self) -> float:
-        """Radius that units are shrunk to before their deltas are rounded, so that they lie in that of `coarse` after."""
+        """Radius that units are shrunk to. Once their deltas are rounded, they lie in the inner radius of `coarse`."""
         return self.coarse.inner_radius - self._moved
+
+    @property
+    def _longest(self) -> float:
+        """Largest length of an input of length one after rounding."""
+        return 1 + math.sqrt(max(inputs for inputs, _ in self.layers)) * 2.0 ** -(self.input_bits + 1)
 
     @property
     def _moved(self) -> float:
         """Largest distance that the rounding of its deltas moves a unit.
 
-        The deltas of a record, of all layers, move by ``sqrt(out) spacing / 2`` at most. An input of length one,
-        rounded, has a length of ``1 + 2^-12`` at most, up to 2^24 numbers.
-        """
+        The deltas of a record, of all layers, move by ``sqrt(out) spacing / 2`` at most, times a rounded input."""
         outputs = sum(out for _, out in self.layers)
-        return (1 + 2.0**-12) * self.records_per_unit * math.sqrt(outputs) * self.delta_spacing / 2
+        return self._longest * self.records_per_unit * math.sqrt(outputs) * self.delta_spacing / 2
 
 
 class FactoredSum:
@@ -138,6 +164,7 @@ class FactoredSum:
         # In multiples of the coarse grid, and the rest in multiples of the fine one.
         self._whole = torch.zeros(grid.coarse.num_coordinates, dtype=torch.int64, device=device)
         self._rest = torch.zeros_like(self._whole)
+        self._waiting: list[list[LayerFactors]] = []
 
     @property
     def _fine_per_coarse(self) -> int:
@@ -150,83 +177,92 @@ class FactoredSum:
             factors: of each layer.
             is_counted: bool (units,).
         """
-        products = exact_products(factors, is_counted, self._grid)
-        # Exact: a power of two, and whole numbers below 2^53.
-        whole = (products / self._fine_per_coarse).floor_()
-        self._whole += whole.to(torch.int64)
-        self._rest += (products - whole * self._fine_per_coarse).to(torch.int64)
+        self._waiting.append(whole_factors(factors, is_counted, self._grid))
+        if len(self._waiting) == self._grid.chunks_at_once:
+            self._multiply()
 
     def exact(self) -> tuple[Tensor, Tensor]:
         """Return the sum as int64 multiples of the coarse grid, and the rest as multiples of the fine grid."""
+        self._multiply()
         carried = self._rest // self._fine_per_coarse
         return self._whole + carried, self._rest - carried * self._fine_per_coarse
 
     def rounded(self) -> Tensor:
         """Return the sum rounded once, in multiples of the coarse grid: int64 (coordinates,)."""
-        # Privacy: one rounding of an exact sum. Both neighbours' sums are moved by half a multiple at most.
-        return self._whole + (self._rest + self._fine_per_coarse // 2) // self._fine_per_coarse
+        whole, rest = self.exact()
+        # Privacy: one rounding of an exact sum. Each of two neighbouring sums is moved by half a multiple at most.
+        return whole + (2 * rest >= self._fine_per_coarse)
+
+    def _multiply(self) -> None:
+        """Add the products of all chunks that wait."""
+        if not self._waiting:
+            return
+        products = torch.cat([_product(layers) for layers in zip(*self._waiting, strict=True)])
+        self._waiting = []
+        # Exact: a power of two, and whole numbers below 2^53.
+        whole = (products / self._fine_per_coarse).floor_()
+        self._whole += whole.to(torch.int64)
+        self._rest += products.sub_(whole, alpha=self._fine_per_coarse).to(torch.int64)
 
 
-def exact_products(factors: Sequence[LayerFactors], is_counted: Tensor, grid: FactoredGrid) -> Tensor:
-    """Sum the clipped gradients of the units of a chunk that count, in multiples of the fine grid, exactly.
-
-    Args:
-        factors: of each layer, as many units as the grid has in a chunk.
-        is_counted: bool (units,).
-        grid: of the sum.
-
-    Returns:
-        float64 whole numbers (coordinates,): each layer as (out, in), flattened, one after the other.
-    """
-    inputs, deltas = whole_factors(factors, is_counted, grid)
-    products = [d.flatten(end_dim=1).T @ a.flatten(end_dim=1) for a, d in zip(inputs, deltas, strict=True)]
-    return torch.cat([product.flatten() for product in products])
+def _product(chunks: Sequence[LayerFactors]) -> Tensor:
+    """Sum the products of one layer over all records: whole numbers, float64 (out * in,), exactly."""
+    inputs = torch.cat([chunk.inputs.flatten(end_dim=1) for chunk in chunks])
+    return (torch.cat([chunk.deltas.flatten(end_dim=1) for chunk in chunks]).T @ inputs).flatten()
 
 
-def whole_factors(
-    factors: Sequence[LayerFactors], is_counted: Tensor, grid: FactoredGrid
-) -> tuple[list[Tensor], list[Tensor]]:
+def whole_factors(factors: Sequence[LayerFactors], is_counted: Tensor, grid: FactoredGrid) -> list[LayerFactors]:
     r"""Clip units, and round their factors to whole numbers.
 
     With a_j and d_j the factors of record j of one layer, the squared norm of the unit's gradient is
 
     .. math:: \sum_{\mathrm{layers}} \sum_{j, k} (a_j \cdot a_k) (d_j \cdot d_k),
 
-    for one record the product of two squares. What float64 rounds in it is added. If the gradients of a unit's records
-    cancel to less than a sixteenth of the mean of their norms, the unit is clipped as if it were a sixteenth.
+    for one record the product of two squares. A bound on its rounding in float64 is added. The gradients of a unit's
+    records may cancel to less than an eighth of the mean of their norms. Then that eighth counts as the norm.
 
     Guarantee: a unit's numbers depend on its own factors. The sum of their products times the fine spacing has norm
     ``(1 - 2^-10) radius`` at most, for any input. They are zero if the unit does not count or is not finite.
 
+    Args:
+        factors: of each layer, one chunk.
+        is_counted: bool (units,).
+        grid: of the sum.
+
     Returns:
-        For every layer inputs (units, m, in) and deltas (units, m, out), float64.
+        Whole numbers in float64: inputs over ``2^-input_bits``, and deltas over their spacing.
     """
     # Privacy: a unit with a factor that is not finite becomes zero before the clip, without a branch.
-    is_used = is_counted & torch.stack([_is_finite(part) for layer in factors for part in _parts(layer)]).all(dim=0)
-    kept = is_used[:, None, None]
-    inputs, deltas, square = [], [], torch.zeros(len(is_used), dtype=torch.float64, device=is_used.device)
-    squares = torch.zeros(factors[0].deltas.shape[:2], dtype=torch.float64, device=is_used.device)
-    for layer in factors:
-        a, d = (part.detach().to(torch.float64).masked_fill(~kept, 0.0) for part in _parts(layer))
-        length = torch.linalg.vector_norm(a, dim=2, keepdim=True)
-        a = torch.where(length > 0, a * (2.0**INPUT_BITS / length), 0.0).round_()
-        d = d * length
-        one = a * 2.0**-INPUT_BITS
-        square += ((one @ one.mT) * (d @ d.mT)).sum(dim=(1, 2))
-        squares += one.square().sum(dim=2) * d.square().sum(dim=2)
-        inputs.append(a)
-        deltas.append(d)
-    together = squares.sqrt().sum(dim=1)
+    is_used = is_counted & torch.stack([_is_finite(layer) for layer in factors]).all(dim=0)
+    scaled = [_scaled(layer, ~is_used[:, None, None], 2.0**grid.input_bits) for layer in factors]
+    products = [_inner(layer, 2.0**grid.input_bits) for layer in scaled]
+    square = torch.stack([inner.sum(dim=(1, 2)) for inner in products]).sum(dim=0)
+    of_records = torch.stack([inner.diagonal(dim1=1, dim2=2) for inner in products]).sum(dim=0)
+    together = of_records.sqrt().sum(dim=1)
     # Privacy: never less than the true norm. Inner products of up to 2^15 numbers round by less than this part.
     norm = (square.clamp_min(0.0) + _ROUNDED_NORM * together.square()).sqrt()
     norm = torch.maximum(norm, together / grid.most_cancelled)
+    # Privacy: the clip comes last, and the rounding after it stays within the radius.
     factor = (grid.inner_radius / norm).clamp_max(1.0)[:, None, None] / grid.delta_spacing
-    return inputs, [(d * factor).round_() for d in deltas]
+    return [LayerFactors(inputs=layer.inputs, deltas=(layer.deltas * factor).round_()) for layer in scaled]
 
 
-def _parts(layer: LayerFactors) -> tuple[Tensor, Tensor]:
-    return layer.inputs, layer.deltas
+def _scaled(layer: LayerFactors, is_left_out: Tensor, one: float) -> LayerFactors:
+    """Scale inputs to a length and round them. The deltas take over their own length."""
+    inputs = layer.inputs.detach().to(torch.float64, copy=True).masked_fill_(is_left_out, 0.0)
+    deltas = layer.deltas.detach().to(torch.float64, copy=True).masked_fill_(is_left_out, 0.0)
+    length = torch.linalg.vector_norm(inputs, dim=2, keepdim=True)
+    # A length of zero leaves zeros.
+    scale = one / length.clamp_min(torch.finfo(torch.float32).tiny ** 2)
+    return LayerFactors(inputs=inputs.mul_(scale).round_(), deltas=deltas.mul_(length))
 
 
-def _is_finite(part: Tensor) -> Tensor:
-    return part.isfinite().flatten(start_dim=1).all(dim=1)
+def _inner(layer: LayerFactors, one: float) -> Tensor:
+    """Compute the inner products of the gradients of a unit's records, (units, m, m)."""
+    inputs = layer.inputs / one
+    return (inputs @ inputs.mT) * (layer.deltas @ layer.deltas.mT)
+
+
+def _is_finite(layer: LayerFactors) -> Tensor:
+    # Zero times a number is zero only if the number is finite.
+    return (0 * layer.inputs).sum(dim=(1, 2)) + (0 * layer.deltas).sum(dim=(1, 2)) == 0

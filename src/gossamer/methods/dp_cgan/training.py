@@ -21,7 +21,8 @@ from torch.nn import functional as F
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
-from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
+from gossamer.mechanisms.poisson.dense import DenseLosses
+from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.averaged import AveragedGenerator, cosine_decay, optimiser_of
@@ -243,7 +244,7 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
 
     def _train_step(self) -> DPCGANReport:
         step, networks = self.step, self._networks
-        released = self.releaser.release(step, networks.parameters(), networks.losses_of_records)
+        released = self.releaser.release(step, networks.parameters(), networks.losses())
         # Privacy: from here on only `released` and public things are used.
         if self._energy is not None:
             noise_std = self.plan.noise_std / self.plan.expected_batch_size
@@ -314,6 +315,14 @@ class PublicNetworks:
     def parameters(self) -> Tensors:
         """Return the discriminator's parameters, by name."""
         return dict(self._discriminator.named_parameters())
+
+    def losses(self) -> RecordLosses | DenseLosses:
+        """Return `losses_of_records` as the releaser takes them fastest: with the layers, if all are dense."""
+        match self._config.discriminator:
+            case MLPDiscriminatorConfig():
+                return DenseLosses(network=self._discriminator, losses=self.losses_of_records)
+            case _:
+                return self.losses_of_records
 
     def losses_of_records(self, parameters: Tensors, image: Tensor, label: Tensor | None = None) -> Tensor:
         """Compute ``-log`` of the discriminator's probability of "real": (m,) for m records of one unit."""

@@ -22,6 +22,7 @@ from gossamer.errors import InputError
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.neighbours import ComingOrLeaving
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.poisson.dense import DenseLosses
 from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
@@ -232,7 +233,8 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
 
     def _teach(self) -> TeacherReport:
         config, number = self.config, self.step - self.plan.num_sums
-        released = self.teacher_releaser.release(self.step, self._parameters(), self.losses_of_records)
+        losses = DenseLosses(network=self._network.teacher, losses=self.losses_of_records)
+        released = self.teacher_releaser.release(self.step, self._parameters(), losses)
         # Privacy: from here on only `released` and public things are used.
         for name, parameter in self._network.teacher.named_parameters():
             parameter.grad = released[name]
