@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from gossamer.errors import InputError
-from gossamer.nn.network import check_positive
+from gossamer.nn.network import AbstractSlopedCritic, check_positive
 
 Tensors = dict[str, Tensor]
 
@@ -131,11 +131,54 @@ def outputs(ensemble: Ensemble, parameters: Tensors, *inputs: Tensor | None) -> 
         (K, batch, ...).
     """
 
-    def one(parameters: Tensors, buffers: Tensors, *inputs: Tensor | None) -> Tensor:
-        return functional_call(ensemble.template, (parameters, buffers), inputs)
+    return _of_each(ensemble.template, parameters, ensemble.buffers, inputs)
 
+
+def slopes(ensemble: Ensemble, parameters: Tensors, samples: Tensor, labels: Tensor | None) -> Tensor:
+    """Compute the gradient of every critic's scores by its own samples, differentiable by the parameters.
+
+    A critic that writes its slope out is taken at its word. For any other one, autograd derives the slope twice.
+
+    Args:
+        ensemble: critics.
+        parameters: as for `outputs`.
+        samples: (K, batch, ...). No gradient flows back to them.
+        labels: int64 (K, batch), or None.
+
+    Returns:
+        (K, batch, ...), as the samples.
+    """
+    if isinstance(ensemble.template, AbstractSlopedCritic):
+        named = [{f"critic.{name}": one for name, one in each.items()} for each in (parameters, ensemble.buffers)]
+        return _of_each(_Slope(ensemble.template), *named, (samples, labels))
+    points = samples.detach().requires_grad_()
+    scores = outputs(ensemble, parameters, points, labels)
+    return torch.autograd.grad(scores.sum(), points, create_graph=True)[0]
+
+
+class _Slope(nn.Module):
+    """A critic whose output is its slope."""
+
+    def __init__(self, critic: AbstractSlopedCritic) -> None:
+        super().__init__()
+        self.critic = critic
+
+    def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        return self.critic.slope(sample, label)
+
+
+def _of_each(template: nn.Module, parameters: Tensors, buffers: Tensors, inputs: tuple[Tensor | None, ...]) -> Tensor:
+    """Compute the output of a module with each of K stacked weights on its own inputs."""
+
+    def one(parameters: Tensors, buffers: Tensors, *inputs: Tensor | None) -> Tensor:
+        return functional_call(template, (parameters, buffers), inputs)
+
+    if len(next(iter(parameters.values()))) == 1:
+        # A stack of one would take the grouped kernels of many, which are slower.
+        alone = ({name: tensor[0] for name, tensor in tensors.items()} for tensors in (parameters, buffers))
+        return one(*alone, *(None if value is None else value[0] for value in inputs))[None]
     axes = (0, 0, *(None if value is None else 0 for value in inputs))
-    return vmap(one, in_dims=axes)(parameters, ensemble.buffers, *inputs)
+    return vmap(one, in_dims=axes)(parameters, buffers, *inputs)
 
 
 def differentiable(parameters: Tensors) -> Tensors:

@@ -118,19 +118,68 @@ class AbstractSpectralNormConv(AbstractSpectralNorm):
         """Flatten (..., out, in, *kernel) to (..., out, in x kernel)."""
         return weight.flatten(start_dim=-1 - self._num_axes)
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x (batch, in_channels, *sides) to (batch, out_channels, *sides')."""
+        return self.convolved(x, self.effective_weight())
+
+    @abc.abstractmethod
+    def convolved(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Compute `forward` with an effective weight that was computed before."""
+
+    @abc.abstractmethod
+    def turned_back(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> Tensor:
+        """Map a gradient by the output (batch, out_channels, *sides') to the one by the input (batch, in_channels, *sides).
+
+        Args:
+            slope: the gradient.
+            weight: effective, as for `convolved`.
+            sides: of the input.
+        """
+
+    def _surplus(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> list[int]:
+        """Return the rows at the end of an input that a stride leaves out, for each axis."""
+        return [
+            side - ((out - 1) * self.stride - 2 * self.padding + kernel)
+            for side, out, kernel in zip(sides, slope.shape[2:], weight.shape[2:], strict=True)
+        ]
+
 
 class SpectralNormConv2d(AbstractSpectralNormConv):
     """A convolution of images with a square kernel."""
 
     _num_axes = 2
 
-    def forward(self, x: Tensor) -> Tensor:
+    def convolved(self, x: Tensor, weight: Tensor) -> Tensor:
         """Map x (batch, in_channels, height, width) to (batch, out_channels, height', width')."""
-        return F.conv2d(x, self.effective_weight(), self.bias, stride=self.stride, padding=self.padding)
+        return F.conv2d(x, weight, self.bias, stride=self.stride, padding=self.padding)
+
+    def turned_back(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> Tensor:
+        """Map (batch, out_channels, *sides') to (batch, in_channels, *sides)."""
+        surplus = self._surplus(slope, weight, sides)
+        return F.conv_transpose2d(
+            slope, weight, stride=self.stride, padding=self.padding, output_padding=surplus
+        )
 
 
-class SpectralNormDoublingConv2d(SpectralNormConv2d):
-    """A convolution of kernel 3 over images whose sides are doubled first, each pixel becoming four alike.
+class SpectralNormConv1d(AbstractSpectralNormConv):
+    """A convolution of series, in time."""
+
+    _num_axes = 1
+
+    def convolved(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Map x (batch, in_channels, length) to (batch, out_channels, length')."""
+        return F.conv1d(x, weight, self.bias, stride=self.stride, padding=self.padding)
+
+    def turned_back(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> Tensor:
+        """Map (batch, out_channels, *sides') to (batch, in_channels, *sides)."""
+        surplus = self._surplus(slope, weight, sides)
+        return F.conv_transpose1d(
+            slope, weight, stride=self.stride, padding=self.padding, output_padding=surplus
+        )
+
+
+class SpectralNormDoublingConv2d(AbstractSpectralNorm):
+    """A convolution of kernel 3 and padding 1 over images that are doubled first, each pixel becoming four alike.
 
     A kernel of 3 sees two of the small pixels along an axis, one of them twice. So the sum is a transposed convolution
     of the small image: stride 2, and the kernel (w2, w1 + w2, w0 + w1, w0) along each axis. That takes 16 products a
@@ -143,21 +192,17 @@ class SpectralNormDoublingConv2d(SpectralNormConv2d):
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, rng: torch.Generator) -> None:
-        super().__init__(in_channels, out_channels, 3, padding=1, rng=rng)
+        super().__init__()
+        self._start(torch.empty(out_channels, in_channels, 3, 3), rng)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+
+    def as_matrix(self, weight: Tensor) -> Tensor:
+        """Flatten (..., out, in, 3, 3) to (..., out, in x 9)."""
+        return weight.flatten(start_dim=-3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (batch, in_channels, height, width) to (batch, out_channels, 2 height, 2 width)."""
         return F.conv_transpose2d(x, _doubling_kernel(self.effective_weight()), self.bias, stride=2, padding=1)
-
-
-class SpectralNormConv1d(AbstractSpectralNormConv):
-    """A convolution of series, in time."""
-
-    _num_axes = 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map x (batch, in_channels, length) to (batch, out_channels, length')."""
-        return F.conv1d(x, self.effective_weight(), self.bias, stride=self.stride, padding=self.padding)
 
 
 class SpectralNormEmbedding(AbstractSpectralNorm):
