@@ -153,6 +153,10 @@ class SpectralNormConv2d(AbstractSpectralNormConv):
         """Map x (batch, in_channels, height, width) to (batch, out_channels, height', width')."""
         return F.conv2d(x, weight, self.bias, stride=self.stride, padding=self.padding)
 
+    def inside(self, x: Tensor) -> Tensor:
+        """Compute `forward` at stride 1 without the pixels that see padding: (batch, out_channels, height', width')."""
+        return F.conv2d(x, self.effective_weight(), self.bias)
+
     def turned_back(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> Tensor:
         """Map (batch, out_channels, *sides') to (batch, in_channels, *sides)."""
         surplus = self._surplus(slope, weight, sides)
@@ -285,9 +289,10 @@ def _spectral_norm_layers(module: nn.Module) -> Iterator[tuple[str, AbstractSpec
 
 def _doubling_kernel(weight: Tensor) -> Tensor:
     """Return the transposed kernel (in, out, 4, 4) of a kernel (out, in, 3, 3) over doubled images."""
-    kernel = weight.flip(-2, -1).transpose(0, 1)
-    kernel = F.pad(kernel, (0, 1)) + F.pad(kernel, (1, 0))
-    return F.pad(kernel, (0, 0, 0, 1)) + F.pad(kernel, (0, 0, 1, 0))
+    along = torch.tensor([[0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0]], dtype=weight.dtype, device=weight.device)
+    with _without_autocast(weight):
+        kernel = weight.flatten(start_dim=-2) @ torch.kron(along, along)
+    return kernel.unflatten(-1, (4, 4)).transpose(0, 1)
 
 
 def _without_autocast(weight: Tensor) -> torch.autocast:
