@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -211,21 +212,23 @@ def adam_step(ensemble: Ensemble, gradient: Tensors, adam: Adam) -> Ensemble:
 
     References: Kingma and Ba 2015, algorithm 1.
     """
-    is_finite = torch.stack([g.flatten(start_dim=1).isfinite().all(dim=1) for g in gradient.values()]).all(dim=0)
+    flat = [g.flatten(start_dim=1) if g.dim() > 1 else g[:, None] for g in gradient.values() if g.numel()]
+    largest = torch.stack([torch.linalg.vector_norm(g, ord=math.inf, dim=1) for g in flat])
+    is_finite = largest.isfinite().all(dim=0)
     count = (ensemble.num_updates + 1).double()
     correction1, correction2 = 1 - adam.beta1**count, 1 - adam.beta2**count
-    step_size = (adam.learning_rate * correction2.sqrt() / correction1).float()
+    step_size = torch.where(is_finite, (adam.learning_rate * correction2.sqrt() / correction1).float(), 0.0)
     stabiliser = (adam.stabiliser * correction2.sqrt()).float()
+    # Weights of 1 and a step of 0 keep the state of a network bit for bit, without another pass over all weights.
+    weight1, weight2 = (torch.where(is_finite, beta, 1.0) for beta in (adam.beta1, adam.beta2))
     parameters, first, second = {}, {}, {}
-    for name, g in gradient.items():
-        moment1 = torch.lerp(g, ensemble.first_moment[name], adam.beta1)
-        moment2 = torch.lerp(g * g, ensemble.second_moment[name], adam.beta2)
-        rows = (-1,) + (1,) * (g.dim() - 1)
-        change = step_size.view(rows) * moment1 / (moment2.sqrt() + stabiliser.view(rows))
-        keep = is_finite.view(rows)
-        parameters[name] = torch.where(keep, ensemble.parameters[name] - change, ensemble.parameters[name])
-        first[name] = torch.where(keep, moment1, ensemble.first_moment[name])
-        second[name] = torch.where(keep, moment2, ensemble.second_moment[name])
+    for name, one in gradient.items():
+        rows = (-1,) + (1,) * (one.dim() - 1)
+        g = torch.where(is_finite.view(rows), one, 0.0)
+        second[name] = (g * g).lerp_(ensemble.second_moment[name], weight2.view(rows))
+        first[name] = g.lerp_(ensemble.first_moment[name], weight1.view(rows))
+        change = (step_size.view(rows) * first[name]).div_(second[name].sqrt().add_(stabiliser.view(rows)))
+        parameters[name] = torch.sub(ensemble.parameters[name], change, out=change)
     return replace(
         ensemble,
         parameters=parameters,
