@@ -72,6 +72,10 @@ class Ensemble:
         """Update the present tensors in place, since a thousand critics are too many to copy at every step."""
         self._map(lambda old, new: old.index_copy_(0, networks, new), changed)
 
+    def room_for(self, num_networks: int) -> Ensemble:
+        """Return an ensemble of so many networks of this architecture, their tensors not yet filled."""
+        return self._map(lambda tensor: tensor.new_empty(num_networks, *tensor.shape[1:]))
+
     def to(self, device: torch.device) -> Ensemble:
         """Return the ensemble on a device."""
         return self._map(lambda tensor: tensor.to(device))

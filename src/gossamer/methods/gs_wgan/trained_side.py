@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -18,8 +20,11 @@ from gossamer.methods.gs_wgan.warm_start import Opponents, WarmStartChunk
 from gossamer.methods.training import RunContext
 from gossamer.nn.choices import CriticConfig
 from gossamer.nn.devices import mixed_precision
-from gossamer.nn.ensemble import Ensemble, Tensors, concatenate, stack
+from gossamer.nn.ensemble import Ensemble, Tensors, stack
 from gossamer.nn.registered import check_own_critic
+
+WIDE_NETWORK: Final = 100_000
+"""Weights from which a critic is computed by itself on a CPU."""
 
 
 class TrainedSide(AbstractSide):
@@ -43,6 +48,18 @@ class TrainedSide(AbstractSide):
         self._store, self._device, self._precision = context.store, context.device, context.precision
         self.critics: Ensemble | None = None
 
+    @cached_property
+    def _together(self) -> int:
+        """Number of critics that are computed in one pass, by public sizes.
+
+        On a CPU the grouped convolutions of many wide networks are slower than one network after the other.
+        """
+        shape = self._config.stages[self._stage].view.shape(self._spec.shape)
+        network = self._critic.build(shape, self._spec.num_classes, torch.Generator())
+        num_weights = sum(parameter.numel() for parameter in network.parameters())
+        is_wide = self._device.type == "cpu" and num_weights >= WIDE_NETWORK
+        return 1 if is_wide else self._config.critics_at_once
+
     def check(self) -> None:
         """Refuse a network that does not fit the view or the classes, and one of the user's own that breaks rules."""
         shape = self._config.stages[self._stage].view.shape(self._spec.shape)
@@ -53,11 +70,14 @@ class TrainedSide(AbstractSide):
 
     def begin(self, shards: Shards, pool: Tensor) -> Iterator[int]:
         """Warm-start all critics, chunk after chunk. Finished chunks are taken from the store."""
-        ready = []
+        critics = None
         for chunk in chunks_of(self._config, self._stage):
-            ready.append(self._warm_start(chunk, shards, pool))
+            ready = self._warm_start(chunk, shards, pool)
+            # One stack from the start: chunks that wait to be joined would take the memory twice.
+            critics = ready.room_for(self._config.num_critics) if critics is None else critics
+            critics.update_(chunk.critics().to(self._device), ready)
             yield chunk.last
-        self.critics = concatenate(ready)
+        self.critics = critics
 
     def begin_part(self, shards: Shards, pool: Tensor, rank: int, num_processes: int) -> Iterator[int]:
         """Warm-start every ``num_processes``-th chunk, for the store."""
@@ -83,9 +103,12 @@ class TrainedSide(AbstractSide):
             seed=config.seed,
         )
         with mixed_precision(self._device, self._precision):
-            critics = stage.warm_start.train(fresh, chunk.critics(), opponents)
-        self._store.save(chunk.name, critics.state_dict())
-        return critics
+            for rows in torch.arange(fresh.num_networks).split(self._together):
+                places = rows.to(self._device)
+                ready = stage.warm_start.train(fresh.select(places), chunk.critics()[rows], opponents)
+                fresh.update_(places, ready)
+        self._store.save(chunk.name, fresh.state_dict())
+        return fresh
 
     def _fresh(self, chunk: WarmStartChunk) -> Ensemble:
         """Build critics with initial weights, each from a public stream of its own."""
@@ -108,7 +131,7 @@ class TrainedSide(AbstractSide):
         num_renewed = min(config.renewals_per_step, config.num_critics)
         turn = (step * num_renewed + torch.arange(num_renewed)) % config.num_critics
         losses = []
-        for part in turn.split(config.critics_at_once):
+        for part in turn.split(self._together):
             rows = part.to(self._device)
             changed, loss = self.tuned(critics.select(rows), shards, part, pool, TapeUse.RENEWAL, step)
             critics.update_(rows, changed)
@@ -120,6 +143,11 @@ class TrainedSide(AbstractSide):
 
         The tape of a fork is indexed by critic and step: two groups that ask one critic get the same fork.
         """
+        parts = zip(numbers.split(self._together), rows.split(self._together), strict=True)
+        return torch.cat([self._answer(shards, *part, question) for part in parts])
+
+    def _answer(self, shards: Shards, numbers: Tensor, rows: Tensor, question: Question) -> Tensor:
+        """Answer as `answer` does, all critics in one pass."""
         critics = self._present()
         asked = None if question.labels is None else question.labels[rows]
         forks, _ = self.tuned(
