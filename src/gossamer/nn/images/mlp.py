@@ -130,7 +130,7 @@ class MLPCritic(AbstractSlopedCritic):
         with torch.no_grad():
             for layer in self.hidden:
                 features = layer(features)
-                kinks.append(torch.where(features > 0, 1.0, _LEAK).to(features.dtype))
+                kinks.append(_LEAK + (1 - _LEAK) * (features > 0).to(features.dtype))
                 features = features * kinks[-1]
         slope = self.score.weight
         one_hot = encoded_label(label, self.num_classes, slope.dtype)
