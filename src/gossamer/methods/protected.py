@@ -142,7 +142,7 @@ def owners_of(records: RecordSet, unit: Unit) -> Tensor | None:
 def identities_of(records: RecordSet, unit: Unit) -> Identities:
     """Identify units, in the order of `owners_of` or of the records: people by name, records by content and copy."""
     if not unit.is_group:
-        return Identities.of_digests(digests_of_contents(records.x, records.y))
+        return Identities.of_digests(digests_of_contents(records.x, records.y, records.room))
     check_named(records, unit)
     assert records.person_digests is not None
     return Identities(digests=records.person_digests, copies=np.zeros(records.num_people, dtype=np.int64))
@@ -214,6 +214,8 @@ class Bundle:
 def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
     """Yield all records in bundles of about ``size``, for memory. Each record is in one, all of a person in the same.
 
+    The memory that records on the disk take is given back after each bundle (`data.room`).
+
     Args:
         records: private.
         unit: content of a slot, a record or a person.
@@ -221,7 +223,9 @@ def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
     """
     owners = owners_of(records, unit)
     if owners is None:
-        yield from (Bundle(pieces=[piece], height=size) for piece in torch.arange(records.num_records).split(size))
+        for piece in torch.arange(records.num_records).split(size):
+            yield Bundle(pieces=[piece], height=size)
+            records.room.let_go()
         return
     of_person = units_of_persons(owners, records.num_people, records_per_unit=1, seed=0)
     pieces: list[Tensor] = []
@@ -229,6 +233,7 @@ def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
         pieces += [piece] if len(piece) else []
         if sum(map(len, pieces)) >= size:
             yield Bundle(pieces=pieces, height=None)
+            records.room.let_go()
             pieces = []
     if pieces:
         yield Bundle(pieces=pieces, height=None)
@@ -246,12 +251,14 @@ def described(describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, 
         records: private.
         unit: content of a slot, a record or a person.
     """
-    marks = record_marks(records, unit)
-    parts, rows = [], []
+    marks, found = record_marks(records, unit), None
     for bundle in bundles(records, unit, _AT_ONCE):
-        parts.append(bundle.compute(describe, records.x, marks))
-        rows.append(bundle.rows)
-    return torch.cat(parts)[torch.argsort(torch.cat(rows))]
+        part = bundle.compute(describe, records.x, marks)
+        if found is None:
+            found = torch.from_numpy(records.room.array((records.num_records, *part.shape[1:]), part.numpy().dtype))
+        found[bundle.rows] = part
+    assert found is not None
+    return found
 
 
 def record_marks(records: RecordSet, unit: Unit) -> Tensor:

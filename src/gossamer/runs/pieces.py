@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 
@@ -76,7 +76,7 @@ def write_arrays(file: BinaryIO, arrays: Mapping[str, np.ndarray | Pieces]) -> N
                     np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-def _write_pieces(member: BinaryIO, pieces: Pieces) -> None:
+def _write_pieces(member: IO[bytes], pieces: Pieces) -> None:
     for first, piece in pieces.numbered():
         if not first:
             shape = (len(pieces), *piece.shape[1:])
