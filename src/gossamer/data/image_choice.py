@@ -215,8 +215,9 @@ class ImageChoice:
             # Room for all is made when the first block is there, since a reader refuses bombs before it.
             x = x if start else room.array((num_records, *x.shape[1:]))
             x[start : start + len(block)] = self.changed(in_unit_range(block, start))
+            room.touched(x[start : start + len(block)].nbytes)
             start += len(block)
-            room.let_go()
+        room.let_go()
         return x
 
     def changed(self, images: np.ndarray) -> np.ndarray:

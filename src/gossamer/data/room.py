@@ -23,6 +23,9 @@ from gossamer.errors import ResourceError
 LARGE_BYTES: Final = 2**28
 """Size of an array above which it lies on the disk, if there is room for it there."""
 _PART_BYTES: Final = 2**22
+_TOUCHED_BYTES: Final = 2**25
+NEIGHBOURS_BYTES: Final = 2**16
+"""Bytes that the system brings into memory with any one of them, where records are not read in their order."""
 
 
 class AbstractRoom(abc.ABC):
@@ -40,16 +43,23 @@ class AbstractRoom(abc.ABC):
     def let_go(self) -> None:
         """Give the memory back that arrays on the disk take at the moment. Their content stays."""
 
+    @abc.abstractmethod
+    def touched(self, num_bytes: int) -> None:
+        """Count bytes of arrays that were read or written. When they are many, memory is given back as by `let_go`."""
+
     def slices(self, values: np.ndarray | Tensor) -> Iterator[slice]:
-        """Go over values in parts along the first axis, in order. The memory of a part is given back after it.
+        """Go over values in parts along the first axis, in order, and give the memory back on the way.
 
         Args:
             values: (records, ...), an array of this room or any other.
         """
-        step = max(1, _PART_BYTES // max(1, math.prod(values.shape[1:]) * values.itemsize))
+        num_each = math.prod(values.shape[1:]) * values.itemsize
+        step = max(1, _PART_BYTES // max(1, num_each))
         for start in range(0, len(values), step):
-            yield slice(start, min(start + step, len(values)))
-            self.let_go()
+            end = min(start + step, len(values))
+            yield slice(start, end)
+            self.touched((end - start) * num_each)
+        self.let_go()
 
     def kept(self, values: np.ndarray, is_kept: np.ndarray) -> np.ndarray:
         """Return some of the values in an array of their own.
@@ -78,6 +88,9 @@ class Memory(AbstractRoom):
     def let_go(self) -> None:
         """Do nothing: there is no other copy of the values."""
 
+    def touched(self, num_bytes: int) -> None:
+        """Do nothing, as `let_go`."""
+
 
 MEMORY: Final = Memory()
 """The room of a user who named no folder."""
@@ -94,7 +107,7 @@ class Disk(AbstractRoom):
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._touched = folder, 0
         # An array holds its pages, and this only tells which there are.
         self._held: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
@@ -109,8 +122,15 @@ class Disk(AbstractRoom):
 
     def let_go(self) -> None:
         """Give back the memory of all arrays on the disk. Changed pages stay with the system until they are written."""
+        self._touched = 0
         for pages in list(self._held):
             pages.madvise(mmap.MADV_DONTNEED)
+
+    def touched(self, num_bytes: int) -> None:
+        """Count bytes, and give memory back after each 32 MiB of them: more often would take more time."""
+        self._touched += num_bytes
+        if self._touched >= _TOUCHED_BYTES:
+            self.let_go()
 
     def _pages(self, num_bytes: int) -> mmap.mmap:
         try:

@@ -190,7 +190,9 @@ def _scaled(stored: StoredSeries, scaling: Scaling, room: AbstractRoom) -> np.nd
         x = x if len(x) else room.array((stored.header.shape[0], *scaling.spec.shape))
         rows = x[part.first : part.first + len(part.values)].reshape(len(part.values), -1)
         rows[:, part.places] = scaling.scaled(part.values, part.places, part.first)
-        room.let_go()
+        # Some places of a record bring its other places into memory, too.
+        room.touched(rows.nbytes)
+    room.let_go()
     return x
 
 

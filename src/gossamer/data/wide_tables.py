@@ -293,7 +293,8 @@ class _Rows:
             for places, values, gaps in _values(piece, plan, source):
                 target = x[piece.first : end].reshape(len(values), -1)
                 target[:, places] = scaling.scaled(values, places, piece.first, gaps)
-            room.let_go()
+                room.touched(target.nbytes)
+        room.let_go()
         check_num_rows(num_rows, source.where)
         whole = {name: running.names() for name, running in names.items()}
         return cls(x=x[:num_rows], words=whole, ranges=tally.ranges())

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gossamer.data.identities import digests_of_contents
 from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.room import NEIGHBOURS_BYTES
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.units import Units, units_of_persons, units_of_records
@@ -214,18 +215,20 @@ class Bundle:
 def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
     """Yield all records in bundles of about ``size``, for memory. Each record is in one, all of a person in the same.
 
-    The memory that records on the disk take is given back after each bundle (`data.room`).
+    The memory that records on the disk take is given back on the way (`data.room`).
 
     Args:
         records: private.
         unit: content of a slot, a record or a person.
         size: rows, public.
     """
-    owners = owners_of(records, unit)
+    owners, room, num_each = owners_of(records, unit), records.room, records.x[0].nbytes
     if owners is None:
         for piece in torch.arange(records.num_records).split(size):
             yield Bundle(pieces=[piece], height=size)
-            records.room.let_go()
+            # The values, and at most as much that was computed of them.
+            room.touched(2 * len(piece) * num_each)
+        room.let_go()
         return
     of_person = units_of_persons(owners, records.num_people, records_per_unit=1, seed=0)
     pieces: list[Tensor] = []
@@ -233,10 +236,11 @@ def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
         pieces += [piece] if len(piece) else []
         if sum(map(len, pieces)) >= size:
             yield Bundle(pieces=pieces, height=None)
-            records.room.let_go()
+            room.touched(sum(map(len, pieces)) * 2 * max(num_each, NEIGHBOURS_BYTES))
             pieces = []
     if pieces:
         yield Bundle(pieces=pieces, height=None)
+    room.let_go()
 
 
 def described(describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, unit: Unit) -> Tensor:
