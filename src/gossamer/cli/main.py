@@ -39,6 +39,7 @@ GROUPS = {
         "predict": "name the class of records by a released mixture, which spends nothing",
         "report": "one HTML page about a release, to hand over; or a private one with scores and audits",
         "verify": "compare a run, or a release alone, with its statement",
+        "finish": "delete checkpoints and critics of a run whose release is final",
     },
 }
 VERBS = {verb: summary for verbs in GROUPS.values() for verb, summary in verbs.items()}
