@@ -18,6 +18,7 @@ from gossamer.errors import GossamerError, is_lack_of_memory
 GROUPS = {
     "start": {
         "demo": "a whole run on digits that ship with scikit-learn, in two minutes",
+        "zoo": "releases that come with the package, to draw from at once",
         "data": "list data sets, and describe your own as it is understood",
         "doctor": "a look at everything that is needed: versions, data, disk, a small self test",
         "completion": "a script with which bash, zsh or fish completes commands by the tab key",

@@ -36,6 +36,7 @@ from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 from gossamer.runs.manifest import MANIFEST
 from gossamer.runs.release import GENERATOR, STATEMENT
+from gossamer.runs.zoo import is_in_zoo, resolved
 
 T = TypeVar("T")
 
@@ -177,7 +178,10 @@ def find_release(path: Path) -> Target:
 
     Raises:
         InputError: nothing there, or a run that has not ended.
+        PrivacyError: a release of the zoo with another file in it.
     """
+    if is_in_zoo(path):
+        return Target(name=one_line(str(path)), release=resolved(path), run=None)
     if (path / GENERATOR).is_file():
         return Target(name=_name(path), release=path, run=None)
     folder = RunFolder(path)
