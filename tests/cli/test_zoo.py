@@ -80,9 +80,7 @@ def test_one_command_trains_a_release_again_and_writes_what_differs(gossamer: An
         (("--out", "{tmp}"), "--rebuild"),
     ],
 )
-def test_what_does_not_go_together_is_refused(
-    gossamer: Any, tmp_path: Path, words: tuple[str, ...], said: str
-) -> None:
+def test_what_does_not_go_together_is_refused(gossamer: Any, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     answer = gossamer("zoo", *(word.format(tmp=tmp_path) for word in words))
     assert answer.code == 2
     assert said in answer.err

@@ -95,7 +95,9 @@ def _show_data(data: str, found: DataAccount, *, is_json: bool) -> None:
     table = Table("run", "method", "unit", "epsilon", "delta", "day", box=None, pad_edge=False)
     for run in found.runs:
         claim = run.statement
-        told = ("none", "", "") if claim is None else (shown_epsilon(claim.epsilon), f"{claim.delta:g}", claim.date or "")
+        told = (
+            ("none", "", "") if claim is None else (shown_epsilon(claim.epsilon), f"{claim.delta:g}", claim.date or "")
+        )
         table.add_row(one_line(run.name), run.job.of_method.name, run.job.unit, *told)
     if found.runs:
         Console().print(table)

@@ -74,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case ["-V" | "--version"]:
             print(_version())
             return 0
+        case ["help", word] if word not in VERBS:
+            return _explain(word)
         case ["help", *words]:
             arguments = [*words, "--help"]
     verb, *rest = arguments
@@ -148,6 +150,17 @@ def _unknown(verb: str) -> str:
     near = _MEANT.get(verb) or next(iter(difflib.get_close_matches(verb.lower(), VERBS, n=1)), None)
     meant = "" if near is None else f"perhaps you meant `gossamer {near}`; "
     return f"no command {verb!r}; {meant}`gossamer --help` lists all"
+
+
+def _explain(word: str) -> int:
+    """Answer a word of another program with the command that does its work here."""
+    from gossamer.cli.old_words import explain  # not at the beginning: no other answer needs it
+
+    answer = explain(word)
+    if answer is None:
+        return _complain(_unknown(word), 2)
+    print(answer)
+    return 0
 
 
 def _version() -> str:

@@ -25,7 +25,7 @@ from gossamer.privacy.statement import shown_epsilon
 from gossamer.reports.page.figures import Exhibit, exhibits
 from gossamer.reports.page.kept import KeptRun, read_audits, read_evaluations
 from gossamer.reports.page.mechanism_audit import mechanism_audit
-from gossamer.reports.page.owner import NOTHING_FILLED, OwnerWords, read_owner
+from gossamer.reports.page.owner import NOTHING_FILLED, read_owner
 from gossamer.reports.page.registry import REGISTRY_MARK, registry_entry
 from gossamer.reports.page.released import JointPrice, ReleasedRun, Together
 from gossamer.reports.page.rendering import GENERATOR_MARK, PRIVATE_WORD, private_page, release_page

@@ -91,13 +91,15 @@ def _told(zoo: Zoo, entry: ZooEntry) -> dict[str, Any]:
 
 def _show(zoo: Zoo) -> None:
     told = [_told(zoo, entry) for entry in zoo.entries]
-    table = Table("release", "data", "method", "epsilon", "delta", "of one", "verdict", "scores", box=None, pad_edge=False)
+    table = Table("release", "method", "epsilon", "delta", "verdict", "scores", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
     for entry, one in zip(zoo.entries, told, strict=True):
         if one["is_here"]:
-            price = (shown_epsilon(one["epsilon"]), f"{one['delta']:g}", one["unit"], one["verdict"] or "none")
-            table.add_row(one["name"], entry.data, entry.method, *price, _scores(entry.scores))
+            price = (shown_epsilon(one["epsilon"]), f"{one['delta']:g}", one["verdict"] or "none")
+            table.add_row(one["name"], entry.method, *price, _scores(entry.scores))
     Console().print(table)
-    print(f"\nDraw: gossamer sample {PREFIX}{zoo.entries[0].name} --num-samples 100 --out samples.png")
+    print("\nEpsilon and delta are of one record. All were trained on public data.")
+    print(f"Draw: gossamer sample {PREFIX}{zoo.entries[0].name} --num-samples 100 --out samples.png")
     absent = [one["name"].removeprefix(PREFIX) for one in told if not one["is_here"]]
     if absent:
         print(f"Known, but not in the package (`gossamer zoo --rebuild NAME --out zoo` trains it): {', '.join(absent)}")

@@ -32,7 +32,6 @@ from gossamer.runs.manifest import MANIFEST
 from gossamer.runs.release import GENERATOR, STATEMENT, saved_generators
 from gossamer.runs.released_list import check_released
 from gossamer.runs.start_file import read_start
-from gossamer.runs.zoo import resolved
 from gossamer.runs.verification import (
     FIRST_FORMAT,
     check_audits,
@@ -44,6 +43,7 @@ from gossamer.runs.verification import (
     num_done_steps,
     read_statement,
 )
+from gossamer.runs.zoo import resolved
 
 T = TypeVar("T")
 

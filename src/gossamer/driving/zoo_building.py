@@ -94,7 +94,9 @@ def _flat(trained: TrainedGenerator) -> dict[str, Any]:
     """Return the public recipe without the parts that noise decides: released shares of classes, and the verdict."""
     tree = to_json_tree(trained.recipe)
     shapes = {name: list(weight.shape) for name, weight in trained.weights.items()}
-    return {name: value for name, value in tree.items() if name not in ("class_shares", "verdict")} | {"weights": shapes}
+    return {name: value for name, value in tree.items() if name not in ("class_shares", "verdict")} | {
+        "weights": shapes
+    }
 
 
 def _short(value: Any) -> str:

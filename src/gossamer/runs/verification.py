@@ -160,7 +160,9 @@ def check_checkpoints(
         InputError: another version wrote a checkpoint.
     """
     if run.finished_file.is_file():
-        yield holds("private/finished.json", f"checkpoints were deleted after {_num_when_finished(run.finished_file)} steps")
+        yield holds(
+            "private/finished.json", f"checkpoints were deleted after {_num_when_finished(run.finished_file)} steps"
+        )
     for path in find_checkpoints(run.checkpoints):
         where, manifest = f"private/checkpoints/{path.name}", read_manifest(path)
         if manifest is None:

@@ -85,8 +85,8 @@ class TargetFinder:
         """Return the target at a path.
 
         Args:
-            path: run folder, folder or file of a released generator, ``zoo:NAME``, NPZ, folder of pictures, or table of series.
-                Or an EDF recording, which is cut in windows of the length of the real series.
+            path: run folder, folder or file of a released generator, ``zoo:NAME``, NPZ, folder of pictures, or table of
+                series. Or an EDF recording, which is cut in windows of the length of the real series.
 
         Raises:
             InputError: nothing there, or records of another shape or of other classes.

@@ -33,12 +33,14 @@ def mechanism_audit(run: RunFolder, statement: PrivacyStatement) -> str:
     """
     files = sorted(run.audits.glob(f"{_KIND}*.json")) if run.audits.is_dir() else []
     if not files:
-        raise InputError(f"{run.audits}: no audit of the mechanism yet; `gossamer audit mechanism {run.path}` makes one")
+        raise InputError(
+            f"{run.audits}: no audit of the mechanism yet; `gossamer audit mechanism {run.path}` makes one"
+        )
     played = [_num_games(path, statement) for path in files]
     games = "one kind of game" if len(files) == 1 else f"{len(files)} kinds of games"
     return (
-        f"Passed: {games}, {sum(played):,} plays in all, against the noise at this run’s settings showed no more than is "
-        "claimed. They read no record."
+        f"Passed: {games}, {sum(played):,} plays in all, against the noise at this run’s settings showed no more than "
+        "is claimed. They read no record."
     )
 
 

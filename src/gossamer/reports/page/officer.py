@@ -158,9 +158,7 @@ def weak_classes(
     )
 
 
-def classes_in_words(
-    statement: PrivacyStatement, class_names: tuple[str, ...], class_shares: tuple[float, ...]
-) -> str:
+def classes_in_words(statement: PrivacyStatement, class_names: tuple[str, ...], class_shares: tuple[float, ...]) -> str:
     """Return a sentence on the classes that are too small, for a release with or without released counts."""
     least = least_slots(statement)
     if not class_names:
@@ -171,7 +169,11 @@ def classes_in_words(
             "Samples of a rare class may be noise."
         )
     weak = weak_classes(statement, class_names, class_shares)
-    told = f"{len(weak)} of {len(class_names)} classes ({', '.join(weak[:12])}{', ...' * (len(weak) > 12)}) have" if weak else "No class has"
+    told = (
+        f"{len(weak)} of {len(class_names)} classes ({', '.join(weak[:12])}{', ...' * (len(weak) > 12)}) have"
+        if weak
+        else "No class has"
+    )
     return (
         f"{told} fewer than about {least:.0f} {statement.unit.plural} by the released counts, so few that the noise on "
         "every released number outweighs all of them."

@@ -122,7 +122,8 @@ def read_owner(path: Path) -> OwnerWords:
         # The parser's own message quotes the file.
         raise InputError(f'--fill {path}: not TOML in UTF-8; a field is a line like curator = "The hospital"') from None
     try:
-        return OwnerWords(**{name: _value(name, value) for name, value in tree.items()})
+        values: dict[str, Any] = {name: _value(name, value) for name, value in tree.items()}
+        return OwnerWords(**values)
     except InputError as error:
         raise InputError(f"--fill {path}: {error}") from None
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final, cast, get_args
+from typing import Final
 
 from gossamer.errors import InputError
 from gossamer.privacy.statement import JsonValue, PrivacyStatement, round_up, shown_epsilon
 from gossamer.reports.page.officer import currencies, trust_of
 from gossamer.reports.page.owner import OwnerWords
-from gossamer.reports.page.registry_words import Sector, Variant
+from gossamer.reports.page.registry_words import Variant
 from gossamer.reports.page.released import ReleasedRun
 from gossamer.reports.page.wording import kind_of, method_name, shape_of
 from gossamer.runs.manifest import MANIFEST
@@ -50,7 +50,9 @@ def registry_entry(run: ReleasedRun, title: str, owner: OwnerWords) -> str:
             "the statement of this release has no day, which the registry asks for: release again with this version, "
             "or write the entry by hand"
         )
-    return "\n".join([f"{REGISTRY_MARK}, from a release and its owner's words.", *_lines(_entry(run, title, owner)), ""])
+    return "\n".join(
+        [f"{REGISTRY_MARK}, from a release and its owner's words.", *_lines(_entry(run, title, owner)), ""]
+    )
 
 
 def _entry(run: ReleasedRun, title: str, owner: OwnerWords) -> dict[str, JsonValue]:
@@ -63,15 +65,18 @@ def _entry(run: ReleasedRun, title: str, owner: OwnerWords) -> dict[str, JsonVal
         "accounting": _accounting(statement),
         "implementation": _implementation(statement, owner),
         "administrative": {
-            "notes": f"Run {statement.run_id or 'without an id'}. SHA-256 of {MANIFEST}: {run.files.get(MANIFEST, 'none')}",
+            "notes": f"Run {statement.run_id or 'without an id'}. SHA-256 of {MANIFEST}: "
+            f"{run.files.get(MANIFEST, 'none')}",
             "registry_authors": list(owner.registry_authors) or [owner.curator or MISSING],
         },
     }
-    basic = cast(dict[str, str], deployment["basic"])
-    curator = owner.curator or MISSING
-    slug = "_".join(_clean(part) for part in (title, curator, basic["publication_date"][:4])).replace("_", "-")
-    return {"url_slug": slug, "status": "Draft", "tier": 2 if owner.why_this_epsilon is None else 3} | {
-        "deployment": deployment
+    year = (statement.date or "")[:4]
+    slug = "_".join(_clean(part) for part in (title, owner.curator or MISSING, year)).replace("_", "-")
+    return {
+        "url_slug": slug,
+        "status": "Draft",
+        "tier": 2 if owner.why_this_epsilon is None else 3,
+        "deployment": deployment,
     }
 
 
@@ -92,8 +97,9 @@ def _basic(run: ReleasedRun, title: str, owner: OwnerWords) -> dict[str, JsonVal
         "description": f"A generator of synthetic {kind} ({shape_of(spec)}), and {kind} drawn from it.",
         "publication_date": run.statement.date,
     }
-    sector = {"data_product_sector": owner.sector} if owner.sector in get_args(Sector) else {}
-    return found | sector
+    if owner.sector is not None:
+        found["data_product_sector"] = owner.sector
+    return found
 
 
 def _variant(run: ReleasedRun) -> dict[str, JsonValue]:
@@ -138,20 +144,22 @@ def _accounting(statement: PrivacyStatement) -> dict[str, JsonValue]:
     return {
         "post_processing": "The generator was trained on released values alone, or is made of them. Samples are drawn "
         "from it.",
-        "composition": f"All steps of the run as one mechanism, by privacy loss distributions, rounded up ({versions}). "
-        f"{tuning} Other releases from the same data add to this one.",
+        "composition": "All steps of the run as one mechanism, by privacy loss distributions, rounded up "
+        f"({versions}). {tuning} Other releases from the same data add to this one.",
     }
 
 
 def _implementation(statement: PrivacyStatement, owner: OwnerWords) -> dict[str, JsonValue]:
-    why = {} if owner.why_this_epsilon is None else {"justification": owner.why_this_epsilon}
-    return {
+    found: dict[str, JsonValue] = {
         "preprocessing_and_hyperparameter_tuning": _sentences(
             [*statement.public_inputs, f"earlier runs that were declared: {statement.num_tuning_runs}"]
         ),
         "mechanisms": f"{method_name(statement)}. {statement.mechanism}. {_LIBRARY} {statement.gossamer_version}. "
         + _sentences(statement.assumptions()),
-    } | why
+    }
+    if owner.why_this_epsilon is not None:
+        found["justification"] = owner.why_this_epsilon
+    return found
 
 
 def _sentences(parts: list[str] | tuple[str, ...]) -> str:
