@@ -17,8 +17,9 @@ _MEGA = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class Finish:
-    """Delete checkpoints, critics and warm starts of a run whose release is final. They saw records, and nothing
-    needs them any more.
+    """Delete checkpoints, critics and warm starts of a run with a final release. They saw records.
+
+    Nothing needs them any more.
 
     Ledger, statement, release, key, scores and audits are kept, and `gossamer verify` still holds.
 
@@ -26,7 +27,7 @@ class Finish:
 
     Args:
         run: run folder
-        dry_run: say what would be deleted, and stop
+        dry_run: name the files that would be deleted, and stop
     """
 
     run: Annotated[Path, Mark.POSITIONAL]

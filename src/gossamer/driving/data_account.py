@@ -82,12 +82,12 @@ class DataAccount:
 def account_of_data(data: str, roots: Sequence[Path]) -> DataAccount:
     """Find all runs on one data set in some folders, and price their releases together.
 
-    A run belongs to the data set if it was trained on that name or path, or on records that are equal to those of such
-    a run, as the digests in `private/` tell.
+    A run belongs to the data set if it was trained on that name or path. It also does if its records are equal to
+    those of such a run, as the digests in `private/` tell.
 
     Guarantee:
-        The sum holds for what was found here. Runs elsewhere, in Python without a folder, and releases whose folders
-        were deleted are not in it.
+        The sum holds for the runs that were found here. Runs elsewhere, in Python without a folder, or deleted since
+        are not in it.
 
     Args:
         data: name of a published set, or path of the user's own, as `gossamer train --data` took it.
@@ -142,7 +142,7 @@ def _data_digest(folder: RunFolder) -> str | None:
 
 
 def _dearest(folder: RunFolder) -> PrivacyStatement | None:
-    """Return the statement of the last generator that a run released. It costs what all before it cost."""
+    """Return the statement of the last generator that a run released. Its price holds for all before it too."""
     saved = saved_generators(folder)
     places = [folder.release] if folder.generator_file.is_file() else [saved[-1].path] if saved else []
     return next((read_statement(place) for place in places), None)

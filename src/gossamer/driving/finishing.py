@@ -1,4 +1,4 @@
-"""The end of a run whose release is final: checkpoints, critics and warm starts are deleted, and the proof is kept."""
+"""The end of a run with a final release: checkpoints, critics and warm starts are deleted, and the proof is kept."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def leftovers(folder: RunFolder) -> Leftovers:
 
     Raises:
         InputError: the run has not ended, or has no private side.
-        PrivacyError: the run does not hold its statement. What could tell why is then kept.
+        PrivacyError: the run does not hold its statement. Its files are then kept as evidence.
     """
     if not folder.generator_file.is_file():
         raise InputError(f"{folder.path}: the training has not ended, so nothing is final; `gossamer resume` ends it")
@@ -61,7 +61,7 @@ def leftovers(folder: RunFolder) -> Leftovers:
 
 
 def finish(folder: RunFolder) -> Leftovers:
-    """Delete what a final release leaves without use. Ledger, statement, key, audits and scores stay.
+    """Delete the files that a final release leaves without use. Ledger, statement, key, audits and scores stay.
 
     Guarantee:
         Nothing that a claim rests on is deleted. The number of steps done is written down first, so that ledger and

@@ -62,7 +62,7 @@ class Trust:
 
     Attributes:
         model: in the registry's word.
-        actors: sentences on who is trusted with what, and who need not be trusted.
+        actors: sentences on those who are trusted, each with a task, and on those who need not be.
     """
 
     model: TrustModel

@@ -50,9 +50,9 @@ def release_page(
     """Write the report that may be handed over.
 
     Guarantee:
-        Post-processing: the page is a function of releases, of the joint price of one run's branches, of the owner's
-        words, and of audits that read no record. ``ReleasedRun`` cannot reach beyond a release, and no record has a
-        part in the joint price. The owner answers for the owner's words.
+        Post-processing: the page is a function of releases, and of the joint price of one run's branches. Beside them
+        stand the owner's words, and audits that read no record. ``ReleasedRun`` cannot reach beyond a release, and no
+        record has a part in the joint price. The owner answers for the owner's words.
 
     Args:
         runs: at least one.
