@@ -21,6 +21,7 @@ from gossamer.runs.cards import CARD
 from gossamer.runs.files import strict_json, whole_folder, write_json, write_whole
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.manifest import MANIFEST, file_digest, manifest_tree
+from gossamer.runs.zoo import resolved
 
 FORMAT = "gossamer-generator-1"
 HEADER = "gossamer"
@@ -105,6 +106,18 @@ def write_saved_generator(folder: RunFolder, step: int, **content: Unpack[Conten
     return saved
 
 
+def write_release_alone(path: Path, **content: Unpack[Content]) -> Path:
+    """Write a release without samples and without a run around it, whole or not at all.
+
+    Args:
+        path: its folder, which must not be there.
+        content: of the release.
+    """
+    with whole_folder(path) as partial:
+        _write_into(partial, content, {}, None)
+    return path
+
+
 def clear_unfinished(folder: RunFolder) -> None:
     """Remove the remains of a generator that was being saved in a crash."""
     for partial in folder.saved.glob(".step-*.partial"):
@@ -129,7 +142,13 @@ def saved_folders(folder: RunFolder) -> tuple[SavedGenerator, ...]:
 
 
 def find_generator(path: Path) -> Path:
-    """Find the generator's file in a run folder, a release or a saved generator's folder, or take the file itself."""
+    """Find the generator's file in a run folder, a release, a saved one's folder or the zoo, or take the file itself.
+
+    Raises:
+        InputError: no such release in the zoo.
+        PrivacyError: a release of the zoo with another file in it.
+    """
+    path = resolved(path)
     if not path.is_dir():
         return path
     beside = path / GENERATOR
