@@ -8,7 +8,7 @@ from dataclasses import replace
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.methods.dp_mixture.components import ComponentCovariances
-from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized, sizes_in_words
 from gossamer.methods.dp_mixture.training import DPMixtureTraining
 from gossamer.methods.method import Recipe
 from gossamer.methods.training import RecordsExpected
@@ -224,6 +224,7 @@ WORKING = Working(
     plan=plan,
     start=DPMixtureTraining,
     sized=sized,
+    sizes_in_words=sizes_in_words,
     recipes=RECIPES,
     for_own=recipe_for,
 )
