@@ -2,9 +2,9 @@
 
     GOSSAMER_DATA=FOLDER python benchmarks/measured.py mnist fashion-mnist --methods dp-merf --out rows.csv
 
-Every set is learnt from as if it were a user's own, with the settings by shape and number. The number is taken as counted,
-so that every method is priced for one record replaced. An MLP learns from 5,000
-synthetic records, or as many as there are slots if they are fewer, and is tested on real ones. The rows go into
+Every set is learnt from as if it were a user's own, with the settings by shape and number. The number is taken as
+counted, so that every method is priced for one record replaced. An MLP learns from 5,000 synthetic records, or as many
+as there are slots if they are fewer, and is tested on real ones. The rows go into
 `src/gossamer/methods/measured.csv`, beside those that stand in docs/study.md, docs/heartbeats.md and
 docs/how-to/choose-a-method.md. Seeds are fixed, and the noise is the deterministic one of tests: all data is public.
 """

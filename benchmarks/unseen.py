@@ -129,7 +129,11 @@ def watch(folder: Path) -> tuple[RecordSet, RecordSet]:
         people += [int(person)] * number
     bounds = (4.0,) * 3 + (10.0,) * 3
     spec = SeriesSpec(
-        channels=6, length=WINDOW, low=tuple(-bound for bound in bounds), high=bounds, class_names=tuple(data["y_labels"])
+        channels=6,
+        length=WINDOW,
+        low=tuple(-bound for bound in bounds),
+        high=bounds,
+        class_names=tuple(data["y_labels"]),
     )
     return held_out("watch", spec, np.concatenate(parts), np.array(labels), np.isin(people, HELD_OUT_PEOPLE))
 

@@ -19,7 +19,7 @@ from gossamer.mechanisms.one_shot.contributions import Contribution, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.plan import AbstractPlan
-from gossamer.mechanisms.poisson.units import Units, units_of_records
+from gossamer.mechanisms.poisson.units import Units
 from gossamer.mechanisms.sums_then_samples.plan import SumsThenSamplesPlan
 from gossamer.methods.method import Method
 from gossamer.methods.trained import TrainedGenerator
@@ -85,6 +85,7 @@ def in_many_slots(units: Units, times: int) -> Units:
     Returns:
         Units of as many slots, of which slot i holds record ``i // times``.
 
+    >>> from gossamer.mechanisms.poisson.units import units_of_records
     >>> units = in_many_slots(units_of_records(2, num_slots=5), 2)
     >>> units.order[units.starts[units.present(torch.arange(5))]].tolist()
     [0, 0, 1, 1]

@@ -87,8 +87,8 @@ def chosen(facts: PublicFacts) -> Choice:
 
     For a published set the rows of that set count. For other records the rows of settings for own records count. Of
     those the data set is taken that is nearest by shape and by the number for each class. At the nearest epsilon the
-    best score wins. Methods that take more than an hour on a CPU are left out if there is no GPU. A method that promises
-    less at the same epsilon is taken only if no other was measured: scores at unequal promises do not compare.
+    best score wins. Methods that take more than an hour on a CPU are left out if there is no GPU. A method that
+    promises less at the same epsilon is taken only if no other was measured, because such scores do not compare.
 
     Guarantee: a function of the facts and of a table that is shipped. So the choice costs no privacy, and no statement
     has to name it as tuning.
@@ -165,9 +165,7 @@ def _less(row: Measured, facts: PublicFacts) -> str:
 def _reasons(facts: PublicFacts, ranked: Sequence[Measured], recipe: str | None) -> tuple[str, ...]:
     best = ranked[0]
     settings = "settings for this shape and number" if recipe is None else f"recipe {recipe}"
-    others = ", ".join(
-        f"{row.method} {row.value:.2f}{_elsewhere(row, best)}{_less(row, facts)}" for row in ranked[1:]
-    )
+    others = ", ".join(f"{row.method} {row.value:.2f}{_elsewhere(row, best)}{_less(row, facts)}" for row in ranked[1:])
     first = (
         f"{best.method}, {settings}: the best of {len(ranked)} measured on {best.where} at epsilon {best.epsilon:g} "
         f"({best.score} {best.value:.2f}{'; ' if others else ''}{others}; real records {best.real:.2f}; {best.source})"

@@ -49,18 +49,20 @@ Half of the residuals are longer than their radius, and are shrunk. The noise fa
 scatter and remainder give the spread back. Contrast sharpens the ink at no price.
 """
 
+_CLOTHES = MixtureGeneratorConfig(
+    num_directions=40,
+    num_components=None,
+    radius=13,
+    posture=AsItStands(),
+    brightness=0.28,
+    contrast=1.6,
+    scatter=1.2,
+    remainder=1.3,
+)
+
 FASHION_MNIST = replace(
     MNIST,
-    generator=MixtureGeneratorConfig(
-        num_directions=40,
-        num_components=None,
-        radius=13,
-        posture=AsItStands(),
-        brightness=0.28,
-        contrast=1.6,
-        scatter=1.2,
-        remainder=1.3,
-    ),
+    generator=_CLOTHES,
     mean_radius=0.32,
     subspace_radius=0.18,
     round_radius=0.17,
@@ -73,9 +75,7 @@ scatter and remainder give the spread back. Contrast, scatter and remainder were
 together.
 """
 
-WIDE_FASHION_MNIST = replace(
-    FASHION_MNIST, generator=replace(FASHION_MNIST.generator, contrast=1.25, scatter=1.25, remainder=1.6)
-)
+WIDE_FASHION_MNIST = replace(FASHION_MNIST, generator=replace(_CLOTHES, contrast=1.25, scatter=1.25, remainder=1.6))
 """The same clothes as classifiers alone would have them: less contrast, and 1.6 times the spread between directions."""
 
 SMOOTH_FASHION_MNIST = DPMixtureConfig(
