@@ -32,7 +32,7 @@ from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.dp_mixture.components import bearable_components, semi_definite, with_idle_moved
 from gossamer.methods.dp_mixture.remainder import outside
-from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized, sizes_in_words
 from gossamer.methods.dp_mixture.shrinking import KEPT, shrunk
 from gossamer.methods.dp_mixture.worth import ReleasedMoments
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
@@ -280,7 +280,7 @@ class AbstractMixtureTraining(AbstractTraining[P]):
         sample_size: int,
     ) -> None:
         stated = f"the radii, {config.generator.public_facts}"
-        self.sizes = _told(config)
+        self.sizes = sizes_in_words(config)
         context = replace(context, public_notes=(stated, self.sizes, *context.public_notes))
         super().__init__(plan, noise, context, sample_size)
         self._mixture = config
@@ -481,13 +481,6 @@ class DPMixtureTraining(AbstractMixtureTraining[OneShotPlan]):
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the mixture as it is known now."""
         return self._mixture_so_far(statement)
-
-
-def _told(config: DPMixtureConfig) -> str:
-    """Say the sizes of settings, which are public."""
-    components, kept = config.generator.components, config.generator.num_kept(config.records.shape)
-    several = f"at most {components} Gaussians for each class, moved in {config.rounds} rounds"
-    return f"{several if components > 1 else 'one Gaussian for each class'}, in {kept} directions"
 
 
 def _released_in(state: dict[str, Any]) -> list[Tensor]:

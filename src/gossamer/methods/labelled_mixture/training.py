@@ -193,7 +193,7 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         slots = context.slots_of(records)
         config = sized(config, slots)
         self.config = config
-        self._units = units_of(records, slots, records_per_person=config.records_per_person, seed=config.seed)
+        self.units = units_of(records, slots, records_per_person=config.records_per_person, seed=config.seed)
         self._noise = noise
         self._network = _fresh(config)
         self._network.teacher.to(context.device)
@@ -276,7 +276,7 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         # Privacy: the noise of the sums and that of the samples are of different steps of the run.
         return PoissonReleaser(
             samples,
-            self._units,
+            self.units,
             self._inputs(),
             self._noise,
             chunk_size=self.config.chunk_size,
