@@ -23,6 +23,7 @@ from gossamer.driving.federated.combining import combine, write_federated_releas
 from gossamer.driving.federated.contributing import Answer, contribute
 from gossamer.driving.federated.plan import MAX_PLAN_BYTES, FederatedPlan, SiteWish, make_plan
 from gossamer.driving.federated.rounds import Contribution, Round
+from gossamer.driving.federated.site_folder import SiteFolder, price_together
 from gossamer.errors import InputError, ResourceError, one_line
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.cost import random_records
@@ -32,6 +33,7 @@ from gossamer.privacy.claim import own_version
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.files import read_bounded, whole_file, write_whole
+from gossamer.runs.folder import RunFolder
 from gossamer.runs.tensor_file import MAX_BYTES, is_tensor_file
 
 C = TypeVar("C")
@@ -158,10 +160,12 @@ class Contribute:
 class ShowFile:
     """Look at a plan, the file of a round, or a contribution, as an officer would before it leaves.
 
+    Of a site's own folder it lists the plans that were answered, and their price together.
+
     Example: gossamer federate show berlin-round-1.safetensors
 
     Args:
-        file: the file
+        file: the file, or the folder of your site
     """
 
     file: Annotated[Path, Mark.POSITIONAL]
@@ -292,6 +296,8 @@ def _tell_answer(answer: Answer) -> None:
 
 
 def _show(asked: ShowFile) -> int:
+    if asked.file.is_dir():
+        return _show_site(asked.file)
     content, where = _read(asked.file), str(asked.file)
     try:
         one = Contribution.read(content, where) if is_tensor_file(content) else None
@@ -301,6 +307,26 @@ def _show(asked: ShowFile) -> int:
         _tell_round(Round.read(content, where))
     else:
         _tell_contribution(one)
+    return 0
+
+
+def _show_site(path: Path) -> int:
+    if not RunFolder(path).private.is_dir():
+        raise InputError(f"{path}: no folder of a site; `gossamer federate contribute --folder` makes one")
+    with SiteFolder(path).held() as home:
+        plans = home.answered()
+    if not plans:
+        print("this site has answered no plan yet, and spent nothing")
+        return 0
+    table = Table("study", "as", "epsilon", "delta", "rounds charged", box=None, pad_edge=False)
+    for one in plans:
+        paid = one.plan.price_of(one.terms)
+        charged = ", ".join(str(step + 1) for step in one.lost_steps(0))
+        row = one.plan.study[:12], one.terms.name, shown_epsilon(paid.epsilon), f"{paid.delta:g}"
+        table.add_row(*row, f"{charged} of {one.plan.num_rounds}")
+    Console().print(table)
+    spent = price_together(plans)
+    print(f"together, each as planned: epsilon {shown_epsilon(spent.epsilon)} at delta {spent.delta:g}")
     return 0
 
 
