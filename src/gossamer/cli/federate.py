@@ -29,7 +29,7 @@ from gossamer.privacy.budget import PrivacyBudget, chosen_delta
 from gossamer.privacy.claim import own_version
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.statement import shown_epsilon
-from gossamer.runs.files import read_bounded, whole_file, write_whole
+from gossamer.runs.files import check_is_none_of, read_bounded, whole_file, write_whole
 from gossamer.runs.tensor_file import MAX_BYTES
 
 C = TypeVar("C")
@@ -266,6 +266,8 @@ def _contribute(asked: Contribute) -> int:
         return load_chosen(asked.data, asked.data_dir, asked.num_classes, asked.series, key, unit, asked.images)
 
     content = read_file(asked.plan)
+    if asked.out is not None:
+        check_is_none_of(asked.out, (asked.data, str(asked.plan)))
     answer = contribute(asked.folder, content, asked.site, load, cap=asked.cap, where=str(asked.plan))
     out = asked.out or asked.plan.parent / f"{asked.site}-round-{answer.round_number + 1}.safetensors"
     with whole_file(out) as file:

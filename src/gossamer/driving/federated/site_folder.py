@@ -126,10 +126,7 @@ class SiteFolder:
         except OSError as error:
             raise ResourceError(f"{folder.path}: cannot be made ({error.strerror}); name another --folder") from None
         with folder.locked():
-            if not self._plans.is_dir():
-                write_key(folder, UnitKey.drawn())
-                new_identity(folder)
-                self._plans.mkdir()
+            self._begin()
             if not read_identity(folder).is_of(folder):
                 # Privacy: two copies would each spend the whole cap, on the same records.
                 raise PrivacyError(
@@ -203,6 +200,25 @@ class SiteFolder:
     def answered(self) -> tuple[JoinedPlan, ...]:
         """List the plans that this site has answered, each with its ledger."""
         return tuple(one for one in self._all() if one.ledger.entries)
+
+    def _begin(self) -> None:
+        """Give a new folder its key and identity.
+
+        Raises:
+            InputError: the folder is not new, and has lost its plans or its identity.
+        """
+        folder, has_plans = self._folder, self._plans.is_dir() and any(self._plans.iterdir())
+        is_begun = folder.identity_file.exists()
+        # Privacy: a folder without its plans would have forgotten what it spent.
+        if (is_begun and not self._plans.is_dir()) or (has_plans and not is_begun):
+            raise InputError(
+                f"{folder.private}: plans/ or run.json is missing, and with it what this site has spent; put it back, "
+                "or begin a new folder, whose epsilon adds to that of this one"
+            )
+        if not is_begun:
+            write_key(folder, UnitKey.drawn())
+            self._plans.mkdir(exist_ok=True)
+            new_identity(folder)
 
     def _cap(self, given: float | None) -> float:
         if given is not None:
