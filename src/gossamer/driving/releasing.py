@@ -13,7 +13,7 @@ from gossamer.extras import MissingExtra
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractTraining
-from gossamer.privacy.accounting import epsilon_by_pld
+from gossamer.privacy.accounting import proved_epsilon
 from gossamer.privacy.restated import event_of, is_same_event
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
 from gossamer.runs.cards import model_card
@@ -152,7 +152,7 @@ def check_price(plan: AbstractPlan, ledger: LedgerFile, statement: PrivacyStatem
         raise PrivacyError(f"{ledger.path}: nothing is charged, so nothing may be released; put the ledger back")
     if is_same_event(spent, event_of(statement)):
         return
-    charged = epsilon_by_pld(spent, statement.delta).epsilon
+    charged = proved_epsilon(spent, statement.delta).epsilon
     if charged > statement.epsilon * (1 + _TOLERANCE):
         raise PrivacyError(
             f"{ledger.path}: what is charged costs epsilon {shown_epsilon(charged)}, more than the "

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gossamer.data.records import MAX_VALUES, AbstractSpec, RecordSet
 from gossamer.errors import InputError
+from gossamer.mechanisms.crew import AbstractCrew, Alone, Order
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.plan import AbstractPlan
@@ -159,6 +160,7 @@ class RunContext:
         charge: called before every private step, to write the ledger.
         store: keeps finished pieces of the work before the first step.
         start: networks to begin with in place of fresh ones, public. The statement says their origin.
+        crew: the processes that work on the training.
     """
 
     delta: float
@@ -178,6 +180,7 @@ class RunContext:
     charge: Callable[[int], None] = lambda step: None
     store: PieceStore = field(default_factory=NoStore)
     start: PublicStart = FRESH
+    crew: AbstractCrew = field(default_factory=Alone)
 
     @property
     def first_step(self) -> int:
@@ -261,6 +264,7 @@ class AbstractTraining(abc.ABC, Generic[P]):
         if context.precision is not torch.float32 and not self.allows_bfloat16:
             raise InputError(f"{self.name} computes in float32 alone: leave the precision out")
         self.plan = plan
+        self._crew = context.crew
         self.sample_size = sample_size
         self._terms = context.terms(self.name, noise, sample_size, self.public_inputs)
         self._statement = plan.statement(self._terms)
@@ -286,6 +290,19 @@ class AbstractTraining(abc.ABC, Generic[P]):
     @abc.abstractmethod
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the generator as it is now, with a statement."""
+
+    def help(self) -> None:
+        """Do this process's part of the work that the leader of the crew orders, until the leader ends it."""
+        for order in self._crew.orders():
+            self._do(order)
+
+    def _do(self, order: Order) -> None:
+        """Do this process's part of one order. A method that several processes share overrides this.
+
+        Raises:
+            InputError: the method works in one process.
+        """
+        raise InputError(f"{self.name} works in one process: start it without torchrun")
 
     @property
     def end_step(self) -> int:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms.crew import Order
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
@@ -196,7 +197,7 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         if context.sums is not None:
             self._released = next(iter(context.sums.released), None)
         sizes = slot_sizes_of(records, self.plan)
-        self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate)
+        self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate, crew=context.crew)
 
     def __iter__(self) -> Iterator[DPMERFReport]:
         """Make the release, then fit to the end, with a report after the release and after every few updates."""
@@ -231,10 +232,14 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         """The noisy sum, once it is released. See `AbstractTraining.released_sums`."""
         return () if self._released is None else (self._released,)
 
+    def _do(self, order: Order) -> None:
+        """Add this process's records to the release."""
+        self.releaser.help(order.number, self._slots())
+
     def _slots(self) -> Iterator[Slots]:
         records, owners = self._records, owners_of(self._records, self.plan.unit)
         labels = torch.zeros(records.num_records, dtype=torch.int64) if records.y is None else records.y
-        for bundle in bundles(records, self.plan.unit, _CHUNK):
+        for bundle in self._crew.share(bundles(records, self.plan.unit, _CHUNK)):
             rows, features = bundle.rows, bundle.compute(self._features.of_records, records.x)
             yield Slots(vectors=features, groups=labels[rows], owners=None if owners is None else owners[rows])
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import abc
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms.crew import Order
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
@@ -31,7 +32,7 @@ from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.dp_mixture.components import bearable_components, semi_definite, with_idle_moved
 from gossamer.methods.dp_mixture.remainder import outside
-from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized, sizes_in_words
 from gossamer.methods.dp_mixture.shrinking import KEPT, shrunk
 from gossamer.methods.dp_mixture.worth import ReleasedMoments
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
@@ -279,7 +280,7 @@ class AbstractMixtureTraining(AbstractTraining[P]):
         sample_size: int,
     ) -> None:
         stated = f"the radii, {config.generator.public_facts}"
-        self.sizes = _told(config)
+        self.sizes = sizes_in_words(config)
         context = replace(context, public_notes=(stated, self.sizes, *context.public_notes))
         super().__init__(plan, noise, context, sample_size)
         self._mixture = config
@@ -294,7 +295,10 @@ class AbstractMixtureTraining(AbstractTraining[P]):
         if context.sums is not None:
             self._take_up_sums(context.sums)
         sizes = slot_sizes_of(records, self.plan)
-        self.releaser = OneShotReleaser(self._sums, noise, slot_sizes=sizes, gate=self.gate.of_part(self._sums))
+        gate = self.gate.of_part(self._sums)
+        self.releaser = OneShotReleaser(
+            self._sums, noise, slot_sizes=sizes, gate=gate, crew=context.crew, known=lambda: self._released
+        )
 
     def _state_of_mixture(self) -> dict[str, Any]:
         """Return the sums released so far, which are all there is to know of a mixture."""
@@ -311,10 +315,21 @@ class AbstractMixtureTraining(AbstractTraining[P]):
         self._take_up(self.releaser.release(step, self._slots(step)))
         return DPMixtureReport(step=step, release=self._sums.releases[step].name)
 
+    def _do(self, order: Order) -> None:
+        """Add this process's records to a release, at the places that earlier releases decide."""
+        self._take_up_all(order.tensors)
+        self.releaser.help(order.number, self._slots(order.number))
+
+    def _take_up_all(self, released: Sequence[Tensor | None]) -> None:
+        """Take up the leader's releases beyond those that this process knows."""
+        for one in released[len(self._released) :]:
+            assert one is not None
+            self._take_up(one)
+
     def _slots(self, step: int) -> Iterator[Slots]:
         features, groups = self._described
         owners = owners_of(self._records, self.plan.unit)
-        for bundle in bundles(self._records, self.plan.unit, _CHUNK):
+        for bundle in self._crew.share(bundles(self._records, self.plan.unit, _CHUNK)):
             vectors, places = self._rows(step, bundle, features, groups)
             yield Slots(vectors=vectors, groups=places, owners=None if owners is None else owners[bundle.rows])
 
@@ -466,13 +481,6 @@ class DPMixtureTraining(AbstractMixtureTraining[OneShotPlan]):
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the mixture as it is known now."""
         return self._mixture_so_far(statement)
-
-
-def _told(config: DPMixtureConfig) -> str:
-    """Say the sizes of settings, which are public."""
-    components, kept = config.generator.components, config.generator.num_kept(config.records.shape)
-    several = f"at most {components} Gaussians for each class, moved in {config.rounds} rounds"
-    return f"{several if components > 1 else 'one Gaussian for each class'}, in {kept} directions"
 
 
 def _released_in(state: dict[str, Any]) -> list[Tensor]:
