@@ -50,7 +50,21 @@ def test_two_sites_make_a_release(gossamer: Gossamer, study: Path) -> None:
     assert [site["name"] for site in claim["sites"]] == list(NAMES)
     assert claim["sites"][1]["epsilon"] <= 3.0001 < claim["epsilon"]
     assert "| south | 60 | 3.000 | 0.0001 | all 1 |" in (study / "release" / "PRIVACY.md").read_text()
-    assert gossamer("verify", study).code == 0
+    verified = gossamer("verify", study)
+    assert verified.code == 0
+    assert "noise of the site south are those of privacy.json" in verified.out
+    assert gossamer("report", study, "--out", study / "report.html").code == 0
+    assert "<td>3.000</td>" in (study / "report.html").read_text()
+    plan = study / "plan.json"
+    whole = plan.read_bytes()
+    for old, new in (
+        (b'"num_slots": 60', b'"num_slots": 61'),
+        (b'"south"', b'"rome"'),
+        (b'"epsilon": 3', b'"epsilon": 2'),
+    ):
+        plan.write_bytes(whole.replace(old, new))
+        assert gossamer("verify", study).code == 3, new
+    plan.write_bytes(whole)
     listed = gossamer("federate", "show", study.parent / "north")
     assert "together, each as planned: epsilon 5.000" in listed.out
     assert gossamer("federate", "combine", study / "plan.json", *files).code == 2

@@ -17,6 +17,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordData
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_choice import load_chosen
+from gossamer.driving.federated.checking import PLAN_FILE
 from gossamer.driving.federated.combining import combine, write_federated_release
 from gossamer.driving.federated.contributing import Answer, contribute
 from gossamer.driving.federated.plan import SiteWish, make_plan
@@ -40,7 +41,6 @@ ACTIONS = {
     "show": "look at a file before it leaves or after it came",
     "combine": "add what the sites sent: the file of the next round, or the release",
 }
-PLAN_FILE = "plan.json"
 
 
 @dataclass(frozen=True, kw_only=True)
