@@ -25,6 +25,7 @@ def study(gossamer: Gossamer, tmp_path: Path) -> Path:
         "federate", "plan", "dp-merf", "--sites", "north:40:5,south:60:3:1e-4", *FORM, "--out", tmp_path / "study"
     )
     assert done.code == 0, done.err
+    assert "that of one place with 100 slots at epsilon 2." in done.out
     return tmp_path / "study"
 
 

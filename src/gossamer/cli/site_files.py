@@ -96,6 +96,8 @@ def tell_plan(plan: FederatedPlan) -> None:
         table.add_row(*row)
     Console().print(table)
     print(f"a slot is one {plan.unit}; somebody with records at two sites spends the epsilon of both")
+    alike = shown_epsilon(plan.whole.budget_at(plan.delta).epsilon)
+    print(f"the noise of all together is that of one place with {plan.num_slots} slots at epsilon {alike}")
 
 
 def read_file(path: Path) -> bytes:
