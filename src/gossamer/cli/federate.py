@@ -289,8 +289,8 @@ def _tell_answer(answer: Answer) -> None:
     )
     if answer.spent is not None:
         print(f"all plans of this site together: epsilon {shown_epsilon(answer.spent.epsilon)}, within its cap")
-    if answer.num_held_out:
-        say(f"{answer.num_held_out} records held out take no part")
+    if answer.holds_out:
+        say("the data are divided: the records held out take no part")
 
 
 def _combine(asked: Combine) -> int:
