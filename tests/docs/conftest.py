@@ -152,6 +152,7 @@ def write_own(folder: Path) -> None:
     rng = np.random.default_rng(1)
     x, y = blobs(rng, 600, 8, 3)
     # Six hundred records of five hundred people: some have two.
+    (folder / "owner.toml").write_text('curator = "A hospital"\npurpose = "Teaching"\n')
     np.savez_compressed(folder / "scans.npz", x=x, y=y, person=np.arange(600) % 500)
     x, y = blobs(rng, 150, 8, 3)
     np.savez_compressed(folder / "held-out.npz", x=x, y=y)

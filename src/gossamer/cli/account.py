@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -17,6 +18,7 @@ from gossamer.cli.arguments import choose, read_arguments
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.account import AbstractAccount
 from gossamer.methods.catalogue import METHODS, find_method
+from gossamer.methods.method import Method, Recipe
 from gossamer.privacy.accounting import (
     calibrate_noise_multiplier,
     calibrate_noise_multiplier_by_rdp,
@@ -29,6 +31,7 @@ from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.gaussian_dp import mu_of
 from gossamer.privacy.loss_grid import COARSE
 from gossamer.privacy.priceable import accountable, check_numbers
+from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.privacy.truncation import check_truncation, least_noise, least_truncation
 
@@ -45,16 +48,46 @@ def run(arguments: Sequence[str]) -> int:
     """Account for a method's settings."""
     choices = {method.name: method.account.summary for method in METHODS}
     name, rest = choose(arguments, choices, program="account", what="method")
-    asked = read_arguments(find_method(name).account, rest, program=f"account {name}")
+    method = find_method(name)
+    asked = read_arguments(method.account, rest, program=f"account {name}")
     asked.check()
     with accountable():
         _check_numbers(asked)
         found = _account(asked)
+        found |= _sizes(method, asked, found)
     if asked.json:
         print(json.dumps(_without_infinities(found), indent=2, allow_nan=False))
     else:
         _show(found)
     return 0
+
+
+def _sizes(method: Method[Any], asked: AbstractAccount, found: dict[str, Any]) -> dict[str, str]:
+    """Tell the sizes that a recipe has with this noise, if they are asked for. Public facts alone decide on them."""
+    if asked.sized_by is None:
+        return {}
+    name, number = asked.sized_by
+    noise = found["noise_multiplier"]
+    recipe = method.find(name)
+    given = number or _published_number(recipe)
+    if given is None:
+        raise InputError(f"--num-slots is missing: recipe {name} is for no published set with a number of records")
+    # Privacy: rate and share of the account are those that the noise was computed for.
+    fields = {field.name for field in dataclasses.fields(recipe.config)}
+    settings = {key: value for key, value in asked.public().items() if key in fields}
+    settings["noise_multiplier"] = noise["pld"] if isinstance(noise, dict) else noise
+    config = dataclasses.replace(recipe.config, **settings)
+    words = method.working().sizes_in_words(method.sized(config, PublicSlots(given)))
+    return {"sizes": words or f"{method.name} leaves no size to the noise"}
+
+
+def _published_number(recipe: Recipe[Any]) -> int | None:
+    """Return the number of training records of the published set that a recipe is for, None if there is none."""
+    # The catalogue needs torch, without which all else here is told.
+    from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES
+
+    named = (*NAMED_DATA, *NAMED_SERIES)
+    return next((one.num_train for one in named if recipe.suits(one.name, None)), None)
 
 
 def _check_numbers(asked: AbstractAccount) -> None:
@@ -220,6 +253,8 @@ def _show(found: dict[str, Any]) -> None:
         if name in found and not isinstance(found[name], list):
             table.add_row(name, str(found[name]))
     console.print(table)
+    if "sizes" in found:
+        console.print(f"\nsizes: {found['sizes']}")
     if "range_caveat" in found:
         console.print(f"\n{found['range_caveat']}")
     if "published_epsilon" in found:

@@ -14,6 +14,7 @@ from gossamer.privacy.accounting import describe_accountants, epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.earlier import earlier_epsilon, earlier_profile, has_earlier_price
+from gossamer.privacy.event_data import event_of_parts
 from gossamer.privacy.events import under_replacement
 from gossamer.privacy.gaussian_dp import mu_of, mu_of_profile, rho_of
 from gossamer.privacy.ledger import Ledger
@@ -62,6 +63,7 @@ def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> 
         case None:
             yield unchecked(STATEMENT, "prints numbers that cannot be compared with the event that it carries")
     yield from _other_prices(statement, said)
+    yield from _sites(statement, said)
     if known.job is None or known.plan is None:
         tolerance = PRINTED_TOLERANCE if statement.event is None else TOLERANCE
         yield from _epsilons(statement, price(said, statement.delta), tolerance)
@@ -157,6 +159,19 @@ def _other_prices(statement: PrivacyStatement, event: DpEvent) -> Iterator[Findi
         yield broken(STATEMENT, f"{name} is not what the numbers stated make it")
     if not wrong:
         yield holds(STATEMENT, "mu, rho and the price of a replacement are computed again")
+
+
+def _sites(statement: PrivacyStatement, event: DpEvent) -> Iterator[Finding]:
+    """Check that the epsilon of each site is that of its own event, and that the claim for all is no smaller."""
+    for claim in statement.sites:
+        again, _ = price(event_of_parts(claim.event), claim.delta)
+        if not math.isclose(claim.epsilon, again, rel_tol=TOLERANCE, abs_tol=1e-9):
+            yield broken(STATEMENT, f"epsilon of the site {claim.name} is {claim.epsilon:.6g}; again it is {again:.6g}")
+        # Privacy: the figure in the first line is taken for that of every site.
+        elif claim.delta < statement.delta or again > price(event, claim.delta)[0] * (1 + PRINTED_TOLERANCE):
+            yield broken(STATEMENT, f"the claim for all sites is smaller than that of the site {claim.name}")
+        else:
+            yield holds(STATEMENT, f"epsilon {shown_epsilon(claim.epsilon)} of the site {claim.name} is computed again")
 
 
 def _is_near(stated: float | None, again: float | None) -> bool:

@@ -21,6 +21,7 @@ from gossamer.runs.cards import CARD
 from gossamer.runs.files import strict_json, whole_folder, write_json, write_whole
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.manifest import MANIFEST, file_digest, manifest_tree
+from gossamer.runs.zoo import resolved
 
 FORMAT = "gossamer-generator-1"
 HEADER = "gossamer"
@@ -72,7 +73,8 @@ class Content(TypedDict):
 def write_release(folder: RunFolder, *, samples: Sequence[Path] = (), **content: Unpack[Content]) -> Path:
     """Write `generator.safetensors`, `privacy.json`, `PRIVACY.md`, `README.md` and `manifest.json` into `release/`.
 
-    A digest of the manifest is kept in `private/`, so that another release in its place can be told from it.
+    A digest of the manifest is kept in `private/`, so that another release in its place can be told from it. A
+    coordinator of sites has no `private/`, and nothing is kept there.
 
     Args:
         folder: the run.
@@ -84,7 +86,8 @@ def write_release(folder: RunFolder, *, samples: Sequence[Path] = (), **content:
     """
     saved = [one.path / name for one in saved_generators(folder) for name in PARTS if (one.path / name).is_file()]
     beside = {path.relative_to(folder.release).as_posix(): file_digest(path) for path in (*samples, *saved)}
-    return _write_into(folder.release, content, beside, folder.release_digest_file)
+    digest_file = folder.release_digest_file if folder.private.is_dir() else None
+    return _write_into(folder.release, content, beside, digest_file)
 
 
 def write_saved_generator(folder: RunFolder, step: int, **content: Unpack[Content]) -> SavedGenerator:
@@ -101,6 +104,18 @@ def write_saved_generator(folder: RunFolder, step: int, **content: Unpack[Conten
     with whole_folder(saved.path) as partial:
         _write_into(partial, content, {}, None)
     return saved
+
+
+def write_release_alone(path: Path, **content: Unpack[Content]) -> Path:
+    """Write a release without samples and without a run around it, whole or not at all.
+
+    Args:
+        path: its folder, which must not be there.
+        content: of the release.
+    """
+    with whole_folder(path) as partial:
+        _write_into(partial, content, {}, None)
+    return path
 
 
 def clear_unfinished(folder: RunFolder) -> None:
@@ -127,7 +142,13 @@ def saved_folders(folder: RunFolder) -> tuple[SavedGenerator, ...]:
 
 
 def find_generator(path: Path) -> Path:
-    """Find the generator's file in a run folder, a release or a saved generator's folder, or take the file itself."""
+    """Find the generator's file in a run folder, a release, a saved one's folder or the zoo, or take the file itself.
+
+    Raises:
+        InputError: no such release in the zoo.
+        PrivacyError: a release of the zoo with another file in it.
+    """
+    path = resolved(path)
     if not path.is_dir():
         return path
     beside = path / GENERATOR
