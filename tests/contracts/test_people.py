@@ -63,6 +63,7 @@ def priced_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(priced_plan, "epsilon_by_pld", price)
+        patch.setattr(priced_plan, "proved_epsilon", price)
         yield
 
 
