@@ -17,6 +17,7 @@ from gossamer.cli.outputs import say
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordData
+from gossamer.data.room import room_beside
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.federated.combining import combine, write_federated_release
@@ -263,7 +264,8 @@ def _wish(part: Sequence[str], epsilon: float, delta: float) -> SiteWish:
 def _contribute(asked: Contribute) -> int:
     def load(key: UnitKey) -> RecordData:
         unit = Unit(Round.read(content, str(asked.plan)).plan.unit)
-        return load_chosen(asked.data, asked.data_dir, asked.num_classes, asked.series, key, unit, asked.images)
+        room = room_beside(asked.folder)
+        return load_chosen(asked.data, asked.data_dir, asked.num_classes, asked.series, key, unit, asked.images, room)
 
     content = _read(asked.plan)
     answer = contribute(asked.folder, content, asked.site, load, cap=asked.cap, where=str(asked.plan))
