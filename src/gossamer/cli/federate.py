@@ -15,6 +15,7 @@ from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, S
 from gossamer.cli.site_files import read_file, show, tell_plan
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordData
+from gossamer.data.room import room_beside
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.federated.checking import PLAN_FILE
@@ -263,7 +264,8 @@ def _wish(part: Sequence[str], epsilon: float, delta: float) -> SiteWish:
 def _contribute(asked: Contribute) -> int:
     def load(key: UnitKey) -> RecordData:
         unit = Unit(Round.read(content, str(asked.plan)).plan.unit)
-        return load_chosen(asked.data, asked.data_dir, asked.num_classes, asked.series, key, unit, asked.images)
+        room = room_beside(asked.folder)
+        return load_chosen(asked.data, asked.data_dir, asked.num_classes, asked.series, key, unit, asked.images, room)
 
     content = read_file(asked.plan)
     if asked.out is not None:
