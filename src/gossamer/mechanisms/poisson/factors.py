@@ -14,7 +14,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -180,6 +180,15 @@ class FactoredSum:
         self._waiting.append(whole_factors(factors, is_counted, self._grid))
         if len(self._waiting) == self._grid.chunks_at_once:
             self._multiply()
+
+    def add_up(self, total: Callable[[Tensor], Tensor]) -> None:
+        """Take the sum over all processes in place of this one's part. It is exact, so it does not depend on the cut.
+
+        Args:
+            total: adds up the int64 tensors of all processes.
+        """
+        whole, rest = self.exact()
+        self._whole, self._rest = total(whole), total(rest)
 
     def exact(self) -> tuple[Tensor, Tensor]:
         """Return the sum as int64 multiples of the coarse grid, and the rest as multiples of the fine grid."""

@@ -9,7 +9,7 @@ several updates of the discriminator for each of the generator.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError
+from gossamer.mechanisms.crew import Order
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.poisson.dense import DenseLosses
 from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tensors
@@ -231,6 +232,8 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
             noise,
             chunk_size=config.chunk_size,
             gate=self.gate,
+            crew=context.crew,
+            known=self._networks.of_discriminator,
         )
 
     def __iter__(self) -> Iterator[DPCGANReport]:
@@ -255,6 +258,14 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
         self.step += 1
         norm = float(torch.stack([part.norm() for part in released.values()]).norm())
         return DPCGANReport(step=step, gradient_norm=norm, synthetic_loss=synthetic_loss)
+
+    def _do(self, order: Order) -> None:
+        """Add this process's units to a release, at the leader's discriminator."""
+        is_drawn, *discriminator = order.tensors
+        assert is_drawn is not None
+        networks = self._networks
+        networks.take_up_discriminator(discriminator)
+        self.releaser.help(order.number, is_drawn, networks.parameters(), networks.losses())
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on, but the key of the noise. Tensors are those in use: save or copy them."""
@@ -315,6 +326,14 @@ class PublicNetworks:
     def parameters(self) -> Tensors:
         """Return the discriminator's parameters, by name."""
         return dict(self._discriminator.named_parameters())
+
+    def of_discriminator(self) -> tuple[Tensor, ...]:
+        """Return the discriminator's parameters and buffers, in order."""
+        return tuple(self._discriminator.state_dict().values())
+
+    def take_up_discriminator(self, tensors: Sequence[Tensor | None]) -> None:
+        """Take up the discriminator of another process, as its `of_discriminator` returned it."""
+        self._discriminator.load_state_dict(dict(zip(self._discriminator.state_dict(), tensors, strict=True)))
 
     def losses(self) -> RecordLosses | DenseLosses:
         """Return `losses_of_records` as the releaser takes them fastest: with the layers, if all are dense."""
