@@ -7,7 +7,7 @@ import functools
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dp_accounting import DpEvent
@@ -25,6 +25,7 @@ from gossamer.privacy.accounting import (
     epsilon_by_pld,
     epsilon_by_rdp,
     num_steps_for_budget,
+    proved_epsilon,
 )
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.gaussian_dp import mu_of
@@ -55,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
         found = _account(asked)
         found |= _sizes(method, asked, found)
     if asked.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(_without_infinities(found), indent=2, allow_nan=False))
     else:
         _show(found)
     return 0
@@ -133,6 +134,8 @@ def _event_of_steps(asked: AbstractAccount, noise_multiplier: float, num_steps: 
 
 def _epsilon(asked: AbstractAccount, noise: float, steps: int) -> dict[str, Any]:
     event = asked.event(noise_multiplier=noise, num_steps=steps)
+    # Refuses in one line what no accountant proves to be finite, naming delta.
+    proved_epsilon(event, asked.delta, COARSE)
     epsilons = {
         "pld": epsilon_by_pld(event, asked.delta).epsilon,
         "rdp": epsilon_by_rdp(event, asked.delta).epsilon,
@@ -153,7 +156,7 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
     _check_reach(asked, budget, steps)
     multipliers = {
         "pld": calibrate_noise_multiplier(of_noise, budget).noise_multiplier,
-        "rdp": calibrate_noise_multiplier_by_rdp(of_noise, budget).noise_multiplier,
+        "rdp": _noise_by_rdp(of_noise, budget),
     }
     # A training would refuse it, after all data were read.
     check_truncation(_least_truncation(asked, multipliers["pld"], steps), asked.delta, multipliers["pld"])
@@ -161,6 +164,14 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
     multipliers |= asked.other_multipliers(steps, budget)
     found = {"noise_multiplier": multipliers, "epsilon_target": budget.epsilon, "num_steps": steps}
     return found | _undivided_caveat(asked, multipliers["pld"], steps) | published
+
+
+def _noise_by_rdp(of_noise: Callable[[float], DpEvent], budget: PrivacyBudget) -> float:
+    """Return the multiplier by RDP, infinite if no noise is enough for RDP to prove the budget."""
+    try:
+        return calibrate_noise_multiplier_by_rdp(of_noise, budget).noise_multiplier
+    except PrivacyError:
+        return math.inf
 
 
 def _check_reach(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> None:
@@ -205,6 +216,17 @@ def _undivided_caveat(asked: AbstractAccount, noise: float, steps: int) -> dict[
     return {"range_caveat": caveat}
 
 
+def _without_infinities(tree: Any) -> Any:
+    """Return a tree with None in place of each number that JSON has no word for."""
+    match tree:
+        case dict():
+            return {name: _without_infinities(value) for name, value in tree.items()}
+        case float() if not math.isfinite(tree):
+            return None
+        case _:
+            return tree
+
+
 def _show(found: dict[str, Any]) -> None:
     console = Console()
     table = Table(show_header=False, box=None, pad_edge=False)
@@ -245,7 +267,7 @@ def _shown(name: str, accountant: str, figure: float) -> str:
     """Write a computed figure. A claim of a statement is never rounded to the side that promises more."""
     match name, accountant:
         case _ if not math.isfinite(figure):
-            return f"{figure}"
+            return "none is proved"
         case "epsilon", "fixed_pair":  # what no accountant can go below
             return f"{math.floor(figure * 1000) / 1000:.3f}"
         case "epsilon", _:

@@ -237,4 +237,5 @@ WORKING = Working(
     sizes_in_words=sizes_in_words,
     recipes=RECIPES,
     for_own=recipe_for,
+    shares_work=True,
 )

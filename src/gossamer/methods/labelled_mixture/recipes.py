@@ -55,5 +55,6 @@ WORKING = Working(
     recipes=RECIPES,
     for_own=recipe_for,
     sized=sized,
+    shares_work=True,
     sizes_in_words=lambda config: sizes_in_words(config.mixture),
 )
