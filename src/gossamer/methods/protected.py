@@ -211,22 +211,25 @@ class Bundle:
         return function(*(one[filled] for one in values))[: len(piece)]
 
 
-def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
+def bundles(records: RecordSet, unit: Unit, size: int, rows: Tensor | None = None) -> Iterator[Bundle]:
     """Yield all records in bundles of about ``size``, for memory. Each record is in one, all of a person in the same.
 
     Args:
         records: private.
         unit: content of a slot, a record or a person.
         size: rows, public.
+        rows: int64, the only records to yield, in their order, all of a person or none. None for all records.
     """
-    owners = owners_of(records, unit)
+    owners, every = owners_of(records, unit), torch.arange(records.num_records) if rows is None else rows
     if owners is None:
-        yield from (Bundle(pieces=[piece], height=size) for piece in torch.arange(records.num_records).split(size))
+        yield from (Bundle(pieces=[piece], height=size) for piece in every.split(size) if len(piece))
         return
+    is_asked = torch.zeros(records.num_records, dtype=torch.bool)
+    is_asked[every] = True
     of_person = units_of_persons(owners, records.num_people, records_per_unit=1, seed=0)
     pieces: list[Tensor] = []
     for piece in of_person.order.split(of_person.counts.tolist()):
-        pieces += [piece] if len(piece) else []
+        pieces += [piece] if len(piece) and bool(is_asked[piece[0]]) else []
         if sum(map(len, pieces)) >= size:
             yield Bundle(pieces=pieces, height=None)
             pieces = []
@@ -234,7 +237,9 @@ def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
         yield Bundle(pieces=pieces, height=None)
 
 
-def described(describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, unit: Unit) -> Tensor:
+def described(
+    describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, unit: Unit, rows: Tensor | None = None
+) -> Tensor:
     """Compute a description of every record: a row for each, in their order.
 
     Guarantee: down to the last bit, the rows of a unit are a function of its content, its identity and public things
@@ -245,13 +250,14 @@ def described(describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, 
         describe: (values (n, ...), marks int64 (n,)) -> (n, ...), row by row.
         records: private.
         unit: content of a slot, a record or a person.
+        rows: int64, the only records to describe, as of `bundles`.
     """
     marks = record_marks(records, unit)
-    parts, rows = [], []
-    for bundle in bundles(records, unit, _AT_ONCE):
+    parts, found = [], []
+    for bundle in bundles(records, unit, _AT_ONCE, rows):
         parts.append(bundle.compute(describe, records.x, marks))
-        rows.append(bundle.rows)
-    return torch.cat(parts)[torch.argsort(torch.cat(rows))]
+        found.append(bundle.rows)
+    return torch.cat(parts)[torch.argsort(torch.cat(found))]
 
 
 def record_marks(records: RecordSet, unit: Unit) -> Tensor:
