@@ -19,6 +19,7 @@ from gossamer.errors import GossamerError, is_lack_of_memory
 GROUPS = {
     "start": {
         "demo": "a whole run on digits that ship with scikit-learn, in two minutes",
+        "zoo": "releases that come with the package, to draw from at once",
         "data": "list data sets, and describe your own as it is understood",
         "doctor": "a look at everything that is needed: versions, data, disk, a small self test",
         "completion": "a script with which bash, zsh or fish completes commands by the tab key",
@@ -27,6 +28,7 @@ GROUPS = {
         "account": "the epsilon of settings, or the noise that a budget asks for, without any data",
         "train": "learn a generator from private records, within a privacy budget",
         "resume": "go on with an interrupted training",
+        "federate": "train with other sites by files: records stay, and noisy sums leave",
         "ledger": "the steps that a run has paid for, and those that were lost",
     },
     "judge": {
@@ -40,6 +42,7 @@ GROUPS = {
         "predict": "name the class of records by a released mixture, which spends nothing",
         "report": "one HTML page about a release, to hand over; or a private one with scores and audits",
         "verify": "compare a run, or a release alone, with its statement",
+        "finish": "delete checkpoints and critics of a run whose release is final",
     },
 }
 VERBS = {verb: summary for verbs in GROUPS.values() for verb, summary in verbs.items()}
@@ -75,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case ["-V" | "--version"]:
             print(_version())
             return 0
+        case ["help", word] if word not in VERBS:
+            return _explain(word)
         case ["help", *words]:
             arguments = [*words, "--help"]
     verb, *rest = arguments
@@ -167,6 +172,17 @@ def _unknown(verb: str) -> str:
     near = _MEANT.get(verb) or next(iter(difflib.get_close_matches(verb.lower(), VERBS, n=1)), None)
     meant = "" if near is None else f"perhaps you meant `gossamer {near}`; "
     return f"no command {verb!r}; {meant}`gossamer --help` lists all"
+
+
+def _explain(word: str) -> int:
+    """Answer a word of another program with the command that does its work here."""
+    from gossamer.cli.old_words import explain  # not at the beginning: no other answer needs it
+
+    answer = explain(word)
+    if answer is None:
+        return _complain(_unknown(word), 2)
+    print(answer)
+    return 0
 
 
 def _version() -> str:

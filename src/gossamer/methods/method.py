@@ -128,6 +128,8 @@ class Method(Named, Generic[C]):
         working: imports and returns its work, always the same object.
         saves_on_the_way: whether there is a generator to release before all private steps are done.
         classifies: whether its releases also classify records.
+        works_between_sites: whether several sites can train by it in rounds, because noisy sums are all that it asks of
+            records.
     """
 
     summary: str
@@ -135,6 +137,7 @@ class Method(Named, Generic[C]):
     working: Callable[[], Working[C]]
     saves_on_the_way: bool
     classifies: bool = False
+    works_between_sites: bool = False
 
     @property
     def config(self) -> type[C]:

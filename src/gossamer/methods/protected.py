@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gossamer.data.identities import digests_of_contents
 from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.room import NEIGHBOURS_BYTES
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.units import Units, units_of_persons, units_of_records
@@ -142,7 +143,7 @@ def owners_of(records: RecordSet, unit: Unit) -> Tensor | None:
 def identities_of(records: RecordSet, unit: Unit) -> Identities:
     """Identify units, in the order of `owners_of` or of the records: people by name, records by content and copy."""
     if not unit.is_group:
-        return Identities.of_digests(digests_of_contents(records.x, records.y))
+        return Identities.of_digests(digests_of_contents(records.x, records.y, records.room))
     check_named(records, unit)
     assert records.person_digests is not None
     return Identities(digests=records.person_digests, copies=np.zeros(records.num_people, dtype=np.int64))
@@ -214,15 +215,27 @@ class Bundle:
 def bundles(records: RecordSet, unit: Unit, size: int, rows: Tensor | None = None) -> Iterator[Bundle]:
     """Yield all records in bundles of about ``size``, for memory. Each record is in one, all of a person in the same.
 
+    The memory that records on the disk take is given back on the way (`data.room`).
+
     Args:
         records: private.
         unit: content of a slot, a record or a person.
         size: rows, public.
         rows: int64, the only records to yield, in their order, all of a person or none. None for all records.
     """
+<<<<<<< HEAD
     owners, every = owners_of(records, unit), torch.arange(records.num_records) if rows is None else rows
     if owners is None:
         yield from (Bundle(pieces=[piece], height=size) for piece in every.split(size) if len(piece))
+=======
+    owners, room, num_each = owners_of(records, unit), records.room, records.x[0].nbytes
+    if owners is None:
+        for piece in torch.arange(records.num_records).split(size):
+            yield Bundle(pieces=[piece], height=size)
+            # The values, and at most as much that was computed of them.
+            room.touched(2 * len(piece) * num_each)
+        room.let_go()
+>>>>>>> main
         return
     is_asked = torch.zeros(records.num_records, dtype=torch.bool)
     is_asked[every] = True
@@ -232,9 +245,11 @@ def bundles(records: RecordSet, unit: Unit, size: int, rows: Tensor | None = Non
         pieces += [piece] if len(piece) and bool(is_asked[piece[0]]) else []
         if sum(map(len, pieces)) >= size:
             yield Bundle(pieces=pieces, height=None)
+            room.touched(sum(map(len, pieces)) * 2 * max(num_each, NEIGHBOURS_BYTES))
             pieces = []
     if pieces:
         yield Bundle(pieces=pieces, height=None)
+    room.let_go()
 
 
 def described(
@@ -252,12 +267,23 @@ def described(
         unit: content of a slot, a record or a person.
         rows: int64, the only records to describe, as of `bundles`.
     """
+<<<<<<< HEAD
     marks = record_marks(records, unit)
     parts, found = [], []
     for bundle in bundles(records, unit, _AT_ONCE, rows):
         parts.append(bundle.compute(describe, records.x, marks))
         found.append(bundle.rows)
     return torch.cat(parts)[torch.argsort(torch.cat(found))]
+=======
+    marks, found = record_marks(records, unit), None
+    for bundle in bundles(records, unit, _AT_ONCE):
+        part = bundle.compute(describe, records.x, marks)
+        if found is None:
+            found = torch.from_numpy(records.room.array((records.num_records, *part.shape[1:]), part.numpy().dtype))
+        found[bundle.rows] = part
+    assert found is not None
+    return found
+>>>>>>> main
 
 
 def record_marks(records: RecordSet, unit: Unit) -> Tensor:

@@ -30,6 +30,7 @@ class Working(Generic[C]):
         start: (settings, records, noise, context) -> a training.
         recipes: for published data sets, which their names begin with. The first is taken if none is named.
         sized: (settings, slots) -> the same with the sizes settled that were left to the noise. Default: none are.
+        sizes_in_words: settled settings -> their sizes in words. Default: no words.
         for_own: (specification, number of slots) -> settings for a user's own records, None if there are none.
         stops: (settings, plan) -> steps that no block of a ledger crosses. Default: those that the mechanism asks for.
         estimate: (settings, specification, slots, device) -> cost, if the first seconds of a training tell too little.
@@ -43,6 +44,7 @@ class Working(Generic[C]):
     start: Callable[[C, RecordSet, AbstractNoise, RunContext], AbstractTraining]
     recipes: tuple[Recipe[C], ...] = ()
     sized: Callable[[C, PublicSlots], C] = lambda config, slots: config
+    sizes_in_words: Callable[[C], str] = lambda config: ""
     for_own: Callable[[AbstractSpec, int], Recipe[C]] | None = None
     stops: Callable[[C, AbstractPlan], tuple[int, ...]] = lambda config, plan: plan.stops
     estimate: Callable[[C, AbstractSpec, PublicSlots, torch.device], Cost] | None = None

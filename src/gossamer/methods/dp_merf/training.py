@@ -194,6 +194,8 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         if context.state is not None:
             self._released = context.state["released"]
             self._fit.restore(context.state["generator"])
+        if context.sums is not None:
+            self._released = next(iter(context.sums.released), None)
         sizes = slot_sizes_of(records, self.plan)
         self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate, crew=context.crew)
 
@@ -224,6 +226,11 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         """True if the fit is done, too, or if there is nothing to fit to."""
         is_fitted = self._released is None or self._fit.num_done >= self.config.num_fit_steps
         return self.step >= self.end_step and is_fitted
+
+    @property
+    def released_sums(self) -> tuple[Tensor, ...]:
+        """The noisy sum, once it is released. See `AbstractTraining.released_sums`."""
+        return () if self._released is None else (self._released,)
 
     def _do(self, order: Order) -> None:
         """Add this process's records to the release."""

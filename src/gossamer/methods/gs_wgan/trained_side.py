@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+<<<<<<< HEAD
+=======
+from dataclasses import replace
+from functools import cached_property
+from typing import Final
+>>>>>>> main
 
 import torch
 from torch import Tensor
@@ -19,8 +25,11 @@ from gossamer.methods.gs_wgan.warm_start import Opponents, WarmStartChunk
 from gossamer.methods.training import RunContext
 from gossamer.nn.choices import CriticConfig
 from gossamer.nn.devices import mixed_precision
-from gossamer.nn.ensemble import Ensemble, Tensors, concatenate, stack
+from gossamer.nn.ensemble import Ensemble, Tensors, stack
 from gossamer.nn.registered import check_own_critic
+
+WIDE_NETWORK: Final = 100_000
+"""Weights from which a critic is computed by itself on a CPU."""
 
 
 class TrainedSide(AbstractSide):
@@ -45,8 +54,20 @@ class TrainedSide(AbstractSide):
         self._config, self._stage, self._critic, self._spec = config, stage, critic, spec
         self._store, self._device, self._precision = context.store, context.device, context.precision
         self._crew = context.crew
-        self._ready: list[Ensemble] = []
+        self._growing: Ensemble | None = None
         self.critics: Ensemble | None = None
+
+    @cached_property
+    def _together(self) -> int:
+        """Number of critics that are computed in one pass, by public sizes.
+
+        On a CPU the grouped convolutions of many wide networks are slower than one network after the other.
+        """
+        shape = self._config.stages[self._stage].view.shape(self._spec.shape)
+        network = self._critic.build(shape, self._spec.num_classes, torch.Generator())
+        num_weights = sum(parameter.numel() for parameter in network.parameters())
+        is_wide = self._device.type == "cpu" and num_weights >= WIDE_NETWORK
+        return 1 if is_wide else self._config.critics_at_once
 
     def check(self) -> None:
         """Refuse a network that does not fit the view or the classes, and one of the user's own that breaks rules."""
@@ -65,6 +86,7 @@ class TrainedSide(AbstractSide):
             self.warm_up(shards, pool, number, kept)
             yield chunk.last
 
+<<<<<<< HEAD
     def warm_up(self, shards: Shards, pool: Tensor, number: int, kept: Tensors | None) -> None:
         """Warm-start this process's own critics of a chunk, or take them from those that the leader has kept."""
         chunks = chunks_of(self._config, self._stage)
@@ -79,6 +101,31 @@ class TrainedSide(AbstractSide):
                 self._store.save(chunk.name, joined)
         if number == len(chunks) - 1:
             self.critics, self._ready = concatenate(self._ready), []
+=======
+    def warm_up(self, shards: Shards, pool: Tensor, first: int) -> None:
+        """Warm-start a chunk in each process, and keep of all chunks this process's own critics."""
+        chunks, crew = chunks_of(self._config, self._stage), self._crew
+        side_by_side = chunks[first : first + crew.size]
+        mine = None
+        if crew.rank < len(side_by_side):
+            mine = self._warm_start(side_by_side[crew.rank], shards, pool)
+        for rank, chunk in enumerate(side_by_side):
+            critics = mine if rank == crew.rank and mine is not None else self._room_for(chunk)
+            state = {name: crew.from_rank(rank, tensor) for name, tensor in critics.state_dict().items()}
+            if crew.leads and self._store.load(chunk.name) is None:
+                self._store.save(chunk.name, state)
+            self._keep(chunk, critics.with_state(state))
+        if first + crew.size >= len(chunks):
+            self.critics, self._growing = self._growing, None
+
+    def _keep(self, chunk: WarmStartChunk, ready: Ensemble) -> None:
+        """Keep of a chunk this process's own critics."""
+        own = chunk.critics()[self._crew.owns(chunk.critics())]
+        if self._growing is None:
+            # One stack from the start: chunks that wait to be joined would take the memory twice.
+            self._growing = ready.room_for(len(self._crew.own(self._config.num_critics)))
+        self._growing.update_(self._rows(own), ready.select((own - chunk.first).to(self._device)))
+>>>>>>> main
 
     def _warm_start(self, numbers: Tensor, shards: Shards, pool: Tensor) -> Ensemble:
         if not len(numbers):
@@ -96,7 +143,15 @@ class TrainedSide(AbstractSide):
             seed=config.seed,
         )
         with mixed_precision(self._device, self._precision):
+<<<<<<< HEAD
             return stage.warm_start.train(self._fresh(numbers), numbers, opponents)
+=======
+            for rows in torch.arange(fresh.num_networks).split(self._together):
+                places = rows.to(self._device)
+                ready = stage.warm_start.train(fresh.select(places), chunk.critics()[rows], opponents)
+                fresh.update_(places, ready)
+        return fresh
+>>>>>>> main
 
     def _fresh(self, numbers: Tensor) -> Ensemble:
         """Build critics with initial weights, each from a public stream of its own."""
@@ -121,7 +176,7 @@ class TrainedSide(AbstractSide):
         turn = (step * num_renewed + torch.arange(num_renewed)) % config.num_critics
         losses = torch.zeros(num_renewed, device=self._device)
         own = self._crew.owns(turn).nonzero()[:, 0]
-        for places in own.split(config.critics_at_once) if len(own) else ():
+        for places in own.split(self._together) if len(own) else ():
             part = turn[places]
             rows = self._rows(part)
             changed, loss = self.tuned(critics.select(rows), shards, part, pool, TapeUse.RENEWAL, step)
@@ -139,6 +194,11 @@ class TrainedSide(AbstractSide):
 
         The tape of a fork is indexed by critic and step: two groups that ask one critic get the same fork.
         """
+        parts = zip(numbers.split(self._together), rows.split(self._together), strict=True)
+        return torch.cat([self._answer(shards, *part, question) for part in parts])
+
+    def _answer(self, shards: Shards, numbers: Tensor, rows: Tensor, question: Question) -> Tensor:
+        """Answer as `answer` does, all critics in one pass."""
         critics = self._present()
         asked = None if question.labels is None else question.labels[rows]
         forks, _ = self.tuned(

@@ -26,6 +26,7 @@ from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
 from gossamer.mechanisms.sum_of_many.door import Ask, SumOfManyReleaser
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.centre import AbstractTwins
+from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.places import find_chunk_size
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question, WarmStartReport, side_of
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator, apart
@@ -38,8 +39,6 @@ from gossamer.methods.worth import WindowedEnergy
 from gossamer.privacy.statement import PrivacyStatement
 
 __all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "plan"]
-
-_WARM_START_POOLS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,8 +240,9 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         return ask
 
     def _warm_start_pool(self, stage: int) -> Tensor:
-        view, first = self.config.stages[stage].view, self.config.stage_starts()[stage]
-        return self._public.pool(view, first, times=_WARM_START_POOLS)
+        settings, first = self.config.stages[stage], self.config.stage_starts()[stage]
+        num_pools = 0 if isinstance(settings.critic, DistanceCritic) else settings.warm_start.num_pools
+        return self._public.pool(settings.view, first, times=num_pools)
 
     def state_dict(self) -> dict:
         """Return everything needed to go on, but the key of the noise. Private: it holds critics."""
