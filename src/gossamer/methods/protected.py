@@ -223,19 +223,14 @@ def bundles(records: RecordSet, unit: Unit, size: int, rows: Tensor | None = Non
         size: rows, public.
         rows: int64, the only records to yield, in their order, all of a person or none. None for all records.
     """
-<<<<<<< HEAD
-    owners, every = owners_of(records, unit), torch.arange(records.num_records) if rows is None else rows
-    if owners is None:
-        yield from (Bundle(pieces=[piece], height=size) for piece in every.split(size) if len(piece))
-=======
     owners, room, num_each = owners_of(records, unit), records.room, records.x[0].nbytes
+    every = torch.arange(records.num_records) if rows is None else rows
     if owners is None:
-        for piece in torch.arange(records.num_records).split(size):
+        for piece in every.split(size):
             yield Bundle(pieces=[piece], height=size)
             # The values, and at most as much that was computed of them.
             room.touched(2 * len(piece) * num_each)
         room.let_go()
->>>>>>> main
         return
     is_asked = torch.zeros(records.num_records, dtype=torch.bool)
     is_asked[every] = True
@@ -265,25 +260,17 @@ def described(
         describe: (values (n, ...), marks int64 (n,)) -> (n, ...), row by row.
         records: private.
         unit: content of a slot, a record or a person.
-        rows: int64, the only records to describe, as of `bundles`.
+        rows: int64, the only records to describe, as of `bundles`, at least one.
     """
-<<<<<<< HEAD
-    marks = record_marks(records, unit)
-    parts, found = [], []
-    for bundle in bundles(records, unit, _AT_ONCE, rows):
-        parts.append(bundle.compute(describe, records.x, marks))
-        found.append(bundle.rows)
-    return torch.cat(parts)[torch.argsort(torch.cat(found))]
-=======
     marks, found = record_marks(records, unit), None
-    for bundle in bundles(records, unit, _AT_ONCE):
+    every = torch.arange(records.num_records) if rows is None else rows
+    for bundle in bundles(records, unit, _AT_ONCE, rows):
         part = bundle.compute(describe, records.x, marks)
         if found is None:
-            found = torch.from_numpy(records.room.array((records.num_records, *part.shape[1:]), part.numpy().dtype))
-        found[bundle.rows] = part
+            found = torch.from_numpy(records.room.array((len(every), *part.shape[1:]), part.numpy().dtype))
+        found[torch.searchsorted(every, bundle.rows)] = part
     assert found is not None
     return found
->>>>>>> main
 
 
 def record_marks(records: RecordSet, unit: Unit) -> Tensor:

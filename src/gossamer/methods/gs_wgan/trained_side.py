@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-<<<<<<< HEAD
-=======
-from dataclasses import replace
 from functools import cached_property
 from typing import Final
->>>>>>> main
 
 import torch
 from torch import Tensor
@@ -86,46 +82,22 @@ class TrainedSide(AbstractSide):
             self.warm_up(shards, pool, number, kept)
             yield chunk.last
 
-<<<<<<< HEAD
     def warm_up(self, shards: Shards, pool: Tensor, number: int, kept: Tensors | None) -> None:
         """Warm-start this process's own critics of a chunk, or take them from those that the leader has kept."""
         chunks = chunks_of(self._config, self._stage)
         chunk = chunks[number]
-        if kept is not None:
-            self._ready.append(self._dealt(kept, chunk))
-        else:
-            own = self._warm_start(chunk.critics()[self._places(chunk)[self._crew.rank]], shards, pool)
-            self._ready.append(own)
+        numbers = chunk.critics()[self._places(chunk)[self._crew.rank]]
+        own = self._warm_start(numbers, shards, pool) if kept is None else self._dealt(kept, chunk)
+        if kept is None:
             joined = self._joined(own.state_dict(), chunk)
             if self._crew.leads:
                 self._store.save(chunk.name, joined)
-        if number == len(chunks) - 1:
-            self.critics, self._ready = concatenate(self._ready), []
-=======
-    def warm_up(self, shards: Shards, pool: Tensor, first: int) -> None:
-        """Warm-start a chunk in each process, and keep of all chunks this process's own critics."""
-        chunks, crew = chunks_of(self._config, self._stage), self._crew
-        side_by_side = chunks[first : first + crew.size]
-        mine = None
-        if crew.rank < len(side_by_side):
-            mine = self._warm_start(side_by_side[crew.rank], shards, pool)
-        for rank, chunk in enumerate(side_by_side):
-            critics = mine if rank == crew.rank and mine is not None else self._room_for(chunk)
-            state = {name: crew.from_rank(rank, tensor) for name, tensor in critics.state_dict().items()}
-            if crew.leads and self._store.load(chunk.name) is None:
-                self._store.save(chunk.name, state)
-            self._keep(chunk, critics.with_state(state))
-        if first + crew.size >= len(chunks):
-            self.critics, self._growing = self._growing, None
-
-    def _keep(self, chunk: WarmStartChunk, ready: Ensemble) -> None:
-        """Keep of a chunk this process's own critics."""
-        own = chunk.critics()[self._crew.owns(chunk.critics())]
         if self._growing is None:
             # One stack from the start: chunks that wait to be joined would take the memory twice.
-            self._growing = ready.room_for(len(self._crew.own(self._config.num_critics)))
-        self._growing.update_(self._rows(own), ready.select((own - chunk.first).to(self._device)))
->>>>>>> main
+            self._growing = own.room_for(len(self._crew.own(self._config.num_critics)))
+        self._growing.update_(self._rows(numbers), own)
+        if number == len(chunks) - 1:
+            self.critics, self._growing = self._growing, None
 
     def _warm_start(self, numbers: Tensor, shards: Shards, pool: Tensor) -> Ensemble:
         if not len(numbers):
@@ -143,15 +115,11 @@ class TrainedSide(AbstractSide):
             seed=config.seed,
         )
         with mixed_precision(self._device, self._precision):
-<<<<<<< HEAD
-            return stage.warm_start.train(self._fresh(numbers), numbers, opponents)
-=======
-            for rows in torch.arange(fresh.num_networks).split(self._together):
-                places = rows.to(self._device)
-                ready = stage.warm_start.train(fresh.select(places), chunk.critics()[rows], opponents)
-                fresh.update_(places, ready)
+            fresh = self._fresh(numbers)
+            for places in torch.arange(len(numbers)).split(self._together):
+                rows = places.to(self._device)
+                fresh.update_(rows, stage.warm_start.train(fresh.select(rows), numbers[places], opponents))
         return fresh
->>>>>>> main
 
     def _fresh(self, numbers: Tensor) -> Ensemble:
         """Build critics with initial weights, each from a public stream of its own."""
