@@ -116,10 +116,19 @@ class TrainedSide(AbstractSide):
         )
         with mixed_precision(self._device, self._precision):
             fresh = self._fresh(numbers)
-            for places in torch.arange(len(numbers)).split(self._together):
+            for part in torch.arange(len(numbers)).split(self._together):
+                places = self._not_one(part)
                 rows = places.to(self._device)
                 fresh.update_(rows, stage.warm_start.train(fresh.select(rows), numbers[places], opponents))
         return fresh
+
+    def _not_one(self, critics: Tensor) -> Tensor:
+        """Return critics to be computed in one pass, a single one twice.
+
+        A network by itself is computed by other kernels, which round otherwise. The number of processes would then
+        decide the bits of a critic.
+        """
+        return critics.repeat(2) if len(critics) == 1 and self._together > 1 else critics
 
     def _fresh(self, numbers: Tensor) -> Ensemble:
         """Build critics with initial weights, each from a public stream of its own."""
@@ -145,11 +154,11 @@ class TrainedSide(AbstractSide):
         losses = torch.zeros(num_renewed, device=self._device)
         own = self._crew.owns(turn).nonzero()[:, 0]
         for places in own.split(self._together) if len(own) else ():
-            part = turn[places]
+            part = self._not_one(turn[places])
             rows = self._rows(part)
             changed, loss = self.tuned(critics.select(rows), shards, part, pool, TapeUse.RENEWAL, step)
             critics.update_(rows, changed)
-            losses[places.to(self._device)] = loss.to(losses)
+            losses[places.to(self._device)] = loss.to(losses)[: len(places)]
         # Each loss beside zeros of other processes.
         return float(self._crew.total(losses).mean())
 
