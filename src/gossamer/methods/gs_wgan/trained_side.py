@@ -114,8 +114,8 @@ class TrainedSide(AbstractSide):
             adam=config.critic_adam,
             seed=config.seed,
         )
+        fresh = self._fresh(numbers)
         with mixed_precision(self._device, self._precision):
-            fresh = self._fresh(numbers)
             for part in torch.arange(len(numbers)).split(self._together):
                 places = self._not_one(part)
                 rows = places.to(self._device)
