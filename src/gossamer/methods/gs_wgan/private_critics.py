@@ -69,6 +69,12 @@ class PrivateCritics:
         partition = deal(identities_of(records, unit), config.num_critics, context.key)
         self._dealt_by = context.key.digest
         self._table = partition.shard_table(records.y, owners_of(records, unit))
+        self._rows: Tensor | None = None
+        if context.crew.size > 1:
+            # The records of other processes' shards are neither seen nor kept.
+            table, rows = self._table.of_shards(context.crew.own(config.num_critics))
+            # If all of its shards are empty, a process sees all records, and counts none.
+            self._table, self._rows = (table, rows) if len(rows) else (self._table, None)
         self._stage: int | None = None
         self._side: AbstractSide | None = None
         self._shards: Shards | None = None
@@ -122,8 +128,9 @@ class PrivateCritics:
                 self.state_dict()
             case Task.WARM_UP:
                 side, shards = self._present()
+                (is_kept,) = order.tensors
                 assert self._pool is not None
-                side.warm_up(shards, self._pool, order.number)
+                side.warm_up(shards, self._pool, order.number, {} if bool(is_kept) else None)
             case _:
                 (pool,) = order.tensors
                 assert pool is not None
@@ -145,8 +152,10 @@ class PrivateCritics:
                 [view.apply_to_records(augmentation.variant(x, one, marks, seed)) for one in numbers], dim=1
             )
 
-        images = described(look, self._records, self._unit).to(self._device)
-        labels = None if self._records.y is None else self._records.y.to(self._device)
+        images, labels = described(look, self._records, self._unit, self._rows), self._records.y
+        if labels is not None and self._rows is not None:
+            labels = labels[self._rows]
+        images, labels = images.to(self._device), None if labels is None else labels.to(self._device)
         return Shards(images=images, labels=labels, table=self._table, tapes=self._tapes)
 
     # ---- a step -----------------------------------------------------------------------------------------------------
