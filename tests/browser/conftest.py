@@ -25,10 +25,19 @@ from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.reports.page.figures import exhibits
 from gossamer.reports.page.kept import AuditRow, KeptRun
+from gossamer.reports.page.owner import TITLES, OwnerWords
 from gossamer.reports.page.released import ReleasedRun
 from gossamer.reports.page.rendering import private_page, release_page
 from gossamer.runs.findings import holds, unchecked
 
+OWNED = "</q></dd><script>alert(1)</script> {{ 7 * 7 }} planted"
+"""Words of an owner that must stay in their fields."""
+OWNER = OwnerWords(
+    **{name: OWNED for name in TITLES if name not in ("sector", "registry_authors", "public_scores")},
+    sector="Healthcare",
+    registry_authors=(OWNED,),
+    public_scores=(OWNED,),
+)
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}", "'; DROP TABLE--", "a" * 100)
 """Names of classes that a page must show and never obey."""
 
@@ -140,6 +149,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         "images": release_page([images], HOSTILE[0]),
         "series": release_page([series], "Series of people"),
+        "filled": release_page([images], "A picture set", owner=OWNER, audits=["Passed: one kind of game."]),
         "several": release_page([images, series, plain], "Three releases"),
         "private": private_page([kept(images)], "Kept"),
         "private of several": private_page([kept(images), kept(plain)], "Kept"),
