@@ -245,6 +245,11 @@ def _training(run: Run, **spent: Any) -> AbstractTraining:
     return job.of_method.start(job.method, loaded.data.train, KeyedNoise(), context)
 
 
+def start_again(run: Run) -> AbstractTraining:
+    """Start the training of a run anew, as it was before its first step. No step is taken, and none is charged."""
+    return _training(run)
+
+
 def _share_warm_start(run: Run, training: AbstractTraining, listener: AbstractListener) -> None:
     """Do this process's part of the chunks, then wait until every process has done its own.
 
