@@ -27,7 +27,7 @@ class Pretrain:
     Example: gossamer pretrain runs/mnist --critics 0..99
 
     Args:
-        run: run folder, or a copy of it on another node, whose private/ travels with it
+        run: run folder, or a copy of it on another node with its private/
         critics: first and last critic, 0..99, whole chunks of as many as are computed at once
     """
 

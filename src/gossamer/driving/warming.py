@@ -42,7 +42,7 @@ def warm_up(folder: RunFolder, critics: CriticRange) -> Iterator[int]:
     Guarantee:
         Nothing is charged, since nothing is released: warm critics stay private. A critic's warm start depends on its
         own shard, its own tape and public things alone. So it is the same to the last bit on any node that computes
-        alike, and a copy of the folder may be used for it.
+        alike. A copy of the folder may be used for it.
 
     Args:
         folder: of a run that has begun, or a copy of it.
