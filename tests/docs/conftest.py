@@ -23,7 +23,7 @@ from gossamer.methods.catalogue import METHODS
 from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig
-from gossamer.privacy import composition, tradeoff
+from gossamer.privacy import tradeoff
 from gossamer.scoring import encoder
 
 NUM_STEPS = 8
@@ -90,7 +90,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory, short_recipes: None) -> Iter
         patch.setattr(networks, "_MIN_UPDATES", 3)
         patch.setattr(networks, "_NUM_EPOCHS", 1)
         patch.setattr(demo, "NUM_SAMPLES", 300)
-        patch.setattr(composition, "_poisson_interval", lambda event, largest: 1e-2)
         patch.setattr(tradeoff, "_DELTAS", (1e-4, 0.05, 0.5))
         cheap = {one.name: one for one in classifiers.TWELVE}["gaussian_nb"].build
         for one in classifiers.TWELVE:

@@ -72,6 +72,16 @@ def test_a_half_is_rounded_away_from_zero() -> None:
     assert torch.equal(grid.rounded(below * grid.spacing), expected - 1)
 
 
+def test_rounding_by_size_and_sign_is_rounding_by_truncation_bit_for_bit() -> None:
+    grid = PublicGrid(radius=1.0, num_coordinates=50)
+    ties = (torch.arange(-20, 20, dtype=torch.float64) + 0.5) * grid.spacing
+    drawn = torch.randn(4000, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 0.01
+    values = torch.cat([ties, torch.nextafter(ties, torch.zeros_like(ties)), drawn, torch.tensor([0.0, -0.0])])
+    scaled = values / grid.spacing
+    plain = torch.trunc(scaled + torch.copysign(torch.tensor(math.nextafter(0.5, 0.0), dtype=torch.float64), scaled))
+    assert torch.equal(grid.rounded(values).view(torch.int64), plain.view(torch.int64))
+
+
 def test_the_largest_number_below_a_half_is_rounded_down() -> None:
     """Adding a half and cutting off would round it up, by more than half the spacing."""
     below = torch.tensor([math.nextafter(0.5, 0), math.nextafter(0.5, 1)], dtype=torch.float64) * GRID.spacing

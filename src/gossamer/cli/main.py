@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -28,6 +29,7 @@ GROUPS = {
         "train": "learn a generator from private records, within a privacy budget",
         "resume": "go on with an interrupted training",
         "pretrain": "warm up a range of a run's critics on a node of its own",
+        "federate": "train with other sites by files: records stay, and noisy sums leave",
         "ledger": "the steps that a run has paid for, and those that were lost",
     },
     "judge": {
@@ -49,6 +51,8 @@ _MEANT = {
     "check": "verify", "classify": "predict", "describe": "data describe", "epsilon": "account", "fit": "train",
     "generate": "sample", "list": "data list", "score": "evaluate", "status": "ledger", "test": "evaluate",
 }  # fmt: skip
+_SHARED = ("train", "resume")
+"""Verbs that several processes may share."""
 INTERRUPTED = 130
 NO_MEMORY = "out of memory; use fewer critics at once (--critics-at-once) or a smaller recipe, or draw fewer samples"
 
@@ -82,7 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb, *rest = arguments
     if verb not in VERBS:
         return _complain(_unknown(verb), 2)
-    return _guarded(verb, rest)
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return _guarded(verb, rest)
+    with _first_alone_speaks():
+        if verb not in _SHARED:
+            # Each process would do all of it, and a training within it would be spent once for each.
+            return _complain(f"{verb} works in one process: start it without torchrun", 2)
+        return _guarded(verb, rest)
 
 
 def _guarded(verb: str, arguments: list[str]) -> int:
@@ -105,6 +115,18 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         if not is_lack_of_memory(error):
             raise
         return _complain(NO_MEMORY, 4)
+
+
+@contextlib.contextmanager
+def _first_alone_speaks() -> Iterator[None]:
+    """Let the first of several processes print, and no other one. The traceback of a fault is still printed."""
+    # The libraries that join processes warn of the death of others, which is told in one line.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    if os.environ.get("RANK", "0") == "0":
+        yield
+        return
+    with Path(os.devnull).open("w") as no, contextlib.redirect_stdout(no), contextlib.redirect_stderr(no):
+        yield
 
 
 def _run(verb: str, arguments: list[str]) -> int:

@@ -24,6 +24,7 @@ from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import find_named
 from gossamer.data.columns import is_table
 from gossamer.data.records import RecordData
+from gossamer.data.room import room_beside
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.milestones import Milestone, find_milestones
@@ -153,7 +154,7 @@ def run(arguments: Sequence[str]) -> int:
     possible = map(choice.networks.on, possible_settings(method, choice.recipe, is_series=is_series))
     check_words(Train[method.config], possible, rest, program)
     begun.check()
-    loaded = _load(choice, _find_key(begun))
+    loaded = _load(choice, begun)
     recipe = _recipe(method, choice, loaded)
     asked = read_arguments(Train[method.config], rest, program=program, method=choice.networks.on(recipe.config))
     return _train(asked, method, loaded, recipe.taken(asked.method))
@@ -172,7 +173,7 @@ def _train_chosen(words: Sequence[str]) -> int:
         raise InputError(f"--recipe and networks are of one method: name the method in place of {AUTO}")
     begun = read_known_arguments(Begun, words, program=f"train {AUTO}")
     begun.check()
-    loaded = _load(choice, _find_key(begun))
+    loaded = _load(choice, begun)
     found = chosen(PublicFacts.of(loaded.data.train, loaded.slots, _target(asked), find_device(asked.device)))
     if process_number() == 0:
         for sentence in found.reasons:
@@ -189,12 +190,13 @@ def _find_key(begun: Begun) -> UnitKey:
     return UnitKey.drawn() if begun.key_of is None else read_key(RunFolder.open(begun.key_of))
 
 
-def _load(choice: DataChoice, key: UnitKey) -> Loaded:
+def _load(choice: DataChoice, begun: Begun) -> Loaded:
     # Refused before the data is read. With windows, the data says first if it names people.
     known = choice.unit or ("record" if choice.series.window is None else None)
     check_unit(known, choice.num_people, choice.num_records)
     unit = Unit.RECORD if choice.unit is None else Unit(choice.unit)
-    read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images)
+    key, room = _find_key(begun), room_beside(begun.out)
+    read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images, room)
     data, slots = protect(read, choice.unit, choice.num_people, choice.num_records)
     return Loaded(data=data, slots=slots, key=key)
 
@@ -253,8 +255,7 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
             # Privacy: the same words whatever the values are.
             print("`gossamer data describe` shows how your values fill their range, for your eyes alone.")
         return 0
-    if num_processes() > 1:
-        method.check_shares_work()
+    method.check_shares_work(num_processes())
     start = prepared.made(device)
     job = dataclasses.replace(_job(asked, config, delta, device, milestones), start=start.facts, recipe=recipe)
     job = dataclasses.replace(job, unit=slots.unit.value)

@@ -11,7 +11,7 @@ from gossamer.driving.run import Run
 from gossamer.errors import InputError
 from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.trained_side import chunks_of
-from gossamer.methods.gs_wgan.training import GSWGANConfig
+from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 
@@ -63,12 +63,10 @@ def warm_up(folder: RunFolder, critics: CriticRange) -> Iterator[int]:
     forbid_core_dumps()
     folder.complete()
     training = start_again(run)
-    assert isinstance(job.method, GSWGANConfig)
-    num_chunks = len(chunks_of(job.method, 0))
-    for place in wanted:
-        # A process with the number of a chunk, of as many processes as there are chunks, does that chunk alone.
-        for done in job.of_method.share(training, place, num_chunks):
-            yield done.num_done
+    assert isinstance(training, GSWGANTraining)
+    chunks = chunks_of(training.config, 0)
+    for place in training.warm_up(wanted):
+        yield chunks[place].last
 
 
 def _chunks(job: TrainingJob, critics: CriticRange) -> range:

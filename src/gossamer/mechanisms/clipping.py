@@ -69,14 +69,14 @@ def clipped_sums(vectors: Iterable[Tensor], counts: Tensor, grid: PublicGrid) ->
     if counts.shape[1] > grid.num_exact():
         raise InputError(f"{counts.shape[1]} units at once are more than float64 adds exactly: use smaller chunks")
     norm = torch.stack([torch.linalg.vector_norm(block, dim=1, dtype=torch.float64) for block in blocks]).norm(dim=0)
-    # Privacy: rows that are not finite become zero before the clip, without a branch. Else 0 * inf would be NaN and
-    # pass the bound.
     is_used = norm.isfinite() & counts.any(dim=0)
     factor = torch.where(is_used, (grid.inner_radius / norm).clamp_max(1.0), 0.0)[:, None]
     weights = counts.to(torch.float64)
 
     def added(block: Tensor) -> Tensor:
-        clipped = block.to(torch.float64, copy=True).masked_fill_(~is_used[:, None], 0.0).mul_(factor)
+        # Privacy: rows that are not finite become zero without a branch. Their factor is 0, and 0 * inf, which would pass
+        # the bound as NaN, becomes 0. A row that is used has no such number: its product with the factor is finite.
+        clipped = block.to(torch.float64, copy=True).mul_(factor).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
         # Exact: so few integers that float64 adds them without rounding.
         return weights @ grid.rounded(clipped)
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gossamer.nn.network import AbstractCritic, Shape, encoded_label
+from gossamer.nn.network import AbstractSlopedCritic, Shape, encoded_label
 from gossamer.nn.spectral_norm import AbstractSpectralNormConv, SpectralNormEmbedding, SpectralNormLinear
 
 
-class AbstractConvCritic(AbstractCritic):
+class AbstractConvCritic(AbstractSlopedCritic):
     """A critic of strided convolutions with spectral norm, with a linear score plus a projection on the class.
 
     With h(x) the flattened last features, w and b a dense layer, e a class embedding::
@@ -62,3 +62,19 @@ class AbstractConvCritic(AbstractCritic):
         if one_hot is None or self.embedding is None:
             return score
         return score + (self.embedding(one_hot) * features).sum(dim=-1)
+
+    def slope(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        """Compute the gradient of each score by its own sample. See `AbstractSlopedCritic.slope`."""
+        weights = [conv.effective_weight() for conv in self.convs]
+        seen = [sample]
+        with torch.no_grad():
+            for conv, weight in zip(self.convs, weights, strict=True):
+                seen.append(F.relu(conv.convolved(seen[-1], weight)))
+        slope = self.score.effective_weight()
+        one_hot = encoded_label(label, self.num_classes, slope.dtype)
+        if one_hot is not None and self.embedding is not None:
+            slope = slope + self.embedding(one_hot)
+        slope = slope.expand(sample.shape[0], -1).unflatten(-1, seen[-1].shape[1:])
+        for conv, weight, before, after in zip(self.convs[::-1], weights[::-1], seen[-2::-1], seen[:0:-1], strict=True):
+            slope = conv.turned_back(slope * (after > 0), weight, before.shape[2:])
+        return slope

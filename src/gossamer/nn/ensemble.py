@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from gossamer.errors import InputError
-from gossamer.nn.network import check_positive
+from gossamer.nn.network import AbstractSlopedCritic, check_positive
 
 Tensors = dict[str, Tensor]
 
@@ -70,6 +71,10 @@ class Ensemble:
     def update_(self, networks: Tensor, changed: Ensemble) -> None:
         """Update the present tensors in place, since a thousand critics are too many to copy at every step."""
         self._map(lambda old, new: old.index_copy_(0, networks, new), changed)
+
+    def room_for(self, num_networks: int) -> Ensemble:
+        """Return an ensemble of so many networks of this architecture, their tensors not yet filled."""
+        return self._map(lambda tensor: tensor.new_empty(num_networks, *tensor.shape[1:]))
 
     def to(self, device: torch.device) -> Ensemble:
         """Return the ensemble on a device."""
@@ -131,11 +136,54 @@ def outputs(ensemble: Ensemble, parameters: Tensors, *inputs: Tensor | None) -> 
         (K, batch, ...).
     """
 
-    def one(parameters: Tensors, buffers: Tensors, *inputs: Tensor | None) -> Tensor:
-        return functional_call(ensemble.template, (parameters, buffers), inputs)
+    return _of_each(ensemble.template, parameters, ensemble.buffers, inputs)
 
+
+def slopes(ensemble: Ensemble, parameters: Tensors, samples: Tensor, labels: Tensor | None) -> Tensor:
+    """Compute the gradient of every critic's scores by its own samples, differentiable by the parameters.
+
+    A critic that writes its slope out is taken at its word. For any other one, autograd derives the slope twice.
+
+    Args:
+        ensemble: critics.
+        parameters: as for `outputs`.
+        samples: (K, batch, ...). No gradient flows back to them.
+        labels: int64 (K, batch), or None.
+
+    Returns:
+        (K, batch, ...), as the samples.
+    """
+    if isinstance(ensemble.template, AbstractSlopedCritic):
+        named = [{f"critic.{name}": one for name, one in each.items()} for each in (parameters, ensemble.buffers)]
+        return _of_each(_Slope(ensemble.template), *named, (samples, labels))
+    points = samples.detach().requires_grad_()
+    scores = outputs(ensemble, parameters, points, labels)
+    return torch.autograd.grad(scores.sum(), points, create_graph=True)[0]
+
+
+class _Slope(nn.Module):
+    """A critic whose output is its slope."""
+
+    def __init__(self, critic: AbstractSlopedCritic) -> None:
+        super().__init__()
+        self.critic = critic
+
+    def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        return self.critic.slope(sample, label)
+
+
+def _of_each(template: nn.Module, parameters: Tensors, buffers: Tensors, inputs: tuple[Tensor | None, ...]) -> Tensor:
+    """Compute the output of a module with each of K stacked weights on its own inputs."""
+
+    def one(parameters: Tensors, buffers: Tensors, *inputs: Tensor | None) -> Tensor:
+        return functional_call(template, (parameters, buffers), inputs)
+
+    if len(next(iter(parameters.values()))) == 1:
+        # A stack of one would take the grouped kernels of many, which are slower.
+        alone = ({name: tensor[0] for name, tensor in tensors.items()} for tensors in (parameters, buffers))
+        return one(*alone, *(None if value is None else value[0] for value in inputs))[None]
     axes = (0, 0, *(None if value is None else 0 for value in inputs))
-    return vmap(one, in_dims=axes)(parameters, ensemble.buffers, *inputs)
+    return vmap(one, in_dims=axes)(parameters, buffers, *inputs)
 
 
 def differentiable(parameters: Tensors) -> Tensors:
@@ -168,21 +216,23 @@ def adam_step(ensemble: Ensemble, gradient: Tensors, adam: Adam) -> Ensemble:
 
     References: Kingma and Ba 2015, algorithm 1.
     """
-    is_finite = torch.stack([g.flatten(start_dim=1).isfinite().all(dim=1) for g in gradient.values()]).all(dim=0)
+    flat = [g.flatten(start_dim=1) if g.dim() > 1 else g[:, None] for g in gradient.values() if g.numel()]
+    largest = torch.stack([torch.linalg.vector_norm(g, ord=math.inf, dim=1) for g in flat])
+    is_finite = largest.isfinite().all(dim=0)
     count = (ensemble.num_updates + 1).double()
     correction1, correction2 = 1 - adam.beta1**count, 1 - adam.beta2**count
-    step_size = (adam.learning_rate * correction2.sqrt() / correction1).float()
+    step_size = torch.where(is_finite, (adam.learning_rate * correction2.sqrt() / correction1).float(), 0.0)
     stabiliser = (adam.stabiliser * correction2.sqrt()).float()
+    # Weights of 1 and a step of 0 keep the state of a network bit for bit, without another pass over all weights.
+    weight1, weight2 = (torch.where(is_finite, beta, 1.0) for beta in (adam.beta1, adam.beta2))
     parameters, first, second = {}, {}, {}
-    for name, g in gradient.items():
-        moment1 = torch.lerp(g, ensemble.first_moment[name], adam.beta1)
-        moment2 = torch.lerp(g * g, ensemble.second_moment[name], adam.beta2)
-        rows = (-1,) + (1,) * (g.dim() - 1)
-        change = step_size.view(rows) * moment1 / (moment2.sqrt() + stabiliser.view(rows))
-        keep = is_finite.view(rows)
-        parameters[name] = torch.where(keep, ensemble.parameters[name] - change, ensemble.parameters[name])
-        first[name] = torch.where(keep, moment1, ensemble.first_moment[name])
-        second[name] = torch.where(keep, moment2, ensemble.second_moment[name])
+    for name, one in gradient.items():
+        rows = (-1,) + (1,) * (one.dim() - 1)
+        g = torch.where(is_finite.view(rows), one, 0.0)
+        second[name] = (g * g).lerp_(ensemble.second_moment[name], weight2.view(rows))
+        first[name] = g.lerp_(ensemble.first_moment[name], weight1.view(rows))
+        change = (step_size.view(rows) * first[name]).div_(second[name].sqrt().add_(stabiliser.view(rows)))
+        parameters[name] = torch.sub(ensemble.parameters[name], change, out=change)
     return replace(
         ensemble,
         parameters=parameters,

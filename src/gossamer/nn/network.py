@@ -90,6 +90,27 @@ class AbstractCritic(nn.Module, abc.ABC):
         """
 
 
+class AbstractSlopedCritic(AbstractCritic):
+    """A critic that is linear in the sample but for kinks, and that writes its slope out.
+
+    A gradient penalty needs the gradient of a slope by the weights. Autograd takes it as a second derivative of the
+    score. Here the slope is an expression of its own, a pass from the last layer to the first. The signs at the kinks
+    have no derivative, so one derivative of this expression is the whole of it.
+    """
+
+    @abc.abstractmethod
+    def slope(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        """Compute the gradient of each score by its own sample, differentiable by the weights.
+
+        Args:
+            sample: (batch, *shape). No gradient flows back to it.
+            label: as for `forward`.
+
+        Returns:
+            (batch, *shape).
+        """
+
+
 class AbstractGeneratorConfig(abc.ABC):
     """The public settings of a generator, without the shape of its data."""
 

@@ -15,7 +15,8 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
-from gossamer.methods.gs_wgan import GS_WGAN
+from gossamer.methods.gs_wgan import GS_WGAN, public_generator, trained_side
+from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.trained_side import chunks_of
 from gossamer.methods.gs_wgan.training import (
     GSWGANConfig,
@@ -438,3 +439,49 @@ def test_steps_that_were_lost_are_in_the_price_of_what_is_taken_on_the_way() -> 
 def test_a_generator_that_learnt_nothing_cannot_be_taken() -> None:
     with pytest.raises(InputError, match="at least one step"):
         training(config()).trained_so_far()
+
+
+# ---- speed and memory ------------------------------------------------------------------------------------------------
+
+
+CONVOLUTIONAL = (replace(TWO[0], share=1.0),)
+
+
+def answered(monkeypatch: pytest.MonkeyPatch, wide: int) -> tuple[dict[str, Tensor], Tensor]:
+    """Critics after a renewal and the answers of three, if those of so many weights are computed by themselves."""
+    monkeypatch.setattr(trained_side, "WIDE_NETWORK", wide)
+    made = advanced(training(config(CONVOLUTIONAL, renewals_per_step=5)), 1)
+    samples, labels = made._public.samples(1)
+    view = CONVOLUTIONAL[0].view
+    question = made._question(view.apply(samples), labels, made._public.pool(view, 1), 1)
+    answers = made._critics.answer(torch.tensor([0, 3, 6]), torch.tensor([0, 1, 2]), question)
+    return made.state_dict()["critics"]["critics"], answers
+
+
+def test_critics_that_are_computed_one_by_one_learn_and_answer_as_stacked_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    (critics, alone), (stacked, together) = answered(monkeypatch, 1), answered(monkeypatch, 10**9)
+    torch.testing.assert_close(alone, together, rtol=1e-3, atol=1e-4)
+    for name, tensor in critics.items():
+        torch.testing.assert_close(tensor, stacked[name], rtol=1e-3, atol=1e-4)
+
+
+def test_samples_that_are_drawn_a_few_at_a_time_are_those_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = training(config(pool_per_class=20, generator=ResNetGeneratorConfig(width=4)))
+    whole = made._public.pool(ONE[0].view, 1)
+    monkeypatch.setattr(public_generator, "_WIDE_NETWORK", 1)
+    torch.testing.assert_close(made._public.pool(ONE[0].view, 1), whole, rtol=1e-5, atol=1e-6)
+
+
+def test_no_sample_is_drawn_for_a_warm_start_that_reads_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    plain = PublicGenerator._drawn
+
+    def spied(self: PublicGenerator, latent: Tensor, labels: Tensor | None) -> Tensor:
+        drawn.append(len(latent))
+        return plain(self, latent, labels)
+
+    monkeypatch.setattr(PublicGenerator, "_drawn", spied)
+    next(iter(training(config((replace(TWO[1], share=1.0),)))))
+    assert not drawn
+    next(iter(training(config())))
+    assert drawn == [8 * 2 * 2]

@@ -12,7 +12,7 @@ from torch import Tensor
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.partition import ShardTable
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes, TapeUse
-from gossamer.nn.ensemble import Adam, Ensemble, Tensors, adam_step, differentiable, gradients, outputs
+from gossamer.nn.ensemble import Adam, Ensemble, Tensors, adam_step, differentiable, gradients, outputs, slopes
 from gossamer.nn.spectral_norm import advanced_buffers
 
 
@@ -44,9 +44,8 @@ class WassersteinLoss:
 
     @staticmethod
     def _penalty(critics: Ensemble, parameters: Tensors, batch: CriticBatch) -> Tensor:
-        between = torch.lerp(batch.synthetic, batch.real, batch.mix).requires_grad_()
-        scores = outputs(critics, parameters, between, batch.labels)
-        (slope,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
+        between = torch.lerp(batch.synthetic, batch.real, batch.mix)
+        slope = slopes(critics, parameters, between, batch.labels).to(between.dtype)
         # The small constant keeps the second derivative finite where a slope is zero.
         norm = (slope.flatten(start_dim=2).square().sum(dim=2) + 1e-12).sqrt()
         return (norm - 1).square().mean(dim=1)

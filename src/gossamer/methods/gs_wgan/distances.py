@@ -81,15 +81,15 @@ class Asked:
         Returns:
             (n, r, d), private.
         """
-        rows = torch.arange(len(groups), device=groups.device)
-        found = self.points.new_zeros(len(groups), len(self.pool), self.places.shape[2], self.points.shape[2])
+        rows, (num_samples, dim) = torch.arange(len(groups), device=groups.device)[:, None], self.points.shape[1:]
+        # A place of -1, where a class has no more samples, is the last row, which is left out.
+        found = self.points.new_zeros(len(groups), num_samples + 1, dim)
         # One record after the other: sums of a fixed order, which round alike at every place.
         for record, label in zip(records.unbind(dim=1), labels.unbind(dim=1), strict=True):
             place = self.places[groups, label]
             away = pulls(record[:, None], self.points[groups[:, None], place]) - self.centre[groups[:, None], place]
-            found[rows, label] += torch.where((place >= 0)[..., None], away, 0.0)
-        own_rank = self.ranks[groups]
-        return found[rows[:, None], self.labels[groups], own_rank].div_(records.shape[1])
+            found[rows, place] += away
+        return found[:, :num_samples].div_(records.shape[1])
 
 
 _AT_ONCE = 64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -15,6 +16,10 @@ from gossamer.methods.trained import GeneratorRecipe
 from gossamer.nn.devices import mixed_precision
 from gossamer.nn.spectral_norm import advance
 from gossamer.nn.views import View
+
+_WIDE_NETWORK: Final = 2_000_000
+"""Weights from which samples are drawn a few at a time on a CPU, so that features of a layer stay in its caches."""
+_AT_ONCE: Final = 16
 
 
 class PublicGenerator(AveragedGenerator):
@@ -47,9 +52,21 @@ class PublicGenerator(AveragedGenerator):
     def pool(self, view: View, step: int, times: int = 1) -> Tensor:
         """Draw samples without gradients in the view, (classes, times pool_per_class, *shape)."""
         per_class = times * self._config.pool_per_class
+        shape, classes = self.recipe.spec.shape, max(self.recipe.spec.num_classes, 1)
+        if not per_class:
+            return torch.empty(classes, 0, *view.shape(shape), device=self._device)
+        latent, labels = self.inputs_by_class("pool", per_class, step)
+        return view.apply(self._drawn(latent, labels)).unflatten(0, (classes, per_class))
+
+    def _drawn(self, latent: Tensor, labels: Tensor | None) -> Tensor:
+        """Draw samples without gradients, a few at a time if they are large: (num, *shape) in float32."""
+        num_weights = sum(parameter.numel() for parameter in self.network.parameters())
+        is_wide = self._device.type == "cpu" and num_weights >= _WIDE_NETWORK
+        at_once = _AT_ONCE if is_wide else len(latent)
+        places = torch.arange(len(latent), device=latent.device).split(at_once)
         with torch.no_grad(), mixed_precision(self._device, self._precision):
-            images = self.network(*self.inputs_by_class("pool", per_class, step))
-        return view.apply(images.float()).unflatten(0, (-1, per_class))
+            parts = [self.network(latent[few], None if labels is None else labels[few]).float() for few in places]
+        return torch.cat(parts)
 
     def twins(self, num: int) -> Tensor:
         """Draw so many samples without gradients, with all classes in turn, from the same latents at every step.
@@ -57,9 +74,7 @@ class PublicGenerator(AveragedGenerator):
         Returns:
             (num, *shape) in float32, not in a view.
         """
-        with torch.no_grad(), mixed_precision(self._device, self._precision):
-            images = self.network(*self.inputs_in_turn("centre", num, 0))
-        return images.float()
+        return self._drawn(*self.inputs_in_turn("centre", num, 0))
 
     def samples(self, step: int) -> tuple[Tensor, Tensor | None]:
         """Draw the samples that critics answer at a step, with gradients, and their classes: all in turn, public."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +77,8 @@ class AbstractWarmStart(abc.ABC):
         num_updates: updates of every critic, 0 or more.
     """
 
+    num_pools: ClassVar[int]
+    """Number of pools of samples of the present generator that the warm start learns from, 0 if it reads none."""
     num_updates: int
 
     def __post_init__(self) -> None:
@@ -91,6 +94,7 @@ class AbstractWarmStart(abc.ABC):
 class AgainstPresentGenerator(AbstractWarmStart):
     """Warm start against the public generator as it stands when the stage of the critics begins."""
 
+    num_pools = 8
     num_updates: int = 100
 
     def train(self, critics: Ensemble, numbers: Tensor, opponents: Opponents) -> Ensemble:
@@ -117,6 +121,7 @@ class AgainstOwnGenerator(AbstractWarmStart):
         updates_per_generator_update: critic updates between two generator updates.
     """
 
+    num_pools = 0
     num_updates: int = 300
     hidden: int = 64
     updates_per_generator_update: int = 5

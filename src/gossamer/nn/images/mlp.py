@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from gossamer.nn.network import (
     RELU_GAIN,
-    AbstractCritic,
     AbstractCriticConfig,
     AbstractGenerator,
     AbstractGeneratorConfig,
+    AbstractSlopedCritic,
     Shape,
     checked_sizes,
     encoded_label,
@@ -85,7 +85,7 @@ class MLPCriticConfig(AbstractCriticConfig):
         return MLPCritic(self, shape=shape, num_classes=num_classes, rng=rng)
 
 
-class MLPCritic(AbstractCritic):
+class MLPCritic(AbstractSlopedCritic):
     """A critic of dense layers, with a linear score plus a projection on the class.
 
     The layers are: flattened sample -> hidden layers with leaky ReLU 0.2. With h(x) the last hidden features, w and b a
@@ -123,6 +123,22 @@ class MLPCritic(AbstractCritic):
             return score
         # A product with one-hot rows and no look-up: the gradient of a look-up sums in no fixed order on a GPU.
         return score + ((one_hot @ self.embedding) * features).sum(dim=-1)
+
+    def slope(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        """Compute the gradient of each score by its own sample. See `AbstractSlopedCritic.slope`."""
+        features, kinks = sample.flatten(start_dim=-len(self.shape)), []
+        with torch.no_grad():
+            for layer in self.hidden:
+                features = layer(features)
+                kinks.append(_LEAK + (1 - _LEAK) * (features > 0).to(features.dtype))
+                features = features * kinks[-1]
+        slope = self.score.weight
+        one_hot = encoded_label(label, self.num_classes, slope.dtype)
+        if one_hot is not None and self.embedding is not None:
+            slope = slope + one_hot @ self.embedding
+        for layer, kink in zip(reversed(self.hidden), reversed(kinks), strict=True):
+            slope = (slope * kink) @ layer.weight
+        return slope.unflatten(-1, self.shape)
 
 
 def trunk(sizes: tuple[int, ...], rng: torch.Generator) -> nn.Sequential:

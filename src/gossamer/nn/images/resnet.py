@@ -16,7 +16,7 @@ from gossamer.nn.network import (
     channel_norm,
     checked_count,
 )
-from gossamer.nn.spectral_norm import SpectralNormConv2d, SpectralNormLinear
+from gossamer.nn.spectral_norm import SpectralNormConv2d, SpectralNormDoublingConv2d, SpectralNormLinear
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,27 +67,42 @@ class ResNetGenerator(AbstractGenerator):
     def forward(self, latent: Tensor, label: Tensor | None) -> Tensor:
         """Draw images (batch, channels, height, width) in [0, 1]. See `AbstractGenerator.forward`."""
         features = self.dense(self.joined(latent, label)).unflatten(-1, self.grid)
-        features = self.blocks(channel_norm(F.relu(features)))
-        return torch.sigmoid(cropped(self.to_image(features), self.shape[1:]))
+        # Channels last in memory: the convolutions of a CPU take half the time on it in bfloat16, and less in float32.
+        features = features.movedim(-3, -1).contiguous().movedim(-1, -3)
+        features = self.blocks[:-1](channel_norm(F.relu(features)))
+        return torch.sigmoid(cropped(self._image(features), self.shape[1:]))
+
+    def _image(self, features: Tensor) -> Tensor:
+        """Return the logits of the image, without a margin of two pixels if it would be cropped anyway."""
+        last = self.blocks[-1]
+        margins = (2 * grid - side for grid, side in zip(features.shape[2:], self.shape[1:], strict=True))
+        if min(margins) >= 4:
+            return self.to_image.inside(last.inside(features))
+        return self.to_image(last(features))
 
 
 class _UpsamplingBlock(nn.Module):
     """A residual block that doubles the sides: conv(relu(norm(conv(up(norm(x)))))) + conv1x1(up(x)).
 
-    The input is x (batch, width, h, w), and `up` goes to (2h, 2w).
+    The input is x (batch, width, h, w), and `up` goes to (2h, 2w). The first convolution and its `up` are one layer. The
+    shortcut is computed before its `up`, where it is a quarter of the work: a kernel of 1 sees each pixel by itself.
     """
 
     def __init__(self, width: int, *, rng: torch.Generator) -> None:
         super().__init__()
-        self.first = SpectralNormConv2d(width, width, 3, padding=1, rng=rng)
+        self.first = SpectralNormDoublingConv2d(width, width, rng=rng)
         self.second = SpectralNormConv2d(width, width, 3, padding=1, rng=rng)
         self.shortcut = SpectralNormConv2d(width, width, 1, rng=rng)
 
     def forward(self, features: Tensor) -> Tensor:
-        main = self.first(_doubled(channel_norm(features)))
-        main = self.second(F.relu(channel_norm(main)))
-        return main + self.shortcut(_doubled(features))
+        return self.second(self._main(features)) + self._short(features)
 
+    def inside(self, features: Tensor) -> Tensor:
+        """Compute `forward` without the outermost pixels: (batch, width, 2h - 2, 2w - 2)."""
+        return self.second.inside(self._main(features)) + self._short(features)[..., 1:-1, 1:-1]
 
-def _doubled(features: Tensor) -> Tensor:
-    return features.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
+    def _main(self, features: Tensor) -> Tensor:
+        return F.relu(channel_norm(self.first(channel_norm(features))))
+
+    def _short(self, features: Tensor) -> Tensor:
+        return F.interpolate(self.shortcut(features), scale_factor=2)

@@ -1,0 +1,204 @@
+"""Every rewriting for speed gives what the plain form gives: to rounding in float64, or bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from gossamer.nn.conv_critic import AbstractConvCritic
+from gossamer.nn.ensemble import Adam, Ensemble, adam_step, outputs, slopes, stack
+from gossamer.nn.images.critic import ConvCriticConfig
+from gossamer.nn.images.mlp import MLPCriticConfig
+from gossamer.nn.images.network import cropped
+from gossamer.nn.images.resnet import ResNetGenerator, ResNetGeneratorConfig
+from gossamer.nn.network import AbstractCriticConfig, channel_norm
+from gossamer.nn.series.critic import SeriesConvCriticConfig
+from gossamer.nn.spectral_norm import SpectralNormDoublingConv2d
+
+CRITICS: dict[str, tuple[AbstractCriticConfig, tuple[int, ...]]] = {
+    "conv": (ConvCriticConfig(width=3), (1, 28, 28)),
+    "conv of odd sides": (ConvCriticConfig(width=3), (2, 9, 13)),
+    "series": (SeriesConvCriticConfig(width=3), (2, 37)),
+    "dense": (MLPCriticConfig(hidden_sizes=(7, 5)), (1, 6, 6)),
+    "dense, of series": (MLPCriticConfig(hidden_sizes=(7,)), (2, 11)),
+}
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def critics(name: str, classes: int, num: int = 3) -> tuple[Ensemble, Tensor, Tensor | None]:
+    """Stacked critics in float64, biases moved from zero, and samples with labels."""
+    config, shape = CRITICS[name]
+    networks = [config.build(shape, classes, seeded(seed)).double() for seed in range(num)]
+    for network in networks:
+        for parameter in network.parameters():
+            parameter.data += 0.1 * torch.randn(parameter.shape, generator=seeded(9), dtype=torch.float64)
+    samples = torch.rand(num, 4, *shape, generator=seeded(1), dtype=torch.float64)
+    labels = torch.randint(0, classes, (num, 4), generator=seeded(2)) if classes else None
+    return stack(networks), samples, labels
+
+
+def penalty_gradients(ensemble: Ensemble, slope: Tensor, parameters: dict[str, Tensor]) -> list[Tensor]:
+    penalty = (slope.flatten(start_dim=2).norm(dim=2) - 1).square().sum()
+    found = torch.autograd.grad(penalty, list(parameters.values()), allow_unused=True)
+    return [
+        torch.zeros_like(one) if gradient is None else gradient
+        for one, gradient in zip(parameters.values(), found, strict=True)
+    ]
+
+
+def by_double_backward(ensemble: Ensemble, parameters: dict[str, Tensor], x: Tensor, labels: Tensor | None) -> Tensor:
+    points = x.clone().requires_grad_()
+    scores = outputs(ensemble, parameters, points, labels)
+    return torch.autograd.grad(scores.sum(), points, create_graph=True)[0]
+
+
+@pytest.mark.parametrize("num", [1, 3])
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize("name", CRITICS)
+def test_a_slope_that_is_written_out_is_that_of_autograd_and_so_is_its_penalty(
+    name: str, classes: int, num: int
+) -> None:
+    ensemble, samples, labels = critics(name, classes, num)
+    parameters = {key: tensor.requires_grad_() for key, tensor in ensemble.parameters.items()}
+    found = slopes(ensemble, parameters, samples, labels)
+    plain = by_double_backward(ensemble, parameters, samples, labels)
+    torch.testing.assert_close(found, plain, rtol=1e-12, atol=1e-14)
+    gradients = penalty_gradients(ensemble, found, parameters)
+    for one, other in zip(gradients, penalty_gradients(ensemble, plain, parameters), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-13)
+
+
+def test_a_slope_without_the_kinks_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def straight(self: AbstractConvCritic, sample: Tensor, label: Tensor | None) -> Tensor:
+        features = sample
+        sides = []
+        for conv in self.convs:
+            sides.append(features.shape[2:])
+            features = conv(features)
+        slope = self.score.effective_weight().expand(len(sample), -1).unflatten(-1, features.shape[1:])
+        for conv, side in zip(self.convs[::-1], sides[::-1], strict=True):
+            slope = conv.turned_back(slope, conv.effective_weight(), side)
+        return slope
+
+    monkeypatch.setattr(AbstractConvCritic, "slope", straight)
+    with pytest.raises(AssertionError):
+        test_a_slope_that_is_written_out_is_that_of_autograd_and_so_is_its_penalty("conv", 0, 1)
+
+
+# ---- doubling and convolving -----------------------------------------------------------------------------------------
+
+
+def doubled(features: Tensor) -> Tensor:
+    return features.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)
+
+
+@pytest.mark.parametrize("sides", [(4, 4), (3, 5), (1, 2)])
+def test_doubling_and_convolving_are_one_transposed_convolution(sides: tuple[int, int]) -> None:
+    layer = SpectralNormDoublingConv2d(3, 2, rng=seeded()).double()
+    layer.bias.data += 0.3
+    x = torch.rand(2, 3, *sides, generator=seeded(1), dtype=torch.float64, requires_grad=True)
+    plain = F.conv2d(doubled(x), layer.effective_weight(), layer.bias, padding=1)
+    torch.testing.assert_close(layer(x), plain, rtol=1e-12, atol=1e-14)
+    inputs = [x, layer.weight, layer.bias]
+    found = torch.autograd.grad(layer(x).square().sum(), inputs)
+    for one, other in zip(found, torch.autograd.grad(plain.square().sum(), inputs), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-13)
+
+
+def test_a_kernel_that_is_not_turned_round_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gossamer.nn import spectral_norm
+
+    plain = spectral_norm._doubling_kernel
+    monkeypatch.setattr(spectral_norm, "_doubling_kernel", lambda weight: plain(weight).flip(-1))
+    with pytest.raises(AssertionError):
+        test_doubling_and_convolving_are_one_transposed_convolution((4, 4))
+
+
+def drawn_plainly(network: ResNetGenerator, latent: Tensor, label: Tensor) -> Tensor:
+    """The published residual generator as anybody would write it: double, convolve, add, crop at the end."""
+
+    def convolved(layer: nn.Module, x: Tensor, padding: int) -> Tensor:
+        return F.conv2d(x, layer.effective_weight(), layer.bias, padding=padding)
+
+    features = network.dense(network.joined(latent, label)).unflatten(-1, network.grid)
+    features = channel_norm(F.relu(features))
+    for block in network.blocks:
+        main = convolved(block.first, doubled(channel_norm(features)), 1)
+        main = convolved(block.second, F.relu(channel_norm(main)), 1)
+        features = main + convolved(block.shortcut, doubled(features), 0)
+    return torch.sigmoid(cropped(convolved(network.to_image, features, 1), network.shape[1:]))
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (2, 8, 8), (1, 27, 26), (1, 28, 32), (1, 30, 30), (1, 33, 33)])
+def test_the_residual_generator_draws_what_its_plain_form_draws(shape: tuple[int, int, int]) -> None:
+    network = ResNetGeneratorConfig(width=4).build(shape, 3, 5, seeded()).double()
+    latent, label = torch.rand(3, 5, generator=seeded(1), dtype=torch.float64), torch.tensor([0, 2, 1])
+    plain, found = drawn_plainly(network, latent, label), network(latent, label)
+    torch.testing.assert_close(found, plain, rtol=1e-12, atol=1e-13)
+    weights = list(network.parameters())
+    gradients = torch.autograd.grad(found.square().sum(), weights)
+    for one, other in zip(gradients, torch.autograd.grad(plain.square().sum(), weights), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+
+# ---- stacked networks ------------------------------------------------------------------------------------------------
+
+
+def adam_as_it_was(ensemble: Ensemble, gradient: dict[str, Tensor], adam: Adam) -> Ensemble:
+    """Adam by rows with a choice between old and new for each tensor, as it stood before it took fewer passes."""
+    is_finite = torch.stack([g.flatten(start_dim=1).isfinite().all(dim=1) for g in gradient.values()]).all(dim=0)
+    count = (ensemble.num_updates + 1).double()
+    correction1, correction2 = 1 - adam.beta1**count, 1 - adam.beta2**count
+    step_size = (adam.learning_rate * correction2.sqrt() / correction1).float()
+    stabiliser = (adam.stabiliser * correction2.sqrt()).float()
+    parameters, first, second = {}, {}, {}
+    for name, g in gradient.items():
+        moment1 = torch.lerp(g, ensemble.first_moment[name], adam.beta1)
+        moment2 = torch.lerp(g * g, ensemble.second_moment[name], adam.beta2)
+        rows = (-1,) + (1,) * (g.dim() - 1)
+        change = step_size.view(rows) * moment1 / (moment2.sqrt() + stabiliser.view(rows))
+        keep = is_finite.view(rows)
+        parameters[name] = torch.where(keep, ensemble.parameters[name] - change, ensemble.parameters[name])
+        first[name] = torch.where(keep, moment1, ensemble.first_moment[name])
+        second[name] = torch.where(keep, moment2, ensemble.second_moment[name])
+    return replace(ensemble, parameters=parameters, first_moment=first, second_moment=second,
+                   num_updates=ensemble.num_updates + is_finite)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [0.0, float("inf"), float("nan"), 1e15])
+@pytest.mark.parametrize("beta1", [0.0, 0.5, 0.9])
+def test_adam_in_fewer_passes_is_adam_bit_for_bit(beta1: float, value: float) -> None:
+    adam = Adam(learning_rate=1e-2, beta1=beta1)
+    found = plain = stack([ConvCriticConfig(width=2).build((1, 8, 8), 3, seeded(seed)) for seed in range(4)])
+    for step in range(3):
+        gradient = {name: torch.randn(one.shape, generator=seeded(step)) for name, one in found.parameters.items()}
+        gradient["score.weight"][2, 0, 1] += value
+        found, plain = adam_step(found, gradient, adam), adam_as_it_was(plain, gradient, adam)
+        for name, tensor in found.state_dict().items():
+            assert torch.equal(tensor, plain.state_dict()[name]), name
+
+
+def test_a_network_without_sides_keeps_its_own_state() -> None:
+    one = nn.Module()
+    one.scale = nn.Parameter(torch.tensor(2.0))
+    pair = stack([one, one])
+    after = adam_step(pair, {"scale": torch.tensor([1.0, float("nan")])}, Adam(learning_rate=0.5))
+    assert after.parameters["scale"].tolist() == pytest.approx([1.5, 2.0])
+    assert after.num_updates.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("name", CRITICS)
+def test_a_stack_of_one_scores_as_the_network_alone(name: str) -> None:
+    ensemble, samples, labels = critics(name, 3, 1)
+    assert labels is not None
+    state = {key: tensor[0] for key, tensor in (ensemble.parameters | ensemble.buffers).items()}
+    alone = functional_call(ensemble.template, state, (samples[0], labels[0]))
+    assert torch.equal(outputs(ensemble, ensemble.parameters, samples, labels)[0], alone)
