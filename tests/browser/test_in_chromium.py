@@ -148,7 +148,7 @@ def test_a_page_prints(pages: dict[str, str], look: Look, print_pdf: Callable[[]
     assert 3 <= len(drawn_on(pdf)) <= 20
 
 
-@pytest.mark.parametrize("kind", ["images", "series", "filled"])
+@pytest.mark.parametrize("kind", ["images", "series", "filled", "two sites"])
 def test_a_report_of_one_release_prints_on_two_sheets_of_a4(
     pages: dict[str, str], look: Look, print_pdf: Callable[[], bytes], kind: str
 ) -> None:

@@ -271,6 +271,12 @@ def test_the_owners_words_stay_in_their_fields(pages: dict[str, str]) -> None:
     assert pages["images"].count("not filled in") == 8
 
 
+def test_a_page_of_two_sites_trusts_no_single_curator(pages: dict[str, str]) -> None:
+    text = Page(pages["two sites"]).text
+    assert "2 sites (north, south)" in text
+    assert "One curator" not in text
+
+
 def test_a_page_has_the_questions_of_the_law_and_no_score(pages: dict[str, str]) -> None:
     text = Page(pages["series"]).text
     for words in ("Singling out", "Linkability", "Inference", "No score on private data", "shared the machine"):
