@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -97,6 +97,21 @@ class PrivateCritics:
             for num_ready in side.begin(self._shards, pool):
                 yield self._ready(stage, num_ready)
             self._side, self._stage = side, stage
+
+    def warm_up(self, pool: Tensor, places: Iterable[int]) -> Iterator[int]:
+        """Warm-start some chunks of the first stage for the store, each by itself. No critic is kept or asked.
+
+        Args:
+            pool: public samples of the generator as it begins, in the view, (classes, p, ...).
+            places: of the chunks in the order of `chunks_of`.
+
+        Yields:
+            Place of a chunk that is ready.
+        """
+        side, shards = self._side_of(0), self._seen_in(0)
+        for place in places:
+            side.warm_up(shards, pool, place)
+            yield place
 
     def see(self, records: RecordSet) -> None:
         """See other records in the places of those before: for public twins, which follow the generator.
