@@ -110,7 +110,7 @@ class PrivateCritics:
         """
         side, shards = self._side_of(0), self._seen_in(0)
         for place in places:
-            side.warm_up(shards, pool, place)
+            side.warm_up(shards, pool, place, None)
             yield place
 
     def see(self, records: RecordSet) -> None:
