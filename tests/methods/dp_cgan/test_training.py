@@ -119,7 +119,8 @@ def same(first: DPCGANTraining, second: DPCGANTraining) -> bool:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_three_steps_move_both_networks_and_are_reported_one_by_one(name: str) -> None:
-    made = training(replace(SETTINGS[name], num_steps=3))
+    # With seed 1 none of the five hidden units of the discriminator is alive, so the generator stands still.
+    made = training(replace(SETTINGS[name], num_steps=3, seed=2))
     before = copy.deepcopy(made.state_dict())
     reports = list(made)
     progress = [made.progress(report) for report in reports]
