@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import AbstractSpec
+from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.tapes import TapeUse
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.gs_wgan.critics import Shards, answers, train_critics
+from gossamer.methods.gs_wgan.kept_critics import KeptCritics
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.gs_wgan.side import NOTHING_RENEWED, AbstractSide, Question
 from gossamer.methods.gs_wgan.warm_start import Opponents, WarmStartChunk
@@ -25,6 +27,8 @@ from gossamer.nn.registered import check_own_critic
 
 WIDE_NETWORK: Final = 100_000
 """Weights from which a critic is computed by itself on a CPU."""
+LARGE_STACK: Final = 2**28
+"""Bytes from which critics are kept in a file of the run, not in memory."""
 
 
 class TrainedSide(AbstractSide):
@@ -46,7 +50,7 @@ class TrainedSide(AbstractSide):
     ) -> None:
         self._config, self._stage, self._critic, self._spec = config, stage, critic, spec
         self._store, self._device, self._precision = context.store, context.device, context.precision
-        self.critics: Ensemble | None = None
+        self.critics: Ensemble | KeptCritics | None = None
 
     @cached_property
     def _together(self) -> int:
@@ -74,10 +78,22 @@ class TrainedSide(AbstractSide):
         for chunk in chunks_of(self._config, self._stage):
             ready = self._warm_start(chunk, shards, pool)
             # One stack from the start: chunks that wait to be joined would take the memory twice.
-            critics = ready.room_for(self._config.num_critics) if critics is None else critics
+            critics = self._room_like(ready) if critics is None else critics
             critics.update_(chunk.critics().to(self._device), ready)
             yield chunk.last
         self.critics = critics
+
+    def _room_like(self, ready: Ensemble) -> Ensemble | KeptCritics:
+        """Return room for all critics: in memory, or in a file of the run if they are too large for it together."""
+        num_critics = self._config.num_critics
+        num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in ready.state_dict().values())
+        is_large = num_bytes / ready.num_networks * num_critics > LARGE_STACK and self._device.type == "cpu"
+        place = self._store.place(self._file_name) if is_large else None
+        return ready.room_for(num_critics) if place is None else KeptCritics(place, ready, num_critics)
+
+    @property
+    def _file_name(self) -> str:
+        return f"critics-of-stage-{self._stage}.bin"
 
     def begin_part(self, shards: Shards, pool: Tensor, rank: int, num_processes: int) -> Iterator[int]:
         """Warm-start every ``num_processes``-th chunk, for the store."""
@@ -173,7 +189,7 @@ class TrainedSide(AbstractSide):
                 critics, losses = train_critics(critics, batch, config.loss, config.critic_adam)
         return critics, losses
 
-    def _present(self) -> Ensemble:
+    def _present(self) -> Ensemble | KeptCritics:
         if self.critics is None:
             raise RuntimeError("enter a stage first")
         return self.critics
@@ -187,7 +203,15 @@ class TrainedSide(AbstractSide):
     def restore(self, tensors: Tensors) -> None:
         """Take up a copy of the critics."""
         fresh = self._fresh(WarmStartChunk(stage=self._stage, first=0, last=1))
-        self.critics = fresh.with_state({name: tensor.to(self._device, copy=True) for name, tensor in tensors.items()})
+        if KeptCritics.is_state(tensors):
+            place = self._store.place(self._file_name)
+            if place is None:
+                raise InputError("this state names critics in a file of its run: go on in that run's folder")
+            self.critics = KeptCritics.restored(place, fresh, tensors)
+            return
+        critics = fresh.with_state({name: tensor.to(self._device) for name, tensor in tensors.items()})
+        self.critics = self._room_like(critics)
+        self.critics.update_(torch.arange(critics.num_networks, device=self._device), critics)
 
 
 def chunks_of(config: GSWGANConfig, stage: int) -> list[WarmStartChunk]:
