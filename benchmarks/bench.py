@@ -120,7 +120,7 @@ def mnist_step() -> tuple[Callable[[], object], float]:
     return step, time.process_time() - began
 
 
-def steps_of(config: Any, num_records: int, precision: torch.dtype) -> Callable[[], object]:
+def steps_of(config: Any, num_records: int, precision: torch.dtype, store: Any = None) -> Callable[[], object]:
     """Return a function that takes the next step of a training on random images, after its warm start."""
     from gossamer.data.images import ImageSpec
     from gossamer.mechanisms.noise import KeyedNoise
@@ -130,7 +130,8 @@ def steps_of(config: Any, num_records: int, precision: torch.dtype) -> Callable[
 
     spec = ImageSpec(channels=1, height=28, width=28, class_names=tuple("0123456789"))
     settings = replace(config, noise_multiplier=1000.0)
-    context = RunContext(delta=0.5 / num_records, precision=precision)
+    kept = {} if store is None else {"store": store}
+    context = RunContext(delta=0.5 / num_records, precision=precision, **kept)
     reports = iter(GSWGANTraining(settings, random_records(spec, num_records), KeyedNoise(), context))
 
     def step() -> None:
@@ -150,7 +151,7 @@ def memory(asked: Asked) -> Iterator[Row]:
             command = [sys.executable, __file__, "--peak", str(num_critics), "--folder", folder]
             done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
-            yield Row(what=f"peak memory, {num_critics} published critics", note=done.stderr.strip()[-200:])
+            yield Row(what=f"peak memory, {num_critics} published critics", note=done.stderr.strip()[-100:])
             continue
         found = json.loads(done.stdout)
         what = f"peak memory, {num_critics} published critics, over the dry run's figure"
@@ -158,8 +159,31 @@ def memory(asked: Asked) -> Iterator[Row]:
 
 
 def peak_of(num_critics: int, folder: Path) -> dict[str, float]:
-    """Begin a training with so many critics in this process, take a step, and return its peak memory in bytes."""
-    raise NotImplementedError
+    """Train so many published critics for a step in this process, and return its peak memory in bytes.
+
+    The warm start makes no update and the step asks few critics, since neither holds more memory for longer.
+    """
+    from gossamer.data.images import ImageSpec
+    from gossamer.methods.gs_wgan.cost import peak_memory
+    from gossamer.methods.gs_wgan.recipes import PAPER
+    from gossamer.methods.training import NoStore
+
+    class InFolder(NoStore):
+        def place(self, name: str) -> Path:
+            return folder / name
+
+    (stage,) = PAPER.stages
+    config = replace(
+        PAPER,
+        num_critics=num_critics,
+        draws_per_step=2,
+        renewals_per_step=2,
+        stages=(replace(stage, warm_start=replace(stage.warm_start, num_updates=0)),),
+    )
+    steps_of(config, START_RECORDS, torch.float32, InFolder())()
+    spec = ImageSpec(channels=1, height=28, width=28, class_names=tuple("0123456789"))
+    said = peak_memory(config, spec, START_RECORDS, torch.device("cpu"))
+    return {"said": said, "peak": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
 
 
 # ---- DP-CGAN ---------------------------------------------------------------------------------------------------------

@@ -60,6 +60,11 @@ class Ensemble:
         """Number of networks, K."""
         return self.num_updates.shape[0]
 
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.state_dict().values())
+
     def select(self, networks: Tensor) -> Ensemble:
         """Copy the chosen networks, in the order given, repeats allowed: int64 (c,)."""
         return self._map(lambda tensor: tensor.index_select(0, networks))

@@ -76,18 +76,23 @@ class TrainedSide(AbstractSide):
         """Warm-start all critics, chunk after chunk. Finished chunks are taken from the store."""
         critics = None
         for chunk in chunks_of(self._config, self._stage):
-            ready = self._warm_start(chunk, shards, pool)
             # One stack from the start: chunks that wait to be joined would take the memory twice.
-            critics = self._room_like(ready) if critics is None else critics
-            critics.update_(chunk.critics().to(self._device), ready)
+            critics = self._placed(critics, chunk, self._warm_start(chunk, shards, pool))
             yield chunk.last
         self.critics = critics
+
+    def _placed(
+        self, critics: Ensemble | KeptCritics | None, chunk: WarmStartChunk, ready: Ensemble
+    ) -> Ensemble | KeptCritics:
+        """Put a chunk in its place among all critics. With the first one there is room for all of them."""
+        critics = self._room_like(ready) if critics is None else critics
+        critics.update_(chunk.critics().to(self._device), ready)
+        return critics
 
     def _room_like(self, ready: Ensemble) -> Ensemble | KeptCritics:
         """Return room for all critics: in memory, or in a file of the run if they are too large for it together."""
         num_critics = self._config.num_critics
-        num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in ready.state_dict().values())
-        is_large = num_bytes / ready.num_networks * num_critics > LARGE_STACK and self._device.type == "cpu"
+        is_large = lies_in_file(ready.num_bytes // ready.num_networks, num_critics, self._device)
         place = self._store.place(self._file_name) if is_large else None
         return ready.room_for(num_critics) if place is None else KeptCritics(place, ready, num_critics)
 
@@ -212,6 +217,11 @@ class TrainedSide(AbstractSide):
         critics = fresh.with_state({name: tensor.to(self._device) for name, tensor in tensors.items()})
         self.critics = self._room_like(critics)
         self.critics.update_(torch.arange(critics.num_networks, device=self._device), critics)
+
+
+def lies_in_file(bytes_a_critic: int, num_critics: int, device: torch.device) -> bool:
+    """Tell if critics lie in a file of the run, by public sizes: a stack on a CPU that is too large for its memory."""
+    return device.type == "cpu" and bytes_a_critic * num_critics > LARGE_STACK
 
 
 def chunks_of(config: GSWGANConfig, stage: int) -> list[WarmStartChunk]:
