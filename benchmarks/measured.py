@@ -2,8 +2,9 @@
 
     GOSSAMER_DATA=FOLDER python benchmarks/measured.py mnist fashion-mnist --methods dp-merf --out rows.csv
 
-Every set is learnt from as if it were a user's own, with the settings by shape and number. An MLP learns from 5,000
-synthetic records, or as many as there are slots if they are fewer, and is tested on real ones. The rows go into
+Every set is learnt from as if it were a user's own, with the settings by shape and number. The number is taken as
+counted, so that every method is priced for one record replaced. An MLP learns from 5,000 synthetic records, or as many
+as there are slots if they are fewer, and is tested on real ones. The rows go into
 `src/gossamer/methods/measured.csv`, beside those that stand in docs/study.md, docs/heartbeats.md and
 docs/how-to/choose-a-method.md. Seeds are fixed, and the noise is the deterministic one of tests: all data is public.
 """
@@ -30,9 +31,10 @@ from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.measured import OWN
 from gossamer.methods.training import RunContext
+from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.dealing import UnitKey
-from gossamer.privacy.slots import PublicSlots
+from gossamer.privacy.slots import CountSource, PublicSlots
 
 SETS: dict[str, tuple[int, ...]] = {
     "digits": (1437,),
@@ -94,7 +96,7 @@ def row(
     order = np.random.default_rng(0).permutation(train.num_records)[:number]
     assert train.y is not None
     part = RecordSet(name=name, spec=train.spec, x=train.x[order], y=train.y[order])
-    slots, work = PublicSlots(len(order)), find_method(method)
+    slots, work = PublicSlots(len(order), Unit.RECORD, CountSource.READ), find_method(method)
     recipe = work.find_for(name, train.spec.shape) if by_name else None
     usual: Any = work.settings_for(train.spec, slots.number) if recipe is None else recipe.config
     began = time.process_time()

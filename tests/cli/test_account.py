@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from gossamer.cli import account
+from gossamer.methods.catalogue import find_method
+from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.slots import PublicSlots
 
 PAPER = ("account", "gs-wgan", "--batch-size", 32, "--delta", 1e-5)
 
@@ -281,3 +284,23 @@ def test_steps_are_not_counted_for_a_budget_without_a_guarantee(gossamer: Any, m
     said = gossamer("account", *method.split(), "--noise-multiplier", 1, "--epsilon", "1,501")
     assert (said.code, said.err.count("\n")) == (2, 1)
     assert "--epsilon is 501: steps are counted for 500 at most" in said.err
+
+
+@pytest.mark.parametrize("method", ["dp-mixture", "labelled-mixture"])
+def test_the_sizes_that_follow_from_the_noise_are_told(gossamer: Any, method: str) -> None:
+    """They are those that a training has, for the records of the published set or as many as are given."""
+    asked = ("account", method, "--epsilon", 10, "--recipe", "mnist")
+    told = json.loads(gossamer(*asked, "--json").out)["sizes"]
+    config = find_method(method).find("mnist").config
+    config = find_method(method).calibrate(config, PublicSlots(60_000), PrivacyBudget(epsilon=10.0, delta=1e-5))
+    mixture = getattr(config, "mixture", config)
+    assert f"at most {mixture.generator.num_components} Gaussians" in told
+    assert f"{mixture.num_rounds} rounds, in 40 directions" in told
+    assert "sizes: one Gaussian for each class" in gossamer(*asked, "--num-slots", 3000).out
+    assert "sizes" not in gossamer(*asked[:4]).out
+
+
+def test_sizes_that_nothing_decides_are_not_made_up(gossamer: Any) -> None:
+    said = gossamer("account", "dp-mixture", "--epsilon", 1, "--recipe", "elsewhere")
+    assert (said.code, said.out) == (2, "")
+    assert "leaves no size to the noise" in gossamer("account", "dp-merf", "--epsilon", 1, "--recipe", "mnist").out

@@ -350,6 +350,7 @@ def test_bad_settings_get_one_line_and_nothing_is_written(
 def test_several_processes_are_refused_where_a_method_has_nothing_to_share_out(
     method: str, train_small: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
+    monkeypatch.setitem(vars(find_method(method).working()), "shares_work", False)
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     said = train_small(method, "digits", tmp_path / "run")

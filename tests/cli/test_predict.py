@@ -103,11 +103,12 @@ def older(path: Path, source: Path) -> Path:
     weights = safetensors.torch.load_file(source / "release" / "generator.safetensors")
     with safetensors.safe_open(source / "release" / "generator.safetensors", framework="pt") as file:
         header = dict(file.metadata())
-    recipe = json.loads(header["recipe"])
+    tree = json.loads(header["gossamer"])
+    recipe = tree["recipe"]
     for name in ("class_shares", "verdict"):
         recipe.pop(name, None)
     del weights["offset"]
-    safetensors.torch.save_file(weights, path, metadata=header | {"recipe": json.dumps(recipe)})
+    safetensors.torch.save_file(weights, path, metadata={"gossamer": json.dumps(tree)})
     return path
 
 

@@ -1,20 +1,23 @@
-"""Several processes on one run: each warms its own part of the critics, once, and the first goes on alone."""
+"""Several processes on one run: they meet, the first leads, and the others neither print nor write."""
 
 from __future__ import annotations
 
-import socket
+import contextlib
+import datetime
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
 
+from gossamer.cli.main import VERBS, main
 from gossamer.driving import driver, processes
-from gossamer.driving.driver import FolderStore
-from gossamer.driving.job import TrainingJob
 from gossamer.driving.run import Run
-from gossamer.errors import InputError, ResourceError
-from gossamer.runs.checkpoint import load_tensors
+from gossamer.errors import GossamerError, InputError, PrivacyError, ResourceError
+from gossamer.mechanisms import crew
+from gossamer.mechanisms.crew import Alone, Ranks, meet
 from gossamer.runs.files import write_json
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
@@ -31,47 +34,104 @@ def as_process(monkeypatch: Any) -> Any:
     return pretend
 
 
-def tensors_of(run: Path, name: str) -> dict[str, torch.Tensor]:
-    """What a run keeps of one chunk of its critics, by its own settings, records and key."""
-    folder = RunFolder.open(run)
-    job = TrainingJob.read(folder)
-    return load_tensors(folder.warm_start / name, Run(folder=folder, job=job, loaded=job.load(read_key(folder))).origin)
+def content_of(run: Path) -> dict[str, bytes]:
+    """Every file of a run."""
+    return {str(path): path.read_bytes() for path in sorted(run.rglob("*")) if path.is_file()}
 
 
-def test_two_processes_share_the_warm_start_and_it_comes_out_as_with_one(
+def test_a_helper_reads_the_key_of_the_first_and_prints_and_writes_nothing(
     train_tiny: Any, finished: Path, tmp_path: Path, monkeypatch: Any, as_process: Any
 ) -> None:
-    run, saved = tmp_path / "run", []
-    save = FolderStore.save
+    run, keys = tmp_path / "run", []
+    start = driver._training
 
-    def spy(self: FolderStore, name: str, critics: Any) -> None:
-        saved.append((processes.process_number(), int(name.split("-")[3])))
-        save(self, name, critics)
+    def spy(run: Run, **spent: Any) -> Any:
+        keys.append((processes.process_number(), run.loaded.key.digest))
+        return start(run, **spent)
 
-    def others_come() -> None:
-        """Where the first waits, the second does its part: one after the other in place of side by side."""
+    @contextlib.contextmanager
+    def others_come(*given: Any) -> Iterator[Alone]:
+        """Where the first waits, the second does its part, of which nothing is ordered here."""
         if processes.process_number() == 0:
+            before = content_of(run)
             as_process(1, 2)
-            # The first process's key is taken from its folder, whatever the second is told.
-            assert train_tiny("digits", run).code == 0
+            said = train_tiny("digits", run)  # the key is that in the folder, whatever this process is told
+            assert (said.code, said.out, said.err) == (0, "", "")
+            assert content_of(run) == before
             as_process(0, 2)
+        yield Alone()
 
-    monkeypatch.setattr(FolderStore, "save", spy)
-    monkeypatch.setattr(driver, "wait_for_all", others_come)
+    monkeypatch.setattr(driver, "_training", spy)
+    monkeypatch.setattr(driver, "crew_of_run", others_come)
     as_process(0, 2)
     assert train_tiny("digits", run, "--key-of", finished).code == 0
-    assert saved == [(0, 0), (0, 20), (1, 10)]
-    assert (run / "release" / "generator.safetensors").is_file()
-    for path in (finished / "private" / "warm_start").iterdir():
-        alone, shared = tensors_of(finished, path.name), tensors_of(run, path.name)
-        assert all(torch.equal(tensor, shared[name]) for name, tensor in alone.items())
+    key = read_key(RunFolder(finished)).digest
+    assert keys == [(1, key), (0, key)]
 
 
-def test_a_helper_in_the_folder_of_another_run_is_refused(train_tiny: Any, finished: Path, as_process: Any) -> None:
+def test_a_helper_that_finds_other_settings_tells_the_first(
+    train_tiny: Any, finished: Path, monkeypatch: Any, as_process: Any
+) -> None:
+    told: list[GossamerError] = []
+
+    def telling(device: torch.device, fault: GossamerError) -> NoReturn:
+        told.append(fault)
+        raise fault
+
+    monkeypatch.setattr(processes, "Ranks", telling)
     as_process(1, 2)
     said = train_tiny("digits", finished, "--num-steps", 7)
-    assert said.code == 2
-    assert "not the settings" in said.err
+    assert (said.code, said.out, said.err) == (2, "", "")
+    assert "not the settings" in str(told[0])
+
+
+def meeting(*faults: GossamerError | None) -> list[BaseException | None]:
+    """Let processes meet, each with its fault; what each of them raised."""
+    store, raised = torch.distributed.HashStore(), [None] * len(faults)
+
+    def come(rank: int) -> None:
+        try:
+            meet(store, rank, len(faults), faults[rank])
+        except GossamerError as error:
+            raised[rank] = error
+
+    threads = [threading.Thread(target=come, args=(rank,)) for rank in range(len(faults))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+    return raised
+
+
+def test_processes_that_are_ready_meet() -> None:
+    assert meeting(None, None, None) == [None, None, None]
+
+
+def test_the_first_refuses_for_one_that_is_not_ready() -> None:
+    fault = ResourceError("no room here")
+    first, second, third = meeting(None, None, fault)
+    assert isinstance(first, InputError)
+    assert str(first) == "process 2: no room here"
+    assert (second, third) == (None, fault)
+
+
+def test_one_that_never_comes_is_told(monkeypatch: Any) -> None:
+    monkeypatch.setattr(crew, "_JOINING", datetime.timedelta(0))
+    with pytest.raises(ResourceError, match="did not come"):
+        meet(torch.distributed.HashStore(), 0, 2)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - {"train", "resume"}))
+def test_other_commands_are_refused_in_several_processes_and_the_first_alone_says_so(
+    number: int, verb: str, as_process: Any, capsys: Any
+) -> None:
+    as_process(number, 2)
+    assert main([verb, "--help"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == ("" if number else f"gossamer: {verb} works in one process: start it without torchrun\n")
 
 
 def test_a_folder_that_never_appears_is_told(tmp_path: Path, monkeypatch: Any) -> None:
@@ -89,21 +149,21 @@ def test_a_folder_that_is_there_is_taken(tmp_path: Path) -> None:
 
 
 def test_processes_that_cannot_reach_each_other_are_told_to_use_torchrun(monkeypatch: Any, as_process: Any) -> None:
-    as_process(0, 1)
+    as_process(0, 2)
     for name in ("MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ResourceError, match="torchrun") as caught:
-        processes.wait_for_all()
+        Ranks(torch.device("cpu"))
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_processes_that_have_all_come_go_on(monkeypatch: Any, as_process: Any) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def test_a_process_that_is_alone_joins_nobody(as_process: Any) -> None:
     as_process(0, 1)
-    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    monkeypatch.setenv("MASTER_PORT", str(port))
-    processes.wait_for_all()
+    with processes.crew_of_run(torch.device("cpu")) as found:
+        assert isinstance(found, Alone)
     assert not torch.distributed.is_initialized()
+
+
+def test_a_step_is_never_taken_by_a_process_that_does_not_lead() -> None:
+    with pytest.raises(PrivacyError, match="does not lead"):
+        driver._refuse(3)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 from gossamer.driving import driver, processes, starting
 from gossamer.driving.job import TrainingJob
+from gossamer.mechanisms.crew import Alone
 from gossamer.methods.starting import PublicStart, StartFromRecords
 from gossamer.runs.folder import RunFolder
 
@@ -100,14 +102,16 @@ def test_the_second_of_two_processes_takes_the_start_of_the_first(
         read.append(processes.process_number())
         return load(*given, **more)
 
-    def others_come() -> None:
+    @contextlib.contextmanager
+    def others_come(*given: Any) -> Iterator[Alone]:
         if processes.process_number() == 0:
             monkeypatch.setenv("RANK", "1")
             assert train_tiny("digits", run, *words).code == 0
             monkeypatch.setenv("RANK", "0")
+        yield Alone()
 
     monkeypatch.setattr(starting, "load_beside", spied)
-    monkeypatch.setattr(driver, "wait_for_all", others_come)
+    monkeypatch.setattr(driver, "crew_of_run", others_come)
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert train_tiny("digits", run, *words).code == 0

@@ -110,7 +110,7 @@ def test_a_rehearsal_that_was_cut_short_says_so() -> None:
     made = Rehearsal(trained=Trained(), num_slots=9000, num_computed=3000, share_fitted=0.25)  # type: ignore[arg-type]
     lines = described(made)
     assert "9,000 stand-ins (3,000 computed)" in lines[0]
-    assert "fitted for 25% of its steps" in lines[1]
+    assert "broken off after 25% of its steps" in lines[1]
 
 
 def test_the_time_is_asked_for_after_the_picture(gossamer: Any, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:

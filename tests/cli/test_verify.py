@@ -567,7 +567,7 @@ def test_what_a_name_would_do_to_a_terminal_is_not_done(gossamer: Any, copied: P
 @pytest.mark.parametrize(
     ("adjacency", "words"),
     [
-        (Adjacency.ADD_OR_REMOVE_ONE, "too little noise to compute the price again"),
+        (Adjacency.ADD_OR_REMOVE_ONE, "too large to compute again"),
         (Adjacency.REPLACE_ONE, "too large to compute again"),
     ],
 )

@@ -515,7 +515,7 @@ def first_gradient(private: RecordSet) -> Tensor:
     method = find_method("dp-cgan")
     training: Any = method.start(config, private, DeterministicNoise(SEED), RunContext(delta=DELTA, slots=SLOTS))
     networks = training._networks
-    released = training.releaser.release(0, networks.parameters(), networks.losses_of_records)
+    released = training.releaser.release(0, networks.parameters(), networks.losses())
     return torch.cat([part.flatten().double() for part in released.values()])
 
 

@@ -232,6 +232,7 @@ def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
         "default_delta": Call(function=privacy.default_delta, usual={"num_slots": 10}),
         "epsilon_by_pld": Call(function=privacy.epsilon_by_pld, usual=priced),
         "epsilon_by_rdp": Call(function=privacy.epsilon_by_rdp, usual=priced),
+        "proved_epsilon": Call(function=privacy.proved_epsilon, usual=priced),
         "fixed_pair_epsilon": Call(function=privacy.fixed_pair_epsilon, usual=priced),
         "find_adjacency": Call(function=privacy.find_adjacency, usual={"event": EVENT}),
         "under_replacement": Call(function=privacy.under_replacement, usual={"event": EVENT}),

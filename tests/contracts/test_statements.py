@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tiny import every
 
+from gossamer.driving import claims
 from gossamer.driving.claims import Known, check_claim
 from gossamer.errors import PrivacyError
 from gossamer.mechanisms.plan import TUNING, AbstractPlan
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.claim import ClaimTerms
+from gossamer.privacy.earlier import earlier_epsilon, earlier_profile
+from gossamer.privacy.gaussian_dp import mu_of_profile
 from gossamer.privacy.restated import event_of, is_in_keeping, is_same_event
 from gossamer.privacy.slots import CountSource, PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
@@ -143,3 +147,27 @@ def test_the_price_of_coming_and_leaving_is_claimed_for_nothing_else(claimed: st
         PrivacyStatement.from_json(edited)
     older = PrivacyStatement.from_json({**edited, "event": None})
     assert not is_same_event(event_of(older), plan_of("dp-cgan", CountSource.GIVEN).event)
+
+
+@pytest.mark.parametrize("name", ["dp-cgan", "labelled-mixture"])
+def test_a_statement_priced_by_the_rule_of_earlier_versions_still_holds(name: str) -> None:
+    honest = claim(name, CountSource.GIVEN, is_early=False)
+    event = event_of(honest)
+    epsilon = earlier_epsilon(event, 1e-4)
+    mu = mu_of_profile(event, 1e-4, earlier_profile(event, 1e-4))
+    assert epsilon != honest.epsilon
+    assert not math.isclose(mu, cast(float, honest.mu), rel_tol=1e-9)
+    earlier = replace(honest, epsilon=epsilon, mu=mu)
+    findings = list(check_claim(earlier, Known(), None))
+    assert not [found for found in findings if found.verdict is Verdict.BROKEN]
+    for edited in (replace(earlier, epsilon=0.99 * epsilon), replace(earlier, mu=0.98 * mu)):
+        assert Verdict.BROKEN in {found.verdict for found in check_claim(edited, Known(), None)}
+
+
+def test_without_the_earlier_rule_such_a_statement_would_fail(monkeypatch) -> None:
+    honest = claim("dp-cgan", CountSource.GIVEN, is_early=False)
+    earlier = replace(honest, epsilon=honest.epsilon * (1 + 1e-4))
+    monkeypatch.setattr(claims, "earlier_epsilon", lambda *_: earlier.epsilon)
+    assert any("by the rule of earlier versions" in found.what for found in check_claim(earlier, Known(), None))
+    monkeypatch.setattr(claims, "has_earlier_price", lambda *_: False)
+    assert Verdict.BROKEN in {found.verdict for found in check_claim(earlier, Known(), None)}

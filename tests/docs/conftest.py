@@ -23,7 +23,7 @@ from gossamer.methods.catalogue import METHODS
 from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.gs_wgan.training import GSWGANConfig
-from gossamer.privacy import composition, tradeoff
+from gossamer.privacy import tradeoff
 from gossamer.scoring import encoder
 
 NUM_STEPS = 8
@@ -90,7 +90,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory, short_recipes: None) -> Iter
         patch.setattr(networks, "_MIN_UPDATES", 3)
         patch.setattr(networks, "_NUM_EPOCHS", 1)
         patch.setattr(demo, "NUM_SAMPLES", 300)
-        patch.setattr(composition, "_poisson_interval", lambda event, largest: 1e-2)
         patch.setattr(tradeoff, "_DELTAS", (1e-4, 0.05, 0.5))
         cheap = {one.name: one for one in classifiers.TWELVE}["gaussian_nb"].build
         for one in classifiers.TWELVE:
@@ -153,6 +152,7 @@ def write_own(folder: Path) -> None:
     rng = np.random.default_rng(1)
     x, y = blobs(rng, 600, 8, 3)
     # Six hundred records of five hundred people: some have two.
+    (folder / "owner.toml").write_text('curator = "A hospital"\npurpose = "Teaching"\n')
     np.savez_compressed(folder / "scans.npz", x=x, y=y, person=np.arange(600) % 500)
     x, y = blobs(rng, 150, 8, 3)
     np.savez_compressed(folder / "held-out.npz", x=x, y=y)

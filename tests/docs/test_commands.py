@@ -31,6 +31,7 @@ METHODS = {
     "encoder": ("train",),
     "audit": ("mechanism", "training", "membership"),
     "completion": ("bash", "zsh", "fish"),
+    "federate": ("contribute", "show", "combine", "plan dp-mixture", "plan dp-merf"),
 }
 BLOCK = re.compile(
     r"^(?P<indent> *)(?:<!-- test: (?P<mark>[^\n]*) -->\n(?P=indent))?```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```$",
@@ -116,6 +117,8 @@ def verb_of(command: list[str]) -> list[str]:
     assert command[0] in VERBS, f"no command {command[0]!r}"
     if command[0] not in METHODS:
         return command[:1]
+    if " ".join(command[1:3]) in METHODS[command[0]]:
+        return command[:3]
     assert command[1] in METHODS[command[0]], f"gossamer {command[0]} knows no {command[1]!r}"
     return command[:2]
 
@@ -209,7 +212,7 @@ def all_options() -> frozenset[str]:
         for verb in VERBS:
             for method in METHODS.get(verb, ("",)):
                 if (verb, method) != ("data", "list"):
-                    assert main([word for word in (verb, method, "--help") if word]) == 0
+                    assert main([verb, *method.split(), "--help"]) == 0
     return frozenset(re.findall(r"(?<![\w-])--[a-z][\w.-]*", said.getvalue()))
 
 

@@ -12,13 +12,15 @@ from tiny import tiny_of
 from gossamer.data.images import ImageSpec
 from gossamer.data.stand_ins import stand_ins
 from gossamer.driving import rehearsal
-from gossamer.driving.rehearsal import rehearsed, times_counted
+from gossamer.driving.rehearsal import in_many_slots, rehearsed, times_counted
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import DeterministicNoise
 from gossamer.mechanisms.one_shot.contributions import Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
+from gossamer.mechanisms.poisson.units import Units, units_of_records
 from gossamer.methods.dp_merf import DP_MERF
 from gossamer.methods.dp_mixture import DP_MIXTURE
+from gossamer.methods.labelled_mixture import LABELLED_MIXTURE
 from gossamer.methods.method import Method
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.adjacency import Unit
@@ -101,3 +103,36 @@ def test_it_is_the_same_each_time() -> None:
     config = planned(DP_MIXTURE, 5.0, slots)
     one, other = (rehearsed(DP_MIXTURE, config, SPEC, slots, CPU).trained.sample(5)[0] for _ in range(2))
     assert torch.equal(one, other)
+
+
+def test_a_teacher_learns_from_as_many_stand_ins_as_there_are_slots() -> None:
+    """A stand-in in several slots is drawn as often as they are. Were the other slots empty, the noise would win."""
+    several = in_many_slots(units_of_records(3, num_slots=7), 2)
+    assert several.counts.tolist() == [1, 1, 1, 1, 1, 1, 0]
+    held = several.present(torch.arange(7))
+    assert several.choose(held, 0)[:, 0].tolist() == [0, 0, 1, 1, 2, 2]
+    assert len(set(several.marks.tolist())) == 7
+
+
+def drawn_in_a_step(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The mean number of stand-ins in a sample, of 6,000 slots at a rate of 0.05."""
+    drawn: list[int] = []
+    present = Units.present
+
+    def counted(self: Units, slots: torch.Tensor) -> torch.Tensor:
+        found = present(self, slots)
+        drawn.append(len(found))
+        return found
+
+    monkeypatch.setattr(Units, "present", counted)
+    slots = PublicSlots(6000)
+    config = replace(LABELLED_MIXTURE.settings_for(SPEC, 6000), teacher_steps=5, sample_rate=0.05, noise_multiplier=1.0)
+    made = rehearsed(LABELLED_MIXTURE, config, SPEC, slots, CPU)
+    assert made.trained.sample(4)[0].shape == (4, 1, 8, 8)
+    return sum(drawn) / len(drawn)
+
+
+def test_a_teacher_is_rehearsed_on_samples_as_large_as_those_of_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 250 < drawn_in_a_step(monkeypatch) < 350
+    monkeypatch.setattr(rehearsal, "in_many_slots", lambda units, times: units)
+    assert drawn_in_a_step(monkeypatch) < 200

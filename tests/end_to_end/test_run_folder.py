@@ -174,7 +174,7 @@ def test_the_statement_is_complete_and_the_same_everywhere(run: Any) -> None:
     assert statement["num_slots"] == 60
     assert statement["unit"] == "record"
     with safe_open(run.path / "release" / "generator.safetensors", framework="np") as generator:
-        assert json.loads(generator.metadata()["statement"]) == statement
+        assert json.loads(generator.metadata()["gossamer"])["statement"] == statement
     text = (run.path / "release" / "PRIVACY.md").read_text()
     figure = re.search(r"\(([0-9.]+), 0\.001\)-differentially private", text)
     assert figure is not None
@@ -330,8 +330,9 @@ def test_the_release_names_no_key_seed_checkpoint_or_count_of_labels(run: Any) -
     with safe_open(release / "generator.safetensors", framework="np") as generator:
         header = generator.metadata()
         names = set(generator.keys())
-    assert set(header) == {"format", "recipe", "statement"}
-    found = set(keys(json.loads(header["recipe"]))) | set(keys(json.loads(header["statement"])))
+    assert set(header) == {"gossamer"}
+    assert set(json.loads(header["gossamer"])) == {"format", "recipe", "statement"}
+    found = set(keys(json.loads(header["gossamer"])))
     for word in ("seed", "key", "loss", "path", "counts", "histogram", "digest", "data"):
         assert not [name for name in found if word in name]
     assert not [name for name in names if "critic" in name or "moment" in name]

@@ -38,7 +38,7 @@ from gossamer.nn.series.mixture import SeriesMixtureGeneratorConfig
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.runs.config_io import to_json_tree
-from gossamer.runs.release import FORMAT
+from gossamer.runs.release import FORMAT, HEADER
 
 MAX_BYTES = 2**30
 """Memory that a hostile file may take at most, beside what the process had before."""
@@ -159,11 +159,12 @@ class Released:
 
     def content(self, **changes: Any) -> bytes:
         """The bytes of the file, with `recipe`, `statement` (trees, or any text) or `weights` in place of its own."""
-        texts = {}
+        texts = {"format": json.dumps(FORMAT)}
         for name in ("recipe", "statement"):
             tree = changes.get(name, getattr(self, name))
             texts[name] = tree if isinstance(tree, str) else json.dumps(tree)
-        return safetensors.torch.save(changes.get("weights", self.weights), metadata={"format": FORMAT} | texts)
+        header = "{" + ", ".join(f'"{name}": {text}' for name, text in texts.items()) + "}"
+        return safetensors.torch.save(changes.get("weights", self.weights), metadata={HEADER: header})
 
 
 @pytest.fixture(scope="session")

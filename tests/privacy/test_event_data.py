@@ -92,6 +92,6 @@ def test_an_event_of_very_many_samplings_is_refused_before_it_takes_an_hour() ->
     samples = tuple(PoissonPart(sample_rate=0.01, noise_multiplier=0.01 + more / 1e4, count=1) for more in range(10))
     with pytest.raises(InputError, match="100 samplings"):
         check_priceable(event_of_parts(draws), 1e-5)
-    with pytest.raises(InputError, match="too little noise"):
+    with pytest.raises(InputError, match="epsilon is above 10000 by RDP"):
         check_priceable(event_of_parts(samples), 1e-5)
     assert check_priceable(event_of_parts(draws[:2]), 1e-5) > 0

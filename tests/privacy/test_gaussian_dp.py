@@ -177,8 +177,8 @@ def test_where_numbers_run_out_mu_is_that_without_sampling() -> None:
     assert mu_of(event, DELTA) == pytest.approx(2 * math.sqrt(100) / 0.05)
     for sampled in EVENTS.values():
         assert mu_of(sampled, DELTA) < 1 / gaussian_without_sampling(sampled)
-    # A delta that no table reaches: nothing between is claimed.
-    assert mu_of(added(0.01, 1.0, 1000), 1e-20) == pytest.approx(math.sqrt(1000))
+    # A delta that dp-accounting's tables did not reach: here it has a figure of its own.
+    assert 0.5 < mu_of(added(0.01, 1.0, 1000), 1e-20) < 0.8
 
 
 def test_mu_takes_a_fraction_of_a_second() -> None:

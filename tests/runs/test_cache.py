@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
+from safetensors import safe_open
 
 from gossamer.errors import InputError, ResourceError
 from gossamer.runs import cache as cache_module
@@ -39,6 +41,21 @@ def test_tensors_come_back_with_their_tree(cache: CacheFolder) -> None:
     assert tree == {"seed": 0}
     assert tensors.keys() == TENSORS.keys()
     assert all(torch.equal(tensors[name], TENSORS[name]) for name in TENSORS)
+
+
+def test_tensors_saved_twice_are_one_file_and_those_of_an_earlier_version_are_read(cache: CacheFolder) -> None:
+    path = cache.save_tensors("encoder", KEY, TENSORS, {"seed": 0})
+    content = path.read_bytes()
+    assert {cache.save_tensors("encoder", KEY, TENSORS, {"seed": 0}).read_bytes() for _ in range(20)} == {content}
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["gossamer"])
+    safetensors.torch.save_file(TENSORS, path, metadata=header)
+    assert path.read_bytes() != content
+    found = cache.load_tensors("encoder", KEY)
+    assert found is not None
+    assert found[1] == {"seed": 0}
+    safetensors.torch.save_file(TENSORS, path, metadata={"gossamer": "[]"})
+    assert cache.load_tensors("encoder", KEY) is None
 
 
 def test_what_was_never_saved_is_absent(cache: CacheFolder) -> None:

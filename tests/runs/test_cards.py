@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import re
 import warnings
@@ -12,11 +13,13 @@ from typing import Any
 import mlcroissant
 import numpy as np
 import pytest
+import yaml
 from huggingface_hub import DatasetCard, ModelCard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gossamer.data.catalogue import find_named
+from gossamer.data.folder_names import folder_name
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
@@ -25,7 +28,7 @@ from gossamer.methods.gs_wgan import GS_WGAN
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
-from gossamer.runs.cards import CardFacts, data_card, model_card, without_license
+from gossamer.runs.cards import CardFacts, DrawnFile, data_card, model_card, without_license
 from gossamer.runs.croissant import CROISSANT, croissant
 from gossamer.runs.drawn import SAMPLES_FILE, recording_files, sample_cards, write_cards, write_sample_cards
 from gossamer.runs.samples import write_npz, write_png_folder
@@ -227,3 +230,84 @@ def test_samples_of_which_no_card_can_be_written_are_refused_in_one_line(facts: 
         with pytest.raises(InputError) as caught:
             sample_cards(tmp_path, [facts])
         assert str(caught.value).startswith(str(tmp_path / SAMPLES_FILE))
+
+
+# ---- folders of pictures, as other programs load them --------------------------------------------------------------
+
+HARD_NAMES = [
+    ("rest", "stress test"),
+    ("normal", "validation failed"),
+    ("train", "test"),
+    ("sinus",),
+    ("001", "NA"),
+    ("1", "1.0", "nan", "T-shirt/top"),
+]
+
+
+@pytest.mark.parametrize("names", HARD_NAMES, ids=str)
+def test_the_head_of_a_folder_of_pictures_says_one_split_and_all_folders(
+    facts: CardFacts, names: tuple[str, ...]
+) -> None:
+    facts = dataclasses.replace(facts, spec=dataclasses.replace(IMAGES, class_names=names))
+    card = data_card(facts, 6, ())
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert head["configs"] == [
+        {"config_name": "default", "data_files": [{"split": "train", "path": "*/*.png"}], "drop_labels": False}
+    ]
+    assert 'datasets.load_dataset("path/to/this/folder")["train"]' in card
+    assert DatasetCard(card).data.to_dict()["configs"] == head["configs"]
+    assert without_license(card.replace("license: other", "license: mit").encode()) == card.encode()
+
+
+def test_pictures_without_classes_have_no_labels_and_files_no_such_head(facts: CardFacts) -> None:
+    plain = dataclasses.replace(facts, spec=dataclasses.replace(IMAGES, class_names=()))
+    [config] = yaml.safe_load(data_card(plain, 6, ()).split("---\n")[1])["configs"]
+    assert config["data_files"] == [{"split": "train", "path": "*.png"}]
+    assert config["drop_labels"] is True
+    table = DrawnFile(name="metadata.csv", what="names", sha256="0", num_bytes=1)
+    for file in (table, dataclasses.replace(table, name="samples.npz")):
+        assert "configs:" not in data_card(facts, 6, [file])
+    assert "dtype=str, keep_default_na=False" in data_card(facts, 6, [table])
+
+
+@pytest.mark.parametrize("names", HARD_NAMES, ids=str)
+def test_croissant_hands_over_every_class_by_its_name(facts: CardFacts, tmp_path: Path, names: tuple[str, ...]) -> None:
+    x, _ = drawn_records(IMAGES)
+    y = np.arange(6) % len(names)
+    facts = dataclasses.replace(facts, spec=dataclasses.replace(IMAGES, class_names=names))
+    write_png_folder(tmp_path / "p", x, y, names)
+    write_cards(tmp_path / "p", facts, 6)
+    found = metadata_of(tmp_path / "p")
+    classes = [row["classes/name"] for row in found.records("classes")]
+    assert [name.decode() if isinstance(name, bytes) else name for name in classes] == list(names)
+    drawn = {row["samples/class"].decode() for row in found.records("samples")}
+    assert drawn == {folder_name(name) for name in names}
+
+
+# The library leaves a table open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+@pytest.mark.parametrize("names", [*HARD_NAMES[:4], ("001", "NA")], ids=str)
+def test_a_folder_of_pictures_is_loaded_whole_by_the_library_it_is_for(
+    facts: CardFacts, tmp_path: Path, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
+    x, _ = drawn_records(IMAGES)
+    facts = dataclasses.replace(facts, spec=dataclasses.replace(IMAGES, class_names=names))
+    write_png_folder(tmp_path / "p", x, np.arange(6) % len(names), names)
+
+    def loaded() -> Any:
+        cache = tmp_path / f"cache-{len(list(tmp_path.iterdir()))}"
+        found = datasets.load_dataset(str(tmp_path / "p"), cache_dir=str(cache))
+        gc.collect()
+        return found
+
+    # Without the head, as it was: rows or labels are missing.
+    if names != ("001", "NA"):
+        before = loaded()
+        assert not (list(before) == ["train"] and len(before["train"]) == 6 and "label" in before["train"].features)
+    write_cards(tmp_path / "p", facts, 6)
+    found = loaded()
+    assert list(found) == ["train"]
+    assert found["train"].num_rows == 6
+    assert found["train"].features["label"].names == sorted(names)

@@ -19,6 +19,7 @@ from gossamer.runs.checkpoint import (
     Manifest,
     Origin,
     find_checkpoints,
+    is_as_written,
     load_checkpoint,
     load_tensors,
     read_manifest,
@@ -139,7 +140,7 @@ def test_a_manifest_says_what_a_checkpoint_belongs_to(tmp_path: Path) -> None:
     assert manifest.origin == ORIGIN
     assert manifest.ledger is not None
     assert manifest.ledger.num_charged_steps == 10
-    assert set(manifest.versions) == {"gossamer", "torch"}
+    assert set(manifest.versions) == {"gossamer", "torch", "public streams"}
     assert not any("+" in version for version in manifest.versions.values())
     assert Manifest.from_json(json.loads(path.with_suffix(".json").read_text())) == manifest
 
@@ -295,3 +296,18 @@ def test_checkpoints_are_ordered_by_their_steps_and_not_by_their_names(tmp_path:
     for step in (999_999_999, 1_000_000_000, 12):
         save_checkpoint(tmp_path, step, state(step))
     assert [path.name for path in find_checkpoints(tmp_path)] == ["step-999999999.pt", "step-1000000000.pt"]
+
+
+def test_a_run_of_the_earlier_rule_of_public_streams_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = {name: version for name, version in VERSIONS.items() if name != "public streams"}
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_versions", lambda: earlier)
+        path = save_checkpoint(tmp_path, 10, state(10))
+    # It can still be read and verified, and is not gone on from.
+    manifest = read_manifest(path)
+    assert manifest is not None
+    assert is_as_written(path, manifest)
+    with pytest.raises(InputError, match="draws its public streams by another rule"):
+        load_checkpoint(tmp_path)

@@ -32,6 +32,7 @@ from gossamer.runs.release import (
     SavedGenerator,
     clear_unfinished,
     find_generator,
+    generator_digest,
     read_generator,
     saved_generators,
     saved_path,
@@ -235,6 +236,40 @@ def test_random_damage_is_refused_or_harmless(file: Path, tmp_path: Path, mutati
 def test_the_header_is_most_of_the_small_file_so_that_random_damage_meets_it(file: Path) -> None:
     with safe_open(file, framework="pt") as opened:
         assert sum(map(len, opened.metadata().values())) > 0.5 * file.stat().st_size
+
+
+def test_one_generator_saved_twice_is_one_file_to_the_last_byte(
+    tmp_path: Path, file: Path, weights: Any, statement: Any
+) -> None:
+    recipe = to_json_tree(RECIPE)
+    for number in range(20):
+        again = tmp_path / f"{number}.safetensors"
+        write_generator(again, weights=weights, recipe=recipe, statement=statement)
+        assert again.read_bytes() == file.read_bytes()
+    read = read_generator(again)
+    write_generator(again, weights=read[0], recipe=read[1], statement=read[2])
+    assert again.read_bytes() == file.read_bytes()
+
+
+def test_a_file_of_an_earlier_version_with_three_names_in_its_header_is_read(
+    tmp_path: Path, file: Path, weights: Any, statement: Any
+) -> None:
+    older, recipe = tmp_path / "older.safetensors", to_json_tree(RECIPE)
+    header = {"format": FORMAT, "recipe": json.dumps(recipe), "statement": json.dumps(statement)}
+    found = set()
+    for _ in range(40):
+        save_file(weights, older, metadata=header)
+        found.add(older.read_bytes())
+        assert read_generator(older)[1:] == (recipe, statement)
+        assert generator_digest(*read_generator(older)) == generator_digest(*read_generator(file))
+    # Planted: this header makes several files of one generator.
+    assert len(found) > 1
+
+
+@pytest.mark.parametrize("text", ["[]", "1", "{}", "{", '{"format": "other", "recipe": {}, "statement": {}}'])
+def test_a_header_of_anything_else_is_refused_in_one_line(tmp_path: Path, weights: Any, text: str) -> None:
+    save_file(weights, tmp_path / "generator.safetensors", metadata={"gossamer": text})
+    assert "not a generator" in refusal(tmp_path / "generator.safetensors")
 
 
 def test_saved_generators_come_back_in_rising_order_and_whole(tmp_path: Path, weights: Any, statement: Any) -> None:

@@ -78,8 +78,9 @@ def live(life: dict[str, Any]) -> int:
     file for what is drawn, charged and released; ``often``, checkpoints wherever one may be; ``crash``, see
     `_crash_at`; ``memory``, bytes more than now; ``file_size``, of the largest file; ``clock``, seconds to set it back;
     ``is_plain``, without the rights of root; ``deaf``, a signal that is ignored; ``signals``, see `_signalling`;
-    ``is_forgetful``, see `_forget_an_optimiser`; ``prices``, a folder that keeps what was priced.
+    ``is_forgetful``, see `_forget_an_optimiser`; ``prices``, a folder that keeps what was priced; ``env``, variables.
     """
+    os.environ.update(life.get("env", {}))
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(_opened(life[name]), number)
     if life.get("is_plain"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dp_accounting import DpEvent
@@ -17,17 +18,20 @@ from gossamer.cli.arguments import choose, read_arguments
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.account import AbstractAccount
 from gossamer.methods.catalogue import METHODS, find_method
+from gossamer.methods.method import Method, Recipe
 from gossamer.privacy.accounting import (
     calibrate_noise_multiplier,
     calibrate_noise_multiplier_by_rdp,
     epsilon_by_pld,
     epsilon_by_rdp,
     num_steps_for_budget,
+    proved_epsilon,
 )
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.gaussian_dp import mu_of
 from gossamer.privacy.loss_grid import COARSE
 from gossamer.privacy.priceable import accountable, check_numbers
+from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.privacy.truncation import check_truncation, least_noise, least_truncation
 
@@ -44,16 +48,46 @@ def run(arguments: Sequence[str]) -> int:
     """Account for a method's settings."""
     choices = {method.name: method.account.summary for method in METHODS}
     name, rest = choose(arguments, choices, program="account", what="method")
-    asked = read_arguments(find_method(name).account, rest, program=f"account {name}")
+    method = find_method(name)
+    asked = read_arguments(method.account, rest, program=f"account {name}")
     asked.check()
     with accountable():
         _check_numbers(asked)
         found = _account(asked)
+        found |= _sizes(method, asked, found)
     if asked.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(_without_infinities(found), indent=2, allow_nan=False))
     else:
         _show(found)
     return 0
+
+
+def _sizes(method: Method[Any], asked: AbstractAccount, found: dict[str, Any]) -> dict[str, str]:
+    """Tell the sizes that a recipe has with this noise, if they are asked for. Public facts alone decide on them."""
+    if asked.sized_by is None:
+        return {}
+    name, number = asked.sized_by
+    noise = found["noise_multiplier"]
+    recipe = method.find(name)
+    given = number or _published_number(recipe)
+    if given is None:
+        raise InputError(f"--num-slots is missing: recipe {name} is for no published set with a number of records")
+    # Privacy: rate and share of the account are those that the noise was computed for.
+    fields = {field.name for field in dataclasses.fields(recipe.config)}
+    settings = {key: value for key, value in asked.public().items() if key in fields}
+    settings["noise_multiplier"] = noise["pld"] if isinstance(noise, dict) else noise
+    config = dataclasses.replace(recipe.config, **settings)
+    words = method.working().sizes_in_words(method.sized(config, PublicSlots(given)))
+    return {"sizes": words or f"{method.name} leaves no size to the noise"}
+
+
+def _published_number(recipe: Recipe[Any]) -> int | None:
+    """Return the number of training records of the published set that a recipe is for, None if there is none."""
+    # The catalogue needs torch, without which all else here is told.
+    from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES
+
+    named = (*NAMED_DATA, *NAMED_SERIES)
+    return next((one.num_train for one in named if recipe.suits(one.name, None)), None)
 
 
 def _check_numbers(asked: AbstractAccount) -> None:
@@ -100,6 +134,8 @@ def _event_of_steps(asked: AbstractAccount, noise_multiplier: float, num_steps: 
 
 def _epsilon(asked: AbstractAccount, noise: float, steps: int) -> dict[str, Any]:
     event = asked.event(noise_multiplier=noise, num_steps=steps)
+    # Refuses in one line what no accountant proves to be finite, naming delta.
+    proved_epsilon(event, asked.delta, COARSE)
     epsilons = {
         "pld": epsilon_by_pld(event, asked.delta).epsilon,
         "rdp": epsilon_by_rdp(event, asked.delta).epsilon,
@@ -120,7 +156,7 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
     _check_reach(asked, budget, steps)
     multipliers = {
         "pld": calibrate_noise_multiplier(of_noise, budget).noise_multiplier,
-        "rdp": calibrate_noise_multiplier_by_rdp(of_noise, budget).noise_multiplier,
+        "rdp": _noise_by_rdp(of_noise, budget),
     }
     # A training would refuse it, after all data were read.
     check_truncation(_least_truncation(asked, multipliers["pld"], steps), asked.delta, multipliers["pld"])
@@ -128,6 +164,14 @@ def _noise(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> dict[st
     multipliers |= asked.other_multipliers(steps, budget)
     found = {"noise_multiplier": multipliers, "epsilon_target": budget.epsilon, "num_steps": steps}
     return found | _undivided_caveat(asked, multipliers["pld"], steps) | published
+
+
+def _noise_by_rdp(of_noise: Callable[[float], DpEvent], budget: PrivacyBudget) -> float:
+    """Return the multiplier by RDP, infinite if no noise is enough for RDP to prove the budget."""
+    try:
+        return calibrate_noise_multiplier_by_rdp(of_noise, budget).noise_multiplier
+    except PrivacyError:
+        return math.inf
 
 
 def _check_reach(asked: AbstractAccount, budget: PrivacyBudget, steps: int) -> None:
@@ -172,6 +216,17 @@ def _undivided_caveat(asked: AbstractAccount, noise: float, steps: int) -> dict[
     return {"range_caveat": caveat}
 
 
+def _without_infinities(tree: Any) -> Any:
+    """Return a tree with None in place of each number that JSON has no word for."""
+    match tree:
+        case dict():
+            return {name: _without_infinities(value) for name, value in tree.items()}
+        case float() if not math.isfinite(tree):
+            return None
+        case _:
+            return tree
+
+
 def _show(found: dict[str, Any]) -> None:
     console = Console()
     table = Table(show_header=False, box=None, pad_edge=False)
@@ -198,6 +253,8 @@ def _show(found: dict[str, Any]) -> None:
         if name in found and not isinstance(found[name], list):
             table.add_row(name, str(found[name]))
     console.print(table)
+    if "sizes" in found:
+        console.print(f"\nsizes: {found['sizes']}")
     if "range_caveat" in found:
         console.print(f"\n{found['range_caveat']}")
     if "published_epsilon" in found:
@@ -210,7 +267,7 @@ def _shown(name: str, accountant: str, figure: float) -> str:
     """Write a computed figure. A claim of a statement is never rounded to the side that promises more."""
     match name, accountant:
         case _ if not math.isfinite(figure):
-            return f"{figure}"
+            return "none is proved"
         case "epsilon", "fixed_pair":  # what no accountant can go below
             return f"{math.floor(figure * 1000) / 1000:.3f}"
         case "epsilon", _:

@@ -27,6 +27,7 @@ from gossamer.cli.outputs import say
 from gossamer.cli.progress import progress
 from gossamer.data.catalogue import check_exists
 from gossamer.data.records import AbstractSpec, RecordSet
+from gossamer.data.room import room_beside
 from gossamer.data.series_choice import load_beside
 from gossamer.driving.audited import num_canaries_for, play_training
 from gossamer.driving.job import TrainingJob
@@ -237,7 +238,7 @@ def _members(folder: RunFolder, others: str | None) -> tuple[RecordSet, RecordSe
     job, key = TrainingJob.read(folder), read_key(folder)
     if others is not None:
         check_exists(others)
-    data = job.load(key).data
+    data = job.load(key, room_beside(folder.private)).data
     check_held_out(folder, data.train)
     held_out = data.test
     if others is not None:

@@ -19,6 +19,7 @@ from gossamer.methods.method import Method
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.runs.config_io import from_json_tree
 from gossamer.runs.files import read_json
+from gossamer.runs.zoo import is_in_zoo
 
 C = TypeVar("C")
 
@@ -67,7 +68,7 @@ class Begun:
             need("tensorboard", "--tensorboard")
         PrivacyBudget(epsilon=_or(self.epsilon, DEFAULT_EPSILON), delta=_or(self.delta, _ANY_DELTA))
         # A generator that is not there is refused where generators are read, in their own words.
-        if self.start_from is not None and not self.start_from.endswith(".safetensors"):
+        if self.start_from is not None and not (self.start_from.endswith(".safetensors") or is_in_zoo(self.start_from)):
             check_exists(self.start_from)
 
 

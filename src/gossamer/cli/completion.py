@@ -87,9 +87,17 @@ def read_calls() -> list[Call]:
     for verb in VERBS:
         asked = _help(verb)
         for words in [(verb, second) for second in asked.choices] or [(verb,)]:
-            options = _help(*words).options if asked.choices else asked.options
+            options = _options(words)
             calls.append(Call(words=words, options=tuple(option for option in options if option.flag)))
     return calls
+
+
+def _options(words: tuple[str, ...]) -> Sequence[Setting]:
+    """List the options of a command, or those of all its choices if one more word must come."""
+    asked = _help(*words)
+    if not asked.choices:
+        return asked.options
+    return tuple({option.flag: option for choice in asked.choices for option in _options((*words, choice))}.values())
 
 
 def _help(verb: str, *words: str) -> HelpAsked:

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from gossamer.cli.arguments import read_arguments
 from gossamer.cli.options import Mark
+from gossamer.driving.data_account import DataAccount, account_of_data
 from gossamer.driving.spending import account
-from gossamer.errors import InputError
+from gossamer.errors import InputError, one_line
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.folder import RunFolder
 
@@ -23,20 +24,33 @@ from gossamer.runs.folder import RunFolder
 class ShowLedger:
     """Show the account of a run: steps planned, charged, lost in crashes and left, and the epsilon that they cost.
 
+    Or, with --data, list all releases from one data set and their price together.
+
     Example: gossamer ledger runs/mnist
+
+    Example: gossamer ledger --data mnist --under runs
 
     Args:
         run: run folder
+        data: in place of a run: name or path of a data set, as it was trained on
+        under: with --data: folders in which runs lie, and folders in them, four deep. Default: this folder
         json: print JSON
     """
 
-    run: Annotated[Path, Mark.POSITIONAL]
+    run: Annotated[Path | None, Mark.POSITIONAL] = None
+    data: str | None = None
+    under: tuple[Path, ...] = ()
     json: bool = False
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Show the ledger of a run."""
+    """Show the ledger of a run, or the account of a data set."""
     asked = read_arguments(ShowLedger, arguments, program="ledger")
+    if asked.data is not None and asked.run is None:
+        _show_data(asked.data, account_of_data(asked.data, asked.under or (Path(),)), is_json=asked.json)
+        return 0
+    if asked.run is None or asked.data is not None or asked.under:
+        raise InputError("ledger: name a run folder, or a data set with --data (and --under for folders); not both")
     folder = RunFolder.open(asked.run)
     if not folder.private.is_dir():
         raise InputError(
@@ -70,6 +84,63 @@ def _show(path: Path, found: dict[str, Any]) -> None:
     )
     left = found["num_left_steps"]
     print(f"Left: {left} steps." if left else "Left: nothing; a further step would exceed the budget and is refused.")
+
+
+def _show_data(data: str, found: DataAccount, *, is_json: bool) -> None:
+    """Show the releases from one data set, and their price together."""
+    if is_json:
+        print(json.dumps(_data_tree(data, found), indent=2))
+        return
+    print(f"{data}: {len(found.runs)} runs are here, {len(found.released)} of them with a release.")
+    table = Table("run", "method", "unit", "epsilon", "delta", "day", box=None, pad_edge=False)
+    for run in found.runs:
+        claim = run.statement
+        told = (
+            ("none", "", "") if claim is None else (shown_epsilon(claim.epsilon), f"{claim.delta:g}", claim.date or "")
+        )
+        table.add_row(one_line(run.name), run.job.of_method.name, run.job.unit, *told)
+    if found.runs:
+        Console().print(table)
+    for path in found.unread:
+        print(f"{one_line(path)}: cannot be read, so whether it is of these records cannot be told.")
+    print(_sum_in_words(found))
+    print("Runs in other folders, on other machines, or deleted since are not counted: nobody can see them from here.")
+
+
+def _sum_in_words(found: DataAccount) -> str:
+    if found.together is None:
+        return f"No sum: {found.reason}."
+    sum_ = found.together
+    how = ""
+    if sum_.branches:
+        how = ", shared steps of branches counted once" if sum_.is_priced_once else ", branches of one run added up"
+    return (
+        f"All releases together: epsilon {shown_epsilon(sum_.epsilon)} at delta {sum_.delta:g}, for "
+        f"{sum_.unit.protected}{how}."
+    )
+
+
+def _data_tree(data: str, found: DataAccount) -> dict[str, Any]:
+    together = found.together
+    return {
+        "data": data,
+        "runs": [
+            {
+                "run": run.name,
+                "method": run.job.of_method.name,
+                "unit": run.job.unit,
+                "epsilon": None if run.statement is None else run.statement.epsilon,
+                "delta": None if run.statement is None else run.statement.delta,
+                "date": None if run.statement is None else run.statement.date,
+                "run_id": None if run.statement is None else run.statement.run_id,
+            }
+            for run in found.runs
+        ],
+        "unread": list(found.unread),
+        "epsilon_together": None if together is None else together.epsilon,
+        "delta_together": None if together is None else together.delta,
+        "reason": found.reason,
+    }
 
 
 def _charged_by(indices: list[int]) -> str:

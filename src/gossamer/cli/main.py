@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -18,6 +19,7 @@ from gossamer.errors import GossamerError, is_lack_of_memory
 GROUPS = {
     "start": {
         "demo": "a whole run on digits that ship with scikit-learn, in two minutes",
+        "zoo": "releases that come with the package, to draw from at once",
         "data": "list data sets, and describe your own as it is understood",
         "doctor": "a look at everything that is needed: versions, data, disk, a small self test",
         "completion": "a script with which bash, zsh or fish completes commands by the tab key",
@@ -26,6 +28,7 @@ GROUPS = {
         "account": "the epsilon of settings, or the noise that a budget asks for, without any data",
         "train": "learn a generator from private records, within a privacy budget",
         "resume": "go on with an interrupted training",
+        "federate": "train with other sites by files: records stay, and noisy sums leave",
         "ledger": "the steps that a run has paid for, and those that were lost",
     },
     "judge": {
@@ -39,6 +42,7 @@ GROUPS = {
         "predict": "name the class of records by a released mixture, which spends nothing",
         "report": "one HTML page about a release, to hand over; or a private one with scores and audits",
         "verify": "compare a run, or a release alone, with its statement",
+        "finish": "delete checkpoints and critics of a run whose release is final",
     },
 }
 VERBS = {verb: summary for verbs in GROUPS.values() for verb, summary in verbs.items()}
@@ -46,6 +50,8 @@ _MEANT = {
     "check": "verify", "classify": "predict", "describe": "data describe", "epsilon": "account", "fit": "train",
     "generate": "sample", "list": "data list", "score": "evaluate", "status": "ledger", "test": "evaluate",
 }  # fmt: skip
+_SHARED = ("train", "resume")
+"""Verbs that several processes may share."""
 INTERRUPTED = 130
 NO_MEMORY = "out of memory; use fewer critics at once (--critics-at-once) or a smaller recipe, or draw fewer samples"
 
@@ -72,12 +78,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case ["-V" | "--version"]:
             print(_version())
             return 0
+        case ["help", word] if word not in VERBS:
+            return _explain(word)
         case ["help", *words]:
             arguments = [*words, "--help"]
     verb, *rest = arguments
     if verb not in VERBS:
         return _complain(_unknown(verb), 2)
-    return _guarded(verb, rest)
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return _guarded(verb, rest)
+    with _first_alone_speaks():
+        if verb not in _SHARED:
+            # Each process would do all of it, and a training within it would be spent once for each.
+            return _complain(f"{verb} works in one process: start it without torchrun", 2)
+        return _guarded(verb, rest)
 
 
 def _guarded(verb: str, arguments: list[str]) -> int:
@@ -100,6 +114,18 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         if not is_lack_of_memory(error):
             raise
         return _complain(NO_MEMORY, 4)
+
+
+@contextlib.contextmanager
+def _first_alone_speaks() -> Iterator[None]:
+    """Let the first of several processes print, and no other one. The traceback of a fault is still printed."""
+    # The libraries that join processes warn of the death of others, which is told in one line.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    if os.environ.get("RANK", "0") == "0":
+        yield
+        return
+    with Path(os.devnull).open("w") as no, contextlib.redirect_stdout(no), contextlib.redirect_stderr(no):
+        yield
 
 
 def _run(verb: str, arguments: list[str]) -> int:
@@ -146,6 +172,17 @@ def _unknown(verb: str) -> str:
     near = _MEANT.get(verb) or next(iter(difflib.get_close_matches(verb.lower(), VERBS, n=1)), None)
     meant = "" if near is None else f"perhaps you meant `gossamer {near}`; "
     return f"no command {verb!r}; {meant}`gossamer --help` lists all"
+
+
+def _explain(word: str) -> int:
+    """Answer a word of another program with the command that does its work here."""
+    from gossamer.cli.old_words import explain  # not at the beginning: no other answer needs it
+
+    answer = explain(word)
+    if answer is None:
+        return _complain(_unknown(word), 2)
+    print(answer)
+    return 0
 
 
 def _version() -> str:

@@ -11,8 +11,7 @@ from rich.console import Console
 from gossamer.cli.panel import drawn_samples, takes_colours
 from gossamer.cli.worth import told
 from gossamer.data.records import AbstractSpec
-from gossamer.driving.rehearsal import Rehearsal, rehearsed
-from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.driving.rehearsal import Rehearsal, can_be_rehearsed, rehearsed
 from gossamer.methods.measured import Measured, measured, nearest
 from gossamer.methods.method import Method
 from gossamer.privacy.slots import PublicSlots
@@ -25,7 +24,7 @@ _MOST_ROWS = 14
 def show_rehearsal(
     method: Method[Any], config: Any, spec: AbstractSpec, slots: PublicSlots, device: torch.device, epsilon: float
 ) -> None:
-    """Print picture and verdict of a rehearsal for a one-shot method, and the nearest measured training for others.
+    """Print picture and verdict of a rehearsal for a method of sums, and the nearest measured training for others.
 
     Guarantee: nothing is spent and nothing is written. All of it follows from public settings and numbers.
 
@@ -37,7 +36,7 @@ def show_rehearsal(
         device: where to compute.
         epsilon: price of the settings.
     """
-    if isinstance(method.plan(config, slots), OneShotPlan):
+    if can_be_rehearsed(method.plan(config, slots)):
         print("a rehearsal on made-up stand-ins for your records follows: it takes less than a minute", flush=True)
         _show(rehearsed(method, config, spec, slots, device), spec)
     else:
@@ -64,8 +63,8 @@ def described(made: Rehearsal) -> Sequence[str]:
     ]
     if made.share_fitted < 1:
         lines.append(
-            f"rehearsal: the generator was fitted for {made.share_fitted:.0%} of its steps, to save time. A training "
-            "fits it whole"
+            f"rehearsal: the work after the sums was broken off after {made.share_fitted:.0%} of its steps, to save "
+            "time. A training makes all of them"
         )
     verdict = made.trained.verdict
     return lines if verdict is None else [*lines, f"on stand-ins: {told(verdict)}"]

@@ -24,6 +24,9 @@ from gossamer.methods.trained import Spec
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.reports.page.figures import Exhibit, exhibits
 from gossamer.reports.page.kept import KeptRun, read_audits, read_evaluations
+from gossamer.reports.page.mechanism_audit import mechanism_audit
+from gossamer.reports.page.owner import NOTHING_FILLED, read_owner
+from gossamer.reports.page.registry import REGISTRY_MARK, registry_entry
 from gossamer.reports.page.released import JointPrice, ReleasedRun, Together
 from gossamer.reports.page.rendering import GENERATOR_MARK, PRIVATE_WORD, private_page, release_page
 from gossamer.runs.cards import CARD
@@ -33,12 +36,15 @@ from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
 from gossamer.runs.manifest import MANIFEST
 from gossamer.runs.release import GENERATOR, STATEMENT
+from gossamer.runs.zoo import is_in_zoo, resolved
 
 T = TypeVar("T")
 
 REPORT = "report.html"
+REGISTRY = "registry.yaml"
 PRIVATE_REPORT = f"report-{PRIVATE_WORD}.html"
 _MARK = f'<meta name="generator" content="{GENERATOR_MARK}">'.encode()
+_ENTRY_MARK = REGISTRY_MARK.encode()
 _HEAD_BYTES = 4096
 
 
@@ -49,13 +55,20 @@ class Report:
     It is made from the release alone and may be handed over with it. With --with-private it is another page, of
     scores, audits and ledger, which stays with the data.
 
-    Example: gossamer report runs/mnist
+    Example: gossamer report runs/mnist --fill owner.toml
+
+    Example: gossamer report runs/mnist --fill owner.toml --registry
 
     Args:
         runs: run folders, or releases alone. Several make one page that adds their epsilons up, and counts once
             the steps that copies of one run share
-        out: file to write. Default: RUN/report.html, with --with-private RUN/private/report-PRIVATE.html
+        out: file to write. Default: RUN/report.html, with --with-private RUN/private/report-PRIVATE.html, with
+            --registry RUN/registry.yaml
         title: heading of the page. Default: the name of the run's folder
+        fill: TOML file with the owner's own words: curator, purpose, legal_basis, dpia_reference, contact, retention,
+            recipients, why_this_epsilon, region, sector, registry_authors, public_scores
+        with_audit: also say that `gossamer audit mechanism` passed. Its games read no record
+        registry: write the entry for the public registry of deployments in place of a page, as YAML
         with_private: add all that was computed on real data. The page and its file then say PRIVATE
         data: with --with-private: show real records of this data beside synthetic ones (read as the run read its own)
         data_dir: where published data sets lie
@@ -64,6 +77,9 @@ class Report:
     runs: Annotated[tuple[Path, ...], Mark.POSITIONAL]
     out: Path | None = None
     title: str | None = None
+    fill: Path | None = None
+    with_audit: bool = False
+    registry: bool = False
     with_private: bool = False
     data: str | None = None
     data_dir: Path | None = None
@@ -91,23 +107,59 @@ def run(arguments: Sequence[str]) -> int:
     targets = [find_release(path) for path in asked.runs]
     if not asked.with_private and (asked.data is not None or asked.data_dir is not None):
         raise InputError("--data shows real records, so it goes with --with-private: give both or neither")
+    _check_together(asked, targets)
+    owner = NOTHING_FILLED if asked.fill is None else read_owner(asked.fill)
     out = _place(asked, targets)
     title = one_line(asked.title or (targets[0].name if len(targets) == 1 else f"{len(targets)} releases"))
     released = [read_release(target) for target in targets]
+    if asked.registry:
+        _write(out, registry_entry(released[0], title, owner), is_private=False)
+        print(f"The registry's entry may leave; read it, and fill in what is missing: {out}")
+        return 0
     joint = joint_prices(target.run for target in targets if target.run is not None) if len(targets) > 1 else {}
     if asked.with_private:
         page = private_page([_kept(asked, one, run) for one, run in zip(released, map(_run_of, targets))], title, joint)
     else:
-        page = release_page(released, title, joint)
-    with whole_file(out) as file:
-        # Privacy: closed to others before the first byte is in it.
-        os.fchmod(file.fileno(), 0o600 if asked.with_private else 0o644)
-        file.write(page.encode())
-    alone = "made from releases and from how many steps their runs paid for" if joint else "made from the release alone"
-    may = "is PRIVATE and stays with the data" if asked.with_private else f"may leave, since it is {alone}"
-    print(f"The report {may}: {out}")
+        page = release_page(released, title, joint, owner=owner, audits=_audits(asked, targets, released))
+    _write(out, page, is_private=asked.with_private)
+    print(f"The report {_may_leave(asked, joint)}: {out}")
     _tell_branches(released, joint)
     return 0
+
+
+def _check_together(asked: Report, targets: Sequence[Target]) -> None:
+    """Refuse options that do not go together."""
+    of_release = {"--fill": asked.fill is not None, "--with-audit": asked.with_audit, "--registry": asked.registry}
+    given = [name for name, is_given in of_release.items() if is_given]
+    if asked.with_private and given:
+        raise InputError(f"{given[0]} is of a report that leaves, and --with-private of one that stays: give one")
+    if asked.registry and asked.with_audit:
+        raise InputError("--with-audit is of a page and --registry of an entry without one: give one of them")
+    if asked.registry and len(targets) > 1:
+        raise InputError("--registry: an entry is of one release; name one at a time")
+
+
+def _audits(asked: Report, targets: Sequence[Target], released: Sequence[ReleasedRun]) -> list[str | None]:
+    """Return a sentence on each run's audit of the mechanism, None for all if it was not asked for."""
+    if not asked.with_audit:
+        return [None for _ in targets]
+    return [mechanism_audit(_run_of(target), one.statement) for target, one in zip(targets, released, strict=True)]
+
+
+def _may_leave(asked: Report, joint: Mapping[str, JointPrice]) -> str:
+    if asked.with_private:
+        return "is PRIVATE and stays with the data"
+    parts = ["releases and from how many steps their runs paid for" if joint else "the release"]
+    parts += ["an audit that read no record"] * asked.with_audit + ["the owner's words"] * (asked.fill is not None)
+    alone = f"{parts[0]} alone" if len(parts) == 1 and not joint else ", and from ".join(parts)
+    return f"may leave, since it is made from {alone}"
+
+
+def _write(out: Path, text: str, *, is_private: bool) -> None:
+    with whole_file(out) as file:
+        # Privacy: closed to others before the first byte is in it.
+        os.fchmod(file.fileno(), 0o600 if is_private else 0o644)
+        file.write(text.encode())
 
 
 def _tell_branches(released: Sequence[ReleasedRun], joint: Mapping[str, JointPrice]) -> None:
@@ -126,7 +178,10 @@ def find_release(path: Path) -> Target:
 
     Raises:
         InputError: nothing there, or a run that has not ended.
+        PrivacyError: a release of the zoo with another file in it.
     """
+    if is_in_zoo(path):
+        return Target(name=one_line(str(path)), release=resolved(path), run=None)
     if (path / GENERATOR).is_file():
         return Target(name=_name(path), release=path, run=None)
     folder = RunFolder(path)
@@ -192,7 +247,7 @@ def _place(asked: Report, targets: Sequence[Target]) -> Path:
         raise PrivacyError(
             f"--out {out}: holds what no guarantee covers, so its name must say so: {out.stem}-{PRIVATE_WORD}.html"
         )
-    if out.exists() and not _is_report(out):
+    if out.exists() and not _is_report(out, _ENTRY_MARK if asked.registry else _MARK):
         raise InputError(f"--out {out}: is there already and no report; name another file")
     return out
 
@@ -203,14 +258,15 @@ def _default_place(asked: Report, targets: Sequence[Target]) -> Path:
         raise InputError("a report on several runs belongs to none of their folders: name a file with --out")
     if asked.with_private:
         return _run_of(targets[0]).private / PRIVATE_REPORT
-    return Path(REPORT) if run is None else run.path / REPORT
+    name = REGISTRY if asked.registry else REPORT
+    return Path(name) if run is None else run.path / name
 
 
-def _is_report(path: Path) -> bool:
+def _is_report(path: Path, mark: bytes) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as file:
-        return _MARK in file.read(_HEAD_BYTES)
+        return mark in file.read(_HEAD_BYTES)
 
 
 # ---- the private side --------------------------------------------------------------------------------------------

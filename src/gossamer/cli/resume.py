@@ -12,6 +12,7 @@ from gossamer.cli.following import follow
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.watching import Watching
+from gossamer.data.room import room_beside
 from gossamer.driving.run import take_up_run
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
@@ -44,5 +45,6 @@ def run(arguments: Sequence[str]) -> int:
     if folder.generator_file.is_file():
         say(f"{asked.run}: this run has ended; its release is in {folder.release}")
         return 0
-    run = take_up_run(folder, say, lambda job: job.load(read_key(folder)), is_only_copy=asked.only_copy)
+    room = room_beside(folder.private)
+    run = take_up_run(folder, say, lambda job: job.load(read_key(folder), room), is_only_copy=asked.only_copy)
     return follow(run, Watching(plain=asked.plain, tensorboard=asked.tensorboard))

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 
 from gossamer.cli.arguments import Names, read_arguments
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
+from gossamer.cli.progress import AbstractProgress, progress
 from gossamer.cli.worth import warning
 from gossamer.data.class_words import class_numbers
 from gossamer.data.folder_names import folder_name
 from gossamer.data.layouts import TableColumns, as_long, as_wide
 from gossamer.data.series import SeriesSpec
-from gossamer.driving.handing_over import write_folder_cards, write_records
+from gossamer.driving.handing_over import drawn_pieces, drawn_probabilities, write_folder_cards, write_records
 from gossamer.driving.job import data_of_run
 from gossamer.errors import InputError
 from gossamer.estimators import load_generator
 from gossamer.methods.trained import GeneratorRecipe, Spec
 from gossamer.runs.files import check_is_none_of
+from gossamer.runs.pieces import Pieces
 
 TableName = Literal["wide", "long"]
 
@@ -72,13 +75,13 @@ def run(arguments: Sequence[str]) -> int:
         if labels is not None:
             raise InputError("--labels and --evenness both say which classes to draw: name one of them")
         labels = trained.uneven_labels(asked.num_samples, evenness=asked.evenness, seed=asked.seed)
-    records, drawn = trained.sample(asked.num_samples, labels=labels, seed=asked.seed)
+    drawn = trained.drawn_labels(asked.num_samples, labels)
     columns = _columns(asked, trained.recipe.spec)
-    y = None if drawn is None else drawn.numpy()
-    soft = (
-        trained.probabilities(asked.num_samples, labels=labels, seed=asked.seed).numpy() if asked.soft_labels else None
-    )
-    notes = write_records(asked.out, records.numpy(), y, trained.recipe.spec, columns, soft)
+    soft = drawn_probabilities(trained, asked.num_samples, labels, asked.seed) if asked.soft_labels else None
+    with progress() as display:
+        records = _counted(drawn_pieces(trained, asked.num_samples, labels, asked.seed), display)
+        y = None if drawn is None else drawn.numpy()
+        notes = write_records(asked.out, records, y, trained.recipe.spec, columns, soft)
     write_folder_cards(asked.out, trained, asked.num_samples)
     print(f"{asked.num_samples} samples: {asked.out} (seed {asked.seed}; another --seed draws others)")
     if asked.out.is_dir() and drawn is not None:
@@ -91,6 +94,18 @@ def run(arguments: Sequence[str]) -> int:
     if labels is None and drawn is not None:
         print(_of_classes(trained.recipe))
     return 0
+
+
+def _counted(pieces: Pieces, display: AbstractProgress) -> Pieces:
+    """Return pieces that are counted on the display. One piece alone is there at once, so it is not."""
+
+    def draw() -> Iterator[np.ndarray]:
+        for first, piece in pieces.numbered():
+            yield piece
+            if len(piece) < len(pieces):
+                display.count("samples", first + len(piece), len(pieces))
+
+    return Pieces(num_records=len(pieces), draw=draw)
 
 
 def _say_folders(spec: Spec) -> None:

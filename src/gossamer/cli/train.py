@@ -16,6 +16,7 @@ from rich.table import Table
 from gossamer.cli.arguments import Counts, Numbers, choose, read_arguments, read_known_arguments
 from gossamer.cli.beforehand import DEFAULT_EPSILON, Begun, check_words, possible_settings, settings_in
 from gossamer.cli.following import follow
+from gossamer.cli.networks import AS_IN_RECIPE, NetworkChoice
 from gossamer.cli.options import Mark
 from gossamer.cli.rehearsing import show_rehearsal
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
@@ -23,6 +24,7 @@ from gossamer.cli.watching import Watching
 from gossamer.data.catalogue import find_named
 from gossamer.data.columns import is_table
 from gossamer.data.records import RecordData
+from gossamer.data.room import room_beside
 from gossamer.data.series_choice import load_chosen
 from gossamer.driving.job import Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.milestones import Milestone, find_milestones
@@ -74,6 +76,7 @@ class DataChoice:
         recipe: settings to start from: a name, or the config.json of a run, edited or not. Default: by --data
         images: how images are read
         series: how series are read
+        networks: networks in place of those of the recipe
     """
 
     data: str
@@ -85,6 +88,7 @@ class DataChoice:
     recipe: str | None = None
     images: ImageOptions = AS_STORED
     series: SeriesOptions = NOTHING_SAID
+    networks: Annotated[NetworkChoice, Mark.TAKEN_OVER] = AS_IN_RECIPE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,12 +151,12 @@ def run(arguments: Sequence[str]) -> int:
     choice = read_known_arguments(DataChoice, rest, program=program)
     begun = read_known_arguments(Begun, rest, program=program)
     is_series = choice.series != NOTHING_SAID or is_table(Path(choice.data))
-    possible = possible_settings(method, choice.recipe, is_series=is_series)
+    possible = map(choice.networks.on, possible_settings(method, choice.recipe, is_series=is_series))
     check_words(Train[method.config], possible, rest, program)
     begun.check()
-    loaded = _load(choice, _find_key(begun))
+    loaded = _load(choice, begun)
     recipe = _recipe(method, choice, loaded)
-    asked = read_arguments(Train[method.config], rest, program=program, method=recipe.config)
+    asked = read_arguments(Train[method.config], rest, program=program, method=choice.networks.on(recipe.config))
     return _train(asked, method, loaded, recipe.taken(asked.method))
 
 
@@ -165,11 +169,11 @@ def _train_chosen(words: Sequence[str]) -> int:
     """Choose a method by public facts, say why, and train by it as if it had been named."""
     asked: Train[Any] = read_arguments(Train[SettingsByPublicFacts], words, program=f"train {AUTO}")
     choice = asked.choice
-    if choice.recipe is not None:
-        raise InputError(f"--recipe is of one method: name the method in place of {AUTO}")
+    if choice.recipe is not None or choice.networks != AS_IN_RECIPE:
+        raise InputError(f"--recipe and networks are of one method: name the method in place of {AUTO}")
     begun = read_known_arguments(Begun, words, program=f"train {AUTO}")
     begun.check()
-    loaded = _load(choice, _find_key(begun))
+    loaded = _load(choice, begun)
     found = chosen(PublicFacts.of(loaded.data.train, loaded.slots, _target(asked), find_device(asked.device)))
     if process_number() == 0:
         for sentence in found.reasons:
@@ -186,12 +190,13 @@ def _find_key(begun: Begun) -> UnitKey:
     return UnitKey.drawn() if begun.key_of is None else read_key(RunFolder.open(begun.key_of))
 
 
-def _load(choice: DataChoice, key: UnitKey) -> Loaded:
+def _load(choice: DataChoice, begun: Begun) -> Loaded:
     # Refused before the data is read. With windows, the data says first if it names people.
     known = choice.unit or ("record" if choice.series.window is None else None)
     check_unit(known, choice.num_people, choice.num_records)
     unit = Unit.RECORD if choice.unit is None else Unit(choice.unit)
-    read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images)
+    key, room = _find_key(begun), room_beside(begun.out)
+    read = load_chosen(choice.data, choice.data_dir, choice.num_classes, choice.series, key, unit, choice.images, room)
     data, slots = protect(read, choice.unit, choice.num_people, choice.num_records)
     return Loaded(data=data, slots=slots, key=key)
 
@@ -208,12 +213,12 @@ def _recipe_for_help(method: Method[C], rest: Sequence[str], program: str) -> di
     known = [word for word in rest if word not in ("-h", "--help")]
     choice = read_known_arguments(DataChoice, ["--data=mnist", *known], program=program)
     if choice.recipe is not None and choice.recipe.endswith(".json"):
-        return {"method": settings_in(method, Path(choice.recipe))}
+        return {"method": choice.networks.on(settings_in(method, Path(choice.recipe)))}
     data = find_named(choice.data)
     recipe = method.named(choice.recipe, None if data is None else data.name, None)
     if recipe is None and method.recipes:
         recipe = method.find_for("mnist") or method.recipes[0]
-    return {} if recipe is None else {"method": recipe.config}
+    return {} if recipe is None else {"method": choice.networks.on(recipe.config)}
 
 
 def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: TakenRecipe) -> int:
@@ -250,8 +255,7 @@ def _train(asked: Train[Any], method: Method[Any], loaded: Loaded, recipe: Taken
             # Privacy: the same words whatever the values are.
             print("`gossamer data describe` shows how your values fill their range, for your eyes alone.")
         return 0
-    if num_processes() > 1:
-        method.check_shares_work()
+    method.check_shares_work(num_processes())
     start = prepared.made(device)
     job = dataclasses.replace(_job(asked, config, delta, device, milestones), start=start.facts, recipe=recipe)
     job = dataclasses.replace(job, unit=slots.unit.value)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.row_names import RowNames
 from gossamer.privacy.dealing import DIGEST_BYTES
 
@@ -62,7 +63,7 @@ class NamedPeople:
         return {"people": numbers, "num_people": len(self.digests), "person_digests": self.digests}
 
 
-def digests_of_contents(x: Tensor, y: Tensor | None) -> np.ndarray:
+def digests_of_contents(x: Tensor, y: Tensor | None, room: AbstractRoom = MEMORY) -> np.ndarray:
     """Compute the digest of each record, of its values and its label: uint8 (records, 32). Private.
 
     A training reads nothing of a record but these.
@@ -70,11 +71,13 @@ def digests_of_contents(x: Tensor, y: Tensor | None) -> np.ndarray:
     Args:
         x: float32 (records, ...).
         y: int64 (records,), or None.
+        room: Place of the values.
     """
-    values = np.ascontiguousarray(x.numpy(), dtype="<f4").reshape(len(x), -1)
     labels = np.full(len(x), -1) if y is None else y.numpy()
     ends = labels.astype("<i8")[:, None].view(np.uint8)
     blake, found = hashlib.blake2b, bytearray()
-    for row, end in zip(values, ends, strict=True):
-        found += blake(row.data, digest_size=DIGEST_BYTES, key=b"content", salt=end.tobytes()).digest()
+    for rows in room.slices(x):
+        values = np.ascontiguousarray(x[rows].numpy(), dtype="<f4").reshape(rows.stop - rows.start, -1)
+        for row, end in zip(values, ends[rows], strict=True):
+            found += blake(row.data, digest_size=DIGEST_BYTES, key=b"content", salt=end.tobytes()).digest()
     return np.frombuffer(found, dtype=np.uint8).reshape(-1, DIGEST_BYTES)

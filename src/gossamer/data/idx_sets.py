@@ -19,6 +19,7 @@ from gossamer.data.npz import records_of, spec_of
 from gossamer.data.pictures import is_picture
 from gossamer.data.pixel_scale import PixelScale
 from gossamer.data.records import RecordData, check_num_classes
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.splits import AbstractSplit, Rows, check_image_split, divide
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError
@@ -52,6 +53,7 @@ def load_idx_set(
     images: ImageChoice = AS_STORED,
     split: AbstractSplit | None = None,
     key: UnitKey | None = None,
+    room: AbstractRoom = MEMORY,
 ) -> RecordData:
     """Load a user's own IDX files, such as ``train-images-idx3-ubyte.gz`` with ``train-labels-idx1-ubyte.gz``.
 
@@ -69,6 +71,7 @@ def load_idx_set(
         images: Way of reading images.
         split: Rule by which images are held out for testing, or None for the test set that lies beside them.
         key: Secret, by which a split holds some out. None for a new one.
+        room: Place for the values.
 
     Returns:
         The images, with labels if a file of labels lies beside them.
@@ -89,16 +92,18 @@ def load_idx_set(
     choice = images if known is None else _stood_up(images, known, where)
     if test is not None and (test.labels is None) != (train.labels is None):
         raise InputError(f"{where}: labels lie beside one part alone: copy the labels of both parts, or of neither")
-    x, y, ranges = _read(train, choice, len(names))
+    x, y, ranges = _read(train, choice, len(names), room)
     is_numbered = known is None and not class_names and bool(names)
     spec = spec_of(x, names, choice, is_numbered=is_numbered)
     name = title_of(path.name, "images")
-    tested = None if test is None else records_of(f"{name} test", spec, *_read(test, choice, len(names))[:2])
+    tested = None
+    if test is not None:
+        tested = records_of(f"{name} test", spec, *_read(test, choice, len(names), room)[:2], room)
     unlabelled = ("No file of labels lies beside the images.",) if train.labels is None else ()
     notes = (*notes, *unlabelled, *images.notes)
     if split is not None:
-        return divide(Rows(name=name, spec=spec, x=x, y=y, ranges=ranges), split, notes, key)
-    return RecordData(train=records_of(name, spec, x, y), test=tested, public_notes=notes, ranges=ranges)
+        return divide(Rows(name=name, spec=spec, x=x, y=y, ranges=ranges, room=room), split, notes, key)
+    return RecordData(train=records_of(name, spec, x, y, room), test=tested, public_notes=notes, ranges=ranges)
 
 
 def _classes(
@@ -194,14 +199,14 @@ def _names(folder: Path) -> list[str]:
 
 
 def _read(
-    pair: _Pair, choice: ImageChoice, num_classes: int
+    pair: _Pair, choice: ImageChoice, num_classes: int, room: AbstractRoom
 ) -> tuple[np.ndarray, np.ndarray | None, ValueRanges | None]:
     pixels, where = read_idx(pair.images, num_dims=3), shown(pair.images)
     if not len(pixels):
         raise InputError(f"{where} holds 0 images; at least 1 is needed: copy the file again")
     choice.check_stored(where, *pixels.shape[1:])
     scale = PixelScale(pixels.dtype, 1, choice, where)
-    x = choice.read(pixels[:, None], scale.in_unit_range)
+    x = choice.read(pixels[:, None], scale.in_unit_range, room)
     if pair.labels is None:
         return x, None, scale.ranges()
     classes = read_idx(pair.labels, num_dims=1)

@@ -11,6 +11,7 @@ from typing import Final, Literal
 import numpy as np
 
 from gossamer.data.images import MAX_SIDE, MIN_SIDE, check_sides
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.errors import InputError, told
 
 MAX_STORED_SIDE: Final = 4096
@@ -170,25 +171,32 @@ class ImageChoice:
         height, width = (width, height) if self.transpose else (height, width)
         return 1 if self.gray else channels, *(self.size or (height, width))
 
-    def read(self, stored: np.ndarray, in_unit_range: Callable[[np.ndarray, int], np.ndarray]) -> np.ndarray:
+    def read(
+        self,
+        stored: np.ndarray,
+        in_unit_range: Callable[[np.ndarray, int], np.ndarray],
+        room: AbstractRoom = MEMORY,
+    ) -> np.ndarray:
         """Change images block after block, so that no second copy at full size is made.
 
         Args:
             stored: (num_records, channels, height, width), of any dtype.
             in_unit_range: (a block of the stored images, the index of its first one) -> the block, float32 in [0, 1].
+            room: Place for the values.
 
         Returns:
             float32 (num_records, *`shape_of`) in [0, 1].
         """
         step = max(1, _AT_ONCE // int(np.prod(stored.shape[1:])))
         blocks = (stored[start : start + step] for start in range(0, len(stored), step))
-        return self.gathered(stored.shape, blocks, in_unit_range)
+        return self.gathered(stored.shape, blocks, in_unit_range, room)
 
     def gathered(
         self,
         shape: Sequence[int],
         blocks: Iterable[np.ndarray],
         in_unit_range: Callable[[np.ndarray, int], np.ndarray],
+        room: AbstractRoom = MEMORY,
     ) -> np.ndarray:
         """Change images that come block after block, in order.
 
@@ -196,6 +204,7 @@ class ImageChoice:
             shape: Of all blocks together, (num_records, channels, height, width).
             blocks: Stored images, (batch, channels, height, width) each.
             in_unit_range: As in `read`.
+            room: Place for the values.
 
         Returns:
             float32 (num_records, *`shape_of`) in [0, 1].
@@ -204,9 +213,11 @@ class ImageChoice:
         x, start = np.empty((0, *self.shape_of(channels, height, width)), dtype=np.float32), 0
         for block in blocks:
             # Room for all is made when the first block is there, since a reader refuses bombs before it.
-            x = x if start else np.empty((num_records, *x.shape[1:]), dtype=np.float32)
+            x = x if start else room.array((num_records, *x.shape[1:]))
             x[start : start + len(block)] = self.changed(in_unit_range(block, start))
+            room.touched(x[start : start + len(block)].nbytes)
             start += len(block)
+        room.let_go()
         return x
 
     def changed(self, images: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.npz import read_pixels, records_of
 from gossamer.data.npz_keys import BY_SHAPE
 from gossamer.data.records import RecordData
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.series_npz import StoredSeries, rows_of_array
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
@@ -42,6 +43,7 @@ def load_npy_images(
     images: ImageChoice = AS_STORED,
     split: AbstractSplit | None = None,
     key: UnitKey | None = None,
+    room: AbstractRoom = MEMORY,
 ) -> RecordData:
     """Load images from an NPY file, (num_records, height, width) or with the channels second or last.
 
@@ -52,6 +54,7 @@ def load_npy_images(
         images: Way of reading images.
         split: Rule by which images are held out for testing, or None for no test set.
         key: Secret, by which a split holds some out. None for a new one.
+        room: Place for the values.
 
     Returns:
         The images without labels.
@@ -62,13 +65,13 @@ def load_npy_images(
     where = shown(path)
     _refuse_classes(where, num_classes is not None or bool(class_names))
     with _opened(path, where) as (file, header):
-        x, ranges = read_pixels(header, blocks_of_stream(file, header, where), BY_SHAPE, images, where)
+        x, ranges = read_pixels(header, blocks_of_stream(file, header, where), BY_SHAPE, images, where, room)
     spec = ImageSpec(channels=x.shape[1], height=x.shape[2], width=x.shape[3])
     _, notes = public_classes(where, None, (), has_labels=False)
     name = title_of(path.stem, "images")
     if split is not None:
-        return divide(Rows(name=name, spec=spec, x=x, ranges=ranges), split, (*notes, *images.notes), key)
-    return RecordData(train=records_of(name, spec, x, None), public_notes=(*notes, *images.notes), ranges=ranges)
+        return divide(Rows(name=name, spec=spec, x=x, ranges=ranges, room=room), split, (*notes, *images.notes), key)
+    return RecordData(train=records_of(name, spec, x, None, room), public_notes=(*notes, *images.notes), ranges=ranges)
 
 
 def load_npy_series(
@@ -77,6 +80,7 @@ def load_npy_series(
     split: AbstractSplit = WHOLE,
     key: UnitKey | None = None,
     windows: Windows | None = None,
+    room: AbstractRoom = MEMORY,
 ) -> RecordData:
     """Load series from an NPY file, (batch, channels, time) or (batch, time).
 
@@ -86,6 +90,7 @@ def load_npy_series(
         split: Rule by which series are held out for testing.
         key: Secret, by which a split holds some out. None for a new one.
         windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
+        room: Place for the values of series that are kept whole.
 
     Returns:
         The series without labels.
@@ -98,7 +103,7 @@ def load_npy_series(
     with _opened(path, where) as (file, header):
         name = title_of(path.stem, "series")
         stored = StoredSeries(name=name, at=where, header=header, parts=parts_of_stream(file, header, where))
-        rows = rows_of_array(stored, facts, (), windows)
+        rows = rows_of_array(stored, facts, (), windows, room=room)
     return divide(rows, split, facts.notes(False), key)
 
 

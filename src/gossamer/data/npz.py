@@ -18,6 +18,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.npz_keys import Layout, find_image_keys
 from gossamer.data.pixel_scale import PIXEL_KINDS, PixelScale, check_unit_range
 from gossamer.data.records import RecordData, RecordSet, check_num_classes, check_num_values
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.splits import AbstractSplit, Rows, check_image_split, divide
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError
@@ -32,6 +33,7 @@ def load_npz(
     images: ImageChoice = AS_STORED,
     split: AbstractSplit | None = None,
     key: UnitKey | None = None,
+    room: AbstractRoom = MEMORY,
 ) -> RecordData:
     """Load images from an NPZ file.
 
@@ -58,6 +60,7 @@ def load_npz(
         images: Way of reading images.
         split: Rule by which images are held out for testing, or None for the test set of the file.
         key: Secret, by which a split holds some out. None for a new one.
+        room: Place for the values.
 
     Returns:
         The images, with the test set of the file if it has one, or with those that the split holds out.
@@ -71,34 +74,37 @@ def load_npz(
         keys = find_image_keys(archive)
         names, notes = class_names_of(archive, keys.y, num_classes, class_names, images.first_label)
         is_numbered = keys.y is not None and not class_names and "class_names" not in archive.members
-        x, ranges = _pixels(archive, keys.x, keys.layout, images)
+        x, ranges = _pixels(archive, keys.x, keys.layout, images, room)
         y = _labels(archive, keys.y, len(x), len(names), images)
         people = people_of(archive, len(x))
         test = None
         if keys.test is not None:
-            pixels, _ = _pixels(archive, keys.test[0], keys.layout, images)
+            pixels, _ = _pixels(archive, keys.test[0], keys.layout, images, room)
             test = (pixels, _labels(archive, keys.test[1], len(pixels), len(names), images))
     spec = spec_of(x, names, images, is_numbered=is_numbered)
     name = title_of(path.stem, "images")
     if split is not None:
         check_image_split(shown(path), split, has_test=test is not None, has_people=people is not None)
-        rows = Rows(name=name, spec=spec, x=x, y=y, people=people, unread=keys.unread, ranges=ranges)
+        rows = Rows(name=name, spec=spec, x=x, y=y, people=people, unread=keys.unread, ranges=ranges, room=room)
         return divide(rows, split, (*notes, *keys.notes, *images.notes), key)
-    train = records_of(name, spec, x, y)
+    train = records_of(name, spec, x, y, room)
     if people is not None:
         train = dataclasses.replace(train, **NamedPeople.of(people).of_records())
     return RecordData(
         train=train,
-        test=None if test is None else records_of(f"{name} test", _alike(spec, test[0], shown(path)), *test),
+        test=None if test is None else records_of(f"{name} test", _alike(spec, test[0], shown(path)), *test, room),
         public_notes=(*notes, *keys.notes, *images.notes),
         unread=keys.unread,
         ranges=ranges,
     )
 
 
-def records_of(name: str, spec: ImageSpec, x: np.ndarray, y: np.ndarray | None) -> RecordSet:
+def records_of(
+    name: str, spec: ImageSpec, x: np.ndarray, y: np.ndarray | None, room: AbstractRoom = MEMORY
+) -> RecordSet:
     """Return arrays as a set of images."""
-    return RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=None if y is None else torch.from_numpy(y))
+    labels = None if y is None else torch.from_numpy(y)
+    return RecordSet(name=name, spec=spec, x=torch.from_numpy(x), y=labels, room=room)
 
 
 def spec_of(x: np.ndarray, names: tuple[str, ...], choice: ImageChoice, *, is_numbered: bool) -> ImageSpec:
@@ -130,7 +136,12 @@ def has_unnamed_classes(path: Path) -> bool:
 
 
 def read_pixels(
-    header: ArrayHeader, blocks: Iterable[np.ndarray], layout: Layout, choice: ImageChoice, at: str
+    header: ArrayHeader,
+    blocks: Iterable[np.ndarray],
+    layout: Layout,
+    choice: ImageChoice,
+    at: str,
+    room: AbstractRoom = MEMORY,
 ) -> tuple[np.ndarray, ValueRanges | None]:
     """Read images block after block.
 
@@ -140,6 +151,7 @@ def read_pixels(
         layout: Place of the channels.
         choice: Way of reading images.
         at: Beginning of the message.
+        room: Place for the values.
 
     Returns:
         float32 (num_records, channels, height, width) in [0, 1], and the range of the stored values, private.
@@ -160,7 +172,7 @@ def read_pixels(
     sizes = list(header.shape)
     channels = 1 if axis is None else sizes.pop(axis)
     scale = PixelScale(header.dtype, channels, choice, at)
-    x = choice.gathered((sizes[0], channels, *sizes[1:]), channels_second(), scale.in_unit_range)
+    x = choice.gathered((sizes[0], channels, *sizes[1:]), channels_second(), scale.in_unit_range, room)
     return x, scale.ranges()
 
 
@@ -194,8 +206,10 @@ def check_pixel_header(header: ArrayHeader, layout: Layout, at: str, choice: Ima
     return axis
 
 
-def _pixels(archive: Archive, key: str, layout: Layout, choice: ImageChoice) -> tuple[np.ndarray, ValueRanges | None]:
-    return read_pixels(archive.header(key), archive.blocks(key), layout, choice, archive.at(key))
+def _pixels(
+    archive: Archive, key: str, layout: Layout, choice: ImageChoice, room: AbstractRoom
+) -> tuple[np.ndarray, ValueRanges | None]:
+    return read_pixels(archive.header(key), archive.blocks(key), layout, choice, archive.at(key), room)
 
 
 def _labels(

@@ -171,7 +171,16 @@ def _load_table(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
     _refuse_recordings(asked, "it is a table")
     reading = asked.reading
-    return load_table(asked.path, reading.columns, asked.facts, asked.split, reading.key, reading.form, reading.windows)
+    return load_table(
+        asked.path,
+        reading.columns,
+        asked.facts,
+        asked.split,
+        reading.key,
+        reading.form,
+        reading.windows,
+        reading.room,
+    )
 
 
 def _load_ucr(asked: Asked) -> RecordData:
@@ -186,7 +195,8 @@ def _load_series_arrays(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
     refuse(asked.where, asked.reading.is_of_table, "an NPZ file has keys, not columns")
     _refuse_recordings(asked, "it holds no recordings")
-    return load_series_npz(asked.path, asked.facts, asked.split, asked.reading.key, asked.reading.windows)
+    reading = asked.reading
+    return load_series_npz(asked.path, asked.facts, asked.split, reading.key, reading.windows, reading.room)
 
 
 def _load_image_arrays(asked: Asked) -> RecordData:
@@ -199,7 +209,8 @@ def _load_npy(asked: Asked) -> RecordData:
     refuse_images(asked.where, asked.images)
     refuse(asked.where, asked.reading.is_of_table, "an NPY file has no columns")
     _refuse_recordings(asked, "it holds no recordings")
-    return load_npy_series(asked.path, asked.facts, asked.split, asked.reading.key, asked.reading.windows)
+    reading = asked.reading
+    return load_npy_series(asked.path, asked.facts, asked.split, reading.key, reading.windows, reading.room)
 
 
 def _load_idx(asked: Asked) -> RecordData:
@@ -218,6 +229,7 @@ def _load_images_by(load: Callable[..., RecordData], asked: Asked) -> RecordData
         images=asked.images,
         split=asked.reading.split,
         key=asked.reading.key,
+        room=asked.reading.room,
     )
 
 

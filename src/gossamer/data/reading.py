@@ -8,6 +8,7 @@ from typing import Final
 from gossamer.data.beats import AbstractBeatLayout
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.layouts import TableColumns, WideColumns
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import AbstractSplit
 from gossamer.data.table_form import USUAL_FORM, TableForm
@@ -31,6 +32,7 @@ class SeriesReading:
         windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
         annotator: Ending of the annotation files of recordings, or None for ``atr``.
         key: Secret of the run that learns from the series. It decides who is held out. None for a new one.
+        room: Place for the values of images and series. Readers of recordings, pictures and long tables take memory.
 
     Raises:
         InputError: Windows, and beside them a length, a padding or a layout of beats.
@@ -45,6 +47,7 @@ class SeriesReading:
     windows: Windows | None = None
     annotator: str | None = None
     key: UnitKey | None = field(default=None, repr=False, compare=False)
+    room: AbstractRoom = field(default=MEMORY, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         is_said = self.facts.length is not None or self.facts.permit_shorter or self.layout is not None

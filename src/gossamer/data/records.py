@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.identities import digests_of_names
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError, told
 from gossamer.privacy.adjacency import Unit
@@ -148,6 +149,7 @@ class RecordSet:
             `people` are their names.
         owners: Unit that `people` tells apart, people or recordings. Public. Recordings are told apart if records are
             windows of recordings of which nobody says the person.
+        room: Place of the values, and of all that is computed of each of them.
 
     Attributes:
         published_name: Public name of the published set that a reader read these records from, as it was published.
@@ -166,6 +168,7 @@ class RecordSet:
     num_people: int = field(default=0, repr=False)
     person_digests: np.ndarray | None = field(default=None, repr=False)
     owners: Unit = Unit.PERSON
+    room: AbstractRoom = field(default=MEMORY, repr=False)
     published_name: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -176,6 +179,7 @@ class RecordSet:
             check_kind(name, array, torch.Tensor if name == "x" else torch.Tensor | None)
         check_kind("num_people", self.num_people, int)
         check_kind("person_digests", self.person_digests, np.ndarray | None)
+        check_kind("room", self.room, AbstractRoom)
         self._check_values()
         if self.y is not None:
             self._check_labels(self.y)
@@ -194,10 +198,12 @@ class RecordSet:
             )
         if self.x.shape[0] == 0:
             raise InputError(f"{self.name}: x holds 0 records; at least 1 is needed")
-        low, high = torch.aminmax(self.x.detach())
-        if not (low >= 0 and high <= 1):  # a NaN makes both comparisons false
-            index = int((~((self.x >= 0) & (self.x <= 1))).flatten(1).any(dim=1).nonzero()[0])
-            raise InputError(f"{self.name}: x[{index}] has a value that is not a number in [0, 1]")
+        for rows in self.room.slices(self.x):
+            part = self.x[rows].detach()
+            low, high = torch.aminmax(part)
+            if not (low >= 0 and high <= 1):  # a NaN makes both comparisons false
+                index = rows.start + int((~((part >= 0) & (part <= 1))).flatten(1).any(dim=1).nonzero()[0])
+                raise InputError(f"{self.name}: x[{index}] has a value that is not a number in [0, 1]")
 
     def _check_labels(self, y: Tensor) -> None:
         if y.dtype != torch.int64 or y.shape != self.x.shape[:1]:

@@ -15,6 +15,7 @@ from gossamer.data.layouts import LongColumns, WideColumns
 from gossamer.data.mitdb import BETWEEN_PEOPLE, DE_CHAZAL
 from gossamer.data.reading import SeriesReading
 from gossamer.data.records import RecordData
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.series_facts import SeriesFacts
 from gossamer.data.splits import WHOLE, AbstractSplit, PeopleSplit, RandomSplit
 from gossamer.data.table_form import OuterLists, TableForm
@@ -198,9 +199,10 @@ def load_chosen(
     key: UnitKey | None = None,
     unit: Unit = Unit.RECORD,
     images: ImageChoice = AS_STORED,
+    room: AbstractRoom = MEMORY,
 ) -> RecordData:
     """Load the records that a user names. See `load_records`, `SeriesChoice.reading` and `ImageChoice`."""
-    reading = series.reading(data, key, unit)
+    reading = replace(series.reading(data, key, unit), room=room)
     if unit is Unit.PERSON and series.person_column is None and not is_named(data) and is_table(Path(data)):
         raise InputError(f"{data}: people are to be protected, and nobody says who a row is of: name a --person-column")
     return load_records(data, data_dir, num_classes, reading, images=images)

@@ -26,6 +26,7 @@ from gossamer.data.files import shown, title_of
 from gossamer.data.npz_keys import find_series_labels, named
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData, check_num_values
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.row_names import RowNames
 from gossamer.data.series_facts import Scaling, SeriesFacts
 from gossamer.data.splits import WHOLE, AbstractSplit, Rows, divide
@@ -55,6 +56,7 @@ def load_series_npz(
     split: AbstractSplit = WHOLE,
     key: UnitKey | None = None,
     windows: Windows | None = None,
+    room: AbstractRoom = MEMORY,
 ) -> RecordData:
     """Load series from an NPZ file.
 
@@ -75,6 +77,7 @@ def load_series_npz(
         split: Rule by which series are held out for testing.
         key: Secret, by which a split holds some out. None for a new one.
         windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
+        room: Place for the values of series that are kept whole.
 
     Returns:
         The series.
@@ -103,7 +106,7 @@ def load_series_npz(
             header=header,
             parts=archive.parts("x"),
         )
-        rows = rows_of_array(stored, facts, class_names, windows, labels, people)
+        rows = rows_of_array(stored, facts, class_names, windows, labels, people, room)
     rows = dataclasses.replace(rows, unread=named(archive.members.keys() - {"x", y, *_OTHERS}))
     return divide(rows, split, (*facts.notes(labels is not None), *notes), key)
 
@@ -132,6 +135,7 @@ def rows_of_array(
     windows: Windows | None,
     labels: np.ndarray | None = None,
     people: RowNames | np.ndarray | None = None,
+    room: AbstractRoom = MEMORY,
 ) -> Rows:
     """Read an array of series.
 
@@ -142,6 +146,7 @@ def rows_of_array(
         windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
         labels: int64 (batch,), or None.
         people: Names of people (batch,), or None.
+        room: Place for the values of series that are kept whole.
 
     Raises:
         InputError: The array holds no series, or other ones than the facts say. Or a value breaks a rule, which is told
@@ -156,8 +161,8 @@ def rows_of_array(
         raise InputError(f"{stored.at} has {length} samples in time, --length says {facts.length}: correct one")
     spec = facts.spec(channels, length, class_names)
     tally = RangeTally.of_series(spec)
-    x = _scaled(stored, Scaling(spec=spec, facts=facts, at=stored.at, tally=tally))
-    return Rows(name=stored.name, spec=spec, x=x, y=labels, people=people, ranges=tally.ranges())
+    x = _scaled(stored, Scaling(spec=spec, facts=facts, at=stored.at, tally=tally), room)
+    return Rows(name=stored.name, spec=spec, x=x, y=labels, people=people, ranges=tally.ranges(), room=room)
 
 
 def _shape_of(header: ArrayHeader, at: str) -> tuple[int, int]:
@@ -173,7 +178,7 @@ def _shape_of(header: ArrayHeader, at: str) -> tuple[int, int]:
     return (header.shape[1], header.shape[2]) if len(header.shape) == 3 else (1, header.shape[1])
 
 
-def _scaled(stored: StoredSeries, scaling: Scaling) -> np.ndarray:
+def _scaled(stored: StoredSeries, scaling: Scaling, room: AbstractRoom) -> np.ndarray:
     """Scale series that come part after part, so that they are never whole in memory in their own units.
 
     Returns:
@@ -182,9 +187,12 @@ def _scaled(stored: StoredSeries, scaling: Scaling) -> np.ndarray:
     x = np.empty((0, *scaling.spec.shape), dtype=np.float32)
     for part in stored.parts:
         # Room for all is made when the first part is there, since a reader refuses bombs before it.
-        x = x if len(x) else np.empty((stored.header.shape[0], *scaling.spec.shape), dtype=np.float32)
+        x = x if len(x) else room.array((stored.header.shape[0], *scaling.spec.shape))
         rows = x[part.first : part.first + len(part.values)].reshape(len(part.values), -1)
         rows[:, part.places] = scaling.scaled(part.values, part.places, part.first)
+        # Some places of a record bring its other places into memory, too.
+        room.touched(rows.nbytes)
+    room.let_go()
     return x
 
 

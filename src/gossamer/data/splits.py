@@ -12,6 +12,7 @@ import torch
 
 from gossamer.data.identities import NamedPeople, digests_of_contents
 from gossamer.data.records import NOTHING_PUBLISHED, AbstractSpec, PublishedCounts, RecordData, RecordSet
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.row_names import RowNames
 from gossamer.data.value_ranges import ValueRanges
 from gossamer.errors import InputError
@@ -41,6 +42,7 @@ class Rows:
         unread: Names of parts of the source that no reader took. For the owner.
         ranges: Range of the values before any was clipped, private, or None.
         notes: Sentences for the statement on the rule by which records were made.
+        room: Place of the values.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Rows:
     unread: tuple[str, ...] = ()
     ranges: ValueRanges | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    room: AbstractRoom = MEMORY
 
 
 class AbstractSplit(abc.ABC):
@@ -163,7 +166,7 @@ class RandomSplit(AbstractDrawnSplit):
     def sides(self, rows: Rows, key: UnitKey) -> np.ndarray:
         """Draw the side of each record."""
         y = None if rows.y is None else torch.from_numpy(rows.y)
-        return _checked(self._drawn(digests_of_contents(torch.from_numpy(rows.x), y), key), rows, "record")
+        return _checked(self._drawn(digests_of_contents(torch.from_numpy(rows.x), y, rows.room), key), rows, "record")
 
     @property
     def is_by_record(self) -> bool:
@@ -313,12 +316,13 @@ def _people_of(rows: Rows) -> NamedPeople:
 
 def _side(rows: Rows, name: str, kept: np.ndarray, people: NamedPeople | None) -> RecordSet:
     # All of the records are the array itself, since a copy of it would take as much memory again.
-    chosen = slice(None) if kept.all() else kept
+    chosen, x = (slice(None), rows.x) if kept.all() else (kept, rows.room.kept(rows.x, kept))
     return RecordSet(
         name=name,
         spec=rows.spec,
-        x=torch.from_numpy(rows.x[chosen]),
+        x=torch.from_numpy(x),
         y=None if rows.y is None else torch.from_numpy(rows.y[chosen]),
+        room=rows.room,
         **({} if people is None else people.of_records(chosen) | {"owners": rows.owners}),
     )
 

@@ -13,6 +13,7 @@ from gossamer.data.columns_read import ColumnsRead
 from gossamer.data.layouts import LongColumns, TableColumns, WideColumns, public_columns
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import RecordData, check_num_values
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.row_names import RowNames
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import AbstractSplit, PeopleSplit, Rows, divide
@@ -42,9 +43,10 @@ def load_table(
     key: UnitKey | None = None,
     form: TableForm = USUAL_FORM,
     windows: Windows | None = None,
+    room: AbstractRoom = MEMORY,
 ) -> RecordData:
     """Read a CSV or Parquet file of series. See `read_table`."""
-    return read_table(TableFile.open(path, has_head=form.has_head), columns, facts, split, key, form, windows)
+    return read_table(TableFile.open(path, has_head=form.has_head), columns, facts, split, key, form, windows, room)
 
 
 def read_table(
@@ -55,6 +57,7 @@ def read_table(
     key: UnitKey | None = None,
     form: TableForm = USUAL_FORM,
     windows: Windows | None = None,
+    room: AbstractRoom = MEMORY,
 ) -> RecordData:
     """Read the series of a table, on the disk or in memory: one path for both, so that both follow the same rules.
 
@@ -68,6 +71,7 @@ def read_table(
         key: Secret, by which a split holds some out. None for a new one.
         form: Columns to leave out, and the meaning of lists.
         windows: Rule that cuts each series, as a recording, in windows. None to keep it whole.
+        room: Place for the values of a wide table.
 
     Raises:
         InputError: Naming the table, column and row of the fault, and never a value.
@@ -75,7 +79,7 @@ def read_table(
     if isinstance(split, PeopleSplit) and columns.person is None and windows is None:
         raise InputError(f"{table.where}: nobody says who a record is of: name a --person-column, or split at random")
     if not isinstance(columns, LongColumns):
-        return read_wide(table, columns, facts, split, key, form, windows)
+        return read_wide(table, columns, facts, split, key, form, windows, room)
     if form.outer_lists is not None:
         raise InputError(
             f"{table.where}: --outer-lists is of columns of lists, and a long table has none: leave it out"

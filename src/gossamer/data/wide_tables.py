@@ -18,6 +18,7 @@ from gossamer.data.list_columns import ListShape, numbers_of_lists
 from gossamer.data.list_recordings import ListMeaning, read_list_recordings
 from gossamer.data.range_tally import RangeTally
 from gossamer.data.records import MAX_VALUES, RecordData, check_num_values
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.row_names import RowNames, RunningNames
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_facts import Scaling, SeriesFacts
@@ -65,6 +66,7 @@ def read_wide(
     key: UnitKey | None,
     form: TableForm,
     windows: Windows | None = None,
+    room: AbstractRoom = MEMORY,
 ) -> RecordData:
     """Read a table in which a row is a series.
 
@@ -79,6 +81,7 @@ def read_wide(
         key: Secret, by which a split holds some out.
         form: Columns to leave out, and the meaning of lists.
         windows: Rule that cuts each row, as a recording, in windows. None to keep it whole.
+        room: Place for the values of rows that are kept whole.
 
     Raises:
         InputError: Naming the table, column and row of the fault, and never a value.
@@ -86,7 +89,7 @@ def read_wide(
     plan = _planned(source, columns, facts, form, windows)
     words = tuple(name for name in (columns.label, columns.person) if name is not None)
     if windows is None:
-        read = _Rows.of(source, plan, words)
+        read = _Rows.of(source, plan, words, room)
         rows = Rows(
             name=source.title,
             spec=plan.spec,
@@ -94,6 +97,7 @@ def read_wide(
             y=None if columns.label is None else labels(read.words[columns.label], plan.spec, source.where),
             people=None if columns.person is None else read.words[columns.person],
             ranges=read.ranges,
+            room=room,
         )
         data = divide(rows, split, plan.notes, key)
     else:
@@ -270,12 +274,12 @@ class _Rows:
     ranges: ValueRanges | None
 
     @classmethod
-    def of(cls, source: AbstractTable, plan: _Plan, words: tuple[str, ...]) -> _Rows:
+    def of(cls, source: AbstractTable, plan: _Plan, words: tuple[str, ...], room: AbstractRoom) -> _Rows:
         """Read all rows into one array, which is all that is ever as large as the table."""
         spec = plan.spec
         most = min(source.most_rows, MAX_VALUES // (spec.channels * spec.length) + 1)
         # The memory of rows that are not there is never touched, and so never taken.
-        x = np.empty((most, spec.channels, spec.length), dtype=np.float32)
+        x = room.array((most, spec.channels, spec.length))
         names = {name: RunningNames() for name in words}
         tally, num_rows = RangeTally.of_series(spec), 0
         scaling = Scaling(spec=spec, facts=plan.facts, at=source.where, tally=tally)
@@ -289,6 +293,8 @@ class _Rows:
             for places, values, gaps in _values(piece, plan, source):
                 target = x[piece.first : end].reshape(len(values), -1)
                 target[:, places] = scaling.scaled(values, places, piece.first, gaps)
+                room.touched(target.nbytes)
+        room.let_go()
         check_num_rows(num_rows, source.where)
         whole = {name: running.names() for name, running in names.items()}
         return cls(x=x[:num_rows], words=whole, ranges=tally.ranges())

@@ -13,10 +13,12 @@ from gossamer.mechanisms.plan import BOUNDS, BOUNDS_BEFORE, AbstractPlan
 from gossamer.privacy.accounting import describe_accountants, epsilon_by_pld
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.claim import ClaimTerms
+from gossamer.privacy.earlier import earlier_epsilon, earlier_profile, has_earlier_price
+from gossamer.privacy.event_data import event_of_parts
 from gossamer.privacy.events import under_replacement
-from gossamer.privacy.gaussian_dp import mu_of, rho_of
+from gossamer.privacy.gaussian_dp import mu_of, mu_of_profile, rho_of
 from gossamer.privacy.ledger import Ledger
-from gossamer.privacy.priceable import check_priceable, price
+from gossamer.privacy.priceable import accountable, check_priceable, price
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_in_keeping, is_same_event
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
 from gossamer.runs.findings import Finding, broken, holds, unchecked
@@ -61,6 +63,7 @@ def check_claim(statement: PrivacyStatement, known: Known, step: int | None) -> 
         case None:
             yield unchecked(STATEMENT, "prints numbers that cannot be compared with the event that it carries")
     yield from _other_prices(statement, said)
+    yield from _sites(statement, said)
     if known.job is None or known.plan is None:
         tolerance = PRINTED_TOLERANCE if statement.event is None else TOLERANCE
         yield from _epsilons(statement, price(said, statement.delta), tolerance)
@@ -111,6 +114,7 @@ def _is_equal(one: object, other: object) -> bool:
 
 
 def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None], tolerance: float) -> Iterator[Finding]:
+    event = event_of(statement)
     pairs = zip(("epsilon", "epsilon_rdp"), (statement.epsilon, statement.epsilon_rdp), computed, strict=True)
     others = [name for name, version in describe_accountants() if dict(statement.accountants).get(name) != version]
     hint = f" (stated with another version of {', '.join(others)})" if others else ""
@@ -119,8 +123,21 @@ def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None],
             yield unchecked(STATEMENT, f"{name} is not stated")
         elif math.isclose(stated, again, rel_tol=tolerance, abs_tol=1e-9):
             yield holds(STATEMENT, f"{name} {shown_epsilon(stated)} is computed again")
+        elif name == "epsilon" and _is_earlier(stated, event, statement.delta, max(tolerance, TOLERANCE)):
+            yield holds(STATEMENT, f"{name} {shown_epsilon(stated)} is computed again, by the rule of earlier versions")
         else:
             yield broken(STATEMENT, f"{name} is {stated:.6g}; computed again it is {again:.6g}{hint}")
+
+
+def _is_earlier(stated: float, event: DpEvent, delta: float, tolerance: float) -> bool:
+    """Tell if an epsilon is the one of the rule by which earlier versions priced Poisson samples.
+
+    Privacy: both rules are upper bounds, so a statement by either holds.
+    """
+    if not has_earlier_price(event):
+        return False
+    with accountable():
+        return math.isclose(stated, earlier_epsilon(event, delta), rel_tol=tolerance, abs_tol=1e-9)
 
 
 def _other_prices(statement: PrivacyStatement, event: DpEvent) -> Iterator[Finding]:
@@ -132,12 +149,29 @@ def _other_prices(statement: PrivacyStatement, event: DpEvent) -> Iterator[Findi
     replaced = (
         epsilon_by_pld(under_replacement(event, statement.adjacency), statement.delta).epsilon if is_added else None
     )
-    again = {"mu": mu_of(event, statement.delta), "rho": rho_of(event), "epsilon_replaced": replaced}
+    mu = mu_of(event, statement.delta)
+    if not _is_near(statement.mu, mu) and has_earlier_price(event):
+        with accountable():
+            mu = mu_of_profile(event, statement.delta, earlier_profile(event, statement.delta))
+    again = {"mu": mu, "rho": rho_of(event), "epsilon_replaced": replaced}
     wrong = [name for name, figure in again.items() if not _is_near(getattr(statement, name), figure)]
     for name in wrong:
         yield broken(STATEMENT, f"{name} is not what the numbers stated make it")
     if not wrong:
         yield holds(STATEMENT, "mu, rho and the price of a replacement are computed again")
+
+
+def _sites(statement: PrivacyStatement, event: DpEvent) -> Iterator[Finding]:
+    """Check that the epsilon of each site is that of its own event, and that the claim for all is no smaller."""
+    for claim in statement.sites:
+        again, _ = price(event_of_parts(claim.event), claim.delta)
+        if not math.isclose(claim.epsilon, again, rel_tol=TOLERANCE, abs_tol=1e-9):
+            yield broken(STATEMENT, f"epsilon of the site {claim.name} is {claim.epsilon:.6g}; again it is {again:.6g}")
+        # Privacy: the figure in the first line is taken for that of every site.
+        elif claim.delta < statement.delta or again > price(event, claim.delta)[0] * (1 + PRINTED_TOLERANCE):
+            yield broken(STATEMENT, f"the claim for all sites is smaller than that of the site {claim.name}")
+        else:
+            yield holds(STATEMENT, f"epsilon {shown_epsilon(claim.epsilon)} of the site {claim.name} is computed again")
 
 
 def _is_near(stated: float | None, again: float | None) -> bool:

@@ -10,16 +10,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gossamer.driving.interruption import Interruption
 from gossamer.driving.job import IN_MEMORY
 from gossamer.driving.listener import AbstractListener
 from gossamer.driving.milestones import describe_milestones
-from gossamer.driving.processes import num_processes, process_number, wait_for_all
+from gossamer.driving.processes import (
+    crew_of_run,
+    leaving_signals_to_the_first,
+    num_processes,
+    place_on_machine,
+    process_number,
+)
 from gossamer.driving.releasing import Releases
 from gossamer.driving.run import Run
 from gossamer.driving.starting import kept_start
 from gossamer.driving.training_plot import plot_if_possible
-from gossamer.errors import PrivacyError
+from gossamer.errors import GossamerError, PrivacyError
+from gossamer.mechanisms.crew import AbstractCrew, Alone
 from gossamer.mechanisms.noise import KeyedNoise
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, RunContext
 from gossamer.nn.devices import find_device, find_precision
@@ -80,14 +89,29 @@ def drive(run: Run, listener: AbstractListener) -> Ending:
     """
     forbid_core_dumps()
     if process_number() > 0:
-        run.folder.complete()
-        _share_warm_start(run, _training(run), listener)
+        _help(run)
         return Ending.SHARED
-    with run.folder.locked(), Interruption() as interruption:
-        leading = Drive(run, listener, interruption)
+    with run.folder.locked(), crew_of_run(_device(run)) as crew, Interruption() as interruption:
+        leading = Drive(run, listener, interruption, crew)
         for _ in leading:
             pass
         return leading.ending
+
+
+def _help(run: Run) -> None:
+    """Do this process's part of the work that the first process orders."""
+    fault = None
+    try:
+        run.check_same_start()
+    except GossamerError as error:
+        fault = error
+    with crew_of_run(_device(run), fault) as crew, leaving_signals_to_the_first():
+        _training(run, crew=crew, charge=_refuse).help()
+
+
+def _refuse(step: int) -> None:
+    # Privacy: only the leader draws, and only after it has written the ledger.
+    raise PrivacyError(f"step {step} was taken by a process that does not lead")
 
 
 def forbid_core_dumps() -> None:
@@ -107,14 +131,17 @@ class Drive:
         run: to be driven.
         listener: called back.
         interruption: a wish to stop.
+        crew: the processes that share the work. Default: this one alone.
     """
 
-    def __init__(self, run: Run, listener: AbstractListener, interruption: Interruption) -> None:
+    def __init__(
+        self, run: Run, listener: AbstractListener, interruption: Interruption, crew: AbstractCrew | None = None
+    ) -> None:
         self._run, self._listener, self._interruption = run, listener, interruption
         folder, job = run.folder, run.job
         # Privacy: before the first charge; steps that cannot be kept afterwards would be paid for and lost.
         folder.complete()
-        clear_partial_files(folder.checkpoints, folder.release, *([] if num_processes() > 1 else [folder.warm_start]))
+        clear_partial_files(folder.checkpoints, folder.release, folder.warm_start)
         state = load_checkpoint(folder.checkpoints, run.origin, folder.ledger_file)
         self._ledger = LedgerFile(
             folder.ledger_file,
@@ -125,13 +152,16 @@ class Drive:
         lost = self._lost_steps(0 if state is None else int(state["step"]))
         num_copies = self._ledger.ledger.num_only_copies
         self.training = _training(
-            run, state=state, lost_steps=lost, charge=self._ledger.charge, num_only_copies=num_copies
+            run,
+            state=state,
+            lost_steps=lost,
+            charge=self._ledger.charge,
+            num_only_copies=num_copies,
+            crew=Alone() if crew is None else crew,
         )
         self.ending, self._is_stopped = Ending.INTERRUPTED, False
         self._saved, self._kept_step = time.monotonic(), self.training.step
         self._was_spent = self.training.step >= self.training.end_step
-        if num_processes() > 1:
-            _share_warm_start(run, self.training, listener)
         self._releases = Releases(run, self._ledger, listener.note)
         self._ledger.end_at(self.training.end_step)
 
@@ -236,7 +266,7 @@ def _training(run: Run, **spent: Any) -> AbstractTraining:
         delta=job.delta,
         slots=loaded.slots,
         key=loaded.key,
-        device=find_device(job.device),
+        device=_device(run),
         precision=find_precision(job.precision),
         store=FolderStore(run),
         public_notes=(
@@ -252,12 +282,7 @@ def _training(run: Run, **spent: Any) -> AbstractTraining:
     return job.of_method.start(job.method, loaded.data.train, KeyedNoise(), context)
 
 
-def _share_warm_start(run: Run, training: AbstractTraining, listener: AbstractListener) -> None:
-    """Do this process's part of the chunks, then wait until every process has done its own.
-
-    Raises:
-        InputError: a method that has nothing to share out.
-    """
-    for done in run.job.of_method.share(training, process_number(), num_processes()):
-        listener.note(f"process {process_number()}: {done.part} up to {done.num_done} of {done.num_all} ready")
-    wait_for_all()
+def _device(run: Run) -> torch.device:
+    """Find the device of this process: of several on a machine with as many GPUs, each takes its own."""
+    device = find_device(run.job.device)
+    return torch.device("cuda", place_on_machine()) if device.type == "cuda" and num_processes() > 1 else device

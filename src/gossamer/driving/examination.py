@@ -43,6 +43,7 @@ from gossamer.runs.verification import (
     num_done_steps,
     read_statement,
 )
+from gossamer.runs.zoo import resolved
 
 T = TypeVar("T")
 
@@ -51,11 +52,13 @@ _KEY = "private/units.key"
 
 
 def examine(path: Path) -> Iterator[Finding]:
-    """Make every check that can be made of a run folder, or of a release without one.
+    """Make every check that can be made of a run folder, or of a release without one, from the zoo too.
 
     Raises:
         InputError: neither is there.
+        PrivacyError: a release of the zoo with another file in it.
     """
+    path = resolved(path)
     folder = RunFolder(path)
     # First: settings that somebody put into a release do not make it a run.
     if _is_release(path):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from gossamer.data.catalogue import NamedData
 from gossamer.data.layouts import TableColumns
@@ -21,6 +23,7 @@ from gossamer.reports.grid import image_grid, save_png
 from gossamer.runs.cards import CardFacts
 from gossamer.runs.drawn import picture_table_files, recording_files, write_cards
 from gossamer.runs.edf_file import write_edf
+from gossamer.runs.pieces import Pieces
 from gossamer.runs.samples import write_image_folder, write_npz, write_png_folder
 from gossamer.runs.series_files import write_series_npz, write_series_table
 from gossamer.runs.ts_files import write_ts
@@ -30,6 +33,35 @@ WFDB_ENDING = ".wfdb"
 EDF_ENDING = ".edf"
 IMAGE_FOLDER_ENDING = ".imagefolder"
 """Ending of a folder of pictures with a table, as Hugging Face reads it."""
+_SHOWN_OF_A_CLASS = 10
+
+
+def drawn_pieces(trained: TrainedGenerator, num_samples: int, labels: Tensor | None, seed: int) -> Pieces:
+    """Return the records that `TrainedGenerator.sample` draws with these arguments, in pieces.
+
+    Raises:
+        InputError: as `sample`.
+    """
+    trained.drawn_labels(num_samples, labels)
+
+    def draw() -> Iterator[np.ndarray]:
+        return (piece.numpy() for piece in trained.pieces(num_samples, labels=labels, seed=seed))
+
+    return Pieces(num_records=num_samples, draw=draw)
+
+
+def drawn_probabilities(trained: TrainedGenerator, num_samples: int, labels: Tensor | None, seed: int) -> Pieces:
+    """Return the soft labels that `TrainedGenerator.probabilities` gives for these arguments, in pieces.
+
+    Raises:
+        InputError: as `probabilities`.
+    """
+    trained.probability_pieces(num_samples, labels=labels, seed=seed)
+
+    def draw() -> Iterator[np.ndarray]:
+        return (piece.numpy() for piece in trained.probability_pieces(num_samples, labels=labels, seed=seed))
+
+    return Pieces(num_records=num_samples, draw=draw)
 
 
 def card_facts(trained: TrainedGenerator, source: NamedData | None) -> CardFacts:
@@ -64,18 +96,18 @@ def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int
 
 def write_records(
     path: Path,
-    x: np.ndarray,
+    x: np.ndarray | Pieces,
     y: np.ndarray | None,
     spec: AbstractSpec,
     columns: TableColumns | None = None,
-    probabilities: np.ndarray | None = None,
+    probabilities: np.ndarray | Pieces | None = None,
 ) -> tuple[str, ...]:
     """Write synthetic records as the ending of the path says.
 
     Args:
         path: X.npz, or X.png for a picture. For images also X.imagefolder or a folder. For series also X.csv,
             X.parquet, X.ts, X.edf or X.wfdb.
-        x: float32 (num_samples, *spec.shape) in [0, 1].
+        x: float32 (num_samples, *spec.shape) in [0, 1], or pieces of it, of which a picture takes the first alone.
         y: int64 (num_samples,), or None.
         spec: of the records.
         columns: layout of a table of series. None for the one in which they came.
@@ -93,7 +125,8 @@ def write_records(
         )
     match path.suffix.lower(), spec:
         case ".png", _:
-            write_picture(path, x, y, spec)
+            shown = Pieces.of(x).first(_SHOWN_OF_A_CLASS * max(_SHOWN_OF_A_CLASS, spec.num_classes))
+            write_picture(path, shown, None if y is None else y[: len(shown)], spec)
         case ".npz", SeriesSpec() as series:
             write_series_npz(path, x, y, series, probabilities)
         case ((".csv" | ".parquet"), SeriesSpec() as series):

@@ -16,6 +16,7 @@ import numpy as np
 from gossamer.data.catalogue import is_named
 from gossamer.data.image_choice import AS_STORED, ImageChoice
 from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.series_choice import NOTHING_SAID, SeriesChoice, load_chosen
 from gossamer.driving.protection import protect
 from gossamer.errors import InputError
@@ -113,8 +114,12 @@ class TrainingJob:
         if not all(before < after for before, after in itertools.pairwise((0, *self.save_at_steps))):
             raise InputError("save_at_steps must rise from 1 on; put config.json back as it was")
 
-    def load(self, key: UnitKey) -> Loaded:
+    def load(self, key: UnitKey, room: AbstractRoom = MEMORY) -> Loaded:
         """Read the data again, and divide them by the key of the run.
+
+        Args:
+            key: of the run.
+            room: place for the values.
 
         Raises:
             InputError: they are not there, do not fit the settings, or were handed over in Python.
@@ -125,7 +130,7 @@ class TrainingJob:
                 "the records of this run were handed over in Python: go on with fit(..., run=...) and the same records"
             )
         data_dir = None if self.data_dir is None else Path(self.data_dir)
-        data = load_chosen(self.data, data_dir, self.num_classes, self.series, key, Unit(self.unit), self.images)
+        data = load_chosen(self.data, data_dir, self.num_classes, self.series, key, Unit(self.unit), self.images, room)
         data, slots = protect(data, self.unit, self.num_people, self.num_records)
         return Loaded(data=data, slots=slots, key=key)
 
@@ -198,7 +203,9 @@ def _as_before(settings: Any) -> Any:
 def data_digest(records: RecordSet) -> str:
     """Return the SHA-256 of all records. Private: it would confirm a data set that somebody guessed."""
     # Read where they lie, since their bytes apart would take as much memory again.
-    digest = hashlib.sha256(np.ascontiguousarray(records.x.numpy()).reshape(-1).data)
+    digest = hashlib.sha256()
+    for rows in records.room.slices(records.x):
+        digest.update(np.ascontiguousarray(records.x[rows].numpy()).reshape(-1).data)
     if records.y is not None:
         digest.update(np.ascontiguousarray(records.y.numpy()).data)
     if records.people is not None and records.person_digests is not None:

@@ -1,15 +1,18 @@
-"""Several processes on one run, as torchrun starts them: the first leads, all share the warm start."""
+"""Several processes on one run, as torchrun starts them: the first leads, and the others help."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-import torch.distributed
 
-from gossamer.errors import ResourceError
+from gossamer.errors import GossamerError, ResourceError
+from gossamer.mechanisms.crew import AbstractCrew, Alone, Order, Ranks, Task
 from gossamer.runs.folder import RunFolder
 
 PATIENCE_S = 600.0
@@ -23,6 +26,11 @@ def process_number() -> int:
 def num_processes() -> int:
     """Count the processes that work together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def place_on_machine() -> int:
+    """Return the number of this process among those on its machine."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def wait_for_folder(path: Path) -> RunFolder:
@@ -39,16 +47,35 @@ def wait_for_folder(path: Path) -> RunFolder:
     return RunFolder.open(path)
 
 
-def wait_for_all() -> None:
-    """Return when every process has come here.
+@contextlib.contextmanager
+def crew_of_run(device: torch.device, fault: GossamerError | None = None) -> Iterator[AbstractCrew]:
+    """Join the processes that torchrun started, until the work ends. A process that is alone joins nobody.
+
+    Args:
+        device: of this process.
+        fault: for which this process refuses the work, told to the first. None if it is ready.
 
     Raises:
+        InputError: another process refuses.
         ResourceError: they cannot reach each other.
     """
+    if num_processes() == 1:
+        yield Alone()
+        return
+    crew = Ranks(device, fault)
     try:
-        torch.distributed.init_process_group("gloo")
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ResourceError(f"the processes cannot reach each other ({reason}); start them with torchrun") from None
+        yield crew
+        with contextlib.suppress(ResourceError):  # the work is done, whoever has left before
+            crew.order(Order(task=Task.END, number=0))
+    finally:
+        crew.close()
+
+
+@contextlib.contextmanager
+def leaving_signals_to_the_first() -> Iterator[None]:
+    """Ignore interrupts in a helper: the first process ends the work in good order, or leaves, and the helper follows."""
+    with contextlib.ExitStack() as kept:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(ValueError):  # not the main thread: nobody can interrupt it but its owner
+                kept.callback(signal.signal, number, signal.signal(number, signal.SIG_IGN))
+        yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from gossamer.data.catalogue import find_named
+from gossamer.data.catalogue import NamedData, find_named
 from gossamer.driving.handing_over import card_facts, write_picture, write_records
 from gossamer.driving.run import Run
 from gossamer.errors import PrivacyError
@@ -13,12 +13,13 @@ from gossamer.extras import MissingExtra
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractTraining
-from gossamer.privacy.accounting import epsilon_by_pld
+from gossamer.privacy.accounting import proved_epsilon
 from gossamer.privacy.restated import event_of, is_same_event
 from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
 from gossamer.runs.cards import model_card
 from gossamer.runs.config_io import to_json_tree
 from gossamer.runs.drawn import SAMPLES, SAMPLES_FILE, write_sample_cards
+from gossamer.runs.folder import RunFolder
 from gossamer.runs.ledger_file import LedgerFile
 from gossamer.runs.release import (
     GENERATOR,
@@ -85,22 +86,12 @@ class Releases:
             InputError: the training diverged, so there is nothing to release.
             PrivacyError: more is charged than its statement says.
         """
-        folder, spec = self._run.folder, trained.recipe.spec
+        folder = self._run.folder
         # Privacy: samples are released as much as the generator is, so the list comes before both.
         content = self._checked(trained, folder.generator_file)
-        samples = folder.release / SAMPLES
-        samples.mkdir(exist_ok=True)
-        records, labels = trained.sample(NUM_RELEASED_SAMPLES)
-        x, y = records.numpy(), None if labels is None else labels.numpy()
-        write_records(samples / SAMPLES_FILE, x, y, spec)
-        drawn = [samples / SAMPLES_FILE, samples / "grid.png"]
-        try:
-            write_picture(drawn[1], x, y, spec)
-        except MissingExtra as missing:  # no reason to end without a release
-            self._note(f"the release has no {drawn.pop().name}: {missing}")
-        cards = write_sample_cards(samples, card_facts(trained, self._source))
+        drawn = write_drawn(folder, trained, self._source, self._note)
         # The generator comes last: where it is, the release is whole and the run has ended.
-        write_release(folder, samples=(*drawn, *cards), **content)
+        write_release(folder, samples=drawn, **content)
 
     def _checked(self, trained: TrainedGenerator, path: Path) -> Content:
         """Return the content of the next release, after it is written down in the list and before anything appears."""
@@ -117,6 +108,30 @@ class Releases:
             "text": trained.statement.to_markdown(),
             "card": model_card(card_facts(trained, self._source)),
         }
+
+
+def write_drawn(
+    folder: RunFolder, trained: TrainedGenerator, source: NamedData | None, note: Callable[[str], None]
+) -> tuple[Path, ...]:
+    """Write samples of a release, their picture and their cards into `release/samples/`, and return the files.
+
+    Args:
+        folder: of the run.
+        trained: the release.
+        source: the published data set that it learnt from, None for any other.
+        note: told of a picture that is missing.
+    """
+    samples, spec = folder.release / SAMPLES, trained.recipe.spec
+    samples.mkdir(parents=True, exist_ok=True)
+    records, labels = trained.sample(NUM_RELEASED_SAMPLES)
+    x, y = records.numpy(), None if labels is None else labels.numpy()
+    write_records(samples / SAMPLES_FILE, x, y, spec)
+    drawn = [samples / SAMPLES_FILE, samples / "grid.png"]
+    try:
+        write_picture(drawn[1], x, y, spec)
+    except MissingExtra as missing:  # no reason to end without a release
+        note(f"the release has no {drawn.pop().name}: {missing}")
+    return (*drawn, *write_sample_cards(samples, card_facts(trained, source)))
 
 
 def check_price(plan: AbstractPlan, ledger: LedgerFile, statement: PrivacyStatement) -> None:
@@ -137,7 +152,7 @@ def check_price(plan: AbstractPlan, ledger: LedgerFile, statement: PrivacyStatem
         raise PrivacyError(f"{ledger.path}: nothing is charged, so nothing may be released; put the ledger back")
     if is_same_event(spent, event_of(statement)):
         return
-    charged = epsilon_by_pld(spent, statement.delta).epsilon
+    charged = proved_epsilon(spent, statement.delta).epsilon
     if charged > statement.epsilon * (1 + _TOLERANCE):
         raise PrivacyError(
             f"{ledger.path}: what is charged costs epsilon {shown_epsilon(charged)}, more than the "

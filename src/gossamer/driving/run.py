@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gossamer.data.records import RecordSet
 from gossamer.driving.job import Loaded, TrainingJob, data_digest, settings_digest
-from gossamer.driving.processes import process_number, wait_for_folder
+from gossamer.driving.processes import num_processes, process_number, wait_for_folder
 from gossamer.errors import InputError
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.starting import FRESH, PublicStart
@@ -124,9 +124,8 @@ def begin_run(path: Path, job: TrainingJob, loaded: Loaded, start: PublicStart =
         ResourceError: the folder cannot be made.
     """
     if process_number() > 0:
-        run = Run(folder=wait_for_folder(path), job=job, loaded=loaded)
-        run.check_same_start()
-        return run
+        # Held against the folder once the first process can be told (`driver`).
+        return Run(folder=wait_for_folder(path), job=job, loaded=loaded)
     run = Run(folder=RunFolder.create(path), job=job, loaded=loaded)
     with run.folder.locked():
         if run.folder.config_file.exists():
@@ -169,6 +168,7 @@ def take_up_run(
         PrivacyError: something is released that the folder has not paid for, or the folder is a copy.
     """
     identity, job = read_identity(folder), TrainingJob.read(folder)
+    job.of_method.check_shares_work(num_processes())
     if process_number() == 0 and not folder.generator_file.is_file():
         with folder.locked():
             refuse_unlisted(folder)
@@ -183,7 +183,8 @@ def take_up_run(
                 declare_only_copy(folder.ledger_file)
                 moved_here(folder)
     run = Run(folder=folder, job=job, loaded=load(job))
-    run.check_same_start()
+    if process_number() == 0:
+        run.check_same_start()
     return run
 
 

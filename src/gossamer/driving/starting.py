@@ -34,6 +34,7 @@ from gossamer.runs.manifest import file_digest
 from gossamer.runs.release import GENERATOR as GENERATOR_FILE
 from gossamer.runs.release import find_generator
 from gossamer.runs.start_file import read_start
+from gossamer.runs.zoo import is_in_zoo
 
 DEFAULT_STEPS: Final = 500
 """Steps on public records if no number is given."""
@@ -138,7 +139,7 @@ def _is_generator(source: str) -> bool:
     if is_named(source):
         return False
     is_run = any((path / name).is_file() for name in (GENERATOR_FILE, "config.json"))
-    return path.suffix == ".safetensors" or is_run
+    return path.suffix == ".safetensors" or is_run or is_in_zoo(path)
 
 
 def _from_release(choice: StartChoice, config: Any, spec: AbstractSpec) -> PreparedStart:
@@ -156,7 +157,7 @@ def _from_release(choice: StartChoice, config: Any, spec: AbstractSpec) -> Prepa
     check_same_generator(trained.recipe, wanted, str(file))
     statement = trained.statement
     facts = StartFromRelease(
-        source=whole_path(choice.source),
+        source=choice.source if is_in_zoo(choice.source) else whole_path(choice.source),
         sha256=digest,
         method=statement.mechanism.partition(":")[0],
         claim=statement.claim,

@@ -13,6 +13,7 @@ import numpy as np
 
 from gossamer.data.files import path_of
 from gossamer.data.records import RecordData
+from gossamer.data.room import MEMORY, AbstractRoom, room_beside
 from gossamer.driving.job import IN_MEMORY, Loaded, TrainingJob, start_training, whole_path
 from gossamer.driving.loop import RunLoop
 from gossamer.driving.processes import num_processes
@@ -312,7 +313,8 @@ class AbstractEstimator(abc.ABC):
             # Privacy: each process would deal by a key of its own, and a person would lie in several shards.
             raise InputError("fit works in one process: start it without torchrun, or share the work by gossamer train")
         is_begun = folder.config_file.is_file()
-        loaded = self._load(x, y, people, read_key(folder) if is_begun else UnitKey.drawn(), said)
+        key = read_key(folder) if is_begun else UnitKey.drawn()
+        loaded = self._load(x, y, people, key, said, room_beside(folder.private))
         data = IN_MEMORY if said or not is_path(x) else whole_path(str(x))
         job = self._job(data, loaded, self._asked.num_tuning_runs if is_begun else self._num_earlier)
         if is_begun:
@@ -356,12 +358,20 @@ class AbstractEstimator(abc.ABC):
     def _prepared_start(self, x: Source, config: Any, loaded: Loaded) -> PreparedStart:
         return prepare_start(self._start_choice(x), self.method, config, loaded.data.train)
 
-    def _load(self, x: Source, y: Array | None, people: Array | None, key: UnitKey, said: Said) -> Loaded:
+    def _load(
+        self,
+        x: Source,
+        y: Array | None,
+        people: Array | None,
+        key: UnitKey,
+        said: Said,
+        room: AbstractRoom = MEMORY,
+    ) -> Loaded:
         asked = self._asked
         if asked.unit is None and "window" not in said and not isinstance(x, RecordData):
             # Refused before the data is read. With windows, the data says first if it names people.
             check_unit("record", asked.num_people, asked.num_records)
-        data = read_source(x, y, people, asked.num_classes, asked.unit or Unit.RECORD, key, said)
+        data = read_source(x, y, people, asked.num_classes, asked.unit or Unit.RECORD, key, said, room)
         unit = None if asked.unit is None else asked.unit.value
         data, slots = protect(data, unit, asked.num_people, asked.num_records)
         return Loaded(data=data, slots=slots, key=key)

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from gossamer.data.records import AbstractSpec
-from gossamer.driving.rehearsal import rehearsed
-from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.driving.rehearsal import can_be_rehearsed, rehearsed
 from gossamer.mechanisms.prospect import Prospect
 from gossamer.methods.cost import Cost
 from gossamer.methods.method import Method
@@ -108,7 +107,7 @@ class PlannedTraining:
 def verdict_of_rehearsal(
     method: Method[Any], config: Any, spec: AbstractSpec, slots: PublicSlots, device: torch.device
 ) -> Verdict | None:
-    """Return the verdict on a rehearsal of a one-shot method, None for other methods.
+    """Return the verdict on a rehearsal of a method of sums, None for other methods.
 
     Args:
         method: the method.
@@ -117,6 +116,6 @@ def verdict_of_rehearsal(
         slots: their public number.
         device: where to compute.
     """
-    if not isinstance(method.plan(config, slots), OneShotPlan):
+    if not can_be_rehearsed(method.plan(config, slots)):
         return None
     return rehearsed(method, config, spec, slots, device).trained.verdict

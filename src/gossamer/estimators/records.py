@@ -26,6 +26,7 @@ from gossamer.data.records import (
     check_num_values,
     numbered,
 )
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.series_facts import SeriesFacts, scaled
 from gossamer.data.splits import WHOLE, AbstractSplit, divide
@@ -312,6 +313,7 @@ def read_source(
     unit: Unit = Unit.RECORD,
     key: UnitKey | None = None,
     said: Said = NOTHING_SAID,
+    room: AbstractRoom = MEMORY,
 ) -> RecordData:
     """Return the source of `fit` as records, divided as suits the unit of protection if a name leaves that open.
 
@@ -323,6 +325,7 @@ def read_source(
         unit: of protection.
         key: secret, by which a split holds some out.
         said: public facts beside the source.
+        room: place for the values that are read from a file.
 
     Raises:
         InputError: a source of no known kind, or arguments beside it that the source brings itself.
@@ -345,11 +348,12 @@ def read_source(
     if is_frame(x):
         return read_said(x, said, num_classes, key=key)
     if said and isinstance(x, str | Path):
-        return read_said(x, said, num_classes, usual_split(str(x), unit), key)
+        return read_said(x, said, num_classes, usual_split(str(x), unit), key, room)
     if said:
         raise InputError(f"{', '.join(said)} go with a table or an array: a {type(x).__name__} brings its own")
     if isinstance(x, str | Path):
-        return load_records(str(x), None, num_classes, SeriesReading(split=usual_split(str(x), unit), key=key))
+        reading = SeriesReading(split=usual_split(str(x), unit), key=key, room=room)
+        return load_records(str(x), None, num_classes, reading)
     if not isinstance(x, RecordSet | RecordData):
         raise InputError(_NO_SOURCE.format(told(x)))
     data = x if isinstance(x, RecordData) else _of_records(x)

@@ -17,6 +17,7 @@ from gossamer.data.layouts import WideColumns, named_columns
 from gossamer.data.reading import SeriesReading, refuse_pixels
 from gossamer.data.records import RecordData
 from gossamer.data.refused_kinds import refuse_kind
+from gossamer.data.room import MEMORY, AbstractRoom
 from gossamer.data.series_choice import SeriesChoice
 from gossamer.data.splits import WHOLE, AbstractSplit
 from gossamer.data.table import AbstractTable
@@ -151,7 +152,12 @@ def images_of(said: Said) -> ImageChoice:
 
 
 def read_said(
-    source: Any, said: Said, num_classes: int | None, split: AbstractSplit | None = None, key: UnitKey | None = None
+    source: Any,
+    said: Said,
+    num_classes: int | None,
+    split: AbstractSplit | None = None,
+    key: UnitKey | None = None,
+    room: AbstractRoom = MEMORY,
 ) -> RecordData:
     """Read a table, of a file or in memory, by the words that were said of it.
 
@@ -161,6 +167,7 @@ def read_said(
         num_classes: public number of classes without names.
         split: rule for the series held out for testing.
         key: secret, by which a split holds some out.
+        room: place for the values that are read from a file.
 
     Raises:
         InputError: naming table, column and row of the cell that breaks a rule, never a value.
@@ -169,7 +176,7 @@ def read_said(
     number = None if num_classes is None else whole("num_classes", num_classes)
     _check_division(split, key)
     reading = choice.reading(str(source) if is_path(source) else "", key)
-    reading = replace(reading, facts=replace(reading.facts, num_classes=number), split=split)
+    reading = replace(reading, facts=replace(reading.facts, num_classes=number), split=split, room=room)
     if "shape" in said:
         refuse_pixels("pixels of a table have low and high", images_of(said))
         return _images(source, reading, _shape_of(said["shape"]))

@@ -27,6 +27,11 @@ class AbstractAccount(abc.ABC):
     epsilon: tuple[float, ...] = ()
     json: bool = False
 
+    @property
+    def sized_by(self) -> tuple[str, int | None] | None:
+        """Recipe with sizes to tell, and the number of slots if it was given. None if no sizes are asked for."""
+        return None
+
     @abc.abstractmethod
     def event(self, *, noise_multiplier: float, num_steps: int) -> DpEvent:
         """Return the event of so many steps with that noise."""

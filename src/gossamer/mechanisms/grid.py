@@ -34,10 +34,12 @@ class PublicGrid:
 
     With R the radius, d the number of coordinates and :math:`\eta = 2^{-10}`, g is the largest power of two with
 
-    .. math:: \sqrt d\, g / 2 \le \eta R (1 - 2^{-10}).
+    .. math:: r \sqrt d\, g / 2 \le \eta R (1 - 2^{-10}),
+
+    with r the number of roundings, one if each contribution is rounded by itself.
 
     A vector is first shrunk into `inner_radius` :math:`= (1 - \eta) R`, up to one part in :math:`2^{20}`. Rounding
-    moves it by :math:`\sqrt d\, g / 2` at most. So the vector still lies in the ball of radius R, and is priced as one
+    moves it by `slack` at most. So the vector still lies in the ball of radius R, and is priced as one
     of that ball.
 
     Guarantee: g is a function of R and d alone, both public. A sum of rounded vectors is a sum of integers. The sum is
@@ -50,6 +52,7 @@ class PublicGrid:
     Args:
         radius: bound R on the norm of one unit's contribution, > 0, public.
         num_coordinates: d, of the whole vector that is bounded, public.
+        num_roundings: r, roundings that stand between two neighbouring sums. Two if exact sums are rounded as a whole.
 
     Raises:
         InputError: a number out of range.
@@ -62,6 +65,7 @@ class PublicGrid:
 
     radius: float
     num_coordinates: int
+    num_roundings: int = 1
 
     def __post_init__(self) -> None:
         if self.num_coordinates < 1:
@@ -73,7 +77,7 @@ class PublicGrid:
     @property
     def exponent(self) -> int:
         """Exponent of the spacing."""
-        widest = 2 * GRID_SHARE * (1 - _HAIR) * self.radius / math.sqrt(self.num_coordinates)
+        widest = 2 * GRID_SHARE * (1 - _HAIR) * self.radius / math.sqrt(self.num_coordinates) / self.num_roundings
         # frexp gives a mantissa in [1/2, 1) exactly, while a logarithm might round up.
         return math.frexp(widest)[1] - 1
 
@@ -84,8 +88,8 @@ class PublicGrid:
 
     @property
     def slack(self) -> float:
-        """Largest distance that rounding moves a vector, ``sqrt(d) g / 2``."""
-        return math.sqrt(self.num_coordinates) * self.spacing / 2
+        """Largest distance that all roundings move a vector, ``r sqrt(d) g / 2``."""
+        return self.num_roundings * math.sqrt(self.num_coordinates) * self.spacing / 2
 
     @property
     def inner_radius(self) -> float:

@@ -16,6 +16,7 @@ from gossamer.privacy.accounting import (
     epsilon_by_pld,
     epsilon_by_rdp,
     num_steps_for_budget,
+    proved_epsilon,
 )
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import PrivacyBudget, check_delta
@@ -117,7 +118,7 @@ class AbstractPlan(abc.ABC):
         return self._event_with(self._chosen_multiplier())
 
     def calibrated(self, budget: PrivacyBudget) -> Self:
-        """Return the plan with the smallest noise multiplier that keeps its epsilon by PLD within the budget."""
+        """Return the plan with the smallest noise multiplier that keeps its epsilon within the budget."""
         check_delta(budget.delta, self.num_slots)
         return self._with(noise_multiplier=calibrate_noise_multiplier(self._event_with, budget).noise_multiplier)
 
@@ -128,7 +129,7 @@ class AbstractPlan(abc.ABC):
             PrivacyError: delta is not below one over the number of slots.
         """
         check_delta(delta, self.num_slots)
-        return PrivacyBudget(epsilon=epsilon_by_pld(self.event, delta).epsilon, delta=delta)
+        return PrivacyBudget(epsilon=proved_epsilon(self.event, delta).epsilon, delta=delta)
 
     def paid_for(self, num_done: int, lost_steps: tuple[int, ...] = ()) -> Self:
         """Return the plan of the steps that were paid for, with the noise that each has here.
@@ -220,7 +221,7 @@ class AbstractPlan(abc.ABC):
             )
 
     def num_steps_within(self, budget: PrivacyBudget) -> int:
-        """Compute the largest number of first steps that keeps within the budget by PLD, 0 if not even one does."""
+        """Compute the largest number of first steps that keeps within the budget, 0 if not even one does."""
         if self.budget_at(budget.delta).epsilon <= budget.epsilon:
             return self.num_steps
         found = num_steps_for_budget(lambda num_steps: self._with(num_steps=num_steps).event, budget)

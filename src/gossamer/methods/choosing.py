@@ -14,6 +14,7 @@ from gossamer.errors import InputError
 from gossamer.methods.catalogue import find_method
 from gossamer.methods.measured import OWN, Measured, distance, measured, nearest
 from gossamer.methods.method import Method
+from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.slots import CountSource, PublicSlots
 
 AUTO: Final = "auto"
@@ -65,7 +66,7 @@ class Choice:
     Attributes:
         method: the method.
         recipe: name of its recipe, None for settings by shape and number.
-        rows: measured rows that were compared, the best first.
+        rows: measured rows that were compared, the best first. Those of a weaker promise come after all others.
         reasons: two sentences.
     """
 
@@ -86,7 +87,8 @@ def chosen(facts: PublicFacts) -> Choice:
 
     For a published set the rows of that set count. For other records the rows of settings for own records count. Of
     those the data set is taken that is nearest by shape and by the number for each class. At the nearest epsilon the
-    best score wins. Methods that take more than an hour on a CPU are left out if there is no GPU.
+    best score wins. Methods that take more than an hour on a CPU are left out if there is no GPU. A method that
+    promises less at the same epsilon is taken only if no other was measured, because such scores do not compare.
 
     Guarantee: a function of the facts and of a table that is shipped. So the choice costs no privacy, and no statement
     has to name it as tuning.
@@ -101,13 +103,29 @@ def chosen(facts: PublicFacts) -> Choice:
     methods = dict.fromkeys(row.method for row in rows)
     at = (nearest([row for row in rows if row.method == name], *_point(facts), is_own=False) for name in methods)
     fast = [row for row in at if row is not None and (facts.has_gpu or row.cpu_seconds <= _LONG_S)]
-    ranked = tuple(sorted(fast, key=lambda row: (-row.value, row.cpu_seconds)))
+    fitting = [row for row in fast if _adjacency(row.method, facts) is not None]
+    ranked = tuple(sorted(fitting, key=lambda row: (_promises_less(row, facts), -row.value, row.cpu_seconds)))
     if not ranked:
         raise InputError("nothing was measured on such records: name a method in place of auto")
     method = find_method(ranked[0].method)
     recipe = method.find_for(facts.data, facts.spec.shape) if facts.data else None
     name = None if recipe is None else recipe.name
     return Choice(method=method, recipe=name, rows=ranked, reasons=_reasons(facts, ranked, name))
+
+
+def _adjacency(method: str, facts: PublicFacts) -> Adjacency | None:
+    """Return the adjacency of a method's guarantee for such records, None if it has no settings for them."""
+    found = find_method(method)
+    try:
+        config = found.settings_for(facts.spec, facts.slots.number)
+    except InputError:
+        return None
+    return found.plan(config, facts.slots).adjacency
+
+
+def _promises_less(row: Measured, facts: PublicFacts) -> bool:
+    """Tell if a method covers coming and leaving alone, where others cover replacement, too."""
+    return _adjacency(row.method, facts) is not facts.slots.source.of_slots
 
 
 def _point(facts: PublicFacts) -> tuple[tuple[int, ...], int, float]:
@@ -140,10 +158,14 @@ def _elsewhere(row: Measured, best: Measured) -> str:
     return "" if row.epsilon == best.epsilon else f" at epsilon {row.epsilon:g}"
 
 
+def _less(row: Measured, facts: PublicFacts) -> str:
+    return " (weaker promise)" if _promises_less(row, facts) else ""
+
+
 def _reasons(facts: PublicFacts, ranked: Sequence[Measured], recipe: str | None) -> tuple[str, ...]:
     best = ranked[0]
     settings = "settings for this shape and number" if recipe is None else f"recipe {recipe}"
-    others = ", ".join(f"{row.method} {row.value:.2f}{_elsewhere(row, best)}" for row in ranked[1:])
+    others = ", ".join(f"{row.method} {row.value:.2f}{_elsewhere(row, best)}{_less(row, facts)}" for row in ranked[1:])
     first = (
         f"{best.method}, {settings}: the best of {len(ranked)} measured on {best.where} at epsilon {best.epsilon:g} "
         f"({best.score} {best.value:.2f}{'; ' if others else ''}{others}; real records {best.real:.2f}; {best.source})"

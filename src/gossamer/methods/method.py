@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # seconds, which a list of the methods and an account do with
     from gossamer.mechanisms.plan import AbstractPlan
     from gossamer.methods.cost import Cost
     from gossamer.methods.starting import Networks
-    from gossamer.methods.training import AbstractTraining, Progress, RunContext
+    from gossamer.methods.training import RunContext
     from gossamer.methods.working import Working
     from gossamer.privacy.budget import PrivacyBudget
     from gossamer.privacy.slots import PublicSlots
@@ -128,6 +128,8 @@ class Method(Named, Generic[C]):
         working: imports and returns its work, always the same object.
         saves_on_the_way: whether there is a generator to release before all private steps are done.
         classifies: whether its releases also classify records.
+        works_between_sites: whether several sites can train by it in rounds, because noisy sums are all that it asks of
+            records.
     """
 
     summary: str
@@ -135,6 +137,7 @@ class Method(Named, Generic[C]):
     working: Callable[[], Working[C]]
     saves_on_the_way: bool
     classifies: bool = False
+    works_between_sites: bool = False
 
     @property
     def config(self) -> type[C]:
@@ -195,25 +198,14 @@ class Method(Named, Generic[C]):
         assert pretrain is not None
         return pretrain(config, public, num_steps, device)
 
-    def check_shares_work(self) -> None:
+    def check_shares_work(self, num_processes: int) -> None:
         """Refuse several processes for a method that has nothing to share out.
 
         Raises:
             InputError: always then.
         """
-        if self.working().share is None:
+        if num_processes > 1 and not self.working().shares_work:
             raise InputError(f"{self.name} works in one process: start it without torchrun")
-
-    def share(self, training: AbstractTraining, rank: int, num_processes: int) -> Iterator[Progress]:
-        """Do one process's part of the work before the first private step.
-
-        Raises:
-            InputError: the method works in one process.
-        """
-        self.check_shares_work()
-        share = self.working().share
-        assert share is not None
-        return (training.progress(report) for report in share(training, rank, num_processes))
 
     @property
     def recipes(self) -> tuple[Recipe[C], ...]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gossamer.data.identities import digests_of_contents
 from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.room import NEIGHBOURS_BYTES
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.poisson.units import Units, units_of_persons, units_of_records
@@ -142,7 +143,7 @@ def owners_of(records: RecordSet, unit: Unit) -> Tensor | None:
 def identities_of(records: RecordSet, unit: Unit) -> Identities:
     """Identify units, in the order of `owners_of` or of the records: people by name, records by content and copy."""
     if not unit.is_group:
-        return Identities.of_digests(digests_of_contents(records.x, records.y))
+        return Identities.of_digests(digests_of_contents(records.x, records.y, records.room))
     check_named(records, unit)
     assert records.person_digests is not None
     return Identities(digests=records.person_digests, copies=np.zeros(records.num_people, dtype=np.int64))
@@ -214,14 +215,20 @@ class Bundle:
 def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
     """Yield all records in bundles of about ``size``, for memory. Each record is in one, all of a person in the same.
 
+    The memory that records on the disk take is given back on the way (`data.room`).
+
     Args:
         records: private.
         unit: content of a slot, a record or a person.
         size: rows, public.
     """
-    owners = owners_of(records, unit)
+    owners, room, num_each = owners_of(records, unit), records.room, records.x[0].nbytes
     if owners is None:
-        yield from (Bundle(pieces=[piece], height=size) for piece in torch.arange(records.num_records).split(size))
+        for piece in torch.arange(records.num_records).split(size):
+            yield Bundle(pieces=[piece], height=size)
+            # The values, and at most as much that was computed of them.
+            room.touched(2 * len(piece) * num_each)
+        room.let_go()
         return
     of_person = units_of_persons(owners, records.num_people, records_per_unit=1, seed=0)
     pieces: list[Tensor] = []
@@ -229,9 +236,11 @@ def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
         pieces += [piece] if len(piece) else []
         if sum(map(len, pieces)) >= size:
             yield Bundle(pieces=pieces, height=None)
+            room.touched(sum(map(len, pieces)) * 2 * max(num_each, NEIGHBOURS_BYTES))
             pieces = []
     if pieces:
         yield Bundle(pieces=pieces, height=None)
+    room.let_go()
 
 
 def described(describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, unit: Unit) -> Tensor:
@@ -246,12 +255,14 @@ def described(describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, 
         records: private.
         unit: content of a slot, a record or a person.
     """
-    marks = record_marks(records, unit)
-    parts, rows = [], []
+    marks, found = record_marks(records, unit), None
     for bundle in bundles(records, unit, _AT_ONCE):
-        parts.append(bundle.compute(describe, records.x, marks))
-        rows.append(bundle.rows)
-    return torch.cat(parts)[torch.argsort(torch.cat(rows))]
+        part = bundle.compute(describe, records.x, marks)
+        if found is None:
+            found = torch.from_numpy(records.room.array((records.num_records, *part.shape[1:]), part.numpy().dtype))
+        found[bundle.rows] = part
+    assert found is not None
+    return found
 
 
 def record_marks(records: RecordSet, unit: Unit) -> Tensor:

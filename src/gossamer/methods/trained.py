@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,8 @@ from gossamer.privacy.statement import PrivacyStatement
 BATCH = 500
 MAX_BATCH_VALUES = 2**24
 """Most values of a batch of samples or latents that is drawn at once. 500 samples of 33,554 values have as many."""
+PIECE_VALUES = 2**22
+"""Values of a piece, of which many samples are written one after the other: 16 MiB as float32. A batch at least."""
 _ROUNDING = 1e-5
 
 Spec = ImageSpec | SeriesSpec
@@ -128,17 +131,48 @@ class TrainedGenerator:
         Raises:
             InputError: a number below 1, labels of another length or outside the classes, or damaged weights.
         """
-        labels = self._labels(num_samples, labels)
+        pieces = self.pieces(num_samples, labels=labels, seed=seed)
+        records = torch.empty(num_samples, *self.recipe.spec.shape)
+        first = 0
+        for piece in pieces:
+            records[first : first + len(piece)] = piece
+            first += len(piece)
+        return records, self.drawn_labels(num_samples, labels)
+
+    def pieces(self, num_samples: int, *, labels: Tensor | None = None, seed: int = 0) -> Iterator[Tensor]:
+        """Draw the records of `sample` piece by piece, so that any number of them needs the memory of one piece.
+
+        Args:
+            num_samples: as for `sample`, and so are the others.
+            labels: as for `sample`.
+            seed: as for `sample`.
+
+        Returns:
+            An iterator of records float32 (some, *recipe.spec.shape) in [0, 1], together ``num_samples``. A value that
+            is no number raises `InputError` with its piece.
+
+        Raises:
+            InputError: as `sample`.
+        """
+        labels = self.drawn_labels(num_samples, labels)
         network = self.network()
-        parts = [network(*inputs) for inputs in self._batches(network, num_samples, labels, seed)]
-        records = torch.cat(parts)
+        batches = (network(*inputs) for inputs in self._batches(network, num_samples, labels, seed))
+        return (self._checked(piece) for piece in self._gathered(batches))
+
+    def _checked(self, records: Tensor) -> Tensor:
         low, high = torch.aminmax(records)
         if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):  # a NaN makes both comparisons false
             raise InputError(
                 "this generator draws values that are no numbers in [0, 1]: its weights are damaged; fetch the file "
                 "again"
             )
-        return self.recipe.spec.as_written(records), labels
+        return self.recipe.spec.as_written(records)
+
+    def _gathered(self, batches: Iterator[Tensor]) -> Iterator[Tensor]:
+        """Yield batches together, a piece at a time."""
+        num = max(1, PIECE_VALUES // (self._batch * math.prod(self.recipe.spec.shape)))
+        while gathered := list(islice(batches, num)):
+            yield torch.cat(gathered)
 
     def probabilities(self, num_samples: int, *, labels: Tensor | None = None, seed: int = 0) -> Tensor:
         """Return soft labels of the samples that `sample` draws with the same arguments.
@@ -157,12 +191,19 @@ class TrainedGenerator:
         Raises:
             InputError: as `sample`, or a generator of a method that names no samples.
         """
+        return torch.cat(list(self.probability_pieces(num_samples, labels=labels, seed=seed)))
+
+    def probability_pieces(self, num_samples: int, *, labels: Tensor | None = None, seed: int = 0) -> Iterator[Tensor]:
+        """Return the soft labels of `probabilities` piece by piece, each for a piece of `pieces`.
+
+        Raises:
+            InputError: as `probabilities`.
+        """
         network = self.network()
         if not isinstance(network, AbstractChoosingGenerator):
             raise InputError("this generator has no teacher, so its samples have no soft labels: leave them out")
-        labels = self._labels(num_samples, labels)
-        inputs = self._batches(network, num_samples, labels, seed)
-        return torch.cat([network.probabilities(latent, label) for latent, label in inputs if label is not None])
+        inputs = self._batches(network, num_samples, self.drawn_labels(num_samples, labels), seed)
+        return self._gathered(network.probabilities(latent, label) for latent, label in inputs if label is not None)
 
     def uneven_labels(self, num_samples: int, *, evenness: float = 0.5, seed: int = 0) -> Tensor:
         r"""Draw classes in the released shares p, or between those and equal shares: in numbers as :math:`p^{1 - e}`.
@@ -201,22 +242,35 @@ class TrainedGenerator:
         advance(network, num_iterations=10)
         return network.requires_grad_(False).eval()
 
+    @property
+    def _batch(self) -> int:
+        """Number of samples that are drawn at once. The samples of a seed depend on it."""
+        largest = max(self.recipe.latent.dim, math.prod(self.recipe.spec.shape))
+        return max(1, min(BATCH, MAX_BATCH_VALUES // largest))
+
     def _batches(
         self, network: nn.Module, num_samples: int, labels: Tensor | None, seed: int
     ) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Yield latents and labels to call the network with."""
         rng = public_stream(seed, "samples")
-        largest = max(self.recipe.latent.dim, math.prod(self.recipe.spec.shape))
-        batch = max(1, min(BATCH, MAX_BATCH_VALUES // largest))
-        for start in range(0, num_samples, batch):
-            size = min(batch, num_samples - start)
+        for start in range(0, num_samples, self._batch):
+            size = min(self._batch, num_samples - start)
             label = None if labels is None else labels[start : start + size]
             if isinstance(network, AbstractChoosingGenerator) and label is not None:
                 yield network.chosen(label, lambda num: self.recipe.latent.draw(num, rng), rng)
             else:
                 yield self.recipe.latent.draw(size, rng), label
 
-    def _labels(self, num_samples: int, labels: Tensor | None) -> Tensor | None:
+    def drawn_labels(self, num_samples: int, labels: Tensor | None) -> Tensor | None:
+        """Return the labels of the samples that `sample` draws, int64 (num_samples,), None without classes.
+
+        Args:
+            num_samples: as for `sample`.
+            labels: as for `sample`.
+
+        Raises:
+            InputError: as `sample`.
+        """
         num_classes = self.recipe.spec.num_classes
         if num_samples < 1:
             raise InputError(f"num_samples must be at least 1, got {num_samples}")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gossamer.data.records import MAX_VALUES, AbstractSpec, RecordSet
 from gossamer.errors import InputError
+from gossamer.mechanisms.crew import AbstractCrew, Alone, Order
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.plan import AbstractPlan
@@ -131,6 +132,19 @@ class NoStore:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class SumsOfSites:
+    """Noisy sums that several sites released together, from which a training goes on. All of it is public.
+
+    Attributes:
+        released: float32, one sum for each release made, in the order of the plan.
+        multipliers: noise multiplier of each of these sums, as one sum over all slots.
+    """
+
+    released: tuple[Tensor, ...]
+    multipliers: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RunContext:
     """All that a training needs beside settings, records and noise. A training takes it whole.
 
@@ -149,11 +163,13 @@ class RunContext:
         date: day of the statement, UTC.
         version: of this library, for the statement.
         state: returned by `state_dict`, to go on from there. None for a run from its beginning.
+        sums: of several sites, to go on from them. None for a run on the records of one place.
         lost_steps: steps that were paid for and lost in a crash, each once for every payment beside that of the steps
             in `state`. The run ends earlier by as much as they cost.
         charge: called before every private step, to write the ledger.
         store: keeps finished pieces of the work before the first step.
         start: networks to begin with in place of fresh ones, public. The statement says their origin.
+        crew: the processes that work on the training.
     """
 
     delta: float
@@ -168,10 +184,19 @@ class RunContext:
     date: str = field(default_factory=today)
     version: str = field(default_factory=own_version)
     state: dict[str, Any] | None = None
+    sums: SumsOfSites | None = None
     lost_steps: tuple[int, ...] = ()
     charge: Callable[[int], None] = lambda step: None
     store: PieceStore = field(default_factory=NoStore)
     start: PublicStart = FRESH
+    crew: AbstractCrew = field(default_factory=Alone)
+
+    @property
+    def first_step(self) -> int:
+        """Private steps done before this training begins."""
+        if self.sums is not None:
+            return len(self.sums.released)
+        return 0 if self.state is None else int(self.state["step"])
 
     def slots_of(self, records: RecordSet) -> PublicSlots:
         """Return the public number of units of these records.
@@ -248,11 +273,12 @@ class AbstractTraining(abc.ABC, Generic[P]):
         if context.precision is not torch.float32 and not self.allows_bfloat16:
             raise InputError(f"{self.name} computes in float32 alone: leave the precision out")
         self.plan = plan
+        self._crew = context.crew
         self.sample_size = sample_size
         self._terms = context.terms(self.name, noise, sample_size, self.public_inputs)
         self._statement = plan.statement(self._terms)
         self._lost_steps = context.lost_steps
-        self.step = 0 if context.state is None else int(context.state["step"])
+        self.step = context.first_step
         self.gate = StepGate(plan, next_step=self.step, lost_steps=context.lost_steps, charge=context.charge)
 
     @abc.abstractmethod
@@ -273,6 +299,19 @@ class AbstractTraining(abc.ABC, Generic[P]):
     @abc.abstractmethod
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the generator as it is now, with a statement."""
+
+    def help(self) -> None:
+        """Do this process's part of the work that the leader of the crew orders, until the leader ends it."""
+        for order in self._crew.orders():
+            self._do(order)
+
+    def _do(self, order: Order) -> None:
+        """Do this process's part of one order. A method that several processes share overrides this.
+
+        Raises:
+            InputError: the method works in one process.
+        """
+        raise InputError(f"{self.name} works in one process: start it without torchrun")
 
     @property
     def end_step(self) -> int:
@@ -317,6 +356,11 @@ class AbstractTraining(abc.ABC, Generic[P]):
         keeps to it, because the verdict is released with the generator.
         """
         return None
+
+    @property
+    def released_sums(self) -> tuple[Tensor, ...]:
+        """Noisy sums released so far, float32 (size,) each, in order. Empty for a method that releases none."""
+        return ()
 
     def trained(self) -> TrainedGenerator:
         """Return the generator with its statement, priced as planned whatever the step.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
@@ -30,13 +30,13 @@ class Working(Generic[C]):
         start: (settings, records, noise, context) -> a training.
         recipes: for published data sets, which their names begin with. The first is taken if none is named.
         sized: (settings, slots) -> the same with the sizes settled that were left to the noise. Default: none are.
+        sizes_in_words: settled settings -> their sizes in words. Default: no words.
         for_own: (specification, number of slots) -> settings for a user's own records, None if there are none.
         stops: (settings, plan) -> steps that no block of a ledger crosses. Default: those that the mechanism asks for.
         estimate: (settings, specification, slots, device) -> cost, if the first seconds of a training tell too little.
         pretrain: (settings, public records, number of steps, device) -> networks to start from, trained without noise.
             None if the method trains no network, so that it has nothing to start.
-        share: (training, rank, number of processes) -> reports of one process's part of the work before the first
-            private step, None if it works in one process.
+        shares_work: true if several processes may share the work of a training, which then obeys orders.
     """
 
     config: type[C]
@@ -44,11 +44,12 @@ class Working(Generic[C]):
     start: Callable[[C, RecordSet, AbstractNoise, RunContext], AbstractTraining]
     recipes: tuple[Recipe[C], ...] = ()
     sized: Callable[[C, PublicSlots], C] = lambda config, slots: config
+    sizes_in_words: Callable[[C], str] = lambda config: ""
     for_own: Callable[[AbstractSpec, int], Recipe[C]] | None = None
     stops: Callable[[C, AbstractPlan], tuple[int, ...]] = lambda config, plan: plan.stops
     estimate: Callable[[C, AbstractSpec, PublicSlots, torch.device], Cost] | None = None
     pretrain: Callable[[C, RecordSet, int, torch.device], Networks] | None = None
-    share: Callable[[Any, int, int], Iterator[Any]] | None = None
+    shares_work: bool = False
 
     def cost(self, config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> Cost:
         """Return time and memory of a training, measured on random records of the same shape.

@@ -128,10 +128,10 @@ class AbstractSpectralNormConv(AbstractSpectralNorm):
 
     @abc.abstractmethod
     def turned_back(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> Tensor:
-        """Map a gradient by the output (batch, out_channels, *sides') to the one by the input (batch, in_channels, *sides).
+        """Map a gradient by the output to the one by the input, (batch, in_channels, *sides).
 
         Args:
-            slope: the gradient.
+            slope: the gradient by the output, (batch, out_channels, *sides').
             weight: effective, as for `convolved`.
             sides: of the input.
         """
@@ -160,9 +160,7 @@ class SpectralNormConv2d(AbstractSpectralNormConv):
     def turned_back(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> Tensor:
         """Map (batch, out_channels, *sides') to (batch, in_channels, *sides)."""
         surplus = self._surplus(slope, weight, sides)
-        return F.conv_transpose2d(
-            slope, weight, stride=self.stride, padding=self.padding, output_padding=surplus
-        )
+        return F.conv_transpose2d(slope, weight, stride=self.stride, padding=self.padding, output_padding=surplus)
 
 
 class SpectralNormConv1d(AbstractSpectralNormConv):
@@ -177,9 +175,7 @@ class SpectralNormConv1d(AbstractSpectralNormConv):
     def turned_back(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> Tensor:
         """Map (batch, out_channels, *sides') to (batch, in_channels, *sides)."""
         surplus = self._surplus(slope, weight, sides)
-        return F.conv_transpose1d(
-            slope, weight, stride=self.stride, padding=self.padding, output_padding=surplus
-        )
+        return F.conv_transpose1d(slope, weight, stride=self.stride, padding=self.padding, output_padding=surplus)
 
 
 class SpectralNormDoublingConv2d(AbstractSpectralNorm):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         epsilon_by_rdp,
         fixed_pair_epsilon,
         num_steps_for_budget,
+        proved_epsilon,
     )
     from gossamer.privacy.adjacency import Adjacency, Unit
     from gossamer.privacy.budget import PrivacyBudget, check_delta, default_delta
@@ -64,6 +65,7 @@ __all__ = [
     "num_steps_for_budget",
     "one_of_many_event",
     "poisson_event",
+    "proved_epsilon",
     "published_gs_wgan_epsilon",
     "replaced_poisson_event",
     "rho_of",
@@ -97,6 +99,7 @@ _HOMES = {
     "num_steps_for_budget": "gossamer.privacy.accounting",
     "one_of_many_event": "gossamer.privacy.events",
     "poisson_event": "gossamer.privacy.events",
+    "proved_epsilon": "gossamer.privacy.accounting",
     "published_gs_wgan_epsilon": "gossamer.privacy.published",
     "replaced_poisson_event": "gossamer.privacy.events",
     "rho_of": "gossamer.privacy.gaussian_dp",

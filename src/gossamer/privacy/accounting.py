@@ -1,7 +1,7 @@
 """Epsilon of an event by PLD and by RDP, and the ways back: noise multiplier or number of steps from a budget.
 
-A statement claims the figure by PLD. RDP is shown beside it as a second, independent upper bound. No valid accountant
-can come below the figure of the fixed pair.
+A statement claims the figure by PLD, or by RDP where that proves less for Poisson samples. RDP is shown beside it as a
+second, independent upper bound. No valid accountant can come below the figure of the fixed pair.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.adjacency import Adjacency
 from gossamer.privacy.budget import PrivacyBudget, check_delta_range
 from gossamer.privacy.composition import composed_epsilon, composed_profile, fixed_pair_epsilon_on, lone_gaussian
-from gossamer.privacy.events import GaussianPart, Part, ReplacedPoissonPart, find_adjacency, flatten
+from gossamer.privacy.events import GaussianPart, OneOfManyPart, Part, ReplacedPoissonPart, find_adjacency, flatten
 from gossamer.privacy.loss_grid import COARSE, FINE, MIDDLE, GridPrecision
 from gossamer.privacy.replaced_poisson import ReplacedPoissonPair
 
@@ -34,10 +34,8 @@ RDP_OF_REPLACED = "RDP (quadrature, dp-accounting)"
 FIXED_PAIR = "one fixed pair of data sets (lower)"
 
 # For one-of-K sampling integer orders suffice: the bound is interpolated between them. Gaussians gain from the others.
-_SPARSE_ORDERS = (1.1, 1.5, *map(float, (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 512, 1024, 4096)))
-_ORDERS = tuple(
-    sorted({1.02, 1.05, *rdp.rdp_privacy_accountant.DEFAULT_RDP_ORDERS, *_SPARSE_ORDERS, 80.0, 96.0, 2048.0})
-)
+_SPARSE_ORDERS = (1.1, 1.5, *map(float, (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 512, 1024, 4096)))
+_ORDERS = tuple(sorted({1.02, 1.05, *rdp.rdp_privacy_accountant.DEFAULT_RDP_ORDERS, *_SPARSE_ORDERS, 80.0, 2048.0}))
 
 _NOISE_LIMITS = (1e-4, 1e8)
 _MAX_STEPS = 10**9
@@ -77,9 +75,8 @@ def describe_accountants() -> tuple[tuple[str, str], ...]:
 def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision = FINE) -> EpsilonBound:
     """Compute epsilon by privacy loss distributions: tight, and always rounded up.
 
-    One-of-K draws and Gaussians, in any number of stages, are composed on one grid. So are Poisson samples priced for
-    a replacement. Gaussians alone are priced exactly, by their closed form. Poisson samples priced for a unit added or
-    removed are priced by dp-accounting.
+    One-of-K draws, Poisson samples and Gaussians, in any number of stages, are composed on one grid. Gaussians alone
+    are priced exactly, by their closed form.
 
     Guarantee:
         An upper bound for the adjacency that the result names, on the conditions of each event's function.
@@ -103,6 +100,30 @@ def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float, precision: GridPr
     adjacency = _check(event, delta)
     epsilon = composed_epsilon(event, delta, precision)
     return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=PLD_ACCOUNTANT)
+
+
+def proved_epsilon(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision = FINE) -> EpsilonBound:
+    """Compute the epsilon that a statement claims: by PLD, or by RDP where that proves less for Poisson samples.
+
+    Guarantee:
+        As ``epsilon_by_pld``. The result names the accountant, and is finite.
+
+    Args:
+        event: made by the functions of ``events``.
+        delta: in (0, 1).
+        precision: the grid of the PLD.
+
+    Raises:
+        PrivacyError: as ``epsilon_by_pld``.
+        InputError: neither bound is finite.
+    """
+    bound = epsilon_by_pld(event, delta, precision)
+    # Privacy: a one-of-K draw is claimed by the theorem that is proved here, and by no other bound.
+    if lone_gaussian(event) is None and not any(isinstance(part, OneOfManyPart) for part in flatten(event)):
+        bound = min(bound, epsilon_by_rdp(event, delta), key=lambda one: one.epsilon)
+    if not math.isfinite(bound.epsilon):
+        raise InputError(f"no finite epsilon is proved at delta {delta:g}: ask for a larger delta, or more noise")
+    return bound
 
 
 def profile_by_pld(event: dp_accounting.DpEvent, deltas: Sequence[float]) -> tuple[EpsilonBound, ...]:
@@ -184,10 +205,10 @@ def fixed_pair_epsilon(event: dp_accounting.DpEvent, delta: float) -> EpsilonBou
 
 
 def calibrate_noise_multiplier(event_of_noise: EventOfNoise, budget: PrivacyBudget) -> Calibration:
-    """Find the smallest noise multiplier with an epsilon by PLD within the budget, to one part in ten thousand of it.
+    """Find the smallest noise multiplier with an epsilon within the budget, to one part in ten thousand of it.
 
     Guarantee:
-        The bound returned is that of ``epsilon_by_pld`` at the multiplier returned, and at most ``budget.epsilon``.
+        The bound returned is that of ``proved_epsilon`` at the multiplier returned, and at most ``budget.epsilon``.
 
     Args:
         event_of_noise: the event as a function of its noise multiplier.
@@ -205,12 +226,16 @@ def calibrate_noise_multiplier(event_of_noise: EventOfNoise, budget: PrivacyBudg
         3.73
     """
     return _calibrate(
-        event_of_noise, budget, epsilon_by_pld, lambda event, delta: epsilon_by_pld(event, delta, COARSE).epsilon
+        event_of_noise, budget, proved_epsilon, lambda event, delta: epsilon_by_pld(event, delta, COARSE).epsilon
     )
 
 
 def calibrate_noise_multiplier_by_rdp(event_of_noise: EventOfNoise, budget: PrivacyBudget) -> Calibration:
-    """Find a multiplier as ``calibrate_noise_multiplier`` does, with epsilon by RDP."""
+    """Find a multiplier as ``calibrate_noise_multiplier`` does, with epsilon by RDP.
+
+    Raises:
+        PrivacyError: no noise multiplier is enough. At a tiny delta RDP proves no small epsilon, whatever the noise.
+    """
     return _calibrate(
         event_of_noise,
         budget,
@@ -231,7 +256,7 @@ def calibrate_noise_multiplier_by_fixed_pair(event_of_noise: EventOfNoise, budge
 
 
 def num_steps_for_budget(event_of_steps: EventOfSteps, budget: PrivacyBudget) -> int:
-    """Find the largest number of steps with an epsilon by PLD within the budget, 0 if not even one step fits.
+    """Find the largest number of steps with an epsilon within the budget, 0 if not even one step fits.
 
     Args:
         event_of_steps: the event as a function of its number of steps.
@@ -242,7 +267,7 @@ def num_steps_for_budget(event_of_steps: EventOfSteps, budget: PrivacyBudget) ->
     """
 
     def fits(num_steps: int, precision: GridPrecision) -> bool:
-        return epsilon_by_pld(event_of_steps(num_steps), budget.delta, precision).epsilon <= budget.epsilon
+        return proved_epsilon(event_of_steps(num_steps), budget.delta, precision).epsilon <= budget.epsilon
 
     if not fits(1, FINE):
         return 0
@@ -333,7 +358,7 @@ def _calibrate(
     def log_excess(log_noise: float) -> float:
         return math.log(min(max(coarse(event_of_noise(math.exp(log_noise)), delta), 1e-30), 1e30) / target)
 
-    low, high = _bracket(log_excess)
+    low, high = _bracket(log_excess, budget)
     log_noise = float(optimize.root_scalar(log_excess, bracket=(low, high), xtol=1e-4).root)
     slope = min(-0.1, (log_excess(log_noise + 0.02) - log_excess(log_noise)) / 0.02)
     best: Calibration | None = None
@@ -350,15 +375,21 @@ def _calibrate(
     return best
 
 
-def _bracket(log_excess: Callable[[float], float]) -> tuple[float, float]:
+def _bracket(log_excess: Callable[[float], float], budget: PrivacyBudget) -> tuple[float, float]:
     """Find two log noise multipliers, the first with too much epsilon and the second with too little."""
     stride, log_low, log_high = math.log(4.0), math.log(_NOISE_LIMITS[0]), math.log(_NOISE_LIMITS[1])
-    point = 0.0
-    if log_excess(point) > 0.0:
-        while log_excess(point + stride) > 0.0:
+    point, excess = 0.0, log_excess(0.0)
+    if excess > 0.0:
+        while (above := log_excess(point + stride)) > 0.0:
             point += stride
-            if point > log_high:
-                raise PrivacyError("no noise multiplier up to 1e8 fits the budget: use fewer steps or a larger epsilon")
+            # At a tiny delta RDP has a floor that no noise lowers. An epsilon of 1e30 stands for an infinite one.
+            is_floor = excess - 1e-3 < above < math.log(1e29 / budget.epsilon)
+            if is_floor or point + stride > log_high:
+                raise PrivacyError(
+                    f"no noise multiplier up to 1e8 reaches epsilon {budget.epsilon:g} at delta {budget.delta:g}: use "
+                    "fewer steps, a larger epsilon or a larger delta"
+                )
+            excess = above
         return point, point + stride
     while log_excess(point - stride) <= 0.0:
         point -= stride

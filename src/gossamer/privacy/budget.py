@@ -8,6 +8,9 @@ from numbers import Real
 
 from gossamer.errors import InputError, PrivacyError, told
 
+SMALLEST_DELTA = 1e-200
+"""Smallest delta that is priced. The millionth of one step of it must still be a float."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PrivacyBudget:
@@ -37,14 +40,19 @@ class PrivacyBudget:
 
 
 def check_delta_range(delta: float) -> None:
-    """Refuse a delta outside (0, 1), NaN included.
+    """Refuse a delta outside (0, 1), NaN included, and one too small for its parts to be floats.
 
     Raises:
-        PrivacyError: delta is outside (0, 1). Gaussian noise cannot reach delta = 0, and delta >= 1 promises nothing.
+        PrivacyError: delta is outside (0, 1), or below 1e-200. Gaussian noise cannot reach delta = 0, and delta >= 1
+            promises nothing.
     """
     check_number("delta", delta)
     if not 0.0 < delta < 1.0:
         raise PrivacyError(f"delta must lie strictly between 0 and 1, not {delta}: give for example 1e-5")
+    if delta < SMALLEST_DELTA:
+        raise PrivacyError(
+            f"delta {delta:g} is below {SMALLEST_DELTA:g}, the smallest that is priced: give for example 1e-9"
+        )
 
 
 def check_number(name: str, value: object) -> None:

@@ -1,15 +1,14 @@
-"""The composition of an event: its epsilon and its whole privacy profile, on our grid or by dp-accounting's PLD.
+"""The composition of an event on our grid: its epsilon and its whole privacy profile.
 
 Every function here takes an event after its adjacency was found, and prices the event for that adjacency.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import dp_accounting
-import numpy as np
-from dp_accounting import gaussian_mechanism, pld, rdp
+from dp_accounting import gaussian_mechanism
 
 from gossamer.errors import PrivacyError
 from gossamer.privacy.events import (
@@ -27,20 +26,20 @@ from gossamer.privacy.loss_grid import (
     Repeated,
     find_epsilon,
     find_profile,
+    order_near_zero,
 )
-from gossamer.privacy.one_of_many import GaussianFirstPair, MixtureFirstPair, OneOfManyPair
-from gossamer.privacy.profile import PrivacyProfile
+from gossamer.privacy.one_of_many import AbstractFixedPair, GaussianFirstPair, MixtureFirstPair, OneOfManyPair
+from gossamer.privacy.profile import PrivacyProfile, larger_profile, smaller_profile
 from gossamer.privacy.replaced_poisson import ReplacedPoissonPair
 
-_NUM_EPSILONS = 1024
-_ORDERS = (2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
-_WIDEST = 0.05
-_LARGEST_EXPONENT = 700.0
-_FINER = (1.0, 0.9, 0.8)
+# One unit is in the first of two neighbours alone, or in the second alone.
+_ORDERS: tuple[type[AbstractFixedPair], ...] = (MixtureFirstPair, GaussianFirstPair)
 
 
 def composed_epsilon(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
     """Compute epsilon at delta, from above. Gaussians alone have a closed form.
+
+    Poisson samples under add or remove one have a pair for each order of the neighbours. The larger epsilon counts.
 
     Raises:
         PrivacyError: a mechanism without a price.
@@ -49,29 +48,24 @@ def composed_epsilon(event: dp_accounting.DpEvent, delta: float, precision: Grid
     if gaussian is not None:
         # A root found to 1e-12; rounded up by more.
         return float(gaussian_mechanism.get_epsilon_gaussian(gaussian, delta)) + 1e-11
-    if _is_poisson(event):
-        return _poisson_epsilon(event, delta, precision)
-    return find_epsilon(_steps(event), delta, precision)
+    return max(find_epsilon(steps, delta, precision) for steps in _steps_by_order(event))
 
 
 def composed_profile(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> PrivacyProfile:
-    """Compute the profile from epsilon 0 to the epsilon at delta, from above, by one composition.
+    """Compute the profile from epsilon 0 to the epsilon at delta, from above.
 
     Raises:
         PrivacyError: a mechanism without a price.
     """
-    if not _is_poisson(event):
-        return find_profile(_steps(event), delta, precision)
-    accountant = _poisson_accountant(event, delta, precision)
-    # No epsilon is finite at a delta below the mass at which its tails were cut: the table ends above that mass.
-    reachable = max(delta, 2.0 * accountant.get_delta(math.inf))
-    # A little beyond, so that the last delta is at most the one asked for.
-    epsilons = np.linspace(0.0, max(1e-6, accountant.get_epsilon(reachable) * (1.0 + 1e-9)), _NUM_EPSILONS)
-    # Privacy: dp-accounting multiplies by exp(epsilon), which has no float above 709. A delta holds for all larger
-    # epsilons, too.
-    small = np.minimum(epsilons, _LARGEST_EXPONENT)
-    deltas = np.asarray(accountant.get_delta(small), dtype=np.float64)  # type: ignore[arg-type]
-    return PrivacyProfile(epsilons=epsilons, deltas=np.minimum(1.0, deltas))
+    orders = _steps_by_order(event)
+    if len(orders) == 1:
+        return find_profile(orders[0], delta, precision)
+    # The losses of one order have a bound. So the tilt that is right at delta leaves nothing but rounding at loss 0.
+    first, other = (
+        smaller_profile(find_profile(steps, delta, precision), find_profile(steps, delta, precision, order_near_zero))
+        for steps in orders
+    )
+    return larger_profile(first, other)
 
 
 def fixed_pair_epsilon_on(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
@@ -93,7 +87,7 @@ def fixed_pair_epsilon_on(event: dp_accounting.DpEvent, delta: float, precision:
         find_epsilon(
             [Repeated(pair=order(probability=q, noise_multiplier=s), count=n) for q, s, n in laws], delta, precision
         )
-        for order in (MixtureFirstPair, GaussianFirstPair)
+        for order in _ORDERS
     )
 
 
@@ -126,64 +120,30 @@ def _as_gaussian(part: Part) -> GaussianPart:
     return GaussianPart(noise_multiplier=part.noise_multiplier / divisor, count=part.count)
 
 
-def _steps(event: dp_accounting.DpEvent) -> list[Repeated]:
-    """Return the dominating pair of every part, with all Gaussians merged into one."""
+def _steps_by_order(event: dp_accounting.DpEvent) -> list[list[Repeated]]:
+    """Return the dominating pairs of all parts, once for each order of the neighbours that has pairs of its own."""
     parts = tuple(flatten(event))
-    steps = [Repeated(pair=_sampled_pair(part), count=part.count) for part in parts if _is_sampled(part)]
+    # Privacy: an order is kept through the whole composition, since the unit is in the same data set at every step.
+    orders = _ORDERS if any(isinstance(part, PoissonPart) and _is_sampled(part) for part in parts) else _ORDERS[:1]
+    return [_steps(parts, order) for order in orders]
+
+
+def _steps(parts: Sequence[Part], order: type[AbstractFixedPair]) -> list[Repeated]:
+    """Return the dominating pair of every part, with all Gaussians merged into one."""
+    steps = [Repeated(pair=_sampled_pair(part, order), count=part.count) for part in parts if _is_sampled(part)]
     gaussians = tuple(_as_gaussian(part) for part in parts if not _is_sampled(part))
     if gaussians:
         steps.append(Repeated(pair=OneOfManyPair(num_critics=1, noise_multiplier=merge_gaussians(gaussians)), count=1))
     return steps
 
 
-def _sampled_pair(part: Part) -> AbstractDominatingPair:
+def _sampled_pair(part: Part, order: type[AbstractFixedPair]) -> AbstractDominatingPair:
     match part:
         case OneOfManyPart():
             return OneOfManyPair(num_critics=part.num_critics, noise_multiplier=part.noise_multiplier)
         case ReplacedPoissonPart():
             return ReplacedPoissonPair(probability=part.sample_rate, noise_multiplier=part.noise_multiplier)
+        case PoissonPart():
+            return order(probability=part.sample_rate, noise_multiplier=part.noise_multiplier)
         case _:
-            raise PrivacyError(f"a {type(part).__name__} has no pair that dominates both orders of its neighbours")
-
-
-def _is_poisson(event: dp_accounting.DpEvent) -> bool:
-    """Tell if dp-accounting prices the event: Poisson samples under add or remove one need a pair for each order."""
-    return any(isinstance(part, PoissonPart) for part in flatten(event))
-
-
-def _poisson_epsilon(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
-    # dp-accounting divides by exp(-epsilon). Above 709 that may overflow on one grid, to an infinite bound, and not on
-    # a finer one.
-    bounds = (_poisson_accountant(event, delta, precision, finer).get_epsilon(delta) for finer in _FINER)
-    with np.errstate(over="ignore"):
-        return next((float(bound) for bound in bounds if math.isfinite(bound)), math.inf)
-
-
-def _poisson_accountant(
-    event: dp_accounting.DpEvent, delta: float, precision: GridPrecision, finer: float = 1.0
-) -> pld.PLDAccountant:
-    # Privacy: an upper bound on every interval, and a wider one is looser. Time grows with the points up to epsilon, so
-    # an epsilon in the thousands has no finer grid than one of a hundred. RDP bounds epsilon in an instant.
-    least = min(_WIDEST, _epsilon_by_rdp(event, delta) / precision.max_points)
-    interval = max(least, _poisson_interval(event, precision.max_interval)) * finer
-    accountant = pld.PLDAccountant(
-        dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE, value_discretization_interval=interval
-    )
-    accountant.compose(event)
-    return accountant
-
-
-def _epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float) -> float:
-    """Bound epsilon by a few integer orders. Their series are finite sums."""
-    accountant = rdp.RdpAccountant(_ORDERS, dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE)
-    accountant.compose(event)
-    return float(accountant.get_epsilon(delta))
-
-
-def _poisson_interval(event: dp_accounting.DpEvent, largest: float) -> float:
-    """Return a grid interval well below the spread of one batch's loss (about rate / multiplier), at least 1e-6."""
-    spreads = [
-        part.sample_rate / part.noise_multiplier if isinstance(part, PoissonPart) else 1.0 / part.noise_multiplier
-        for part in flatten(event)
-    ]
-    return min(largest, max(1e-6, 0.1 * min(spreads)))
+            raise PrivacyError(f"a {type(part).__name__} is not sampled: it is priced as a Gaussian")

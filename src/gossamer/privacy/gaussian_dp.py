@@ -61,10 +61,20 @@ def mu_of(event: DpEvent, delta: float) -> float:
     gaussian = lone_gaussian(event)
     if gaussian is not None:
         return 1.0 / gaussian
+    return mu_of_profile(event, delta, composed_profile(event, delta, MIDDLE))
+
+
+def mu_of_profile(event: DpEvent, delta: float, profile: PrivacyProfile) -> float:
+    """Compute mu as ``mu_of`` does, for a mechanism that samples, from a profile that is there already.
+
+    Args:
+        event: made by the functions of ``events``.
+        delta: in (0, 1), the end of the profile.
+        profile: of the event, from epsilon 0 to the epsilon at delta, never below the truth.
+    """
     # Sampling never costs, so the price without sampling is a bound too, if a loose one. It stays finite if the numbers
     # of the profile run out.
     without_sampling = 1.0 / gaussian_without_sampling(event)
-    profile = composed_profile(event, delta, MIDDLE)
     # Privacy: a table that ends above delta says nothing of the deltas below its end.
     if profile.deltas[-1] > delta:
         return without_sampling

@@ -32,6 +32,9 @@ _FOLDED_MASS = 1e-11
 _MAX_WINDOW_GROWTHS = 12
 # Relative error of one factor of a transform that is raised to a power: some units in the last place.
 _FACTOR_ROUNDING = 1e-15
+_MOST_TILT = 20.0
+# From the best order for the Chernoff bound at delta, and the loss there, to an order of the tilt.
+Tilt = Callable[[float, float], float]
 
 
 class AbstractDominatingPair(abc.ABC):
@@ -156,7 +159,7 @@ def find_epsilon(steps: Sequence[Repeated], delta: float, precision: GridPrecisi
     Returns:
         epsilon >= 0, in nats.
     """
-    plan = _plan_window(steps, delta, precision, lambda chernoff: chernoff, math.inf)
+    plan = _plan_window(steps, delta, precision, lambda chernoff, _: chernoff, math.inf)
     grids, counts = _discretised(steps, plan), tuple(step.count for step in steps)
     bottom, top = _window(grids, counts, plan, delta)
     # Privacy: the mass cut off by the tails and the window is charged to delta as if it revealed everything.
@@ -173,7 +176,9 @@ def find_epsilon(steps: Sequence[Repeated], delta: float, precision: GridPrecisi
     return max(0.0, bottom * plan.interval)
 
 
-def find_profile(steps: Sequence[Repeated], delta: float, precision: GridPrecision = MIDDLE) -> PrivacyProfile:
+def find_profile(
+    steps: Sequence[Repeated], delta: float, precision: GridPrecision = MIDDLE, tilt: Tilt | None = None
+) -> PrivacyProfile:
     r"""Find the privacy profile of a composition from epsilon 0 to the one at delta, from above, by a single FFT.
 
     The window of the sum reaches down to loss 0. The tilt lies half-way between the tilts of the window's two ends. So
@@ -188,8 +193,9 @@ def find_profile(steps: Sequence[Repeated], delta: float, precision: GridPrecisi
         steps: as in ``find_epsilon``.
         delta: in (0, 1), the end of the profile.
         precision: the grid.
+        tilt: chooses another order of the tilt than the one half-way. Rounding alone depends on it.
     """
-    plan = _plan_window(steps, delta, precision, _order_between_ends, 0.0)
+    plan = _plan_window(steps, delta, precision, tilt or _order_between_ends, 0.0)
     grids, counts = _discretised(steps, plan), tuple(step.count for step in steps)
     bottom, top = _window(grids, counts, plan, delta)
     law, log_moment, rounding = _convolve_tilted(grids, counts, plan.order, bottom, top)
@@ -238,16 +244,21 @@ class _WindowPlan:
     num_points: tuple[tuple[int, int], ...]
 
 
-def _order_between_ends(order: float) -> float:
+def _order_between_ends(order: float, _loss: float) -> float:
     """Return the order half-way to -1/2, at which the bulk of the sum would be at loss 0, but no order below 0."""
     return max(0.0, 0.5 * (order - 0.5))
+
+
+def order_near_zero(order: float, loss: float) -> float:
+    """Return an order with little rounding at loss 0, for losses with a bound: their best orders have no bound."""
+    return min(_order_between_ends(order, loss), _MOST_TILT / max(loss, 1e-9))
 
 
 def _plan_window(
     steps: Sequence[Repeated],
     delta: float,
     precision: GridPrecision,
-    order_from: Callable[[float], float],
+    order_from: Tilt,
     highest_bottom: float,
 ) -> _WindowPlan:
     """Choose tilt, window and interval. Only accuracy and time depend on this choice, never validity."""
@@ -262,7 +273,7 @@ def _plan_window(
     # Steeper tilts than this see the largest loss alone, and their exponents lose digits.
     steepest = min(1e2 / spread + 1e2, 1e4 / max(up for up, _ in ranges))
     limits = (min(1e-3 / spread, 1e-3 * steepest), steepest)
-    order = order_from(_chernoff(laws, counts, delta, limits)[0])
+    order = order_from(*_chernoff(laws, counts, delta, limits))
     top_order, top = _chernoff(laws, counts, _WINDOW_SHARE * delta, limits)
     # Mass outside the window is folded into it, so the tilted law must hardly reach beyond either end.
     tilted = tuple(_tilt(law, order) for law in laws)

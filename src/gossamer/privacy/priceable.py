@@ -9,18 +9,16 @@ from collections.abc import Iterator
 from dp_accounting import DpEvent
 
 from gossamer.errors import InputError
-from gossamer.privacy.accounting import epsilon_by_pld, epsilon_by_rdp
-from gossamer.privacy.events import GaussianPart, OneOfManyPart, Part, PoissonPart, flatten
+from gossamer.privacy.accounting import epsilon_by_rdp, proved_epsilon
+from gossamer.privacy.events import GaussianPart, OneOfManyPart, Part, flatten
 
 MAX_EPSILON = 1e4
-MAX_GRID = 3e6
-"""Points of the losses of all Poisson samplings. A million takes about a minute."""
 MAX_SAMPLINGS = 10
 """Most samplings of one mechanism, each a part of its event. Each takes up to 20 seconds."""
 
 
 def price(event: DpEvent, delta: float) -> tuple[float, float]:
-    """Compute epsilon by PLD and by RDP of a mechanism that a file describes.
+    """Compute the epsilon to be claimed, and that by RDP, of a mechanism that a file describes.
 
     Raises:
         InputError: its numbers are beyond the limits, in one line and before memory is taken.
@@ -28,7 +26,7 @@ def price(event: DpEvent, delta: float) -> tuple[float, float]:
     """
     by_rdp = check_priceable(event, delta)
     with accountable():
-        return epsilon_by_pld(event, delta).epsilon, by_rdp
+        return proved_epsilon(event, delta).epsilon, by_rdp
 
 
 def check_priceable(event: DpEvent, delta: float) -> float:
@@ -44,24 +42,11 @@ def check_priceable(event: DpEvent, delta: float) -> float:
     sampled = [part for part in parts if not isinstance(part, GaussianPart)]
     if len(sampled) > MAX_SAMPLINGS:
         raise InputError(f"{len(sampled)} samplings, at most {MAX_SAMPLINGS} are priced again: use the file as written")
-    poisson = [part for part in sampled if isinstance(part, PoissonPart)]
-    if sum(map(_num_points, poisson)) > MAX_GRID:
-        raise InputError(
-            f"noise multiplier {poisson[0].noise_multiplier:g} at rate {poisson[0].sample_rate:g}: too little noise to "
-            "compute the price again"
-        )
     with accountable():
         by_rdp = epsilon_by_rdp(event, delta).epsilon
     if not by_rdp <= MAX_EPSILON:
         raise InputError(f"epsilon is above {MAX_EPSILON:g} by RDP: too large to compute again; do not rely on it")
     return by_rdp
-
-
-def _num_points(part: PoissonPart) -> float:
-    """Compute the reach of the loss of one sample over the interval that the accountant takes."""
-    noise = part.noise_multiplier
-    interval = min(1e-4, max(1e-6, 0.1 * part.sample_rate / noise))
-    return (0.5 / noise**2 + 10 / noise) / interval
 
 
 def check_numbers(event: DpEvent, noise_multiplier: float | None, epsilon: float | None) -> None:

@@ -12,6 +12,7 @@ from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.budget import check_delta, check_number
 from gossamer.privacy.event_data import event_of_parts, from_data, to_data
 from gossamer.privacy.events import Part, find_adjacency
+from gossamer.privacy.site_claims import SiteClaim, describe_sites, read_site_claims
 from gossamer.privacy.truncation import check_truncation
 
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
@@ -72,6 +73,7 @@ class PrivacyStatement:
             or leaves.
         event: the elementary mechanisms of the run as data, which an accountant can price. None for a statement of an
             older format.
+        sites: the claims of sites that trained together, each for its own units. Empty for records of one place.
 
     Raises:
         InputError: a number is out of range or not finite, or the published figure stands without its caveat.
@@ -106,6 +108,7 @@ class PrivacyStatement:
     rho: float | None = None
     epsilon_replaced: float | None = None
     event: tuple[Part, ...] | None = None
+    sites: tuple[SiteClaim, ...] = ()
 
     def __post_init__(self) -> None:
         check_delta(self.delta, self.num_slots)
@@ -140,7 +143,9 @@ class PrivacyStatement:
 
     def to_json(self) -> dict[str, JsonValue]:
         """Return the content of ``privacy.json`` in plain types, which ``from_json`` reads back."""
-        return {
+        # Absent without sites, so that such a statement reads in versions that knew none.
+        sites: dict[str, JsonValue] = {"sites": [claim.to_json() for claim in self.sites]} if self.sites else {}
+        return sites | {
             "format_version": FORMAT_VERSION,
             "mechanism": self.mechanism,
             "adjacency": self.adjacency.value,
@@ -190,6 +195,7 @@ class PrivacyStatement:
             if version < first_version and not set(names) & set(document):  # type: ignore[operator]
                 document = {name: 0 if name == "num_only_copies" else None for name in names} | dict(document)
         expected = {field.name for field in dataclasses.fields(cls)} | {"format_version"}
+        expected -= {"sites"} - set(document)
         for problem, keys in (("lacks", expected - set(document)), ("has the unknown key", set(document) - expected)):
             if keys:
                 raise InputError(f"the privacy statement {problem} {sorted(keys)[0]!r}: use the file as it was written")
@@ -231,6 +237,7 @@ class PrivacyStatement:
             f"differs between two such data sets by a factor of at most e^{epsilon}, up to {self.delta:g} "
             "of probability. A smaller epsilon protects better; above ten the factor alone promises little.",
             "",
+            *describe_sites(self.sites, self.unit.value, shown_epsilon),
         ]
 
     @property
@@ -420,6 +427,7 @@ _KINDS: Mapping[str, Callable[[object], bool]] = {
     "rho": _or_none(_is_number),
     "epsilon_replaced": _or_none(_is_number),
     "event": _or_none(_is_list_of_tables),
+    "sites": lambda value: isinstance(value, list) and len(value) > 0,
 }
 
 
@@ -434,4 +442,6 @@ def _restore(values: Mapping[str, Any]) -> dict[str, Any]:
         restored[name] = tuple(values[name])
     if values["event"] is not None:
         restored["event"] = tuple(map(from_data, values["event"]))
+    if "sites" in values:
+        restored["sites"] = read_site_claims(values["sites"])
     return restored

@@ -18,7 +18,7 @@ import math
 import numpy as np
 from dp_accounting import DpEvent
 
-from gossamer.errors import InputError
+from gossamer.errors import InputError, told
 from gossamer.privacy.accounting import profile_by_pld
 from gossamer.privacy.event_data import event_of_part
 from gossamer.privacy.events import Part, compose_events, flatten
@@ -92,6 +92,37 @@ class TradeOff:
             True
         """
         return 1.0 - self.smallest_miss_rate(false_alarm_rate)
+
+    def largest_guess_rate(self, num_values: int) -> float:
+        r"""Return the largest success of guessing one of k equally likely values of one unit: 1 - f(1/k).
+
+        Let the release have the law :math:`P_i` if the unit has value i, and Q for one fixed neighbour of all of them.
+        An attacker names value i on the event :math:`A_i`, and these events are disjoint. A test between Q and
+        :math:`P_i` that accuses on :math:`A_i` has false alarms :math:`q_i = Q(A_i)`, so that
+        :math:`P_i(A_i) \leq 1 - f(q_i)`. As 1 - f is concave and grows, and the :math:`q_i` sum to at most 1, the mean
+        over i is at most :math:`1 - f(1/k)`.
+
+        Guarantee:
+            For any attacker, under any adjacency. If a unit comes or leaves, Q is the law without it. If it is replaced,
+            Q is the law at one of the values.
+
+        Args:
+            num_values: k, at least 1. The release aside, the attacker knows no more than that all k are alike.
+
+        Raises:
+            InputError: a number below 1.
+
+        References: Hayes, Balle, Mahloujifar 2023, "Bounding training data reconstruction in DP-SGD", theorem 2.
+
+        Example:
+            >>> 0.1 <= TradeOff(points=((0.0, 0.0),)).largest_guess_rate(10) < 0.1000001
+            True
+            >>> round(TradeOff(points=((1.0, 0.0),)).largest_guess_rate(10), 4)
+            0.2718
+        """
+        if isinstance(num_values, bool) or not isinstance(num_values, int) or num_values < 1:
+            raise InputError(f"num_values must be a whole number of at least 1, not {told(num_values)}")
+        return self.largest_catch_rate(1 / num_values)
 
 
 def trade_off(event: DpEvent) -> TradeOff:

@@ -121,7 +121,10 @@ class CacheFolder:
         whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         text = _canonical(tree)
         header = _label(kind, key) | {"tree": text, "sha256": _digest(_arrays(whole), text)}
-        return self._write(self.file(kind, key, ".safetensors"), safetensors.torch.save(whole, metadata=header))
+        return self._write(
+            self.file(kind, key, ".safetensors"),
+            safetensors.torch.save(whole, metadata={"gossamer": _canonical(header)}),
+        )
 
     def load_tensors(self, kind: str, key: str) -> tuple[dict[str, Tensor], Any] | None:
         """Load tensors and tree that `save_tensors` kept, None if there is nothing whole."""
@@ -129,11 +132,21 @@ class CacheFolder:
         try:
             with safetensors.safe_open(path, framework="pt") as file:
                 header = dict(file.metadata() or {})
+                # Several names, as earlier versions wrote them, had no order. One makes equal files of equal content.
+                header = json.loads(header["gossamer"]) if set(header) == {"gossamer"} else header
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             text = header.pop("tree")
             expected = _label(kind, key) | {"sha256": _digest(_arrays(tensors), text)}
             return (tensors, json.loads(text)) if header == expected else None
-        except (safetensors.SafetensorError, OSError, ValueError, LookupError, TypeError, RecursionError):
+        except (
+            safetensors.SafetensorError,
+            OSError,
+            ValueError,
+            LookupError,
+            AttributeError,
+            TypeError,
+            RecursionError,
+        ):
             return None
 
     def _write(self, path: Path, content: bytes) -> Path:

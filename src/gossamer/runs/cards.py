@@ -11,6 +11,7 @@ from gossamer.data.catalogue import NamedData
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.privacy.statement import INSECURE_LINE, PrivacyStatement, shown_epsilon
+from gossamer.runs.loading import CLASSES_AS_TEXT, describe_pictures, head_of_pictures
 
 CARD: Final = "README.md"
 """The card's name in a release and in a folder of samples."""
@@ -121,7 +122,10 @@ def data_card(facts: CardFacts, num_samples: int, files: Sequence[DrawnFile]) ->
         files: files that hold them, empty for a folder of pictures.
     """
     sections = (
-        _head(_data_head(facts, num_samples, files)),
+        _head(
+            _data_head(facts, num_samples, files),
+            () if files else head_of_pictures(has_classes=bool(facts.spec.class_names)),
+        ),
         _opening(facts, f"# Synthetic {facts.kind}"),
         [
             f"{num_samples:,} synthetic {facts.kind}: {_describe_records(facts.spec)}. Each was drawn from a "
@@ -151,7 +155,7 @@ def without_license(card: bytes) -> bytes:
     return _LICENSED.sub(b"---\n" + NO_LICENSE.encode(), card, count=1)
 
 
-def _head(fields: Mapping[str, str | bool | Sequence[str]]) -> list[str]:
+def _head(fields: Mapping[str, str | bool | Sequence[str]], last: Sequence[str] = ()) -> list[str]:
     """Write YAML of words that need no quotes: our words, never a user's."""
     lines = []
     for name, value in fields.items():
@@ -162,7 +166,7 @@ def _head(fields: Mapping[str, str | bool | Sequence[str]]) -> list[str]:
                 lines.append(f"{name}: {value}")
             case _:
                 lines += [f"{name}:", *(f"- {item}" for item in value)]
-    return ["---", NO_LICENSE.rstrip(), *lines, "---", ""]
+    return ["---", NO_LICENSE.rstrip(), *lines, *last, "---", ""]
 
 
 def _model_head(facts: CardFacts) -> dict[str, str | bool | Sequence[str]]:
@@ -326,8 +330,7 @@ def _training(facts: CardFacts) -> list[str]:
 
 def _files(facts: CardFacts, files: Sequence[DrawnFile]) -> list[str]:
     if not files:
-        where = "a sub-folder for each class" if facts.spec.class_names else "one folder"
-        return _section("Files", f"PNG files in {where}, and `croissant.json`, which describes them to programs.")
+        return _section("Files", *describe_pictures(has_classes=bool(facts.spec.class_names)))
     rows = [f"| `{file.name}` | {file.what} | {file.num_bytes:,} | `{file.sha256}` |" for file in files]
     lines = ["| file | what | bytes | SHA-256 |", "|---|---|---|---|", *rows, ""]
     if any(file.name.endswith(".npz") for file in files):
@@ -336,6 +339,8 @@ def _files(facts: CardFacts, files: Sequence[DrawnFile]) -> list[str]:
         lines += ["```python", *read, "```", ""]
     if isinstance(facts.spec, SeriesSpec):
         lines += ["Each series stands for itself: those that follow each other have nothing to do with each other.", ""]
+    if files[0].name.endswith(".csv"):
+        lines += [f"{CLASSES_AS_TEXT} To pandas say `dtype=str, keep_default_na=False`.", ""]
     return _section("Files", *lines, "`croissant.json` says the same to programs.")
 
 

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Literal
 import torch
 
 from gossamer.errors import InputError, PrivacyError, is_lack_of_memory
+from gossamer.mechanisms.streams import RULE
 from gossamer.runs.files import read_json, whole_file, write_json
 from gossamer.runs.ledger_file import LedgerPosition
 
@@ -25,6 +26,7 @@ _DAMAGE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupErr
 KEPT = 2
 SCHEMA = 3
 _VERSIONED = ("gossamer", "torch")
+_STREAMS = "public streams"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -62,7 +64,8 @@ class Manifest:
             was no such file.
         origin: of the run, None if not recorded.
         ledger: position of the ledger then, None if not recorded.
-        versions: of the software that wrote it, by name.
+        versions: of the software that wrote it, by name, and of the rule of its public streams. Runs of the first rule
+            do not name it.
     """
 
     step: int
@@ -264,6 +267,12 @@ def _check(path: Path, manifest: Manifest, origin: Origin | None, ledger: Path |
             raise PrivacyError(
                 f"{path}: of a run with another key than private/units.key; put the key back, or start a new run"
             )
+    # Resumed with other streams, a run would be neither the one that it began as nor one of this version.
+    if manifest.versions.get(_STREAMS, "1") != str(RULE):
+        raise InputError(
+            f"{path}: of a run that draws its public streams by another rule; resume it with the version of gossamer "
+            "that began it, or start a new run"
+        )
     for name, version in _versions().items():
         written = manifest.versions.get(name)
         if written != version:
@@ -321,4 +330,5 @@ def _digest(path: Path) -> str:
 
 def _versions() -> dict[str, str]:
     # The part behind a plus names the machine it was built for, and machines may change.
-    return {name: importlib.metadata.version(name).partition("+")[0] for name in _VERSIONED}
+    found = {name: importlib.metadata.version(name).partition("+")[0] for name in _VERSIONED}
+    return found | {_STREAMS: str(RULE)}

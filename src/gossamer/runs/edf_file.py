@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
-from itertools import count
+from itertools import chain, count, repeat
 from math import gcd
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +22,7 @@ from gossamer.data.units import plain_unit
 from gossamer.errors import InputError
 from gossamer.runs.files import whole_file
 from gossamer.runs.header_words import header_words
+from gossamer.runs.pieces import Pieces
 from gossamer.runs.series_files import channel_names
 
 LONGEST_LABEL: Final = 16
@@ -61,7 +62,7 @@ class DataRecords:
     fill: int
 
 
-def write_edf(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> tuple[str, ...]:
+def write_edf(path: Path, x: np.ndarray | Pieces, y: np.ndarray | None, spec: SeriesSpec) -> tuple[str, ...]:
     """Write all series one after the other as a recording in EDF+. An annotation spans each, and names its class.
 
     A value is written to within (high - low) / 120,000. Data records are so long that the series fill them, if there
@@ -94,12 +95,14 @@ def write_edf(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec)
         }
         for label, unit, (low, high) in zip(labels.words, units, bounds, strict=True)
     ]  # fmt: skip
-    words = [_WITHOUT_CLASS] * len(x) if y is None else [classes.words[label] for label in y]
+    words = repeat(_WITHOUT_CLASS, len(x)) if y is None else (classes.words[label] for label in y)
     package = edf_package("an EDF recording")
     with whole_file(path) as file, warnings.catch_warnings():
         # The package warns of every duration that is set, and writes each number of samples right for these.
         warnings.simplefilter("ignore")
-        _write(package, file.name, signals, _digits(x, spec, bounds, records.fill), _notes(words, spec), records)
+        digits = _whole_records(Pieces.of(x).mapped(lambda piece: _digits(piece, spec, bounds)), records)
+        notes = chain(_notes(words, spec), _note_of_fill(records))
+        _write(package, file.name, signals, len(x) + (records.fill > 0), digits, notes, records)
     said = (labels.note, classes.note, _lost(units, spec), _rounded(spec), _filled(records))
     return tuple(note for note in said if note is not None)
 
@@ -178,37 +181,60 @@ def _in_eight(bound: float, rounding: str) -> float | None:
     return None
 
 
-def _digits(x: np.ndarray, spec: SeriesSpec, bounds: list[tuple[float, float]], fill: int) -> list[np.ndarray]:
-    """Return the whole numbers of each signal, int32 (all times,). The last value is repeated as the fill."""
-    found = []
+def _digits(x: np.ndarray, spec: SeriesSpec, bounds: list[tuple[float, float]]) -> np.ndarray:
+    """Return the whole numbers of the signals, int32 (all times, channels)."""
+    found = np.empty((len(x) * spec.length, spec.channels), dtype=np.int32)
     for channel, (low, high) in enumerate(bounds):
         own = spec.low[channel], spec.high[channel]
         values = x[:, channel].astype(np.float64).reshape(-1) * (own[1] - own[0]) + own[0]
         # The package cuts decimals off when it is given values, which costs a whole step: so it is given digits.
-        digits = np.rint((values - low) / (high - low) * (_DIGITS[1] - _DIGITS[0])) + _DIGITS[0]
-        found.append(np.pad(digits.astype(np.int32), (0, fill), mode="edge"))
+        found[:, channel] = np.rint((values - low) / (high - low) * (_DIGITS[1] - _DIGITS[0])) + _DIGITS[0]
     return found
 
 
-def _notes(words: list[str], spec: SeriesSpec) -> Iterator[tuple[float, float, str]]:
+def _whole_records(digits: Pieces, records: DataRecords) -> Iterator[np.ndarray]:
+    """Yield digits in whole data records, since the package fills up each time. The last value is repeated as the fill.
+
+    Args:
+        digits: pieces (some times, channels).
+        records: division into data records.
+
+    Yields:
+        (some data records of times, channels).
+    """
+    rest: np.ndarray | None = None
+    for piece in digits:
+        piece = piece if rest is None else np.concatenate([rest, piece])
+        whole = len(piece) // records.size * records.size
+        rest = piece[whole:]
+        if whole:
+            yield piece[:whole]
+    if rest is not None and len(rest):
+        yield np.pad(rest, ((0, records.fill), (0, 0)), mode="edge")
+
+
+def _notes(words: Iterable[str], spec: SeriesSpec) -> Iterator[tuple[float, float, str]]:
     """Yield begin and duration in seconds, and text of an annotation for each series."""
     assert spec.sample_rate is not None
     seconds = spec.length / spec.sample_rate
     return ((number * seconds, seconds, word) for number, word in zip(count(), words))
 
 
+def _note_of_fill(records: DataRecords) -> Iterator[tuple[float, float, str]]:
+    if records.fill:
+        end = (records.number * records.size - records.fill) / records.size * records.seconds
+        yield end, records.fill / records.size * records.seconds, _FILL
+
+
 def _write(
     package: ModuleType,
     path: str,
     signals: list[dict[str, Any]],
-    digits: list[np.ndarray],
+    num_notes: int,
+    digits: Iterator[np.ndarray],
     notes: Iterator[tuple[float, float, str]],
     records: DataRecords,
 ) -> None:
-    listed = list(notes)
-    if records.fill:
-        end = (records.number * records.size - records.fill) / records.size * records.seconds
-        listed.append((end, records.fill / records.size * records.seconds, _FILL))
     with package.EdfWriter(path, len(signals), package.FILETYPE_EDFPLUS) as writer:
         writer.setDatarecordDuration(records.seconds)
         writer.setSignalHeaders(signals)
@@ -216,9 +242,10 @@ def _write(
         writer.setEquipment("gossamer")
         writer.setRecordingAdditional("synthetic")
         # The package drops without a word the annotations for which the data records have no room.
-        writer.set_number_of_annotation_signals(-(-len(listed) // records.number))
-        writer.writeSamples(digits, digital=True)
-        for note in listed:
+        writer.set_number_of_annotation_signals(-(-num_notes // records.number))
+        for part in digits:
+            writer.writeSamples(list(np.ascontiguousarray(part.T)), digital=True)
+        for note in notes:
             writer.writeAnnotation(*note)
 
 

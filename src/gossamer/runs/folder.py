@@ -72,6 +72,8 @@ class RunFolder:
     """Networks that the run began with, if it had a public start."""
     start_digest_file = _Part("private/start.sha256")
     """The file with their digest."""
+    finished_file = _Part("private/finished.json")
+    """The number of steps done, kept when the checkpoints of a run that has ended were deleted."""
     audits = _Part("private/audit")
     """The folder of this run's audits."""
     tensorboard = _Part("private/tensorboard")

@@ -21,8 +21,11 @@ from gossamer.runs.cards import CARD
 from gossamer.runs.files import strict_json, whole_folder, write_json, write_whole
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.manifest import MANIFEST, file_digest, manifest_tree
+from gossamer.runs.zoo import resolved
 
 FORMAT = "gossamer-generator-1"
+HEADER = "gossamer"
+"""Name in the header of a generator file, with format, recipe and statement as JSON behind it."""
 MAX_GENERATOR_BYTES = 2**31
 """Longest generator file that is read."""
 MAX_HEADER_BYTES = 2**22
@@ -70,7 +73,8 @@ class Content(TypedDict):
 def write_release(folder: RunFolder, *, samples: Sequence[Path] = (), **content: Unpack[Content]) -> Path:
     """Write `generator.safetensors`, `privacy.json`, `PRIVACY.md`, `README.md` and `manifest.json` into `release/`.
 
-    A digest of the manifest is kept in `private/`, so that another release in its place can be told from it.
+    A digest of the manifest is kept in `private/`, so that another release in its place can be told from it. A
+    coordinator of sites has no `private/`, and nothing is kept there.
 
     Args:
         folder: the run.
@@ -82,7 +86,8 @@ def write_release(folder: RunFolder, *, samples: Sequence[Path] = (), **content:
     """
     saved = [one.path / name for one in saved_generators(folder) for name in PARTS if (one.path / name).is_file()]
     beside = {path.relative_to(folder.release).as_posix(): file_digest(path) for path in (*samples, *saved)}
-    return _write_into(folder.release, content, beside, folder.release_digest_file)
+    digest_file = folder.release_digest_file if folder.private.is_dir() else None
+    return _write_into(folder.release, content, beside, digest_file)
 
 
 def write_saved_generator(folder: RunFolder, step: int, **content: Unpack[Content]) -> SavedGenerator:
@@ -99,6 +104,18 @@ def write_saved_generator(folder: RunFolder, step: int, **content: Unpack[Conten
     with whole_folder(saved.path) as partial:
         _write_into(partial, content, {}, None)
     return saved
+
+
+def write_release_alone(path: Path, **content: Unpack[Content]) -> Path:
+    """Write a release without samples and without a run around it, whole or not at all.
+
+    Args:
+        path: its folder, which must not be there.
+        content: of the release.
+    """
+    with whole_folder(path) as partial:
+        _write_into(partial, content, {}, None)
+    return path
 
 
 def clear_unfinished(folder: RunFolder) -> None:
@@ -125,7 +142,13 @@ def saved_folders(folder: RunFolder) -> tuple[SavedGenerator, ...]:
 
 
 def find_generator(path: Path) -> Path:
-    """Find the generator's file in a run folder, a release or a saved generator's folder, or take the file itself."""
+    """Find the generator's file in a run folder, a release, a saved one's folder or the zoo, or take the file itself.
+
+    Raises:
+        InputError: no such release in the zoo.
+        PrivacyError: a release of the zoo with another file in it.
+    """
+    path = resolved(path)
     if not path.is_dir():
         return path
     beside = path / GENERATOR
@@ -155,7 +178,7 @@ def write_generator(
 
 
 def generator_digest(weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]) -> str:
-    """Compute SHA-256 of a generator file's content: its bytes may differ, since its header's names have no order."""
+    """Compute SHA-256 of a generator file's content, the same for a file of an earlier version with other bytes."""
     digest = hashlib.sha256(json.dumps([recipe, statement], sort_keys=True).encode())
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
@@ -165,8 +188,18 @@ def generator_digest(weights: dict[str, Tensor], recipe: dict[str, Any], stateme
 
 
 def _generator_bytes(weights: dict[str, Tensor], recipe: dict[str, Any], statement: dict[str, Any]) -> bytes:
-    header = {"format": FORMAT, "recipe": json.dumps(recipe), "statement": json.dumps(statement)}
+    # One name alone: safetensors writes several in an order drawn anew each time, so that one generator had many files.
+    header = {HEADER: json.dumps({"format": FORMAT, "recipe": recipe, "statement": statement})}
     return safetensors.torch.save({name: tensor.contiguous() for name, tensor in weights.items()}, metadata=header)
+
+
+def _read_header(header: dict[str, str]) -> tuple[Any, Any, Any]:
+    """Return format, recipe and statement: from the one name that holds all, or from the three of earlier versions."""
+    if HEADER not in header:
+        is_known = header.get("format") == FORMAT
+        return (FORMAT, strict_json(header["recipe"]), strict_json(header["statement"])) if is_known else (None,) * 3
+    tree = strict_json(header[HEADER])
+    return tree["format"], tree["recipe"], tree["statement"]
 
 
 def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]:
@@ -187,11 +220,11 @@ def read_generator(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], dict[
                     "training wrote"
                 )
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if header.get("format") != FORMAT:
+        form, recipe, statement = _read_header(header)
+        if form != FORMAT:
             raise InputError(
                 f"{path}: a safetensors file, but not a generator of gossamer; name one that a training wrote"
             )
-        recipe, statement = strict_json(header["recipe"]), strict_json(header["statement"])
     except (InputError, MemoryError):
         raise
     except Exception as error:

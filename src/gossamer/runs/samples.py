@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import io
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from gossamer.data.folder_names import folder_name
 from gossamer.errors import InputError
-from gossamer.runs.files import whole_file, write_whole, writing
+from gossamer.runs.files import whole_file, whole_folder
+from gossamer.runs.pieces import Pieces, write_arrays
 
 PICTURE_TABLE = "metadata.csv"
 """Table beside pictures, by the name that Hugging Face gives it."""
@@ -20,10 +21,10 @@ PICTURE_TABLE = "metadata.csv"
 
 def write_npz(
     path: Path,
-    x: np.ndarray,
+    x: np.ndarray | Pieces,
     y: np.ndarray | None,
     class_names: tuple[str, ...] = (),
-    probabilities: np.ndarray | None = None,
+    probabilities: np.ndarray | Pieces | None = None,
 ) -> None:
     """Write ``x`` and, if there are labels, ``y`` and the names of the classes, readable without pickle.
 
@@ -34,34 +35,32 @@ def write_npz(
         class_names: in the order of the labels. Empty if nobody named the classes.
         probabilities: soft labels, float32 (num_samples, num_classes). None if there are none.
     """
-    arrays: dict[str, Any] = {"x": x} if y is None else {"x": x, "y": y}
+    arrays: dict[str, np.ndarray | Pieces] = {"x": x} if y is None else {"x": x, "y": y}
     if probabilities is not None:
         arrays["probabilities"] = probabilities
     if y is not None and class_names:
         arrays["class_names"] = np.array(class_names)
     with whole_file(path) as file:
-        np.savez_compressed(file, **arrays)
+        write_arrays(file, arrays)
 
 
-def write_png_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
+def write_png_folder(folder: Path, x: np.ndarray | Pieces, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
     """Write ``CLASS/00000.png`` and so on. Without labels the files lie in the folder itself.
 
     A class with a name that no folder can have gets another, which the reader of folders takes back: `folder_name`.
+    The folder appears under its name when all of its pictures are there.
 
     Raises:
         InputError: the folder holds something already.
         ResourceError: the folder cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: exists and is not empty; name another --out")
-    with writing(folder, "free space or name another --out"):
-        for number, image in enumerate(x):
-            place = folder if y is None else folder / folder_name(class_names[int(y[number])])
-            place.mkdir(parents=True, exist_ok=True)
-            as_picture(image).save(place / f"{number:06d}.png")
+    with new_folder(folder) as partial:
+        _write_pictures(partial, x, y, class_names)
 
 
-def write_image_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
+def write_image_folder(
+    folder: Path, x: np.ndarray | Pieces, y: np.ndarray | None, class_names: tuple[str, ...]
+) -> None:
     """Write ``000000.png`` and so on, and beside them ``metadata.csv`` with ``file_name`` and ``label``.
 
     The imagefolder of Hugging Face's library reads it as one split with pictures and the names of their classes. Names
@@ -71,14 +70,37 @@ def write_image_folder(folder: Path, x: np.ndarray, y: np.ndarray | None, class_
         InputError: the folder holds something already.
         ResourceError: the folder cannot be written.
     """
-    write_png_folder(folder, x, None, ())
-    table = io.StringIO(newline="")
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(("file_name",) if y is None else ("file_name", "label"))
-    for number in range(len(x)):
-        label = () if y is None else (class_names[int(y[number])],)
-        rows.writerow((f"{number:06d}.png", *label))
-    write_whole(folder / PICTURE_TABLE, table.getvalue().encode())
+    with new_folder(folder) as partial:
+        _write_pictures(partial, x, None, ())
+        with (partial / PICTURE_TABLE).open("w", newline="", encoding="utf-8") as table:
+            rows = csv.writer(table, lineterminator="\n")
+            rows.writerow(("file_name",) if y is None else ("file_name", "label"))
+            for number in range(len(x)):
+                label = () if y is None else (class_names[int(y[number])],)
+                rows.writerow((f"{number:06d}.png", *label))
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Fill a folder that must be empty or absent, and that appears under its name only when it is complete.
+
+    Raises:
+        InputError: the folder holds something already.
+        ResourceError: the folder cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: exists and is not empty; name another --out")
+    # An empty folder may be a link to another place, which a rename would replace.
+    with whole_folder(folder.resolve()) as partial:
+        yield partial
+
+
+def _write_pictures(folder: Path, x: np.ndarray | Pieces, y: np.ndarray | None, class_names: tuple[str, ...]) -> None:
+    for first, piece in Pieces.of(x).numbered():
+        for number, image in enumerate(piece, start=first):
+            place = folder if y is None else folder / folder_name(class_names[int(y[number])])
+            place.mkdir(parents=True, exist_ok=True)
+            as_picture(image).save(place / f"{number:06d}.png")
 
 
 def as_picture(image: np.ndarray) -> Image.Image:

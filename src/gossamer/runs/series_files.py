@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from gossamer.data.layouts import LABEL, LongColumns, TableColumns
 from gossamer.data.series import SeriesSpec
 from gossamer.extras import from_extra
 from gossamer.runs.files import whole_file
+from gossamer.runs.pieces import Pieces, write_arrays
 
 _NUM_STEPS: Final = 60_000
 
@@ -34,7 +35,11 @@ def in_own_units(x: np.ndarray, spec: SeriesSpec) -> np.ndarray:
 
 
 def write_series_npz(
-    path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec, probabilities: np.ndarray | None = None
+    path: Path,
+    x: np.ndarray | Pieces,
+    y: np.ndarray | None,
+    spec: SeriesSpec,
+    probabilities: np.ndarray | Pieces | None = None,
 ) -> None:
     """Write ``x`` (batch, channels, time) in its own units, ``y`` if there are labels, and the public facts of them.
 
@@ -45,7 +50,8 @@ def write_series_npz(
         spec: bounds, names and sample rate.
         probabilities: soft labels, float32 (num_samples, num_classes). None if there are none.
     """
-    arrays: dict[str, Any] = {"x": in_own_units(x, spec), "low": np.array(spec.low), "high": np.array(spec.high)}
+    own = Pieces.of(x).mapped(lambda piece: in_own_units(piece, spec))
+    arrays: dict[str, np.ndarray | Pieces] = {"x": own, "low": np.array(spec.low), "high": np.array(spec.high)}
     if y is not None:
         arrays["y"] = y
     if probabilities is not None:
@@ -59,13 +65,15 @@ def write_series_npz(
     if spec.sample_rate is not None:
         arrays["sample_rate"] = np.array(spec.sample_rate)
     with whole_file(path) as file:
-        np.savez_compressed(file, **arrays)
+        write_arrays(file, arrays)
 
 
 def write_series_table(
-    path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec, columns: TableColumns | None = None
+    path: Path, x: np.ndarray | Pieces, y: np.ndarray | None, spec: SeriesSpec, columns: TableColumns | None = None
 ) -> None:
     """Write a table of series, in their own units, with the names of their classes. See `table_columns`.
+
+    A piece of the series becomes a row group of a Parquet file.
 
     Args:
         path: file ending in .csv or .parquet.
@@ -78,17 +86,30 @@ def write_series_table(
         import pyarrow
         from pyarrow import csv, parquet
 
-    found = table_columns(in_own_units(x, spec), y, spec, spec.table if columns is None else columns)
-    if y is not None:
-        label = list(found)[-1]
-        found[label] = np.array(spec.class_names, dtype=object)[found[label]]
-    write = csv.write_csv if path.suffix.lower() == ".csv" else parquet.write_table
+    layout = spec.table if columns is None else columns
+    names = np.array(spec.class_names, dtype=object)
+
+    def tables() -> Iterator[pyarrow.Table]:
+        for first, piece in Pieces.of(x).numbered():
+            labels = None if y is None else y[first : first + len(piece)]
+            found = table_columns(in_own_units(piece, spec), labels, spec, layout, first)
+            if labels is not None:
+                label = list(found)[-1]
+                found[label] = names[found[label]]
+            yield pyarrow.table(found)
+
     with whole_file(path) as file:
-        write(pyarrow.table(found), file)
+        every = tables()
+        table = next(every)
+        write = csv.CSVWriter if path.suffix.lower() == ".csv" else parquet.ParquetWriter
+        with write(file, table.schema) as writer:
+            writer.write_table(table)
+            for table in every:
+                writer.write_table(table)
 
 
 def table_columns(
-    x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec, columns: TableColumns
+    x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec, columns: TableColumns, first: int = 0
 ) -> dict[str, np.ndarray]:
     """Return the columns of a table of series.
 
@@ -101,12 +122,13 @@ def table_columns(
         y: int64 (num_samples,), or None.
         spec: names and sample rate.
         columns: layout, with names of columns.
+        first: number of series before these.
 
     Returns:
         Name -> values (num_rows,), classes by their numbers.
     """
     if isinstance(columns, LongColumns):
-        found = _long_columns(x, spec, columns)
+        found = _long_columns(x, spec, columns, first)
         label = None if y is None else np.repeat(y, spec.length)
     else:
         names = columns.values or column_names(spec)
@@ -117,10 +139,11 @@ def table_columns(
     return found
 
 
-def _long_columns(x: np.ndarray, spec: SeriesSpec, columns: LongColumns) -> dict[str, np.ndarray]:
+def _long_columns(x: np.ndarray, spec: SeriesSpec, columns: LongColumns, first: int) -> dict[str, np.ndarray]:
     values = columns.values or channel_names(spec)
     times = np.arange(spec.length) if spec.sample_rate is None else np.arange(spec.length) / spec.sample_rate
-    heads = {columns.series: np.repeat(np.arange(len(x)), spec.length), columns.time: np.tile(times, len(x))}
+    numbers = np.repeat(np.arange(first, first + len(x)), spec.length)
+    heads = {columns.series: numbers, columns.time: np.tile(times, len(x))}
     found = {_free(name, values): column for name, column in heads.items()}
     return found | {name: x[:, channel].reshape(-1) for channel, name in enumerate(values)}
 

@@ -11,13 +11,14 @@ import numpy as np
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.runs.files import whole_file
+from gossamer.runs.pieces import Pieces
 from gossamer.runs.series_files import in_own_units
 
 # Marks that part names in the header, or a class from the values before it.
 _PARTS: Final = re.compile(r"[\s:,]")
 
 
-def write_ts(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> None:
+def write_ts(path: Path, x: np.ndarray | Pieces, y: np.ndarray | None, spec: SeriesSpec) -> None:
     """Write series in their own units as a .ts file, a line each.
 
     The format has no tags for bounds, names of channels and sample rate, so these stand in comments.
@@ -39,12 +40,13 @@ def write_ts(path: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) 
             )
     with whole_file(path) as file:
         file.write("".join(f"{line}\n" for line in _header(path, spec)).encode())
-        for place, channels in enumerate(in_own_units(x, spec)):
-            # The shortest decimals that read back as the same float32.
-            parts = [",".join(channel.astype(str)) for channel in channels]
-            if y is not None:
-                parts.append(spec.class_names[y[place]])
-            file.write((":".join(parts) + "\n").encode())
+        for first, piece in Pieces.of(x).numbered():
+            for place, channels in enumerate(in_own_units(piece, spec), start=first):
+                # The shortest decimals that read back as the same float32.
+                parts = [",".join(channel.astype(str)) for channel in channels]
+                if y is not None:
+                    parts.append(spec.class_names[y[place]])
+                file.write((":".join(parts) + "\n").encode())
 
 
 def _header(path: Path, spec: SeriesSpec) -> list[str]:

@@ -159,6 +159,10 @@ def check_checkpoints(
     Raises:
         InputError: another version wrote a checkpoint.
     """
+    if run.finished_file.is_file():
+        yield holds(
+            "private/finished.json", f"checkpoints were deleted after {_num_when_finished(run.finished_file)} steps"
+        )
     for path in find_checkpoints(run.checkpoints):
         where, manifest = f"private/checkpoints/{path.name}", read_manifest(path)
         if manifest is None:
@@ -192,12 +196,27 @@ def _position(position: LedgerPosition, run: RunFolder) -> Iterator[Finding]:
 
 
 def num_done_steps(run: RunFolder) -> int:
-    """Return the number of private steps of the newest whole checkpoint, 0 if there is none."""
+    """Return the number of private steps of the newest whole checkpoint, or that of a finished run. Else 0.
+
+    Raises:
+        InputError: another version wrote a checkpoint, or the number of a finished run is damaged.
+    """
     for path in reversed(find_checkpoints(run.checkpoints)):
         manifest = read_manifest(path)
         if manifest is not None and is_as_written(path, manifest):
             return manifest.step
-    return 0
+    return _num_when_finished(run.finished_file)
+
+
+def _num_when_finished(path: Path) -> int:
+    """Return the steps that were done when the checkpoints were deleted, 0 if they were not."""
+    if not path.is_file():
+        return 0
+    tree = read_json(path)
+    number = tree.get("num_done_steps") if isinstance(tree, dict) else None
+    if type(number) is not int or not 0 <= number < 2**63:
+        raise InputError(f"{path}: damaged; put the file back as `gossamer finish` wrote it")
+    return number
 
 
 def check_ledger(ledger: Ledger, num_done: int, num_planned: int | None, *, is_released: bool) -> Iterator[Finding]:

@@ -13,8 +13,9 @@ from gossamer.data.series import SeriesSpec
 from gossamer.data.units import NO_UNIT, plain_unit
 from gossamer.data.wfdb_records import wfdb_package
 from gossamer.errors import InputError
-from gossamer.runs.files import writing
 from gossamer.runs.header_words import header_words
+from gossamer.runs.pieces import Pieces
+from gossamer.runs.samples import new_folder
 from gossamer.runs.series_files import channel_names
 
 WFDB_NAME: Final = "synthetic"
@@ -25,7 +26,7 @@ _MAX_BASELINE: Final = 2**31 - 1
 _IN_THE_MIDDLE = "The mark stands in the middle of each series, since no layout of beats says where an R peak is."
 
 
-def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSpec) -> tuple[str, ...]:
+def write_wfdb(folder: Path, x: np.ndarray | Pieces, y: np.ndarray | None, spec: SeriesSpec) -> tuple[str, ...]:
     """Write all series one after the other as the recording ``synthetic``, with a mark in each.
 
     The mark stands at the R peak if the layout that cut the series has one, and else in the middle. It is the beat
@@ -48,29 +49,31 @@ def write_wfdb(folder: Path, x: np.ndarray, y: np.ndarray | None, spec: SeriesSp
     """
     if spec.sample_rate is None:
         raise InputError("a WFDB recording needs a sample rate and these series have none: choose .npz or .csv")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: exists and is not empty; name another --out")
     gains, baselines = _scales(spec)
     names = header_words(channel_names(spec), longest=_LONGEST_NAME, what="channel")
     classes = header_words(spec.class_names, longest=_LONGEST_NAME, what="class")
     units, without = _units(spec)
-    with writing(folder, "free space or name another --out"), warnings.catch_warnings():
+    with new_folder(folder) as partial, warnings.catch_warnings():
         # The package meets a newer pandas than it was written for.
         warnings.simplefilter("ignore", DeprecationWarning)
-        folder.mkdir(parents=True, exist_ok=True)
-        wfdb_package().wrsamp(
-            WFDB_NAME,
+        first, sums = _write_signals(partial, Pieces.of(x), spec, gains, baselines)
+        header = wfdb_package().Record(
+            record_name=WFDB_NAME,
+            n_sig=spec.channels,
+            sig_len=len(x) * spec.length,
             fs=spec.sample_rate,
             units=units,
             sig_name=list(names.words),
-            d_signal=_digits(x, spec, gains, baselines),
             fmt=["16"] * spec.channels,
             adc_gain=gains,
             baseline=baselines,
+            init_value=first,
+            checksum=sums,
             comments=["synthetic: series of a generator one after the other, not a heart in time"],
-            write_dir=str(folder),
         )
-        _write_marks(folder, len(x), None if y is None else [classes.words[label] for label in y], spec)
+        header.set_defaults()
+        header.wrheader(write_dir=str(partial))
+        _write_marks(partial, len(x), None if y is None else [classes.words[label] for label in y], spec)
     middle = _IN_THE_MIDDLE if spec.peak is None else None
     return tuple(note for note in (names.note, classes.note, without, middle) if note is not None)
 
@@ -88,6 +91,22 @@ def _scales(spec: SeriesSpec) -> tuple[list[float], list[int]]:
                 "choose .npz or .csv"
             )
     return gains, baselines
+
+
+def _write_signals(
+    folder: Path, pieces: Pieces, spec: SeriesSpec, gains: list[float], baselines: list[int]
+) -> tuple[list[int], list[int]]:
+    """Write the signals piece by piece, and return the first digit of each channel and the checksum of all."""
+    first: list[int] = []
+    sums = np.zeros(spec.channels, dtype=np.int64)
+    with (folder / f"{WFDB_NAME}.dat").open("wb") as file:
+        for piece in pieces:
+            digits = _digits(piece, spec, gains, baselines)
+            first = first or digits[0].tolist()
+            sums += digits.sum(axis=0)
+            # Format 16 of a header: two bytes each, the lower one first, channels in turn.
+            file.write(np.ascontiguousarray(digits, dtype="<i2").data)
+    return first, (sums % 65536).tolist()
 
 
 def _digits(x: np.ndarray, spec: SeriesSpec, gains: list[float], baselines: list[int]) -> np.ndarray:

@@ -20,6 +20,7 @@ from gossamer.extras import from_extra, need
 from gossamer.privacy.adjacency import Unit
 from gossamer.scoring.bench import AbstractBench, Gathered, counted, labelled
 from gossamer.scoring.findings import Count, Draws, Findings, RealRecords, Scored
+from gossamer.scoring.kept_verdicts import KeptVerdicts
 
 
 class SeriesBench(AbstractBench):
@@ -78,10 +79,11 @@ class SeriesBench(AbstractBench):
             yield Gathered(targets=[name for name, _ in pairs], evidence=[beside], is_reference=True)
 
     def _answers(self, draws: Draws, count: Count) -> Iterator[Gathered]:
-        seeds, sets = self.terms.seeds, self._real_sets()
+        seeds, real = self.terms.seeds, self._real_sets()
+        sets = dict(real)
         for name, drawn in draws.items():
             sets |= {set_name(name, s): SeriesSet(name=name, x=one.x, y=one.y) for one, s in zip(drawn, seeds)}
-        verdicts = self._verdicts(tuple(draws), sets, count)
+        verdicts = self._verdicts(tuple(draws), real, sets, count)
         for name in draws:
             seen = SeriesAnswers(
                 suite=self.suite,
@@ -114,14 +116,25 @@ class SeriesBench(AbstractBench):
             return None
         return ~np.isin(self.real.test.people.numpy(), self.real.train.people.numpy())
 
-    def _verdicts(self, targets: tuple[str, ...], sets: Mapping[str, SeriesSet], count: Count) -> Verdicts:
-        fits = all_fits(self.suite, targets, self.terms.seeds, real_sets=tuple(sets))
-        judged = judge_all(fits, sets, num_classes=self.real.train.spec.num_classes, num_workers=self.terms.num_workers)
-        found: dict[TaskKey, Mapping[str, Verdict]] = {}
-        count("classifiers", 0, len(fits))
-        for fit, verdicts in judged:
-            found[fit.key] = verdicts
-            count("classifiers", len(found), len(fits))
+    def _verdicts(
+        self, targets: tuple[str, ...], real: Mapping[str, SeriesSet], sets: Mapping[str, SeriesSet], count: Count
+    ) -> Verdicts:
+        """Return the verdicts of all fits. Those on real series alone come from the cache, if kept."""
+        num_classes = self.real.train.spec.num_classes
+        fits = all_fits(self.suite, targets, self.terms.seeds, real_sets=tuple(real))
+        kept = KeptVerdicts(self.cache, real, num_classes)
+        found: dict[TaskKey, Mapping[str, Verdict]] = dict(kept.known(fits))
+        todo = [fit for fit in fits if fit.key not in found]
+        count("classifiers", 0, len(todo))
+        try:
+            judged = judge_all(todo, sets, num_classes=num_classes, num_workers=self.terms.num_workers)
+            for number, (fit, verdicts) in enumerate(judged, start=1):
+                found[fit.key] = verdicts
+                kept.add(fit, verdicts)
+                count("classifiers", number, len(todo))
+        finally:
+            # Also when interrupted: these serve every target.
+            kept.save()
         return found
 
     def reason(self, name: str, found: Findings) -> str:

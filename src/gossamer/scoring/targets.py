@@ -30,6 +30,7 @@ from gossamer.privacy.statement import PrivacyStatement
 from gossamer.runs.edf_file import words_of_edf
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.release import saved_generators
+from gossamer.runs.zoo import is_in_zoo, resolved
 
 _OF_ARCHIVES = (".ts", ".arff", ".tsv")
 _OF_SERIES = (".npz", ".csv", ".parquet", *_OF_ARCHIVES, *EDF_ENDINGS)
@@ -84,12 +85,14 @@ class TargetFinder:
         """Return the target at a path.
 
         Args:
-            path: run folder, folder or file of a released generator, NPZ, folder of pictures, or table of series.
-                Or an EDF recording, which is cut in windows of the length of the real series.
+            path: run folder, folder or file of a released generator, ``zoo:NAME``, NPZ, folder of pictures, or table of
+                series. Or an EDF recording, which is cut in windows of the length of the real series.
 
         Raises:
             InputError: nothing there, or records of another shape or of other classes.
         """
+        if is_in_zoo(path):
+            return self._generator(resolved(path), str(path))
         if (path / "config.json").is_file():
             return self._generator(path, _plain_name(path), run=RunFolder(path))
         if isinstance(self.real, SeriesSpec) and path.suffix.lower() in _OF_SERIES:

@@ -29,6 +29,8 @@ class AccountOneShot(AbstractAccount):
         num_steps: releases with that noise
         epsilon: budget
         num_slots: records protected, if known: a delta of 1/N or more is then refused
+        recipe: of the method, to tell the sizes that it has with this noise. Without --num-slots for as many records
+            as its published set has
         json: print JSON
     """
 
@@ -36,6 +38,7 @@ class AccountOneShot(AbstractAccount):
 
     num_steps: int | None = 1
     num_slots: int | None = None
+    recipe: str | None = None
 
     def event(self, *, noise_multiplier: float, num_steps: int) -> DpEvent:
         """Return the event of Gaussian releases without sampling."""
@@ -51,6 +54,11 @@ class AccountOneShot(AbstractAccount):
         """Refuse a delta that is too large for the number of slots."""
         if self.num_slots is not None:
             check_delta(self.delta, self.num_slots)
+
+    @property
+    def sized_by(self) -> tuple[str, int | None] | None:
+        """Recipe with sizes to tell, if one was given, and the number of slots."""
+        return None if self.recipe is None else (self.recipe, self.num_slots)
 
     def public(self) -> dict[str, Any]:
         """Return the terms alone."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from gossamer.errors import PrivacyError
+from gossamer.mechanisms.crew import AbstractCrew, Alone, Order, Task
 from gossamer.mechanisms.gate import AbstractGate
 from gossamer.mechanisms.grid import noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise
@@ -31,6 +32,8 @@ class OneShotReleaser:
         slot_sizes: int64 (num_slots,), number of rows of each slot, if slots hold people. Private. None if every row is
             a slot of its own.
         gate: of the run. It lets each step pass once, in order and charged.
+        crew: the processes that share the slots. Default: this one alone.
+        known: returns earlier releases, which other processes need for their own slots.
 
     Raises:
         PrivacyError: slots of people without their sizes, or sizes of other slots, or a gate of another plan.
@@ -44,6 +47,8 @@ class OneShotReleaser:
         *,
         slot_sizes: Tensor | None = None,
         gate: AbstractGate,
+        crew: AbstractCrew | None = None,
+        known: Callable[[], Sequence[Tensor]] = tuple,
     ) -> None:
         is_person = plan.unit.is_group
         # Privacy: if every row counted as one, the price would be for a record and the claim for a person.
@@ -58,6 +63,8 @@ class OneShotReleaser:
         self._noise = noise
         self._slot_sizes = slot_sizes
         self._gate = gate
+        self._crew = Alone() if crew is None else crew
+        self._known = known
 
     def release(self, step: int, chunks: Iterable[Slots]) -> Tensor:
         """Release one noisy sum.
@@ -65,7 +72,7 @@ class OneShotReleaser:
         Args:
             step: must be the release after the last one made.
             chunks: all slots, in pieces as memory allows, every row once, and all rows of a person in one piece. They
-                are read after the ledger is charged.
+                are read after the ledger is charged. If several processes share the slots, this process's own.
 
         Returns:
             float32 (size,), on the CPU: safe to use for anything. Never the sum without its noise.
@@ -75,6 +82,26 @@ class OneShotReleaser:
             ValueError: more rows than the plan has slots, or than a slot has, or a person's rows in several pieces.
         """
         self._gate.take(step)
+        self._crew.order(Order(task=Task.RELEASE, number=step, tensors=tuple(self._known())))
+        total, given = self._summed(step, chunks)
+        # Privacy: a slot that two processes read would count twice in a sum that is priced for once.
+        if bool((given > self._allowed).any()):
+            raise ValueError(f"more rows than the {self.plan.num_slots} slots of the plan hold: give every row once")
+        contribution = self.plan.releases[step].contribution
+        normals = self._noise.gaussian(step, (1, contribution.size))[0]
+        return noisy_sum(total, self.plan.release_noise_std(step), normals, self._steps(contribution)).to(torch.float32)
+
+    def help(self, step: int, chunks: Iterable[Slots]) -> None:
+        """Add this process's own slots to a sum that the leader releases. Nothing is drawn and nothing is returned.
+
+        Args:
+            step: of the release.
+            chunks: as of `release`.
+        """
+        self._summed(step, chunks)
+
+    def _summed(self, step: int, chunks: Iterable[Slots]) -> tuple[Tensor, Tensor]:
+        """Sum the slots of all processes, as integers, and count the rows that each slot gave."""
         contribution = self.plan.releases[step].contribution
         total = torch.zeros(contribution.size, dtype=torch.int64)
         left = torch.ones(self.plan.num_slots, dtype=torch.int64) if self._slot_sizes is None else self._slot_sizes
@@ -84,8 +111,13 @@ class OneShotReleaser:
             left = self._left(left, owners)
             total += self._added(contribution, slots, owners).cpu()
             num_rows += len(owners)
-        normals = self._noise.gaussian(step, (1, contribution.size))[0]
-        return noisy_sum(total, self.plan.release_noise_std(step), normals, self._steps(contribution)).to(torch.float32)
+        given = torch.tensor([num_rows]) if self._slot_sizes is None else self._slot_sizes - left
+        return self._crew.total(total), self._crew.total(given)
+
+    @property
+    def _allowed(self) -> Tensor:
+        """Rows that may be given in all: one for each slot, or those of each person."""
+        return torch.tensor([self.plan.num_slots]) if self._slot_sizes is None else self._slot_sizes
 
     def _owners(self, slots: Slots, num_rows: int) -> Tensor:
         """Return the slot of each row: the next slots in turn, if every row is a slot."""

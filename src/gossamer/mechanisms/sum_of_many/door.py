@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from scipy import special
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.clipping import clipped_sums
+from gossamer.mechanisms.crew import AbstractCrew, Alone, Order, Task
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.grid import PublicGrid, noisy_sum
 from gossamer.mechanisms.noise import AbstractNoise
@@ -54,13 +56,24 @@ class SumOfManyReleaser:
         chunk_size: number of critics that are asked at once, public. At this size an answer must be the same, bit for
             bit, at every place.
         gate: of the run. It lets each step pass once, in order and charged.
+        crew: the processes that share the critics. Default: this one alone.
+        known: returns public tensors, which other processes need to ask their own critics the same.
 
     Raises:
         InputError: a chunk without critics.
         PrivacyError: a gate of another plan.
     """
 
-    def __init__(self, plan: SumOfManyPlan, noise: AbstractNoise, *, chunk_size: int = 32, gate: StepGate) -> None:
+    def __init__(
+        self,
+        plan: SumOfManyPlan,
+        noise: AbstractNoise,
+        *,
+        chunk_size: int = 32,
+        gate: StepGate,
+        crew: AbstractCrew | None = None,
+        known: Callable[[], Sequence[Tensor | None]] = tuple,
+    ) -> None:
         if chunk_size < 1:
             raise InputError(f"chunk_size must be at least 1, got {chunk_size}")
         gate.check_pays_for(plan)
@@ -68,7 +81,9 @@ class SumOfManyReleaser:
         self._noise = noise
         self._gate = gate
         self._chunk_size = chunk_size
-        self._usual_chunks = usual_chunks(plan, chunk_size)
+        self._crew = Alone() if crew is None else crew
+        self._known = known
+        self._usual_chunks = usual_chunks(plan, chunk_size, self._crew.size)
 
     def release(self, step: int, ask: Ask, centre: Tensor | None = None) -> Tensor:
         """Release the sanitized gradients of one step.
@@ -90,13 +105,28 @@ class SumOfManyReleaser:
             ValueError: a centre of another number of samples, or one that is not finite.
         """
         self._gate.take(step)
-        total, grid = self._sum(self._included(step), ask if centre is None else self._around(centre, ask))
+        included = self._included(step)
+        # Privacy: the coins of all critics, in a message of one size, so that its size tells nothing of them.
+        self._crew.order(Order(task=Task.RELEASE, number=step, tensors=(included, *self._known())))
+        total, grid = self._sum(included, ask if centre is None else self._around(centre, ask))
+        total = self._crew.total(total)
         normals = self._noise.gaussian(step, tuple(total.shape)).to(total.device)
         noisy = noisy_sum(total, self.plan.noise_std, normals, grid.spacing)
         if centre is not None:
             noisy = noisy + self._added_back(step, centre.to(noisy))
         # Privacy: the integers hold the noise, so division by a public number and rounding are post-processing.
         return (noisy / self._divisor(step)).to(torch.float32)
+
+    def help(self, included: Tensor, ask: Ask, centre: Tensor | None = None) -> None:
+        """Add the answers of this process's own critics to a sum that the leader releases. Nothing is returned.
+
+        Args:
+            included: bool (c, K), the critics of each group that the leader drew. Secret.
+            ask: as of `release`, asked of this process's own critics alone.
+            centre: as of `release`.
+        """
+        total, _ = self._sum(included, ask if centre is None else self._around(centre, ask))
+        self._crew.total(total)
 
     def _included(self, step: int) -> Tensor:
         """Draw the critics of each group, bool (c, K). Secret, and so is their number."""
@@ -125,7 +155,7 @@ class SumOfManyReleaser:
         return self.plan.critics_per_draw * centre
 
     def _sum(self, included: Tensor, ask: Ask) -> tuple[Tensor, PublicGrid]:
-        """Sum the clipped answers of the included critics, over the spacing of the grid: int64 (B, ...)."""
+        """Sum the clipped answers of this process's included critics, over the grid's spacing: int64 (B, ...)."""
         asked = ((ask(critics, groups), groups, counts) for critics, groups, counts in self._chunks(included))
         first = next(asked)
         answers, *_ = first
@@ -148,20 +178,22 @@ class SumOfManyReleaser:
         return grid
 
     def _chunks(self, included: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield chunks of critics, with their groups and a mark for those that were included.
+        """Yield chunks of this process's own critics, with their groups and a mark for those that were included.
 
         Places without an included critic hold public ones, and do not count.
         """
-        group, critic = included.nonzero(as_tuple=True)
+        own = self._crew.own(self.plan.num_critics)
+        group, place = included[:, own].nonzero(as_tuple=True)
+        critic = own[place]
         num_asked, size = len(critic), self._chunk_size
         num_places = size * max(self._usual_chunks, -(-num_asked // size))
-        critics, groups = torch.arange(num_places) % self.plan.num_critics, torch.zeros(num_places, dtype=torch.int64)
+        critics, groups = own[torch.arange(num_places) % len(own)], torch.zeros(num_places, dtype=torch.int64)
         critics[:num_asked], groups[:num_asked] = critic, group
         is_included = torch.arange(num_places) < num_asked
         yield from zip(critics.split(size), groups.split(size), is_included.split(size), strict=True)
 
 
-def usual_chunks(plan: SumOfManyPlan, chunk_size: int) -> int:
+def usual_chunks(plan: SumOfManyPlan, chunk_size: int, num_processes: int = 1) -> int:
     """Compute the number of chunks that all but one step in a thousand have room in, from public numbers.
 
     The number of critics that are included in a step is bounded by the Poisson law of its expected number.
@@ -169,6 +201,7 @@ def usual_chunks(plan: SumOfManyPlan, chunk_size: int) -> int:
     Args:
         plan: critics, draws and rate.
         chunk_size: places of a chunk.
+        num_processes: processes that share the critics evenly, each with chunks of its own.
 
     >>> from gossamer.privacy.adjacency import Unit
     >>> plan = SumOfManyPlan(
@@ -178,8 +211,9 @@ def usual_chunks(plan: SumOfManyPlan, chunk_size: int) -> int:
     >>> usual_chunks(plan, 32)
     10
     """
-    expected, most = plan.draws_per_step * plan.critics_per_draw, plan.draws_per_step * plan.num_critics
-    number = -(-expected // chunk_size)
+    expected = plan.draws_per_step * plan.critics_per_draw / num_processes
+    most = plan.draws_per_step * -(-plan.num_critics // num_processes)
+    number = math.ceil(expected / chunk_size)
     while number * chunk_size < most and special.pdtrc(number * chunk_size, expected) > _MORE_CHUNKS:
         number += 1
     return number

@@ -39,12 +39,15 @@ class AccountSumsThenSamples(AbstractAccount):
         noise_multiplier: of a Gaussian that is worth about sums and samples together
         num_steps: updates of the teacher (T)
         epsilon: budget
+        recipe: of the method, to tell the sizes that it has with this noise. Without --num-slots for as many records
+            as its published set has
         json: print JSON
     """
 
     summary: ClassVar[str] = "a few noisy sums and then Poisson samples, in one budget"
 
     num_slots: int | None = None
+    recipe: str | None = None
     sample_rate: float = 0.04
     teacher_share: float = 0.5
     num_steps: int | None = 250
@@ -67,6 +70,11 @@ class AccountSumsThenSamples(AbstractAccount):
         self.event(noise_multiplier=1.0, num_steps=1)
         if self.num_slots is not None:
             check_delta(self.delta, self.num_slots)
+
+    @property
+    def sized_by(self) -> tuple[str, int | None] | None:
+        """Recipe with sizes to tell, if one was given, and the number of slots."""
+        return None if self.recipe is None else (self.recipe, self.num_slots)
 
     def public(self) -> dict[str, Any]:
         """Return rate, share and the terms."""

@@ -9,7 +9,7 @@ several updates of the discriminator for each of the generator.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +20,10 @@ from torch.nn import functional as F
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError
+from gossamer.mechanisms.crew import Order
 from gossamer.mechanisms.noise import AbstractNoise
-from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
+from gossamer.mechanisms.poisson.dense import DenseLosses
+from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.averaged import AveragedGenerator, cosine_decay, optimiser_of
@@ -230,6 +232,8 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
             noise,
             chunk_size=config.chunk_size,
             gate=self.gate,
+            crew=context.crew,
+            known=self._networks.of_discriminator,
         )
 
     def __iter__(self) -> Iterator[DPCGANReport]:
@@ -243,7 +247,7 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
 
     def _train_step(self) -> DPCGANReport:
         step, networks = self.step, self._networks
-        released = self.releaser.release(step, networks.parameters(), networks.losses_of_records)
+        released = self.releaser.release(step, networks.parameters(), networks.losses())
         # Privacy: from here on only `released` and public things are used.
         if self._energy is not None:
             noise_std = self.plan.noise_std / self.plan.expected_batch_size
@@ -254,6 +258,14 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
         self.step += 1
         norm = float(torch.stack([part.norm() for part in released.values()]).norm())
         return DPCGANReport(step=step, gradient_norm=norm, synthetic_loss=synthetic_loss)
+
+    def _do(self, order: Order) -> None:
+        """Add this process's units to a release, at the leader's discriminator."""
+        is_drawn, *discriminator = order.tensors
+        assert is_drawn is not None
+        networks = self._networks
+        networks.take_up_discriminator(discriminator)
+        self.releaser.help(order.number, is_drawn, networks.parameters(), networks.losses())
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything needed to go on, but the key of the noise. Tensors are those in use: save or copy them."""
@@ -314,6 +326,22 @@ class PublicNetworks:
     def parameters(self) -> Tensors:
         """Return the discriminator's parameters, by name."""
         return dict(self._discriminator.named_parameters())
+
+    def of_discriminator(self) -> tuple[Tensor, ...]:
+        """Return the discriminator's parameters and buffers, in order."""
+        return tuple(self._discriminator.state_dict().values())
+
+    def take_up_discriminator(self, tensors: Sequence[Tensor | None]) -> None:
+        """Take up the discriminator of another process, as its `of_discriminator` returned it."""
+        self._discriminator.load_state_dict(dict(zip(self._discriminator.state_dict(), tensors, strict=True)))
+
+    def losses(self) -> RecordLosses | DenseLosses:
+        """Return `losses_of_records` as the releaser takes them fastest: with the layers, if all are dense."""
+        match self._config.discriminator:
+            case MLPDiscriminatorConfig():
+                return DenseLosses(network=self._discriminator, losses=self.losses_of_records)
+            case _:
+                return self.losses_of_records
 
     def losses_of_records(self, parameters: Tensors, image: Tensor, label: Tensor | None = None) -> Tensor:
         """Compute ``-log`` of the discriminator's probability of "real": (m,) for m records of one unit."""

@@ -27,4 +27,5 @@ DP_MERF = Method(
     account=AccountOneShot,
     working=_working,
     saves_on_the_way=False,
+    works_between_sites=True,
 )

@@ -77,4 +77,5 @@ WORKING = Working(
     recipes=RECIPES,
     for_own=recipe_for,
     pretrain=pretrain,
+    shares_work=True,
 )

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms.crew import Order
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
@@ -193,8 +194,10 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         if context.state is not None:
             self._released = context.state["released"]
             self._fit.restore(context.state["generator"])
+        if context.sums is not None:
+            self._released = next(iter(context.sums.released), None)
         sizes = slot_sizes_of(records, self.plan)
-        self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate)
+        self.releaser = OneShotReleaser(self.plan, noise, slot_sizes=sizes, gate=self.gate, crew=context.crew)
 
     def __iter__(self) -> Iterator[DPMERFReport]:
         """Make the release, then fit to the end, with a report after the release and after every few updates."""
@@ -224,10 +227,19 @@ class DPMERFTraining(AbstractTraining[OneShotPlan]):
         is_fitted = self._released is None or self._fit.num_done >= self.config.num_fit_steps
         return self.step >= self.end_step and is_fitted
 
+    @property
+    def released_sums(self) -> tuple[Tensor, ...]:
+        """The noisy sum, once it is released. See `AbstractTraining.released_sums`."""
+        return () if self._released is None else (self._released,)
+
+    def _do(self, order: Order) -> None:
+        """Add this process's records to the release."""
+        self.releaser.help(order.number, self._slots())
+
     def _slots(self) -> Iterator[Slots]:
         records, owners = self._records, owners_of(self._records, self.plan.unit)
         labels = torch.zeros(records.num_records, dtype=torch.int64) if records.y is None else records.y
-        for bundle in bundles(records, self.plan.unit, _CHUNK):
+        for bundle in self._crew.share(bundles(records, self.plan.unit, _CHUNK)):
             rows, features = bundle.rows, bundle.compute(self._features.of_records, records.x)
             yield Slots(vectors=features, groups=labels[rows], owners=None if owners is None else owners[rows])
 

@@ -26,5 +26,6 @@ DP_MIXTURE = Method(
     account=AccountOneShot,
     working=_working,
     saves_on_the_way=False,
+    works_between_sites=True,
     classifies=True,
 )

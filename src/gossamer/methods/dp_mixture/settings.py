@@ -159,6 +159,17 @@ def sized(config: DPMixtureConfig, slots: PublicSlots) -> DPMixtureConfig:
     return replace(config, num_rounds=rounds, generator=replace(config.generator, num_components=components))
 
 
+def sizes_in_words(config: DPMixtureConfig) -> str:
+    """Say the sizes of settings, which are public.
+
+    Raises:
+        InputError: sizes are left to the noise, and `sized` has not settled them.
+    """
+    components, kept = config.generator.components, config.generator.num_kept(config.records.shape)
+    several = f"at most {components} Gaussians for each class, moved in {config.rounds} rounds"
+    return f"{several if components > 1 else 'one Gaussian for each class'}, in {kept} directions"
+
+
 def _borne(config: DPMixtureConfig, slots: PublicSlots) -> int:
     """Return the number of components that the noise of the settings bears."""
     # Noise that is no positive number bears nothing to count, and the plan refuses it in its own words.

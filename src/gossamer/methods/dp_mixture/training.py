@@ -14,7 +14,7 @@ from __future__ import annotations
 import abc
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms.crew import Order
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
@@ -31,12 +32,12 @@ from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.dp_mixture.components import bearable_components, semi_definite, with_idle_moved
 from gossamer.methods.dp_mixture.remainder import outside
-from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized
+from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized, sizes_in_words
 from gossamer.methods.dp_mixture.shrinking import KEPT, shrunk
 from gossamer.methods.dp_mixture.worth import ReleasedMoments
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
-from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
+from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext, SumsOfSites
 from gossamer.methods.verdict import Verdict
 from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.latents import NormalLatent
@@ -82,6 +83,9 @@ class Mixture:
         for group in range(num_classes if num_components > 1 else 0):
             rows = (groups == group).nonzero()[:, 0]
             used = self.shares[group].nonzero()[:, 0]
+            # Privacy: a class without a used component keeps its first one. Sums of a hostile site or coordinator may
+            # lead there, and an error would tell if the class has records.
+            used = used if len(used) else torch.zeros(1, dtype=torch.int64)
             # Privacy: a matrix product would round by the number of rows, which other records decide.
             exactly = "donot_use_mm_for_euclid_dist"
             distances = torch.cdist(places[rows], self.centres[group, used], compute_mode=exactly)
@@ -276,7 +280,7 @@ class AbstractMixtureTraining(AbstractTraining[P]):
         sample_size: int,
     ) -> None:
         stated = f"the radii, {config.generator.public_facts}"
-        self.sizes = _told(config)
+        self.sizes = sizes_in_words(config)
         context = replace(context, public_notes=(stated, self.sizes, *context.public_notes))
         super().__init__(plan, noise, context, sample_size)
         self._mixture = config
@@ -288,8 +292,13 @@ class AbstractMixtureTraining(AbstractTraining[P]):
         self.step = 0
         for released in [] if context.state is None else _released_in(context.state):
             self._take_up(released)
+        if context.sums is not None:
+            self._take_up_sums(context.sums)
         sizes = slot_sizes_of(records, self.plan)
-        self.releaser = OneShotReleaser(self._sums, noise, slot_sizes=sizes, gate=self.gate.of_part(self._sums))
+        gate = self.gate.of_part(self._sums)
+        self.releaser = OneShotReleaser(
+            self._sums, noise, slot_sizes=sizes, gate=gate, crew=context.crew, known=lambda: self._released
+        )
 
     def _state_of_mixture(self) -> dict[str, Any]:
         """Return the sums released so far, which are all there is to know of a mixture."""
@@ -306,10 +315,21 @@ class AbstractMixtureTraining(AbstractTraining[P]):
         self._take_up(self.releaser.release(step, self._slots(step)))
         return DPMixtureReport(step=step, release=self._sums.releases[step].name)
 
+    def _do(self, order: Order) -> None:
+        """Add this process's records to a release, at the places that earlier releases decide."""
+        self._take_up_all(order.tensors)
+        self.releaser.help(order.number, self._slots(order.number))
+
+    def _take_up_all(self, released: Sequence[Tensor | None]) -> None:
+        """Take up the leader's releases beyond those that this process knows."""
+        for one in released[len(self._released) :]:
+            assert one is not None
+            self._take_up(one)
+
     def _slots(self, step: int) -> Iterator[Slots]:
         features, groups = self._described
         owners = owners_of(self._records, self.plan.unit)
-        for bundle in bundles(self._records, self.plan.unit, _CHUNK):
+        for bundle in self._crew.share(bundles(self._records, self.plan.unit, _CHUNK)):
             vectors, places = self._rows(step, bundle, features, groups)
             yield Slots(vectors=vectors, groups=places, owners=None if owners is None else owners[bundle.rows])
 
@@ -342,6 +362,25 @@ class AbstractMixtureTraining(AbstractTraining[P]):
         self._known = self._fit.learn(self.step, self._known, released)
         self._released.append(released)
         self.step += 1
+
+    def _take_up_sums(self, sums: SumsOfSites) -> None:
+        """Take up sums of several sites, each with its own noise.
+
+        Raises:
+            InputError: they lead to no finite mixture. This follows from the sums alone.
+        """
+        own = self._fit
+        for released, multiplier in zip(sums.released, sums.multipliers, strict=True):
+            self._fit = MixtureFit(self._mixture, replace(self._sums, noise_multiplier=multiplier))
+            self._take_up(released)
+        self._fit = own
+        if not all(bool(value.isfinite().all()) for value in vars(self._known).values()):
+            raise InputError("the sums of earlier rounds lead to no finite mixture: ask the coordinator for others")
+
+    @property
+    def released_sums(self) -> tuple[Tensor, ...]:
+        """Noisy sums released so far. See `AbstractTraining.released_sums`."""
+        return tuple(self._released)
 
     def verdict(self) -> Verdict | None:
         """Judge class means and covariances against the noise on their sums. None before there is a mixture."""
@@ -442,13 +481,6 @@ class DPMixtureTraining(AbstractMixtureTraining[OneShotPlan]):
     def _generator(self, statement: PrivacyStatement) -> TrainedGenerator:
         """Return the mixture as it is known now."""
         return self._mixture_so_far(statement)
-
-
-def _told(config: DPMixtureConfig) -> str:
-    """Say the sizes of settings, which are public."""
-    components, kept = config.generator.components, config.generator.num_kept(config.records.shape)
-    several = f"at most {components} Gaussians for each class, moved in {config.rounds} rounds"
-    return f"{several if components > 1 else 'one Gaussian for each class'}, in {kept} directions"
 
 
 def _released_in(state: dict[str, Any]) -> list[Tensor]:

@@ -30,9 +30,8 @@ class DistanceSide(AbstractSide):
         """Yield nothing."""
         yield from ()
 
-    def begin_part(self, shards: Shards, pool: Tensor, rank: int, num_processes: int) -> Iterator[int]:
-        """Yield nothing."""
-        yield from ()
+    def warm_up(self, shards: Shards, pool: Tensor, first: int) -> None:
+        """Do nothing."""
 
     def renew(self, shards: Shards, pool: Tensor, step: int) -> float:
         """Return NaN."""

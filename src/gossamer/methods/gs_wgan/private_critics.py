@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gossamer.data.records import AbstractSpec, RecordSet
 from gossamer.errors import PrivacyError
+from gossamer.mechanisms.crew import Order, Task
 from gossamer.mechanisms.one_of_many.partition import deal
 from gossamer.mechanisms.one_of_many.tapes import CriticTapes
 from gossamer.methods.gs_wgan.critics import Shards
@@ -53,8 +54,8 @@ class PrivateCritics:
         config: settings.
         records: private.
         unit: content of a slot, a record or a person.
-        context: the key that deals units to critics, the store of finished chunks, device and precision. Answers are in
-            float32 always.
+        context: the key that deals units to critics, the store of finished chunks, device, precision, and the crew that
+            shares the critics. Answers are in float32 always.
     """
 
     def __init__(self, config: GSWGANConfig, records: RecordSet, unit: Unit, context: RunContext) -> None:
@@ -71,6 +72,8 @@ class PrivateCritics:
         self._stage: int | None = None
         self._side: AbstractSide | None = None
         self._shards: Shards | None = None
+        self._crew = context.crew
+        self._pool: Tensor | None = None
 
     # ---- stages ------------------------------------------------------------------------------------------------------
 
@@ -81,6 +84,7 @@ class PrivateCritics:
             stage: number of the stage.
             pool: public samples of the generator as it stands, in the view, (classes, p, ...).
         """
+        self._crew.order(Order(task=Task.ENTER, number=stage, tensors=(pool,)))
         self._shards = self._seen_in(stage)
         if self._stage != stage:
             side = self._side_of(stage)
@@ -102,10 +106,28 @@ class PrivateCritics:
         """Forget the critics of a stage that has ended."""
         self._stage = self._side = self._shards = None
 
-    def warm_start_part(self, pool: Tensor, rank: int, num_processes: int) -> Iterator[WarmStartReport]:
-        """Run this process's part of the first warm start: every ``num_processes``-th chunk, kept in the store."""
-        for num_ready in self._side_of(0).begin_part(self._seen_in(0), pool, rank, num_processes):
-            yield self._ready(0, num_ready)
+    def obey(self, order: Order) -> None:
+        """Do this process's part of an order of the leader, but for the answers, which the releaser asks for."""
+        stage = step = order.number
+        match order.task:
+            case Task.ENTER:
+                (self._pool,) = order.tensors
+                self._shards = self._seen_in(stage)
+                if self._stage != stage:
+                    self._side, self._stage = self._side_of(stage), stage
+            case Task.RESTORE:
+                self._side, self._stage = self._side_of(stage), stage
+                self._side.restore({})
+            case Task.COLLECT:
+                self.state_dict()
+            case Task.WARM_UP:
+                side, shards = self._present()
+                assert self._pool is not None
+                side.warm_up(shards, self._pool, order.number)
+            case _:
+                (pool,) = order.tensors
+                assert pool is not None
+                self.renew(pool, step)
 
     def _ready(self, stage: int, num_ready: int) -> WarmStartReport:
         return WarmStartReport(stage=stage, num_ready=num_ready, num_critics=self._config.num_critics)
@@ -165,6 +187,8 @@ class PrivateCritics:
 
     def state_dict(self) -> dict[str, int | str | Tensors | None]:
         """Return stage and critics, the tensors in use, and the digest of the key that dealt units to them."""
+        if self._side is not None:
+            self._crew.order(Order(task=Task.COLLECT, number=0))
         critics = None if self._side is None else self._side.state()
         return {"stage": self._stage, "critics": critics, "dealt_by": self._dealt_by}
 
@@ -181,5 +205,6 @@ class PrivateCritics:
             )
         self._stage = state["stage"]
         self._side = None if self._stage is None else self._side_of(self._stage)
-        if self._side is not None and state["critics"] is not None:
+        if self._side is not None and self._stage is not None and state["critics"] is not None:
+            self._crew.order(Order(task=Task.RESTORE, number=self._stage))
             self._side.restore(state["critics"])

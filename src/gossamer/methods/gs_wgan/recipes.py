@@ -395,5 +395,5 @@ WORKING = Working(
     stops=_stage_starts,
     estimate=estimate,
     pretrain=pretrain,
-    share=GSWGANTraining.warm_start_part,
+    shares_work=True,
 )

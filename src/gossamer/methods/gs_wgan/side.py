@@ -67,8 +67,14 @@ class AbstractSide(abc.ABC):
         """
 
     @abc.abstractmethod
-    def begin_part(self, shards: Shards, pool: Tensor, rank: int, num_processes: int) -> Iterator[int]:
-        """Warm-start the critics that fall to this process, for the store, and yield as `begin`."""
+    def warm_up(self, shards: Shards, pool: Tensor, first: int) -> None:
+        """Warm-start a chunk of critics in each process of a crew, so that each gets its own critics of all of them.
+
+        Args:
+            shards: as of `begin`.
+            pool: as of `begin`.
+            first: number of the first of these chunks.
+        """
 
     @abc.abstractmethod
     def renew(self, shards: Shards, pool: Tensor, step: int) -> float:
@@ -94,7 +100,7 @@ class AbstractSide(abc.ABC):
 
     @abc.abstractmethod
     def restore(self, tensors: Tensors) -> None:
-        """Take up a copy of a state."""
+        """Take up a copy of a state. A helper hands over none, and gets its own critics from the leader."""
 
 
 NOTHING_RENEWED = math.nan

@@ -17,11 +17,13 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import RecordSet
+from gossamer.errors import InputError
+from gossamer.mechanisms.crew import Order, Task
 from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
-from gossamer.mechanisms.sum_of_many.door import SumOfManyReleaser
+from gossamer.mechanisms.sum_of_many.door import Ask, SumOfManyReleaser
 from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 from gossamer.methods.gs_wgan.centre import AbstractTwins
 from gossamer.methods.gs_wgan.distances import DistanceCritic
@@ -78,6 +80,8 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
 
     def __init__(self, config: GSWGANConfig, records: RecordSet, noise: AbstractNoise, context: RunContext) -> None:
         self.config = config
+        if config.num_critics < context.crew.size:
+            raise InputError(f"num_critics {config.num_critics} are fewer than the processes: start fewer of them")
         slots = context.slots_of(records)
         sample_size = max(math.prod(stage.view.shape(records.spec.shape)) for stage in config.stages)
         super().__init__(plan(config, slots), noise, context, sample_size)
@@ -91,12 +95,14 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         self._energy: WindowedEnergy | None = WindowedEnergy()
         if context.state is not None:
             self._restore(context.state)
+        self._asked: Question | None = None
+        shared: dict[str, Any] = {"gate": self.gate, "crew": context.crew, "known": self._known}
         match self.plan:
             case OneOfManyPlan():
-                self.releaser = OneOfManyReleaser(self.plan, noise, gate=self.gate)
+                self.releaser = OneOfManyReleaser(self.plan, noise, **shared)
             case SumOfManyPlan():
                 at_once = find_chunk_size(config, records.spec, context)
-                self.releaser = SumOfManyReleaser(self.plan, noise, chunk_size=at_once, gate=self.gate)
+                self.releaser = SumOfManyReleaser(self.plan, noise, chunk_size=at_once, **shared)
 
     def _restore(self, state: dict[str, Any]) -> None:
         self._energy = WindowedEnergy.restored(state)
@@ -137,9 +143,29 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
             )
         return Progress(part="generator", num_done=report.step + 1, num_all=self.end_step)
 
-    def warm_start_part(self, rank: int, num_processes: int) -> Iterator[WarmStartReport]:
-        """Run this process's part of the first stage's warm start, kept in the store."""
-        yield from self._critics.warm_start_part(self._warm_start_pool(0), rank, num_processes)
+    def _known(self) -> tuple[Tensor | None, ...]:
+        """Return the question of the present step as tensors. All of it is public."""
+        asked = self._asked
+        assert asked is not None
+        return asked.looked, asked.labels, asked.pool, asked.centre
+
+    def _do(self, order: Order) -> None:
+        """Warm-start, renew, hand over or ask this process's own critics."""
+        if order.task is not Task.RELEASE:
+            self._critics.obey(order)
+            return
+        coins, looked, labels, pool, centre = order.tensors
+        assert coins is not None
+        assert looked is not None
+        assert pool is not None
+        question = Question(looked=looked, labels=labels, pool=pool, step=order.number, centre=centre)
+        match self.releaser:
+            case SumOfManyReleaser():
+                around = None if centre is None else centre.flatten(end_dim=1)
+                self.releaser.help(coins, self._asking(question), around)
+            case OneOfManyReleaser():
+                every_group = torch.arange(self.plan.draws_per_step)
+                self.releaser.help(coins, lambda critics: self._critics.answer(critics, every_group, question))
 
     def _train_step(self, stage: int) -> StepReport:
         step, view = self.step, self.config.stages[stage].view
@@ -195,10 +221,7 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
 
     def _released(self, question: Question) -> Tensor:
         """Return the sanitized answers to a question, (B, *shape)."""
-
-        def ask(critics: Tensor, groups: Tensor) -> Tensor:
-            return self._critics.answer(critics, groups, question)
-
+        self._asked, ask = question, self._asking(question)
         # An audit may have put a door with canaries in its place.
         releaser: Any = self.releaser
         if isinstance(self.plan, SumOfManyPlan):
@@ -207,6 +230,14 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
             return releaser.release(question.step, ask, question.centre.flatten(end_dim=1))
         every_group = torch.arange(self.plan.draws_per_step)
         return releaser.release(question.step, lambda coins: ask(coins, every_group))
+
+    def _asking(self, question: Question) -> Ask:
+        """Return a function that asks critics a question. Its answers are private, for the releaser alone."""
+
+        def ask(critics: Tensor, groups: Tensor) -> Tensor:
+            return self._critics.answer(critics, groups, question)
+
+        return ask
 
     def _warm_start_pool(self, stage: int) -> Tensor:
         settings, first = self.config.stages[stage], self.config.stage_starts()[stage]

@@ -8,6 +8,7 @@ from typing import Any
 from gossamer.data.records import AbstractSpec
 from gossamer.errors import InputError
 from gossamer.methods.dp_mixture import recipes as mixtures
+from gossamer.methods.dp_mixture.settings import sizes_in_words
 from gossamer.methods.labelled_mixture.training import LabelledMixtureConfig, LabelledMixtureTraining, plan, sized
 from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
@@ -48,4 +49,6 @@ WORKING = Working(
     recipes=RECIPES,
     for_own=recipe_for,
     sized=sized,
+    shares_work=True,
+    sizes_in_words=lambda config: sizes_in_words(config.mixture),
 )

@@ -19,9 +19,11 @@ from torch.nn import functional as F
 
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError
+from gossamer.mechanisms.crew import Order
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.one_shot.neighbours import ComingOrLeaving
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.poisson.dense import DenseLosses
 from gossamer.mechanisms.poisson.door import PoissonReleaser, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.streams import public_stream
@@ -191,7 +193,7 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         slots = context.slots_of(records)
         config = sized(config, slots)
         self.config = config
-        self._units = units_of(records, slots, records_per_person=config.records_per_person, seed=config.seed)
+        self.units = units_of(records, slots, records_per_person=config.records_per_person, seed=config.seed)
         self._noise = noise
         self._network = _fresh(config)
         self._network.teacher.to(context.device)
@@ -232,7 +234,7 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
 
     def _teach(self) -> TeacherReport:
         config, number = self.config, self.step - self.plan.num_sums
-        released = self.teacher_releaser.release(self.step, self._parameters(), self.losses_of_records)
+        released = self.teacher_releaser.release(self.step, self._parameters(), self._losses())
         # Privacy: from here on only `released` and public things are used.
         for name, parameter in self._network.teacher.named_parameters():
             parameter.grad = released[name]
@@ -246,6 +248,22 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         norm = float(torch.stack([part.norm() for part in released.values()]).norm())
         return TeacherReport(step=self.step - 1, gradient_norm=norm)
 
+    def _do(self, order: Order) -> None:
+        """Add this process's records to a release of the mixture, or its units to one of the teacher's gradients."""
+        if order.number < self.plan.num_sums:
+            super()._do(order)
+            return
+        names = list(self._parameters())
+        is_drawn, *known = order.tensors
+        # Privacy: released sums define the teacher's inputs, and are the same in all processes.
+        self._take_up_all(known[len(names) :])
+        parameters = {name: tensor for name, tensor in zip(names, known, strict=False) if tensor is not None}
+        assert is_drawn is not None
+        self.teacher_releaser.help(order.number, is_drawn, parameters, self._losses())
+
+    def _losses(self) -> DenseLosses:
+        return DenseLosses(network=self._network.teacher, losses=self.losses_of_records)
+
     def losses_of_records(self, parameters: Tensors, place: Tensor, base: Tensor, one_hot: Tensor) -> Tensor:
         """Compute the cross entropy of each record's class, (m,) for m records of one unit."""
         logits = functional_call(self._network.teacher, parameters, (place, base))
@@ -258,11 +276,13 @@ class LabelledMixtureTraining(AbstractMixtureTraining[SumsThenSamplesPlan]):
         # Privacy: the noise of the sums and that of the samples are of different steps of the run.
         return PoissonReleaser(
             samples,
-            self._units,
+            self.units,
             self._inputs(),
             self._noise,
             chunk_size=self.config.chunk_size,
             gate=self.gate.of_part(samples),
+            crew=self._crew,
+            known=lambda: (*self._parameters().values(), *self._released),
         )
 
     def _inputs(self) -> tuple[Tensor, ...]:

@@ -84,8 +84,8 @@ class ResNetGenerator(AbstractGenerator):
 class _UpsamplingBlock(nn.Module):
     """A residual block that doubles the sides: conv(relu(norm(conv(up(norm(x)))))) + conv1x1(up(x)).
 
-    The input is x (batch, width, h, w), and `up` goes to (2h, 2w). The first convolution and its `up` are one layer. The
-    shortcut is computed before its `up`, where it is a quarter of the work: a kernel of 1 sees each pixel by itself.
+    The input is x (batch, width, h, w), and `up` goes to (2h, 2w). The first convolution and its `up` are one layer.
+    The shortcut is computed before its `up`, where it is a quarter of the work: a kernel of 1 sees each pixel by itself.
     """
 
     def __init__(self, width: int, *, rng: torch.Generator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -106,6 +107,20 @@ class JointPrice:
     num_branches: int
 
 
+class Claimant(Protocol):
+    """A release as far as its price goes."""
+
+    @property
+    def name(self) -> str:
+        """Its name for a reader."""
+        ...
+
+    @property
+    def statement(self) -> PrivacyStatement:
+        """Its claim."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Together:
     """Several releases that may be of the same records.
@@ -127,7 +142,7 @@ class Together:
     is_priced_once: bool = False
 
     @classmethod
-    def of(cls, runs: Sequence[ReleasedRun], joint: Mapping[str, JointPrice] | None = None) -> Together | None:
+    def of(cls, runs: Sequence[Claimant], joint: Mapping[str, JointPrice] | None = None) -> Together | None:
         """Compose the claims by basic composition, None if the claims protect things that do not compare.
 
         Guarantee:
@@ -168,20 +183,20 @@ def _common(claims: Sequence[PrivacyStatement]) -> Adjacency | None:
     return special.pop() if special else Adjacency.SLOT
 
 
-def _groups(runs: Sequence[ReleasedRun]) -> list[list[ReleasedRun]]:
+def _groups(runs: Sequence[Claimant]) -> list[list[Claimant]]:
     """Group releases by the run that they name. A release that names none stands alone."""
-    groups: dict[object, list[ReleasedRun]] = {}
+    groups: dict[object, list[Claimant]] = {}
     for number, one in enumerate(runs):
         groups.setdefault(one.statement.run_id or number, []).append(one)
     return list(groups.values())
 
 
-def _is_known(group: Sequence[ReleasedRun], joint: Mapping[str, JointPrice]) -> bool:
+def _is_known(group: Sequence[Claimant], joint: Mapping[str, JointPrice]) -> bool:
     known = joint.get(group[0].statement.run_id or "")
     return known is not None and known.num_branches == len(group)
 
 
-def _together(group: Sequence[ReleasedRun], joint: Mapping[str, JointPrice]) -> JointPrice:
+def _together(group: Sequence[Claimant], joint: Mapping[str, JointPrice]) -> JointPrice:
     claims = [one.statement for one in group]
     if len(group) > 1 and _is_known(group, joint):
         known = joint[claims[0].run_id or ""]

@@ -17,7 +17,18 @@ from gossamer.reports.page import wording
 from gossamer.reports.page.curves import curve_picture, interval_bar
 from gossamer.reports.page.figures import ALARM_RATES, trade_off_picture
 from gossamer.reports.page.kept import KeptRun
+from gossamer.reports.page.officer import (
+    GUESSED,
+    NO_PRIVATE_SCORES,
+    SIDE_CHANNELS,
+    classes_in_words,
+    currencies,
+    questions,
+    trust_of,
+)
+from gossamer.reports.page.owner import NOTHING_FILLED, OwnerWords
 from gossamer.reports.page.released import JointPrice, ReleasedRun, Together
+from gossamer.runs.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,17 +39,27 @@ PRIVATE_WORD = "PRIVATE"
 """The word in the file name, in the heading and on every printed sheet of a private report."""
 
 
-def release_page(runs: Sequence[ReleasedRun], title: str, joint: Mapping[str, JointPrice] | None = None) -> str:
+def release_page(
+    runs: Sequence[ReleasedRun],
+    title: str,
+    joint: Mapping[str, JointPrice] | None = None,
+    *,
+    owner: OwnerWords = NOTHING_FILLED,
+    audits: Sequence[str | None] = (),
+) -> str:
     """Write the report that may be handed over.
 
     Guarantee:
-        Post-processing: the page is a function of releases and of the joint price of one run's branches.
-        ``ReleasedRun`` cannot reach beyond a release, and no record has a part in the joint price.
+        Post-processing: the page is a function of releases, and of the joint price of one run's branches. Beside them
+        stand the owner's words, and audits that read no record. ``ReleasedRun`` cannot reach beyond a release, and no
+        record has a part in the joint price. The owner answers for the owner's words.
 
     Args:
         runs: at least one.
         title: heading.
         joint: joint price of the branches of a run, by run id, if it is known.
+        owner: words of the owner, which stand in fields of their own and are marked as such.
+        audits: sentence on the audit of the mechanism of each run, None for one without. Empty if nothing is told.
 
     Returns:
         One HTML document that loads nothing. Equal releases give equal documents.
@@ -46,7 +67,10 @@ def release_page(runs: Sequence[ReleasedRun], title: str, joint: Mapping[str, Jo
     Raises:
         InputError: no run, or jinja2 is not installed.
     """
-    return _rendered("release.html.j2", runs, title, joint)
+    told = dict(enumerate(audits))
+    return _rendered(
+        "release.html.j2", runs, title, joint, owner=owner, audits=[told.get(place) for place in range(len(runs))]
+    )
 
 
 def private_page(runs: Sequence[KeptRun], title: str, joint: Mapping[str, JointPrice] | None = None) -> str:
@@ -85,10 +109,18 @@ def _context() -> dict[str, Any]:
         "Adjacency": Adjacency,
         "Unit": Unit,
         "alarm_rates": ALARM_RATES,
+        "classes_in_words": classes_in_words,
+        "currencies": currencies,
         "curve_picture": curve_picture,
         "generator": GENERATOR_MARK,
+        "guessed": GUESSED,
         "interval_bar": interval_bar,
+        "manifest": MANIFEST,
+        "no_private_scores": NO_PRIVATE_SCORES,
+        "questions": questions,
+        "side_channels_named": SIDE_CHANNELS,
         "trade_off_picture": trade_off_picture,
+        "trust_of": trust_of,
         "version": importlib.metadata.version("gossamer"),
     }
 

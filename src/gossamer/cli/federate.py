@@ -1,0 +1,379 @@
+"""`gossamer federate`: a training between sites, by files that travel while records stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Generic, TypeVar
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from gossamer.cli.arguments import Names, choose, read_arguments, read_known_arguments
+from gossamer.cli.beforehand import DEFAULT_EPSILON
+from gossamer.cli.options import Mark
+from gossamer.cli.outputs import say
+from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordData
+from gossamer.data.series import SeriesSpec
+from gossamer.data.series_choice import load_chosen
+from gossamer.driving.federated.combining import combine, write_federated_release
+from gossamer.driving.federated.contributing import Answer, contribute
+from gossamer.driving.federated.plan import MAX_PLAN_BYTES, FederatedPlan, SiteWish, make_plan
+from gossamer.driving.federated.rounds import Contribution, Round
+from gossamer.errors import InputError, ResourceError, one_line
+from gossamer.methods.catalogue import METHODS, find_method
+from gossamer.methods.cost import random_records
+from gossamer.privacy.adjacency import Unit, UnitName
+from gossamer.privacy.budget import PrivacyBudget, chosen_delta
+from gossamer.privacy.claim import own_version
+from gossamer.privacy.dealing import UnitKey
+from gossamer.privacy.statement import shown_epsilon
+from gossamer.runs.files import read_bounded, whole_file, write_whole
+from gossamer.runs.tensor_file import MAX_BYTES, is_tensor_file
+
+C = TypeVar("C")
+
+ACTIONS = {
+    "plan": "write the plan: sites, their public slots and budgets, the method and the form of the records",
+    "contribute": "answer a round as a site: a noisy sum of your own records, at your own price",
+    "show": "look at a file before it leaves or after it came",
+    "combine": "add what the sites sent: the file of the next round, or the release",
+}
+PLAN_FILE = "plan.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormChoice:
+    """The public form of the records.
+
+    Args:
+        shape: channels, height, width of images: 1,28,28. Channels, length of series: 1,187
+        classes: names of the classes, in order: 0,1,2. Default: records without labels
+        low: public lower bound of series, one for all channels or one for each
+        high: public upper bound of series, likewise
+        sample_rate: of series, in Hz
+        channel_names: of series, one for each channel
+        unit: content of a slot: one record, or all records of one person or of one recording
+        recipe: name of the settings to start from. Default: by shape and slots
+    """
+
+    shape: tuple[int, ...]
+    classes: Names = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    sample_rate: float | None = None
+    channel_names: Names = ()
+    unit: UnitName = "record"
+    recipe: str | None = None
+
+    @property
+    def spec(self) -> ImageSpec | SeriesSpec:
+        """The specification of the records.
+
+        Raises:
+            InputError: a shape of neither images nor series, or bounds of images.
+        """
+        if len(self.shape) == 3:
+            if self.low or self.high or self.sample_rate is not None or self.channel_names:
+                raise InputError("--low, --high, --sample-rate and --channel-names are of series: leave them out")
+            channels, height, width = self.shape
+            return ImageSpec(channels=channels, height=height, width=width, class_names=self.classes)
+        if len(self.shape) != 2:
+            raise InputError("--shape: give channels,height,width of images, or channels,length of series")
+        channels, length = self.shape
+        low, high = (bound * channels if len(bound) == 1 else bound for bound in (self.low, self.high))
+        return SeriesSpec(
+            channels=channels,
+            length=length,
+            low=low,
+            high=high,
+            sample_rate=self.sample_rate,
+            channel_names=self.channel_names,
+            class_names=self.classes,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSites(Generic[C]):
+    """Write the plan of a training between sites, by METHOD. Everything in it is public.
+
+    Example: gossamer federate plan METHOD --sites berlin:30000,paris:30000:3 --epsilon 10 --shape 1,28,28 --out study
+
+    Args:
+        form: the public form of the records
+        sites: NAME:SLOTS, NAME:SLOTS:EPSILON or NAME:SLOTS:EPSILON:DELTA of each site, slots being at least the units
+            that lie there
+        out: folder of the coordinator, in which plan.json is written
+        epsilon: privacy budget of each site that names none. Default: 10
+        delta: of each site that names none. Default: the power of ten at or below one over ten times all slots
+        method: settings of the method
+    """
+
+    form: Annotated[FormChoice, Mark.TAKEN_OVER]
+    sites: Names
+    out: Path
+    epsilon: float = DEFAULT_EPSILON
+    delta: float | None = None
+    method: Annotated[C, Mark.TAKEN_OVER]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contribute:
+    """Answer a round as a site. The plan is pinned and priced here, and your own ledger is charged first.
+
+    The file that is written has your guarantee already, against readers of the release, the coordinator and the other
+    sites together. `gossamer federate show FILE` looks at it. The same round asked again gets the same file.
+
+    Example: gossamer federate contribute plan.json --site berlin --data mine.npz --folder berlin --cap 10
+
+    Args:
+        plan: plan.json for the first round, or the file of a later round
+        site: your name in the plan
+        data: your records: a name from `gossamer data list`, a file or a folder
+        folder: folder of your site, private, the same for all plans. It is made if it is new
+        cap: largest epsilon that your site may spend in all plans together. Needed once, and kept
+        out: where to write the answer. Default: SITE-round-N.safetensors beside this plan
+        data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
+        num_classes: public number of classes of your own labelled data
+        images: how images are read
+        series: how series are read
+    """
+
+    plan: Annotated[Path, Mark.POSITIONAL]
+    site: str
+    data: str
+    folder: Path
+    cap: float | None = None
+    out: Path | None = None
+    data_dir: Path | None = None
+    num_classes: int | None = None
+    images: ImageOptions = AS_STORED
+    series: SeriesOptions = NOTHING_SAID
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowFile:
+    """Look at a plan, the file of a round, or a contribution, as an officer would before it leaves.
+
+    Example: gossamer federate show berlin-round-1.safetensors
+
+    Args:
+        file: the file
+    """
+
+    file: Annotated[Path, Mark.POSITIONAL]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combine:
+    """Add the contributions of a round: the next round's file, or the release after the last round.
+
+    A file that does not belong to the round is refused by name, and nothing is written. A site that gave nothing is
+    named. Its charge stays, and it may answer the next round.
+
+    Example: gossamer federate combine plan.json berlin-round-1.safetensors paris-round-1.safetensors --out study
+
+    Args:
+        files: plan.json or the file of the round that the sites answered, then their contributions
+        out: folder of the coordinator. Default: that of the round's file
+    """
+
+    files: Annotated[tuple[Path, ...], Mark.POSITIONAL]
+    out: Path | None = None
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Plan a training between sites, answer a round, look at a file, or combine answers."""
+    verb, rest = choose(arguments, ACTIONS, program="federate", what="action")
+    match verb:
+        case "plan":
+            return _plan(rest)
+        case "contribute":
+            return _contribute(read_arguments(Contribute, rest, program="federate contribute"))
+        case "show":
+            return _show(read_arguments(ShowFile, rest, program="federate show"))
+        case _:
+            return _combine(read_arguments(Combine, rest, program="federate combine"))
+
+
+def _plan(words: Sequence[str]) -> int:
+    summaries = {method.name: method.summary for method in METHODS if method.works_between_sites}
+    name, rest = choose(words, summaries, program="federate plan", what="method")
+    method, program = find_method(name), f"federate plan {name}"
+    if {"-h", "--help"} & set(rest):
+        read_arguments(PlanSites[method.config], rest, program=program, method=method.recipes[0].config)
+    form = read_known_arguments(FormChoice, rest, program=program)
+    spec = form.spec
+    known = read_known_arguments(_Wished, rest, program=program)
+    wishes = _wishes(known)
+    recipe = method.recipe_of(form.recipe, random_records(spec, 1), sum(wish.num_slots for wish in wishes))
+    asked = read_arguments(PlanSites[method.config], rest, program=program, method=recipe.config)
+    plan = make_plan(asked.method, spec, recipe.taken(asked.method), Unit(form.unit), wishes, own_version())
+    try:
+        asked.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"{asked.out}: cannot be made ({error.strerror}); name another --out") from None
+    path = asked.out / PLAN_FILE
+    if path.exists():
+        raise InputError(f"{path}: a plan is there already, which its sites may have pinned; name another --out")
+    write_whole(path, plan.to_bytes())
+    _tell_plan(plan)
+    print(f"Written: {path}. Send it to the sites; each answers with `gossamer federate contribute {PLAN_FILE}`.")
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wished:
+    """The sites of a plan, read before the method's settings are known.
+
+    Args:
+        sites: as they were typed
+        epsilon: of each site that names none
+        delta: of each site that names none
+    """
+
+    sites: Names
+    epsilon: float = DEFAULT_EPSILON
+    delta: float | None = None
+
+
+def _wishes(known: _Wished) -> list[SiteWish]:
+    parts = [one.split(":") for one in known.sites]
+    try:
+        number = sum(int(part[1]) for part in parts)
+        delta = chosen_delta(known.delta, number)
+        return [_wish(part, known.epsilon, delta) for part in parts]
+    except (IndexError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError("--sites: give NAME:SLOTS, and if you like :EPSILON and :DELTA, for each site") from None
+
+
+def _wish(part: Sequence[str], epsilon: float, delta: float) -> SiteWish:
+    name, slots, *own = part
+    if len(own) > 2:
+        raise ValueError("too many parts")
+    numbers = [*map(float, own), *(epsilon, delta)[len(own) :]]
+    return SiteWish(name=name, num_slots=int(slots), budget=PrivacyBudget(epsilon=numbers[0], delta=numbers[1]))
+
+
+def _contribute(asked: Contribute) -> int:
+    def load(key: UnitKey) -> RecordData:
+        unit = Unit(Round.read(content, str(asked.plan)).plan.unit)
+        return load_chosen(asked.data, asked.data_dir, asked.num_classes, asked.series, key, unit, asked.images)
+
+    content = _read(asked.plan)
+    answer = contribute(asked.folder, content, asked.site, load, cap=asked.cap, where=str(asked.plan))
+    out = asked.out or asked.plan.parent / f"{asked.site}-round-{answer.round_number + 1}.safetensors"
+    with whole_file(out) as file:
+        file.write(answer.content)
+    _tell_answer(answer)
+    print(f"Written: {out}. It may leave; `gossamer federate show {out}` looks at it.")
+    return 0
+
+
+def _tell_answer(answer: Answer) -> None:
+    which = f"round {answer.round_number + 1} of {answer.num_rounds}"
+    if answer.is_sent_again:
+        print(f"{which}: answered before; the same file is written again, and nothing is spent.")
+    else:
+        print(f"{which}: answered, and charged to the ledger of this site.")
+    print(
+        f"site {answer.terms.name}: epsilon {shown_epsilon(answer.paid.epsilon)} at delta {answer.paid.delta:g} for "
+        "all rounds of this plan, by this site's own accountant"
+    )
+    if answer.spent is not None:
+        print(f"all plans of this site together: epsilon {shown_epsilon(answer.spent.epsilon)}, within its cap")
+    if answer.num_held_out:
+        say(f"{answer.num_held_out} records held out take no part")
+
+
+def _show(asked: ShowFile) -> int:
+    content, where = _read(asked.file), str(asked.file)
+    try:
+        one = Contribution.read(content, where) if is_tensor_file(content) else None
+    except InputError:
+        one = None
+    if one is None:
+        _tell_round(Round.read(content, where))
+    else:
+        _tell_contribution(one)
+    return 0
+
+
+def _tell_contribution(one: Contribution) -> None:
+    numbers = one.released.double()
+    table = Table(Column(), Column(overflow="fold"), show_header=False, box=None, pad_edge=False)
+    table.add_row("kind", "contribution of a site: one noisy sum, and nothing else")
+    table.add_row("site", one_line(one.site[:40]))
+    table.add_row("round", str(one.round_number + 1))
+    for name, value in (("study", one.study), ("plan", one.plan_digest), ("state", one.round_digest)):
+        table.add_row(name, one_line(value[:64]))
+    table.add_row("numbers", f"{len(numbers)}, all finite" if bool(numbers.isfinite().all()) else "not all are finite")
+    if len(numbers):
+        table.add_row("smallest, largest", f"{float(numbers.min()):.6g}, {float(numbers.max()):.6g}")
+        table.add_row("norm", f"{float(numbers.norm()):.6g}")
+    table.add_row(
+        "noise", "secret, as the site says" if one.is_secure else "INSECURE: of a test, nothing is guaranteed"
+    )
+    Console().print(table)
+
+
+def _tell_round(now: Round) -> None:
+    _tell_plan(now.plan)
+    for number, names in enumerate(now.givers):
+        print(f"round {number + 1}: a sum of {len(now.sums[number])} numbers, from {', '.join(names)}")
+    if not now.is_over:
+        print(f"round {now.number + 1} of {now.plan.num_rounds} comes now: {_release_name(now)}")
+
+
+def _release_name(now: Round) -> str:
+    return now.plan.whole.step_names[now.number]
+
+
+def _tell_plan(plan: FederatedPlan) -> None:
+    print(f"study {plan.study}, plan {plan.digest}")
+    shape = "x".join(map(str, plan.spec.shape))
+    print(
+        f"{plan.of_method.name} in {plan.num_rounds} rounds, records of shape {shape}, {plan.spec.num_classes} classes"
+    )
+    table = Table("site", "slots", "epsilon", "delta", "noise multiplier", box=None, pad_edge=False)
+    for site in plan.sites:
+        row = site.name, str(site.num_slots), f"{site.epsilon:g}", f"{site.delta:g}", f"{site.noise_multiplier:.5g}"
+        table.add_row(*row)
+    Console().print(table)
+    print(f"a slot is one {plan.unit}; somebody with records at two sites spends the epsilon of both")
+
+
+def _combine(asked: Combine) -> int:
+    first, *rest = asked.files
+    content = _read(first)
+    combined = combine(content, [(str(path), _read(path)) for path in rest], where=str(first))
+    now, out = combined.round, asked.out or first.parent
+    done = f"round {now.number} of {now.plan.num_rounds}"
+    for name in combined.absent:
+        say(f"{done}: the site {name} gave nothing; what it has spent stays spent, and it may answer the next round")
+    if not now.is_over:
+        path = out / f"round-{now.number + 1}.safetensors"
+        if path.exists() and read_bounded(path, MAX_BYTES) != now.to_bytes():
+            raise InputError(f"{path}: another file of this round is there already; name another --out")
+        write_whole(path, now.to_bytes())
+        print(f"{done} is combined. Written: {path}; send it to the sites.")
+        return 0
+    trained = write_federated_release(out, now, say)
+    print(f"{done} is combined, the last. Written: {out / 'release'}")
+    for claim in trained.statement.sites:
+        print(f"site {claim.name}: epsilon {shown_epsilon(claim.epsilon)} at delta {claim.delta:g}")
+    return 0
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_bounded(path, MAX_BYTES if path.suffix == ".safetensors" else MAX_PLAN_BYTES)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None

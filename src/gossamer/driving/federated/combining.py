@@ -1,0 +1,200 @@
+"""The work of the coordinator: contributions become the next round, and the last round becomes a release."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gossamer.driving.federated.plan import SiteTerms
+from gossamer.driving.federated.rounds import Contribution, Round
+from gossamer.driving.handing_over import card_facts
+from gossamer.driving.releasing import write_drawn
+from gossamer.errors import InputError
+from gossamer.mechanisms.noise import DeterministicNoise
+from gossamer.methods.cost import random_records
+from gossamer.methods.trained import TrainedGenerator
+from gossamer.methods.training import RunContext
+from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.claim import ClaimTerms
+from gossamer.privacy.events import flatten
+from gossamer.privacy.site_claims import AGAINST, NOT_AGAINST, SiteClaim
+from gossamer.privacy.slots import PublicSlots
+from gossamer.privacy.statement import PrivacyStatement
+from gossamer.runs.cards import model_card
+from gossamer.runs.config_io import to_json_tree
+from gossamer.runs.folder import RunFolder
+from gossamer.runs.release import write_release
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Combined:
+    """The round that follows from contributions.
+
+    Attributes:
+        round: that comes now.
+        absent: names of sites that gave nothing to the round before.
+    """
+
+    round: Round
+    absent: tuple[str, ...]
+
+
+def combine(content: bytes, files: Sequence[tuple[str, bytes]], *, where: str = "the round") -> Combined:
+    """Add the contributions of a round.
+
+    Sums over disjoint records add. If a site is absent, the sum of the others is scaled to all slots, by public numbers
+    of slots, and its noise with it. So sums of different rounds stand for the same number of records.
+
+    Guarantee: post-processing. Each contribution has the guarantee of its site before it comes here.
+
+    Args:
+        content: of the plan, or of the file of the round that the sites answered.
+        files: name and content of each contribution. Not trusted.
+        where: name of the round's file, for messages.
+
+    Raises:
+        InputError: a file is no contribution to this round, or a site gave two. The file is named, and nothing is
+            written.
+    """
+    now = Round.read(content, where)
+    if now.is_over:
+        raise InputError(f"{where}: all {now.plan.num_rounds} rounds are over: nothing is left to combine")
+    if not files:
+        raise InputError("no contribution: name the files that the sites sent")
+    found: dict[str, tuple[str, Contribution]] = {}
+    for name, answer in files:
+        one = Contribution.read(answer, name)
+        site = one.check(now, name).name
+        if site in found:
+            raise InputError(
+                f"{name}: a second contribution of the site {site}, beside {found[site][0]}; leave one out"
+            )
+        found[site] = name, one
+    names = tuple(site.name for site in now.plan.sites if site.name in found)
+    given = [found[name][1] for name in names]
+    total = _added(now, [one.released for one in given], names)
+    is_secure = all(one.is_secure for one in given)
+    absent = tuple(site.name for site in now.plan.sites if site.name not in found)
+    return Combined(round=now.with_sum(total, names, is_secure=is_secure), absent=absent)
+
+
+def _added(now: Round, sums: Sequence[Tensor], names: Sequence[str]) -> Tensor:
+    """Add sums in float64, in the order of the plan, and scale them to all slots. Exact if all sites are there."""
+    total = torch.stack([one.double() for one in sums]).sum(dim=0)
+    return (total / now.plan.share_of(names)).to(torch.float32)
+
+
+def released(over: Round) -> TrainedGenerator:
+    """Make the generator of a training between sites, once all rounds are over, with the statement of all sites.
+
+    Guarantee: post-processing of the sums. The statement has the claim of each site.
+
+    Args:
+        over: the sums of all rounds.
+
+    Raises:
+        InputError: rounds are left, or the sums lead to no generator.
+    """
+    plan = over.plan
+    if not over.is_over:
+        raise InputError(f"round {over.number + 1} of {plan.num_rounds} is still to come: there is no generator yet")
+    known = over.known
+    config = replace(plan.method, noise_multiplier=max(known.multipliers))
+    context = RunContext(
+        delta=plan.delta,
+        slots=PublicSlots(plan.num_slots, Unit(plan.unit)),
+        sums=known,
+        run_id=plan.study,
+        public_notes=(plan.recipe.note, *_notes(over)),
+    )
+    # No record is asked for any more: all releases are made, and made-up records bring the form alone.
+    made_up = random_records(plan.spec, 1, Unit(plan.unit))
+    training = plan.of_method.start(config, made_up, DeterministicNoise(0), context)
+    for _ in training:
+        pass
+    trained = training.trained()
+    trained.check_finite()
+    return replace(trained, statement=_statement(over, trained.statement))
+
+
+def _notes(over: Round) -> tuple[str, ...]:
+    sites = ", ".join(f"{site.name} ({site.num_slots} slots)" for site in over.plan.sites)
+    return (
+        f"The records lie at {len(over.plan.sites)} sites: {sites}.",
+        "Sums of the sites are added; where a site gave none, the sum of the others is scaled by public numbers of "
+        "slots.",
+    )
+
+
+def _statement(over: Round, of_sum: PrivacyStatement) -> PrivacyStatement:
+    """Return the statement for all sites: the claim of the dearest site, at the smallest delta, and that of each.
+
+    All sites make the same releases, so the noise of the dearest site alone is a price that holds for every other.
+    """
+    plan = over.plan
+    dearest = min(plan.sites, key=lambda site: site.noise_multiplier)
+    # Privacy: a unit at one site is covered by the noise of that site. The noise of the others is not counted on, since
+    # they know it and may tell it.
+    priced = plan.combined(dearest.noise_multiplier)
+    terms = ClaimTerms(
+        delta=plan.delta,
+        method=plan.of_method.name,
+        is_secure=over.is_secure,
+        sample_size=math.prod(plan.spec.shape),
+        run_id=plan.study,
+    )
+    return replace(
+        priced.statement(terms),
+        public_inputs=of_sum.public_inputs,
+        covered=(*of_sum.covered, AGAINST),
+        not_covered=(*of_sum.not_covered, *NOT_AGAINST),
+        sites=tuple(_claim(over, site) for site in plan.sites),
+    )
+
+
+def _claim(over: Round, site: SiteTerms) -> SiteClaim:
+    plan = over.plan
+    return SiteClaim(
+        name=site.name,
+        num_slots=site.num_slots,
+        epsilon=plan.price_of(site).epsilon,
+        delta=site.delta,
+        answered=tuple(number + 1 for number, names in enumerate(over.givers) if site.name in names),
+        num_rounds=plan.num_rounds,
+        event=tuple(flatten(plan.part_of(site).event)),
+    )
+
+
+def write_federated_release(path: Path, over: Round, note: Callable[[str], None]) -> TrainedGenerator:
+    """Make the generator, and write it with samples, cards and statement into `release/` of a folder.
+
+    Args:
+        path: of the folder.
+        over: the sums of all rounds.
+        note: told of a picture that is missing.
+
+    Raises:
+        InputError: rounds are left, a release is there already, or the sums lead to no generator.
+        ResourceError: something cannot be written.
+    """
+    folder = RunFolder(path)
+    if folder.generator_file.exists():
+        raise InputError(f"{folder.release}: a release is there already; name another --out")
+    trained = released(over)
+    drawn = write_drawn(folder, trained, None, note)
+    # The generator comes last: where it is, the release is whole.
+    write_release(
+        folder,
+        samples=drawn,
+        weights=trained.weights,
+        recipe=to_json_tree(trained.recipe),
+        statement=trained.statement.to_json(),
+        text=trained.statement.to_markdown(),
+        card=model_card(card_facts(trained, None)),
+    )
+    return trained

@@ -1,0 +1,315 @@
+"""The plan of a training between sites: method, form of the records, and the price that each site pays. All public."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, Final
+
+from gossamer.data.images import ImageSpec
+from gossamer.data.series import SeriesSpec
+from gossamer.errors import InputError, PrivacyError, told
+from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.methods.catalogue import METHODS, method_of, settings_types
+from gossamer.methods.method import Method, TakenRecipe
+from gossamer.privacy.adjacency import Unit, UnitName
+from gossamer.privacy.budget import PrivacyBudget, check_delta
+from gossamer.privacy.priceable import check_numbers, price
+from gossamer.privacy.site_claims import MAX_SITES, check_site_name
+from gossamer.privacy.slots import PublicSlots
+from gossamer.runs.config_io import OneOf, from_json_tree, to_json_tree
+from gossamer.runs.files import strict_json
+
+MAX_PLAN_BYTES: Final = 2**20
+"""Longest plan that is read."""
+_STUDY: Final = re.compile(r"[0-9a-f]{32}")
+_TOLERANCE: Final = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteTerms:
+    """The public terms of one site.
+
+    Attributes:
+        name: of the site.
+        num_slots: public number of slots, at least that of the units there.
+        epsilon: budget of the site for all rounds.
+        delta: of the site, below one over its slots.
+        noise_multiplier: of all its releases together. Its own accountant finds epsilon from it.
+    """
+
+    name: str
+    num_slots: int
+    epsilon: float
+    delta: float
+    noise_multiplier: float
+
+    def __post_init__(self) -> None:
+        check_site_name(self.name)
+        PublicSlots(self.num_slots)
+        PrivacyBudget(epsilon=self.epsilon, delta=self.delta)
+        check_delta(self.delta, self.num_slots)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FederatedPlan:
+    """A training of one method on the records of several sites, which stay where they are.
+
+    Sums over the records of different sites are sums over disjoint records, so they add. Their noise adds too.
+
+    Guarantee: the plan proves nothing by itself. A site prices its own part anew, by `price_of`, and holds it against
+    its own cap. A record that lies at one site is protected by the part of that site alone.
+
+    Attributes:
+        study: 32 hexadecimal digits, drawn with the plan. One study has one plan.
+        unit: content of a slot, at every site.
+        sites: in the order in which they are named everywhere.
+        spec: public form of the records.
+        recipe: origin of the settings.
+        method: settings without a noise multiplier, their sizes settled.
+        gossamer_version: that made the plan.
+
+    Raises:
+        InputError: no site, two of one name, or a method that does not work between sites.
+        PrivacyError: a delta that is not below one over the number of all slots.
+    """
+
+    study: str
+    unit: UnitName
+    sites: tuple[SiteTerms, ...]
+    spec: ImageSpec | SeriesSpec
+    recipe: TakenRecipe
+    method: Annotated[Any, OneOf(settings_types)]
+    gossamer_version: str
+
+    def __post_init__(self) -> None:
+        if not _STUDY.fullmatch(self.study):
+            raise InputError("the id of a study has 32 hexadecimal digits")
+        Unit(self.unit)
+        names = [site.name for site in self.sites]
+        if not 1 <= len(names) <= MAX_SITES or len(set(names)) < len(names):
+            raise InputError(f"a plan needs 1 to {MAX_SITES} sites, each of its own name")
+        check_works_between_sites(self.of_method)
+        if self.method.noise_multiplier is not None:
+            raise InputError("the settings of a plan leave the noise to its sites: leave noise_multiplier out")
+        check_delta(self.delta, self.num_slots)
+
+    @property
+    def of_method(self) -> Method[Any]:
+        """The method that the settings are of."""
+        return method_of(self.method)
+
+    @property
+    def num_slots(self) -> int:
+        """Public number of slots of all sites together."""
+        return sum(site.num_slots for site in self.sites)
+
+    @property
+    def delta(self) -> float:
+        """The smallest delta of a site, that of the claim for all."""
+        return min(site.delta for site in self.sites)
+
+    @property
+    def num_rounds(self) -> int:
+        """Number of rounds, one for each release of the method."""
+        return self.part_of(self.sites[0]).num_steps
+
+    def site(self, name: object) -> SiteTerms:
+        """Return the terms of a site.
+
+        Raises:
+            InputError: the plan has no site of that name.
+        """
+        for site in self.sites:
+            if site.name == name:
+                return site
+        raise InputError(
+            f"no site {told(name)} in this plan; its sites are {', '.join(one.name for one in self.sites)}"
+        )
+
+    def slots_of(self, site: SiteTerms) -> PublicSlots:
+        """Return the public slots of a site."""
+        return PublicSlots(site.num_slots, Unit(self.unit))
+
+    def settings_of(self, site: SiteTerms) -> Any:
+        """Return the settings of a site, with its own noise."""
+        return replace(self.method, noise_multiplier=site.noise_multiplier)
+
+    def part_of(self, site: SiteTerms) -> OneShotPlan:
+        """Return the releases, noise and price of a site."""
+        return self._one_shot(self.settings_of(site), self.slots_of(site))
+
+    @functools.cached_property
+    def whole(self) -> OneShotPlan:
+        """The releases with the noise of all sites together, over all slots."""
+        return self.combined(self.multiplier_of([site.name for site in self.sites]))
+
+    def combined(self, multiplier: float) -> OneShotPlan:
+        """Return the releases over all slots, with a noise multiplier."""
+        return self._one_shot(
+            replace(self.method, noise_multiplier=multiplier), PublicSlots(self.num_slots, Unit(self.unit))
+        )
+
+    def share_of(self, names: Collection[str]) -> float:
+        """Return the slots of some sites over those of all, in (0, 1]."""
+        return sum(site.num_slots for site in self.sites if site.name in names) / self.num_slots
+
+    def multiplier_of(self, names: Collection[str]) -> float:
+        r"""Compute the noise multiplier of the sum of some sites, scaled to all slots.
+
+        The sum over sites S has noise of variance :math:`\sum_{i \in S} \sigma_i^2`. It stands for the slots of these
+        sites, and is multiplied by :math:`n / n_S` to stand for all.
+        """
+        squares = [site.noise_multiplier**2 for site in self.sites if site.name in names]
+        return math.sqrt(sum(squares)) / self.share_of(names)
+
+    def price_of(self, site: SiteTerms) -> PrivacyBudget:
+        """Compute the price of a site, from its noise alone.
+
+        Raises:
+            InputError: numbers beyond the limits of an accountant.
+            PrivacyError: it pays more than the plan says.
+        """
+        part = self.part_of(site)
+        check_numbers(part.event, site.noise_multiplier, site.epsilon)
+        epsilon, _ = price(part.event, site.delta)
+        # Privacy: the site believes its own accountant, and nobody's word for a price.
+        if epsilon > site.epsilon * (1 + _TOLERANCE):
+            raise PrivacyError(
+                f"the plan says epsilon {site.epsilon:g} for the site {site.name}, and its noise costs "
+                f"{epsilon:.6g}: nothing is spent; ask for a plan with a true price"
+            )
+        return PrivacyBudget(epsilon=epsilon, delta=site.delta)
+
+    def to_bytes(self) -> bytes:
+        """Write the plan as JSON."""
+        return (json.dumps(to_json_tree(self), indent=2) + "\n").encode()
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of the plan as it is written."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    @classmethod
+    def read(cls, content: bytes, where: str) -> FederatedPlan:
+        """Read a plan.
+
+        Args:
+            content: JSON, not trusted.
+            where: file, for messages.
+
+        Raises:
+            InputError: not a plan that gossamer wrote.
+            PrivacyError: a plan with a delta that may not be claimed.
+        """
+        if len(content) > MAX_PLAN_BYTES:
+            raise InputError(
+                f"{where}: longer than {MAX_PLAN_BYTES} bytes, so no plan; name the file as it was written"
+            )
+        try:
+            tree = strict_json(content)
+        except (ValueError, RecursionError):
+            raise InputError(f"{where}: neither a plan nor the file of a round; name it as it was written") from None
+        return from_json_tree(cls, tree, where)
+
+    def _one_shot(self, config: Any, slots: PublicSlots) -> OneShotPlan:
+        plan = self.of_method.plan(config, slots)
+        assert isinstance(plan, OneShotPlan)
+        return plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteWish:
+    """Number of slots and budget of a site, for a plan that is to be made.
+
+    Attributes:
+        name: of the site.
+        num_slots: public number of slots.
+        budget: of the site, for all rounds.
+    """
+
+    name: str
+    num_slots: int
+    budget: PrivacyBudget
+
+
+def check_works_between_sites(method: Method[Any]) -> None:
+    """Refuse a method that asks more of records than noisy sums.
+
+    Raises:
+        InputError: the method does not work between sites.
+    """
+    if not method.works_between_sites:
+        names = ", ".join(one.name for one in METHODS if one.works_between_sites)
+        raise InputError(f"{method.name} does not work between sites yet; the methods that do are {names}")
+
+
+def make_plan(
+    config: Any, spec: ImageSpec | SeriesSpec, recipe: TakenRecipe, unit: Unit, wishes: Sequence[SiteWish], version: str
+) -> FederatedPlan:
+    """Make the plan of a training between sites: noise for the budget of each, and sizes that suit all together.
+
+    Guarantee: a function of public things alone.
+
+    Args:
+        config: settings of the method. A noise multiplier in them is left out.
+        spec: public form of the records.
+        recipe: origin of the settings.
+        unit: content of a slot.
+        wishes: of the sites.
+        version: of this library.
+
+    Raises:
+        InputError: settings or sites that do not fit.
+        PrivacyError: a budget without an honest guarantee.
+    """
+    method = method_of(config)
+    check_works_between_sites(method)
+    config = replace(config, noise_multiplier=None)
+    config.records.check(spec)
+    terms = tuple(_terms(method, config, unit, wish) for wish in wishes)
+    draft = FederatedPlan(
+        study=os.urandom(16).hex(),
+        unit=unit.value,
+        sites=terms,
+        spec=spec,
+        recipe=recipe,
+        method=config,
+        gossamer_version=version,
+    )
+    noise = draft.multiplier_of([site.name for site in terms])
+    slots = PublicSlots(draft.num_slots, unit)
+    # Sizes that follow from the noise follow from that of all sites, and are the same at each.
+    settled = method.sized(replace(config, noise_multiplier=noise), slots)
+    plan = replace(draft, method=replace(settled, noise_multiplier=None))
+    # Read back once, so that a 6 that becomes 6.0 on its way through a file is no change.
+    plan = FederatedPlan.read(plan.to_bytes(), "plan.json")
+    for site in plan.sites:
+        plan.price_of(site)
+    return plan
+
+
+def _terms(method: Method[Any], config: Any, unit: Unit, wish: SiteWish) -> SiteTerms:
+    slots = PublicSlots(wish.num_slots, unit)
+    noise = method.calibrate(config, slots, wish.budget).noise_multiplier
+    return SiteTerms(
+        name=check_site_name(wish.name),
+        num_slots=wish.num_slots,
+        epsilon=wish.budget.epsilon,
+        delta=wish.budget.delta,
+        noise_multiplier=noise,
+    )
+
+
+def differing_facts(found: object, planned: ImageSpec | SeriesSpec) -> tuple[str, ...]:
+    """List the public facts of records that are not those of a plan, by name."""
+    if type(found) is not type(planned):
+        return ("kind",)
+    names = [one.name for one in fields(planned) if one.compare]
+    return tuple(name for name in names if getattr(found, name) != getattr(planned, name))

@@ -1,0 +1,230 @@
+"""The private folder of a site: its key, its cap, and for each plan that it joined a ledger and the answers given."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gossamer.driving.federated.plan import MAX_PLAN_BYTES, FederatedPlan, SiteTerms
+from gossamer.driving.federated.rounds import Contribution, Round
+from gossamer.errors import InputError, PrivacyError, ResourceError, told
+from gossamer.privacy.budget import PrivacyBudget
+from gossamer.privacy.dealing import UnitKey
+from gossamer.privacy.events import compose_events
+from gossamer.privacy.ledger import Ledger
+from gossamer.privacy.priceable import price
+from gossamer.privacy.statement import shown_epsilon
+from gossamer.runs.files import read_bounded, read_json, write_json, write_whole
+from gossamer.runs.folder import RunFolder
+from gossamer.runs.identity import new_identity, read_identity
+from gossamer.runs.key_file import read_key, write_key
+from gossamer.runs.ledger_file import read_ledger
+from gossamer.runs.tensor_file import MAX_BYTES
+
+_TOLERANCE: Final = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinedPlan:
+    """The part of a site's folder that belongs to one plan.
+
+    Attributes:
+        path: of the part, ``private/plans/STUDY``.
+        plan: as it was pinned.
+        terms: of the site in it.
+    """
+
+    path: Path
+    plan: FederatedPlan
+    terms: SiteTerms
+
+    @property
+    def ledger_file(self) -> Path:
+        """The file of the charges."""
+        return self.path / "ledger.jsonl"
+
+    @property
+    def ledger(self) -> Ledger:
+        """The charges of the site in this plan."""
+        return read_ledger(self.ledger_file)
+
+    def lost_steps(self, step: int) -> tuple[int, ...]:
+        """List the charges that a round does not build on: rounds asked again, gone back to, or lost in a crash.
+
+        Rounds before this one that the site never answered count as paid. So the site never spends more than its plan.
+
+        Args:
+            step: number of the round, from 0.
+        """
+        charged = Counter(step for entry in self.ledger.entries for step in range(entry.first_step, entry.end_step))
+        return tuple(sorted((charged - Counter(range(step))).elements()))
+
+    def kept(self, now: Round) -> bytes | None:
+        """Return the answer that the site gave to the same round before, None if it gave none."""
+        path = self._answer(now)
+        if not path.is_file():
+            return None
+        content = read_bounded(path, MAX_BYTES)
+        if Contribution.read(content, str(path)).round_digest != now.digest:
+            raise InputError(f"{path}: not the answer that was written there; put it back, or remove it")
+        return content
+
+    def keep(self, now: Round, content: bytes) -> None:
+        """Keep an answer, so that it can be sent again and is never computed twice."""
+        write_whole(self._answer(now), content)
+
+    def check_same_data(self, digest: str) -> None:
+        """Keep the digest of the records at the first answer, and refuse other records later.
+
+        Raises:
+            InputError: they are others.
+        """
+        path = self.path / "data.sha256"
+        if not path.is_file():
+            write_whole(path, digest.encode())
+        elif read_bounded(path, 1000).decode("ascii", errors="replace") != digest:
+            raise InputError(
+                f"{self.path}: not the records that this site began the plan with, or read otherwise; put them back"
+            )
+
+    def _answer(self, now: Round) -> Path:
+        return self.path / "contributions" / f"round-{now.number + 1}-{now.digest[:32]}.safetensors"
+
+
+class SiteFolder:
+    """The folder of a site. All of it is private, and it is made for the records of one place, for good.
+
+    Guarantee: `joined` pins a plan by its digest. `check_cap` holds the price of all plans that the site ever answered,
+    and of one more, against its cap.
+
+    Args:
+        path: of the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._folder = RunFolder(path)
+        self._plans = self._folder.private / "plans"
+        self._cap_file = self._folder.private / "cap.json"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[SiteFolder]:
+        """Make the folder if it is new, and hold it: a second process is refused.
+
+        Raises:
+            InputError: a file in it is gone or damaged.
+            PrivacyError: the folder is a copy.
+            ResourceError: it cannot be made, or another process holds it.
+        """
+        folder = self._folder
+        try:
+            folder.private.mkdir(parents=True, exist_ok=True)
+            folder.private.chmod(0o700)
+        except OSError as error:
+            raise ResourceError(f"{folder.path}: cannot be made ({error.strerror}); name another --folder") from None
+        with folder.locked():
+            if not self._plans.is_dir():
+                write_key(folder, UnitKey.drawn())
+                new_identity(folder)
+                self._plans.mkdir()
+            if not read_identity(folder).is_of(folder):
+                # Privacy: two copies would each spend the whole cap, on the same records.
+                raise PrivacyError(
+                    f"{folder.path}: a copy of the folder of this site, or one put back from a backup; go on in the "
+                    "folder itself, or begin a new one, whose epsilon adds to that of this one"
+                )
+            yield self
+
+    @property
+    def key(self) -> UnitKey:
+        """The secret key that divides the records of this site, the same for all plans."""
+        return read_key(self._folder)
+
+    def joined(self, plan: FederatedPlan, terms: SiteTerms) -> JoinedPlan:
+        """Return the part of the folder for a plan, and pin the plan if it is new.
+
+        Raises:
+            PrivacyError: the study has another plan here, or the site answers under another name.
+        """
+        path = self._plans / plan.study
+        pin = path / "plan.json"
+        if not pin.is_file():
+            (path / "contributions").mkdir(parents=True, exist_ok=True)
+            write_json(path / "site.json", {"site": terms.name})
+            write_whole(pin, plan.to_bytes())
+        found = self._read(path)
+        # Privacy: noise, slots or shares that changed between rounds would make the price of the first plan false.
+        if found.plan.digest != plan.digest:
+            raise PrivacyError(
+                f"{pin}: this site joined the study with another plan, which nobody may change between rounds; ask for "
+                "the file that belongs to the pinned plan"
+            )
+        # Privacy: under two names the same records would be paid for once and answer twice.
+        if found.terms != terms:
+            raise PrivacyError(
+                f"{path}: this folder answers as the site {found.terms.name} in this plan, not as {told(terms.name)}"
+            )
+        return found
+
+    def check_cap(self, joined: JoinedPlan, cap: float | None) -> PrivacyBudget:
+        """Price all plans that this site has answered together with one more, and hold them against the cap.
+
+        Args:
+            joined: the plan that is to be answered now.
+            cap: the largest epsilon of all plans together, or None for the one that is kept.
+
+        Returns:
+            The price of all plans as planned, at the smallest of their deltas.
+
+        Raises:
+            InputError: no cap was ever given.
+            PrivacyError: the plans together would cost more, or are for different units.
+        """
+        limit = self._cap(cap)
+        others = [one for one in self._all() if one.path != joined.path and one.ledger.entries]
+        plans = [joined, *others]
+        if len({one.plan.unit for one in plans}) > 1:
+            raise PrivacyError(
+                f"{self._folder.path}: this site answered plans for another unit than {joined.plan.unit}, and their "
+                "prices do not add up; use another folder, with a cap of its own"
+            )
+        delta = min(one.terms.delta for one in plans)
+        # Privacy: whatever a plan says of its price, the site's own accountant composes all of them.
+        epsilon, _ = price(compose_events(*(one.plan.part_of(one.terms).event for one in plans)), delta)
+        if epsilon > limit * (1 + _TOLERANCE):
+            raise PrivacyError(
+                f"this plan and the {len(others)} others of this site cost epsilon {shown_epsilon(epsilon)} at delta "
+                f"{delta:g}, more than its cap of {limit:g}; nothing is spent; raise --cap only if those who own the "
+                "records agree"
+            )
+        return PrivacyBudget(epsilon=epsilon, delta=delta)
+
+    def _cap(self, given: float | None) -> float:
+        if given is not None:
+            PrivacyBudget(epsilon=given, delta=0.5)
+            write_json(self._cap_file, {"epsilon": given})
+            return given
+        if not self._cap_file.is_file():
+            raise InputError(
+                "--cap is missing: say the largest epsilon that this site may spend in all plans together; it is kept"
+            )
+        tree = read_json(self._cap_file)
+        kept = tree.get("epsilon") if isinstance(tree, dict) else None
+        if isinstance(kept, bool) or not isinstance(kept, int | float):
+            raise InputError(f"{self._cap_file}: damaged; give --cap again")
+        return float(kept)
+
+    def _all(self) -> Iterator[JoinedPlan]:
+        for path in sorted(self._plans.iterdir()):
+            if (path / "plan.json").is_file():
+                yield self._read(path)
+
+    def _read(self, path: Path) -> JoinedPlan:
+        pin = path / "plan.json"
+        plan = FederatedPlan.read(read_bounded(pin, MAX_PLAN_BYTES), str(pin))
+        tree = read_json(path / "site.json")
+        name = tree.get("site") if isinstance(tree, dict) else None
+        return JoinedPlan(path=path, plan=plan, terms=plan.site(name))

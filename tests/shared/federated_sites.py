@@ -1,0 +1,118 @@
+"""Tiny sites for tests: a plan, their records, and all rounds in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gossamer.data.images import ImageSpec
+from gossamer.data.records import RecordData, RecordSet
+from gossamer.driving.federated.combining import combine
+from gossamer.driving.federated.contributing import Answer, contribute
+from gossamer.driving.federated.plan import FederatedPlan, SiteWish, make_plan
+from gossamer.driving.federated.rounds import Round
+from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
+from gossamer.methods.dp_merf.training import DPMERFConfig
+from gossamer.methods.dp_mixture.training import DPMixtureConfig
+from gossamer.methods.method import TakenRecipe
+from gossamer.methods.training import RecordsExpected
+from gossamer.nn.images.merf import MERFGeneratorConfig
+from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.privacy import PrivacyBudget
+from gossamer.privacy.adjacency import Unit
+
+SPEC = ImageSpec(channels=1, height=4, width=4, class_names=("a", "b"))
+EXPECTED = RecordsExpected(shape=(1, 4, 4), num_classes=2)
+ONE = DPMixtureConfig(records=EXPECTED, generator=MixtureGeneratorConfig(num_directions=3, radius=2))
+SEVERAL = replace(ONE, num_rounds=2, generator=replace(ONE.generator, num_components=2))
+MERF = DPMERFConfig(
+    records=EXPECTED, num_features=20, num_fit_steps=3, generator=MERFGeneratorConfig(), samples_per_class=2
+)
+
+
+class ZeroNoise(DeterministicNoise):
+    """No noise at all, so that sums can be compared."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def gaussian(self, step: int, shape: tuple[int, ...]) -> Tensor:
+        return torch.zeros(shape, dtype=torch.float64)
+
+
+def records(number: int, seed: int = 0, *, people: Tensor | None = None, spec: ImageSpec = SPEC) -> RecordSet:
+    """Records of two classes that differ in brightness."""
+    rng = torch.Generator().manual_seed(seed)
+    y = torch.randint(0, 2, (number,), generator=rng)
+    x = (0.3 * y[:, None, None, None] + 0.7 * torch.rand(number, *spec.shape, generator=rng)).float()
+    return RecordSet(name="made up", spec=spec, x=x, y=y, people=people)
+
+
+def joined(*parts: RecordSet) -> RecordSet:
+    """The records of all sites in one place."""
+    people, first = [], 0
+    for part in parts:
+        people.append(None if part.people is None else part.people + first)
+        first += part.num_people
+    return RecordSet(
+        name="all",
+        spec=parts[0].spec,
+        x=torch.cat([part.x for part in parts]),
+        y=torch.cat([part.y for part in parts if part.y is not None]),
+        people=None if people[0] is None else torch.cat([one for one in people if one is not None]),
+    )
+
+
+def plan_for(
+    config: Any, slots: Mapping[str, int], *, unit: Unit = Unit.RECORD, noise: Mapping[str, float] | None = None
+) -> FederatedPlan:
+    """A plan at epsilon 5 for each site, or with the noise given for each."""
+    wishes = [
+        SiteWish(name=name, num_slots=n, budget=PrivacyBudget(epsilon=5, delta=1e-3)) for name, n in slots.items()
+    ]
+    plan = make_plan(config, SPEC, TakenRecipe(name="own"), unit, wishes, "1.0")
+    if noise is None:
+        return plan
+    sites = tuple(replace(site, noise_multiplier=noise[site.name], epsilon=100.0) for site in plan.sites)
+    return FederatedPlan.read(replace(plan, sites=sites).to_bytes(), "plan")
+
+
+def answer(
+    folder: Path,
+    content: bytes,
+    site: str,
+    held: RecordSet,
+    *,
+    cap: float | None = 1000.0,
+    noise: Callable[[], AbstractNoise] = ZeroNoise,
+) -> Answer:
+    """One answer of a site, in a folder named by it."""
+    return contribute(
+        folder / site, content, site, lambda key: RecordData(train=held), cap=cap, noise=noise, where="round"
+    )
+
+
+def all_rounds(
+    folder: Path,
+    plan: FederatedPlan,
+    held: Mapping[str, RecordSet],
+    *,
+    absent: Callable[[int, str], bool] = lambda number, site: False,
+    noise: Callable[[], AbstractNoise] = ZeroNoise,
+) -> Round:
+    """All rounds to the end."""
+    now = Round(plan=plan)
+    while not now.is_over:
+        content = now.to_bytes()
+        files = [
+            (name, answer(folder, content, name, held[name], noise=noise).content)
+            for name in held
+            if not absent(now.number, name)
+        ]
+        now = Round.read(combine(content, files).round.to_bytes(), "next")
+    return now
