@@ -158,12 +158,22 @@ def slopes(ensemble: Ensemble, parameters: Tensors, samples: Tensor, labels: Ten
     Returns:
         (K, batch, ...), as the samples.
     """
-    if isinstance(ensemble.template, AbstractSlopedCritic):
-        named = [{f"critic.{name}": one for name, one in each.items()} for each in (parameters, ensemble.buffers)]
-        return _of_each(_Slope(ensemble.template), *named, (samples, labels))
+    if isinstance(ensemble.template, AbstractSlopedCritic) and _is_slope_of_forward(ensemble.template):
+        first, second = (
+            {f"critic.{name}": one for name, one in each.items()} for each in (parameters, ensemble.buffers)
+        )
+        return _of_each(_Slope(ensemble.template), first, second, (samples, labels))
     points = samples.detach().requires_grad_()
     scores = outputs(ensemble, parameters, points, labels)
     return torch.autograd.grad(scores.sum(), points, create_graph=True)[0]
+
+
+def _is_slope_of_forward(critic: AbstractSlopedCritic) -> bool:
+    """Tell if one class has both: a subclass with a score of its own would inherit the slope of another score."""
+    scoring, sloping = (
+        next(kind for kind in type(critic).__mro__ if name in vars(kind)) for name in ("forward", "slope")
+    )
+    return scoring is sloping
 
 
 class _Slope(nn.Module):
@@ -185,8 +195,8 @@ def _of_each(template: nn.Module, parameters: Tensors, buffers: Tensors, inputs:
 
     if len(next(iter(parameters.values()))) == 1:
         # A stack of one would take the grouped kernels of many, which are slower.
-        alone = ({name: tensor[0] for name, tensor in tensors.items()} for tensors in (parameters, buffers))
-        return one(*alone, *(None if value is None else value[0] for value in inputs))[None]
+        first, second = ({name: tensor[0] for name, tensor in tensors.items()} for tensors in (parameters, buffers))
+        return one(first, second, *(None if value is None else value[0] for value in inputs))[None]
     axes = (0, 0, *(None if value is None else 0 for value in inputs))
     return vmap(one, in_dims=axes)(parameters, buffers, *inputs)
 

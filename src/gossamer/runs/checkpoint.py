@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import torch
 
@@ -226,7 +226,7 @@ def _pack(tree: Any, file: BinaryIO) -> str:
     """Write a state as torch does, straight into the file, and return its SHA-256: no copy of it is held in memory."""
     digested = _Digested(file)
     try:
-        torch.save(tree, digested)
+        torch.save(tree, cast(BinaryIO, digested))
     except RuntimeError as error:
         # As torch closes a half-written file, it hides the cause: a full disk, no memory, or an interrupt.
         raise digested.error or error.__context__ or error from None
