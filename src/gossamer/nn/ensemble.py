@@ -177,7 +177,7 @@ def _is_slope_of_forward(critic: AbstractSlopedCritic) -> bool:
 
 
 class _Slope(nn.Module):
-    """A critic whose output is its slope."""
+    """A critic that gives its slope in place of its score."""
 
     def __init__(self, critic: AbstractSlopedCritic) -> None:
         super().__init__()

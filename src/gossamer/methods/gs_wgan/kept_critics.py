@@ -26,8 +26,7 @@ class KeptCritics:
     """A stack of critics as an `Ensemble` has it, in a file that is also their part of a checkpoint.
 
     Each critic has three places in the file. A critic that learns is written to a place that none of the last two
-    checkpoints names, and a checkpoint holds the places and digests alone. So it writes what changed since the one
-    before, once.
+    checkpoints names. A checkpoint holds places and digests alone, and the file holds the critics, each state once.
 
     Guarantee: the critics that are taken up are byte for byte those of the checkpoint. A file that was changed is
     refused. The file is private, and so are places and digests.
