@@ -30,7 +30,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(autouse=True, scope="module")
 def few_objects() -> None:
-    """Leave out of collections all that is there before a file's tests: libraries and tests, half a second each time."""
+    """Leave out of collections all that is there before a file's tests: libraries and tests, half a second a time."""
     gc.collect()
     gc.freeze()
 

@@ -281,9 +281,9 @@ def test_the_largest_budget_that_is_named_is_answered(gossamer: Any) -> None:
 
 @pytest.mark.parametrize("method", ["dp-cgan --num-slots 60000", "gs-wgan --num-critics 1000"])
 def test_steps_are_not_counted_for_a_budget_without_a_guarantee(gossamer: Any, method: str) -> None:
-    said = gossamer("account", *method.split(), "--noise-multiplier", 1, "--epsilon", "1,501")
+    said = gossamer("account", *method.split(), "--noise-multiplier", 1, "--epsilon", "1,1001")
     assert (said.code, said.err.count("\n")) == (2, 1)
-    assert "--epsilon is 501: steps are counted for 500 at most" in said.err
+    assert "--epsilon is 1001: steps are counted for 1000 at most" in said.err
 
 
 @pytest.mark.parametrize("method", ["dp-mixture", "labelled-mixture"])

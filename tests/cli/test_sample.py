@@ -14,7 +14,10 @@ import pytest
 from PIL import Image
 
 from gossamer import LabelledMixture
+from gossamer.cli import progress
 from gossamer.data.folder import load_picture_folder
+from gossamer.methods import trained
+from gossamer.methods.trained import TrainedGenerator
 
 
 def images(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -242,3 +245,31 @@ def test_soft_labels_of_a_teacher_stand_beside_the_hard_ones(gossamer: Any, fini
         assert said.code == 2
         assert word in said.err
         assert not out.exists()
+
+
+def test_many_samples_are_counted_and_an_interrupted_draw_leaves_nothing(
+    gossamer: Any, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = gossamer("sample", finished, "--num-samples", 1200, "--out", tmp_path / "whole.npz")
+    monkeypatch.setattr(trained, "PIECE_VALUES", 1)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1.0)
+    pieces = gossamer("sample", finished, "--num-samples", 1200, "--out", tmp_path / "pieces.npz")
+    assert (whole.code, pieces.code) == (0, 0)
+    assert "samples 1000 of 1200" in pieces.err
+    assert "samples" not in whole.err.replace("of these samples", "")
+    assert (tmp_path / "whole.npz").read_bytes() == (tmp_path / "pieces.npz").read_bytes()
+
+    def interrupted(self: TrainedGenerator, piece: Any) -> Any:
+        drawn.append(piece)
+        if len(drawn) == 2:
+            raise KeyboardInterrupt
+        return piece
+
+    drawn: list[Any] = []
+    monkeypatch.setattr(TrainedGenerator, "_checked", interrupted)
+    (tmp_path / "other").mkdir()
+    for name in ("drawn.npz", "drawn"):
+        drawn.clear()
+        said = gossamer("sample", finished, "--num-samples", 1200, "--out", tmp_path / "other" / name)
+        assert said.code == 130
+        assert list((tmp_path / "other").iterdir()) == []

@@ -95,6 +95,7 @@ def priced_once() -> Iterator[None]:
     """Every training computes its price; here the same plans come again and again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(priced_plan, "epsilon_by_pld", price_by_pld)
+        patch.setattr(priced_plan, "proved_epsilon", price_by_pld)
         patch.setattr(priced_plan, "epsilon_by_rdp", price_by_rdp)
         yield
 

@@ -63,6 +63,7 @@ def priced_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(priced_plan, "epsilon_by_pld", price)
+        patch.setattr(priced_plan, "proved_epsilon", price)
         yield
 
 
@@ -481,6 +482,20 @@ def test_a_person_with_more_rows_than_the_door_knows_of_is_refused() -> None:
     door = OneShotReleaser(training.plan, DeterministicNoise(0), slot_sizes=sizes, gate=StepGate(training.plan))
     with pytest.raises(ValueError, match="every row once"):
         door.release(0, slots_of(training, 0))
+
+
+def test_rows_of_nobody_are_refused_and_the_sizes_stay_as_they_were() -> None:
+    """A row beyond the last slot would enter the sum, and no slot would pay for it."""
+    training = start(find_method("dp-merf"))
+    sizes = torch.bincount(records().people, minlength=PEOPLE)  # type: ignore[arg-type]
+    kept, gate = sizes.clone(), StepGate(training.plan)
+    door = OneShotReleaser(training.plan, DeterministicNoise(0), slot_sizes=sizes, gate=gate)
+    (whole,) = slots_of(training, 0)
+    assert whole.owners is not None
+    stray = replace(whole, owners=whole.owners.where(whole.owners != SLOT, PEOPLE))
+    with pytest.raises(ValueError, match="every row once"):
+        door.release(0, [stray])
+    assert torch.equal(sizes, kept)
 
 
 def test_rows_of_a_person_in_several_pieces_are_refused() -> None:

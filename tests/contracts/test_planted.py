@@ -181,6 +181,7 @@ def calls_of(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Call]:
             for name in ("sample", "to_dataset", "to_frame", "to_wide_frame", "to_hugging_face", "picture")
         },
         "ReleasedGenerator.to_long_frame": Call(function=of_series.to_long_frame, usual=draw),
+        "ReleasedGenerator.write": Call(function=released.write, usual={"path": folder / "drawn.npz", **draw}),
         "ReleasedGenerator.to_ts": Call(function=of_series.to_ts, usual={"path": folder / "drawn.ts", **draw}),
         "ReleasedGenerator.to_edf": Call(function=of_series.to_edf, usual={"path": folder / "drawn.edf", **draw}),
         "ReleasedGenerator.to_wfdb": Call(function=of_series.to_wfdb, usual={"path": folder / "drawn.wfdb", **draw}),

@@ -47,6 +47,7 @@ def priced_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(priced_plan, "epsilon_by_pld", cached(epsilon_by_pld))
+        patch.setattr(priced_plan, "proved_epsilon", cached(epsilon_by_pld))
         patch.setattr(priced_plan, "epsilon_by_rdp", cached(epsilon_by_rdp))
         yield
 

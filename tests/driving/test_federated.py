@@ -23,7 +23,7 @@ from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.driving.federated.site_folder import JoinedPlan
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.noise import DeterministicNoise, KeyedNoise
-from gossamer.methods.catalogue import method_of
+from gossamer.methods.catalogue import METHODS, method_of
 from gossamer.methods.gs_wgan import GS_WGAN
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import RunContext
@@ -295,6 +295,24 @@ def test_other_records_are_refused(tmp_path: Path) -> None:
         answer(tmp_path, states(plan, 1)[0], "berlin", records(30, 7))
     with pytest.raises(InputError, match="--num-records"):
         answer(tmp_path / "other", plan.to_bytes(), "berlin", records(31, 7))
+
+
+def test_a_site_that_lost_its_plans_or_its_identity_is_refused(tmp_path: Path) -> None:
+    plan = plan_for(ONE, SLOTS)
+    answer(tmp_path, plan.to_bytes(), "berlin", HELD["berlin"])
+    private = tmp_path / "berlin" / "private"
+    for name in ("run.json", "plans"):
+        (private / name).rename(private / "away")
+        with pytest.raises(InputError, match="missing"):
+            answer(tmp_path, plan.to_bytes(), "berlin", HELD["berlin"])
+        (private / "away").rename(private / name)
+    assert answer(tmp_path, plan.to_bytes(), "berlin", HELD["berlin"]).is_sent_again
+
+
+def test_every_method_that_works_between_sites_is_tested_here() -> None:
+    assert {method.name for method in METHODS if method.works_between_sites} == {
+        method_of(config).name for config in (ONE, SEVERAL, MERF)
+    }
 
 
 def test_a_method_that_asks_more_than_sums_is_refused() -> None:

@@ -117,3 +117,15 @@ def test_what_is_not_installed_is_named_in_one_line(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InputError, match=rf"needs {module}, which is not installed: pip install 'gossamer\[views\]'"):
         getattr(fitted.released, ask)(2)
+
+
+def test_a_file_holds_what_sample_draws(fitted: GSWGAN, of_series: DPMixture, tmp_path: Path) -> None:
+    path = fitted.released.write(tmp_path / "drawn.npz", 7, seed=3)
+    x, y = fitted.sample(7, seed=3)
+    with np.load(path) as found:
+        assert np.array_equal(found["x"], x)
+        assert np.array_equal(found["y"], y)
+    folder = of_series.released.write(tmp_path / "drawn.csv", 9, evenness=0.5)
+    assert csv.read_csv(folder).num_rows == 9
+    with pytest.raises(InputError, match="cannot write"):
+        fitted.released.write(tmp_path / "drawn.csv", 7)

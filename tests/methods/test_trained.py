@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import gossamer.methods.trained
 from gossamer.data.images import ImageSpec
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
@@ -136,3 +137,22 @@ def test_shares_that_are_none_are_refused(trained: TrainedGenerator, shares: tup
             spec=trained.recipe.spec,
             class_shares=shares,
         )
+
+
+def test_pieces_are_the_samples_whatever_their_size(monkeypatch: pytest.MonkeyPatch, trained: TrainedGenerator) -> None:
+    whole, _ = trained.sample(1100, seed=4)
+    assert len(list(trained.pieces(1100, seed=4))) == 1
+    # Batches of 500, of which a piece holds one or two.
+    for values, sizes in ((1, [500, 500, 100]), (64 * 1000, [1000, 100])):
+        monkeypatch.setattr(gossamer.methods.trained, "PIECE_VALUES", values)
+        pieces = list(trained.pieces(1100, seed=4))
+        assert [len(piece) for piece in pieces] == sizes
+        assert torch.equal(torch.cat(pieces), whole)
+        assert torch.equal(trained.sample(1100, seed=4)[0], whole)
+
+
+def test_pieces_are_refused_at_once_and_drawn_later(trained: TrainedGenerator) -> None:
+    with pytest.raises(InputError, match="at least 1"):
+        trained.pieces(0)
+    first = next(trained.pieces(10**12 if not trained.recipe.spec.num_classes else 10**5))
+    assert len(first) == gossamer.methods.trained.PIECE_VALUES // 64 // 500 * 500

@@ -14,6 +14,7 @@ from dp_accounting import pld
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy import accounting, composition
 from gossamer.privacy.accounting import (
+    _last_within,
     calibrate_noise_multiplier,
     calibrate_noise_multiplier_by_rdp,
     epsilon_by_pld,
@@ -170,3 +171,29 @@ def test_only_poisson_samples_under_add_or_remove_one_have_an_earlier_price() ->
     assert [name for name in EVENTS if has_earlier_price(EVENTS[name])] == ["Poisson", "both"]
     # A small machine's memory: too many points for dp-accounting.
     assert not has_earlier_price(poisson_event(sample_rate=0.5, noise_multiplier=1e-3, num_steps=10**9))
+
+
+# ---- the number of steps for a budget --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("power", [0.5, 0.8, 1.0])
+@pytest.mark.parametrize("start", [0.0, 3.0])
+def test_the_last_number_of_steps_within_a_target_is_found_in_few_questions(power: float, start: float) -> None:
+    asked: list[int] = []
+
+    def epsilon_at(steps: int) -> float:
+        asked.append(steps)
+        return start + 0.01 * steps**power
+
+    for target in (3.5, 10.0, 77.7):
+        asked.clear()
+        found = _last_within(epsilon_at, target, 1, 2)
+        assert start + 0.01 * found**power <= target < start + 0.01 * (found + 1) ** power
+        assert len(asked) < 60
+        # A number far beyond the target takes long to price.
+        assert start + 0.01 * max(asked) ** power <= 2 * target
+
+
+def test_a_search_without_an_end_is_refused() -> None:
+    with pytest.raises(InputError, match="more than 1000000000 steps"):
+        _last_within(lambda steps: 1e-12 * steps, 1e5, 1, 2)

@@ -40,8 +40,8 @@ _SETTINGS = (
     "expected_batch_size", "sample_rate",
 )  # fmt: skip
 
-_MOST_TO_COUNT = 500.0
-"""Largest epsilon for which steps are counted. Above it exponentials overflow, and the search takes minutes."""
+_MOST_TO_COUNT = 1_000.0
+"""Largest epsilon for which steps are counted. Above it exponentials overflow, and the search takes long."""
 
 
 def run(arguments: Sequence[str]) -> int:

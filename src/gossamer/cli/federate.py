@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Generic, TypeVar
 
-from rich.console import Console
-from rich.table import Column, Table
-
 from gossamer.cli.arguments import Names, choose, read_arguments, read_known_arguments
 from gossamer.cli.beforehand import DEFAULT_EPSILON
 from gossamer.cli.options import Mark
 from gossamer.cli.outputs import say
 from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
+from gossamer.cli.site_files import read_file, show, tell_plan
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordData
+from gossamer.data.room import room_beside
 from gossamer.data.series import SeriesSpec
 from gossamer.data.series_choice import load_chosen
+from gossamer.driving.federated.checking import PLAN_FILE
 from gossamer.driving.federated.combining import combine, write_federated_release
 from gossamer.driving.federated.contributing import Answer, contribute
-from gossamer.driving.federated.plan import MAX_PLAN_BYTES, FederatedPlan, SiteWish, make_plan
-from gossamer.driving.federated.rounds import Contribution, Round
-from gossamer.errors import InputError, ResourceError, one_line
+from gossamer.driving.federated.plan import SiteWish, make_plan
+from gossamer.driving.federated.rounds import Round
+from gossamer.errors import InputError, ResourceError
 from gossamer.methods.catalogue import METHODS, find_method
 from gossamer.methods.cost import random_records
 from gossamer.privacy.adjacency import Unit, UnitName
@@ -31,8 +31,8 @@ from gossamer.privacy.budget import PrivacyBudget, chosen_delta
 from gossamer.privacy.claim import own_version
 from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.statement import shown_epsilon
-from gossamer.runs.files import read_bounded, whole_file, write_whole
-from gossamer.runs.tensor_file import MAX_BYTES, is_tensor_file
+from gossamer.runs.files import check_is_none_of, read_bounded, whole_file, write_whole
+from gossamer.runs.tensor_file import MAX_BYTES
 
 C = TypeVar("C")
 
@@ -42,7 +42,6 @@ ACTIONS = {
     "show": "look at a file before it leaves or after it came",
     "combine": "add what the sites sent: the file of the next round, or the release",
 }
-PLAN_FILE = "plan.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +157,12 @@ class Contribute:
 class ShowFile:
     """Look at a plan, the file of a round, or a contribution, as an officer would before it leaves.
 
+    Of a site's own folder it lists the plans that were answered, and their price together.
+
     Example: gossamer federate show berlin-round-1.safetensors
 
     Args:
-        file: the file
+        file: the file, or the folder of your site
     """
 
     file: Annotated[Path, Mark.POSITIONAL]
@@ -194,7 +195,7 @@ def run(arguments: Sequence[str]) -> int:
         case "contribute":
             return _contribute(read_arguments(Contribute, rest, program="federate contribute"))
         case "show":
-            return _show(read_arguments(ShowFile, rest, program="federate show"))
+            return show(read_arguments(ShowFile, rest, program="federate show").file)
         case _:
             return _combine(read_arguments(Combine, rest, program="federate combine"))
 
@@ -220,7 +221,7 @@ def _plan(words: Sequence[str]) -> int:
     if path.exists():
         raise InputError(f"{path}: a plan is there already, which its sites may have pinned; name another --out")
     write_whole(path, plan.to_bytes())
-    _tell_plan(plan)
+    tell_plan(plan)
     print(f"Written: {path}. Send it to the sites; each answers with `gossamer federate contribute {PLAN_FILE}`.")
     return 0
 
@@ -263,9 +264,12 @@ def _wish(part: Sequence[str], epsilon: float, delta: float) -> SiteWish:
 def _contribute(asked: Contribute) -> int:
     def load(key: UnitKey) -> RecordData:
         unit = Unit(Round.read(content, str(asked.plan)).plan.unit)
-        return load_chosen(asked.data, asked.data_dir, asked.num_classes, asked.series, key, unit, asked.images)
+        room = room_beside(asked.folder)
+        return load_chosen(asked.data, asked.data_dir, asked.num_classes, asked.series, key, unit, asked.images, room)
 
-    content = _read(asked.plan)
+    content = read_file(asked.plan)
+    if asked.out is not None:
+        check_is_none_of(asked.out, (asked.data, str(asked.plan)))
     answer = contribute(asked.folder, content, asked.site, load, cap=asked.cap, where=str(asked.plan))
     out = asked.out or asked.plan.parent / f"{asked.site}-round-{answer.round_number + 1}.safetensors"
     with whole_file(out) as file:
@@ -287,71 +291,14 @@ def _tell_answer(answer: Answer) -> None:
     )
     if answer.spent is not None:
         print(f"all plans of this site together: epsilon {shown_epsilon(answer.spent.epsilon)}, within its cap")
-    if answer.num_held_out:
-        say(f"{answer.num_held_out} records held out take no part")
-
-
-def _show(asked: ShowFile) -> int:
-    content, where = _read(asked.file), str(asked.file)
-    try:
-        one = Contribution.read(content, where) if is_tensor_file(content) else None
-    except InputError:
-        one = None
-    if one is None:
-        _tell_round(Round.read(content, where))
-    else:
-        _tell_contribution(one)
-    return 0
-
-
-def _tell_contribution(one: Contribution) -> None:
-    numbers = one.released.double()
-    table = Table(Column(), Column(overflow="fold"), show_header=False, box=None, pad_edge=False)
-    table.add_row("kind", "contribution of a site: one noisy sum, and nothing else")
-    table.add_row("site", one_line(one.site[:40]))
-    table.add_row("round", str(one.round_number + 1))
-    for name, value in (("study", one.study), ("plan", one.plan_digest), ("state", one.round_digest)):
-        table.add_row(name, one_line(value[:64]))
-    table.add_row("numbers", f"{len(numbers)}, all finite" if bool(numbers.isfinite().all()) else "not all are finite")
-    if len(numbers):
-        table.add_row("smallest, largest", f"{float(numbers.min()):.6g}, {float(numbers.max()):.6g}")
-        table.add_row("norm", f"{float(numbers.norm()):.6g}")
-    table.add_row(
-        "noise", "secret, as the site says" if one.is_secure else "INSECURE: of a test, nothing is guaranteed"
-    )
-    Console().print(table)
-
-
-def _tell_round(now: Round) -> None:
-    _tell_plan(now.plan)
-    for number, names in enumerate(now.givers):
-        print(f"round {number + 1}: a sum of {len(now.sums[number])} numbers, from {', '.join(names)}")
-    if not now.is_over:
-        print(f"round {now.number + 1} of {now.plan.num_rounds} comes now: {_release_name(now)}")
-
-
-def _release_name(now: Round) -> str:
-    return now.plan.whole.step_names[now.number]
-
-
-def _tell_plan(plan: FederatedPlan) -> None:
-    print(f"study {plan.study}, plan {plan.digest}")
-    shape = "x".join(map(str, plan.spec.shape))
-    print(
-        f"{plan.of_method.name} in {plan.num_rounds} rounds, records of shape {shape}, {plan.spec.num_classes} classes"
-    )
-    table = Table("site", "slots", "epsilon", "delta", "noise multiplier", box=None, pad_edge=False)
-    for site in plan.sites:
-        row = site.name, str(site.num_slots), f"{site.epsilon:g}", f"{site.delta:g}", f"{site.noise_multiplier:.5g}"
-        table.add_row(*row)
-    Console().print(table)
-    print(f"a slot is one {plan.unit}; somebody with records at two sites spends the epsilon of both")
+    if answer.holds_out:
+        say("the data are divided: the records held out take no part")
 
 
 def _combine(asked: Combine) -> int:
     first, *rest = asked.files
-    content = _read(first)
-    combined = combine(content, [(str(path), _read(path)) for path in rest], where=str(first))
+    content = read_file(first)
+    combined = combine(content, [(str(path), read_file(path)) for path in rest], where=str(first))
     now, out = combined.round, asked.out or first.parent
     done = f"round {now.number} of {now.plan.num_rounds}"
     for name in combined.absent:
@@ -368,12 +315,3 @@ def _combine(asked: Combine) -> int:
     for claim in trained.statement.sites:
         print(f"site {claim.name}: epsilon {shown_epsilon(claim.epsilon)} at delta {claim.delta:g}")
     return 0
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return read_bounded(path, MAX_BYTES if path.suffix == ".safetensors" else MAX_PLAN_BYTES)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the path") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None

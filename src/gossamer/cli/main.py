@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import difflib
 import importlib
+import io
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from gossamer.cli.kept_help import KeptHelp
 from gossamer.cli.outputs import outlive_readers
 from gossamer.errors import GossamerError, is_lack_of_memory
 
@@ -28,6 +30,7 @@ GROUPS = {
         "account": "the epsilon of settings, or the noise that a budget asks for, without any data",
         "train": "learn a generator from private records, within a privacy budget",
         "resume": "go on with an interrupted training",
+        "pretrain": "warm up a range of a run's critics on a node of its own",
         "federate": "train with other sites by files: records stay, and noisy sums leave",
         "ledger": "the steps that a run has paid for, and those that were lost",
     },
@@ -67,11 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         outlive_readers()
-        arguments = sys.argv[1:]
+        kept = KeptHelp.of(sys.argv[1:])
+        return main(sys.argv[1:]) if kept is None else _guarded("help", lambda: _answered(kept))
     arguments = list(arguments)
     match arguments:
         case []:
-            return _guarded("welcome", [])
+            return _guarded("welcome", lambda: _run("welcome", []))
         case ["-h" | "--help", *_] | ["help"]:
             print(_overview())
             return 0
@@ -86,18 +90,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         return _complain(_unknown(verb), 2)
     if os.environ.get("WORLD_SIZE", "1") == "1":
-        return _guarded(verb, rest)
+        return _guarded(verb, lambda: _run(verb, rest))
     with _first_alone_speaks():
         if verb not in _SHARED:
             # Each process would do all of it, and a training within it would be spent once for each.
             return _complain(f"{verb} works in one process: start it without torchrun", 2)
-        return _guarded(verb, rest)
+        return _guarded(verb, lambda: _run(verb, rest))
 
 
-def _guarded(verb: str, arguments: list[str]) -> int:
+def _answered(kept: KeptHelp) -> int:
+    """Print a page of help, which is kept once it was made: to make one may take seconds."""
+    page = kept.read()
+    if page is None:
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            code = main(sys.argv[1:])
+        page = said.getvalue()
+        if code != 0:
+            return code
+        kept.write(page)
+    print(page, end="")
+    return 0
+
+
+def _guarded(verb: str, work: Callable[[], int]) -> int:
     try:
         with _terminated_as_interrupted():
-            code = _run(verb, arguments)
+            code = work()
             sys.stdout.flush()  # an answer that cannot be written must end with another exit code
             return code
     except GossamerError as error:

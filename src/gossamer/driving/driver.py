@@ -282,6 +282,11 @@ def _training(run: Run, **spent: Any) -> AbstractTraining:
     return job.of_method.start(job.method, loaded.data.train, KeyedNoise(), context)
 
 
+def start_again(run: Run) -> AbstractTraining:
+    """Start the training of a run anew, as it was before its first step. No step is taken, and none is charged."""
+    return _training(run)
+
+
 def _device(run: Run) -> torch.device:
     """Find the device of this process: of several on a machine with as many GPUs, each takes its own."""
     device = find_device(run.job.device)

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from gossamer.data.catalogue import NAMED_DATA, NAMED_SERIES, find_named
 from gossamer.driving.claims import TOLERANCE, Known, check_claim
+from gossamer.driving.federated.checking import PLAN_FILE, check_plan_of_sites
 from gossamer.driving.generator_file import load_generator
 from gossamer.driving.handing_over import card_facts
 from gossamer.driving.job import TrainingJob, settings_digest
@@ -67,6 +68,7 @@ def examine(path: Path) -> Iterator[Finding]:
         yield from _examine_run(folder)
     elif _is_release(folder.release):
         yield from _release_alone(folder.release, "release/")
+        yield from _sites(folder)
     else:
         raise InputError(f"{path}: neither a run nor a release; name a run folder, or the folder with {GENERATOR}")
 
@@ -85,6 +87,15 @@ def _release_alone(folder: Path, prefix: str) -> Iterator[Finding]:
         "a release alone: without config.json and private/ nobody can tell whether the training followed its "
         "statement, what was charged, and what audits found",
     )
+
+
+def _sites(folder: RunFolder) -> Iterator[Finding]:
+    """Check a release of several sites against the plan beside it, if there is one."""
+    if not (folder.path / PLAN_FILE).is_file():
+        return
+    statement = _attempt(lambda: read_statement(folder.release), STATEMENT, [])
+    if statement is not None and statement.sites:
+        yield from refused(PLAN_FILE, check_plan_of_sites(folder.path, statement))
 
 
 # ---- a run -------------------------------------------------------------------------------------------------------

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -17,11 +14,12 @@ from gossamer.data.files import path_of
 from gossamer.data.layouts import as_long, as_wide
 from gossamer.data.series import SeriesSpec
 from gossamer.driving.generator_file import load_generator, write_generator_file
-from gossamer.errors import GossamerWarning, InputError, told
+from gossamer.errors import InputError, told
 from gossamer.estimators.classifying import classes_of, probabilities_of
+from gossamer.estimators.drawing import Labels, chosen_labels, uneven_labels, write_drawn, write_drawn_series
 from gossamer.estimators.records import Source
 from gossamer.estimators.tables import Said
-from gossamer.estimators.values import numbers_to_draw, whole
+from gossamer.estimators.values import whole
 from gossamer.estimators.views import SyntheticDataset, frame_of, hugging_face_of
 from gossamer.extras import from_extra
 from gossamer.methods.trained import Spec, TrainedGenerator
@@ -36,10 +34,6 @@ from gossamer.runs.wfdb_file import write_wfdb
 if TYPE_CHECKING:
     import datasets
     import pandas
-
-
-Labels = int | str | Sequence[int] | Sequence[str] | np.ndarray | torch.Tensor | None
-"""Classes to draw: one for all records, or one each, by number or by name. None for all classes in turn."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,7 +120,7 @@ class ReleasedGenerator:
             InputError: as `sample`, or a generator of a method without a teacher.
         """
         num_samples, seed = whole("num_samples", num_samples), whole("seed", seed)
-        chosen = self._chosen(num_samples, labels, evenness, seed)
+        chosen = chosen_labels(self.trained, num_samples, labels, evenness, seed)
         return self.trained.probabilities(num_samples, labels=chosen, seed=seed).numpy()
 
     def uneven_labels(self, num_samples: int, *, evenness: float = 0.5, seed: int = 0) -> np.ndarray:
@@ -135,10 +129,7 @@ class ReleasedGenerator:
         Raises:
             InputError: a number out of range, or a generator of a method that released no shares.
         """
-        num_samples, seed = whole("num_samples", num_samples), whole("seed", seed)
-        if isinstance(evenness, bool) or not isinstance(evenness, Real):
-            raise InputError(f"evenness must be a number from 0 to 1, not {told(evenness)}")
-        return self.trained.uneven_labels(num_samples, evenness=float(evenness), seed=seed).numpy()
+        return uneven_labels(self.trained, num_samples, evenness, seed).numpy()
 
     def predict(self, x: Source, *, evenness: float | None = None, **said: Unpack[Said]) -> np.ndarray:
         """Name the most probable class of each record, by a release that classifies.
@@ -248,6 +239,28 @@ class ReleasedGenerator:
         said = f"Synthetic records of a generator that is {self.statement.claim}."
         return hugging_face_of(*self.sample(num_samples, labels, evenness=evenness, seed=seed), self.spec, said)
 
+    def write(
+        self,
+        path: str | Path,
+        num_samples: int,
+        labels: Labels = None,
+        *,
+        evenness: float | None = None,
+        seed: int = 0,
+    ) -> Path:
+        """Draw records as `sample` does into a file or folder, as ``gossamer sample --out`` writes them.
+
+        They are drawn and written piece by piece, so that a million records take little memory.
+
+        Returns:
+            The path. A warning says all that the format could not hold as it is.
+
+        Raises:
+            InputError: as `sample`, or the ending is of a format that such records are not written in.
+            ResourceError: the file cannot be written.
+        """
+        return write_drawn(self.trained, path, num_samples, labels, evenness, seed)
+
     def to_ts(
         self,
         path: str | Path,
@@ -266,7 +279,8 @@ class ReleasedGenerator:
             InputError: as `sample`, or the samples are images, or a class's name cannot stand in such a file.
             ResourceError: the file cannot be written.
         """
-        return self._written("a .ts file", path, write_ts, self._drawn(num_samples, labels, evenness, seed))
+        asked = self.trained, path, num_samples, labels, evenness, seed
+        return write_drawn_series(*asked, write=write_ts, what="a .ts file")
 
     def to_edf(
         self,
@@ -286,7 +300,8 @@ class ReleasedGenerator:
             InputError: as `sample`, or the samples are images. Or their rate or bounds do not fit an EDF header.
             ResourceError: the file cannot be written.
         """
-        return self._written("a recording", path, write_edf, self._drawn(num_samples, labels, evenness, seed))
+        asked = self.trained, path, num_samples, labels, evenness, seed
+        return write_drawn_series(*asked, write=write_edf, what="a recording")
 
     def to_wfdb(
         self,
@@ -307,22 +322,8 @@ class ReleasedGenerator:
                 something.
             ResourceError: the recording cannot be written.
         """
-        return self._written("a recording", path, write_wfdb, self._drawn(num_samples, labels, evenness, seed))
-
-    def _written(
-        self,
-        what: str,
-        path: str | Path,
-        write: Callable[[Path, np.ndarray, np.ndarray | None, SeriesSpec], tuple[str, ...] | None],
-        drawn: tuple[np.ndarray, np.ndarray | None],
-    ) -> Path:
-        """Write series by a format's own writer, and warn with its notes."""
-        if not isinstance(self.spec, SeriesSpec):
-            raise InputError(f"{what} is of time series, and these samples are images: take to_frame")
-        file = path_of(path, "path")
-        for note in write(file, *drawn, self.spec) or ():
-            warnings.warn(note, GossamerWarning, stacklevel=3)
-        return file
+        asked = self.trained, path, num_samples, labels, evenness, seed
+        return write_drawn_series(*asked, write=write_wfdb, what="a recording")
 
     def picture(
         self, num_samples: int = 100, labels: Labels = None, *, evenness: float | None = None, seed: int = 0
@@ -359,19 +360,9 @@ class ReleasedGenerator:
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Draw records in [0, 1], and their labels."""
         num_samples, seed = whole("num_samples", num_samples), whole("seed", seed)
-        chosen = self._chosen(num_samples, labels, evenness, seed)
+        chosen = chosen_labels(self.trained, num_samples, labels, evenness, seed)
         x, y = self.trained.sample(num_samples, labels=chosen, seed=seed)
         return x.numpy(), None if y is None else y.numpy()
-
-    def _chosen(self, num_samples: int, labels: Labels, evenness: float | None, seed: int) -> torch.Tensor | None:
-        """Return the classes to draw, None for all in turn."""
-        if evenness is None:
-            chosen = numbers_to_draw(labels, num_samples, self.spec.class_names)
-        elif labels is not None:
-            raise InputError("labels and evenness both say which classes to draw: give one of them")
-        else:
-            chosen = self.uneven_labels(num_samples, evenness=evenness, seed=seed)
-        return None if chosen is None else torch.from_numpy(chosen)
 
 
 def claimed(trained: TrainedGenerator) -> str:

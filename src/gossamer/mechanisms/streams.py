@@ -27,7 +27,7 @@ def public_stream(seed: int, purpose: str, step: int = 0) -> torch.Generator:
     ever shift a public one.
 
     torch 2.13.0 keeps the low 32 bits of a seed alone, so that of 20,000 seeds two are often alike. Therefore the whole
-    state of the generator is filled, by a keystream whose key is the digest of seed, purpose and step.
+    state of the generator is filled, by a keystream. Its key is the digest of seed, purpose and step.
 
     Raises:
         ResourceError: torch keeps the state of a generator in another form than the one known here.

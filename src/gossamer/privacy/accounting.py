@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.metadata
+import itertools
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -266,26 +267,48 @@ def num_steps_for_budget(event_of_steps: EventOfSteps, budget: PrivacyBudget) ->
         InputError: more than a thousand million steps would fit.
     """
 
-    def fits(num_steps: int, precision: GridPrecision) -> bool:
-        return proved_epsilon(event_of_steps(num_steps), budget.delta, precision).epsilon <= budget.epsilon
+    def epsilon_at(precision: GridPrecision) -> Callable[[int], float]:
+        return lambda num_steps: proved_epsilon(event_of_steps(num_steps), budget.delta, precision).epsilon
 
-    if not fits(1, FINE):
+    if all(epsilon_at(precision)(1) > budget.epsilon for precision in (COARSE, FINE)):
         return 0
     # The coarse grid only errs towards fewer steps, so the fine search starts where it ends.
-    low = _last_that_fits(lambda steps: fits(steps, COARSE), 1, 2)
-    return _last_that_fits(lambda steps: fits(steps, FINE), low, low + 1 + low // 256)
+    low = _last_within(epsilon_at(COARSE), budget.epsilon, 1, 2)
+    return _last_within(epsilon_at(FINE), budget.epsilon, low, low + 1 + low // 256)
 
 
-def _last_that_fits(fits: Callable[[int], bool], low: int, high: int) -> int:
-    """Find the last integer from ``low`` on that fits, by growing strides and halving: ``low`` if no later one fits."""
-    while fits(high):
+def _last_within(epsilon_at: Callable[[int], float], target: float, low: int, high: int) -> int:
+    """Find the last integer from ``low`` on with an epsilon within the target: ``low`` if no later one has.
+
+    Epsilon grows with the steps, and no faster than they do. So a number of steps is multiplied by the target over its
+    epsilon, or doubled, until epsilon is beyond the target. It is never far beyond, since that takes long to compute.
+    Then the last one is found by straight lines between logarithms, and by halves every third time.
+    """
+    below, above = 0.0, epsilon_at(high)
+    while above <= target:
         if high > _MAX_STEPS:
             raise InputError(f"the budget buys more than {_MAX_STEPS} steps: ask for a smaller epsilon or less noise")
-        low, high = high, high + 2 * (high - low)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
+        low, below = high, above
+        high = min(math.ceil(high * max(2.0, target / max(above, 1e-9))), 2 * _MAX_STEPS)
+        above = epsilon_at(high)
+    for number in itertools.count():
+        if high - low <= 1:
+            return low
+        middle = (low + high) // 2 if number % 3 == 2 else _between(low, high, below, above, target)
+        found = epsilon_at(middle)
+        if found <= target:
+            low, below = middle, found
+        else:
+            high, above = middle, found
+    raise AssertionError
+
+
+def _between(low: int, high: int, below: float, above: float, target: float) -> int:
+    """Estimate by a straight line between logarithms where epsilon reaches the target, strictly between two numbers."""
+    if not 0.0 < below < above < math.inf:
+        return (low + high) // 2
+    share = math.log(target / below) / math.log(above / below)
+    return min(max(math.floor(low * (high / low) ** share), low + 1), high - 1)
 
 
 def _check(event: dp_accounting.DpEvent, delta: float) -> Adjacency | None:

@@ -1,8 +1,8 @@
 """The rule by which earlier versions priced Poisson samples under add or remove one: dp-accounting's PLD.
 
 No price is computed by it any more. A statement that an earlier version wrote is compared with it, too. Both rules are
-upper bounds. They differ in the last digits, and far more below delta 1e-13: dp-accounting 0.6.0 cuts about 1e-15 off
-the tails of every composition, and counts what it cuts as infinite loss.
+upper bounds. They differ in the last digits, and far more below delta 1e-13. For dp-accounting 0.6.0 cuts about 1e-15
+off the tails of every composition, and counts the rest as infinite loss.
 """
 
 from __future__ import annotations

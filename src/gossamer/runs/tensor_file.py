@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ MAX_BYTES: Final = 2**30
 """Longest file that is read."""
 _MAX_HEADER_BYTES: Final = 2**22
 _LENGTH: Final = 8
+_HEADER: Final = "gossamer"
 
 
 def is_tensor_file(content: bytes) -> bool:
@@ -25,7 +27,8 @@ def is_tensor_file(content: bytes) -> bool:
 def tensor_file(tensors: Mapping[str, Tensor], words: Mapping[str, str]) -> bytes:
     """Write tensors and words as the bytes of a safetensors file."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return safetensors.torch.save(whole, metadata=dict(words))
+    # One name alone: safetensors writes several in an order drawn anew each time, so that one content had many files.
+    return safetensors.torch.save(whole, metadata={_HEADER: json.dumps(dict(words), sort_keys=True)})
 
 
 def read_tensor_file(content: bytes, where: str, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -58,6 +61,8 @@ def read_tensor_file(content: bytes, where: str, kind: str) -> tuple[dict[str, T
 
 def _words(header: Any) -> dict[str, str]:
     words = header["__metadata__"]
+    # Earlier builds wrote each word under a name of its own.
+    words = strict_json(words[_HEADER].encode()) if set(words) == {_HEADER} else words
     if not all(isinstance(one, str) for pair in words.items() for one in pair):
         raise TypeError("words that are no text")
     return words

@@ -133,7 +133,7 @@ def test_a_persons_norm_without_cross_terms_is_caught(monkeypatch: pytest.Monkey
 def test_what_is_released_is_the_sum_rounded_once_and_noise(m: int) -> None:
     dense, made = NETWORKS["discriminator"], door(m)
     grid = made._factored(dense)
-    found = made._sum(torch.arange(SLOTS), 0, parameters(dense), dense, grid.coarse) * grid.coarse.spacing
+    found = made._total(torch.arange(SLOTS), 0, parameters(dense), dense, grid.coarse) * grid.coarse.spacing
     expected = exact(made, dense, torch.arange(SLOTS)).double() * grid.fine_spacing
     ordered = torch.cat([part.flatten() for part in dense.gradients(expected).values()])
     assert float((found - ordered).abs().max()) <= grid.coarse.spacing / 2

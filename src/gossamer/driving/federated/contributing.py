@@ -41,7 +41,7 @@ class Answer:
         paid: price of the plan for this site, all rounds, by its own accountant.
         spent: price of all plans of this site together, as planned. None for an answer that is sent again.
         is_sent_again: True if the file was written before, so that nothing is spent.
-        num_held_out: records that take no part, private.
+        holds_out: True if some records are held out, and take no part.
     """
 
     content: bytes
@@ -51,7 +51,7 @@ class Answer:
     paid: PrivacyBudget
     spent: PrivacyBudget | None = None
     is_sent_again: bool = False
-    num_held_out: int = 0
+    holds_out: bool = False
 
 
 def contribute(
@@ -106,8 +106,7 @@ def contribute(
         joined.check_same_data(data_digest(data.train))
         answer = _answer(now, joined, data.train, noise(), home.key)
         joined.keep(now, answer)
-        held_out = 0 if data.test is None else data.test.num_records
-        return Answer(content=answer, spent=spent, num_held_out=held_out, **known)
+        return Answer(content=answer, spent=spent, holds_out=data.test is not None, **known)
 
 
 def _rehearse(now: Round, terms: SiteTerms) -> None:

@@ -20,6 +20,7 @@ from gossamer.methods.catalogue import METHODS, method_of, settings_types
 from gossamer.methods.method import Method, TakenRecipe
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.budget import PrivacyBudget, check_delta
+from gossamer.privacy.events import check_noise_multiplier
 from gossamer.privacy.priceable import check_numbers, price
 from gossamer.privacy.site_claims import MAX_SITES, check_site_name
 from gossamer.privacy.slots import PublicSlots
@@ -55,6 +56,7 @@ class SiteTerms:
         PublicSlots(self.num_slots)
         PrivacyBudget(epsilon=self.epsilon, delta=self.delta)
         check_delta(self.delta, self.num_slots)
+        check_noise_multiplier(self.noise_multiplier)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,11 +47,6 @@ class Round:
         return len(self.sums)
 
     @property
-    def is_last(self) -> bool:
-        """True if nothing comes after this round."""
-        return self.number + 1 >= self.plan.num_rounds
-
-    @property
     def is_over(self) -> bool:
         """True if all rounds were made."""
         return self.number >= self.plan.num_rounds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -126,10 +126,7 @@ class SiteFolder:
         except OSError as error:
             raise ResourceError(f"{folder.path}: cannot be made ({error.strerror}); name another --folder") from None
         with folder.locked():
-            if not self._plans.is_dir():
-                write_key(folder, UnitKey.drawn())
-                new_identity(folder)
-                self._plans.mkdir()
+            self._begin()
             if not read_identity(folder).is_of(folder):
                 # Privacy: two copies would each spend the whole cap, on the same records.
                 raise PrivacyError(
@@ -184,23 +181,44 @@ class SiteFolder:
             PrivacyError: the plans together would cost more, or are for different units.
         """
         limit = self._cap(cap)
-        others = [one for one in self._all() if one.path != joined.path and one.ledger.entries]
+        others = [one for one in self.answered() if one.path != joined.path]
         plans = [joined, *others]
         if len({one.plan.unit for one in plans}) > 1:
             raise PrivacyError(
                 f"{self._folder.path}: this site answered plans for another unit than {joined.plan.unit}, and their "
                 "prices do not add up; use another folder, with a cap of its own"
             )
-        delta = min(one.terms.delta for one in plans)
-        # Privacy: whatever a plan says of its price, the site's own accountant composes all of them.
-        epsilon, _ = price(compose_events(*(one.plan.part_of(one.terms).event for one in plans)), delta)
-        if epsilon > limit * (1 + _TOLERANCE):
+        spent = price_together(plans)
+        if spent.epsilon > limit * (1 + _TOLERANCE):
             raise PrivacyError(
-                f"this plan and the {len(others)} others of this site cost epsilon {shown_epsilon(epsilon)} at delta "
-                f"{delta:g}, more than its cap of {limit:g}; nothing is spent; raise --cap only if those who own the "
-                "records agree"
+                f"this plan and the {len(others)} others of this site cost epsilon {shown_epsilon(spent.epsilon)} at "
+                f"delta {spent.delta:g}, more than its cap of {limit:g}; nothing is spent; raise --cap only if those "
+                "who own the records agree"
             )
-        return PrivacyBudget(epsilon=epsilon, delta=delta)
+        return spent
+
+    def answered(self) -> tuple[JoinedPlan, ...]:
+        """List the plans that this site has answered, each with its ledger."""
+        return tuple(one for one in self._all() if one.ledger.entries)
+
+    def _begin(self) -> None:
+        """Give a new folder its key and identity.
+
+        Raises:
+            InputError: the folder is not new, and has lost its plans or its identity.
+        """
+        folder, has_plans = self._folder, self._plans.is_dir() and any(self._plans.iterdir())
+        is_begun = folder.identity_file.exists()
+        # Privacy: a folder without its plans would have forgotten what it spent.
+        if (is_begun and not self._plans.is_dir()) or (has_plans and not is_begun):
+            raise InputError(
+                f"{folder.private}: plans/ or run.json is missing, and with it what this site has spent; put it back, "
+                "or begin a new folder, whose epsilon adds to that of this one"
+            )
+        if not is_begun:
+            write_key(folder, UnitKey.drawn())
+            self._plans.mkdir(exist_ok=True)
+            new_identity(folder)
 
     def _cap(self, given: float | None) -> float:
         if given is not None:
@@ -228,3 +246,15 @@ class SiteFolder:
         tree = read_json(path / "site.json")
         name = tree.get("site") if isinstance(tree, dict) else None
         return JoinedPlan(path=path, plan=plan, terms=plan.site(name))
+
+
+def price_together(plans: Sequence[JoinedPlan]) -> PrivacyBudget:
+    """Compute the price of several plans of one site together, each as planned, at the smallest of their deltas.
+
+    Args:
+        plans: at least one, all for one unit.
+    """
+    delta = min(one.terms.delta for one in plans)
+    # Privacy: whatever a plan says of its price, the site's own accountant composes all of them.
+    epsilon, _ = price(compose_events(*(one.plan.part_of(one.terms).event for one in plans)), delta)
+    return PrivacyBudget(epsilon=epsilon, delta=delta)

@@ -104,11 +104,12 @@ class OneShotReleaser:
         """Sum the slots of all processes, as integers, and count the rows that each slot gave."""
         contribution = self.plan.releases[step].contribution
         total = torch.zeros(contribution.size, dtype=torch.int64)
-        left = torch.ones(self.plan.num_slots, dtype=torch.int64) if self._slot_sizes is None else self._slot_sizes
+        every = torch.ones(self.plan.num_slots, dtype=torch.int64)
+        left = every if self._slot_sizes is None else self._slot_sizes.clone()
         num_rows = 0
         for slots in chunks:
             owners = self._owners(slots, num_rows)
-            left = self._left(left, owners)
+            self._take_rows(left, owners)
             total += self._added(contribution, slots, owners).cpu()
             num_rows += len(owners)
         given = torch.tensor([num_rows]) if self._slot_sizes is None else self._slot_sizes - left
@@ -127,15 +128,15 @@ class OneShotReleaser:
             raise ValueError("rows of people must come with owners, the slot of each row")
         return slots.owners.cpu()
 
-    def _left(self, left: Tensor, owners: Tensor) -> Tensor:
-        """Count the rows of each slot that are still to come."""
-        given = torch.bincount(owners, minlength=self.plan.num_slots)[: self.plan.num_slots]
+    def _take_rows(self, left: Tensor, owners: Tensor) -> None:
+        """Take rows from the number of each slot that is still to come. Only the slots of these rows are looked at."""
+        slots, given = torch.unique(owners, return_counts=True)
         # Privacy: the price is that of one row for each slot, or of the mean of all its rows.
-        if bool((given > left).any()):
+        if bool((slots >= self.plan.num_slots).any()) or bool((given > left[slots]).any()):
             raise ValueError(f"more rows than the {self.plan.num_slots} slots of the plan hold: give every row once")
-        if bool(((given > 0) & (given < left)).any()):
+        if bool((given < left[slots]).any()):
             raise ValueError("some rows of a person, and not all: give all rows of a person in one piece")
-        return left - given
+        left[slots] = 0
 
     def _added(self, contribution: Contribution, slots: Slots, owners: Tensor) -> Tensor:
         if self._slot_sizes is None:

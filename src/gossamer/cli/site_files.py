@@ -1,0 +1,114 @@
+"""All that is seen of the files that travel between sites, and of the folder of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from gossamer.driving.federated.plan import MAX_PLAN_BYTES, FederatedPlan
+from gossamer.driving.federated.rounds import Contribution, Round
+from gossamer.driving.federated.site_folder import SiteFolder, price_together
+from gossamer.errors import InputError, one_line
+from gossamer.privacy.statement import shown_epsilon
+from gossamer.runs.files import read_bounded
+from gossamer.runs.folder import RunFolder
+from gossamer.runs.tensor_file import MAX_BYTES, is_tensor_file
+
+
+def show(path: Path) -> int:
+    """Tell the content of a file that travels, or the spending of a site."""
+    if path.is_dir():
+        return _show_site(path)
+    content, where = read_file(path), str(path)
+    try:
+        one = Contribution.read(content, where) if is_tensor_file(content) else None
+    except InputError:
+        one = None
+    if one is None:
+        _tell_round(Round.read(content, where))
+    else:
+        _tell_contribution(one)
+    return 0
+
+
+def _show_site(path: Path) -> int:
+    if not RunFolder(path).private.is_dir():
+        raise InputError(f"{path}: no folder of a site; `gossamer federate contribute --folder` makes one")
+    with SiteFolder(path).held() as home:
+        plans = home.answered()
+    if not plans:
+        print("this site has answered no plan yet, and spent nothing")
+        return 0
+    table = Table("study", "as", "epsilon", "delta", "rounds charged", box=None, pad_edge=False)
+    for one in plans:
+        paid = one.plan.price_of(one.terms)
+        charged = ", ".join(str(step + 1) for step in one.lost_steps(0))
+        row = one.plan.study[:12], one.terms.name, shown_epsilon(paid.epsilon), f"{paid.delta:g}"
+        table.add_row(*row, f"{charged} of {one.plan.num_rounds}")
+    Console().print(table)
+    spent = price_together(plans)
+    print(f"together, each as planned: epsilon {shown_epsilon(spent.epsilon)} at delta {spent.delta:g}")
+    return 0
+
+
+def _tell_contribution(one: Contribution) -> None:
+    numbers = one.released.double()
+    table = Table(Column(), Column(overflow="fold"), show_header=False, box=None, pad_edge=False)
+    table.add_row("kind", "contribution of a site: one noisy sum, and nothing else")
+    table.add_row("site", one_line(one.site[:40]))
+    table.add_row("round", str(one.round_number + 1))
+    for name, value in (("study", one.study), ("plan", one.plan_digest), ("state", one.round_digest)):
+        table.add_row(name, one_line(value[:64]))
+    table.add_row("numbers", f"{len(numbers)}, all finite" if bool(numbers.isfinite().all()) else "not all are finite")
+    if len(numbers):
+        table.add_row("smallest, largest", f"{float(numbers.min()):.6g}, {float(numbers.max()):.6g}")
+        table.add_row("norm", f"{float(numbers.norm()):.6g}")
+    table.add_row(
+        "noise", "secret, as the site says" if one.is_secure else "INSECURE: of a test, nothing is guaranteed"
+    )
+    Console().print(table)
+
+
+def _tell_round(now: Round) -> None:
+    tell_plan(now.plan)
+    for number, names in enumerate(now.givers):
+        print(f"round {number + 1}: a sum of {len(now.sums[number])} numbers, from {', '.join(names)}")
+    if not now.is_over:
+        print(f"round {now.number + 1} of {now.plan.num_rounds} comes now: {_release_name(now)}")
+
+
+def _release_name(now: Round) -> str:
+    return now.plan.whole.step_names[now.number]
+
+
+def tell_plan(plan: FederatedPlan) -> None:
+    """Tell method, form, sites and prices of a plan."""
+    print(f"study {plan.study}, plan {plan.digest}")
+    shape = "x".join(map(str, plan.spec.shape))
+    print(
+        f"{plan.of_method.name} in {plan.num_rounds} rounds, records of shape {shape}, {plan.spec.num_classes} classes"
+    )
+    table = Table("site", "slots", "epsilon", "delta", "noise multiplier", box=None, pad_edge=False)
+    for site in plan.sites:
+        row = site.name, str(site.num_slots), f"{site.epsilon:g}", f"{site.delta:g}", f"{site.noise_multiplier:.5g}"
+        table.add_row(*row)
+    Console().print(table)
+    print(f"a slot is one {plan.unit}; somebody with records at two sites spends the epsilon of both")
+    alike = shown_epsilon(plan.whole.budget_at(plan.delta).epsilon)
+    print(f"the noise of all together is that of one place with {plan.num_slots} slots at epsilon {alike}")
+
+
+def read_file(path: Path) -> bytes:
+    """Read a file that travels.
+
+    Raises:
+        InputError: it is not there, or too long.
+    """
+    try:
+        return read_bounded(path, MAX_BYTES if path.suffix == ".safetensors" else MAX_PLAN_BYTES)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None

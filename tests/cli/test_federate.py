@@ -1,0 +1,123 @@
+"""The command `gossamer federate`: files that travel, refusals with their exit codes, and a release at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+Gossamer = Callable[..., Any]
+FORM = ("--shape", "1,8,8", "--classes", "0,1", "--num-features", "20", "--num-fit-steps", "3")
+NAMES = ("north", "south")
+
+
+@pytest.fixture
+def study(gossamer: Gossamer, tmp_path: Path) -> Path:
+    """A plan for one round of two sites, and their records."""
+    rng = np.random.default_rng(0)
+    for name, number in zip(NAMES, (30, 50), strict=True):
+        np.savez(tmp_path / f"{name}.npz", x=rng.random((number, 8, 8), dtype=np.float32), y=np.arange(number) % 2)
+    done = gossamer(
+        "federate", "plan", "dp-merf", "--sites", "north:40:5,south:60:3:1e-4", *FORM, "--out", tmp_path / "study"
+    )
+    assert done.code == 0, done.err
+    assert "that of one place with 100 slots at epsilon 2." in done.out
+    return tmp_path / "study"
+
+
+def contributed(gossamer: Gossamer, study: Path, name: str, *more: object) -> Any:
+    home = study.parent
+    words = ("--site", name, "--data", home / f"{name}.npz", "--num-classes", 2, "--folder", home / name, *more)
+    return gossamer("federate", "contribute", study / "plan.json", *words)
+
+
+def test_two_sites_make_a_release(gossamer: Gossamer, study: Path) -> None:
+    for name in NAMES:
+        done = contributed(gossamer, study, name, "--cap", 6)
+        assert done.code == 0, done.err
+        assert f"site {name}: epsilon" in done.out
+    files = [study / f"{name}-round-1.safetensors" for name in NAMES]
+    shown = gossamer("federate", "show", files[0])
+    assert "secret, as the site says" in shown.out
+    again = contributed(gossamer, study, "north")
+    assert "nothing is spent" in again.out
+    done = gossamer("federate", "combine", study / "plan.json", *files)
+    assert done.code == 0, done.err
+    claim = json.loads((study / "release" / "privacy.json").read_text())
+    assert [site["name"] for site in claim["sites"]] == list(NAMES)
+    assert claim["sites"][1]["epsilon"] <= 3.0001 < claim["epsilon"]
+    assert "| south | 60 | 3.000 | 0.0001 | all 1 |" in (study / "release" / "PRIVACY.md").read_text()
+    verified = gossamer("verify", study)
+    assert verified.code == 0
+    assert "noise of the site south are those of privacy.json" in verified.out
+    assert gossamer("report", study, "--out", study / "report.html").code == 0
+    assert "<td>3.000</td>" in (study / "report.html").read_text()
+    plan = study / "plan.json"
+    whole = plan.read_bytes()
+    for old, new in (
+        (b'"num_slots": 60', b'"num_slots": 61'),
+        (b'"south"', b'"rome"'),
+        (b'"epsilon": 3', b'"epsilon": 2'),
+    ):
+        plan.write_bytes(whole.replace(old, new))
+        assert gossamer("verify", study).code == 3, new
+    plan.write_bytes(whole)
+    listed = gossamer("federate", "show", study.parent / "north")
+    assert "together, each as planned: epsilon 5.000" in listed.out
+    assert gossamer("federate", "combine", study / "plan.json", *files).code == 2
+
+
+def test_refusals_name_the_file_and_lose_nothing(gossamer: Gossamer, study: Path) -> None:
+    assert contributed(gossamer, study, "north").code == 2  # no cap
+    assert contributed(gossamer, study, "north", "--cap", 1).code == 3
+    assert contributed(gossamer, study, "rome", "--cap", 9).code == 2
+    assert contributed(gossamer, study, "north", "--cap", 9).code == 0
+    good, plan = study / "north-round-1.safetensors", study / "plan.json"
+    damaged = study / "damaged.safetensors"
+    damaged.write_bytes(good.read_bytes()[:-8])
+    before = sorted(study.rglob("*"))
+    refused = gossamer("federate", "combine", plan, good, damaged)
+    assert refused.code == 2
+    assert "damaged.safetensors" in refused.err
+    twice = gossamer("federate", "combine", plan, good, good)
+    assert (twice.code, sorted(study.rglob("*"))) == (2, before)
+    plan.write_bytes(plan.read_bytes().replace(b'"num_slots": 60', b'"num_slots": 61'))
+    assert contributed(gossamer, study, "north").code == 3
+
+
+def test_a_plan_is_never_written_over(gossamer: Gossamer, study: Path) -> None:
+    words = ("federate", "plan", "dp-merf", "--sites", "a:40", *FORM, "--out", study)
+    assert gossamer(*words).code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--sites", "a"),
+        ("--sites", "a:b"),
+        ("--sites", "a:4:1:1e-3:9"),
+        ("--sites", "a:40,a:40"),
+        ("--sites", "a b:40"),
+        ("--sites", "a:40:-1"),
+        ("--sites", "a:40", "--shape", "8"),
+        ("--sites", "a:40", "--low", "0"),
+    ],
+    ids=" ".join,
+)
+def test_sites_that_are_none_are_refused_in_one_line(
+    gossamer: Gossamer, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    done = gossamer("federate", "plan", "dp-merf", *FORM, *words, "--out", tmp_path / "study")
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_method_that_does_not_work_between_sites_is_refused(gossamer: Gossamer, tmp_path: Path) -> None:
+    done = gossamer("federate", "plan", "gs-wgan", "--sites", "a:40", *FORM, "--out", tmp_path / "study")
+    assert done.code == 2
+    assert "dp-mixture" in done.err
