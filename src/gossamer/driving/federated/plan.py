@@ -29,7 +29,10 @@ from gossamer.runs.files import strict_json
 
 MAX_PLAN_BYTES: Final = 2**20
 """Longest plan that is read."""
-_STUDY: Final = re.compile(r"[0-9a-f]{32}")
+STUDY: Final = re.compile(r"[0-9a-f]{32}")
+"""Form of the id of a study."""
+MAX_NUMBERS: Final = 2**26
+"""Most numbers of one sum: 256 MB in a file. A plan comes from others, and takes memory before it is refused."""
 _TOLERANCE: Final = 1e-6
 
 
@@ -91,7 +94,7 @@ class FederatedPlan:
     gossamer_version: str
 
     def __post_init__(self) -> None:
-        if not _STUDY.fullmatch(self.study):
+        if not STUDY.fullmatch(self.study):
             raise InputError("the id of a study has 32 hexadecimal digits")
         Unit(self.unit)
         names = [site.name for site in self.sites]
@@ -101,6 +104,11 @@ class FederatedPlan:
         if self.method.noise_multiplier is not None:
             raise InputError("the settings of a plan leave the noise to its sites: leave noise_multiplier out")
         check_delta(self.delta, self.num_slots)
+        largest = max(one.contribution.size for one in self.part_of(self.sites[0]).releases)
+        if largest > MAX_NUMBERS:
+            raise InputError(
+                f"a sum of {largest} numbers in a plan, at most {MAX_NUMBERS} travel: ask for smaller sizes"
+            )
 
     @property
     def of_method(self) -> Method[Any]:
