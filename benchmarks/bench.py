@@ -95,7 +95,9 @@ def own_step(network: str, precision: torch.dtype) -> Callable[[], object]:
     config = replace(
         REFERENCE_WORK, num_critics=4, stages=(replace(stage, warm_start=replace(stage.warm_start, num_updates=0)),)
     )
-    return steps_of(config if network == "ResNet" else replace(config, generator=DCGANGeneratorConfig()), 400, precision)
+    return steps_of(
+        config if network == "ResNet" else replace(config, generator=DCGANGeneratorConfig()), 400, precision
+    )
 
 
 def mnist_recipe(asked: Asked) -> Iterator[Row]:
@@ -174,7 +176,10 @@ def dp_cgan(asked: Asked) -> Iterator[Row]:
         yield Row(what=what, reach=0.33, note=f"not measured: {error}")
         return
     rng = torch.Generator().manual_seed(0)
-    private = (torch.rand(START_RECORDS, 1, 28, 28, generator=rng), torch.randint(0, 10, (START_RECORDS,), generator=rng))
+    private = (
+        torch.rand(START_RECORDS, 1, 28, 28, generator=rng),
+        torch.randint(0, 10, (START_RECORDS,), generator=rng),
+    )
     takes = {"opacus": theirs.opacus_step(private), "ours": theirs.own_step(private, is_dense=True)}
     counts = dict.fromkeys(takes, -1)
 

@@ -52,6 +52,11 @@ class Round:
         return self.number >= self.plan.num_rounds
 
     @property
+    def size_of_answer(self) -> int:
+        """Bytes that the numbers of an answer take."""
+        return 4 * self.plan.whole.releases[self.number].contribution.size
+
+    @property
     def known(self) -> SumsOfSites:
         """The sums with the noise on each, for a training to go on from."""
         multipliers = tuple(self.plan.multiplier_of(names) for names in self.givers)
