@@ -179,9 +179,7 @@ def test_a_wrong_name_or_wrong_records_can_be_put_right(tmp_path: Path) -> None:
     assert tried("paris", records(40), 8.0).terms.name == "paris"
 
 
-def test_records_that_were_never_answered_from_may_be_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_records_that_were_never_answered_from_may_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_for(ONE, SLOTS)
 
     def full(path: Path, content: bytes) -> None:
@@ -256,6 +254,7 @@ def test_looking_at_another_folder_writes_nothing(tmp_path: Path) -> None:
         (MERF, ("num_features",), 10**12),
         (ONE, ("mean_radius",), 1e-323),
         (ONE, ("mean_radius",), 1e300),
+        (MERF, ("latent", "dim"), 10**30),
     ],
     ids=lambda one: str(one[-1]) if isinstance(one, tuple) else None,
 )
@@ -267,9 +266,17 @@ def test_a_plan_that_asks_too_much_is_refused_at_once(
     for name in path[:-1]:
         place = place[name]
     place[path[-1]] = value
-    with pytest.raises(InputError, match="at most|must lie in"):
+    with pytest.raises(InputError, match="at most|must lie in|cannot be worked with"):
         answer(tmp_path, json.dumps(tree).encode(), "berlin", HELD)
-    assert not tmp_path.joinpath("berlin").exists()
+    assert not list(tmp_path.rglob("plan.json"))
+
+
+@pytest.mark.parametrize("noise", [1e-160, 1e160])
+def test_noise_of_another_site_that_is_no_number_to_count_with_is_refused(noise: float) -> None:
+    tree = json.loads(plan_for(MERF, SLOTS).to_bytes())
+    tree["sites"][1]["noise_multiplier"] = noise
+    with pytest.raises(InputError, match="noise multiplier of the site paris"):
+        Round.read(json.dumps(tree).encode(), "round")
 
 
 def test_the_limit_on_numbers_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ def _rehearse(now: Round, terms: SiteTerms) -> None:
         _next_sum(_training(now, terms, made_up, DeterministicNoise(0), context))
     except GossamerError:
         raise
-    except (RuntimeError, ValueError, ArithmeticError) as error:
+    except (RuntimeError, ValueError, ArithmeticError, TypeError, LookupError) as error:
         if is_lack_of_memory(error):
             raise
         raise InputError(

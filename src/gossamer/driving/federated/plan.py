@@ -34,6 +34,8 @@ STUDY: Final = re.compile(r"[0-9a-f]{32}")
 MAX_NUMBERS: Final = 2**26
 """Most numbers of one sum: 256 MB in a file. A plan comes from others, and takes memory before it is refused."""
 _TOLERANCE: Final = 1e-6
+_LEAST_NOISE: Final = 1e-3
+_MOST_NOISE: Final = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class SiteTerms:
         num_slots: public number of slots, at least that of the units there.
         epsilon: budget of the site for all rounds.
         delta: of the site, below one over its slots.
-        noise_multiplier: of all its releases together. Its own accountant finds epsilon from it.
+        noise_multiplier: of all its releases together, in 0.001 .. 1e6. Its own accountant finds epsilon from it.
     """
 
     name: str
@@ -60,6 +62,11 @@ class SiteTerms:
         PrivacyBudget(epsilon=self.epsilon, delta=self.delta)
         check_delta(self.delta, self.num_slots)
         check_noise_multiplier(self.noise_multiplier)
+        # The noise of the other sites is in no price of this one, and squares of any number need not be numbers.
+        if not _LEAST_NOISE <= self.noise_multiplier <= _MOST_NOISE:
+            raise InputError(
+                f"the noise multiplier of the site {self.name} must lie in {_LEAST_NOISE:g} .. {_MOST_NOISE:g}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
