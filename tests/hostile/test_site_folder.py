@@ -1,4 +1,4 @@
-"""A site's folder in bad hands or bad luck: files lost or put back, full disks, wrong names. Nothing is spent unseen."""
+"""A site's folder in bad luck: files lost or put back, full disks, wrong names. Nothing is spent unseen."""
 
 from __future__ import annotations
 
@@ -266,7 +266,7 @@ def test_a_plan_that_asks_too_much_is_refused_at_once(
     for name in path[:-1]:
         place = place[name]
     place[path[-1]] = value
-    with pytest.raises(InputError, match="at most|must lie in|cannot be worked with"):
+    with pytest.raises(InputError, match=r"at most|must lie in|cannot be worked with"):
         answer(tmp_path, json.dumps(tree).encode(), "berlin", HELD)
     assert not list(tmp_path.rglob("plan.json"))
 

@@ -116,7 +116,7 @@ def contribute(
 
 
 def _check_is_new(earlier: bytes, now: Round, terms: SiteTerms) -> None:
-    """Refuse to answer a round whose answer was written before, by a folder that knew of it.
+    """Refuse a round if its answer was written before, by a folder that knew of it.
 
     Raises:
         PrivacyError: it was. Then the folder was put back from a backup.
