@@ -30,6 +30,7 @@ GROUPS = {
         "account": "the epsilon of settings, or the noise that a budget asks for, without any data",
         "train": "learn a generator from private records, within a privacy budget",
         "resume": "go on with an interrupted training",
+        "pretrain": "warm up a range of a run's critics on a node of its own",
         "federate": "train with other sites by files: records stay, and noisy sums leave",
         "ledger": "the steps that a run has paid for, and those that were lost",
     },

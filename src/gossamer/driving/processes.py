@@ -73,7 +73,7 @@ def crew_of_run(device: torch.device, fault: GossamerError | None = None) -> Ite
 
 @contextlib.contextmanager
 def leaving_signals_to_the_first() -> Iterator[None]:
-    """Ignore interrupts in a helper: the first process ends the work in good order, and the helper follows."""
+    """Ignore interrupts in a helper. The first process ends the work in good order, or leaves, which ends helpers."""
     with contextlib.ExitStack() as kept:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(ValueError):  # not the main thread: nobody can interrupt it but its owner

@@ -1,6 +1,6 @@
 """The processes that work on one training: one alone, or several ranks of which the first leads and the others help.
 
-The leader draws coins and noise, writes the ledger, and holds what is released. It sends orders, and each rank answers
+The leader draws coins and noise, writes the ledger, and holds the generator. It sends orders, and each rank answers
 with integers on a public grid. Sums of these integers are exact in any order, so any number of ranks gives one release.
 """
 
