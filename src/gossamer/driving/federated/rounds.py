@@ -99,7 +99,7 @@ class Round:
         if not is_tensor_file(content):
             return cls(plan=FederatedPlan.read(content, where))
         tensors, words = read_tensor_file(content, where, ROUND_FORMAT)
-        plan = FederatedPlan.read(words.get("plan", "").encode(), where)
+        plan = FederatedPlan.read(words.get("plan", "").encode(errors="replace"), where)
         number = len(tensors) // 2
         if len(tensors) != 2 * number or not 1 <= number <= plan.num_rounds:
             raise InputError(

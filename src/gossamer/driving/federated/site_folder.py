@@ -327,7 +327,7 @@ class SiteFolder:
 
     @property
     def _listed(self) -> tuple[str, ...]:
-        """Studies whose plans were ever pinned here."""
+        """Studies of all plans that were ever pinned here."""
         path = self._joined_file
         content = read_bounded(path, _MAX_LIST_BYTES) if path.is_file() else b""
         return tuple(read_lines(path, content, _study, "names no study; put the file back, so"))
