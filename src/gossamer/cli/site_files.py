@@ -34,7 +34,7 @@ def show(path: Path) -> int:
 
 
 def _show_site(path: Path) -> int:
-    if not RunFolder(path).private.is_dir():
+    if not (RunFolder(path).private / "plans").is_dir():
         raise InputError(f"{path}: no folder of a site; `gossamer federate contribute --folder` makes one")
     with SiteFolder(path).held() as home:
         plans = home.answered()
