@@ -69,6 +69,29 @@ def test_a_helper_reads_the_key_of_the_first_and_prints_and_writes_nothing(
     assert keys == [(1, key), (0, key)]
 
 
+@pytest.mark.parametrize(("number", "of"), [("-1", "2"), ("2", "2"), ("x", "2"), ("", "2"), ("0", "0"), ("0", "1.0")])
+def test_a_number_that_no_process_has_is_refused(
+    train_tiny: Any, tmp_path: Path, monkeypatch: Any, number: str, of: str
+) -> None:
+    """It would lead without the checks and the lock of the first."""
+    monkeypatch.setenv("RANK", number)
+    monkeypatch.setenv("WORLD_SIZE", of)
+    said = train_tiny("digits", tmp_path / "run")
+    assert (said.code, said.out) == (2, "")
+    # A helper is silent: it may be one of several that are told of one process too few.
+    assert ("by torchrun" in said.err) == (number != "2")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", ["3", "-1", "x"])
+def test_a_number_that_another_program_left_says_nothing_to_a_process_alone(monkeypatch: Any, number: str) -> None:
+    monkeypatch.setenv("RANK", number)
+    assert processes.process_number() == 0
+    # The break: the number as it is.
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert number != "3" or processes.process_number() == 3
+
+
 def test_a_helper_that_finds_other_settings_tells_the_first(
     train_tiny: Any, finished: Path, monkeypatch: Any, as_process: Any
 ) -> None:

@@ -208,7 +208,7 @@ class CanaryPoisson:
         return released
 
     def _planted(self, losses: RecordLosses | DenseLosses) -> RecordLosses | DenseLosses:
-        """Put canaries in the place of tagged records, on the way through the door that the losses take by themselves."""
+        """Put canaries in the place of tagged records. They take the same way through the door as the losses."""
         length = _TOO_LONG * self.plan.clip_norm
         if isinstance(losses, DenseLosses):
             return PlantedFactors(network=losses.network, losses=losses.losses, num_canaries=self._num, length=length)

@@ -214,7 +214,7 @@ def test_numbers_beyond_float32_add_nothing_and_a_sum_of_nan_is_caught(
     assert not found.deltas.any()
     monkeypatch.setattr(module, "_is_finite", only_infinite)
     broken = whole_factors([wide], ONE, grid)[0]
-    assert bool(broken.deltas.isnan().any()) == (place == "inputs" and value > 1e150 or value == 1e308)
+    assert bool(broken.deltas.isnan().any()) == ((place == "inputs" and value > 1e150) or value == 1e308)
 
 
 def test_a_record_that_is_not_finite_adds_nothing_at_the_door() -> None:
