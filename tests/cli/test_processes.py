@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -108,13 +108,13 @@ def test_a_helper_that_finds_other_settings_tells_the_first(
     assert "not the settings" in str(told[0])
 
 
-def meeting(*faults: GossamerError | None) -> list[BaseException | None]:
-    """Let processes meet, each with its fault; what each of them raised."""
+def meeting(*faults: GossamerError | None, roundings: Sequence[str] = ("",) * 3) -> list[BaseException | None]:
+    """Let processes meet, each with its fault and rounding; what each of them raised."""
     store, raised = torch.distributed.HashStore(), [None] * len(faults)
 
     def come(rank: int) -> None:
         try:
-            meet(store, rank, len(faults), faults[rank])
+            meet(store, rank, len(faults), faults[rank], roundings[rank])
         except GossamerError as error:
             raised[rank] = error
 
@@ -137,6 +137,28 @@ def test_the_first_refuses_for_one_that_is_not_ready() -> None:
     assert isinstance(first, InputError)
     assert str(first) == "process 2: no room here"
     assert (second, third) == (None, fault)
+
+
+def test_a_process_that_rounds_otherwise_is_refused_by_the_first() -> None:
+    """One unit more moves others to another process. Their float32 numbers must be the same there."""
+    first, second, third = meeting(
+        None, None, None, roundings=("AVX2, 1 threads", "AVX2, 1 threads", "AVX2, 4 threads")
+    )
+    assert isinstance(first, InputError)
+    assert str(first).startswith("process 2 computes otherwise (AVX2, 4 threads) than the first (AVX2, 1 threads)")
+    assert (second, third) == (None, None)
+
+
+def test_threads_torch_and_the_processor_decide_how_a_process_rounds(monkeypatch: Any) -> None:
+    cpu = torch.device("cpu")
+    before = crew.rounding_of(cpu)
+    assert before == crew.rounding_of(cpu)
+    assert torch.__version__ in before
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
+    assert crew.rounding_of(cpu) != before
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "none")
+    assert crew.rounding_of(cpu) != before
 
 
 def test_one_that_never_comes_is_told(monkeypatch: Any) -> None:
