@@ -193,7 +193,7 @@ def find_profile(
         steps: as in ``find_epsilon``.
         delta: in (0, 1), the end of the profile.
         precision: the grid.
-        tilt: chooses another order of the tilt than the one half-way. Rounding alone depends on it.
+        tilt: chooses another order than the one half-way. Rounding alone depends on it.
     """
     plan = _plan_window(steps, delta, precision, tilt or _order_between_ends, 0.0)
     grids, counts = _discretised(steps, plan), tuple(step.count for step in steps)
