@@ -139,7 +139,9 @@ def _first_alone_speaks() -> Iterator[None]:
     """Let the first of several processes print, and no other one. The traceback of a fault is still printed."""
     # The libraries that join processes warn of the death of others, which is told in one line.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    if os.environ.get("RANK", "0") == "0":
+    number = os.environ.get("RANK", "0")
+    # A word that is no number is refused, and whoever set it must hear of that.
+    if not number.isdigit() or int(number) == 0:
         yield
         return
     with Path(os.devnull).open("w") as no, contextlib.redirect_stdout(no), contextlib.redirect_stderr(no):
