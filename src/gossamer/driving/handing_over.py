@@ -166,4 +166,4 @@ def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Abstrac
             from gossamer.reports.series_grid import series_grid
         save_png_of(series_grid(x, y, spec), path)
     else:
-        save_png(path, image_grid(x, y))
+        save_png(path, image_grid(x, y, spec.class_names))
