@@ -203,6 +203,9 @@ class Shelf:
         self.saved.append(name)
         self.kept[name] = {weight: tensor.clone() for weight, tensor in critics.items()}
 
+    def place(self, name: str) -> None:
+        """None: critics stay in memory."""
+
 
 @pytest.mark.parametrize("stages", [ONE, TWO, TWO[1:]])
 def test_warm_starts_do_not_depend_on_who_computes_them_or_in_which_order(stages: tuple[Stage, ...]) -> None:

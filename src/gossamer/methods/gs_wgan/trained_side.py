@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 
 import torch
 from torch import Tensor
 
 from gossamer.data.records import AbstractSpec
+from gossamer.errors import InputError
 from gossamer.mechanisms.crew import Order, Task
 from gossamer.mechanisms.one_of_many.tapes import TapeUse
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.gs_wgan.critics import Shards, answers, train_critics
+from gossamer.methods.gs_wgan.kept_critics import KeptCritics
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.gs_wgan.side import NOTHING_RENEWED, AbstractSide, Question
 from gossamer.methods.gs_wgan.warm_start import Opponents, WarmStartChunk
@@ -26,6 +29,8 @@ from gossamer.nn.registered import check_own_critic
 
 WIDE_NETWORK: Final = 100_000
 """Weights from which a critic is computed by itself on a CPU."""
+LARGE_STACK: Final = 2**28
+"""Bytes from which critics are kept in a file of the run, not in memory."""
 
 
 class TrainedSide(AbstractSide):
@@ -50,8 +55,8 @@ class TrainedSide(AbstractSide):
         self._config, self._stage, self._critic, self._spec = config, stage, critic, spec
         self._store, self._device, self._precision = context.store, context.device, context.precision
         self._crew = context.crew
-        self._growing: Ensemble | None = None
-        self.critics: Ensemble | None = None
+        self._growing: Ensemble | KeptCritics | None = None
+        self.critics: Ensemble | KeptCritics | None = None
 
     @cached_property
     def _together(self) -> int:
@@ -94,10 +99,29 @@ class TrainedSide(AbstractSide):
                 self._store.save(chunk.name, joined)
         if self._growing is None:
             # One stack from the start: chunks that wait to be joined would take the memory twice.
-            self._growing = own.room_for(len(self._crew.own(self._config.num_critics)))
+            self._growing = self._room_like(own)
         self._growing.update_(self._rows(numbers), own)
         if number == len(chunks) - 1:
             self.critics, self._growing = self._growing, None
+
+    def _room_like(self, ready: Ensemble) -> Ensemble | KeptCritics:
+        """Return room for this process's own critics: in memory, or in a file of the run if they are too large.
+
+        Processes that share the critics hold them in memory, each its own.
+        """
+        number = len(self._crew.own(self._config.num_critics))
+        place = self._place_for(ready)
+        return ready.room_for(number) if place is None else KeptCritics(place, ready, number)
+
+    def _place_for(self, some: Ensemble) -> Path | None:
+        """Return the path of the file that critics like these lie in, None if they lie in memory."""
+        each, number = some.num_bytes // max(some.num_networks, 1), self._config.num_critics
+        is_large = self._crew.size == 1 and lies_in_file(each, number, self._device)
+        return self._store.place(self._file_name) if is_large else None
+
+    @property
+    def _file_name(self) -> str:
+        return f"critics-of-stage-{self._stage}.bin"
 
     def _warm_start(self, numbers: Tensor, shards: Shards, pool: Tensor) -> Ensemble:
         if not len(numbers):
@@ -201,7 +225,7 @@ class TrainedSide(AbstractSide):
                 critics, losses = train_critics(critics, batch, config.loss, config.critic_adam)
         return critics, losses
 
-    def _present(self) -> Ensemble:
+    def _present(self) -> Ensemble | KeptCritics:
         if self.critics is None:
             raise RuntimeError("enter a stage first")
         return self.critics
@@ -214,7 +238,25 @@ class TrainedSide(AbstractSide):
 
     def restore(self, tensors: Tensors) -> None:
         """Take up a copy of the critics, each process its own."""
-        self.critics = self._dealt(tensors, self._all)
+        if KeptCritics.is_state(tensors):
+            kept = self._from_file(tensors)
+            if self._crew.size == 1:
+                self.critics = kept
+                return
+            # Several processes hold them in memory, each its own.
+            tensors = kept.select(torch.arange(self._config.num_critics)).state_dict()
+        critics = self._dealt(tensors, self._all)
+        place = self._place_for(critics)
+        self.critics = critics if place is None else KeptCritics(place, critics, critics.num_networks)
+        if isinstance(self.critics, KeptCritics):
+            self.critics.update_(torch.arange(critics.num_networks), critics)
+
+    def _from_file(self, tensors: Tensors) -> KeptCritics:
+        """Take up the critics of a state in the file that it names."""
+        place = self._store.place(self._file_name)
+        if place is None:
+            raise InputError("the critics of this run lie in a file of its folder: go on in that folder")
+        return KeptCritics.restored(place, self._fresh(torch.arange(1)), tensors)
 
     # ---- between processes -------------------------------------------------------------------------------------------
 
@@ -256,6 +298,11 @@ def _interleaved(parts: list[Tensor], places: list[Tensor], own: Tensor) -> Tens
     for part, place in zip(parts, places, strict=True):
         whole[place] = part
     return whole
+
+
+def lies_in_file(bytes_a_critic: int, num_critics: int, device: torch.device) -> bool:
+    """Tell if critics lie in a file of the run, by public sizes: a stack on a CPU that is too large for its memory."""
+    return device.type == "cpu" and bytes_a_critic * num_critics > LARGE_STACK
 
 
 def chunks_of(config: GSWGANConfig, stage: int) -> list[WarmStartChunk]:
