@@ -76,9 +76,7 @@ def test_a_folder_has_a_picture_for_each_sample_under_its_class(gossamer: Any, f
     assert len(list((tmp_path / "out").rglob("*.png"))) == 20
 
 
-def test_a_folder_for_dpimagebench_has_the_one_file_that_it_reads(
-    gossamer: Any, finished: Path, tmp_path: Path
-) -> None:
+def test_a_folder_for_dpimagebench_has_the_file_that_it_reads(gossamer: Any, finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "exp.dpimagebench"
     said = gossamer("sample", finished, "--num-samples", 40, "--out", out)
     assert said.code == 0, said.err
