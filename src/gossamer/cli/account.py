@@ -259,7 +259,8 @@ def _show(found: dict[str, Any]) -> None:
         console.print(f"\n{found['range_caveat']}")
     if "published_epsilon" in found:
         console.print(
-            f"\npublished formula: epsilon {found['published_epsilon']:.3f}. {found['published_epsilon_caveat']}"
+            f"\npublished formula: epsilon {shown_epsilon(found['published_epsilon'])}. "
+            f"{found['published_epsilon_caveat']}"
         )
 
 

@@ -20,7 +20,7 @@ from gossamer.privacy.gaussian_dp import mu_of, mu_of_profile, rho_of
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.priceable import accountable, check_priceable, price
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_in_keeping, is_same_event
-from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
+from gossamer.privacy.statement import PrivacyStatement, shown_epsilon, shown_finely
 from gossamer.runs.findings import Finding, broken, holds, unchecked
 from gossamer.runs.identity import RunIdentity
 from gossamer.runs.release import STATEMENT
@@ -125,7 +125,9 @@ def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None],
         elif name == "epsilon" and _is_earlier(stated, statement, max(tolerance, TOLERANCE)):
             yield holds(STATEMENT, f"{name} {shown_epsilon(stated)} is computed again, by the rule of earlier versions")
         else:
-            yield broken(STATEMENT, f"{name} is {stated:.6g}; computed again it is {again:.6g}{hint}")
+            yield broken(
+                STATEMENT, f"{name} is {shown_finely(stated)}; computed again it is {shown_finely(again)}{hint}"
+            )
 
 
 def _is_earlier(stated: float, statement: PrivacyStatement, tolerance: float) -> bool:
@@ -166,7 +168,8 @@ def _sites(statement: PrivacyStatement, event: DpEvent) -> Iterator[Finding]:
     for claim in statement.sites:
         again, _ = price(event_of_parts(claim.event), claim.delta)
         if not math.isclose(claim.epsilon, again, rel_tol=TOLERANCE, abs_tol=1e-9):
-            yield broken(STATEMENT, f"epsilon of the site {claim.name} is {claim.epsilon:.6g}; again it is {again:.6g}")
+            figures = f"is {shown_finely(claim.epsilon)}; again it is {shown_finely(again)}"
+            yield broken(STATEMENT, f"epsilon of the site {claim.name} {figures}")
         # Privacy: the figure in the first line is taken for that of every site.
         elif claim.delta < statement.delta or again > price(event, claim.delta)[0] * (1 + PRINTED_TOLERANCE):
             yield broken(STATEMENT, f"the claim for all sites is smaller than that of the site {claim.name}")

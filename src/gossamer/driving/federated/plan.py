@@ -24,6 +24,7 @@ from gossamer.privacy.events import check_noise_multiplier
 from gossamer.privacy.priceable import check_numbers, price
 from gossamer.privacy.site_claims import MAX_SITES, check_site_name
 from gossamer.privacy.slots import PublicSlots
+from gossamer.privacy.statement import shown_finely
 from gossamer.runs.config_io import OneOf, from_json_tree, to_json_tree
 from gossamer.runs.files import strict_json
 
@@ -199,8 +200,8 @@ class FederatedPlan:
         # Privacy: the site believes its own accountant, and nobody's word for a price.
         if epsilon > site.epsilon * (1 + _TOLERANCE):
             raise PrivacyError(
-                f"the plan says epsilon {site.epsilon:g} for the site {site.name}, and its noise costs "
-                f"{epsilon:.6g}: nothing is spent; ask for a plan with a true price"
+                f"the plan says epsilon {shown_finely(site.epsilon)} for the site {site.name}, and its noise costs "
+                f"{shown_finely(epsilon)}: nothing is spent; ask for a plan with a true price"
             )
         return PrivacyBudget(epsilon=epsilon, delta=site.delta)
 
