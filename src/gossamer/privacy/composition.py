@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import dp_accounting
-from dp_accounting import gaussian_mechanism
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.errors import PrivacyError
 from gossamer.privacy.events import (
@@ -36,7 +35,7 @@ from gossamer.privacy.replaced_poisson import ReplacedPoissonPair
 _ORDERS: tuple[type[AbstractFixedPair], ...] = (MixtureFirstPair, GaussianFirstPair)
 
 
-def composed_epsilon(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
+def composed_epsilon(event: DpEvent, delta: float, precision: GridPrecision) -> float:
     """Compute epsilon at delta, from above. Gaussians alone have a closed form.
 
     Poisson samples under add or remove one have a pair for each order of the neighbours. The larger epsilon counts.
@@ -46,12 +45,14 @@ def composed_epsilon(event: dp_accounting.DpEvent, delta: float, precision: Grid
     """
     gaussian = lone_gaussian(event)
     if gaussian is not None:
+        from dp_accounting.gaussian_mechanism import get_epsilon_gaussian  # not at the beginning: scipy.stats
+
         # A root found to 1e-12; rounded up by more.
-        return float(gaussian_mechanism.get_epsilon_gaussian(gaussian, delta)) + 1e-11
+        return float(get_epsilon_gaussian(gaussian, delta)) + 1e-11
     return max(find_epsilon(steps, delta, precision) for steps in _steps_by_order(event))
 
 
-def composed_profile(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> PrivacyProfile:
+def composed_profile(event: DpEvent, delta: float, precision: GridPrecision) -> PrivacyProfile:
     """Compute the profile from epsilon 0 to the epsilon at delta, from above.
 
     Raises:
@@ -68,7 +69,7 @@ def composed_profile(event: dp_accounting.DpEvent, delta: float, precision: Grid
     return larger_profile(first, other)
 
 
-def fixed_pair_epsilon_on(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision) -> float:
+def fixed_pair_epsilon_on(event: DpEvent, delta: float, precision: GridPrecision) -> float:
     """Compute the epsilon of the fixed pair of data sets on a grid: the larger of the two orders.
 
     Raises:
@@ -91,7 +92,7 @@ def fixed_pair_epsilon_on(event: dp_accounting.DpEvent, delta: float, precision:
     )
 
 
-def lone_gaussian(event: dp_accounting.DpEvent) -> float | None:
+def lone_gaussian(event: DpEvent) -> float | None:
     """Return the multiplier of the one Gaussian that an event equals exactly, None if the event samples.
 
     One critic of one, and a Poisson sample that holds every unit, are Gaussians too.
@@ -99,7 +100,7 @@ def lone_gaussian(event: dp_accounting.DpEvent) -> float | None:
     return None if any(map(_is_sampled, flatten(event))) else gaussian_without_sampling(event)
 
 
-def gaussian_without_sampling(event: dp_accounting.DpEvent) -> float:
+def gaussian_without_sampling(event: DpEvent) -> float:
     """Return the multiplier of one Gaussian that dominates an event: every part is taken as if it did not sample."""
     return merge_gaussians(tuple(map(_as_gaussian, flatten(event))))
 
@@ -120,7 +121,7 @@ def _as_gaussian(part: Part) -> GaussianPart:
     return GaussianPart(noise_multiplier=part.noise_multiplier / divisor, count=part.count)
 
 
-def _steps_by_order(event: dp_accounting.DpEvent) -> list[list[Repeated]]:
+def _steps_by_order(event: DpEvent) -> list[list[Repeated]]:
     """Return the dominating pairs of all parts, once for each order of the neighbours that has pairs of its own."""
     parts = tuple(flatten(event))
     # Privacy: an order is kept through the whole composition, since the unit is in the same data set at every step.

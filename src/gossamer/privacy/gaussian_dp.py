@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 from scipy import special
 
 from gossamer.privacy.budget import check_delta_range

@@ -20,7 +20,8 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import fft, optimize, signal, special
+from scipy import fft, optimize, special
+from scipy.linalg import blas
 
 from gossamer.privacy.profile import Array, PrivacyProfile
 
@@ -362,10 +363,20 @@ def _tails(law: Array, log_moment: float, plan: _WindowPlan, bottom: int) -> tup
     losses = plan.interval * np.arange(bottom, bottom + law.size, dtype=np.float64)
     # Exponents of losses far below epsilon may overflow and do not matter.
     probabilities = law * np.exp(np.minimum(log_moment - plan.order * losses, 600.0))
-    reverse, ratio = probabilities[::-1], math.exp(-plan.interval)
-    above = np.asarray(signal.lfilter([0.0, 1.0], [1.0, -1.0], reverse))[::-1]
-    weighted = np.asarray(signal.lfilter([0.0, ratio], [1.0, -ratio], reverse))[::-1]
-    return losses, above, weighted
+    reverse = probabilities[::-1]
+    above = np.concatenate(([0.0], np.cumsum(reverse[:-1])))[::-1]
+    return losses, above, _discounted_before(reverse, math.exp(-plan.interval))[::-1]
+
+
+def _discounted_before(values: Array, ratio: float) -> Array:
+    r"""Compute :math:`y_i = \sum_{j < i} ratio^{i - j} values_j`, shape (n,) to (n,), each from the one before it.
+
+    It is the solution of :math:`y_{i+1} - ratio \, y_i = ratio \, values_i`, in bands. scipy.signal has a filter that
+    computes the same, and takes half a second to import.
+    """
+    bands = np.empty((2, values.size), order="F")
+    bands[0], bands[1] = 1.0, -ratio
+    return np.asarray(blas.dtbsv(1, bands, np.concatenate(([0.0], ratio * values[:-1])), lower=1, diag=1))
 
 
 def _convolve_tilted(
