@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import importlib.metadata
 import itertools
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+import scipy
 from dp_accounting.dp_event import DpEvent
 from dp_accounting.privacy_accountant import NeighboringRelation
-from dp_accounting.rdp import RdpAccountant, compute_epsilon
-from dp_accounting.rdp.rdp_privacy_accountant import DEFAULT_RDP_ORDERS
-from scipy import optimize
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.adjacency import Adjacency
@@ -38,7 +37,9 @@ FIXED_PAIR = "one fixed pair of data sets (lower)"
 
 # For one-of-K sampling integer orders suffice: the bound is interpolated between them. Gaussians gain from the others.
 _SPARSE_ORDERS = (1.1, 1.5, *map(float, (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 512, 1024, 4096)))
-_ORDERS = tuple(sorted({1.02, 1.05, *DEFAULT_RDP_ORDERS, *_SPARSE_ORDERS, 80.0, 2048.0}))
+# Those that dp-accounting takes by itself, in words of our own, since its module imports much.
+_USUAL_ORDERS = (*(1 + tenth / 10 for tenth in range(1, 100)), *range(11, 64), 128, 256, 512, 1024)
+_ORDERS = tuple(sorted({1.02, 1.05, *_USUAL_ORDERS, *_SPARSE_ORDERS, 80.0, 2048.0}))
 
 _NOISE_LIMITS = (1e-4, 1e8)
 _MAX_STEPS = 10**9
@@ -323,6 +324,8 @@ def _epsilon_by_rdp_accountant(
 ) -> float:
     # Privacy: under REPLACE_ONE dp-accounting 0.6.0 reads a Gaussian's multiplier as noise / sensitivity here, which is
     # our meaning, but as noise / clip in its PLD accountant (issue 378 there); golden tests hold this line.
+    from dp_accounting.rdp import RdpAccountant  # not at the beginning: it imports scipy.special
+
     is_slot = adjacency is Adjacency.SLOT
     relation = NeighboringRelation.REPLACE_ONE if is_slot else NeighboringRelation.ADD_OR_REMOVE_ONE
     accountant = RdpAccountant(orders=orders, neighboring_relation=relation)
@@ -352,6 +355,8 @@ def _says_more_than_an_order_left_out(record: logging.LogRecord) -> bool:
 
 
 def _replaced_epsilon_by_rdp(event: DpEvent, delta: float, orders: tuple[float, ...]) -> float:
+    from dp_accounting.rdp import compute_epsilon  # as above
+
     parts = tuple(flatten(event))
     divergences = [sum(_renyi_divergence(part, order) for part in parts) for order in orders]
     return float(compute_epsilon(orders, divergences, delta)[0])
@@ -378,11 +383,12 @@ def _calibrate(
     """Solve on the coarse function, then approach on the exact one until it is just below the target."""
     delta, target = budget.delta, budget.epsilon
 
+    @functools.cache  # the search and the bracket before it ask for some numbers twice
     def log_excess(log_noise: float) -> float:
         return math.log(min(max(coarse(event_of_noise(math.exp(log_noise)), delta), 1e-30), 1e30) / target)
 
     low, high = _bracket(log_excess, budget)
-    log_noise = float(optimize.root_scalar(log_excess, bracket=(low, high), xtol=1e-4).root)
+    log_noise = float(scipy.optimize.root_scalar(log_excess, bracket=(low, high), xtol=1e-4).root)
     slope = min(-0.1, (log_excess(log_noise + 0.02) - log_excess(log_noise)) / 0.02)
     best: Calibration | None = None
     for _ in range(12):
