@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.driving.job import TrainingJob
 from gossamer.mechanisms.plan import BOUNDS, BOUNDS_BEFORE, AbstractPlan
