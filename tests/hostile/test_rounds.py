@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from federated_sites import MERF, ONE, SEVERAL, ZeroNoise, plan_for, records
+from federated_sites import MERF, ONE, SEVERAL, ZeroNoise, plan_for, records, with_sum
 from torch import Tensor
 
 from gossamer.data.records import RecordData, RecordSet
@@ -17,6 +17,7 @@ from gossamer.driving.federated import contributing
 from gossamer.driving.federated.contributing import contribute
 from gossamer.driving.federated.plan import FederatedPlan
 from gossamer.driving.federated.rounds import Contribution, Round
+from gossamer.driving.federated.sending import SendingSums
 from gossamer.errors import GossamerError, InputError
 from gossamer.methods.dp_mixture.training import Mixture
 from gossamer.runs.tensor_file import read_tensor_file, tensor_file
@@ -48,7 +49,7 @@ FILLED: dict[str, Sums] = {
 def state(plan: FederatedPlan, fill: Sums, num_rounds: int) -> bytes:
     now, rng = Round(plan=plan), torch.Generator().manual_seed(1)
     for release in plan.whole.releases[:num_rounds]:
-        now = now.with_sum(fill(release.contribution.size, rng), ("paris",), is_secure=True)
+        now = with_sum(now, fill(release.contribution.size, rng))
     return now.to_bytes()
 
 
@@ -64,8 +65,9 @@ def outcome(folder: Path, content: bytes, held: RecordSet) -> tuple[Any, ...]:
         answer = contribute(folder, content, "berlin", load, cap=100.0, noise=ZeroNoise, where="round")
     except GossamerError as error:
         return type(error), str(error).replace(str(folder), "folder"), bool(read)
-    released = Contribution.read(answer.content, "answer").released
-    return "answer", tuple(released.shape), bool(released.isfinite().all())
+    sent = Contribution.read(answer.content, "answer").tensors
+    is_finite = all(bool(one.isfinite().all()) for one in sent.values())
+    return "answer", tuple((name, tuple(one.shape)) for name, one in sent.items()), is_finite
 
 
 @pytest.mark.parametrize("fill", FILLED.values(), ids=FILLED)
@@ -119,15 +121,15 @@ def test_a_trial_that_is_left_out_is_found(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(contributing, "_rehearse", lambda now, terms: None)
     monkeypatch.setattr(Mixture, "nearest", _raises_for_a_class)
     content = state(plan_for(SEVERAL, SLOTS), FILLED["random"], 3)
-    monkeypatch.setattr(contributing, "_next_sum", _told(contributing._next_sum))
+    monkeypatch.setattr(SendingSums, "_next_sum", _told(SendingSums._next_sum))
     found = {outcome(tmp_path / name, content, held)[0] for name, held in NEIGHBOURS.items()}
     assert len(found) == 2
 
 
 def _told(function: Callable[..., Any]) -> Callable[..., Any]:
-    def told(training: Any) -> Any:
+    def told(self: SendingSums, training: Any) -> Any:
         try:
-            return function(training)
+            return function(self, training)
         except IndexError as error:
             raise InputError(str(error)) from None
 
@@ -168,8 +170,8 @@ def test_rows_are_clipped_last(tmp_path: Path) -> None:
     answer = contribute(
         tmp_path, content, "berlin", lambda key: RecordData(train=HELD), cap=100.0, noise=ZeroNoise, where="round"
     )
-    bound = plan.part_of(plan.site("berlin")).releases[1].contribution.norm_bound
-    assert float(Contribution.read(answer.content, "answer").released.norm()) <= 12 * bound * (1 + 1e-6)
+    bound = plan.sums_of(plan.site("berlin")).releases[1].contribution.norm_bound
+    assert float(Contribution.read(answer.content, "answer").tensors["sum"].norm()) <= 12 * bound * (1 + 1e-6)
 
 
 def test_a_hostile_plan_is_refused(tmp_path: Path) -> None:
