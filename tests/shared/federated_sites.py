@@ -97,9 +97,7 @@ def plan_for(
     wishes = [
         SiteWish(name=name, num_slots=n, budget=PrivacyBudget(epsilon=5, delta=1e-3)) for name, n in slots.items()
     ]
-    plan = make_plan(
-        config, SPEC, TakenRecipe(name="own"), unit, wishes, "1.0", steps_per_round=steps_per_round
-    )
+    plan = make_plan(config, SPEC, TakenRecipe(name="own"), unit, wishes, "1.0", steps_per_round=steps_per_round)
     if noise is None:
         return plan
     sites = tuple(replace(site, noise_multiplier=noise[site.name], epsilon=100.0) for site in plan.sites)
