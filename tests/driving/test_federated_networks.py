@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+import functools
 from pathlib import Path
 
 import pytest
@@ -32,12 +32,13 @@ from gossamer.runs.ledger_file import read_ledger
 
 SLOTS = {"berlin": 30, "paris": 50}
 HELD = {"berlin": records(30, 1), "paris": records(50, 2)}
-ALONE = {"berlin": 30}
 
 
-def gan_plan(slots: Mapping[str, int] = SLOTS) -> FederatedPlan:
-    """Seven steps in rounds of three, three and one."""
-    return plan_for(GAN, slots, steps_per_round=3)
+@functools.cache
+def gan_plan(*names: str, steps: int = 3) -> FederatedPlan:
+    """Seven steps, in rounds of three, three and one."""
+    slots = {name: number for name, number in SLOTS.items() if not names or name in names}
+    return plan_for(GAN, slots, steps_per_round=steps)
 
 
 def central(folder: Path, plan: FederatedPlan) -> dict[str, Tensor]:
@@ -51,7 +52,7 @@ def central(folder: Path, plan: FederatedPlan) -> dict[str, Tensor]:
 
 def differs(folder: Path) -> float:
     """The largest difference of a weight between one site over three rounds and the central training."""
-    plan = gan_plan(ALONE)
+    plan = gan_plan("berlin")
     mine = released(all_rounds(folder, plan, {"berlin": HELD["berlin"]})).weights
     wanted = central(folder, plan)
     assert mine.keys() == wanted.keys()
@@ -62,6 +63,7 @@ def test_one_site_over_several_rounds_is_the_central_training_bit_for_bit(tmp_pa
     assert differs(tmp_path) == 0
 
 
+@pytest.mark.slow
 def test_a_round_that_forgets_the_moments_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The break: the optimiser begins anew in each round."""
     take_up = AveragedGenerator.take_up
@@ -80,8 +82,9 @@ def test_networks_are_averaged_by_public_slots(tmp_path: Path) -> None:
     assert now.context["networks"].step == 3
 
 
+@pytest.mark.slow
 def test_critics_that_are_trained_begin_anew_in_each_round(tmp_path: Path) -> None:
-    plan = plan_for(TRAINED, ALONE, steps_per_round=4)
+    plan = plan_for(TRAINED, {"berlin": 30}, steps_per_round=4)
     over = all_rounds(tmp_path, plan, {"berlin": HELD["berlin"]})
     assert over.number == 2
     released(over).check_finite()
@@ -156,6 +159,7 @@ def test_a_site_that_answered_all_rounds_has_nothing_left(tmp_path: Path) -> Non
         answer(tmp_path, state(plan, 0.3), "berlin", HELD["berlin"])
 
 
+@pytest.mark.slow
 def test_a_counter_of_the_coordinator_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The break: earlier charges are forgotten, because the file says which round it is."""
     monkeypatch.setattr(JoinedPlan, "lost_steps", lambda self, step: ())
@@ -170,7 +174,7 @@ def test_the_noise_of_an_answer_is_its_own(tmp_path: Path) -> None:
         made.append(KeyedNoise())
         return made[-1]
 
-    plan = plan_for(GAN, SLOTS, steps_per_round=2)
+    plan = gan_plan(steps=2)
     sent = [answer(tmp_path, state(plan, value), "berlin", HELD["berlin"], noise=noise) for value in (0.1, 0.100001)]
     first, second = (Contribution.read(one.content, "one").tensors for one in sent)
     assert len(made) == 2
@@ -230,6 +234,7 @@ def test_plans_that_cannot_be_are_refused(tmp_path: Path) -> None:
             FederatedPlan.read(plan.to_bytes().replace(old.encode(), new.encode()), "plan")
 
 
+@pytest.mark.slow
 def test_a_site_in_proportion_to_its_true_records_would_be_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

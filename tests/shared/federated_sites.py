@@ -15,7 +15,8 @@ from gossamer.data.records import RecordData, RecordSet
 from gossamer.driving.federated.combining import combine
 from gossamer.driving.federated.contributing import Answer, contribute
 from gossamer.driving.federated.plan import FederatedPlan, SiteWish, make_plan
-from gossamer.driving.federated.rounds import Round
+from gossamer.driving.federated.rounds import Contribution, Round
+from gossamer.errors import GossamerError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.dp_mixture.training import DPMixtureConfig
@@ -144,3 +145,33 @@ def all_rounds(
         ]
         now = Round.read(combine(content, files).round.to_bytes(), "next")
     return now
+
+
+# ---- neighbours ------------------------------------------------------------------------------------------------------
+
+FEW_SLOTS = {"berlin": 12, "paris": 12}
+FEW = records(12, 3)
+NEIGHBOURS = {
+    "as it is": FEW,
+    "one left": replace(FEW, x=FEW.x[:-1], y=FEW.y[:-1]),  # type: ignore[index]
+    "one class emptied": replace(FEW, y=torch.zeros_like(FEW.y)),  # type: ignore[arg-type]
+    "all black": replace(FEW, x=torch.zeros_like(FEW.x)),
+}
+"""Two of them are neighbours, and the others are farther apart than any neighbours are."""
+
+
+def outcome(folder: Path, content: bytes, held: RecordSet) -> tuple[Any, ...]:
+    """Answer or error, shape, message, and whether records were read."""
+    read: list[bool] = []
+
+    def load(key: object) -> RecordData:
+        read.append(True)
+        return RecordData(train=held)
+
+    try:
+        answer = contribute(folder, content, "berlin", load, cap=100.0, noise=ZeroNoise, where="round")
+    except GossamerError as error:
+        return type(error), str(error).replace(str(folder), "folder"), bool(read)
+    sent = Contribution.read(answer.content, "answer").tensors
+    is_finite = all(bool(one.isfinite().all()) for one in sent.values())
+    return "answer", tuple((name, tuple(one.shape)) for name, one in sorted(sent.items())), is_finite
