@@ -155,10 +155,7 @@ def test_two_sites_send_networks(gossamer: Gossamer, study: Path) -> None:
     assert gossamer("sample", out, "--num-samples", 5, "--out", home / "drawn.npz").code == 0
     assert gossamer("report", out, "--out", home / "report.html").code == 0
     claim = json.loads((out / "release" / "privacy.json").read_text())
-    assert [site["epsilon"] <= wanted for site, wanted in zip(claim["sites"], (5.0001, 3.0001), strict=True)] == [
-        True,
-        True,
-    ]
+    assert [round(site["epsilon"], 1) for site in claim["sites"]] == [5, 3]
 
 
 def test_steps_of_a_round_are_for_networks_alone(gossamer: Gossamer, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from federated_sites import GAN, TRAINED, ZeroNoise, all_rounds, answer, plan_for, records
+from federated_sites import GAN, ONE, TRAINED, ZeroNoise, all_rounds, answer, plan_for, records
 from torch import Tensor
 
 from gossamer.driving.examination import examine
@@ -180,6 +180,17 @@ def test_the_noise_of_an_answer_is_its_own(tmp_path: Path) -> None:
     assert len(made) == 2
     # The states differ by a millionth, and the noise moves the generator much further.
     assert max(float((first[name] - second[name]).abs().max()) for name in first) > 1e-4
+
+
+def test_a_plan_of_networks_adds_to_all_others(tmp_path: Path) -> None:
+    """A plan may be made after the answers to another were seen: no composition tighter than the sum holds then."""
+    first, second = plan_for(ONE, SLOTS), gan_plan()
+    answer(tmp_path, first.to_bytes(), "berlin", HELD["berlin"], cap=5.1)
+    with pytest.raises(PrivacyError, match="the 1 others of this site cost epsilon 1"):
+        answer(tmp_path, second.to_bytes(), "berlin", HELD["berlin"], cap=9.9)
+    spent = answer(tmp_path, second.to_bytes(), "berlin", HELD["berlin"], cap=10.1).spent
+    assert spent is not None
+    assert (spent.epsilon, spent.delta) == (pytest.approx(10, abs=0.01), pytest.approx(2e-3))
 
 
 # ---- what is refused -------------------------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ class SiteFolder:
             cap: the largest epsilon of all plans together, or None for the one that is kept.
 
         Returns:
-            The price of all plans as planned, at the smallest of their deltas.
+            The price of all plans as planned, as `price_together` computes it.
 
         Raises:
             InputError: no cap was ever given.
@@ -249,12 +249,21 @@ class SiteFolder:
 
 
 def price_together(plans: Sequence[JoinedPlan]) -> PrivacyBudget:
-    """Compute the price of several plans of one site together, each as planned, at the smallest of their deltas.
+    """Compute the price of several plans of one site together, each as planned.
+
+    Guarantee: the price holds for plans that somebody made after seeing the answers to others. Plans of sums are
+    Gaussians, which compose whenever they are made, at the smallest of their deltas. No such composition is known to
+    hold for others, so each plan of networks adds its own epsilon and delta.
 
     Args:
         plans: at least one, all for one unit.
     """
-    delta = min(one.terms.delta for one in plans)
-    # Privacy: whatever a plan says of its price, the site's own accountant composes all of them.
-    epsilon, _ = price(compose_events(*(one.plan.part_of(one.terms).event for one in plans)), delta)
-    return PrivacyBudget(epsilon=epsilon, delta=delta)
+    networks = [one for one in plans if one.plan.of_method.sends_networks]
+    sums = [one for one in plans if not one.plan.of_method.sends_networks]
+    # Privacy: whatever a plan says of its price, the site's own accountant computes all of them.
+    paid = [one.plan.price_of(one.terms) for one in networks]
+    if sums:
+        delta = min(one.terms.delta for one in sums)
+        epsilon, _ = price(compose_events(*(one.plan.part_of(one.terms).event for one in sums)), delta)
+        paid.append(PrivacyBudget(epsilon=epsilon, delta=delta))
+    return PrivacyBudget(epsilon=sum(one.epsilon for one in paid), delta=sum(one.delta for one in paid))
