@@ -272,15 +272,16 @@ def _wish(part: Sequence[str], epsilon: float, delta: float) -> SiteWish:
 
 def _contribute(asked: Contribute) -> int:
     def load(key: UnitKey) -> RecordData:
-        unit = Unit(Round.read(content, str(asked.plan)).plan.unit)
         room = room_beside(asked.folder)
         return load_chosen(asked.data, asked.data_dir, asked.num_classes, asked.series, key, unit, asked.images, room)
 
     content = read_file(asked.plan)
-    if asked.out is not None:
-        check_is_none_of(asked.out, (asked.data, str(asked.plan)))
-    answer = contribute(asked.folder, content, asked.site, load, cap=asked.cap, where=str(asked.plan))
-    out = asked.out or asked.plan.parent / f"{asked.site}-round-{answer.round_number + 1}.safetensors"
+    now = Round.read(content, str(asked.plan))
+    unit, site = Unit(now.plan.unit), now.plan.site(asked.site).name
+    out = asked.out or asked.plan.parent / f"{site}-round-{now.number + 1}.safetensors"
+    check_is_none_of(out, (asked.data, str(asked.plan)))
+    earlier = read_file(out) if out.is_file() else b""
+    answer = contribute(asked.folder, content, site, load, cap=asked.cap, where=str(asked.plan), earlier=earlier)
     with whole_file(out) as file:
         file.write(answer.content)
     _tell_answer(answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -60,6 +61,11 @@ class Round:
         """The arguments of a `RunContext` that goes on from here."""
         return self.sending.context(self.tensors, self.givers)
 
+    @property
+    def size_of_answer(self) -> int:
+        """Bytes that the numbers of an answer take."""
+        return 4 * sum(math.prod(shape) for shape in self.sending.sent(self.number).values())
+
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 of plan, tensors and givers, whatever file they came in."""
@@ -97,7 +103,7 @@ class Round:
         if not is_tensor_file(content):
             return cls(plan=FederatedPlan.read(content, where))
         tensors, words = read_tensor_file(content, where, ROUND_FORMAT)
-        plan = FederatedPlan.read(words.get("plan", "").encode(), where)
+        plan = FederatedPlan.read(words.get("plan", "").encode(errors="replace"), where)
         number = sum(name.startswith(f"{_SITES} ") for name in tensors)
         if not 1 <= number <= plan.num_rounds:
             raise InputError(f"{where}: marks sites of {number} rounds, and this plan has 1 to {plan.num_rounds}")
