@@ -47,6 +47,21 @@ def test_another_data_set_costs_nothing_here(gossamer: Any, runs: Path) -> None:
     assert "nothing is released" in found["reason"]
 
 
+def test_a_slip_in_the_path_is_no_account_of_nothing(gossamer: Any, runs: Path, tmp_path: Path) -> None:
+    said = gossamer("ledger", "--data", tmp_path / "slip.npz", "--under", runs)
+    assert said.code == 2
+    assert "slip.npz: no such file or data set" in said.err
+    (tmp_path / "slip.npz").touch()
+    assert account(gossamer, "--data", tmp_path / "slip.npz", "--under", runs)["runs"] == []
+
+
+def test_data_that_were_deleted_are_still_accounted(gossamer: Any, runs: Path, tmp_path: Path) -> None:
+    settings = Path(shutil.copytree(runs / "one", tmp_path / "one")) / "config.json"
+    gone = tmp_path / "gone.npz"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"data": str(gone.resolve())}))
+    assert len(account(gossamer, "--data", gone, "--under", tmp_path)["runs"]) == 1
+
+
 def test_a_run_that_was_given_the_same_records_by_another_path_is_found(
     gossamer: Any, runs: Path, tmp_path: Path
 ) -> None:

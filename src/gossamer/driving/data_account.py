@@ -94,7 +94,7 @@ def account_of_data(data: str, roots: Sequence[Path]) -> DataAccount:
         roots: folders to look in.
 
     Raises:
-        InputError: a folder that is not there.
+        InputError: a folder that is not there, or data that are neither there nor those of any run.
     """
     for root in roots:
         if not root.is_dir():
@@ -103,6 +103,12 @@ def account_of_data(data: str, roots: Sequence[Path]) -> DataAccount:
     name = whole_path(data)
     digests = {_data_digest(folder) for folder, job in jobs if job.data == name} - {None}
     mine = [(folder, job) for folder, job in jobs if job.data == name or _data_digest(folder) in digests]
+    if not mine and not unread and Path(name).is_absolute() and not Path(name).exists():
+        # A slip in the path would read as if nothing had been spent.
+        raise InputError(
+            f"--data {data}: no such file or data set, and no run here learnt from it; name the data as `gossamer "
+            "train` took them"
+        )
     runs = tuple(FoundRun(folder=folder, job=job, statement=_dearest(folder)) for folder, job in mine)
     together, reason = _price(runs)
     return DataAccount(runs=runs, unread=unread, together=together, reason=reason)

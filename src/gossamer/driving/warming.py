@@ -56,7 +56,7 @@ def warm_up(folder: RunFolder, critics: CriticRange) -> Iterator[int]:
     """
     job = TrainingJob.read(folder)
     if folder.generator_file.is_file():
-        raise InputError(f"{folder.path}: this run has ended, and its critics are of no more use")
+        raise InputError(f"{folder.path}: this run has ended, so there is nothing left to warm up")
     wanted = _chunks(job, critics)
     run = Run(folder=folder, job=job, loaded=job.load(read_key(folder)))
     run.check_same_start()
