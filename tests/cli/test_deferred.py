@@ -1,4 +1,4 @@
-"""A package without its first file: whoever asks it for more gets the whole of it, the same as ever."""
+"""A package without its first file: a request for more brings the whole of it, the same as ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages with a first file that is slow: it waits until a name is asked for that no file beside it has."""
+"""Packages with a first file that is slow: it waits until a name is asked for that no other file has."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def defer(name: str) -> None:
     """Import a package without its first file, in this process. Its other files can be imported as ever.
 
     The first file of dp-accounting imports all accountants, and scipy.stats with them, which takes a second. Most
-    commands need its events alone. Code that asks the package for another name gets the whole of it, as if this function
-    had not been called.
+    commands need its events alone. A request for another name of the package runs the first file. All is then as if
+    this function had not been called.
 
     Args:
         name: of a package. Nothing is done if it is imported already, or is not installed.

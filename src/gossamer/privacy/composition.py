@@ -110,7 +110,7 @@ def _gaussian_epsilon(noise_multiplier: float, delta: float) -> float:
         first = scipy.special.log_ndtr(1 / noise_multiplier - centre)
         second = epsilon + scipy.special.log_ndtr(-centre)
         # Rounding may exchange the two if hardly anything is left of their difference.
-        return float(first + np.log1p(-np.exp(second - first)) - np.log(delta)) if second <= first else -math.inf
+        return float(first + np.log1p(-np.exp(second - first)) - np.log(delta)) if second < first else -math.inf
 
     if log_excess(0.0) < 0.0:
         return 0.0
