@@ -105,8 +105,8 @@ class JoinedPlan:
             if self.terms.name in names and not self._charged[self.plan.steps_of(number).start]:
                 raise PrivacyError(
                     f"{self.path}: the file says that the site {self.terms.name} answered round {number + 1}, which "
-                    "the ledger does not charge: the folder was put back from a backup, or the file is false; put back the "
-                    "folder of the last answer, or take no further part in this plan"
+                    "this ledger does not charge: the folder was put back from a backup, or the file is false; put "
+                    "back the folder of the last answer, or take no further part in this plan"
                 )
 
     @property
