@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 from rich.console import Console
 from rich.table import Table
 

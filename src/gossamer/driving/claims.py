@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.driving.job import TrainingJob
 from gossamer.mechanisms.plan import BOUNDS, BOUNDS_BEFORE, AbstractPlan
@@ -114,7 +114,6 @@ def _is_equal(one: object, other: object) -> bool:
 
 
 def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None], tolerance: float) -> Iterator[Finding]:
-    event = event_of(statement)
     pairs = zip(("epsilon", "epsilon_rdp"), (statement.epsilon, statement.epsilon_rdp), computed, strict=True)
     others = [name for name, version in describe_accountants() if dict(statement.accountants).get(name) != version]
     hint = f" (stated with another version of {', '.join(others)})" if others else ""
@@ -123,7 +122,7 @@ def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None],
             yield unchecked(STATEMENT, f"{name} is not stated")
         elif math.isclose(stated, again, rel_tol=tolerance, abs_tol=1e-9):
             yield holds(STATEMENT, f"{name} {shown_epsilon(stated)} is computed again")
-        elif name == "epsilon" and _is_earlier(stated, event, statement.delta, max(tolerance, TOLERANCE)):
+        elif name == "epsilon" and _is_earlier(stated, statement, max(tolerance, TOLERANCE)):
             yield holds(STATEMENT, f"{name} {shown_epsilon(stated)} is computed again, by the rule of earlier versions")
         else:
             yield broken(
@@ -131,15 +130,16 @@ def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None],
             )
 
 
-def _is_earlier(stated: float, event: DpEvent, delta: float, tolerance: float) -> bool:
+def _is_earlier(stated: float, statement: PrivacyStatement, tolerance: float) -> bool:
     """Tell if an epsilon is the one of the rule by which earlier versions priced Poisson samples.
 
     Privacy: both rules are upper bounds, so a statement by either holds.
     """
+    event = event_of(statement)
     if not has_earlier_price(event):
         return False
     with accountable():
-        return math.isclose(stated, earlier_epsilon(event, delta), rel_tol=tolerance, abs_tol=1e-9)
+        return math.isclose(stated, earlier_epsilon(event, statement.delta), rel_tol=tolerance, abs_tol=1e-9)
 
 
 def _other_prices(statement: PrivacyStatement, event: DpEvent) -> Iterator[Finding]:
