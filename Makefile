@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml lock.txt
 	$(BIN)/python -m pip install --quiet --constraint lock.txt --no-deps torch-fidelity opacus
 	touch $@
 
-demo: $(STAMP)  ## a whole run on small digits: runs/demo, in under three minutes
+demo: $(STAMP)  ## two methods on small digits: runs/demo and runs/demo-dp-mixture, in under three minutes
 	$(BIN)/gossamer demo
 
 test: $(STAMP)  ## all tests and doctests but the slow ones; TESTS=tests/privacy for a part
@@ -59,5 +59,5 @@ own-data: $(STAMP)  ## all methods on data of one's own, in runs/own-data: twent
 	$(BIN)/python benchmarks/own_data.py runs/own-data
 
 clean:  ## remove caches, builds and the demo; .venv and other runs stay
-	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache runs/demo
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache runs/demo runs/demo-dp-mixture
 	find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +

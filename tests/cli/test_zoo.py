@@ -53,6 +53,33 @@ def test_a_report_is_written_on_it_where_one_stands(
     assert f"<h1>{DIGITS}</h1>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_records_are_classified_by_it(gossamer: Any, tmp_path: Path) -> None:
+    said = gossamer("predict", "zoo:digits-epsilon-10", "--data", "digits", "--out", tmp_path / "named.csv")
+    assert said.code == 0, said.err
+    assert len((tmp_path / "named.csv").read_text().splitlines()) == 361
+
+
+def test_a_training_starts_from_it(gossamer: Any, tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", x=np.zeros((400, 28, 28), dtype=np.uint8), y=np.arange(400) % 10)
+    own = ("train", "gs-wgan", "--data", tmp_path / "own.npz", "--num-classes", 10, "--epsilon", 10, "--dry-run")
+    said = gossamer(*own, "--start-from", DIGITS, "--out", tmp_path / "run")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "its shape is (1, 8, 8), that of the data is (1, 28, 28)" in said.err
+    assert "no release zoo:zebra" in gossamer(*own, "--start-from", "zoo:zebra", "--out", tmp_path / "run").err
+
+
+@pytest.mark.slow
+def test_it_is_scored_and_compared_where_a_run_stands(gossamer: Any, tmp_path: Path, bench_of_seconds: Path) -> None:
+    terms = ("--data", "digits", "--quick", "--num-samples", 120, "--num-seeds", 1, "--allow-few-samples", "--json")
+    one = gossamer("evaluate", DIGITS, *terms)
+    assert one.code == 0, one.err
+    assert json.loads(one.out)["target"] == DIGITS
+    both = gossamer("compare", DIGITS, "zoo:digits-epsilon-10", *terms)
+    assert both.code == 0, both.err
+    assert "zoo:digits-epsilon-10" in both.out
+    assert sorted(path.name for path in own_zoo().folder.iterdir()) == sorted([*HERE, "zoo.json"])
+
+
 def test_a_name_that_is_not_there_is_one_line(gossamer: Any, tmp_path: Path) -> None:
     for words in (("verify",), ("report",), ("sample", "--num-samples", 3, "--out", tmp_path / "x.npz")):
         said = gossamer(words[0], "zoo:digits-epsilon-2", *words[1:])

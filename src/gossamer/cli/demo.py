@@ -9,29 +9,53 @@ from pathlib import Path
 
 import torch
 
-from gossamer.cli import evaluate, train
+from gossamer.cli import compare, evaluate, train
 from gossamer.cli.arguments import read_arguments
 from gossamer.errors import InputError
 from gossamer.extras import need
 from gossamer.runs.folder import RunFolder
 
 NUM_SAMPLES = 2000
-_IMAGES = ("gs-wgan", "digits", Path("runs/demo"))
-_SERIES = ("dp-mixture", "beats", Path("runs/demo-series"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """The trainings that a demo makes of one data set.
+
+    Attributes:
+        data: name of the set, which ships with the package or with scikit-learn.
+        out: usual run folder of the last method. Each earlier one has a folder beside it, with its name at the end.
+        methods: in the order of their trainings.
+    """
+
+    data: str
+    out: Path
+    methods: tuple[str, ...]
+
+    def runs(self, out: Path) -> tuple[Path, ...]:
+        """Return the run folder of each method."""
+        *earlier, _ = self.methods
+        return (*(out.with_name(f"{out.name}-{method}") for method in earlier), out)
+
+
+IMAGES = Trial(data="digits", out=Path("runs/demo"), methods=("dp-mixture", "gs-wgan"))
+SERIES = Trial(data="beats", out=Path("runs/demo-series"), methods=("dp-mixture",))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """Train GS-WGAN on 1,437 small digits at epsilon 10, and end with samples, a picture, a score and a statement.
+    """Train two methods on 1,437 small digits at epsilon 10, and set them side by side: samples, scores, statements.
 
-    With --series the same for time series: DP-mixture on 2,400 heartbeats that a formula made up.
+    They are DP-mixture, of which classifiers learn most, and GS-WGAN. With --series DP-mixture alone is trained, on
+    2,400 heartbeats that a formula made up.
 
     Example: gossamer demo
 
     Args:
         series: made-up heartbeats in place of digits
-        out: run folder, runs/demo or runs/demo-series. A demo that is there already is replaced
-        epsilon: privacy budget
+        out: run folder, runs/demo or runs/demo-series; DP-mixture of digits lies beside it. A demo that is there
+            already is replaced
+        epsilon: privacy budget of each training
     """
 
     series: bool = False
@@ -43,19 +67,30 @@ def run(arguments: Sequence[str]) -> int:
     """Train, sample, score, state."""
     asked = read_arguments(Demo, arguments, program="demo")
     need("evaluate", "gossamer demo")
-    method, data, usual = _SERIES if asked.series else _IMAGES
-    out = asked.out or usual
+    trial = SERIES if asked.series else IMAGES
+    runs = trial.runs(asked.out or trial.out)
     # Its tensors are so small that a second thread mostly waits, and on a busy machine for long.
     torch.set_num_threads(1)
-    _clear(out)
-    code = train.run([method, "--data", data, "--epsilon", str(asked.epsilon), "--out", str(out)])
-    if code != 0:
-        return code
-    print()
-    code = evaluate.run([str(out), "--data", data, "--quick", "--num-samples", str(NUM_SAMPLES), "--num-workers", "1"])
-    folder = RunFolder(out)
-    print(f"Look at {folder.release / 'samples' / 'grid.png'}, read {folder.release / 'PRIVACY.md'}")
+    for path in runs:
+        _clear(path)
+    for method, path in zip(trial.methods, runs, strict=True):
+        code = train.run([method, "--data", trial.data, "--epsilon", str(asked.epsilon), "--out", str(path)])
+        if code != 0:
+            return code
+        print()
+    code = _score(trial, runs)
+    for path in runs:
+        release = RunFolder(path).release
+        print(f"Look at {release / 'samples' / 'grid.png'}, read {release / 'PRIVACY.md'}")
     return code
+
+
+def _score(trial: Trial, runs: Sequence[Path]) -> int:
+    """Score the runs, side by side if there are several."""
+    terms = ["--data", trial.data, "--quick", "--num-samples", str(NUM_SAMPLES), "--num-workers", "1"]
+    if len(runs) == 1:
+        return evaluate.run([str(runs[0]), *terms])
+    return compare.run([*map(str, runs), *terms, "--out", str(RunFolder(runs[-1]).private / "side-by-side")])
 
 
 def _clear(path: Path) -> None:
@@ -63,6 +98,7 @@ def _clear(path: Path) -> None:
     if not path.exists():
         return
     config = path / "config.json"
-    if not (config.is_file() and any(f'"data": "{data}"' in config.read_text() for _, data, _ in (_IMAGES, _SERIES))):
+    words = config.read_text() if config.is_file() else ""
+    if not any(f'"data": "{trial.data}"' in words for trial in (IMAGES, SERIES)):
         raise InputError(f"{path}: exists and is no earlier demo; name another --out")
     shutil.rmtree(path)

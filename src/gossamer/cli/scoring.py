@@ -23,6 +23,7 @@ from gossamer.privacy.adjacency import Unit
 from gossamer.runs.cache import CacheFolder
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.key_file import read_key
+from gossamer.runs.zoo import resolved
 from gossamer.scoring.evaluations import Scoring, bench_for
 from gossamer.scoring.findings import RealRecords, Scored, Terms
 from gossamer.scoring.targets import Target, TargetFinder
@@ -144,7 +145,7 @@ def load_divided(choice: ScoringChoice, targets: Sequence[Path]) -> tuple[Record
         InputError: nothing there, or the run began with another key or with other records.
     """
     for path in (*targets, *([] if choice.test_data is None else [choice.test_data])):
-        check_exists(path)
+        check_exists(resolved(path))
     run = _held_out_by(choice, targets)
     if run is not None:
         _tell_unsaid(run, choice.images)
