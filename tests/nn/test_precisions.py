@@ -124,6 +124,8 @@ def test_the_effective_weight_is_that_of_float32_under_autocast() -> None:
 
 
 def test_a_norm_that_is_computed_under_autocast_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gossamer.nn.spectral_norm._without_autocast", lambda weight: torch.autocast("cpu", enabled=True))
+    monkeypatch.setattr(
+        "gossamer.nn.spectral_norm._without_autocast", lambda weight: torch.autocast("cpu", enabled=True)
+    )
     with pytest.raises((AssertionError, RuntimeError)):
         test_the_effective_weight_is_that_of_float32_under_autocast()

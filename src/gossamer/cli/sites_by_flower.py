@@ -54,7 +54,7 @@ class AnswerRounds:
     Look at the plan first: `gossamer federate show plan.json`. Rounds of any other plan are refused. Each answer is the
     one of `gossamer federate contribute`, with the same folder, ledger and cap.
 
-    Example: gossamer federate answer plan.json --superlink HOST:9092 --authority ca.pem --site a --data a.npz --folder a
+    Example: gossamer federate answer plan.json --superlink HOST:9092 --authority ca.pem --site a --data x --folder a
 
     Args:
         plan: plan.json, as you looked at it

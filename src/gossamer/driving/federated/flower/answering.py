@@ -116,18 +116,37 @@ def client_app(
 
     @app.query()
     def query(message: Message, context: Context) -> Message:
-        try:
-            content = file_of(message)
-            _check_plan(content, plan)
-            return answering(message, site, answer(content))
-        except (GossamerError, MemoryError, OSError) as error:
-            note(f"refused: {error}")
-        return answering(message, site, None)
+        return answering(message, site, respond(file_of(message), plan, answer, note))
 
     return app
 
 
-def _check_plan(content: bytes, plan: FederatedPlan) -> None:
+def respond(
+    content: bytes | None, plan: FederatedPlan, answer: Callable[[bytes], bytes], note: Callable[[str], None]
+) -> bytes | None:
+    """Answer a message, or refuse it without a reason.
+
+    Guarantee: a refusal is the same, whatever was refused. Its reason may follow from records, and is told here alone.
+
+    Args:
+        content: of the file that came. None if none came.
+        plan: the only one that is answered.
+        answer: makes a contribution of the file of a round.
+        note: told of refusals.
+
+    Returns:
+        The contribution, None for a refusal.
+    """
+    try:
+        _check_plan(content, plan)
+        return answer(content or b"")
+    # Privacy: also a lack of memory or of a file, and a fault of ours, become that one word.
+    except Exception as error:
+        note(f"refused: {error}" if isinstance(error, GossamerError) else f"refused: {type(error).__name__}")
+        return None
+
+
+def _check_plan(content: bytes | None, plan: FederatedPlan) -> None:
     """Refuse the round of another plan than the one that the site was started for.
 
     Raises:
@@ -136,7 +155,7 @@ def _check_plan(content: bytes, plan: FederatedPlan) -> None:
     """
     # Privacy: by files a person looks at each plan. Without this line a coordinator could send one plan after another,
     # until the cap is spent.
-    if Round.read(content, "the round that was sent").plan.digest != plan.digest:
+    if Round.read(content or b"", "the message").plan.digest != plan.digest:
         raise PrivacyError(
             "a round of another plan than this site was started for; start it with that plan, if you like"
         )

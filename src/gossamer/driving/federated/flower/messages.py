@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gossamer.driving.federated.flower.processes import PURPOSE
-from gossamer.errors import InputError
 from gossamer.extras import from_extra
 
 if TYPE_CHECKING:
@@ -46,16 +45,10 @@ def asking(content: bytes, node: int, seconds: float) -> Message:
     return Message(RecordDict({_RECORD: ConfigRecord({_FILE: content})}), node, QUERY, ttl=seconds)
 
 
-def file_of(message: Message) -> bytes:
-    """Return the file of a round from a message.
-
-    Raises:
-        InputError: the message has none.
-    """
+def file_of(message: Message) -> bytes | None:
+    """Return the file of a round from a message. None if it has none."""
     content = _value(message, _FILE)
-    if not isinstance(content, bytes):
-        raise InputError("the message has no file of a round; ask the coordinator for one")
-    return content
+    return content if isinstance(content, bytes) else None
 
 
 def answering(message: Message, site: str, content: bytes | None) -> Message:
