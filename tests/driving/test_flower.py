@@ -195,6 +195,7 @@ def test_a_process_of_flower_that_ends_is_told_in_one_line(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(not HAS_FLOWER, reason="Flower has an environment of its own: make test-flower")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_messages_of_flower_carry_files_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     from flwr.supercore.task_identity import TaskIdentity
 

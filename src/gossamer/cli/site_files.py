@@ -1,4 +1,4 @@
-"""The files that travel between sites and the records behind them: what is read, written and seen of them."""
+"""The files that travel between sites and the records behind them: read, written, and shown to people."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class OwnRecords:
 
         Args:
             folder: of the site.
-            plan: that says what a slot holds.
+            plan: with the unit that a slot holds.
         """
         unit = Unit(plan.unit)
 

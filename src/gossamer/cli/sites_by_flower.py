@@ -22,7 +22,7 @@ from gossamer.errors import InputError
 class Gather:
     """Coordinate a training between sites by Flower, over TLS: ask the sites for all rounds, up to the release.
 
-    What is written is what `gossamer federate combine` writes. Neither side runs code that the other one sent.
+    It writes the files that `gossamer federate combine` writes. Neither side runs code that the other one sent.
 
     Example: gossamer federate gather plan.json --certificate link.pem --key link.key --authority ca.pem --wait 600
 

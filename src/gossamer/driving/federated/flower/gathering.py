@@ -73,7 +73,7 @@ def coordinate(listening: Listening, work: Callable[[Ask], None], *, wait: float
         listening: place of the SuperLink.
         work: that is done while it runs.
         wait: longest time of a round, in seconds.
-        note: told of answers, refusals and what was left out.
+        note: told of answers, of refusals, and of answers that are left out.
 
     Raises:
         InputError: a file is missing, or no site answered.
@@ -95,7 +95,7 @@ def server_app(work: Callable[[Ask], None], *, wait: float, note: Callable[[str]
     Args:
         work: that is done when it runs, with a function that asks all sites.
         wait: longest time of a round, in seconds.
-        note: told of answers, refusals and what was left out.
+        note: told of answers, of refusals, and of answers that are left out.
     """
     with from_extra("federated", PURPOSE):
         from flwr.serverapp import ServerApp
@@ -121,7 +121,7 @@ def gather(
         content: of the round's file.
         where: name of the file, for messages.
         wait: longest time, in seconds.
-        note: told of answers, refusals and what was left out.
+        note: told of answers, of refusals, and of answers that are left out.
 
     Returns:
         Name and content of each contribution, checked against the round, one for a site.

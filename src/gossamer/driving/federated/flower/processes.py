@@ -147,7 +147,7 @@ def running(kind: Kind, options: Sequence[str], place: Workplace) -> Iterator[St
     """
     log = place.path / f"{kind.name}.log"
     starter = _STARTER.format(module=kind.module, function=kind.function)
-    # Privacy: by default Flower runs the bundle of code that comes with a message, whoever sent it.
+    # Privacy: by default Flower runs the bundle of code that comes with a message.
     words = ["--isolation", "process", "--superexec-auth-secret-file", str(place.secret_file), *options]
     with log.open("ab") as file:
         process = subprocess.Popen(
