@@ -6,6 +6,7 @@ updates of one critic a step on fresh samples, then one of the generator. Writte
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 import torch
@@ -79,7 +80,7 @@ class PlainCritic(nn.Module):
         depths = (1, width, 2 * width, 4 * width)
         self.convs = nn.ModuleList(
             spectral_norm(nn.Conv2d(before, after, 5, stride=2, padding=2))
-            for before, after in zip(depths, depths[1:], strict=False)
+            for before, after in itertools.pairwise(depths)
         )
         self.dense = spectral_norm(nn.Linear(16 * depths[-1], 1))
         self.embedding = spectral_norm(nn.Embedding(CLASSES, 16 * depths[-1]))

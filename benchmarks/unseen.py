@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sets", nargs="*", default=list(SETS))
-    parser.add_argument("--methods", nargs="*", default=["dp-mixture", "labelled-mixture", "dp-merf", "gs-wgan"])
+    parser.add_argument("--methods", nargs="*", default=["dp-mixture", "labelled-mixture", "dp-merf"])
     parser.add_argument("--epsilons", nargs="*", type=float, default=[1.0, 10.0])
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, required=True)

@@ -103,8 +103,8 @@ def test_all_games_of_a_plan_are_played_and_a_replacement_has_no_canaries() -> N
         result.kind for result in audits_of(plan(), DELTA, replace(EFFORT, num_games=64, num_bits=64), lambda *_: None)
     ]
     assert kinds == [
-        "mechanism: one-shot sums", "mechanism: sum means", "mechanism: sum squares", "mechanism: one gradient",
-        "mechanism: composition",
+        "mechanism: one-shot sums", "mechanism: sum means", "mechanism: sum squares",
+        "mechanism: one gradient of dense layers", "mechanism: composition",
     ]  # fmt: skip
     with pytest.raises(InputError, match="replaced"):
         found(plan(source=CountSource.READ))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,13 +23,24 @@ from gossamer.nn.images.mlp import MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.series.generator import SeriesConvGeneratorConfig
 from gossamer.privacy.adjacency import Adjacency, Unit
+from gossamer.privacy.events import GaussianPart
+from gossamer.privacy.site_claims import SiteClaim
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.reports.page.figures import exhibits
 from gossamer.reports.page.kept import AuditRow, KeptRun
+from gossamer.reports.page.owner import TITLES, OwnerWords
 from gossamer.reports.page.released import ReleasedRun
 from gossamer.reports.page.rendering import private_page, release_page
 from gossamer.runs.findings import holds, unchecked
 
+OWNED = "</q></dd><script>alert(1)</script> {{ 7 * 7 }} planted"
+"""Words of an owner that must stay in their fields."""
+OWNER = OwnerWords(
+    **{name: OWNED for name in TITLES if name not in ("sector", "registry_authors", "public_scores")},
+    sector="Healthcare",
+    registry_authors=(OWNED,),
+    public_scores=(OWNED,),
+)
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}", "'; DROP TABLE--", "a" * 100)
 """Names of classes that a page must show and never obey."""
 
@@ -70,6 +82,18 @@ def released(folder: Path, spec: Spec, unit: Unit = Unit.RECORD, name: str = "a 
     (folder / "privacy.json").write_text("{}")
     findings = (holds("privacy.json", "is as it was"), unchecked(".", "a release alone"))
     return ReleasedRun.read(name, folder, generator_of(spec, unit, note=note), findings)
+
+
+def of_two_sites(run: ReleasedRun) -> ReleasedRun:
+    """The same release as if its records lay at two sites."""
+    claims = tuple(
+        SiteClaim(
+            name=name, num_slots=500, epsilon=3.7301, delta=1e-4, answered=(1,), num_rounds=1,
+            event=(GaussianPart(noise_multiplier=1.2, count=1),),
+        )
+        for name in ("north", "south")
+    )  # fmt: skip
+    return dataclasses.replace(run, statement=dataclasses.replace(run.statement, sites=claims))
 
 
 def score(name: str, value: float) -> Score:
@@ -140,6 +164,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         "images": release_page([images], HOSTILE[0]),
         "series": release_page([series], "Series of people"),
+        "filled": release_page([images], "A picture set", owner=OWNER, audits=["Passed: one kind of game."]),
+        "two sites": release_page([of_two_sites(images)], "Two sites"),
         "several": release_page([images, series, plain], "Three releases"),
         "private": private_page([kept(images)], "Kept"),
         "private of several": private_page([kept(images), kept(plain)], "Kept"),

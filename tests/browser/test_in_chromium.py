@@ -140,12 +140,35 @@ def drawn_on(pdf: bytes) -> list[int]:
     return [len(re.findall(rb"\bT[jJ]\b", text)) for text in plain if b" Tf" in text]
 
 
-@pytest.mark.parametrize("kind", ["images", "private"])
+@pytest.mark.parametrize("kind", ["several", "private"])
 def test_a_page_prints(pages: dict[str, str], look: Look, print_pdf: Callable[[], bytes], kind: str) -> None:
     look(pages[kind])
     pdf = print_pdf()
     assert pdf.startswith(b"%PDF")
     assert 3 <= len(drawn_on(pdf)) <= 20
+
+
+@pytest.mark.parametrize("kind", ["images", "series", "filled", "two sites"])
+def test_a_report_of_one_release_prints_on_two_sheets_of_a4(
+    pages: dict[str, str], look: Look, print_pdf: Callable[[], bytes], kind: str
+) -> None:
+    look(pages[kind])
+    pdf = print_pdf()
+    assert len(drawn_on(pdf)) == 2
+    sides = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf)
+    assert {(round(float(width)), round(float(height))) for width, height in sides} <= {(595, 842), (596, 842)}
+
+
+def test_nothing_that_a_signature_rests_on_is_left_off_the_paper(pages: dict[str, str], look: Look) -> None:
+    driver = look(pages["filled"], media="print")
+    shown = driver.execute_script("return document.body.innerText")
+    for words in ("Epsilon", "What is not covered", "What would void it", "Singling out", "Signature"):
+        assert words in shown
+    headings = "[...document.querySelectorAll('main h2')]"
+    hidden = driver.execute_script(
+        f"return {headings}.filter(one => !one.checkVisibility()).map(one => one.textContent)"
+    )
+    assert hidden == ["Synthetic samples", "How it was made", "How to draw from it", "Files and checks"]
 
 
 def test_every_printed_sheet_of_a_private_report_says_so(

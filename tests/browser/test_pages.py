@@ -258,6 +258,33 @@ def test_a_report_on_nothing_is_refused() -> None:
             make([], "nothing")
 
 
+def test_the_owners_words_stay_in_their_fields(pages: dict[str, str]) -> None:
+    html = pages["filled"]
+    fields = re.findall(r"<q>(.*?)</q>", html)
+    assert len(fields) == 9, "eight fields, and one score on public data"
+    assert all("&lt;script&gt;alert(1)&lt;/script&gt;" in field for field in fields)
+    assert html.count("planted") == len(fields)
+    assert html.index("neither wrote nor checked") < html.index("planted")
+    assert "<script" not in html
+    assert "49 planted" not in html
+    assert "planted" not in pages["images"]
+    assert pages["images"].count("not filled in") == 8
+
+
+def test_a_page_of_two_sites_trusts_no_single_curator(pages: dict[str, str]) -> None:
+    text = Page(pages["two sites"]).text
+    assert "2 sites (north, south)" in text
+    assert "One curator" not in text
+
+
+def test_a_page_has_the_questions_of_the_law_and_no_score(pages: dict[str, str]) -> None:
+    text = Page(pages["series"]).text
+    for words in ("Singling out", "Linkability", "Inference", "No score on private data", "shared the machine"):
+        assert words in text
+    assert "Passed: one kind of game." in Page(pages["filled"]).text
+    assert "Passed:" not in text
+
+
 def test_a_private_page_says_so_first_and_shows_what_was_found(pages: dict[str, str]) -> None:
     page = Page(pages["private"])
     text = " ".join(page.text.partition("</style>")[0].split())

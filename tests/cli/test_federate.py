@@ -121,3 +121,29 @@ def test_a_method_that_does_not_work_between_sites_is_refused(gossamer: Gossamer
     done = gossamer("federate", "plan", "gs-wgan", "--sites", "a:40", *FORM, "--out", tmp_path / "study")
     assert done.code == 2
     assert "dp-mixture" in done.err
+
+
+def test_an_answer_is_never_written_over_the_file_that_it_answers(gossamer: Gossamer, study: Path) -> None:
+    plan = study / "plan.json"
+    plan.rename(study / "north-round-1.safetensors")
+    words = ("--site", "north", "--data", study.parent / "north.npz", "--num-classes", 2, "--cap", 9)
+    place = study / "north-round-1.safetensors"
+    done = gossamer("federate", "contribute", place, "--folder", study.parent / "north", *words)
+    assert done.code == 2
+    assert "--out" in done.err
+    assert place.read_bytes()[:1] == b"{"
+    assert not list(study.parent.rglob("ledger.jsonl"))
+
+
+def test_an_answer_that_the_folder_has_forgotten_is_not_given_twice(gossamer: Gossamer, study: Path) -> None:
+    """The folder was put back from a backup, in its own place: the file of the answer is still there."""
+    assert contributed(gossamer, study, "north", "--cap", 9).code == 0
+    before = (study / "north-round-1.safetensors").read_bytes()
+    private = study.parent / "north" / "private"
+    for path in sorted((private / "plans").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    (private / "joined.jsonl").unlink()
+    again = contributed(gossamer, study, "north")
+    assert again.code == 3
+    assert "send the file that is there" in again.err
+    assert (study / "north-round-1.safetensors").read_bytes() == before

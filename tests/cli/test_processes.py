@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -69,6 +69,29 @@ def test_a_helper_reads_the_key_of_the_first_and_prints_and_writes_nothing(
     assert keys == [(1, key), (0, key)]
 
 
+@pytest.mark.parametrize(("number", "of"), [("-1", "2"), ("2", "2"), ("x", "2"), ("", "2"), ("0", "0"), ("0", "1.0")])
+def test_a_number_that_no_process_has_is_refused(
+    train_tiny: Any, tmp_path: Path, monkeypatch: Any, number: str, of: str
+) -> None:
+    """It would lead without the checks and the lock of the first."""
+    monkeypatch.setenv("RANK", number)
+    monkeypatch.setenv("WORLD_SIZE", of)
+    said = train_tiny("digits", tmp_path / "run")
+    assert (said.code, said.out) == (2, "")
+    # A helper is silent: it may be one of several that are told of one process too few.
+    assert ("by torchrun" in said.err) == (number != "2")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", ["3", "-1", "x"])
+def test_a_number_that_another_program_left_says_nothing_to_a_process_alone(monkeypatch: Any, number: str) -> None:
+    monkeypatch.setenv("RANK", number)
+    assert processes.process_number() == 0
+    # The break: the number as it is.
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert number != "3" or processes.process_number() == 3
+
+
 def test_a_helper_that_finds_other_settings_tells_the_first(
     train_tiny: Any, finished: Path, monkeypatch: Any, as_process: Any
 ) -> None:
@@ -85,13 +108,13 @@ def test_a_helper_that_finds_other_settings_tells_the_first(
     assert "not the settings" in str(told[0])
 
 
-def meeting(*faults: GossamerError | None) -> list[BaseException | None]:
-    """Let processes meet, each with its fault; what each of them raised."""
+def meeting(*faults: GossamerError | None, roundings: Sequence[str] = ("",) * 3) -> list[BaseException | None]:
+    """Let processes meet, each with its fault and rounding; what each of them raised."""
     store, raised = torch.distributed.HashStore(), [None] * len(faults)
 
     def come(rank: int) -> None:
         try:
-            meet(store, rank, len(faults), faults[rank])
+            meet(store, rank, len(faults), faults[rank], roundings[rank])
         except GossamerError as error:
             raised[rank] = error
 
@@ -114,6 +137,28 @@ def test_the_first_refuses_for_one_that_is_not_ready() -> None:
     assert isinstance(first, InputError)
     assert str(first) == "process 2: no room here"
     assert (second, third) == (None, fault)
+
+
+def test_a_process_that_rounds_otherwise_is_refused_by_the_first() -> None:
+    """One unit more moves others to another process. Their float32 numbers must be the same there."""
+    first, second, third = meeting(
+        None, None, None, roundings=("AVX2, 1 threads", "AVX2, 1 threads", "AVX2, 4 threads")
+    )
+    assert isinstance(first, InputError)
+    assert str(first).startswith("process 2 computes otherwise (AVX2, 4 threads) than the first (AVX2, 1 threads)")
+    assert (second, third) == (None, None)
+
+
+def test_threads_torch_and_the_processor_decide_how_a_process_rounds(monkeypatch: Any) -> None:
+    cpu = torch.device("cpu")
+    before = crew.rounding_of(cpu)
+    assert before == crew.rounding_of(cpu)
+    assert torch.__version__ in before
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
+    assert crew.rounding_of(cpu) != before
+    monkeypatch.undo()
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "none")
+    assert crew.rounding_of(cpu) != before
 
 
 def test_one_that_never_comes_is_told(monkeypatch: Any) -> None:

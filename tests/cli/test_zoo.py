@@ -72,6 +72,17 @@ def test_one_command_trains_a_release_again_and_writes_what_differs(gossamer: An
     assert entry.manifest_sha256 != own_zoo().find("digits-epsilon-1").manifest_sha256
 
 
+@pytest.mark.slow
+def test_a_release_trained_again_can_be_scored_on_public_data(
+    gossamer: Any, tmp_path: Path, bench_of_seconds: Path
+) -> None:
+    said = gossamer("zoo", "--rebuild", "digits-epsilon-1", "--out", tmp_path / "zoo", "--with-scores")
+    assert said.code == 0, said.err
+    (entry,) = Zoo.read(tmp_path / "zoo").entries
+    assert entry.scores
+    assert all(np.isfinite(value) for value in entry.scores.values())
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

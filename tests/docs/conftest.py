@@ -152,6 +152,8 @@ def write_own(folder: Path) -> None:
     rng = np.random.default_rng(1)
     x, y = blobs(rng, 600, 8, 3)
     # Six hundred records of five hundred people: some have two.
+    theirs, classes = blobs(np.random.default_rng(7), 200, 28, 10)
+    np.savez(folder / "gen_data.npz", data_x=(theirs / 255.0).astype(np.float32)[..., None], data_y=classes)
     (folder / "owner.toml").write_text('curator = "A hospital"\npurpose = "Teaching"\n')
     np.savez_compressed(folder / "scans.npz", x=x, y=y, person=np.arange(600) % 500)
     x, y = blobs(rng, 150, 8, 3)

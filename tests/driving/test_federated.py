@@ -109,6 +109,29 @@ def test_a_smaller_claim_for_a_site_is_found(tmp_path: Path) -> None:
     assert any("of the site berlin is 1" in str(finding) for finding in check_claim(wrong, Known(), None))
 
 
+def test_claims_that_were_changed_are_found_beside_the_plan(tmp_path: Path) -> None:
+    plan = plan_for(ONE, SLOTS)
+    (tmp_path / "plan.json").write_bytes(plan.to_bytes())
+    statement = released(all_rounds(tmp_path, plan, HELD, noise=KeyedNoise)).statement
+    first, second = statement.sites
+    changes = {
+        (first, second): "",
+        (): "has the site berlin",
+        (first,): "has the site paris",
+        (first, second, dataclasses.replace(first, name="rome")): "has no site rome",
+        (dataclasses.replace(first, num_rounds=9), second): "other rounds for the site berlin",
+        (dataclasses.replace(first, num_slots=31), second): "other slots",
+        (dataclasses.replace(first, event=first.event[:1]), second): "other noise of the site berlin",
+    }
+    for sites, words in changes.items():
+        changed = dataclasses.replace(statement, sites=sites)
+        (tmp_path / "release").mkdir(exist_ok=True)
+        (tmp_path / "release" / "privacy.json").write_text(json.dumps(changed.to_json()))
+        broken = [str(one) for one in examine(tmp_path) if one.verdict is Verdict.BROKEN and one.where == "plan.json"]
+        assert bool(broken) == bool(words), broken
+        assert words in " ".join(broken)
+
+
 def test_a_statement_without_sites_reads_as_before() -> None:
     statement = central(ONE, HELD["paris"], PublicSlots(50)).statement
     assert "sites" not in statement.to_json()
@@ -293,7 +316,7 @@ def test_other_records_are_refused(tmp_path: Path) -> None:
     answer(tmp_path, plan.to_bytes(), "berlin", HELD["berlin"])
     with pytest.raises(InputError, match="not the records"):
         answer(tmp_path, states(plan, 1)[0], "berlin", records(30, 7))
-    with pytest.raises(InputError, match="--num-records"):
+    with pytest.raises(InputError, match="more records than the 30 slots"):
         answer(tmp_path / "other", plan.to_bytes(), "berlin", records(31, 7))
 
 

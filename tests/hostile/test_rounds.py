@@ -97,6 +97,7 @@ def broken_rounds(plan: FederatedPlan) -> dict[str, bytes]:
         "a mark of 2": file(sites_1=torch.full_like(mark, 2)),
         "no plan": tensor_file(tensors, words | {"plan": ""}),
         "a plan that is none": tensor_file(tensors, words | {"plan": "[1e999]"}),
+        "half a character": tensor_file(tensors, words | {"plan": "\ud800"}),
         "deep": tensor_file(tensors, words | {"plan": "[" * 100_000}),
         "another format": tensor_file(tensors, words | {"format": "gossamer-contribution-1"}),
         "nothing": b"",

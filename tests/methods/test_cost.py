@@ -18,12 +18,13 @@ from gossamer.methods import cost
 from gossamer.methods.cost import Cost, num_timed, seconds_each, time_of_parts
 from gossamer.methods.dp_cgan import DP_CGAN
 from gossamer.methods.dp_merf import DP_MERF
-from gossamer.methods.gs_wgan import GS_WGAN
+from gossamer.methods.gs_wgan import GS_WGAN, trained_side
 from gossamer.methods.gs_wgan import cost as gs_wgan_cost
 from gossamer.methods.gs_wgan.recipes import LARGE_CPU, PAPER, TRAINED_CPU
 from gossamer.methods.gs_wgan.settings import Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.training import RunContext
+from gossamer.nn.ensemble import stack
 from gossamer.privacy.slots import PublicSlots
 
 
@@ -90,13 +91,25 @@ def test_a_first_look_at_the_records_is_not_taken_for_an_update_of_every_critic(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The look was once counted for each update of the warm start, so that half an hour was told as eight."""
-    timed = gs_wgan_cost._Timed(look=0.01, warm=0.001, tune=0.001, draw=0.0, learn=0.0, bytes_a_critic=8)
+    timed = gs_wgan_cost._Timed(look=0.01, warm=0.001, tune=0.001, draw=0.0, learn=0.0)
     monkeypatch.setattr(gs_wgan_cost._TrainedWork, "timed", lambda work, patience: timed)
     stage = Stage(warm_start=AgainstPresentGenerator(num_updates=60))
     config = replace(TRAINED_CPU, stages=(stage,), num_critics=100, num_steps=1, draws_per_step=1, batch_size=1)
     told = gs_wgan_cost.estimate(config, SPEC, PublicSlots(1000), CPU)
     assert told.seconds == pytest.approx(1000 * 0.01 + 100 * 60 * 0.001 + (2 + 60) * 0.001)
-    assert told.num_bytes == 800
+
+
+def test_the_peak_follows_the_number_of_critics_until_they_lie_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def peak(num_critics: int) -> int:
+        config = replace(TRAINED_CPU, num_critics=num_critics, critics_at_once=10)
+        return gs_wgan_cost.peak_memory(config, SPEC, 1000, CPU)
+
+    (stage,) = TRAINED_CPU.stages
+    network = stage.critic.build(stage.view.shape(SPEC.shape), SPEC.num_classes, torch.Generator())  # type: ignore[union-attr]
+    each = stack([network]).num_bytes
+    assert peak(200) - peak(100) == 100 * each
+    monkeypatch.setattr(trained_side, "LARGE_STACK", 150 * each)
+    assert peak(1000) == peak(200) < peak(150)
 
 
 def test_parts_are_timed_as_the_training_does_them() -> None:

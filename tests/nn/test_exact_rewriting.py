@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from gossamer.nn.conv_critic import AbstractConvCritic
 from gossamer.nn.ensemble import Adam, Ensemble, adam_step, outputs, slopes, stack
 from gossamer.nn.images.critic import ConvCriticConfig
-from gossamer.nn.images.mlp import MLPCriticConfig
+from gossamer.nn.images.mlp import MLPCritic, MLPCriticConfig
 from gossamer.nn.images.network import cropped
 from gossamer.nn.images.resnet import ResNetGenerator, ResNetGeneratorConfig
 from gossamer.nn.network import AbstractCriticConfig, channel_norm
@@ -91,6 +91,20 @@ def test_a_slope_without_the_kinks_is_caught(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(AbstractConvCritic, "slope", straight)
     with pytest.raises(AssertionError):
         test_a_slope_that_is_written_out_is_that_of_autograd_and_so_is_its_penalty("conv", 0, 1)
+
+
+class Squared(MLPCritic):
+    """A critic of somebody's own with another score, and the slope of the old one."""
+
+    def forward(self, sample: Tensor, label: Tensor | None) -> Tensor:
+        return super().forward(sample, label).square()
+
+
+def test_a_subclass_with_a_score_of_its_own_has_that_scores_slope() -> None:
+    network = Squared(MLPCriticConfig(hidden_sizes=(5,)), shape=(1, 6, 6), num_classes=0, rng=seeded())
+    ensemble, samples = stack([network, network]), torch.rand(2, 4, 1, 6, 6, generator=seeded(1))
+    found = slopes(ensemble, ensemble.parameters, samples, None)
+    torch.testing.assert_close(found, by_double_backward(ensemble, ensemble.parameters, samples, None))
 
 
 # ---- doubling and convolving -----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.events import GaussianPart, PoissonPart
+from gossamer.privacy.site_claims import SiteClaim
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.privacy.tradeoff import TradeOff
 from gossamer.reports.page.mechanism_audit import mechanism_audit
@@ -23,6 +24,13 @@ STATEMENT = PrivacyStatement(
     delta=1e-4, epsilon_rdp=None, noise_multiplier=10.0, clip_norm=None, parameters=(), accountants=(),
     num_tuning_runs=0, public_inputs=(), covered=(), not_covered=(), truncation_delta=1e-20, is_secure=True,
     mu=0.26801, rho=0.03591, event=(GaussianPart(noise_multiplier=10.0, count=1),),
+)  # fmt: skip
+SITES = tuple(
+    SiteClaim(
+        name=name, num_slots=500, epsilon=1.0, delta=1e-4, answered=(1,), num_rounds=1,
+        event=(GaussianPart(noise_multiplier=10.0, count=1),),
+    )
+    for name in ("north", "south")
 )  # fmt: skip
 CURVE = TradeOff(points=((1.0001, 1e-4),))
 
@@ -55,9 +63,12 @@ def test_the_three_questions_have_their_figures_rounded_up() -> None:
 
 def test_sites_are_another_trust_model_than_one_curator() -> None:
     assert trust_of(STATEMENT).model == "Central"
-    of_two = dataclasses.replace(STATEMENT, parameters=(("num_sites", 2),))
+    of_two = dataclasses.replace(STATEMENT, sites=SITES)
     assert trust_of(of_two).model == "Federated"
+    assert "2 sites (north, south)" in trust_of(of_two).actors
     assert "One curator" not in trust_of(of_two).actors
+    assert weak_classes(of_two, ("a", "b"), (0.974, 0.026)) == ("b",), "noise of both sites is in the sum"
+    assert weak_classes(STATEMENT, ("a", "b"), (0.974, 0.026)) == ()
 
 
 def test_classes_that_noise_outweighs_are_named_by_the_released_counts() -> None:

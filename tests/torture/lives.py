@@ -205,7 +205,7 @@ def _signalling(json_lines: Callable[..., Any], after: int, numbers: list[int]) 
 
 def _price_once(folder: Path) -> None:
     """Accountants whose answers are kept: every life asks the same, and it is not their sums that are tested here."""
-    from gossamer.driving import releasing
+    from gossamer.driving import claims
     from gossamer.mechanisms import plan as priced_plan
 
     def kept(price: Callable[..., Any]) -> Callable[..., Any]:
@@ -218,7 +218,7 @@ def _price_once(folder: Path) -> None:
 
         return remember
 
-    by_pld = ((module, "epsilon_by_pld") for module in (priced_plan, releasing))
+    by_pld = ((module, "epsilon_by_pld") for module in (priced_plan, claims))
     for module, name in (*by_pld, (priced_plan, "epsilon_by_rdp")):
         setattr(module, name, kept(getattr(module, name)))
 

@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gossamer.auditing.planted import ABSENT, HONEST, PlantedFactors
 from gossamer.errors import InputError
 from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.mechanisms.one_of_many.door import OneOfManyReleaser
 from gossamer.mechanisms.one_of_many.plan import OneOfManyPlan
+from gossamer.mechanisms.poisson.dense import DenseLosses
 from gossamer.mechanisms.poisson.door import PoissonReleaser, RecordLosses, Tensors
 from gossamer.mechanisms.poisson.plan import PoissonPlan
 from gossamer.mechanisms.sum_of_many.door import Ask, SumOfManyReleaser
@@ -25,9 +27,6 @@ from gossamer.mechanisms.sum_of_many.plan import SumOfManyPlan
 
 _TOO_LONG = 10.0
 """The reach of a canary beyond the clip, so that the clip is audited too."""
-
-HONEST, ABSENT = -1, -2
-"""Tags of records: one that is no canary, and a canary that is not there, as its bit says."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -198,22 +197,28 @@ class CanaryPoisson:
         self._door = door
         self._num = canaries.num
 
-    def release(self, step: int, parameters: Tensors, losses: RecordLosses) -> Tensors:
+    def release(self, step: int, parameters: Tensors, losses: RecordLosses | DenseLosses) -> Tensors:
         """Release as the audited door does, and add the release to the evidence."""
         if sum(map(torch.numel, parameters.values())) < self._num:
             raise InputError(f"{self._num} canaries, but the discriminator has fewer parameters")
-
-        def planted(parameters: Tensors, *record: Tensor) -> Tensor:
-            *honest, tag = record
-            own = (tag[:, None] == torch.arange(self._num, device=tag.device)).float() @ self._first(parameters)
-            loud = _TOO_LONG * self.plan.clip_norm * own
-            return torch.where(tag == HONEST, losses(parameters, *honest), loud)
-
-        released = self._door.release(step, parameters, planted)
+        released = self._door.release(step, parameters, self._planted(losses))
         y = self._first(released).detach().cpu().double() * (self.plan.expected_batch_size / self.plan.clip_norm)
         variance = (self.plan.noise_std / self.plan.clip_norm) ** 2
         self.evidence += _log_mixture(self.plan.sample_rate, (y - 0.5) / variance)
         return released
+
+    def _planted(self, losses: RecordLosses | DenseLosses) -> RecordLosses | DenseLosses:
+        """Put canaries in the place of tagged records. They take the same way through the door as the losses."""
+        length = _TOO_LONG * self.plan.clip_norm
+        if isinstance(losses, DenseLosses):
+            return PlantedFactors(network=losses.network, losses=losses.losses, num_canaries=self._num, length=length)
+
+        def planted(parameters: Tensors, *record: Tensor) -> Tensor:
+            *honest, tag = record
+            own = (tag[:, None] == torch.arange(self._num, device=tag.device)).float() @ self._first(parameters)
+            return torch.where(tag == HONEST, losses(parameters, *honest), length * own)
+
+        return planted
 
     def _first(self, tensors: Tensors) -> Tensor:
         """Return the first m coordinates."""

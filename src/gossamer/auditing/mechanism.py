@@ -28,6 +28,7 @@ from gossamer.auditing.bounds import (
     mu_bound,
 )
 from gossamer.auditing.canaries import Canaries, CanaryOneOfMany, CanaryPoisson, CanarySumOfMany, tags_of, toss_canaries
+from gossamer.auditing.planted import Silence, silent_function, silent_layer
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
 from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
@@ -120,7 +121,9 @@ def _audits_of_sums(plan: SumOfManyPlan, delta: float, effort: Effort, watch: Wa
 
 @audits_of.register
 def _audits_of_samples(plan: PoissonPlan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
-    return [audit_gradients(plan, delta, effort), audit_samples(plan, delta, effort, watch=watch)]
+    # Privacy: a network of dense layers passes another way through the door than all others.
+    one_gradient = [audit_gradients(plan, delta, effort, silence=kind) for kind in (silent_function, silent_layer)]
+    return [*one_gradient, audit_samples(plan, delta, effort, watch=watch)]
 
 
 def guard(plan: OneOfManyPlan) -> OneOfManyReleaser:
@@ -197,7 +200,13 @@ def _audit_signs(
     return of_games("mechanism: one answer", games, claimed_mu, delta, effort.confidence)
 
 
-def audit_gradients(plan: PoissonPlan, delta: float, effort: Effort, make: MakePoisson = guard_gradient) -> AuditResult:
+def audit_gradients(
+    plan: PoissonPlan,
+    delta: float,
+    effort: Effort,
+    make: MakePoisson = guard_gradient,
+    silence: Callable[[int], Silence] = silent_function,
+) -> AuditResult:
     """Audit the noise on a sum of gradients. The unit that differs is drawn.
 
     The unit contributes all that the clip permits, or it is not there.
@@ -205,7 +214,8 @@ def audit_gradients(plan: PoissonPlan, delta: float, effort: Effort, make: MakeP
     Guarantee: with a true claim the bound on mu exceeds ``1 / noise_multiplier`` with a probability of at most one
     minus the confidence.
 
-    Args: as of `audit_answers`, but that `make` gives the door for a plan, units and records.
+    Args: as of `audit_answers`, but that `make` gives the door for a plan, units and records. `silence` gives the loss
+        that so many canaries are planted in, and so the way through the door.
     """
     rng, width = np.random.default_rng(effort.seed), min(_AT_ONCE, effort.num_games)
     num_steps = -(-effort.num_games // width)
@@ -216,11 +226,12 @@ def audit_gradients(plan: PoissonPlan, delta: float, effort: Effort, make: MakeP
     for _ in range(num_steps):
         canaries = toss_canaries(width, rng)
         one = replace(everyone, num_steps=1)
-        evidence.append(_play_gradient(one, canaries, make(one, units_of_records(width), (tags_of(canaries, width),))))
+        door = make(one, units_of_records(width), (torch.zeros(width, 1), tags_of(canaries, width)))
+        evidence.append(_play_gradient(one, canaries, door, silence(width)))
         bits.append(canaries.bits.numpy())
     games = games_by_side(np.concatenate(evidence), np.concatenate(bits) > 0)
     claimed_mu = plan.sensitivity / plan.noise_std
-    return of_games("mechanism: one gradient", games, claimed_mu, delta, effort.confidence)
+    return of_games(silence(1).kind, games, claimed_mu, delta, effort.confidence)
 
 
 def games_by_side(evidence: np.ndarray, is_first: np.ndarray) -> Games:
@@ -358,7 +369,8 @@ def audit_samples(
 
     def play(canaries: Canaries) -> np.ndarray:
         tags = tags_of(canaries, num).repeat_interleave(plan.records_per_unit)
-        return _play_gradient(plan, canaries, make(plan, only_canaries(plan, num), (tags,)))
+        door = make(plan, only_canaries(plan, num), (torch.zeros(len(tags), 1), tags))
+        return _play_gradient(plan, canaries, door, silent_function(num))
 
     played = rounds(num, effort, play, watch)
     return of_guesses("mechanism: composition", played, plan.budget_at(delta).epsilon, delta, effort.confidence)
@@ -375,11 +387,10 @@ def only_canaries(plan: PoissonPlan, num_canaries: int) -> Units:
     return Units(unit=plan.unit, order=order, starts=starts, counts=counts, records_per_unit=m, marks=marks, seed=0)
 
 
-def _play_gradient(plan: PoissonPlan, canaries: Canaries, door: PoissonReleaser) -> np.ndarray:
+def _play_gradient(plan: PoissonPlan, canaries: Canaries, door: PoissonReleaser, silence: Silence) -> np.ndarray:
     watched = CanaryPoisson(door, plan, canaries)
-    parameters = {"weights": torch.zeros(canaries.num)}
     for step in range(plan.num_steps):
-        watched.release(step, parameters, lambda parameters: parameters["weights"].sum())
+        watched.release(step, silence.parameters, silence.losses)
     return watched.evidence.numpy()
 
 

@@ -11,6 +11,7 @@ import torch
 from gossamer.auditing.canaries import Canaries, CanaryPoisson, tags_of
 from gossamer.auditing.mechanism import Effort, Watch, audit_gradients, audits_of, of_guesses, only_canaries, rounds
 from gossamer.auditing.one_shot import audit_sums, coming_or_leaving
+from gossamer.auditing.planted import silent_layer
 from gossamer.auditing.result import AuditResult
 from gossamer.errors import InputError
 from gossamer.mechanisms.gate import StepGate
@@ -29,7 +30,9 @@ MakeDoors = Callable[[SumsThenSamplesPlan, torch.Tensor], tuple[OneShotReleaser,
 
 @audits_of.register
 def _audits_of_both(plan: SumsThenSamplesPlan, delta: float, effort: Effort, watch: Watch) -> Sequence[AuditResult]:
-    alone = [*audit_sums(plan.of_sums, delta, effort), audit_gradients(plan.of_samples, delta, effort)]
+    # Privacy: the layers of a teacher are dense, and so is the way of its gradients through the door.
+    one_gradient = audit_gradients(plan.of_samples, delta, effort, silence=silent_layer)
+    alone = [*audit_sums(plan.of_sums, delta, effort), one_gradient]
     if plan.adjacency is not Adjacency.ADD_OR_REMOVE_ONE:
         return alone
     return [*alone, audit_both(plan, delta, effort, watch=watch)]
@@ -44,7 +47,9 @@ def guard_both(
     units = only_canaries(samples, len(tags))
     return (
         OneShotReleaser(sums, noise, gate=gate.of_part(sums)),
-        PoissonReleaser(samples, units, (tags,), noise, chunk_size=_AT_ONCE, gate=gate.of_part(samples)),
+        PoissonReleaser(
+            samples, units, (torch.zeros(len(tags), 1), tags), noise, chunk_size=_AT_ONCE, gate=gate.of_part(samples)
+        ),
     )
 
 
@@ -83,9 +88,9 @@ def audit_both(
         sums, door = make(narrow, tags_of(canaries, num))
         found = board.likelihood_ratio(sums, (canaries.bits.numpy() > 0).astype(np.int64))
         watched = CanaryPoisson(door, samples, canaries)
-        parameters = {"weights": torch.zeros(num)}
+        silence = silent_layer(num)
         for step in range(narrow.num_sums, narrow.num_steps):
-            watched.release(step, parameters, lambda parameters: parameters["weights"].sum())
+            watched.release(step, silence.parameters, silence.losses)
         return found + watched.evidence.numpy()
 
     played = rounds(num, effort, play, watch)

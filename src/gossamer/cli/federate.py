@@ -254,11 +254,13 @@ def _wish(part: Sequence[str], epsilon: float, delta: float) -> SiteWish:
 
 def _contribute(asked: Contribute) -> int:
     content = read_file(asked.plan)
-    if asked.out is not None:
-        check_is_none_of(asked.out, (asked.records.data, str(asked.plan)))
-    load = asked.records.loader(asked.folder, Round.read(content, str(asked.plan)).plan)
-    answer = contribute(asked.folder, content, asked.site, load, cap=asked.cap, where=str(asked.plan))
-    out = asked.out or asked.plan.parent / f"{asked.site}-round-{answer.round_number + 1}.safetensors"
+    now = Round.read(content, str(asked.plan))
+    site = now.plan.site(asked.site).name
+    out = asked.out or asked.plan.parent / f"{site}-round-{now.number + 1}.safetensors"
+    check_is_none_of(out, (asked.records.data, str(asked.plan)))
+    earlier = read_file(out) if out.is_file() else b""
+    load = asked.records.loader(asked.folder, now.plan)
+    answer = contribute(asked.folder, content, site, load, cap=asked.cap, where=str(asked.plan), earlier=earlier)
     with whole_file(out) as file:
         file.write(answer.content)
     tell_answer(answer)

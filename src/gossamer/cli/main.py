@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from gossamer.cli.deferred import defer
 from gossamer.cli.kept_help import KeptHelp
 from gossamer.cli.outputs import outlive_readers
 from gossamer.errors import GossamerError, is_lack_of_memory
@@ -30,6 +31,7 @@ GROUPS = {
         "account": "the epsilon of settings, or the noise that a budget asks for, without any data",
         "train": "learn a generator from private records, within a privacy budget",
         "resume": "go on with an interrupted training",
+        "pretrain": "warm up a range of a run's critics on a node of its own",
         "federate": "train with other sites by files: records stay, and noisy sums leave",
         "ledger": "the steps that a run has paid for, and those that were lost",
     },
@@ -69,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         outlive_readers()
+        defer("dp_accounting")
         kept = KeptHelp.of(sys.argv[1:])
         return main(sys.argv[1:]) if kept is None else _guarded("help", lambda: _answered(kept))
     arguments = list(arguments)
@@ -138,7 +141,9 @@ def _first_alone_speaks() -> Iterator[None]:
     """Let the first of several processes print, and no other one. The traceback of a fault is still printed."""
     # The libraries that join processes warn of the death of others, which is told in one line.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    if os.environ.get("RANK", "0") == "0":
+    number = os.environ.get("RANK", "0")
+    # A word that is no number is refused, and whoever set it must hear of that.
+    if not number.isdigit() or int(number) == 0:
         yield
         return
     with Path(os.devnull).open("w") as no, contextlib.redirect_stdout(no), contextlib.redirect_stderr(no):

@@ -39,8 +39,9 @@ OLD_WORDS: Final[Mapping[str, OldWord]] = {
     "pretrain.sh": _PART,
     "pretrain.py": _PART,
     "meta_start": OldWord(
-        "Several processes share the warm start out among themselves: no ranges are written by hand.",
-        "torchrun --nproc-per-node 2 -m gossamer " + _TRAIN.removeprefix("gossamer "),
+        "A range of critics is warmed up on a node of its own, and resume takes it up. Processes on one machine share "
+        "the ranges out among themselves (torchrun).",
+        "gossamer pretrain runs/mnist --critics 0..99",
     ),
     "main.py": OldWord("Training is one command, within a budget.", _TRAIN),
     "-name": OldWord("The run folder has the name.", _TRAIN),

@@ -78,7 +78,7 @@ def show(path: Path) -> int:
 
 
 def _show_site(path: Path) -> int:
-    if not RunFolder(path).private.is_dir():
+    if not (RunFolder(path).private / "plans").is_dir():
         raise InputError(f"{path}: no folder of a site; `gossamer federate contribute --folder` makes one")
     with SiteFolder(path).held() as home:
         plans = home.answered()
@@ -136,7 +136,13 @@ def tell_plan(plan: FederatedPlan) -> None:
     )
     table = Table("site", "slots", "epsilon", "delta", "noise multiplier", box=None, pad_edge=False)
     for site in plan.sites:
-        row = site.name, str(site.num_slots), f"{site.epsilon:g}", f"{site.delta:g}", f"{site.noise_multiplier:.5g}"
+        row = (
+            site.name,
+            str(site.num_slots),
+            shown_epsilon(site.epsilon),
+            f"{site.delta:g}",
+            f"{site.noise_multiplier:.5g}",
+        )
         table.add_row(*row)
     Console().print(table)
     print(f"a slot is one {plan.unit}; somebody with records at two sites spends the epsilon of both")

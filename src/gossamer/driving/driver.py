@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,6 +56,8 @@ class Ending(enum.Enum):
 class FolderStore:
     """A store of pieces of a warm start in `private/warm_start/`, a file each, bound to the key of the run.
 
+    Beside them may lie files that the training keeps for itself.
+
     Args:
         run: which.
     """
@@ -70,6 +73,10 @@ class FolderStore:
     def save(self, name: str, tensors: Tensors) -> None:
         """Keep a finished piece."""
         save_tensors(self._run.folder.warm_start / f"{name}.pt", tensors, self._run.origin)
+
+    def place(self, name: str) -> Path | None:
+        """Return a path beside the pieces."""
+        return self._run.folder.warm_start / name
 
 
 def drive(run: Run, listener: AbstractListener) -> Ending:
@@ -273,6 +280,11 @@ def _training(run: Run, **spent: Any) -> AbstractTraining:
         **spent,
     )
     return job.of_method.start(job.method, loaded.data.train, KeyedNoise(), context)
+
+
+def start_again(run: Run) -> AbstractTraining:
+    """Start the training of a run anew, as it was before its first step. No step is taken, and none is charged."""
+    return _training(run)
 
 
 def _device(run: Run) -> torch.device:

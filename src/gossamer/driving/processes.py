@@ -8,29 +8,57 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import torch
 
-from gossamer.errors import GossamerError, ResourceError
+from gossamer.errors import GossamerError, InputError, ResourceError
 from gossamer.mechanisms.crew import AbstractCrew, Alone, Order, Ranks, Task
 from gossamer.runs.folder import RunFolder
 
 PATIENCE_S = 600.0
+_MOST: Final = 2**20
 
 
 def process_number() -> int:
-    """Return the number of this process, 0 when it is alone."""
-    return int(os.environ.get("RANK", "0"))
+    """Return the number of this process, 0 when it is alone.
+
+    Raises:
+        InputError: a number that is none of those that work together.
+    """
+    size = num_processes()
+    # Privacy: a number beyond them would be neither the first, which checks and locks the folder, nor a helper.
+    # Alone, a number that another program left in the environment says nothing.
+    return 0 if size == 1 else _told("RANK", 0, range(size))
 
 
 def num_processes() -> int:
-    """Count the processes that work together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    """Count the processes that work together.
+
+    Raises:
+        InputError: a number below 1, or none.
+    """
+    return _told("WORLD_SIZE", 1, range(1, _MOST))
 
 
 def place_on_machine() -> int:
-    """Return the number of this process among those on its machine."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
+    """Return the number of this process among those on its machine.
+
+    Raises:
+        InputError: a number that is none of those that work together.
+    """
+    return _told("LOCAL_RANK", 0, range(num_processes()))
+
+
+def _told(name: str, otherwise: int, allowed: range) -> int:
+    """Read a number that torchrun puts into the environment."""
+    word = os.environ.get(name, str(otherwise))
+    if not word.isascii() or not word.isdigit() or int(word) not in allowed:
+        raise InputError(
+            f"the environment variable {name} is no number from {allowed.start} to {allowed.stop - 1}: "
+            f"start all processes by torchrun, or unset {name} and WORLD_SIZE"
+        )
+    return int(word)
 
 
 def wait_for_folder(path: Path) -> RunFolder:
@@ -73,7 +101,7 @@ def crew_of_run(device: torch.device, fault: GossamerError | None = None) -> Ite
 
 @contextlib.contextmanager
 def leaving_signals_to_the_first() -> Iterator[None]:
-    """Ignore interrupts in a helper: the first process ends the work in good order, and the helper follows."""
+    """Ignore interrupts in a helper. The first process ends the work in good order, or leaves, which ends helpers."""
     with contextlib.ExitStack() as kept:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(ValueError):  # not the main thread: nobody can interrupt it but its owner

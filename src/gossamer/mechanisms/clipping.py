@@ -24,7 +24,7 @@ def clip_to_ball(vectors: Tensor, clip_norm: float) -> Tensor:
 
     Args:
         vectors: (batch, ...), any floating type.
-        clip_norm: radius C, > 0.
+        clip_norm: radius C, at least 1e-290, since denormal numbers would round by more.
 
     Returns:
         float64 tensor of the same shape.
@@ -74,8 +74,8 @@ def clipped_sums(vectors: Iterable[Tensor], counts: Tensor, grid: PublicGrid) ->
     weights = counts.to(torch.float64)
 
     def added(block: Tensor) -> Tensor:
-        # Privacy: rows that are not finite become zero without a branch. Their factor is 0, and 0 * inf, which would pass
-        # the bound as NaN, becomes 0. A row that is used has no such number: its product with the factor is finite.
+        # Privacy: rows that are not finite become zero without a branch. Their factor is 0, and 0 * inf, which would
+        # pass the bound as NaN, becomes 0. A row that is used has no such number: its product is finite.
         clipped = block.to(torch.float64, copy=True).mul_(factor).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
         # Exact: so few integers that float64 adds them without rounding.
         return weights @ grid.rounded(clipped)

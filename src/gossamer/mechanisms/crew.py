@@ -1,6 +1,6 @@
 """The processes that work on one training: one alone, or several ranks of which the first leads and the others help.
 
-The leader draws coins and noise, writes the ledger, and holds what is released. It sends orders, and each rank answers
+The leader draws coins and noise, writes the ledger, and holds the generator. It sends orders, and each rank answers
 with integers on a public grid. Sums of these integers are exact in any order, so any number of ranks gives one release.
 """
 
@@ -11,9 +11,11 @@ import contextlib
 import datetime
 import enum
 import itertools
+import platform
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeVar
 
 import torch
@@ -174,7 +176,7 @@ class Ranks(AbstractCrew):
         self._has_ended = False
         with _reaching():
             store, self.rank, self.size = next(dist.rendezvous("env://", timeout=_JOINING))
-        meet(store, self.rank, self.size, fault)
+        meet(store, self.rank, self.size, fault, rounding_of(device))
         with _reaching():
             backend, store = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", dist.PrefixStore("crew", store)
             dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=_WORKING)
@@ -257,25 +259,50 @@ class Ranks(AbstractCrew):
             yield None if kind == _NOTHING else torch.empty(shape, dtype=_DTYPES[kind], device=device)
 
 
-def meet(store: dist.Store, rank: int, size: int, fault: GossamerError | None = None) -> None:
+def rounding_of(device: torch.device) -> str:
+    """Describe, in words, all that decides how this process rounds a float.
+
+    Args:
+        device: to compute on.
+    """
+    processor = Path("/proc/cpuinfo")
+    lines = processor.read_text(errors="replace").splitlines() if processor.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    kinds = (
+        f"torch {torch.__version__}",
+        *(models[:1] or [platform.processor() or platform.machine()]),
+        torch.backends.cpu.get_cpu_capability(),
+        f"{torch.get_num_threads()} threads",
+        *([torch.cuda.get_device_name(device)] if device.type == "cuda" else []),
+    )
+    return ", ".join(kinds)
+
+
+def meet(store: dist.Store, rank: int, size: int, fault: GossamerError | None = None, rounding: str = "") -> None:
     """Wait until all processes are ready. One that is not tells the leader, which then refuses the work for all.
+
+    Guarantee: all processes that go on round alike. The process that computes a unit may follow from the number of
+    other units. So one that rounded otherwise would let one unit move what others add.
 
     Args:
         store: that all of them see.
         rank: of this process.
         size: number of processes.
         fault: of this process, None if it is ready.
+        rounding: of this process, as `rounding_of` describes it.
 
     Raises:
         GossamerError: the fault, once the leader has heard of it.
-        InputError: to the leader, for the fault of another process.
+        InputError: to the leader, for the fault of another process, or for one that rounds otherwise.
         ResourceError: a process did not come.
     """
     others = [f"process {other}" for other in range(1, size)]
+    store.set(f"rounding {rank}", rounding)
     store.set(f"process {rank}", "" if fault is None else str(fault))
     with _reaching():
         has_come = _come(store, others if rank == 0 else ["heard"])
         said = [(other, store.get(other).decode()) for other in others] if rank == 0 and has_come else []
+        roundings = [store.get(f"rounding {other}").decode() for other in range(1, len(said) + 1)]
         if rank == 0:
             store.set("heard", "")
     if fault is not None:
@@ -285,6 +312,13 @@ def meet(store: dist.Store, rank: int, size: int, fault: GossamerError | None = 
     for other, word in said:
         if word:
             raise InputError(f"{other}: {word}")
+    for other, its in zip(others, roundings, strict=False):
+        # Privacy: the process of a record or unit depends on how many others there are. The numbers must not.
+        if its != rounding:
+            raise InputError(
+                f"{other} computes otherwise ({its}) than the first ({rounding}); take machines of one kind, with "
+                "one torch and as many threads each (OMP_NUM_THREADS=1)"
+            )
 
 
 def _come(store: dist.Store, names: list[str]) -> bool:

@@ -27,7 +27,7 @@ class Cost:
 
     Attributes:
         seconds: expected time.
-        num_bytes: memory of critics beside the data, None if there are none.
+        num_bytes: peak memory of the process, records included. None for methods that need little beside their records.
         device: where.
     """
 
@@ -45,7 +45,7 @@ class Cost:
             )
         if self.num_bytes is None:
             return time_line
-        return f"{time_line}\nmemory: about {self.num_bytes / 2**20:.0f} MiB of critics, beside the data"
+        return f"{time_line}\nmemory: about {self.num_bytes / 2**20:.0f} MiB at the peak, the records included"
 
 
 def _duration(seconds: float) -> str:

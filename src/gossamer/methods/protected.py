@@ -212,7 +212,7 @@ class Bundle:
         return function(*(one[filled] for one in values))[: len(piece)]
 
 
-def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
+def bundles(records: RecordSet, unit: Unit, size: int, rows: Tensor | None = None) -> Iterator[Bundle]:
     """Yield all records in bundles of about ``size``, for memory. Each record is in one, all of a person in the same.
 
     The memory that records on the disk take is given back on the way (`data.room`).
@@ -221,19 +221,23 @@ def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
         records: private.
         unit: content of a slot, a record or a person.
         size: rows, public.
+        rows: int64, the only records to yield, in their order, all of a person or none. None for all records.
     """
     owners, room, num_each = owners_of(records, unit), records.room, records.x[0].nbytes
+    every = torch.arange(records.num_records) if rows is None else rows
     if owners is None:
-        for piece in torch.arange(records.num_records).split(size):
+        for piece in every.split(size):
             yield Bundle(pieces=[piece], height=size)
             # The values, and at most as much that was computed of them.
             room.touched(2 * len(piece) * num_each)
         room.let_go()
         return
+    is_asked = torch.zeros(records.num_records, dtype=torch.bool)
+    is_asked[every] = True
     of_person = units_of_persons(owners, records.num_people, records_per_unit=1, seed=0)
     pieces: list[Tensor] = []
     for piece in of_person.order.split(of_person.counts.tolist()):
-        pieces += [piece] if len(piece) else []
+        pieces += [piece] if len(piece) and bool(is_asked[piece[0]]) else []
         if sum(map(len, pieces)) >= size:
             yield Bundle(pieces=pieces, height=None)
             room.touched(sum(map(len, pieces)) * 2 * max(num_each, NEIGHBOURS_BYTES))
@@ -243,7 +247,9 @@ def bundles(records: RecordSet, unit: Unit, size: int) -> Iterator[Bundle]:
     room.let_go()
 
 
-def described(describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, unit: Unit) -> Tensor:
+def described(
+    describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, unit: Unit, rows: Tensor | None = None
+) -> Tensor:
     """Compute a description of every record: a row for each, in their order.
 
     Guarantee: down to the last bit, the rows of a unit are a function of its content, its identity and public things
@@ -254,13 +260,15 @@ def described(describe: Callable[[Tensor, Tensor], Tensor], records: RecordSet, 
         describe: (values (n, ...), marks int64 (n,)) -> (n, ...), row by row.
         records: private.
         unit: content of a slot, a record or a person.
+        rows: int64, the only records to describe, as of `bundles`, at least one.
     """
     marks, found = record_marks(records, unit), None
-    for bundle in bundles(records, unit, _AT_ONCE):
+    every = torch.arange(records.num_records) if rows is None else rows
+    for bundle in bundles(records, unit, _AT_ONCE, rows):
         part = bundle.compute(describe, records.x, marks)
         if found is None:
-            found = torch.from_numpy(records.room.array((records.num_records, *part.shape[1:]), part.numpy().dtype))
-        found[bundle.rows] = part
+            found = torch.from_numpy(records.room.array((len(every), *part.shape[1:]), part.numpy().dtype))
+        found[torch.searchsorted(every, bundle.rows)] = part
     assert found is not None
     return found
 

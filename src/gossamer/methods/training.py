@@ -6,6 +6,7 @@ import abc
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
@@ -110,6 +111,10 @@ class PieceStore(Protocol):
         """Keep a finished piece."""
         ...
 
+    def place(self, name: str) -> Path | None:
+        """Return a path for a private file that the work keeps for itself, or None if it must stay in memory."""
+        ...
+
 
 class NoStore:
     """A store that keeps nothing: every piece is computed when it is asked for."""
@@ -120,6 +125,10 @@ class NoStore:
 
     def save(self, name: str, tensors: dict[str, Tensor]) -> None:
         """Do nothing."""
+
+    def place(self, name: str) -> Path | None:
+        """Return None."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

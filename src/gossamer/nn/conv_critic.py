@@ -65,16 +65,17 @@ class AbstractConvCritic(AbstractSlopedCritic):
 
     def slope(self, sample: Tensor, label: Tensor | None) -> Tensor:
         """Compute the gradient of each score by its own sample. See `AbstractSlopedCritic.slope`."""
-        weights = [conv.effective_weight() for conv in self.convs]
+        convs = [conv for conv in self.convs if isinstance(conv, AbstractSpectralNormConv)]
+        weights = [conv.effective_weight() for conv in convs]
         seen = [sample]
         with torch.no_grad():
-            for conv, weight in zip(self.convs, weights, strict=True):
+            for conv, weight in zip(convs, weights, strict=True):
                 seen.append(F.relu(conv.convolved(seen[-1], weight)))
         slope = self.score.effective_weight()
         one_hot = encoded_label(label, self.num_classes, slope.dtype)
         if one_hot is not None and self.embedding is not None:
             slope = slope + self.embedding(one_hot)
         slope = slope.expand(sample.shape[0], -1).unflatten(-1, seen[-1].shape[1:])
-        for conv, weight, before, after in zip(self.convs[::-1], weights[::-1], seen[-2::-1], seen[:0:-1], strict=True):
+        for conv, weight, before, after in zip(convs[::-1], weights[::-1], seen[-2::-1], seen[:0:-1], strict=True):
             slope = conv.turned_back(slope * (after > 0), weight, before.shape[2:])
         return slope

@@ -60,6 +60,11 @@ class Ensemble:
         """Number of networks, K."""
         return self.num_updates.shape[0]
 
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.state_dict().values())
+
     def select(self, networks: Tensor) -> Ensemble:
         """Copy the chosen networks, in the order given, repeats allowed: int64 (c,)."""
         return self._map(lambda tensor: tensor.index_select(0, networks))
@@ -153,16 +158,26 @@ def slopes(ensemble: Ensemble, parameters: Tensors, samples: Tensor, labels: Ten
     Returns:
         (K, batch, ...), as the samples.
     """
-    if isinstance(ensemble.template, AbstractSlopedCritic):
-        named = [{f"critic.{name}": one for name, one in each.items()} for each in (parameters, ensemble.buffers)]
-        return _of_each(_Slope(ensemble.template), *named, (samples, labels))
+    if isinstance(ensemble.template, AbstractSlopedCritic) and _is_slope_of_forward(ensemble.template):
+        first, second = (
+            {f"critic.{name}": one for name, one in each.items()} for each in (parameters, ensemble.buffers)
+        )
+        return _of_each(_Slope(ensemble.template), first, second, (samples, labels))
     points = samples.detach().requires_grad_()
     scores = outputs(ensemble, parameters, points, labels)
     return torch.autograd.grad(scores.sum(), points, create_graph=True)[0]
 
 
+def _is_slope_of_forward(critic: AbstractSlopedCritic) -> bool:
+    """Tell if one class has both: a subclass with a score of its own would inherit the slope of another score."""
+    scoring, sloping = (
+        next(kind for kind in type(critic).__mro__ if name in vars(kind)) for name in ("forward", "slope")
+    )
+    return scoring is sloping
+
+
 class _Slope(nn.Module):
-    """A critic whose output is its slope."""
+    """A critic that gives its slope in place of its score."""
 
     def __init__(self, critic: AbstractSlopedCritic) -> None:
         super().__init__()
@@ -180,8 +195,8 @@ def _of_each(template: nn.Module, parameters: Tensors, buffers: Tensors, inputs:
 
     if len(next(iter(parameters.values()))) == 1:
         # A stack of one would take the grouped kernels of many, which are slower.
-        alone = ({name: tensor[0] for name, tensor in tensors.items()} for tensors in (parameters, buffers))
-        return one(*alone, *(None if value is None else value[0] for value in inputs))[None]
+        first, second = ({name: tensor[0] for name, tensor in tensors.items()} for tensors in (parameters, buffers))
+        return one(first, second, *(None if value is None else value[0] for value in inputs))[None]
     axes = (0, 0, *(None if value is None else 0 for value in inputs))
     return vmap(one, in_dims=axes)(parameters, buffers, *inputs)
 

@@ -128,10 +128,10 @@ class AbstractSpectralNormConv(AbstractSpectralNorm):
 
     @abc.abstractmethod
     def turned_back(self, slope: Tensor, weight: Tensor, sides: tuple[int, ...]) -> Tensor:
-        """Map a gradient by the output (batch, out_channels, *sides') to the one by the input (batch, in_channels, *sides).
+        """Map a gradient by the output to the one by the input, (batch, in_channels, *sides).
 
         Args:
-            slope: the gradient.
+            slope: the gradient by the output, (batch, out_channels, *sides').
             weight: effective, as for `convolved`.
             sides: of the input.
         """

@@ -16,7 +16,7 @@ import dataclasses
 import math
 
 import numpy as np
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.errors import InputError, told
 from gossamer.privacy.accounting import profile_by_pld
@@ -103,8 +103,8 @@ class TradeOff:
         over i is at most :math:`1 - f(1/k)`.
 
         Guarantee:
-            For any attacker, under any adjacency. If a unit comes or leaves, Q is the law without it. If it is replaced,
-            Q is the law at one of the values.
+            For any attacker, under any adjacency. If a unit comes or leaves, Q is the law without it. If it is
+            replaced, Q is the law at one of the values.
 
         Args:
             num_values: k, at least 1. The release aside, the attacker knows no more than that all k are alike.

@@ -6,19 +6,18 @@ import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
-import io
 import pickle
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import torch
 
 from gossamer.errors import InputError, PrivacyError, is_lack_of_memory
 from gossamer.mechanisms.streams import RULE
-from gossamer.runs.files import read_json, write_json, write_whole
+from gossamer.runs.files import read_json, whole_file, write_json
 from gossamer.runs.ledger_file import LedgerPosition
 
 # The words of torch's reader of tensors for a file that is cut or changed.
@@ -119,19 +118,19 @@ def save_checkpoint(
     Raises:
         ResourceError: the checkpoint cannot be written. The last one is still there.
     """
-    content = _packed({"schema": SCHEMA, "state": state})
     path = folder / f"step-{step:08d}.pt"
-    manifest = Manifest(
-        step=step,
-        sha256=hashlib.sha256(content).hexdigest(),
-        replaces=_whole_digest(path),
-        origin=origin,
-        ledger=ledger,
-        versions=_versions(),
-    )
-    # The manifest comes first: whenever a crash comes, the manifest names the file that lies beside it.
-    write_json(path.with_suffix(".json"), manifest.to_json())
-    write_whole(path, content)
+    replaces = _whole_digest(path)
+    with whole_file(path) as file:
+        manifest = Manifest(
+            step=step,
+            sha256=_pack({"schema": SCHEMA, "state": state}, file),
+            replaces=replaces,
+            origin=origin,
+            ledger=ledger,
+            versions=_versions(),
+        )
+        # The manifest comes first: whenever a crash comes, the manifest names the file that lies beside it.
+        write_json(path.with_suffix(".json"), manifest.to_json())
     finished = [found for found in find_checkpoints(folder) if _is_finished(found)]
     for old in set(find_checkpoints(folder)) - set(finished[-KEPT:]):
         old.unlink()
@@ -195,18 +194,43 @@ def is_as_written(path: Path, manifest: Manifest) -> bool:
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], origin: Origin) -> None:
     """Write tensors that stay private, bound to their origin."""
-    write_whole(path, _packed({"origin": dataclasses.asdict(origin), "tensors": tensors}))
+    with whole_file(path) as file:
+        _pack({"origin": dataclasses.asdict(origin), "tensors": tensors}, file)
 
 
-def _packed(tree: Any) -> memoryview:
-    """Pack a state as torch writes it, in memory: on a full disk torch would say so in words of its own."""
-    buffer = io.BytesIO()
+class _Digested:
+    """A file to write to, with the digest of all that was written. It remembers an error that torch would hide.
+
+    Args:
+        file: to be written.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.error: BaseException | None = None
+
+    def write(self, content: bytes) -> int:
+        try:
+            self.digest.update(content)
+            return self._file.write(content)
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        """Do nothing: the file is flushed when it is whole."""
+
+
+def _pack(tree: Any, file: BinaryIO) -> str:
+    """Write a state as torch does, straight into the file, and return its SHA-256: no copy of it is held in memory."""
+    digested = _Digested(file)
     try:
-        torch.save(tree, buffer)
+        torch.save(tree, cast(BinaryIO, digested))
     except RuntimeError as error:
-        # As torch closes a half-written file, it hides the cause: no memory, or an interrupt.
-        raise error.__context__ or error from None
-    return buffer.getbuffer()
+        # As torch closes a half-written file, it hides the cause: a full disk, no memory, or an interrupt.
+        raise digested.error or error.__context__ or error from None
+    return digested.digest.hexdigest()
 
 
 def load_tensors(path: Path, origin: Origin) -> dict[str, torch.Tensor]:

@@ -196,6 +196,27 @@ def test_a_unit_that_is_not_finite_adds_nothing_and_changes_no_other(place: str,
     assert not found.deltas[1].any()
 
 
+def only_infinite(layer: LayerFactors) -> Tensor:
+    """The break: wider numbers than float32 pass, and their squares overflow."""
+    return (0 * layer.inputs).sum(dim=(1, 2)) + (0 * layer.deltas).sum(dim=(1, 2)) == 0
+
+
+@pytest.mark.parametrize("value", [1e39, 1e200, 1e308])
+@pytest.mark.parametrize("place", ["inputs", "deltas"])
+def test_numbers_beyond_float32_add_nothing_and_a_sum_of_nan_is_caught(
+    place: str, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = FactoredGrid(radius=1.1, layers=((9, 4),), records_per_unit=1, chunk_size=8)
+    wide = LayerFactors(inputs=torch.ones(1, 1, 9).double(), deltas=torch.ones(1, 1, 4).double())
+    wide = replace(wide, **{place: value * getattr(wide, place)})
+    found = whole_factors([wide], ONE, grid)[0]
+    assert not found.inputs.any()
+    assert not found.deltas.any()
+    monkeypatch.setattr(module, "_is_finite", only_infinite)
+    broken = whole_factors([wide], ONE, grid)[0]
+    assert bool(broken.deltas.isnan().any()) == ((place == "inputs" and value > 1e150) or value == 1e308)
+
+
 def test_a_record_that_is_not_finite_adds_nothing_at_the_door() -> None:
     dense, (x, y) = NETWORKS["discriminator"], records()
     bad = x.clone()
@@ -315,7 +336,10 @@ def test_chunks_of_too_many_units_are_refused() -> None:
 
 def test_a_network_with_other_parameters_than_those_of_dense_layers_is_refused() -> None:
     normed = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
-    for network in (nn.Sequential(nn.Linear(8, 4), nn.LayerNorm(4)), nn.Conv1d(1, 1, 3), normed):
+    tied, shared = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), nn.Linear(2, 2)
+    tied[1].weight = tied[0].weight
+    twice = nn.Sequential(shared, shared)
+    for network in (nn.Sequential(nn.Linear(8, 4), nn.LayerNorm(4)), nn.Conv1d(1, 1, 3), normed, tied, twice):
         with pytest.raises(ValueError, match="does not belong to a dense layer"):
             DenseLosses(network=network, losses=lambda *_: torch.zeros(1))
 

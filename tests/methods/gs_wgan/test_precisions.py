@@ -1,4 +1,4 @@
-"""A training in bfloat16: every critic is warm-started, renewed and forked. Answers, clips and noise stay in float32."""
+"""A training in bfloat16: every critic is warm-started, renewed and forked. Answers, clips and noise never are."""
 
 from __future__ import annotations
 

@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from crews import together
 from torch import Tensor
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordSet
 from gossamer.errors import InputError, PrivacyError
+from gossamer.mechanisms.crew import AbstractCrew
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.methods.gs_wgan import GS_WGAN, public_generator, trained_side
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
@@ -201,18 +203,27 @@ class Shelf:
         self.saved.append(name)
         self.kept[name] = {weight: tensor.clone() for weight, tensor in critics.items()}
 
+    def place(self, name: str) -> None:
+        """None: critics stay in memory."""
+
 
 @pytest.mark.parametrize("stages", [ONE, TWO, TWO[1:]])
 def test_warm_starts_do_not_depend_on_who_computes_them_or_in_which_order(stages: tuple[Stage, ...]) -> None:
-    alone = finished(training(config(stages), store=Shelf()))
-    shelf = Shelf()
-    for rank in (1, 0):
-        reports = list(training(config(stages), store=shelf).warm_start_part(rank, 2))
-        assert all(isinstance(report, WarmStartReport) for report in reports)
-    assert shelf.saved == [f"stage-0-critics-{first:06d}-{last:06d}" for first, last in ((3, 6), (0, 3), (6, 7))]
-    shared = finished(training(config(stages), store=shelf))
-    assert len([name for name in shelf.saved if name.startswith("stage-0-")]) == 3
-    assert same(shared, alone)
+    """Two processes keep the chunks that one would keep, in the leader's store; one that is kept is not done again."""
+    mine, shared = Shelf(), Shelf()
+    alone = finished(training(config(stages), store=mine))
+
+    def lead(crew: AbstractCrew) -> GSWGANTraining:
+        return finished(training(config(stages), store=shared, crew=crew))
+
+    def assist(crew: AbstractCrew) -> None:
+        training(config(stages), store=Shelf(), crew=crew).help()
+
+    shared.kept = {name: mine.kept[name] for name in list(mine.kept)[:1]}
+    assert same(together(2, lead, assist), alone)
+    assert shared.saved == mine.saved[1:]
+    for name, critics in mine.kept.items():
+        assert all(torch.equal(tensor, shared.kept[name][weight]) for weight, tensor in critics.items())
 
 
 def test_chunks_cover_every_critic_once() -> None:

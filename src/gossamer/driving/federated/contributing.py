@@ -18,7 +18,7 @@ from gossamer.driving.job import data_digest
 from gossamer.errors import GossamerError, InputError, PrivacyError, is_lack_of_memory
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.methods.cost import random_records
-from gossamer.methods.protected import check_fits, public_slots
+from gossamer.methods.protected import check_fits, num_present, public_slots
 from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
@@ -62,6 +62,7 @@ def contribute(
     *,
     cap: float | None = None,
     where: str = "the round",
+    earlier: bytes = b"",
     noise: Callable[[], AbstractNoise] = KeyedNoise,
 ) -> Answer:
     """Answer a round with a noisy sum of the site's own records.
@@ -79,6 +80,7 @@ def contribute(
         load: reads its records.
         cap: largest epsilon of all plans of this site together. None for the one given before.
         where: name of the file, for messages.
+        earlier: content of the file that the answer is to replace, if there is one.
         noise: makes the secret randomness of one answer. Another than the default is of tests.
 
     Raises:
@@ -98,15 +100,38 @@ def contribute(
         known = {"round_number": now.number, "terms": terms, "num_rounds": now.plan.num_rounds, "paid": paid}
         if kept is not None:
             return Answer(content=kept, is_sent_again=True, **known)
+        joined.check_givers(now)
+        _check_is_new(earlier, now, terms)
         spent = home.check_cap(joined, cap)
         _rehearse(now, terms)
         # Privacy: no record is read before this line.
         data = load(home.key)
         _check_records(data, now, terms)
+        home.pin(joined)
         joined.check_same_data(data_digest(data.train))
+        joined.take_room(now.size_of_answer)
         answer = _answer(now, joined, data.train, noise(), home.key)
         joined.keep(now, answer)
         return Answer(content=answer, spent=spent, holds_out=data.test is not None, **known)
+
+
+def _check_is_new(earlier: bytes, now: Round, terms: SiteTerms) -> None:
+    """Refuse a round if its answer was written before, by a folder that knew of it.
+
+    Raises:
+        PrivacyError: it was. Then the folder was put back from a backup.
+    """
+    try:
+        one = Contribution.read(earlier, "the earlier answer")
+    except InputError:
+        return
+    # Privacy: two answers to one round, of which the ledger charges one, cost more than the plan says.
+    if (one.site, one.round_digest) == (terms.name, now.digest):
+        raise PrivacyError(
+            f"an answer of the site {terms.name} to round {now.number + 1} is there already, and its folder knows "
+            "nothing of it, so the folder was put back from a backup; send the file that is there, and put back the "
+            "folder of the last answer"
+        )
 
 
 def _rehearse(now: Round, terms: SiteTerms) -> None:
@@ -121,11 +146,11 @@ def _rehearse(now: Round, terms: SiteTerms) -> None:
         _next_sum(_training(now, terms, made_up, DeterministicNoise(0), context))
     except GossamerError:
         raise
-    except (RuntimeError, ValueError, ArithmeticError) as error:
+    except (RuntimeError, ValueError, ArithmeticError, TypeError, LookupError) as error:
         if is_lack_of_memory(error):
             raise
         raise InputError(
-            "the sums of earlier rounds cannot be worked with: ask the coordinator for another file of this round"
+            "settings or earlier sums of this round cannot be worked with: ask the coordinator for another file of it"
         ) from None
 
 
@@ -138,7 +163,13 @@ def _check_records(data: RecordData, now: Round, terms: SiteTerms) -> None:
             f"{name}: not the {', '.join(wrong)} that the plan says: read the records as it says them, or ask for "
             "another plan"
         )
-    public_slots(data, Unit(plan.unit), terms.num_slots)
+    unit = Unit(plan.unit)
+    if num_present(data, unit) > terms.num_slots:
+        raise InputError(
+            f"{name}: holds more {unit.plural} than the {terms.num_slots} slots that the plan says for the site "
+            f"{terms.name}: ask for a plan with more slots, which must not be their number, or hand fewer over"
+        )
+    public_slots(data, unit, terms.num_slots)
     check_fits(data.train, plan.slots_of(terms))
 
 

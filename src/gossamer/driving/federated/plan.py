@@ -24,13 +24,19 @@ from gossamer.privacy.events import check_noise_multiplier
 from gossamer.privacy.priceable import check_numbers, price
 from gossamer.privacy.site_claims import MAX_SITES, check_site_name
 from gossamer.privacy.slots import PublicSlots
+from gossamer.privacy.statement import shown_finely
 from gossamer.runs.config_io import OneOf, from_json_tree, to_json_tree
 from gossamer.runs.files import strict_json
 
 MAX_PLAN_BYTES: Final = 2**20
 """Longest plan that is read."""
-_STUDY: Final = re.compile(r"[0-9a-f]{32}")
+STUDY: Final = re.compile(r"[0-9a-f]{32}")
+"""Form of the id of a study."""
+MAX_NUMBERS: Final = 2**26
+"""Most numbers of one sum: 256 MB in a file. A plan comes from others, and takes memory before it is refused."""
 _TOLERANCE: Final = 1e-6
+_LEAST_NOISE: Final = 1e-3
+_MOST_NOISE: Final = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +48,7 @@ class SiteTerms:
         num_slots: public number of slots, at least that of the units there.
         epsilon: budget of the site for all rounds.
         delta: of the site, below one over its slots.
-        noise_multiplier: of all its releases together. Its own accountant finds epsilon from it.
+        noise_multiplier: of all its releases together, in 0.001 .. 1e6. Its own accountant finds epsilon from it.
     """
 
     name: str
@@ -57,6 +63,11 @@ class SiteTerms:
         PrivacyBudget(epsilon=self.epsilon, delta=self.delta)
         check_delta(self.delta, self.num_slots)
         check_noise_multiplier(self.noise_multiplier)
+        # The noise of the other sites is in no price of this one, and squares of any number need not be numbers.
+        if not _LEAST_NOISE <= self.noise_multiplier <= _MOST_NOISE:
+            raise InputError(
+                f"the noise multiplier of the site {self.name} must lie in {_LEAST_NOISE:g} .. {_MOST_NOISE:g}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +102,7 @@ class FederatedPlan:
     gossamer_version: str
 
     def __post_init__(self) -> None:
-        if not _STUDY.fullmatch(self.study):
+        if not STUDY.fullmatch(self.study):
             raise InputError("the id of a study has 32 hexadecimal digits")
         Unit(self.unit)
         names = [site.name for site in self.sites]
@@ -101,6 +112,11 @@ class FederatedPlan:
         if self.method.noise_multiplier is not None:
             raise InputError("the settings of a plan leave the noise to its sites: leave noise_multiplier out")
         check_delta(self.delta, self.num_slots)
+        largest = max(one.contribution.size for one in self.part_of(self.sites[0]).releases)
+        if largest > MAX_NUMBERS:
+            raise InputError(
+                f"a sum of {largest} numbers in a plan, at most {MAX_NUMBERS} travel: ask for smaller sizes"
+            )
 
     @property
     def of_method(self) -> Method[Any]:
@@ -184,8 +200,8 @@ class FederatedPlan:
         # Privacy: the site believes its own accountant, and nobody's word for a price.
         if epsilon > site.epsilon * (1 + _TOLERANCE):
             raise PrivacyError(
-                f"the plan says epsilon {site.epsilon:g} for the site {site.name}, and its noise costs "
-                f"{epsilon:.6g}: nothing is spent; ask for a plan with a true price"
+                f"the plan says epsilon {shown_finely(site.epsilon)} for the site {site.name}, and its noise costs "
+                f"{shown_finely(epsilon)}: nothing is spent; ask for a plan with a true price"
             )
         return PrivacyBudget(epsilon=epsilon, delta=site.delta)
 

@@ -52,6 +52,11 @@ class Round:
         return self.number >= self.plan.num_rounds
 
     @property
+    def size_of_answer(self) -> int:
+        """Bytes that the numbers of an answer take."""
+        return 4 * self.plan.whole.releases[self.number].contribution.size
+
+    @property
     def known(self) -> SumsOfSites:
         """The sums with the noise on each, for a training to go on from."""
         multipliers = tuple(self.plan.multiplier_of(names) for names in self.givers)
@@ -94,7 +99,7 @@ class Round:
         if not is_tensor_file(content):
             return cls(plan=FederatedPlan.read(content, where))
         tensors, words = read_tensor_file(content, where, ROUND_FORMAT)
-        plan = FederatedPlan.read(words.get("plan", "").encode(), where)
+        plan = FederatedPlan.read(words.get("plan", "").encode(errors="replace"), where)
         number = len(tensors) // 2
         if len(tensors) != 2 * number or not 1 <= number <= plan.num_rounds:
             raise InputError(

@@ -103,6 +103,22 @@ class ShardTable:
         place = torch.searchsorted(running, below, right=True)
         return self.records[shards].gather(1, place.clamp_max(running.shape[1] - 1))
 
+    def of_shards(self, shards: Tensor) -> tuple[ShardTable, Tensor]:
+        """Return the table of some shards in place, all others empty, and the records that lie in them, in their order.
+
+        The table numbers these records from 0 on. Draws from the shards are those of the whole table.
+
+        Args:
+            shards: int64 (c,), distinct.
+        """
+        is_kept = torch.zeros(len(self.records), dtype=torch.bool)
+        is_kept[shards] = True
+        here = torch.zeros_like(self.records, dtype=torch.bool)
+        here[shards] = self.present(shards)
+        rows = self.records[here].sort().values
+        numbers = torch.where(here, torch.searchsorted(rows, self.records), 0)
+        return ShardTable(records=numbers, cumulative=torch.where(is_kept[:, None], self.cumulative, 0.0)), rows
+
     def present(self, shards: Tensor) -> Tensor:
         """Mark the places of the shards that hold a record: bool (c, capacity)."""
         return self.cumulative[shards].diff(dim=1, prepend=torch.zeros(len(shards), 1, dtype=torch.float64)) > 0

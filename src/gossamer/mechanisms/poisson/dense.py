@@ -40,7 +40,11 @@ class DenseLosses:
 
     def __post_init__(self) -> None:
         of_layers = {f"{name}.{kind}" for name, layer in self._layers() for kind, _ in layer.named_parameters()}
-        if of_layers != {name for name, _ in self.network.named_parameters(remove_duplicate=False)}:
+        once, every = (
+            {name for name, _ in self.network.named_parameters(remove_duplicate=alone)} for alone in (True, False)
+        )
+        # A layer, or a weight, that has two names appears among `every` alone.
+        if not of_layers == once == every:
             raise ValueError("a parameter does not belong to a dense layer")
 
     def __call__(self, parameters: Tensors, *records: Tensor) -> Tensor:

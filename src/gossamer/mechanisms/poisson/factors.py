@@ -231,7 +231,8 @@ def whole_factors(factors: Sequence[LayerFactors], is_counted: Tensor, grid: Fac
     records may cancel to less than an eighth of the mean of their norms. Then that eighth counts as the norm.
 
     Guarantee: a unit's numbers depend on its own factors. The sum of their products times the fine spacing has norm
-    ``(1 - 2^-10) radius`` at most, for any input. They are zero if the unit does not count or is not finite.
+    ``(1 - 2^-10) radius`` at most, for any input. They are zero if the unit does not count or is not finite. A number
+    beyond the range of float32 counts as not finite.
 
     Args:
         factors: of each layer, one chunk.
@@ -273,5 +274,11 @@ def _inner(layer: LayerFactors, one: float) -> Tensor:
 
 
 def _is_finite(layer: LayerFactors) -> Tensor:
-    # Zero times a number is zero only if the number is finite.
-    return (0 * layer.inputs).sum(dim=(1, 2)) + (0 * layer.deltas).sum(dim=(1, 2)) == 0
+    # Squares of float32 numbers neither overflow nor vanish in float64. Wider numbers count as not finite, and a NaN is
+    # no smaller than any number.
+    largest = torch.finfo(torch.float32).max
+    return (_longest_entry(layer.inputs) <= largest) & (_longest_entry(layer.deltas) <= largest)
+
+
+def _longest_entry(factors: Tensor) -> Tensor:
+    return factors.detach().abs().amax(dim=(1, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,12 +22,15 @@ from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.private_critics import PrivateCritics, Question
 from gossamer.methods.gs_wgan.public_generator import PublicGenerator
 from gossamer.methods.gs_wgan.settings import GSWGANConfig, Stage, plan
+from gossamer.methods.gs_wgan.trained_side import WIDE_NETWORK, lies_in_file
 from gossamer.methods.training import RunContext
 from gossamer.nn.choices import CriticConfig
+from gossamer.nn.ensemble import stack
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.slots import PublicSlots
 
-_SMALL_NETWORK = 100_000
+_PROCESS_BYTES: Final = 320 * 2**20
+"""Memory of a process that has imported all that a training needs, as measured with torch 2.13 for CPUs."""
 _FEW: Final = 4
 _RECORDS_A_CRITIC: Final = 20
 
@@ -43,15 +47,40 @@ def estimate(config: GSWGANConfig, spec: AbstractSpec, slots: PublicSlots, devic
         slots: their public number.
         device: where to compute.
     """
-    seconds, num_bytes = 0.0, 0
+    seconds = 0.0
     starts = config.stage_starts()
     for number, stage in enumerate(config.stages):
         work = _work_of(config, stage, spec, device)
         timed = work.timed(PATIENCE_S / len(config.stages))
         amount = work.amount(slots.number)
         seconds += timed.of_stage(amount, starts[number + 1] - starts[number], slots.number)
-        num_bytes = max(num_bytes, timed.bytes_a_critic * config.num_critics)
+    num_bytes = peak_memory(config, spec, slots.number, device)
     return Cost(seconds=seconds, num_bytes=num_bytes, device=device)
+
+
+def peak_memory(config: GSWGANConfig, spec: AbstractSpec, num_records: int, device: torch.device) -> int:
+    """Compute the memory of a training at its peak, in bytes, from sizes alone: process, records and critics.
+
+    Args:
+        config: settings.
+        spec: shape and classes.
+        num_records: their public number.
+        device: where to compute.
+    """
+    views = (math.prod(stage.view.shape(spec.shape)) for stage in config.stages)
+    values = math.prod(spec.shape) + config.augmentation.num_variants * max(views)
+    critics = max(_bytes_of_critics(config, stage, spec, device) for stage in config.stages)
+    return _PROCESS_BYTES + num_records * values * torch.float32.itemsize + critics
+
+
+def _bytes_of_critics(config: GSWGANConfig, stage: Stage, spec: AbstractSpec, device: torch.device) -> int:
+    """Return the memory of a stage's critics: those that start together with their modules, and all if in memory."""
+    if isinstance(stage.critic, DistanceCritic):
+        return 0
+    network = stage.critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
+    each = stack([network]).num_bytes
+    starting = min(config.critics_at_once, config.num_critics) * each * 4 // 3
+    return starting + (0 if lies_in_file(each, config.num_critics, device) else config.num_critics * each)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +102,7 @@ class _Amount:
 
 @dataclass(frozen=True, kw_only=True)
 class _Timed:
-    """Seconds for one of each kind of work in a stage, and the memory of a critic.
+    """Seconds for one of each kind of work in a stage.
 
     Attributes:
         look: a record brought into the view, in all its variants.
@@ -81,7 +110,6 @@ class _Timed:
         tune: an update of a critic later on, or the clipped answer of a distance critic.
         draw: a sample without gradients.
         learn: a sample with gradients, and its part of the generator's update.
-        bytes_a_critic: of its tensors.
     """
 
     look: float
@@ -89,7 +117,6 @@ class _Timed:
     tune: float
     draw: float
     learn: float
-    bytes_a_critic: int
 
     def of_stage(self, amount: _Amount, num_steps: int, num_records: int) -> float:
         """Return the seconds of a stage of so many steps."""
@@ -167,7 +194,7 @@ class _DistanceWork(_AbstractWork):
 
     def _with_critics(self, draw: float, learn: float) -> _Timed:
         look, tune = self._looked_and_answered()
-        return _Timed(look=look, warm=0.0, tune=tune, draw=draw, learn=learn, bytes_a_critic=0)
+        return _Timed(look=look, warm=0.0, tune=tune, draw=draw, learn=learn)
 
     def _looked_and_answered(self) -> tuple[float, float]:
         """Return the seconds for a look at a record, and for the clipped answer of a distance critic."""
@@ -209,7 +236,7 @@ class _TrainedWork(_AbstractWork):
     ) -> None:
         super().__init__(config, stage, spec, device)
         network = critic.build(stage.view.shape(spec.shape), spec.num_classes, torch.Generator())
-        self._is_small = sum(parameter.numel() for parameter in network.parameters()) < _SMALL_NETWORK
+        self._is_small = sum(parameter.numel() for parameter in network.parameters()) < WIDE_NETWORK
 
     def amount(self, num_records: int) -> _Amount:
         """Return how much of each kind of work the stage has, that of public twins included."""
@@ -235,8 +262,7 @@ class _TrainedWork(_AbstractWork):
         began = time.perf_counter()
         critics.renew(pool, 0)
         tune = (time.perf_counter() - began) / num
-        size = _num_bytes(critics) // (2 * num)
-        return _Timed(look=look, warm=warm, tune=tune, draw=draw, learn=learn, bytes_a_critic=size)
+        return _Timed(look=look, warm=warm, tune=tune, draw=draw, learn=learn)
 
     def _entered(self, num: int, pool: Tensor, num_updates: int) -> tuple[PrivateCritics, float, float]:
         """Return critics that entered the stage, the seconds for a look at a record, and those for a warm update.
@@ -269,9 +295,3 @@ def _asked_per_step(config: GSWGANConfig) -> int:
         return config.draws_per_step
     at_once = min(config.critics_at_once, config.num_critics)
     return usual_chunks(priced, at_once) * at_once
-
-
-def _num_bytes(critics: PrivateCritics) -> int:
-    tensors = critics.state_dict()["critics"]
-    assert isinstance(tensors, dict)
-    return sum(one.numel() * one.element_size() for one in tensors.values())

@@ -30,7 +30,7 @@ class DistanceSide(AbstractSide):
         """Yield nothing."""
         yield from ()
 
-    def warm_up(self, shards: Shards, pool: Tensor, first: int) -> None:
+    def warm_up(self, shards: Shards, pool: Tensor, number: int, kept: Tensors | None) -> None:
         """Do nothing."""
 
     def renew(self, shards: Shards, pool: Tensor, step: int) -> float:

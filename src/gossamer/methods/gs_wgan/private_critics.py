@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -69,6 +69,12 @@ class PrivateCritics:
         partition = deal(identities_of(records, unit), config.num_critics, context.key)
         self._dealt_by = context.key.digest
         self._table = partition.shard_table(records.y, owners_of(records, unit))
+        self._rows: Tensor | None = None
+        if context.crew.size > 1:
+            # The records of other processes' shards are neither seen nor kept.
+            table, rows = self._table.of_shards(context.crew.own(config.num_critics))
+            # If all of its shards are empty, a process sees all records, and counts none.
+            self._table, self._rows = (table, rows) if len(rows) else (self._table, None)
         self._stage: int | None = None
         self._side: AbstractSide | None = None
         self._shards: Shards | None = None
@@ -91,6 +97,21 @@ class PrivateCritics:
             for num_ready in side.begin(self._shards, pool):
                 yield self._ready(stage, num_ready)
             self._side, self._stage = side, stage
+
+    def warm_up(self, pool: Tensor, places: Iterable[int]) -> Iterator[int]:
+        """Warm-start some chunks of the first stage for the store, each by itself. No critic is kept or asked.
+
+        Args:
+            pool: public samples of the generator as it begins, in the view, (classes, p, ...).
+            places: of the chunks in the order of `chunks_of`.
+
+        Yields:
+            Place of a chunk that is ready.
+        """
+        side, shards = self._side_of(0), self._seen_in(0)
+        for place in places:
+            side.warm_up(shards, pool, place, None)
+            yield place
 
     def see(self, records: RecordSet) -> None:
         """See other records in the places of those before: for public twins, which follow the generator.
@@ -122,8 +143,9 @@ class PrivateCritics:
                 self.state_dict()
             case Task.WARM_UP:
                 side, shards = self._present()
+                (is_kept,) = order.tensors
                 assert self._pool is not None
-                side.warm_up(shards, self._pool, order.number)
+                side.warm_up(shards, self._pool, order.number, {} if bool(is_kept) else None)
             case _:
                 (pool,) = order.tensors
                 assert pool is not None
@@ -145,8 +167,10 @@ class PrivateCritics:
                 [view.apply_to_records(augmentation.variant(x, one, marks, seed)) for one in numbers], dim=1
             )
 
-        images = described(look, self._records, self._unit).to(self._device)
-        labels = None if self._records.y is None else self._records.y.to(self._device)
+        images, labels = described(look, self._records, self._unit, self._rows), self._records.y
+        if labels is not None and self._rows is not None:
+            labels = labels[self._rows]
+        images, labels = images.to(self._device), None if labels is None else labels.to(self._device)
         return Shards(images=images, labels=labels, table=self._table, tapes=self._tapes)
 
     # ---- a step -----------------------------------------------------------------------------------------------------

@@ -67,13 +67,15 @@ class AbstractSide(abc.ABC):
         """
 
     @abc.abstractmethod
-    def warm_up(self, shards: Shards, pool: Tensor, first: int) -> None:
-        """Warm-start a chunk of critics in each process of a crew, so that each gets its own critics of all of them.
+    def warm_up(self, shards: Shards, pool: Tensor, number: int, kept: Tensors | None) -> None:
+        """Warm-start this process's own critics of a chunk, or take them from those that the leader has kept.
 
         Args:
             shards: as of `begin`.
             pool: as of `begin`.
-            first: number of the first of these chunks.
+            number: of the chunk.
+            kept: the chunk's critics, from the leader's store. Empty in a helper, which gets its own. None if there are
+                none yet.
         """
 
     @abc.abstractmethod

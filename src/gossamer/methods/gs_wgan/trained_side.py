@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 
 import torch
 from torch import Tensor
 
 from gossamer.data.records import AbstractSpec
+from gossamer.errors import InputError
 from gossamer.mechanisms.crew import Order, Task
 from gossamer.mechanisms.one_of_many.tapes import TapeUse
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.gs_wgan.critics import Shards, answers, train_critics
+from gossamer.methods.gs_wgan.kept_critics import KeptCritics
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.gs_wgan.side import NOTHING_RENEWED, AbstractSide, Question
 from gossamer.methods.gs_wgan.warm_start import Opponents, WarmStartChunk
@@ -27,6 +29,8 @@ from gossamer.nn.registered import check_own_critic
 
 WIDE_NETWORK: Final = 100_000
 """Weights from which a critic is computed by itself on a CPU."""
+LARGE_STACK: Final = 2**28
+"""Bytes from which critics are kept in a file of the run, not in memory."""
 
 
 class TrainedSide(AbstractSide):
@@ -51,8 +55,8 @@ class TrainedSide(AbstractSide):
         self._config, self._stage, self._critic, self._spec = config, stage, critic, spec
         self._store, self._device, self._precision = context.store, context.device, context.precision
         self._crew = context.crew
-        self._growing: Ensemble | None = None
-        self.critics: Ensemble | None = None
+        self._growing: Ensemble | KeptCritics | None = None
+        self.critics: Ensemble | KeptCritics | None = None
 
     @cached_property
     def _together(self) -> int:
@@ -76,48 +80,52 @@ class TrainedSide(AbstractSide):
 
     def begin(self, shards: Shards, pool: Tensor) -> Iterator[int]:
         """Warm-start all critics, chunk after chunk. Finished chunks are taken from the store."""
-        chunks, size = chunks_of(self._config, self._stage), self._crew.size
-        for first in range(0, len(chunks), size):
-            self._crew.order(Order(task=Task.WARM_UP, number=first))
-            self.warm_up(shards, pool, first)
-            yield from (chunk.last for chunk in chunks[first : first + size])
+        for number, chunk in enumerate(chunks_of(self._config, self._stage)):
+            kept = self._store.load(chunk.name)
+            is_kept = torch.tensor(kept is not None)
+            self._crew.order(Order(task=Task.WARM_UP, number=number, tensors=(is_kept,)))
+            self.warm_up(shards, pool, number, kept)
+            yield chunk.last
 
-    def warm_up(self, shards: Shards, pool: Tensor, first: int) -> None:
-        """Warm-start a chunk in each process, and keep of all chunks this process's own critics."""
-        chunks, crew = chunks_of(self._config, self._stage), self._crew
-        side_by_side = chunks[first : first + crew.size]
-        mine = None
-        if crew.rank < len(side_by_side):
-            mine = self._warm_start(side_by_side[crew.rank], shards, pool)
-        for rank, chunk in enumerate(side_by_side):
-            critics = mine if rank == crew.rank and mine is not None else self._room_for(chunk)
-            state = {name: crew.from_rank(rank, tensor) for name, tensor in critics.state_dict().items()}
-            if crew.leads and self._store.load(chunk.name) is None:
-                self._store.save(chunk.name, state)
-            self._keep(chunk, critics.with_state(state))
-        if first + crew.size >= len(chunks):
-            self.critics, self._growing = self._growing, None
-
-    def _keep(self, chunk: WarmStartChunk, ready: Ensemble) -> None:
-        """Keep of a chunk this process's own critics."""
-        own = chunk.critics()[self._crew.owns(chunk.critics())]
+    def warm_up(self, shards: Shards, pool: Tensor, number: int, kept: Tensors | None) -> None:
+        """Warm-start this process's own critics of a chunk, or take them from those that the leader has kept."""
+        chunks = chunks_of(self._config, self._stage)
+        chunk = chunks[number]
+        numbers = chunk.critics()[self._places(chunk)[self._crew.rank]]
+        own = self._warm_start(numbers, shards, pool) if kept is None else self._dealt(kept, chunk)
+        if kept is None:
+            joined = self._joined(own.state_dict(), chunk)
+            if self._crew.leads:
+                self._store.save(chunk.name, joined)
         if self._growing is None:
             # One stack from the start: chunks that wait to be joined would take the memory twice.
-            self._growing = ready.room_for(len(self._crew.own(self._config.num_critics)))
-        self._growing.update_(self._rows(own), ready.select((own - chunk.first).to(self._device)))
+            self._growing = self._room_like(own)
+        self._growing.update_(self._rows(numbers), own)
+        if number == len(chunks) - 1:
+            self.critics, self._growing = self._growing, None
 
-    def _room_for(self, chunk: WarmStartChunk) -> Ensemble:
-        """Return an ensemble in the shape of a chunk's, for the tensors of another process."""
-        first = self._fresh(replace(chunk, last=chunk.first + 1)).state_dict()
-        size = chunk.last - chunk.first
-        room = {name: tensor.new_empty(size, *tensor.shape[1:]) for name, tensor in first.items()}
-        return self._fresh(replace(chunk, last=chunk.first + 1)).with_state(room)
+    def _room_like(self, ready: Ensemble) -> Ensemble | KeptCritics:
+        """Return room for this process's own critics: in memory, or in a file of the run if they are too large.
 
-    def _warm_start(self, chunk: WarmStartChunk, shards: Shards, pool: Tensor) -> Ensemble:
-        fresh = self._fresh(chunk)
-        kept = self._store.load(chunk.name)
-        if kept is not None:
-            return fresh.with_state({name: tensor.to(self._device) for name, tensor in kept.items()})
+        Processes that share the critics hold them in memory, each its own.
+        """
+        number = len(self._crew.own(self._config.num_critics))
+        place = self._place_for(ready)
+        return ready.room_for(number) if place is None else KeptCritics(place, ready, number)
+
+    def _place_for(self, some: Ensemble) -> Path | None:
+        """Return the path of the file that critics like these lie in, None if they lie in memory."""
+        each, number = some.num_bytes // max(some.num_networks, 1), self._config.num_critics
+        is_large = self._crew.size == 1 and lies_in_file(each, number, self._device)
+        return self._store.place(self._file_name) if is_large else None
+
+    @property
+    def _file_name(self) -> str:
+        return f"critics-of-stage-{self._stage}.bin"
+
+    def _warm_start(self, numbers: Tensor, shards: Shards, pool: Tensor) -> Ensemble:
+        if not len(numbers):
+            return self._fresh(torch.arange(1)).select(numbers.to(self._device))
         config, stage = self._config, self._config.stages[self._stage]
         opponents = Opponents(
             shards=shards,
@@ -130,20 +138,29 @@ class TrainedSide(AbstractSide):
             adam=config.critic_adam,
             seed=config.seed,
         )
+        fresh = self._fresh(numbers)
         with mixed_precision(self._device, self._precision):
-            for rows in torch.arange(fresh.num_networks).split(self._together):
-                places = rows.to(self._device)
-                ready = stage.warm_start.train(fresh.select(places), chunk.critics()[rows], opponents)
-                fresh.update_(places, ready)
+            for part in torch.arange(len(numbers)).split(self._together):
+                places = self._not_one(part)
+                rows = places.to(self._device)
+                fresh.update_(rows, stage.warm_start.train(fresh.select(rows), numbers[places], opponents))
         return fresh
 
-    def _fresh(self, chunk: WarmStartChunk) -> Ensemble:
+    def _not_one(self, critics: Tensor) -> Tensor:
+        """Return critics to be computed in one pass, a single one twice.
+
+        A network by itself is computed by other kernels, which round otherwise. The number of processes would then
+        decide the bits of a critic.
+        """
+        return critics.repeat(2) if len(critics) == 1 and self._together > 1 else critics
+
+    def _fresh(self, numbers: Tensor) -> Ensemble:
         """Build critics with initial weights, each from a public stream of its own."""
         shape = self._config.stages[self._stage].view.shape(self._spec.shape)
         purpose = f"critic weights of stage {self._stage}"
         networks = [
             self._critic.build(shape, self._spec.num_classes, public_stream(self._config.seed, purpose, critic))
-            for critic in range(chunk.first, chunk.last)
+            for critic in numbers.tolist()
         ]
         return stack(networks).to(self._device)
 
@@ -161,11 +178,11 @@ class TrainedSide(AbstractSide):
         losses = torch.zeros(num_renewed, device=self._device)
         own = self._crew.owns(turn).nonzero()[:, 0]
         for places in own.split(self._together) if len(own) else ():
-            part = turn[places]
+            part = self._not_one(turn[places])
             rows = self._rows(part)
             changed, loss = self.tuned(critics.select(rows), shards, part, pool, TapeUse.RENEWAL, step)
             critics.update_(rows, changed)
-            losses[places.to(self._device)] = loss.to(losses)
+            losses[places.to(self._device)] = loss.to(losses)[: len(places)]
         # Each loss beside zeros of other processes.
         return float(self._crew.total(losses).mean())
 
@@ -208,7 +225,7 @@ class TrainedSide(AbstractSide):
                 critics, losses = train_critics(critics, batch, config.loss, config.critic_adam)
         return critics, losses
 
-    def _present(self) -> Ensemble:
+    def _present(self) -> Ensemble | KeptCritics:
         if self.critics is None:
             raise RuntimeError("enter a stage first")
         return self.critics
@@ -217,31 +234,75 @@ class TrainedSide(AbstractSide):
 
     def state(self) -> Tensors | None:
         """Return the tensors in use, on the leader those of all processes."""
-        if self.critics is None:
-            return None
-        return {name: self._joined(tensor) for name, tensor in self.critics.state_dict().items()}
-
-    def _joined(self, own: Tensor) -> Tensor:
-        """Return a tensor of all critics in their order, from those of all processes. A helper's result is its own."""
-        size, number = self._crew.size, self._config.num_critics
-        parts = self._crew.collected(own, [len(range(rank, number, size)) for rank in range(size)])
-        if len(parts) < 2:
-            return own
-        whole = own.new_empty(number, *own.shape[1:], device="cpu")
-        for rank, part in enumerate(parts):
-            whole[rank::size] = part
-        return whole
+        return None if self.critics is None else self._joined(self.critics.state_dict(), self._all)
 
     def restore(self, tensors: Tensors) -> None:
         """Take up a copy of the critics, each process its own."""
-        fresh = self._fresh(WarmStartChunk(stage=self._stage, first=0, last=1))
-        number, size = len(self._crew.own(self._config.num_critics)), self._crew.size
-        own = {}
+        if KeptCritics.is_state(tensors):
+            kept = self._from_file(tensors)
+            if self._crew.size == 1:
+                self.critics = kept
+                return
+            # Several processes hold them in memory, each its own.
+            tensors = kept.select(torch.arange(self._config.num_critics)).state_dict()
+        critics = self._dealt(tensors, self._all)
+        place = self._place_for(critics)
+        self.critics = critics if place is None else KeptCritics(place, critics, critics.num_networks)
+        if isinstance(self.critics, KeptCritics):
+            self.critics.update_(torch.arange(critics.num_networks), critics)
+
+    def _from_file(self, tensors: Tensors) -> KeptCritics:
+        """Take up the critics of a state in the file that it names."""
+        place = self._store.place(self._file_name)
+        if place is None:
+            raise InputError("the critics of this run lie in a file of its folder: go on in that folder")
+        return KeptCritics.restored(place, self._fresh(torch.arange(1)), tensors)
+
+    # ---- between processes -------------------------------------------------------------------------------------------
+
+    @property
+    def _all(self) -> WarmStartChunk:
+        return WarmStartChunk(stage=self._stage, first=0, last=self._config.num_critics)
+
+    def _places(self, chunk: WarmStartChunk) -> list[Tensor]:
+        """Return the places of each process's own critics among those of a chunk."""
+        owner = chunk.critics() % self._crew.size
+        return [(owner == rank).nonzero()[:, 0] for rank in range(self._crew.size)]
+
+    def _joined(self, own: Tensors, chunk: WarmStartChunk) -> Tensors:
+        """Return a chunk's critics to the leader, from those of all processes. A helper's result is its own."""
+        if self._crew.size == 1:
+            return own
+        places = self._places(chunk)
+        return {
+            name: _interleaved(self._crew.collected(part, [*map(len, places)]), places, part)
+            for name, part in own.items()
+        }
+
+    def _dealt(self, tensors: Tensors, chunk: WarmStartChunk) -> Ensemble:
+        """Return this process's own critics of a chunk, a copy, from all of them as the leader has them."""
+        fresh, places = self._fresh(torch.arange(1)), self._places(chunk)
+        number, own = len(places[self._crew.rank]), {}
         for name, one in fresh.state_dict().items():
-            parts = [tensors[name][rank::size] for rank in range(size)] if tensors else []
+            parts = [tensors[name][place] for place in places] if tensors else []
             like = one.new_empty(number, *one.shape[1:], device="cpu")
-            own[name] = self._crew.dealt(parts, like).to(self._device, copy=True)
-        self.critics = fresh.with_state(own)
+            own[name] = self._crew.dealt(parts, like).to(self._device)
+        return fresh.with_state(own)
+
+
+def _interleaved(parts: list[Tensor], places: list[Tensor], own: Tensor) -> Tensor:
+    """Put the parts of all processes at their places. In a helper, which has none, return its own."""
+    if not parts:
+        return own
+    whole = own.new_empty(sum(map(len, parts)), *own.shape[1:], device="cpu")
+    for part, place in zip(parts, places, strict=True):
+        whole[place] = part
+    return whole
+
+
+def lies_in_file(bytes_a_critic: int, num_critics: int, device: torch.device) -> bool:
+    """Tell if critics lie in a file of the run, by public sizes: a stack on a CPU that is too large for its memory."""
+    return device.type == "cpu" and bytes_a_critic * num_critics > LARGE_STACK
 
 
 def chunks_of(config: GSWGANConfig, stage: int) -> list[WarmStartChunk]:

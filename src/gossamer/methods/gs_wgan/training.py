@@ -9,7 +9,7 @@ as published. Forks that are thrown away stand in place of critics that remember
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -122,6 +122,10 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
                     self._twins.enter(stage, pool)
                 while self.step < end:
                     yield self._train_step(stage)
+
+    def warm_up(self, places: Iterable[int]) -> Iterator[int]:
+        """Warm-start some chunks of the first stage's critics for the store, and yield the place of each when ready."""
+        yield from self._critics.warm_up(self._warm_start_pool(0), places)
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from gossamer.methods.method import Recipe
 from gossamer.methods.working import Working
 
 MNIST = LabelledMixtureConfig(mixture=mixtures.MNIST)
-FASHION_MNIST = LabelledMixtureConfig(mixture=mixtures.FASHION_MNIST)
+FASHION_MNIST = LabelledMixtureConfig(mixture=mixtures.WIDE_FASHION_MNIST)
+"""The spread that classifiers learn most from, since they are all that the teacher's labels are good for."""
 DIGITS = LabelledMixtureConfig(mixture=mixtures.DIGITS)
 MITDB = LabelledMixtureConfig(mixture=mixtures.MITDB)
 BEATS = LabelledMixtureConfig(mixture=mixtures.BEATS)

@@ -75,6 +75,7 @@ class ResNetGenerator(AbstractGenerator):
     def _image(self, features: Tensor) -> Tensor:
         """Return the logits of the image, without a margin of two pixels if it would be cropped anyway."""
         last = self.blocks[-1]
+        assert isinstance(last, _UpsamplingBlock)
         margins = (2 * grid - side for grid, side in zip(features.shape[2:], self.shape[1:], strict=True))
         if min(margins) >= 4:
             return self.to_image.inside(last.inside(features))
@@ -84,8 +85,9 @@ class ResNetGenerator(AbstractGenerator):
 class _UpsamplingBlock(nn.Module):
     """A residual block that doubles the sides: conv(relu(norm(conv(up(norm(x)))))) + conv1x1(up(x)).
 
-    The input is x (batch, width, h, w), and `up` goes to (2h, 2w). The first convolution and its `up` are one layer. The
-    shortcut is computed before its `up`, where it is a quarter of the work: a kernel of 1 sees each pixel by itself.
+    The input is x (batch, width, h, w), and `up` goes to (2h, 2w). The first convolution and its `up` are one layer.
+    The shortcut is computed before its `up`, where it is a quarter of the work, since a kernel of 1 sees each pixel
+    alone.
     """
 
     def __init__(self, width: int, *, rng: torch.Generator) -> None:

@@ -9,6 +9,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +23,6 @@ from gossamer.reports.page.wording import chance, factor, percent
 GUESSED: Final = (2, 10, 100, 10_000)
 """Numbers of equally likely values that a report shows the success of a guess for."""
 _ALARMS: Final = 0.01
-_SITES: Final = "num_sites"
 
 SIDE_CHANNELS: Final = (
     "the time, memory, power and caches of the machine while it trained: whoever shared the machine may have seen more "
@@ -70,17 +70,18 @@ class Trust:
 
 
 def trust_of(statement: PrivacyStatement) -> Trust:
-    """Return the trust model of a release, by the number of sites in its statement."""
+    """Return the trust model of a release, by the sites in its statement."""
     readers = (
         "Whoever reads the release, draws from it or holds other data need not be trusted: the guarantee is against "
         "them, and against all of them together"
     )
-    num_sites = dict(statement.parameters).get(_SITES, 1)
-    if isinstance(num_sites, int) and num_sites > 1:
+    if statement.sites:
+        names = ", ".join(site.name for site in statement.sites)
         return Trust(
             model="Federated",
-            actors=f"{num_sites} sites each hold records of their own in the clear, and each is trusted with those "
-            f"alone. What leaves a site passed its noise there. {readers}.",
+            actors=f"{len(statement.sites)} sites ({names}) each hold records of their own in the clear, and each is "
+            "trusted with those alone. What leaves a site passed its noise there, so no site need trust another one or "
+            f"the coordinator. {readers}.",
         )
     return Trust(
         model="Central",
@@ -132,10 +133,14 @@ def least_slots(statement: PrivacyStatement) -> float | None:
 
     Guarantee: computed from the statement alone.
     """
-    first = statement.event[0] if statement.event else None
-    if not isinstance(first, GaussianPart):
+    events = [site.event for site in statement.sites] or [statement.event]
+    firsts = [event[0] if event else None for event in events]
+    parts = [first for first in firsts if isinstance(first, GaussianPart)]
+    if len(parts) < len(firsts):
         return None
-    return first.noise_multiplier * (1.0 if statement.adjacency is Adjacency.ADD_OR_REMOVE_ONE else 2.0)
+    # Noise of several sites adds up in their common sum.
+    noise = math.hypot(*(part.noise_multiplier for part in parts))
+    return noise * (1.0 if statement.adjacency is Adjacency.ADD_OR_REMOVE_ONE else 2.0)
 
 
 def weak_classes(
