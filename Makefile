@@ -8,10 +8,10 @@ WORKERS ?= 2
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow torture lint docs build wheel-test bench own-data clean
+.PHONY: help install demo test test-slow test-flower torture lint docs build wheel-test bench own-data clean
 
 help:  ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP)  ## make .venv with the command gossamer and all that a developer needs
 
@@ -30,6 +30,14 @@ test: $(STAMP)  ## all tests and doctests but the slow ones; TESTS=tests/privacy
 
 test-slow: $(STAMP)  ## the tests that take minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow $(TESTS)
+
+test-flower: .venv-flower/.installed  ## training between sites by Flower, in an environment of its own: minutes
+	OMP_NUM_THREADS=1 .venv-flower/bin/python -m pytest tests/driving/test_flower.py
+
+.venv-flower/.installed: pyproject.toml lock-federated.txt
+	test -x .venv-flower/bin/python || $(PYTHON) -m venv .venv-flower
+	.venv-flower/bin/python -m pip install --quiet --constraint lock-federated.txt --editable '.[federated,evaluate]' pytest hypothesis
+	touch $@
 
 torture: $(STAMP)  ## trainings killed at every place and resumed, disks filled up: minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load --durations=10 tests/torture

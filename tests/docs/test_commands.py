@@ -31,7 +31,9 @@ METHODS = {
     "encoder": ("train",),
     "audit": ("mechanism", "training", "membership"),
     "completion": ("bash", "zsh", "fish"),
-    "federate": ("contribute", "show", "combine", "plan dp-mixture", "plan dp-merf", "plan gs-wgan"),
+    "federate": (
+        "contribute", "show", "combine", "gather", "answer", "plan dp-mixture", "plan dp-merf", "plan gs-wgan",
+    ),
 }
 BLOCK = re.compile(
     r"^(?P<indent> *)(?:<!-- test: (?P<mark>[^\n]*) -->\n(?P=indent))?```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```$",
@@ -40,7 +42,7 @@ BLOCK = re.compile(
 FLAGS_ONLY = "flags only: "
 RUN = "run"
 """Programs that a page may call and that no test starts."""
-ELSEWHERE = {"cd", "docker", "export", "git", "jupyter", "mkdir", "open", "pip", "sha256sum", "source"}
+ELSEWHERE = {"cd", "docker", "export", "git", "jupyter", "mkdir", "open", "openssl", "pip", "sha256sum", "source"}
 ELSEWHERE |= {"tensorboard", "torchrun", "unzip"}
 LIGHTER = {"--num-bits": "100", "--num-games": "2000", "--save-at-epsilon": "8,10", "--save-at-step": "8"}
 """Options of a page whose numbers a test makes fit for short runs, a step of which spends much."""

@@ -40,7 +40,7 @@ def names_of(extra: str) -> set[str]:
     return found
 
 
-def locked() -> dict[str, str]:
-    """Name of a package, as an index compares it -> its version in lock.txt."""
-    lines = (ROOT / "lock.txt").read_text(encoding="utf-8").split()
+def locked(lock: str = "lock.txt") -> dict[str, str]:
+    """Name of a package, as an index compares it -> its version in a lock."""
+    lines = (ROOT / lock).read_text(encoding="utf-8").split()
     return {canonical(name): version for name, version in (line.split("==") for line in lines)}

@@ -17,19 +17,35 @@ from .project import DEPENDENCIES, EXTRAS, PROJECT, ROOT, canonical, locked, nam
 MADE_BY_INSTALL = {"opacus"}
 
 
-def test_every_package_that_is_asked_for_is_locked_at_a_version_that_suits() -> None:
-    versions = locked()
-    asked = [Requirement(one) for group in (DEPENDENCIES, *EXTRAS.values()) for one in group]
-    for one in asked:
+WITH_FLOWER = ("federated", "evaluate")
+
+
+@pytest.mark.parametrize("lock", ["lock.txt", "lock-federated.txt"])
+def test_every_package_that_is_asked_for_is_locked_at_a_version_that_suits(lock: str) -> None:
+    versions = locked(lock)
+    extras = [name for name in EXTRAS if name != "federated"] if lock == "lock.txt" else WITH_FLOWER
+    for one in [Requirement(one) for group in (DEPENDENCIES, *(EXTRAS[name] for name in extras)) for one in group]:
         if one.name != "gossamer" and (one.marker is None or one.marker.evaluate()):
             assert one.specifier.contains(versions[canonical(one.name)]), one
 
 
-def test_the_lock_is_sorted_plain_and_holds_no_package_twice() -> None:
-    lines = (ROOT / "lock.txt").read_text(encoding="utf-8").splitlines()
+def test_flower_is_pinned_to_one_version_by_the_extra_and_by_its_lock() -> None:
+    (flower,) = [one for one in map(Requirement, EXTRAS["federated"]) if one.name == "flwr"]
+    assert str(flower.specifier) == f"=={locked('lock-federated.txt')['flwr']}"
+
+
+def test_what_both_locks_name_differs_only_where_flower_asks_for_it() -> None:
+    usual, other = locked(), locked("lock-federated.txt")
+    differing = {name for name in usual.keys() & other.keys() if usual[name] != other[name]}
+    assert differing == {"certifi", "packaging", "protobuf", "rich"}
+
+
+@pytest.mark.parametrize("lock", ["lock.txt", "lock-federated.txt"])
+def test_a_lock_is_sorted_plain_and_holds_no_package_twice(lock: str) -> None:
+    lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
     assert lines == sorted(lines, key=str.lower)
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
-    assert len(locked()) == len(lines)
+    assert len(locked(lock)) == len(lines)
 
 
 def test_the_bare_install_brings_none_of_what_extras_are_for() -> None:

@@ -10,17 +10,13 @@ from typing import Annotated, Generic, TypeVar
 from gossamer.cli.arguments import Names, choose, read_arguments, read_known_arguments
 from gossamer.cli.beforehand import DEFAULT_EPSILON
 from gossamer.cli.options import Mark
-from gossamer.cli.outputs import say
-from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
-from gossamer.cli.site_files import read_file, show, tell_plan
+from gossamer.cli.site_files import OwnRecords, finish_round, read_file, show, tell_answer, tell_plan
+from gossamer.cli.sites_by_flower import AnswerRounds, Gather, answer, gather
 from gossamer.data.images import ImageSpec
-from gossamer.data.records import RecordData
-from gossamer.data.room import room_beside
 from gossamer.data.series import SeriesSpec
-from gossamer.data.series_choice import load_chosen
 from gossamer.driving.federated.checking import PLAN_FILE
-from gossamer.driving.federated.combining import combine, write_federated_release
-from gossamer.driving.federated.contributing import Answer, contribute
+from gossamer.driving.federated.combining import combine
+from gossamer.driving.federated.contributing import contribute
 from gossamer.driving.federated.plan import SiteWish, make_plan
 from gossamer.driving.federated.rounds import Round
 from gossamer.errors import InputError, ResourceError
@@ -29,10 +25,7 @@ from gossamer.methods.cost import random_records
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.budget import PrivacyBudget, chosen_delta
 from gossamer.privacy.claim import own_version
-from gossamer.privacy.dealing import UnitKey
-from gossamer.privacy.statement import shown_epsilon
-from gossamer.runs.files import check_is_none_of, read_bounded, whole_file, write_whole
-from gossamer.runs.tensor_file import MAX_BYTES
+from gossamer.runs.files import check_is_none_of, whole_file, write_whole
 
 C = TypeVar("C")
 
@@ -41,6 +34,8 @@ ACTIONS = {
     "contribute": "answer a round as a site, from your own records at your own price",
     "show": "look at a file before it leaves or after it came",
     "combine": "combine the contributions: the file of the next round, or the release",
+    "gather": "coordinate by Flower: ask the sites for all rounds, up to the release",
+    "answer": "answer rounds by Flower as a site, for as long as it runs",
 }
 
 
@@ -134,26 +129,18 @@ class Contribute:
     Args:
         plan: plan.json for the first round, or the file of a later round
         site: your name in the plan
-        data: your records: a name from `gossamer data list`, a file or a folder
         folder: folder of your site, private, the same for all plans. It is made if it is new
         cap: largest epsilon that your site may spend in all plans together. Needed once, and kept
         out: where to write the answer. Default: SITE-round-N.safetensors beside this plan
-        data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
-        num_classes: public number of classes of your own labelled data
-        images: how images are read
-        series: how series are read
+        records: those of the site
     """
 
     plan: Annotated[Path, Mark.POSITIONAL]
     site: str
-    data: str
     folder: Path
     cap: float | None = None
     out: Path | None = None
-    data_dir: Path | None = None
-    num_classes: int | None = None
-    images: ImageOptions = AS_STORED
-    series: SeriesOptions = NOTHING_SAID
+    records: Annotated[OwnRecords, Mark.TAKEN_OVER]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +179,7 @@ class Combine:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Plan a training between sites, answer a round, look at a file, or combine answers."""
+    """Plan a training between sites, answer rounds, look at a file, or combine answers."""
     verb, rest = choose(arguments, ACTIONS, program="federate", what="action")
     match verb:
         case "plan":
@@ -201,6 +188,10 @@ def run(arguments: Sequence[str]) -> int:
             return _contribute(read_arguments(Contribute, rest, program="federate contribute"))
         case "show":
             return show(read_arguments(ShowFile, rest, program="federate show").file)
+        case "gather":
+            return gather(read_arguments(Gather, rest, program="federate gather"))
+        case "answer":
+            return answer(read_arguments(AnswerRounds, rest, program="federate answer"))
         case _:
             return _combine(read_arguments(Combine, rest, program="federate combine"))
 
@@ -271,57 +262,24 @@ def _wish(part: Sequence[str], epsilon: float, delta: float) -> SiteWish:
 
 
 def _contribute(asked: Contribute) -> int:
-    def load(key: UnitKey) -> RecordData:
-        room = room_beside(asked.folder)
-        return load_chosen(asked.data, asked.data_dir, asked.num_classes, asked.series, key, unit, asked.images, room)
-
     content = read_file(asked.plan)
     now = Round.read(content, str(asked.plan))
-    unit, site = Unit(now.plan.unit), now.plan.site(asked.site).name
+    site = now.plan.site(asked.site).name
     out = asked.out or asked.plan.parent / f"{site}-round-{now.number + 1}.safetensors"
-    check_is_none_of(out, (asked.data, str(asked.plan)))
+    check_is_none_of(out, (asked.records.data, str(asked.plan)))
     earlier = read_file(out) if out.is_file() else b""
+    load = asked.records.loader(asked.folder, now.plan)
     answer = contribute(asked.folder, content, site, load, cap=asked.cap, where=str(asked.plan), earlier=earlier)
     with whole_file(out) as file:
         file.write(answer.content)
-    _tell_answer(answer)
+    tell_answer(answer)
     print(f"Written: {out}. It may leave; `gossamer federate show {out}` looks at it.")
     return 0
-
-
-def _tell_answer(answer: Answer) -> None:
-    which = f"round {answer.round_number + 1} of {answer.num_rounds}"
-    if answer.is_sent_again:
-        print(f"{which}: answered before; the same file is written again, and nothing is spent.")
-    else:
-        print(f"{which}: answered, and charged to the ledger of this site.")
-    print(
-        f"site {answer.terms.name}: epsilon {shown_epsilon(answer.paid.epsilon)} at delta {answer.paid.delta:g} for "
-        "all rounds of this plan, by this site's own accountant"
-    )
-    if answer.spent is not None:
-        print(f"all plans of this site together: epsilon {shown_epsilon(answer.spent.epsilon)}, within its cap")
-    if answer.holds_out:
-        say("the data are divided: the records held out take no part")
 
 
 def _combine(asked: Combine) -> int:
     first, *rest = asked.files
     content = read_file(first)
     combined = combine(content, [(str(path), read_file(path)) for path in rest], where=str(first))
-    now, out = combined.round, asked.out or first.parent
-    done = f"round {now.number} of {now.plan.num_rounds}"
-    for name in combined.absent:
-        say(f"{done}: the site {name} gave nothing; what it has spent stays spent, and it may answer the next round")
-    if not now.is_over:
-        path = out / f"round-{now.number + 1}.safetensors"
-        if path.exists() and read_bounded(path, MAX_BYTES) != now.to_bytes():
-            raise InputError(f"{path}: another file of this round is there already; name another --out")
-        write_whole(path, now.to_bytes())
-        print(f"{done} is combined. Written: {path}; send it to the sites.")
-        return 0
-    trained = write_federated_release(out, now, say)
-    print(f"{done} is combined, the last. Written: {out / 'release'}")
-    for claim in trained.statement.sites:
-        print(f"site {claim.name}: epsilon {shown_epsilon(claim.epsilon)} at delta {claim.delta:g}")
+    finish_round(combined, asked.out or first.parent)
     return 0

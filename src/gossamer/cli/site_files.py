@@ -1,21 +1,65 @@
-"""All that is seen of the files that travel between sites, and of the folder of one."""
+"""The files that travel between sites and the records behind them: read, written, and shown to people."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.table import Column, Table
 
+from gossamer.cli.outputs import say
+from gossamer.cli.series_options import AS_STORED, NOTHING_SAID, ImageOptions, SeriesOptions
+from gossamer.data.records import RecordData
+from gossamer.data.room import room_beside
+from gossamer.data.series_choice import load_chosen
+from gossamer.driving.federated.combining import Combined, write_federated_release
+from gossamer.driving.federated.contributing import Answer, Load
 from gossamer.driving.federated.plan import MAX_PLAN_BYTES, FederatedPlan
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.driving.federated.site_folder import JoinedPlan, SiteFolder, price_together
 from gossamer.errors import InputError, one_line
+from gossamer.privacy.adjacency import Unit
+from gossamer.privacy.dealing import UnitKey
 from gossamer.privacy.statement import shown_epsilon
-from gossamer.runs.files import read_bounded
+from gossamer.runs.files import read_bounded, write_whole
 from gossamer.runs.folder import RunFolder
 from gossamer.runs.tensor_file import MAX_BYTES, is_tensor_file
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnRecords:
+    """The records of a site, as they are read.
+
+    Args:
+        data: your records: a name from `gossamer data list`, a file or a folder
+        data_dir: folder of published sets. Default: the environment variable GOSSAMER_DATA
+        num_classes: public number of classes of your own labelled data
+        images: how images are read
+        series: how series are read
+    """
+
+    data: str
+    data_dir: Path | None = None
+    num_classes: int | None = None
+    images: ImageOptions = AS_STORED
+    series: SeriesOptions = NOTHING_SAID
+
+    def loader(self, folder: Path, plan: FederatedPlan) -> Load:
+        """Return the function that reads the records, once the site has a key.
+
+        Args:
+            folder: of the site.
+            plan: with the unit that a slot holds.
+        """
+        unit = Unit(plan.unit)
+
+        def load(key: UnitKey) -> RecordData:
+            room = room_beside(folder)
+            return load_chosen(self.data, self.data_dir, self.num_classes, self.series, key, unit, self.images, room)
+
+        return load
 
 
 def show(path: Path) -> int:
@@ -144,3 +188,52 @@ def read_file(path: Path) -> bytes:
         raise InputError(f"{path}: no such file; check the path") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
+
+
+def tell_answer(answer: Answer) -> None:
+    """Tell a site its round, and the price of it."""
+    which = f"round {answer.round_number + 1} of {answer.num_rounds}"
+    if answer.is_sent_again:
+        print(f"{which}: answered before; the same file is written again, and nothing is spent.")
+    else:
+        print(f"{which}: answered, and charged to the ledger of this site.")
+    print(
+        f"site {answer.terms.name}: epsilon {shown_epsilon(answer.paid.epsilon)} at delta {answer.paid.delta:g} for "
+        "all rounds of this plan, by this site's own accountant"
+    )
+    if answer.spent is not None:
+        print(f"all plans of this site together: epsilon {shown_epsilon(answer.spent.epsilon)}, within its cap")
+    if answer.holds_out:
+        say("the data are divided: the records held out take no part")
+
+
+def finish_round(combined: Combined, out: Path) -> Path | None:
+    """Write the file of the next round, or the release after the last one.
+
+    Args:
+        combined: the round that follows.
+        out: folder of the coordinator.
+
+    Returns:
+        The file of the next round, None after the last.
+
+    Raises:
+        InputError: another file of this round is there already, or a release.
+        ResourceError: something cannot be written.
+    """
+    now = combined.round
+    done = f"round {now.number} of {now.plan.num_rounds}"
+    for name in combined.absent:
+        say(f"{done}: the site {name} gave nothing; what it has spent stays spent, and it may answer the next round")
+    if not now.is_over:
+        path = out / f"round-{now.number + 1}.safetensors"
+        if path.exists() and read_bounded(path, MAX_BYTES) != now.to_bytes():
+            raise InputError(f"{path}: another file of this round is there already; name another --out")
+        write_whole(path, now.to_bytes())
+        print(f"{done} is combined. Written: {path}; send it to the sites.")
+        return path
+    trained = write_federated_release(out, now, say)
+    print(f"{done} is combined, the last. Written: {out / 'release'}")
+    for claim in trained.statement.sites:
+        print(f"site {claim.name}: epsilon {shown_epsilon(claim.epsilon)} at delta {claim.delta:g}")
+    return None
