@@ -32,7 +32,14 @@ METHODS = {
     "audit": ("mechanism", "training", "membership"),
     "completion": ("bash", "zsh", "fish"),
     "federate": (
-        "contribute", "show", "combine", "gather", "answer", "plan dp-mixture", "plan dp-merf", "plan gs-wgan",
+        "contribute",
+        "show",
+        "combine",
+        "gather",
+        "answer",
+        "plan dp-mixture",
+        "plan dp-merf",
+        "plan gs-wgan",
     ),
 }
 BLOCK = re.compile(
