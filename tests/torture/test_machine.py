@@ -250,7 +250,7 @@ def test_an_output_that_was_closed_from_the_start_is_no_error() -> None:
 def test_without_memory_a_run_stops_in_one_line_and_goes_on_when_there_is_some(
     nursery: Any, new_run: Any, tiny: Any, check_books: Any, check_release: Any
 ) -> None:
-    """A network of tens of megabytes, and limits from none at all to enough: memory gives out in one place or another."""
+    """A wide network, and limits from none at all to enough: memory gives out in one place or another."""
     wide = MLPGeneratorConfig(hidden_sizes=(2400, 2400))
     run = new_run("dp-cgan", settings=replace(tiny["dp-cgan"], num_steps=16, generator=wide))
     life = {"noise": "keyed", "journal": str(run.journal)}
