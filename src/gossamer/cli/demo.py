@@ -53,7 +53,7 @@ class Demo:
 
     Args:
         series: made-up heartbeats in place of digits
-        out: run folder, runs/demo or runs/demo-series; DP-mixture of digits lies beside it. A demo that is there
+        out: run folder, runs/demo or runs/demo-series. DP-mixture of digits lies beside it. A demo that is there
             already is replaced
         epsilon: privacy budget of each training
     """
