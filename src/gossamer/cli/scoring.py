@@ -145,7 +145,7 @@ def load_divided(choice: ScoringChoice, targets: Sequence[Path]) -> tuple[Record
         InputError: nothing there, or the run began with another key or with other records.
     """
     for path in (*targets, *([] if choice.test_data is None else [choice.test_data])):
-        check_exists(resolved(path))
+        check_exists(resolved(Path(path)))
     run = _held_out_by(choice, targets)
     if run is not None:
         _tell_unsaid(run, choice.images)
