@@ -40,7 +40,7 @@ ACTIONS = {
     "plan": "write the plan: sites, their public slots and budgets, the method and the form of the records",
     "contribute": "answer a round as a site, from your own records at your own price",
     "show": "look at a file before it leaves or after it came",
-    "combine": "combine what the sites sent: the file of the next round, or the release",
+    "combine": "combine the contributions: the file of the next round, or the release",
 }
 
 
