@@ -53,7 +53,7 @@ def make_certificates(folder: Path) -> None:
 
 def make_records(folder: Path) -> None:
     """Divide digits between two files, which stand for two hospitals."""
-    flat, y = load_digits(return_X_y=True)
+    flat, y = map(np.asarray, load_digits(return_X_y=True))
     x = (flat / 16).astype("float32").reshape(-1, 8, 8)
     np.savez(folder / "north.npz", x=x[:900], y=y[:900])
     np.savez(folder / "south.npz", x=x[900:], y=y[900:])
