@@ -31,7 +31,16 @@ METHODS = {
     "encoder": ("train",),
     "audit": ("mechanism", "training", "membership"),
     "completion": ("bash", "zsh", "fish"),
-    "federate": ("contribute", "show", "combine", "gather", "answer", "plan dp-mixture", "plan dp-merf"),
+    "federate": (
+        "contribute",
+        "show",
+        "combine",
+        "gather",
+        "answer",
+        "plan dp-mixture",
+        "plan dp-merf",
+        "plan gs-wgan",
+    ),
 }
 BLOCK = re.compile(
     r"^(?P<indent> *)(?:<!-- test: (?P<mark>[^\n]*) -->\n(?P=indent))?```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```$",

@@ -12,7 +12,7 @@ def defer(name: str) -> None:
     """Import a package without its first file, in this process. Its other files can be imported as ever.
 
     The first file of dp-accounting imports all accountants, and scipy.stats with them, which takes a second. Most
-    commands need its events alone. Whoever asks the package for another name gets the whole of it, as if this function
+    commands need its events alone. Code that asks the package for another name gets the whole of it, as if this function
     had not been called.
 
     Args:

@@ -282,7 +282,7 @@ def meet(store: dist.Store, rank: int, size: int, fault: GossamerError | None = 
     """Wait until all processes are ready. One that is not tells the leader, which then refuses the work for all.
 
     Guarantee: all processes that go on round alike. The process that computes a unit may follow from the number of
-    other units. So one that rounded otherwise would let one unit move what others add.
+    other units. So one that rounded otherwise would let one unit move the parts of others.
 
     Args:
         store: that all of them see.

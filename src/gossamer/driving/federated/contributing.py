@@ -1,4 +1,4 @@
-"""The answer of a site: a noisy sum of its own records, charged to its own ledger, at its own price."""
+"""The answer of a site, from its own records, charged to its own ledger, at its own price."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
-
-from torch import Tensor
 
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.driving.driver import forbid_core_dumps
@@ -65,7 +63,7 @@ def contribute(
     earlier: bytes = b"",
     noise: Callable[[], AbstractNoise] = KeyedNoise,
 ) -> Answer:
-    """Answer a round with a noisy sum of the site's own records.
+    """Answer a round with a noisy sum of the site's own records, or with networks after a block of private steps.
 
     Guarantee: all answers of a site to one plan together have the privacy of the site's part of that plan. This holds
     for any files of rounds, adaptive and hostile ones too. The plan is pinned, and priced here. The file is validated,
@@ -141,16 +139,16 @@ def _rehearse(now: Round, terms: SiteTerms) -> None:
         InputError: it cannot. This follows from the file alone.
     """
     made_up = random_records(now.plan.spec, 1, Unit(now.plan.unit))
-    context = RunContext(delta=terms.delta, slots=now.plan.slots_of(terms), sums=now.known)
+    context = RunContext(delta=terms.delta, slots=now.plan.slots_of(terms), **now.context)
     try:
-        _next_sum(_training(now, terms, made_up, DeterministicNoise(0), context))
+        now.sending.tried(_training(now, terms, made_up, DeterministicNoise(0), context))
     except GossamerError:
         raise
     except (RuntimeError, ValueError, ArithmeticError, TypeError, LookupError) as error:
         if is_lack_of_memory(error):
             raise
         raise InputError(
-            "settings or earlier sums of this round cannot be worked with: ask the coordinator for another file of it"
+            "settings or earlier results of this round cannot be worked with: ask the coordinator for another file"
         ) from None
 
 
@@ -174,26 +172,25 @@ def _check_records(data: RecordData, now: Round, terms: SiteTerms) -> None:
 
 
 def _answer(now: Round, joined: JoinedPlan, records: RecordSet, noise: AbstractNoise, key: UnitKey) -> bytes:
-    """Charge the round, and release its noisy sum."""
-    plan, terms = joined.plan, joined.terms
-    part = plan.part_of(terms)
-    ledger = LedgerFile(joined.ledger_file, num_planned_steps=part.num_steps, stops=part.stops)
+    """Charge the steps of the round, and make the contribution."""
+    plan, terms, steps = joined.plan, joined.terms, joined.plan.steps_of(now.number)
+    ledger = LedgerFile(joined.ledger_file, num_planned_steps=plan.num_steps, stops=plan.part_of(terms).stops)
     context = RunContext(
         delta=terms.delta,
         slots=plan.slots_of(terms),
         key=key,
-        sums=now.known,
-        lost_steps=joined.lost_steps(now.number),
+        lost_steps=joined.lost_steps(steps.start),
         charge=ledger.charge,
+        **now.context,
     )
     training = _training(now, terms, records, noise, context)
-    if training.step >= training.end_step:
+    if training.end_step < steps.stop:
         # Privacy: the step counter is the site's own, whatever the coordinator says of rounds.
         raise PrivacyError(
-            f"round {now.number + 1} cannot be paid for any more: this site answered {len(context.lost_steps)} times "
-            "beside the rounds that this one builds on, and its plan pays for each round once"
+            f"round {now.number + 1} cannot be paid for any more: this site has spent {len(context.lost_steps)} steps "
+            "beside those that this round builds on, and its plan pays for each step once"
         )
-    ledger.end_at(training.end_step)
+    ledger.end_at(steps.stop)
     contribution = Contribution(
         study=plan.study,
         plan_digest=plan.digest,
@@ -201,7 +198,7 @@ def _answer(now: Round, joined: JoinedPlan, records: RecordSet, noise: AbstractN
         round_number=now.number,
         site=terms.name,
         is_secure=noise.is_secure,
-        released=_next_sum(training),
+        tensors=now.sending.work(training, now.number),
     )
     return contribution.to_bytes()
 
@@ -210,9 +207,3 @@ def _training(
     now: Round, terms: SiteTerms, records: RecordSet, noise: AbstractNoise, context: RunContext
 ) -> AbstractTraining:
     return now.plan.of_method.start(now.plan.settings_of(terms), records, noise, context)
-
-
-def _next_sum(training: AbstractTraining) -> Tensor:
-    """Make one release, through the gate and the releaser of the training."""
-    next(iter(training))
-    return training.released_sums[-1]

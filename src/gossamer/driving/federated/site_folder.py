@@ -79,16 +79,16 @@ class JoinedPlan:
         write_whole(self.path / "plan.json", self.plan.to_bytes())
 
     def check_charges(self) -> None:
-        """Refuse a ledger that lacks the charge of an answer that is kept, or charges a round that the plan has not.
+        """Refuse a ledger that lacks the charge of an answer that is kept, or charges a step that the plan has not.
 
         Raises:
             PrivacyError: it does, so it is not the ledger that was written last.
         """
         charged = self._charged
         names = map(_NUMBER.fullmatch, (one.name for one in self._contributions.glob("round-*")))
-        given = Counter(int(name[1]) - 1 for name in names if name is not None)
+        given = Counter(step for name in names if name is not None for step in self.plan.steps_of(int(name[1]) - 1))
         # Privacy: an answer without its charge was paid for in a ledger that is gone.
-        if given - charged or any(step >= self.plan.num_rounds for step in charged):
+        if given - charged or any(step >= self.plan.num_steps for step in charged):
             raise PrivacyError(
                 f"{self.ledger_file}: does not fit the answers that were given, so it was changed, removed or put back "
                 "from a backup; put back the one of the last answer, or begin a new folder, whose epsilon adds to that "
@@ -101,11 +101,11 @@ class JoinedPlan:
         Raises:
             PrivacyError: it does. Then the folder was put back from a backup, or the file is false.
         """
-        for step, names in enumerate(now.givers):
-            if self.terms.name in names and not self._charged[step]:
+        for number, names in enumerate(now.givers):
+            if self.terms.name in names and not self._charged[self.plan.steps_of(number).start]:
                 raise PrivacyError(
-                    f"{self.path}: the file says that the site {self.terms.name} answered round {step + 1}, which this "
-                    "ledger does not charge: the folder was put back from a backup, or the file is false; put back the "
+                    f"{self.path}: the file says that the site {self.terms.name} answered round {number + 1}, which "
+                    "the ledger does not charge: the folder was put back from a backup, or the file is false; put back the "
                     "folder of the last answer, or take no further part in this plan"
                 )
 
@@ -119,7 +119,7 @@ class JoinedPlan:
         Rounds before this one that the site never answered count as paid. So the site never spends more than its plan.
 
         Args:
-            step: number of the round, from 0.
+            step: the first private step of the round, from 0.
         """
         return tuple(sorted((self._charged - Counter(range(step))).elements()))
 
@@ -262,7 +262,7 @@ class SiteFolder:
             cap: the largest epsilon of all plans together, or None for the one that is kept.
 
         Returns:
-            The price of all plans as planned, at the smallest of their deltas.
+            The price of all plans as planned, as `price_together` computes it.
 
         Raises:
             InputError: no cap was ever given.
@@ -371,12 +371,21 @@ def _study(line: bytes) -> str:
 
 
 def price_together(plans: Sequence[JoinedPlan]) -> PrivacyBudget:
-    """Compute the price of several plans of one site together, each as planned, at the smallest of their deltas.
+    """Compute the price of several plans of one site together, each as planned.
+
+    Guarantee: the price holds for plans that somebody made after seeing the answers to others. Plans of sums are
+    Gaussians, which compose whenever they are made, at the smallest of their deltas. No such composition is known to
+    hold for others, so each plan of networks adds its own epsilon and delta.
 
     Args:
         plans: at least one, all for one unit.
     """
-    delta = min(one.terms.delta for one in plans)
-    # Privacy: whatever a plan says of its price, the site's own accountant composes all of them.
-    epsilon, _ = price(compose_events(*(one.plan.part_of(one.terms).event for one in plans)), delta)
-    return PrivacyBudget(epsilon=epsilon, delta=delta)
+    networks = [one for one in plans if one.plan.of_method.sends_networks]
+    sums = [one for one in plans if not one.plan.of_method.sends_networks]
+    # Privacy: whatever a plan says of its price, the site's own accountant computes all of them.
+    paid = [one.plan.price_of(one.terms) for one in networks]
+    if sums:
+        delta = min(one.terms.delta for one in sums)
+        epsilon, _ = price(compose_events(*(one.plan.part_of(one.terms).event for one in sums)), delta)
+        paid.append(PrivacyBudget(epsilon=epsilon, delta=delta))
+    return PrivacyBudget(epsilon=sum(one.epsilon for one in paid), delta=sum(one.delta for one in paid))
