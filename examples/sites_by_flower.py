@@ -53,8 +53,8 @@ def make_certificates(folder: Path) -> None:
 
 def make_records(folder: Path) -> None:
     """Divide digits between two files, which stand for two hospitals."""
-    flat, y = load_digits(return_X_y=True)
-    x = (np.asarray(flat, dtype=np.float32) / 16).reshape(-1, 8, 8)
+    flat, y = map(np.asarray, load_digits(return_X_y=True))
+    x = (flat / 16).astype("float32").reshape(-1, 8, 8)
     np.savez(folder / "north.npz", x=x[:900], y=y[:900])
     np.savez(folder / "south.npz", x=x[900:], y=y[900:])
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -122,12 +122,8 @@ def test_answers_that_do_not_belong_to_the_round_are_left_out_by_name(tmp_path: 
 def test_two_nodes_that_answer_as_one_site_are_both_left_out(tmp_path: Path, plan: FederatedPlan) -> None:
     def forged(content: bytes) -> Reply:
         one = Contribution.read(answer(tmp_path, content, "paris", HELD["paris"]).content, "x")
-        return Reply(
-            site="paris",
-            file=Contribution(
-                **{**vars(one), "tensors": {name: 0.5 * tensor for name, tensor in one.tensors.items()}}
-            ).to_bytes(),
-        )
+        halved = {name: 0.5 * tensor for name, tensor in one.tensors.items()}
+        return Reply(site="paris", file=replace(one, tensors=halved).to_bytes())
 
     files, said = gathered(plan, [forged, of(tmp_path, "paris"), of(tmp_path, "berlin")])
     assert [name for name, _ in files] == ["the answer of berlin"]
