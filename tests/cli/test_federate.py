@@ -118,6 +118,75 @@ def test_sites_that_are_none_are_refused_in_one_line(
 
 
 def test_a_method_that_does_not_work_between_sites_is_refused(gossamer: Gossamer, tmp_path: Path) -> None:
-    done = gossamer("federate", "plan", "gs-wgan", "--sites", "a:40", *FORM, "--out", tmp_path / "study")
+    done = gossamer("federate", "plan", "labelled-mixture", "--sites", "a:40", *FORM, "--out", tmp_path / "study")
     assert done.code == 2
     assert "dp-mixture" in done.err
+
+
+GAN = (
+    "--recipe", "digits-cpu", "--num-critics", "10", "--num-steps", "3", "--batch-size", "4", "--critics-per-draw", "4",
+    "--generator.hidden-sizes", "8", "--pool-per-class", "4", "--critics-at-once", "4",
+)  # fmt: skip
+
+
+def test_two_sites_send_networks(gossamer: Gossamer, study: Path) -> None:
+    """Two rounds, of two steps and of one, to a release that verify holds and that samples are drawn from."""
+    home, out = study.parent, study.parent / "gan"
+    words = ("--sites", "north:40:5,south:60:3:1e-4", *FORM[:4], *GAN, "--steps-per-round", 2, "--out", out)
+    done = gossamer("federate", "plan", "gs-wgan", *words)
+    assert done.code == 0, done.err
+    assert "2 private steps of each site in a round, 3 in all" in done.out
+    state = out / "plan.json"
+    for number in (1, 2):
+        files = []
+        for name in NAMES:
+            data = ("--data", home / f"{name}.npz", "--num-classes", 2, "--folder", home / name, "--cap", 6)
+            done = gossamer("federate", "contribute", state, "--site", name, *data)
+            assert done.code == 0, done.err
+            files.append(out / f"{name}-round-{number}.safetensors")
+        done = gossamer("federate", "combine", state, *files)
+        assert done.code == 0, done.err
+        state = out / f"round-{number + 1}.safetensors"
+    shown = gossamer("federate", "show", out / "round-2.safetensors")
+    assert "round 2 of 2 comes now: steps 3 to 3 of each site" in shown.out
+    assert "networks of" in gossamer("federate", "show", files[0]).out
+    assert "3 steps of 3" in gossamer("federate", "show", home / "north").out
+    assert gossamer("verify", out).code == 0
+    assert gossamer("sample", out, "--num-samples", 5, "--out", home / "drawn.npz").code == 0
+    assert gossamer("report", out, "--out", home / "report.html").code == 0
+    claim = json.loads((out / "release" / "privacy.json").read_text())
+    assert [round(site["epsilon"], 1) for site in claim["sites"]] == [5, 3]
+
+
+def test_steps_of_a_round_are_for_networks_alone(gossamer: Gossamer, tmp_path: Path) -> None:
+    done = gossamer(
+        "federate", "plan", "dp-merf", "--sites", "a:40", *FORM, "--steps-per-round", 2, "--out", tmp_path / "s"
+    )
+    assert done.code == 2
+    assert "leave --steps-per-round out" in done.err
+
+
+def test_an_answer_is_never_written_over_the_file_that_it_answers(gossamer: Gossamer, study: Path) -> None:
+    plan = study / "plan.json"
+    plan.rename(study / "north-round-1.safetensors")
+    words = ("--site", "north", "--data", study.parent / "north.npz", "--num-classes", 2, "--cap", 9)
+    place = study / "north-round-1.safetensors"
+    done = gossamer("federate", "contribute", place, "--folder", study.parent / "north", *words)
+    assert done.code == 2
+    assert "--out" in done.err
+    assert place.read_bytes()[:1] == b"{"
+    assert not list(study.parent.rglob("ledger.jsonl"))
+
+
+def test_an_answer_that_the_folder_has_forgotten_is_not_given_twice(gossamer: Gossamer, study: Path) -> None:
+    """The folder was put back from a backup, in its own place: the file of the answer is still there."""
+    assert contributed(gossamer, study, "north", "--cap", 9).code == 0
+    before = (study / "north-round-1.safetensors").read_bytes()
+    private = study.parent / "north" / "private"
+    for path in sorted((private / "plans").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    (private / "joined.jsonl").unlink()
+    again = contributed(gossamer, study, "north")
+    assert again.code == 3
+    assert "send the file that is there" in again.err
+    assert (study / "north-round-1.safetensors").read_bytes() == before

@@ -428,7 +428,7 @@ def test_plain_text_names_the_claim_and_the_published_figure(gossamer: Any) -> N
     said = gossamer(*shlex.split("account dp-cgan --num-slots 60000 --noise-multiplier 1.12 --num-steps 30300"))
     words = " ".join(said.out.split())
     assert "epsilon by PLD (what a statement claims) 9.62" in words
-    assert "published formula: epsilon 9.599. The published figure does not hold" in words
+    assert "published formula: epsilon 9.600. The published figure does not hold" in words
     assert "sample_rate 0.01" in words
     said = gossamer(*shlex.split("account dp-merf --noise-multiplier 3.73"))
     assert "published" not in said.out

@@ -39,6 +39,7 @@ def test_the_command_of_an_old_word_is_one(gossamer: Any, word: str) -> None:
         return
     shown = gossamer(verb, *chosen, "--help").out
     assert all(flag in shown for flag in rest if flag.startswith("--"))
+    assert not {"--epsilon", "--noise-multiplier"} <= set(rest), "they exclude each other"
 
 
 def test_a_path_and_a_slip_are_understood_and_other_words_are_not() -> None:

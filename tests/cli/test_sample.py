@@ -76,6 +76,22 @@ def test_a_folder_has_a_picture_for_each_sample_under_its_class(gossamer: Any, f
     assert len(list((tmp_path / "out").rglob("*.png"))) == 20
 
 
+def test_a_folder_for_dpimagebench_has_the_file_that_it_reads(gossamer: Any, finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "exp.dpimagebench"
+    said = gossamer("sample", finished, "--num-samples", 40, "--out", out)
+    assert said.code == 0, said.err
+    assert "55,000" in said.out
+    found = sorted(str(path.relative_to(out)) for path in out.rglob("*"))
+    assert found == ["README.md", "croissant.json", "gen", "gen/gen.npz"]
+    # As its eval.py does, of January 2026: two arrays, channels first, floats that it spreads to [-1, 1] itself.
+    with np.load(out / "gen" / "gen.npz", allow_pickle=False) as read:
+        x, y = read["x"], read["y"]
+    assert (x.dtype, x.ndim, y.dtype, y.shape) == (np.float32, 4, np.int64, (40,))
+    assert 0 <= x.min() < x.max() <= 1
+    assert len(set(y)) == 10
+    assert "gen/gen.npz" in (out / "README.md").read_text()
+
+
 def test_the_release_alone_is_enough(gossamer: Any, finished: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished, run)

@@ -35,7 +35,7 @@ def prices_computed_once() -> Iterator[None]:
     """The same mechanism costs the same in every test of this file; computing that takes most of their time."""
     with pytest.MonkeyPatch.context() as patch:
         for module, name in (
-            (priceable, "epsilon_by_pld"),
+            (priceable, "proved_epsilon"),
             (priceable, "epsilon_by_rdp"),
             (priced_plan, "epsilon_by_pld"),
             (priced_plan, "epsilon_by_rdp"),

@@ -78,6 +78,13 @@ MISTAKES = [
     ("audit mechanism nowhere", 2, "`gossamer train`"),
     ("audit RUN", 2, "`gossamer audit --help`"),
     ("demo --out fair", 2, "--out"),
+    ("federate", 2, "plan, contribute, show, combine"),
+    ("federate plan dp-cgn", 2, "dp-mixture"),
+    ("federate show nowhere", 2, "check the path"),
+    ("finish nowhere", 2, "`gossamer train`"),
+    ("pretrain nowhere --critics 0..9", 2, "`gossamer train`"),
+    ("zoo --rebuild nothing", 2, "--out zoo"),
+    ("sample zoo:mnst --num-samples 3 --out x.npz", 2, "`gossamer zoo`"),
 ]  # fmt: skip
 
 

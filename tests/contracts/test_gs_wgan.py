@@ -401,11 +401,11 @@ class RoundsByPlace(PrivateCritics):
 
 
 class OneScaleForAll(PrivateCritics):
-    """Answers are divided by the largest norm among all critics' answers: a statistic that they share."""
+    """Answers are divided by the mean norm of all critics' answers: a statistic that they share."""
 
     def answer(self, critics: Tensor, groups: Tensor, question: Question) -> Tensor:
         answers = super().answer(critics, groups, question)
-        return answers / answers.flatten(start_dim=2).norm(dim=2).max()
+        return answers / answers.flatten(start_dim=2).norm(dim=2).mean()
 
 
 class LeaksPastTheDoor(GSWGANTraining):

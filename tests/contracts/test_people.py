@@ -398,7 +398,9 @@ def test_records_dealt_to_shards_and_claimed_as_people_are_caught(monkeypatch: p
 
 
 def test_motions_numbered_by_record_in_place_of_person_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def in_one_piece(describe: Callable[[Tensor, Tensor], Tensor], private: RecordSet, _: Unit) -> Tensor:
+    def in_one_piece(
+        describe: Callable[[Tensor, Tensor], Tensor], private: RecordSet, unit: Unit, rows: Tensor | None
+    ) -> Tensor:
         return describe(private.x, torch.arange(private.num_records))
 
     monkeypatch.setattr("gossamer.methods.gs_wgan.private_critics.described", in_one_piece)

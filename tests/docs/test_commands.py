@@ -31,7 +31,7 @@ METHODS = {
     "encoder": ("train",),
     "audit": ("mechanism", "training", "membership"),
     "completion": ("bash", "zsh", "fish"),
-    "federate": ("contribute", "show", "combine", "plan dp-mixture", "plan dp-merf"),
+    "federate": ("contribute", "show", "combine", "plan dp-mixture", "plan dp-merf", "plan gs-wgan"),
 }
 BLOCK = re.compile(
     r"^(?P<indent> *)(?:<!-- test: (?P<mark>[^\n]*) -->\n(?P=indent))?```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```$",
@@ -41,7 +41,7 @@ FLAGS_ONLY = "flags only: "
 RUN = "run"
 """Programs that a page may call and that no test starts."""
 ELSEWHERE = {"cd", "docker", "export", "git", "jupyter", "mkdir", "open", "pip", "sha256sum", "source"}
-ELSEWHERE |= {"tensorboard", "torchrun"}
+ELSEWHERE |= {"tensorboard", "torchrun", "unzip"}
 LIGHTER = {"--num-bits": "100", "--num-games": "2000", "--save-at-epsilon": "8,10", "--save-at-step": "8"}
 """Options of a page whose numbers a test makes fit for short runs, a step of which spends much."""
 ADDED = {

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import gossamer
-from gossamer.cli.main import VERBS
+from gossamer.cli.main import VERBS, main
 from gossamer.evaluation.listed import names_of, needing
 from gossamer.evaluation.record import Claim, Evaluation
 from gossamer.evaluation.score import Score
@@ -56,10 +57,31 @@ def test_every_page_of_the_docs_can_be_reached_from_the_index() -> None:
     assert not missing
 
 
-def test_the_tables_of_exit_codes_and_commands_name_every_verb() -> None:
-    for page in (ROOT / "README.md", ROOT / "docs" / "reference" / "cli.md"):
-        text = page.read_text(encoding="utf-8")
-        assert all(f"gossamer {verb}" in text for verb in VERBS), page
+def test_the_table_of_commands_and_the_headings_below_it_name_every_verb() -> None:
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    table = text.partition("| command | purpose |")[2].partition("\n\n")[0]
+    assert [verb for verb in VERBS if f"`gossamer {verb}" not in table] == []
+    assert [verb for verb in VERBS if f"## gossamer {verb}" not in text] == []
+
+
+def test_the_first_page_is_two_screens_with_one_table_and_one_picture() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.count("\n") < 110
+    assert len(re.findall(r"^\|---", text, re.MULTILINE)) == 1
+    assert re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text) == ["docs/pictures/zoo-mnist.png"]
+
+
+def test_the_picture_on_the_first_page_is_the_one_that_the_command_beside_it_draws(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^\$ gossamer (sample .*) --out digits\.png$", text, re.MULTILINE)
+    assert main([*line.split(), "--out", str(tmp_path / "digits.png")]) == 0
+    drawn, kept = (
+        np.asarray(Image.open(file), dtype=float)
+        for file in (tmp_path / "digits.png", ROOT / "docs" / "pictures" / "zoo-mnist.png")
+    )
+    assert drawn.shape == kept.shape
+    # Another processor may round a product otherwise, and no more than that.
+    assert np.abs(drawn - kept).max() <= 2
 
 
 def test_the_page_of_the_commands_names_every_recipe_of_its_methods() -> None:

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from federated_sites import MERF, ONE, SEVERAL, ZeroNoise, plan_for, records
+from federated_sites import FEW, FEW_SLOTS, MERF, NEIGHBOURS, ONE, SEVERAL, ZeroNoise, outcome, plan_for, with_sum
 from torch import Tensor
 
-from gossamer.data.records import RecordData, RecordSet
+from gossamer.data.records import RecordData
 from gossamer.driving.federated import contributing
 from gossamer.driving.federated.contributing import contribute
 from gossamer.driving.federated.plan import FederatedPlan
 from gossamer.driving.federated.rounds import Contribution, Round
-from gossamer.errors import GossamerError, InputError
+from gossamer.driving.federated.sending import SendingSums
+from gossamer.errors import InputError
 from gossamer.methods.dp_mixture.training import Mixture
 from gossamer.runs.tensor_file import read_tensor_file, tensor_file
-
-SLOTS = {"berlin": 12, "paris": 12}
-HELD = records(12, 3)
-NEIGHBOURS = {
-    "as it is": HELD,
-    "one left": dataclasses.replace(HELD, x=HELD.x[:-1], y=HELD.y[:-1]),  # type: ignore[index]
-    "one class emptied": dataclasses.replace(HELD, y=torch.zeros_like(HELD.y)),  # type: ignore[arg-type]
-    "all black": dataclasses.replace(HELD, x=torch.zeros_like(HELD.x)),
-}
-"""Two of them are neighbours, and the others are farther apart than any neighbours are."""
 
 Sums = Callable[[int, torch.Generator], Tensor]
 FILLED: dict[str, Sums] = {
@@ -48,30 +38,14 @@ FILLED: dict[str, Sums] = {
 def state(plan: FederatedPlan, fill: Sums, num_rounds: int) -> bytes:
     now, rng = Round(plan=plan), torch.Generator().manual_seed(1)
     for release in plan.whole.releases[:num_rounds]:
-        now = now.with_sum(fill(release.contribution.size, rng), ("paris",), is_secure=True)
+        now = with_sum(now, fill(release.contribution.size, rng))
     return now.to_bytes()
-
-
-def outcome(folder: Path, content: bytes, held: RecordSet) -> tuple[Any, ...]:
-    """Answer or error, shape, message, and whether records were read."""
-    read: list[bool] = []
-
-    def load(key: object) -> RecordData:
-        read.append(True)
-        return RecordData(train=held)
-
-    try:
-        answer = contribute(folder, content, "berlin", load, cap=100.0, noise=ZeroNoise, where="round")
-    except GossamerError as error:
-        return type(error), str(error).replace(str(folder), "folder"), bool(read)
-    released = Contribution.read(answer.content, "answer").released
-    return "answer", tuple(released.shape), bool(released.isfinite().all())
 
 
 @pytest.mark.parametrize("fill", FILLED.values(), ids=FILLED)
 @pytest.mark.parametrize(("config", "num_rounds"), [(ONE, 1), (SEVERAL, 4)], ids=["early", "late"])
 def test_neighbours_have_the_same_outcome(tmp_path: Path, fill: Sums, config: Any, num_rounds: int) -> None:
-    content = state(plan_for(config, SLOTS), fill, num_rounds)
+    content = state(plan_for(config, FEW_SLOTS), fill, num_rounds)
     found = {name: outcome(tmp_path / name, content, held) for name, held in NEIGHBOURS.items()}
     assert len(set(found.values())) == 1
     kind, _, last = found["as it is"]
@@ -97,6 +71,7 @@ def broken_rounds(plan: FederatedPlan) -> dict[str, bytes]:
         "a mark of 2": file(sites_1=torch.full_like(mark, 2)),
         "no plan": tensor_file(tensors, words | {"plan": ""}),
         "a plan that is none": tensor_file(tensors, words | {"plan": "[1e999]"}),
+        "half a character": tensor_file(tensors, words | {"plan": "\ud800"}),
         "deep": tensor_file(tensors, words | {"plan": "[" * 100_000}),
         "another format": tensor_file(tensors, words | {"format": "gossamer-contribution-1"}),
         "nothing": b"",
@@ -107,8 +82,8 @@ def broken_rounds(plan: FederatedPlan) -> dict[str, bytes]:
 
 
 def test_files_that_are_no_rounds_are_refused_before_records_are_read(tmp_path: Path) -> None:
-    for name, content in broken_rounds(plan_for(ONE, SLOTS)).items():
-        kind, message, was_read = outcome(tmp_path / "site", content, HELD)
+    for name, content in broken_rounds(plan_for(ONE, FEW_SLOTS)).items():
+        kind, message, was_read = outcome(tmp_path / "site", content, FEW)
         assert (kind, was_read) == (InputError, False), name
         assert message.startswith("round"), name
     assert not list(tmp_path.rglob("ledger.jsonl"))
@@ -118,16 +93,16 @@ def test_a_trial_that_is_left_out_is_found(tmp_path: Path, monkeypatch: pytest.M
     """The break: records are read before the round is tried, and a refusal may then follow from them."""
     monkeypatch.setattr(contributing, "_rehearse", lambda now, terms: None)
     monkeypatch.setattr(Mixture, "nearest", _raises_for_a_class)
-    content = state(plan_for(SEVERAL, SLOTS), FILLED["random"], 3)
-    monkeypatch.setattr(contributing, "_next_sum", _told(contributing._next_sum))
+    content = state(plan_for(SEVERAL, FEW_SLOTS), FILLED["random"], 3)
+    monkeypatch.setattr(SendingSums, "_next_sum", _told(SendingSums._next_sum))
     found = {outcome(tmp_path / name, content, held)[0] for name, held in NEIGHBOURS.items()}
     assert len(found) == 2
 
 
 def _told(function: Callable[..., Any]) -> Callable[..., Any]:
-    def told(training: Any) -> Any:
+    def told(self: SendingSums, training: Any) -> Any:
         try:
-            return function(training)
+            return function(self, training)
         except IndexError as error:
             raise InputError(str(error)) from None
 
@@ -163,17 +138,17 @@ def test_a_class_without_a_used_component_raises_nothing() -> None:
 
 def test_rows_are_clipped_last(tmp_path: Path) -> None:
     """A sum of a huge state leads to rows of any length, and each adds no more than the plan is priced for."""
-    plan = plan_for(ONE, SLOTS)
+    plan = plan_for(ONE, FEW_SLOTS)
     content = state(plan, lambda size, rng: 1e30 * torch.randn(size, generator=rng), 1)
     answer = contribute(
-        tmp_path, content, "berlin", lambda key: RecordData(train=HELD), cap=100.0, noise=ZeroNoise, where="round"
+        tmp_path, content, "berlin", lambda key: RecordData(train=FEW), cap=100.0, noise=ZeroNoise, where="round"
     )
-    bound = plan.part_of(plan.site("berlin")).releases[1].contribution.norm_bound
-    assert float(Contribution.read(answer.content, "answer").released.norm()) <= 12 * bound * (1 + 1e-6)
+    bound = plan.sums_of(plan.site("berlin")).releases[1].contribution.norm_bound
+    assert float(Contribution.read(answer.content, "answer").tensors["sum"].norm()) <= 12 * bound * (1 + 1e-6)
 
 
 def test_a_hostile_plan_is_refused(tmp_path: Path) -> None:
-    plan = plan_for(MERF, SLOTS)
+    plan = plan_for(MERF, FEW_SLOTS)
     text = plan.to_bytes().decode()
     changes = {
         '"num_features": 20': '"num_features": 21',
@@ -186,5 +161,5 @@ def test_a_hostile_plan_is_refused(tmp_path: Path) -> None:
     }
     for old, new in changes.items():
         assert old in text
-        kind, _, was_read = outcome(tmp_path / "site", text.replace(old, new, 1).encode(), HELD)
+        kind, _, was_read = outcome(tmp_path / "site", text.replace(old, new, 1).encode(), FEW)
         assert (kind, was_read) == (InputError, False), new

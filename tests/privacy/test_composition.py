@@ -10,9 +10,10 @@ import dp_accounting
 import numpy as np
 import pytest
 from dp_accounting import pld
+from scipy import signal
 
 from gossamer.errors import InputError, PrivacyError
-from gossamer.privacy import accounting, composition
+from gossamer.privacy import accounting, composition, loss_grid
 from gossamer.privacy.accounting import (
     _last_within,
     calibrate_noise_multiplier,
@@ -197,3 +198,21 @@ def test_the_last_number_of_steps_within_a_target_is_found_in_few_questions(powe
 def test_a_search_without_an_end_is_refused() -> None:
     with pytest.raises(InputError, match="more than 1000000000 steps"):
         _last_within(lambda steps: 1e-12 * steps, 1e5, 1, 2)
+
+
+@pytest.mark.parametrize("noise", [1e-3, 0.3, 1.0, 3.73, 250.0, 1e6])
+@pytest.mark.parametrize("delta", [0.3, 1e-2, 1e-5, 1e-25, 1e-300])
+def test_one_gaussian_costs_what_dp_accounting_says_to_the_last_bit(noise: float, delta: float) -> None:
+    assert composition._gaussian_epsilon(noise, delta) == dp_accounting.get_epsilon_gaussian(noise, delta)
+
+
+def test_the_orders_are_those_that_dp_accounting_takes_and_more() -> None:
+    theirs = dp_accounting.rdp.rdp_privacy_accountant.DEFAULT_RDP_ORDERS
+    assert list(accounting._USUAL_ORDERS) == theirs
+
+
+@pytest.mark.parametrize("interval", [1e-4, 1e-2, 3.0])
+def test_the_discounted_sums_are_those_of_a_filter(interval: float) -> None:
+    values, ratio = np.random.default_rng(0).random(20_000) ** 30, math.exp(-interval)
+    expected = np.asarray(signal.lfilter([0.0, ratio], [1.0, -ratio], values))
+    np.testing.assert_allclose(loss_grid._discounted_before(values, ratio), expected, rtol=1e-13, atol=0)

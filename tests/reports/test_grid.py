@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gossamer.errors import InputError, ResourceError
-from gossamer.reports.grid import class_grid, comparison_grid, sample_grid, save_png
+from gossamer.reports.grid import class_grid, comparison_grid, image_grid, sample_grid, save_png
 
 
 def shades(count: int, channels: int = 1, side: int = 4) -> np.ndarray:
@@ -185,3 +185,38 @@ def test_images_of_several_shapes_are_not_compared(other: np.ndarray) -> None:
 def test_no_target_is_no_comparison() -> None:
     with pytest.raises(InputError, match="at least one target"):
         comparison_grid([], 2, 8)
+
+
+def name_of_row(page: Image.Image, grid: Image.Image, row: int, num_rows: int) -> np.ndarray:
+    """Pixels beside a row of a grid, where its name stands."""
+    left = page.width - grid.width
+    assert np.array_equal(np.asarray(page)[:, left:], np.asarray(grid))
+    return np.asarray(page)[row * page.height // num_rows : (row + 1) * page.height // num_rows, :left]
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 4), (1, 8, 8), (1, 28, 28), (3, 32, 32), (1, 300, 300), (1, 12, 200)])
+def test_rows_of_classes_have_their_names_beside_them_at_any_size(shape: tuple[int, ...]) -> None:
+    images, labels = np.full((6, *shape), 0.5), np.array([0, 2, 2, 0, 1, 1])
+    names = ("one", "a much longer name that is never so long as the whole picture", "two")
+    plain, named = image_grid(images, labels), image_grid(images, labels, names)
+    ink = [(name_of_row(named, plain, row, 3) < 128).sum() for row in range(3)]
+    assert all(count > 5 for count in ink), ink
+    assert named.width - plain.width < 12 * max(14, plain.height / 3 / 6)
+
+
+def test_the_name_of_a_class_stands_beside_its_own_row_though_others_are_absent() -> None:
+    images = np.full((2, 1, 28, 28), 0.5)
+    both = image_grid(images, np.array([0, 2]), ("zero", "one", "two"))
+    plain = image_grid(images, np.array([0, 2]))
+    alone = image_grid(images[:1], np.array([2]), ("zero", "one", "two"))
+    row = name_of_row(alone, image_grid(images[:1], np.array([2])), 0, 1)
+    beside = name_of_row(both, plain, 1, 2)
+    assert (row < 128).sum() == (beside < 128).sum() != (name_of_row(both, plain, 0, 2) < 128).sum()
+
+
+def test_grids_of_a_comparison_have_the_names_too() -> None:
+    images, labels = shades(6), np.array([0, 0, 1, 1, 2, 2])
+    named = [("ours", images, labels), ("theirs", images[::-1], labels)]
+    grid = class_grid(images, labels, 2, 8)
+    assert comparison_grid(named, 2, 8, ("a", "b", "c")).width > comparison_grid(named, 2, 8).width
+    found(comparison_grid(named, 2, 8, ("a", "b", "c")), grid)

@@ -15,14 +15,19 @@ from gossamer.data.records import RecordData, RecordSet
 from gossamer.driving.federated.combining import combine
 from gossamer.driving.federated.contributing import Answer, contribute
 from gossamer.driving.federated.plan import FederatedPlan, SiteWish, make_plan
-from gossamer.driving.federated.rounds import Round
+from gossamer.driving.federated.rounds import Contribution, Round
+from gossamer.errors import GossamerError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.dp_mixture.training import DPMixtureConfig
+from gossamer.methods.gs_wgan.distances import DistanceCritic
+from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
+from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.method import TakenRecipe
 from gossamer.methods.training import RecordsExpected
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
+from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
 from gossamer.privacy import PrivacyBudget
 from gossamer.privacy.adjacency import Unit
 
@@ -32,6 +37,19 @@ ONE = DPMixtureConfig(records=EXPECTED, generator=MixtureGeneratorConfig(num_dir
 SEVERAL = replace(ONE, num_rounds=2, generator=replace(ONE.generator, num_components=2))
 MERF = DPMERFConfig(
     records=EXPECTED, num_features=20, num_fit_steps=3, generator=MERFGeneratorConfig(), samples_per_class=2
+)
+
+GAN = GSWGANConfig(
+    num_critics=8, num_steps=7, batch_size=8, draws_per_step=1, critics_per_draw=4,
+    generator=MLPGeneratorConfig(hidden_sizes=(6,)), stages=(Stage(critic=DistanceCritic()),),
+    critic_batch_size=2, pool_per_class=3, critics_at_once=4, final_learning_rate=0.1, moving_average=0.5,
+)  # fmt: skip
+TRAINED = replace(
+    GAN,
+    critics_per_draw=None,
+    stages=(Stage(critic=MLPCriticConfig(hidden_sizes=(4,)), warm_start=AgainstPresentGenerator(num_updates=1)),),
+    fork_steps=1,
+    renewals_per_step=2,
 )
 
 
@@ -69,17 +87,28 @@ def joined(*parts: RecordSet) -> RecordSet:
 
 
 def plan_for(
-    config: Any, slots: Mapping[str, int], *, unit: Unit = Unit.RECORD, noise: Mapping[str, float] | None = None
+    config: Any,
+    slots: Mapping[str, int],
+    *,
+    unit: Unit = Unit.RECORD,
+    noise: Mapping[str, float] | None = None,
+    steps_per_round: int | None = None,
 ) -> FederatedPlan:
     """A plan at epsilon 5 for each site, or with the noise given for each."""
     wishes = [
         SiteWish(name=name, num_slots=n, budget=PrivacyBudget(epsilon=5, delta=1e-3)) for name, n in slots.items()
     ]
-    plan = make_plan(config, SPEC, TakenRecipe(name="own"), unit, wishes, "1.0")
+    plan = make_plan(config, SPEC, TakenRecipe(name="own"), unit, wishes, "1.0", steps_per_round=steps_per_round)
     if noise is None:
         return plan
     sites = tuple(replace(site, noise_multiplier=noise[site.name], epsilon=100.0) for site in plan.sites)
     return FederatedPlan.read(replace(plan, sites=sites).to_bytes(), "plan")
+
+
+def with_sum(now: Round, combined: Tensor) -> Round:
+    """The round that follows, with one sum more, of paris."""
+    name = f"sum {now.number + 1}"
+    return now.following(now.tensors | {name: combined}, ("paris",), is_secure=True)
 
 
 def answer(
@@ -116,3 +145,33 @@ def all_rounds(
         ]
         now = Round.read(combine(content, files).round.to_bytes(), "next")
     return now
+
+
+# ---- neighbours ------------------------------------------------------------------------------------------------------
+
+FEW_SLOTS = {"berlin": 12, "paris": 12}
+FEW = records(12, 3)
+NEIGHBOURS = {
+    "as it is": FEW,
+    "one left": replace(FEW, x=FEW.x[:-1], y=FEW.y[:-1]),  # type: ignore[index]
+    "one class emptied": replace(FEW, y=torch.zeros_like(FEW.y)),  # type: ignore[arg-type]
+    "all black": replace(FEW, x=torch.zeros_like(FEW.x)),
+}
+"""Two of them are neighbours, and the others are farther apart than any neighbours are."""
+
+
+def outcome(folder: Path, content: bytes, held: RecordSet) -> tuple[Any, ...]:
+    """Answer or error, shape, message, and whether records were read."""
+    read: list[bool] = []
+
+    def load(key: object) -> RecordData:
+        read.append(True)
+        return RecordData(train=held)
+
+    try:
+        answer = contribute(folder, content, "berlin", load, cap=100.0, noise=ZeroNoise, where="round")
+    except GossamerError as error:
+        return type(error), str(error).replace(str(folder), "folder"), bool(read)
+    sent = Contribution.read(answer.content, "answer").tensors
+    is_finite = all(bool(one.isfinite().all()) for one in sent.values())
+    return "answer", tuple((name, tuple(one.shape)) for name, one in sorted(sent.items())), is_finite

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 from rich.console import Console
 from rich.table import Table
 
@@ -259,7 +259,8 @@ def _show(found: dict[str, Any]) -> None:
         console.print(f"\n{found['range_caveat']}")
     if "published_epsilon" in found:
         console.print(
-            f"\npublished formula: epsilon {found['published_epsilon']:.3f}. {found['published_epsilon_caveat']}"
+            f"\npublished formula: epsilon {shown_epsilon(found['published_epsilon'])}. "
+            f"{found['published_epsilon_caveat']}"
         )
 
 

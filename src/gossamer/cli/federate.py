@@ -38,9 +38,9 @@ C = TypeVar("C")
 
 ACTIONS = {
     "plan": "write the plan: sites, their public slots and budgets, the method and the form of the records",
-    "contribute": "answer a round as a site: a noisy sum of your own records, at your own price",
+    "contribute": "answer a round as a site, from your own records at your own price",
     "show": "look at a file before it leaves or after it came",
-    "combine": "add what the sites sent: the file of the next round, or the release",
+    "combine": "combine what the sites sent: the file of the next round, or the release",
 }
 
 
@@ -108,6 +108,8 @@ class PlanSites(Generic[C]):
         out: folder of the coordinator, in which plan.json is written
         epsilon: privacy budget of each site that names none. Default: 10
         delta: of each site that names none. Default: the power of ten at or below one over ten times all slots
+        steps_per_round: private steps of each site in a round, for a method that sends networks, such as gs-wgan.
+            Default: those of 20 rounds
         method: settings of the method
     """
 
@@ -116,6 +118,7 @@ class PlanSites(Generic[C]):
     out: Path
     epsilon: float = DEFAULT_EPSILON
     delta: float | None = None
+    steps_per_round: int | None = None
     method: Annotated[C, Mark.TAKEN_OVER]
 
 
@@ -170,7 +173,9 @@ class ShowFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Combine:
-    """Add the contributions of a round: the next round's file, or the release after the last round.
+    """Combine the contributions of a round: the next round's file, or the release after the last round.
+
+    Sums are added. Networks are averaged by public numbers of slots.
 
     A file that does not belong to the round is refused by name, and nothing is written. A site that gave nothing is
     named. Its charge stays, and it may answer the next round.
@@ -210,9 +215,13 @@ def _plan(words: Sequence[str]) -> int:
     spec = form.spec
     known = read_known_arguments(_Wished, rest, program=program)
     wishes = _wishes(known)
-    recipe = method.recipe_of(form.recipe, random_records(spec, 1), sum(wish.num_slots for wish in wishes))
+    slots = [wish.num_slots for wish in wishes]
+    # Networks are trained at each site by itself, so the settings must suit the smallest one.
+    suited = min(slots) if method.sends_networks else sum(slots)
+    recipe = method.recipe_of(form.recipe, random_records(spec, 1), suited)
     asked = read_arguments(PlanSites[method.config], rest, program=program, method=recipe.config)
-    plan = make_plan(asked.method, spec, recipe.taken(asked.method), Unit(form.unit), wishes, own_version())
+    taken, unit, steps = recipe.taken(asked.method), Unit(form.unit), asked.steps_per_round
+    plan = make_plan(asked.method, spec, taken, unit, wishes, own_version(), steps_per_round=steps)
     try:
         asked.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -263,15 +272,16 @@ def _wish(part: Sequence[str], epsilon: float, delta: float) -> SiteWish:
 
 def _contribute(asked: Contribute) -> int:
     def load(key: UnitKey) -> RecordData:
-        unit = Unit(Round.read(content, str(asked.plan)).plan.unit)
         room = room_beside(asked.folder)
         return load_chosen(asked.data, asked.data_dir, asked.num_classes, asked.series, key, unit, asked.images, room)
 
     content = read_file(asked.plan)
-    if asked.out is not None:
-        check_is_none_of(asked.out, (asked.data, str(asked.plan)))
-    answer = contribute(asked.folder, content, asked.site, load, cap=asked.cap, where=str(asked.plan))
-    out = asked.out or asked.plan.parent / f"{asked.site}-round-{answer.round_number + 1}.safetensors"
+    now = Round.read(content, str(asked.plan))
+    unit, site = Unit(now.plan.unit), now.plan.site(asked.site).name
+    out = asked.out or asked.plan.parent / f"{site}-round-{now.number + 1}.safetensors"
+    check_is_none_of(out, (asked.data, str(asked.plan)))
+    earlier = read_file(out) if out.is_file() else b""
+    answer = contribute(asked.folder, content, site, load, cap=asked.cap, where=str(asked.plan), earlier=earlier)
     with whole_file(out) as file:
         file.write(answer.content)
     _tell_answer(answer)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from gossamer.cli.deferred import defer
 from gossamer.cli.kept_help import KeptHelp
 from gossamer.cli.outputs import outlive_readers
 from gossamer.errors import GossamerError, is_lack_of_memory
@@ -70,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         outlive_readers()
+        defer("dp_accounting")
         kept = KeptHelp.of(sys.argv[1:])
         return main(sys.argv[1:]) if kept is None else _guarded("help", lambda: _answered(kept))
     arguments = list(arguments)

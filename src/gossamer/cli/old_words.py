@@ -51,7 +51,7 @@ OLD_WORDS: Final[Mapping[str, OldWord]] = {
     ),
     "-noise": OldWord(
         "The noise follows from the budget. To fix it, give it in place of --epsilon.",
-        _TRAIN + " --noise-multiplier 1.07",
+        "gossamer train gs-wgan --data mnist --noise-multiplier 1.07 --out runs/mnist",
     ),
     "-ndis": OldWord("Critics are counted by --num-critics.", "gossamer train gs-wgan --help"),
     "-gen": OldWord(

@@ -37,11 +37,11 @@ class Sample:
     Example: gossamer sample runs/mnist --num-samples 10000 --out synthetic.npz
 
     Args:
-        source: run folder, the folder of a generator saved on the way, or a generator.safetensors
+        source: run folder, the folder of a generator saved on the way, a generator.safetensors, or zoo:NAME
         num_samples: how many
         out: X.npz (keys x and y), X.png (a picture of the first of them). For images also a folder (PNGs, a sub-folder
-            a class) or X.imagefolder (PNGs and metadata.csv, for Hugging Face). For series X.csv, X.parquet, X.ts,
-            X.edf or X.wfdb (a folder)
+            a class), X.imagefolder (PNGs and metadata.csv, for Hugging Face) or X.dpimagebench (gen/gen.npz, for its
+            eval.py). For series X.csv, X.parquet, X.ts, X.edf or X.wfdb (a folder)
         table: of X.csv and X.parquet: wide, a row a series, or long, a row a time. Default: as the series came
         labels: classes to draw in turn, by name, or by number from 0 if no class has a number for a name. Default: all
             classes in turn, as many of each, whatever their shares among the data

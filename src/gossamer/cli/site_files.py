@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Column, Table
 
 from gossamer.driving.federated.plan import MAX_PLAN_BYTES, FederatedPlan
 from gossamer.driving.federated.rounds import Contribution, Round
-from gossamer.driving.federated.site_folder import SiteFolder, price_together
+from gossamer.driving.federated.site_folder import JoinedPlan, SiteFolder, price_together
 from gossamer.errors import InputError, one_line
 from gossamer.privacy.statement import shown_epsilon
 from gossamer.runs.files import read_bounded
@@ -34,7 +35,7 @@ def show(path: Path) -> int:
 
 
 def _show_site(path: Path) -> int:
-    if not RunFolder(path).private.is_dir():
+    if not (RunFolder(path).private / "plans").is_dir():
         raise InputError(f"{path}: no folder of a site; `gossamer federate contribute --folder` makes one")
     with SiteFolder(path).held() as home:
         plans = home.answered()
@@ -44,19 +45,26 @@ def _show_site(path: Path) -> int:
     table = Table("study", "as", "epsilon", "delta", "rounds charged", box=None, pad_edge=False)
     for one in plans:
         paid = one.plan.price_of(one.terms)
-        charged = ", ".join(str(step + 1) for step in one.lost_steps(0))
         row = one.plan.study[:12], one.terms.name, shown_epsilon(paid.epsilon), f"{paid.delta:g}"
-        table.add_row(*row, f"{charged} of {one.plan.num_rounds}")
+        table.add_row(*row, _charged(one))
     Console().print(table)
     spent = price_together(plans)
     print(f"together, each as planned: epsilon {shown_epsilon(spent.epsilon)} at delta {spent.delta:g}")
     return 0
 
 
+def _charged(one: JoinedPlan) -> str:
+    """Return the rounds that were charged, or the number of steps if a round has many."""
+    if one.plan.of_method.sends_networks:
+        return f"{one.ledger.num_charged_steps} steps of {one.plan.num_steps}"
+    charged = ", ".join(str(step + 1) for step in one.lost_steps(0))
+    return f"{charged} of {one.plan.num_rounds}"
+
+
 def _tell_contribution(one: Contribution) -> None:
-    numbers = one.released.double()
+    numbers = torch.cat([tensor.double().flatten() for tensor in one.tensors.values()])
     table = Table(Column(), Column(overflow="fold"), show_header=False, box=None, pad_edge=False)
-    table.add_row("kind", "contribution of a site: one noisy sum, and nothing else")
+    table.add_row("kind", f"contribution of a site: {_content(one)}, and nothing else")
     table.add_row("site", one_line(one.site[:40]))
     table.add_row("round", str(one.round_number + 1))
     for name, value in (("study", one.study), ("plan", one.plan_digest), ("state", one.round_digest)):
@@ -71,15 +79,30 @@ def _tell_contribution(one: Contribution) -> None:
     Console().print(table)
 
 
+def _content(one: Contribution) -> str:
+    if len(one.tensors) == 1:
+        return "one noisy sum"
+    return f"networks of {len(one.tensors)} tensors after a block of private steps"
+
+
 def _tell_round(now: Round) -> None:
     tell_plan(now.plan)
     for number, names in enumerate(now.givers):
-        print(f"round {number + 1}: a sum of {len(now.sums[number])} numbers, from {', '.join(names)}")
+        print(f"round {number + 1}: {_combined(now, number)}, from {', '.join(names)}")
     if not now.is_over:
-        print(f"round {now.number + 1} of {now.plan.num_rounds} comes now: {_release_name(now)}")
+        print(f"round {now.number + 1} of {now.plan.num_rounds} comes now: {_asked(now)}")
 
 
-def _release_name(now: Round) -> str:
+def _combined(now: Round, number: int) -> str:
+    if now.plan.of_method.sends_networks:
+        return "networks"
+    return f"a sum of {now.tensors[f'sum {number + 1}'].numel()} numbers"
+
+
+def _asked(now: Round) -> str:
+    if now.plan.of_method.sends_networks:
+        steps = now.plan.steps_of(now.number)
+        return f"steps {steps.start + 1} to {steps.stop} of each site"
     return now.plan.whole.step_names[now.number]
 
 
@@ -92,10 +115,19 @@ def tell_plan(plan: FederatedPlan) -> None:
     )
     table = Table("site", "slots", "epsilon", "delta", "noise multiplier", box=None, pad_edge=False)
     for site in plan.sites:
-        row = site.name, str(site.num_slots), f"{site.epsilon:g}", f"{site.delta:g}", f"{site.noise_multiplier:.5g}"
+        row = (
+            site.name,
+            str(site.num_slots),
+            shown_epsilon(site.epsilon),
+            f"{site.delta:g}",
+            f"{site.noise_multiplier:.5g}",
+        )
         table.add_row(*row)
     Console().print(table)
     print(f"a slot is one {plan.unit}; somebody with records at two sites spends the epsilon of both")
+    if plan.of_method.sends_networks:
+        print(f"{plan.steps_per_round} private steps of each site in a round, {plan.num_steps} in all")
+        return
     alike = shown_epsilon(plan.whole.budget_at(plan.delta).epsilon)
     print(f"the noise of all together is that of one place with {plan.num_slots} slots at epsilon {alike}")
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.driving.job import TrainingJob
 from gossamer.mechanisms.plan import BOUNDS, BOUNDS_BEFORE, AbstractPlan
@@ -20,7 +20,7 @@ from gossamer.privacy.gaussian_dp import mu_of, mu_of_profile, rho_of
 from gossamer.privacy.ledger import Ledger
 from gossamer.privacy.priceable import accountable, check_priceable, price
 from gossamer.privacy.restated import PRINTED_TOLERANCE, describe_event, event_of, is_in_keeping, is_same_event
-from gossamer.privacy.statement import PrivacyStatement, shown_epsilon
+from gossamer.privacy.statement import PrivacyStatement, shown_epsilon, shown_finely
 from gossamer.runs.findings import Finding, broken, holds, unchecked
 from gossamer.runs.identity import RunIdentity
 from gossamer.runs.release import STATEMENT
@@ -114,7 +114,6 @@ def _is_equal(one: object, other: object) -> bool:
 
 
 def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None], tolerance: float) -> Iterator[Finding]:
-    event = event_of(statement)
     pairs = zip(("epsilon", "epsilon_rdp"), (statement.epsilon, statement.epsilon_rdp), computed, strict=True)
     others = [name for name, version in describe_accountants() if dict(statement.accountants).get(name) != version]
     hint = f" (stated with another version of {', '.join(others)})" if others else ""
@@ -123,21 +122,24 @@ def _epsilons(statement: PrivacyStatement, computed: tuple[float, float | None],
             yield unchecked(STATEMENT, f"{name} is not stated")
         elif math.isclose(stated, again, rel_tol=tolerance, abs_tol=1e-9):
             yield holds(STATEMENT, f"{name} {shown_epsilon(stated)} is computed again")
-        elif name == "epsilon" and _is_earlier(stated, event, statement.delta, max(tolerance, TOLERANCE)):
+        elif name == "epsilon" and _is_earlier(stated, statement, max(tolerance, TOLERANCE)):
             yield holds(STATEMENT, f"{name} {shown_epsilon(stated)} is computed again, by the rule of earlier versions")
         else:
-            yield broken(STATEMENT, f"{name} is {stated:.6g}; computed again it is {again:.6g}{hint}")
+            yield broken(
+                STATEMENT, f"{name} is {shown_finely(stated)}; computed again it is {shown_finely(again)}{hint}"
+            )
 
 
-def _is_earlier(stated: float, event: DpEvent, delta: float, tolerance: float) -> bool:
+def _is_earlier(stated: float, statement: PrivacyStatement, tolerance: float) -> bool:
     """Tell if an epsilon is the one of the rule by which earlier versions priced Poisson samples.
 
     Privacy: both rules are upper bounds, so a statement by either holds.
     """
+    event = event_of(statement)
     if not has_earlier_price(event):
         return False
     with accountable():
-        return math.isclose(stated, earlier_epsilon(event, delta), rel_tol=tolerance, abs_tol=1e-9)
+        return math.isclose(stated, earlier_epsilon(event, statement.delta), rel_tol=tolerance, abs_tol=1e-9)
 
 
 def _other_prices(statement: PrivacyStatement, event: DpEvent) -> Iterator[Finding]:
@@ -166,7 +168,8 @@ def _sites(statement: PrivacyStatement, event: DpEvent) -> Iterator[Finding]:
     for claim in statement.sites:
         again, _ = price(event_of_parts(claim.event), claim.delta)
         if not math.isclose(claim.epsilon, again, rel_tol=TOLERANCE, abs_tol=1e-9):
-            yield broken(STATEMENT, f"epsilon of the site {claim.name} is {claim.epsilon:.6g}; again it is {again:.6g}")
+            figures = f"is {shown_finely(claim.epsilon)}; again it is {shown_finely(again)}"
+            yield broken(STATEMENT, f"epsilon of the site {claim.name} {figures}")
         # Privacy: the figure in the first line is taken for that of every site.
         elif claim.delta < statement.delta or again > price(event, claim.delta)[0] * (1 + PRINTED_TOLERANCE):
             yield broken(STATEMENT, f"the claim for all sites is smaller than that of the site {claim.name}")

@@ -94,7 +94,8 @@ def _sites(folder: RunFolder) -> Iterator[Finding]:
     if not (folder.path / PLAN_FILE).is_file():
         return
     statement = _attempt(lambda: read_statement(folder.release), STATEMENT, [])
-    if statement is not None and statement.sites:
+    # Also if the statement names no site: somebody may have cut them out.
+    if statement is not None:
         yield from refused(PLAN_FILE, check_plan_of_sites(folder.path, statement))
 
 

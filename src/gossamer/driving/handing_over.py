@@ -21,10 +21,10 @@ from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.verdict import Verdict
 from gossamer.reports.grid import image_grid, save_png
 from gossamer.runs.cards import CardFacts
-from gossamer.runs.drawn import picture_table_files, recording_files, write_cards
+from gossamer.runs.drawn import bench_files, picture_table_files, recording_files, write_cards
 from gossamer.runs.edf_file import write_edf
 from gossamer.runs.pieces import Pieces
-from gossamer.runs.samples import write_image_folder, write_npz, write_png_folder
+from gossamer.runs.samples import write_bench_folder, write_image_folder, write_npz, write_png_folder
 from gossamer.runs.series_files import write_series_npz, write_series_table
 from gossamer.runs.ts_files import write_ts
 from gossamer.runs.wfdb_file import write_wfdb
@@ -33,6 +33,14 @@ WFDB_ENDING = ".wfdb"
 EDF_ENDING = ".edf"
 IMAGE_FOLDER_ENDING = ".imagefolder"
 """Ending of a folder of pictures with a table, as Hugging Face reads it."""
+BENCH_ENDING = ".dpimagebench"
+"""Ending of the folder of an experiment, as DPImageBench reads it."""
+_LISTED = {
+    WFDB_ENDING: recording_files,
+    IMAGE_FOLDER_ENDING: picture_table_files,
+    BENCH_ENDING: bench_files,
+}
+_OF_BENCH = 60_000
 _SHOWN_OF_A_CLASS = 10
 
 
@@ -89,8 +97,7 @@ def _worth(verdict: Verdict) -> tuple[str, ...]:
 def write_folder_cards(folder: Path, trained: TrainedGenerator, num_samples: int) -> None:
     """Write the data card and Croissant metadata into a folder of drawn records. A file alone gets none."""
     if folder.is_dir():
-        listing = {WFDB_ENDING: recording_files, IMAGE_FOLDER_ENDING: picture_table_files}
-        files = listing[folder.suffix.lower()](folder) if folder.suffix.lower() in listing else ()
+        files = _LISTED[folder.suffix.lower()](folder) if folder.suffix.lower() in _LISTED else ()
         write_cards(folder, card_facts(trained, None), num_samples, files)
 
 
@@ -105,8 +112,8 @@ def write_records(
     """Write synthetic records as the ending of the path says.
 
     Args:
-        path: X.npz, or X.png for a picture. For images also X.imagefolder or a folder. For series also X.csv,
-            X.parquet, X.ts, X.edf or X.wfdb.
+        path: X.npz, or X.png for a picture. For images also X.imagefolder, X.dpimagebench or a folder. For series also
+            X.csv, X.parquet, X.ts, X.edf or X.wfdb.
         x: float32 (num_samples, *spec.shape) in [0, 1], or pieces of it, of which a picture takes the first alone.
         y: int64 (num_samples,), or None.
         spec: of the records.
@@ -145,13 +152,25 @@ def write_records(
             write_npz(path, x, y, spec.class_names if spec.are_classes_named else (), probabilities)
         case suffix, _ if suffix == IMAGE_FOLDER_ENDING:
             write_image_folder(path, x, y, spec.class_names)
+        case suffix, _ if suffix == BENCH_ENDING:
+            return _write_for_bench(path, x, y)
         case "", _:
             write_png_folder(path, x, y, spec.class_names)
         case suffix, _:
             raise InputError(
-                f"--out {path}: cannot write {suffix} of images; name X.npz, X.png, X.imagefolder or a folder"
+                f"--out {path}: cannot write {suffix} of images; name X.npz, X.png, X.imagefolder, X.dpimagebench or a "
+                "folder"
             )
     return ()
+
+
+def _write_for_bench(path: Path, x: np.ndarray | Pieces, y: np.ndarray | None) -> tuple[str, ...]:
+    if y is None:
+        raise InputError(f"--out {path}: DPImageBench trains classifiers, and these images have no classes; name X.npz")
+    write_bench_folder(path, x, y)
+    if len(x) == _OF_BENCH:
+        return ()
+    return (f"DPImageBench trains on 55,000 of {_OF_BENCH:,} samples and chooses by the others; here are {len(x):,}",)
 
 
 def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: AbstractSpec) -> None:
@@ -166,4 +185,4 @@ def write_picture(path: Path, x: np.ndarray, y: np.ndarray | None, spec: Abstrac
             from gossamer.reports.series_grid import series_grid
         save_png_of(series_grid(x, y, spec), path)
     else:
-        save_png(path, image_grid(x, y))
+        save_png(path, image_grid(x, y, spec.class_names))

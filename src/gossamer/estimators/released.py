@@ -335,7 +335,7 @@ class ReleasedGenerator:
         """
         x, y = self._drawn(num_samples, labels, evenness, seed)
         if not isinstance(self.spec, SeriesSpec):
-            return image_grid(x, y)
+            return image_grid(x, y, self.spec.class_names)
         with from_extra("series", "a picture of time series"):
             from gossamer.reports.curves import picture_of
             from gossamer.reports.series_grid import series_grid

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import xlogy
 
 from gossamer.errors import InputError
 from gossamer.evaluation.bootstrap import normal_interval
@@ -53,7 +53,7 @@ def inception_score(probabilities: NDArray[np.floating], *, num_splits: int = NU
     num_images, num_classes = table.shape
     rng = np.random.default_rng(seed)
     # Once for all resamples, with 0 log 0 = 0.
-    negative_entropies = xlogy(table, table).sum(axis=1)
+    negative_entropies = scipy.special.xlogy(table, table).sum(axis=1)
 
     def score_of(chosen: NDArray[np.integer]) -> float:
         splits = np.array_split(chosen, num_splits)
@@ -80,7 +80,7 @@ def inception_score(probabilities: NDArray[np.floating], *, num_splits: int = NU
 def _information(split: NDArray[np.float64], negative_entropies: NDArray[np.float64]) -> float:
     """Mean KL(p(y|x) || p(y)) in nats, as the entropy of the mean less the mean of the entropies."""
     mean = split.mean(axis=0)
-    return float(negative_entropies.mean() - xlogy(mean, mean).sum())
+    return float(negative_entropies.mean() - scipy.special.xlogy(mean, mean).sum())
 
 
 def _check(table: NDArray[np.float64], num_splits: int) -> None:

@@ -6,7 +6,7 @@ import abc
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.truncation import least_truncation

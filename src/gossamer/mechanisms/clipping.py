@@ -24,7 +24,7 @@ def clip_to_ball(vectors: Tensor, clip_norm: float) -> Tensor:
 
     Args:
         vectors: (batch, ...), any floating type.
-        clip_norm: radius C, > 0.
+        clip_norm: radius C, at least 1e-290, since denormal numbers would round by more.
 
     Returns:
         float64 tensor of the same shape.

@@ -6,7 +6,7 @@ import abc
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.prospect import Prospect

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.privacy.accounting import calibrate_noise_multiplier
 from gossamer.privacy.budget import PrivacyBudget

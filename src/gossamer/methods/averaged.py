@@ -11,11 +11,15 @@ from torch import Tensor, nn
 from gossamer.mechanisms.streams import public_stream
 from gossamer.methods.starting import FRESH, GENERATOR, PublicStart
 from gossamer.methods.trained import GeneratorRecipe
-from gossamer.nn.ensemble import Adam
+from gossamer.nn.ensemble import Adam, Tensors
 from gossamer.nn.registered import check_own_generator
 
 _STATISTICS: Final = ("running_mean", "running_var", "num_batches_tracked")
 """Tensors of batch norm. They follow from the weights that are released, and are not averaged."""
+_NETWORK: Final = "network."
+_AVERAGE: Final = "average."
+_MOMENTS: Final = {"mean.": "exp_avg", "square.": "exp_avg_sq"}
+"""Moments of Adam, by the beginning of the names that they travel under."""
 
 
 class AveragedGenerator:
@@ -94,6 +98,43 @@ class AveragedGenerator:
         self.network.load_state_dict(state["network"])
         self.average = {name: tensor.to(self._device, copy=True) for name, tensor in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
+
+    def travelling(self) -> Tensors:
+        """Return network, average and moments of the optimiser: all of a generator that travels between sites.
+
+        Returns:
+            float32 by name, the tensors in use. Moments are zeros before the first update.
+        """
+        found = {f"{_NETWORK}{name}": tensor for name, tensor in self._numbers().items()}
+        found |= {f"{_AVERAGE}{name}": tensor for name, tensor in self.average.items()}
+        for name, parameter in self.network.named_parameters():
+            kept = self.optimiser.state.get(parameter, {})
+            for prefix, moment in _MOMENTS.items():
+                found[f"{prefix}{name}"] = kept.get(moment, torch.zeros_like(parameter, requires_grad=False))
+        return found
+
+    def take_up(self, tensors: Tensors, num_updates: int) -> None:
+        """Go on from tensors that `travelling` returned, or from a mean of several of them.
+
+        Args:
+            tensors: of the declared names and shapes. Any numbers will do.
+            num_updates: updates that led to them, public.
+        """
+
+        def named(prefix: str, name: str) -> Tensor:
+            return tensors[f"{prefix}{name}"].to(self._device, copy=True)
+
+        numbers = {name: named(_NETWORK, name) for name in self._numbers()}
+        self.network.load_state_dict(self.network.state_dict() | numbers)
+        self.average = {name: named(_AVERAGE, name) for name in self.average}
+        self.optimiser.state.clear()
+        for name, parameter in self.network.named_parameters() if num_updates else ():
+            moments = {moment: named(prefix, name) for prefix, moment in _MOMENTS.items()}
+            self.optimiser.state[parameter] = {"step": torch.tensor(float(num_updates))} | moments
+
+    def _numbers(self) -> Tensors:
+        """Return the tensors of the network but its counters, which no result depends on."""
+        return {name: one for name, one in self.network.state_dict().items() if one.is_floating_point()}
 
 
 def optimiser_of(adam: Adam, network: nn.Module) -> torch.optim.Adam:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # seconds, which a list of the methods and an account do with
     from gossamer.methods.starting import Networks
     from gossamer.methods.training import RunContext
     from gossamer.methods.working import Working
+    from gossamer.nn.ensemble import Tensors
     from gossamer.privacy.budget import PrivacyBudget
     from gossamer.privacy.slots import PublicSlots
 
@@ -128,8 +129,7 @@ class Method(Named, Generic[C]):
         working: imports and returns its work, always the same object.
         saves_on_the_way: whether there is a generator to release before all private steps are done.
         classifies: whether its releases also classify records.
-        works_between_sites: whether several sites can train by it in rounds, because noisy sums are all that it asks of
-            records.
+        works_between_sites: whether several sites can train by it in rounds, by noisy sums or by networks that travel.
     """
 
     summary: str
@@ -206,6 +206,20 @@ class Method(Named, Generic[C]):
         """
         if num_processes > 1 and not self.working().shares_work:
             raise InputError(f"{self.name} works in one process: start it without torchrun")
+
+    @property
+    def sends_networks(self) -> bool:
+        """True if networks travel between sites after a block of private steps, and not noisy sums."""
+        return self.working().travels is not None
+
+    def travelling(self, config: C, spec: AbstractSpec) -> Tensors:
+        """Return the networks before the first step as they travel between sites, by name.
+
+        Raises:
+            InputError: settings that do not work between sites.
+        """
+        travels = self.working().travels
+        return {} if travels is None else travels(config, spec)
 
     @property
     def recipes(self) -> tuple[Recipe[C], ...]:

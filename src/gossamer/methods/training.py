@@ -19,10 +19,12 @@ from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import AbstractNoise
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.mechanisms.prospect import Prospect
+from gossamer.methods.of_sites import NetworksOfSites, SumsOfSites
 from gossamer.methods.protected import check_fits
 from gossamer.methods.starting import FRESH, PublicStart
 from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.verdict import Verdict
+from gossamer.nn.ensemble import Tensors
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
 from gossamer.privacy.claim import ClaimTerms, own_version, today
@@ -132,19 +134,6 @@ class NoStore:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SumsOfSites:
-    """Noisy sums that several sites released together, from which a training goes on. All of it is public.
-
-    Attributes:
-        released: float32, one sum for each release made, in the order of the plan.
-        multipliers: noise multiplier of each of these sums, as one sum over all slots.
-    """
-
-    released: tuple[Tensor, ...]
-    multipliers: tuple[float, ...]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class RunContext:
     """All that a training needs beside settings, records and noise. A training takes it whole.
 
@@ -164,6 +153,7 @@ class RunContext:
         version: of this library, for the statement.
         state: returned by `state_dict`, to go on from there. None for a run from its beginning.
         sums: of several sites, to go on from them. None for a run on the records of one place.
+        networks: of several sites, to go on from them. None for a run on the records of one place.
         lost_steps: steps that were paid for and lost in a crash, each once for every payment beside that of the steps
             in `state`. The run ends earlier by as much as they cost.
         charge: called before every private step, to write the ledger.
@@ -185,6 +175,7 @@ class RunContext:
     version: str = field(default_factory=own_version)
     state: dict[str, Any] | None = None
     sums: SumsOfSites | None = None
+    networks: NetworksOfSites | None = None
     lost_steps: tuple[int, ...] = ()
     charge: Callable[[int], None] = lambda step: None
     store: PieceStore = field(default_factory=NoStore)
@@ -196,6 +187,8 @@ class RunContext:
         """Private steps done before this training begins."""
         if self.sums is not None:
             return len(self.sums.released)
+        if self.networks is not None:
+            return self.networks.step
         return 0 if self.state is None else int(self.state["step"])
 
     def slots_of(self, records: RecordSet) -> PublicSlots:
@@ -361,6 +354,13 @@ class AbstractTraining(abc.ABC, Generic[P]):
     def released_sums(self) -> tuple[Tensor, ...]:
         """Noisy sums released so far, float32 (size,) each, in order. Empty for a method that releases none."""
         return ()
+
+    def travelling(self) -> Tensors:
+        """Return the networks that a site may send after some steps, by name. Empty for a method that sends none.
+
+        Guarantee: a function of released vectors and public things. A method that overrides this keeps to it.
+        """
+        return {}
 
     def trained(self) -> TrainedGenerator:
         """Return the generator with its statement, priced as planned whatever the step.

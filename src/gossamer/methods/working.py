@@ -15,6 +15,7 @@ from gossamer.methods.cost import Cost, num_timed, random_records, time_of_parts
 from gossamer.methods.method import Recipe
 from gossamer.methods.starting import Networks
 from gossamer.methods.training import AbstractTraining, RunContext
+from gossamer.nn.ensemble import Tensors
 from gossamer.privacy.slots import PublicSlots
 
 C = TypeVar("C")
@@ -36,6 +37,8 @@ class Working(Generic[C]):
         estimate: (settings, specification, slots, device) -> cost, if the first seconds of a training tell too little.
         pretrain: (settings, public records, number of steps, device) -> networks to start from, trained without noise.
             None if the method trains no network, so that it has nothing to start.
+        travels: (settings, specification) -> networks before the first step, as they travel between sites. None if the
+            method trains none, or not between sites.
         shares_work: true if several processes may share the work of a training, which then obeys orders.
     """
 
@@ -49,6 +52,7 @@ class Working(Generic[C]):
     stops: Callable[[C, AbstractPlan], tuple[int, ...]] = lambda config, plan: plan.stops
     estimate: Callable[[C, AbstractSpec, PublicSlots, torch.device], Cost] | None = None
     pretrain: Callable[[C, RecordSet, int, torch.device], Networks] | None = None
+    travels: Callable[[C, AbstractSpec], Tensors] | None = None
     shares_work: bool = False
 
     def cost(self, config: C, spec: AbstractSpec, slots: PublicSlots, device: torch.device) -> Cost:

@@ -248,11 +248,14 @@ def convolution(
 def initialised(layer: Layer, deviation: float, rng: torch.Generator) -> Layer:
     """Give a layer on the device "meta" its memory, uniform weights of this deviation, and biases (vectors) of zero."""
     bound = deviation * math.sqrt(3.0)
-    for parameter in layer.to_empty(device="cpu").parameters():
+    for name, shape in [(name, one.shape) for name, one in layer.named_parameters()]:
+        # Not by `to_empty`, which imports all of sympy to compute nothing but this shape.
+        parameter = nn.Parameter(torch.empty(shape, device="cpu"))
         if parameter.dim() == 1:
             nn.init.zeros_(parameter)
         else:
             nn.init.uniform_(parameter, -bound, bound, generator=rng)
+        setattr(layer, name, parameter)
     return layer
 
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import importlib.metadata
 import itertools
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-import dp_accounting
-from dp_accounting import rdp
-from scipy import optimize
+import scipy
+from dp_accounting.dp_event import DpEvent
+from dp_accounting.privacy_accountant import NeighboringRelation
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.adjacency import Adjacency
@@ -26,8 +27,8 @@ from gossamer.privacy.events import GaussianPart, OneOfManyPart, Part, ReplacedP
 from gossamer.privacy.loss_grid import COARSE, FINE, MIDDLE, GridPrecision
 from gossamer.privacy.replaced_poisson import ReplacedPoissonPair
 
-EventOfNoise = Callable[[float], dp_accounting.DpEvent]
-EventOfSteps = Callable[[int], dp_accounting.DpEvent]
+EventOfNoise = Callable[[float], DpEvent]
+EventOfSteps = Callable[[int], DpEvent]
 
 PLD_ACCOUNTANT = "PLD (connect-the-dots, FFT)"
 RDP_ACCOUNTANT = "RDP (dp-accounting)"
@@ -36,7 +37,9 @@ FIXED_PAIR = "one fixed pair of data sets (lower)"
 
 # For one-of-K sampling integer orders suffice: the bound is interpolated between them. Gaussians gain from the others.
 _SPARSE_ORDERS = (1.1, 1.5, *map(float, (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 512, 1024, 4096)))
-_ORDERS = tuple(sorted({1.02, 1.05, *rdp.rdp_privacy_accountant.DEFAULT_RDP_ORDERS, *_SPARSE_ORDERS, 80.0, 2048.0}))
+# Those that dp-accounting takes by itself, in words of our own, since its module imports much.
+_USUAL_ORDERS = (*(1 + tenth / 10 for tenth in range(1, 100)), *range(11, 64), 128, 256, 512, 1024)
+_ORDERS = tuple(sorted({1.02, 1.05, *_USUAL_ORDERS, *_SPARSE_ORDERS, 80.0, 2048.0}))
 
 _NOISE_LIMITS = (1e-4, 1e8)
 _MAX_STEPS = 10**9
@@ -73,7 +76,7 @@ def describe_accountants() -> tuple[tuple[str, str], ...]:
     return tuple((name, importlib.metadata.version(name)) for name in ("dp-accounting", "scipy", "numpy"))
 
 
-def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision = FINE) -> EpsilonBound:
+def epsilon_by_pld(event: DpEvent, delta: float, precision: GridPrecision = FINE) -> EpsilonBound:
     """Compute epsilon by privacy loss distributions: tight, and always rounded up.
 
     One-of-K draws, Poisson samples and Gaussians, in any number of stages, are composed on one grid. Gaussians alone
@@ -103,7 +106,7 @@ def epsilon_by_pld(event: dp_accounting.DpEvent, delta: float, precision: GridPr
     return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=PLD_ACCOUNTANT)
 
 
-def proved_epsilon(event: dp_accounting.DpEvent, delta: float, precision: GridPrecision = FINE) -> EpsilonBound:
+def proved_epsilon(event: DpEvent, delta: float, precision: GridPrecision = FINE) -> EpsilonBound:
     """Compute the epsilon that a statement claims: by PLD, or by RDP where that proves less for Poisson samples.
 
     Guarantee:
@@ -127,7 +130,7 @@ def proved_epsilon(event: dp_accounting.DpEvent, delta: float, precision: GridPr
     return bound
 
 
-def profile_by_pld(event: dp_accounting.DpEvent, deltas: Sequence[float]) -> tuple[EpsilonBound, ...]:
+def profile_by_pld(event: DpEvent, deltas: Sequence[float]) -> tuple[EpsilonBound, ...]:
     """Compute epsilons at several deltas, from one composition on a grid between fine and coarse.
 
     Guarantee:
@@ -154,7 +157,7 @@ def profile_by_pld(event: dp_accounting.DpEvent, deltas: Sequence[float]) -> tup
     )
 
 
-def epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float, orders: tuple[float, ...] = _ORDERS) -> EpsilonBound:
+def epsilon_by_rdp(event: DpEvent, delta: float, orders: tuple[float, ...] = _ORDERS) -> EpsilonBound:
     """Compute epsilon by Rényi differential privacy, which is looser than the PLD and independent of it.
 
     dp-accounting computes it, except for Poisson samples priced for a replacement: dp-accounting has no formula for
@@ -179,7 +182,7 @@ def epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float, orders: tuple[flo
     return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=accountant)
 
 
-def fixed_pair_epsilon(event: dp_accounting.DpEvent, delta: float) -> EpsilonBound:
+def fixed_pair_epsilon(event: DpEvent, delta: float) -> EpsilonBound:
     """Compute the epsilon of one fixed pair of data sets: no valid accountant can claim less for this event.
 
     In this pair every critic but one answers alike, and that one answers the opposite (``MixtureFirstPair``). The
@@ -311,21 +314,21 @@ def _between(low: int, high: int, below: float, above: float, target: float) -> 
     return min(max(math.floor(low * (high / low) ** share), low + 1), high - 1)
 
 
-def _check(event: dp_accounting.DpEvent, delta: float) -> Adjacency | None:
+def _check(event: DpEvent, delta: float) -> Adjacency | None:
     check_delta_range(delta)
     return find_adjacency(event)
 
 
 def _epsilon_by_rdp_accountant(
-    event: dp_accounting.DpEvent, delta: float, orders: tuple[float, ...], adjacency: Adjacency | None
+    event: DpEvent, delta: float, orders: tuple[float, ...], adjacency: Adjacency | None
 ) -> float:
     # Privacy: under REPLACE_ONE dp-accounting 0.6.0 reads a Gaussian's multiplier as noise / sensitivity here, which is
     # our meaning, but as noise / clip in its PLD accountant (issue 378 there); golden tests hold this line.
+    from dp_accounting.rdp import RdpAccountant  # not at the beginning: it imports scipy.special
+
     is_slot = adjacency is Adjacency.SLOT
-    relation = dp_accounting.NeighboringRelation
-    accountant = rdp.RdpAccountant(
-        orders=orders, neighboring_relation=relation.REPLACE_ONE if is_slot else relation.ADD_OR_REMOVE_ONE
-    )
+    relation = NeighboringRelation.REPLACE_ONE if is_slot else NeighboringRelation.ADD_OR_REMOVE_ONE
+    accountant = RdpAccountant(orders=orders, neighboring_relation=relation)
     with _orders_left_out_in_silence():
         accountant.compose(event)
     return float(accountant.get_epsilon(delta))
@@ -351,10 +354,12 @@ def _says_more_than_an_order_left_out(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith("_compute_log_a_frac failed to converge")
 
 
-def _replaced_epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float, orders: tuple[float, ...]) -> float:
+def _replaced_epsilon_by_rdp(event: DpEvent, delta: float, orders: tuple[float, ...]) -> float:
+    from dp_accounting.rdp import compute_epsilon  # as above
+
     parts = tuple(flatten(event))
     divergences = [sum(_renyi_divergence(part, order) for part in parts) for order in orders]
-    return float(rdp.compute_epsilon(orders, divergences, delta)[0])
+    return float(compute_epsilon(orders, divergences, delta)[0])
 
 
 def _renyi_divergence(part: Part, order: float) -> float:
@@ -372,17 +377,18 @@ def _renyi_divergence(part: Part, order: float) -> float:
 def _calibrate(
     event_of_noise: EventOfNoise,
     budget: PrivacyBudget,
-    exact: Callable[[dp_accounting.DpEvent, float], EpsilonBound],
-    coarse: Callable[[dp_accounting.DpEvent, float], float],
+    exact: Callable[[DpEvent, float], EpsilonBound],
+    coarse: Callable[[DpEvent, float], float],
 ) -> Calibration:
     """Solve on the coarse function, then approach on the exact one until it is just below the target."""
     delta, target = budget.delta, budget.epsilon
 
+    @functools.cache  # the search and the bracket before it ask for some numbers twice
     def log_excess(log_noise: float) -> float:
         return math.log(min(max(coarse(event_of_noise(math.exp(log_noise)), delta), 1e-30), 1e30) / target)
 
     low, high = _bracket(log_excess, budget)
-    log_noise = float(optimize.root_scalar(log_excess, bracket=(low, high), xtol=1e-4).root)
+    log_noise = float(scipy.optimize.root_scalar(log_excess, bracket=(low, high), xtol=1e-4).root)
     slope = min(-0.1, (log_excess(log_noise + 0.02) - log_excess(log_noise)) / 0.02)
     best: Calibration | None = None
     for _ in range(12):

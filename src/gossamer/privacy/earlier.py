@@ -8,14 +8,19 @@ off the tails of every composition, and counts the rest as infinite loss.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import dp_accounting
 import numpy as np
-from dp_accounting import pld, rdp
+from dp_accounting.dp_event import DpEvent
+from dp_accounting.privacy_accountant import NeighboringRelation
+from dp_accounting.rdp import RdpAccountant
 
 from gossamer.privacy.events import PoissonPart, flatten
 from gossamer.privacy.loss_grid import FINE, MIDDLE, GridPrecision
 from gossamer.privacy.profile import PrivacyProfile
+
+if TYPE_CHECKING:
+    from dp_accounting.pld import PLDAccountant
 
 MAX_GRID = 3e6
 """Most points of the losses of all Poisson samples. A million takes about a minute."""
@@ -26,13 +31,13 @@ _LARGEST_EXPONENT = 700.0
 _FINER = (1.0, 0.9, 0.8)
 
 
-def has_earlier_price(event: dp_accounting.DpEvent) -> bool:
+def has_earlier_price(event: DpEvent) -> bool:
     """Tell if an earlier version priced the event by another rule, and the price is within a small machine's reach."""
     poisson = [part for part in flatten(event) if isinstance(part, PoissonPart)]
     return bool(poisson) and sum(map(_num_points, poisson)) <= MAX_GRID
 
 
-def earlier_epsilon(event: dp_accounting.DpEvent, delta: float) -> float:
+def earlier_epsilon(event: DpEvent, delta: float) -> float:
     """Compute epsilon by the earlier rule, infinite where it had none.
 
     Args:
@@ -46,7 +51,7 @@ def earlier_epsilon(event: dp_accounting.DpEvent, delta: float) -> float:
         return next((float(bound) for bound in bounds if math.isfinite(bound)), math.inf)
 
 
-def earlier_profile(event: dp_accounting.DpEvent, delta: float) -> PrivacyProfile:
+def earlier_profile(event: DpEvent, delta: float) -> PrivacyProfile:
     """Compute the profile from epsilon 0 to the epsilon at delta by the earlier rule.
 
     Args:
@@ -65,28 +70,26 @@ def earlier_profile(event: dp_accounting.DpEvent, delta: float) -> PrivacyProfil
     return PrivacyProfile(epsilons=epsilons, deltas=np.minimum(1.0, deltas))
 
 
-def _poisson_accountant(
-    event: dp_accounting.DpEvent, delta: float, precision: GridPrecision, finer: float = 1.0
-) -> pld.PLDAccountant:
+def _poisson_accountant(event: DpEvent, delta: float, precision: GridPrecision, finer: float = 1.0) -> PLDAccountant:
+    from dp_accounting.pld import PLDAccountant  # not at the beginning: it needs scipy.stats
+
     # Privacy: an upper bound on every interval, and a wider one is looser. Time grows with the points up to epsilon, so
     # an epsilon in the thousands has no finer grid than one of a hundred. RDP bounds epsilon in an instant.
     least = min(_WIDEST, _epsilon_by_rdp(event, delta) / precision.max_points)
     interval = max(least, _poisson_interval(event, precision.max_interval)) * finer
-    accountant = pld.PLDAccountant(
-        dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE, value_discretization_interval=interval
-    )
+    accountant = PLDAccountant(NeighboringRelation.ADD_OR_REMOVE_ONE, value_discretization_interval=interval)
     accountant.compose(event)
     return accountant
 
 
-def _epsilon_by_rdp(event: dp_accounting.DpEvent, delta: float) -> float:
+def _epsilon_by_rdp(event: DpEvent, delta: float) -> float:
     """Bound epsilon by a few integer orders. Their series are finite sums."""
-    accountant = rdp.RdpAccountant(_ORDERS, dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE)
+    accountant = RdpAccountant(_ORDERS, NeighboringRelation.ADD_OR_REMOVE_ONE)
     accountant.compose(event)
     return float(accountant.get_epsilon(delta))
 
 
-def _poisson_interval(event: dp_accounting.DpEvent, largest: float) -> float:
+def _poisson_interval(event: DpEvent, largest: float) -> float:
     """Return a grid interval well below the spread of one batch's loss (about rate / multiplier), at least 1e-6."""
     spreads = [
         part.sample_rate / part.noise_multiplier if isinstance(part, PoissonPart) else 1.0 / part.noise_multiplier

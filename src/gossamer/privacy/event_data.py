@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import dp_accounting
+from dp_accounting import dp_event
 
 from gossamer.errors import InputError
 from gossamer.privacy.events import (
@@ -61,7 +61,7 @@ def from_data(table: Mapping[str, Any]) -> Part:
     return part
 
 
-def event_of_part(part: Part) -> dp_accounting.DpEvent:
+def event_of_part(part: Part) -> dp_event.DpEvent:
     """Return the event of one part.
 
     Raises:
@@ -87,7 +87,7 @@ def event_of_part(part: Part) -> dp_accounting.DpEvent:
     return make(sample_rate=part.sample_rate, noise_multiplier=part.noise_multiplier, num_steps=part.count)
 
 
-def event_of_parts(parts: tuple[Part, ...]) -> dp_accounting.DpEvent:
+def event_of_parts(parts: tuple[Part, ...]) -> dp_event.DpEvent:
     """Return the one event of all parts, run one after the other.
 
     Raises:

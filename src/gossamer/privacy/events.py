@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 
-import dp_accounting
+from dp_accounting import dp_event
 
 from gossamer.errors import InputError, PrivacyError, told
 from gossamer.privacy.adjacency import Adjacency
@@ -19,7 +19,7 @@ from gossamer.privacy.budget import check_number
 
 def one_of_many_event(
     *, num_critics: int, noise_multiplier: float, num_steps: int, batch_size: int, draws_per_step: int
-) -> dp_accounting.DpEvent:
+) -> dp_event.DpEvent:
     r"""Return the event of one-of-K sampling: T steps, B answers a step, c secret draws a step.
 
     A draw names one of K critics, uniformly and with replacement. The critic answers B / c samples, each clipped and
@@ -62,14 +62,14 @@ def one_of_many_event(
     if batch_size % draws_per_step:
         raise InputError(f"draws_per_step {draws_per_step} must divide batch_size {batch_size}: choose a divisor")
     # Privacy: all answers of one draw share its coin, so they are composed INSIDE the sampling, never outside.
-    answers = dp_accounting.SelfComposedDpEvent(
-        dp_accounting.GaussianDpEvent(float(noise_multiplier)), batch_size // draws_per_step
+    answers = dp_event.SelfComposedDpEvent(
+        dp_event.GaussianDpEvent(float(noise_multiplier)), batch_size // draws_per_step
     )
-    draw = dp_accounting.SampledWithoutReplacementDpEvent(num_critics, 1, answers)
-    return dp_accounting.SelfComposedDpEvent(draw, num_steps * draws_per_step)
+    draw = dp_event.SampledWithoutReplacementDpEvent(num_critics, 1, answers)
+    return dp_event.SelfComposedDpEvent(draw, num_steps * draws_per_step)
 
 
-def poisson_event(*, sample_rate: float, noise_multiplier: float, num_steps: int) -> dp_accounting.DpEvent:
+def poisson_event(*, sample_rate: float, noise_multiplier: float, num_steps: int) -> dp_event.DpEvent:
     """Return the event of T noisy sums over Poisson samples of units (DP-SGD).
 
     Guarantee:
@@ -86,21 +86,21 @@ def poisson_event(*, sample_rate: float, noise_multiplier: float, num_steps: int
         PrivacyError: the noise multiplier is 0.
     """
     check_count("num_steps", num_steps)
-    return dp_accounting.SelfComposedDpEvent(_poisson_sample(sample_rate, noise_multiplier), num_steps)
+    return dp_event.SelfComposedDpEvent(_poisson_sample(sample_rate, noise_multiplier), num_steps)
 
 
 @dataclasses.dataclass(frozen=True)
-class ReplacedPoissonDpEvent(dp_accounting.DpEvent):
+class ReplacedPoissonDpEvent(dp_event.DpEvent):
     """One noisy sum over a Poisson sample, priced for a unit that is replaced by another.
 
     In dp-accounting the accountants name an adjacency, and events do not. This event carries its own, so that no
     accountant prices it for another. No accountant of dp-accounting takes it at all.
     """
 
-    sample: dp_accounting.PoissonSampledDpEvent
+    sample: dp_event.PoissonSampledDpEvent
 
 
-def replaced_poisson_event(*, sample_rate: float, noise_multiplier: float, num_steps: int) -> dp_accounting.DpEvent:
+def replaced_poisson_event(*, sample_rate: float, noise_multiplier: float, num_steps: int) -> dp_event.DpEvent:
     """Return the event of T noisy sums over Poisson samples of units (DP-SGD), priced for replacing one unit.
 
     Guarantee:
@@ -119,7 +119,7 @@ def replaced_poisson_event(*, sample_rate: float, noise_multiplier: float, num_s
     """
     check_count("num_steps", num_steps)
     sample = ReplacedPoissonDpEvent(_poisson_sample(sample_rate, noise_multiplier))
-    return dp_accounting.SelfComposedDpEvent(sample, num_steps)
+    return dp_event.SelfComposedDpEvent(sample, num_steps)
 
 
 def sum_of_many_event(
@@ -130,7 +130,7 @@ def sum_of_many_event(
     num_steps: int,
     batch_size: int,
     draws_per_step: int,
-) -> dp_accounting.DpEvent:
+) -> dp_event.DpEvent:
     r"""Return the event of Poisson sums of critics: T steps, B answers a step, c secret draws a step.
 
     In a draw each of K critics is included by a coin of its own, with probability :math:`q = m / K`. The included
@@ -180,7 +180,7 @@ def sum_of_many_event(
     )
 
 
-def under_replacement(event: dp_accounting.DpEvent, claimed: Adjacency | None = None) -> dp_accounting.DpEvent:
+def under_replacement(event: dp_event.DpEvent, claimed: Adjacency | None = None) -> dp_event.DpEvent:
     """Return the same mechanism, priced for one unit that is replaced by another.
 
     Poisson samples become replaced ones. One-of-K draws, and Gaussians without Poisson samples beside them, are priced
@@ -204,7 +204,7 @@ def under_replacement(event: dp_accounting.DpEvent, claimed: Adjacency | None = 
     return found[0] if len(found) == 1 else compose_events(*found)
 
 
-def _replaced(part: Part) -> dp_accounting.DpEvent:
+def _replaced(part: Part) -> dp_event.DpEvent:
     match part:
         case PoissonPart():
             return replaced_poisson_event(
@@ -215,16 +215,16 @@ def _replaced(part: Part) -> dp_accounting.DpEvent:
             return gaussian_event(noise_multiplier=part.noise_multiplier / 2.0, num_releases=part.count)
 
 
-def _poisson_sample(sample_rate: float, noise_multiplier: float) -> dp_accounting.PoissonSampledDpEvent:
+def _poisson_sample(sample_rate: float, noise_multiplier: float) -> dp_event.PoissonSampledDpEvent:
     check_noise_multiplier(noise_multiplier)
     check_number("sample_rate", sample_rate)
     if not 0.0 < sample_rate <= 1.0:
         raise InputError(f"sample_rate must lie in (0, 1], not {told(sample_rate)}: give expected batch size / units")
-    gaussian = dp_accounting.GaussianDpEvent(float(noise_multiplier))
-    return dp_accounting.PoissonSampledDpEvent(float(sample_rate), gaussian)
+    gaussian = dp_event.GaussianDpEvent(float(noise_multiplier))
+    return dp_event.PoissonSampledDpEvent(float(sample_rate), gaussian)
 
 
-def gaussian_event(*, noise_multiplier: float, num_releases: int = 1) -> dp_accounting.DpEvent:
+def gaussian_event(*, noise_multiplier: float, num_releases: int = 1) -> dp_event.DpEvent:
     """Return the event of Gaussian releases without sampling.
 
     Guarantee:
@@ -240,10 +240,10 @@ def gaussian_event(*, noise_multiplier: float, num_releases: int = 1) -> dp_acco
     """
     check_count("num_releases", num_releases)
     check_noise_multiplier(noise_multiplier)
-    return dp_accounting.SelfComposedDpEvent(dp_accounting.GaussianDpEvent(float(noise_multiplier)), num_releases)
+    return dp_event.SelfComposedDpEvent(dp_event.GaussianDpEvent(float(noise_multiplier)), num_releases)
 
 
-def compose_events(*events: dp_accounting.DpEvent) -> dp_accounting.DpEvent:
+def compose_events(*events: dp_event.DpEvent) -> dp_event.DpEvent:
     """Compose several mechanisms run on the same data, adaptively, one after the other, into one event.
 
     Raises:
@@ -252,7 +252,7 @@ def compose_events(*events: dp_accounting.DpEvent) -> dp_accounting.DpEvent:
     """
     if not events:
         raise InputError("no event to compose: give at least one")
-    composed = dp_accounting.ComposedDpEvent(list(events))
+    composed = dp_event.ComposedDpEvent(list(events))
     find_adjacency(composed)
     return composed
 
@@ -302,25 +302,25 @@ _ADJACENCIES = (
 )
 
 
-def flatten(event: dp_accounting.DpEvent, count: int = 1) -> Iterator[Part]:
+def flatten(event: dp_event.DpEvent, count: int = 1) -> Iterator[Part]:
     """Yield the elementary mechanisms of an event, each with the number of its repetitions.
 
     Raises:
         PrivacyError: the event holds a mechanism that this library cannot price.
     """
     match event:
-        case dp_accounting.SelfComposedDpEvent():
+        case dp_event.SelfComposedDpEvent():
             yield from flatten(event.event, count * event.count)
-        case dp_accounting.ComposedDpEvent():
+        case dp_event.ComposedDpEvent():
             for inner in event.events:
                 yield from flatten(inner, count)
-        case dp_accounting.GaussianDpEvent():
+        case dp_event.GaussianDpEvent():
             check_noise_multiplier(event.noise_multiplier)
             yield GaussianPart(noise_multiplier=event.noise_multiplier, count=count)
-        case dp_accounting.SampledWithoutReplacementDpEvent(sample_size=1):
+        case dp_event.SampledWithoutReplacementDpEvent(sample_size=1):
             multiplier = _merged_gaussian(event.event)
             yield OneOfManyPart(num_critics=event.source_dataset_size, noise_multiplier=multiplier, count=count)
-        case dp_accounting.PoissonSampledDpEvent():
+        case dp_event.PoissonSampledDpEvent():
             multiplier = _merged_gaussian(event.event)
             yield PoissonPart(sample_rate=event.sampling_probability, noise_multiplier=multiplier, count=count)
         case ReplacedPoissonDpEvent():
@@ -330,7 +330,7 @@ def flatten(event: dp_accounting.DpEvent, count: int = 1) -> Iterator[Part]:
             raise PrivacyError(f"no price is known for a {type(event).__name__}: compose the events of this package")
 
 
-def find_adjacency(event: dp_accounting.DpEvent) -> Adjacency | None:
+def find_adjacency(event: dp_event.DpEvent) -> Adjacency | None:
     """Return the adjacency that an event is priced under, or None for Gaussians alone: their multiplier carries it.
 
     Raises:
@@ -373,7 +373,7 @@ def check_noise_multiplier(noise_multiplier: float) -> None:
         )
 
 
-def _merged_gaussian(event: dp_accounting.DpEvent) -> float:
+def _merged_gaussian(event: dp_event.DpEvent) -> float:
     """Return the multiplier of one Gaussian that is worth all Gaussians of an event together."""
     parts = tuple(flatten(event))
     if not all(isinstance(part, GaussianPart) for part in parts):

@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from dp_accounting import DpEvent
-from scipy import special
+import scipy
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.privacy.budget import check_delta_range
 from gossamer.privacy.composition import composed_profile, gaussian_without_sampling, lone_gaussian
@@ -128,7 +128,7 @@ def _is_dominated(profile: PrivacyProfile, mu: float) -> bool:
     if not np.all(gaussian >= profile.deltas):
         return False
     start, stride = epsilons[:-1], np.diff(epsilons)
-    log_fall = start + special.log_ndtr(-0.5 * mu - start / mu) + stride + np.log(-np.expm1(-stride))
+    log_fall = start + scipy.special.log_ndtr(-0.5 * mu - start / mu) + stride + np.log(-np.expm1(-stride))
     # Privacy: both ends of the chord are compared, since two dominated points say nothing of the curve between them.
     return bool(np.all(gaussian[:-1] - np.exp(np.minimum(log_fall, 700.0)) >= profile.deltas[1:]))
 

@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import fft, optimize, signal, special
+import scipy
 
 from gossamer.privacy.profile import Array, PrivacyProfile
 
@@ -292,7 +292,7 @@ def _tilt(law: tuple[Array, Array], order: float) -> tuple[Array, Array]:
     """Return the law with weights multiplied by exp(order L) and normalised."""
     losses, log_weights = law
     exponents = order * losses + log_weights
-    return losses, exponents - special.logsumexp(exponents)
+    return losses, exponents - scipy.special.logsumexp(exponents)
 
 
 def _variance(law: tuple[Array, Array]) -> float:
@@ -310,11 +310,11 @@ def _chernoff(
 
     def bound(log_order: float) -> float:
         order = math.exp(log_order)
-        log_moments = sum(n * special.logsumexp(order * x + w) for n, (x, w) in zip(counts, laws, strict=True))
+        log_moments = sum(n * scipy.special.logsumexp(order * x + w) for n, (x, w) in zip(counts, laws, strict=True))
         return float((log_moments - math.log(delta)) / order)
 
     log_limits = (math.log(limits[0]), math.log(limits[1]))
-    found = optimize.minimize_scalar(bound, bounds=log_limits, method="bounded", options={"xatol": 1e-2})
+    found = scipy.optimize.minimize_scalar(bound, bounds=log_limits, method="bounded", options={"xatol": 1e-2})
     return math.exp(found.x), float(found.fun)
 
 
@@ -362,10 +362,21 @@ def _tails(law: Array, log_moment: float, plan: _WindowPlan, bottom: int) -> tup
     losses = plan.interval * np.arange(bottom, bottom + law.size, dtype=np.float64)
     # Exponents of losses far below epsilon may overflow and do not matter.
     probabilities = law * np.exp(np.minimum(log_moment - plan.order * losses, 600.0))
-    reverse, ratio = probabilities[::-1], math.exp(-plan.interval)
-    above = np.asarray(signal.lfilter([0.0, 1.0], [1.0, -1.0], reverse))[::-1]
-    weighted = np.asarray(signal.lfilter([0.0, ratio], [1.0, -ratio], reverse))[::-1]
-    return losses, above, weighted
+    reverse = probabilities[::-1]
+    above = np.concatenate(([0.0], np.cumsum(reverse[:-1])))[::-1]
+    return losses, above, _discounted_before(reverse, math.exp(-plan.interval))[::-1]
+
+
+def _discounted_before(values: Array, ratio: float) -> Array:
+    r"""Compute :math:`y_i = \sum_{j < i} ratio^{i - j} values_j`, shape (n,) to (n,), each from the one before it.
+
+    It is the solution of :math:`y_{i+1} - ratio \, y_i = ratio \, values_i`, in bands. scipy.signal has a filter that
+    computes the same, and takes half a second to import.
+    """
+    bands = np.empty((2, values.size), order="F")
+    bands[0], bands[1] = 1.0, -ratio
+    solve = scipy.linalg.get_blas_funcs("tbsv", dtype=np.float64)
+    return np.asarray(solve(1, bands, np.concatenate(([0.0], ratio * values[:-1])), lower=1, diag=1))
 
 
 def _convolve_tilted(
@@ -376,7 +387,7 @@ def _convolve_tilted(
     The transform is periodic: mass from outside the window is folded into it. That only adds to losses in the window.
     The mass that it takes from losses above the window has been charged to delta.
     """
-    size = fft.next_fast_len(top - bottom + 1, real=True)
+    size = scipy.fft.next_fast_len(top - bottom + 1, real=True)
     transform = np.ones(size // 2 + 1, dtype=np.complex128)
     total = 0.0
     for grid, count in zip(grids, counts, strict=True):
@@ -384,9 +395,9 @@ def _convolve_tilted(
         index = np.arange(grid.first, grid.first + grid.probabilities.size)
         exponents = np.where(grid.probabilities > 0.0, order * grid.interval * index - log_moment, -np.inf)
         tilted = grid.probabilities * np.exp(exponents)
-        transform *= np.power(fft.rfft(_fold(tilted, grid.first, size)), count)
+        transform *= np.power(scipy.fft.rfft(_fold(tilted, grid.first, size)), count)
         total += count * log_moment
-    law = np.maximum(0.0, fft.irfft(transform, size))
+    law = np.maximum(0.0, scipy.fft.irfft(transform, size))
     # Every entry is a mean over the transform. A power multiplies the transform's relative error. Half of the transform
     # is stored.
     rounding = _FACTOR_ROUNDING * (sum(counts) + 64) * 2.0 * float(np.abs(transform).sum()) / size

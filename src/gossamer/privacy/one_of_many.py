@@ -15,7 +15,7 @@ import dataclasses
 import math
 
 import numpy as np
-from scipy import special
+import scipy
 
 from gossamer.privacy.loss_grid import AbstractDominatingPair, Array
 
@@ -39,15 +39,15 @@ def gaussian_log_profile(epsilon: Array, noise_multiplier: float) -> Array:
     """
     mu = 1.0 / noise_multiplier
     near, far = epsilon / mu - mu / 2.0, epsilon / mu + mu / 2.0
-    log_first = special.log_ndtr(-near)
+    log_first = scipy.special.log_ndtr(-near)
     # The two densities differ by exactly e^epsilon, so in the tail the exponentials cancel and erfcx is left.
     tail = near > 0.0
     log_ratio = np.empty_like(near)
-    log_ratio[tail] = np.log(special.erfcx(far[tail] / math.sqrt(2.0))) - np.log(
-        special.erfcx(near[tail] / math.sqrt(2.0))
+    log_ratio[tail] = np.log(scipy.special.erfcx(far[tail] / math.sqrt(2.0))) - np.log(
+        scipy.special.erfcx(near[tail] / math.sqrt(2.0))
     )
     bulk = ~tail
-    log_ratio[bulk] = epsilon[bulk] + special.log_ndtr(-far[bulk]) - log_first[bulk]
+    log_ratio[bulk] = epsilon[bulk] + scipy.special.log_ndtr(-far[bulk]) - log_first[bulk]
     with np.errstate(divide="ignore"):  # a ratio that rounds to one has no profile left: log 0
         return log_first + np.log(-np.expm1(np.minimum(0.0, log_ratio)))
 

@@ -6,7 +6,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.privacy.accounting import epsilon_by_rdp, proved_epsilon

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from gossamer.privacy.budget import check_delta_range
 from gossamer.privacy.events import check_count, check_noise_multiplier
@@ -93,7 +93,9 @@ def published_gs_wgan_epsilon(
 def _log_bound(order: int, num_critics: int, noise_multiplier: float) -> float:
     """Compute log A of theorem 9 at an integer order of at least 2."""
     index = np.arange(2, order + 1)
-    log_binomials = special.gammaln(order + 1) - special.gammaln(index + 1) - special.gammaln(order - index + 1)
+    log_binomials = (
+        scipy.special.gammaln(order + 1) - scipy.special.gammaln(index + 1) - scipy.special.gammaln(order - index + 1)
+    )
     divergences = index / (2.0 * noise_multiplier**2)
     terms = log_binomials - index * math.log(num_critics) + math.log(2.0) + (index - 1) * divergences
     second = float(divergences[0])
@@ -154,7 +156,7 @@ def _log_moment(order: float, sample_rate: float, noise_multiplier: float) -> fl
         math.log(sample_rate) + (2.0 * z - 1.0) / (2.0 * noise_multiplier**2),
     )
     log_density = -((z / noise_multiplier) ** 2) / 2.0 - 0.5 * math.log(2.0 * math.pi)
-    return float(special.logsumexp(order * log_loss + log_density) + math.log(1.0 / 50.0))
+    return float(scipy.special.logsumexp(order * log_loss + log_density) + math.log(1.0 / 50.0))
 
 
 PUBLISHED_DP_CGAN = PublishedFigure(epsilon=published_dp_cgan_epsilon, caveat=PUBLISHED_DP_CGAN_CAVEAT)

@@ -10,7 +10,7 @@ import dataclasses
 import math
 
 import numpy as np
-from scipy import special
+import scipy
 
 from gossamer.privacy.loss_grid import AbstractDominatingPair
 from gossamer.privacy.one_of_many import (
@@ -88,7 +88,7 @@ class ReplacedPoissonPair(AbstractDominatingPair):
         first, second = self._log_ratios(nodes)
         exponents = order * first + (1.0 - order) * second + log_density(nodes)
         # Privacy: rounded up by more than the arithmetic can lose.
-        moment = float(special.logsumexp(exponents)) + math.log(distance)
+        moment = float(scipy.special.logsumexp(exponents)) + math.log(distance)
         return min(without_sampling, moment * (1.0 + 1e-9) + _MOMENT_ROUNDING)
 
     def _log_ratios(self, nodes: Array) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.adjacency import Adjacency

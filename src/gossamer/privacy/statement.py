@@ -361,6 +361,18 @@ def shown_epsilon(epsilon: float) -> str:
     return f"{round_up(epsilon):.3f}"
 
 
+def shown_finely(epsilon: float) -> str:
+    """Return epsilon to six digits as text, never rounded down, to set figures apart that differ little.
+
+    >>> shown_finely(9.1800001), shown_finely(1.0)
+    ('9.18001', '1')
+    """
+    if not 0 < epsilon < math.inf:
+        return f"{epsilon:g}"
+    unit = 10.0 ** (math.floor(math.log10(epsilon)) - 5)
+    return f"{math.ceil(epsilon / unit * (1 - 1e-15)) * unit:.6g}"
+
+
 def round_up(epsilon: float) -> float:
     """Return epsilon to three decimals as a number, never rounded down."""
     # Privacy: a printed figure below the proved one would be a false claim.

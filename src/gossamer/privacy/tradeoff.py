@@ -16,7 +16,7 @@ import dataclasses
 import math
 
 import numpy as np
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.errors import InputError, told
 from gossamer.privacy.accounting import profile_by_pld

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.errors import PrivacyError
 from gossamer.privacy.events import Part, ReplacedPoissonPart, flatten

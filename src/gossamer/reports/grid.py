@@ -16,6 +16,9 @@ from gossamer.runs.files import whole_file
 _GUTTER_GREY = 128
 _WIDEST = 1800
 _FONT_SIZE = 14
+_SMALLEST_FONT = 7
+_LONGEST_NAME = 9
+"""Width of the longest name beside a row, in font sizes. A longer name loses its middle."""
 _CAPTION_HEIGHT = 24
 _MARGIN = 12
 
@@ -58,21 +61,27 @@ def class_grid(images: NDArray[np.floating], labels: NDArray[np.integer], column
     return _picture(images, np.concatenate(padded), columns, scale)
 
 
-def image_grid(images: NDArray[np.floating], labels: NDArray[np.integer] | None) -> Image.Image:
+def image_grid(
+    images: NDArray[np.floating], labels: NDArray[np.integer] | None, class_names: Sequence[str] = ()
+) -> Image.Image:
     """Draw ten columns of samples, a row for each class if there are classes, small images enlarged.
 
     Args:
         images: (batch, channels, height, width) in [0, 1].
         labels: (batch,), or None.
+        class_names: written beside the rows, in the order of the labels. Empty for rows without names.
 
     Raises:
         InputError: as `class_grid`.
     """
-    return _grid(images, labels, 10, max(1, 64 // images.shape[-1]))
+    return _grid(images, labels, 10, max(1, 64 // images.shape[-1]), class_names)
 
 
 def comparison_grid(
-    named: Sequence[tuple[str, NDArray[np.floating], NDArray[np.integer] | None]], columns: int, scale: int
+    named: Sequence[tuple[str, NDArray[np.floating], NDArray[np.integer] | None]],
+    columns: int,
+    scale: int,
+    class_names: Sequence[str] = (),
 ) -> Image.Image:
     """Draw grids of several targets in one picture, each under its name, in the order given.
 
@@ -84,6 +93,7 @@ def comparison_grid(
             Channels, height and width are the same for all.
         columns: images per row of a grid, at least 1.
         scale: integer enlargement, at least 1.
+        class_names: written beside the rows of grids with labels. Empty for rows without names.
 
     Raises:
         InputError: as `class_grid`, or if there is no target, or images of several shapes.
@@ -100,7 +110,7 @@ def comparison_grid(
             raise InputError(
                 f"{name}: images of shape {images.shape[1:]}, but {first} has {shape}; compare images of one shape"
             )
-    grids = [_grid(images, labels, columns, scale) for _, images, labels in named]
+    grids = [_grid(images, labels, columns, scale, class_names) for _, images, labels in named]
     return _side_by_side([(name, grid) for (name, _, _), grid in zip(named, grids, strict=True)])
 
 
@@ -118,15 +128,40 @@ def save_png(path: Path | str, image: Image.Image) -> None:
         image.save(file, format="PNG")
 
 
-def _grid(images: NDArray[np.floating], labels: NDArray[np.integer] | None, columns: int, scale: int) -> Image.Image:
+def _grid(
+    images: NDArray[np.floating],
+    labels: NDArray[np.integer] | None,
+    columns: int,
+    scale: int,
+    class_names: Sequence[str] = (),
+) -> Image.Image:
     if labels is None:
         return sample_grid(images[: columns**2], columns, scale)
-    return class_grid(images, labels, columns, scale)
+    grid = class_grid(images, labels, columns, scale)
+    if not class_names:
+        return grid
+    return _with_names(grid, [class_names[label] for label in np.unique(labels)])
+
+
+def _with_names(grid: Image.Image, names: Sequence[str]) -> Image.Image:
+    """Set names beside the rows of a grid, on white. The letters grow with the rows, so that every size is legible."""
+    row_height = grid.height / len(names)
+    size = min(max(_FONT_SIZE, row_height / 6), max(row_height - 2, _SMALLEST_FONT))
+    font = ImageFont.load_default(size)
+    room = max(_LONGEST_NAME * size, _SMALLEST_FONT)
+    texts = [caption(name, lambda text: font.getlength(text) <= room) for name in names]
+    margin = round(max(map(font.getlength, texts)) + size)
+    page = Image.new(grid.mode, (grid.width + margin, grid.height), "white")
+    draw = ImageDraw.Draw(page)
+    for row, text in enumerate(texts):
+        draw.text((margin - size / 2, (row + 0.5) * row_height), text, fill="black", font=font, anchor="rm")
+    page.paste(grid, (margin, 0))
+    return page
 
 
 def _side_by_side(named: Sequence[tuple[str, Image.Image]]) -> Image.Image:
-    """Lay pictures of one mode and width below their names, on white. Each row is as high as its highest picture."""
-    width = named[0][1].width + _MARGIN
+    """Lay pictures of one mode below their names, on white. Each row is as high as its highest picture."""
+    width = max(grid.width for _, grid in named) + _MARGIN
     per_row = min(len(named), max(1, (_WIDEST - _MARGIN) // width))
     rows = [named[start : start + per_row] for start in range(0, len(named), per_row)]
     heights = [_CAPTION_HEIGHT + max(grid.height for _, grid in row) + _MARGIN for row in rows]

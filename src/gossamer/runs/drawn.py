@@ -13,7 +13,7 @@ from gossamer.runs.cards import CARD, CardFacts, DrawnFile, data_card
 from gossamer.runs.croissant import CROISSANT, croissant
 from gossamer.runs.files import write_whole
 from gossamer.runs.manifest import file_digest
-from gossamer.runs.samples import PICTURE_TABLE
+from gossamer.runs.samples import BENCH_FILE, PICTURE_TABLE
 
 SAMPLES = "samples"
 """Folder of a release's own samples."""
@@ -75,6 +75,12 @@ def recording_files(folder: Path) -> tuple[DrawnFile, ...]:
 def picture_table_files(folder: Path) -> tuple[DrawnFile, ...]:
     """List the table beside drawn pictures."""
     return (_drawn_file(folder / PICTURE_TABLE, "names of the pictures, PNG files beside it, and their classes"),)
+
+
+def bench_files(folder: Path) -> tuple[DrawnFile, ...]:
+    """List the file that DPImageBench reads."""
+    what = "`x`, float32 (samples, channels, height, width) in [0, 1], and `y`, int64 (samples,), for DPImageBench"
+    return (replace(_drawn_file(folder / BENCH_FILE, what), name=BENCH_FILE.as_posix()),)
 
 
 def _read(path: Path) -> tuple[int, DrawnFile]:

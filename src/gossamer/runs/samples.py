@@ -1,4 +1,4 @@
-"""Synthetic images as files: one NPZ, or a folder of PNGs with one sub-folder a class."""
+"""Synthetic images as files: one NPZ, a folder of PNGs with one sub-folder a class, or that of an experiment."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from gossamer.runs.pieces import Pieces, write_arrays
 
 PICTURE_TABLE = "metadata.csv"
 """Table beside pictures, by the name that Hugging Face gives it."""
+BENCH_FILE = Path("gen") / "gen.npz"
+"""File in the folder of an experiment from which DPImageBench scores samples."""
 
 
 def write_npz(
@@ -78,6 +80,28 @@ def write_image_folder(
             for number in range(len(x)):
                 label = () if y is None else (class_names[int(y[number])],)
                 rows.writerow((f"{number:06d}.png", *label))
+
+
+def write_bench_folder(folder: Path, x: np.ndarray | Pieces, y: np.ndarray) -> None:
+    """Write ``gen/gen.npz`` with ``x`` and ``y``, as the folder of an experiment of DPImageBench has it.
+
+    Its ``eval.py`` takes the folder as ``--exp_path``, and adds the scores to ``stdout.txt`` there.
+
+    Args:
+        folder: empty or absent.
+        x: float32 (num_samples, channels, height, width) in [0, 1].
+        y: int64 (num_samples,).
+
+    Raises:
+        InputError: the folder holds something already.
+        ResourceError: the folder cannot be written.
+
+    References:
+        https://github.com/2019ChenGong/DPImageBench, eval.py, commit 565f8d7 of January 2026.
+    """
+    with new_folder(folder) as partial:
+        (partial / BENCH_FILE).parent.mkdir()
+        write_npz(partial / BENCH_FILE, x, y)
 
 
 @contextlib.contextmanager

@@ -177,7 +177,8 @@ class ImageBench(AbstractBench):
         scale = max(1, 48 // real.test.spec.shape[-1])
         named = [(one.target.name, one.images.x, one.images.y) for one in shown.values()]
         named.append((f"real test images of {real.test.name}", real.test.x.numpy(), real.test.y.numpy()))
-        save_png(folder / "samples.png", comparison_grid(named, NUM_GRID_COLUMNS, scale))
+        names = real.test.spec.class_names
+        save_png(folder / "samples.png", comparison_grid(named, NUM_GRID_COLUMNS, scale, names))
         for suffix, one in shown.items():
             if one.findings.pairs:
                 save_png(folder / f"nearest-pairs{suffix}.png", pairs_picture(*one.paired(real)))

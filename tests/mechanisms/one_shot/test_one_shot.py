@@ -17,6 +17,7 @@ from torch import Tensor
 from gossamer.errors import InputError, PrivacyError
 from gossamer.mechanisms.gate import StepGate
 from gossamer.mechanisms.noise import DeterministicNoise, KeyedNoise
+from gossamer.mechanisms.one_shot import contributions
 from gossamer.mechanisms.one_shot.contributions import Contribution, GroupedMoments, GroupedVectors, Slots
 from gossamer.mechanisms.one_shot.door import OneShotReleaser
 from gossamer.mechanisms.one_shot.plan import OneShotPlan, Release
@@ -454,3 +455,23 @@ def test_too_little_noise_is_caught(kind: type[OneShotPlan]) -> None:
     ):
         assert p_law(honest) > LEVEL
         assert p_law(broken) < LEVEL
+
+
+def longest(radius: float) -> float:
+    """The longest row, over its bound, of a contribution of this radius."""
+    contribution = GroupedVectors(num_groups=1, dim=3, radius=radius)
+    rows = torch.cat([torch.ones(1, 3), torch.randn(200, 3, generator=torch.Generator().manual_seed(0))]).double()
+    group = torch.zeros(1, dtype=torch.int64)
+    counted = [contribution.counted(Slots(vectors=row[None], groups=group)).double() for row in rows]
+    return max(float(one.norm()) * contribution.record_grid.spacing for one in counted)
+
+
+def test_a_radius_that_rounds_too_far_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clip to denormal numbers leaves the ball by a quarter, and the noise would be too small by as much."""
+    assert longest(1e-100) <= 1
+    assert longest(1e100) <= 1
+    for radius in (0.0, 1.5e-323, 1e-101, 1e101, math.inf, math.nan):
+        with pytest.raises(InputError, match="radius of a contribution"):
+            longest(radius)
+    monkeypatch.setattr(contributions, "_LEAST_RADIUS", 1e-323)
+    assert longest(1.5e-323) > 1.2

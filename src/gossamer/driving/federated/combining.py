@@ -7,9 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from gossamer.driving.federated.plan import SiteTerms
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.driving.handing_over import card_facts
@@ -45,7 +42,7 @@ class Combined:
 
 
 def combine(content: bytes, files: Sequence[tuple[str, bytes]], *, where: str = "the round") -> Combined:
-    """Add the contributions of a round.
+    """Combine the contributions of a round: sums are added, and networks are averaged by public numbers of slots.
 
     Sums over disjoint records add. If a site is absent, the sum of the others is scaled to all slots, by public numbers
     of slots, and its noise with it. So sums of different rounds stand for the same number of records.
@@ -77,40 +74,33 @@ def combine(content: bytes, files: Sequence[tuple[str, bytes]], *, where: str = 
         found[site] = name, one
     names = tuple(site.name for site in now.plan.sites if site.name in found)
     given = [found[name][1] for name in names]
-    total = _added(now, [one.released for one in given], names)
+    tensors = now.sending.combined(now.tensors, [one.tensors for one in given], names, now.number)
     is_secure = all(one.is_secure for one in given)
     absent = tuple(site.name for site in now.plan.sites if site.name not in found)
-    return Combined(round=now.with_sum(total, names, is_secure=is_secure), absent=absent)
-
-
-def _added(now: Round, sums: Sequence[Tensor], names: Sequence[str]) -> Tensor:
-    """Add sums in float64, in the order of the plan, and scale them to all slots. Exact if all sites are there."""
-    total = torch.stack([one.double() for one in sums]).sum(dim=0)
-    return (total / now.plan.share_of(names)).to(torch.float32)
+    return Combined(round=now.following(tensors, names, is_secure=is_secure), absent=absent)
 
 
 def released(over: Round) -> TrainedGenerator:
     """Make the generator of a training between sites, once all rounds are over, with the statement of all sites.
 
-    Guarantee: post-processing of the sums. The statement has the claim of each site.
+    Guarantee: post-processing of the contributions. The statement has the claim of each site.
 
     Args:
-        over: the sums of all rounds.
+        over: all that is known after the last round.
 
     Raises:
-        InputError: rounds are left, or the sums lead to no generator.
+        InputError: rounds are left, or the contributions lead to no generator.
     """
     plan = over.plan
     if not over.is_over:
         raise InputError(f"round {over.number + 1} of {plan.num_rounds} is still to come: there is no generator yet")
-    known = over.known
-    config = replace(plan.method, noise_multiplier=max(known.multipliers))
+    config = replace(plan.method, noise_multiplier=_multiplier(over))
     context = RunContext(
         delta=plan.delta,
         slots=PublicSlots(plan.num_slots, Unit(plan.unit)),
-        sums=known,
         run_id=plan.study,
         public_notes=(plan.recipe.note, *_notes(over)),
+        **over.context,
     )
     # No record is asked for any more: all releases are made, and made-up records bring the form alone.
     made_up = random_records(plan.spec, 1, Unit(plan.unit))
@@ -122,10 +112,25 @@ def released(over: Round) -> TrainedGenerator:
     return replace(trained, statement=_statement(over, trained.statement))
 
 
+def _multiplier(over: Round) -> float:
+    """Return the noise multiplier that the generator is made with: that of the sums with the most noise, as one sum."""
+    if over.plan.of_method.sends_networks:
+        return min(site.noise_multiplier for site in over.plan.sites)
+    return max(map(over.plan.multiplier_of, over.givers))
+
+
 def _notes(over: Round) -> tuple[str, ...]:
-    sites = ", ".join(f"{site.name} ({site.num_slots} slots)" for site in over.plan.sites)
+    plan = over.plan
+    sites = ", ".join(f"{site.name} ({site.num_slots} slots)" for site in plan.sites)
+    where = f"The records lie at {len(plan.sites)} sites: {sites}."
+    if plan.of_method.sends_networks:
+        return (
+            where,
+            f"Each site trains the networks on its own records: {plan.steps_per_round} of its {plan.num_steps} steps "
+            "in a round. After a round they are averaged by public numbers of slots, over the sites that answered.",
+        )
     return (
-        f"The records lie at {len(over.plan.sites)} sites: {sites}.",
+        where,
         "Sums of the sites are added; where a site gave none, the sum of the others is scaled by public numbers of "
         "slots.",
     )
@@ -175,11 +180,11 @@ def write_federated_release(path: Path, over: Round, note: Callable[[str], None]
 
     Args:
         path: of the folder.
-        over: the sums of all rounds.
+        over: all that is known after the last round.
         note: told of a picture that is missing.
 
     Raises:
-        InputError: rounds are left, a release is there already, or the sums lead to no generator.
+        InputError: rounds are left, a release is there already, or the contributions lead to no generator.
         ResourceError: something cannot be written.
     """
     folder = RunFolder(path)

@@ -1,4 +1,4 @@
-"""The answer of a site: a noisy sum of its own records, charged to its own ledger, at its own price."""
+"""The answer of a site, from its own records, charged to its own ledger, at its own price."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
-
-from torch import Tensor
 
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.driving.driver import forbid_core_dumps
@@ -18,7 +16,7 @@ from gossamer.driving.job import data_digest
 from gossamer.errors import GossamerError, InputError, PrivacyError, is_lack_of_memory
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise, KeyedNoise
 from gossamer.methods.cost import random_records
-from gossamer.methods.protected import check_fits, public_slots
+from gossamer.methods.protected import check_fits, num_present, public_slots
 from gossamer.methods.training import AbstractTraining, RunContext
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.budget import PrivacyBudget
@@ -62,9 +60,10 @@ def contribute(
     *,
     cap: float | None = None,
     where: str = "the round",
+    earlier: bytes = b"",
     noise: Callable[[], AbstractNoise] = KeyedNoise,
 ) -> Answer:
-    """Answer a round with a noisy sum of the site's own records.
+    """Answer a round with a noisy sum of the site's own records, or with networks after a block of private steps.
 
     Guarantee: all answers of a site to one plan together have the privacy of the site's part of that plan. This holds
     for any files of rounds, adaptive and hostile ones too. The plan is pinned, and priced here. The file is validated,
@@ -79,6 +78,7 @@ def contribute(
         load: reads its records.
         cap: largest epsilon of all plans of this site together. None for the one given before.
         where: name of the file, for messages.
+        earlier: content of the file that the answer is to replace, if there is one.
         noise: makes the secret randomness of one answer. Another than the default is of tests.
 
     Raises:
@@ -98,15 +98,38 @@ def contribute(
         known = {"round_number": now.number, "terms": terms, "num_rounds": now.plan.num_rounds, "paid": paid}
         if kept is not None:
             return Answer(content=kept, is_sent_again=True, **known)
+        joined.check_givers(now)
+        _check_is_new(earlier, now, terms)
         spent = home.check_cap(joined, cap)
         _rehearse(now, terms)
         # Privacy: no record is read before this line.
         data = load(home.key)
         _check_records(data, now, terms)
+        home.pin(joined)
         joined.check_same_data(data_digest(data.train))
+        joined.take_room(now.size_of_answer)
         answer = _answer(now, joined, data.train, noise(), home.key)
         joined.keep(now, answer)
         return Answer(content=answer, spent=spent, holds_out=data.test is not None, **known)
+
+
+def _check_is_new(earlier: bytes, now: Round, terms: SiteTerms) -> None:
+    """Refuse a round if its answer was written before, by a folder that knew of it.
+
+    Raises:
+        PrivacyError: it was. Then the folder was put back from a backup.
+    """
+    try:
+        one = Contribution.read(earlier, "the earlier answer")
+    except InputError:
+        return
+    # Privacy: two answers to one round, of which the ledger charges one, cost more than the plan says.
+    if (one.site, one.round_digest) == (terms.name, now.digest):
+        raise PrivacyError(
+            f"an answer of the site {terms.name} to round {now.number + 1} is there already, and its folder knows "
+            "nothing of it, so the folder was put back from a backup; send the file that is there, and put back the "
+            "folder of the last answer"
+        )
 
 
 def _rehearse(now: Round, terms: SiteTerms) -> None:
@@ -116,16 +139,16 @@ def _rehearse(now: Round, terms: SiteTerms) -> None:
         InputError: it cannot. This follows from the file alone.
     """
     made_up = random_records(now.plan.spec, 1, Unit(now.plan.unit))
-    context = RunContext(delta=terms.delta, slots=now.plan.slots_of(terms), sums=now.known)
+    context = RunContext(delta=terms.delta, slots=now.plan.slots_of(terms), **now.context)
     try:
-        _next_sum(_training(now, terms, made_up, DeterministicNoise(0), context))
+        now.sending.tried(_training(now, terms, made_up, DeterministicNoise(0), context))
     except GossamerError:
         raise
-    except (RuntimeError, ValueError, ArithmeticError) as error:
+    except (RuntimeError, ValueError, ArithmeticError, TypeError, LookupError) as error:
         if is_lack_of_memory(error):
             raise
         raise InputError(
-            "the sums of earlier rounds cannot be worked with: ask the coordinator for another file of this round"
+            "settings or earlier results of this round cannot be worked with: ask the coordinator for another file"
         ) from None
 
 
@@ -138,31 +161,36 @@ def _check_records(data: RecordData, now: Round, terms: SiteTerms) -> None:
             f"{name}: not the {', '.join(wrong)} that the plan says: read the records as it says them, or ask for "
             "another plan"
         )
-    public_slots(data, Unit(plan.unit), terms.num_slots)
+    unit = Unit(plan.unit)
+    if num_present(data, unit) > terms.num_slots:
+        raise InputError(
+            f"{name}: holds more {unit.plural} than the {terms.num_slots} slots that the plan says for the site "
+            f"{terms.name}: ask for a plan with more slots, which must not be their number, or hand fewer over"
+        )
+    public_slots(data, unit, terms.num_slots)
     check_fits(data.train, plan.slots_of(terms))
 
 
 def _answer(now: Round, joined: JoinedPlan, records: RecordSet, noise: AbstractNoise, key: UnitKey) -> bytes:
-    """Charge the round, and release its noisy sum."""
-    plan, terms = joined.plan, joined.terms
-    part = plan.part_of(terms)
-    ledger = LedgerFile(joined.ledger_file, num_planned_steps=part.num_steps, stops=part.stops)
+    """Charge the steps of the round, and make the contribution."""
+    plan, terms, steps = joined.plan, joined.terms, joined.plan.steps_of(now.number)
+    ledger = LedgerFile(joined.ledger_file, num_planned_steps=plan.num_steps, stops=plan.part_of(terms).stops)
     context = RunContext(
         delta=terms.delta,
         slots=plan.slots_of(terms),
         key=key,
-        sums=now.known,
-        lost_steps=joined.lost_steps(now.number),
+        lost_steps=joined.lost_steps(steps.start),
         charge=ledger.charge,
+        **now.context,
     )
     training = _training(now, terms, records, noise, context)
-    if training.step >= training.end_step:
+    if training.end_step < steps.stop:
         # Privacy: the step counter is the site's own, whatever the coordinator says of rounds.
         raise PrivacyError(
-            f"round {now.number + 1} cannot be paid for any more: this site answered {len(context.lost_steps)} times "
-            "beside the rounds that this one builds on, and its plan pays for each round once"
+            f"round {now.number + 1} cannot be paid for any more: this site has spent {len(context.lost_steps)} steps "
+            "beside those that this round builds on, and its plan pays for each step once"
         )
-    ledger.end_at(training.end_step)
+    ledger.end_at(steps.stop)
     contribution = Contribution(
         study=plan.study,
         plan_digest=plan.digest,
@@ -170,7 +198,7 @@ def _answer(now: Round, joined: JoinedPlan, records: RecordSet, noise: AbstractN
         round_number=now.number,
         site=terms.name,
         is_secure=noise.is_secure,
-        released=_next_sum(training),
+        tensors=now.sending.work(training, now.number),
     )
     return contribution.to_bytes()
 
@@ -179,9 +207,3 @@ def _training(
     now: Round, terms: SiteTerms, records: RecordSet, noise: AbstractNoise, context: RunContext
 ) -> AbstractTraining:
     return now.plan.of_method.start(now.plan.settings_of(terms), records, noise, context)
-
-
-def _next_sum(training: AbstractTraining) -> Tensor:
-    """Make one release, through the gate and the releaser of the training."""
-    next(iter(training))
-    return training.released_sums[-1]

@@ -16,6 +16,7 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError, PrivacyError, told
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
+from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.catalogue import METHODS, method_of, settings_types
 from gossamer.methods.method import Method, TakenRecipe
 from gossamer.privacy.adjacency import Unit, UnitName
@@ -24,13 +25,23 @@ from gossamer.privacy.events import check_noise_multiplier
 from gossamer.privacy.priceable import check_numbers, price
 from gossamer.privacy.site_claims import MAX_SITES, check_site_name
 from gossamer.privacy.slots import PublicSlots
+from gossamer.privacy.statement import shown_finely
 from gossamer.runs.config_io import OneOf, from_json_tree, to_json_tree
 from gossamer.runs.files import strict_json
 
 MAX_PLAN_BYTES: Final = 2**20
 """Longest plan that is read."""
-_STUDY: Final = re.compile(r"[0-9a-f]{32}")
+MAX_ROUNDS: Final = 1000
+"""Most rounds of a plan."""
+NUM_ROUNDS: Final = 20
+"""Rounds of a method that sends networks, unless others are asked for."""
+STUDY: Final = re.compile(r"[0-9a-f]{32}")
+"""Form of the id of a study."""
+MAX_NUMBERS: Final = 2**26
+"""Most numbers of one sum: 256 MB in a file. A plan comes from others, and takes memory before it is refused."""
 _TOLERANCE: Final = 1e-6
+_LEAST_NOISE: Final = 1e-3
+_MOST_NOISE: Final = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +53,7 @@ class SiteTerms:
         num_slots: public number of slots, at least that of the units there.
         epsilon: budget of the site for all rounds.
         delta: of the site, below one over its slots.
-        noise_multiplier: of all its releases together. Its own accountant finds epsilon from it.
+        noise_multiplier: of all its releases together, in 0.001 .. 1e6. Its own accountant finds epsilon from it.
     """
 
     name: str
@@ -57,13 +68,19 @@ class SiteTerms:
         PrivacyBudget(epsilon=self.epsilon, delta=self.delta)
         check_delta(self.delta, self.num_slots)
         check_noise_multiplier(self.noise_multiplier)
+        # The noise of the other sites is in no price of this one, and squares of any number need not be numbers.
+        if not _LEAST_NOISE <= self.noise_multiplier <= _MOST_NOISE:
+            raise InputError(
+                f"the noise multiplier of the site {self.name} must lie in {_LEAST_NOISE:g} .. {_MOST_NOISE:g}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class FederatedPlan:
     """A training of one method on the records of several sites, which stay where they are.
 
-    Sums over the records of different sites are sums over disjoint records, so they add. Their noise adds too.
+    Sums over the records of different sites are sums over disjoint records, so they add. Their noise adds too. Networks
+    that each site has trained for a block of private steps are averaged by public numbers of slots.
 
     Guarantee: the plan proves nothing by itself. A site prices its own part anew, by `price_of`, and holds it against
     its own cap. A record that lies at one site is protected by the part of that site alone.
@@ -76,9 +93,11 @@ class FederatedPlan:
         recipe: origin of the settings.
         method: settings without a noise multiplier, their sizes settled.
         gossamer_version: that made the plan.
+        steps_per_round: private steps of each site in a round, for a method that sends networks. None for a method that
+            sends sums, which has a round for each.
 
     Raises:
-        InputError: no site, two of one name, or a method that does not work between sites.
+        InputError: no site, two of one name, a method that does not work between sites, or rounds that it cannot have.
         PrivacyError: a delta that is not below one over the number of all slots.
     """
 
@@ -89,9 +108,10 @@ class FederatedPlan:
     recipe: TakenRecipe
     method: Annotated[Any, OneOf(settings_types)]
     gossamer_version: str
+    steps_per_round: int | None = None
 
     def __post_init__(self) -> None:
-        if not _STUDY.fullmatch(self.study):
+        if not STUDY.fullmatch(self.study):
             raise InputError("the id of a study has 32 hexadecimal digits")
         Unit(self.unit)
         names = [site.name for site in self.sites]
@@ -101,6 +121,17 @@ class FederatedPlan:
         if self.method.noise_multiplier is not None:
             raise InputError("the settings of a plan leave the noise to its sites: leave noise_multiplier out")
         check_delta(self.delta, self.num_slots)
+        check_steps_per_round(self.of_method, self.steps_per_round)
+        if self.num_rounds > MAX_ROUNDS:
+            raise InputError(
+                f"{self.num_rounds} rounds, and a plan has {MAX_ROUNDS} at most: give more --steps-per-round"
+            )
+        part = self.part_of(self.sites[0])
+        largest = max(one.contribution.size for one in part.releases) if isinstance(part, OneShotPlan) else 0
+        if largest > MAX_NUMBERS:
+            raise InputError(
+                f"a sum of {largest} numbers in a plan, at most {MAX_NUMBERS} travel: ask for smaller sizes"
+            )
 
     @property
     def of_method(self) -> Method[Any]:
@@ -119,8 +150,18 @@ class FederatedPlan:
 
     @property
     def num_rounds(self) -> int:
-        """Number of rounds, one for each release of the method."""
+        """Number of rounds: one for each sum, or for each block of steps. The last block may be shorter."""
+        return -(-self.num_steps // (self.steps_per_round or 1))
+
+    @property
+    def num_steps(self) -> int:
+        """Private steps of each site in all rounds."""
         return self.part_of(self.sites[0]).num_steps
+
+    def steps_of(self, number: int) -> range:
+        """Return the private steps of a round, from 0."""
+        size = self.steps_per_round or 1
+        return range(number * size, min((number + 1) * size, self.num_steps))
 
     def site(self, name: object) -> SiteTerms:
         """Return the terms of a site.
@@ -143,20 +184,23 @@ class FederatedPlan:
         """Return the settings of a site, with its own noise."""
         return replace(self.method, noise_multiplier=site.noise_multiplier)
 
-    def part_of(self, site: SiteTerms) -> OneShotPlan:
-        """Return the releases, noise and price of a site."""
-        return self._one_shot(self.settings_of(site), self.slots_of(site))
+    def part_of(self, site: SiteTerms) -> AbstractPlan:
+        """Return the mechanism, noise and price of a site."""
+        return self.of_method.plan(self.settings_of(site), self.slots_of(site))
+
+    def sums_of(self, site: SiteTerms) -> OneShotPlan:
+        """Return the part of a site, for a method that sends sums."""
+        return _one_shot(self.part_of(site))
 
     @functools.cached_property
     def whole(self) -> OneShotPlan:
-        """The releases with the noise of all sites together, over all slots."""
-        return self.combined(self.multiplier_of([site.name for site in self.sites]))
+        """The sums with the noise of all sites together, over all slots, for a method that sends sums."""
+        return _one_shot(self.combined(self.multiplier_of([site.name for site in self.sites])))
 
-    def combined(self, multiplier: float) -> OneShotPlan:
-        """Return the releases over all slots, with a noise multiplier."""
-        return self._one_shot(
-            replace(self.method, noise_multiplier=multiplier), PublicSlots(self.num_slots, Unit(self.unit))
-        )
+    def combined(self, multiplier: float) -> AbstractPlan:
+        """Return the mechanism over all slots, with a noise multiplier."""
+        config = replace(self.method, noise_multiplier=multiplier)
+        return self.of_method.plan(config, PublicSlots(self.num_slots, Unit(self.unit)))
 
     def share_of(self, names: Collection[str]) -> float:
         """Return the slots of some sites over those of all, in (0, 1]."""
@@ -184,14 +228,18 @@ class FederatedPlan:
         # Privacy: the site believes its own accountant, and nobody's word for a price.
         if epsilon > site.epsilon * (1 + _TOLERANCE):
             raise PrivacyError(
-                f"the plan says epsilon {site.epsilon:g} for the site {site.name}, and its noise costs "
-                f"{epsilon:.6g}: nothing is spent; ask for a plan with a true price"
+                f"the plan says epsilon {shown_finely(site.epsilon)} for the site {site.name}, and its noise costs "
+                f"{shown_finely(epsilon)}: nothing is spent; ask for a plan with a true price"
             )
         return PrivacyBudget(epsilon=epsilon, delta=site.delta)
 
     def to_bytes(self) -> bytes:
         """Write the plan as JSON."""
-        return (json.dumps(to_json_tree(self), indent=2) + "\n").encode()
+        tree = to_json_tree(self)
+        if self.steps_per_round is None:
+            # Plans of sums are written as before there were others, so that pinned ones keep their digest.
+            del tree["steps_per_round"]
+        return (json.dumps(tree, indent=2) + "\n").encode()
 
     @functools.cached_property
     def digest(self) -> str:
@@ -220,10 +268,10 @@ class FederatedPlan:
             raise InputError(f"{where}: neither a plan nor the file of a round; name it as it was written") from None
         return from_json_tree(cls, tree, where)
 
-    def _one_shot(self, config: Any, slots: PublicSlots) -> OneShotPlan:
-        plan = self.of_method.plan(config, slots)
-        assert isinstance(plan, OneShotPlan)
-        return plan
+
+def _one_shot(plan: AbstractPlan) -> OneShotPlan:
+    assert isinstance(plan, OneShotPlan)
+    return plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +290,7 @@ class SiteWish:
 
 
 def check_works_between_sites(method: Method[Any]) -> None:
-    """Refuse a method that asks more of records than noisy sums.
+    """Refuse a method that sends neither noisy sums nor networks.
 
     Raises:
         InputError: the method does not work between sites.
@@ -252,8 +300,27 @@ def check_works_between_sites(method: Method[Any]) -> None:
         raise InputError(f"{method.name} does not work between sites yet; the methods that do are {names}")
 
 
+def check_steps_per_round(method: Method[Any], steps_per_round: int | None) -> None:
+    """Refuse a number of steps for a method that sends sums, or none for one that sends networks.
+
+    Raises:
+        InputError: it is of the other kind, or below 1.
+    """
+    if not method.sends_networks and steps_per_round is not None:
+        raise InputError(f"{method.name} has a round for each of its sums: leave --steps-per-round out")
+    if method.sends_networks and (steps_per_round is None or steps_per_round < 1):
+        raise InputError(f"{method.name} needs --steps-per-round of at least 1: private steps of a site in a round")
+
+
 def make_plan(
-    config: Any, spec: ImageSpec | SeriesSpec, recipe: TakenRecipe, unit: Unit, wishes: Sequence[SiteWish], version: str
+    config: Any,
+    spec: ImageSpec | SeriesSpec,
+    recipe: TakenRecipe,
+    unit: Unit,
+    wishes: Sequence[SiteWish],
+    version: str,
+    *,
+    steps_per_round: int | None = None,
 ) -> FederatedPlan:
     """Make the plan of a training between sites: noise for the budget of each, and sizes that suit all together.
 
@@ -266,6 +333,8 @@ def make_plan(
         unit: content of a slot.
         wishes: of the sites.
         version: of this library.
+        steps_per_round: private steps of each site in a round. None for a method that sends sums, and for `NUM_ROUNDS`
+            rounds of a method that sends networks.
 
     Raises:
         InputError: settings or sites that do not fit.
@@ -274,7 +343,11 @@ def make_plan(
     method = method_of(config)
     check_works_between_sites(method)
     config = replace(config, noise_multiplier=None)
-    config.records.check(spec)
+    if not method.sends_networks:
+        config.records.check(spec)
+    method.travelling(config, spec)
+    if method.sends_networks and steps_per_round is None:
+        steps_per_round = -(-config.num_steps // NUM_ROUNDS)
     terms = tuple(_terms(method, config, unit, wish) for wish in wishes)
     draft = FederatedPlan(
         study=os.urandom(16).hex(),
@@ -284,6 +357,7 @@ def make_plan(
         recipe=recipe,
         method=config,
         gossamer_version=version,
+        steps_per_round=steps_per_round,
     )
     noise = draft.multiplier_of([site.name for site in terms])
     slots = PublicSlots(draft.num_slots, unit)

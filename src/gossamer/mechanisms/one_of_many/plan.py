@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.mechanisms.critics_plan import AbstractCriticsPlan
 from gossamer.privacy.events import one_of_many_event

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.mechanisms.account import AbstractAccount
 from gossamer.privacy.adjacency import Adjacency, Unit

@@ -6,6 +6,7 @@ import abc
 import functools
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from torch import Tensor
 from gossamer.errors import InputError
 from gossamer.mechanisms.clipping import clip_to_ball
 from gossamer.mechanisms.grid import GRID_SHARE, PublicGrid
+
+_LEAST_RADIUS: Final = 1e-100
+"""Least radius. From it to its inverse, products of a radius and a coordinate keep all digits of float64."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,7 +45,7 @@ class AbstractContribution(abc.ABC):
     Attributes:
         num_groups: G, public number of groups (classes, components), at least 1.
         dim: coordinates of a slot's vector, at least 1.
-        radius: bound on the norm of a slot's vector, > 0. Longer vectors are shrunk to it.
+        radius: bound on the norm of a slot's vector, in 1e-100 .. 1e100. Longer vectors are shrunk to it.
     """
 
     num_groups: int
@@ -52,8 +56,11 @@ class AbstractContribution(abc.ABC):
         for name in ("num_groups", "dim"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} of a contribution must be at least 1, got {getattr(self, name)}")
-        if not 0 < self.radius < math.inf:
-            raise InputError(f"radius of a contribution must be a positive number, got {self.radius}")
+        # Privacy: a clip to a radius of denormal numbers rounds by more than the share that is left to rounding.
+        if not _LEAST_RADIUS <= self.radius <= 1 / _LEAST_RADIUS:
+            raise InputError(
+                f"radius of a contribution must lie in {_LEAST_RADIUS:g} .. {1 / _LEAST_RADIUS:g}, got {self.radius}"
+            )
 
     @property
     @abc.abstractmethod

@@ -6,7 +6,7 @@ import functools
 import math
 from dataclasses import dataclass, field, replace
 
-from dp_accounting import DpEvent
+from dp_accounting.dp_event import DpEvent
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_shot.contributions import Contribution

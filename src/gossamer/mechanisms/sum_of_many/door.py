@@ -6,8 +6,8 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 
+import scipy
 import torch
-from scipy import special
 from torch import Tensor
 
 from gossamer.errors import InputError
@@ -214,6 +214,6 @@ def usual_chunks(plan: SumOfManyPlan, chunk_size: int, num_processes: int = 1) -
     expected = plan.draws_per_step * plan.critics_per_draw / num_processes
     most = plan.draws_per_step * -(-plan.num_critics // num_processes)
     number = math.ceil(expected / chunk_size)
-    while number * chunk_size < most and special.pdtrc(number * chunk_size, expected) > _MORE_CHUNKS:
+    while number * chunk_size < most and scipy.special.pdtrc(number * chunk_size, expected) > _MORE_CHUNKS:
         number += 1
     return number

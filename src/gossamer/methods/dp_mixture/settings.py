@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from gossamer.errors import InputError
 from gossamer.mechanisms.one_shot.contributions import GroupedMoments
@@ -14,6 +15,8 @@ from gossamer.methods.training import RecordsExpected
 from gossamer.nn.choices import AnyMixtureGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.privacy.slots import PublicSlots
+
+_MOST_ROUNDS: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,9 @@ class DPMixtureConfig:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"{name} must be at least {least}, got {value}")
+        # A plan of another party may ask for any number, and each takes a release, its memory and its price.
+        if self.num_rounds is not None and self.num_rounds > _MOST_ROUNDS:
+            raise InputError(f"num_rounds must be at most {_MOST_ROUNDS}, got {self.num_rounds}")
         names = (*(f"{part}_share" for part in PARTS), *(f"{part}_radius" for part in PARTS))
         for name in names:
             if not 0 < getattr(self, name) < math.inf:

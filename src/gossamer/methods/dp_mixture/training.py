@@ -35,9 +35,10 @@ from gossamer.methods.dp_mixture.remainder import outside
 from gossamer.methods.dp_mixture.settings import DPMixtureConfig, plan, sized, sizes_in_words
 from gossamer.methods.dp_mixture.shrinking import KEPT, shrunk
 from gossamer.methods.dp_mixture.worth import ReleasedMoments
+from gossamer.methods.of_sites import SumsOfSites
 from gossamer.methods.protected import Bundle, bundles, described, owners_of, slot_sizes_of
 from gossamer.methods.trained import GeneratorRecipe, TrainedGenerator
-from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext, SumsOfSites
+from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.verdict import Verdict
 from gossamer.nn.exact import matmul_of_rows
 from gossamer.nn.latents import NormalLatent

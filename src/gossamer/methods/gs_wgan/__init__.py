@@ -27,4 +27,5 @@ GS_WGAN = Method(
     account=AccountOneOfMany,
     working=_working,
     saves_on_the_way=True,
+    works_between_sites=True,
 )

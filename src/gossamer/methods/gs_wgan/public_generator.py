@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 
 from gossamer.data.records import AbstractSpec
+from gossamer.errors import InputError
 from gossamer.methods.averaged import AveragedGenerator
+from gossamer.methods.gs_wgan.centre import AbstractTwins
 from gossamer.methods.gs_wgan.settings import GSWGANConfig
 from gossamer.methods.starting import FRESH, PublicStart
 from gossamer.methods.trained import GeneratorRecipe
 from gossamer.nn.devices import mixed_precision
+from gossamer.nn.ensemble import Tensors
 from gossamer.nn.spectral_norm import advance
 from gossamer.nn.views import View
 
@@ -97,6 +100,17 @@ class PublicGenerator(AveragedGenerator):
         looked.backward(gradient=-direction / config.batch_size)
         self.update(math.pi * step / config.num_steps, config.final_learning_rate)
         self.move_average(config.moving_average, step + 1)
+
+
+def travels(config: GSWGANConfig, spec: AbstractSpec) -> Tensors:
+    """Return the generator before its first update, as it travels between sites.
+
+    Raises:
+        InputError: settings with twins, which would begin anew in each round.
+    """
+    if isinstance(config.centre, AbstractTwins):
+        raise InputError("centre does not work between sites: take NoCentre")
+    return PublicGenerator(config, spec, torch.device("cpu"), torch.float32).travelling()
 
 
 def apart(looked: Tensor, labels: Tensor | None, pool: Tensor) -> Tensor:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from gossamer.data.images import ImageSpec
 from gossamer.data.records import AbstractSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.gs_wgan.augmentation import NoAugmentation, SmallMotions
 from gossamer.methods.gs_wgan.cost import estimate
 from gossamer.methods.gs_wgan.critics import WassersteinLoss
 from gossamer.methods.gs_wgan.distances import DistanceCritic
 from gossamer.methods.gs_wgan.pretraining import pretrain
+from gossamer.methods.gs_wgan.public_generator import travels
 from gossamer.methods.gs_wgan.training import GSWGANConfig, GSWGANTraining, Stage, plan
 from gossamer.methods.gs_wgan.warm_start import AgainstOwnGenerator, AgainstPresentGenerator
 from gossamer.methods.method import Recipe
@@ -382,18 +382,15 @@ def _for_series(spec: SeriesSpec, num_records: int) -> tuple[GSWGANConfig, View]
     return replace(SERIES_CPU, num_steps=steps), LowFrequencies(radius=max(2.0, radius), scale=0.5)
 
 
-def _stage_starts(config: GSWGANConfig, plan: AbstractPlan) -> tuple[int, ...]:
-    return config.stage_starts()
-
-
 WORKING = Working(
     config=GSWGANConfig,
     plan=plan,
     start=GSWGANTraining,
     recipes=RECIPES,
     for_own=recipe_for,
-    stops=_stage_starts,
+    stops=lambda config, plan: config.stage_starts(),
     estimate=estimate,
     pretrain=pretrain,
+    travels=travels,
     shares_work=True,
 )

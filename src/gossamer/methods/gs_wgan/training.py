@@ -36,6 +36,7 @@ from gossamer.methods.trained import TrainedGenerator
 from gossamer.methods.training import AbstractStepReport, AbstractTraining, Progress, RunContext
 from gossamer.methods.verdict import Verdict
 from gossamer.methods.worth import WindowedEnergy
+from gossamer.nn.ensemble import Tensors
 from gossamer.privacy.statement import PrivacyStatement
 
 __all__ = ["GSWGANConfig", "GSWGANTraining", "Stage", "StepReport", "WarmStartReport", "plan"]
@@ -95,6 +96,10 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         self._energy: WindowedEnergy | None = WindowedEnergy()
         if context.state is not None:
             self._restore(context.state)
+        if context.networks is not None:
+            self._public.take_up(context.networks.tensors, context.networks.step)
+            # The answers of other rounds and sites are not here to be judged.
+            self._energy = None
         self._asked: Question | None = None
         shared: dict[str, Any] = {"gate": self.gate, "crew": context.crew, "known": self._known}
         match self.plan:
@@ -253,6 +258,10 @@ class GSWGANTraining(AbstractTraining[AbstractCriticsPlan]):
         state = {"step": self.step, "critics": self._critics.state_dict(), "generator": self._public.state_dict()}
         state |= {} if self._energy is None else {"energy": self._energy.state_dict()}
         return state if self._twins is None else state | {"twins": self._twins.state_dict()}
+
+    def travelling(self) -> Tensors:
+        """Return the generator, its moving average and its optimiser's moments. Critics never leave."""
+        return self._public.travelling()
 
     def verdict(self) -> Verdict | None:
         """Judge the sanitized gradients against their noise. None if a run of an earlier version did not add them up.
