@@ -196,6 +196,15 @@ def test_a_unit_that_is_not_finite_adds_nothing_and_changes_no_other(place: str,
     assert not found.deltas[1].any()
 
 
+def test_more_outputs_or_records_leave_more_room_for_the_rounding_of_a_norm() -> None:
+    def room(out: int, m: int) -> float:
+        return FactoredGrid(radius=1.0, layers=((9, out),), records_per_unit=m, chunk_size=1).rounded_norm
+
+    assert room(4, 8) == room(2**15, 100) == 2.0**-36
+    assert room(2**17, 1) > 2**17 * 2.0**-53
+    assert room(4, 1000) > 1000**2 * 2.0**-53
+
+
 def only_infinite(layer: LayerFactors) -> Tensor:
     """The break: wider numbers than float32 pass, and their squares overflow."""
     return (0 * layer.inputs).sum(dim=(1, 2)) + (0 * layer.deltas).sum(dim=(1, 2)) == 0

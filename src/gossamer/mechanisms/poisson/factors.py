@@ -109,6 +109,16 @@ class FactoredGrid:
         return 1 if self.records_per_unit == 1 else _MOST_CANCELLED
 
     @property
+    def rounded_norm(self) -> float:
+        """Bound on the rounding of a unit's squared norm, as a part of the squared sum of its records' norms.
+
+        In any order a sum of n products rounds by n units in the last place at most. Such sums go over outputs, pairs
+        of records and layers. Those over inputs are of whole numbers, and exact.
+        """
+        longest_sum = max(out for _, out in self.layers) + self.records_per_unit**2 + len(self.layers)
+        return max(_ROUNDED_NORM, (longest_sum + 8) * 2.0 ** (1 - _EXACT_BITS))
+
+    @property
     def _bits(self) -> int:
         """Bits of inputs and deltas together.
 
@@ -249,8 +259,8 @@ def whole_factors(factors: Sequence[LayerFactors], is_counted: Tensor, grid: Fac
     square = torch.stack([inner.sum(dim=(1, 2)) for inner in products]).sum(dim=0)
     of_records = torch.stack([inner.diagonal(dim1=1, dim2=2) for inner in products]).sum(dim=0)
     together = of_records.sqrt().sum(dim=1)
-    # Privacy: never less than the true norm. Inner products of up to 2^15 numbers round by less than this part.
-    norm = (square.clamp_min(0.0) + _ROUNDED_NORM * together.square()).sqrt()
+    # Privacy: never less than the true norm.
+    norm = (square.clamp_min(0.0) + grid.rounded_norm * together.square()).sqrt()
     norm = torch.maximum(norm, together / grid.most_cancelled)
     # Privacy: the clip comes last, and the rounding after it stays within the radius.
     factor = (grid.inner_radius / norm).clamp_max(1.0)[:, None, None] / grid.delta_spacing
