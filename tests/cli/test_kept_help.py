@@ -12,7 +12,7 @@ import pytest
 from gossamer.cli import kept_help
 from gossamer.cli.kept_help import KeptHelp
 
-HEAVY = ("torch", "numpy", "scipy", "scipy.stats", "pandas", "sklearn", "dp_accounting", "rich")
+HEAVY = ("torch", "numpy", "scipy", "scipy.stats", "pandas", "sklearn", "dp_accounting.rdp", "rich")
 ASK = f"""
 import sys
 from gossamer.cli.main import main

@@ -73,7 +73,8 @@ def test_labels_can_follow_the_released_shares(of_series: DPMixture, fitted: GSW
 
 def test_pictures_are_drawn_of_images_and_of_series(fitted: GSWGAN, of_series: DPMixture) -> None:
     drawn = fitted.released.picture(30)
-    assert drawn.size == (10 * 68 + 4, 3 * 68 + 4)
+    assert drawn.height == 3 * 68 + 4
+    assert drawn.width > 10 * 68 + 4, "the names of the classes stand beside the rows"
     assert fitted.released.picture(30, seed=1).tobytes() != drawn.tobytes()
     wide = of_series.released.picture(12)
     assert wide.width > 1000
