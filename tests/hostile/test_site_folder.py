@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from federated_sites import MERF, ONE, SEVERAL, ZeroNoise, answer, plan_for, records
+from federated_sites import MERF, ONE, SEVERAL, ZeroNoise, answer, plan_for, records, with_sum
 
 from gossamer.cli.site_files import show
 from gossamer.data.records import RecordData, RecordSet
@@ -36,7 +36,7 @@ def part(home: Path, plan: FederatedPlan) -> Path:
 def second(plan: FederatedPlan, givers: tuple[str, ...] = ("paris",)) -> bytes:
     """The file of the second round."""
     size = plan.whole.releases[0].contribution.size
-    return Round(plan=plan).with_sum(torch.full((size,), 5.0), givers, is_secure=True).to_bytes()
+    return with_sum(Round(plan=plan), torch.full((size,), 5.0), givers).to_bytes()
 
 
 def asked(home: Path, content: bytes, held: RecordSet = HELD, *, earlier: bytes = b"") -> Answer:

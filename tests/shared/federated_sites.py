@@ -105,10 +105,10 @@ def plan_for(
     return FederatedPlan.read(replace(plan, sites=sites).to_bytes(), "plan")
 
 
-def with_sum(now: Round, combined: Tensor) -> Round:
-    """The round that follows, with one sum more, of paris."""
+def with_sum(now: Round, combined: Tensor, givers: tuple[str, ...] = ("paris",)) -> Round:
+    """The round that follows, with one sum more, of some sites."""
     name = f"sum {now.number + 1}"
-    return now.following(now.tensors | {name: combined}, ("paris",), is_secure=True)
+    return now.following(now.tensors | {name: combined}, givers, is_secure=True)
 
 
 def answer(
