@@ -123,12 +123,6 @@ def stack(networks: Sequence[nn.Module]) -> Ensemble:
     )
 
 
-def concatenate(ensembles: Sequence[Ensemble]) -> Ensemble:
-    """Join the networks of all ensembles into one, in order."""
-    states = [ensemble.state_dict() for ensemble in ensembles]
-    return ensembles[0].with_state({key: torch.cat([state[key] for state in states]) for key in states[0]})
-
-
 def outputs(ensemble: Ensemble, parameters: Tensors, *inputs: Tensor | None) -> Tensor:
     """Compute every network's output on its own inputs, ``f_k(x_k)``.
 
