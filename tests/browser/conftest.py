@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from two_sites import two_sites
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
@@ -23,8 +24,6 @@ from gossamer.nn.images.mlp import MLPGeneratorConfig
 from gossamer.nn.latents import NormalLatent
 from gossamer.nn.series.generator import SeriesConvGeneratorConfig
 from gossamer.privacy.adjacency import Adjacency, Unit
-from gossamer.privacy.events import GaussianPart
-from gossamer.privacy.site_claims import SiteClaim
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.reports.page.figures import exhibits
 from gossamer.reports.page.kept import AuditRow, KeptRun
@@ -86,13 +85,7 @@ def released(folder: Path, spec: Spec, unit: Unit = Unit.RECORD, name: str = "a 
 
 def of_two_sites(run: ReleasedRun) -> ReleasedRun:
     """The same release as if its records lay at two sites."""
-    claims = tuple(
-        SiteClaim(
-            name=name, num_slots=500, epsilon=3.7301, delta=1e-4, answered=(1,), num_rounds=1,
-            event=(GaussianPart(noise_multiplier=1.2, count=1),),
-        )
-        for name in ("north", "south")
-    )  # fmt: skip
+    claims = two_sites(epsilon=3.7301, noise_multiplier=1.2)
     return dataclasses.replace(run, statement=dataclasses.replace(run.statement, sites=claims))
 
 

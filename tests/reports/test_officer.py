@@ -6,11 +6,11 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from two_sites import two_sites
 
 from gossamer.errors import InputError, PrivacyError
 from gossamer.privacy.adjacency import Adjacency, Unit
 from gossamer.privacy.events import GaussianPart, PoissonPart
-from gossamer.privacy.site_claims import SiteClaim
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.privacy.tradeoff import TradeOff
 from gossamer.reports.page.mechanism_audit import mechanism_audit
@@ -25,13 +25,7 @@ STATEMENT = PrivacyStatement(
     num_tuning_runs=0, public_inputs=(), covered=(), not_covered=(), truncation_delta=1e-20, is_secure=True,
     mu=0.26801, rho=0.03591, event=(GaussianPart(noise_multiplier=10.0, count=1),),
 )  # fmt: skip
-SITES = tuple(
-    SiteClaim(
-        name=name, num_slots=500, epsilon=1.0, delta=1e-4, answered=(1,), num_rounds=1,
-        event=(GaussianPart(noise_multiplier=10.0, count=1),),
-    )
-    for name in ("north", "south")
-)  # fmt: skip
+SITES = two_sites()
 CURVE = TradeOff(points=((1.0001, 1e-4),))
 
 

@@ -8,25 +8,18 @@ from typing import Any, get_args
 
 import pytest
 import yaml
+from two_sites import two_sites
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
 from gossamer.errors import InputError
 from gossamer.privacy.adjacency import Adjacency, Unit
-from gossamer.privacy.events import GaussianPart
-from gossamer.privacy.site_claims import SiteClaim
 from gossamer.privacy.statement import PrivacyStatement
 from gossamer.reports.page.owner import OwnerWords
 from gossamer.reports.page.registry import MISSING, registry_entry
 from gossamer.reports.page.registry_words import Sector, TrustModel, Variant
 
-SITES = tuple(
-    SiteClaim(
-        name=name, num_slots=500, epsilon=1.0, delta=1e-5, answered=(1,), num_rounds=1,
-        event=(GaussianPart(noise_multiplier=10.0, count=1),),
-    )
-    for name in ("north", "south")
-)  # fmt: skip
+SITES = two_sites(delta=1e-5)
 TEXT, NUMBER, TEXTS = str, (int, float), list
 REQUIRED = {
     "": {"url_slug", "status", "tier", "deployment"},
