@@ -28,7 +28,7 @@ from gossamer.reports.curves import COLOURS, drawing, save_png_of
 
 _KINDS = ("accuracy", "macro_f1", "auroc", "random_forest_macro_f1", "logistic_regression_macro_f1", "cnn_macro_f1")
 SCORES = (
-    *(f"tstr_{kind}{whose}" for whose in ("", "_people") for kind in _KINDS),
+    *(f"tstr_{kind}" for kind in _KINDS),
     "mmd", "acf_distance", "psd_distance", "histogram_distance", "padded_length_distance", "class_distance",
     "frechet_distance", "precision", "recall", "density", "coverage", "dtw_distance", "dtw_distance_to_synthetic",
     "predictive_score", "discriminative_score", "memorisation",
@@ -255,8 +255,8 @@ def table(part: Part, epsilon: str, found: Mapping[str, Mapping[str, Any]]) -> s
 
 
 def figure(found: Mapping[str, Any], name: str) -> str:
-    """A score to three places, empty where it was left out."""
-    return f"{found[name]['value']:.3f}" if name in found else ""
+    """A score to three places, never -0.000, empty where it was left out."""
+    return f"{round(found[name]['value'], 3) + 0.0:.3f}" if name in found else ""
 
 
 def picture(file: Path, runs: Mapping[str, Path]) -> None:
