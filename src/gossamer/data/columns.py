@@ -22,7 +22,7 @@ from gossamer.extras import need
 
 _SUFFIXES: Final = (".csv", ".parquet")
 # The reader of CSV files reads some thirty blocks ahead.
-_BLOCK_BYTES: Final = 2**19
+_BLOCK_BYTES: Final = 2**16
 
 
 def is_table(path: Path) -> bool:
