@@ -91,7 +91,7 @@ def as_rows(table: Any, names: Sequence[str], where: str, first: int = 0) -> np.
     import pyarrow
 
     chosen = table.select(list(names))
-    if isinstance(chosen, pyarrow.RecordBatch) and {field.type for field in chosen.schema} == {pyarrow.float64()}:
+    if isinstance(chosen, pyarrow.RecordBatch) and set(chosen.schema.types) == {pyarrow.float64()}:
         # All columns in one call. A call for each would take longer than the numbers of a small block do.
         return chosen.to_tensor(null_to_nan=True, memory_pool=pyarrow.system_memory_pool()).to_numpy()
     return np.stack([as_numbers(chosen.column(name), name, where, first) for name in names], axis=1)

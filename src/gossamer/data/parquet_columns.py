@@ -12,7 +12,7 @@ from gossamer.errors import InputError
 from gossamer.extras import from_extra
 
 _MAX_METADATA_ITEMS: Final = 2 * 10**6
-_BYTES_AT_ONCE: Final = 2**21
+_BYTES_AT_ONCE: Final = 2**20
 _VALUES_AT_ONCE: Final = 2**16
 
 

@@ -100,14 +100,15 @@ def read_wide(
 def _whole(
     source: AbstractTable, columns: WideColumns, plan: _Plan, words: tuple[str, ...], room: AbstractRoom
 ) -> Rows:
-    """Keep each row whole. The words of the table are let go, since many people have many names."""
+    """Keep each row whole. Names of people are let go before labels are made: they take as much room as many values."""
     read = _Rows.of(source, plan, words, room)
+    people = None if columns.person is None else NamedPeople.of(read.words.pop(columns.person))
     return Rows(
         name=source.title,
         spec=plan.spec,
         x=read.x,
         y=None if columns.label is None else labels(read.words[columns.label], plan.spec, source.where),
-        people=None if columns.person is None else NamedPeople.of(read.words[columns.person]),
+        people=people,
         ranges=read.ranges,
         room=room,
     )

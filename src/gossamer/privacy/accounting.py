@@ -189,9 +189,7 @@ def epsilon_by_rdp(event: DpEvent, delta: float, orders: tuple[float, ...] = _OR
     return EpsilonBound(epsilon=epsilon, delta=delta, adjacency=adjacency, accountant=accountant)
 
 
-def fixed_pair_epsilon(
-    event: DpEvent, delta: float, order: type[AbstractFixedPair] | None = None
-) -> EpsilonBound:
+def fixed_pair_epsilon(event: DpEvent, delta: float, order: type[AbstractFixedPair] | None = None) -> EpsilonBound:
     """Compute the epsilon of one fixed pair of data sets: no valid accountant can claim less for this event.
 
     In this pair every critic but one answers alike, and that one answers the opposite (``MixtureFirstPair``). Each
