@@ -131,7 +131,8 @@ def _rebuild(asked: ShowZoo, zoo: Zoo) -> int:
             said += [f"{entry.name}: {one}" for one in differences(before, run, entry, scores)]
             adopt(run, entry, asked.out, scores or entry.scores)
     write_whole(asked.out / DIFFERENCES, "".join(f"{one}\n" for one in said).encode())
-    print(f"{len(entries)} releases: {asked.out}; all that differs: {asked.out / DIFFERENCES}")
+    how_many = "1 release" if len(entries) == 1 else f"{len(entries)} releases"
+    print(f"{how_many}: {asked.out}; all that differs: {asked.out / DIFFERENCES}")
     return 0
 
 
