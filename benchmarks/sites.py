@@ -1,13 +1,14 @@
 """Train between sites on MNIST, dealt evenly or by class, beside the same training in one place.
 
     python benchmarks/sites.py runs/sites --sites 1 2 8 --epsilon 1 10
-    python benchmarks/sites.py runs/gan --method gs-wgan --num-steps 300 --sites 1 2 --epsilon 10
+    python benchmarks/sites.py runs/gan --method gs-wgan --num-steps 500 --num-rounds 10 --sites 1 2 --epsilon 10
 
 Every site has its own folder, ledger and noise, and spends the whole epsilon on its own records. One site is the
 central training. A release that is there is scored again and not made again. The score is the accuracy of the small CNN
 of `gossamer evaluate`, trained on 10,000 samples and tested on the test images, for each seed of samples and network.
 Each training of dp-mixture takes about a minute on one core, and each score as long. GS-WGAN takes much longer with all
-of its steps. Its critics, and those that a draw asks, are in proportion to the slots of a site.
+of its steps. Its critics, and those that a draw asks, are in proportion to the slots of a site. With fewer steps the
+moving average is as short in proportion.
 
 With --hold-out so many training images take no part, and are the test images of the score.
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -73,23 +74,35 @@ def settings(method: Method[Any], num_sites: int, num_steps: int | None) -> Take
     config = recipe.config
     if isinstance(config, GSWGANConfig):
         assert config.critics_per_draw is not None
+        steps = config.num_steps if num_steps is None else num_steps
         config = replace(
             config,
-            num_steps=config.num_steps if num_steps is None else num_steps,
+            num_steps=steps,
+            moving_average=1 - (1 - config.moving_average) * config.num_steps / steps,
             num_critics=config.num_critics // num_sites,
             critics_per_draw=config.critics_per_draw // num_sites,
         )
     return config, recipe.taken(config)
 
 
-def train(out: Path, sites: dict[str, RecordSet], epsilon: float, method: Method[Any], num_steps: int | None) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How to train: the method, and for gs-wgan its steps and rounds, None for those of the recipe and the plan."""
+
+    method: Method[Any]
+    num_steps: int | None
+    num_rounds: int | None
+
+
+def train(out: Path, sites: dict[str, RecordSet], epsilon: float, wanted: Wanted) -> None:
     """Go through all rounds, and write the release."""
     spec = next(iter(sites.values())).spec
     assert isinstance(spec, ImageSpec)
     budget = PrivacyBudget(epsilon=epsilon, delta=DELTA)
     wishes = [SiteWish(name=name, num_slots=held.num_records, budget=budget) for name, held in sites.items()]
-    config, taken = settings(method, len(sites), num_steps)
-    plan = make_plan(config, spec, taken, Unit.RECORD, wishes, own_version())
+    config, taken = settings(wanted.method, len(sites), wanted.num_steps)
+    steps = -(-config.num_steps // wanted.num_rounds) if wanted.num_rounds else None
+    plan = make_plan(config, spec, taken, Unit.RECORD, wishes, own_version(), steps_per_round=steps)
     now = Round(plan=plan)
     with TemporaryDirectory() as folder:
         while not now.is_over:
@@ -126,6 +139,7 @@ def main() -> int:
     parser.add_argument("--num-seeds", type=int, default=2)
     parser.add_argument("--method", choices=list(_RECIPES), default="dp-mixture")
     parser.add_argument("--num-steps", type=int, help="of gs-wgan, in place of those of its recipe")
+    parser.add_argument("--num-rounds", type=int, help="of gs-wgan, in place of those of a plan")
     parser.add_argument("--hold-out", type=int, default=0)
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -134,13 +148,13 @@ def main() -> int:
     train_set, test_set = data.train, data.test
     if asked.hold_out:
         train_set, test_set = held_out(data.train, asked.hold_out)
-    method = find_method(asked.method)
+    wanted = Wanted(method=find_method(asked.method), num_steps=asked.num_steps, num_rounds=asked.num_rounds)
     how: Dealt = "by class" if asked.by_class else "evenly"
     for epsilon in asked.epsilon:
         for number in asked.sites:
             out = asked.out / f"{number}-sites-epsilon-{epsilon:g}"
             if not out.exists():
-                train(out, dealt(train_set, number, how), epsilon, method, asked.num_steps)
+                train(out, dealt(train_set, number, how), epsilon, wanted)
             trained = load_generator(find_generator(out))
             scores = [accuracy(trained, test_set, seed) for seed in range(asked.num_seeds)]
             print(f"{out}: CNN accuracy {', '.join(f'{score:.4f}' for score in scores)}", flush=True)

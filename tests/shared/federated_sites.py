@@ -18,6 +18,7 @@ from gossamer.driving.federated.plan import FederatedPlan, SiteWish, make_plan
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.errors import GossamerError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
+from gossamer.methods.dp_cgan.training import DPCGANConfig
 from gossamer.methods.dp_merf.training import DPMERFConfig
 from gossamer.methods.dp_mixture.training import DPMixtureConfig
 from gossamer.methods.gs_wgan.distances import DistanceCritic
@@ -25,6 +26,8 @@ from gossamer.methods.gs_wgan.training import GSWGANConfig, Stage
 from gossamer.methods.gs_wgan.warm_start import AgainstPresentGenerator
 from gossamer.methods.method import TakenRecipe
 from gossamer.methods.training import RecordsExpected
+from gossamer.nn.ensemble import Adam
+from gossamer.nn.images.discriminator import MLPDiscriminatorConfig
 from gossamer.nn.images.merf import MERFGeneratorConfig
 from gossamer.nn.images.mixture import MixtureGeneratorConfig
 from gossamer.nn.images.mlp import MLPCriticConfig, MLPGeneratorConfig
@@ -51,6 +54,12 @@ TRAINED = replace(
     fork_steps=1,
     renewals_per_step=2,
 )
+DP_GAN = DPCGANConfig(
+    num_steps=7, expected_batch_size=6, generator=MLPGeneratorConfig(hidden_sizes=(6,)),
+    discriminator=MLPDiscriminatorConfig(hidden_sizes=(5,)), synthetic_batch_size=4, generator_batch_size=4,
+    discriminator_steps=2, discriminator_optimiser=Adam(learning_rate=0.01), final_learning_rate=0.1,
+    moving_average=0.5, chunk_size=4,
+)  # fmt: skip
 
 
 class ZeroNoise(DeterministicNoise):

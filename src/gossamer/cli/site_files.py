@@ -169,6 +169,7 @@ def tell_plan(plan: FederatedPlan) -> None:
         table.add_row(*row)
     Console().print(table)
     print(f"a slot is one {plan.unit}; somebody with records at two sites spends the epsilon of both")
+    print(plan.part_of(plan.sites[0]).adjacency.describe(Unit(plan.unit)))
     if plan.of_method.sends_networks:
         print(f"{plan.steps_per_round} private steps of each site in a round, {plan.num_steps} in all")
         return

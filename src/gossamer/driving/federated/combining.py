@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from gossamer.methods.training import RunContext
 from gossamer.privacy.adjacency import Unit
 from gossamer.privacy.claim import ClaimTerms
 from gossamer.privacy.events import flatten
+from gossamer.privacy.priceable import price
 from gossamer.privacy.site_claims import AGAINST, NOT_AGAINST, SiteClaim
 from gossamer.privacy.slots import PublicSlots
 from gossamer.privacy.statement import PrivacyStatement
@@ -109,7 +109,7 @@ def released(over: Round) -> TrainedGenerator:
         pass
     trained = training.trained()
     trained.check_finite()
-    return replace(trained, statement=_statement(over, trained.statement))
+    return replace(trained, statement=_statement(over, trained.statement, training.sample_size))
 
 
 def _multiplier(over: Round) -> float:
@@ -136,21 +136,22 @@ def _notes(over: Round) -> tuple[str, ...]:
     )
 
 
-def _statement(over: Round, of_sum: PrivacyStatement) -> PrivacyStatement:
+def _statement(over: Round, of_sum: PrivacyStatement, sample_size: int) -> PrivacyStatement:
     """Return the statement for all sites: the claim of the dearest site, at the smallest delta, and that of each.
 
-    All sites make the same releases, so the noise of the dearest site alone is a price that holds for every other.
+    All sites make the same releases, each at its own noise and rate. So the price of the dearest one holds for every
+    other.
     """
     plan = over.plan
-    dearest = min(plan.sites, key=lambda site: site.noise_multiplier)
-    # Privacy: a unit at one site is covered by the noise of that site. The noise of the others is not counted on, since
-    # they know it and may tell it.
-    priced = plan.combined(dearest.noise_multiplier)
+    # Privacy: a unit at one site is covered by the noise and the coins of that site. Those of the others are not
+    # counted on, since they know them and may tell them.
+    dearest = max((plan.part_of(site) for site in plan.sites), key=lambda part: price(part.event, plan.delta)[0])
+    priced = dearest.among(plan.num_slots)
     terms = ClaimTerms(
         delta=plan.delta,
         method=plan.of_method.name,
         is_secure=over.is_secure,
-        sample_size=math.prod(plan.spec.shape),
+        sample_size=sample_size,
         run_id=plan.study,
     )
     return replace(

@@ -8,17 +8,18 @@ import json
 import math
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Final
 
 from gossamer.data.images import ImageSpec
 from gossamer.data.series import SeriesSpec
-from gossamer.errors import InputError, PrivacyError, told
+from gossamer.errors import GossamerError, InputError, PrivacyError, told
 from gossamer.mechanisms.one_shot.plan import OneShotPlan
 from gossamer.mechanisms.plan import AbstractPlan
 from gossamer.methods.catalogue import METHODS, method_of, settings_types
 from gossamer.methods.method import Method, TakenRecipe
+from gossamer.nn.allowance import Allowance
 from gossamer.privacy.adjacency import Unit, UnitName
 from gossamer.privacy.budget import PrivacyBudget, check_delta
 from gossamer.privacy.events import check_noise_multiplier
@@ -38,7 +39,8 @@ NUM_ROUNDS: Final = 20
 STUDY: Final = re.compile(r"[0-9a-f]{32}")
 """Form of the id of a study."""
 MAX_NUMBERS: Final = 2**26
-"""Most numbers of one sum: 256 MB in a file. A plan comes from others, and takes memory before it is refused."""
+"""Most numbers that travel at once, 256 MB in a file. They take memory before a plan from others is refused."""
+_TOO_LARGE: Final = f"a plan of networks of more than {MAX_NUMBERS} numbers, moments included: ask for smaller ones"
 _TOLERANCE: Final = 1e-6
 _LEAST_NOISE: Final = 1e-3
 _MOST_NOISE: Final = 1e6
@@ -132,11 +134,29 @@ class FederatedPlan:
             raise InputError(
                 f"a sum of {largest} numbers in a plan, at most {MAX_NUMBERS} travel: ask for smaller sizes"
             )
+        if sum(map(math.prod, self.networks.values())) > MAX_NUMBERS:
+            raise InputError(_TOO_LARGE)
 
     @property
     def of_method(self) -> Method[Any]:
         """The method that the settings are of."""
         return method_of(self.method)
+
+    @functools.cached_property
+    def networks(self) -> Mapping[str, tuple[int, ...]]:
+        """Shapes of the tensors of networks that travel, by name. Empty for a method that sends sums.
+
+        Raises:
+            InputError: networks that do not work between sites, are too large, or cannot be made.
+        """
+        try:
+            with Allowance(MAX_NUMBERS // 2, _TOO_LARGE):
+                made = self.of_method.travelling(self.method, self.spec)
+        except GossamerError:
+            raise
+        except (RuntimeError, ValueError, ArithmeticError, TypeError, LookupError):
+            raise InputError("a plan of networks that cannot be made: ask for other sizes") from None
+        return {name: tuple(tensor.shape) for name, tensor in made.items()}
 
     @property
     def num_slots(self) -> int:
@@ -345,7 +365,6 @@ def make_plan(
     config = replace(config, noise_multiplier=None)
     if not method.sends_networks:
         config.records.check(spec)
-    method.travelling(config, spec)
     if method.sends_networks and steps_per_round is None:
         steps_per_round = -(-config.num_steps // NUM_ROUNDS)
     terms = tuple(_terms(method, config, unit, wish) for wish in wishes)

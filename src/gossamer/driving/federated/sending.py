@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -125,11 +124,11 @@ class SendingNetworks(AbstractSending):
 
     def known(self, number: int) -> Shapes:
         """Return the networks, none before the first round: they follow from the plan then."""
-        return self._shapes if number else {}
+        return self.plan.networks if number else {}
 
     def sent(self, number: int) -> Shapes:
         """Return the networks."""
-        return self._shapes
+        return self.plan.networks
 
     def check_possible(self, tensors: Tensors, site: SiteTerms, number: int, where: str) -> None:
         """Do nothing: any finite weights are weights."""
@@ -144,7 +143,7 @@ class SendingNetworks(AbstractSending):
 
         if len(answers) == 1:
             return dict(answers[0])
-        return {name: mean(name) for name in self._shapes}
+        return {name: mean(name) for name in self.plan.networks}
 
     def context(self, known: Tensors, givers: Sequence[Sequence[str]]) -> dict[str, Any]:
         """Return the networks, and the steps that led to them. Nothing before the first round."""
@@ -165,11 +164,6 @@ class SendingNetworks(AbstractSending):
         reports = iter(training)
         while training.step < end:
             next(reports)
-
-    @functools.cached_property
-    def _shapes(self) -> Shapes:
-        made = self.plan.of_method.travelling(self.plan.method, self.plan.spec)
-        return {name: tuple(tensor.shape) for name, tensor in made.items()}
 
 
 def sending_of(plan: FederatedPlan) -> AbstractSending:
