@@ -35,10 +35,11 @@ def paper() -> dict[str, float]:
 
 def trained() -> ReleasedGenerator:
     """Return a generator of the made-up people, with one draw a step as in the paper, and with noise for epsilon 10."""
-    digits = load_digits()
-    num_people = len(digits.images) // IMAGES_A_PERSON  # public: as many as the roster has names
+    x, y = map(np.asarray, load_digits(return_X_y=True))
+    num_people = len(x) // IMAGES_A_PERSON  # public: as many as a roster has names
     kept = slice(num_people * IMAGES_A_PERSON)
-    names = np.array([f"person {number // IMAGES_A_PERSON}" for number in range(len(digits.images))])
+    images = (x.reshape(-1, 8, 8) / 16).astype("float32")
+    names = np.array([f"person {number // IMAGES_A_PERSON}" for number in range(len(x))])
     model = GSWGAN(
         epsilon=10.0,
         delta=DELTA,
@@ -51,7 +52,7 @@ def trained() -> ReleasedGenerator:
         batch_size=32,
         num_steps=int(os.environ.get("GOSSAMER_EXAMPLE_STEPS", "1000")),
     )
-    return model.fit((digits.images[kept] / 16).astype("float32"), digits.target[kept], names[kept]).released
+    return model.fit(images[kept], y[kept], names[kept]).released
 
 
 if __name__ == "__main__":

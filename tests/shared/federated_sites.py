@@ -14,7 +14,8 @@ from gossamer.data.images import ImageSpec
 from gossamer.data.records import RecordData, RecordSet
 from gossamer.driving.federated.combining import combine
 from gossamer.driving.federated.contributing import Answer, contribute
-from gossamer.driving.federated.plan import FederatedPlan, SiteWish, make_plan
+from gossamer.driving.federated.plan import FederatedPlan
+from gossamer.driving.federated.planning import SiteWish, make_plan
 from gossamer.driving.federated.rounds import Contribution, Round
 from gossamer.errors import GossamerError
 from gossamer.mechanisms.noise import AbstractNoise, DeterministicNoise
@@ -101,13 +102,13 @@ def plan_for(
     *,
     unit: Unit = Unit.RECORD,
     noise: Mapping[str, float] | None = None,
-    steps_per_round: int | None = None,
+    **rounds: Any,
 ) -> FederatedPlan:
-    """A plan at epsilon 5 for each site, or with the noise given for each."""
+    """A plan at epsilon 5 for each site, or with the noise given for each, and with the rounds of `make_plan`."""
     wishes = [
         SiteWish(name=name, num_slots=n, budget=PrivacyBudget(epsilon=5, delta=1e-3)) for name, n in slots.items()
     ]
-    plan = make_plan(config, SPEC, TakenRecipe(name="own"), unit, wishes, "1.0", steps_per_round=steps_per_round)
+    plan = make_plan(config, SPEC, TakenRecipe(name="own"), unit, wishes, "1.0", **rounds)
     if noise is None:
         return plan
     sites = tuple(replace(site, noise_multiplier=noise[site.name], epsilon=100.0) for site in plan.sites)
@@ -150,7 +151,7 @@ def all_rounds(
         files = [
             (name, answer(folder, content, name, held[name], noise=noise).content)
             for name in held
-            if not absent(now.number, name)
+            if name in now.asked and not absent(now.number, name)
         ]
         now = Round.read(combine(content, files).round.to_bytes(), "next")
     return now

@@ -93,6 +93,10 @@ def contribute(
     if now.is_over:
         raise InputError(f"{where}: all {now.plan.num_rounds} rounds are over: nothing is asked of a site any more")
     terms = now.plan.site(site)
+    if terms.name not in now.asked:
+        raise InputError(
+            f"{where}: round {now.number + 1} asks {', '.join(now.asked)} alone: nothing is spent; wait for your turn"
+        )
     paid = now.plan.price_of(terms)
     with SiteFolder(folder).held() as home:
         joined = home.joined(now.plan, terms)

@@ -229,7 +229,7 @@ class DPCGANTraining(AbstractTraining[PoissonPlan]):
             self._energy = ReleasedEnergy.restored(context.state)
             self._networks.restore(context.state["networks"])
         if context.networks is not None:
-            self._networks.take_up(context.networks.tensors, context.networks.step)
+            self._networks.take_up(context.networks.tensors, context.networks.num_updates)
             # The gradients of other rounds and sites are not here to be judged.
             self._energy = None
         self.releaser = PoissonReleaser(
@@ -419,20 +419,20 @@ class PublicNetworks:
             f"{_DISCRIMINATOR}{name}": tensor for name, tensor in self._trained_discriminator.travelling().items()
         }
 
-    def take_up(self, tensors: Tensors, step: int) -> None:
+    def take_up(self, tensors: Tensors, num_updates: int) -> None:
         """Go on from tensors that `travelling` returned, or from a mean of several of them.
 
         Args:
             tensors: of the declared names and shapes. Any numbers will do.
-            step: private steps that led to them, public.
+            num_updates: private steps that led to them, public.
         """
-        self._generator.take_up(tensors, step // self._config.discriminator_steps)
+        self._generator.take_up(tensors, num_updates // self._config.discriminator_steps)
         of_discriminator = {
             name.removeprefix(_DISCRIMINATOR): tensor
             for name, tensor in tensors.items()
             if name.startswith(_DISCRIMINATOR)
         }
-        self._trained_discriminator.take_up(of_discriminator, step)
+        self._trained_discriminator.take_up(of_discriminator, num_updates)
 
     @property
     def _trained_discriminator(self) -> TrainedNetwork:
