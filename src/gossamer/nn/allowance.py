@@ -25,7 +25,7 @@ class Allowance(TorchFunctionMode):
 
     Args:
         num_weights: numbers in the file.
-        refusal: what a network with more of them is.
+        refusal: sentence that refuses a network with more of them.
 
     Example:
         >>> with Allowance(10):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class AbstractTurns(abc.ABC):
     """The order in which sites are asked. Public, and fixed by the plan.
 
-    A part of the work is what each site does once: a sum, or a block of private steps.
+    Each site does each part of the work once: a sum, or a block of private steps.
     """
 
     may_pass: bool
@@ -70,5 +70,5 @@ class InTurn(AbstractTurns):
         return number // num_sites
 
     def asked(self, number: int, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the one site whose turn it is."""
+        """Return one site alone."""
         return (names[number % len(names)],)

@@ -139,7 +139,7 @@ def _check_is_new(earlier: bytes, now: Round, terms: SiteTerms) -> None:
 
 
 class _DrawingTheFirst(DeterministicNoise):
-    """Noise for made-up records, whose first one is in every sample: the work on a drawn record is tried, too."""
+    """Noise for made-up records. The first one is in every sample, so that the work on a drawn record is tried."""
 
     def inclusions(self, step: int, num_units: int, sample_rate: float) -> Tensor:
         drawn = super().inclusions(step, num_units, sample_rate)

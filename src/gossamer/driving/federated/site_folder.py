@@ -394,7 +394,7 @@ def price_together(plans: Sequence[JoinedPlan]) -> PrivacyBudget:
 
 
 def _replaced_price(one: JoinedPlan) -> PrivacyBudget:
-    """Compute the price of a plan of networks for a slot whose content is replaced."""
+    """Compute the price of a plan of networks for content of a slot that is replaced."""
     part, delta = one.plan.part_of(one.terms), one.terms.delta
     epsilon, _ = price(under_replacement(part.event, part.adjacency), delta)
     return PrivacyBudget(epsilon=epsilon, delta=delta)
