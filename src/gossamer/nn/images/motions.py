@@ -57,6 +57,6 @@ def _places(maps: Tensor, height: int, width: int) -> Tensor:
 
     As `F.affine_grid` without aligned corners. That multiplies small matrices and takes twenty times as long.
     """
-    x, y = (((2 * torch.arange(side, device=maps.device) + 1) / side - 1).to(maps) for side in (width, height))
+    x, y = ((2 * torch.arange(side).to(maps) + 1) / side - 1 for side in (width, height))
     by_x, by_y = maps[:, :, :1] * x, maps[:, :, 1:2] * y + maps[:, :, 2:]
     return (by_x[:, :, None, :] + by_y[:, :, :, None]).permute(0, 2, 3, 1)
