@@ -95,7 +95,9 @@ def _told(zoo: Zoo, entry: ZooEntry) -> dict[str, Any]:
 
 def _show(zoo: Zoo) -> None:
     told = [_told(zoo, entry) for entry in zoo.entries]
-    table = Table("release", "method", "epsilon", "delta", "verdict", "score", box=None, pad_edge=False, collapse_padding=True)
+    table = Table(
+        "release", "method", "epsilon", "delta", "verdict", "score", box=None, pad_edge=False, collapse_padding=True
+    )
     for column in (*table.columns[:2], table.columns[-1]):
         column.no_wrap = True
     for entry, one in zip(zoo.entries, told, strict=True):
@@ -103,9 +105,13 @@ def _show(zoo: Zoo) -> None:
             price = (shown_epsilon(one["epsilon"]), f"{one['delta']:g}", one["verdict"] or "none")
             table.add_row(one["name"], entry.method, *price, _first_score(entry.scores))
     Console().print(table)
-    print("\nEpsilon and delta are of one record. All were trained on public data. The score is")
-    print("that of classifiers that learnt from samples alone: a CNN's accuracy on real images, or the mean macro-F1 of three")
-    print("on real heartbeats. --json has all scores.")
+    print(
+        "\nEpsilon and delta are of one record. All were trained on public data. The score is that of classifiers which"
+    )
+    print(
+        "learnt from samples alone: a CNN's accuracy on real images, or the mean macro-F1 of three on real heartbeats."
+    )
+    print("--json has all scores.")
     print(f"Draw: gossamer sample {PREFIX}{zoo.entries[0].name} --num-samples 100 --out samples.png")
     absent = [one["name"].removeprefix(PREFIX) for one in told if not one["is_here"]]
     if absent:
