@@ -29,6 +29,9 @@ from gossamer.runs.zoo import PREFIX, Zoo, ZooEntry, own_zoo
 
 DIFFERENCES = "differences.txt"
 _ALL = "all"
+_READING = """Epsilon and delta are of one record. All were trained on public data. The score is that of
+classifiers which learnt from samples alone: a CNN's accuracy on real images, or the mean
+macro-F1 of three on real heartbeats. --json has all scores."""
 _FIRST = {"cnn_accuracy": "CNN", "tstr_macro_f1": "F1"}
 
 
@@ -105,13 +108,7 @@ def _show(zoo: Zoo) -> None:
             price = (shown_epsilon(one["epsilon"]), f"{one['delta']:g}", one["verdict"] or "none")
             table.add_row(one["name"], entry.method, *price, _first_score(entry.scores))
     Console().print(table)
-    print(
-        "\nEpsilon and delta are of one record. All were trained on public data. The score is that of classifiers which"
-    )
-    print(
-        "learnt from samples alone: a CNN's accuracy on real images, or the mean macro-F1 of three on real heartbeats."
-    )
-    print("--json has all scores.")
+    print(f"\n{_READING}")
     print(f"Draw: gossamer sample {PREFIX}{zoo.entries[0].name} --num-samples 100 --out samples.png")
     absent = [one["name"].removeprefix(PREFIX) for one in told if not one["is_here"]]
     if absent:
