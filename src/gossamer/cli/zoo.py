@@ -116,7 +116,7 @@ def _show(zoo: Zoo) -> None:
 
 
 def _first_score(scores: Mapping[str, float]) -> str:
-    """Return the one score of the table: what a classifier learns from the samples."""
+    """Return the one score of the table: that of a classifier that learnt from the samples."""
     for name, title in _FIRST.items():
         if name in scores:
             return f"{title} {scores[name]:.3f}"
@@ -155,7 +155,7 @@ def _rebuild(asked: ShowZoo, zoo: Zoo) -> int:
 
 
 def _trained(asked: ShowZoo, entry: ZooEntry, run: RunFolder) -> int:
-    """Train an entry again, and return the exit code. What a training prints names a folder that goes: it is dropped.
+    """Train an entry again, and return the exit code. Its own words name a folder that goes: they are dropped.
 
     Progress, advice and errors go to the standard error, and stay.
     """
